@@ -1,0 +1,82 @@
+"""`python -m benchmarks`: the table of ratios diffeo / jax, measured side by side in one run."""
+
+import argparse
+import importlib
+import os
+import sys
+import time
+from types import ModuleType
+
+from benchmarks import dispatch, eager, report, staging, startup, training
+from benchmarks.case import Case, Result
+
+CASES: list[Case] = [
+    case for theme in (startup, eager, staging, dispatch, training) for case in theme.CASES
+]
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="NAME",
+        help="run the cases whose name contains NAME; may be given several times",
+    )
+    parser.add_argument("--list", action="store_true", help="show the names of the cases")
+    parser.add_argument(
+        "--save", action="store_true", help="keep the table and the numbers in benchmarks/results"
+    )
+    # jax against itself, which shows how far a ratio of 1 strays on this machine.
+    parser.add_argument("--self-test", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.save and (options.only or options.self_test):
+        parser.error("--save keeps whole tables of diffeo only: leave --only and --self-test out")
+    return options
+
+
+def run(case: Case, ours: ModuleType, theirs: ModuleType) -> Result:
+    """Measure a case; one that fails is a line of the table and does not stop the others."""
+    try:
+        return case.measure(ours, theirs)
+    except Exception as error:
+        return Result(error=f"{type(error).__name__}: {error}")
+
+
+def main() -> int:
+    options = arguments()
+    cases = [
+        case
+        for case in CASES
+        if not options.only or any(part.lower() in case.name.lower() for part in options.only)
+    ]
+    if options.list:
+        print("\n".join(case.name for case in cases))
+        return 0
+    os.environ["JAX_ENABLE_X64"] = "1"  # the dtypes of both sides are the same
+    started = time.perf_counter()
+    ours = importlib.import_module("jax" if options.self_test else "diffeo")
+    theirs = importlib.import_module("jax")
+    print("  ".join(f"{name} {value}" for name, value in report.facts().items()), end="\n\n")
+    print(report.header(), flush=True)
+    outcomes = []
+    for case in cases:
+        outcomes.append((case, run(case, ours, theirs)))
+        for row in report.rows(*outcomes[-1]):
+            print(report.line(row), flush=True)
+    passed = sum(case.passes(result) for case, result in outcomes)
+    errors = [f"{case.name}: {result.error}" for case, result in outcomes if result.error]
+    print(f"\n{passed} of {len(cases)} within target, {time.perf_counter() - started:.0f} s")
+    print("\n".join(errors), end="\n" if errors else "")
+    if options.save:
+        print(
+            "\n".join(
+                f"wrote {path.relative_to(report.RESULTS.parent.parent)}"
+                for path in report.save(outcomes)
+            )
+        )
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""The one file that knows which jaxlib this is.
+
+jaxlib 0.10.2 to 0.12 are supported. What differs between them is asked of jaxlib itself (does it
+have the method?), not of its version number, and is levelled here into a few uniform functions.
+Only `jaxlib._jax` and `jaxlib._hlo` are imported: `jaxlib.xla_client` is a layer of Python above
+them that costs start-up time and adds nothing that is needed here. No function of this file lets
+jaxlib import jax, which some of its calls do when jax is installed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+# XLA reads it when it is loaded; without it every start prints information lines on stderr.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+
+# jaxlib ships no type stubs for these two, so they are plain objects to a type checker.
+_jax: Any = import_module("jaxlib._jax")
+_hlo: Any = import_module("jaxlib._hlo")
+
+#: The version of jaxlib, as text.
+version: str = import_module("jaxlib.version").__version__
+
+#: What XLA raises: at compile time and at run time.
+XlaError: type[RuntimeError] = _jax.JaxRuntimeError
+
+#: jaxlib's tree library.
+pytree: Any = _jax.pytree
+
+if TYPE_CHECKING:
+    PyTreeDef = Any
+else:
+    PyTreeDef = pytree.PyTreeDef
+
+#: Release what buffers and executables that are gone still hold of Python objects.
+collect_garbage: Callable[[], None] = _jax.collect_garbage
+
+#: `device_put(aval, sharding, [array], [device], committed, force_copy, semantics, enable_x64)`.
+device_put: Callable[..., Any] = _jax.batched_device_put
+
+#: The host memory is copied before `device_put` returns.
+COPY: Any = _jax.HostBufferSemantics.IMMUTABLE_ONLY_DURING_CALL
+
+#: The host memory may be used as it is, and is kept alive as long as the buffer.
+SHARE: Any = _jax.HostBufferSemantics.ZERO_COPY
+
+#: Wait for a list of buffers; raises the error of a computation that failed.
+block_until_ready: Callable[[list[Any]], None] = _jax.batched_block_until_ready
+
+_RESULTS_WANT_SKIP_CHECKS = "_skip_checks" in (_jax.array_result_handler.__doc__ or "")
+_BUFFERS_READ_THEMSELVES = hasattr(_jax.ArrayImpl, "_to_np_array_did_copy")
+
+
+def make_cpu_client(num_devices: int | None) -> Any:
+    """A PJRT client of the host's processor; `None` devices: as many as XLA_FLAGS says."""
+    return _jax.get_tfrt_cpu_client(asynchronous=True, num_devices=num_devices)
+
+
+def device_list(device: Any) -> Any:
+    """The list of one device, in the form in which jaxlib compares it fastest."""
+    return _jax.DeviceList((device,))
+
+
+def single_device_sharding(devices: Any) -> Any:
+    """The placement of a whole array on one device.
+
+    The class with the fitting name is unusable before 0.11, NamedSharding imports jax.
+    """
+    return _jax.GSPMDSharding(devices, _hlo.HloSharding.replicate())
+
+
+def result_handler(aval: Any, sharding: Any) -> Any:
+    """What makes a buffer of type `aval` of one raw result of an executable.
+
+    The constructor does not look at the results; the type is the caller's promise.
+    """
+    if _RESULTS_WANT_SKIP_CHECKS:
+        return _jax.array_result_handler(aval, sharding, True, True)
+    return _jax.array_result_handler(aval, sharding, True)
+
+
+def compile_options(device: Any, overrides: Mapping[str, Any]) -> Any:
+    """Options of a program for one device; `overrides` are XLA flags and their values."""
+    options = _jax.CompileOptions()
+    options.num_replicas = 1
+    options.num_partitions = 1
+    options.device_assignment = _jax.DeviceAssignment.create(np.array([[device.id]], np.int32))
+    if overrides:
+        options.env_option_overrides = list(overrides.items())
+    return options
+
+
+def register_custom_call(name: str, target: Any, platform: str, api_version: int) -> None:
+    """Make the C function in the capsule `target` known to XLA ("Host" is the processor)."""
+    _jax.register_custom_call_target(name, target, platform, api_version, 0)
+
+
+# --------------------------------------------------------------------------------------------------
+# Reading dtypes that the buffer protocol has no letter for
+
+
+class _DLTensor(ctypes.Structure):
+    """The head of DLPack's public C structure, as far as it is needed to find the data."""
+
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("device", ctypes.c_int32 * 2),
+        ("ndim", ctypes.c_int32),
+        ("dtype", ctypes.c_uint8 * 4),
+        ("shape", ctypes.c_void_p),
+        ("strides", ctypes.c_void_p),
+        ("byte_offset", ctypes.c_uint64),
+    )
+
+
+#: Dtypes of which the device packs several elements into a byte; NumPy gives each a byte.
+PACKED_DTYPES = frozenset({"int2", "uint2", "int4", "uint4", "float4_e2m1fn"})
+
+_capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+_capsule_pointer.restype = ctypes.c_void_p
+_capsule_pointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
+
+
+def read_extended(buffer: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:
+    """A CPU buffer of bfloat16, float8 ... as a NumPy array, without a copy where possible.
+
+    None where this jaxlib has no way to read the dtype (those narrower than a byte, before 0.11).
+    The array keeps the buffer alive. The caller has waited for the buffer.
+    """
+    if _BUFFERS_READ_THEMSELVES:
+        return buffer._to_np_array_did_copy()[0]
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if size == 0:
+        return np.empty(shape, dtype)
+    if dtype.name in PACKED_DTYPES:
+        return None
+    # unsafe_buffer_pointer() would be simpler, but imports jax for a buffer that was put.
+    capsule = _jax.buffer_to_dlpack_managed_tensor(buffer)
+    tensor = _DLTensor.from_address(_capsule_pointer(capsule, b"dltensor"))
+    data: Any = (ctypes.c_char * size).from_address(tensor.data + tensor.byte_offset)
+    data.capsule = capsule  # NumPy keeps `data`, and so the capsule and the buffer, alive
+    return np.frombuffer(data, dtype).reshape(shape)

@@ -1,0 +1,243 @@
+"""jaxlib's trees of containers, with a registry that is diffeo's own.
+
+A *tree* is a container of containers of leaves; a *treedef* is a tree without its leaves. The
+registry says which types are containers: None, tuple, list, dict, named tuples, OrderedDict,
+defaultdict, deque, and what users register (`diffeo.tree`). It is private: jaxlib's default
+registry belongs to jax. A container that is registered there is *adopted* when it is met.
+
+`flatten` and `unflatten` are jaxlib's C++ functions themselves, for the dispatch path.
+`flatten_adopting` is for everything else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from .compat import PyTreeDef, pytree
+
+DictKey = pytree.DictKey
+GetAttrKey = pytree.GetAttrKey
+SequenceKey = pytree.SequenceKey
+FlattenedIndexKey = pytree.FlattenedIndexKey
+
+registry: Any = pytree.PyTreeRegistry()
+# A treedef is pickled with its registry, and that as the global of this name.
+registry.__module__ = __name__
+registry.__name__ = "registry"
+
+_TWICE = "{0} is a tree container already; register each class once"
+
+_shared: Any = pytree.default_registry()
+
+#: `flatten(tree, is_leaf=None) -> (list of leaves, treedef)`; adopts nothing.
+flatten: Callable[..., tuple[list[Any], PyTreeDef]] = registry.flatten
+
+#: `unflatten(treedef, leaves) -> tree`
+unflatten: Callable[[PyTreeDef, Iterable[Any]], Any] = pytree.PyTreeDef.unflatten
+
+#: Types that are never containers, so that nobody need ask.
+plain_leaf_types: set[type] = {bool, int, float, complex, str, bytes, object, np.ndarray} | {
+    type_ for type_ in np.sctypeDict.values() if isinstance(type_, type)
+}
+
+
+def flatten_adopting(
+    tree: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> tuple[list[Any], PyTreeDef]:
+    """As `flatten`, and containers that only jax's registry knows are containers here, too."""
+    while True:
+        try:
+            leaves, treedef = flatten(tree, is_leaf)
+        except ValueError as error:
+            if "Comparator raised exception" in str(error):
+                raise ValueError(
+                    "a dict in a tree has keys that cannot be sorted, such as 1 and 'a' together; "
+                    "use keys of one type, or an OrderedDict"
+                ) from None
+            raise
+        if not adopt_all(map(type, leaves)):
+            return leaves, treedef
+
+
+def adopt(type_: type) -> bool:
+    """Make a container type of jax's registry one here; True if that changed anything.
+
+    Call it with the type of a leaf that is not an array; flatten again if it says True.
+    """
+    with _lock:
+        if not _shared.is_node(type_) or registry.is_node(type_):
+            return False
+        rules = _AdoptedRules()
+        registry.register_node(type_, rules.flatten, rules.unflatten, rules.flatten_with_keys)
+        _adopted[type_] = rules
+        return True
+
+
+def adopt_all(types: Iterable[type]) -> bool:
+    """Adopt those of the types that are containers of jax's registry; True if there were any."""
+    unknown = set(types) - plain_leaf_types
+    return bool(unknown) and True in {adopt(type_) for type_ in unknown}
+
+
+def register(
+    type_: type,
+    flatten_rule: Callable[[Any], tuple[Iterable[Any], Any]],
+    unflatten_rule: Callable[[Any, Any], Any],
+    flatten_with_keys_rule: Callable[[Any], tuple[Iterable[tuple[Any, Any]], Any]] | None = None,
+) -> None:
+    """Make a type a container.
+
+    Args:
+        type_: the class; instances of its subclasses stay leaves.
+        flatten_rule: container -> (children, auxiliary data); the latter must have == and hash.
+        unflatten_rule: (auxiliary data, children) -> container.
+        flatten_with_keys_rule: container -> ((key, child) pairs, auxiliary data), for messages.
+
+    Raises:
+        ValueError: if the type is a container already.
+        TypeError: if it is not a class.
+    """
+    if not isinstance(type_, type):
+        raise TypeError(f"a container is registered by its class, got {type_!r}")
+    with _lock:
+        if type_ in _adopted:
+            _adopted.pop(type_).replace(flatten_rule, unflatten_rule, flatten_with_keys_rule)
+            return
+        try:
+            registry.register_node(type_, flatten_rule, unflatten_rule, flatten_with_keys_rule)
+        except ValueError:
+            raise ValueError(_TWICE.format(type_)) from None
+
+
+def register_fields(type_: type, data: tuple[str, ...], meta: tuple[str, ...]) -> None:
+    """Make a class a container of the attributes `data`, with `meta` as auxiliary data; its
+    constructor takes both by name. jaxlib does this without calling Python functions.
+    """
+    if type_ in _adopted:
+        register(type_, *_field_rules(type_, data, meta))
+        return
+    try:
+        registry.register_dataclass_node(type_, list(data), list(meta))
+    except ValueError:
+        raise ValueError(_TWICE.format(type_)) from None
+
+
+def _field_rules(type_: type, data: tuple[str, ...], meta: tuple[str, ...]) -> tuple:
+    def flatten_rule(node: Any) -> tuple:
+        return [getattr(node, n) for n in data], tuple(getattr(node, n) for n in meta)
+
+    def unflatten_rule(aux: tuple, children: Iterable[Any]) -> Any:
+        return type_(**dict(zip(data, children)), **dict(zip(meta, aux)))
+
+    def with_keys_rule(node: Any) -> tuple:
+        children, aux = flatten_rule(node)
+        return [(GetAttrKey(n), child) for n, child in zip(data, children)], aux
+
+    return flatten_rule, unflatten_rule, with_keys_rule
+
+
+def treedef_tuple(treedefs: list[PyTreeDef]) -> PyTreeDef:
+    """The structure of a tuple of trees of the given structures."""
+    return pytree.treedef_tuple(registry, treedefs)
+
+
+def one_level(node: Any) -> tuple[list[tuple[Any, Any]], Any] | None:
+    """([(key, child), ...], auxiliary data) of a container, None for a leaf."""
+    found = registry.flatten_one_level_with_keys(node)
+    if found is None and adopt(type(node)):
+        found = registry.flatten_one_level_with_keys(node)
+    if found is None:
+        return None
+    pairs, aux = found
+    names = getattr(node, "_fields", None)
+    if names is not None and isinstance(node, tuple):
+        # jaxlib 0.10 gives every item of a named tuple the name of the first.
+        pairs = [(GetAttrKey(name), child) for name, child in zip(names, node)]
+    return list(pairs), aux
+
+
+class _AdoptedAux:
+    """Auxiliary data of an adopted container: the shared registry's treedef of it."""
+
+    __slots__ = ("treedef",)
+
+    def __init__(self, treedef: PyTreeDef):
+        self.treedef = treedef
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _AdoptedAux) and self.treedef == other.treedef
+
+    def __hash__(self) -> int:
+        return hash(self.treedef)
+
+    def __repr__(self) -> str:
+        return str(self.treedef)
+
+
+class _AdoptedRules:
+    """The rules of an adopted container, until the user registers his own here as well."""
+
+    def __init__(self):
+        self._own: tuple[Any, Any, Any] | None = None
+
+    def replace(self, flatten_rule: Any, unflatten_rule: Any, with_keys_rule: Any) -> None:
+        self._own = flatten_rule, unflatten_rule, with_keys_rule
+
+    def flatten(self, container: Any) -> tuple[Iterable[Any], Any]:
+        if self._own:
+            return self._own[0](container)
+        # One level: whatever is not the container itself is a leaf.
+        children, treedef = _shared.flatten(container, lambda node: node is not container)
+        return children, _AdoptedAux(treedef)
+
+    def unflatten(self, aux: Any, children: Any) -> Any:
+        # Treedefs may be older than the replacement, so the data decide.
+        if isinstance(aux, _AdoptedAux):
+            return aux.treedef.unflatten(children)
+        assert self._own
+        return self._own[1](aux, children)
+
+    def flatten_with_keys(self, container: Any) -> tuple[Iterable[tuple[Any, Any]], Any]:
+        if self._own and self._own[2]:
+            return self._own[2](container)
+        children, aux = self.flatten(container)
+        children = list(children)
+        keys = [FlattenedIndexKey(i) for i in range(len(children))]
+        if not self._own:
+            pairs = list(_shared.flatten_one_level_with_keys(container)[0])
+            keys = [pair[0] for pair in pairs] if len(pairs) == len(children) else keys
+        return tuple(zip(keys, children)), aux
+
+
+_adopted: dict[type, _AdoptedRules] = {}
+_lock = threading.Lock()
+
+
+def _register_mapping(type_: type, keys: Callable, extra: Callable, make: Callable) -> None:
+    """A dictionary whose keys, in the order of `keys(it)`, are part of the structure."""
+
+    def flatten_rule(mapping: Any) -> tuple:
+        order = tuple(keys(mapping))
+        return [mapping[key] for key in order], (extra(mapping), order)
+
+    def with_keys_rule(mapping: Any) -> tuple:
+        children, aux = flatten_rule(mapping)
+        return [(DictKey(key), child) for key, child in zip(aux[1], children)], aux
+
+    register(type_, flatten_rule, lambda aux, xs: make(aux[0], zip(aux[1], xs)), with_keys_rule)
+
+
+# The orders are jax's: an OrderedDict's own, sorted for a defaultdict as for a dict.
+_register_mapping(OrderedDict, tuple, lambda _: None, lambda _, items: OrderedDict(items))
+_register_mapping(defaultdict, sorted, lambda mapping: mapping.default_factory, defaultdict)
+register(
+    deque,
+    lambda items: (tuple(items), items.maxlen),
+    lambda maxlen, items: deque(items, maxlen),
+    lambda items: (tuple((SequenceKey(i), x) for i, x in enumerate(items)), items.maxlen),
+)

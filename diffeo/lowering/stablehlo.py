@@ -1,0 +1,321 @@
+"""StableHLO, written as text: the builder that every `lower` rule is handed as `ctx`.
+
+Operations are in MLIR's generic form, which every supported jaxlib parses. A program that is called twice is one
+private function. Constants that the traced function closed over are leading arguments of `main`, not text.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any, Callable, Sequence
+
+import numpy as np
+
+from ..primitives.jaxpr import Jaxpr, Literal
+from ..primitives.staging import stage
+from ..primitives.types import ShapedArray, bool_
+
+_ELEMENTS = {
+    "bool": "i1", "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64", "uint8": "ui8", "uint16": "ui16",
+    "uint32": "ui32", "uint64": "ui64", "float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64",
+    "complex64": "complex<f32>", "complex128": "complex<f64>", "int4": "i4", "uint4": "ui4",
+    "float8_e4m3fn": "f8E4M3FN", "float8_e5m2": "f8E5M2", "float8_e4m3b11fnuz": "f8E4M3B11FNUZ",
+    "float8_e4m3fnuz": "f8E4M3FNUZ", "float8_e5m2fnuz": "f8E5M2FNUZ",
+}
+_FLOAT_BITS = {"float16": (np.uint16, 4), "float32": (np.uint32, 8), "float64": (np.uint64, 16)}
+
+
+@lru_cache(maxsize=None)
+def element_type(dtype: np.dtype) -> str:
+    """`f64` for float64 and so on."""
+    found = _ELEMENTS.get(dtype.name)
+    if found is None:
+        raise TypeError(f"dtype {dtype} has no StableHLO type")
+    return found
+
+
+@lru_cache(maxsize=None)
+def tensor_type(aval: ShapedArray) -> str:
+    """`tensor<3x4xf64>`."""
+    return f"tensor<{''.join([f'{n}x' for n in aval.shape])}{element_type(aval.dtype)}>"
+
+
+def scalar_text(value: Any, dtype: np.dtype) -> str:
+    """A number as MLIR writes it inside `dense<...>`; exact for every float, infinities and nan included."""
+    if dtype == bool_:
+        return "true" if value else "false"
+    if dtype.kind in "iu":
+        return str(int(value))
+    if dtype.kind == "c":
+        part = np.dtype(np.float32 if dtype.itemsize == 8 else np.float64)
+        value = complex(value)
+        return f"({scalar_text(value.real, part)}, {scalar_text(value.imag, part)})"
+    number = float(dtype.type(value))
+    if math.isfinite(number):
+        return f"{number:.17e}"
+    bits, width = _FLOAT_BITS.get(dtype.name, (np.dtype(f"u{dtype.itemsize}"), dtype.itemsize * 2))
+    return f"0x{int(np.array(value, dtype).view(bits)):0{width}X}"
+
+
+class Operand:
+    """A value of the program that is being written: its name and type."""
+
+    __slots__ = ("aval", "name")
+
+    def __init__(self, name: str, aval: ShapedArray):
+        self.name, self.aval = name, aval
+
+    def __repr__(self) -> str:
+        return f"{self.name}:{self.aval}"
+
+
+class Builder:
+    """Writes a module. `lower` rules use its methods to emit operations; the module is `text()`."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.functions: list[str] = []
+        self.names: dict[int, str] = {}
+        self.jaxprs: list[Jaxpr] = []
+        self.count = 0
+        self.outs: Sequence[ShapedArray] = ()
+        self.splats: dict[Any, Operand] = {}
+
+    # -- Emitting ---------------------------------------------------------------------------------------------
+
+    def fresh(self) -> str:
+        """A new name."""
+        self.count += 1
+        return f"%{self.count}"
+
+    def op(self, name: str, *operands: Any, out: ShapedArray | None = None, **attributes: str) -> Operand:
+        """Emit `stablehlo.<name>` (or the name as it is, with a dot) with one result, by default of the equation's type.
+
+        Python scalars among the operands become constants of the type of the other operands.
+        """
+        return self.emit(name, operands, [self.outs[0] if out is None else out], attributes)[0]
+
+    def emit(self, name: str, operands: Sequence[Any], outs: Sequence[ShapedArray], attributes: dict[str, str],
+             region: str = "") -> list[Operand]:
+        """Emit an operation in generic form; the results."""
+        operands = self.operands(operands)
+        results = [Operand(self.fresh(), aval) for aval in outs]
+        attrs = ", ".join([f"{k} = {v}" for k, v in attributes.items()])
+        types = [tensor_type(a) for a in outs]
+        full = name if "." in name else "stablehlo." + name
+        self.lines.append(
+            f'{", ".join([r.name for r in results])} = "{full}"({", ".join([v.name for v in operands])})'
+            f'{f" <{{{attrs}}}>" if attrs else ""}{region} : ({", ".join([tensor_type(v.aval) for v in operands])})'
+            f' -> {types[0] if len(types) == 1 else "(" + ", ".join(types) + ")"}')
+        return results
+
+    def operands(self, values: Sequence[Any]) -> list[Operand]:
+        """Values with Python scalars replaced by constants of the others' type."""
+        if all([type(v) is Operand for v in values]):
+            return list(values)
+        like = next(v.aval for v in reversed(values) if type(v) is Operand)
+        return [v if type(v) is Operand else self.constant(v, like) for v in values]
+
+    def constant(self, value: Any, aval: ShapedArray) -> Operand:
+        """An array filled with one number."""
+        key = (scalar_text(value, aval.dtype), aval.strong)
+        found = self.splats.get(key)
+        if found is None:
+            found = self.splats[key] = Operand(self.fresh(), aval.strong)
+            kind = tensor_type(aval)
+            self.lines.append(f'{found.name} = "stablehlo.constant"() <{{value = dense<{key[0]}> : {kind}}}> : () -> {kind}')
+        return found
+
+    def i64s(self, numbers: Sequence[int]) -> str:
+        """The attribute for a list of integers."""
+        return f"array<i64: {', '.join(map(str, numbers))}>" if len(numbers) else "array<i64>"
+
+    def compare(self, direction: str, x: Any, y: Any, total: bool = False) -> Operand:
+        """Elementwise comparison: direction EQ, NE, LT, LE, GT or GE; `total` orders nan and signed zeros as well."""
+        x, y = self.operands((x, y))
+        kind = x.aval.dtype.kind
+        compare_type = "FLOAT" if kind in "fcV" else "SIGNED" if kind == "i" else "UNSIGNED"
+        compare_type = "TOTALORDER" if total and compare_type == "FLOAT" else compare_type
+        return self.op("compare", x, y, out=x.aval.update(dtype=bool_),
+                       comparison_direction=f"#stablehlo<comparison_direction {direction}>",
+                       compare_type=f"#stablehlo<comparison_type {compare_type}>")
+
+    # -- Operations with regions or long attributes -------------------------------------------------------------
+
+    def region(self, avals: Sequence[ShapedArray], body: Callable[..., Sequence[Operand]]) -> str:
+        """The text of a region: a block with these arguments whose results `body` emits."""
+        outer, self.lines = self.lines, []
+        splats, self.splats = self.splats, {}
+        arguments = [Operand(self.fresh(), a) for a in avals]
+        results = body(*arguments)
+        listed = ", ".join([f"{a.name}: {tensor_type(a.aval)}" for a in arguments])
+        self.lines.append(f'"stablehlo.return"({", ".join([r.name for r in results])}) : '
+                          f'({", ".join([tensor_type(r.aval) for r in results])}) -> ()')
+        text = f" ({{\n^bb0({listed}):\n" + "\n".join(self.lines) + "\n})"
+        self.lines, self.splats = outer, splats
+        return text
+
+    def reduce(self, name: str, x: Operand, initial: Any, axes: Sequence[int]) -> Operand:
+        """Combine along axes with a binary operation and its neutral element."""
+        scalar = ShapedArray((), x.aval.dtype)
+        init = self.constant(initial, scalar)
+        region = self.region([scalar, scalar], lambda a, b: [self.op(name, a, b, out=scalar)])
+        return self.emit("reduce", [x, init], self.outs, {"dimensions": self.i64s(axes)}, region)[0]
+
+    def arg_reduce(self, direction: str, x: Operand, axis: int, dtype: np.dtype) -> Operand:
+        """The first index of the extremum (of the first nan): a reduction of values together with their indices."""
+        value, index = ShapedArray((), x.aval.dtype), ShapedArray((), dtype)
+        places = self.op("iota", out=x.aval.update(dtype=dtype), iota_dimension=f"{axis} : i64")
+        worst = (-math.inf if direction == "GT" else math.inf) if value.dtype.kind in "fV" else (
+            False if value.dtype == bool_ else np.iinfo(value.dtype).min) if direction == "GT" else (
+            True if value.dtype == bool_ else np.iinfo(value.dtype).max)
+
+        def body(a: Operand, i: Operand, b: Operand, j: Operand) -> list[Operand]:
+            flag = ShapedArray((), bool_)
+            a_nan, b_nan = self.compare("NE", a, a), self.compare("NE", b, b)
+            both_nan = self.op("and", a_nan, b_nan, out=flag)
+            only_a = self.op("and", a_nan, self.op("not", b_nan, out=flag), out=flag)
+            better = self.op("or", self.compare(direction, a, b), only_a, out=flag)
+            tie = self.op("or", self.compare("EQ", a, b), both_nan, out=flag)
+            first = self.op("and", tie, self.compare("LT", i, j), out=flag)
+            take = self.op("or", better, first, out=flag)
+            return [self.op("select", take, a, b, out=value), self.op("select", take, i, j, out=index)]
+
+        operands = [x, places, self.constant(worst, value), self.constant(np.iinfo(dtype).max, index)]
+        outs = [ShapedArray(self.outs[0].shape, x.aval.dtype), self.outs[0]]
+        region = self.region([value, index, value, index], body)
+        return self.emit("reduce", operands, outs, {"dimensions": self.i64s([axis])}, region)[1]
+
+    def sort(self, xs: Sequence[Operand], axis: int, num_keys: int) -> list[Operand]:
+        """Stable sort of all operands by the first `num_keys`; nan last, signed zeros equal."""
+        def body(*pairs: Operand) -> list[Operand]:
+            flag = ShapedArray((), bool_)
+            less = None
+            for k in reversed(range(num_keys)):
+                a, b = (self._canonical(v) for v in pairs[2 * k:2 * k + 2])
+                smaller = self.compare("LT", a, b, total=True)
+                if less is None:
+                    less = smaller
+                else:
+                    equal = self.compare("EQ", a, b, total=True)
+                    less = self.op("or", smaller, self.op("and", equal, less, out=flag), out=flag)
+            return [less]  # type: ignore[list-item]
+
+        scalars = [ShapedArray((), x.aval.dtype) for x in xs for _ in range(2)]
+        attributes = {"dimension": f"{axis} : i64", "is_stable": "true"}
+        return self.emit("sort", xs, [x.aval for x in xs], attributes, self.region(scalars, body))
+
+    def _canonical(self, x: Operand) -> Operand:
+        """A key for the total order in which all nan are one, above everything, and -0 is 0."""
+        if x.aval.dtype.kind not in "fV":
+            return x
+        zero, nan = self.constant(0, x.aval), self.constant(math.nan, x.aval)
+        x0 = self.op("select", self.compare("EQ", x, zero), zero, x, out=x.aval)
+        return self.op("select", self.compare("NE", x, x), nan, x0, out=x.aval)
+
+    def dot_general(self, x: Operand, y: Operand, contract: Any, batch_dims: Any) -> Operand:
+        """A contraction in the precision of its dtype."""
+        parts = zip(("lhs_batching", "rhs_batching", "lhs_contracting", "rhs_contracting"), (*batch_dims, *contract))
+        dims = ", ".join([f"{k}_dimensions = {list(v)}" for k, v in parts])
+        precise = "#stablehlo<precision HIGHEST>"
+        return self.op("dot_general", x, y, dot_dimension_numbers=f"#stablehlo.dot<{dims}>",
+                       precision_config=f"[{precise}, {precise}]")
+
+    def gather(self, x: Operand, indices: Operand, dims: Any, sizes: Sequence[int]) -> Operand:
+        """Windows of the operand; see primitives/indexing.py."""
+        numbers = (f"offset_dims = {list(dims.offset_dims)}, collapsed_slice_dims = {list(dims.collapsed)}, "
+                   f"operand_batching_dims = {list(dims.operand_batching)}, "
+                   f"start_indices_batching_dims = {list(dims.index_batching)}, "
+                   f"start_index_map = {list(dims.index_map)}, index_vector_dim = {indices.aval.ndim - 1}")
+        return self.op("gather", x, indices, dimension_numbers=f"#stablehlo.gather<{numbers}>",
+                       slice_sizes=self.i64s(sizes), indices_are_sorted="false")
+
+    def scatter(self, combine: str | None, x: Operand, indices: Operand, updates: Operand, dims: Any,
+                unique: bool) -> Operand:
+        """Windows written into the operand: combined by an operation, or replaced if that is None."""
+        numbers = (f"update_window_dims = {list(dims.offset_dims)}, inserted_window_dims = {list(dims.collapsed)}, "
+                   f"input_batching_dims = {list(dims.operand_batching)}, "
+                   f"scatter_indices_batching_dims = {list(dims.index_batching)}, "
+                   f"scatter_dims_to_operand_dims = {list(dims.index_map)}, index_vector_dim = {indices.aval.ndim - 1}")
+        scalar = ShapedArray((), x.aval.dtype)
+        region = self.region([scalar, scalar], lambda a, b: [self.op(combine, a, b, out=scalar) if combine else b])
+        attributes = {"scatter_dimension_numbers": f"#stablehlo.scatter<{numbers}>", "indices_are_sorted": "false",
+                      "unique_indices": "true" if unique else "false"}
+        return self.emit("scatter", [x, indices, updates], self.outs, attributes, region)[0]
+
+    # -- Programs -----------------------------------------------------------------------------------------------
+
+    def inline(self, fun: Callable, *operands: Any) -> Any:
+        """Lower what a function of primitives does to these operands (the rule for primitives that decompose)."""
+        several = False
+
+        def flat(*args: Any) -> Sequence[Any]:
+            nonlocal several
+            out = fun(*args)
+            several = isinstance(out, (list, tuple))
+            return out if several else [out]
+
+        saved = self.outs
+        outs = self.program(stage(flat, [v.aval for v in operands]), operands)
+        self.outs = saved
+        return outs if several else outs[0]
+
+    def program(self, jaxpr: Jaxpr, operands: Sequence[Operand]) -> list[Operand]:
+        """Emit the equations of a program; the results."""
+        if jaxpr.consts:
+            raise TypeError("only scalars may be constants of a program that is lowered in place")
+        env: dict[Any, Operand] = dict(zip(jaxpr.in_vars, operands))
+        for eqn in jaxpr.eqns:
+            outs = eqn.outs
+            self.outs = [v.aval for v in outs]
+            values = [v.value if type(v) is Literal else env[v] for v in eqn.inputs]
+            found = eqn.primitive.lower(self, *values)
+            if eqn.primitive.multiple_results:
+                env.update(zip(outs, found))
+            else:
+                env[outs[0]] = found
+        return [self.constant(v.value, v.aval) if type(v) is Literal else env[v] for v in jaxpr.outs]
+
+    def call(self, jaxpr: Jaxpr, operands: Sequence[Operand]) -> list[Operand]:
+        """Call a program: one private function per program, however often it is called."""
+        name = self.names.get(id(jaxpr))
+        if name is None:
+            name = self.names[id(jaxpr)] = f"{_identifier(jaxpr.name)}_{len(self.names)}"
+            self.jaxprs.append(jaxpr)  # keeps the id from being used again
+            self.function(jaxpr, name, "private")
+        if not jaxpr.outs:
+            return []
+        results = [Operand(self.fresh(), a) for a in jaxpr.out_avals]
+        types = ", ".join([tensor_type(a) for a in jaxpr.out_avals])
+        self.lines.append(f'{", ".join([r.name for r in results])} = "func.call"({", ".join([v.name for v in operands])})'
+                          f' <{{callee = @{name}}}> : ({", ".join([tensor_type(v.aval) for v in operands])}) -> ({types})')
+        return results
+
+    def function(self, jaxpr: Jaxpr, name: str, visibility: str) -> None:
+        """Write a program as a function of the module."""
+        saved = self.lines, self.splats, self.outs
+        self.lines, self.splats = [], {}
+        operands = [Operand(f"%arg{i}", v.aval) for i, v in enumerate(jaxpr.in_vars)]
+        results = self.program(jaxpr, operands)
+        arguments = ", ".join([f"{v.name}: {tensor_type(v.aval)}" for v in operands])
+        types = ", ".join([tensor_type(v.aval) for v in results])
+        names = ", ".join([v.name for v in results])
+        self.lines.append(f"func.return {names} : {types}" if results else "func.return")
+        body = "\n".join(["  " + line for line in self.lines])
+        self.functions.append(f"func.func {visibility} @{name}({arguments}) -> ({types}) {{\n{body}\n}}")
+        self.lines, self.splats, self.outs = saved
+
+
+def _identifier(name: str) -> str:
+    """A name for MLIR from a Python function's."""
+    kept = "".join([c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name])
+    return kept or "fn"
+
+
+def lower_module(jaxpr: Jaxpr) -> str:
+    """The StableHLO module of a program; its constants are the first arguments of `main`."""
+    builder = Builder()
+    builder.function(jaxpr.closed_over(), "main", "public")
+    return f"module @{_identifier(jaxpr.name)} {{\n" + "\n".join(builder.functions) + "\n}\n"
+

@@ -1,0 +1,345 @@
+"""The centre: what a primitive is, and how it meets the current interpreter.
+
+`Primitive` is the contract. A primitive is a frozen object whose fields are its static parameters and whose methods
+answer the interpreters' questions. `bind` hands it, with its operands, to the current `Trace`. That is all there is
+to tracing: a transformation installs its trace, calls the user's function, and puts the old trace back.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import threading
+from typing import Any, Sequence
+
+import numpy as np
+
+from .errors import ConcretizationTypeError, TracerArrayConversionError
+from .errors import TracerBoolConversionError, TracerIntegerConversionError
+from .types import SCALARS, ShapedArray, float0, scalar_aval
+
+
+class Primitive:
+    """An operation of the language.
+
+    Subclasses are frozen dataclasses: the fields are the static parameters, so equality, hash and repr come free.
+    Operands are arrays or tracers of *equal* dtypes and shapes as the primitive demands: no promotion and no
+    broadcasting happens here. One convenience: where a primitive says `takes_scalars`, a Python scalar may stand for
+    the constant array of the other operands' shape and dtype; it never carries a tangent or a batch axis.
+
+    Not every primitive defines every rule itself: families (`families.py`) derive rules from facts.
+    """
+
+    #: `bind` returns a list of results instead of one.
+    multiple_results = False
+    #: Python scalars may stand among the operands.
+    takes_scalars = False
+    #: Evaluation compiles the primitive instead of calling `impl` (operations on programs).
+    compiled = False
+    #: Linear in each of two operands.
+    bilinear = False
+    #: The result is weakly typed if all operands are; otherwise it is as `weak_type` says.
+    keeps_weak = True
+    weak_type = False
+
+    @property
+    def name(self) -> str:
+        """How the primitive is printed in programs."""
+        return snake_case(type(self).__name__)
+
+    def bind(self, *args: Any) -> Any:
+        """Hand the primitive and its operands to the current trace; returns what that makes of it."""
+        return state.trace.process(self, args)
+
+    def abstract_eval(self, *avals: Any) -> Any:
+        """The type of the result (a list of types with `multiple_results`); TypeError for operands that do not fit."""
+        raise self.missing("abstract_eval", "staging")
+
+    def impl(self, *arrays: Any) -> Any:
+        """Evaluate on NumPy arrays: eager mode on the CPU, and the oracle of the tests."""
+        raise self.missing("impl", "evaluation")
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        """Emit StableHLO through the builder `ctx`; by default, lower what `decompose` computes."""
+        return ctx.inline(self.decompose, *values)
+
+    def decompose(self, *args: Any) -> Any:
+        """The same function in other primitives (optional)."""
+        raise self.missing("lower", "jit")
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """-> (out, tangent_out). A tangent may be `ZERO`; at least one is not. Also used for Taylor series."""
+        raise self.missing("jvp", "forward-mode differentiation")
+
+    def transpose(self, ct: Any, *args: Any) -> Sequence[Any]:
+        """Cotangents of the operands, given that of the result; linear operands arrive as `LinearInput`.
+
+        An entry for an operand that is not linear is None. With `multiple_results`, `ct` is a list, in which a
+        cotangent may be `ZERO`.
+        """
+        raise self.missing("transpose", "reverse-mode differentiation")
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+        """-> (out, out_dim): the operation over a batch of `size`; `dims` says where the batch axis of each is."""
+        raise self.missing("batch", "vmap")
+
+    def taylor(self, series: Any, args: Sequence[Any]) -> Any:
+        """A recurrence for Taylor coefficients (optional: derived from `jvp`); None to derive it.
+
+        `series` is the power series arithmetic (see transforms/taylor.py), `args` are its series.
+        """
+        return None
+
+    def missing(self, rule: str, purpose: str) -> NotImplementedError:
+        """The error for a rule that this primitive does not have."""
+        kind = type(self).__name__
+        return NotImplementedError(
+            f"the primitive '{self.name}' has no rule for {purpose}: define {kind}.{rule}"
+        )
+
+
+def snake_case(name: str) -> str:
+    """`DotGeneral` -> `dot_general`."""
+    return "".join(["_" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(name)])
+
+
+class Zero:
+    """A tangent or cotangent that is known to be zero. There is one, `ZERO`; it has no shape and costs nothing."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ZERO"
+
+
+ZERO = Zero()
+
+
+class LinearInput:
+    """What a transpose rule gets in place of a linear operand: its type only."""
+
+    __slots__ = ("aval",)
+
+    def __init__(self, aval: ShapedArray):
+        self.aval = aval
+
+    def __repr__(self) -> str:
+        return f"LinearInput({self.aval})"
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# The current trace
+
+
+class Trace:
+    """An interpreter at work: it owns the tracers it made and processes primitives applied to them."""
+
+    parent: Any = None
+    #: The name of the user's function that is being traced, for messages.
+    function_name: str = ""
+    #: True for evaluation: arrays are computed at once.
+    eager = False
+    #: Set when the transformation has returned; a tracer of a finished trace has leaked.
+    finished = False
+
+    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
+        """Apply `primitive`; operands that this trace does not own are constants to it."""
+        raise NotImplementedError
+
+
+class _State(threading.local):
+    trace: Any = Trace()
+    source: Any = None
+
+
+#: The current trace of this thread, and the source line that new equations get when a program is replayed.
+state = _State()
+
+
+def install_base_trace(trace: Trace) -> None:
+    """Make `trace` (evaluation) the one in which every thread starts."""
+    _State.trace = trace
+
+
+class Value:
+    """Base of `Array` and `Tracer`. `operators.py` gives it Python's operators, `diffeo.numpy` its methods."""
+
+    __slots__ = ()
+    __array_priority__ = 100.0
+    __hash__ = None  # type: ignore[assignment]
+
+    aval: ShapedArray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of each axis."""
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the elements."""
+        return self.aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.aval.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.aval.size
+
+    @property
+    def weak_type(self) -> bool:
+        """Whether the dtype came from a Python scalar and gives way to other dtypes."""
+        return self.aval.weak_type
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of an array without axes")
+        return self.shape[0]
+
+    def __iter__(self):
+        if not self.shape:
+            raise TypeError("iteration over an array without axes")
+        return (self[i] for i in range(self.shape[0]))  # type: ignore[index]
+
+
+class Tracer(Value):
+    """A value inside a transformation. It knows its type and the trace that owns it, perhaps not its numbers."""
+
+    __slots__ = ("trace",)
+
+    trace: Trace
+
+    def concrete(self) -> Any:
+        """The array of numbers that stands behind the tracer, or None if there is none."""
+        return None
+
+    def origin(self) -> str:
+        """Where the value comes from, for messages."""
+        return f"a value traced in {self.trace.function_name or 'a transformation'}"
+
+    def _need(self, error: type[Exception], what: str, instead: str) -> Any:
+        value = self.concrete()
+        if value is None:
+            raise with_user_line(error(
+                f"{what} needs a concrete value, but this is {self.aval}, {self.origin()}: its numbers are not known"
+                f" while the program is traced.\n  {instead}"))
+        return value
+
+    def __bool__(self) -> bool:
+        return bool(self._need(
+            TracerBoolConversionError, "a Python `if`, `while`, `and`, `or` or `not`",
+            "Use dx.numpy.where(cond, a, b) to choose between values (for a whole function: mark the argument static "
+            "with jit's static_argnums/static_argnames)."))
+
+    def __index__(self) -> int:
+        return self._need(
+            TracerIntegerConversionError, "a Python integer (an index of a list, range, a size)",
+            "Index a dx.numpy array instead of a list, or mark the argument static with jit's static_argnums."
+        ).__index__()
+
+    def _number(self, kind: type) -> Any:
+        return kind(self._need(
+            ConcretizationTypeError, f"{kind.__name__}()",
+            f"Keep it an array (`.astype({kind.__name__})` converts), or compute it outside of the transformation."))
+
+    def __int__(self) -> int:
+        return self._number(int)
+
+    def __float__(self) -> float:
+        return self._number(float)
+
+    def __complex__(self) -> complex:
+        return self._number(complex)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        value = self._need(
+            TracerArrayConversionError, "a real NumPy array (np.asarray, or code that calls it)",
+            "NumPy functions work on traced values where dx.numpy has the same function; call dx.numpy's.")
+        return np.array(value, dtype=dtype) if copy else np.asarray(value, dtype=dtype)
+
+    def item(self) -> Any:
+        """The Python scalar of a one-element array; only where the numbers are known."""
+        return self._need(ConcretizationTypeError, "item()", "Keep it an array while it is traced.").item()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}<{self.aval}>"
+
+    def __format__(self, spec: str) -> str:
+        value = self.concrete()
+        return format(value, spec) if value is not None and spec else repr(self)
+
+
+def typeof(x: Any) -> ShapedArray:
+    """The type of an array, a tracer, a NumPy array or a Python scalar.
+
+    Raises:
+        TypeError: for anything else.
+
+    Examples:
+        >>> typeof(2.0), typeof(2.0).weak_type, typeof(np.zeros(3, "int32"))
+        (f64[], True, i32[3])
+    """
+    if isinstance(x, Value):
+        return x.aval
+    if type(x) in SCALARS:
+        return scalar_aval(type(x))
+    if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind not in "OSUMm" and (
+            x.dtype.names is None or x.dtype == float0):
+        return ShapedArray(x.shape, x.dtype if x.dtype.isnative else x.dtype.newbyteorder("="))
+    raise TypeError(f"not a value that diffeo can trace: {describe(x)}; expected an array or a number")
+
+
+def describe(x: Any) -> str:
+    """A short description of any object, for messages."""
+    if isinstance(x, (Value, np.ndarray)):
+        kind = "" if isinstance(x, Value) else "numpy array "
+        return f"{kind}{x.aval if isinstance(x, Value) else f'{x.dtype}{list(x.shape)}'}"
+    text = repr(x)
+    return f"{type(x).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# The user's line: kept with every equation and shown in every message
+
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def user_source() -> tuple[Any, int] | None:
+    """(code, instruction) of the innermost frame outside of diffeo; looked up as text only when it is shown."""
+    if state.source is not None:
+        return state.source
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame = frame.f_back
+    return None if frame is None else (frame.f_code, frame.f_lasti)
+
+
+def source_line(source: tuple[Any, int] | None) -> tuple[str, int, str]:
+    """(file, line, function) of a source that `user_source` captured."""
+    if source is None:
+        return "?", 0, "?"
+    code, instruction = source
+    line = code.co_firstlineno
+    for start, end, number in code.co_lines():
+        if start <= instruction < end and number is not None:
+            line = number
+    return code.co_filename, line, code.co_name
+
+
+def show_source(source: tuple[Any, int] | None) -> str:
+    """`file.py:12 in loss: return np.sum(x)`, as messages show it."""
+    filename, line, function = source_line(source)
+    text = linecache.getline(filename, line).strip()
+    return f"{os.path.basename(filename)}:{line} in {function}" + (f": {text}" if text else "")
+
+
+def with_user_line(error: Exception) -> Exception:
+    """The same error; its message says on which line of the user's program it arose."""
+    if error.args and isinstance(error.args[0], str) and "\n  at " not in error.args[0]:
+        error.args = (f"{error.args[0]}\n  at {show_source(user_source())}", *error.args[1:])
+    return error

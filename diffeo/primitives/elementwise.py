@@ -1,0 +1,441 @@
+"""Functions of each element: the family, and the table of names, NumPy functions, StableHLO ops and derivatives.
+
+A row: `name, NumPy function, StableHLO op, derivative by each operand`. A derivative takes the operands, and the
+result too if it has one parameter more. `singular=True` where a derivative may be infinite: its product with a zero
+(co)tangent is then zero, so that `where(x > 0, sqrt(x), 0)` has the gradient 0 at 0, not nan.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Callable, Sequence
+
+import numpy as np
+
+from .core import ZERO, LinearInput, Primitive, typeof
+from .families import Bilinear, Linear, full_like, zeros_like
+from .structural import batch_at_front, convert_element_type, reduce_sum
+from .types import SCALARS, ShapedArray, bool_, complex_dtype, is_float, real_dtype
+
+
+class Elementwise(Primitive):
+    """Operands of one shape and dtype (Python scalars may stand for constant arrays); the result has the shape too."""
+
+    takes_scalars = True
+
+    def __init__(self, name: str, impl: Callable, hlo: str | Callable, *derivatives: Callable | None,
+                 accepts: str = "fc", result: Any = None, singular: bool = False):
+        self._name, self.hlo, self.accepts, self.result, self.singular = name, hlo, accepts, result, singular
+        self.impl = impl
+        self.arity = max(len(derivatives), 1)
+        self.derivatives = tuple([(d, d.__code__.co_argcount > self.arity) for d in derivatives if d is not None])
+        ELEMENTWISE[name] = self
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def __repr__(self) -> str:
+        return self._name
+
+    def __reduce__(self) -> Any:
+        return ELEMENTWISE.__getitem__, (self._name,)
+
+    def abstract_eval(self, *avals: Any) -> ShapedArray:
+        first = None
+        for a in avals:
+            if type(a) is ShapedArray:
+                if first is None:
+                    first = a
+                elif a is not first:
+                    raise TypeError(f"{self._name}: the operands need equal shapes and dtypes, got "
+                                    f"{', '.join(map(str, avals))}; diffeo.numpy's functions broadcast and promote")
+        if first is None:
+            raise TypeError(f"{self._name}: at least one operand must be an array, got {avals}")
+        if kind_of(first.dtype) not in self.accepts:
+            allowed = ", ".join([KINDS[k] for k in self.accepts])
+            raise TypeError(f"{self._name}: expects {allowed} operands, got {first}")
+        return first if self.result is None else first.update(dtype=self.result(first.dtype))
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        return self.hlo(ctx, *values) if callable(self.hlo) else ctx.op(self.hlo, *values)
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        out = self.bind(*primals)
+        total = ZERO
+        product = scale if self.singular else mul
+        for (derivative, wants_out), t in zip(self.derivatives, tangents):
+            if t is not ZERO:
+                term = product.bind(t, derivative(*primals, out) if wants_out else derivative(*primals))
+                total = term if total is ZERO else add.bind(total, term)
+        return out, total
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+        found = {d for a, d in zip(args, dims) if type(a) not in SCALARS}
+        if len(found) == 1:
+            return self.bind(*args), found.pop()
+        return self.bind(*[batch_at_front(a, d, size) for a, d in zip(args, dims)]), 0
+
+
+#: Every row of the table, by name.
+ELEMENTWISE: dict[str, Elementwise] = {}
+KINDS = {"b": "boolean", "i": "signed integer", "u": "unsigned integer", "f": "floating-point", "c": "complex"}
+
+
+def kind_of(dtype: np.dtype) -> str:
+    """The letter of KINDS for a dtype; bfloat16 and float8 count as floating-point."""
+    return dtype.kind if dtype.kind != "V" and not is_float(dtype) else "f"
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Linear and bilinear rows, whose rules are not a derivative's product
+
+
+class ElementwiseLinear(Elementwise):
+    """A linear row, such as neg: the tangent is the function itself."""
+
+    linear = None
+    jvp = Linear.jvp  # type: ignore[assignment]
+    linear_part = Linear.linear_part
+
+
+class Neg(ElementwiseLinear):
+    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+        return (neg.bind(ct),)
+
+
+class Add(ElementwiseLinear):
+    """Jointly linear in its operands; a Python scalar among them is a constant, so the map is affine."""
+
+    sign: Any = None
+
+    def linear_part(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        dx, dy = tangents
+        if dy is ZERO:
+            return dx
+        return self.bind(dx, dy) if dx is not ZERO else dy if self.sign is None else self.sign.bind(dy)
+
+    def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
+        ct_y = ct if self.sign is None or type(y) is not LinearInput else self.sign.bind(ct)
+        return (ct if type(x) is LinearInput else None), (ct_y if type(y) is LinearInput else None)
+
+
+class Mul(Elementwise):
+    """The product; of a tangent and a factor it is what most derivatives are made of."""
+
+    bilinear = True
+    jvp = Bilinear.jvp  # type: ignore[assignment]
+
+    def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
+        if type(x) is LinearInput:
+            return self.bind(ct, y), None
+        return None, self.bind(ct, x)
+
+
+class Scale(Mul):
+    """`t * factor`, but zero where `t` is zero, whatever the factor: the product for derivatives that may be infinite.
+
+    A zero cotangent says that the result did not depend on the operand, so an infinite or undefined derivative there
+    must not turn it into nan.
+    """
+
+    def decompose(self, t: Any, factor: Any) -> Any:
+        return select(t == 0, 0.0 if t.dtype.kind != "c" else 0j, t * factor)
+
+    def lower(self, ctx: Any, t: Any, factor: Any) -> Any:
+        zero = ctx.constant(0, t.aval)
+        return ctx.op("select", ctx.compare("EQ", t, zero), zero, ctx.op("multiply", t, factor))
+
+
+class Div(Elementwise):
+    """The quotient; of integers it is rounded towards zero."""
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        (x, y), (dx, dy) = primals, tangents
+        out = self.bind(x, y)
+        if type(y) in SCALARS:
+            return out, self.bind(dx, y)
+        total = ZERO if dx is ZERO else scale.bind(dx, reciprocal(y))
+        if dy is not ZERO:
+            term = scale.bind(dy, -(out / y))
+            total = term if total is ZERO else add.bind(total, term)
+        return out, total
+
+    def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
+        return (div.bind(ct, y) if type(y) in SCALARS else scale.bind(ct, reciprocal(y))), None
+
+    def taylor(self, series: Any, args: Sequence[Any]) -> Any:
+        return series.quotient(*args)
+
+
+class Select(Linear):
+    """`select(pred, on_true, on_false)`: a choice for each element; pred is boolean of the same shape."""
+
+    takes_scalars = True
+    linear = (1, 2)
+
+    def abstract_eval(self, pred: Any, x: Any, y: Any) -> ShapedArray:
+        out = x if type(x) is ShapedArray else y
+        same = type(out) is ShapedArray and (type(y) is not ShapedArray or y is out)
+        if not same or type(pred) is not ShapedArray or pred.dtype != bool_ or pred.shape != out.shape:
+            raise TypeError("select: expects a boolean array and two operands of its shape and of one dtype, got "
+                            f"{pred}, {x}, {y}")
+        return out
+
+    def impl(self, pred: np.ndarray, x: Any, y: Any) -> np.ndarray:
+        return np.where(pred, x, y)
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        return ctx.op("select", *values)
+
+    def transpose(self, ct: Any, pred: Any, x: Any, y: Any) -> Sequence[Any]:
+        zero = zero_scalar(ct)
+        return (None, select(pred, ct, zero) if type(x) is LinearInput else None,
+                select(pred, zero, ct) if type(y) is LinearInput else None)
+
+    batch = Elementwise.batch  # type: ignore[assignment]
+
+
+select_p = Select()
+
+
+def select(pred: Any, on_true: Any, on_false: Any) -> Any:
+    """`on_true` where `pred`, else `on_false`; equal shapes and dtypes, or Python scalars."""
+    if type(on_true) in SCALARS and type(on_false) in SCALARS:
+        raise TypeError("select: one of the two operands must be an array")
+    return select_p.bind(pred, on_true, on_false)
+
+
+def zero_scalar(x: Any) -> Any:
+    """The Python zero of the kind of `x`'s dtype."""
+    kind = typeof(x).dtype.kind
+    return 0j if kind == "c" else False if kind == "b" else 0 if kind in "iu" else 0.0
+
+
+def reciprocal(x: Any) -> Any:
+    """1 / x."""
+    return div.bind(1.0, x)
+
+
+@dataclass(frozen=True)
+class IntegerPow(Primitive):
+    """`x ** n` for a static integer n, by repeated multiplication; any derivative at 0 is right for n >= 0."""
+
+    n: int
+
+    def abstract_eval(self, x: ShapedArray) -> ShapedArray:
+        if kind_of(x.dtype) == "b" or (kind_of(x.dtype) in "iu" and self.n < 0):
+            raise TypeError(f"integer_pow: expects numbers, and floats for a negative power, got {x} ** {self.n}")
+        return x
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        return self.power(x, np.multiply, np.ones_like, lambda p: 1 / p)
+
+    def power(self, x: Any, multiply: Callable, one: Callable, invert: Callable) -> Any:
+        """Square and multiply, over any product: NumPy's, the builder's."""
+        result, square, n = None, x, abs(self.n)
+        while n:
+            if n & 1:
+                result = square if result is None else multiply(result, square)
+            n >>= 1
+            square = multiply(square, square) if n else square
+        result = one(x) if result is None else result
+        return invert(result) if self.n < 0 else result
+
+    def lower(self, ctx: Any, x: Any) -> Any:
+        one = ctx.constant(1, x.aval)
+        return self.power(x, lambda a, b: ctx.op("multiply", a, b), lambda _: one, lambda p: ctx.op("divide", one, p))
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        (x,), (t,) = primals, tangents
+        if self.n == 0:
+            return self.bind(x), ZERO
+        product = mul if self.n > 0 else scale
+        factor = integer_pow(x, self.n - 1)
+        return self.bind(x), product.bind(t, factor * self.n if self.n != 1 else factor)
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+        return self.bind(*args), dims[0]
+
+
+def integer_pow(x: Any, n: int) -> Any:
+    """`x ** n` for a static Python integer n (floats for a negative one)."""
+    return x if n == 1 else IntegerPow(n).bind(x)
+
+
+class Abs(Elementwise):
+    """The absolute value; of complex numbers it is real."""
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        (x,), (t,) = primals, tangents
+        out = self.bind(x)
+        if typeof(x).dtype.kind != "c":
+            return out, mul.bind(t, sign.bind(x))
+        unit = real_imag_quotient(x, out)
+        return out, real.bind(scale.bind(t, conj.bind(unit)))
+
+
+def real_imag_quotient(x: Any, r: Any) -> Any:
+    """A complex array over a real one of the same shape."""
+    return complex_.bind(div.bind(real.bind(x), r), div.bind(imag.bind(x), r))
+
+
+class RealPart(ElementwiseLinear):
+    """real and imag: linear over the real numbers, the convention of JAX for complex derivatives."""
+
+    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+        zero = zeros_like(typeof(ct))
+        return (complex_.bind(ct, zero) if self is real else complex_.bind(zero, neg.bind(ct)),)
+
+
+class Conj(ElementwiseLinear):
+    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+        return (conj.bind(ct),)
+
+
+class MakeComplex(ElementwiseLinear):
+    """A complex array from its real and imaginary part."""
+
+    def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
+        return (real.bind(ct) if type(x) is LinearInput else None,
+                neg.bind(imag.bind(ct)) if type(y) is LinearInput else None)
+
+
+class StopGradient(Elementwise):
+    """The identity, with a tangent that is zero."""
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        return self.bind(*primals), ZERO
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# NumPy functions where NumPy's own does not do
+
+
+def _int_div(x: Any, y: Any) -> Any:
+    if np.result_type(x, y).kind in "iu":
+        quotient = np.floor_divide(x, y)
+        return quotient + ((np.remainder(x, y) != 0) & ((np.less(x, 0)) != np.less(y, 0)))
+    return np.true_divide(x, y)
+
+
+def _logical_shift(x: np.ndarray, n: np.ndarray) -> np.ndarray:
+    bits = np.dtype(f"u{x.dtype.itemsize}")
+    return np.right_shift(x.view(bits), np.asarray(n, x.dtype).view(bits)).view(x.dtype)
+
+
+def _special(name: str) -> Callable:
+    def call(x: Any) -> Any:
+        from scipy import special  # heavy: loaded when a special function is first evaluated by NumPy
+
+        x = np.asarray(x)
+        if x.dtype.kind == "f" and x.dtype.itemsize >= 4:
+            return getattr(special, name)(x)
+        return getattr(special, name)(x.astype(np.float32)).astype(x.dtype)
+    return call
+
+
+def _compare(direction: str) -> Callable:
+    return lambda ctx, x, y: ctx.compare(direction, x, y)
+
+
+def _to_bool(dtype: np.dtype) -> np.dtype:
+    return bool_
+
+
+def _balance(x: Any, y: Any) -> Any:
+    """The derivative of a maximum or minimum by the operand that is the larger `x`: 1, and 1/2 at ties."""
+    like = x if type(x) not in SCALARS else y
+    return select(x > y, full_like(like, 1.0), select(x == y, full_like(like, 0.5), 0.0))
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# The table
+
+row = Elementwise
+neg = Neg("neg", np.negative, "negate", accepts="iufc")
+add = Add("add", np.add, "add", lambda x, y: None, lambda x, y: None, accepts="biufc")
+sub = Add("sub", np.subtract, "subtract", lambda x, y: None, lambda x, y: None, accepts="iufc")
+sub.sign = neg
+mul = Mul("mul", np.multiply, "multiply", lambda x, y: y, lambda x, y: x, accepts="biufc")
+scale = Scale("scale", lambda t, d: np.where(np.equal(t, 0), np.zeros((), np.result_type(t, d)), np.multiply(t, d)),
+              "", lambda x, y: y, lambda x, y: x)
+div = Div("div", _int_div, "divide", lambda x, y: None, lambda x, y: None, accepts="iufc")
+rem = row("rem", np.fmod, "remainder", lambda x, y: full_like(x if type(x) not in SCALARS else y, 1.0),
+          lambda x, y: -trunc(x / y), accepts="iuf")
+power = row("pow", np.power, "power", lambda x, y: y * x ** (y - 1.0), lambda x, y, out: _pow_by_exponent(x, out),
+          singular=True)
+maximum = row("max", np.maximum, "maximum", lambda x, y: _balance(x, y), lambda x, y: _balance(y, x), accepts="biuf")
+minimum = row("min", np.minimum, "minimum", lambda x, y: _balance(y, x), lambda x, y: _balance(x, y), accepts="biuf")
+atan2 = row("atan2", np.arctan2, "atan2", lambda x, y: y / (x * x + y * y), lambda x, y: -x / (x * x + y * y),
+            accepts="f", singular=True)
+
+sign = row("sign", np.sign, "sign", accepts="iuf")
+floor = row("floor", np.floor, "floor", accepts="f")
+ceil = row("ceil", np.ceil, "ceil", accepts="f")
+round_even = row("round", np.rint, "round_nearest_even", accepts="f")
+is_finite = row("is_finite", np.isfinite, lambda ctx, x: ctx.op("is_finite", x), accepts="f", result=_to_bool)
+absolute = Abs("abs", np.abs, "abs", accepts="ifc", result=real_dtype)
+sqrt = row("sqrt", np.sqrt, "sqrt", lambda x, y: 0.5 / y, singular=True)
+rsqrt = row("rsqrt", lambda x: 1 / np.sqrt(x), "rsqrt", lambda x, y: -0.5 * y / x, singular=True)
+cbrt = row("cbrt", np.cbrt, "cbrt", lambda x, y: 1 / (3.0 * y * y), accepts="f", singular=True)
+exp = row("exp", np.exp, "exponential", lambda x, y: y, singular=True)
+expm1 = row("expm1", np.expm1, "exponential_minus_one", lambda x, y: y + 1.0, singular=True)
+log = row("log", np.log, "log", lambda x: reciprocal(x), singular=True)
+log1p = row("log1p", np.log1p, "log_plus_one", lambda x: reciprocal(x + 1.0), singular=True)
+sin = row("sin", np.sin, "sine", lambda x: cos.bind(x))
+cos = row("cos", np.cos, "cosine", lambda x: -sin.bind(x))
+tan = row("tan", np.tan, "chlo.tan", lambda x, y: y * y + 1.0)
+asin = row("asin", np.arcsin, "chlo.asin", lambda x: rsqrt.bind(1.0 - x * x), singular=True)
+acos = row("acos", np.arccos, "chlo.acos", lambda x: -rsqrt.bind(1.0 - x * x), singular=True)
+atan = row("atan", np.arctan, "chlo.atan", lambda x: reciprocal(x * x + 1.0), singular=True)
+sinh = row("sinh", np.sinh, "chlo.sinh", lambda x: cosh.bind(x), singular=True)
+cosh = row("cosh", np.cosh, "chlo.cosh", lambda x: sinh.bind(x), singular=True)
+tanh = row("tanh", np.tanh, "tanh", lambda x, y: 1.0 - y * y)
+asinh = row("asinh", np.arcsinh, "chlo.asinh", lambda x: rsqrt.bind(x * x + 1.0))
+acosh = row("acosh", np.arccosh, "chlo.acosh", lambda x: rsqrt.bind((x - 1.0) * (x + 1.0)), singular=True)
+atanh = row("atanh", np.arctanh, "chlo.atanh", lambda x: reciprocal(1.0 - x * x), singular=True)
+logistic = row("logistic", lambda x: 1 / (1 + np.exp(-x)), "logistic", lambda x, y: y * (1.0 - y))
+erf = row("erf", _special("erf"), "chlo.erf", lambda x: exp.bind(-x * x) * (2 / math.sqrt(math.pi)), accepts="f")
+erf_inv = row("erf_inv", _special("erfinv"), "chlo.erf_inv", lambda x, y: exp.bind(y * y) * (math.sqrt(math.pi) / 2),
+              accepts="f", singular=True)
+
+eq = row("eq", np.equal, _compare("EQ"), None, None, accepts="biufc", result=_to_bool)
+ne = row("ne", np.not_equal, _compare("NE"), None, None, accepts="biufc", result=_to_bool)
+lt = row("lt", np.less, _compare("LT"), None, None, accepts="biuf", result=_to_bool)
+le = row("le", np.less_equal, _compare("LE"), None, None, accepts="biuf", result=_to_bool)
+gt = row("gt", np.greater, _compare("GT"), None, None, accepts="biuf", result=_to_bool)
+ge = row("ge", np.greater_equal, _compare("GE"), None, None, accepts="biuf", result=_to_bool)
+logical_not = row("not", np.invert, "not", accepts="biu")
+logical_and = row("and", np.bitwise_and, "and", None, None, accepts="biu")
+logical_or = row("or", np.bitwise_or, "or", None, None, accepts="biu")
+logical_xor = row("xor", np.bitwise_xor, "xor", None, None, accepts="biu")
+shift_left = row("shift_left", np.left_shift, "shift_left", None, None, accepts="iu")
+shift_right_logical = row("shift_right_logical", _logical_shift, "shift_right_logical", None, None, accepts="iu")
+shift_right_arithmetic = row("shift_right_arithmetic", np.right_shift, "shift_right_arithmetic", None, None, accepts="i")
+
+real = RealPart("real", np.real, "real", accepts="c", result=real_dtype)
+imag = RealPart("imag", np.imag, "imag", accepts="c", result=real_dtype)
+conj = Conj("conj", np.conj, lambda ctx, x: ctx.inline(lambda z: complex_.bind(real.bind(z), neg.bind(imag.bind(z))), x),
+            accepts="c")
+complex_ = MakeComplex("complex", lambda x, y: x + 1j * y, "complex", None, None, accepts="f", result=complex_dtype)
+stop_gradient_p = StopGradient("stop_gradient", lambda x: x, lambda ctx, x: x, accepts="biufc")
+
+
+def trunc(x: Any) -> Any:
+    """Round towards zero."""
+    return select(x < 0, ceil.bind(x), floor.bind(x))
+
+
+def stop_gradient(x: Any) -> Any:
+    """`x`, as a constant of differentiation."""
+    return stop_gradient_p.bind(x)
+
+
+def _pow_by_exponent(x: Any, out: Any) -> Any:
+    """d/dy x**y = log(x) x**y, and 0 at x = 0, where it is so for y > 0."""
+    if type(x) in SCALARS:
+        return out * (math.log(x) if x > 0 else 0.0 if x == 0 else math.nan)
+    return log.bind(select(x == 0, 1.0 if typeof(x).dtype.kind != "c" else 1 + 0j, x)) * out
+

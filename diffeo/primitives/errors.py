@@ -1,0 +1,23 @@
+"""The errors of tracing, with messages that say what to do."""
+
+from __future__ import annotations
+
+
+class ConcretizationTypeError(TypeError):
+    """A traced value was used where a concrete one is needed (as a size, an axis, a Python number)."""
+
+
+class TracerBoolConversionError(ConcretizationTypeError):
+    """A traced value was used as a Python bool: in `if`, `while`, `and`, `or`, `not`, `assert`."""
+
+
+class TracerIntegerConversionError(ConcretizationTypeError):
+    """A traced value was used as a Python integer: as an index of a list, in `range(...)`."""
+
+
+class TracerArrayConversionError(ConcretizationTypeError):
+    """A traced value was handed to code that wants a real NumPy array."""
+
+
+class UnexpectedTracerError(RuntimeError):
+    """A traced value outlived the transformation that made it: it leaked."""

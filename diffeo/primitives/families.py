@@ -1,0 +1,141 @@
+"""Families: rules that follow from a fact.
+
+`Linear`: the tangent of the result is the primitive applied to the tangents. `Bilinear`: the product rule.
+`Discrete`: no derivative. `HigherOrder`: operations on programs. The family `Elementwise` stands with its table in
+`elementwise.py`, `Reduction` in `reduction.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Sequence
+
+import numpy as np
+
+from .core import ZERO, LinearInput, Primitive, typeof
+from .types import SCALARS, ShapedArray
+
+
+class Discrete(Primitive):
+    """A function that is constant almost everywhere, or has integer results: its tangent is zero."""
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        out = self.bind(*primals)
+        return out, [ZERO] * len(out) if self.multiple_results else ZERO
+
+
+@dataclass(frozen=True)
+class Full(Discrete):
+    """A constant array of one value; it has no operands."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    value: Any
+
+    def abstract_eval(self) -> ShapedArray:
+        return ShapedArray(self.shape, self.dtype)
+
+    def impl(self) -> np.ndarray:
+        return np.full(self.shape, self.value, self.dtype)
+
+    def lower(self, ctx: Any) -> Any:
+        return ctx.constant(self.value, self.abstract_eval())
+
+
+def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Any:
+    """An array of `shape` and `dtype` filled with the Python scalar `value`."""
+    return Full(tuple(shape), np.dtype(dtype), value).bind()
+
+
+def full_like(x: Any, value: Any) -> Any:
+    """An array of the shape and dtype of `x` (an array, a tracer or a type) filled with `value`."""
+    aval = x if type(x) is ShapedArray else typeof(x)
+    return Full(aval.shape, aval.dtype, value).bind()
+
+
+def zeros_like(x: Any) -> Any:
+    """Zeros of the shape and dtype of `x`; a Python scalar zero for a Python scalar."""
+    return type(x)(0) if type(x) in SCALARS else full_like(x, 0)
+
+
+def instantiate(tangent: Any, like: Any) -> Any:
+    """The tangent itself, or an array of zeros in place of `ZERO`."""
+    return full_like(like, 0) if tangent is ZERO else tangent
+
+
+class Linear(Primitive):
+    """Linear jointly in the operands at the positions `linear` (all by default); the rest, indices say, are fixed."""
+
+    linear: tuple[int, ...] | None = None
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        positions = range(len(primals)) if self.linear is None else self.linear
+        if all([tangents[i] is ZERO for i in positions]):
+            return self.bind(*primals), ZERO
+        return self.bind(*primals), self.linear_part(primals, tangents)
+
+    def linear_part(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        """The tangent of the result; the same map takes each coefficient of a power series."""
+        positions = range(len(primals)) if self.linear is None else self.linear
+        args = list(primals)
+        for i in positions:
+            args[i] = zeros_like(primals[i]) if tangents[i] is ZERO else tangents[i]
+        return self.bind(*args)
+
+
+class Bilinear(Primitive):
+    """Linear in each of two operands: the product rule, and two transposes of which one is called at a time."""
+
+    bilinear = True
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        (x, y), (dx, dy) = primals, tangents
+        out = self.bind(x, y)
+        if dy is ZERO:
+            return out, ZERO if dx is ZERO else self.bind(dx, y)
+        right = self.bind(x, dy)
+        return out, right if dx is ZERO else self.bind(dx, y) + right
+
+    def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
+        if type(x) is LinearInput:
+            return self.transpose_lhs(ct, x, y), None
+        return None, self.transpose_rhs(ct, x, y)
+
+    def transpose_lhs(self, ct: Any, x: LinearInput, y: Any) -> Any:
+        """The cotangent of the first operand, of which only the type is known."""
+        raise self.missing("transpose_lhs", "reverse-mode differentiation")
+
+    def transpose_rhs(self, ct: Any, x: Any, y: LinearInput) -> Any:
+        """The cotangent of the second operand, of which only the type is known."""
+        raise self.missing("transpose_rhs", "reverse-mode differentiation")
+
+
+class HigherOrder(Primitive):
+    """An operation that contains programs (jaxprs). Each rule is handed the transformation of a program.
+
+    Forward interpreters (derivatives, batching, Taylor series, anybody's own) go through `interpret`; reverse mode
+    through `partial` and `transpose_with`.
+    """
+
+    multiple_results = True
+    compiled = True
+
+    def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
+        """Apply to the interpreter's values: the same operation over a transformed program.
+
+        The interpreter offers `flatten(values) -> arrays, statics`, `unflatten(statics, arrays) -> values` and
+        `transform_jaxpr(jaxpr, statics, avals) -> jaxpr, consts, out_statics`.
+        """
+        raise self.missing("interpret", "forward interpretation")
+
+    def partial(self, linear: Sequence[bool], partial_jaxpr: Any) -> tuple[Any, Any, list[bool], int]:
+        """Split by which operands are `linear` -> (known, linear part, which results are linear, residual count).
+
+        `known` takes the other operands and returns the known results and then the residuals; the linear part takes
+        the residuals and the linear operands. Both are primitives.
+        """
+        raise self.missing("partial", "linearization")
+
+    def transpose_with(self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]) -> Sequence[Any]:
+        """Like `transpose`, handed `transpose_jaxpr(jaxpr, linear, zero_cts) -> jaxpr, consts, which cts are zero`."""
+        raise self.missing("transpose_with", "reverse-mode differentiation")

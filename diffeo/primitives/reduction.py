@@ -1,0 +1,258 @@
+"""Reductions but the sum (see structural.py), arg-reductions, and the cumulative sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Sequence
+
+import numpy as np
+
+from .core import ZERO, Primitive
+from .elementwise import kind_of
+from .families import Discrete, Linear
+from .slicing import pad, rev, slice_in_dim
+from .structural import Shape, batched_axes, broadcast_from, check_axes, convert_element_type, drop_axes
+from .structural import move_axis, reduce_sum, reshape, transpose
+from .types import ShapedArray, bool_
+
+
+def extreme(dtype: np.dtype, largest: bool) -> Any:
+    """The largest or smallest value of a dtype, infinities included: the neutral element of min and max."""
+    if dtype == bool_:
+        return largest
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return info.max if largest else info.min
+    return float("inf") if largest else -float("inf")
+
+
+@dataclass(frozen=True)
+class Reduction(Primitive):
+    """Combine the elements along `axes`, which disappear, by an associative operation."""
+
+    axes: Shape
+    accepts = "biufc"
+
+    def abstract_eval(self, x: ShapedArray) -> ShapedArray:
+        check_axes(self.name, self.axes, x.ndim)
+        if kind_of(x.dtype) not in self.accepts:
+            raise TypeError(f"{self.name}: not defined for {x.dtype}")
+        return ShapedArray(drop_axes(x.shape, self.axes), x.dtype)
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+        axes, out_dim = batched_axes(self.axes, dims[0])  # type: ignore[arg-type]
+        return type(self)(axes).bind(args[0]), out_dim
+
+
+def _extremum_tangent(x: Any, t: Any, out: Any, axes: Shape) -> Any:
+    """The mean of the tangents at the places where the extremum is taken."""
+    hit = convert_element_type(x == broadcast_from(out, x.shape, axes), x.dtype)
+    share = hit / broadcast_from(reduce_sum(hit, axes), x.shape, axes)
+    return reduce_sum(t * share, axes)
+
+
+class ReduceMax(Reduction):
+    """The largest element over `axes`; nan if there is one."""
+
+    accepts = "biuf"
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        return np.maximum.reduce(x, self.axes, initial=extreme(x.dtype, False))
+
+    def lower(self, ctx: Any, x: Any) -> Any:
+        return ctx.reduce("maximum", x, extreme(x.aval.dtype, False), self.axes)
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        out = self.bind(*primals)
+        return out, _extremum_tangent(primals[0], tangents[0], out, self.axes)
+
+
+class ReduceMin(Reduction):
+    """The smallest element over `axes`; nan if there is one."""
+
+    accepts = "biuf"
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        return np.minimum.reduce(x, self.axes, initial=extreme(x.dtype, True))
+
+    def lower(self, ctx: Any, x: Any) -> Any:
+        return ctx.reduce("minimum", x, extreme(x.aval.dtype, True), self.axes)
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        out = self.bind(*primals)
+        return out, _extremum_tangent(primals[0], tangents[0], out, self.axes)
+
+
+class ReduceProd(Reduction):
+    """The product over `axes`."""
+
+    accepts = "iufc"
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        return np.multiply.reduce(x, self.axes, dtype=x.dtype)
+
+    def lower(self, ctx: Any, x: Any) -> Any:
+        return ctx.reduce("multiply", x, 1, self.axes)
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """The product rule along a binary tree, so that zeros among the factors do no harm."""
+        (x,), (t,) = primals, tangents
+        out = self.bind(x)
+        kept = [i for i in range(x.ndim) if i not in self.axes]
+        order = (*self.axes, *kept)
+        n = int(np.prod([x.shape[a] for a in self.axes]))
+        shape = (n, *[x.shape[a] for a in kept])
+        x, t = (reshape(transpose(v, order), shape) for v in (x, t))
+        if n == 0:
+            return out, ZERO
+        while n > 1:
+            if n % 2:
+                low, high = [(0,) * x.ndim, (1,) + (0,) * (x.ndim - 1)]
+                x, t, n = pad(x, low, high, value=1), pad(t, low, high), n + 1
+            x0, x1 = (slice_in_dim(x, i, n, 2) for i in (0, 1))
+            t0, t1 = (slice_in_dim(t, i, n, 2) for i in (0, 1))
+            x, t, n = x0 * x1, t0 * x1 + x0 * t1, n // 2
+        return out, reshape(t, out.shape)
+
+
+class ReduceAnd(Discrete, Reduction):
+    """Whether all elements over `axes` are true (bitwise for integers)."""
+
+    accepts = "biu"
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        return np.bitwise_and.reduce(x, self.axes)
+
+    def lower(self, ctx: Any, x: Any) -> Any:
+        return ctx.reduce("and", x, True if x.aval.dtype == bool_ else _all_ones(x.aval.dtype), self.axes)
+
+
+class ReduceOr(Discrete, Reduction):
+    """Whether any element over `axes` is true (bitwise for integers)."""
+
+    accepts = "biu"
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        return np.bitwise_or.reduce(x, self.axes)
+
+    def lower(self, ctx: Any, x: Any) -> Any:
+        return ctx.reduce("or", x, 0, self.axes)
+
+
+def _all_ones(dtype: np.dtype) -> int:
+    return -1 if dtype.kind == "i" else np.iinfo(dtype).max
+
+
+@dataclass(frozen=True)
+class ArgReduction(Discrete):
+    """The place of an extremum along `axis`, the first one if there are several; the first nan if there is one."""
+
+    axis: int
+    dtype: np.dtype
+    keeps_weak = False
+    direction = ""
+
+    def abstract_eval(self, x: ShapedArray) -> ShapedArray:
+        check_axes(self.name, (self.axis,), x.ndim)
+        if kind_of(x.dtype) == "c":
+            raise TypeError(f"{self.name}: complex numbers have no order, got {x}")
+        if x.shape[self.axis] == 0:
+            raise ValueError(f"{self.name}: axis {self.axis} of {x} is empty")
+        return ShapedArray(drop_axes(x.shape, (self.axis,)), self.dtype)
+
+    def lower(self, ctx: Any, x: Any) -> Any:
+        return ctx.arg_reduce(self.direction, x, self.axis, self.dtype)
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+        (axis,), out_dim = batched_axes((self.axis,), dims[0])  # type: ignore[arg-type]
+        return type(self)(axis, self.dtype).bind(args[0]), out_dim
+
+
+class ArgMax(ArgReduction):
+    direction = "GT"
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        return np.argmax(x, self.axis).astype(self.dtype)
+
+
+class ArgMin(ArgReduction):
+    direction = "LT"
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        return np.argmin(x, self.axis).astype(self.dtype)
+
+
+@dataclass(frozen=True)
+class CumSum(Linear):
+    """The running sum along `axis`, from the end if `reverse`."""
+
+    axis: int
+    reverse: bool = False
+
+    def abstract_eval(self, x: ShapedArray) -> ShapedArray:
+        check_axes("cumsum", (self.axis,), x.ndim)
+        if kind_of(x.dtype) == "b":
+            raise TypeError(f"cumsum: expects numbers, got {x}")
+        return x
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        if self.reverse:
+            return np.flip(np.cumsum(np.flip(x, self.axis), self.axis, dtype=x.dtype), self.axis)
+        return np.cumsum(x, self.axis, dtype=x.dtype)
+
+    def decompose(self, x: Any) -> Any:
+        """Hillis and Steele 1986: log2(n) additions of the array shifted by 1, 2, 4 ..."""
+        x = rev(x, (self.axis,)) if self.reverse else x
+        shift = 1
+        while shift < x.shape[self.axis]:
+            low = tuple([shift if i == self.axis else 0 for i in range(x.ndim)])
+            x = x + pad(x, low, tuple([-n for n in low]))
+            shift *= 2
+        return rev(x, (self.axis,)) if self.reverse else x
+
+    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+        return (CumSum(self.axis, not self.reverse).bind(ct),)
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+        return CumSum(self.axis + 1, self.reverse).bind(move_axis(args[0], dims[0], 0)), 0  # type: ignore[arg-type]
+
+
+def reduce_max(x: Any, axes: Sequence[int]) -> Any:
+    """The largest element over `axes`."""
+    return ReduceMax(tuple(axes)).bind(x)
+
+
+def reduce_min(x: Any, axes: Sequence[int]) -> Any:
+    """The smallest element over `axes`."""
+    return ReduceMin(tuple(axes)).bind(x)
+
+
+def reduce_prod(x: Any, axes: Sequence[int]) -> Any:
+    """The product over `axes`."""
+    return ReduceProd(tuple(axes)).bind(x)
+
+
+def reduce_and(x: Any, axes: Sequence[int]) -> Any:
+    """Whether all are true over `axes`."""
+    return ReduceAnd(tuple(axes)).bind(x)
+
+
+def reduce_or(x: Any, axes: Sequence[int]) -> Any:
+    """Whether any is true over `axes`."""
+    return ReduceOr(tuple(axes)).bind(x)
+
+
+def argmax(x: Any, axis: int, dtype: Any = np.int64) -> Any:
+    """The index of the largest element along `axis`."""
+    return ArgMax(axis, np.dtype(dtype)).bind(x)
+
+
+def argmin(x: Any, axis: int, dtype: Any = np.int64) -> Any:
+    """The index of the smallest element along `axis`."""
+    return ArgMin(axis, np.dtype(dtype)).bind(x)
+
+
+def cumsum(x: Any, axis: int = 0, reverse: bool = False) -> Any:
+    """The running sum along `axis`."""
+    return CumSum(axis, reverse).bind(x)
+

@@ -1,0 +1,267 @@
+"""Types of values: shapes, dtypes, weak scalars, and how dtypes promote.
+
+A `ShapedArray` is what an array is to the language: shape, dtype, and whether the dtype is *weak*, that is, came
+from a Python scalar and gives way to any array's dtype of the same kind or a higher one (NEP 50).
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Iterator
+
+import ml_dtypes
+import numpy as np
+
+bool_ = np.dtype(np.bool_)
+int8, int16, int32, int64 = (np.dtype(f"int{n}") for n in (8, 16, 32, 64))
+uint8, uint16, uint32, uint64 = (np.dtype(f"uint{n}") for n in (8, 16, 32, 64))
+float16, float32, float64 = (np.dtype(f"float{n}") for n in (16, 32, 64))
+bfloat16 = np.dtype(ml_dtypes.bfloat16)
+complex64, complex128 = np.dtype(np.complex64), np.dtype(np.complex128)
+
+#: The dtype of a tangent or cotangent of an integer or boolean array: it holds no information (as in JAX).
+float0 = np.dtype([("float0", np.void, 0)])
+
+
+class ShapedArray:
+    """The type of an array: shape, dtype and weakness. Interned: equal types are one object.
+
+    Identity is equality, so types compare and hash at the speed of a pointer in caches and on the dispatch path.
+
+    Examples:
+        >>> a = ShapedArray((2, 3), np.float64)
+        >>> a, a is ShapedArray((2, 3), "float64"), a.size
+        (f64[2,3], True, 6)
+    """
+
+    __slots__ = ("__weakref__", "dtype", "ndim", "shape", "size", "strong", "weak", "weak_type")
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    weak_type: bool
+    ndim: int
+    size: int
+    strong: ShapedArray
+    weak: ShapedArray
+
+    def __new__(cls, shape: tuple[int, ...], dtype: Any, weak_type: bool = False) -> ShapedArray:
+        key = (shape, dtype, weak_type)
+        found = _interned.get(key)
+        if found is not None:
+            return found
+        shape, dtype = tuple([int(n) for n in shape]), np.dtype(dtype)
+        if any(n < 0 for n in shape):
+            raise TypeError(f"a shape needs sizes >= 0, got {shape}")
+        with _intern_lock:
+            strong = _interned.get((shape, dtype, False)) or _make_pair(shape, dtype)
+            found = strong.weak if weak_type else strong
+            _interned[key] = found
+        return found
+
+    def update(self, shape: tuple[int, ...] | None = None, dtype: Any = None) -> ShapedArray:
+        """The same type with another shape or dtype."""
+        shape = self.shape if shape is None else shape
+        return ShapedArray(shape, self.dtype if dtype is None else dtype, self.weak_type)
+
+    def __repr__(self) -> str:
+        return f"{short_dtype(self.dtype)}[{','.join(map(str, self.shape))}]"
+
+    def __reduce__(self):
+        return ShapedArray, (self.shape, self.dtype, self.weak_type)
+
+
+_interned: dict[tuple, ShapedArray] = {}
+_intern_lock = threading.RLock()
+
+
+def _make_pair(shape: tuple[int, ...], dtype: np.dtype) -> ShapedArray:
+    """A strong type and its weak twin, linked; the strong one is returned."""
+    strong, weak = object.__new__(ShapedArray), object.__new__(ShapedArray)
+    for aval, is_weak in ((strong, False), (weak, True)):
+        aval.shape, aval.dtype, aval.weak_type = shape, dtype, is_weak
+        aval.ndim, aval.size = len(shape), math.prod(shape)
+        aval.strong, aval.weak = strong, weak
+    _interned[shape, dtype, False], _interned[shape, dtype, True] = strong, weak
+    return strong
+
+
+_SHORT = {"bool": "bool", "bfloat16": "bf16", "float": "f", "int": "i", "uint": "u", "complex": "c"}
+
+
+@lru_cache(maxsize=None)
+def short_dtype(dtype: np.dtype) -> str:
+    """`f64` for float64, `i32` for int32, `bf16`, `bool`, `c128` ...: how programs are printed."""
+    name = dtype.name
+    if name in _SHORT:
+        return _SHORT[name]
+    head = name.rstrip("0123456789")
+    return _SHORT[head] + name[len(head):] if head in _SHORT else name
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Default dtypes
+
+
+class Config(threading.local):
+    """Settings of the library. `dx.config` is the one instance; a setting holds for the thread that makes it.
+
+    Attributes:
+        default_bits: 64 (NumPy's: float64, int64, complex128) or 32; the dtypes that Python scalars and creation
+            functions get when nothing else decides.
+    """
+
+    default_bits = 64
+
+    @contextmanager
+    def defaults(self, bits: int) -> Iterator[None]:
+        """Use 32- or 64-bit default dtypes within a `with` block.
+
+        Examples:
+            >>> import diffeo as dx
+            >>> with dx.config.defaults(32):
+            ...     print(dx.numpy.zeros(2).dtype)
+            float32
+        """
+        if bits not in (32, 64):
+            raise ValueError(f"default dtypes have 32 or 64 bits, got {bits!r}")
+        before, self.default_bits = self.default_bits, bits
+        try:
+            yield
+        finally:
+            self.default_bits = before
+
+
+config = Config()
+
+
+def default_dtype(kind: type) -> np.dtype:
+    """The dtype of a Python scalar of type `kind` (bool, int, float, complex) when nothing else decides."""
+    wide = config.default_bits == 64
+    if kind is float:
+        return float64 if wide else float32
+    if kind is int:
+        return int64 if wide else int32
+    if kind is complex:
+        return complex128 if wide else complex64
+    return bool_
+
+
+SCALARS = frozenset((bool, int, float, complex))
+
+
+def scalar_aval(kind: type) -> ShapedArray:
+    """The type of a Python scalar: weak, except for bool."""
+    return ShapedArray((), default_dtype(kind), kind is not bool)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Promotion: the lattice that JAX documents (docs "Type promotion semantics"), with 64 bits enabled.
+# A name with a star is the weak type of that kind.
+
+_UP = {
+    "bool": ("int*",), "int*": ("uint8", "int8"),
+    "uint8": ("int16", "uint16"), "uint16": ("int32", "uint32"), "uint32": ("int64", "uint64"), "uint64": ("float*",),
+    "int8": ("int16",), "int16": ("int32",), "int32": ("int64",), "int64": ("float*",),
+    "float*": ("complex*", "bfloat16", "float16"), "bfloat16": ("float32",), "float16": ("float32",),
+    "float32": ("float64", "complex64"), "float64": ("complex128",),
+    "complex*": ("complex64",), "complex64": ("complex128",), "complex128": (),
+}
+_STAR = {"int*": int, "float*": float, "complex*": complex}
+
+
+def _upper(node: str) -> set[str]:
+    reached, todo = set(), [node]
+    while todo:
+        n = todo.pop()
+        if n not in reached:
+            reached.add(n)
+            todo += _UP[n]
+    return reached
+
+
+_ABOVE = {node: _upper(node) for node in _UP}
+
+
+def _node(dtype: np.dtype, weak: bool) -> str:
+    if weak and dtype.kind in "iufcV" and dtype != bool_:
+        kind = {"i": "int*", "u": "int*", "c": "complex*"}.get(dtype.kind, "float*")
+        return kind
+    return dtype.name
+
+
+@lru_cache(maxsize=None)
+def _least_upper(a: str, b: str) -> str | None:
+    common = _ABOVE.get(a, {a}) & _ABOVE.get(b, {b})
+    least = [n for n in common if common <= _ABOVE.get(n, {n})]
+    return least[0] if least else None
+
+
+@lru_cache(maxsize=4096)
+def _promote(types: tuple[tuple[np.dtype, bool], ...], bits: int) -> tuple[np.dtype, bool]:
+    node = _node(*types[0])
+    for dtype, weak in types[1:]:
+        other = _node(dtype, weak)
+        joined = _least_upper(node, other)
+        if joined is None:
+            names = ", ".join(sorted({d.name for d, _ in types}))
+            raise TypeError(f"no common dtype for {names}: convert explicitly with .astype(...)")
+        node = joined
+    if node not in _STAR:
+        return np.dtype(node) if node != "bfloat16" else bfloat16, False
+    # A weak dtype that is already of the kind wanted stays (a weak float32 among weak integers, say).
+    kept = [d for d, w in types if w and _node(d, w) == node]
+    return max(kept, key=lambda d: d.itemsize) if kept else default_dtype(_STAR[node]), True
+
+
+def promote_types(*avals: ShapedArray) -> tuple[np.dtype, bool]:
+    """The dtype (and its weakness) to which operands of these types are brought before they meet.
+
+    Raises:
+        TypeError: when the lattice has no common upper bound (two different float8 types, say).
+
+    Examples:
+        >>> promote_types(ShapedArray((), np.int64), ShapedArray((), np.float32))
+        (dtype('float32'), False)
+        >>> promote_types(ShapedArray((), np.float32), scalar_aval(float))
+        (dtype('float32'), False)
+    """
+    return _promote(tuple([(a.dtype, a.weak_type) for a in avals]), config.default_bits)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Kinds of dtypes
+
+
+@lru_cache(maxsize=None)
+def is_float(dtype: np.dtype) -> bool:
+    """True for real floating-point dtypes, bfloat16 and the float8 types included."""
+    return dtype.kind == "f" or dtype == bfloat16 or dtype.name.startswith("float") and dtype != float0
+
+
+@lru_cache(maxsize=None)
+def is_inexact(dtype: np.dtype) -> bool:
+    """True for floating-point and complex dtypes: those that carry derivatives."""
+    return is_float(dtype) or dtype.kind == "c"
+
+
+def is_complex(dtype: np.dtype) -> bool:
+    """True for complex64 and complex128."""
+    return dtype.kind == "c"
+
+
+def is_integer(dtype: np.dtype) -> bool:
+    """True for signed and unsigned integers."""
+    return dtype.kind in "iu"
+
+
+def real_dtype(dtype: np.dtype) -> np.dtype:
+    """float64 for complex128, float32 for complex64, the dtype itself otherwise."""
+    return {complex128: float64, complex64: float32}.get(dtype, dtype)
+
+
+def complex_dtype(dtype: np.dtype) -> np.dtype:
+    """complex64 for float32, complex128 for float64, the dtype itself if complex."""
+    return dtype if dtype.kind == "c" else (complex128 if dtype == float64 else complex64)

@@ -1,0 +1,91 @@
+"""Evaluation: the interpreter at the bottom. Host arrays go to NumPy at once; programs are compiled."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import numpy as np
+
+from ..lowering import runtime  # noqa: F401  (gives arrays their device memory)
+from ..lowering.compiler import compile_program
+from ..lowering.stablehlo import lower_module
+from ..primitives.array import Array, as_value, from_buffer
+from ..primitives.core import Primitive, Trace, Tracer, install_base_trace, typeof, with_user_line
+from ..primitives.jaxpr import Jaxpr, eliminate_dead_code
+from ..primitives.staging import leaked
+from ..primitives.types import SCALARS
+
+
+class Evaluation(Trace):
+    """Runs each primitive's `impl` on NumPy arrays; compiles operations on programs."""
+
+    eager = True
+
+    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
+        host: list[Any] = []
+        weak, strong = False, False
+        for a in args:
+            if type(a) is Array:
+                value = a._np
+                host.append(a.host if value is None else value)
+                if a.weak_type:
+                    weak = True
+                else:
+                    strong = True
+            elif type(a) in SCALARS and primitive.takes_scalars:
+                host.append(a)
+            elif isinstance(a, Tracer):
+                raise leaked(a)
+            else:
+                host.append(np.asarray(a))
+                strong = True
+        if primitive.compiled:
+            return run_program(primitive.jaxpr, [as_value(a) for a in args])  # type: ignore[attr-defined]
+        try:
+            out = primitive.impl(*host)
+        except Exception as error:
+            raise _explain(primitive, args, error) from None
+        weak = weak and not strong if primitive.keeps_weak else primitive.weak_type
+        return [Array(o, weak) for o in out] if primitive.multiple_results else Array(out, weak)
+
+
+def _explain(primitive: Primitive, args: Sequence[Any], error: Exception) -> Exception:
+    """The rule's own complaint about the operands, if it has one, rather than NumPy's."""
+    try:
+        primitive.abstract_eval(*[a if type(a) in SCALARS else typeof(a).strong for a in args])
+    except (TypeError, ValueError) as better:
+        return with_user_line(better)
+    return with_user_line(error)
+
+
+class Program:
+    """A program compiled for its types, with the constants that it takes first."""
+
+    __slots__ = ("buffers", "executable", "out_avals")
+
+    def __init__(self, jaxpr: Jaxpr):
+        jaxpr = eliminate_dead_code(jaxpr)
+        avals = [v.aval for v in (*jaxpr.const_vars, *jaxpr.in_vars)]
+        self.out_avals = jaxpr.out_avals
+        self.executable = compile_program(lower_module(jaxpr), avals, self.out_avals)
+        self.buffers = [as_value(c).buffer for c in jaxpr.consts]
+
+    def run(self, arrays: Sequence[Array]) -> list[Array]:
+        """The results for arrays of the types that the program was compiled for."""
+        buffers = self.executable.execute(self.buffers + [a.buffer for a in arrays])
+        return [from_buffer(b, aval) for b, aval in zip(buffers, self.out_avals)]
+
+
+def run_program(jaxpr: Jaxpr, arrays: Sequence[Array]) -> list[Array]:
+    """Compile a program once, and run it."""
+    program = jaxpr.memo.get("program")
+    if program is None:
+        program = jaxpr.memo["program"] = Program(jaxpr)
+    # The runtime itself looks at nothing but the number of bytes.
+    if [a.aval.strong for a in arrays] != [v.aval.strong for v in jaxpr.in_vars]:
+        raise TypeError(f"{jaxpr.name} was traced for {jaxpr.in_avals}, got {[a.aval for a in arrays]}")
+    return program.run(arrays)
+
+
+EVALUATION = Evaluation()
+install_base_trace(EVALUATION)

@@ -1,0 +1,205 @@
+"""Forward interpreters: the protocol that JVP, batching, Taylor series and everybody's own transformation share.
+
+An interpreter is a *value type* (a dual number, an array with a batch axis, an interval ...) and a rule per
+primitive. Operations on programs (`Call`) are lifted once, here, for all of them: a value is split into arrays and a
+static part, the program is transformed for these static parts, and its results are put together again.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Callable, Sequence
+
+from ..primitives.core import Primitive, Trace, Tracer, state, typeof
+from ..primitives.jaxpr import Jaxpr, eval_jaxpr
+from ..primitives.staging import stage
+from ..primitives.types import ShapedArray
+from . import tree
+
+
+class Boxed(Tracer):
+    """A tracer that carries an interpreter's value."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, trace: Interpreter, value: Any):
+        self.trace, self.value = trace, value
+
+    @property
+    def aval(self) -> ShapedArray:  # type: ignore[override]
+        return self.trace.aval(self.value)  # type: ignore[attr-defined]
+
+    def concrete(self) -> Any:
+        primal = self.trace.concrete(self.value)  # type: ignore[attr-defined]
+        return primal.concrete() if isinstance(primal, Tracer) else primal
+
+    def origin(self) -> str:
+        return f"a value inside {self.trace.describe()}"  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        return f"{type(self.trace).__name__}<{self.value!r}>"
+
+
+class Interpreter(Trace):
+    """Base class of transformations. Subclass it to write your own; control flow, jit, vmap and grad come free.
+
+    A subclass says
+
+    - `lift(x)`: the value of a constant `x` (an array, or a Python scalar);
+    - `rule(primitive, values)`: the value of the result (a list of them if `primitive.multiple_results`);
+    - `split(value) -> (arrays, static)` and `build(static, arrays) -> value`: a value taken apart into arrays and a
+      hashable rest, and put together again (by default a value is a tuple of arrays);
+    - `aval(value)`: the type that the program sees (by default that of the first array);
+    - `key()`: what distinguishes differently configured interpreters of one class (by default nothing).
+
+    Rules run in the surrounding context, with ordinary arrays (or tracers of outer transformations), so whatever they
+    compute can itself be differentiated, vectorised and compiled.
+
+    `run(fun, *values)` applies the transformation to one call of `fun`.
+
+    See docs/your-own-transformation.md for interval arithmetic written with it.
+    """
+
+    def lift(self, x: Any) -> Any:
+        """The value of a constant."""
+        raise NotImplementedError(f"{type(self).__name__} must define lift(x)")
+
+    def rule(self, primitive: Primitive, values: Sequence[Any]) -> Any:
+        """The value of `primitive` applied to values."""
+        raise NotImplementedError(f"{type(self).__name__} must define rule(primitive, values)")
+
+    def split(self, value: Any) -> tuple[Sequence[Any], Any]:
+        """A value as arrays and a static, hashable rest."""
+        return tuple(value), len(value)
+
+    def build(self, static: Any, arrays: Sequence[Any]) -> Any:
+        """A value from what `split` made of it."""
+        return tuple(arrays)
+
+    def count(self, static: Any) -> int:
+        """How many arrays a value with this static part has."""
+        return static
+
+    def join(self, a: Any, b: Any) -> Any:
+        """The least static part that can represent values of either; for the carries of loops."""
+        if a != b:
+            raise TypeError(f"{type(self).__name__} does not know a common form of {a} and {b}: define join")
+        return a
+
+    def aval(self, value: Any) -> ShapedArray:
+        """The type of the array that a value stands for."""
+        return typeof(value[0])
+
+    def concrete(self, value: Any) -> Any:
+        """An array of the numbers that a value stands for, if they are known, for Python's `if` and `float`."""
+        return None
+
+    def key(self) -> Any:
+        """Hashable; interpreters of one class with equal keys transform a program alike."""
+        return ()
+
+    def describe(self) -> str:
+        """What messages call the transformation."""
+        return type(self).__name__
+
+    # -- The machinery ----------------------------------------------------------------------------------------
+
+    def wrap(self, value: Any) -> Any:
+        """What the user's program sees of a value."""
+        return Boxed(self, value)
+
+    def unwrap(self, x: Any) -> Any:
+        """The value of what a user's program returned."""
+        return x.value if type(x) is Boxed and x.trace is self else self.lift(x)
+
+    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
+        owned = False
+        for a in args:
+            if type(a) is Boxed and a.trace is self:
+                owned = True
+        if not owned:
+            return self.parent.process(primitive, args)
+        values = [self.unwrap(a) for a in args]
+        before, state.trace = state.trace, self.parent
+        try:
+            out = (primitive.interpret(self, values) if primitive.compiled  # type: ignore[attr-defined]
+                   else self.rule(primitive, values))
+        finally:
+            state.trace = before
+        return [self.wrap(o) for o in out] if primitive.multiple_results else self.wrap(out)
+
+    def trace_flat(self, fun: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:
+        """Call a function of arrays, that returns a sequence of arrays, on values; the values of its results."""
+        before = state.trace
+        if self.parent is None:
+            self.parent = before
+        state.trace = self
+        try:
+            outs = fun(*[self.wrap(v) for v in values])
+            state.trace = self.parent
+            return [self.unwrap(o) for o in outs]
+        finally:
+            state.trace = before
+            self.finished = True
+
+    def run(self, fun: Callable, *values: Any) -> Any:
+        """Call `fun` on values of this interpreter, one for each argument; the result's arrays become values.
+
+        Args:
+            fun: a function of arrays that returns an array or a tree of arrays.
+            *values: one value for each argument.
+        """
+        structure: Any = None
+
+        def flat(*args: Any) -> Sequence[Any]:
+            nonlocal structure
+            leaves, structure = tree.flatten(fun(*args))
+            return leaves
+
+        fresh = copy.copy(self)
+        fresh.parent, fresh.function_name = None, getattr(fun, "__name__", "a function")
+        outs = fresh.trace_flat(flat, values)
+        return tree.unflatten(structure, outs)
+
+    def flatten(self, values: Sequence[Any]) -> tuple[list[Any], tuple]:
+        """All arrays of some values, and the static parts."""
+        arrays: list[Any] = []
+        statics = []
+        for value in values:
+            parts, static = self.split(value)
+            arrays += parts
+            statics.append(static)
+        return arrays, tuple(statics)
+
+    def unflatten(self, statics: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
+        """The values from their static parts and all their arrays."""
+        values, at = [], 0
+        for static in statics:
+            n = self.count(static)
+            values.append(self.build(static, arrays[at:at + n]))
+            at += n
+        return values
+
+    def transform_jaxpr(self, jaxpr: Jaxpr, statics: tuple, arrays: Sequence[Any]) -> tuple[Jaxpr, Sequence[Any], tuple]:
+        """The program that computes on the arrays of values with these static parts -> (jaxpr, consts, out_statics)."""
+        avals = tuple([typeof(a) for a in arrays])
+        key = (type(self), self.key(), statics, avals)
+        found = jaxpr.memo.get(key)
+        if found is not None:
+            return found
+        out_statics: tuple = ()
+
+        def transformed(*args: Any) -> Sequence[Any]:
+            nonlocal out_statics
+            inner = copy.copy(self)
+            inner.parent, inner.finished = None, False
+            outs = inner.trace_flat(lambda *xs: eval_jaxpr(jaxpr, xs), self.unflatten(statics, args))
+            results, out_statics = inner.flatten(outs)
+            return results
+
+        staged = stage(transformed, avals, jaxpr.name)
+        found = staged.closed_over(), staged.consts, out_statics
+        if not any([isinstance(c, Tracer) for c in staged.consts]):
+            jaxpr.memo[key] = found
+        return found
+

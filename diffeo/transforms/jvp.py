@@ -1,0 +1,86 @@
+"""JVP: forward-mode differentiation. The value is a pair (primal, tangent); a tangent may be `ZERO`."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Sequence
+
+from ..primitives.core import ZERO, Primitive, state, typeof
+from ..primitives.types import ShapedArray
+from .interpreter import Boxed, Interpreter
+
+
+class JVP(Interpreter):
+    """Propagates tangents. Values without a tangent are not wrapped, so they cost nothing.
+
+    `outer` processes what depends on no tangent: the parent, or, in linearization, the parent's parent.
+    """
+
+    def __init__(self, parent: Any = None, outer: Any = None, function_name: str = ""):
+        self.parent, self.function_name = parent, function_name
+        self.outer = parent if outer is None else outer
+
+    def lift(self, x: Any) -> tuple[Any, Any]:
+        return x, ZERO
+
+    def wrap(self, value: tuple[Any, Any]) -> Any:
+        return value[0] if value[1] is ZERO else Boxed(self, value)
+
+    def split(self, value: tuple[Any, Any]) -> tuple[Sequence[Any], bool]:
+        return (value[:1], False) if value[1] is ZERO else (value, True)
+
+    def build(self, static: bool, arrays: Sequence[Any]) -> tuple[Any, Any]:
+        return (arrays[0], arrays[1]) if static else (arrays[0], ZERO)
+
+    def count(self, static: bool) -> int:
+        return 2 if static else 1
+
+    def join(self, a: bool, b: bool) -> bool:
+        return a or b
+
+    def concrete(self, value: tuple[Any, Any]) -> Any:
+        return value[0]
+
+    def aval(self, value: tuple[Any, Any]) -> ShapedArray:
+        return typeof(value[0])
+
+    def describe(self) -> str:
+        return f"the derivative of {self.function_name or 'a function'}"
+
+    def trace_flat(self, fun: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:
+        if self.parent is None:
+            self.parent = self.outer = state.trace
+        return super().trace_flat(fun, values)
+
+    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
+        primals: list[Any] = []
+        tangents: list[Any] = []
+        owned = False
+        for a in args:
+            if type(a) is Boxed and a.trace is self:
+                owned = True
+                primal, tangent = a.value
+                primals.append(primal)
+                tangents.append(tangent)
+            else:
+                primals.append(a)
+                tangents.append(ZERO)
+        if not owned:
+            return self.outer.process(primitive, args)
+        before, state.trace = state.trace, self.parent
+        try:
+            if primitive.compiled:
+                return [self.wrap(v) for v in primitive.interpret(self, list(zip(primals, tangents)))]  # type: ignore
+            out, tangent = primitive.jvp(primals, tangents)
+        finally:
+            state.trace = before
+        if primitive.multiple_results:
+            return [o if t is ZERO else Boxed(self, (o, t)) for o, t in zip(out, tangent)]
+        return out if tangent is ZERO else Boxed(self, (out, tangent))
+
+
+def jvp_flat(fun: Callable[..., Sequence[Any]], primals: Sequence[Any], tangents: Sequence[Any],
+             name: str = "") -> tuple[list[Any], list[Any]]:
+    """Results and tangents (`ZERO` where there is none) of a function of arrays."""
+    outs = JVP(function_name=name).trace_flat(fun, list(zip(primals, tangents)))
+    return [o for o, _ in outs], [t for _, t in outs]
+

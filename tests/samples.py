@@ -1,0 +1,493 @@
+"""Every primitive with example operands: the one table from which all laws are tested.
+
+A line is `sample(primitive, *operands)`, perhaps with a note. An operand is a NumPy array, a Python
+scalar (where the primitive takes them), or a generator such as `real(2, 3)`, whose numbers come
+from a seed made of the sample's name. `by` are the operands by which the result is differentiated:
+by default all floating-point and complex arrays of a primitive that has a derivative.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from diffeo.primitives import (
+    Primitive,
+    control_flow,
+    dot,
+    elementwise,
+    families,
+    indexing,
+    random_bits,
+    reduction,
+    slicing,
+    sort,
+    stage,
+    structural,
+)
+from diffeo.primitives.elementwise import ELEMENTWISE
+from diffeo.primitives.indexing import IndexDims
+from diffeo.primitives.types import SCALARS, ShapedArray, is_inexact
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A primitive with operands."""
+
+    name: str
+    primitive: Primitive
+    args: tuple[Any, ...]
+    by: tuple[int, ...]
+    #: False if only evaluation is meant to be tested: special values, say.
+    smooth: bool = True
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @cached_property
+    def arrays(self) -> tuple[int, ...]:
+        """The positions of the operands that are arrays."""
+        return tuple([i for i, a in enumerate(self.args) if type(a) not in SCALARS])
+
+    @cached_property
+    def differentiable(self) -> bool:
+        """Whether there is a derivative to speak of."""
+        return self.smooth and bool(self.by)
+
+    def impl(self, *args: Any) -> list[np.ndarray]:
+        """The results by NumPy."""
+        out = self.primitive.impl(*args)
+        return list(map(np.asarray, out if self.primitive.multiple_results else [out]))
+
+    def bind(self, *args: Any) -> list[Any]:
+        """The results under the current interpreter."""
+        out = self.primitive.bind(*args)
+        return list(out) if self.primitive.multiple_results else [out]
+
+
+SAMPLES: list[Sample] = []
+
+
+def sample(
+    primitive: Primitive,
+    *operands: Any,
+    note: str = "",
+    by: tuple[int, ...] | None = None,
+    smooth: bool = True,
+) -> None:
+    """Add a line to the table."""
+    taken = {s.name for s in SAMPLES}
+    stem = primitive.name + (f"-{note}" if note else "")
+    name = next(n for k in range(1, 1000) if (n := f"{stem}-{k}" if k > 1 else stem) not in taken)
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    args = tuple([a(rng) if callable(a) else a for a in operands])
+    if by is None:
+        floats = [type(a) not in SCALARS and is_inexact(a.dtype) for a in args]
+        by = tuple([i for i, flag in enumerate(floats) if flag]) if _has_derivative(primitive) else ()
+    SAMPLES.append(Sample(name, primitive, args, by, smooth))
+
+
+def _has_derivative(primitive: Primitive) -> bool:
+    """False for primitives that are constant almost everywhere, by what they say of themselves."""
+    if isinstance(primitive, elementwise.Elementwise):
+        linear = type(primitive) is not elementwise.Elementwise
+        return primitive is not elementwise.stop_gradient_p and (linear or bool(primitive.derivatives))
+    if isinstance(primitive, structural.ConvertElementType):
+        return is_inexact(primitive.dtype)
+    return not isinstance(primitive, families.Discrete)
+
+
+# --------------------------------------------------------------------------------------------------
+# Operands
+
+Draw = Callable[[np.random.Generator], np.ndarray]
+
+
+def real(*shape: int, low: float = -2.0, high: float = 2.0) -> Draw:
+    """Float64 numbers between `low` and `high`."""
+    return lambda rng: rng.uniform(low, high, shape)
+
+
+def comp(*shape: int) -> Draw:
+    """Complex128 numbers of all four quadrants, away from the axes, where branch cuts lie."""
+
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        parts = rng.uniform(0.3, 1.5, (2, *shape)) * rng.choice([-1.0, 1.0], (2, *shape))
+        return parts[0] + 1j * parts[1]
+
+    return draw
+
+
+def ints(*shape: int, low: int = -9, high: int = 9, dtype: Any = np.int64) -> Draw:
+    """Integers from `low` up to and without `high`."""
+    return lambda rng: rng.integers(low, high, shape).astype(dtype)
+
+
+def words(*shape: int) -> Draw:
+    """Any uint32."""
+    return lambda rng: rng.integers(0, 2**32, shape, np.uint32)
+
+
+def bools(*shape: int) -> Draw:
+    """True and False, about as often."""
+    return lambda rng: rng.random(shape) < 0.5
+
+
+def i32(value: Any) -> np.ndarray:
+    """An int32 array of these numbers."""
+    return np.array(value, np.int32)
+
+
+SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 0.5, 3.0, np.inf, -np.inf, np.nan])
+SMALL, LARGE = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+
+# --------------------------------------------------------------------------------------------------
+# Elementwise: every row of the table, real, complex, integer and boolean as it accepts them
+
+#: Where a row is to be tried, if not on -2 .. 2.
+DOMAINS = {
+    "sqrt": (0.2, 3.0), "rsqrt": (0.2, 3.0), "cbrt": (0.2, 3.0), "log": (0.2, 3.0),
+    "log1p": (-0.8, 2.0), "asin": (-0.9, 0.9), "acos": (-0.9, 0.9), "acosh": (1.2, 3.0),
+    "atanh": (-0.9, 0.9), "erf_inv": (-0.9, 0.9), "tan": (-1.2, 1.2), "pow": (0.3, 2.0),
+    "div": (0.4, 2.0), "rem": (0.4, 7.0),
+}  # fmt: skip
+
+for _name, _row in ELEMENTWISE.items():
+    _n, _accepts = _row.arity, _row.accepts
+    _span = dict(zip(("low", "high"), DOMAINS.get(_name, (-2.0, 2.0))))
+    if "f" in _accepts:
+        for _shape in ((2, 3), (), (0, 2), (1,)):
+            sample(_row, *[real(*_shape, **_span)] * _n)
+        sample(_row, *[SPECIAL] * _n, note="special", smooth=False)
+    if "c" in _accepts:
+        sample(_row, *[comp(2, 3)] * _n, note="complex")
+    if "i" in _accepts:
+        _low, _high = (0, 9) if "shift" in _name else (1, 9) if _name in ("div", "rem") else (-9, 9)
+        sample(_row, *[ints(3, 4)] * (_n - 1), ints(3, 4, low=_low, high=_high), note="int64")
+        sample(_row, *[ints(4, dtype=np.int8)] * (_n - 1),
+               ints(4, low=_low, high=_high, dtype=np.int8), note="int8")  # fmt: skip
+    if "u" in _accepts:
+        sample(_row, *[ints(5, low=1, dtype=np.uint32)] * _n, note="uint32")
+    if "b" in _accepts:
+        sample(_row, *[bools(7)] * _n, note="bool")
+    if _n == 2 and "f" in _accepts and _name != "complex":
+        sample(_row, real(2, 3, **_span), 1.7, note="scalar right")
+        sample(_row, 1.7, real(2, 3, **_span), note="scalar left")
+    if _n == 2 and "c" in _accepts:
+        sample(_row, comp(3), 0.7 - 0.4j, note="complex scalar right")
+        sample(_row, 0.7 - 0.4j, comp(3), note="complex scalar left")
+    if _n == 2 and "i" in _accepts:
+        sample(_row, ints(5), 3, note="int scalar right")
+        sample(_row, 3, ints(5, low=1), note="int scalar left")
+
+_signs = np.array([7, -7, 7, -7])
+sample(elementwise.div, _signs, np.array([2, 2, -2, -2]), note="towards zero")
+sample(elementwise.rem, _signs, np.array([2, 2, -2, -2]), note="sign of the dividend")
+sample(elementwise.rem, np.array([7.5, -7.5, 7.5]), np.array([2.0, 2.0, -2.0]), note="signs")
+sample(elementwise.power, np.array([-2.0, 0.0, 0.0, 2.0]), np.array([3.0, 0.0, 2.0, -1.0]),
+       note="edges", smooth=False)  # fmt: skip
+sample(elementwise.power, np.array([0.0, 0.0]), np.array([2.0, 3.5]), note="base 0", by=(1,))
+sample(elementwise.scale, np.array([0.0, 2.0, 0.0]), np.array([np.inf, 3.0, np.nan]),
+       note="zero wins", smooth=False)  # fmt: skip
+sample(elementwise.shift_left, np.array([1, 1, 1], np.int8), np.array([7, 8, 9], np.int8),
+       note="out of the word")  # fmt: skip
+sample(elementwise.shift_right_logical, np.array([-1, -1, -8], np.int8),
+       np.array([1, 7, 9], np.int8), note="out of the word")  # fmt: skip
+sample(elementwise.shift_right_arithmetic, np.array([-1, 100, -8], np.int8),
+       np.array([1, 8, 9], np.int8), note="out of the word")  # fmt: skip
+sample(elementwise.neg, np.array([0, 1, 2], np.uint32), note="wraps")
+sample(elementwise.absolute, np.array([SMALL, LARGE, -1], np.int32), note="wraps")
+sample(elementwise.maximum, np.array([1.0, np.nan, 2.0]), np.array([np.nan, 1.0, 3.0]),
+       note="nan", smooth=False)  # fmt: skip
+sample(elementwise.complex_, real(2, 3), real(2, 3), note="first only", by=(0,))
+sample(elementwise.complex_, real(2, 3), real(2, 3), note="second only", by=(1,))
+
+for _half in (np.float16, elementwise.np.dtype("bfloat16")):
+    sample(elementwise.exp, np.array([0.5, -1.0, 2.0], _half), note=str(np.dtype(_half)), by=())
+    sample(elementwise.erf, np.array([0.5, -1.0, 2.0], _half), note=str(np.dtype(_half)), by=())
+    sample(elementwise.mul, np.array([0.5, 3.0], _half), 2.0, note=str(np.dtype(_half)), by=())
+
+sample(elementwise.select_p, bools(2, 3), real(2, 3), real(2, 3))
+sample(elementwise.select_p, np.array(True), real(), real())
+sample(elementwise.select_p, bools(2, 3), real(2, 3), 1.5, note="scalar right")
+sample(elementwise.select_p, bools(2, 3), 1.5, real(2, 3), note="scalar left")
+sample(elementwise.select_p, bools(4), comp(4), comp(4), note="complex")
+sample(elementwise.select_p, bools(4), ints(4), ints(4), note="int64")
+sample(elementwise.select_p, bools(4), bools(4), bools(4), note="bool")
+sample(elementwise.select_p, bools(0), real(0), real(0), note="empty")
+
+for _power in (-3, -1, 0, 1, 2, 3, 7):
+    sample(elementwise.IntegerPow(_power), real(2, 3, low=0.5), note=f"{_power}")
+sample(elementwise.IntegerPow(3), np.array([0.0, -1.5]), note="at 0")
+sample(elementwise.IntegerPow(0), np.array([0.0, -1.5]), note="0 at 0")
+sample(elementwise.IntegerPow(1), np.array([0.0, -1.5]), note="1 at 0")
+sample(elementwise.IntegerPow(3), comp(3), note="complex")
+sample(elementwise.IntegerPow(-2), comp(3), note="complex negative")
+sample(elementwise.IntegerPow(3), ints(3, dtype=np.int32), note="int32")
+
+# --------------------------------------------------------------------------------------------------
+# Creation and conversion
+
+f64, f32, c128, i64 = (np.dtype(d) for d in (np.float64, np.float32, np.complex128, np.int64))
+u8, boolean = np.dtype(np.uint8), np.dtype(bool)
+
+for _dtype, _value in ((f64, 1.5), (f64, np.inf), (i64, -3), (boolean, True), (c128, 1 - 2j)):
+    sample(families.Full((2, 3), _dtype, _value))
+sample(families.Full((), f32, np.nan), note="nan")
+sample(families.Full((0, 2), f64, 1.0), note="empty")
+sample(structural.Iota((2, 3), f64, 1))
+sample(structural.Iota((4,), i64, 0))
+sample(structural.Iota((3, 2), np.dtype(np.uint8), 0), note="uint8")
+sample(structural.Iota((2,), c128, 0), note="complex")
+sample(structural.Iota((0,), np.dtype(np.int32), 0), note="empty")
+
+_convert = structural.ConvertElementType
+sample(_convert(f32), real(2, 3), note="narrow")
+sample(_convert(f64), lambda rng: rng.random((2, 3)).astype(np.float32), note="widen", by=())
+sample(_convert(f64), real(3), note="same")
+sample(_convert(i64), real(5), note="truncates")
+sample(_convert(f64), ints(5), note="int to float")
+sample(_convert(boolean), np.array([0.0, -0.0, 0.3, np.nan]), note="to bool")
+sample(_convert(boolean), np.array([0j, 1j]), note="complex to bool")
+sample(_convert(f64), bools(4), note="from bool")
+sample(_convert(c128), real(3), note="real to complex")
+sample(_convert(f64), comp(3), note="complex to real")
+sample(_convert(u8), ints(4, low=0), note="to uint8")
+sample(_convert(np.dtype(np.int8)), np.array([127, 128, -129, 1000]), note="wraps")
+sample(_convert(np.dtype(np.float16)), np.array([1.0, 1e9, 1e-9]), note="to half", by=())
+sample(_convert(np.dtype("bfloat16")), real(3), note="to bfloat16", by=())
+sample(structural.BitcastConvertType(i64), real(3))
+sample(structural.BitcastConvertType(f32), words(2, 2), note="to float", smooth=False)
+sample(structural.BitcastConvertType(np.dtype(np.int32)), words(), note="signed")
+
+# --------------------------------------------------------------------------------------------------
+# Structure
+
+sample(structural.Reshape((3, 2)), real(2, 3))
+sample(structural.Reshape((6,)), comp(2, 3), note="complex")
+sample(structural.Reshape(()), real(1, 1), note="to a scalar")
+sample(structural.Reshape((1, 1)), real(), note="from a scalar")
+sample(structural.Reshape((0, 5)), real(3, 0), note="empty")
+sample(structural.Reshape((4,)), bools(2, 2), note="bool")
+sample(structural.Transpose((2, 0, 1)), real(2, 3, 4))
+sample(structural.Transpose((1, 0)), ints(2, 3), note="int")
+sample(structural.Transpose(()), real(), note="of a scalar")
+sample(structural.BroadcastInDim((2, 3), ()), real(), note="of a scalar")
+sample(structural.BroadcastInDim((2, 3, 4), (1,)), real(3))
+sample(structural.BroadcastInDim((2, 3, 4), (0, 2)), real(1, 4), note="stretch")
+sample(structural.BroadcastInDim((2, 3), (0, 1)), real(1, 1), note="stretch both")
+sample(structural.BroadcastInDim((0, 3), (1,)), real(3), note="to nothing")
+sample(structural.BroadcastInDim((1, 3), (0, 1)), real(1, 3), note="size one stays")
+sample(structural.BroadcastInDim((2, 3), (1,)), comp(3), note="complex")
+sample(structural.ReduceSum((0,)), real(2, 3))
+sample(structural.ReduceSum((1, 2)), real(2, 3, 4))
+sample(structural.ReduceSum((2, 0)), real(2, 3, 4), note="unordered axes")
+sample(structural.ReduceSum((0, 1)), comp(2, 3), note="complex")
+sample(structural.ReduceSum((0,)), real(0, 3), note="empty")
+sample(structural.ReduceSum(()), real(2), note="over no axes")
+sample(structural.ReduceSum((0,)), ints(5, dtype=np.int8, low=100, high=127), note="wraps")
+
+sample(slicing.Slice((1, 0), (3, 2), (1, 1)), real(4, 3))
+sample(slicing.Slice((1, 0), (6, 3), (2, 3)), real(6, 4), note="strides")
+sample(slicing.Slice((0,), (5,), (2,)), comp(5), note="complex")
+sample(slicing.Slice((2,), (2,), (1,)), real(4), note="empty")
+sample(slicing.Slice((), (), ()), real(), note="of a scalar")
+sample(slicing.Slice((1,), (2,), (7,)), ints(3), note="long stride")
+sample(slicing.Pad((1, 0), (0, 2), (0, 0)), real(2, 3))
+sample(slicing.Pad((1,), (2,), (2,), 1.5), real(3), note="interior and value")
+sample(slicing.Pad((-1, 1), (1, -2), (0, 0), 9.0), real(3, 4), note="negative")
+sample(slicing.Pad((-1,), (-1,), (1,)), real(4), note="negative and interior")
+sample(slicing.Pad((-2,), (-1,), (1,)), real(4), note="cut through the interior")
+sample(slicing.Pad((-2,), (5,), (0,), 2.0), real(2), note="cut all")
+sample(slicing.Pad((-3,), (5,), (0,)), real(2), note="cut more than there is")
+sample(slicing.Pad((2,), (1,), (3,), 0.5), real(0), note="of nothing")
+sample(slicing.Pad((1,), (1,), (0,), 1j), comp(2), note="complex")
+sample(slicing.Pad((1,), (1,), (0,), True), bools(3), note="bool")
+sample(slicing.Pad((1,), (-1,), (0,), -7), ints(3), note="int")
+sample(slicing.Concatenate(0), real(2, 3), real(1, 3))
+sample(slicing.Concatenate(1), real(2, 1), real(2, 2), real(2, 3), note="three")
+sample(slicing.Concatenate(0), real(2), real(0), note="with nothing")
+sample(slicing.Concatenate(0), comp(2), comp(1), note="complex")
+sample(slicing.Concatenate(0), ints(2), ints(1), note="int")
+sample(slicing.Rev((0,)), real(3, 2))
+sample(slicing.Rev((0, 2)), real(2, 3, 4), note="two axes")
+sample(slicing.Rev((0,)), bools(3), note="bool")
+
+# --------------------------------------------------------------------------------------------------
+# Reductions
+
+for _kind in (reduction.ReduceMax, reduction.ReduceMin, reduction.ReduceProd):
+    sample(_kind((0,)), real(3, 4))
+    sample(_kind((0, 2)), real(2, 3, 4))
+    sample(_kind((0,)), real(1), note="size one")
+    sample(_kind((0,)), real(5), note="odd")
+    sample(_kind(()), real(2), note="over no axes")
+    sample(_kind((1,)), real(2, 0), note="empty")
+    sample(_kind((0,)), ints(2, 5), note="int")
+    sample(_kind((1,)), np.array([[1.0, np.nan], [np.inf, 3.0]]), note="special", smooth=False)
+sample(reduction.ReduceMax((0,)), bools(4, 2), note="bool")
+sample(reduction.ReduceMin((0,)), bools(4, 2), note="bool")
+sample(reduction.ReduceMax((0,)), ints(0, 2, dtype=np.int8), note="empty int8")
+sample(reduction.ReduceMin((0,)), ints(0, 2, dtype=np.uint32), note="empty uint32")
+sample(reduction.ReduceProd((1,)), comp(2, 3), note="complex")
+sample(reduction.ReduceProd((0,)), np.array([2.0, 0.0, 3.0]), note="a zero")
+sample(reduction.ReduceProd((0,)), np.array([0.0, 2.0, 0.0]), note="two zeros")
+for _kind in (reduction.ReduceAnd, reduction.ReduceOr):
+    sample(_kind((0,)), bools(2, 6))
+    sample(_kind((0,)), bools(0, 2), note="empty")
+    sample(_kind((1,)), ints(3, 2, dtype=np.uint8, low=0), note="uint8")
+    sample(_kind((0, 1)), ints(2, 2), note="int64")
+for _kind in (reduction.ArgMax, reduction.ArgMin):
+    sample(_kind(1, i64), real(3, 5))
+    sample(_kind(0, np.dtype(np.int32)), real(4), note="int32")
+    sample(_kind(0, i64), np.array([[1.0, 2.0], [1.0, 2.0], [0.0, 2.0], [0.0, 2.0]]), note="ties")
+    sample(_kind(0, i64), np.array([1.0, np.nan, -3.0, np.nan, 5.0]), note="nan", smooth=False)
+    sample(_kind(0, i64), np.array([-np.inf, -np.inf]), note="inf", smooth=False)
+    sample(_kind(0, i64), np.array([np.inf, np.inf]), note="inf", smooth=False)
+    sample(_kind(0, i64), ints(6), note="int")
+    sample(_kind(0, i64), bools(6), note="bool")
+    sample(_kind(0, u8), ints(6, low=0, dtype=np.uint8), note="uint8")
+sample(reduction.CumSum(0), real(5, 2))
+sample(reduction.CumSum(1), real(2, 8))
+sample(reduction.CumSum(0, True), real(6), note="reverse")
+sample(reduction.CumSum(0), comp(3), note="complex")
+sample(reduction.CumSum(0), real(1), note="size one")
+sample(reduction.CumSum(0), real(0), note="empty")
+sample(reduction.CumSum(0), ints(4, dtype=np.int8, low=60, high=90), note="wraps")
+
+# --------------------------------------------------------------------------------------------------
+# Contractions
+
+_dot = dot.DotGeneral
+sample(_dot(((0,), (0,))), real(3), real(3), note="vectors")
+sample(_dot(((1,), (0,))), real(2, 3), real(3), note="matrix vector")
+sample(_dot(((1,), (0,))), real(2, 3), real(3, 4), note="matrices")
+sample(_dot(((0,), (1,))), real(3, 2), real(4, 3), note="transposed")
+sample(_dot(((2,), (1,)), ((0,), (0,))), real(2, 3, 4), real(2, 4, 5), note="batch")
+sample(_dot(((0,), (2,)), ((2,), (1,))), real(4, 3, 2), real(5, 2, 4), note="odd batch")
+sample(_dot(((1, 2), (2, 0))), real(2, 3, 4), real(4, 2, 3), note="two axes")
+sample(_dot(((2, 0), (0, 1)), ((1,), (2,))), real(2, 3, 4), real(4, 2, 3), note="two axes and batch")
+sample(_dot(((1,), (1,)), ((2, 0), (0, 3))), real(2, 3, 4), real(4, 3, 5, 2), note="two batch axes")
+sample(_dot(((), ())), real(2), real(3), note="outer")
+sample(_dot(((), ())), real(), real(), note="scalars")
+sample(_dot(((), ()), ((0,), (0,))), real(3), real(3), note="batch only")
+sample(_dot(((1,), (0,))), real(2, 0), real(0, 3), note="over nothing")
+sample(_dot(((1,), (0,))), comp(2, 3), comp(3, 2), note="complex")
+sample(_dot(((1,), (0,))), ints(2, 3), ints(3, 2), note="int")
+sample(_dot(((1,), (0,))), ints(2, 3, dtype=np.uint8, low=0), ints(3, 2, dtype=np.uint8, low=0),
+       note="uint8")  # fmt: skip
+
+# --------------------------------------------------------------------------------------------------
+# Indexing
+
+_rows = IndexDims((1,), (0,), (0,))  # x[i]: whole rows at a list of indices
+_points = IndexDims((), (0, 1), (0, 1))  # x[i, j]: single elements
+_window = IndexDims((1, 2), (), (0, 1))  # windows at positions
+_front = IndexDims((0, 1), (), (0, 1))  # the same, the window's axes first
+_column = IndexDims((0,), (1,), (1,))  # x[:, i]
+_paired = IndexDims((), (1,), (1,), (0,), (0,))  # x[b, i[b]]: take_along_axis
+_scalar = IndexDims((), (), ())  # of an array without axes
+
+_at = i32([[0], [2], [2], [3]])
+_off = i32([[1], [7], [-1], [3]])
+_pairs = i32([[0, 1], [3, 2], [3, 2]])
+_corner = i32([[0, 0], [2, 1], [3, 2], [-4, 9]])
+
+_gather = indexing.Gather
+sample(_gather(_rows, (1, 3)), real(4, 3), _at, note="rows")
+sample(_gather(_rows, (1, 3)), real(4, 3), _off, note="rows out of bounds")
+sample(_gather(_rows, (1, 3)), comp(4, 3), _at.astype(np.int64), note="complex")
+sample(_gather(_rows, (1, 3)), ints(4, 3), _off.astype(np.int8), note="int8 indices")
+sample(_gather(_rows, (1, 3)), real(4, 3), np.array([[1], [250]], np.uint8), note="uint8 indices")
+sample(_gather(_rows, (1, 3)), real(4, 3), np.array([[2**63 + 1]], np.uint64), note="huge index")
+sample(_gather(_rows, (1, 3)), real(4, 3), i32(np.zeros((0, 1))), note="no rows")
+sample(_gather(_rows, (1, 2)), real(4, 3), _at, note="part of rows")
+sample(_gather(_points, (1, 1)), real(4, 3), _pairs, note="points")
+sample(_gather(_points, (1, 1)), real(4, 3), _pairs.reshape(3, 1, 2), note="more batch axes")
+sample(_gather(_points, (1, 1)), real(4, 3), i32([1, 2]), note="one point")
+sample(_gather(_window, (2, 2)), real(4, 3), _corner, note="windows")
+sample(_gather(_front, (2, 2)), real(4, 3), _corner, note="window first")
+sample(_gather(_column, (4, 1)), real(4, 3), i32([[2], [0]]), note="columns")
+sample(_gather(_paired, (1, 1)), real(4, 3), _off, note="paired")
+sample(_gather(IndexDims((1, 2), (), (1, 0)), (1, 2)), real(4, 3), i32([[1, 3]]), note="swapped map")
+sample(_gather(_scalar, ()), real(), i32(np.zeros((3, 0))), note="of a scalar")
+sample(_gather(_rows, (1, 0)), real(4, 0), _at, note="empty rows")
+
+for _kind in (indexing.ScatterAdd, indexing.Scatter):
+    sample(_kind(_rows), real(4, 3), _at, real(4, 3), note="rows with duplicates")
+    sample(_kind(_rows), real(4, 3), _off, real(4, 3), note="rows out of bounds")
+    sample(_kind(_rows), comp(4, 3), _at, comp(4, 3), note="complex")
+    sample(_kind(_rows), ints(4, 3), _at, ints(4, 3), note="int")
+    sample(_kind(_rows), real(4, 3), _at, real(4, 2), note="part of rows")
+    sample(_kind(_rows), real(4, 3), i32(np.zeros((0, 1))), real(0, 3), note="no rows")
+    sample(_kind(_points), real(4, 3), _pairs, real(3), note="points")
+    sample(_kind(_points), real(4, 3), i32([1, 2]), real(), note="one point")
+    sample(_kind(_points), real(4, 3), _pairs.reshape(3, 1, 2), real(3, 1), note="more batch axes")
+    sample(_kind(_window), real(4, 3), _corner, real(4, 2, 2), note="overlapping windows")
+    sample(_kind(_front), real(4, 3), _corner[1:2], real(2, 2, 1), note="window first")
+    sample(_kind(_column), real(4, 3), i32([[2], [0]]), real(4, 2), note="columns")
+    sample(_kind(_paired), real(4, 3), _off, real(4), note="paired")
+    sample(_kind(_scalar), real(), i32(np.zeros((3, 0))), real(3), note="into a scalar")
+    sample(_kind(_rows), real(4, 3), np.array([[1], [250]], np.uint8), real(2, 3), note="uint8")
+sample(indexing.Scatter(_rows, True), real(4, 3), i32([[2], [0]]), real(2, 3), note="unique")
+sample(indexing.Scatter(_rows), bools(4, 3), _at, bools(4, 3), note="bool")
+
+sample(indexing.DynamicSlice((2, 2)), real(4, 3), i32(1), i32(0))
+sample(indexing.DynamicSlice((2, 2)), real(4, 3), i32(9), i32(-1), note="moved inside")
+sample(indexing.DynamicSlice((2,)), comp(4), i32(1), note="complex")
+sample(indexing.DynamicSlice((0,)), real(4), i32(4), note="of size zero")
+sample(indexing.DynamicSlice(()), real(), note="of a scalar")
+sample(indexing.DynamicSlice((2, 2)), ints(4, 3), np.array(1), np.array(1), note="int64 starts")
+sample(indexing.DynamicSlice((2,)), ints(4), np.array(200, np.uint8), note="uint8 start")
+sample(indexing.DynamicUpdateSlice(), real(4, 3), real(2, 2), i32(1), i32(0))
+sample(indexing.DynamicUpdateSlice(), real(4, 3), real(2, 2), i32(9), i32(-1), note="moved inside")
+sample(indexing.DynamicUpdateSlice(), comp(4), comp(2), i32(1), note="complex")
+sample(indexing.DynamicUpdateSlice(), real(), real(), note="of a scalar")
+sample(indexing.DynamicUpdateSlice(), real(4), real(0), i32(2), note="with nothing")
+sample(indexing.DynamicUpdateSlice(), ints(4), ints(4), np.array(200, np.uint8), note="all of it")
+
+# --------------------------------------------------------------------------------------------------
+# Sorting
+
+sample(sort.Sort(0), real(6))
+sample(sort.Sort(1), real(3, 5))
+sample(sort.Sort(0), real(5, 2), real(5, 2), note="key and value")
+sample(sort.Sort(0), i32([2, 1, 2, 1, 0]), real(5), note="stable")
+sample(sort.Sort(0, 2), i32([2, 1, 2, 1, 0]), real(5), comp(5), note="two keys")
+sample(sort.Sort(0, 2), i32([2, 1, 2]), i32([0, 1, 0]), note="two keys and no more")
+sample(sort.Sort(0), bools(5), ints(5), note="bool")
+sample(sort.Sort(0), ints(5, dtype=np.uint8, low=0), note="uint8")
+sample(sort.Sort(0), real(0, 2), note="empty")
+sample(sort.Sort(0), real(1), note="size one")
+sample(sort.Sort(0), SPECIAL[2:], note="special", smooth=False)
+sample(sort.Sort(0), SPECIAL, np.arange(9), note="signed zeros are equal", smooth=False)
+sample(sort.Sort(0), np.array([np.nan, 1.0, -np.nan, 0.0]), np.arange(4), note="nan", smooth=False)
+
+# --------------------------------------------------------------------------------------------------
+# Random bits, programs
+
+sample(random_bits.Threefry2x32(), *[words(4)] * 4)
+sample(random_bits.Threefry2x32(), *[words()] * 4, note="scalar")
+sample(random_bits.Threefry2x32(), *[words(2, 0)] * 4, note="empty")
+
+
+def _call(fun: Callable, *operands: Any, note: str) -> None:
+    """A sample of `Call`: the program of a function of arrays."""
+    rng = np.random.default_rng(0)
+    arrays = [a(rng) if callable(a) else a for a in operands]
+    jaxpr = stage(fun, [ShapedArray(a.shape, a.dtype) for a in arrays], note.replace(" ", "_"))
+    sample(control_flow.Call(jaxpr), *arrays, note=note)
+
+
+_call(lambda x, y: [elementwise.sin.bind(x) * y], real(3), real(3), note="one result")
+_call(lambda x, n: [x * 2.0, n + 1, elementwise.exp.bind(x)], real(2), ints(2), note="several")
+_call(lambda x: [x, x, x * x], real(2), note="the operand itself")
+_call(lambda z: [elementwise.exp.bind(z) * z], comp(2), note="complex")
+_call(lambda x, y: [x, elementwise.floor.bind(y)], real(2), real(2), note="a result without tangent")
+
+NAMES = {s.name: s for s in SAMPLES}
