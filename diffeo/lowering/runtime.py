@@ -331,6 +331,12 @@ class Executable:
             raise _fork_error()
         return self._run(buffers).consume_with_handlers(self._handlers)
 
+    @property
+    def parts(self) -> tuple[Callable, list[Any]]:
+        """(run, handlers), for a dispatcher that cannot afford a call of `execute`:
+        `run(buffers).consume_with_handlers(handlers)`."""
+        return self._run, self._handlers
+
     def as_text(self) -> str:
         """The program as XLA optimised it, in HLO's textual form."""
         return self._loaded.get_hlo_text()

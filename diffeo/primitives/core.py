@@ -39,6 +39,8 @@ class Primitive:
     compiled = False
     #: Linear in each of two operands.
     bilinear = False
+    #: The result has the type of the array operands, which are all of one type.
+    same_type = False
     #: The result is weakly typed if all operands are; otherwise it is as `weak_type` says.
     keeps_weak = True
     weak_type = False

@@ -28,6 +28,7 @@ class Elementwise(Primitive):
                  accepts: str = "fc", result: Any = None, singular: bool = False):
         self._name, self.hlo, self.accepts, self.result, self.singular = name, hlo, accepts, result, singular
         self.impl = impl
+        self.same_type = result is None
         self.arity = max(len(derivatives), 1)
         self.derivatives = tuple([(d, d.__code__.co_argcount > self.arity) for d in derivatives if d is not None])
         ELEMENTWISE[name] = self

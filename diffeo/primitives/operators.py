@@ -143,6 +143,14 @@ def binary(primitive: Any, inexact: bool = False, kinds: str | None = None) -> C
             b = y._np
             if b is not None and kx in fits.get(b.dtype.kind, ()):
                 return Array(impl(x, b), keeps and y.weak_type)
+        # Tracers of one type, or a tracer and a float, need no alignment either.
+        if isinstance(x, Value):
+            aval = x.aval
+            if aval.dtype.kind in fits and (
+                    y.aval is aval if isinstance(y, Value) else ky is float and aval.dtype.kind == "f"):
+                return bind(x, y)
+        elif kx is float and isinstance(y, Value) and y.aval.dtype.kind == "f" and "f" in fits:
+            return bind(x, y)
         if inexact:
             x, y = to_inexact(x), to_inexact(y)
         return bind(*align(x, y))

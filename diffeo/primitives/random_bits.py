@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any, Sequence
 
 import numpy as np
 
 from .elementwise import logical_or, shift_left, shift_right_logical
-from .families import Discrete
-from .structural import batch_at_front
-from .types import ShapedArray, uint32
+from .families import Discrete, full
+from .slicing import slice_in_dim
+from .structural import batch_at_front, broadcast_in_dim, convert_element_type, iota, move_axis, reshape
+from .types import ShapedArray, uint32, uint64
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
@@ -25,6 +28,17 @@ def _rounds(k0: Any, k1: Any, x0: Any, x1: Any, rotate: Any) -> tuple[Any, Any]:
         x0 = x0 + keys[(block + 1) % 3]
         x1 = x1 + keys[(block + 2) % 3] + (block + 1)
     return x0, x1
+
+
+_MASK = 0xFFFFFFFF
+#: So few words that Python's integers are faster than NumPy's arrays.
+_FEW = 8
+
+
+def _rotate_integer(x: int, n: int) -> int:
+    """Rotate the low 32 bits of a Python integer; what carries left above them is dropped."""
+    x &= _MASK
+    return (x << n | x >> 32 - n) & _MASK
 
 
 class Threefry2x32(Discrete):
@@ -57,8 +71,56 @@ class Threefry2x32(Discrete):
         return self.bind(*[batch_at_front(a, d, size) for a, d in zip(args, dims)]), [0, 0]
 
 
+@dataclass(frozen=True)
+class RandomBits(Discrete):
+    """Two arrays of random words, of `shape`, from a key of two words: element `i` is encrypted counter `i`.
+
+    The operand may hold many keys along its leading axes, which come before `shape` in the results. The counter has
+    64 bits and runs in row-major order: jax's `threefry_partitionable` bits.
+    """
+
+    shape: tuple[int, ...]
+    multiple_results = True
+
+    def abstract_eval(self, key: ShapedArray) -> list[ShapedArray]:
+        if key.dtype != uint32 or key.shape[-1:] != (2,):
+            raise TypeError(f"random_bits: expects keys, uint32 with two words on the last axis, got {key}")
+        return [ShapedArray(key.shape[:-1] + self.shape, uint32)] * 2
+
+    def impl(self, key: np.ndarray) -> list[np.ndarray]:
+        batch, size = key.shape[:-1], math.prod(self.shape)
+        if key.ndim == 1 and size <= _FEW:
+            pairs = [_rounds(*key.tolist(), 0, i, _rotate_integer) for i in range(size)]
+            return [np.array([p[i] & _MASK for p in pairs], uint32).reshape(self.shape) for i in (0, 1)]
+        counter = np.arange(size, dtype=uint64).reshape(self.shape)
+        high, low = (counter >> np.uint64(32)).astype(uint32), counter.astype(uint32)
+        k0, k1 = (key[..., i].reshape(batch + (1,) * len(self.shape)) for i in (0, 1))
+        out = Threefry2x32().impl(k0, k1, high, low)
+        return [np.broadcast_to(x, batch + self.shape) for x in out]
+
+    def decompose(self, key: Any) -> Any:
+        batch, size = key.shape[:-1], math.prod(self.shape)
+        shape, axes = batch + self.shape, range(len(batch))
+        words = [reshape(slice_in_dim(key, i, i + 1, 1, key.ndim - 1), batch) for i in (0, 1)]
+        k0, k1 = (broadcast_in_dim(w, shape, axes) for w in words)
+        if size <= 1 << 32:
+            high, low = full(self.shape, 0, uint32), reshape(iota(uint32, (size,)), self.shape)
+        else:
+            counter = reshape(iota(uint64, (size,)), self.shape)
+            high = convert_element_type(shift_right_logical.bind(counter, 32), uint32)
+            low = convert_element_type(counter, uint32)
+        own = range(len(batch), len(shape))
+        return threefry2x32(k0, k1, *[broadcast_in_dim(x, shape, own) for x in (high, low)])
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+        return self.bind(move_axis(args[0], dims[0], 0)), [0, 0]  # type: ignore[arg-type]
+
+
+def random_bits(key: Any, shape: Sequence[int]) -> list[Any]:
+    """Two arrays of `shape` of random words, uint32, from a key (uint32, two words)."""
+    return RandomBits(tuple(shape)).bind(key)
+
+
 def threefry2x32(k0: Any, k1: Any, x0: Any, x1: Any) -> list[Any]:
     """Random words from key words and counters, all uint32 of one shape."""
     return Threefry2x32().bind(k0, k1, x0, x1)
-
-

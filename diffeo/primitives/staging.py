@@ -15,6 +15,16 @@ from .jaxpr import Eqn, Jaxpr, Literal, Var
 from .types import SCALARS, ShapedArray
 
 
+#: Called with every program that is made here, if it is set; the tests have `check_jaxpr` look at them all.
+after_staging: Callable[[Jaxpr], None] | None = None
+
+
+def _made(jaxpr: Jaxpr) -> Jaxpr:
+    if after_staging is not None:
+        after_staging(jaxpr)
+    return jaxpr
+
+
 class StagingTracer(Tracer):
     """A value of a program that is being written."""
 
@@ -104,29 +114,27 @@ class StagingTrace(Trace):
         out_vars = [self.operand(o) for o in outs]
         self.finished = True
         found = list(self.constants.values())
-        return Jaxpr([t.var for t in inputs], self.eqns, out_vars, [f[0] for f in found], [f[1] for f in found],
-                     self.function_name)
+        return _made(Jaxpr([t.var for t in inputs], self.eqns, out_vars, [f[0] for f in found],
+                           [f[1] for f in found], self.function_name))
 
 
 class TangentTrace(StagingTrace):
     """Records only what depends on its inputs (tangents, linearly); the rest is the parent's, a constant here."""
 
     def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
-        inputs: list[Any] = []
-        avals: list[Any] = []
-        owned = False
         for a in args:
             if type(a) is StagingTracer and a.trace is self:
-                owned = True
-                inputs.append(a.var)
-                avals.append(a.aval)
-            else:
-                inputs.append(Literal(a))
-                avals.append(a if type(a) in SCALARS and primitive.takes_scalars else typeof(a).strong)
-        if not owned:
+                break
+        else:
             return self.parent.process(primitive, args)
         if primitive.compiled:
             return self.split(primitive, args)
+        inputs = [a.var if type(a) is StagingTracer and a.trace is self else Literal(a) for a in args]
+        if primitive.same_type:  # the rule that bound it knows that the operands fit
+            var = Var(a.aval)
+            self.eqns.append(Eqn(primitive, inputs, (var,), state.source))
+            return StagingTracer(self, var, state.source)
+        avals = [a if type(a) in SCALARS and primitive.takes_scalars else typeof(a).strong for a in args]
         return self.record(primitive, inputs, avals, False)
 
     def split(self, primitive: Any, args: Sequence[Any]) -> list[Any]:
@@ -196,7 +204,7 @@ def partial_jaxpr(jaxpr: Jaxpr, linear: Sequence[bool]) -> tuple[Jaxpr, Jaxpr, l
                   [*[v for v, flag in zip(jaxpr.outs, out_linear) if not flag], *residuals], name=jaxpr.name)
     tangent = Jaxpr([*residuals, *[v for v, flag in zip(jaxpr.in_vars, linear) if flag]], linear_eqns,
                     [v for v, flag in zip(jaxpr.outs, out_linear) if flag], name=jaxpr.name)
-    result = jaxpr.memo[key] = known, tangent, out_linear, len(residuals)
+    result = jaxpr.memo[key] = _made(known), _made(tangent), out_linear, len(residuals)
     return result
 
 

@@ -24,6 +24,8 @@ def check_callable(fun: Any, transformation: str) -> None:
 
 def check_argnums(argnums: int | Sequence[int], count: int, what: str) -> tuple[int, ...]:
     """Positions of arguments, negative ones from the end; TypeError or ValueError if they do not exist."""
+    if type(argnums) is int and 0 <= argnums < count:
+        return (argnums,)
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     if not all([isinstance(n, int) and not isinstance(n, bool) for n in numbers]):
         raise with_user_line(TypeError(f"{what}: argnums must be an integer or a tuple of integers, got {argnums!r}"))

@@ -18,7 +18,7 @@ from . import tree
 from .api_util import check_argnums, check_callable, name_of
 from .jvp import jvp_flat
 from .linearize import linearize_flat
-from .transpose import backward_pass
+from .transpose import backward_pass, pull_back_program
 
 _WRAPPED = ("__name__", "__qualname__", "__doc__", "__module__")
 
@@ -223,7 +223,7 @@ class Pullback:
         cts = [_as_tangent(c, _like(o), "vjp: cotangent", f" at {p}" if p else "")
                for c, o, p in zip(leaves, self.outs, paths)]
         cts = [c for c, there in zip(cts, self.has_tangent) if there]
-        found = _quietly(backward_pass, self.program, {}, cts)
+        found = _quietly(pull_back_program, self.program, cts)
         return tree.unflatten(self.flat.in_tree, [_from_tangent(c, _like(p)) for c, p in zip(found, self.primals)])
 
     def __repr__(self) -> str:
@@ -346,7 +346,7 @@ def _gradient(flat: Flat, values: Sequence[Any], name: str, holomorphic: bool) -
         return value, [ZERO] * len(values), outs
     cts = [ZERO] * len(program.outs)
     cts[0] = full_like(value, 1)
-    return value, backward_pass(program, {}, cts), outs
+    return value, pull_back_program(program, cts), outs
 
 
 def _check_differentiable(values: Sequence[Any], chosen: Any, numbers: Sequence[int], name: str, holomorphic: bool,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from typing import Any, Callable, Sequence
 
-from ..primitives.core import Primitive, Trace, Tracer, state, typeof
+from ..primitives.core import Primitive, Trace, Tracer, state, typeof, user_source
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.staging import stage
 from ..primitives.types import ShapedArray
@@ -113,19 +113,21 @@ class Interpreter(Trace):
         return x.value if type(x) is Boxed and x.trace is self else self.lift(x)
 
     def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
-        owned = False
         for a in args:
             if type(a) is Boxed and a.trace is self:
-                owned = True
-        if not owned:
+                break
+        else:
             return self.parent.process(primitive, args)
         values = [self.unwrap(a) for a in args]
-        before, state.trace = state.trace, self.parent
+        before, source = state.trace, state.source
+        state.trace = self.parent
+        if source is None:  # all that the rule binds comes from this line
+            state.source = user_source()
         try:
             out = (primitive.interpret(self, values) if primitive.compiled  # type: ignore[attr-defined]
                    else self.rule(primitive, values))
         finally:
-            state.trace = before
+            state.trace, state.source = before, source
         return [self.wrap(o) for o in out] if primitive.multiple_results else self.wrap(out)
 
     def trace_flat(self, fun: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:

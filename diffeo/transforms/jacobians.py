@@ -18,7 +18,7 @@ from . import tree
 from .api_util import check_argnums, check_callable, name_of
 from .autodiff import Flat
 from .linearize import linearize_flat
-from .transpose import backward_pass
+from .transpose import pull_back_program
 from .vmap import Batching
 
 _WRAPPED = ("__name__", "__qualname__", "__doc__", "__module__")
@@ -116,7 +116,7 @@ def _reverse_blocks(program: Any, has_tangent: Sequence[bool], values: Sequence[
 
     def pull(*cts: Any) -> Sequence[Any]:
         given = [c for c, there in zip(cts, has_tangent) if there]
-        found = backward_pass(program, {}, given)
+        found = pull_back_program(program, given)
         return [full_like(v, 0) if c is ZERO else c for c, v in zip(found, values)]
 
     columns = [_split(rows, out_avals) for rows in _rows(size, pull, _basis(out_avals), values)]

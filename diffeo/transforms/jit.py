@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import time
+import weakref
 from typing import Any, Callable, Sequence
 
 import numpy as np
@@ -16,12 +18,14 @@ from ..primitives.array import Array, as_value, from_buffer
 from ..primitives.control_flow import Call
 from ..primitives.core import Tracer, Value, describe, state, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr, eliminate_dead_code
-from ..primitives.staging import stage
+from ..primitives.staging import StagingTracer, stage
 from ..primitives.types import SCALARS, ShapedArray, config
 from . import tree
 from .api_util import check_callable, name_of
+from .interpreter import Boxed
 
-pytree.plain_leaf_types.add(Array)
+flatten = pytree.flatten
+pytree.plain_leaf_types.update((Array, Boxed, StagingTracer))
 
 
 class ShapeDtypeStruct:
@@ -144,7 +148,8 @@ class Compiled:
         self.lowered, self.executable, self.seconds = lowered, executable, seconds
         self.constants = [as_value(c).buffer for c in lowered.jaxpr.consts]
         self.out_tree = lowered.traced.out_tree
-        self.entry = (executable.execute, self.constants, lowered.jaxpr.out_avals, self.out_tree.unflatten)
+        #: What the dispatch of `Jitted` needs, in one tuple.
+        self.entry = (*executable.parts, self.constants, lowered.jaxpr.out_avals, self.out_tree.unflatten)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves, structure = tree.flatten((args, kwargs))
@@ -162,8 +167,8 @@ class Compiled:
 
     def run(self, buffers: list[Any]) -> Any:
         """The result for device buffers of the arguments' leaves."""
-        execute, constants, out_avals, unflatten = self.entry
-        return unflatten([from_buffer(b, a) for b, a in zip(execute(constants + buffers), out_avals)])
+        outs = self.executable.execute(self.constants + buffers)
+        return self.out_tree.unflatten([from_buffer(b, a) for b, a in zip(outs, self.lowered.jaxpr.out_avals)])
 
     def as_text(self) -> str:
         """The program as XLA optimised it."""
@@ -181,6 +186,18 @@ class Compiled:
         return f"<Compiled {self.lowered.jaxpr.name} for {self.lowered.jaxpr.in_avals}>"
 
 
+_instances: weakref.WeakSet = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """The threads of the runtime do not exist in a forked child: only the slow path looks for that."""
+    for instance in list(_instances):
+        instance.fast.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 class Jitted:
     """A function that is compiled for each signature it is called with. Made by `jit`."""
 
@@ -192,31 +209,30 @@ class Jitted:
         self.static = bool(self.argnums or self.argnames)
         self.cache: dict[Any, Traced] = {}
         self.fast: dict[Any, Any] = {}
+        _instances.add(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.static or not state.trace.eager:
             return self.slow_call(args, kwargs)
-        leaves, structure = pytree.flatten((args, kwargs))
-        key: list[Any] = [structure, config.default_bits]
-        buffers = []
-        for x in leaves:
-            if type(x) is Array:
-                aval = x._aval
-                key.append(x.aval if aval is None else aval)
-                buffer = x._buffer
-                buffers.append(x.buffer if buffer is None else buffer)
-            elif type(x) is np.ndarray or type(x) in SCALARS:
-                aval = typeof(x)
-                key.append(aval)
-                # The memory of a NumPy array is the caller's: it is copied.
-                buffers.append(runtime.put(np.asarray(x, aval.dtype), aval))
-            else:
+        leaves, structure = flatten((args, kwargs)) if kwargs else flatten(args)
+        try:
+            avals = [x._aval for x in leaves]
+            buffers = [x._buffer for x in leaves]
+            if None in avals:
+                avals = [x.aval for x in leaves]
+        except AttributeError:  # not all are Arrays
+            found = _host_arguments(leaves)
+            if found is None:
                 return self.slow_call(args, kwargs)
-        entry = self.fast.get(tuple(key))
+            avals, buffers = found
+        key = (structure, config.default_bits, *avals)
+        entry = self.fast.get(key)
         if entry is None:
-            return self.slow_call(args, kwargs, tuple(key))
-        execute, constants, out_avals, unflatten = entry
-        outs = execute(constants + buffers if constants else buffers)
+            return self.slow_call(args, kwargs, key)
+        if None in buffers:
+            buffers = [x.buffer if b is None else b for x, b in zip(leaves, buffers)]
+        run, handlers, constants, out_avals, unflatten = entry
+        outs = run(constants + buffers if constants else buffers).consume_with_handlers(handlers)
         return unflatten([from_buffer(b, a) for b, a in zip(outs, out_avals)])
 
     def slow_call(self, args: tuple, kwargs: dict, key: Any = None) -> Any:
@@ -326,6 +342,26 @@ class Jitted:
 
     def __repr__(self) -> str:
         return f"<jit of {self.name}, {len(self.cache)} signatures>"
+
+
+def _host_arguments(leaves: Sequence[Any]) -> tuple[list, list] | None:
+    """Types and buffers of leaves that may be NumPy arrays and Python scalars; None if others are among them."""
+    avals, buffers = [], []
+    for x in leaves:
+        if type(x) is Array:
+            avals.append(x.aval)
+            buffers.append(x.buffer)
+        elif type(x) is np.ndarray or type(x) in SCALARS:
+            try:
+                aval = typeof(x)
+                # The memory of a NumPy array is the caller's: it is copied.
+                buffers.append(runtime.put(np.asarray(x, aval.dtype), aval))
+            except (TypeError, OverflowError):  # the slow path knows what to say
+                return None
+            avals.append(aval)
+        else:
+            return None
+    return avals, buffers
 
 
 def check_output(out: Any, index: int, result: Any, name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Sequence
 
-from ..primitives.core import ZERO, Primitive, state, typeof
+from ..primitives.core import ZERO, Primitive, state, typeof, user_source
 from ..primitives.types import ShapedArray
 from .interpreter import Boxed, Interpreter
 
@@ -66,13 +66,16 @@ class JVP(Interpreter):
                 tangents.append(ZERO)
         if not owned:
             return self.outer.process(primitive, args)
-        before, state.trace = state.trace, self.parent
+        before, source = state.trace, state.source
+        state.trace = self.parent
+        if source is None:  # all that the rule binds comes from this line
+            state.source = user_source()
         try:
             if primitive.compiled:
                 return [self.wrap(v) for v in primitive.interpret(self, list(zip(primals, tangents)))]  # type: ignore
             out, tangent = primitive.jvp(primals, tangents)
         finally:
-            state.trace = before
+            state.trace, state.source = before, source
         if primitive.multiple_results:
             return [o if t is ZERO else Boxed(self, (o, t)) for o, t in zip(out, tangent)]
         return out if tangent is ZERO else Boxed(self, (out, tangent))

@@ -6,8 +6,7 @@ from typing import Any, Sequence
 
 from ..primitives.core import ZERO, LinearInput, state
 from ..primitives.elementwise import add
-from ..primitives.families import full_like
-from ..primitives.jaxpr import Jaxpr, Var
+from ..primitives.jaxpr import Eqn, Jaxpr, Var
 from ..primitives.staging import stage
 
 
@@ -19,7 +18,6 @@ def backward_pass(jaxpr: Jaxpr, values: dict[Var, Any], cts: Sequence[Any]) -> l
     before, trace = state.source, state.trace
     linear: set[Var] = {v for v in jaxpr.in_vars if v not in values}
     inputs = [v for v in jaxpr.in_vars if v in linear]
-    found: dict[Any, Any] = {}
     todo = []
     try:
         for eqn in jaxpr.eqns:
@@ -30,23 +28,40 @@ def backward_pass(jaxpr: Jaxpr, values: dict[Var, Any], cts: Sequence[Any]) -> l
                 state.source = eqn.source
                 out = trace.process(eqn.primitive, [values[v] if type(v) is Var else v.value for v in eqn.inputs])
                 values.update(zip(eqn.outs, out if eqn.primitive.multiple_results else [out]))
-        for v, ct in zip(jaxpr.outs, cts):
-            if ct is not ZERO and v in linear:
-                found[v] = ct if v not in found else add.bind(found[v], ct)
-        for eqn in reversed(todo):
-            outs = [found.pop(v, ZERO) for v in eqn.outs]
-            if all([ct is ZERO for ct in outs]):
-                continue
-            state.source = eqn.source
-            args = [v.value if type(v) is not Var else LinearInput(v.aval) if v in linear else values[v]
-                    for v in eqn.inputs]
+    finally:
+        state.source = before
+    outs = [v if v in linear else None for v in jaxpr.outs]
+    return pull_back(todo, inputs, outs, cts, values)
+
+
+def pull_back(eqns: Sequence[Eqn], inputs: Sequence[Var], outs: Sequence[Any], cts: Sequence[Any],
+              values: dict[Var, Any] = {}) -> list[Any]:  # noqa: B006  (never written to)
+    """Cotangents of `inputs` from those of `outs`: every variable is linear but those in `values`."""
+    before = state.source
+    found: dict[Any, Any] = {}
+    for v, ct in zip(outs, cts):
+        if ct is not ZERO and type(v) is Var:
+            found[v] = ct if v not in found else add.bind(found[v], ct)
+    try:
+        for eqn in reversed(eqns):
             primitive: Any = eqn.primitive
-            if primitive.compiled:
-                in_cts = primitive.transpose_with(transpose_jaxpr, outs, args)
+            args = [v.value if type(v) is not Var else values[v] if v in values else LinearInput(v.aval)
+                    for v in eqn.inputs]
+            if primitive.multiple_results:
+                out_cts = [found.pop(v, ZERO) for v in eqn.outs]
+                if all([ct is ZERO for ct in out_cts]):
+                    continue
+                state.source = eqn.source
+                in_cts = (primitive.transpose_with(transpose_jaxpr, out_cts, args) if primitive.compiled
+                          else primitive.transpose(out_cts, *args))
             else:
-                in_cts = primitive.transpose(outs if primitive.multiple_results else outs[0], *args)
+                ct = found.pop(eqn.outs[0], ZERO)
+                if ct is ZERO:
+                    continue
+                state.source = eqn.source
+                in_cts = primitive.transpose(ct, *args)
             for v, ct in zip(eqn.inputs, in_cts):
-                if ct is not None and ct is not ZERO and v in linear:
+                if ct is not None and ct is not ZERO and type(v) is Var:
                     found[v] = ct if v not in found else add.bind(found[v], ct)
     finally:
         state.source = before
@@ -76,6 +91,6 @@ def transpose_jaxpr(jaxpr: Jaxpr, linear: tuple[bool, ...],
     return result
 
 
-def instantiate_cotangent(ct: Any, aval: Any) -> Any:
-    """The cotangent, or zeros of the type `aval`."""
-    return full_like(aval, 0) if ct is ZERO else ct
+def pull_back_program(program: Jaxpr, cts: Sequence[Any]) -> list[Any]:
+    """Cotangents of the inputs of a tangent program, in which every variable is linear."""
+    return pull_back(program.eqns, program.in_vars, program.outs, cts)

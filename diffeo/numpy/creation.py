@@ -1,0 +1,318 @@
+"""Making arrays: from data, of constants, ranges and grids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..primitives.array import Array, as_value
+from ..primitives.core import Tracer, Value, describe, state, typeof, with_user_line
+from ..primitives.families import full as full_p
+from ..primitives.operators import broadcast_to, promote
+from ..primitives.slicing import stack
+from ..primitives.structural import convert_element_type, iota, reshape
+from ..primitives.types import SCALARS, default_dtype, promote_types
+from .common import arr, static_int, static_shape
+
+_ORDER = (bool, int, float, complex)
+
+
+def array(object: Any, dtype: Any = None, copy: bool = True, ndmin: int = 0) -> Any:
+    """An array from a number, a NumPy array, nested lists of numbers and arrays, or any array-like.
+
+    NumPy arrays are copied, as Arrays never change. Lists may contain traced values.
+
+    Raises:
+        TypeError: for what is no number or array (strings, None, objects).
+        ValueError: for ragged nested lists.
+
+    Examples:
+        >>> array([[1, 2], [3, 4]]), array([1, 2.5]).dtype
+        (Array([[1, 2],
+               [3, 4]]), dtype('float64'))
+    """
+    out = _from(object) if dtype is None else _with_dtype(object, np.dtype(dtype))
+    if copy and out is object and type(out) is Array and out._np is not None:
+        out = Array(out._np.copy(), out.weak_type)
+    return out if out.ndim >= ndmin else reshape(out, (1,) * (ndmin - out.ndim) + out.shape)
+
+
+def asarray(object: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
+    """`object` as an array; an Array or a traced value is returned as it is."""
+    return array(object, dtype, copy=bool(copy))
+
+
+def _from(object: Any) -> Any:
+    if isinstance(object, (Value, np.ndarray, np.generic)) or type(object) in SCALARS:
+        return as_value(object)
+    if isinstance(object, (list, tuple)):
+        return _from_list(object, None)
+    if hasattr(object, "__array__") or hasattr(object, "__dlpack__"):
+        return as_value(_foreign(object))
+    raise with_user_line(TypeError(
+        f"array: expected numbers, arrays or nested lists of them, got {describe(object)}"))
+
+
+def _foreign(object: Any) -> np.ndarray:
+    return np.asarray(object) if hasattr(object, "__array__") else np.from_dlpack(object)
+
+
+def _with_dtype(object: Any, dtype: np.dtype) -> Any:
+    if type(object) in SCALARS:
+        try:
+            return Array(np.asarray(object).astype(dtype) if dtype.kind == "b"
+                         else np.array(object, dtype))
+        except OverflowError:
+            raise with_user_line(OverflowError(
+                f"array: the Python integer {object} does not fit into {dtype}")) from None
+    if isinstance(object, (list, tuple)):
+        return _from_list(object, dtype)
+    return convert_element_type(_from(object), dtype)
+
+
+def _leaf_kinds(object: Any) -> set[type]:
+    """The types of the leaves of nested lists."""
+    kinds = set(map(type, object))
+    if list in kinds or tuple in kinds:
+        for item in object:
+            if isinstance(item, (list, tuple)):
+                kinds |= _leaf_kinds(item)
+        kinds -= {list, tuple}
+    return kinds
+
+
+def _from_list(object: Any, dtype: Any) -> Any:
+    kinds = _leaf_kinds(object)
+    if kinds <= SCALARS:
+        if dtype is None:
+            dtype = default_dtype(max(kinds, key=_ORDER.index) if kinds else float)
+        return Array(_numpy_array(object, dtype))
+    if not any([issubclass(k, Value) for k in kinds]):
+        found = _numpy_array(object, None)
+        if found.dtype.kind in "OSUMm":
+            raise with_user_line(TypeError(
+                f"array: expected numbers or arrays in the list, got {describe(object)}"))
+        if dtype is None:
+            leaves = _leaves(object)
+            dtype = promote_types(*[typeof(leaf) for leaf in leaves])[0]
+        return Array(found.astype(dtype))
+    parts = [_from_list(o, None) if isinstance(o, (list, tuple)) else _from(o) for o in object]
+    if len({p.shape for p in parts}) > 1:
+        raise with_user_line(ValueError(
+            "array: the items of a list must have equal shapes, got "
+            + ", ".join([str(p.shape) for p in parts[:8]])))
+    parts = [as_value(p) for p in promote(*parts)]
+    out = stack(parts)
+    return convert_element_type(out, out.aval.dtype if dtype is None else dtype)
+
+
+def _leaves(object: Any) -> list[Any]:
+    if not isinstance(object, (list, tuple)):
+        return [object]
+    return [leaf for item in object for leaf in _leaves(item)]
+
+
+def _numpy_array(object: Any, dtype: Any) -> np.ndarray:
+    try:
+        return np.array(object, dtype)
+    except (ValueError, OverflowError, TypeError) as error:
+        kind = OverflowError if isinstance(error, OverflowError) else ValueError
+        raise with_user_line(kind(f"array: {error}")) from None
+
+
+def copy(a: Any) -> Any:
+    """A copy of an array. Arrays never change, so this is hardly ever needed."""
+    return array(a)
+
+
+def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
+    """`x` converted to `dtype`: to integers by truncation, complex to its real part.
+
+    Examples:
+        >>> astype(array([1.5, -2.7]), int)
+        Array([ 1, -2])
+    """
+    dtype = default_dtype(dtype) if dtype in (float, int, complex) else np.dtype(dtype)
+    return convert_element_type(arr(x), dtype)
+
+
+def from_dlpack(x: Any, /) -> Array:
+    """An array from any object with `__dlpack__` (torch, cupy, jax ...); the data are copied."""
+    return as_value(x if isinstance(x, Array) else np.array(np.from_dlpack(x)))  # type: ignore
+
+
+# ----------------------------------------------------------------------------------------------
+# Constants
+
+
+def _dtype_or(dtype: Any, kind: type) -> np.dtype:
+    if dtype is None:
+        return default_dtype(kind)
+    return default_dtype(dtype) if dtype in (int, float, complex) else np.dtype(dtype)
+
+
+def _constant(make: Callable, shape: Any, value: Any, dtype: np.dtype, name: str) -> Any:
+    shape = shape if type(shape) is tuple else static_shape(shape, name)
+    if state.trace.eager:
+        try:
+            return Array(make(shape, dtype))
+        except (TypeError, ValueError):
+            pass  # the check below says what is wrong with the shape
+    return full_p(static_shape(shape, name), value, dtype)
+
+
+def zeros(shape: Any, dtype: Any = None) -> Any:
+    """Zeros of a shape (an integer or a tuple); float64 by default.
+
+    Examples:
+        >>> zeros((2, 3)).shape, zeros(2, "int32").dtype
+        ((2, 3), dtype('int32'))
+    """
+    return _constant(np.zeros, shape, 0, _dtype_or(dtype, float), "zeros")
+
+
+def ones(shape: Any, dtype: Any = None) -> Any:
+    """Ones of a shape (an integer or a tuple); float64 by default."""
+    return _constant(np.ones, shape, 1, _dtype_or(dtype, float), "ones")
+
+
+def empty(shape: Any, dtype: Any = None) -> Any:
+    """Zeros: an Array cannot be filled later, so nothing is gained by leaving it undefined."""
+    return _constant(np.zeros, shape, 0, _dtype_or(dtype, float), "empty")
+
+
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """An array filled with `fill_value` (a number, or an array that broadcasts to the shape)."""
+    shape = static_shape(shape, "full")
+    if type(fill_value) in SCALARS:
+        dtype = _dtype_or(dtype, type(fill_value))
+        return full_p(shape, dtype.type(fill_value).item() if dtype.kind in "biuf" else fill_value,
+                      dtype)
+    value = asarray(fill_value, dtype)
+    return broadcast_to(convert_element_type(value, value.aval.dtype), shape)
+
+
+def _like(a: Any, dtype: Any, shape: Any, name: str) -> tuple[tuple[int, ...], np.dtype]:
+    aval = typeof(a) if not isinstance(a, (list, tuple)) else asarray(a).aval
+    return (aval.shape if shape is None else static_shape(shape, name),
+            aval.dtype if dtype is None else _dtype_or(dtype, float))
+
+
+def zeros_like(a: Any, dtype: Any = None, shape: Any = None) -> Any:
+    """Zeros of the shape and dtype of `a`, unless others are given."""
+    shape, dtype = _like(a, dtype, shape, "zeros_like")
+    return _constant(np.zeros, shape, 0, dtype, "zeros_like")
+
+
+def ones_like(a: Any, dtype: Any = None, shape: Any = None) -> Any:
+    """Ones of the shape and dtype of `a`, unless others are given."""
+    shape, dtype = _like(a, dtype, shape, "ones_like")
+    return _constant(np.ones, shape, 1, dtype, "ones_like")
+
+
+def empty_like(a: Any, dtype: Any = None, shape: Any = None) -> Any:
+    """Zeros of the shape and dtype of `a`; see `empty`."""
+    return zeros_like(a, dtype, shape)
+
+
+def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None) -> Any:
+    """An array of the shape and dtype of `a`, unless others are given, filled with `fill_value`."""
+    shape, dtype = _like(a, dtype, shape, "full_like")
+    return full(shape, fill_value, dtype)
+
+
+# ----------------------------------------------------------------------------------------------
+# Ranges
+
+
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
+    """Numbers from `start` (0 by default) up to, without, `stop` by `step`; all static.
+
+    Examples:
+        >>> arange(4), arange(1, 2, 0.25)
+        (Array([0, 1, 2, 3]), Array([1.  , 1.25, 1.5 , 1.75]))
+    """
+    if stop is None:
+        start, stop = 0, start
+    step = 1 if step is None else step
+    values = [_static_number(v, "arange", what)
+              for v, what in ((start, "start"), (stop, "stop"), (step, "step"))]
+    if dtype is None:
+        dtype = promote_types(*[typeof(v) for v in (start, stop, step)])[0]
+    dtype = _dtype_or(dtype, float)
+    if values[2] == 0:
+        raise with_user_line(ValueError("arange: the step must not be 0"))
+    if not state.trace.eager and all(type(v) is int for v in values) and dtype.kind in "iuf":
+        first, last, by = values
+        line = iota(dtype, (len(range(first, last, by)),))
+        line = line if by == 1 else line * by
+        return line if first == 0 else line + first
+    return Array(np.arange(*values).astype(dtype))
+
+
+def _static_number(x: Any, name: str, what: str) -> Any:
+    if isinstance(x, Tracer) or isinstance(x, Value):
+        known = x.concrete() if isinstance(x, Tracer) else x
+        if known is None:
+            return static_int(x, name, what)
+        x = np.asarray(known)
+    return x.item() if isinstance(x, (np.ndarray, np.generic)) else x
+
+
+def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False,
+             dtype: Any = None, axis: int = 0) -> Any:
+    """`num` numbers at equal distances from `start` to `stop` (arrays and traced values too).
+
+    Examples:
+        >>> linspace(0, 1, 5)
+        Array([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    """
+    num = static_int(num, "linspace", "num")
+    if num < 0:
+        raise with_user_line(ValueError(f"linspace: num must not be negative, got {num}"))
+    gaps = num - 1 if endpoint else num
+    if all([type(v) in SCALARS for v in (start, stop)]):
+        kind = complex if complex in (type(start), type(stop)) else float
+        dtype = _dtype_or(dtype, kind)
+        line = Array(np.linspace(start, stop, num, endpoint).astype(dtype))
+        return (line, Array((stop - start) / gaps if gaps else np.nan)) if retstep else line
+    start, stop = (v * 1.0 for v in promote(start, stop))
+    start, stop = (arr(v) for v in promote(start, stop))
+    delta = stop - start
+    real = np.empty(0, delta.aval.dtype).real.dtype
+    count = reshape(convert_element_type(Array(np.arange(num)), real), (num,) + (1,) * delta.ndim)
+    step = delta / max(gaps, 1)
+    line = start + count * step
+    if endpoint and num > 1:
+        last = Array(np.arange(num) == num - 1)
+        from_stop = stop - (gaps - count) * step
+        line = _choose(reshape(last, (num,) + (1,) * delta.ndim), from_stop, line)
+    line = _move_first(line, axis)
+    line = line if dtype is None else convert_element_type(line, _dtype_or(dtype, float))
+    return (line, step) if retstep else line
+
+
+def _choose(pred: Any, x: Any, y: Any) -> Any:
+    return select(broadcast_to(pred, y.shape), x, y)
+
+
+def _move_first(x: Any, axis: int) -> Any:
+    return x if axis == 0 else move_axis(x, 0, axis_of(axis, x.ndim, "linspace"))
+
+
+def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0,
+             dtype: Any = None, axis: int = 0) -> Any:
+    """`base` to the powers `linspace(start, stop, num)`."""
+    out = power(base, linspace(start, stop, num, endpoint, axis=axis))
+    return out if dtype is None else astype(out, dtype)
+
+
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None,
+              axis: int = 0) -> Any:
+    """`num` numbers in geometric progression from `start` to `stop` (positive or negative)."""
+    start, stop = arr(start) * 1.0, arr(stop) * 1.0
+    steps = linspace(start * 0.0, log(stop / start), num, endpoint, axis=axis)
+    out = start * exp(steps)
+    return out if dtype is None else astype(out, dtype)
