@@ -2,10 +2,9 @@
 
     import diffeo as dx
 
-`dx.grad`, `dx.vmap`, `dx.jit` and the others transform pure functions of arrays and trees of arrays; `dx.numpy` is
-NumPy's interface on diffeo's arrays, and plain NumPy code is traced, too. Names and signatures are JAX's where the
-concept is the same. For a tour, run
-`python -m diffeo`.
+`dx.grad`, `dx.vmap`, `dx.jit` and the others transform pure functions of arrays and trees of
+arrays; `dx.numpy` is NumPy's interface on diffeo's arrays, and plain NumPy code is traced, too.
+Names and signatures are JAX's where the concept is the same. For a tour, run `python -m diffeo`.
 """
 
 from .primitives import errors
@@ -15,10 +14,12 @@ from .primitives.jaxpr import Jaxpr, check_jaxpr, eval_jaxpr
 from .primitives.types import ShapedArray, config, float0
 from .transforms import evaluation as _evaluation
 from .transforms import tree
-from .transforms.autodiff import grad, hvp, jvp, linear_transpose, linearize, value_and_grad, vjp
+from .transforms.autodiff import jvp, linear_transpose, linearize, vjp
+from .transforms.gradients import grad, hvp, value_and_grad
 from .transforms.interpreter import Interpreter
 from .transforms.jacobians import hessian, jacfwd, jacrev
-from .transforms.jit import ShapeDtypeStruct, eval_shape, jit, make_jaxpr
+from .transforms.stages import ShapeDtypeStruct
+from .transforms.jit import eval_shape, jit, make_jaxpr
 from .transforms.taylor import derivatives, taylor
 from .transforms.vmap import vmap
 

@@ -10,7 +10,7 @@ import numpy as np
 
 import diffeo.transforms.evaluation  # noqa: F401  (so that there is a base trace)
 from diffeo.primitives import Array, stage
-from diffeo.primitives.core import ZERO, typeof
+from diffeo.primitives.core import ZERO, Value, typeof
 from diffeo.primitives.jaxpr import Jaxpr
 from diffeo.primitives.types import SCALARS, is_inexact
 from diffeo.transforms.evaluation import Program
@@ -28,8 +28,8 @@ def host(x: Any) -> np.ndarray:
 
 
 def value(x: Any) -> Any:
-    """A sample's operand as the library's array; Python scalars stay."""
-    return x if type(x) in SCALARS else Array(np.asarray(x))
+    """A sample's operand as the library's array; Python scalars and traced values stay."""
+    return x if type(x) in SCALARS or isinstance(x, Value) else Array(x)
 
 
 def close(found: Any, expected: Any, rtol: float = 1e-12, atol: float = 1e-12) -> None:

@@ -60,7 +60,10 @@ class Sample:
         return self.smooth and bool(self.by)
 
     def impl(self, *args: Any) -> list[np.ndarray]:
-        """The results by NumPy."""
+        """The results by NumPy (to whom a Python scalar beside a bfloat16 would be a float32)."""
+        narrow = [a.dtype for a in args if type(a) not in SCALARS and a.dtype.kind == "V"]
+        if narrow:
+            args = tuple([np.asarray(a, narrow[0]) if type(a) in SCALARS else a for a in args])
         out = self.primitive.impl(*args)
         return list(map(np.asarray, out if self.primitive.multiple_results else [out]))
 
@@ -154,7 +157,7 @@ DOMAINS = {
     "sqrt": (0.2, 3.0), "rsqrt": (0.2, 3.0), "cbrt": (0.2, 3.0), "log": (0.2, 3.0),
     "log1p": (-0.8, 2.0), "asin": (-0.9, 0.9), "acos": (-0.9, 0.9), "acosh": (1.2, 3.0),
     "atanh": (-0.9, 0.9), "erf_inv": (-0.9, 0.9), "tan": (-1.2, 1.2), "pow": (0.3, 2.0),
-    "div": (0.4, 2.0), "rem": (0.4, 7.0),
+    "div": (0.4, 2.0), "rem": (0.4, 7.0), "atan2": (0.3, 2.0),
 }  # fmt: skip
 
 for _name, _row in ELEMENTWISE.items():
@@ -207,10 +210,23 @@ sample(elementwise.maximum, np.array([1.0, np.nan, 2.0]), np.array([np.nan, 1.0,
 sample(elementwise.complex_, real(2, 3), real(2, 3), note="first only", by=(0,))
 sample(elementwise.complex_, real(2, 3), real(2, 3), note="second only", by=(1,))
 
-for _half in (np.float16, elementwise.np.dtype("bfloat16")):
-    sample(elementwise.exp, np.array([0.5, -1.0, 2.0], _half), note=str(np.dtype(_half)), by=())
-    sample(elementwise.erf, np.array([0.5, -1.0, 2.0], _half), note=str(np.dtype(_half)), by=())
-    sample(elementwise.mul, np.array([0.5, 3.0], _half), 2.0, note=str(np.dtype(_half)), by=())
+for _half in map(np.dtype, ("float16", "bfloat16")):
+    for _name, _row in ELEMENTWISE.items():
+        if "f" in _row.accepts and _name != "complex":
+            _numbers = [np.array(x, _half) for x in ([0.5, 0.25, 0.75], [0.5, 0.375, 3.0])]
+            sample(_row, *_numbers[:_row.arity], note=str(_half), by=())
+    sample(elementwise.mul, np.array([0.5, 3.0], _half), 2.0, note=f"{_half} scalar", by=())
+    sample(elementwise.IntegerPow(-3), np.array([0.5, 4.0], _half), note=str(_half), by=())
+    sample(elementwise.select_p, np.array([True, False]), np.array([0.5, 4.0], _half), 0.0,
+           note=str(_half), by=())  # fmt: skip
+    sample(structural.ReduceSum((0,)), np.array([0.5, 4.0], _half), note=str(_half), by=())
+    sample(reduction.CumSum(0), np.array([0.5, 4.0], _half), note=str(_half), by=())
+    sample(slicing.Pad((1,), (1,), (1,), 2.5), np.array([0.5, 4.0], _half), note=str(_half), by=())
+    sample(reduction.ReduceMax((0,)), np.array([0.5, 4.0], _half), note=str(_half), by=())
+    sample(reduction.ReduceProd((0,)), np.array([0.5, 4.0], _half), note=str(_half), by=())
+    sample(reduction.ArgMin(0, np.dtype(np.int64)), np.array([5, 4.0], _half), note=str(_half))
+    sample(sort.Sort(0), np.array([0.5, -4.0, np.nan, 2.0], _half), note=str(_half), by=())
+    sample(dot.DotGeneral(((0,), (0,))), *[np.array([0.5, 4.0], _half)] * 2, note=str(_half), by=())
 
 sample(elementwise.select_p, bools(2, 3), real(2, 3), real(2, 3))
 sample(elementwise.select_p, np.array(True), real(), real())
@@ -327,7 +343,7 @@ for _kind in (reduction.ReduceMax, reduction.ReduceMin, reduction.ReduceProd):
     sample(_kind((0,)), real(1), note="size one")
     sample(_kind((0,)), real(5), note="odd")
     sample(_kind(()), real(2), note="over no axes")
-    sample(_kind((1,)), real(2, 0), note="empty")
+    sample(_kind((1,)), real(2, 0), note="empty", smooth=_kind is reduction.ReduceProd)
     sample(_kind((0,)), ints(2, 5), note="int")
     sample(_kind((1,)), np.array([[1.0, np.nan], [np.inf, 3.0]]), note="special", smooth=False)
 sample(reduction.ReduceMax((0,)), bools(4, 2), note="bool")
@@ -391,6 +407,7 @@ _window = IndexDims((1, 2), (), (0, 1))  # windows at positions
 _front = IndexDims((0, 1), (), (0, 1))  # the same, the window's axes first
 _column = IndexDims((0,), (1,), (1,))  # x[:, i]
 _paired = IndexDims((), (1,), (1,), (0,), (0,))  # x[b, i[b]]: take_along_axis
+_wide = IndexDims((), (0,), (0,))  # x[i] of a vector
 _scalar = IndexDims((), (), ())  # of an array without axes
 
 _at = i32([[0], [2], [2], [3]])
@@ -405,6 +422,8 @@ sample(_gather(_rows, (1, 3)), comp(4, 3), _at.astype(np.int64), note="complex")
 sample(_gather(_rows, (1, 3)), ints(4, 3), _off.astype(np.int8), note="int8 indices")
 sample(_gather(_rows, (1, 3)), real(4, 3), np.array([[1], [250]], np.uint8), note="uint8 indices")
 sample(_gather(_rows, (1, 3)), real(4, 3), np.array([[2**63 + 1]], np.uint64), note="huge index")
+sample(_gather(_wide, (1,)), real(300), np.array([[100], [-1]], np.int8), note="wide, int8")
+sample(_gather(_wide, (1,)), real(300), np.array([[100], [250]], np.uint8), note="wide, uint8")
 sample(_gather(_rows, (1, 3)), real(4, 3), i32(np.zeros((0, 1))), note="no rows")
 sample(_gather(_rows, (1, 2)), real(4, 3), _at, note="part of rows")
 sample(_gather(_points, (1, 1)), real(4, 3), _pairs, note="points")
@@ -434,6 +453,9 @@ for _kind in (indexing.ScatterAdd, indexing.Scatter):
     sample(_kind(_paired), real(4, 3), _off, real(4), note="paired")
     sample(_kind(_scalar), real(), i32(np.zeros((3, 0))), real(3), note="into a scalar")
     sample(_kind(_rows), real(4, 3), np.array([[1], [250]], np.uint8), real(2, 3), note="uint8")
+    sample(_kind(_wide), real(300), np.array([[100], [-1]], np.int8), real(2), note="wide, int8")
+    sample(_kind(_wide), real(300), np.array([[9], [250]], np.uint8), real(2), note="wide, uint8")
+    sample(_kind(_wide), real(4), np.array([[2**63 + 1], [1]], np.uint64), real(2), note="huge")
 sample(indexing.Scatter(_rows, True), real(4, 3), i32([[2], [0]]), real(2, 3), note="unique")
 sample(indexing.Scatter(_rows), bools(4, 3), _at, bools(4, 3), note="bool")
 
@@ -444,12 +466,16 @@ sample(indexing.DynamicSlice((0,)), real(4), i32(4), note="of size zero")
 sample(indexing.DynamicSlice(()), real(), note="of a scalar")
 sample(indexing.DynamicSlice((2, 2)), ints(4, 3), np.array(1), np.array(1), note="int64 starts")
 sample(indexing.DynamicSlice((2,)), ints(4), np.array(200, np.uint8), note="uint8 start")
+sample(indexing.DynamicSlice((2,)), ints(300), np.array(250, np.uint8), note="wide, uint8 start")
+sample(indexing.DynamicSlice((2,)), real(300), np.array(100, np.int8), note="wide, int8 start")
+sample(indexing.DynamicSlice((2,)), ints(4), np.array(2**63 + 7, np.uint64), note="huge start")
 sample(indexing.DynamicUpdateSlice(), real(4, 3), real(2, 2), i32(1), i32(0))
 sample(indexing.DynamicUpdateSlice(), real(4, 3), real(2, 2), i32(9), i32(-1), note="moved inside")
 sample(indexing.DynamicUpdateSlice(), comp(4), comp(2), i32(1), note="complex")
 sample(indexing.DynamicUpdateSlice(), real(), real(), note="of a scalar")
 sample(indexing.DynamicUpdateSlice(), real(4), real(0), i32(2), note="with nothing")
 sample(indexing.DynamicUpdateSlice(), ints(4), ints(4), np.array(200, np.uint8), note="all of it")
+sample(indexing.DynamicUpdateSlice(), real(300), real(2), np.array(100, np.int8), note="wide")
 
 # --------------------------------------------------------------------------------------------------
 # Sorting

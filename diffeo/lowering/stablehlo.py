@@ -1,14 +1,16 @@
 """StableHLO, written as text: the builder that every `lower` rule is handed as `ctx`.
 
-Operations are in MLIR's generic form, which every supported jaxlib parses. A program that is called twice is one
-private function. Constants that the traced function closed over are leading arguments of `main`, not text.
+Operations are in MLIR's generic form, which every supported jaxlib parses. A program that is
+called twice is one private function. Constants that the traced function closed over are leading
+arguments of `main`, not text.
 """
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -17,16 +19,33 @@ from ..primitives.staging import stage
 from ..primitives.types import ShapedArray, bool_
 
 _ELEMENTS = {
-    "bool": "i1", "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64", "uint8": "ui8", "uint16": "ui16",
-    "uint32": "ui32", "uint64": "ui64", "float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64",
-    "complex64": "complex<f32>", "complex128": "complex<f64>", "int4": "i4", "uint4": "ui4",
-    "float8_e4m3fn": "f8E4M3FN", "float8_e5m2": "f8E5M2", "float8_e4m3b11fnuz": "f8E4M3B11FNUZ",
-    "float8_e4m3fnuz": "f8E4M3FNUZ", "float8_e5m2fnuz": "f8E5M2FNUZ",
+    "bool": "i1",
+    "int8": "i8",
+    "int16": "i16",
+    "int32": "i32",
+    "int64": "i64",
+    "uint8": "ui8",
+    "uint16": "ui16",
+    "uint32": "ui32",
+    "uint64": "ui64",
+    "float16": "f16",
+    "bfloat16": "bf16",
+    "float32": "f32",
+    "float64": "f64",
+    "complex64": "complex<f32>",
+    "complex128": "complex<f64>",
+    "int4": "i4",
+    "uint4": "ui4",
+    "float8_e4m3fn": "f8E4M3FN",
+    "float8_e5m2": "f8E5M2",
+    "float8_e4m3b11fnuz": "f8E4M3B11FNUZ",
+    "float8_e4m3fnuz": "f8E4M3FNUZ",
+    "float8_e5m2fnuz": "f8E5M2FNUZ",
 }
 _FLOAT_BITS = {"float16": (np.uint16, 4), "float32": (np.uint32, 8), "float64": (np.uint64, 16)}
 
 
-@lru_cache(maxsize=None)
+@cache
 def element_type(dtype: np.dtype) -> str:
     """`f64` for float64 and so on."""
     found = _ELEMENTS.get(dtype.name)
@@ -35,14 +54,16 @@ def element_type(dtype: np.dtype) -> str:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def tensor_type(aval: ShapedArray) -> str:
     """`tensor<3x4xf64>`."""
     return f"tensor<{''.join([f'{n}x' for n in aval.shape])}{element_type(aval.dtype)}>"
 
 
 def scalar_text(value: Any, dtype: np.dtype) -> str:
-    """A number as MLIR writes it inside `dense<...>`; exact for every float, infinities and nan included."""
+    """A number as MLIR writes it inside `dense<...>`; exact for every float, infinities and nan
+    included.
+    """
     if dtype == bool_:
         return "true" if value else "false"
     if dtype.kind in "iu":
@@ -82,22 +103,31 @@ class Builder:
         self.outs: Sequence[ShapedArray] = ()
         self.splats: dict[Any, Operand] = {}
 
-    # -- Emitting ---------------------------------------------------------------------------------------------
+    # -- Emitting --
 
     def fresh(self) -> str:
         """A new name."""
         self.count += 1
         return f"%{self.count}"
 
-    def op(self, name: str, *operands: Any, out: ShapedArray | None = None, **attributes: str) -> Operand:
-        """Emit `stablehlo.<name>` (or the name as it is, with a dot) with one result, by default of the equation's type.
+    def op(
+        self, name: str, *operands: Any, out: ShapedArray | None = None, **attributes: str
+    ) -> Operand:
+        """Emit `stablehlo.<name>` (or the name as it is, with a dot) with one result, by default
+        of the equation's type.
 
         Python scalars among the operands become constants of the type of the other operands.
         """
         return self.emit(name, operands, [self.outs[0] if out is None else out], attributes)[0]
 
-    def emit(self, name: str, operands: Sequence[Any], outs: Sequence[ShapedArray], attributes: dict[str, str],
-             region: str = "") -> list[Operand]:
+    def emit(
+        self,
+        name: str,
+        operands: Sequence[Any],
+        outs: Sequence[ShapedArray],
+        attributes: dict[str, str],
+        region: str = "",
+    ) -> list[Operand]:
         """Emit an operation in generic form; the results."""
         operands = self.operands(operands)
         results = [Operand(self.fresh(), aval) for aval in outs]
@@ -105,9 +135,12 @@ class Builder:
         types = [tensor_type(a) for a in outs]
         full = name if "." in name else "stablehlo." + name
         self.lines.append(
-            f'{", ".join([r.name for r in results])} = "{full}"({", ".join([v.name for v in operands])})'
-            f'{f" <{{{attrs}}}>" if attrs else ""}{region} : ({", ".join([tensor_type(v.aval) for v in operands])})'
-            f' -> {types[0] if len(types) == 1 else "(" + ", ".join(types) + ")"}')
+            f"{', '.join([r.name for r in results])} = "
+            f'"{full}"({", ".join([v.name for v in operands])})'
+            f"{f' <{{{attrs}}}>' if attrs else ''}{region} : "
+            f"({', '.join([tensor_type(v.aval) for v in operands])})"
+            f" -> {types[0] if len(types) == 1 else '(' + ', '.join(types) + ')'}"
+        )
         return results
 
     def operands(self, values: Sequence[Any]) -> list[Operand]:
@@ -124,7 +157,10 @@ class Builder:
         if found is None:
             found = self.splats[key] = Operand(self.fresh(), aval.strong)
             kind = tensor_type(aval)
-            self.lines.append(f'{found.name} = "stablehlo.constant"() <{{value = dense<{key[0]}> : {kind}}}> : () -> {kind}')
+            self.lines.append(
+                f'{found.name} = "stablehlo.constant"() <{{value = dense<{key[0]}> : {kind}}}> '
+                f": () -> {kind}"
+            )
         return found
 
     def i64s(self, numbers: Sequence[int]) -> str:
@@ -132,16 +168,23 @@ class Builder:
         return f"array<i64: {', '.join(map(str, numbers))}>" if len(numbers) else "array<i64>"
 
     def compare(self, direction: str, x: Any, y: Any, total: bool = False) -> Operand:
-        """Elementwise comparison: direction EQ, NE, LT, LE, GT or GE; `total` orders nan and signed zeros as well."""
+        """Elementwise comparison: direction EQ, NE, LT, LE, GT or GE; `total` orders nan and
+        signed zeros as well.
+        """
         x, y = self.operands((x, y))
         kind = x.aval.dtype.kind
         compare_type = "FLOAT" if kind in "fcV" else "SIGNED" if kind == "i" else "UNSIGNED"
         compare_type = "TOTALORDER" if total and compare_type == "FLOAT" else compare_type
-        return self.op("compare", x, y, out=x.aval.update(dtype=bool_),
-                       comparison_direction=f"#stablehlo<comparison_direction {direction}>",
-                       compare_type=f"#stablehlo<comparison_type {compare_type}>")
+        return self.op(
+            "compare",
+            x,
+            y,
+            out=x.aval.update(dtype=bool_),
+            comparison_direction=f"#stablehlo<comparison_direction {direction}>",
+            compare_type=f"#stablehlo<comparison_type {compare_type}>",
+        )
 
-    # -- Operations with regions or long attributes -------------------------------------------------------------
+    # -- Operations with regions or long attributes --
 
     def region(self, avals: Sequence[ShapedArray], body: Callable[..., Sequence[Operand]]) -> str:
         """The text of a region: a block with these arguments whose results `body` emits."""
@@ -150,8 +193,10 @@ class Builder:
         arguments = [Operand(self.fresh(), a) for a in avals]
         results = body(*arguments)
         listed = ", ".join([f"{a.name}: {tensor_type(a.aval)}" for a in arguments])
-        self.lines.append(f'"stablehlo.return"({", ".join([r.name for r in results])}) : '
-                          f'({", ".join([tensor_type(r.aval) for r in results])}) -> ()')
+        self.lines.append(
+            f'"stablehlo.return"({", ".join([r.name for r in results])}) : '
+            f"({', '.join([tensor_type(r.aval) for r in results])}) -> ()"
+        )
         text = f" ({{\n^bb0({listed}):\n" + "\n".join(self.lines) + "\n})"
         self.lines, self.splats = outer, splats
         return text
@@ -164,12 +209,18 @@ class Builder:
         return self.emit("reduce", [x, init], self.outs, {"dimensions": self.i64s(axes)}, region)[0]
 
     def arg_reduce(self, direction: str, x: Operand, axis: int, dtype: np.dtype) -> Operand:
-        """The first index of the extremum (of the first nan): a reduction of values together with their indices."""
+        """The first index of the extremum (of the first nan): a reduction of values together with
+        their indices.
+        """
         value, index = ShapedArray((), x.aval.dtype), ShapedArray((), dtype)
         places = self.op("iota", out=x.aval.update(dtype=dtype), iota_dimension=f"{axis} : i64")
-        worst = (-math.inf if direction == "GT" else math.inf) if value.dtype.kind in "fV" else (
-            False if value.dtype == bool_ else np.iinfo(value.dtype).min) if direction == "GT" else (
-            True if value.dtype == bool_ else np.iinfo(value.dtype).max)
+        worst = (
+            (-math.inf if direction == "GT" else math.inf)
+            if value.dtype.kind in "fV"
+            else (False if value.dtype == bool_ else np.iinfo(value.dtype).min)
+            if direction == "GT"
+            else (True if value.dtype == bool_ else np.iinfo(value.dtype).max)
+        )
 
         def body(a: Operand, i: Operand, b: Operand, j: Operand) -> list[Operand]:
             flag = ShapedArray((), bool_)
@@ -180,20 +231,29 @@ class Builder:
             tie = self.op("or", self.compare("EQ", a, b), both_nan, out=flag)
             first = self.op("and", tie, self.compare("LT", i, j), out=flag)
             take = self.op("or", better, first, out=flag)
-            return [self.op("select", take, a, b, out=value), self.op("select", take, i, j, out=index)]
+            return [
+                self.op("select", take, a, b, out=value),
+                self.op("select", take, i, j, out=index),
+            ]
 
-        operands = [x, places, self.constant(worst, value), self.constant(np.iinfo(dtype).max, index)]
+        operands = [
+            x,
+            places,
+            self.constant(worst, value),
+            self.constant(np.iinfo(dtype).max, index),
+        ]
         outs = [ShapedArray(self.outs[0].shape, x.aval.dtype), self.outs[0]]
         region = self.region([value, index, value, index], body)
         return self.emit("reduce", operands, outs, {"dimensions": self.i64s([axis])}, region)[1]
 
     def sort(self, xs: Sequence[Operand], axis: int, num_keys: int) -> list[Operand]:
         """Stable sort of all operands by the first `num_keys`; nan last, signed zeros equal."""
+
         def body(*pairs: Operand) -> list[Operand]:
             flag = ShapedArray((), bool_)
             less = None
             for k in reversed(range(num_keys)):
-                a, b = (self._canonical(v) for v in pairs[2 * k:2 * k + 2])
+                a, b = (self._canonical(v) for v in pairs[2 * k : 2 * k + 2])
                 smaller = self.compare("LT", a, b, total=True)
                 if less is None:
                     less = smaller
@@ -216,38 +276,75 @@ class Builder:
 
     def dot_general(self, x: Operand, y: Operand, contract: Any, batch_dims: Any) -> Operand:
         """A contraction in the precision of its dtype."""
-        parts = zip(("lhs_batching", "rhs_batching", "lhs_contracting", "rhs_contracting"), (*batch_dims, *contract))
+        parts = zip(
+            ("lhs_batching", "rhs_batching", "lhs_contracting", "rhs_contracting"),
+            (*batch_dims, *contract),
+        )
         dims = ", ".join([f"{k}_dimensions = {list(v)}" for k, v in parts])
         precise = "#stablehlo<precision HIGHEST>"
-        return self.op("dot_general", x, y, dot_dimension_numbers=f"#stablehlo.dot<{dims}>",
-                       precision_config=f"[{precise}, {precise}]")
+        return self.op(
+            "dot_general",
+            x,
+            y,
+            dot_dimension_numbers=f"#stablehlo.dot<{dims}>",
+            precision_config=f"[{precise}, {precise}]",
+        )
 
     def gather(self, x: Operand, indices: Operand, dims: Any, sizes: Sequence[int]) -> Operand:
         """Windows of the operand; see primitives/indexing.py."""
-        numbers = (f"offset_dims = {list(dims.offset_dims)}, collapsed_slice_dims = {list(dims.collapsed)}, "
-                   f"operand_batching_dims = {list(dims.operand_batching)}, "
-                   f"start_indices_batching_dims = {list(dims.index_batching)}, "
-                   f"start_index_map = {list(dims.index_map)}, index_vector_dim = {indices.aval.ndim - 1}")
-        return self.op("gather", x, indices, dimension_numbers=f"#stablehlo.gather<{numbers}>",
-                       slice_sizes=self.i64s(sizes), indices_are_sorted="false")
+        numbers = (
+            f"offset_dims = {list(dims.offset_dims)}, collapsed_slice_dims = "
+            f"{list(dims.collapsed)}, "
+            f"operand_batching_dims = {list(dims.operand_batching)}, "
+            f"start_indices_batching_dims = {list(dims.index_batching)}, "
+            f"start_index_map = {list(dims.index_map)}, index_vector_dim = {indices.aval.ndim - 1}"
+        )
+        return self.op(
+            "gather",
+            x,
+            indices,
+            dimension_numbers=f"#stablehlo.gather<{numbers}>",
+            slice_sizes=self.i64s(sizes),
+            indices_are_sorted="false",
+        )
 
-    def scatter(self, combine: str | None, x: Operand, indices: Operand, updates: Operand, dims: Any,
-                unique: bool) -> Operand:
-        """Windows written into the operand: combined by an operation, or replaced if that is None."""
-        numbers = (f"update_window_dims = {list(dims.offset_dims)}, inserted_window_dims = {list(dims.collapsed)}, "
-                   f"input_batching_dims = {list(dims.operand_batching)}, "
-                   f"scatter_indices_batching_dims = {list(dims.index_batching)}, "
-                   f"scatter_dims_to_operand_dims = {list(dims.index_map)}, index_vector_dim = {indices.aval.ndim - 1}")
+    def scatter(
+        self,
+        combine: str | None,
+        x: Operand,
+        indices: Operand,
+        updates: Operand,
+        dims: Any,
+        unique: bool,
+    ) -> Operand:
+        """Windows written into the operand: combined by an operation, or replaced if that is
+        None.
+        """
+        numbers = (
+            f"update_window_dims = {list(dims.offset_dims)}, inserted_window_dims = "
+            f"{list(dims.collapsed)}, "
+            f"input_batching_dims = {list(dims.operand_batching)}, "
+            f"scatter_indices_batching_dims = {list(dims.index_batching)}, "
+            f"scatter_dims_to_operand_dims = {list(dims.index_map)}, index_vector_dim = "
+            f"{indices.aval.ndim - 1}"
+        )
         scalar = ShapedArray((), x.aval.dtype)
-        region = self.region([scalar, scalar], lambda a, b: [self.op(combine, a, b, out=scalar) if combine else b])
-        attributes = {"scatter_dimension_numbers": f"#stablehlo.scatter<{numbers}>", "indices_are_sorted": "false",
-                      "unique_indices": "true" if unique else "false"}
+        region = self.region(
+            [scalar, scalar], lambda a, b: [self.op(combine, a, b, out=scalar) if combine else b]
+        )
+        attributes = {
+            "scatter_dimension_numbers": f"#stablehlo.scatter<{numbers}>",
+            "indices_are_sorted": "false",
+            "unique_indices": "true" if unique else "false",
+        }
         return self.emit("scatter", [x, indices, updates], self.outs, attributes, region)[0]
 
-    # -- Programs -----------------------------------------------------------------------------------------------
+    # -- Programs --
 
     def inline(self, fun: Callable, *operands: Any) -> Any:
-        """Lower what a function of primitives does to these operands (the rule for primitives that decompose)."""
+        """Lower what a function of primitives does to these operands (the rule for primitives that
+        decompose).
+        """
         several = False
 
         def flat(*args: Any) -> Sequence[Any]:
@@ -275,7 +372,9 @@ class Builder:
                 env.update(zip(outs, found))
             else:
                 env[outs[0]] = found
-        return [self.constant(v.value, v.aval) if type(v) is Literal else env[v] for v in jaxpr.outs]
+        return [
+            self.constant(v.value, v.aval) if type(v) is Literal else env[v] for v in jaxpr.outs
+        ]
 
     def call(self, jaxpr: Jaxpr, operands: Sequence[Operand]) -> list[Operand]:
         """Call a program: one private function per program, however often it is called."""
@@ -288,8 +387,12 @@ class Builder:
             return []
         results = [Operand(self.fresh(), a) for a in jaxpr.out_avals]
         types = ", ".join([tensor_type(a) for a in jaxpr.out_avals])
-        self.lines.append(f'{", ".join([r.name for r in results])} = "func.call"({", ".join([v.name for v in operands])})'
-                          f' <{{callee = @{name}}}> : ({", ".join([tensor_type(v.aval) for v in operands])}) -> ({types})')
+        self.lines.append(
+            f"{', '.join([r.name for r in results])} = "
+            f'"func.call"({", ".join([v.name for v in operands])})'
+            f" <{{callee = @{name}}}> : ({', '.join([tensor_type(v.aval) for v in operands])}) "
+            f"-> ({types})"
+        )
         return results
 
     def function(self, jaxpr: Jaxpr, name: str, visibility: str) -> None:
@@ -303,7 +406,9 @@ class Builder:
         names = ", ".join([v.name for v in results])
         self.lines.append(f"func.return {names} : {types}" if results else "func.return")
         body = "\n".join(["  " + line for line in self.lines])
-        self.functions.append(f"func.func {visibility} @{name}({arguments}) -> ({types}) {{\n{body}\n}}")
+        self.functions.append(
+            f"func.func {visibility} @{name}({arguments}) -> ({types}) {{\n{body}\n}}"
+        )
         self.lines, self.splats, self.outs = saved
 
 
@@ -318,4 +423,3 @@ def lower_module(jaxpr: Jaxpr) -> str:
     builder = Builder()
     builder.function(jaxpr.closed_over(), "main", "public")
     return f"module @{_identifier(jaxpr.name)} {{\n" + "\n".join(builder.functions) + "\n}\n"
-

@@ -10,11 +10,12 @@ import numpy as np
 from ..primitives.array import Array, as_value
 from ..primitives.core import Tracer, Value, describe, state, typeof, with_user_line
 from ..primitives.families import full as full_p
-from ..primitives.operators import broadcast_to, promote
+from ..primitives.operators import broadcast_to, power, promote, to_inexact
 from ..primitives.slicing import stack
-from ..primitives.structural import convert_element_type, iota, reshape
-from ..primitives.types import SCALARS, default_dtype, promote_types
-from .common import arr, static_int, static_shape
+from ..primitives.structural import convert_element_type, iota, move_axis, reshape
+from ..primitives.types import SCALARS, default_dtype, promote_types, real_dtype
+from .common import arr, axis_of, static_int, static_shape
+from .ufuncs import exp, log, where
 
 _ORDER = (bool, int, float, complex)
 
@@ -278,28 +279,17 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
         dtype = _dtype_or(dtype, kind)
         line = Array(np.linspace(start, stop, num, endpoint).astype(dtype))
         return (line, Array((stop - start) / gaps if gaps else np.nan)) if retstep else line
-    start, stop = (v * 1.0 for v in promote(start, stop))
-    start, stop = (arr(v) for v in promote(start, stop))
+    start, stop = (arr(to_inexact(v)) for v in promote(start, stop))
     delta = stop - start
-    real = np.empty(0, delta.aval.dtype).real.dtype
-    count = reshape(convert_element_type(Array(np.arange(num)), real), (num,) + (1,) * delta.ndim)
+    count = Array(np.arange(num).astype(real_dtype(delta.aval.dtype)))
+    count = reshape(count, (num,) + (1,) * delta.ndim)
     step = delta / max(gaps, 1)
     line = start + count * step
     if endpoint and num > 1:
-        last = Array(np.arange(num) == num - 1)
-        from_stop = stop - (gaps - count) * step
-        line = _choose(reshape(last, (num,) + (1,) * delta.ndim), from_stop, line)
-    line = _move_first(line, axis)
+        line = where(count == num - 1, stop, line)
+    line = line if axis == 0 else move_axis(line, 0, axis_of(axis, line.ndim, "linspace"))
     line = line if dtype is None else convert_element_type(line, _dtype_or(dtype, float))
     return (line, step) if retstep else line
-
-
-def _choose(pred: Any, x: Any, y: Any) -> Any:
-    return select(broadcast_to(pred, y.shape), x, y)
-
-
-def _move_first(x: Any, axis: int) -> Any:
-    return x if axis == 0 else move_axis(x, 0, axis_of(axis, x.ndim, "linspace"))
 
 
 def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0,
@@ -312,7 +302,7 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None,
               axis: int = 0) -> Any:
     """`num` numbers in geometric progression from `start` to `stop` (positive or negative)."""
-    start, stop = arr(start) * 1.0, arr(stop) * 1.0
+    start, stop = arr(to_inexact(start)), arr(to_inexact(stop))
     steps = linspace(start * 0.0, log(stop / start), num, endpoint, axis=axis)
     out = start * exp(steps)
     return out if dtype is None else astype(out, dtype)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -26,11 +27,12 @@ device = _Device()
 class Array(Value):
     """An immutable n-dimensional array.
 
-    It behaves as a NumPy array does (operators, methods, indexing, conversion) but cannot be written to; use
-    `x.at[index].set(value)`. Host data are a NumPy array; device data stand behind an opaque handle; either is made
-    from the other when first needed and kept.
+    It behaves as a NumPy array does (operators, methods, indexing, conversion) but cannot be
+    written to; use `x.at[index].set(value)`. Host data are a NumPy array; device data stand behind
+    an opaque handle; either is made from the other when first needed and kept.
 
-    Make arrays with `diffeo.numpy` (`array`, `asarray`, `zeros`, `arange` ...), not by calling this class.
+    Make arrays with `diffeo.numpy` (`array`, `asarray`, `zeros`, `arange` ...), not by calling
+    this class.
 
     Examples:
         >>> import diffeo as dx
@@ -89,7 +91,10 @@ class Array(Value):
         host = self.host
         if copy or (dtype is not None and dtype != host.dtype):
             if copy is False:
-                raise ValueError("a copy is needed for the conversion to another dtype, but copy=False was asked for")
+                raise ValueError(
+                    "a copy is needed for the conversion to another dtype, but copy=False was "
+                    "asked for"
+                )
             return np.array(host, dtype=dtype)
         view = host.view()
         view.flags.writeable = False
@@ -119,12 +124,18 @@ class Array(Value):
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            raise ValueError(f"the truth value of an array with {self.size} elements is ambiguous: use .any() or .all()")
+            raise ValueError(
+                f"the truth value of an array with {self.size} elements is ambiguous: use "
+                ".any() or .all()"
+            )
         return bool(self.host.item())
 
     def _scalar(self, kind: type) -> Any:
         if self.size != 1:
-            raise TypeError(f"only an array with one element converts to {kind.__name__}, this has shape {self.shape}")
+            raise TypeError(
+                f"only an array with one element converts to {kind.__name__}, this has shape "
+                f"{self.shape}"
+            )
         return kind(self.host.item())
 
     def __int__(self) -> int:
@@ -150,7 +161,9 @@ class Array(Value):
         return str(self.host)
 
     def __format__(self, spec: str) -> str:
-        return format(self.host.item(), spec) if spec and self.size == 1 else format(str(self), spec)
+        return (
+            format(self.host.item(), spec) if spec and self.size == 1 else format(str(self), spec)
+        )
 
     def __copy__(self) -> Array:
         return self
@@ -179,8 +192,9 @@ def from_buffer(buffer: Any, aval: ShapedArray) -> Array:
     return array
 
 
-def as_value(x: Any) -> Value:
-    """An Array or a tracer from anything array-like: NumPy arrays are copied (they may change), scalars are weak.
+def as_value(x: Any) -> Any:
+    """An Array or a tracer from anything array-like: NumPy arrays are copied (they may change),
+    scalars are weak.
 
     Raises:
         TypeError: if `x` is not an array or a number.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,9 @@ from .types import ShapedArray
 
 @dataclass(frozen=True)
 class Call(HigherOrder):
-    """Call a program that has no constants of its own. Compiled as one function; evaluation compiles it, too."""
+    """Call a program that has no constants of its own. Compiled as one function; evaluation
+    compiles it, too.
+    """
 
     jaxpr: Jaxpr
 
@@ -42,11 +45,15 @@ class Call(HigherOrder):
         jaxpr, consts, out_statics = interpreter.transform_jaxpr(self.jaxpr, statics, arrays)
         return interpreter.unflatten(out_statics, Call(jaxpr).bind(*consts, *arrays))
 
-    def partial(self, linear: Sequence[bool], partial_jaxpr: Any) -> tuple[Any, Any, list[bool], int]:
+    def partial(
+        self, linear: Sequence[bool], partial_jaxpr: Any
+    ) -> tuple[Any, Any, list[bool], int]:
         known, tangent, out_linear, residuals = partial_jaxpr(self.jaxpr, linear)
         return Call(known), Call(tangent), out_linear, residuals
 
-    def transpose_with(self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]) -> Sequence[Any]:
+    def transpose_with(
+        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+    ) -> Sequence[Any]:
         linear = tuple([type(a) is LinearInput for a in args])
         zero_cts = tuple([ct is ZERO for ct in cts])
         jaxpr, consts, zero_outs = transpose_jaxpr(self.jaxpr, linear, zero_cts)
@@ -54,4 +61,3 @@ class Call(HigherOrder):
         found = iter(Call(jaxpr).bind(*consts, *residuals, *[ct for ct in cts if ct is not ZERO]))
         outs = iter([ZERO if zero else next(found) for zero in zero_outs])
         return [next(outs) if lin else None for lin in linear]
-

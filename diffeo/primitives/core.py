@@ -1,8 +1,9 @@
 """The centre: what a primitive is, and how it meets the current interpreter.
 
-`Primitive` is the contract. A primitive is a frozen object whose fields are its static parameters and whose methods
-answer the interpreters' questions. `bind` hands it, with its operands, to the current `Trace`. That is all there is
-to tracing: a transformation installs its trace, calls the user's function, and puts the old trace back.
+`Primitive` is the contract. A primitive is a frozen object whose fields are its static parameters
+and whose methods answer the interpreters' questions. `bind` hands it, with its operands, to the
+current `Trace`. That is all there is to tracing: a transformation installs its trace, calls the
+user's function, and puts the old trace back.
 """
 
 from __future__ import annotations
@@ -11,22 +12,28 @@ import linecache
 import os
 import sys
 import threading
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from .errors import ConcretizationTypeError, TracerArrayConversionError
-from .errors import TracerBoolConversionError, TracerIntegerConversionError
+from .errors import (
+    ConcretizationTypeError,
+    TracerArrayConversionError,
+    TracerBoolConversionError,
+    TracerIntegerConversionError,
+)
 from .types import SCALARS, ShapedArray, float0, scalar_aval
 
 
 class Primitive:
     """An operation of the language.
 
-    Subclasses are frozen dataclasses: the fields are the static parameters, so equality, hash and repr come free.
-    Operands are arrays or tracers of *equal* dtypes and shapes as the primitive demands: no promotion and no
-    broadcasting happens here. One convenience: where a primitive says `takes_scalars`, a Python scalar may stand for
-    the constant array of the other operands' shape and dtype; it never carries a tangent or a batch axis.
+    Subclasses are frozen dataclasses: the fields are the static parameters, so equality, hash and
+    repr come free. Operands are arrays or tracers of *equal* dtypes and shapes as the primitive
+    demands: no promotion and no broadcasting happens here. One convenience: where a primitive says
+    `takes_scalars`, a Python scalar may stand for the constant array of the other operands' shape
+    and dtype; it never carries a tangent or a batch axis.
 
     Not every primitive defines every rule itself: families (`families.py`) derive rules from facts.
     """
@@ -51,11 +58,15 @@ class Primitive:
         return snake_case(type(self).__name__)
 
     def bind(self, *args: Any) -> Any:
-        """Hand the primitive and its operands to the current trace; returns what that makes of it."""
+        """Hand the primitive and its operands to the current trace; returns what that makes of
+        it.
+        """
         return state.trace.process(self, args)
 
     def abstract_eval(self, *avals: Any) -> Any:
-        """The type of the result (a list of types with `multiple_results`); TypeError for operands that do not fit."""
+        """The type of the result (a list of types with `multiple_results`); TypeError for operands
+        that do not fit.
+        """
         raise self.missing("abstract_eval", "staging")
 
     def impl(self, *arrays: Any) -> Any:
@@ -71,19 +82,24 @@ class Primitive:
         raise self.missing("lower", "jit")
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """-> (out, tangent_out). A tangent may be `ZERO`; at least one is not. Also used for Taylor series."""
+        """-> (out, tangent_out). A tangent may be `ZERO`; at least one is not. Also used for
+        Taylor series.
+        """
         raise self.missing("jvp", "forward-mode differentiation")
 
     def transpose(self, ct: Any, *args: Any) -> Sequence[Any]:
-        """Cotangents of the operands, given that of the result; linear operands arrive as `LinearInput`.
+        """Cotangents of the operands, given that of the result; linear operands arrive as
+        `LinearInput`.
 
-        An entry for an operand that is not linear is None. With `multiple_results`, `ct` is a list, in which a
-        cotangent may be `ZERO`.
+        An entry for an operand that is not linear is None. With `multiple_results`, `ct` is a
+        list, in which a cotangent may be `ZERO`.
         """
         raise self.missing("transpose", "reverse-mode differentiation")
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
-        """-> (out, out_dim): the operation over a batch of `size`; `dims` says where the batch axis of each is."""
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        """-> (out, out_dim): the operation over a batch of `size`; `dims` says where the batch
+        axis of each is.
+        """
         raise self.missing("batch", "vmap")
 
     def taylor(self, series: Any, args: Sequence[Any]) -> Any:
@@ -103,11 +119,15 @@ class Primitive:
 
 def snake_case(name: str) -> str:
     """`DotGeneral` -> `dot_general`."""
-    return "".join(["_" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(name)])
+    return "".join(
+        ["_" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(name)]
+    )
 
 
 class Zero:
-    """A tangent or cotangent that is known to be zero. There is one, `ZERO`; it has no shape and costs nothing."""
+    """A tangent or cotangent that is known to be zero. There is one, `ZERO`; it has no shape and
+    costs nothing.
+    """
 
     __slots__ = ()
 
@@ -130,12 +150,14 @@ class LinearInput:
         return f"LinearInput({self.aval})"
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # The current trace
 
 
 class Trace:
-    """An interpreter at work: it owns the tracers it made and processes primitives applied to them."""
+    """An interpreter at work: it owns the tracers it made and processes primitives applied to
+    them.
+    """
 
     parent: Any = None
     #: The name of the user's function that is being traced, for messages.
@@ -155,7 +177,8 @@ class _State(threading.local):
     source: Any = None
 
 
-#: The current trace of this thread, and the source line that new equations get when a program is replayed.
+#: The current trace of this thread, and the source line that new equations get when a program is
+#: replayed.
 state = _State()
 
 
@@ -165,7 +188,9 @@ def install_base_trace(trace: Trace) -> None:
 
 
 class Value:
-    """Base of `Array` and `Tracer`. `operators.py` gives it Python's operators, `diffeo.numpy` its methods."""
+    """Base of `Array` and `Tracer`. `operators.py` gives it Python's operators, `diffeo.numpy` its
+    methods.
+    """
 
     __slots__ = ()
     __array_priority__ = 100.0
@@ -210,7 +235,9 @@ class Value:
 
 
 class Tracer(Value):
-    """A value inside a transformation. It knows its type and the trace that owns it, perhaps not its numbers."""
+    """A value inside a transformation. It knows its type and the trace that owns it, perhaps not
+    its numbers.
+    """
 
     __slots__ = ("trace",)
 
@@ -227,27 +254,43 @@ class Tracer(Value):
     def _need(self, error: type[Exception], what: str, instead: str) -> Any:
         value = self.concrete()
         if value is None:
-            raise with_user_line(error(
-                f"{what} needs a concrete value, but this is {self.aval}, {self.origin()}: its numbers are not known"
-                f" while the program is traced.\n  {instead}"))
+            raise with_user_line(
+                error(
+                    f"{what} needs a concrete value, but this is {self.aval}, {self.origin()}: "
+                    "its numbers are not known"
+                    f" while the program is traced.\n  {instead}"
+                )
+            )
         return value
 
     def __bool__(self) -> bool:
-        return bool(self._need(
-            TracerBoolConversionError, "a Python `if`, `while`, `and`, `or` or `not`",
-            "Use dx.numpy.where(cond, a, b) to choose between values (for a whole function: mark the argument static "
-            "with jit's static_argnums/static_argnames)."))
+        return bool(
+            self._need(
+                TracerBoolConversionError,
+                "a Python `if`, `while`, `and`, `or` or `not`",
+                "Use dx.numpy.where(cond, a, b) to choose between values (for a whole function: "
+                "mark the argument static "
+                "with jit's static_argnums/static_argnames).",
+            )
+        )
 
     def __index__(self) -> int:
         return self._need(
-            TracerIntegerConversionError, "a Python integer (an index of a list, range, a size)",
-            "Index a dx.numpy array instead of a list, or mark the argument static with jit's static_argnums."
+            TracerIntegerConversionError,
+            "a Python integer (an index of a list, range, a size)",
+            "Index a dx.numpy array instead of a list, or mark the argument static with jit's "
+            "static_argnums.",
         ).__index__()
 
     def _number(self, kind: type) -> Any:
-        return kind(self._need(
-            ConcretizationTypeError, f"{kind.__name__}()",
-            f"Keep it an array (`.astype({kind.__name__})` converts), or compute it outside of the transformation."))
+        return kind(
+            self._need(
+                ConcretizationTypeError,
+                f"{kind.__name__}()",
+                f"Keep it an array (`.astype({kind.__name__})` converts), or compute it outside "
+                "of the transformation.",
+            )
+        )
 
     def __int__(self) -> int:
         return self._number(int)
@@ -260,13 +303,18 @@ class Tracer(Value):
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         value = self._need(
-            TracerArrayConversionError, "a real NumPy array (np.asarray, or code that calls it)",
-            "NumPy functions work on traced values where dx.numpy has the same function; call dx.numpy's.")
+            TracerArrayConversionError,
+            "a real NumPy array (np.asarray, or code that calls it)",
+            "NumPy functions work on traced values where dx.numpy has the same function; call "
+            "dx.numpy's.",
+        )
         return np.array(value, dtype=dtype) if copy else np.asarray(value, dtype=dtype)
 
     def item(self) -> Any:
         """The Python scalar of a one-element array; only where the numbers are known."""
-        return self._need(ConcretizationTypeError, "item()", "Keep it an array while it is traced.").item()
+        return self._need(
+            ConcretizationTypeError, "item()", "Keep it an array while it is traced."
+        ).item()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}<{self.aval}>"
@@ -290,10 +338,15 @@ def typeof(x: Any) -> ShapedArray:
         return x.aval
     if type(x) in SCALARS:
         return scalar_aval(type(x))
-    if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind not in "OSUMm" and (
-            x.dtype.names is None or x.dtype == float0):
+    if (
+        isinstance(x, (np.ndarray, np.generic))
+        and x.dtype.kind not in "OSUMm"
+        and (x.dtype.names is None or x.dtype == float0)
+    ):
         return ShapedArray(x.shape, x.dtype if x.dtype.isnative else x.dtype.newbyteorder("="))
-    raise TypeError(f"not a value that diffeo can trace: {describe(x)}; expected an array or a number")
+    raise TypeError(
+        f"not a value that diffeo can trace: {describe(x)}; expected an array or a number"
+    )
 
 
 def describe(x: Any) -> str:
@@ -305,14 +358,16 @@ def describe(x: Any) -> str:
     return f"{type(x).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # The user's line: kept with every equation and shown in every message
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 def user_source() -> tuple[Any, int] | None:
-    """(code, instruction) of the innermost frame outside of diffeo; looked up as text only when it is shown."""
+    """(code, instruction) of the innermost frame outside of diffeo; looked up as text only when it
+    is shown.
+    """
     if state.source is not None:
         return state.source
     frame = sys._getframe(1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,8 @@ def _up(axes: Sequence[int], dim: int) -> Shape:
 class DotGeneral(Bilinear):
     """Sum over paired `contract` axes, keep paired `batch_dims` axes.
 
-    The result has the axes (batch, free axes of x, free axes of y). It is computed in the precision of its dtype.
+    The result has the axes (batch, free axes of x, free axes of y). It is computed in the
+    precision of its dtype.
     """
 
     contract: tuple[Shape, Shape]
@@ -36,12 +38,22 @@ class DotGeneral(Bilinear):
 
     def abstract_eval(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
         if x.dtype != y.dtype or kind_of(x.dtype) == "b":
-            raise TypeError(f"dot_general: expects two operands of one numeric dtype, got {x} and {y}")
+            raise TypeError(
+                f"dot_general: expects two operands of one numeric dtype, got {x} and {y}"
+            )
         for (i, j), what in ((self.contract, "contract"), (self.batch_dims, "batch over")):
             if [x.shape[a] for a in i] != [y.shape[a] for a in j]:
-                raise TypeError(f"dot_general: cannot {what} axes {i} of {x} with axes {j} of {y}: the sizes differ")
-        return ShapedArray(tuple([x.shape[a] for a in self.batch_dims[0] + self.free(x.ndim, 0)] +
-                                 [y.shape[a] for a in self.free(y.ndim, 1)]), x.dtype)
+                raise TypeError(
+                    f"dot_general: cannot {what} axes {i} of {x} with axes {j} of {y}: the "
+                    "sizes differ"
+                )
+        return ShapedArray(
+            tuple(
+                [x.shape[a] for a in self.batch_dims[0] + self.free(x.ndim, 0)]
+                + [y.shape[a] for a in self.free(y.ndim, 1)]
+            ),
+            x.dtype,
+        )
 
     def impl(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         if self.contract == ((x.ndim - 1,), (0,)) and not self.batch_dims[0] and y.ndim <= 2:
@@ -50,8 +62,15 @@ class DotGeneral(Bilinear):
         nb, k = len(self.batch_dims[0]), int(np.prod([x.shape[a] for a in self.contract[0]]))
         x = x.transpose(self.batch_dims[0] + free_x + self.contract[0])
         y = y.transpose(self.batch_dims[1] + self.contract[1] + free_y)
-        batch, rows, columns = x.shape[:nb], x.shape[nb:nb + len(free_x)], y.shape[y.ndim - len(free_y):]
-        flat = np.matmul(x.reshape((*batch, int(np.prod(rows)), k)), y.reshape((*batch, k, int(np.prod(columns)))))
+        batch, rows, columns = (
+            x.shape[:nb],
+            x.shape[nb : nb + len(free_x)],
+            y.shape[y.ndim - len(free_y) :],
+        )
+        flat = np.matmul(
+            x.reshape((*batch, int(np.prod(rows)), k)),
+            y.reshape((*batch, k, int(np.prod(columns)))),
+        )
         return flat.reshape(batch + rows + columns)
 
     def lower(self, ctx: Any, x: Any, y: Any) -> Any:
@@ -60,30 +79,39 @@ class DotGeneral(Bilinear):
     def transpose_lhs(self, ct: Any, x: LinearInput, y: Any) -> Any:
         ndim, ndim_y = x.aval.ndim, typeof(y).ndim
         nb, free = len(self.batch_dims[0]), self.free(ndim, 0)
-        ct_y = DotGeneral((tuple(range(nb + len(free), ct.ndim)), self.free(ndim_y, 1)),
-                          (tuple(range(nb)), self.batch_dims[1])).bind(ct, y)
-        # The axes of the product: batch, the free ones of x, then x's contracted ones in the order of y's axes.
+        ct_y = DotGeneral(
+            (tuple(range(nb + len(free), ct.ndim)), self.free(ndim_y, 1)),
+            (tuple(range(nb)), self.batch_dims[1]),
+        ).bind(ct, y)
+        # The axes of the product: batch, the free ones of x, then x's contracted ones in the order
+        # of y's axes.
         contracted = [self.contract[0][k] for k in np.argsort(self.contract[1])]
         return transpose(ct_y, inverse_permutation((*self.batch_dims[0], *free, *contracted)))
 
     def transpose_rhs(self, ct: Any, x: Any, y: LinearInput) -> Any:
         nb, nx = len(self.batch_dims[0]), len(self.free(typeof(x).ndim, 0))
         swapped = transpose(ct, (*range(nb), *range(nb + nx, ct.ndim), *range(nb, nb + nx)))
-        return DotGeneral(self.contract[::-1], self.batch_dims[::-1]).transpose_lhs(swapped, y, x)
+        contract = self.contract[1], self.contract[0]
+        batch_dims = self.batch_dims[1], self.batch_dims[0]
+        return DotGeneral(contract, batch_dims).transpose_lhs(swapped, y, x)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
-        (x, y), (dx, dy) = args, dims
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        x, y = args
+        dx, dy = dims
         if dx is not None and dy is not None:
             x, y = move_axis(x, dx, 0), move_axis(y, dy, 0)
             contract = (_up(self.contract[0], 0), _up(self.contract[1], 0))
             batch = ((0, *_up(self.batch_dims[0], 0)), (0, *_up(self.batch_dims[1], 0)))
             return DotGeneral(contract, batch).bind(x, y), 0
         # One operand has the batch axis: it is one more free axis of that operand.
-        side, dim = (0, dx) if dx is not None else (1, dy)
-        at = lambda axes, s: _up(axes, dim) if s == side else axes  # type: ignore[arg-type]
-        new = DotGeneral((at(self.contract[0], 0), at(self.contract[1], 1)),
-                         (at(self.batch_dims[0], 0), at(self.batch_dims[1], 1)))
-        place = new.free(args[side].ndim, side).index(dim)  # type: ignore[arg-type]
+        side = 0 if dx is not None else 1
+        dim: Any = dims[side]
+        at = lambda axes, s: _up(axes, dim) if s == side else axes
+        new = DotGeneral(
+            (at(self.contract[0], 0), at(self.contract[1], 1)),
+            (at(self.batch_dims[0], 0), at(self.batch_dims[1], 1)),
+        )
+        place = new.free(args[side].ndim, side).index(dim)
         before = len(self.batch_dims[0]) + (len(self.free(typeof(x).ndim, 0)) if side == 1 else 0)
         return new.bind(x, y), before + place
 
@@ -99,5 +127,3 @@ def outer(x: Any, y: Any) -> Any:
     shape = (*x.shape, *y.shape)
     left = broadcast_in_dim(x, shape, range(x.ndim))
     return left * broadcast_in_dim(y, shape, range(x.ndim, len(shape)))
-
-

@@ -1,36 +1,65 @@
-"""Functions of each element: the family, and the table of names, NumPy functions, StableHLO ops and derivatives.
+"""Functions of each element: the family, and the table of names, NumPy functions, StableHLO ops
+and derivatives.
 
-A row: `name, NumPy function, StableHLO op, derivative by each operand`. A derivative takes the operands, and the
-result too if it has one parameter more. `singular=True` where a derivative may be infinite: its product with a zero
-(co)tangent is then zero, so that `where(x > 0, sqrt(x), 0)` has the gradient 0 at 0, not nan.
+A row: `name, NumPy function, StableHLO op, derivative by each operand`. A derivative takes the
+operands, and the result too if it has one parameter more. `singular=True` where a derivative may
+be infinite: its product with a zero (co)tangent is then zero, so that `where(x > 0, sqrt(x), 0)`
+has the gradient 0 at 0, not nan.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from .core import ZERO, LinearInput, Primitive, typeof
 from .families import Bilinear, Linear, full_like, zeros_like
-from .structural import batch_at_front, convert_element_type, reduce_sum
+from .reference import (
+    logical_right_shift,
+    logistic_function,
+    make_complex,
+    special_function,
+    truncated_quotient,
+    zero_dominant_product,
+)
+from .structural import batch_at_front
 from .types import SCALARS, ShapedArray, bool_, complex_dtype, is_float, real_dtype
 
 
 class Elementwise(Primitive):
-    """Operands of one shape and dtype (Python scalars may stand for constant arrays); the result has the shape too."""
+    """Operands of one shape and dtype (Python scalars may stand for constant arrays); the result
+    has the shape too.
+    """
 
     takes_scalars = True
 
-    def __init__(self, name: str, impl: Callable, hlo: str | Callable, *derivatives: Callable | None,
-                 accepts: str = "fc", result: Any = None, singular: bool = False):
-        self._name, self.hlo, self.accepts, self.result, self.singular = name, hlo, accepts, result, singular
+    def __init__(
+        self,
+        name: str,
+        impl: Callable,
+        hlo: str | Callable,
+        *derivatives: Callable | None,
+        accepts: str = "fc",
+        result: Any = None,
+        singular: bool = False,
+    ):
+        self._name, self.hlo, self.accepts, self.result, self.singular = (
+            name,
+            hlo,
+            accepts,
+            result,
+            singular,
+        )
         self.impl = impl
         self.same_type = result is None
         self.arity = max(len(derivatives), 1)
-        self.derivatives = tuple([(d, d.__code__.co_argcount > self.arity) for d in derivatives if d is not None])
+        self.derivatives = tuple(
+            [(d, d.__code__.co_argcount > self.arity) for d in derivatives if d is not None]
+        )
         ELEMENTWISE[name] = self
 
     @property
@@ -50,8 +79,11 @@ class Elementwise(Primitive):
                 if first is None:
                     first = a
                 elif a is not first:
-                    raise TypeError(f"{self._name}: the operands need equal shapes and dtypes, got "
-                                    f"{', '.join(map(str, avals))}; diffeo.numpy's functions broadcast and promote")
+                    raise TypeError(
+                        f"{self._name}: the operands need equal shapes and dtypes, got "
+                        f"{', '.join(map(str, avals))}; diffeo.numpy's functions broadcast and "
+                        "promote"
+                    )
         if first is None:
             raise TypeError(f"{self._name}: at least one operand must be an array, got {avals}")
         if kind_of(first.dtype) not in self.accepts:
@@ -68,11 +100,13 @@ class Elementwise(Primitive):
         product = scale if self.singular else mul
         for (derivative, wants_out), t in zip(self.derivatives, tangents):
             if t is not ZERO:
-                term = product.bind(t, derivative(*primals, out) if wants_out else derivative(*primals))
+                term = product.bind(
+                    t, derivative(*primals, out) if wants_out else derivative(*primals)
+                )
                 total = term if total is ZERO else add.bind(total, term)
         return out, total
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         found = {d for a, d in zip(args, dims) if type(a) not in SCALARS}
         if len(found) == 1:
             return self.bind(*args), found.pop()
@@ -81,7 +115,13 @@ class Elementwise(Primitive):
 
 #: Every row of the table, by name.
 ELEMENTWISE: dict[str, Elementwise] = {}
-KINDS = {"b": "boolean", "i": "signed integer", "u": "unsigned integer", "f": "floating-point", "c": "complex"}
+KINDS = {
+    "b": "boolean",
+    "i": "signed integer",
+    "u": "unsigned integer",
+    "f": "floating-point",
+    "c": "complex",
+}
 
 
 def kind_of(dtype: np.dtype) -> str:
@@ -89,7 +129,7 @@ def kind_of(dtype: np.dtype) -> str:
     return dtype.kind if dtype.kind != "V" and not is_float(dtype) else "f"
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Linear and bilinear rows, whose rules are not a derivative's product
 
 
@@ -107,7 +147,9 @@ class Neg(ElementwiseLinear):
 
 
 class Add(ElementwiseLinear):
-    """Jointly linear in its operands; a Python scalar among them is a constant, so the map is affine."""
+    """Jointly linear in its operands; a Python scalar among them is a constant, so the map is
+    affine.
+    """
 
     sign: Any = None
 
@@ -115,7 +157,9 @@ class Add(ElementwiseLinear):
         dx, dy = tangents
         if dy is ZERO:
             return dx
-        return self.bind(dx, dy) if dx is not ZERO else dy if self.sign is None else self.sign.bind(dy)
+        return (
+            self.bind(dx, dy) if dx is not ZERO else dy if self.sign is None else self.sign.bind(dy)
+        )
 
     def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
         ct_y = ct if self.sign is None or type(y) is not LinearInput else self.sign.bind(ct)
@@ -135,10 +179,11 @@ class Mul(Elementwise):
 
 
 class Scale(Mul):
-    """`t * factor`, but zero where `t` is zero, whatever the factor: the product for derivatives that may be infinite.
+    """`t * factor`, but zero where `t` is zero, whatever the factor: the product for derivatives
+    that may be infinite.
 
-    A zero cotangent says that the result did not depend on the operand, so an infinite or undefined derivative there
-    must not turn it into nan.
+    A zero cotangent says that the result did not depend on the operand, so an infinite or
+    undefined derivative there must not turn it into nan.
     """
 
     def decompose(self, t: Any, factor: Any) -> Any:
@@ -171,7 +216,9 @@ class Div(Elementwise):
 
 
 class Select(Linear):
-    """`select(pred, on_true, on_false)`: a choice for each element; pred is boolean of the same shape."""
+    """`select(pred, on_true, on_false)`: a choice for each element; pred is boolean of the same
+    shape.
+    """
 
     takes_scalars = True
     linear = (1, 2)
@@ -179,9 +226,17 @@ class Select(Linear):
     def abstract_eval(self, pred: Any, x: Any, y: Any) -> ShapedArray:
         out = x if type(x) is ShapedArray else y
         same = type(out) is ShapedArray and (type(y) is not ShapedArray or y is out)
-        if not same or type(pred) is not ShapedArray or pred.dtype != bool_ or pred.shape != out.shape:
-            raise TypeError("select: expects a boolean array and two operands of its shape and of one dtype, got "
-                            f"{pred}, {x}, {y}")
+        if (
+            not same
+            or type(pred) is not ShapedArray
+            or pred.dtype != bool_
+            or pred.shape != out.shape
+        ):
+            raise TypeError(
+                "select: expects a boolean array and two operands of its shape and of one "
+                "dtype, got "
+                f"{pred}, {x}, {y}"
+            )
         return out
 
     def impl(self, pred: np.ndarray, x: Any, y: Any) -> np.ndarray:
@@ -192,8 +247,11 @@ class Select(Linear):
 
     def transpose(self, ct: Any, pred: Any, x: Any, y: Any) -> Sequence[Any]:
         zero = zero_scalar(ct)
-        return (None, select(pred, ct, zero) if type(x) is LinearInput else None,
-                select(pred, zero, ct) if type(y) is LinearInput else None)
+        return (
+            None,
+            select(pred, ct, zero) if type(x) is LinearInput else None,
+            select(pred, zero, ct) if type(y) is LinearInput else None,
+        )
 
     batch = Elementwise.batch  # type: ignore[assignment]
 
@@ -221,13 +279,18 @@ def reciprocal(x: Any) -> Any:
 
 @dataclass(frozen=True)
 class IntegerPow(Primitive):
-    """`x ** n` for a static integer n, by repeated multiplication; any derivative at 0 is right for n >= 0."""
+    """`x ** n` for a static integer n, by repeated multiplication; any derivative at 0 is right
+    for n >= 0.
+    """
 
     n: int
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         if kind_of(x.dtype) == "b" or (kind_of(x.dtype) in "iu" and self.n < 0):
-            raise TypeError(f"integer_pow: expects numbers, and floats for a negative power, got {x} ** {self.n}")
+            raise TypeError(
+                f"integer_pow: expects numbers, and floats for a negative power, got {x} ** "
+                f"{self.n}"
+            )
         return x
 
     def impl(self, x: np.ndarray) -> np.ndarray:
@@ -246,7 +309,12 @@ class IntegerPow(Primitive):
 
     def lower(self, ctx: Any, x: Any) -> Any:
         one = ctx.constant(1, x.aval)
-        return self.power(x, lambda a, b: ctx.op("multiply", a, b), lambda _: one, lambda p: ctx.op("divide", one, p))
+        return self.power(
+            x,
+            lambda a, b: ctx.op("multiply", a, b),
+            lambda _: one,
+            lambda p: ctx.op("divide", one, p),
+        )
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         (x,), (t,) = primals, tangents
@@ -256,7 +324,7 @@ class IntegerPow(Primitive):
         factor = integer_pow(x, self.n - 1)
         return self.bind(x), product.bind(t, factor * self.n if self.n != 1 else factor)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         return self.bind(*args), dims[0]
 
 
@@ -283,7 +351,9 @@ def real_imag_quotient(x: Any, r: Any) -> Any:
 
 
 class RealPart(ElementwiseLinear):
-    """real and imag: linear over the real numbers, the convention of JAX for complex derivatives."""
+    """real and imag: linear over the real numbers, the convention of JAX for complex
+    derivatives.
+    """
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         zero = zeros_like(typeof(ct))
@@ -299,8 +369,10 @@ class MakeComplex(ElementwiseLinear):
     """A complex array from its real and imaginary part."""
 
     def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
-        return (real.bind(ct) if type(x) is LinearInput else None,
-                neg.bind(imag.bind(ct)) if type(y) is LinearInput else None)
+        return (
+            real.bind(ct) if type(x) is LinearInput else None,
+            neg.bind(imag.bind(ct)) if type(y) is LinearInput else None,
+        )
 
 
 class StopGradient(Elementwise):
@@ -308,33 +380,6 @@ class StopGradient(Elementwise):
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         return self.bind(*primals), ZERO
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# NumPy functions where NumPy's own does not do
-
-
-def _int_div(x: Any, y: Any) -> Any:
-    if np.result_type(x, y).kind in "iu":
-        quotient = np.floor_divide(x, y)
-        return quotient + ((np.remainder(x, y) != 0) & ((np.less(x, 0)) != np.less(y, 0)))
-    return np.true_divide(x, y)
-
-
-def _logical_shift(x: np.ndarray, n: np.ndarray) -> np.ndarray:
-    bits = np.dtype(f"u{x.dtype.itemsize}")
-    return np.right_shift(x.view(bits), np.asarray(n, x.dtype).view(bits)).view(x.dtype)
-
-
-def _special(name: str) -> Callable:
-    def call(x: Any) -> Any:
-        from scipy import special  # heavy: loaded when a special function is first evaluated by NumPy
-
-        x = np.asarray(x)
-        if x.dtype.kind == "f" and x.dtype.itemsize >= 4:
-            return getattr(special, name)(x)
-        return getattr(special, name)(x.astype(np.float32)).astype(x.dtype)
-    return call
 
 
 def _compare(direction: str) -> Callable:
@@ -346,37 +391,40 @@ def _to_bool(dtype: np.dtype) -> np.dtype:
 
 
 def _balance(x: Any, y: Any) -> Any:
-    """The derivative of a maximum or minimum by the operand that is the larger `x`: 1, and 1/2 at ties."""
+    """The derivative of a maximum or minimum by the operand that is the larger `x`: 1, and 1/2 at
+    ties.
+    """
     like = x if type(x) not in SCALARS else y
     return select(x > y, full_like(like, 1.0), select(x == y, full_like(like, 0.5), 0.0))
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # The table
 
+# fmt: off
 row = Elementwise
 neg = Neg("neg", np.negative, "negate", accepts="iufc")
 add = Add("add", np.add, "add", lambda x, y: None, lambda x, y: None, accepts="biufc")
 sub = Add("sub", np.subtract, "subtract", lambda x, y: None, lambda x, y: None, accepts="iufc")
 sub.sign = neg
 mul = Mul("mul", np.multiply, "multiply", lambda x, y: y, lambda x, y: x, accepts="biufc")
-scale = Scale("scale", lambda t, d: np.where(np.equal(t, 0), np.zeros((), np.result_type(t, d)), np.multiply(t, d)),
-              "", lambda x, y: y, lambda x, y: x)
-div = Div("div", _int_div, "divide", lambda x, y: None, lambda x, y: None, accepts="iufc")
-rem = row("rem", np.fmod, "remainder", lambda x, y: full_like(x if type(x) not in SCALARS else y, 1.0),
-          lambda x, y: -trunc(x / y), accepts="iuf")
-power = row("pow", np.power, "power", lambda x, y: y * x ** (y - 1.0), lambda x, y, out: _pow_by_exponent(x, out),
-          singular=True)
-maximum = row("max", np.maximum, "maximum", lambda x, y: _balance(x, y), lambda x, y: _balance(y, x), accepts="biuf")
-minimum = row("min", np.minimum, "minimum", lambda x, y: _balance(y, x), lambda x, y: _balance(x, y), accepts="biuf")
-atan2 = row("atan2", np.arctan2, "atan2", lambda x, y: y / (x * x + y * y), lambda x, y: -x / (x * x + y * y),
-            accepts="f", singular=True)
+scale = Scale("scale", zero_dominant_product, "", lambda x, y: y, lambda x, y: x)
+div = Div("div", truncated_quotient, "divide", lambda x, y: None, lambda x, y: None, accepts="iufc")
+rem = row("rem", np.fmod, "remainder", lambda x, y: 1.0, lambda x, y: -trunc(x / y), accepts="iuf")
+power = row("pow", np.power, "power", lambda x, y: y * x ** (y - 1.0),
+            lambda x, y, out: _pow_by_exponent(x, out), singular=True)
+maximum = row("max", np.maximum, "maximum", lambda x, y: _balance(x, y),
+              lambda x, y: _balance(y, x), accepts="biuf")
+minimum = row("min", np.minimum, "minimum", lambda x, y: _balance(y, x),
+              lambda x, y: _balance(x, y), accepts="biuf")
+atan2 = row("atan2", np.arctan2, "atan2", lambda x, y: y / (x * x + y * y),
+            lambda x, y: -x / (x * x + y * y), accepts="f", singular=True)
 
 sign = row("sign", np.sign, "sign", accepts="iuf")
 floor = row("floor", np.floor, "floor", accepts="f")
 ceil = row("ceil", np.ceil, "ceil", accepts="f")
 round_even = row("round", np.rint, "round_nearest_even", accepts="f")
-is_finite = row("is_finite", np.isfinite, lambda ctx, x: ctx.op("is_finite", x), accepts="f", result=_to_bool)
+is_finite = row("is_finite", np.isfinite, "is_finite", accepts="f", result=_to_bool)
 absolute = Abs("abs", np.abs, "abs", accepts="ifc", result=real_dtype)
 sqrt = row("sqrt", np.sqrt, "sqrt", lambda x, y: 0.5 / y, singular=True)
 rsqrt = row("rsqrt", lambda x: 1 / np.sqrt(x), "rsqrt", lambda x, y: -0.5 * y / x, singular=True)
@@ -395,12 +443,14 @@ sinh = row("sinh", np.sinh, "chlo.sinh", lambda x: cosh.bind(x), singular=True)
 cosh = row("cosh", np.cosh, "chlo.cosh", lambda x: sinh.bind(x), singular=True)
 tanh = row("tanh", np.tanh, "tanh", lambda x, y: 1.0 - y * y)
 asinh = row("asinh", np.arcsinh, "chlo.asinh", lambda x: rsqrt.bind(x * x + 1.0))
-acosh = row("acosh", np.arccosh, "chlo.acosh", lambda x: rsqrt.bind((x - 1.0) * (x + 1.0)), singular=True)
+acosh = row("acosh", np.arccosh, "chlo.acosh", lambda x: rsqrt.bind((x - 1.0) * (x + 1.0)),
+            singular=True)
 atanh = row("atanh", np.arctanh, "chlo.atanh", lambda x: reciprocal(1.0 - x * x), singular=True)
-logistic = row("logistic", lambda x: 1 / (1 + np.exp(-x)), "logistic", lambda x, y: y * (1.0 - y))
-erf = row("erf", _special("erf"), "chlo.erf", lambda x: exp.bind(-x * x) * (2 / math.sqrt(math.pi)), accepts="f")
-erf_inv = row("erf_inv", _special("erfinv"), "chlo.erf_inv", lambda x, y: exp.bind(y * y) * (math.sqrt(math.pi) / 2),
-              accepts="f", singular=True)
+logistic = row("logistic", logistic_function, "logistic", lambda x, y: y * (1.0 - y))
+erf = row("erf", special_function("erf"), "chlo.erf",
+          lambda x: exp.bind(-x * x) * (2 / math.sqrt(math.pi)), accepts="f")
+erf_inv = row("erf_inv", special_function("erfinv"), "chlo.erf_inv",
+              lambda x, y: exp.bind(y * y) * (math.sqrt(math.pi) / 2), accepts="f", singular=True)
 
 eq = row("eq", np.equal, _compare("EQ"), None, None, accepts="biufc", result=_to_bool)
 ne = row("ne", np.not_equal, _compare("NE"), None, None, accepts="biufc", result=_to_bool)
@@ -413,15 +463,23 @@ logical_and = row("and", np.bitwise_and, "and", None, None, accepts="biu")
 logical_or = row("or", np.bitwise_or, "or", None, None, accepts="biu")
 logical_xor = row("xor", np.bitwise_xor, "xor", None, None, accepts="biu")
 shift_left = row("shift_left", np.left_shift, "shift_left", None, None, accepts="iu")
-shift_right_logical = row("shift_right_logical", _logical_shift, "shift_right_logical", None, None, accepts="iu")
-shift_right_arithmetic = row("shift_right_arithmetic", np.right_shift, "shift_right_arithmetic", None, None, accepts="i")
+shift_right_logical = row("shift_right_logical", logical_right_shift, "shift_right_logical",
+                          None, None, accepts="iu")
+shift_right_arithmetic = row("shift_right_arithmetic", np.right_shift, "shift_right_arithmetic",
+                             None, None, accepts="i")
 
 real = RealPart("real", np.real, "real", accepts="c", result=real_dtype)
 imag = RealPart("imag", np.imag, "imag", accepts="c", result=real_dtype)
-conj = Conj("conj", np.conj, lambda ctx, x: ctx.inline(lambda z: complex_.bind(real.bind(z), neg.bind(imag.bind(z))), x),
-            accepts="c")
-complex_ = MakeComplex("complex", lambda x, y: x + 1j * y, "complex", None, None, accepts="f", result=complex_dtype)
+conj = Conj("conj", np.conj, lambda ctx, x: ctx.inline(conjugate_by_parts, x), accepts="c")
+complex_ = MakeComplex("complex", make_complex, "complex", None, None, accepts="f",
+                       result=complex_dtype)
 stop_gradient_p = StopGradient("stop_gradient", lambda x: x, lambda ctx, x: x, accepts="biufc")
+# fmt: on
+
+
+def conjugate_by_parts(z: Any) -> Any:
+    """The conjugate made of parts: StableHLO has no operation for it."""
+    return complex_.bind(real.bind(z), neg.bind(imag.bind(z)))
 
 
 def trunc(x: Any) -> Any:
@@ -439,4 +497,3 @@ def _pow_by_exponent(x: Any, out: Any) -> Any:
     if type(x) in SCALARS:
         return out * (math.log(x) if x > 0 else 0.0 if x == 0 else math.nan)
     return log.bind(select(x == 0, 1.0 if typeof(x).dtype.kind != "c" else 1 + 0j, x)) * out
-

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 class ConcretizationTypeError(TypeError):
-    """A traced value was used where a concrete one is needed (as a size, an axis, a Python number)."""
+    """A traced value was used where a concrete one is needed (as a size, an axis, a Python
+    number).
+    """
 
 
 class TracerBoolConversionError(ConcretizationTypeError):

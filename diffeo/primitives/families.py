@@ -1,14 +1,15 @@
 """Families: rules that follow from a fact.
 
-`Linear`: the tangent of the result is the primitive applied to the tangents. `Bilinear`: the product rule.
-`Discrete`: no derivative. `HigherOrder`: operations on programs. The family `Elementwise` stands with its table in
-`elementwise.py`, `Reduction` in `reduction.py`.
+`Linear`: the tangent of the result is the primitive applied to the tangents. `Bilinear`: the
+product rule. `Discrete`: no derivative. `HigherOrder`: operations on programs. The family
+`Elementwise` stands with its table in `elementwise.py`, `Reduction` in `reduction.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from .types import SCALARS, ShapedArray
 
 
 class Discrete(Primitive):
-    """A function that is constant almost everywhere, or has integer results: its tangent is zero."""
+    """A function that is constant almost everywhere, or has integer results: its tangent is
+    zero.
+    """
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         out = self.bind(*primals)
@@ -64,7 +67,9 @@ def instantiate(tangent: Any, like: Any) -> Any:
 
 
 class Linear(Primitive):
-    """Linear jointly in the operands at the positions `linear` (all by default); the rest, indices say, are fixed."""
+    """Linear jointly in the operands at the positions `linear` (all by default); the rest, indices
+    say, are fixed.
+    """
 
     linear: tuple[int, ...] | None = None
 
@@ -84,7 +89,9 @@ class Linear(Primitive):
 
 
 class Bilinear(Primitive):
-    """Linear in each of two operands: the product rule, and two transposes of which one is called at a time."""
+    """Linear in each of two operands: the product rule, and two transposes of which one is called
+    at a time.
+    """
 
     bilinear = True
 
@@ -111,10 +118,11 @@ class Bilinear(Primitive):
 
 
 class HigherOrder(Primitive):
-    """An operation that contains programs (jaxprs). Each rule is handed the transformation of a program.
+    """An operation that contains programs (jaxprs). Each rule is handed the transformation of a
+    program.
 
-    Forward interpreters (derivatives, batching, Taylor series, anybody's own) go through `interpret`; reverse mode
-    through `partial` and `transpose_with`.
+    Forward interpreters (derivatives, batching, Taylor series, anybody's own) go through
+    `interpret`; reverse mode through `partial` and `transpose_with`.
     """
 
     multiple_results = True
@@ -123,19 +131,26 @@ class HigherOrder(Primitive):
     def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
         """Apply to the interpreter's values: the same operation over a transformed program.
 
-        The interpreter offers `flatten(values) -> arrays, statics`, `unflatten(statics, arrays) -> values` and
-        `transform_jaxpr(jaxpr, statics, avals) -> jaxpr, consts, out_statics`.
+        The interpreter offers `flatten(values) -> arrays, statics`, `unflatten(statics, arrays) ->
+        values` and `transform_jaxpr(jaxpr, statics, avals) -> jaxpr, consts, out_statics`.
         """
         raise self.missing("interpret", "forward interpretation")
 
-    def partial(self, linear: Sequence[bool], partial_jaxpr: Any) -> tuple[Any, Any, list[bool], int]:
-        """Split by which operands are `linear` -> (known, linear part, which results are linear, residual count).
+    def partial(
+        self, linear: Sequence[bool], partial_jaxpr: Any
+    ) -> tuple[Any, Any, list[bool], int]:
+        """Split by which operands are `linear` -> (known, linear part, which results are linear,
+        residual count).
 
-        `known` takes the other operands and returns the known results and then the residuals; the linear part takes
-        the residuals and the linear operands. Both are primitives.
+        `known` takes the other operands and returns the known results and then the residuals; the
+        linear part takes the residuals and the linear operands. Both are primitives.
         """
         raise self.missing("partial", "linearization")
 
-    def transpose_with(self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]) -> Sequence[Any]:
-        """Like `transpose`, handed `transpose_jaxpr(jaxpr, linear, zero_cts) -> jaxpr, consts, which cts are zero`."""
+    def transpose_with(
+        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+    ) -> Sequence[Any]:
+        """Like `transpose`, handed `transpose_jaxpr(jaxpr, linear, zero_cts) -> jaxpr, consts,
+        which cts are zero`.
+        """
         raise self.missing("transpose_with", "reverse-mode differentiation")

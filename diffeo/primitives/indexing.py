@@ -1,9 +1,12 @@
-"""Parts of arrays at places that are only known at run time: gather, scatter, scatter_add, dynamic slices."""
+"""Parts of arrays at places that are only known at run time: gather, scatter, scatter_add, dynamic
+slices.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +22,11 @@ from .types import ShapedArray
 class IndexDims:
     """How indices address windows of an operand (StableHLO's gather dimension numbers).
 
-    The last axis of the indices holds a position; its entry `k` belongs to axis `index_map[k]` of the operand. The
-    other axes of the indices are the batch axes of the result. The window's axes stand at `offset_dims` of the
-    result, those of the operand's axes that are neither `collapsed` (of window size 1) nor in `operand_batching`,
-    which run in step with the axes `index_batching` of the indices.
+    The last axis of the indices holds a position; its entry `k` belongs to axis `index_map[k]` of
+    the operand. The other axes of the indices are the batch axes of the result. The window's axes
+    stand at `offset_dims` of the result, those of the operand's axes that are neither `collapsed`
+    (of window size 1) nor in `operand_batching`, which run in step with the axes `index_batching`
+    of the indices.
     """
 
     offset_dims: Shape
@@ -33,29 +37,59 @@ class IndexDims:
 
     def window_axes(self, ndim: int) -> list[int]:
         """The operand's axes that remain in the window."""
-        return [d for d in range(ndim) if d not in self.collapsed and d not in self.operand_batching]
+        return [
+            d for d in range(ndim) if d not in self.collapsed and d not in self.operand_batching
+        ]
 
     def batched(self, operand: bool, indices: bool, ndim: int) -> IndexDims:
-        """The same with a new axis in front of the operand, the indices, or both; the result's is in front too."""
+        """The same with a new axis in front of the operand, the indices, or both; the result's is
+        in front too.
+        """
         up = lambda axes: tuple([a + 1 for a in axes])
         if operand and indices:
-            return IndexDims(up(self.offset_dims), up(self.collapsed), up(self.index_map),
-                             (0, *up(self.operand_batching)), (0, *up(self.index_batching)))
+            return IndexDims(
+                up(self.offset_dims),
+                up(self.collapsed),
+                up(self.index_map),
+                (0, *up(self.operand_batching)),
+                (0, *up(self.index_batching)),
+            )
         if operand:
-            return IndexDims((0, *up(self.offset_dims)), up(self.collapsed), up(self.index_map),
-                             up(self.operand_batching), self.index_batching)
-        return IndexDims(up(self.offset_dims), self.collapsed, self.index_map, self.operand_batching,
-                         up(self.index_batching))
+            return IndexDims(
+                (0, *up(self.offset_dims)),
+                up(self.collapsed),
+                up(self.index_map),
+                up(self.operand_batching),
+                self.index_batching,
+            )
+        return IndexDims(
+            up(self.offset_dims),
+            self.collapsed,
+            self.index_map,
+            self.operand_batching,
+            up(self.index_batching),
+        )
 
     def check(self, name: str, x: Any, indices: Any, sizes: Shape) -> Shape:
         """The shape of gathered windows; TypeError if anything does not fit."""
-        if indices.dtype.kind not in "iu" or indices.ndim < 1 or indices.shape[-1] != len(self.index_map):
-            raise TypeError(f"{name}: expects integer indices whose last axis has size {len(self.index_map)}, got {indices}")
+        if (
+            indices.dtype.kind not in "iu"
+            or indices.ndim < 1
+            or indices.shape[-1] != len(self.index_map)
+        ):
+            raise TypeError(
+                f"{name}: expects integer indices whose last axis has size "
+                f"{len(self.index_map)}, got {indices}"
+            )
         window = self.window_axes(x.ndim)
         batch = indices.shape[:-1]
-        paired = [x.shape[a] for a in self.operand_batching] == [batch[b] for b in self.index_batching]
+        paired = [x.shape[a] for a in self.operand_batching] == [
+            batch[b] for b in self.index_batching
+        ]
         whole = len(sizes) == x.ndim and all(0 <= s <= n for s, n in zip(sizes, x.shape))
-        ones = whole and all(sizes[a] == 1 for a in (*self.collapsed, *self.operand_batching) if x.shape[a])
+        ones = whole and all(
+            sizes[a] == 1 for a in (*self.collapsed, *self.operand_batching) if x.shape[a]
+        )
         if not (paired and ones and len(window) == len(self.offset_dims)):
             raise TypeError(f"{name}: windows of {sizes} at {indices} do not fit {x} with {self}")
         shape = [0] * (len(batch) + len(window))
@@ -71,9 +105,15 @@ class IndexDims:
         for k, a in enumerate(self.index_map):
             # An unsigned index beyond int64 is out of bounds anyway.
             part = indices[..., k]
-            starts[a] = np.minimum(part, np.iinfo(np.int64).max).astype(np.int64) if part.dtype.kind == "u" else part
+            starts[a] = (
+                np.minimum(part, np.iinfo(np.int64).max).astype(np.int64)
+                if part.dtype.kind == "u"
+                else part
+            )
         for a, b in zip(self.operand_batching, self.index_batching):
-            starts[a] = np.arange(batch[b]).reshape([-1 if i == b else 1 for i in range(len(batch))])
+            starts[a] = np.arange(batch[b]).reshape(
+                [-1 if i == b else 1 for i in range(len(batch))]
+            )
         return starts
 
     def to_front(self, ndim: int) -> Shape:
@@ -82,13 +122,17 @@ class IndexDims:
 
 
 def _numpy_index(starts: Sequence[Any], window: Sequence[int], sizes: Shape) -> tuple:
-    """Index arrays (one per axis of the operand) of all elements of all windows: batch axes, then window axes."""
+    """Index arrays (one per axis of the operand) of all elements of all windows: batch axes, then
+    window axes.
+    """
     index = []
     for a, start in enumerate(starts):
         start = start.reshape(start.shape + (1,) * len(window))
         if a in window:
             k = window.index(a)
-            start = start + np.arange(sizes[a]).reshape([-1 if i == k else 1 for i in range(len(window))])
+            start = start + np.arange(sizes[a]).reshape(
+                [-1 if i == k else 1 for i in range(len(window))]
+            )
         index.append(start)
     return tuple(index)
 
@@ -96,7 +140,11 @@ def _numpy_index(starts: Sequence[Any], window: Sequence[int], sizes: Shape) -> 
 def clamp_indices(indices: Any, highest: Sequence[int]) -> Any:
     """Indices brought into 0 .. highest[k] for entry k of their last axis."""
     line = np.maximum(np.asarray(highest), 0).astype(indices.dtype)
-    high = concatenate([full_like(ShapedArray((1,), line.dtype), int(h)) for h in line]) if len(line) else None
+    high = (
+        concatenate([full_like(ShapedArray((1,), line.dtype), int(h)) for h in line])
+        if len(line)
+        else None
+    )
     if high is None:
         return indices
     high = broadcast_in_dim(high, indices.shape, (indices.ndim - 1,))
@@ -104,18 +152,26 @@ def clamp_indices(indices: Any, highest: Sequence[int]) -> Any:
 
 
 def in_bounds(indices: Any, highest: Sequence[int]) -> Any:
-    """Which positions (the last axis disappears) lie in 0 .. highest[k] for each entry k; boolean."""
+    """Which positions (the last axis disappears) lie in 0 .. highest[k] for each entry k;
+    boolean.
+    """
     found = None
     for k, h in enumerate(highest):
         entry = reshape(slice_in_dim(indices, k, k + 1, 1, indices.ndim - 1), indices.shape[:-1])
         inside = (entry >= 0) & (entry <= h)
         found = inside if found is None else found & inside
-    return found if found is not None else full_like(ShapedArray(indices.shape[:-1], np.dtype(bool)), True)
+    return (
+        found
+        if found is not None
+        else full_like(ShapedArray(indices.shape[:-1], np.dtype(bool)), True)
+    )
 
 
 @dataclass(frozen=True)
 class Gather(Linear):
-    """Windows of `sizes` of the operand at positions given by indices; a window that sticks out is moved inside."""
+    """Windows of `sizes` of the operand at positions given by indices; a window that sticks out is
+    moved inside.
+    """
 
     dims: IndexDims
     sizes: Shape
@@ -134,7 +190,11 @@ class Gather(Linear):
             starts[a] = np.clip(starts[a], 0, x.shape[a] - self.sizes[a])
         window = self.dims.window_axes(x.ndim)
         shape = indices.shape[:-1] + tuple([self.sizes[a] for a in window])
-        out = np.broadcast_to(x[_numpy_index(starts, window, self.sizes)], shape) if x.ndim else np.broadcast_to(x, shape)
+        out = (
+            np.broadcast_to(x[_numpy_index(starts, window, self.sizes)], shape)
+            if x.ndim
+            else np.broadcast_to(x, shape)
+        )
         return out.transpose(np.argsort(self.dims.to_front(out.ndim)))
 
     def lower(self, ctx: Any, x: Any, indices: Any) -> Any:
@@ -144,7 +204,7 @@ class Gather(Linear):
         inside = clamp_indices(indices, self.highest(x.aval.shape))
         return ScatterAdd(self.dims).bind(full_like(x.aval, 0), inside, ct), None
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         operand, indices = dims[0] is not None, dims[1] is not None
         x, ix = (a if d is None else move_axis(a, d, 0) for a, d in zip(args, dims))
         new = self.dims.batched(operand, indices, len(self.sizes))
@@ -153,7 +213,9 @@ class Gather(Linear):
 
 
 class ScatterFamily(Primitive):
-    """Windows of an operand written at positions given by indices; a window that sticks out is dropped."""
+    """Windows of an operand written at positions given by indices; a window that sticks out is
+    dropped.
+    """
 
     dims: IndexDims
     linear = (0, 2)
@@ -165,11 +227,17 @@ class ScatterFamily(Primitive):
             sizes[a] = updates.shape[d]
         return tuple(sizes)
 
-    def abstract_eval(self, x: ShapedArray, indices: ShapedArray, updates: ShapedArray) -> ShapedArray:
-        fits = updates.dtype == x.dtype and updates.ndim == indices.ndim - 1 + len(self.dims.offset_dims)
+    def abstract_eval(
+        self, x: ShapedArray, indices: ShapedArray, updates: ShapedArray
+    ) -> ShapedArray:
+        fits = updates.dtype == x.dtype and updates.ndim == indices.ndim - 1 + len(
+            self.dims.offset_dims
+        )
         expected = self.dims.check(self.name, x, indices, self.sizes(x, updates)) if fits else None
         if updates.shape != expected:
-            raise TypeError(f"{self.name}: updates {updates} do not fit {x} at {indices} with {self.dims}")
+            raise TypeError(
+                f"{self.name}: updates {updates} do not fit {x} at {indices} with {self.dims}"
+            )
         return x
 
     def highest(self, x: Any, updates: Any) -> list[int]:
@@ -177,8 +245,12 @@ class ScatterFamily(Primitive):
         sizes = self.sizes(x, updates)
         return [x.shape[a] - sizes[a] for a in self.dims.index_map]
 
-    def numpy_write(self, x: np.ndarray, indices: np.ndarray, updates: np.ndarray, write: Any) -> np.ndarray:
-        """A copy of `x` in which `write(copy, index, updates)` has put all windows that lie inside."""
+    def numpy_write(
+        self, x: np.ndarray, indices: np.ndarray, updates: np.ndarray, write: Any
+    ) -> np.ndarray:
+        """A copy of `x` in which `write(copy, index, updates)` has put all windows that lie
+        inside.
+        """
         dims, sizes = self.dims, self.sizes(x, updates)
         batch = indices.shape[:-1]
         starts = [np.broadcast_to(s, batch).reshape(-1) for s in dims.starts(indices, x.ndim)]
@@ -189,13 +261,17 @@ class ScatterFamily(Primitive):
         updates = updates.transpose(dims.to_front(updates.ndim))
         updates = updates.reshape((valid.size, *[sizes[a] for a in window]))
         out = np.array(x)
-        write(out, _numpy_index([s[valid] for s in starts], window, sizes) if x.ndim else (), updates[valid])
+        write(
+            out,
+            _numpy_index([s[valid] for s in starts], window, sizes) if x.ndim else (),
+            updates[valid],
+        )
         return out
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         indexed = dims[1] is not None
         x, updates = batch_at_front(args[0], dims[0], size), batch_at_front(args[2], dims[2], size)
-        ix = move_axis(args[1], dims[1], 0) if indexed else args[1]  # type: ignore[arg-type]
+        ix = move_axis(args[1], dims[1], 0) if indexed else args[1]
         new = self.dims.batched(True, indexed, x.ndim - 1)
         return self.with_dims(new).bind(x, ix, updates), 0
 
@@ -243,7 +319,9 @@ class ScatterAdd(ScatterFamily, Linear):
 
     def transpose(self, ct: Any, x: Any, indices: Any, updates: Any) -> Sequence[Any]:
         linear = type(updates) is LinearInput
-        ct_updates = self.transpose_updates(ct, _aval(x), indices, _aval(updates)) if linear else None
+        ct_updates = (
+            self.transpose_updates(ct, _aval(x), indices, _aval(updates)) if linear else None
+        )
         return ct if type(x) is LinearInput else None, None, ct_updates
 
 
@@ -274,18 +352,23 @@ class Scatter(ScatterFamily, Linear):
         if type(updates) is LinearInput:
             ct_updates = self.transpose_updates(ct, x_aval, indices, up_aval)
             if not self.unique:
-                ct_updates = select(self._stayed(x_aval, indices, up_aval), ct_updates,
-                                    0.0 if ct.dtype.kind != "c" else 0j)
+                ct_updates = select(
+                    self._stayed(x_aval, indices, up_aval),
+                    ct_updates,
+                    0.0 if ct.dtype.kind != "c" else 0j,
+                )
         return ct_x, None, ct_updates
 
     def _stayed(self, x: ShapedArray, indices: Any, updates: ShapedArray) -> Any:
-        """Which updates were not overwritten by later ones: scatter their numbers and look who is there."""
+        """Which updates were not overwritten by later ones: scatter their numbers and look who is
+        there.
+        """
         number = reshape(iota(np.int32, (updates.size,)), updates.shape)
         board = self.bind(full_like(ShapedArray(x.shape, number.dtype), -1), indices, number)
         return Gather(self.dims, self.sizes(x, updates)).bind(board, indices) == number
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Slices at positions that are only known at run time
 
 
@@ -305,7 +388,9 @@ def clamp_starts(starts: Sequence[Any], shape: Shape, sizes: Shape) -> list[int]
 
 @dataclass(frozen=True)
 class DynamicSlice(Linear):
-    """A window of static `sizes` at starts given as scalar operands, moved inside if it would stick out."""
+    """A window of static `sizes` at starts given as scalar operands, moved inside if it would
+    stick out.
+    """
 
     sizes: Shape
     linear = (0,)
@@ -325,13 +410,17 @@ class DynamicSlice(Linear):
         zeros = full_like(x.aval, 0)
         return DynamicUpdateSlice().bind(zeros, ct, *starts), *[None] * len(starts)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         x, *starts = args
         if all([d is None for d in dims[1:]]):
             zero = full_like(typeof(starts[0]) if starts else ShapedArray((), np.int32), 0)
-            return DynamicSlice((size, *self.sizes)).bind(move_axis(x, dims[0], 0), zero, *starts), 0  # type: ignore
+            return DynamicSlice((size, *self.sizes)).bind(
+                move_axis(x, dims[0], 0), zero, *starts
+            ), 0
         indices = _stack_starts(starts, dims[1:], size)
-        return Gather(_window_dims(len(self.sizes)), self.sizes).batch(size, (x, indices), (dims[0], 0))
+        return Gather(_window_dims(len(self.sizes)), self.sizes).batch(
+            size, (x, indices), (dims[0], 0)
+        )
 
 
 @dataclass(frozen=True)
@@ -340,9 +429,14 @@ class DynamicUpdateSlice(Linear):
 
     linear = (0, 1)
 
-    def abstract_eval(self, x: ShapedArray, update: ShapedArray, *starts: ShapedArray) -> ShapedArray:
+    def abstract_eval(
+        self, x: ShapedArray, update: ShapedArray, *starts: ShapedArray
+    ) -> ShapedArray:
         if x.ndim != update.ndim or x.dtype != update.dtype:
-            raise TypeError(f"dynamic_update_slice: the update must have the rank and dtype of {x}, got {update}")
+            raise TypeError(
+                f"dynamic_update_slice: the update must have the rank and dtype of {x}, got "
+                f"{update}"
+            )
         check_starts("dynamic_update_slice", x, update.shape, starts)
         return x
 
@@ -364,7 +458,7 @@ class DynamicUpdateSlice(Linear):
             ct_update = DynamicSlice(shape).bind(ct, *starts)
         return ct_x, ct_update, *[None] * len(starts)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         x, update = (batch_at_front(a, d, size) for a, d in zip(args[:2], dims[:2]))
         shape, sizes = x.shape[1:], update.shape[1:]
         starts = _stack_starts(args[2:], dims[2:], size)
@@ -377,11 +471,11 @@ def _window_dims(ndim: int) -> IndexDims:
     return IndexDims(tuple(range(ndim)), (), tuple(range(ndim)))
 
 
-def _stack_starts(starts: Sequence[Any], dims: Sequence[int | None], size: int) -> Any:
+def _stack_starts(starts: Sequence[Any], dims: Sequence[Any], size: int) -> Any:
     return stack([batch_at_front(s, d, size) for s, d in zip(starts, dims)], 1)
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # The primitives as functions
 
 

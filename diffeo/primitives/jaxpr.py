@@ -1,20 +1,24 @@
 """Jaxpr: a program as data. Its grammar, evaluation, checking and printing.
 
-    jaxpr = const_vars, in_vars, eqns, outs      eqn = out_vars = primitive(inputs)      input = Var | Literal
+jaxpr = const_vars, in_vars, eqns, outs      eqn = out_vars = primitive(inputs)      input = Var |
+Literal
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING
-from typing import Any, Iterator, Sequence
+from typing import Any
 
 from .core import Primitive, source_line, state, typeof
 from .types import SCALARS, ShapedArray, short_dtype
 
 
 class Var:
-    """A variable: assigned once, by an equation or as an input. Its name is given when it is printed."""
+    """A variable: assigned once, by an equation or as an input. Its name is given when it is
+    printed.
+    """
 
     __slots__ = ("aval",)
 
@@ -43,11 +47,15 @@ class Literal:
 
 
 class Eqn:
-    """An equation: `outs = primitive(inputs)`, and the line of the user's program from which it came."""
+    """An equation: `outs = primitive(inputs)`, and the line of the user's program from which it
+    came.
+    """
 
     __slots__ = ("inputs", "outs", "primitive", "source")
 
-    def __init__(self, primitive: Primitive, inputs: Sequence[Any], outs: Sequence[Var], source: Any = None):
+    def __init__(
+        self, primitive: Primitive, inputs: Sequence[Any], outs: Sequence[Var], source: Any = None
+    ):
         self.primitive, self.inputs, self.outs, self.source = primitive, inputs, outs, source
 
     def __repr__(self) -> str:
@@ -61,15 +69,23 @@ class Jaxpr:
         in_vars: the inputs.
         eqns: the equations in the order in which they run.
         outs: the results, each a Var or a Literal.
-        const_vars, consts: further inputs with their values (arrays the traced function closed over).
+        const_vars, consts: further inputs with their values (arrays the traced function closed
+            over).
         name: of the function that was traced.
         memo: results of transforming the program, kept as long as the program lives.
     """
 
     __slots__ = ("__weakref__", "const_vars", "consts", "eqns", "in_vars", "memo", "name", "outs")
 
-    def __init__(self, in_vars: Sequence[Var], eqns: Sequence[Eqn], outs: Sequence[Any],
-                 const_vars: Sequence[Var] = (), consts: Sequence[Any] = (), name: str = ""):
+    def __init__(
+        self,
+        in_vars: Sequence[Var],
+        eqns: Sequence[Eqn],
+        outs: Sequence[Any],
+        const_vars: Sequence[Var] = (),
+        consts: Sequence[Any] = (),
+        name: str = "",
+    ):
         self.in_vars, self.eqns, self.outs = tuple(in_vars), tuple(eqns), tuple(outs)
         self.const_vars, self.consts, self.name = tuple(const_vars), tuple(consts), name
         self.memo: dict = {}
@@ -86,7 +102,11 @@ class Jaxpr:
 
     def closed_over(self) -> Jaxpr:
         """The same program with its constants as leading inputs instead."""
-        return Jaxpr(self.const_vars + self.in_vars, self.eqns, self.outs, name=self.name) if self.consts else self
+        return (
+            Jaxpr(self.const_vars + self.in_vars, self.eqns, self.outs, name=self.name)
+            if self.consts
+            else self
+        )
 
     def __repr__(self) -> str:
         return "\n".join(_lines(self, _Names(), ""))
@@ -100,7 +120,7 @@ class Jaxpr:
         return eval_jaxpr(self, args)
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Evaluation, dead code, checking
 
 
@@ -128,7 +148,9 @@ def eval_jaxpr(jaxpr: Jaxpr, args: Sequence[Any]) -> list[Any]:
     try:
         for eqn in jaxpr.eqns:
             state.source = eqn.source
-            out = trace.process(eqn.primitive, [env[v] if type(v) is Var else v.value for v in eqn.inputs])
+            out = trace.process(
+                eqn.primitive, [env[v] if type(v) is Var else v.value for v in eqn.inputs]
+            )
             if eqn.primitive.multiple_results:
                 env.update(zip(eqn.outs, out))
             else:
@@ -149,11 +171,20 @@ def eliminate_dead_code(jaxpr: Jaxpr) -> Jaxpr:
     pairs = [(v, c) for v, c in zip(jaxpr.const_vars, jaxpr.consts) if v in live]
     if len(kept) == len(jaxpr.eqns) and len(pairs) == len(jaxpr.consts):
         return jaxpr
-    return Jaxpr(jaxpr.in_vars, kept[::-1], jaxpr.outs, [v for v, _ in pairs], [c for _, c in pairs], jaxpr.name)
+    return Jaxpr(
+        jaxpr.in_vars,
+        kept[::-1],
+        jaxpr.outs,
+        [v for v, _ in pairs],
+        [c for _, c in pairs],
+        jaxpr.name,
+    )
 
 
 def infer(primitive: Primitive, avals: Sequence[Any]) -> Any:
-    """`abstract_eval` with weakness: rules see strong types; the result is weak if all array operands are."""
+    """`abstract_eval` with weakness: rules see strong types; the result is weak if all array
+    operands are.
+    """
     arrays = [a for a in avals if type(a) is ShapedArray]
     if not any([a.weak_type for a in arrays]):
         return primitive.abstract_eval(*avals)
@@ -164,7 +195,8 @@ def infer(primitive: Primitive, avals: Sequence[Any]) -> Any:
 
 
 def check_jaxpr(jaxpr: Jaxpr) -> None:
-    """Type-check a program: every variable is assigned once and before use, every type is what its rule says.
+    """Type-check a program: every variable is assigned once and before use, every type is what its
+    rule says.
 
     Raises:
         TypeError: naming the first equation that is wrong.
@@ -174,7 +206,9 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
         >>> dx.check_jaxpr(dx.make_jaxpr(dx.numpy.sin)(1.0))
     """
     if len(jaxpr.const_vars) != len(jaxpr.consts):
-        raise TypeError(f"{len(jaxpr.const_vars)} constant variables but {len(jaxpr.consts)} constants")
+        raise TypeError(
+            f"{len(jaxpr.const_vars)} constant variables but {len(jaxpr.consts)} constants"
+        )
     bound: set[Var] = set()
 
     def define(var: Any, where: str) -> None:
@@ -190,19 +224,28 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
         define(var, "inputs")
     for var, const in zip(jaxpr.const_vars, jaxpr.consts):
         if typeof(const).strong is not var.aval.strong:
-            raise TypeError(f"constant {typeof(const)} does not have the type of its variable, {var.aval}")
+            raise TypeError(
+                f"constant {typeof(const)} does not have the type of its variable, {var.aval}"
+            )
     for i, eqn in enumerate(jaxpr.eqns):
-        where = f"equation {i} ({eqn.primitive.name}, from {_where(eqn.source) or 'an unknown line'})"
+        where = (
+            f"equation {i} ({eqn.primitive.name}, from {_where(eqn.source) or 'an unknown line'})"
+        )
         for operand in eqn.inputs:
             known(operand, where)
         for inner in sub_jaxprs(eqn.primitive):
             check_jaxpr(inner)
         scalars = eqn.primitive.takes_scalars
-        avals = [v.value if type(v) is Literal and scalars and type(v.value) in SCALARS else v.aval for v in eqn.inputs]
+        avals = [
+            v.value if type(v) is Literal and scalars and type(v.value) in SCALARS else v.aval
+            for v in eqn.inputs
+        ]
         found = infer(eqn.primitive, avals)
         found = list(found) if eqn.primitive.multiple_results else [found]
         if [a.strong for a in found] != [v.aval.strong for v in eqn.outs]:
-            raise TypeError(f"{where}: the rule says {found}, the program {[v.aval for v in eqn.outs]}")
+            raise TypeError(
+                f"{where}: the rule says {found}, the program {[v.aval for v in eqn.outs]}"
+            )
         for var in eqn.outs:
             define(var, where)
     for out in jaxpr.outs:
@@ -217,7 +260,7 @@ def sub_jaxprs(primitive: Primitive) -> Iterator[Jaxpr]:
                 yield item
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Printing
 
 
@@ -253,8 +296,17 @@ def _operand(v: Any, names: _Names) -> str:
 def _parameters(primitive: Primitive) -> str:
     fields = getattr(primitive, "__dataclass_fields__", {})
     values = [(f, getattr(primitive, f), spec.default) for f, spec in fields.items()]
-    shown = [(f, v) for f, v, default in values if not isinstance(v, Jaxpr) and (default is MISSING or v != default)]
-    text = ", ".join([f"{f}={short_dtype(v) if hasattr(v, 'itemsize') and hasattr(v, 'kind') else v}" for f, v in shown])
+    shown = [
+        (f, v)
+        for f, v, default in values
+        if not isinstance(v, Jaxpr) and (default is MISSING or v != default)
+    ]
+    text = ", ".join(
+        [
+            f"{f}={short_dtype(v) if hasattr(v, 'itemsize') and hasattr(v, 'kind') else v}"
+            for f, v in shown
+        ]
+    )
     return f"[{text}]" if text else ""
 
 
@@ -266,12 +318,20 @@ def _lines(jaxpr: Jaxpr, names: _Names, indent: str) -> list[str]:
     for eqn in jaxpr.eqns:
         outs = ", ".join([_binder(v, names) for v in eqn.outs])
         operands = " ".join([_operand(v, names) for v in eqn.inputs])
-        body.append((f"{indent}  {outs} = {eqn.primitive.name}{_parameters(eqn.primitive)} {operands}".rstrip(),
-                     _where(eqn.source), eqn))
+        body.append(
+            (
+                f"{indent}  {outs} = {eqn.primitive.name}{_parameters(eqn.primitive)} "
+                f"{operands}".rstrip(),
+                _where(eqn.source),
+                eqn,
+            )
+        )
     width = max([len(text) for text, _, _ in body if len(text) < 72], default=0)
     for text, where, eqn in body:
         lines.append(f"{text:{width}}  # {where}" if where else text)
         for inner in sub_jaxprs(eqn.primitive):
             lines += _lines(inner, names, indent + "    ")
-    return [*lines, f"{indent}  return {', '.join([_operand(v, names) for v in jaxpr.outs]) or '()'}"]
-
+    return [
+        *lines,
+        f"{indent}  return {', '.join([_operand(v, names) for v in jaxpr.outs]) or '()'}",
+    ]

@@ -1,13 +1,15 @@
 """Python's operators on arrays and tracers, with promotion and broadcasting; NumPy's protocols.
 
-Primitives are strict, operators are kind: operands are brought to one dtype and one shape before they meet. Eager
-arithmetic on host arrays takes a short way: NumPy broadcasts by itself, so two arrays of one dtype, or an array and a
-Python scalar of a kind that the dtype holds, go to the NumPy function at once.
+Primitives are strict, operators are kind: operands are brought to one dtype and one shape before
+they meet. Eager arithmetic on host arrays takes a short way: NumPy broadcasts by itself, so two
+arrays of one dtype, or an array and a Python scalar of a kind that the dtype holds, go to the
+NumPy function at once.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -24,12 +26,18 @@ _FITS = {"f": (float, int), "i": (int,), "u": (int,), "c": (complex, float, int)
 
 
 def to_value(x: Any) -> Any:
-    """Python scalars as they are; anything array-like as an Array or tracer; lists are refused, as in JAX."""
+    """Python scalars as they are; anything array-like as an Array or tracer; lists are refused, as
+    in JAX.
+    """
     if type(x) in SCALARS or isinstance(x, Value):
         return x
     if isinstance(x, (list, tuple)):
-        raise with_user_line(TypeError(
-            f"expected an array or a number, got {describe(x)}; make it an array first: dx.numpy.array({type(x).__name__})"))
+        raise with_user_line(
+            TypeError(
+                f"expected an array or a number, got {describe(x)}; make it an array first: "
+                f"dx.numpy.array({type(x).__name__})"
+            )
+        )
     return as_value(x)
 
 
@@ -44,7 +52,8 @@ def cast(x: Any, dtype: np.dtype, weak: bool) -> Any:
 
 
 def promote(*xs: Any) -> list[Any]:
-    """Values brought to one dtype by the lattice; Python scalars stay scalars of the kind of that dtype.
+    """Values brought to one dtype by the lattice; Python scalars stay scalars of the kind of that
+    dtype.
 
     Raises:
         TypeError: for operands that are no arrays or have no common dtype.
@@ -60,13 +69,18 @@ def promote(*xs: Any) -> list[Any]:
 
 
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape to which shapes broadcast by NumPy's rules; ValueError with the user's line if they do not."""
+    """The shape to which shapes broadcast by NumPy's rules; ValueError with the user's line if
+    they do not.
+    """
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
         listed = " and ".join(map(str, shapes))
-        raise with_user_line(ValueError(
-            f"shapes {listed} do not broadcast: aligned at the right, sizes must be equal or 1")) from None
+        raise with_user_line(
+            ValueError(
+                f"shapes {listed} do not broadcast: aligned at the right, sizes must be equal or 1"
+            )
+        ) from None
 
 
 def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
@@ -99,7 +113,11 @@ def to_inexact(x: Any) -> Any:
     if type(x) in SCALARS:
         return x if type(x) in (float, complex) else float(x)
     x = to_value(x)
-    return x if is_inexact(x.aval.dtype) else convert_element_type(x, default_dtype(float), x.aval.weak_type)
+    return (
+        x
+        if is_inexact(x.aval.dtype)
+        else convert_element_type(x, default_dtype(float), x.aval.weak_type)
+    )
 
 
 def unary(primitive: Any, inexact: bool = False) -> Callable[[Any], Any]:
@@ -122,7 +140,9 @@ def unary(primitive: Any, inexact: bool = False) -> Callable[[Any], Any]:
     return function
 
 
-def binary(primitive: Any, inexact: bool = False, kinds: str | None = None) -> Callable[[Any, Any], Any]:
+def binary(
+    primitive: Any, inexact: bool = False, kinds: str | None = None
+) -> Callable[[Any, Any], Any]:
     """A kind function of two arrays from a primitive; `inexact`: integers become floats first."""
     impl, bind = primitive.impl, primitive.bind
     keeps = primitive.result is None
@@ -147,7 +167,8 @@ def binary(primitive: Any, inexact: bool = False, kinds: str | None = None) -> C
         if isinstance(x, Value):
             aval = x.aval
             if aval.dtype.kind in fits and (
-                    y.aval is aval if isinstance(y, Value) else ky is float and aval.dtype.kind == "f"):
+                y.aval is aval if isinstance(y, Value) else ky is float and aval.dtype.kind == "f"
+            ):
                 return bind(x, y)
         elif kx is float and isinstance(y, Value) and y.aval.dtype.kind == "f" and "f" in fits:
             return bind(x, y)
@@ -167,7 +188,10 @@ greater, greater_equal = binary(e.gt, kinds="biuf"), binary(e.ge, kinds="biuf")
 bitwise_and = binary(e.logical_and, kinds="biu")
 bitwise_or = binary(e.logical_or, kinds="biu")
 bitwise_xor = binary(e.logical_xor, kinds="biu")
-left_shift, right_shift_signed = binary(e.shift_left, kinds="iu"), binary(e.shift_right_arithmetic, kinds="i")
+left_shift, right_shift_signed = (
+    binary(e.shift_left, kinds="iu"),
+    binary(e.shift_right_arithmetic, kinds="i"),
+)
 right_shift_unsigned = binary(e.shift_right_logical, kinds="u")
 negative, absolute = unary(e.neg), unary(e.absolute)
 invert = unary(e.logical_not)
@@ -197,9 +221,15 @@ def remainder(x: Any, y: Any, /) -> Any:
 
 
 def power(x: Any, y: Any, /) -> Any:
-    """`x ** y`. A static whole exponent is repeated multiplication: exact, and differentiable at 0 to any order."""
+    """`x ** y`. A static whole exponent is repeated multiplication: exact, and differentiable at 0
+    to any order.
+    """
     x = to_value(x)
-    whole = type(y) in (int, float) and y == int(y) if type(y) is int or (type(y) is float and np.isfinite(y)) else False
+    whole = (
+        type(y) in (int, float) and y == int(y)
+        if type(y) is int or (type(y) is float and np.isfinite(y))
+        else False
+    )
     if whole and abs(y) <= 1024 and type(x) not in SCALARS:
         if type(y) is float:
             x = to_inexact(x)
@@ -233,11 +263,12 @@ def matmul(x: Any, y: Any, /) -> Any:
     return NUMPY[np.matmul](x, y)
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Installation: operators are given to `Value`, so that arrays and tracers have them
 
 
-#: NumPy function -> ours, filled by diffeo.numpy; plain NumPy code on arrays and tracers goes through it.
+#: NumPy function -> ours, filled by diffeo.numpy; plain NumPy code on arrays and tracers goes
+#: through it.
 NUMPY: dict[Any, Callable] = {}
 
 _OPERANDS = (bool, int, float, complex, Value, np.ndarray, np.generic)
@@ -248,44 +279,83 @@ def _operator(function: Callable, reflected: bool = False) -> Callable:
         if isinstance(other, _OPERANDS):
             return function(other, self) if reflected else function(self, other)
         return NotImplemented
+
     method.__name__ = function.__name__
     return method
 
 
 def _install() -> None:
-    table = {"add": add, "sub": sub, "mul": mul, "truediv": true_divide, "floordiv": floor_divide, "mod": remainder,
-             "pow": power, "matmul": matmul, "and": bitwise_and, "or": bitwise_or, "xor": bitwise_xor,
-             "lshift": left_shift, "rshift": right_shift}
+    table = {
+        "add": add,
+        "sub": sub,
+        "mul": mul,
+        "truediv": true_divide,
+        "floordiv": floor_divide,
+        "mod": remainder,
+        "pow": power,
+        "matmul": matmul,
+        "and": bitwise_and,
+        "or": bitwise_or,
+        "xor": bitwise_xor,
+        "lshift": left_shift,
+        "rshift": right_shift,
+    }
     for name, function in table.items():
         setattr(Value, f"__{name}__", _operator(function))
         setattr(Value, f"__r{name}__", _operator(function, True))
-    compare = {"eq": equal, "ne": not_equal, "lt": less, "le": less_equal, "gt": greater, "ge": greater_equal}
+    compare = {
+        "eq": equal,
+        "ne": not_equal,
+        "lt": less,
+        "le": less_equal,
+        "gt": greater,
+        "ge": greater_equal,
+    }
     for name, function in compare.items():
         setattr(Value, f"__{name}__", _operator(function))
-    Value.__divmod__ = lambda x, y: (floor_divide(x, y), remainder(x, y))  # type: ignore[attr-defined]
-    Value.__neg__ = lambda x: negative(x)  # type: ignore[attr-defined]
-    Value.__pos__ = lambda x: x  # type: ignore[attr-defined]
-    Value.__abs__ = lambda x: absolute(x)  # type: ignore[attr-defined]
-    Value.__invert__ = lambda x: invert(x)  # type: ignore[attr-defined]
-    Value.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]
-    Value.__array_function__ = _array_function  # type: ignore[attr-defined]
-    # Defining == above took the hash away from subclasses only where they define it; values have none.
-    Value.__hash__ = None  # type: ignore[assignment]
+    methods = {
+        "divmod": lambda x, y: (floor_divide(x, y), remainder(x, y)),
+        "neg": lambda x: negative(x),
+        "pos": lambda x: x,
+        "abs": lambda x: absolute(x),
+        "invert": lambda x: invert(x),
+        "array_ufunc": _array_ufunc,
+        "array_function": _array_function,
+    }
+    for name, function in methods.items():
+        setattr(Value, f"__{name}__", function)
 
 
-_REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
-               np.logical_and: np.all, np.logical_or: np.any}
+_REDUCTIONS = {
+    np.add: np.sum,
+    np.multiply: np.prod,
+    np.maximum: np.max,
+    np.minimum: np.min,
+    np.logical_and: np.all,
+    np.logical_or: np.any,
+}
 
 
 def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    function = ufunc if method == "__call__" else _REDUCTIONS.get(ufunc) if method == "reduce" else None
+    function = (
+        ufunc if method == "__call__" else _REDUCTIONS.get(ufunc) if method == "reduce" else None
+    )
     if kwargs.get("out") is not None and any(o is not None for o in kwargs["out"]):
-        raise with_user_line(TypeError(
-            f"np.{ufunc.__name__} cannot write into an array (out=, or an in-place operator on a NumPy array) when an "
-            "operand is a diffeo value; assign the result instead"))
+        raise with_user_line(
+            TypeError(
+                f"np.{ufunc.__name__} cannot write into an array (out=, or an in-place operator "
+                "on a NumPy array) when an "
+                "operand is a diffeo value; assign the result instead"
+            )
+        )
     kwargs.pop("out", None)
-    return _dispatch(function, f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"),
-                     getattr(ufunc, method), inputs, kwargs)
+    return _dispatch(
+        function,
+        f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"),
+        getattr(ufunc, method),
+        inputs,
+        kwargs,
+    )
 
 
 def _array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -294,19 +364,27 @@ def _array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any
 
 
 def _dispatch(function: Any, name: str, original: Callable, args: Any, kwargs: Any) -> Any:
-    """Our function for NumPy's; without one, NumPy's own on concrete arrays, an error on tracers."""
+    """Our function for NumPy's; without one, NumPy's own on concrete arrays, an error on
+    tracers.
+    """
     ours = NUMPY.get(function)
     if ours is not None:
         return ours(*args, **kwargs)
     if _has_tracer(args) or _has_tracer(tuple(kwargs.values())):
-        raise with_user_line(TypeError(
-            f"{name} is not supported on a traced value: diffeo.numpy has no such function. Write it with functions that "
-            "diffeo.numpy has, or compute it outside of the transformation"))
+        raise with_user_line(
+            TypeError(
+                f"{name} is not supported on a traced value: diffeo.numpy has no such function. "
+                "Write it with functions that "
+                "diffeo.numpy has, or compute it outside of the transformation"
+            )
+        )
     return original(*_to_numpy(args), **{k: _to_numpy(v) for k, v in kwargs.items()})
 
 
 def _has_tracer(x: Any) -> bool:
-    return isinstance(x, Tracer) or (isinstance(x, (list, tuple)) and any([_has_tracer(i) for i in x]))
+    return isinstance(x, Tracer) or (
+        isinstance(x, (list, tuple)) and any([_has_tracer(i) for i in x])
+    )
 
 
 def _to_numpy(x: Any) -> Any:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 
 from .elementwise import logical_or, shift_left, shift_right_logical
 from .families import Discrete, full
 from .slicing import slice_in_dim
-from .structural import batch_at_front, broadcast_in_dim, convert_element_type, iota, move_axis, reshape
+from .structural import (
+    batch_at_front,
+    broadcast_in_dim,
+    convert_element_type,
+    iota,
+    move_axis,
+    reshape,
+)
 from .types import ShapedArray, uint32, uint64
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
 def _rounds(k0: Any, k1: Any, x0: Any, x1: Any, rotate: Any) -> tuple[Any, Any]:
-    """Twenty rounds on whatever arithmetic the operands have; `rotate(x, n)` turns 32 bits to the left."""
+    """Twenty rounds on whatever arithmetic the operands have; `rotate(x, n)` turns 32 bits to the
+    left.
+    """
     keys = (k0, k1, k0 ^ k1 ^ 0x1BD11BDA)
     x0, x1 = x0 + keys[0], x1 + keys[1]
     for block in range(5):
@@ -41,8 +51,16 @@ def _rotate_integer(x: int, n: int) -> int:
     return (x << n | x >> 32 - n) & _MASK
 
 
+def _few_words(operands: Sequence[tuple[int, ...]], shape: tuple[int, ...]) -> list[np.ndarray]:
+    """The words for each (key, key, counter, counter), as two arrays of `shape`."""
+    pairs = [_rounds(*o, _rotate_integer) for o in operands]
+    return [np.array([p[i] & _MASK for p in pairs], uint32).reshape(shape) for i in (0, 1)]
+
+
 class Threefry2x32(Discrete):
-    """Two words of 32 random bits from a key of two words and a counter of two words; all of one shape."""
+    """Two words of 32 random bits from a key of two words and a counter of two words; all of one
+    shape.
+    """
 
     multiple_results = True
 
@@ -57,26 +75,40 @@ class Threefry2x32(Discrete):
 
     def abstract_eval(self, *xs: ShapedArray) -> list[ShapedArray]:
         if len(xs) != 4 or any(x is not xs[0] for x in xs) or xs[0].dtype != uint32:
-            raise TypeError(f"threefry2x32: expects two key words and two counters, uint32 of one shape, got {xs}")
+            raise TypeError(
+                "threefry2x32: expects two key words and two counters, uint32 of one shape, "
+                f"got {xs}"
+            )
         return [xs[0], xs[0]]
 
     def impl(self, *xs: np.ndarray) -> list[np.ndarray]:
+        if all([x.size <= _FEW and x.shape == xs[0].shape for x in xs]):
+            return _few_words(list(zip(*[x.ravel().tolist() for x in xs])), xs[0].shape)
         with np.errstate(over="ignore"):  # the sums are modulo 2**32
             return list(_rounds(*xs, lambda x, n: (x << np.uint32(n)) | (x >> np.uint32(32 - n))))
 
     def decompose(self, *xs: Any) -> Any:
-        return list(_rounds(*xs, lambda x, n: logical_or.bind(shift_left.bind(x, n), shift_right_logical.bind(x, 32 - n))))
+        return list(
+            _rounds(
+                *xs,
+                lambda x, n: logical_or.bind(
+                    shift_left.bind(x, n), shift_right_logical.bind(x, 32 - n)
+                ),
+            )
+        )
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         return self.bind(*[batch_at_front(a, d, size) for a, d in zip(args, dims)]), [0, 0]
 
 
 @dataclass(frozen=True)
 class RandomBits(Discrete):
-    """Two arrays of random words, of `shape`, from a key of two words: element `i` is encrypted counter `i`.
+    """Two arrays of random words, of `shape`, from a key of two words: element `i` is encrypted
+    counter `i`.
 
-    The operand may hold many keys along its leading axes, which come before `shape` in the results. The counter has
-    64 bits and runs in row-major order: jax's `threefry_partitionable` bits.
+    The operand may hold many keys along its leading axes, which come before `shape` in the
+    results. The counter has 64 bits and runs in row-major order: jax's `threefry_partitionable`
+    bits.
     """
 
     shape: tuple[int, ...]
@@ -84,14 +116,18 @@ class RandomBits(Discrete):
 
     def abstract_eval(self, key: ShapedArray) -> list[ShapedArray]:
         if key.dtype != uint32 or key.shape[-1:] != (2,):
-            raise TypeError(f"random_bits: expects keys, uint32 with two words on the last axis, got {key}")
+            raise TypeError(
+                f"random_bits: expects keys, uint32 with two words on the last axis, got {key}"
+            )
         return [ShapedArray(key.shape[:-1] + self.shape, uint32)] * 2
 
     def impl(self, key: np.ndarray) -> list[np.ndarray]:
         batch, size = key.shape[:-1], math.prod(self.shape)
         if key.ndim == 1 and size <= _FEW:
             pairs = [_rounds(*key.tolist(), 0, i, _rotate_integer) for i in range(size)]
-            return [np.array([p[i] & _MASK for p in pairs], uint32).reshape(self.shape) for i in (0, 1)]
+            return [
+                np.array([p[i] & _MASK for p in pairs], uint32).reshape(self.shape) for i in (0, 1)
+            ]
         counter = np.arange(size, dtype=uint64).reshape(self.shape)
         high, low = (counter >> np.uint64(32)).astype(uint32), counter.astype(uint32)
         k0, k1 = (key[..., i].reshape(batch + (1,) * len(self.shape)) for i in (0, 1))
@@ -112,7 +148,7 @@ class RandomBits(Discrete):
         own = range(len(batch), len(shape))
         return threefry2x32(k0, k1, *[broadcast_in_dim(x, shape, own) for x in (high, low)])
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         return self.bind(move_axis(args[0], dims[0], 0)), [0, 0]  # type: ignore[arg-type]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,13 +12,25 @@ from .core import ZERO, Primitive
 from .elementwise import kind_of
 from .families import Discrete, Linear
 from .slicing import pad, rev, slice_in_dim
-from .structural import Shape, batched_axes, broadcast_from, check_axes, convert_element_type, drop_axes
-from .structural import move_axis, reduce_sum, reshape, transpose
+from .structural import (
+    Shape,
+    batched_axes,
+    broadcast_from,
+    check_axes,
+    convert_element_type,
+    drop_axes,
+    move_axis,
+    reduce_sum,
+    reshape,
+    transpose,
+)
 from .types import ShapedArray, bool_
 
 
 def extreme(dtype: np.dtype, largest: bool) -> Any:
-    """The largest or smallest value of a dtype, infinities included: the neutral element of min and max."""
+    """The largest or smallest value of a dtype, infinities included: the neutral element of min
+    and max.
+    """
     if dtype == bool_:
         return largest
     if dtype.kind in "iu":
@@ -39,8 +52,8 @@ class Reduction(Primitive):
             raise TypeError(f"{self.name}: not defined for {x.dtype}")
         return ShapedArray(drop_axes(x.shape, self.axes), x.dtype)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
-        axes, out_dim = batched_axes(self.axes, dims[0])  # type: ignore[arg-type]
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        axes, out_dim = batched_axes(self.axes, dims[0])
         return type(self)(axes).bind(args[0]), out_dim
 
 
@@ -124,7 +137,9 @@ class ReduceAnd(Discrete, Reduction):
         return np.bitwise_and.reduce(x, self.axes)
 
     def lower(self, ctx: Any, x: Any) -> Any:
-        return ctx.reduce("and", x, True if x.aval.dtype == bool_ else _all_ones(x.aval.dtype), self.axes)
+        return ctx.reduce(
+            "and", x, True if x.aval.dtype == bool_ else _all_ones(x.aval.dtype), self.axes
+        )
 
 
 class ReduceOr(Discrete, Reduction):
@@ -145,7 +160,9 @@ def _all_ones(dtype: np.dtype) -> int:
 
 @dataclass(frozen=True)
 class ArgReduction(Discrete):
-    """The place of an extremum along `axis`, the first one if there are several; the first nan if there is one."""
+    """The place of an extremum along `axis`, the first one if there are several; the first nan if
+    there is one.
+    """
 
     axis: int
     dtype: np.dtype
@@ -163,8 +180,8 @@ class ArgReduction(Discrete):
     def lower(self, ctx: Any, x: Any) -> Any:
         return ctx.arg_reduce(self.direction, x, self.axis, self.dtype)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
-        (axis,), out_dim = batched_axes((self.axis,), dims[0])  # type: ignore[arg-type]
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        (axis,), out_dim = batched_axes((self.axis,), dims[0])
         return type(self)(axis, self.dtype).bind(args[0]), out_dim
 
 
@@ -213,8 +230,8 @@ class CumSum(Linear):
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         return (CumSum(self.axis, not self.reverse).bind(ct),)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
-        return CumSum(self.axis + 1, self.reverse).bind(move_axis(args[0], dims[0], 0)), 0  # type: ignore[arg-type]
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return CumSum(self.axis + 1, self.reverse).bind(move_axis(args[0], dims[0], 0)), 0
 
 
 def reduce_max(x: Any, axes: Sequence[int]) -> Any:
@@ -255,4 +272,3 @@ def argmin(x: Any, axis: int, dtype: Any = np.int64) -> Any:
 def cumsum(x: Any, axis: int = 0, reverse: bool = False) -> Any:
     """The running sum along `axis`."""
     return CumSum(axis, reverse).bind(x)
-

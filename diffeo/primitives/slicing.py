@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,9 @@ from .types import ShapedArray
 
 @dataclass(frozen=True)
 class Slice(Linear):
-    """`x[starts[i]:limits[i]:strides[i]]` along each axis; bounds are checked, strides are positive."""
+    """`x[starts[i]:limits[i]:strides[i]]` along each axis; bounds are checked, strides are
+    positive.
+    """
 
     starts: Shape
     limits: Shape
@@ -26,31 +29,41 @@ class Slice(Linear):
             raise TypeError(f"slice: needs {x.ndim} starts, limits and strides for {x}, got {self}")
         for n, start, limit, stride in zip(x.shape, self.starts, self.limits, self.strides):
             if not (0 <= start <= limit <= n and stride > 0):
-                raise TypeError(f"slice: {start}:{limit}:{stride} is not within an axis of size {n} of {x}")
+                raise TypeError(
+                    f"slice: {start}:{limit}:{stride} is not within an axis of size {n} of {x}"
+                )
         sizes = zip(self.starts, self.limits, self.strides)
-        return ShapedArray(tuple([-(-(limit - start) // stride) for start, limit, stride in sizes]), x.dtype)
+        return ShapedArray(
+            tuple([-(-(limit - start) // stride) for start, limit, stride in sizes]), x.dtype
+        )
 
     def impl(self, x: np.ndarray) -> np.ndarray:
         return x[tuple(map(slice, self.starts, self.limits, self.strides))]
 
     def lower(self, ctx: Any, x: Any) -> Any:
-        return ctx.op("slice", x, start_indices=ctx.i64s(self.starts), limit_indices=ctx.i64s(self.limits),
-                      strides=ctx.i64s(self.strides))
+        return ctx.op(
+            "slice",
+            x,
+            start_indices=ctx.i64s(self.starts),
+            limit_indices=ctx.i64s(self.limits),
+            strides=ctx.i64s(self.strides),
+        )
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         spans = [(n - 1) * s + 1 if n else 0 for n, s in zip(ct.shape, self.strides)]
         high = tuple([n - a - span for n, a, span in zip(x.aval.shape, self.starts, spans)])
         return (pad(ct, self.starts, high, tuple([s - 1 for s in self.strides])),)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
-        x = move_axis(args[0], dims[0], 0)  # type: ignore[arg-type]
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        x = move_axis(args[0], dims[0], 0)
         return Slice((0, *self.starts), (size, *self.limits), (1, *self.strides)).bind(x), 0
 
 
 @dataclass(frozen=True)
 class Pad(Linear):
-    """Put `low[i]` and `high[i]` elements of `value` at the ends of each axis (negative numbers cut), `interior[i]`
-    between neighbours."""
+    """Put `low[i]` and `high[i]` elements of `value` at the ends of each axis (negative numbers
+    cut), `interior[i]` between neighbours.
+    """
 
     low: Shape
     high: Shape
@@ -60,24 +73,51 @@ class Pad(Linear):
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         if not len(self.low) == len(self.high) == len(self.interior) == x.ndim:
             raise TypeError(f"pad: needs {x.ndim} paddings for {x}, got {self}")
-        shape = tuple([a + b + (n + (n - 1) * i if n else 0)
-                       for n, a, b, i in zip(x.shape, self.low, self.high, self.interior)])
+        shape = tuple(
+            [
+                a + b + (n + (n - 1) * i if n else 0)
+                for n, a, b, i in zip(x.shape, self.low, self.high, self.interior)
+            ]
+        )
         if any(n < 0 for n in shape) or any(i < 0 for i in self.interior):
-            raise TypeError(f"pad: low {self.low}, high {self.high} and interior {self.interior} do not fit {x}")
+            raise TypeError(
+                f"pad: low {self.low}, high {self.high} and interior {self.interior} do not fit {x}"
+            )
         return ShapedArray(shape, x.dtype)
 
     def impl(self, x: np.ndarray) -> np.ndarray:
         spread = [n + (n - 1) * i if n else 0 for n, i in zip(x.shape, self.interior)]
-        full = np.full([max(a, 0) + n + max(b, 0) for n, a, b in zip(spread, self.low, self.high)], self.value, x.dtype)
-        inner = tuple([slice(max(a, 0), max(a, 0) + n, i + 1) for n, a, i in zip(spread, self.low, self.interior)])
+        full = np.full(
+            [max(a, 0) + n + max(b, 0) for n, a, b in zip(spread, self.low, self.high)],
+            self.value,
+            x.dtype,
+        )
+        inner = tuple(
+            [
+                slice(max(a, 0), max(a, 0) + n, i + 1)
+                for n, a, i in zip(spread, self.low, self.interior)
+            ]
+        )
         full[inner] = x
-        return full[tuple([slice(max(-a, 0), full.shape[k] - max(-b, 0))
-                           for k, (a, b) in enumerate(zip(self.low, self.high))])]
+        return full[
+            tuple(
+                [
+                    slice(max(-a, 0), full.shape[k] - max(-b, 0))
+                    for k, (a, b) in enumerate(zip(self.low, self.high))
+                ]
+            )
+        ]
 
     def lower(self, ctx: Any, x: Any) -> Any:
         value = ctx.constant(self.value, ShapedArray((), x.aval.dtype))
-        return ctx.op("pad", x, value, edge_padding_low=ctx.i64s(self.low), edge_padding_high=ctx.i64s(self.high),
-                      interior_padding=ctx.i64s(self.interior))
+        return ctx.op(
+            "pad",
+            x,
+            value,
+            edge_padding_low=ctx.i64s(self.low),
+            edge_padding_high=ctx.i64s(self.high),
+            interior_padding=ctx.i64s(self.interior),
+        )
 
     def linear_part(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         return Pad(self.low, self.high, self.interior).bind(*tangents)
@@ -88,8 +128,8 @@ class Pad(Linear):
         strides = tuple([i + 1 for i in self.interior])
         return (Slice(zeros, ct.shape, strides).bind(ct) if any(self.interior) else ct,)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
-        x = move_axis(args[0], dims[0], 0)  # type: ignore[arg-type]
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        x = move_axis(args[0], dims[0], 0)
         return Pad((0, *self.low), (0, *self.high), (0, *self.interior), self.value).bind(x), 0
 
 
@@ -103,9 +143,12 @@ class Concatenate(Linear):
         if not xs:
             raise TypeError("concatenate: needs at least one operand")
         check_axes("concatenate", (self.axis,), xs[0].ndim)
-        rest = [(x.dtype, x.shape[:self.axis], x.shape[self.axis + 1:], x.ndim) for x in xs]
+        rest = [(x.dtype, x.shape[: self.axis], x.shape[self.axis + 1 :], x.ndim) for x in xs]
         if any(r != rest[0] for r in rest):
-            raise TypeError(f"concatenate: operands must agree but for axis {self.axis}, got {', '.join(map(str, xs))}")
+            raise TypeError(
+                f"concatenate: operands must agree but for axis {self.axis}, got "
+                f"{', '.join(map(str, xs))}"
+            )
         shape = list(xs[0].shape)
         shape[self.axis] = sum([x.shape[self.axis] for x in xs])
         return ShapedArray(tuple(shape), xs[0].dtype)
@@ -121,12 +164,16 @@ class Concatenate(Linear):
         for x in xs:
             aval = x.aval if type(x) is LinearInput else typeof(x)
             limit = start + aval.shape[self.axis]
-            cts.append(slice_in_dim(ct, start, limit, 1, self.axis) if type(x) is LinearInput else None)
+            cts.append(
+                slice_in_dim(ct, start, limit, 1, self.axis) if type(x) is LinearInput else None
+            )
             start = limit
         return cts
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
-        return Concatenate(self.axis + 1).bind(*[batch_at_front(a, d, size) for a, d in zip(args, dims)]), 0
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return Concatenate(self.axis + 1).bind(
+            *[batch_at_front(a, d, size) for a, d in zip(args, dims)]
+        ), 0
 
 
 @dataclass(frozen=True)
@@ -148,12 +195,12 @@ class Rev(Linear):
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         return (self.bind(ct),)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
-        x = move_axis(args[0], dims[0], 0)  # type: ignore[arg-type]
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        x = move_axis(args[0], dims[0], 0)
         return Rev(tuple([a + 1 for a in self.axes])).bind(x), 0
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # The primitives as functions
 
 
@@ -169,8 +216,16 @@ def index_in_dim(x: Any, index: int, axis: int = 0) -> Any:
     return squeeze(slice_in_dim(x, index, index + 1, 1, axis), (axis,))
 
 
-def pad(x: Any, low: Sequence[int], high: Sequence[int], interior: Sequence[int] | None = None, value: Any = 0) -> Any:
-    """Pad each axis with `value`: `low` and `high` at the ends (negative cuts), `interior` between neighbours."""
+def pad(
+    x: Any,
+    low: Sequence[int],
+    high: Sequence[int],
+    interior: Sequence[int] | None = None,
+    value: Any = 0,
+) -> Any:
+    """Pad each axis with `value`: `low` and `high` at the ends (negative cuts), `interior` between
+    neighbours.
+    """
     low, high = tuple(low), tuple(high)
     interior = (0,) * len(low) if interior is None else tuple(interior)
     return Pad(low, high, interior, value).bind(x) if any(low) or any(high) or any(interior) else x

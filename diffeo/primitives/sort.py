@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,9 @@ from .types import ShapedArray
 
 @dataclass(frozen=True)
 class Sort(Primitive):
-    """Sort all operands along `axis` by the first `num_keys` of them (earlier ones weigh more); nan comes last."""
+    """Sort all operands along `axis` by the first `num_keys` of them (earlier ones weigh more);
+    nan comes last.
+    """
 
     axis: int
     num_keys: int = 1
@@ -24,10 +27,12 @@ class Sort(Primitive):
 
     def abstract_eval(self, *xs: ShapedArray) -> list[ShapedArray]:
         if not xs or any(x.shape != xs[0].shape for x in xs) or not 0 <= self.axis < xs[0].ndim:
-            raise TypeError(f"sort: expects operands of one shape with an axis {self.axis}, got {xs}")
+            raise TypeError(
+                f"sort: expects operands of one shape with an axis {self.axis}, got {xs}"
+            )
         if not 1 <= self.num_keys <= len(xs):
             raise TypeError(f"sort: num_keys must be in [1, {len(xs)}], got {self.num_keys}")
-        if any(kind_of(x.dtype) == "c" for x in xs[:self.num_keys]):
+        if any(kind_of(x.dtype) == "c" for x in xs[: self.num_keys]):
             raise TypeError("sort: complex numbers have no order; sort by real or imaginary part")
         return list(xs)
 
@@ -37,7 +42,7 @@ class Sort(Primitive):
         if self.num_keys == 1:
             order = np.argsort(xs[0], self.axis, kind="stable")
         else:
-            order = np.lexsort(xs[self.num_keys - 1::-1], self.axis)
+            order = np.lexsort(xs[self.num_keys - 1 :: -1], self.axis)
         return [np.take_along_axis(x, order, self.axis) for x in xs]
 
     def lower(self, ctx: Any, *xs: Any) -> Any:
@@ -51,8 +56,10 @@ class Sort(Primitive):
         moved = [t if t is ZERO else take_along_axis(t, order, self.axis) for t in tangents]
         return outs, moved
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
-        outs = Sort(self.axis + 1, self.num_keys).bind(*[batch_at_front(a, d, size) for a, d in zip(args, dims)])
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        outs = Sort(self.axis + 1, self.num_keys).bind(
+            *[batch_at_front(a, d, size) for a, d in zip(args, dims)]
+        )
         return outs, [0] * len(outs)
 
 

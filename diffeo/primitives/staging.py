@@ -1,12 +1,14 @@
 """Staging: the interpreter that writes down a program instead of running it.
 
-`StagingTrace` records everything that happens while it is current: that is tracing for jit. `TangentTrace` records
-only what depends on its inputs and lets the parent do the rest: that is what linearization needs.
+`StagingTrace` records everything that happens while it is current: that is tracing for jit.
+`TangentTrace` records only what depends on its inputs and lets the parent do the rest: that is
+what linearization needs.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from .array import as_value
 from .core import Primitive, Trace, Tracer, show_source, state, typeof, user_source, with_user_line
@@ -14,8 +16,8 @@ from .errors import UnexpectedTracerError
 from .jaxpr import Eqn, Jaxpr, Literal, Var
 from .types import SCALARS, ShapedArray
 
-
-#: Called with every program that is made here, if it is set; the tests have `check_jaxpr` look at them all.
+#: Called with every program that is made here, if it is set; the tests have `check_jaxpr` look at
+#: them all.
 after_staging: Callable[[Jaxpr], None] | None = None
 
 
@@ -31,7 +33,8 @@ class StagingTracer(Tracer):
     __slots__ = ("aval", "source", "var")
 
     def __init__(self, trace: StagingTrace, var: Var, source: Any = None):
-        self.trace, self.var, self.aval, self.source = trace, var, var.aval, source  # type: ignore[misc]
+        self.trace, self.var, self.source = trace, var, source
+        self.aval = var.aval  # type: ignore[misc]
 
     def origin(self) -> str:
         where = f"made at {show_source(self.source)}" if self.source else "one of its arguments"
@@ -44,7 +47,7 @@ class StagingTrace(Trace):
     def __init__(self, parent: Any, function_name: str = ""):
         self.parent, self.function_name = parent, function_name
         self.eqns: list[Eqn] = []
-        self.constants: dict[int, tuple[Var, Any]] = {}
+        self.constants: dict[int, tuple[Var, Any, Any]] = {}
 
     def input(self, aval: ShapedArray) -> StagingTracer:
         """A new input of the program."""
@@ -58,7 +61,7 @@ class StagingTrace(Trace):
                 raise leaked(value)
             array = as_value(value)
             # The value is kept so that its id is not used again.
-            found = self.constants[id(value)] = (Var(array.aval), array, value)  # type: ignore[assignment]
+            found = self.constants[id(value)] = (Var(array.aval), array, value)
         return found[0]
 
     def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
@@ -82,16 +85,25 @@ class StagingTrace(Trace):
             else:
                 strong = True
             avals.append(aval)
-        return self.record(primitive, inputs, avals, weak and not strong if primitive.keeps_weak else primitive.weak_type)
+        return self.record(
+            primitive,
+            inputs,
+            avals,
+            weak and not strong if primitive.keeps_weak else primitive.weak_type,
+        )
 
     def record(self, primitive: Primitive, inputs: list[Any], avals: list[Any], weak: bool) -> Any:
-        """Append an equation; returns tracers of its results. Types are strong ones, `weak` is the results'."""
+        """Append an equation; returns tracers of its results. Types are strong ones, `weak` is the
+        results'.
+        """
         if self.finished:
             raise UnexpectedTracerError(
-                f"the program traced from {self.function_name} is finished, but '{primitive.name}' was applied to one "
-                "of its values: it leaked")
+                f"the program traced from {self.function_name} is finished, but "
+                f"'{primitive.name}' was applied to one "
+                "of its values: it leaked"
+            )
         try:
-            out = primitive.abstract_eval(*avals)
+            out: Any = primitive.abstract_eval(*avals)
         except (TypeError, ValueError) as error:
             raise with_user_line(error) from None
         if weak:
@@ -107,19 +119,33 @@ class StagingTrace(Trace):
 
     def operand(self, value: Any) -> Any:
         """What stands for a value in the program: a variable or a constant."""
-        return value.var if type(value) is StagingTracer and value.trace is self else self.constant(value)
+        return (
+            value.var
+            if type(value) is StagingTracer and value.trace is self
+            else self.constant(value)
+        )
 
     def finish(self, inputs: Sequence[StagingTracer], outs: Sequence[Any]) -> Jaxpr:
         """The program with these results."""
         out_vars = [self.operand(o) for o in outs]
         self.finished = True
         found = list(self.constants.values())
-        return _made(Jaxpr([t.var for t in inputs], self.eqns, out_vars, [f[0] for f in found],
-                           [f[1] for f in found], self.function_name))
+        return _made(
+            Jaxpr(
+                [t.var for t in inputs],
+                self.eqns,
+                out_vars,
+                [f[0] for f in found],
+                [f[1] for f in found],
+                self.function_name,
+            )
+        )
 
 
 class TangentTrace(StagingTrace):
-    """Records only what depends on its inputs (tangents, linearly); the rest is the parent's, a constant here."""
+    """Records only what depends on its inputs (tangents, linearly); the rest is the parent's, a
+    constant here.
+    """
 
     def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
         for a in args:
@@ -129,12 +155,16 @@ class TangentTrace(StagingTrace):
             return self.parent.process(primitive, args)
         if primitive.compiled:
             return self.split(primitive, args)
-        inputs = [a.var if type(a) is StagingTracer and a.trace is self else Literal(a) for a in args]
+        inputs = [
+            a.var if type(a) is StagingTracer and a.trace is self else Literal(a) for a in args
+        ]
         if primitive.same_type:  # the rule that bound it knows that the operands fit
             var = Var(a.aval)
             self.eqns.append(Eqn(primitive, inputs, (var,), state.source))
             return StagingTracer(self, var, state.source)
-        avals = [a if type(a) in SCALARS and primitive.takes_scalars else typeof(a).strong for a in args]
+        avals = [
+            a if type(a) in SCALARS and primitive.takes_scalars else typeof(a).strong for a in args
+        ]
         return self.record(primitive, inputs, avals, False)
 
     def split(self, primitive: Any, args: Sequence[Any]) -> list[Any]:
@@ -146,10 +176,14 @@ class TangentTrace(StagingTrace):
             results = known.bind(*[a for a, lin in zip(args, linear) if not lin])
         finally:
             state.trace = before
-        outs = iter(results[:len(results) - residuals])
-        inputs = [Literal(r) for r in results[len(results) - residuals:]]
+        outs = iter(results[: len(results) - residuals])
+        inputs = [Literal(r) for r in results[len(results) - residuals :]]
         inputs += [a.var for a, lin in zip(args, linear) if lin]
-        tangents = iter(self.record(tangent, inputs, [v.aval.strong for v in inputs], False) if any(out_linear) else ())
+        tangents = iter(
+            self.record(tangent, inputs, [v.aval.strong for v in inputs], False)
+            if any(out_linear)
+            else ()
+        )
         return [next(tangents if lin else outs) for lin in out_linear]
 
     def operand(self, value: Any) -> Any:
@@ -170,10 +204,11 @@ def stage(fun: Callable[..., Sequence[Any]], avals: Sequence[ShapedArray], name:
 
 
 def partial_jaxpr(jaxpr: Jaxpr, linear: Sequence[bool]) -> tuple[Jaxpr, Jaxpr, list[bool], int]:
-    """Split a program by which inputs are linear -> (known, tangent, which results are linear, residual count).
+    """Split a program by which inputs are linear -> (known, tangent, which results are linear,
+    residual count).
 
-    `known` computes the known results and the residuals from the other inputs; `tangent` takes the residuals and the
-    linear inputs. The program must have no constants.
+    `known` computes the known results and the residuals from the other inputs; `tangent` takes the
+    residuals and the linear inputs. The program must have no constants.
     """
     key = ("partial", tuple(linear))
     if key in jaxpr.memo:
@@ -185,8 +220,9 @@ def partial_jaxpr(jaxpr: Jaxpr, linear: Sequence[bool]) -> tuple[Jaxpr, Jaxpr, l
         if not any(flags):
             known_eqns.append(eqn)
         elif not all(flags) and eqn.primitive.compiled:
-            known, tangent, out_linear, count = eqn.primitive.partial(flags, partial_jaxpr)  # type: ignore[attr-defined]
-            carried = [Var(a) for a in known.out_avals[len(known.out_avals) - count:]]
+            primitive: Any = eqn.primitive
+            known, tangent, out_linear, count = primitive.partial(flags, partial_jaxpr)
+            carried = [Var(a) for a in known.out_avals[len(known.out_avals) - count :]]
             known_outs = [v for v, flag in zip(eqn.outs, out_linear) if not flag]
             inputs = [v for v, flag in zip(eqn.inputs, flags) if not flag]
             known_eqns.append(Eqn(known, inputs, [*known_outs, *carried], eqn.source))
@@ -200,10 +236,18 @@ def partial_jaxpr(jaxpr: Jaxpr, linear: Sequence[bool]) -> tuple[Jaxpr, Jaxpr, l
     out_linear = [type(v) is Var and v in lin for v in jaxpr.outs]
     needed = {v: None for eqn in linear_eqns for v in eqn.inputs if type(v) is Var and v not in lin}
     residuals = list(needed)
-    known = Jaxpr([v for v, flag in zip(jaxpr.in_vars, linear) if not flag], known_eqns,
-                  [*[v for v, flag in zip(jaxpr.outs, out_linear) if not flag], *residuals], name=jaxpr.name)
-    tangent = Jaxpr([*residuals, *[v for v, flag in zip(jaxpr.in_vars, linear) if flag]], linear_eqns,
-                    [v for v, flag in zip(jaxpr.outs, out_linear) if flag], name=jaxpr.name)
+    known = Jaxpr(
+        [v for v, flag in zip(jaxpr.in_vars, linear) if not flag],
+        known_eqns,
+        [*[v for v, flag in zip(jaxpr.outs, out_linear) if not flag], *residuals],
+        name=jaxpr.name,
+    )
+    tangent = Jaxpr(
+        [*residuals, *[v for v, flag in zip(jaxpr.in_vars, linear) if flag]],
+        linear_eqns,
+        [v for v, flag in zip(jaxpr.outs, out_linear) if flag],
+        name=jaxpr.name,
+    )
     result = jaxpr.memo[key] = _made(known), _made(tangent), out_linear, len(residuals)
     return result
 
@@ -212,30 +256,39 @@ def leaked(tracer: Tracer) -> UnexpectedTracerError:
     """The error for a tracer that outlived its transformation; looks for where it was stored."""
     stored = _holders(tracer)
     return UnexpectedTracerError(
-        f"a traced value leaked: {tracer.aval}, {tracer.origin()}, is used after the transformation returned"
+        f"a traced value leaked: {tracer.aval}, {tracer.origin()}, is used after the "
+        "transformation returned"
         + (f"; it was stored in {stored}" if stored else "")
-        + ".\n  A traced function must not store its intermediate values in globals, attributes or lists; return them "
-        f"instead.\n  at {show_source(user_source())}")
+        + ".\n  A traced function must not store its intermediate values in globals, attributes "
+        f"or lists; return them instead.\n  at {show_source(user_source())}"
+    )
 
 
 def _holders(tracer: Tracer) -> str:
-    """Where a leaked tracer is stored: names of dictionary entries, attributes and globals that hold it."""
+    """Where a leaked tracer is stored: names of dictionary entries, attributes and globals that
+    hold it.
+    """
     import gc  # used on the error path only
 
     for holder in gc.get_referrers(tracer):
         if isinstance(holder, dict):
             keys = [k for k, v in holder.items() if v is tracer]
-            owners = [type(o).__name__ for o in gc.get_referrers(holder)
-                      if getattr(o, "__dict__", None) is holder and not isinstance(o, type)]
+            owners = [
+                type(o).__name__
+                for o in gc.get_referrers(holder)
+                if getattr(o, "__dict__", None) is holder and not isinstance(o, type)
+            ]
             module = holder.get("__name__")
             if keys and isinstance(module, str):
                 return f"the global variable '{keys[0]}' of {module}"
             if keys:
-                return f"attribute '{keys[0]}' of a {owners[0]}" if owners else f"a dictionary under {keys[0]!r}"
+                return (
+                    f"attribute '{keys[0]}' of a {owners[0]}"
+                    if owners
+                    else f"a dictionary under {keys[0]!r}"
+                )
         elif isinstance(holder, list):
             return f"a list of {len(holder)} items"
         elif type(holder).__name__ == "cell":
             return "a variable of an enclosing function"
     return ""
-
-

@@ -6,12 +6,13 @@ Also the helpers by which batching rules move batch axes about.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 
-from .core import typeof
+from .core import ZERO, typeof
 from .families import Discrete, Linear
 from .types import SCALARS, ShapedArray, is_inexact
 
@@ -32,7 +33,7 @@ def inverse_permutation(permutation: Sequence[int]) -> Shape:
     return tuple(out)
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ class Reshape(Linear):
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         out = ShapedArray(self.shape, x.dtype)
         if out.size != x.size:
-            raise TypeError(f"reshape: {x} has {x.size} elements, shape {self.shape} has {out.size}")
+            raise TypeError(
+                f"reshape: {x} has {x.size} elements, shape {self.shape} has {out.size}"
+            )
         return out
 
     def impl(self, x: np.ndarray) -> np.ndarray:
@@ -56,7 +59,7 @@ class Reshape(Linear):
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         return (Reshape(x.aval.shape).bind(ct),)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         return Reshape((size, *self.shape)).bind(move_axis(args[0], dims[0], 0)), 0
 
 
@@ -68,7 +71,9 @@ class Transpose(Linear):
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         if sorted(self.permutation) != list(range(x.ndim)):
-            raise TypeError(f"transpose: {self.permutation} is not a permutation of the {x.ndim} axes of {x}")
+            raise TypeError(
+                f"transpose: {self.permutation} is not a permutation of the {x.ndim} axes of {x}"
+            )
         return ShapedArray(tuple([x.shape[p] for p in self.permutation]), x.dtype)
 
     def impl(self, x: np.ndarray) -> np.ndarray:
@@ -80,23 +85,34 @@ class Transpose(Linear):
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         return (Transpose(inverse_permutation(self.permutation)).bind(ct),)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         up = tuple([p + (p >= dims[0]) for p in self.permutation])
         return Transpose((dims[0], *up)).bind(args[0]), 0
 
 
 @dataclass(frozen=True)
 class BroadcastInDim(Linear):
-    """Axis `i` of the operand becomes axis `dims[i]` of the result; the other axes repeat. Sizes of 1 stretch."""
+    """Axis `i` of the operand becomes axis `dims[i]` of the result; the other axes repeat. Sizes
+    of 1 stretch.
+    """
 
     shape: Shape
     dims: Shape
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
-        fits = len(self.dims) == x.ndim and list(self.dims) == sorted(set(self.dims)) and all(
-            0 <= d < len(self.shape) and n in (1, self.shape[d]) for n, d in zip(x.shape, self.dims))
+        fits = (
+            len(self.dims) == x.ndim
+            and list(self.dims) == sorted(set(self.dims))
+            and all(
+                0 <= d < len(self.shape) and n in (1, self.shape[d])
+                for n, d in zip(x.shape, self.dims)
+            )
+        )
         if not fits:
-            raise TypeError(f"broadcast_in_dim: cannot place the axes of {x} at {self.dims} of shape {self.shape}")
+            raise TypeError(
+                f"broadcast_in_dim: cannot place the axes of {x} at {self.dims} of shape "
+                f"{self.shape}"
+            )
         return ShapedArray(self.shape, x.dtype)
 
     def impl(self, x: np.ndarray) -> np.ndarray:
@@ -118,7 +134,7 @@ class BroadcastInDim(Linear):
         ct = reduce_sum(ct, tuple([d for d in range(len(self.shape)) if d not in kept]))
         return (reshape(ct, shape),)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         x = move_axis(args[0], dims[0], 0)
         return BroadcastInDim((size, *self.shape), (0, *[d + 1 for d in self.dims])).bind(x), 0
 
@@ -132,7 +148,9 @@ class ReduceSum(Linear):
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         check_axes("reduce_sum", self.axes, x.ndim)
         if x.dtype == np.bool_:
-            raise TypeError(f"reduce_sum: expects numbers, got {x}; convert booleans to integers first")
+            raise TypeError(
+                f"reduce_sum: expects numbers, got {x}; convert booleans to integers first"
+            )
         return ShapedArray(drop_axes(x.shape, self.axes), x.dtype)
 
     def impl(self, x: np.ndarray) -> np.ndarray:
@@ -144,14 +162,16 @@ class ReduceSum(Linear):
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         return (broadcast_from(ct, x.aval.shape, self.axes),)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         axes, out_dim = batched_axes(self.axes, dims[0])
         return ReduceSum(axes).bind(args[0]), out_dim
 
 
 @dataclass(frozen=True)
 class ConvertElementType(Linear):
-    """The nearest values in another dtype: to an integer by truncation, to bool by `!= 0`, complex to its real part."""
+    """The nearest values in another dtype: to an integer by truncation, to bool by `!= 0`, complex
+    to its real part.
+    """
 
     dtype: np.dtype
     weak_type: bool = False
@@ -162,23 +182,29 @@ class ConvertElementType(Linear):
 
     def impl(self, x: np.ndarray) -> np.ndarray:
         if x.dtype.kind == "c" and self.dtype.kind not in "cb":
-            x = x.real
+            x = np.real(x)
         return x.astype(self.dtype)
 
     def lower(self, ctx: Any, x: Any) -> Any:
         if self.dtype == np.bool_:
             return ctx.compare("NE", x, ctx.constant(0, x.aval))
         if x.aval.dtype.kind == "c" and self.dtype.kind != "c":
-            x = ctx.op("real", x, out=ShapedArray(x.aval.shape, np.empty(0, x.aval.dtype).real.dtype))
+            x = ctx.op(
+                "real", x, out=ShapedArray(x.aval.shape, np.empty(0, x.aval.dtype).real.dtype)
+            )
         return x if x.aval.dtype == self.dtype else ctx.op("convert", x)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        return super().jvp(primals, tangents) if is_inexact(self.dtype) else Discrete.jvp(self, primals, tangents)  # type: ignore[arg-type]
+        return (
+            super().jvp(primals, tangents)
+            if is_inexact(self.dtype)
+            else (self.bind(*primals), ZERO)
+        )
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         return (convert_element_type(ct, x.aval.dtype),)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         return self.bind(*args), dims[0]
 
 
@@ -200,7 +226,7 @@ class BitcastConvertType(Discrete):
     def lower(self, ctx: Any, x: Any) -> Any:
         return ctx.op("bitcast_convert", x)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[int | None]) -> tuple[Any, Any]:
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         return self.bind(*args), dims[0]
 
 
@@ -225,7 +251,7 @@ class Iota(Discrete):
         return ctx.op("iota", iota_dimension=f"{self.axis} : i64")
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # The primitives as functions
 
 
@@ -238,13 +264,21 @@ def reshape(x: Any, shape: Sequence[int]) -> Any:
 def transpose(x: Any, permutation: Sequence[int]) -> Any:
     """Permute axes: axis `i` of the result is axis `permutation[i]` of `x`."""
     permutation = tuple([int(p) for p in permutation])
-    return x if permutation == tuple(range(len(permutation))) == tuple(range(x.ndim)) else Transpose(permutation).bind(x)
+    return (
+        x
+        if permutation == tuple(range(len(permutation))) == tuple(range(x.ndim))
+        else Transpose(permutation).bind(x)
+    )
 
 
 def broadcast_in_dim(x: Any, shape: Sequence[int], dims: Sequence[int]) -> Any:
     """Place axis `i` of `x` at axis `dims[i]` of the result of `shape`; the other axes repeat."""
     shape, dims = tuple(shape), tuple(dims)
-    return x if x.shape == shape and dims == tuple(range(len(shape))) else BroadcastInDim(shape, dims).bind(x)
+    return (
+        x
+        if x.shape == shape and dims == tuple(range(len(shape)))
+        else BroadcastInDim(shape, dims).bind(x)
+    )
 
 
 def reduce_sum(x: Any, axes: Sequence[int]) -> Any:
@@ -257,7 +291,11 @@ def convert_element_type(x: Any, dtype: Any, weak_type: bool = False) -> Any:
     """`x` in another dtype; the result is strongly typed unless `weak_type`."""
     dtype = np.dtype(dtype)
     aval = typeof(x)
-    return x if aval.dtype == dtype and aval.weak_type == weak_type else ConvertElementType(dtype, weak_type).bind(x)
+    return (
+        x
+        if aval.dtype == dtype and aval.weak_type == weak_type
+        else ConvertElementType(dtype, weak_type).bind(x)
+    )
 
 
 def bitcast_convert_type(x: Any, dtype: Any) -> Any:
@@ -270,7 +308,7 @@ def iota(dtype: Any, shape: Sequence[int], axis: int = 0) -> Any:
     return Iota(tuple(shape), np.dtype(dtype), axis).bind()
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Helpers of many rules
 
 
@@ -285,7 +323,9 @@ def broadcast_from(x: Any, shape: Shape, axes: Sequence[int]) -> Any:
 
 
 def batched_axes(axes: Sequence[int], dim: int) -> tuple[Shape, int]:
-    """Axes of an operand with a batch axis at `dim`, and where the batch axis is when they have disappeared."""
+    """Axes of an operand with a batch axis at `dim`, and where the batch axis is when they have
+    disappeared.
+    """
     up = tuple([a + (a >= dim) for a in axes])
     return up, dim - sum([a < dim for a in up])
 
@@ -300,7 +340,9 @@ def move_axis(x: Any, source: int, destination: int) -> Any:
 
 
 def batch_at_front(x: Any, dim: int | None, size: int) -> Any:
-    """`x` with its batch axis first; an operand without one is repeated. Python scalars stay as they are."""
+    """`x` with its batch axis first; an operand without one is repeated. Python scalars stay as
+    they are.
+    """
     if type(x) in SCALARS:
         return x
     if dim is None:

@@ -1,16 +1,18 @@
 """Types of values: shapes, dtypes, weak scalars, and how dtypes promote.
 
-A `ShapedArray` is what an array is to the language: shape, dtype, and whether the dtype is *weak*, that is, came
-from a Python scalar and gives way to any array's dtype of the same kind or a higher one (NEP 50).
+A `ShapedArray` is what an array is to the language: shape, dtype, and whether the dtype is *weak*,
+that is, came from a Python scalar and gives way to any array's dtype of the same kind or a higher
+one (NEP 50).
 """
 
 from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import Any, Iterator
+from functools import cache, lru_cache
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -22,14 +24,16 @@ float16, float32, float64 = (np.dtype(f"float{n}") for n in (16, 32, 64))
 bfloat16 = np.dtype(ml_dtypes.bfloat16)
 complex64, complex128 = np.dtype(np.complex64), np.dtype(np.complex128)
 
-#: The dtype of a tangent or cotangent of an integer or boolean array: it holds no information (as in JAX).
+#: The dtype of a tangent or cotangent of an integer or boolean array: it holds no information (as
+#: in JAX).
 float0 = np.dtype([("float0", np.void, 0)])
 
 
 class ShapedArray:
     """The type of an array: shape, dtype and weakness. Interned: equal types are one object.
 
-    Identity is equality, so types compare and hash at the speed of a pointer in caches and on the dispatch path.
+    Identity is equality, so types compare and hash at the speed of a pointer in caches and on the
+    dispatch path.
 
     Examples:
         >>> a = ShapedArray((2, 3), np.float64)
@@ -91,25 +95,27 @@ def _make_pair(shape: tuple[int, ...], dtype: np.dtype) -> ShapedArray:
 _SHORT = {"bool": "bool", "bfloat16": "bf16", "float": "f", "int": "i", "uint": "u", "complex": "c"}
 
 
-@lru_cache(maxsize=None)
+@cache
 def short_dtype(dtype: np.dtype) -> str:
     """`f64` for float64, `i32` for int32, `bf16`, `bool`, `c128` ...: how programs are printed."""
     name = dtype.name
     if name in _SHORT:
         return _SHORT[name]
     head = name.rstrip("0123456789")
-    return _SHORT[head] + name[len(head):] if head in _SHORT else name
+    return _SHORT[head] + name[len(head) :] if head in _SHORT else name
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Default dtypes
 
 
 class Config(threading.local):
-    """Settings of the library. `dx.config` is the one instance; a setting holds for the thread that makes it.
+    """Settings of the library. `dx.config` is the one instance; a setting holds for the thread
+    that makes it.
 
     Attributes:
-        default_bits: 64 (NumPy's: float64, int64, complex128) or 32; the dtypes that Python scalars and creation
+        default_bits: 64 (NumPy's: float64, int64, complex128) or 32; the dtypes that Python
+            scalars and creation
             functions get when nothing else decides.
     """
 
@@ -138,7 +144,9 @@ config = Config()
 
 
 def default_dtype(kind: type) -> np.dtype:
-    """The dtype of a Python scalar of type `kind` (bool, int, float, complex) when nothing else decides."""
+    """The dtype of a Python scalar of type `kind` (bool, int, float, complex) when nothing else
+    decides.
+    """
     wide = config.default_bits == 64
     if kind is float:
         return float64 if wide else float32
@@ -157,17 +165,29 @@ def scalar_aval(kind: type) -> ShapedArray:
     return ShapedArray((), default_dtype(kind), kind is not bool)
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Promotion: the lattice that JAX documents (docs "Type promotion semantics"), with 64 bits enabled.
 # A name with a star is the weak type of that kind.
 
 _UP = {
-    "bool": ("int*",), "int*": ("uint8", "int8"),
-    "uint8": ("int16", "uint16"), "uint16": ("int32", "uint32"), "uint32": ("int64", "uint64"), "uint64": ("float*",),
-    "int8": ("int16",), "int16": ("int32",), "int32": ("int64",), "int64": ("float*",),
-    "float*": ("complex*", "bfloat16", "float16"), "bfloat16": ("float32",), "float16": ("float32",),
-    "float32": ("float64", "complex64"), "float64": ("complex128",),
-    "complex*": ("complex64",), "complex64": ("complex128",), "complex128": (),
+    "bool": ("int*",),
+    "int*": ("uint8", "int8"),
+    "uint8": ("int16", "uint16"),
+    "uint16": ("int32", "uint32"),
+    "uint32": ("int64", "uint64"),
+    "uint64": ("float*",),
+    "int8": ("int16",),
+    "int16": ("int32",),
+    "int32": ("int64",),
+    "int64": ("float*",),
+    "float*": ("complex*", "bfloat16", "float16"),
+    "bfloat16": ("float32",),
+    "float16": ("float32",),
+    "float32": ("float64", "complex64"),
+    "float64": ("complex128",),
+    "complex*": ("complex64",),
+    "complex64": ("complex128",),
+    "complex128": (),
 }
 _STAR = {"int*": int, "float*": float, "complex*": complex}
 
@@ -192,7 +212,7 @@ def _node(dtype: np.dtype, weak: bool) -> str:
     return dtype.name
 
 
-@lru_cache(maxsize=None)
+@cache
 def _least_upper(a: str, b: str) -> str | None:
     common = _ABOVE.get(a, {a}) & _ABOVE.get(b, {b})
     least = [n for n in common if common <= _ABOVE.get(n, {n})]
@@ -211,7 +231,8 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], bits: int) -> tuple[np.dt
         node = joined
     if node not in _STAR:
         return np.dtype(node) if node != "bfloat16" else bfloat16, False
-    # A weak dtype that is already of the kind wanted stays (a weak float32 among weak integers, say).
+    # A weak dtype that is already of the kind wanted stays (a weak float32 among weak integers,
+    # say).
     kept = [d for d, w in types if w and _node(d, w) == node]
     return max(kept, key=lambda d: d.itemsize) if kept else default_dtype(_STAR[node]), True
 
@@ -231,17 +252,21 @@ def promote_types(*avals: ShapedArray) -> tuple[np.dtype, bool]:
     return _promote(tuple([(a.dtype, a.weak_type) for a in avals]), config.default_bits)
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 # Kinds of dtypes
 
 
-@lru_cache(maxsize=None)
+@cache
 def is_float(dtype: np.dtype) -> bool:
     """True for real floating-point dtypes, bfloat16 and the float8 types included."""
-    return dtype.kind == "f" or dtype == bfloat16 or dtype.name.startswith("float") and dtype != float0
+    return (
+        dtype.kind == "f"
+        or dtype == bfloat16
+        or (dtype.name.startswith("float") and dtype != float0)
+    )
 
 
-@lru_cache(maxsize=None)
+@cache
 def is_inexact(dtype: np.dtype) -> bool:
     """True for floating-point and complex dtypes: those that carry derivatives."""
     return is_float(dtype) or dtype.kind == "c"

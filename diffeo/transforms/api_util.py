@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..primitives.core import describe, with_user_line
+
+#: What a transformed function takes over from the user's.
+WRAPPED = ("__name__", "__qualname__", "__doc__", "__module__")
 
 
 def name_of(fun: Callable) -> str:
@@ -23,15 +27,23 @@ def check_callable(fun: Any, transformation: str) -> None:
 
 
 def check_argnums(argnums: int | Sequence[int], count: int, what: str) -> tuple[int, ...]:
-    """Positions of arguments, negative ones from the end; TypeError or ValueError if they do not exist."""
+    """Positions of arguments, negative ones from the end; TypeError or ValueError if they do not
+    exist.
+    """
     if type(argnums) is int and 0 <= argnums < count:
         return (argnums,)
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     if not all([isinstance(n, int) and not isinstance(n, bool) for n in numbers]):
-        raise with_user_line(TypeError(f"{what}: argnums must be an integer or a tuple of integers, got {argnums!r}"))
+        raise with_user_line(
+            TypeError(f"{what}: argnums must be an integer or a tuple of integers, got {argnums!r}")
+        )
     if any([not -count <= n < count for n in numbers]):
-        raise with_user_line(ValueError(
-            f"{what}: argnums={argnums!r}, but the function was called with {count} positional arguments"))
+        raise with_user_line(
+            ValueError(
+                f"{what}: argnums={argnums!r}, but the function was called with {count} "
+                "positional arguments"
+            )
+        )
     resolved = tuple([n % count for n in numbers])
     if len(set(resolved)) != len(resolved):
         raise with_user_line(ValueError(f"{what}: argnums={argnums!r} names an argument twice"))

@@ -1,8 +1,11 @@
-"""Evaluation: the interpreter at the bottom. Host arrays go to NumPy at once; programs are compiled."""
+"""Evaluation: the interpreter at the bottom. Host arrays go to NumPy at once; programs are
+compiled.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +43,8 @@ class Evaluation(Trace):
                 host.append(np.asarray(a))
                 strong = True
         if primitive.compiled:
-            return run_program(primitive.jaxpr, [as_value(a) for a in args])  # type: ignore[attr-defined]
+            program: Any = primitive
+            return run_program(program.jaxpr, [as_value(a) for a in args])
         try:
             out = primitive.impl(*host)
         except Exception as error:
@@ -83,7 +87,9 @@ def run_program(jaxpr: Jaxpr, arrays: Sequence[Array]) -> list[Array]:
         program = jaxpr.memo["program"] = Program(jaxpr)
     # The runtime itself looks at nothing but the number of bytes.
     if [a.aval.strong for a in arrays] != [v.aval.strong for v in jaxpr.in_vars]:
-        raise TypeError(f"{jaxpr.name} was traced for {jaxpr.in_avals}, got {[a.aval for a in arrays]}")
+        raise TypeError(
+            f"{jaxpr.name} was traced for {jaxpr.in_avals}, got {[a.aval for a in arrays]}"
+        )
     return program.run(arrays)
 
 

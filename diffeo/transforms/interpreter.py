@@ -1,14 +1,17 @@
-"""Forward interpreters: the protocol that JVP, batching, Taylor series and everybody's own transformation share.
+"""Forward interpreters: the protocol that JVP, batching, Taylor series and everybody's own
+transformation share.
 
-An interpreter is a *value type* (a dual number, an array with a batch axis, an interval ...) and a rule per
-primitive. Operations on programs (`Call`) are lifted once, here, for all of them: a value is split into arrays and a
-static part, the program is transformed for these static parts, and its results are put together again.
+An interpreter is a *value type* (a dual number, an array with a batch axis, an interval ...) and a
+rule per primitive. Operations on programs (`Call`) are lifted once, here, for all of them: a value
+is split into arrays and a static part, the program is transformed for these static parts, and its
+results are put together again.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..primitives.core import Primitive, Trace, Tracer, state, typeof, user_source
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
@@ -41,19 +44,24 @@ class Boxed(Tracer):
 
 
 class Interpreter(Trace):
-    """Base class of transformations. Subclass it to write your own; control flow, jit, vmap and grad come free.
+    """Base class of transformations. Subclass it to write your own; control flow, jit, vmap and
+    grad come free.
 
     A subclass says
 
     - `lift(x)`: the value of a constant `x` (an array, or a Python scalar);
-    - `rule(primitive, values)`: the value of the result (a list of them if `primitive.multiple_results`);
-    - `split(value) -> (arrays, static)` and `build(static, arrays) -> value`: a value taken apart into arrays and a
+    - `rule(primitive, values)`: the value of the result (a list of them if
+      `primitive.multiple_results`);
+    - `split(value) -> (arrays, static)` and `build(static, arrays) -> value`: a value taken apart
+      into arrays and a
       hashable rest, and put together again (by default a value is a tuple of arrays);
     - `aval(value)`: the type that the program sees (by default that of the first array);
-    - `key()`: what distinguishes differently configured interpreters of one class (by default nothing).
+    - `key()`: what distinguishes differently configured interpreters of one class (by default
+      nothing).
 
-    Rules run in the surrounding context, with ordinary arrays (or tracers of outer transformations), so whatever they
-    compute can itself be differentiated, vectorised and compiled.
+    Rules run in the surrounding context, with ordinary arrays (or tracers of outer
+    transformations), so whatever they compute can itself be differentiated, vectorised and
+    compiled.
 
     `run(fun, *values)` applies the transformation to one call of `fun`.
 
@@ -83,7 +91,9 @@ class Interpreter(Trace):
     def join(self, a: Any, b: Any) -> Any:
         """The least static part that can represent values of either; for the carries of loops."""
         if a != b:
-            raise TypeError(f"{type(self).__name__} does not know a common form of {a} and {b}: define join")
+            raise TypeError(
+                f"{type(self).__name__} does not know a common form of {a} and {b}: define join"
+            )
         return a
 
     def aval(self, value: Any) -> ShapedArray:
@@ -91,7 +101,9 @@ class Interpreter(Trace):
         return typeof(value[0])
 
     def concrete(self, value: Any) -> Any:
-        """An array of the numbers that a value stands for, if they are known, for Python's `if` and `float`."""
+        """An array of the numbers that a value stands for, if they are known, for Python's `if`
+        and `float`.
+        """
         return None
 
     def key(self) -> Any:
@@ -102,7 +114,7 @@ class Interpreter(Trace):
         """What messages call the transformation."""
         return type(self).__name__
 
-    # -- The machinery ----------------------------------------------------------------------------------------
+    # -- The machinery --
 
     def wrap(self, value: Any) -> Any:
         """What the user's program sees of a value."""
@@ -112,7 +124,7 @@ class Interpreter(Trace):
         """The value of what a user's program returned."""
         return x.value if type(x) is Boxed and x.trace is self else self.lift(x)
 
-    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
+    def process(self, primitive: Any, args: Sequence[Any]) -> Any:
         for a in args:
             if type(a) is Boxed and a.trace is self:
                 break
@@ -124,14 +136,19 @@ class Interpreter(Trace):
         if source is None:  # all that the rule binds comes from this line
             state.source = user_source()
         try:
-            out = (primitive.interpret(self, values) if primitive.compiled  # type: ignore[attr-defined]
-                   else self.rule(primitive, values))
+            out = (
+                primitive.interpret(self, values)
+                if primitive.compiled  # type: ignore[attr-defined]
+                else self.rule(primitive, values)
+            )
         finally:
             state.trace, state.source = before, source
         return [self.wrap(o) for o in out] if primitive.multiple_results else self.wrap(out)
 
     def trace_flat(self, fun: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:
-        """Call a function of arrays, that returns a sequence of arrays, on values; the values of its results."""
+        """Call a function of arrays, that returns a sequence of arrays, on values; the values of
+        its results.
+        """
         before = state.trace
         if self.parent is None:
             self.parent = before
@@ -145,7 +162,8 @@ class Interpreter(Trace):
             self.finished = True
 
     def run(self, fun: Callable, *values: Any) -> Any:
-        """Call `fun` on values of this interpreter, one for each argument; the result's arrays become values.
+        """Call `fun` on values of this interpreter, one for each argument; the result's arrays
+        become values.
 
         Args:
             fun: a function of arrays that returns an array or a tree of arrays.
@@ -178,12 +196,16 @@ class Interpreter(Trace):
         values, at = [], 0
         for static in statics:
             n = self.count(static)
-            values.append(self.build(static, arrays[at:at + n]))
+            values.append(self.build(static, arrays[at : at + n]))
             at += n
         return values
 
-    def transform_jaxpr(self, jaxpr: Jaxpr, statics: tuple, arrays: Sequence[Any]) -> tuple[Jaxpr, Sequence[Any], tuple]:
-        """The program that computes on the arrays of values with these static parts -> (jaxpr, consts, out_statics)."""
+    def transform_jaxpr(
+        self, jaxpr: Jaxpr, statics: tuple, arrays: Sequence[Any]
+    ) -> tuple[Jaxpr, Sequence[Any], tuple]:
+        """The program that computes on the arrays of values with these static parts -> (jaxpr,
+        consts, out_statics).
+        """
         avals = tuple([typeof(a) for a in arrays])
         key = (type(self), self.key(), statics, avals)
         found = jaxpr.memo.get(key)
@@ -195,7 +217,9 @@ class Interpreter(Trace):
             nonlocal out_statics
             inner = copy.copy(self)
             inner.parent, inner.finished = None, False
-            outs = inner.trace_flat(lambda *xs: eval_jaxpr(jaxpr, xs), self.unflatten(statics, args))
+            outs = inner.trace_flat(
+                lambda *xs: eval_jaxpr(jaxpr, xs), self.unflatten(statics, args)
+            )
             results, out_statics = inner.flatten(outs)
             return results
 
@@ -204,4 +228,3 @@ class Interpreter(Trace):
         if not any([isinstance(c, Tracer) for c in staged.consts]):
             jaxpr.memo[key] = found
         return found
-

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,27 +16,29 @@ from ..primitives.slicing import slice_in_dim
 from ..primitives.structural import batch_at_front, move_axis, reshape
 from ..primitives.types import is_inexact
 from . import tree
-from .api_util import check_argnums, check_callable, name_of
+from .api_util import WRAPPED, check_argnums, check_callable, name_of
 from .autodiff import Flat
 from .linearize import linearize_flat
 from .transpose import pull_back_program
 from .vmap import Batching
 
-_WRAPPED = ("__name__", "__qualname__", "__doc__", "__module__")
-
 
 def _basis(avals: Sequence[Any]) -> list[Array]:
-    """For leaves with N elements in all: N unit vectors along a leading axis, cut into the leaves."""
+    """For leaves with N elements in all: N unit vectors along a leading axis, cut into the
+    leaves.
+    """
     total, at, parts = sum([a.size for a in avals]), 0, []
     for a in avals:
         part = np.zeros((total, a.size), a.dtype)
-        part[at:at + a.size] = np.eye(a.size, dtype=a.dtype)
+        part[at : at + a.size] = np.eye(a.size, dtype=a.dtype)
         parts.append(Array(part.reshape(total, *a.shape)))
         at += a.size
     return parts
 
 
-def _rows(size: int, compute: Callable[..., Sequence[Any]], basis: Sequence[Any], likes: Sequence[Any]) -> list[Any]:
+def _rows(
+    size: int, compute: Callable[..., Sequence[Any]], basis: Sequence[Any], likes: Sequence[Any]
+) -> list[Any]:
     """The results of a linear map on all basis vectors; the axis of the basis comes first."""
     outs = Batching(size).trace_flat(compute, [(b, 0) for b in basis])
     zeros = [full_like(like, 0) if o is ZERO else o for (o, _), like in zip(outs, likes)]
@@ -43,7 +46,9 @@ def _rows(size: int, compute: Callable[..., Sequence[Any]], basis: Sequence[Any]
 
 
 def _split(rows: Any, avals: Sequence[Any]) -> list[Any]:
-    """The leading axis of size N cut into the leaves' elements, each part with the leaf's shape in front."""
+    """The leading axis of size N cut into the leaves' elements, each part with the leaf's shape in
+    front.
+    """
     at, parts = 0, []
     for a in avals:
         parts.append(reshape(slice_in_dim(rows, at, at + a.size), (*a.shape, *rows.shape[1:])))
@@ -51,11 +56,13 @@ def _split(rows: Any, avals: Sequence[Any]) -> list[Any]:
     return parts
 
 
-def _jacobian(kind: str, fun: Callable, argnums: int | Sequence[int], has_aux: bool, blocks: Callable) -> Callable:
+def _jacobian(
+    kind: str, fun: Callable, argnums: int | Sequence[int], has_aux: bool, blocks: Callable
+) -> Callable:
     check_callable(fun, kind)
     name = name_of(fun)
 
-    @functools.wraps(fun, assigned=_WRAPPED)
+    @functools.wraps(fun, assigned=WRAPPED)
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         numbers = check_argnums(argnums, len(args), f"{kind} of {name}")
         chosen = tuple([args[n] for n in numbers])
@@ -63,8 +70,12 @@ def _jacobian(kind: str, fun: Callable, argnums: int | Sequence[int], has_aux: b
         values = [as_value(x) for x in leaves]
         for v in values:
             if not is_inexact(v.dtype):
-                raise with_user_line(TypeError(
-                    f"{kind} of {name}: derivatives are taken by floating-point or complex arguments, got {describe(v)}"))
+                raise with_user_line(
+                    TypeError(
+                        f"{kind} of {name}: derivatives are taken by floating-point or complex "
+                        f"arguments, got {describe(v)}"
+                    )
+                )
 
         def partial(*given: Any) -> Any:
             full = list(args)
@@ -75,11 +86,15 @@ def _jacobian(kind: str, fun: Callable, argnums: int | Sequence[int], has_aux: b
         flat = Flat(partial, structure, has_aux)
         with np.errstate(all="ignore"):
             outs, program, has_tangent = linearize_flat(flat, values, name)
-            for o in outs[:flat.count]:
+            for o in outs[: flat.count]:
                 if not is_inexact(typeof(o).dtype):
-                    raise with_user_line(TypeError(f"{kind} of {name}: the function returned {describe(o)}, an integer or "
-                                                   "boolean, which has no derivative"))
-            table = blocks(program, has_tangent[:flat.count], values, outs[:flat.count])
+                    raise with_user_line(
+                        TypeError(
+                            f"{kind} of {name}: the function returned {describe(o)}, an integer or "
+                            "boolean, which has no derivative"
+                        )
+                    )
+            table = blocks(program, has_tangent[: flat.count], values, outs[: flat.count])
         per_out = [tree.unflatten(structure, row) for row in table]
         if isinstance(argnums, int):
             per_out = [p[0] for p in per_out]
@@ -89,7 +104,9 @@ def _jacobian(kind: str, fun: Callable, argnums: int | Sequence[int], has_aux: b
     return jacobian_of
 
 
-def _forward_blocks(program: Any, has_tangent: Sequence[bool], values: Sequence[Any], outs: Sequence[Any]) -> list[list]:
+def _forward_blocks(
+    program: Any, has_tangent: Sequence[bool], values: Sequence[Any], outs: Sequence[Any]
+) -> list[list]:
     avals = [v.aval.strong for v in values]
     size = sum([a.size for a in avals])
 
@@ -110,7 +127,9 @@ def _forward_blocks(program: Any, has_tangent: Sequence[bool], values: Sequence[
     return table
 
 
-def _reverse_blocks(program: Any, has_tangent: Sequence[bool], values: Sequence[Any], outs: Sequence[Any]) -> list[list]:
+def _reverse_blocks(
+    program: Any, has_tangent: Sequence[bool], values: Sequence[Any], outs: Sequence[Any]
+) -> list[list]:
     out_avals = [typeof(o).strong for o in outs]
     size = sum([a.size for a in out_avals])
 
@@ -124,7 +143,8 @@ def _reverse_blocks(program: Any, has_tangent: Sequence[bool], values: Sequence[
 
 
 def jacfwd(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
-    """All first derivatives, by forward mode: one pass per input element, vectorised. For tall Jacobians.
+    """All first derivatives, by forward mode: one pass per input element, vectorised. For tall
+    Jacobians.
 
     Args:
         fun: a function of arrays or trees that returns arrays or a tree.
@@ -132,8 +152,9 @@ def jacfwd(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
         has_aux: `fun` returns (result, auxiliary data).
 
     Returns:
-        A function with the arguments of `fun` that returns, for each leaf of the result and each leaf of the chosen
-        arguments, an array of the result's axes followed by the argument's (a tree in a tree).
+        A function with the arguments of `fun` that returns, for each leaf of the result and each
+        leaf of the chosen arguments, an array of the result's axes followed by the argument's (a
+        tree in a tree).
 
     Examples:
         >>> import diffeo as dx
@@ -145,7 +166,8 @@ def jacfwd(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
 
 
 def jacrev(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
-    """All first derivatives, by reverse mode: one pass per output element, vectorised. For wide Jacobians.
+    """All first derivatives, by reverse mode: one pass per output element, vectorised. For wide
+    Jacobians.
 
     Arguments and result are those of `jacfwd`.
 
@@ -161,8 +183,8 @@ def hessian(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = Fal
     """All second derivatives: forward mode over reverse mode.
 
     Returns:
-        A function like that of `jacfwd(jacrev(fun))`; for a scalar function of one array of shape `s`, an array of
-        shape `s + s`.
+        A function like that of `jacfwd(jacrev(fun))`; for a scalar function of one array of shape
+        `s`, an array of shape `s + s`.
 
     Examples:
         >>> import diffeo as dx

@@ -7,190 +7,33 @@ import inspect
 import os
 import time
 import weakref
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..lowering import pytree, runtime
-from ..lowering.compiler import compile_program
-from ..lowering.stablehlo import lower_module
 from ..primitives.array import Array, as_value, from_buffer
-from ..primitives.control_flow import Call
 from ..primitives.core import Tracer, Value, describe, state, typeof, with_user_line
-from ..primitives.jaxpr import Jaxpr, eliminate_dead_code
+from ..primitives.jaxpr import Jaxpr
 from ..primitives.staging import StagingTracer, stage
 from ..primitives.types import SCALARS, ShapedArray, config
 from . import tree
-from .api_util import check_callable, name_of
+from .api_util import WRAPPED, check_callable, name_of
 from .interpreter import Boxed
+from .stages import Lowered, ShapeDtypeStruct, Traced, aval_of
 
 flatten = pytree.flatten
 pytree.plain_leaf_types.update((Array, Boxed, StagingTracer))
-
-
-class ShapeDtypeStruct:
-    """The shape and dtype of an array without its numbers: an argument of `eval_shape`, `jit(f).lower` and others.
-
-    Examples:
-        >>> ShapeDtypeStruct((2, 3), "float64")
-        ShapeDtypeStruct((2, 3), float64)
-    """
-
-    __slots__ = ("aval",)
-
-    def __init__(self, shape: Sequence[int], dtype: Any, weak_type: bool = False):
-        self.aval = ShapedArray(tuple(shape), np.dtype(dtype), weak_type)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The size of each axis."""
-        return self.aval.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The type of the elements."""
-        return self.aval.dtype
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return self.aval.ndim
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ShapeDtypeStruct) and other.aval is self.aval
-
-    def __hash__(self) -> int:
-        return hash(self.aval)
-
-    def __repr__(self) -> str:
-        return f"ShapeDtypeStruct({self.shape}, {self.dtype})"
-
-
-def aval_of(x: Any) -> ShapedArray:
-    """The type of an argument: an array, a number, or a `ShapeDtypeStruct`."""
-    if type(x) is ShapeDtypeStruct:
-        return x.aval
-    return typeof(x)
-
-
-class Traced:
-    """A function traced for one signature: its program and the structure of its result.
-
-    Attributes:
-        jaxpr: the program, a `Jaxpr`.
-        seconds: how long tracing took.
-    """
-
-    def __init__(self, jaxpr: Jaxpr, in_tree: Any, out_tree: Any, seconds: float):
-        self.jaxpr, self.in_tree, self.out_tree, self.seconds = jaxpr, in_tree, out_tree, seconds
-        self._program: Compiled | None = None
-        self._call: Call | None = None
-
-    def lower(self) -> Lowered:
-        """Write the program as StableHLO."""
-        start = time.perf_counter()
-        jaxpr = eliminate_dead_code(self.jaxpr)
-        text = lower_module(jaxpr)
-        return Lowered(self, jaxpr, text, time.perf_counter() - start)
-
-    @property
-    def compiled(self) -> Compiled:
-        """The compiled program; made when it is first asked for."""
-        if self._program is None:
-            self._program = self.lower().compile()
-        return self._program
-
-    @property
-    def call(self) -> Call:
-        """The primitive that stands for the function inside other transformations."""
-        if self._call is None:
-            self._call = Call(self.jaxpr.closed_over())
-        return self._call
-
-    def __repr__(self) -> str:
-        return f"<Traced {self.jaxpr.name}: {len(self.jaxpr.eqns)} equations>"
-
-
-class Lowered:
-    """A function written as StableHLO for one signature.
-
-    Attributes:
-        seconds: how long lowering took.
-    """
-
-    def __init__(self, traced: Traced, jaxpr: Jaxpr, text: str, seconds: float):
-        self.traced, self.jaxpr, self.seconds = traced, jaxpr, seconds
-        self._text = text
-
-    def as_text(self) -> str:
-        """The StableHLO module."""
-        return self._text
-
-    def compile(self) -> Compiled:
-        """Compile it with XLA, or find it in the cache of programs."""
-        start = time.perf_counter()
-        avals = [v.aval for v in (*self.jaxpr.const_vars, *self.jaxpr.in_vars)]
-        executable = compile_program(self._text, avals, self.jaxpr.out_avals)
-        return Compiled(self, executable, time.perf_counter() - start)
-
-    def __repr__(self) -> str:
-        return f"<Lowered {self.jaxpr.name}: {self._text.count(chr(10))} lines of StableHLO>"
-
-
-class Compiled:
-    """A function compiled for one signature. Call it with arguments of exactly these types.
-
-    Attributes:
-        seconds: how long compiling took (next to nothing if the cache had the program).
-    """
-
-    def __init__(self, lowered: Lowered, executable: Any, seconds: float):
-        self.lowered, self.executable, self.seconds = lowered, executable, seconds
-        self.constants = [as_value(c).buffer for c in lowered.jaxpr.consts]
-        self.out_tree = lowered.traced.out_tree
-        #: What the dispatch of `Jitted` needs, in one tuple.
-        self.entry = (*executable.parts, self.constants, lowered.jaxpr.out_avals, self.out_tree.unflatten)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        leaves, structure = tree.flatten((args, kwargs))
-        expected = self.lowered.jaxpr.in_avals
-        if structure != self.lowered.traced.in_tree:
-            difference = tree.first_difference(self.lowered.traced.in_tree, structure)
-            raise with_user_line(TypeError(f"compiled for arguments of another structure: {difference}"))
-        values = [as_value(x) for x in leaves]
-        for value, aval in zip(values, expected):
-            if isinstance(value, Tracer) or value.aval is not aval:
-                raise with_user_line(TypeError(
-                    f"compiled for {aval}, called with {describe(value)}; a compiled function takes concrete arrays of "
-                    "exactly the types it was lowered for: call the jit function for others"))
-        return self.run([v.buffer for v in values])
-
-    def run(self, buffers: list[Any]) -> Any:
-        """The result for device buffers of the arguments' leaves."""
-        outs = self.executable.execute(self.constants + buffers)
-        return self.out_tree.unflatten([from_buffer(b, a) for b, a in zip(outs, self.lowered.jaxpr.out_avals)])
-
-    def as_text(self) -> str:
-        """The program as XLA optimised it."""
-        return self.executable.as_text()
-
-    def cost_analysis(self) -> dict[str, float]:
-        """XLA's estimate of the work: "flops", "bytes accessed" and others."""
-        return self.executable.cost_analysis()
-
-    def memory_analysis(self) -> dict[str, int]:
-        """Bytes of argument, output, temporary and other memory."""
-        return self.executable.memory_analysis()
-
-    def __repr__(self) -> str:
-        return f"<Compiled {self.lowered.jaxpr.name} for {self.lowered.jaxpr.in_avals}>"
 
 
 _instances: weakref.WeakSet = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    """The threads of the runtime do not exist in a forked child: only the slow path looks for that."""
+    """The threads of the runtime do not exist in a forked child: only the slow path looks for
+    that.
+    """
     for instance in list(_instances):
         instance.fast.clear()
 
@@ -238,7 +81,9 @@ class Jitted:
     def slow_call(self, args: tuple, kwargs: dict, key: Any = None) -> Any:
         """Any call: static arguments, tracers, the first call of a signature."""
         traced, leaves = self.trace_leaves(args, kwargs)
-        if not state.trace.eager or any([isinstance(x, Tracer) for x in (*leaves, *traced.jaxpr.consts)]):
+        if not state.trace.eager or any(
+            [isinstance(x, Tracer) for x in (*leaves, *traced.jaxpr.consts)]
+        ):
             outs = traced.call.bind(*traced.jaxpr.consts, *[as_value(x) for x in leaves])
             return tree.unflatten(traced.out_tree, outs)
         compiled = traced.compiled
@@ -247,7 +92,9 @@ class Jitted:
         return compiled.run([as_value(x).buffer for x in leaves])
 
     def trace_leaves(self, args: tuple, kwargs: dict) -> tuple[Traced, list[Any]]:
-        """The program for these arguments, from the cache or traced now, and the arguments' leaves."""
+        """The program for these arguments, from the cache or traced now, and the arguments'
+        leaves.
+        """
         dynamic, static = self.partition(args, kwargs)
         leaves, structure = tree.flatten(dynamic)
         avals = tuple([self.check_leaf(x, i, dynamic) for i, x in enumerate(leaves)])
@@ -258,7 +105,8 @@ class Jitted:
             raise self.unhashable(args, kwargs) from None
         if found is None:
             found = self.stage(structure, avals, static)
-            # A program with tracers of outer transformations among its constants serves this call only.
+            # A program with tracers of outer transformations among its constants serves this call
+            # only.
             if not any([isinstance(c, Tracer) for c in found.jaxpr.consts]):
                 self.cache[key] = found
         return found, leaves
@@ -288,7 +136,11 @@ class Jitted:
         """The dynamic arguments, and the static ones with their places."""
         if not self.static:
             return (args, kwargs), ()
-        places = sorted({n % len(args) if n < 0 else n for n in self.argnums if n < len(args)}) if args else []
+        places = (
+            sorted({n % len(args) if n < 0 else n for n in self.argnums if n < len(args)})
+            if args
+            else []
+        )
         static = [(n, args[n]) for n in places]
         static += [(k, kwargs[k]) for k in sorted(kwargs) if k in self.argnames]
         dynamic = tuple([a for i, a in enumerate(args) if i not in places])
@@ -301,9 +153,13 @@ class Jitted:
         except TypeError:
             path = tree.leaves_with_path(dynamic)[index][0]
             kind = "keyword argument" if path[0].idx else "argument"
-            raise with_user_line(TypeError(
-                f"jit of {self.name}: {kind} {tree.keystr(path[1:])} is {describe(x)}, which is neither an array nor a "
-                "number; mark the argument static with static_argnums or static_argnames if the program depends on it")
+            raise with_user_line(
+                TypeError(
+                    f"jit of {self.name}: {kind} {tree.keystr(path[1:])} is {describe(x)}, "
+                    "which is neither an array nor a "
+                    "number; mark the argument static with static_argnums or static_argnames if "
+                    "the program depends on it"
+                )
             ) from None
 
     def unhashable(self, args: tuple, kwargs: dict) -> Exception:
@@ -313,11 +169,18 @@ class Jitted:
             try:
                 hash(value)
             except TypeError:
-                return with_user_line(ValueError(
-                    f"jit of {self.name}: the static argument {where!r} is {describe(value)}, which has no hash; static "
-                    "arguments are keys of the cache of programs: pass a tuple instead of a list, a frozen dataclass "
-                    "instead of a dict, or let an array be an ordinary argument"))
-        return with_user_line(TypeError(f"jit of {self.name}: the arguments' structure has no hash"))
+                return with_user_line(
+                    ValueError(
+                        f"jit of {self.name}: the static argument {where!r} is "
+                        f"{describe(value)}, which has no hash; static "
+                        "arguments are keys of the cache of programs: pass a tuple instead of a "
+                        "list, a frozen dataclass "
+                        "instead of a dict, or let an array be an ordinary argument"
+                    )
+                )
+        return with_user_line(
+            TypeError(f"jit of {self.name}: the arguments' structure has no hash")
+        )
 
     def trace(self, *args: Any, **kwargs: Any) -> Traced:
         """Trace for arguments (or `ShapeDtypeStruct`s) like these."""
@@ -330,7 +193,9 @@ class Jitted:
     def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Shapes and dtypes of the result, without computing it."""
         traced = self.trace(*args, **kwargs)
-        return tree.unflatten(traced.out_tree, [ShapeDtypeStruct(a.shape, a.dtype) for a in traced.jaxpr.out_avals])
+        return tree.unflatten(
+            traced.out_tree, [ShapeDtypeStruct(a.shape, a.dtype) for a in traced.jaxpr.out_avals]
+        )
 
     def clear_cache(self) -> None:
         """Forget all traced and compiled programs of this function."""
@@ -345,7 +210,9 @@ class Jitted:
 
 
 def _host_arguments(leaves: Sequence[Any]) -> tuple[list, list] | None:
-    """Types and buffers of leaves that may be NumPy arrays and Python scalars; None if others are among them."""
+    """Types and buffers of leaves that may be NumPy arrays and Python scalars; None if others are
+    among them.
+    """
     avals, buffers = [], []
     for x in leaves:
         if type(x) is Array:
@@ -372,32 +239,47 @@ def check_output(out: Any, index: int, result: Any, name: str) -> Any:
         return as_value(out)
     except TypeError:
         path = tree.keystr(tree.leaves_with_path(result)[index][0])
-        raise with_user_line(TypeError(
-            f"{name} returned {describe(out)}{f' at {path}' if path else ''}; a traced function returns arrays, numbers, "
-            "or trees of them")) from None
+        raise with_user_line(
+            TypeError(
+                f"{name} returned {describe(out)}{f' at {path}' if path else ''}; a traced "
+                "function returns arrays, numbers, "
+                "or trees of them"
+            )
+        ) from None
 
 
 def _static(fun: Callable, argnums: Any, argnames: Any) -> tuple[tuple[int, ...], frozenset[str]]:
-    """Static arguments by position and by name; each is inferred from the other where the signature allows."""
+    """Static arguments by position and by name; each is inferred from the other where the
+    signature allows.
+    """
     numbers = () if argnums is None else (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    names = () if argnames is None else (argnames,) if isinstance(argnames, str) else tuple(argnames)
+    names = (
+        () if argnames is None else (argnames,) if isinstance(argnames, str) else tuple(argnames)
+    )
     if not numbers and not names:
         return (), frozenset()
     try:
         parameters = list(inspect.signature(fun).parameters.values())
     except (TypeError, ValueError):
         return numbers, frozenset(names)
-    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    positional = [
+        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
     has_star = any([p.kind is p.VAR_POSITIONAL for p in parameters])
     has_kwargs = any([p.kind is p.VAR_KEYWORD for p in parameters])
     known = [p.name for p in parameters]
     for n in numbers:
         if not has_star and not -len(positional) <= n < len(positional):
-            raise ValueError(f"jit of {name_of(fun)}: static_argnums has {n}, but the function has the positional "
-                             f"parameters {positional}")
+            raise ValueError(
+                f"jit of {name_of(fun)}: static_argnums has {n}, but the function has the "
+                "positional "
+                f"parameters {positional}"
+            )
     for n in names:
         if not isinstance(n, str) or (n not in known and not has_kwargs):
-            raise ValueError(f"jit of {name_of(fun)}: static_argnames has {n!r}, but the parameters are {known}")
+            raise ValueError(
+                f"jit of {name_of(fun)}: static_argnames has {n!r}, but the parameters are {known}"
+            )
     if argnames is None:
         names = tuple([positional[n] for n in numbers if -len(positional) <= n < len(positional)])
     if argnums is None:
@@ -405,25 +287,34 @@ def _static(fun: Callable, argnums: Any, argnames: Any) -> tuple[tuple[int, ...]
     return numbers, frozenset(names)
 
 
-def jit(fun: Callable | None = None, *, static_argnums: int | Sequence[int] | None = None,
-        static_argnames: str | Sequence[str] | None = None) -> Any:
-    """Compile a function with XLA, once for each signature (structure, shapes and dtypes) it is called with.
+def jit(
+    fun: Callable | None = None,
+    *,
+    static_argnums: int | Sequence[int] | None = None,
+    static_argnames: str | Sequence[str] | None = None,
+) -> Any:
+    """Compile a function with XLA, once for each signature (structure, shapes and dtypes) it is
+    called with.
 
-    The function is traced: called once with tracers in place of its arguments. It must be pure, and Python control
-    flow may depend on static arguments and on shapes only. Other transformations apply to the result as to any
-    function.
+    The function is traced: called once with tracers in place of its arguments. It must be pure,
+    and Python control flow may depend on static arguments and on shapes only. Other
+    transformations apply to the result as to any function.
 
     Args:
-        fun: a function of arrays, numbers, and trees of them; without it, `jit` returns a decorator.
-        static_argnums: positions of arguments that are not traced: they may be anything with `hash` and `==`, and the
+        fun: a function of arrays, numbers, and trees of them; without it, `jit` returns a
+            decorator.
+        static_argnums: positions of arguments that are not traced: they may be anything with
+            `hash` and `==`, and the
             function is compiled anew for each value.
         static_argnames: the same by name; either is inferred from the other.
 
     Returns:
-        A function with the same arguments, and the methods `trace`, `lower`, `eval_shape` and `clear_cache`.
+        A function with the same arguments, and the methods `trace`, `lower`, `eval_shape` and
+        `clear_cache`.
 
     Raises:
-        TypeError: if `fun` is not a function; when called, if an argument is not an array or number, or the function
+        TypeError: if `fun` is not a function; when called, if an argument is not an array or
+            number, or the function
             uses a traced value where a concrete one is needed.
         ValueError: for static arguments that the function does not have or that are not hashable.
 
@@ -439,13 +330,18 @@ def jit(fun: Callable | None = None, *, static_argnums: int | Sequence[int] | No
         Array(9.)
     """
     if fun is None:
-        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames)
+        return functools.partial(
+            jit, static_argnums=static_argnums, static_argnames=static_argnames
+        )
     check_callable(fun, "jit")
     return Jitted(fun, static_argnums, static_argnames)
 
 
-def make_jaxpr(fun: Callable, static_argnums: int | Sequence[int] | None = None) -> Callable[..., Jaxpr]:
-    """A function that returns the program of `fun` for arguments (or `ShapeDtypeStruct`s) like those it gets.
+def make_jaxpr(
+    fun: Callable, static_argnums: int | Sequence[int] | None = None
+) -> Callable[..., Jaxpr]:
+    """A function that returns the program of `fun` for arguments (or `ShapeDtypeStruct`s) like
+    those it gets.
 
     Examples:
         >>> import diffeo as dx
@@ -454,7 +350,7 @@ def make_jaxpr(fun: Callable, static_argnums: int | Sequence[int] | None = None)
     """
     check_callable(fun, "make_jaxpr")
 
-    @functools.wraps(fun, assigned=("__name__", "__qualname__", "__doc__", "__module__"))
+    @functools.wraps(fun, assigned=WRAPPED)
     def made(*args: Any, **kwargs: Any) -> Jaxpr:
         return Jitted(fun, static_argnums, None).trace(*args, **kwargs).jaxpr
 
@@ -462,7 +358,8 @@ def make_jaxpr(fun: Callable, static_argnums: int | Sequence[int] | None = None)
 
 
 def eval_shape(fun: Callable, *args: Any, **kwargs: Any) -> Any:
-    """Shapes and dtypes of `fun(*args, **kwargs)` as `ShapeDtypeStruct`s, without computing anything.
+    """Shapes and dtypes of `fun(*args, **kwargs)` as `ShapeDtypeStruct`s, without computing
+    anything.
 
     Examples:
         >>> import diffeo as dx
@@ -471,4 +368,3 @@ def eval_shape(fun: Callable, *args: Any, **kwargs: Any) -> Any:
     """
     check_callable(fun, "eval_shape")
     return Jitted(fun, None, None).eval_shape(*args, **kwargs)
-

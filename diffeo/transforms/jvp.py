@@ -1,10 +1,13 @@
-"""JVP: forward-mode differentiation. The value is a pair (primal, tangent); a tangent may be `ZERO`."""
+"""JVP: forward-mode differentiation. The value is a pair (primal, tangent); a tangent may be
+`ZERO`.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from ..primitives.core import ZERO, Primitive, state, typeof, user_source
+from ..primitives.core import ZERO, state, typeof, user_source
 from ..primitives.types import ShapedArray
 from .interpreter import Boxed, Interpreter
 
@@ -12,7 +15,8 @@ from .interpreter import Boxed, Interpreter
 class JVP(Interpreter):
     """Propagates tangents. Values without a tangent are not wrapped, so they cost nothing.
 
-    `outer` processes what depends on no tangent: the parent, or, in linearization, the parent's parent.
+    `outer` processes what depends on no tangent: the parent, or, in linearization, the parent's
+    parent.
     """
 
     def __init__(self, parent: Any = None, outer: Any = None, function_name: str = ""):
@@ -51,7 +55,7 @@ class JVP(Interpreter):
             self.parent = self.outer = state.trace
         return super().trace_flat(fun, values)
 
-    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
+    def process(self, primitive: Any, args: Sequence[Any]) -> Any:
         primals: list[Any] = []
         tangents: list[Any] = []
         owned = False
@@ -72,7 +76,9 @@ class JVP(Interpreter):
             state.source = user_source()
         try:
             if primitive.compiled:
-                return [self.wrap(v) for v in primitive.interpret(self, list(zip(primals, tangents)))]  # type: ignore
+                return [
+                    self.wrap(v) for v in primitive.interpret(self, list(zip(primals, tangents)))
+                ]  # type: ignore
             out, tangent = primitive.jvp(primals, tangents)
         finally:
             state.trace, state.source = before, source
@@ -81,9 +87,12 @@ class JVP(Interpreter):
         return out if tangent is ZERO else Boxed(self, (out, tangent))
 
 
-def jvp_flat(fun: Callable[..., Sequence[Any]], primals: Sequence[Any], tangents: Sequence[Any],
-             name: str = "") -> tuple[list[Any], list[Any]]:
+def jvp_flat(
+    fun: Callable[..., Sequence[Any]],
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    name: str = "",
+) -> tuple[list[Any], list[Any]]:
     """Results and tangents (`ZERO` where there is none) of a function of arrays."""
     outs = JVP(function_name=name).trace_flat(fun, list(zip(primals, tangents)))
     return [o for o, _ in outs], [t for _, t in outs]
-

@@ -1,12 +1,14 @@
 """Linearize: JVP whose tangents are the inputs of a program that is being written.
 
-The primal computation runs in the surrounding context; the `TangentTrace` beneath the JVP records what is done to
-tangents, with everything else as constants (residuals). Nothing else is needed: one derivative rule per primitive.
+The primal computation runs in the surrounding context; the `TangentTrace` beneath the JVP records
+what is done to tangents, with everything else as constants (residuals). Nothing else is needed:
+one derivative rule per primitive.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..primitives.array import Array
 from ..primitives.core import ZERO, state, typeof
@@ -15,9 +17,12 @@ from ..primitives.staging import TangentTrace
 from .jvp import JVP
 
 
-def linearize_flat(fun: Callable[..., Sequence[Any]], primals: Sequence[Any],
-                   name: str = "") -> tuple[list[Any], Jaxpr, list[bool]]:
-    """-> (results, tangent program, which results have a tangent); the program has the results that do."""
+def linearize_flat(
+    fun: Callable[..., Sequence[Any]], primals: Sequence[Any], name: str = ""
+) -> tuple[list[Any], Jaxpr, list[bool]]:
+    """-> (results, tangent program, which results have a tangent); the program has the results
+    that do.
+    """
     outer = state.trace
     recorder = TangentTrace(outer, name)
     inputs = [recorder.input((p.aval if type(p) is Array else typeof(p)).strong) for p in primals]

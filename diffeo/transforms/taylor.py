@@ -1,18 +1,20 @@
 """Taylor mode: the value is a power series, and the rules are derived from the jvp rules.
 
-Linear primitives act on each coefficient, bilinear ones by Cauchy's product. For anything else, y(t) = f(x(t)) solves
-y' = jvp(f)(x, x'): coefficient k of y is coefficient k-1 of the tangent rule, evaluated in series arithmetic, divided
-by k. Series are lazy and remembered per (primitive, operands), so rules that lead back to each other (sin and cos) or
-to their own result (exp, tanh) end, and every coefficient is computed once. So each primitive with a derivative has
-derivatives of every order, at a cost polynomial in the order.
+Linear primitives act on each coefficient, bilinear ones by Cauchy's product. For anything else,
+y(t) = f(x(t)) solves y' = jvp(f)(x, x'): coefficient k of y is coefficient k-1 of the tangent
+rule, evaluated in series arithmetic, divided by k. Series are lazy and remembered per (primitive,
+operands), so rules that lead back to each other (sin and cos) or to their own result (exp, tanh)
+end, and every coefficient is computed once. So each primitive with a derivative has derivatives of
+every order, at a cost polynomial in the order.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from ..primitives.core import ZERO, Primitive, describe, state, typeof, with_user_line
 from ..primitives.array import as_value
+from ..primitives.core import ZERO, Primitive, describe, state, typeof, with_user_line
 from ..primitives.elementwise import add, div, mul
 from ..primitives.families import full_like
 from ..primitives.structural import convert_element_type
@@ -23,7 +25,9 @@ from .interpreter import Boxed, Interpreter
 
 
 class Series:
-    """A power series whose coefficients are computed when asked for, in order, and kept; `ZERO` is one, too."""
+    """A power series whose coefficients are computed when asked for, in order, and kept; `ZERO` is
+    one, too.
+    """
 
     __slots__ = ("coefficients", "compute")
 
@@ -75,7 +79,9 @@ class Taylor(Interpreter):
 
     def split(self, value: Series) -> tuple[Sequence[Any], tuple[bool, ...]]:
         coefficients = [value[k] for k in range(self.order + 1)]
-        return [c for c in coefficients if c is not ZERO], tuple([c is not ZERO for c in coefficients])
+        return [c for c in coefficients if c is not ZERO], tuple(
+            [c is not ZERO for c in coefficients]
+        )
 
     def build(self, static: tuple[bool, ...], arrays: Sequence[Any]) -> Series:
         given = iter(arrays)
@@ -91,7 +97,7 @@ class Taylor(Interpreter):
         self.memo, self.inside_rule = {}, False
         return super().trace_flat(fun, values)
 
-    # -- Rules ------------------------------------------------------------------------------------------------
+    # -- Rules --
 
     def rule(self, primitive: Primitive, values: Sequence[Series]) -> Any:
         # Constants are told apart by their array, as they are lifted anew at each use.
@@ -102,10 +108,11 @@ class Taylor(Interpreter):
         out = self.derive(primitive, values)
         self.memo[key] = out, values  # the operands are kept so that no id is used again
         if not self.inside_rule:
-            # The user's operations are computed at once, order by order, so that recursion stays shallow.
+            # The user's operations are computed at once, order by order, so that recursion stays
+            # shallow.
             for series in out if primitive.multiple_results else (out,):
                 for k in range(self.order + 1):
-                    series[k]  # noqa: B018
+                    series[k]
                 series.compute = None
         return out
 
@@ -117,9 +124,16 @@ class Taylor(Interpreter):
             return special
         if hasattr(primitive, "linear_part"):
             out = primitive.bind(*first)
-            return self.linear(primitive, values, out) if is_inexact(typeof(out).dtype) else Series([out])
+            return (
+                self.linear(primitive, values, out)
+                if is_inexact(typeof(out).dtype)
+                else Series([out])
+            )
         if primitive.bilinear:
-            return Series([primitive.bind(*first)], lambda k: self.cauchy(primitive.bind, *values, k))
+            return Series(
+                [primitive.bind(*first)],
+                lambda k: self.cauchy(primitive.bind, values[0], values[1], k),
+            )
         out = primitive.bind(*first)
         outs = out if primitive.multiple_results else [out]
         tangents: list[Series] = []
@@ -129,8 +143,12 @@ class Taylor(Interpreter):
                 tangents.extend(self.tangent_series(primitive, values))
             return self.divide(tangents[i][k - 1], k)
 
-        made = [Series([o], lambda k, i=i: coefficient(i, k)) if is_inexact(typeof(o).dtype) else Series([o])
-                for i, o in enumerate(outs)]
+        made = [
+            Series([o], lambda k, i=i: coefficient(i, k))
+            if is_inexact(typeof(o).dtype)
+            else Series([o])
+            for i, o in enumerate(outs)
+        ]
         return made if primitive.multiple_results else made[0]
 
     def linear(self, primitive: Any, values: Sequence[Series], out: Any) -> Series:
@@ -142,6 +160,7 @@ class Taylor(Interpreter):
             if all([p is ZERO for p in parts]):
                 return ZERO
             return self.in_parent(lambda: primitive.linear_part(first, parts))
+
         return Series([out], coefficient)
 
     def cauchy(self, product: Callable, x: Series, y: Series, k: int, start: int = 0) -> Any:
@@ -156,12 +175,14 @@ class Taylor(Interpreter):
 
     def quotient(self, x: Series, y: Series) -> Series:
         """x / y by the recurrence q[k] = (x[k] - sum over i of y[i] q[k-i], i >= 1) / y[0]."""
+
         def coefficient(k: int) -> Any:
-            rest = self.cauchy(mul.bind, y, q, k, 1)
-            top = x[k]
+            rest: Any = self.cauchy(mul.bind, y, q, k, 1)
+            top: Any = x[k]
             if rest is not ZERO:
-                top = self.in_parent(lambda: -rest if top is ZERO else top - rest)  # type: ignore[operator]
+                top = self.in_parent(lambda: -rest if top is ZERO else top - rest)
             return ZERO if top is ZERO else self.in_parent(lambda: div.bind(top, y[0]))
+
         q = Series([self.in_parent(lambda: div.bind(x[0], y[0]))], coefficient)
         return q
 
@@ -183,12 +204,16 @@ class Taylor(Interpreter):
         first = x[1]
         if first is ZERO:  # the first coefficient gives a series its type
             first = self.in_parent(lambda: full_like(x[0], 0))
-        return Series([first], lambda k: self.scale(x[k + 1], k + 1) if k + 1 <= self.order else ZERO)
+        return Series(
+            [first], lambda k: self.scale(x[k + 1], k + 1) if k + 1 <= self.order else ZERO
+        )
 
-    # -- Arithmetic of coefficients, in the surrounding context ---------------------------------------------------
+    # -- Arithmetic of coefficients, in the surrounding context --
 
     def in_parent(self, compute: Callable[[], Any]) -> Any:
-        """Run in the context outside of this transformation, wherever a coefficient happens to be asked for."""
+        """Run in the context outside of this transformation, wherever a coefficient happens to be
+        asked for.
+        """
         before, state.trace = state.trace, self.parent
         try:
             return compute()
@@ -219,15 +244,21 @@ def _identity(value: Series) -> Any:
     return (type(x), x) if type(x) in SCALARS else ("constant", id(x))
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def _check_order(order: Any) -> None:
     if not isinstance(order, int) or isinstance(order, bool) or order < 0:
-        raise with_user_line(ValueError(f"the order of a Taylor series is a whole number >= 0, got {describe(order)}"))
+        raise with_user_line(
+            ValueError(
+                f"the order of a Taylor series is a whole number >= 0, got {describe(order)}"
+            )
+        )
 
 
-def taylor(fun: Callable, primals: Sequence[Any], directions: Sequence[Any], order: int) -> list[Any]:
+def taylor(
+    fun: Callable, primals: Sequence[Any], directions: Sequence[Any], order: int
+) -> list[Any]:
     """Normalised Taylor coefficients of `fun(primals + t * directions)` in t, at t = 0.
 
     Args:
@@ -237,12 +268,13 @@ def taylor(fun: Callable, primals: Sequence[Any], directions: Sequence[Any], ord
         order: the highest coefficient wanted, >= 0.
 
     Returns:
-        A list of `order + 1` trees like the result of `fun`: the value, the first derivative, half the second, ...
-        (coefficient k is the k-th derivative divided by k!).
+        A list of `order + 1` trees like the result of `fun`: the value, the first derivative, half
+        the second, ... (coefficient k is the k-th derivative divided by k!).
 
     Raises:
         ValueError: for a negative order.
-        TypeError: if directions do not fit their primals, or a primal is not floating-point or complex.
+        TypeError: if directions do not fit their primals, or a primal is not floating-point or
+            complex.
 
     Examples:
         >>> import diffeo as dx
@@ -254,8 +286,12 @@ def taylor(fun: Callable, primals: Sequence[Any], directions: Sequence[Any], ord
     leaves, structure = tree.flatten(tuple(primals))
     moves, other = tree.flatten(tuple(directions))
     if other != structure:
-        raise with_user_line(TypeError("taylor: the directions must have the structure of the primals: "
-                                       f"{tree.first_difference(structure, other)}"))
+        raise with_user_line(
+            TypeError(
+                "taylor: the directions must have the structure of the primals: "
+                f"{tree.first_difference(structure, other)}"
+            )
+        )
     interpreter = Taylor(order, name_of(fun))
     out_structure: Any = None
 
@@ -273,15 +309,22 @@ def _line(x: Any, direction: Any, order: int) -> Series:
     """The series of a point moving along a direction."""
     x, v = as_value(x), as_value(direction)
     if not is_inexact(x.dtype):
-        raise with_user_line(TypeError(f"taylor: expands in floating-point or complex arguments, got {describe(x)}"))
+        raise with_user_line(
+            TypeError(f"taylor: expands in floating-point or complex arguments, got {describe(x)}")
+        )
     if v.shape != x.shape or not (v.weak_type or v.dtype == x.dtype):
-        raise with_user_line(TypeError(
-            f"taylor: a direction must have the shape and dtype of its primal, got {describe(v)} for {describe(x)}"))
+        raise with_user_line(
+            TypeError(
+                "taylor: a direction must have the shape and dtype of its primal, got "
+                f"{describe(v)} for {describe(x)}"
+            )
+        )
     return Series([x, convert_element_type(v, x.dtype)] if order else [x])
 
 
 def derivatives(fun: Callable, x: Any, order: int) -> list[Any]:
-    """`[f(x), f'(x), ..., f^(order)(x)]` of a function of one real or complex number, in one Taylor pass.
+    """`[f(x), f'(x), ..., f^(order)(x)]` of a function of one real or complex number, in one
+    Taylor pass.
 
     Args:
         fun: a function of a scalar that returns an array or a tree of arrays.
@@ -299,9 +342,13 @@ def derivatives(fun: Callable, x: Any, order: int) -> list[Any]:
     """
     x = as_value(x)
     if x.shape:
-        raise with_user_line(TypeError(
-            f"derivatives: expects a function of one number, got a point of shape {x.shape}; use vmap for many points, "
-            "taylor for derivatives along a direction"))
+        raise with_user_line(
+            TypeError(
+                "derivatives: expects a function of one number, got a point of shape "
+                f"{x.shape}; use vmap for many points, "
+                "taylor for derivatives along a direction"
+            )
+        )
     coefficients = taylor(fun, (x,), (full_like(x, 1),), order)
     factorial = 1.0
     out = []
@@ -309,4 +356,3 @@ def derivatives(fun: Callable, x: Any, order: int) -> list[Any]:
         factorial *= max(k, 1)
         out.append(c if k < 2 else tree.map(lambda a, n=factorial: a * n, c))
     return out
-

@@ -1,8 +1,12 @@
-"""Transpose: walk a linear program backward, from cotangents of its results to cotangents of its inputs."""
+"""Transpose: walk a linear program backward, from cotangents of its results to cotangents of its
+inputs.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from ..primitives.core import ZERO, LinearInput, state
 from ..primitives.elementwise import add
@@ -11,9 +15,11 @@ from ..primitives.staging import stage
 
 
 def backward_pass(jaxpr: Jaxpr, values: dict[Var, Any], cts: Sequence[Any]) -> list[Any]:
-    """Cotangents of the inputs that are not in `values`, which holds the operands that are not linear.
+    """Cotangents of the inputs that are not in `values`, which holds the operands that are not
+    linear.
 
-    Equations that depend on no linear input are evaluated first. A cotangent is `ZERO` if nothing arrives.
+    Equations that depend on no linear input are evaluated first. A cotangent is `ZERO` if nothing
+    arrives.
     """
     before, trace = state.source, state.trace
     linear: set[Var] = {v for v in jaxpr.in_vars if v not in values}
@@ -26,7 +32,9 @@ def backward_pass(jaxpr: Jaxpr, values: dict[Var, Any], cts: Sequence[Any]) -> l
                 todo.append(eqn)
             else:
                 state.source = eqn.source
-                out = trace.process(eqn.primitive, [values[v] if type(v) is Var else v.value for v in eqn.inputs])
+                out = trace.process(
+                    eqn.primitive, [values[v] if type(v) is Var else v.value for v in eqn.inputs]
+                )
                 values.update(zip(eqn.outs, out if eqn.primitive.multiple_results else [out]))
     finally:
         state.source = before
@@ -34,9 +42,16 @@ def backward_pass(jaxpr: Jaxpr, values: dict[Var, Any], cts: Sequence[Any]) -> l
     return pull_back(todo, inputs, outs, cts, values)
 
 
-def pull_back(eqns: Sequence[Eqn], inputs: Sequence[Var], outs: Sequence[Any], cts: Sequence[Any],
-              values: dict[Var, Any] = {}) -> list[Any]:  # noqa: B006  (never written to)
-    """Cotangents of `inputs` from those of `outs`: every variable is linear but those in `values`."""
+def pull_back(
+    eqns: Sequence[Eqn],
+    inputs: Sequence[Var],
+    outs: Sequence[Any],
+    cts: Sequence[Any],
+    values: Mapping[Var, Any] = MappingProxyType({}),
+) -> list[Any]:
+    """Cotangents of `inputs` from those of `outs`: every variable is linear but those in
+    `values`.
+    """
     before = state.source
     found: dict[Any, Any] = {}
     for v, ct in zip(outs, cts):
@@ -45,15 +60,20 @@ def pull_back(eqns: Sequence[Eqn], inputs: Sequence[Var], outs: Sequence[Any], c
     try:
         for eqn in reversed(eqns):
             primitive: Any = eqn.primitive
-            args = [v.value if type(v) is not Var else values[v] if v in values else LinearInput(v.aval)
-                    for v in eqn.inputs]
+            args = [
+                v.value if type(v) is not Var else values[v] if v in values else LinearInput(v.aval)
+                for v in eqn.inputs
+            ]
             if primitive.multiple_results:
                 out_cts = [found.pop(v, ZERO) for v in eqn.outs]
                 if all([ct is ZERO for ct in out_cts]):
                     continue
                 state.source = eqn.source
-                in_cts = (primitive.transpose_with(transpose_jaxpr, out_cts, args) if primitive.compiled
-                          else primitive.transpose(out_cts, *args))
+                in_cts = (
+                    primitive.transpose_with(transpose_jaxpr, out_cts, args)
+                    if primitive.compiled
+                    else primitive.transpose(out_cts, *args)
+                )
             else:
                 ct = found.pop(eqn.outs[0], ZERO)
                 if ct is ZERO:
@@ -68,9 +88,12 @@ def pull_back(eqns: Sequence[Eqn], inputs: Sequence[Var], outs: Sequence[Any], c
     return [found.get(v, ZERO) for v in inputs]
 
 
-def transpose_jaxpr(jaxpr: Jaxpr, linear: tuple[bool, ...],
-                    zero_cts: tuple[bool, ...]) -> tuple[Jaxpr, Sequence[Any], list[bool]]:
-    """The program from residuals and cotangents to cotangents -> (jaxpr, consts, which cotangents are ZERO)."""
+def transpose_jaxpr(
+    jaxpr: Jaxpr, linear: tuple[bool, ...], zero_cts: tuple[bool, ...]
+) -> tuple[Jaxpr, Sequence[Any], list[bool]]:
+    """The program from residuals and cotangents to cotangents -> (jaxpr, consts, which cotangents
+    are ZERO).
+    """
     key = ("transpose", linear, zero_cts)
     if key in jaxpr.memo:
         return jaxpr.memo[key]
@@ -79,13 +102,15 @@ def transpose_jaxpr(jaxpr: Jaxpr, linear: tuple[bool, ...],
 
     def transposed(*args: Any) -> Sequence[Any]:
         nonlocal zero_outs
-        given = iter(args[len(residuals):])
+        given = iter(args[len(residuals) :])
         cts = [ZERO if zero else next(given) for zero in zero_cts]
         outs = backward_pass(jaxpr, dict(zip(residuals, args)), cts)
         zero_outs = [o is ZERO for o in outs]
         return [o for o in outs if o is not ZERO]
 
-    avals = [v.aval for v in residuals] + [v.aval for v, zero in zip(jaxpr.outs, zero_cts) if not zero]
+    avals = [v.aval for v in residuals] + [
+        v.aval for v, zero in zip(jaxpr.outs, zero_cts) if not zero
+    ]
     staged = stage(transposed, [a.strong for a in avals], jaxpr.name)
     result = jaxpr.memo[key] = staged.closed_over(), staged.consts, zero_outs
     return result

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..primitives.array import as_value
 from ..primitives.core import Primitive, describe, typeof, with_user_line
 from ..primitives.structural import batch_at_front, move_axis
 from ..primitives.types import ShapedArray
 from . import tree
-from .api_util import check_callable, name_of
+from .api_util import WRAPPED, check_callable, name_of
 from .interpreter import Boxed, Interpreter
 
 
@@ -40,28 +41,33 @@ class Batching(Interpreter):
 
     def aval(self, value: tuple[Any, int | None]) -> ShapedArray:
         aval, dim = typeof(value[0]), value[1]
-        return aval if dim is None else aval.update(aval.shape[:dim] + aval.shape[dim + 1:])
+        return aval if dim is None else aval.update(aval.shape[:dim] + aval.shape[dim + 1 :])
 
     def key(self) -> int:
         return self.size
 
     def describe(self) -> str:
-        return f"vmap of {self.function_name or 'a function'}, which stands for all {self.size} rows at once"
+        name = self.function_name or "a function"
+        return f"vmap of {name}, which stands for all {self.size} rows at once"
 
     def rule(self, primitive: Primitive, values: Sequence[Any]) -> Any:
         out, dim = primitive.batch(self.size, [v[0] for v in values], [v[1] for v in values])
         return list(zip(out, dim)) if primitive.multiple_results else (out, dim)
 
 
-def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int | None = None) -> Callable:
+def vmap(
+    fun: Callable, in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int | None = None
+) -> Callable:
     """Vectorise a function: apply it to every slice of its arguments along an axis.
 
     Args:
         fun: a function of arrays or trees of arrays.
-        in_axes: which axis of the arguments to map over: an integer, None (the argument is shared), or a tuple (or
-            list) with an entry per positional argument, each of which may be a tree that is a prefix of the
-            argument's. Keyword arguments are mapped over their axis 0.
-        out_axes: where the mapped axis stands in the results: an integer, None for results that do not depend on
+        in_axes: which axis of the arguments to map over: an integer, None (the argument is
+            shared), or a tuple (or
+            list) with an entry per positional argument, each of which may be a tree that is a
+            prefix of the argument's. Keyword arguments are mapped over their axis 0.
+        out_axes: where the mapped axis stands in the results: an integer, None for results that do
+            not depend on
             it, or a tree that is a prefix of the result.
         axis_size: the number of rows; needed only if nothing is mapped.
 
@@ -69,7 +75,8 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int |
         A function of the same arguments with the mapped axes added.
 
     Raises:
-        ValueError: if the sizes of the mapped axes differ, an axis does not exist, or nothing is mapped; if
+        ValueError: if the sizes of the mapped axes differ, an axis does not exist, or nothing is
+            mapped; if
             `out_axes` is None for a result that is mapped.
 
     Examples:
@@ -84,12 +91,16 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int |
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
 
-    @functools.wraps(fun, assigned=("__name__", "__qualname__", "__doc__", "__module__"))
+    @functools.wraps(fun, assigned=WRAPPED)
     def mapped(*args: Any, **kwargs: Any) -> Any:
         if isinstance(in_axes, tuple) and len(in_axes) != len(args):
-            raise with_user_line(ValueError(
-                f"vmap of {name_of(fun)}: in_axes has {len(in_axes)} entries, but there are {len(args)} positional "
-                "arguments; give one entry for each"))
+            raise with_user_line(
+                ValueError(
+                    f"vmap of {name_of(fun)}: in_axes has {len(in_axes)} entries, but there are "
+                    f"{len(args)} positional "
+                    "arguments; give one entry for each"
+                )
+            )
         leaves, structure = tree.flatten((args, kwargs))
         axes = tree.flatten_axes("vmap in_axes", (args, kwargs), (in_axes, 0))
         values, dims = _check_leaves(name_of(fun), (args, kwargs), leaves, axes)
@@ -106,7 +117,9 @@ def vmap(fun: Callable, in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int |
         outs = interpreter.trace_flat(flat, list(zip(values, dims)))
         skeleton = tree.unflatten(out_structure, [o for o, _ in outs])
         wanted = tree.flatten_axes("vmap out_axes", skeleton, out_axes)
-        return tree.unflatten(out_structure, [_place(name_of(fun), o, d, w, size) for (o, d), w in zip(outs, wanted)])
+        return tree.unflatten(
+            out_structure, [_place(name_of(fun), o, d, w, size) for (o, d), w in zip(outs, wanted)]
+        )
 
     return mapped
 
@@ -118,7 +131,9 @@ def _path(full: Any, index: int) -> str:
     return kind + tree.keystr(path[1:])
 
 
-def _check_leaves(name: str, full: Any, leaves: Sequence[Any], axes: Sequence[int | None]) -> tuple[list, list]:
+def _check_leaves(
+    name: str, full: Any, leaves: Sequence[Any], axes: Sequence[int | None]
+) -> tuple[list, list]:
     values, dims = [], []
     for i, (x, axis) in enumerate(zip(leaves, axes)):
         if axis is None:
@@ -129,42 +144,73 @@ def _check_leaves(name: str, full: Any, leaves: Sequence[Any], axes: Sequence[in
             value = as_value(x)
         except TypeError as error:
             raise with_user_line(TypeError(f"vmap of {name}: {_path(full, i)}: {error}")) from None
-        if not isinstance(axis, int) or isinstance(axis, bool) or not -value.ndim <= axis < value.ndim:
-            raise with_user_line(ValueError(
-                f"vmap of {name}: {_path(full, i)} is {describe(value)} and has no axis {axis!r} to map over; share it "
-                "between the rows with None in in_axes, or give it the axis"))
+        if (
+            not isinstance(axis, int)
+            or isinstance(axis, bool)
+            or not -value.ndim <= axis < value.ndim
+        ):
+            raise with_user_line(
+                ValueError(
+                    f"vmap of {name}: {_path(full, i)} is {describe(value)} and has no axis "
+                    f"{axis!r} to map over; share it "
+                    "between the rows with None in in_axes, or give it the axis"
+                )
+            )
         values.append(value)
         dims.append(axis % value.ndim)
     return values, dims
 
 
-def _batch_size(name: str, full: Any, values: Sequence[Any], dims: Sequence[int | None], given: int | None) -> int:
+def _batch_size(
+    name: str, full: Any, values: Sequence[Any], dims: Sequence[int | None], given: int | None
+) -> int:
     sizes = [(v.shape[d], i) for i, (v, d) in enumerate(zip(values, dims)) if d is not None]
     if not sizes and given is None:
-        raise with_user_line(ValueError(
-            f"vmap of {name}: nothing is mapped: all in_axes are None, or there are no arguments; map at least one, or "
-            "say axis_size"))
+        raise with_user_line(
+            ValueError(
+                f"vmap of {name}: nothing is mapped: all in_axes are None, or there are no "
+                "arguments; map at least one, or "
+                "say axis_size"
+            )
+        )
     size = given if given is not None else sizes[0][0]
     if any([n != size for n, _ in sizes]):
-        listed = "\n".join([f"    {_path(full, i)} = {describe(values[i])}: axis {dims[i]} has size {n}" for n, i in sizes])
+        listed = "\n".join(
+            [
+                f"    {_path(full, i)} = {describe(values[i])}: axis {dims[i]} has size {n}"
+                for n, i in sizes
+            ]
+        )
         expected = f"\n    axis_size={given}" if given is not None else ""
-        raise with_user_line(ValueError(
-            f"vmap of {name}: the mapped axes must have one size, got\n{listed}{expected}\n  Use in_axes to say which axis "
-            "of an argument is mapped, or None to share it"))
+        raise with_user_line(
+            ValueError(
+                f"vmap of {name}: the mapped axes must have one size, got\n{listed}{expected}\n "
+                " Use in_axes to say which axis "
+                "of an argument is mapped, or None to share it"
+            )
+        )
     return size
 
 
 def _place(name: str, out: Any, dim: int | None, wanted: int | None, size: int) -> Any:
     if wanted is None:
         if dim is not None:
-            raise with_user_line(ValueError(
-                f"vmap of {name}: out_axes is None for a result that depends on the mapped axis; it must say where the "
-                "axis goes, as an integer"))
+            raise with_user_line(
+                ValueError(
+                    f"vmap of {name}: out_axes is None for a result that depends on the mapped "
+                    "axis; it must say where the "
+                    "axis goes, as an integer"
+                )
+            )
         return out
     out = as_value(out)
     ndim = out.ndim + (dim is None)
     if not -ndim <= wanted < ndim:
-        raise with_user_line(ValueError(f"vmap of {name}: out_axes is {wanted}, but the result has {ndim} axes"))
-    return move_axis(batch_at_front(out, dim, size) if dim is None else out, 0 if dim is None else dim, wanted % ndim)
-
-
+        raise with_user_line(
+            ValueError(f"vmap of {name}: out_axes is {wanted}, but the result has {ndim} axes")
+        )
+    return move_axis(
+        batch_at_front(out, dim, size) if dim is None else out,
+        0 if dim is None else dim,
+        wanted % ndim,
+    )

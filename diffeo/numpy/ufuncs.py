@@ -1,0 +1,489 @@
+"""Functions of each element, with NumPy's broadcasting and the promotion of `operators.py`."""
+
+from __future__ import annotations
+
+import builtins
+import math
+from typing import Any
+
+import numpy as np
+
+from ..primitives import elementwise as e
+from ..primitives import operators as o
+from ..primitives.array import Array, as_value
+from ..primitives.core import describe, typeof, with_user_line
+from ..primitives.families import full_like
+from ..primitives.structural import convert_element_type
+from ..primitives.types import SCALARS, default_dtype, is_float, is_inexact, promote_types
+from .common import arr, holds_floats, host_of, is_nan, safe_sqrt, static_int, to_bool
+
+
+def _named(function: Any, name: str, doc: str) -> Any:
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    function.__module__ = __name__
+    return function
+
+
+def _real(primitive: Any, name: str, doc: str) -> Any:
+    """A function of floating-point (or complex) numbers; integers become floats."""
+    return _named(o.unary(primitive, True), name, doc)
+
+
+sin = _real(e.sin, "sin", """The sine of each element (radians).
+
+    Examples:
+        >>> import diffeo as dx
+        >>> sin(dx.numpy.array([0.0, 0.5]))
+        Array([0.        , 0.47942554])
+    """)
+cos = _real(e.cos, "cos", "The cosine of each element (radians).")
+tan = _real(e.tan, "tan", "The tangent of each element (radians).")
+arcsin = _real(e.asin, "arcsin", "The angle in [-pi/2, pi/2] whose sine is `x`; nan beyond [-1, 1].")
+arccos = _real(e.acos, "arccos", "The angle in [0, pi] whose cosine is `x`; nan beyond [-1, 1].")
+arctan = _real(e.atan, "arctan", "The angle in (-pi/2, pi/2) whose tangent is `x`.")
+sinh = _real(e.sinh, "sinh", "The hyperbolic sine.")
+cosh = _real(e.cosh, "cosh", "The hyperbolic cosine.")
+tanh = _real(e.tanh, "tanh", "The hyperbolic tangent.")
+arcsinh = _real(e.asinh, "arcsinh", "The inverse of the hyperbolic sine.")
+arccosh = _real(e.acosh, "arccosh", "The inverse of the hyperbolic cosine, for `x` >= 1.")
+arctanh = _real(e.atanh, "arctanh", "The inverse of the hyperbolic tangent, for `x` in (-1, 1).")
+exp = _real(e.exp, "exp", "e to the power `x`.")
+expm1 = _real(e.expm1, "expm1", "`exp(x) - 1`, precise near 0.")
+log = _real(e.log, "log", "The natural logarithm; nan for negative real numbers.")
+log1p = _real(e.log1p, "log1p", "`log(1 + x)`, precise near 0.")
+sqrt = _real(e.sqrt, "sqrt", "The square root; nan for negative real numbers.")
+cbrt = _real(e.cbrt, "cbrt", "The real cube root, of negative numbers too.")
+arctan2 = _named(o.binary(e.atan2, True), "arctan2",
+                 "`arctan2(y, x)`: the angle of the point (x, y) in (-pi, pi].")
+add = _named(o.add, "add", "`x + y`.")
+subtract = _named(o.sub, "subtract", "`x - y`.")
+multiply = _named(o.mul, "multiply", "`x * y`.")
+divide = true_divide = _named(o.true_divide, "divide", "`x / y`; integers become floats.")
+floor_divide = o.floor_divide
+remainder = mod = o.remainder
+negative = _named(o.negative, "negative", "`-x`.")
+equal = _named(o.equal, "equal", "Where `x == y`.")
+not_equal = _named(o.not_equal, "not_equal", "Where `x != y`.")
+less = _named(o.less, "less", "Where `x < y`.")
+less_equal = _named(o.less_equal, "less_equal", "Where `x <= y`.")
+greater = _named(o.greater, "greater", "Where `x > y`.")
+greater_equal = _named(o.greater_equal, "greater_equal", "Where `x >= y`.")
+bitwise_and = _named(o.bitwise_and, "bitwise_and", "`x & y`, of integers or booleans.")
+bitwise_or = _named(o.bitwise_or, "bitwise_or", "`x | y`, of integers or booleans.")
+bitwise_xor = _named(o.bitwise_xor, "bitwise_xor", "`x ^ y`, of integers or booleans.")
+bitwise_not = invert = bitwise_invert = _named(
+    o.invert, "bitwise_not", "`~x`: each bit inverted; not, of booleans.")
+left_shift = bitwise_left_shift = _named(o.left_shift, "left_shift", "`x << y`, of integers.")
+right_shift = bitwise_right_shift = o.right_shift
+maximum = _named(o.binary(e.maximum, kinds="biuf"), "maximum", """The larger of two; nan if one is.
+
+    Where both are equal the derivative is 1/2 by each.
+    """)
+minimum = _named(o.binary(e.minimum, kinds="biuf"), "minimum", """The smaller of two; nan if one is.
+
+    Where both are equal the derivative is 1/2 by each.
+    """)
+asin, acos, atan, atan2 = arcsin, arccos, arctan, arctan2
+asinh, acosh, atanh = arcsinh, arccosh, arctanh
+
+
+def power(x: Any, y: Any, /) -> Any:
+    """`x ** y`. A static whole exponent is exact, and differentiable everywhere."""
+    return o.power(x, y)
+
+
+pow = power
+
+
+def float_power(x: Any, y: Any, /) -> Any:
+    """`x ** y` in floating point at least float64."""
+    return o.power(*[v * 1.0 if type(v) in SCALARS else
+                     convert_element_type(arr(v), _at_least_double(arr(v).aval.dtype))
+                     for v in (x, y)])
+
+
+def _at_least_double(dtype: np.dtype) -> Any:
+    return np.complex128 if dtype.kind == "c" else np.float64
+
+
+def divmod(x: Any, y: Any, /) -> tuple[Any, Any]:
+    """`(x // y, x % y)`."""
+    return floor_divide(x, y), remainder(x, y)
+
+
+def fmod(x: Any, y: Any, /) -> Any:
+    """The remainder with the sign of `x`, as in C."""
+    return e.rem.bind(*o.align(x, y))
+
+
+def positive(x: Any, /) -> Any:
+    """`x` itself."""
+    return arr(x)
+
+
+def absolute(x: Any, /) -> Any:
+    """The absolute value; of complex numbers it is real."""
+    return o.absolute(x)
+
+
+abs = absolute
+
+
+def fabs(x: Any, /) -> Any:
+    """The absolute value of real numbers, as floats."""
+    return o.absolute(o.to_inexact(x))
+
+
+def sign(x: Any, /) -> Any:
+    """-1, 0 or 1; of complex numbers `x / abs(x)`; nan for nan."""
+    x = arr(x)
+    kind = x.aval.dtype.kind
+    if kind == "c":
+        size = e.absolute.bind(x)
+        return e.select(e.eq.bind(size, 0.0), 0j, x / where(size == 0, 1.0, size))
+    return e.sign.bind(x)
+
+
+def signbit(x: Any, /) -> Any:
+    """Where the sign bit is set: negative numbers, and -0.0."""
+    x = arr(x)
+    if not is_float(x.aval.dtype):
+        return less(x, 0)
+    return e.lt.bind(x, 0.0) | ((x == 0) & less(e.div.bind(1.0, where(x == 0, x, 1.0)), 0.0))
+
+
+def copysign(x: Any, y: Any, /) -> Any:
+    """The size of `x` with the sign of `y`."""
+    x, y = o.align(o.to_inexact(x), o.to_inexact(y))
+    size = o.absolute(as_value(x))
+    return where(signbit(y), -size, size)
+
+
+def square(x: Any, /) -> Any:
+    """`x * x`."""
+    return o.mul(x, x)
+
+
+def reciprocal(x: Any, /) -> Any:
+    """`1 / x`, as floats."""
+    return o.true_divide(1.0, x)
+
+
+def exp2(x: Any, /) -> Any:
+    """2 to the power `x`."""
+    return e.power.bind(2.0, arr(o.to_inexact(x)))
+
+
+def log2(x: Any, /) -> Any:
+    """The logarithm to the base 2."""
+    return log(x) / math.log(2)
+
+
+def log10(x: Any, /) -> Any:
+    """The logarithm to the base 10."""
+    return log(x) / math.log(10)
+
+
+def logaddexp(x: Any, y: Any, /) -> Any:
+    """`log(exp(x) + exp(y))` without overflow; right derivatives of any order, also where x = y."""
+    return _log_add(x, y, 1.0)
+
+
+def logaddexp2(x: Any, y: Any, /) -> Any:
+    """`log2(2**x + 2**y)` without overflow."""
+    return _log_add(x, y, math.log(2))
+
+
+def _log_add(x: Any, y: Any, base: float) -> Any:
+    x, y = o.align(o.to_inexact(x), o.to_inexact(y))
+    x, y = where(True, x, y), where(False, x, y)  # two arrays, not scalars
+    swap = less(x, y)
+    high, low = e.select(swap, y, x), e.select(swap, x, y)
+    gap = low - high
+    rest = e.log1p.bind(e.exp.bind(gap if base == 1.0 else gap * base))
+    smooth = high + (rest if base == 1.0 else rest / base)
+    return e.select(is_nan(gap), x + y, smooth)  # two equal infinities, or nan
+
+
+def hypot(x: Any, y: Any, /) -> Any:
+    """`sqrt(x**2 + y**2)` without overflow; its gradient at (0, 0) is 0.
+
+    Examples:
+        >>> hypot(3.0, 4.0)
+        Array(5.)
+    """
+    x, y = (as_value(v) for v in o.align(o.to_inexact(x), o.to_inexact(y)))
+    x, y = o.align(x, y)
+    largest = e.stop_gradient(maximum(o.absolute(x), o.absolute(y)))
+    usual = (largest > 0) & e.is_finite.bind(largest)
+    scale = where(usual, largest, 1.0)
+    a, b = x / scale, y / scale
+    out = safe_sqrt(a * a + b * b) * scale
+    return where(isinf(x) | isinf(y), np.inf, out)
+
+
+def sinc(x: Any, /) -> Any:
+    """`sin(pi x) / (pi x)`, and 1 at 0, with all its derivatives."""
+    y = arr(o.to_inexact(x)) * math.pi
+    near = less(o.absolute(y), 1.0)
+    safe, z = where(near, 1.0, y), where(near, y * y, 0.0)
+    series = full_like(z, 0.0)
+    for k in range(12, -1, -1):  # the series around 0: 1/25! is far below the precision
+        series = series * z + (-1) ** k / math.factorial(2 * k + 1)
+    return where(near, series, e.sin.bind(safe) / safe)
+
+
+def heaviside(x: Any, y: Any, /) -> Any:
+    """0 for negative `x`, 1 for positive `x`, `y` at 0."""
+    x, y = o.to_inexact(x), o.to_inexact(y)
+    return where(isnan(x), np.nan, where(o.equal(x, 0), y, where(less(x, 0), 0.0, 1.0)))
+
+
+def deg2rad(x: Any, /) -> Any:
+    """Degrees as radians."""
+    return o.mul(o.to_inexact(x), math.pi / 180)
+
+
+def rad2deg(x: Any, /) -> Any:
+    """Radians as degrees."""
+    return o.mul(o.to_inexact(x), 180 / math.pi)
+
+
+radians, degrees = deg2rad, rad2deg
+
+
+# ----------------------------------------------------------------------------------------------
+# Rounding
+
+
+def _rounding(primitive: Any, name: str, doc: str) -> Any:
+    fast = o.unary(primitive)
+
+    def function(x: Any, /) -> Any:
+        if type(x) is Array and x.dtype.kind == "f":
+            return fast(x)
+        x = arr(x)
+        return x if x.aval.dtype.kind in "biu" else fast(x)
+    return _named(function, name, doc)
+
+
+floor = _rounding(e.floor, "floor", "The largest whole number that is not above `x`.")
+ceil = _rounding(e.ceil, "ceil", "The smallest whole number that is not below `x`.")
+rint = _rounding(e.round_even, "rint", "The nearest whole number; halves go to the even one.")
+
+
+def trunc(x: Any, /) -> Any:
+    """The whole number next to `x` towards 0."""
+    x = arr(x)
+    return x if x.aval.dtype.kind in "biu" else e.trunc(x)
+
+
+fix = trunc
+
+
+def round(a: Any, decimals: int = 0) -> Any:
+    """Rounded to a number of decimals (which may be negative); halves go to the even digit."""
+    a, decimals = arr(a), static_int(decimals, "round", "decimals")
+    if a.aval.dtype.kind == "c":
+        return e.complex_.bind(round(real(a), decimals), round(imag(a), decimals))
+    if a.aval.dtype.kind in "biu":
+        if decimals >= 0 or a.aval.dtype.kind == "b":
+            return a
+        out = round(convert_element_type(a, np.float64), decimals)
+        return convert_element_type(out, a.aval.dtype)
+    if decimals == 0:
+        return e.round_even.bind(a)
+    factor = 10.0 ** builtins.abs(decimals)
+    if decimals > 0:
+        return e.round_even.bind(a * factor) / factor
+    return e.round_even.bind(a / factor) * factor
+
+
+around = round
+
+
+# ----------------------------------------------------------------------------------------------
+# Tests of each element, logic
+
+
+def isnan(x: Any, /) -> Any:
+    """Where `x` is not a number."""
+    return is_nan(arr(x))
+
+
+def isinf(x: Any, /) -> Any:
+    """Where `x` is plus or minus infinity."""
+    x = arr(x)
+    if not holds_floats(x):
+        return full_like(typeof(x).update(dtype=np.bool_).strong, False)
+    if x.aval.dtype.kind == "c":
+        return isinf(real(x)) | isinf(imag(x))
+    return e.eq.bind(e.absolute.bind(x), math.inf)
+
+
+def isposinf(x: Any, /) -> Any:
+    """Where `x` is plus infinity."""
+    return o.equal(o.to_inexact(arr(x)), math.inf)
+
+
+def isneginf(x: Any, /) -> Any:
+    """Where `x` is minus infinity."""
+    return o.equal(o.to_inexact(arr(x)), -math.inf)
+
+
+def isfinite(x: Any, /) -> Any:
+    """Where `x` is neither nan nor infinite."""
+    x = arr(x)
+    if not holds_floats(x):
+        return full_like(typeof(x).update(dtype=np.bool_).strong, True)
+    if x.aval.dtype.kind == "c":
+        return e.is_finite.bind(real(x)) & e.is_finite.bind(imag(x))
+    return e.is_finite.bind(x)
+
+
+def isreal(x: Any, /) -> Any:
+    """Where the imaginary part is 0."""
+    return imag(x) == 0
+
+
+def iscomplex(x: Any, /) -> Any:
+    """Where the imaginary part is not 0."""
+    return imag(x) != 0
+
+
+def logical_and(x: Any, y: Any, /) -> Any:
+    """Where both are true (not 0)."""
+    return o.bitwise_and(to_bool(x), to_bool(y))
+
+
+def logical_or(x: Any, y: Any, /) -> Any:
+    """Where one of the two is true (not 0)."""
+    return o.bitwise_or(to_bool(x), to_bool(y))
+
+
+def logical_xor(x: Any, y: Any, /) -> Any:
+    """Where exactly one of the two is true (not 0)."""
+    return o.bitwise_xor(to_bool(x), to_bool(y))
+
+
+def logical_not(x: Any, /) -> Any:
+    """Where `x` is 0."""
+    return e.logical_not.bind(to_bool(x))
+
+
+def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
+    """Where `abs(a - b) <= atol + rtol * abs(b)`, or both are the same infinity."""
+    a, b = o.align(o.to_inexact(a), o.to_inexact(b))
+    a, b = arr(a), arr(b)
+    near = less_equal(o.absolute(a - b), atol + rtol * o.absolute(b))
+    out = where(isfinite(a) & isfinite(b), near, o.equal(a, b))
+    return out | (isnan(a) & isnan(b)) if equal_nan else out
+
+
+# ----------------------------------------------------------------------------------------------
+# Complex numbers
+
+
+def real(x: Any, /) -> Any:
+    """The real part."""
+    x = arr(x)
+    return e.real.bind(x) if x.aval.dtype.kind == "c" else x
+
+
+def imag(x: Any, /) -> Any:
+    """The imaginary part; zeros for real numbers."""
+    x = arr(x)
+    return e.imag.bind(x) if x.aval.dtype.kind == "c" else full_like(x, 0)
+
+
+def conj(x: Any, /) -> Any:
+    """The complex conjugate; real numbers are their own."""
+    x = arr(x)
+    return e.conj.bind(x) if x.aval.dtype.kind == "c" else x
+
+
+conjugate = conj
+
+
+def angle(z: Any, deg: bool = False) -> Any:
+    """The angle of complex numbers in (-pi, pi], in degrees if `deg`."""
+    z = arr(o.to_inexact(z))
+    out = arctan2(imag(z), real(z))
+    return rad2deg(out) if deg else out
+
+
+# ----------------------------------------------------------------------------------------------
+# Choices
+
+
+def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
+    """`x` where `condition`, else `y`; all three broadcast. With the condition alone: `nonzero`.
+
+    The gradient that goes into the operand that was not chosen is 0.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> where(dx.numpy.arange(4) > 1, 1.0, 0.0)
+        Array([0., 0., 1., 1.])
+    """
+    if x is None or y is None:
+        raise with_user_line(TypeError(
+            "where: give both x and y, or use dx.numpy.nonzero(condition)"))
+    c, a, b = host_of(condition), host_of(x), host_of(y)
+    if c is not None and a is not None and b is not None and c.dtype == np.bool_:
+        if a.dtype is b.dtype:
+            return Array(np.where(c, a, b), x.weak_type and y.weak_type)
+    x, y = o.promote(x, y)
+    if type(x) in SCALARS and type(y) in SCALARS:
+        x = as_value(x)
+    pred = to_bool(condition)
+    shapes = [v.aval.shape for v in (pred, x, y) if type(v) not in SCALARS]
+    shape = o.broadcast_shapes(*shapes)
+    x, y = (v if type(v) in SCALARS else o.broadcast_to(v, shape) for v in (x, y))
+    return e.select(o.broadcast_to(pred, shape), x, y)
+
+
+def clip(arr: Any = None, /, min: Any = None, max: Any = None, *, a: Any = None,
+         a_min: Any = None, a_max: Any = None) -> Any:
+    """`arr` kept within `min` and `max`, each of which may be None or an array.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> clip(dx.numpy.arange(5), 1, 3)
+        Array([1, 1, 2, 3, 3])
+    """
+    x = arr if arr is not None else a
+    low, high = min if min is not None else a_min, max if max is not None else a_max
+    x = maximum(x, low) if low is not None else as_value(o.to_value(x))
+    return x if high is None else minimum(x, high)
+
+
+def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None,
+               neginf: Any = None) -> Any:
+    """nan and infinities replaced: by 0 and by the largest and smallest finite numbers."""
+    x = arr(x)
+    dtype = x.aval.dtype
+    if not is_inexact(dtype):
+        return x
+    if dtype.kind == "c":
+        return e.complex_.bind(*[nan_to_num(v, copy, nan, posinf, neginf)
+                                 for v in (real(x), imag(x))])
+    largest = float(np.finfo(dtype).max) if dtype.kind == "f" else 3.3895313892515355e38
+    x = where(isnan(x), nan, x)
+    x = where(isposinf(x), largest if posinf is None else posinf, x)
+    return where(isneginf(x), -largest if neginf is None else neginf, x)
+
+
+def result_type(*args: Any) -> np.dtype:
+    """The dtype to which operands (arrays, numbers or dtypes) are brought together."""
+    avals = []
+    for a in args:
+        if isinstance(a, (type, str, np.dtype)):
+            dtype = default_dtype(a) if a in (float, int, complex, bool) else np.dtype(a)
+            avals.append(typeof(np.empty(0, dtype)))
+        else:
+            avals.append(typeof(a))
+    if not avals:
+        raise with_user_line(TypeError(f"result_type: needs operands, got {describe(args)}"))
+    return promote_types(*avals)[0]

@@ -1,0 +1,59 @@
+"""NumPy evaluations of elementwise functions for which NumPy has no function that does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def truncated_quotient(x: Any, y: Any) -> Any:
+    """x / y; of integers, rounded towards zero."""
+    if np.result_type(x, y).kind not in "iu":
+        return np.true_divide(x, y)
+    quotient = np.floor_divide(x, y)
+    inexact = np.remainder(x, y) != 0
+    return quotient + (inexact & (np.less(x, 0) != np.less(y, 0)))
+
+
+def logical_right_shift(x: Any, n: Any) -> Any:
+    """x >> n with zeros coming in from the left, for signed integers as well."""
+    dtype = np.result_type(x, n)
+    bits = np.dtype(f"u{dtype.itemsize}")
+    x, n = np.asarray(x, dtype), np.asarray(n, dtype)
+    return np.right_shift(x.view(bits), n.view(bits)).view(dtype)
+
+
+def zero_dominant_product(t: Any, factor: Any) -> Any:
+    """t * factor, but zero where t is zero."""
+    product = np.multiply(t, factor)
+    return np.where(np.equal(t, 0), np.zeros((), product.dtype), product)
+
+
+def logistic_function(x: Any) -> Any:
+    """1 / (1 + exp(-x))."""
+    return 1 / (1 + np.exp(-x))
+
+
+def make_complex(x: Any, y: Any) -> Any:
+    """x + i y, infinities and nan in either part kept apart."""
+    x, y = np.broadcast_arrays(x, y)
+    out = np.empty(x.shape, np.result_type(x, np.complex64))
+    out.real, out.imag = x, y
+    return out
+
+
+def special_function(name: str) -> Callable[[Any], Any]:
+    """A function of scipy.special; narrow dtypes are computed in float32."""
+
+    def call(x: Any) -> Any:
+        # SciPy is heavy: it is loaded when such a function is first evaluated by NumPy.
+        from scipy import special
+
+        x = np.asarray(x)
+        if x.dtype.kind == "f" and x.dtype.itemsize >= 4:
+            return getattr(special, name)(x)
+        return getattr(special, name)(x.astype(np.float32)).astype(x.dtype)
+
+    return call

@@ -1,0 +1,222 @@
+"""Samples out of a given set: permutations, choices, categories."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..primitives import elementwise as e
+from ..primitives.array import as_value
+from ..primitives.core import describe, with_user_line
+from ..primitives.families import full
+from ..primitives.indexing import Gather, IndexDims
+from ..primitives.operators import broadcast_to, to_value
+from ..primitives.reduction import argmax, cumsum
+from ..primitives.slicing import index_in_dim, slice_in_dim
+from ..primitives.sort import sort
+from ..primitives.structural import broadcast_in_dim, expand_dims, iota, move_axis, reshape
+from ..primitives.types import SCALARS, default_dtype, is_float, uint32
+from .keys import Shape, check_key, check_shape, raw_bits, split
+from .samplers import check_parameters, gumbel, inexact, randint, uniform
+
+
+def _check_axis(name: str, axis: int, ndim: int) -> int:
+    if not isinstance(axis, (int, np.integer)) or not -ndim <= axis < ndim:
+        raise with_user_line(ValueError(f"{name}: axis {axis!r} does not exist: ndim is {ndim}"))
+    return int(axis) % ndim
+
+
+def _population(name: str, x: Any) -> Any:
+    """A Python integer n (for 0 .. n-1), or an array with axes."""
+    if type(x) not in SCALARS and not isinstance(x, np.generic):
+        x = to_value(x)
+        if x.ndim:
+            return x
+    try:
+        return operator.index(x)
+    except TypeError as error:
+        if type(x) in SCALARS or isinstance(x, np.generic) or x.dtype.kind not in "iu":
+            raise with_user_line(TypeError(
+                f"{name}: expects an integer or an array with axes, got {describe(x)}")) from None
+        raise error
+
+
+def take(x: Any, indices: Any, axis: int) -> Any:
+    """Slices of `x` along `axis` at `indices`, whose axes replace it."""
+    window = [d if d < axis else d + indices.ndim - 1 for d in range(x.ndim) if d != axis]
+    sizes = [1 if d == axis else n for d, n in enumerate(x.shape)]
+    dims = IndexDims(tuple(window), (axis,), (axis,))
+    return Gather(dims, tuple(sizes)).bind(x, expand_dims(indices, (indices.ndim,)))
+
+
+def _shuffle(key: Any, x: Any, axis: int) -> Any:
+    """Sort by random keys of 32 bits, so often that ties hardly ever decide (jax's rule)."""
+    rounds = int(np.ceil(3 * np.log(max(1, x.size)) / np.log(np.iinfo(uint32).max)))
+    for _ in range(rounds):
+        keys = split(key)
+        key, subkey = index_in_dim(keys, 0), index_in_dim(keys, 1)
+        _, x = sort([raw_bits(subkey, x.shape, uint32), x], axis)
+    return x
+
+
+def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> Any:
+    """The numbers below an integer, or the slices of an array, in random order.
+
+    Args:
+        key: a key.
+        x: an integer n, for the numbers 0 .. n-1, or an array.
+        axis: the axis of the array that is permuted.
+        independent: permute each vector along the axis by itself, rather than whole slices.
+
+    Raises:
+        TypeError: if `key` is not a key, or `x` is a number that is not an integer.
+        ValueError: if the array has no such axis.
+
+    Examples:
+        >>> from diffeo.random import PRNGKey
+        >>> permutation(PRNGKey(0), 6)
+        Array([4, 0, 1, 5, 2, 3])
+    """
+    key, x = check_key("permutation", key), _population("permutation", x)
+    if type(x) is int:
+        _check_axis("permutation", axis, 1)
+        return _shuffle(key, iota(default_dtype(int), (max(x, 0),)), 0)
+    axis = _check_axis("permutation", axis, x.ndim)
+    if independent or x.ndim == 1:
+        return _shuffle(key, x, axis)
+    places = _shuffle(key, iota(default_dtype(int), (x.shape[axis],)), 0)
+    return take(x, places, axis)
+
+
+def _search(sorted_values: Any, x: Any) -> Any:
+    """How many of the sorted values are less than each of `x`: a binary search."""
+    n = sorted_values.shape[0]
+    place = full(x.shape, 0, default_dtype(int))
+    for k in reversed(range(n.bit_length())):
+        further = place + (1 << k)
+        value = take(sorted_values, e.minimum.bind(further, n) - 1, 0)
+        place = e.select((further <= n) & (value < x), further, place)
+    return place
+
+
+def choice(key: Any, a: Any, shape: Shape = (), replace: bool = True, p: Any = None, axis: int = 0,
+           mode: str | None = None) -> Any:
+    """Samples out of the numbers below an integer, or out of the slices of an array.
+
+    Args:
+        key: a key.
+        a: an integer n, for the numbers 0 .. n-1, or an array.
+        shape: the shape of the sample, which replaces the axis of the array.
+        replace: whether an element can be drawn more than once.
+        p: probabilities of the elements (they need not add up to 1), by default all equal. Without
+            replacement, at least as many must be positive as are drawn.
+        axis: the axis of the array along which is drawn.
+        mode: as in `gumbel`, which is used with `p` and without replacement.
+
+    Raises:
+        TypeError: if `key` is not a key, the shape is not static, or `a` is no integer.
+        ValueError: if there is nothing to draw from, not enough without replacement, or the shape
+            of `p` does not fit.
+
+    Examples:
+        >>> from diffeo.random import PRNGKey
+        >>> choice(PRNGKey(0), 5, (3,), replace=False)
+        Array([4, 1, 0])
+    """
+    key, shape = check_key("choice", key), check_shape("choice", shape)
+    a = _population("choice", a)
+    if type(a) is not int:
+        axis = _check_axis("choice", axis, a.ndim)
+    n, draws = a if type(a) is int else a.shape[axis], math.prod(shape)
+    full_shape = shape if type(a) is int else a.shape[:axis] + shape + a.shape[axis + 1:]
+    if draws == 0:
+        return full(full_shape, 0, default_dtype(int) if type(a) is int else a.dtype)
+    if n <= 0:
+        raise with_user_line(ValueError("choice: there is nothing to draw from: a is empty"))
+    if not replace and draws > n:
+        raise with_user_line(ValueError(
+            f"choice: cannot draw {draws} out of {n} without replacement"))
+    if p is None and not replace:
+        drawn = slice_in_dim(permutation(key, a, axis if type(a) is not int else 0), 0, draws, 1,
+                             0 if type(a) is int else axis)
+        return reshape(drawn, full_shape)
+    places = randint(key, shape, 0, n) if p is None else _weighted(key, n, shape, replace, p, mode)
+    return places if type(a) is int else take(a, places, axis)
+
+
+def _weighted(key: Any, n: int, shape: tuple[int, ...], replace: bool, p: Any, mode: Any) -> Any:
+    """Numbers below n with probabilities `p`."""
+    p = inexact(p)
+    if p.shape != (n,):
+        raise with_user_line(ValueError(
+            f"choice: p must have the shape {(n,)}, one probability for each, got {p.aval}"))
+    if replace:
+        running = cumsum(p)
+        total = broadcast_to(index_in_dim(running, n - 1), shape)
+        return _search(running, total * (1 - uniform(key, shape, p.dtype)))
+    # The Gumbel trick: the largest of log(p) + Gumbel noise are a sample without replacement.
+    scores = gumbel(key, (n,), p.dtype, mode) + e.log.bind(p)
+    return reshape(_largest(scores, math.prod(shape)), shape)
+
+
+def _largest(scores: Any, k: int) -> Any:
+    """The places of the k largest elements along the last axis, the largest first."""
+    axis = scores.ndim - 1
+    order = sort([e.neg.bind(scores), iota(default_dtype(int), scores.shape, axis)], axis)[1]
+    return slice_in_dim(order, 0, k, 1, axis)
+
+
+def categorical(key: Any, logits: Any, axis: int = -1, shape: Shape | None = None,
+                replace: bool = True, mode: str | None = None) -> Any:
+    """Categories with the probabilities softmax(logits), by the Gumbel trick.
+
+    Args:
+        key: a key.
+        logits: logarithms of probabilities, up to a constant.
+        axis: the axis of the categories.
+        shape: the shape of the result; the last axes are those of `logits` without `axis`, axes
+            before them are independent draws. By default one draw.
+        replace: without replacement, the draws are distinct.
+        mode: as in `gumbel`.
+
+    Returns:
+        Integers, int64.
+
+    Raises:
+        TypeError: if `key` is not a key or the shape is not static.
+        ValueError: if the axis does not exist, the shape does not fit, or there are more draws
+            without replacement than categories.
+
+    Examples:
+        >>> from diffeo.random import PRNGKey
+        >>> categorical(PRNGKey(0), np.log([[0.1, 0.9], [0.5, 0.5]]))
+        Array([1, 0])
+    """
+    key, logits = check_key("categorical", key), inexact(logits)
+    if not is_float(logits.dtype) or not logits.ndim:
+        raise with_user_line(TypeError(
+            f"categorical: logits must be real numbers with an axis, got {logits.aval}"))
+    axis = _check_axis("categorical", axis, logits.ndim)
+    rows = logits.shape[:axis] + logits.shape[axis + 1:]
+    shape = rows if shape is None else check_shape("categorical", shape)
+    own = full(rows, 0, logits.dtype)
+    check_parameters("categorical", shape, logits=own)
+    prefix = shape[:len(shape) - len(rows)]
+    if replace:
+        inner = list(shape[len(prefix):])
+        inner.insert(axis, logits.shape[axis])
+        noise = gumbel(key, (*prefix, *inner), logits.dtype, mode)
+        axes = range(len(prefix), noise.ndim)
+        return argmax(noise + broadcast_in_dim(logits, noise.shape, axes), axis + len(prefix),
+                      default_dtype(int))
+    draws = math.prod(prefix)
+    if draws > logits.shape[axis] or shape[len(prefix):] != rows:
+        raise with_user_line(ValueError(
+            f"categorical: cannot draw {shape} without replacement from logits {logits.aval}: "
+            f"there are {logits.shape[axis]} categories for each of {rows}"))
+    scores = as_value(logits + gumbel(key, logits.shape, logits.dtype, mode))
+    order = _largest(move_axis(scores, axis, logits.ndim - 1), draws)
+    return reshape(move_axis(order, order.ndim - 1, 0), shape)

@@ -1,0 +1,385 @@
+"""Independent samples of a distribution."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from ..primitives import elementwise as e
+from ..primitives.array import as_value
+from ..primitives.core import with_user_line
+from ..primitives.families import full_like
+from ..primitives.operators import broadcast_shapes, broadcast_to, to_inexact, to_value
+from ..primitives.slicing import index_in_dim
+from ..primitives.structural import bitcast_convert_type, convert_element_type
+from ..primitives.types import (
+    SCALARS,
+    complex64,
+    default_dtype,
+    int32,
+    is_complex,
+    is_float,
+    real_dtype,
+)
+from .keys import Shape, check_key, check_shape, raw_bits, split
+
+
+def float_dtype(name: str, dtype: Any, allow_complex: bool = False) -> np.dtype:
+    """A floating-point dtype, by default the default one; ValueError for another."""
+    dtype = default_dtype(float) if dtype is None or dtype is float else np.dtype(dtype)
+    if not is_float(dtype) and not (allow_complex and is_complex(dtype)):
+        raise with_user_line(ValueError(f"{name}: dtype must be floating-point, got {dtype}"))
+    return dtype
+
+
+def check_parameters(name: str, shape: tuple[int, ...], **parameters: Any) -> None:
+    """ValueError unless the parameters' shapes broadcast to `shape`."""
+    for what, x in parameters.items():
+        own = () if type(x) in SCALARS else x.shape
+        if broadcast_shapes(shape, own) != shape:
+            raise with_user_line(ValueError(
+                f"{name}: {what} of shape {own} does not broadcast to shape={shape}"))
+
+
+def _unit(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    """Uniform in [0, 1): random bits as the mantissa of numbers in [1, 2), less 1 (as jax does)."""
+    mantissa = int(ml_dtypes.finfo(dtype).nmant)
+    unsigned = np.dtype(f"u{dtype.itemsize}")
+    width = 8 if mantissa < 8 else 8 * dtype.itemsize
+    word = convert_element_type(raw_bits(key, shape, np.dtype(f"u{width // 8}")), unsigned)
+    word = e.shift_right_logical.bind(word, width - mantissa)
+    word = e.logical_or.bind(word, int(np.ones((), dtype).view(unsigned)))
+    return e.sub.bind(bitcast_convert_type(word, dtype), 1.0)
+
+
+def _between(key: Any, shape: tuple[int, ...], dtype: np.dtype, low: float, high: float) -> Any:
+    """Uniform in [low, high) for Python numbers."""
+    unit = _unit(key, shape, dtype)
+    if low == 0 and high == 1:
+        return unit
+    lowest = np.array(low, dtype)
+    with np.errstate(over="ignore"):
+        width = float(np.array(high, dtype) - lowest)
+    low = float(lowest)
+    return e.maximum.bind(e.add.bind(e.mul.bind(unit, width), low), low)
+
+
+def uniform(key: Any, shape: Shape = (), dtype: Any = None, minval: Any = 0.0,
+            maxval: Any = 1.0) -> Any:
+    """Uniform samples in [minval, maxval).
+
+    Args:
+        key: a key.
+        shape: the shape of the result.
+        dtype: a floating-point dtype, by default float64.
+        minval, maxval: numbers or arrays that broadcast to `shape`; derivatives go through them.
+
+    Raises:
+        TypeError: if `key` is not a key or the shape is not static.
+        ValueError: for another dtype, bounds of a shape that does not fit, or Python numbers with
+            minval > maxval.
+
+    Examples:
+        >>> from diffeo.random import PRNGKey
+        >>> uniform(PRNGKey(0), (3,), minval=-1)
+        Array([-0.16308577, -0.5674091 ,  0.93064291])
+    """
+    key, shape = check_key("uniform", key), check_shape("uniform", shape)
+    dtype = float_dtype("uniform", dtype)
+    if type(minval) in SCALARS and type(maxval) in SCALARS:
+        if minval > maxval:
+            raise with_user_line(ValueError(
+                f"uniform: minval must not exceed maxval, got {minval} and {maxval}"))
+        return _between(key, shape, dtype, minval, maxval)
+    low, high = (as_value(to_value(v)) for v in (minval, maxval))
+    check_parameters("uniform", shape, minval=low, maxval=high)
+    low, high = (broadcast_to(convert_element_type(v, dtype), shape) for v in (low, high))
+    return e.maximum.bind(_unit(key, shape, dtype) * (high - low) + low, low)
+
+
+def _integer_bound(what: str, x: Any) -> Any:
+    """A bound of randint as a Python integer or an integer array."""
+    if isinstance(x, np.generic):
+        x = x.item()
+    if type(x) is float and x.is_integer():
+        x = int(x)
+    if type(x) in (int, bool):
+        return int(x)
+    value = to_value(x)
+    if type(value) in SCALARS or value.dtype.kind not in "iub":
+        raise with_user_line(TypeError(f"randint: {what} must be an integer, got {x!r}"))
+    return value if value.dtype.kind in "iu" else convert_element_type(value, default_dtype(int))
+
+
+def randint(key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = None) -> Any:
+    """Uniform integers in [minval, maxval).
+
+    Where the range is not a power of two there is a slight bias, below (maxval - minval) / 2**n for
+    n-bit integers (n = 32 for narrower ones).
+
+    Args:
+        key: a key.
+        shape: the shape of the result.
+        minval, maxval: integers, or integer arrays that broadcast to `shape`. Bounds beyond the
+            dtype's range are moved to its ends. Where a traced or array range is empty, the
+            result is minval.
+        dtype: an integer dtype, by default int64.
+
+    Raises:
+        TypeError: if `key` is not a key, the shape is not static, or dtype or bounds are not
+            integers.
+        ValueError: for Python bounds with minval >= maxval, or arrays whose shapes do not fit.
+
+    Examples:
+        >>> from diffeo.random import PRNGKey
+        >>> randint(PRNGKey(0), (5,), 0, 10)
+        Array([8, 8, 2, 1, 0])
+    """
+    key, shape = check_key("randint", key), check_shape("randint", shape)
+    dtype = default_dtype(int) if dtype is None or dtype is int else np.dtype(dtype)
+    if dtype.kind not in "iu" or dtype.itemsize not in (1, 2, 4, 8):
+        raise with_user_line(TypeError(f"randint: dtype must be an integer's, got {dtype}"))
+    low, high = _integer_bound("minval", minval), _integer_bound("maxval", maxval)
+    sampled = dtype if dtype.itemsize >= 4 else int32
+    if type(low) is int and type(high) is int:
+        if low >= high:
+            raise with_user_line(ValueError(
+                f"randint: minval must be less than maxval, got {low} and {high}"))
+        low, span = _static_span(low, high, dtype)
+    else:
+        low, high = (as_value(v) for v in (low, high))
+        check_parameters("randint", shape, minval=low, maxval=high)
+        low, high = (broadcast_to(v, shape) for v in (low, high))
+        low, span = _span(low, high, dtype, sampled)
+    offset = convert_element_type(_below(key, shape, sampled, span), sampled)
+    return convert_element_type(e.add.bind(offset, low), dtype)
+
+
+def _static_span(low: int, high: int, dtype: np.dtype) -> tuple[int, int]:
+    """The lowest number and the size of the range, modulo the number of all integers."""
+    info = np.iinfo(dtype)
+    low = min(max(low, info.min), info.max)
+    high = min(max(high, info.min), info.max + 1)
+    count = 1 << max(info.bits, 32)
+    return low, max(high - low, 1) % count
+
+
+def _clip_integers(x: Any, dtype: np.dtype, above: int = 0) -> Any:
+    """Integers of any dtype in another one, moved into its range (its highest plus `above`)."""
+    own, new = np.iinfo(x.dtype), np.iinfo(dtype)
+    low, high = max(own.min, new.min), min(own.max, new.max + above)
+    return e.minimum.bind(e.maximum.bind(x, int(low)), int(high))
+
+
+def _span(low: Any, high: Any, dtype: np.dtype, sampled: np.dtype) -> tuple[Any, Any]:
+    """`_static_span` for arrays, in the dtype in which is sampled; a full range has the size 0."""
+    unsigned = np.dtype(f"u{sampled.itemsize}")
+    if dtype != sampled:
+        low, high = (convert_element_type(v, sampled) for v in (low, high))
+        low, high = _clip_integers(low, dtype), _clip_integers(high, dtype, 1)
+    beyond = high > int(min(np.iinfo(sampled).max, np.iinfo(high.dtype).max))
+    low, high = (convert_element_type(_clip_integers(v, sampled), sampled) for v in (low, high))
+    span = convert_element_type(high - low, unsigned)
+    some = e.gt.bind(high, low)
+    return low, e.select(some, e.select(some & beyond, span + 1, span), 1)
+
+
+def _below(key: Any, shape: tuple[int, ...], dtype: np.dtype, span: Any) -> Any:
+    """Unsigned integers below `span` (0 stands for all): twice as many bits, modulo the span."""
+    half, unsigned = 4 * dtype.itemsize, np.dtype(f"u{dtype.itemsize}")
+    keys = split(key)
+    high, low = (raw_bits(index_in_dim(keys, i), shape, unsigned) for i in (0, 1))
+    count = 1 << 2 * half
+    if type(span) is int:
+        if span == 0:
+            return low
+        factor: Any = ((1 << half) % span) ** 2 % count % span
+        modulo = lambda x: e.rem.bind(x, span)
+    else:
+        safe = e.select(span == 0, 1, span)
+        modulo = lambda x: e.select(span == 0, x, e.rem.bind(x, safe))
+        factor = modulo(full_like(safe, 1 << half))
+        factor = modulo(e.mul.bind(factor, factor))
+    return modulo(e.add.bind(e.mul.bind(modulo(high), factor), modulo(low)))
+
+
+def normal(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
+    """Samples of the normal distribution with mean 0 and variance 1: sqrt(2) erf_inv(u).
+
+    Args:
+        key: a key.
+        shape: the shape of the result.
+        dtype: a floating-point or complex dtype, by default float64. Real and imaginary parts of
+            complex samples are independent, and E|z|^2 = 1.
+
+    Raises:
+        TypeError: if `key` is not a key or the shape is not static.
+        ValueError: for another dtype.
+
+    Examples:
+        >>> from diffeo.random import PRNGKey
+        >>> 10 + 0.1 * normal(PRNGKey(0), (3,))
+        Array([ 9.97941449,  9.92152855, 10.18157389])
+    """
+    key, shape = check_key("normal", key), check_shape("normal", shape)
+    dtype = float_dtype("normal", dtype, allow_complex=True)
+    if not is_complex(dtype):
+        return _normal(key, shape, dtype)
+    keys, part = split(key), real_dtype(dtype)
+    re, im = (_normal(index_in_dim(keys, i), shape, part) for i in (0, 1))
+    root = math.sqrt(2) if dtype != complex64 else float(np.float32(math.sqrt(2)))
+    return e.complex_.bind(e.div.bind(re, root), e.div.bind(im, root))
+
+
+def _normal(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    low = float(np.nextafter(np.array(-1, dtype), np.array(0, dtype)))
+    u = _between(key, shape, dtype, low, 1.0)
+    return e.mul.bind(e.erf_inv.bind(u), float(np.array(math.sqrt(2), dtype)))
+
+
+def _next_above(x: Any) -> Any:
+    """The next number in the direction of +inf, by its bits."""
+    signed = np.dtype(f"i{x.dtype.itemsize}")
+    number = bitcast_convert_type(x, signed)
+    moved = e.select(x > 0, number + 1, number - 1)
+    moved = e.select(x == 0, 1, moved)
+    above = bitcast_convert_type(moved, x.dtype)
+    return e.select(e.is_finite.bind(x), above, x)
+
+
+def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape | None = None,
+                     dtype: Any = None) -> Any:
+    """Samples of the standard normal distribution given that they lie in (lower, upper).
+
+    Args:
+        key: a key.
+        lower, upper: the bounds, numbers or arrays that broadcast to `shape`.
+        shape: the shape of the result, by default that of the bounds.
+        dtype: a floating-point dtype, by default float64.
+
+    Raises:
+        TypeError: if `key` is not a key or the shape is not static.
+        ValueError: for another dtype or bounds of a shape that does not fit.
+
+    Examples:
+        >>> from diffeo.random import PRNGKey
+        >>> truncated_normal(PRNGKey(0), -2, 2, (2,))
+        Array([-0.19592934, -0.72613701])
+    """
+    key, dtype = check_key("truncated_normal", key), float_dtype("truncated_normal", dtype)
+    low, high = (convert_element_type(as_value(to_value(v)), dtype) for v in (lower, upper))
+    if shape is None:
+        shape = broadcast_shapes(low.shape, high.shape)
+    shape = check_shape("truncated_normal", shape)
+    check_parameters("truncated_normal", shape, lower=low, upper=high)
+    root = float(np.array(math.sqrt(2), dtype))
+    a, b = (e.erf.bind(e.div.bind(v, root)) for v in (low, high))
+    out = e.mul.bind(e.erf_inv.bind(uniform(key, shape, dtype, a, b)), root)
+    low, high = (e.stop_gradient(v) for v in (low, high))
+    inside = [broadcast_to(v, shape) for v in (_next_above(low), -_next_above(-high))]
+    return e.minimum.bind(e.maximum.bind(out, inside[0]), inside[1])
+
+
+def bernoulli(key: Any, p: Any = 0.5, shape: Shape | None = None, mode: str = "low") -> Any:
+    """Booleans that are true with probability `p`.
+
+    Args:
+        key: a key.
+        p: probabilities, a floating-point number or array.
+        shape: the shape of the result, to which `p` broadcasts, by default that of `p`.
+        mode: "high" draws twice as many bits, for probabilities below the resolution of the dtype.
+
+    Raises:
+        TypeError: if `key` is not a key, the shape is not static, or `p` is not floating-point.
+        ValueError: if the shapes do not fit, or for another mode.
+
+    Examples:
+        >>> from diffeo.random import PRNGKey
+        >>> bernoulli(PRNGKey(0), 0.7, (4,))
+        Array([ True,  True, False,  True])
+    """
+    key, p = check_key("bernoulli", key), as_value(to_value(p))
+    if mode not in ("low", "high"):
+        raise with_user_line(ValueError(f"bernoulli: mode must be 'low' or 'high', got {mode!r}"))
+    if not is_float(p.dtype):
+        raise with_user_line(TypeError(f"bernoulli: p must be floating-point, got {p.aval}"))
+    shape = p.shape if shape is None else check_shape("bernoulli", shape)
+    check_parameters("bernoulli", shape, p=p)
+    p = broadcast_to(p, shape)
+    if mode == "low":
+        return e.lt.bind(_unit(key, shape, p.dtype), p)
+    u = _unit(key, (2, *shape), p.dtype)
+    u1, u2 = index_in_dim(u, 0), index_in_dim(u, 1)
+    return e.lt.bind(u2 * 2.0 ** -int(ml_dtypes.finfo(p.dtype).nmant), p - u1)
+
+
+def _standard(name: str, key: Any, shape: Shape, dtype: Any) -> tuple[Any, Any, np.dtype, Any]:
+    """What samplers without parameters begin with: checked arguments and the dtype's limits."""
+    dtype = float_dtype(name, dtype)
+    return check_key(name, key), check_shape(name, shape), dtype, ml_dtypes.finfo(dtype)
+
+
+def exponential(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
+    """Samples with the density exp(-x) on x >= 0: -log(1 - u). Arguments as `uniform` has.
+
+    Examples:
+        >>> from diffeo.random import PRNGKey
+        >>> exponential(PRNGKey(0), (2,))
+        Array([0.54205173, 0.24347648])
+    """
+    key, shape, dtype, _ = _standard("exponential", key, shape, dtype)
+    return e.neg.bind(e.log1p.bind(e.neg.bind(_unit(key, shape, dtype))))
+
+
+def gumbel(key: Any, shape: Shape = (), dtype: Any = None, mode: str | None = None) -> Any:
+    """Samples with the distribution function exp(-exp(-x)): -log(-log(u)).
+
+    Arguments as `uniform` has, and `mode`: "high" draws twice as many bits, for the tail; by
+    default "low".
+    """
+    if mode not in (None, "low", "high"):
+        raise with_user_line(ValueError(f"gumbel: mode must be 'low' or 'high', got {mode!r}"))
+    key, shape, dtype, info = _standard("gumbel", key, shape, dtype)
+    if mode != "high":
+        u = _between(key, shape, dtype, float(info.tiny), 1.0)
+        return e.neg.bind(e.log.bind(e.neg.bind(e.log.bind(u))))
+    u = _unit(key, (2, *shape), dtype)
+    high, low = index_in_dim(u, 0), index_in_dim(u, 1)
+    x = e.select(high >= 0.5, high, high + 2.0 ** -int(info.nmant) * low + float(info.tiny))
+    return e.neg.bind(e.log.bind(e.neg.bind(e.log1p.bind(e.neg.bind(x)))))
+
+
+def laplace(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
+    """Samples with the density exp(-|x|) / 2. Arguments as `uniform` has."""
+    key, shape, dtype, info = _standard("laplace", key, shape, dtype)
+    u = _between(key, shape, dtype, -1.0 + float(info.epsneg), 1.0)
+    return e.mul.bind(e.sign.bind(u), e.log1p.bind(e.neg.bind(e.absolute.bind(u))))
+
+
+def logistic(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
+    """Samples with the distribution function 1 / (1 + exp(-x)). Arguments as `uniform` has."""
+    key, shape, dtype, info = _standard("logistic", key, shape, dtype)
+    u = _between(key, shape, dtype, float(info.tiny), 1.0)
+    return e.sub.bind(e.log.bind(u), e.log1p.bind(e.neg.bind(u)))
+
+
+def cauchy(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
+    """Samples with the density 1 / (pi (1 + x^2)): tan(pi (u - 1/2)). Arguments as `uniform` has."""
+    key, shape, dtype, info = _standard("cauchy", key, shape, dtype)
+    u = _between(key, shape, dtype, float(info.eps), 1.0)
+    return e.tan.bind(e.mul.bind(e.sub.bind(u, 0.5), math.pi))
+
+
+def rademacher(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
+    """-1 or 1 with equal probability, of any numeric dtype, by default int64."""
+    dtype = default_dtype(int) if dtype is None or dtype is int else np.dtype(dtype)
+    heads = bernoulli(key, 0.5, check_shape("rademacher", shape))
+    return convert_element_type(2 * convert_element_type(heads, dtype) - 1, dtype)
+
+
+def inexact(x: Any) -> Any:
+    """Numbers or an array as a floating-point array."""
+    return as_value(to_inexact(x))

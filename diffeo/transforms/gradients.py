@@ -1,0 +1,210 @@
+"""Gradients of scalar functions: grad, value_and_grad; products with the Hessian."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..primitives.array import as_value
+from ..primitives.core import ZERO, describe, typeof, with_user_line
+from ..primitives.families import full_like
+from ..primitives.types import is_inexact
+from . import tree
+from .api_util import WRAPPED, check_argnums, check_callable, name_of
+from .autodiff import Flat, as_tuple, as_values, from_tangent, jvp, quietly
+from .linearize import linearize_flat
+from .transpose import pull_back_program
+
+
+def value_and_grad(
+    fun: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable:
+    """A function that returns the value of a scalar function together with its gradient; arguments
+    as in `grad`.
+
+    Returns:
+        A function with the arguments of `fun` that returns (value, gradient), or ((value, aux),
+        gradient).
+
+    Examples:
+        >>> import diffeo as dx
+        >>> value_and_grad(lambda x: x ** 3)(2.0)
+        (Array(8.), Array(12.))
+    """
+    check_callable(fun, "grad")
+    name = name_of(fun)
+
+    @functools.wraps(fun, assigned=WRAPPED)
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        numbers = check_argnums(argnums, len(args), f"grad of {name}")
+        chosen = tuple([args[n] for n in numbers])
+        leaves, structure = tree.flatten(chosen)
+        values = as_values(leaves, f"grad of {name}", chosen)
+        _check_differentiable(values, chosen, numbers, name, holomorphic, allow_int)
+
+        def partial(*given: Any) -> Any:
+            full = list(args)
+            for n, value in zip(numbers, given):
+                full[n] = value
+            return fun(*full, **kwargs)
+
+        flat = Flat(partial, structure, has_aux)
+        value, found, outs = quietly(_gradient, flat, values, name, holomorphic)
+        gradient = tree.unflatten(structure, [from_tangent(c, p) for c, p in zip(found, values)])
+        gradient = gradient[0] if isinstance(argnums, int) else gradient
+        return ((value, flat.aux(outs)), gradient) if has_aux else (value, gradient)
+
+    return value_and_gradient
+
+
+def _gradient(
+    flat: Flat, values: Sequence[Any], name: str, holomorphic: bool
+) -> tuple[Any, list[Any], list[Any]]:
+    outs, program, has_tangent = linearize_flat(flat, values, name)
+    value = _check_scalar(flat, outs, name, holomorphic)
+    if not has_tangent[0]:
+        return value, [ZERO] * len(values), outs
+    cts = [ZERO] * len(program.outs)
+    cts[0] = full_like(value, 1)
+    return value, pull_back_program(program, cts), outs
+
+
+def _check_differentiable(
+    values: Sequence[Any],
+    chosen: Any,
+    numbers: Sequence[int],
+    name: str,
+    holomorphic: bool,
+    allow_int: bool,
+) -> None:
+    for i, v in enumerate(values):
+        dtype = v.dtype
+        if dtype.kind == "f" and not holomorphic:
+            continue
+        if dtype.kind == "c" if holomorphic else is_inexact(dtype) or allow_int:
+            continue
+        path = tree.leaves_with_path(chosen)[i][0]
+        where = f"argument {numbers[path[0].idx]}{tree.keystr(path[1:])}"
+        if holomorphic:
+            raise with_user_line(
+                TypeError(
+                    f"grad of {name}: with holomorphic=True all inputs must be complex, {where} "
+                    f"is {describe(v)}"
+                )
+            )
+        raise with_user_line(
+            TypeError(
+                f"grad of {name}: {where} is {describe(v)}, but derivatives are taken with "
+                "respect to floating-point or "
+                "complex numbers. Pass a float (1.0 instead of 1, x.astype(float)), or choose "
+                "other arguments with argnums"
+            )
+        )
+
+
+def _check_scalar(flat: Flat, outs: Sequence[Any], name: str, holomorphic: bool) -> Any:
+    if flat.count != 1 or not tree.treedef_is_leaf(flat.out_tree):
+        shown = tree.unflatten(flat.out_tree, [typeof(o) for o in outs[: flat.count]])
+        raise with_user_line(
+            TypeError(
+                f"grad of {name}: the function must return one scalar, got the tree {shown}; "
+                "with auxiliary data, return "
+                "(scalar, aux) and say has_aux=True"
+            )
+        )
+    value = as_value(outs[0])
+    if value.shape:
+        raise with_user_line(
+            TypeError(
+                f"grad of {name}: the function must return a scalar, got {describe(value)}. "
+                "Reduce it (sum, mean), use "
+                "dx.jacrev or dx.jacfwd for all derivatives, or dx.vmap(dx.grad(f)) if the rows "
+                "are independent"
+            )
+        )
+    dtype = value.dtype
+    if dtype.kind == "c" and not holomorphic:
+        raise with_user_line(
+            TypeError(
+                f"grad of {name}: the function returned a complex number, {describe(value)}; "
+                "take its real part or absolute "
+                "value, or say holomorphic=True if the function is complex differentiable"
+            )
+        )
+    if not is_inexact(dtype):
+        raise with_user_line(
+            TypeError(
+                f"grad of {name}: the function returned {describe(value)}; an integer or "
+                "boolean has no derivative"
+            )
+        )
+    return value
+
+
+def grad(
+    fun: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+) -> Callable:
+    """The gradient of a scalar function, by reverse mode.
+
+    Args:
+        fun: a function of arrays or trees that returns a scalar (or (scalar, aux) with `has_aux`).
+        argnums: which positional arguments to differentiate by; for a tuple, the result is a tuple.
+        has_aux: `fun` returns a pair; its second part is passed through.
+        holomorphic: `fun` is complex differentiable, from complex to complex.
+        allow_int: integer arguments are allowed; their gradient has dtype `dx.float0`.
+
+    Returns:
+        A function with the arguments of `fun` that returns the gradient (or (gradient, aux)), of
+        the structure, shapes and dtypes of the chosen arguments. The gradient of a real function
+        of complex numbers follows JAX's
+        convention: its conjugate is the direction of steepest ascent.
+
+    Raises:
+        TypeError: (when called) for a result that is not a scalar, for integer arguments.
+        ValueError: if `argnums` names arguments that are not there.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> grad(lambda x: dx.numpy.sum(x ** 2))(dx.numpy.array([1.0, 2.0]))
+        Array([2., 4.])
+    """
+    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int)
+
+    @functools.wraps(fun, assigned=WRAPPED)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, found = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
+
+    return gradient
+
+
+def hvp(fun: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """The product of the Hessian of a scalar function with a vector: forward over reverse, no
+    Hessian is formed.
+
+    Args:
+        fun: a scalar function of arrays or trees.
+        primals: its arguments, a tuple.
+        tangents: the vector: an entry for each argument.
+
+    Returns:
+        A tree like the argument, for one argument; a tuple of them for several.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> x, v = dx.numpy.array([1.0, 2.0]), dx.numpy.array([1.0, 1.0])
+        >>> hvp(lambda x: dx.numpy.sum(x ** 3), (x,), (v,))
+        Array([ 6., 12.])
+    """
+    primals = as_tuple(primals, "hvp: primals")
+    argnums = tuple(range(len(primals)))
+    return jvp(grad(fun, 0 if len(argnums) == 1 else argnums), primals, tangents)[1]
