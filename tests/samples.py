@@ -213,7 +213,7 @@ sample(elementwise.complex_, real(2, 3), real(2, 3), note="second only", by=(1,)
 for _half in map(np.dtype, ("float16", "bfloat16")):
     for _name, _row in ELEMENTWISE.items():
         if "f" in _row.accepts and _name != "complex":
-            _numbers = [np.array(x, _half) for x in ([0.5, 0.25, 0.75], [0.5, 0.375, 3.0])]
+            _numbers = [np.array(x, _half) for x in ([0.5, 0.25, 0.75], [0.5, 0.375, 3.0], [4.0, -1.0, 2.0])]
             sample(_row, *_numbers[:_row.arity], note=str(_half), by=())
     sample(elementwise.mul, np.array([0.5, 3.0], _half), 2.0, note=f"{_half} scalar", by=())
     sample(elementwise.IntegerPow(-3), np.array([0.5, 4.0], _half), note=str(_half), by=())
@@ -225,6 +225,11 @@ for _half in map(np.dtype, ("float16", "bfloat16")):
     sample(reduction.ReduceMax((0,)), np.array([0.5, 4.0], _half), note=str(_half), by=())
     sample(reduction.ReduceProd((0,)), np.array([0.5, 4.0], _half), note=str(_half), by=())
     sample(reduction.ArgMin(0, np.dtype(np.int64)), np.array([5, 4.0], _half), note=str(_half))
+    sample(reduction.ArgMax(0, np.dtype(np.int64)), np.array([5, np.nan, 6, np.nan], _half),
+           note=f"{_half} nan")  # fmt: skip
+    sample(reduction.ReduceMin((0,)), np.array([5, np.nan, 6], _half), note=f"{_half} nan", by=())
+    sample(elementwise.maximum, np.array([5, np.nan], _half), np.array([np.nan, 1], _half),
+           note=f"{_half} nan", by=())  # fmt: skip
     sample(sort.Sort(0), np.array([0.5, -4.0, np.nan, 2.0], _half), note=str(_half), by=())
     sample(dot.DotGeneral(((0,), (0,))), *[np.array([0.5, 4.0], _half)] * 2, note=str(_half), by=())
 
@@ -408,6 +413,7 @@ _front = IndexDims((0, 1), (), (0, 1))  # the same, the window's axes first
 _column = IndexDims((0,), (1,), (1,))  # x[:, i]
 _paired = IndexDims((), (1,), (1,), (0,), (0,))  # x[b, i[b]]: take_along_axis
 _wide = IndexDims((), (0,), (0,))  # x[i] of a vector
+_all = IndexDims((1, 2), (), ())  # the whole operand, again and again
 _scalar = IndexDims((), (), ())  # of an array without axes
 
 _at = i32([[0], [2], [2], [3]])
@@ -434,6 +440,7 @@ sample(_gather(_front, (2, 2)), real(4, 3), _corner, note="window first")
 sample(_gather(_column, (4, 1)), real(4, 3), i32([[2], [0]]), note="columns")
 sample(_gather(_paired, (1, 1)), real(4, 3), _off, note="paired")
 sample(_gather(IndexDims((1, 2), (), (1, 0)), (1, 2)), real(4, 3), i32([[1, 3]]), note="swapped map")
+sample(_gather(_all, (4, 3)), real(4, 3), i32(np.zeros((2, 0))), note="everything")
 sample(_gather(_scalar, ()), real(), i32(np.zeros((3, 0))), note="of a scalar")
 sample(_gather(_rows, (1, 0)), real(4, 0), _at, note="empty rows")
 
@@ -452,6 +459,7 @@ for _kind in (indexing.ScatterAdd, indexing.Scatter):
     sample(_kind(_column), real(4, 3), i32([[2], [0]]), real(4, 2), note="columns")
     sample(_kind(_paired), real(4, 3), _off, real(4), note="paired")
     sample(_kind(_scalar), real(), i32(np.zeros((3, 0))), real(3), note="into a scalar")
+    sample(_kind(_all), real(4, 3), i32(np.zeros((2, 0))), real(2, 4, 3), note="everything")
     sample(_kind(_rows), real(4, 3), np.array([[1], [250]], np.uint8), real(2, 3), note="uint8")
     sample(_kind(_wide), real(300), np.array([[100], [-1]], np.int8), real(2), note="wide, int8")
     sample(_kind(_wide), real(300), np.array([[9], [250]], np.uint8), real(2), note="wide, uint8")

@@ -290,8 +290,15 @@ class Builder:
             precision_config=f"[{precise}, {precise}]",
         )
 
+    def index(self, indices: Operand) -> Operand:
+        """Positions as XLA can work with them: in 8 or 16 bits its own bounds would overflow."""
+        dtype = indices.aval.dtype
+        wide = indices.aval.update(dtype=np.int32)
+        return indices if dtype.itemsize >= 4 else self.op("convert", indices, out=wide)
+
     def gather(self, x: Operand, indices: Operand, dims: Any, sizes: Sequence[int]) -> Operand:
         """Windows of the operand; see primitives/indexing.py."""
+        indices = self.index(indices)
         numbers = (
             f"offset_dims = {list(dims.offset_dims)}, collapsed_slice_dims = "
             f"{list(dims.collapsed)}, "
@@ -320,6 +327,7 @@ class Builder:
         """Windows written into the operand: combined by an operation, or replaced if that is
         None.
         """
+        indices = self.index(indices)
         numbers = (
             f"update_window_dims = {list(dims.offset_dims)}, inserted_window_dims = "
             f"{list(dims.collapsed)}, "

@@ -65,6 +65,25 @@ class Array(Value):
             aval = self._aval = ShapedArray(host.shape, host.dtype, self.weak_type)
         return aval
 
+    # Asked for all the time, so without going through the type.
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of each axis."""
+        host = self._np
+        return self._aval.shape if host is None else host.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the elements."""
+        host = self._np
+        return self._aval.dtype if host is None else host.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        host = self._np
+        return self._aval.ndim if host is None else host.ndim
+
     @property
     def host(self) -> np.ndarray:
         """The numbers as a NumPy array that must not be written to; waits for the device."""

@@ -364,13 +364,13 @@ def describe(x: Any) -> str:
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
-def user_source() -> tuple[Any, int] | None:
+def user_source(depth: int = 1) -> tuple[Any, int] | None:
     """(code, instruction) of the innermost frame outside of diffeo; looked up as text only when it
     is shown.
     """
     if state.source is not None:
         return state.source
-    frame = sys._getframe(1)
+    frame = sys._getframe(depth)
     while frame is not None and frame.f_code.co_filename.startswith(_HERE):
         frame = frame.f_back
     return None if frame is None else (frame.f_code, frame.f_lasti)
@@ -392,6 +392,7 @@ def show_source(source: tuple[Any, int] | None) -> str:
     """`file.py:12 in loss: return np.sum(x)`, as messages show it."""
     filename, line, function = source_line(source)
     text = linecache.getline(filename, line).strip()
+    text = text if len(text) <= 100 else text[:97] + "..."
     return f"{os.path.basename(filename)}:{line} in {function}" + (f": {text}" if text else "")
 
 

@@ -56,6 +56,8 @@ class DotGeneral(Bilinear):
         )
 
     def impl(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        if x.dtype.kind == "V":  # bfloat16 and its like: NumPy's products of them are float32
+            return self.impl(x.astype(np.float32), y.astype(np.float32)).astype(x.dtype)
         if self.contract == ((x.ndim - 1,), (0,)) and not self.batch_dims[0] and y.ndim <= 2:
             return np.dot(x, y)  # a vector or a matrix on the right: NumPy's own
         free_x, free_y = self.free(x.ndim, 0), self.free(y.ndim, 1)

@@ -9,6 +9,7 @@ has the gradient 0 at 0, not nan.
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -186,10 +187,8 @@ class Scale(Mul):
     undefined derivative there must not turn it into nan.
     """
 
-    def decompose(self, t: Any, factor: Any) -> Any:
-        return select(t == 0, 0.0 if t.dtype.kind != "c" else 0j, t * factor)
-
-    def lower(self, ctx: Any, t: Any, factor: Any) -> Any:
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        t, factor = ctx.operands(values)
         zero = ctx.constant(0, t.aval)
         return ctx.op("select", ctx.compare("EQ", t, zero), zero, ctx.op("multiply", t, factor))
 
@@ -386,6 +385,11 @@ def _compare(direction: str) -> Callable:
     return lambda ctx, x, y: ctx.compare(direction, x, y)
 
 
+def _lower_sign(ctx: Any, x: Any) -> Any:
+    """XLA's sign does not know unsigned integers."""
+    return ctx.op("minimum", x, 1) if x.aval.dtype.kind == "u" else ctx.op("sign", x)
+
+
 def _to_bool(dtype: np.dtype) -> np.dtype:
     return bool_
 
@@ -420,7 +424,7 @@ minimum = row("min", np.minimum, "minimum", lambda x, y: _balance(y, x),
 atan2 = row("atan2", np.arctan2, "atan2", lambda x, y: y / (x * x + y * y),
             lambda x, y: -x / (x * x + y * y), accepts="f", singular=True)
 
-sign = row("sign", np.sign, "sign", accepts="iuf")
+sign = row("sign", np.sign, _lower_sign, accepts="iuf")
 floor = row("floor", np.floor, "floor", accepts="f")
 ceil = row("ceil", np.ceil, "ceil", accepts="f")
 round_even = row("round", np.rint, "round_nearest_even", accepts="f")
@@ -443,7 +447,7 @@ sinh = row("sinh", np.sinh, "chlo.sinh", lambda x: cosh.bind(x), singular=True)
 cosh = row("cosh", np.cosh, "chlo.cosh", lambda x: sinh.bind(x), singular=True)
 tanh = row("tanh", np.tanh, "tanh", lambda x, y: 1.0 - y * y)
 asinh = row("asinh", np.arcsinh, "chlo.asinh", lambda x: rsqrt.bind(x * x + 1.0))
-acosh = row("acosh", np.arccosh, "chlo.acosh", lambda x: rsqrt.bind((x - 1.0) * (x + 1.0)),
+acosh = row("acosh", np.arccosh, "chlo.acosh", lambda x: rsqrt.bind(x - 1.0) * rsqrt.bind(x + 1.0),
             singular=True)
 atanh = row("atanh", np.arctanh, "chlo.atanh", lambda x: reciprocal(1.0 - x * x), singular=True)
 logistic = row("logistic", logistic_function, "logistic", lambda x, y: y * (1.0 - y))
@@ -495,5 +499,6 @@ def stop_gradient(x: Any) -> Any:
 def _pow_by_exponent(x: Any, out: Any) -> Any:
     """d/dy x**y = log(x) x**y, and 0 at x = 0, where it is so for y > 0."""
     if type(x) in SCALARS:
-        return out * (math.log(x) if x > 0 else 0.0 if x == 0 else math.nan)
+        log_x = cmath.log if type(x) is complex else math.log
+        return out * (0.0 if x == 0 else math.nan if type(x) is not complex and x < 0 else log_x(x))
     return log.bind(select(x == 0, 1.0 if typeof(x).dtype.kind != "c" else 1 + 0j, x)) * out

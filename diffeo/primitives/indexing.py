@@ -13,8 +13,16 @@ import numpy as np
 from .core import LinearInput, Primitive, typeof
 from .elementwise import maximum, minimum, select
 from .families import Linear, full_like
-from .slicing import concatenate, slice_in_dim, stack
-from .structural import Shape, batch_at_front, broadcast_in_dim, iota, move_axis, reshape
+from .slicing import concatenate, index_in_dim, slice_in_dim, stack
+from .structural import (
+    Shape,
+    batch_at_front,
+    broadcast_in_dim,
+    iota,
+    move_axis,
+    reduce_sum,
+    reshape,
+)
 from .types import ShapedArray
 
 
@@ -102,14 +110,10 @@ class IndexDims:
         """For NumPy: the start along each axis of the operand, of the indices' batch shape."""
         batch = indices.shape[:-1]
         starts: list[Any] = [np.zeros((1,) * len(batch), np.int64)] * ndim
+        if indices.dtype == np.uint64:  # an index beyond int64 is out of bounds anyway
+            indices = np.minimum(indices, np.uint64(np.iinfo(np.int64).max))
         for k, a in enumerate(self.index_map):
-            # An unsigned index beyond int64 is out of bounds anyway.
-            part = indices[..., k]
-            starts[a] = (
-                np.minimum(part, np.iinfo(np.int64).max).astype(np.int64)
-                if part.dtype.kind == "u"
-                else part
-            )
+            starts[a] = indices[..., k].astype(np.int64)
         for a, b in zip(self.operand_batching, self.index_batching):
             starts[a] = np.arange(batch[b]).reshape(
                 [-1 if i == b else 1 for i in range(len(batch))]
@@ -137,17 +141,18 @@ def _numpy_index(starts: Sequence[Any], window: Sequence[int], sizes: Shape) -> 
     return tuple(index)
 
 
+def representable(bound: int, dtype: np.dtype) -> int:
+    """An upper bound for integers of a dtype, or the largest of them, which says as much."""
+    return min(bound, int(np.iinfo(dtype).max))
+
+
 def clamp_indices(indices: Any, highest: Sequence[int]) -> Any:
     """Indices brought into 0 .. highest[k] for entry k of their last axis."""
-    line = np.maximum(np.asarray(highest), 0).astype(indices.dtype)
-    high = (
-        concatenate([full_like(ShapedArray((1,), line.dtype), int(h)) for h in line])
-        if len(line)
-        else None
-    )
-    if high is None:
+    if not highest:
         return indices
-    high = broadcast_in_dim(high, indices.shape, (indices.ndim - 1,))
+    one = ShapedArray((1,), indices.dtype)
+    line = concatenate([full_like(one, max(0, representable(h, one.dtype))) for h in highest])
+    high = broadcast_in_dim(line, indices.shape, (indices.ndim - 1,))
     return maximum.bind(minimum.bind(indices, high), 0)
 
 
@@ -158,7 +163,7 @@ def in_bounds(indices: Any, highest: Sequence[int]) -> Any:
     found = None
     for k, h in enumerate(highest):
         entry = reshape(slice_in_dim(indices, k, k + 1, 1, indices.ndim - 1), indices.shape[:-1])
-        inside = (entry >= 0) & (entry <= h)
+        inside = (entry >= 0) & (entry <= representable(h, indices.dtype))
         found = inside if found is None else found & inside
     return (
         found
@@ -312,6 +317,8 @@ class ScatterAdd(ScatterFamily, Linear):
         return self.numpy_write(x, indices, updates, _add_windows)
 
     def lower(self, ctx: Any, x: Any, indices: Any, updates: Any) -> Any:
+        if not x.aval.shape:  # XLA computes a wrong number
+            return ctx.inline(lambda x, u: x + reduce_sum(u, range(u.ndim)), x, updates)
         return ctx.scatter("add", x, indices, updates, self.dims, False)
 
     def with_dims(self, dims: IndexDims) -> Any:
@@ -339,6 +346,10 @@ class Scatter(ScatterFamily, Linear):
         return self.numpy_write(x, indices, updates, _set_windows)
 
     def lower(self, ctx: Any, x: Any, indices: Any, updates: Any) -> Any:
+        if not x.aval.shape:  # XLA takes the first
+            last = updates.aval.size - 1
+            pick = lambda x, u: index_in_dim(reshape(u, (last + 1,)), last) if u.size else x
+            return ctx.inline(pick, x, updates)
         return ctx.scatter(None, x, indices, updates, self.dims, self.unique)
 
     def with_dims(self, dims: IndexDims) -> Any:
@@ -404,6 +415,7 @@ class DynamicSlice(Linear):
         return x[tuple([slice(s, s + n) for s, n in zip(inside, self.sizes)])]
 
     def lower(self, ctx: Any, x: Any, *starts: Any) -> Any:
+        starts = [ctx.index(s) for s in starts]  # type: ignore[assignment]
         return ctx.op("dynamic_slice", x, *starts, slice_sizes=ctx.i64s(self.sizes))
 
     def transpose(self, ct: Any, x: Any, *starts: Any) -> Sequence[Any]:
@@ -447,7 +459,7 @@ class DynamicUpdateSlice(Linear):
         return out
 
     def lower(self, ctx: Any, x: Any, update: Any, *starts: Any) -> Any:
-        return ctx.op("dynamic_update_slice", x, update, *starts)
+        return ctx.op("dynamic_update_slice", x, update, *[ctx.index(s) for s in starts])
 
     def transpose(self, ct: Any, x: Any, update: Any, *starts: Any) -> Sequence[Any]:
         shape = (update.aval if type(update) is LinearInput else typeof(update)).shape
@@ -461,6 +473,8 @@ class DynamicUpdateSlice(Linear):
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         x, update = (batch_at_front(a, d, size) for a, d in zip(args[:2], dims[:2]))
         shape, sizes = x.shape[1:], update.shape[1:]
+        if not shape:
+            return update, 0
         starts = _stack_starts(args[2:], dims[2:], size)
         starts = clamp_indices(starts, [n - w for n, w in zip(shape, sizes)])
         return Scatter(_window_dims(len(shape)), True).batch(size, (x, starts, update), (0, 0, 0))

@@ -131,6 +131,8 @@ def unary(primitive: Any, inexact: bool = False) -> Callable[[Any], Any]:
             host = x._np
             if host is not None and host.dtype.kind in kinds:
                 return Array(impl(host), x.weak_type)
+        elif isinstance(x, Value) and x.aval.dtype.kind in kinds:
+            return bind(x)
         x = to_value(x)
         if inexact:
             x = to_inexact(x)
@@ -150,19 +152,22 @@ def binary(
 
     def function(x: Any, y: Any, /) -> Any:
         kx, ky = type(x), type(y)
-        if kx is Array and state.trace.eager:
-            a = x._np
-            if a is not None:
-                if ky is Array:
-                    b = y._np
-                    if b is not None and a.dtype is b.dtype and a.dtype.kind in fits:
-                        return Array(impl(a, b), keeps and x.weak_type and y.weak_type)
-                elif ky in SCALARS and ky in fits.get(a.dtype.kind, ()):
-                    return Array(impl(a, y), keeps and x.weak_type)
-        elif kx in SCALARS and ky is Array and state.trace.eager:
-            b = y._np
-            if b is not None and kx in fits.get(b.dtype.kind, ()):
-                return Array(impl(x, b), keeps and y.weak_type)
+        try:
+            if kx is Array and state.trace.eager:
+                a = x._np
+                if a is not None:
+                    if ky is Array:
+                        b = y._np
+                        if b is not None and a.dtype is b.dtype and a.dtype.kind in fits:
+                            return Array(impl(a, b), keeps and x.weak_type and y.weak_type)
+                    elif ky in SCALARS and ky in fits.get(a.dtype.kind, ()):
+                        return Array(impl(a, y), keeps and x.weak_type)
+            elif kx in SCALARS and ky is Array and state.trace.eager:
+                b = y._np
+                if b is not None and kx in fits.get(b.dtype.kind, ()):
+                    return Array(impl(x, b), keeps and y.weak_type)
+        except (ValueError, OverflowError):
+            pass  # the long way says what is wrong, and on which line
         # Tracers of one type, or a tracer and a float, need no alignment either.
         if isinstance(x, Value):
             aval = x.aval

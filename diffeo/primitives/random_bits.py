@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import logical_or, shift_left, shift_right_logical
+from .elementwise import Elementwise, logical_or, shift_left, shift_right_logical
 from .families import Discrete, full
+from .reference import fused_multiply_add
 from .slicing import slice_in_dim
 from .structural import (
     batch_at_front,
@@ -124,10 +125,8 @@ class RandomBits(Discrete):
     def impl(self, key: np.ndarray) -> list[np.ndarray]:
         batch, size = key.shape[:-1], math.prod(self.shape)
         if key.ndim == 1 and size <= _FEW:
-            pairs = [_rounds(*key.tolist(), 0, i, _rotate_integer) for i in range(size)]
-            return [
-                np.array([p[i] & _MASK for p in pairs], uint32).reshape(self.shape) for i in (0, 1)
-            ]
+            k0, k1 = key.tolist()
+            return _few_words([(k0, k1, 0, i) for i in range(size)], self.shape)
         counter = np.arange(size, dtype=uint64).reshape(self.shape)
         high, low = (counter >> np.uint64(32)).astype(uint32), counter.astype(uint32)
         k0, k1 = (key[..., i].reshape(batch + (1,) * len(self.shape)) for i in (0, 1))
@@ -160,3 +159,16 @@ def random_bits(key: Any, shape: Sequence[int]) -> list[Any]:
 def threefry2x32(k0: Any, k1: Any, x0: Any, x1: Any) -> list[Any]:
     """Random words from key words and counters, all uint32 of one shape."""
     return Threefry2x32().bind(k0, k1, x0, x1)
+
+
+#: x * y + z, by which uniform numbers are moved into their range. The compiler contracts it, so
+#: that it is rounded once; evaluation does the same, and bits agree.
+fma = Elementwise(
+    "fma",
+    fused_multiply_add,
+    lambda ctx, x, y, z: ctx.op("add", ctx.op("multiply", x, y), z),
+    lambda x, y, z: y,
+    lambda x, y, z: x,
+    lambda x, y, z: 1.0,
+    accepts="f",
+)

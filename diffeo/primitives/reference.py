@@ -36,6 +36,28 @@ def logistic_function(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
+def fused_multiply_add(x: Any, y: Any, z: Any) -> Any:
+    """x * y + z, of float32 and float64 rounded once, as compilers contract it.
+
+    The exact errors of the product and of the sum (Dekker 1971, Knuth) are added to the result.
+    """
+    dtype = np.result_type(x, y, z)
+    x, y, z = (np.asarray(v, dtype) for v in (x, y, z))
+    with np.errstate(over="ignore", invalid="ignore"):
+        product = x * y
+        result = product + z
+        if dtype not in (np.float32, np.float64):
+            return result
+        splitter = dtype.type(4097 if dtype == np.float32 else 134217729)
+        x1, y1 = (splitter * v - (splitter * v - v) for v in (x, y))
+        x2, y2 = x - x1, y - y1
+        error = x2 * y2 - (product - x1 * y1 - x2 * y1 - x1 * y2)
+        back = result - product
+        error = error + ((product - (result - back)) + (z - back))
+        exact = result + error
+        return np.where(np.isfinite(exact), exact, result)
+
+
 def make_complex(x: Any, y: Any) -> Any:
     """x + i y, infinities and nan in either part kept apart."""
     x, y = np.broadcast_arrays(x, y)

@@ -37,12 +37,14 @@ class Sort(Primitive):
         return list(xs)
 
     def impl(self, *xs: np.ndarray) -> list[np.ndarray]:
-        if len(xs) == 1:
+        if len(xs) == 1 and xs[0].dtype.kind != "V":
             return [np.sort(xs[0], self.axis, kind="stable")]
+        # NumPy does not know where the nan of bfloat16 and its like belong.
+        keys = [k.astype(np.float32) if k.dtype.kind == "V" else k for k in xs[: self.num_keys]]
         if self.num_keys == 1:
-            order = np.argsort(xs[0], self.axis, kind="stable")
+            order = np.argsort(keys[0], self.axis, kind="stable")
         else:
-            order = np.lexsort(xs[self.num_keys - 1 :: -1], self.axis)
+            order = np.lexsort(keys[::-1], self.axis)
         return [np.take_along_axis(x, order, self.axis) for x in xs]
 
     def lower(self, ctx: Any, *xs: Any) -> Any:
@@ -51,6 +53,8 @@ class Sort(Primitive):
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """The tangents follow their primals: sort the places along, then gather."""
         aval = typeof(primals[0])
+        if not aval.size:
+            return self.bind(*primals), list(tangents)
         places = iota(np.int64, aval.shape, self.axis)
         *outs, order = Sort(self.axis, self.num_keys).bind(*primals, places)
         moved = [t if t is ZERO else take_along_axis(t, order, self.axis) for t in tangents]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
 
+from ..numpy.common import axis_of, static_int, static_shape
 from ..primitives import elementwise as e
 from ..primitives.array import as_value
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.families import full
 from ..primitives.indexing import Gather, IndexDims
 from ..primitives.operators import broadcast_to, to_value
@@ -19,14 +19,8 @@ from ..primitives.slicing import index_in_dim, slice_in_dim
 from ..primitives.sort import sort
 from ..primitives.structural import broadcast_in_dim, expand_dims, iota, move_axis, reshape
 from ..primitives.types import SCALARS, default_dtype, is_float, uint32
-from .keys import Shape, check_key, check_shape, raw_bits, split
+from .keys import Shape, check_key, raw_bits, split
 from .samplers import check_parameters, gumbel, inexact, randint, uniform
-
-
-def _check_axis(name: str, axis: int, ndim: int) -> int:
-    if not isinstance(axis, (int, np.integer)) or not -ndim <= axis < ndim:
-        raise with_user_line(ValueError(f"{name}: axis {axis!r} does not exist: ndim is {ndim}"))
-    return int(axis) % ndim
 
 
 def _population(name: str, x: Any) -> Any:
@@ -35,13 +29,11 @@ def _population(name: str, x: Any) -> Any:
         x = to_value(x)
         if x.ndim:
             return x
-    try:
-        return operator.index(x)
-    except TypeError as error:
-        if type(x) in SCALARS or isinstance(x, np.generic) or x.dtype.kind not in "iu":
-            raise with_user_line(TypeError(
-                f"{name}: expects an integer or an array with axes, got {describe(x)}")) from None
-        raise error
+    dtype = typeof(x).dtype
+    if dtype.kind not in "iu" or isinstance(x, bool):
+        raise with_user_line(TypeError(
+            f"{name}: expects an integer or an array with axes, got {describe(x)}"))
+    return static_int(x, name, "the number of elements")
 
 
 def take(x: Any, indices: Any, axis: int) -> Any:
@@ -78,13 +70,13 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> A
     Examples:
         >>> from diffeo.random import PRNGKey
         >>> permutation(PRNGKey(0), 6)
-        Array([4, 0, 1, 5, 2, 3])
+        Array([0, 1, 5, 4, 3, 2])
     """
     key, x = check_key("permutation", key), _population("permutation", x)
     if type(x) is int:
-        _check_axis("permutation", axis, 1)
+        axis_of(axis, 1, "permutation")
         return _shuffle(key, iota(default_dtype(int), (max(x, 0),)), 0)
-    axis = _check_axis("permutation", axis, x.ndim)
+    axis = axis_of(axis, x.ndim, "permutation")
     if independent or x.ndim == 1:
         return _shuffle(key, x, axis)
     places = _shuffle(key, iota(default_dtype(int), (x.shape[axis],)), 0)
@@ -124,25 +116,26 @@ def choice(key: Any, a: Any, shape: Shape = (), replace: bool = True, p: Any = N
     Examples:
         >>> from diffeo.random import PRNGKey
         >>> choice(PRNGKey(0), 5, (3,), replace=False)
-        Array([4, 1, 0])
+        Array([0, 1, 4])
     """
-    key, shape = check_key("choice", key), check_shape("choice", shape)
+    key, shape = check_key("choice", key), static_shape(shape, "choice")
     a = _population("choice", a)
-    if type(a) is not int:
-        axis = _check_axis("choice", axis, a.ndim)
-    n, draws = a if type(a) is int else a.shape[axis], math.prod(shape)
-    full_shape = shape if type(a) is int else a.shape[:axis] + shape + a.shape[axis + 1:]
+    if type(a) is int:
+        n, axis, full_shape, dtype = a, 0, shape, default_dtype(int)
+    else:
+        axis = axis_of(axis, a.ndim, "choice")
+        n, dtype = a.shape[axis], a.dtype
+        full_shape = a.shape[:axis] + shape + a.shape[axis + 1:]
+    draws = math.prod(shape)
     if draws == 0:
-        return full(full_shape, 0, default_dtype(int) if type(a) is int else a.dtype)
+        return full(full_shape, 0, dtype)
     if n <= 0:
         raise with_user_line(ValueError("choice: there is nothing to draw from: a is empty"))
     if not replace and draws > n:
         raise with_user_line(ValueError(
             f"choice: cannot draw {draws} out of {n} without replacement"))
     if p is None and not replace:
-        drawn = slice_in_dim(permutation(key, a, axis if type(a) is not int else 0), 0, draws, 1,
-                             0 if type(a) is int else axis)
-        return reshape(drawn, full_shape)
+        return reshape(slice_in_dim(permutation(key, a, axis), 0, draws, 1, axis), full_shape)
     places = randint(key, shape, 0, n) if p is None else _weighted(key, n, shape, replace, p, mode)
     return places if type(a) is int else take(a, places, axis)
 
@@ -169,7 +162,7 @@ def _largest(scores: Any, k: int) -> Any:
     return slice_in_dim(order, 0, k, 1, axis)
 
 
-def categorical(key: Any, logits: Any, axis: int = -1, shape: Shape | None = None,
+def categorical(key: Any, logits: Any, axis: int = -1, shape: Shape = None,
                 replace: bool = True, mode: str | None = None) -> Any:
     """Categories with the probabilities softmax(logits), by the Gumbel trick.
 
@@ -199,9 +192,9 @@ def categorical(key: Any, logits: Any, axis: int = -1, shape: Shape | None = Non
     if not is_float(logits.dtype) or not logits.ndim:
         raise with_user_line(TypeError(
             f"categorical: logits must be real numbers with an axis, got {logits.aval}"))
-    axis = _check_axis("categorical", axis, logits.ndim)
+    axis = axis_of(axis, logits.ndim, "categorical")
     rows = logits.shape[:axis] + logits.shape[axis + 1:]
-    shape = rows if shape is None else check_shape("categorical", shape)
+    shape = rows if shape is None else static_shape(shape, "categorical")
     own = full(rows, 0, logits.dtype)
     check_parameters("categorical", shape, logits=own)
     prefix = shape[:len(shape) - len(rows)]

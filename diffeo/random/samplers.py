@@ -8,11 +8,13 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from ..numpy.common import arr, static_shape
 from ..primitives import elementwise as e
 from ..primitives.array import as_value
 from ..primitives.core import with_user_line
 from ..primitives.families import full_like
 from ..primitives.operators import broadcast_shapes, broadcast_to, to_inexact, to_value
+from ..primitives.random_bits import fma
 from ..primitives.slicing import index_in_dim
 from ..primitives.structural import bitcast_convert_type, convert_element_type
 from ..primitives.types import (
@@ -24,7 +26,7 @@ from ..primitives.types import (
     is_float,
     real_dtype,
 )
-from .keys import Shape, check_key, check_shape, raw_bits, split
+from .keys import Shape, check_key, raw_bits, split
 
 
 def float_dtype(name: str, dtype: Any, allow_complex: bool = False) -> np.dtype:
@@ -64,7 +66,7 @@ def _between(key: Any, shape: tuple[int, ...], dtype: np.dtype, low: float, high
     with np.errstate(over="ignore"):
         width = float(np.array(high, dtype) - lowest)
     low = float(lowest)
-    return e.maximum.bind(e.add.bind(e.mul.bind(unit, width), low), low)
+    return e.maximum.bind(fma.bind(unit, width, low), low)
 
 
 def uniform(key: Any, shape: Shape = (), dtype: Any = None, minval: Any = 0.0,
@@ -85,19 +87,19 @@ def uniform(key: Any, shape: Shape = (), dtype: Any = None, minval: Any = 0.0,
     Examples:
         >>> from diffeo.random import PRNGKey
         >>> uniform(PRNGKey(0), (3,), minval=-1)
-        Array([-0.16308577, -0.5674091 ,  0.93064291])
+        Array([-0.16308578, -0.56740909,  0.93064292])
     """
-    key, shape = check_key("uniform", key), check_shape("uniform", shape)
+    key, shape = check_key("uniform", key), static_shape(shape, "uniform")
     dtype = float_dtype("uniform", dtype)
     if type(minval) in SCALARS and type(maxval) in SCALARS:
         if minval > maxval:
             raise with_user_line(ValueError(
                 f"uniform: minval must not exceed maxval, got {minval} and {maxval}"))
         return _between(key, shape, dtype, minval, maxval)
-    low, high = (as_value(to_value(v)) for v in (minval, maxval))
+    low, high = (arr(v) for v in (minval, maxval))
     check_parameters("uniform", shape, minval=low, maxval=high)
     low, high = (broadcast_to(convert_element_type(v, dtype), shape) for v in (low, high))
-    return e.maximum.bind(_unit(key, shape, dtype) * (high - low) + low, low)
+    return e.maximum.bind(fma.bind(_unit(key, shape, dtype), high - low, low), low)
 
 
 def _integer_bound(what: str, x: Any) -> Any:
@@ -136,9 +138,9 @@ def randint(key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = None)
     Examples:
         >>> from diffeo.random import PRNGKey
         >>> randint(PRNGKey(0), (5,), 0, 10)
-        Array([8, 8, 2, 1, 0])
+        Array([5, 1, 5, 7, 3])
     """
-    key, shape = check_key("randint", key), check_shape("randint", shape)
+    key, shape = check_key("randint", key), static_shape(shape, "randint")
     dtype = default_dtype(int) if dtype is None or dtype is int else np.dtype(dtype)
     if dtype.kind not in "iu" or dtype.itemsize not in (1, 2, 4, 8):
         raise with_user_line(TypeError(f"randint: dtype must be an integer's, got {dtype}"))
@@ -178,8 +180,8 @@ def _span(low: Any, high: Any, dtype: np.dtype, sampled: np.dtype) -> tuple[Any,
     """`_static_span` for arrays, in the dtype in which is sampled; a full range has the size 0."""
     unsigned = np.dtype(f"u{sampled.itemsize}")
     if dtype != sampled:
-        low, high = (convert_element_type(v, sampled) for v in (low, high))
         low, high = _clip_integers(low, dtype), _clip_integers(high, dtype, 1)
+        low, high = (convert_element_type(v, sampled) for v in (low, high))
     beyond = high > int(min(np.iinfo(sampled).max, np.iinfo(high.dtype).max))
     low, high = (convert_element_type(_clip_integers(v, sampled), sampled) for v in (low, high))
     span = convert_element_type(high - low, unsigned)
@@ -222,9 +224,9 @@ def normal(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
     Examples:
         >>> from diffeo.random import PRNGKey
         >>> 10 + 0.1 * normal(PRNGKey(0), (3,))
-        Array([ 9.97941449,  9.92152855, 10.18157389])
+        Array([ 9.97941579,  9.92152342, 10.18160867])
     """
-    key, shape = check_key("normal", key), check_shape("normal", shape)
+    key, shape = check_key("normal", key), static_shape(shape, "normal")
     dtype = float_dtype("normal", dtype, allow_complex=True)
     if not is_complex(dtype):
         return _normal(key, shape, dtype)
@@ -250,7 +252,7 @@ def _next_above(x: Any) -> Any:
     return e.select(e.is_finite.bind(x), above, x)
 
 
-def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape | None = None,
+def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape = None,
                      dtype: Any = None) -> Any:
     """Samples of the standard normal distribution given that they lie in (lower, upper).
 
@@ -267,13 +269,13 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape | None = Non
     Examples:
         >>> from diffeo.random import PRNGKey
         >>> truncated_normal(PRNGKey(0), -2, 2, (2,))
-        Array([-0.19592934, -0.72613701])
+        Array([-0.19635199, -0.74147057])
     """
     key, dtype = check_key("truncated_normal", key), float_dtype("truncated_normal", dtype)
-    low, high = (convert_element_type(as_value(to_value(v)), dtype) for v in (lower, upper))
+    low, high = (convert_element_type(arr(v), dtype) for v in (lower, upper))
     if shape is None:
         shape = broadcast_shapes(low.shape, high.shape)
-    shape = check_shape("truncated_normal", shape)
+    shape = static_shape(shape, "truncated_normal")
     check_parameters("truncated_normal", shape, lower=low, upper=high)
     root = float(np.array(math.sqrt(2), dtype))
     a, b = (e.erf.bind(e.div.bind(v, root)) for v in (low, high))
@@ -283,7 +285,7 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape | None = Non
     return e.minimum.bind(e.maximum.bind(out, inside[0]), inside[1])
 
 
-def bernoulli(key: Any, p: Any = 0.5, shape: Shape | None = None, mode: str = "low") -> Any:
+def bernoulli(key: Any, p: Any = 0.5, shape: Shape = None, mode: str = "low") -> Any:
     """Booleans that are true with probability `p`.
 
     Args:
@@ -301,12 +303,12 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Shape | None = None, mode: str = "l
         >>> bernoulli(PRNGKey(0), 0.7, (4,))
         Array([ True,  True, False,  True])
     """
-    key, p = check_key("bernoulli", key), as_value(to_value(p))
+    key, p = check_key("bernoulli", key), arr(p)
     if mode not in ("low", "high"):
         raise with_user_line(ValueError(f"bernoulli: mode must be 'low' or 'high', got {mode!r}"))
     if not is_float(p.dtype):
         raise with_user_line(TypeError(f"bernoulli: p must be floating-point, got {p.aval}"))
-    shape = p.shape if shape is None else check_shape("bernoulli", shape)
+    shape = p.shape if shape is None else static_shape(shape, "bernoulli")
     check_parameters("bernoulli", shape, p=p)
     p = broadcast_to(p, shape)
     if mode == "low":
@@ -319,7 +321,7 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Shape | None = None, mode: str = "l
 def _standard(name: str, key: Any, shape: Shape, dtype: Any) -> tuple[Any, Any, np.dtype, Any]:
     """What samplers without parameters begin with: checked arguments and the dtype's limits."""
     dtype = float_dtype(name, dtype)
-    return check_key(name, key), check_shape(name, shape), dtype, ml_dtypes.finfo(dtype)
+    return check_key(name, key), static_shape(shape, name), dtype, ml_dtypes.finfo(dtype)
 
 
 def exponential(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
@@ -328,7 +330,7 @@ def exponential(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
     Examples:
         >>> from diffeo.random import PRNGKey
         >>> exponential(PRNGKey(0), (2,))
-        Array([0.54205173, 0.24347648])
+        Array([0.54207056, 0.24372319])
     """
     key, shape, dtype, _ = _standard("exponential", key, shape, dtype)
     return e.neg.bind(e.log1p.bind(e.neg.bind(_unit(key, shape, dtype))))
@@ -367,7 +369,10 @@ def logistic(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
 
 
 def cauchy(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
-    """Samples with the density 1 / (pi (1 + x^2)): tan(pi (u - 1/2)). Arguments as `uniform` has."""
+    """Samples with the density 1 / (pi (1 + x^2)): tan(pi (u - 1/2)).
+
+    Arguments as `uniform` has.
+    """
     key, shape, dtype, info = _standard("cauchy", key, shape, dtype)
     u = _between(key, shape, dtype, float(info.eps), 1.0)
     return e.tan.bind(e.mul.bind(e.sub.bind(u, 0.5), math.pi))
@@ -376,7 +381,7 @@ def cauchy(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
 def rademacher(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
     """-1 or 1 with equal probability, of any numeric dtype, by default int64."""
     dtype = default_dtype(int) if dtype is None or dtype is int else np.dtype(dtype)
-    heads = bernoulli(key, 0.5, check_shape("rademacher", shape))
+    heads = bernoulli(key, 0.5, static_shape(shape, "rademacher"))
     return convert_element_type(2 * convert_element_type(heads, dtype) - 1, dtype)
 
 

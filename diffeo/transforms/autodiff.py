@@ -88,11 +88,11 @@ def _tangent_aval(aval: ShapedArray) -> ShapedArray:
     return aval.strong if is_inexact(aval.dtype) else ShapedArray(aval.shape, float0)
 
 
-def _as_tangent(t: Any, primal: Any, what: str, path: str) -> Any:
+def _as_tangent(t: Any, aval: ShapedArray, what: str, path: str) -> Any:
     """A tangent or cotangent checked against its primal's type; `ZERO` for one that holds no
     information.
     """
-    expected = _tangent_aval(typeof(primal))
+    expected = _tangent_aval(aval)
     if expected.dtype == float0:
         if isinstance(t, np.ndarray) and t.dtype == float0 and t.shape == expected.shape:
             return ZERO
@@ -110,9 +110,9 @@ def _as_tangent(t: Any, primal: Any, what: str, path: str) -> Any:
     return convert_element_type(value, expected.dtype)
 
 
-def from_tangent(t: Any, primal: Any) -> Any:
+def from_tangent(t: Any, aval: ShapedArray) -> Any:
     """What a user gets for a tangent or cotangent: zeros instead of `ZERO`."""
-    aval = _tangent_aval(typeof(primal))
+    aval = _tangent_aval(aval)
     if aval.dtype == float0:
         return np.zeros(aval.shape, float0)
     return full_like(aval, 0) if t is ZERO else t
@@ -167,14 +167,15 @@ def jvp(
     values = as_values(leaves, "jvp", primals)
     paths = tree.leaves_with_path(tangents)
     moves = [
-        _as_tangent(t, p, "jvp: tangent at ", tree.keystr(path))
+        _as_tangent(t, typeof(p), "jvp: tangent at ", tree.keystr(path))
         for t, p, (path, _) in zip(moves, values, paths)
     ]
     flat = Flat(fun, structure, has_aux)
     outs, out_tangents = quietly(jvp_flat, flat, values, moves, name_of(fun))
     result = flat.result(outs)
     moved = tree.unflatten(
-        flat.out_tree, [from_tangent(t, o) for o, t in zip(outs, out_tangents[: flat.count])]
+        flat.out_tree,
+        [from_tangent(t, typeof(o)) for o, t in zip(outs, out_tangents[: flat.count])],
     )
     return (result, moved, flat.aux(outs)) if has_aux else (result, moved)
 
@@ -204,28 +205,19 @@ class LinearMap:
             "linearize: tangents must have the structure of primals", self.flat.in_tree, structure
         )
         moves = [
-            _as_tangent(t, p, "linearize: tangent ", "")
-            for t, p in zip(leaves, map(_like, self.primals))
+            _as_tangent(t, p, "linearize: tangent at ", tree.keystr(path))
+            for t, p, (path, _) in zip(leaves, self.primals, tree.leaves_with_path(tangents))
         ]
         moves = [
             full_like(v.aval, 0) if t is ZERO else t for t, v in zip(moves, self.program.in_vars)
         ]
         found = iter(quietly(eval_jaxpr, self.program, moves))
         outs = [next(found) if there else ZERO for there in self.has_tangent]
-        zipped = zip(outs[: self.flat.count], map(_like, self.outs))
+        zipped = zip(outs[: self.flat.count], self.outs)
         return tree.unflatten(self.flat.out_tree, [from_tangent(t, o) for t, o in zipped])
 
     def __repr__(self) -> str:
         return f"<linear map of {name_of(self.flat.fun)}>\n{self.program}"
-
-
-class _like:
-    """Something of a type, for functions that want a value for its type only."""
-
-    __slots__ = ("aval",)
-
-    def __init__(self, aval: ShapedArray):
-        self.aval = aval
 
 
 def linearize(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
@@ -279,13 +271,13 @@ class Pullback:
         )
         paths = [tree.keystr(path) for path, _ in tree.leaves_with_path(cotangent)]
         cts = [
-            _as_tangent(c, _like(o), "vjp: cotangent", f" at {p}" if p else "")
+            _as_tangent(c, o, "vjp: cotangent", f" at {p}" if p else "")
             for c, o, p in zip(leaves, self.outs, paths)
         ]
         cts = [c for c, there in zip(cts, self.has_tangent) if there]
         found = quietly(pull_back_program, self.program, cts)
         return tree.unflatten(
-            self.flat.in_tree, [from_tangent(c, _like(p)) for c, p in zip(found, self.primals)]
+            self.flat.in_tree, [from_tangent(c, p) for c, p in zip(found, self.primals)]
         )
 
     def __repr__(self) -> str:
@@ -355,7 +347,7 @@ def linear_transpose(fun: Callable, *primals: Any) -> Callable:
             )
     flat = Flat(fun, structure)
     program = stage(flat, avals, name_of(fun))
-    outs = [_like(a) for a in program.out_avals]
+    outs = program.out_avals
 
     def transposed(cotangent: Any) -> tuple:
         cts, other = tree.flatten(cotangent)
@@ -373,6 +365,6 @@ def linear_transpose(fun: Callable, *primals: Any) -> Callable:
             raise with_user_line(
                 TypeError(f"linear_transpose: {name_of(fun)} is not linear: {error}")
             ) from None
-        return tree.unflatten(structure, [from_tangent(c, _like(a)) for c, a in zip(found, avals)])
+        return tree.unflatten(structure, [from_tangent(c, a) for c, a in zip(found, avals)])
 
     return transposed

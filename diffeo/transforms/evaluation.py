@@ -25,8 +25,14 @@ class Evaluation(Trace):
     eager = True
 
     def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
+        if primitive.same_type and len(args) == 2:  # most of a derivative is products and sums
+            x, y = args
+            if type(x) is Array and type(y) is Array:
+                a, b = x._np, y._np
+                if a is not None and b is not None and a.shape == b.shape:
+                    return Array(primitive.impl(a, b), x.weak_type and y.weak_type)
         host: list[Any] = []
-        weak, strong = False, False
+        weak, strong, scalars = False, False, False
         for a in args:
             if type(a) is Array:
                 value = a._np
@@ -37,6 +43,7 @@ class Evaluation(Trace):
                     strong = True
             elif type(a) in SCALARS and primitive.takes_scalars:
                 host.append(a)
+                scalars = True
             elif isinstance(a, Tracer):
                 raise leaked(a)
             else:
@@ -45,12 +52,22 @@ class Evaluation(Trace):
         if primitive.compiled:
             program: Any = primitive
             return run_program(program.jaxpr, [as_value(a) for a in args])
+        if scalars:
+            host = _fit_scalars(host)
         try:
             out = primitive.impl(*host)
         except Exception as error:
             raise _explain(primitive, args, error) from None
         weak = weak and not strong if primitive.keeps_weak else primitive.weak_type
         return [Array(o, weak) for o in out] if primitive.multiple_results else Array(out, weak)
+
+
+def _fit_scalars(host: list[Any]) -> list[Any]:
+    """NumPy itself fits Python scalars to the arrays' dtype, but not to those of ml_dtypes."""
+    for a in host:
+        if type(a) not in SCALARS and a.dtype.kind == "V":
+            return [np.asarray(b, a.dtype) if type(b) in SCALARS else b for b in host]
+    return host
 
 
 def _explain(primitive: Primitive, args: Sequence[Any], error: Exception) -> Exception:

@@ -6,9 +6,10 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..primitives.array import as_value
+import numpy as np
+
+from ..primitives.array import Array, as_value
 from ..primitives.core import ZERO, describe, typeof, with_user_line
-from ..primitives.families import full_like
 from ..primitives.types import is_inexact
 from . import tree
 from .api_util import WRAPPED, check_argnums, check_callable, name_of
@@ -55,7 +56,8 @@ def value_and_grad(
 
         flat = Flat(partial, structure, has_aux)
         value, found, outs = quietly(_gradient, flat, values, name, holomorphic)
-        gradient = tree.unflatten(structure, [from_tangent(c, p) for c, p in zip(found, values)])
+        leaves = [from_tangent(c, v.aval) for c, v in zip(found, values)]
+        gradient = tree.unflatten(structure, leaves)
         gradient = gradient[0] if isinstance(argnums, int) else gradient
         return ((value, flat.aux(outs)), gradient) if has_aux else (value, gradient)
 
@@ -70,7 +72,7 @@ def _gradient(
     if not has_tangent[0]:
         return value, [ZERO] * len(values), outs
     cts = [ZERO] * len(program.outs)
-    cts[0] = full_like(value, 1)
+    cts[0] = Array(np.ones((), value.dtype))
     return value, pull_back_program(program, cts), outs
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..lowering import pytree, runtime
-from ..primitives.array import Array, as_value, from_buffer
+from ..primitives.array import Array, as_value
 from ..primitives.core import Tracer, Value, describe, state, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr
 from ..primitives.staging import StagingTracer, stage
@@ -23,7 +23,7 @@ from .api_util import WRAPPED, check_callable, name_of
 from .interpreter import Boxed
 from .stages import Lowered, ShapeDtypeStruct, Traced, aval_of
 
-flatten = pytree.flatten
+flatten, new = pytree.flatten, object.__new__
 pytree.plain_leaf_types.update((Array, Boxed, StagingTracer))
 
 
@@ -55,28 +55,52 @@ class Jitted:
         _instances.add(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.static or not state.trace.eager:
+        # The hot path: every line of it is paid by every call.
+        if not state.trace.eager:
             return self.slow_call(args, kwargs)
-        leaves, structure = flatten((args, kwargs)) if kwargs else flatten(args)
+        if len(args) == 1 and type(args[0]) is Array and not kwargs:
+            leaves: Any = args
+            structure = None
+        else:
+            leaves, structure = flatten((args, kwargs)) if kwargs else flatten(args)
         try:
             avals = [x._aval for x in leaves]
             buffers = [x._buffer for x in leaves]
-            if None in avals:
-                avals = [x.aval for x in leaves]
         except AttributeError:  # not all are Arrays
-            found = _host_arguments(leaves)
+            found = None if self.static else _host_arguments(leaves)
             if found is None:
                 return self.slow_call(args, kwargs)
             avals, buffers = found
         key = (structure, config.default_bits, *avals)
         entry = self.fast.get(key)
         if entry is None:
-            return self.slow_call(args, kwargs, key)
-        if None in buffers:
-            buffers = [x.buffer if b is None else b for x, b in zip(leaves, buffers)]
+            if self.static:
+                return self.slow_call(args, kwargs)
+            key = (
+                structure,
+                config.default_bits,
+                *[x.aval if isinstance(x, Array) else a for x, a in zip(leaves, avals)],
+            )
+            entry = self.fast.get(key)
+            if entry is None:
+                return self.slow_call(args, kwargs, key)
+        for b in buffers:  # not `None in buffers`: that would ask each buffer whether it equals None
+            if b is None:
+                buffers = [x.buffer for x in leaves]
+                break
         run, handlers, constants, out_avals, unflatten = entry
         outs = run(constants + buffers if constants else buffers).consume_with_handlers(handlers)
-        return unflatten([from_buffer(b, a) for b, a in zip(outs, out_avals)])
+        arrays = []
+        for buffer, aval in zip(outs, out_avals):
+            array = new(Array)
+            array._np, array._buffer, array._aval, array.weak_type = (
+                None,
+                buffer,
+                aval,
+                aval.weak_type,
+            )
+            arrays.append(array)
+        return unflatten(arrays)
 
     def slow_call(self, args: tuple, kwargs: dict, key: Any = None) -> Any:
         """Any call: static arguments, tracers, the first call of a signature."""

@@ -301,7 +301,7 @@ def taylor(
         return outs
 
     outs = interpreter.trace_flat(flat, [_line(x, v, order) for x, v in zip(leaves, moves)])
-    fill = lambda out, k: full_like(out[0], 0) if out[k] is ZERO else out[k]
+    fill = lambda out, k: full_like(out[0], 0) if out[k] is ZERO else as_value(out[k])
     return [tree.unflatten(out_structure, [fill(o, k) for o in outs]) for k in range(order + 1)]
 
 

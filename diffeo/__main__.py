@@ -1,0 +1,33 @@
+"""`python -m diffeo`: the tour. It ends with exit code 1 if a result is not what it must be."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from .tour import tour
+
+
+def positive(text: str) -> int:
+    """A whole number above 0, for the argument parser."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and run the tour; the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m diffeo",
+        description="Programs, derivatives and a classifier of handwritten digits: a tour.",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the split, the weights, the order")
+    parser.add_argument("--epochs", type=positive, default=40, help="passes over the training set")
+    parser.add_argument("--hidden", type=positive, default=64, help="width of the hidden layer")
+    options = parser.parse_args(arguments)
+    return tour(options.seed, options.epochs, options.hidden)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,268 @@
+"""Activation functions, one-hot vectors, standardization.
+
+A function with cases chooses between smooth branches, each fed with an argument that is safe for
+it, so that derivatives of every order are those of the branch that is taken.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..numpy.common import arr, axes_of, axis_of, keep_axes, static_int
+from ..numpy.ufuncs import where as choose
+from ..primitives import elementwise as e
+from ..primitives.core import describe, with_user_line
+from ..primitives.operators import broadcast_to, to_inexact
+from ..primitives.slicing import slice_in_dim
+from ..primitives.structural import broadcast_in_dim, convert_element_type, iota, reduce_sum
+from ..primitives.types import default_dtype
+
+
+def inexact(x: Any) -> Any:
+    """A floating-point (or complex) array or tracer; integers become floats."""
+    return arr(to_inexact(x))
+
+
+def identity(x: Any) -> Any:
+    """`x`.
+
+    Examples:
+        >>> identity(2.0)
+        Array(2.)
+    """
+    return arr(x)
+
+
+def relu(x: Any) -> Any:
+    """max(x, 0), with the derivative 0 at 0.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> dx.nn.relu(dx.numpy.array([-1.0, 0.0, 2.0]))
+        Array([0., 0., 2.])
+        >>> dx.grad(dx.nn.relu)(0.0)
+        Array(0.)
+    """
+    x = arr(x)
+    return e.select(x <= 0, 0, x)
+
+
+def relu6(x: Any) -> Any:
+    """min(max(x, 0), 6), with the derivative 0 at 0 and at 6."""
+    x = inexact(x)
+    return e.select(x <= 0, 0.0, e.select(x >= 6, 6.0, x))
+
+
+def leaky_relu(x: Any, negative_slope: Any = 1e-2) -> Any:
+    """x for x >= 0, else negative_slope * x."""
+    x = inexact(x)
+    return choose(x >= 0, x, negative_slope * x)
+
+
+def hard_tanh(x: Any) -> Any:
+    """x moved into [-1, 1]; the derivative is 1 at both ends."""
+    x = arr(x)
+    return e.select(x > 1, 1, e.select(x < -1, -1, x))
+
+
+def hard_sigmoid(x: Any) -> Any:
+    """relu6(x + 3) / 6."""
+    return relu6(inexact(x) + 3.0) / 6.0
+
+
+def hard_silu(x: Any) -> Any:
+    """x * hard_sigmoid(x)."""
+    x = inexact(x)
+    return x * hard_sigmoid(x)
+
+
+hard_swish = hard_silu
+
+
+def elu(x: Any, alpha: Any = 1.0) -> Any:
+    """x for x > 0, else alpha * (exp(x) - 1)."""
+    x = inexact(x)
+    positive = x > 0
+    return choose(positive, x, alpha * e.expm1.bind(e.select(positive, 0.0, x)))
+
+
+def celu(x: Any, alpha: Any = 1.0) -> Any:
+    """x for x > 0, else alpha * (exp(x / alpha) - 1) (Barron 2017); the derivative at 0 is 1."""
+    x = inexact(x)
+    positive = x > 0
+    return choose(positive, x, alpha * e.expm1.bind(e.select(positive, 0.0, x) / alpha))
+
+
+def selu(x: Any) -> Any:
+    """1.0507... * elu(x, 1.6732...): the self-normalizing unit (Klambauer et al. 2017)."""
+    return 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717)
+
+
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x)), without overflow.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> dx.nn.softplus(1000.0)
+        Array(1000.)
+        >>> dx.grad(dx.grad(dx.nn.softplus))(0.0)
+        Array(0.25)
+    """
+    x = inexact(x)
+    # x + log(1 + exp(-x)) on the right; each branch is smooth, so every derivative is right at 0.
+    positive = x > 0
+    return e.select(positive, x, 0.0) + e.log1p.bind(e.exp.bind(e.select(positive, -x, x)))
+
+
+def squareplus(x: Any, b: Any = 4) -> Any:
+    """(x + sqrt(x^2 + b)) / 2 (Barron 2021)."""
+    x = inexact(x)
+    return (x + e.sqrt.bind(inexact(x * x + b))) / 2
+
+
+def soft_sign(x: Any) -> Any:
+    """x / (1 + |x|)."""
+    x = inexact(x)
+    return x / (abs(x) + 1)
+
+
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)).
+
+    Examples:
+        >>> sigmoid(0.0)
+        Array(0.5)
+    """
+    return e.logistic.bind(inexact(x))
+
+
+def log_sigmoid(x: Any) -> Any:
+    """log(sigmoid(x)), without overflow."""
+    return -softplus(-inexact(x))
+
+
+def tanh(x: Any) -> Any:
+    """The hyperbolic tangent."""
+    return e.tanh.bind(inexact(x))
+
+
+def silu(x: Any) -> Any:
+    """x * sigmoid(x) (also called swish)."""
+    x = inexact(x)
+    return x * sigmoid(x)
+
+
+swish = silu
+
+
+def mish(x: Any) -> Any:
+    """x * tanh(softplus(x)) (Misra 2019)."""
+    x = inexact(x)
+    return x * tanh(softplus(x))
+
+
+def gelu(x: Any, approximate: bool = True) -> Any:
+    """x times the probability that a normal variable is below x (Hendrycks and Gimpel 2016).
+
+    Args:
+        x: an array.
+        approximate: use tanh(sqrt(2/pi) (x + 0.044715 x^3)) in place of erf(x / sqrt(2)).
+
+    Examples:
+        >>> gelu(1.0), gelu(1.0, approximate=False)
+        (Array(0.84119199), Array(0.84134475))
+    """
+    x = inexact(x)
+    if approximate:
+        return x * (0.5 * (1.0 + e.tanh.bind(math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3))))
+    return 0.5 * x * (1.0 + e.erf.bind(x * math.sqrt(0.5)))
+
+
+def glu(x: Any, axis: int = -1) -> Any:
+    """The first half of `x` along `axis`, gated by the sigmoid of the second half.
+
+    Raises:
+        ValueError: if the axis does not exist or its size is odd.
+    """
+    x = inexact(x)
+    axis = axis_of(axis, x.ndim, "glu")
+    size = x.shape[axis]
+    if size % 2:
+        raise with_user_line(ValueError(f"glu: axis {axis} must have an even size, got {x.aval}"))
+    half = size // 2
+    return slice_in_dim(x, 0, half, 1, axis) * sigmoid(slice_in_dim(x, half, size, 1, axis))
+
+
+def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> Any:
+    """For each integer the vector with 1 at its place; zeros for one outside of [0, num_classes).
+
+    Args:
+        x: an array of integers.
+        num_classes: the length of the vectors.
+        dtype: of the result, by default float64.
+        axis: where the vectors stand in the result.
+
+    Raises:
+        TypeError: if `x` are no numbers or `num_classes` is not static.
+        ValueError: if the axis does not exist.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> one_hot(dx.numpy.array([2, 0, 7]), 3)
+        Array([[0., 0., 1.],
+               [1., 0., 0.],
+               [0., 0., 0.]])
+    """
+    x, size = arr(x), static_int(num_classes, "one_hot", "num_classes")
+    if x.dtype.kind == "b":
+        raise with_user_line(TypeError(f"one_hot: expects integers, got {describe(x)}"))
+    axis = axis_of(axis, x.ndim + 1, "one_hot")
+    shape = (*x.shape[:axis], size, *x.shape[axis:])
+    spread = broadcast_in_dim(x, shape, [d for d in range(x.ndim + 1) if d != axis])
+    hit = e.eq.bind(spread, iota(x.dtype, shape, axis))
+    return convert_element_type(hit, default_dtype(float) if dtype is None else dtype)
+
+
+def standardize(x: Any, axis: Any = -1, mean: Any = None, variance: Any = None,
+                epsilon: Any = 1e-5, where: Any = None) -> Any:
+    """(x - mean) / sqrt(variance + epsilon).
+
+    The variance is computed in two passes, mean((x - mean)^2), which does not cancel (jax.nn's
+    default, mean(x^2) - mean(x)^2, does).
+
+    Args:
+        x: an array.
+        axis: the axis or axes of the mean and the variance; None for all.
+        mean, variance: given values, by default those of `x`.
+        epsilon: keeps the root away from zero.
+        where: booleans that broadcast to `x`: which elements count.
+
+    Raises:
+        ValueError: if an axis does not exist.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> standardize(dx.numpy.array([1.0, 3.0])).round(4)
+        Array([-1.,  1.])
+    """
+    x = inexact(x)
+    axes = axes_of(axis, x.ndim, "standardize")
+    if mean is None:
+        mean = _mean(x, axes, where)
+    if variance is None:
+        variance = _mean((x - mean) ** 2, axes, where)
+    return (x - mean) * e.rsqrt.bind(inexact(variance + epsilon))
+
+
+def _mean(x: Any, axes: tuple[int, ...], mask: Any) -> Any:
+    """The mean over axes, which stay with size 1, of the elements that count."""
+    if mask is None:
+        total, count = x, float(np.prod([x.shape[a] for a in axes]))
+        return keep_axes(reduce_sum(total, axes), x.shape, axes) / count
+    mask = broadcast_to(arr(mask), x.shape)
+    total = reduce_sum(e.select(mask, x, 0.0), axes)
+    count = reduce_sum(convert_element_type(mask, x.dtype), axes)
+    return keep_axes(total / count, x.shape, axes)

@@ -1,0 +1,204 @@
+"""Initializers of weights: functions of a key, a shape and a dtype, with the values of jax.nn's.
+
+Examples:
+    >>> import diffeo as dx
+    >>> init = dx.nn.initializers.he_normal()
+    >>> init(dx.random.key(0), (3, 2)).shape
+    (3, 2)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import random
+from ..numpy.common import arr, static_shape
+from ..numpy.creation import full
+from ..primitives import elementwise as e
+from ..primitives.core import with_user_line
+from ..primitives.structural import convert_element_type
+from ..primitives.types import default_dtype, is_complex, real_dtype
+
+Initializer = Callable[..., Any]
+Axes = int | Sequence[int]
+
+
+def _dtype(dtype: Any) -> np.dtype:
+    return default_dtype(float) if dtype is None or dtype is float else np.dtype(dtype)
+
+
+def _number(x: Any, dtype: Any) -> Any:
+    return convert_element_type(arr(x), dtype)
+
+
+def zeros(key: Any, shape: Any, dtype: Any = None) -> Any:
+    """Zeros; the key is not used."""
+    return full(shape, 0, _dtype(dtype))
+
+
+def ones(key: Any, shape: Any, dtype: Any = None) -> Any:
+    """Ones; the key is not used."""
+    return full(shape, 1, _dtype(dtype))
+
+
+def constant(value: Any, dtype: Any = None) -> Initializer:
+    """Arrays full of `value`.
+
+    Examples:
+        >>> constant(7)(None, (2,))
+        Array([7., 7.])
+    """
+    default = dtype
+
+    def init(key: Any, shape: Any, dtype: Any = default) -> Any:
+        return full(shape, value, _dtype(dtype))
+
+    return init
+
+
+def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
+    """Uniform in [0, scale)."""
+    default = dtype
+
+    def init(key: Any, shape: Any, dtype: Any = default) -> Any:
+        return random.uniform(key, shape, _dtype(dtype)) * _number(scale, _dtype(dtype))
+
+    return init
+
+
+def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
+    """Normal with mean 0."""
+    default = dtype
+
+    def init(key: Any, shape: Any, dtype: Any = default) -> Any:
+        return random.normal(key, shape, _dtype(dtype)) * _number(stddev, _dtype(dtype))
+
+    return init
+
+
+def truncated_normal(stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0,
+                     upper: Any = 2.0) -> Initializer:
+    """Normal, given that it lies in (lower, upper), times `stddev`; the deviation is less."""
+    default = dtype
+
+    def init(key: Any, shape: Any, dtype: Any = default) -> Any:
+        sample = random.truncated_normal(key, lower, upper, shape, _dtype(dtype))
+        return sample * _number(stddev, _dtype(dtype))
+
+    return init
+
+
+def _fans(shape: tuple[int, ...], in_axis: Axes, out_axis: Axes,
+          batch_axis: Axes) -> tuple[float, float]:
+    """How many inputs and outputs a unit has; the axes not named are a convolution's window."""
+    if len(shape) <= 1 and in_axis == -2:
+        raise with_user_line(ValueError(
+            f"variance_scaling: a shape with {len(shape)} axes has no axis {in_axis} of inputs; "
+            "give in_axis and out_axis"))
+
+    def size(axes: Axes) -> int:
+        return math.prod([shape[a] for a in ((axes,) if isinstance(axes, int) else axes)])
+
+    inputs, outputs = size(in_axis), size(out_axis)
+    window = math.prod(shape) / inputs / outputs / size(batch_axis)
+    return inputs * window, outputs * window
+
+
+_DENOMINATORS = {
+    "fan_in": lambda fan_in, fan_out: fan_in,
+    "fan_out": lambda fan_in, fan_out: fan_out,
+    "fan_avg": lambda fan_in, fan_out: (fan_in + fan_out) / 2,
+    "fan_geo_avg": lambda fan_in, fan_out: math.sqrt(fan_in * fan_out),
+}
+
+
+def _on_disk(key: Any, shape: tuple[int, ...], dtype: np.dtype, radius: Callable) -> Any:
+    """Complex numbers of random phase; `radius` maps uniform numbers to their moduli."""
+    keys, part = random.split(key), real_dtype(dtype)
+    r = radius(random.uniform(keys[0], shape, part))
+    angle = 2 * math.pi * random.uniform(keys[1], shape, part)
+    return e.complex_.bind(r * e.cos.bind(angle), r * e.sin.bind(angle))
+
+
+def _truncated(key: Any, shape: tuple[int, ...], dtype: np.dtype, root: Any) -> Any:
+    # The constants are the standard deviations of standard normal variables cut at 2.
+    if not is_complex(dtype):
+        stddev = root / _number(0.87962566103423978, dtype)
+        return random.truncated_normal(key, -2, 2, shape, dtype) * stddev
+    radius = lambda u: e.sqrt.bind(-e.log1p.bind((math.exp(-4) - 1) * u))
+    return _on_disk(key, shape, dtype, radius) * (root / _number(0.95311164380491208, dtype))
+
+
+def _normal(key: Any, shape: tuple[int, ...], dtype: np.dtype, root: Any) -> Any:
+    return random.normal(key, shape, dtype) * root
+
+
+def _uniform(key: Any, shape: tuple[int, ...], dtype: np.dtype, root: Any) -> Any:
+    if not is_complex(dtype):
+        return random.uniform(key, shape, dtype, -1) * (root * _number(math.sqrt(3), dtype))
+    return _on_disk(key, shape, dtype, lambda u: e.sqrt.bind(2 * u)) * root
+
+
+_DISTRIBUTIONS = {"truncated_normal": _truncated, "normal": _normal, "uniform": _uniform}
+
+
+def variance_scaling(scale: Any, mode: str, distribution: str, in_axis: Axes = -2,
+                     out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None) -> Initializer:
+    """Samples of mean 0 and variance scale / n, with n from the shape of the weights.
+
+    Args:
+        scale: a positive number.
+        mode: what n is: "fan_in" (the number of inputs of a unit), "fan_out" (of outputs),
+            "fan_avg" or "fan_geo_avg" (their arithmetic or geometric mean).
+        distribution: "truncated_normal" (at two standard deviations), "normal" or "uniform"; for
+            complex dtypes, in a disk.
+        in_axis, out_axis: the axis or axes of inputs and outputs.
+        batch_axis: axes that are neither inputs, outputs nor a convolution's window.
+        dtype: the initializer's default dtype, by default float64.
+
+    Returns:
+        `init(key, shape, dtype)`.
+
+    Raises:
+        ValueError: for an unknown mode or distribution, or (from `init`) a shape without the axes.
+    """
+    for what, value, known in (("mode", mode, _DENOMINATORS),
+                               ("distribution", distribution, _DISTRIBUTIONS)):
+        if value not in known:
+            raise with_user_line(ValueError(
+                f"variance_scaling: {what} must be one of {', '.join(known)}, got {value!r}"))
+    default = dtype
+
+    def init(key: Any, shape: Any, dtype: Any = default) -> Any:
+        sizes, kind = static_shape(shape, "variance_scaling"), _dtype(dtype)
+        n = _DENOMINATORS[mode](*_fans(sizes, in_axis, out_axis, batch_axis))
+        variance = _number(scale / max(n, 1e-300), kind)
+        return _DISTRIBUTIONS[distribution](key, sizes, kind, e.sqrt.bind(variance))
+
+    return init
+
+
+def _scaled(name: str, scale: float, mode: str, distribution: str, source: str) -> Callable:
+    def make(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
+             dtype: Any = None) -> Initializer:
+        return variance_scaling(scale, mode, distribution, in_axis, out_axis, batch_axis, dtype)
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = (f"variance_scaling({scale}, {mode!r}, {distribution!r}) ({source}).\n\n"
+                    "    Arguments as `variance_scaling` has.\n    ")
+    return make
+
+
+_GLOROT, _LECUN, _HE = "Glorot and Bengio 2010", "LeCun et al. 1998", "He et al. 2015"
+glorot_uniform = _scaled("glorot_uniform", 1.0, "fan_avg", "uniform", _GLOROT)
+glorot_normal = _scaled("glorot_normal", 1.0, "fan_avg", "truncated_normal", _GLOROT)
+lecun_uniform = _scaled("lecun_uniform", 1.0, "fan_in", "uniform", _LECUN)
+lecun_normal = _scaled("lecun_normal", 1.0, "fan_in", "truncated_normal", _LECUN)
+he_uniform = _scaled("he_uniform", 2.0, "fan_in", "uniform", _HE)
+he_normal = _scaled("he_normal", 2.0, "fan_in", "truncated_normal", _HE)
+xavier_uniform, xavier_normal = glorot_uniform, glorot_normal
+kaiming_uniform, kaiming_normal = he_uniform, he_normal

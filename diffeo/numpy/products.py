@@ -1,0 +1,333 @@
+"""Products of arrays: dot, matmul, einsum and their kin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import opt_einsum
+
+from ..primitives.array import Array, as_value
+from ..primitives.core import state, with_user_line
+from ..primitives.dot import dot_general
+from ..primitives.dot import outer as outer_p
+from ..primitives.operators import broadcast_shapes, broadcast_to, promote
+from ..primitives.structural import convert_element_type, reduce_sum, reshape
+from ..primitives.structural import transpose as permute
+from .common import arr, axis_of, static_int
+from .indexing import getitem
+from .reductions import sum as _sum
+from .shaping import moveaxis, stack
+from .ufuncs import conj
+
+_FAST = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
+
+
+def _pair(a: Any, b: Any) -> tuple[Any, Any]:
+    a, b = (as_value(v) for v in promote(a, b))
+    return a, b
+
+
+def _contract(a: Any, b: Any, contract: Any, batch: Any = ((), ())) -> Any:
+    """dot_general, of booleans through integers; narrow floats are summed in float32."""
+    dtype = a.aval.dtype
+    if dtype.kind == "b":
+        out = dot_general(*[convert_element_type(v, np.int32) for v in (a, b)], contract, batch)
+        return convert_element_type(out, np.bool_)
+    return dot_general(a, b, contract, batch)
+
+
+def _mismatch(name: str, a: Any, b: Any, why: str) -> Exception:
+    return with_user_line(ValueError(f"{name}: shapes {a.shape} and {b.shape} do not fit: {why}"))
+
+
+def matmul(a: Any, b: Any, /, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
+    """`a @ b`: the matrix product over the last two axes; axes in front broadcast.
+
+    It is computed in the precision of its dtype; `precision` is taken and not needed.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> matmul(dx.numpy.eye(2), dx.numpy.array([1.0, 2.0]))
+        Array([1., 2.])
+    """
+    if type(a) is Array and type(b) is Array and state.trace.eager:
+        x, y = a._np, b._np
+        if x is not None and y is not None and x.dtype is y.dtype and x.dtype in _FAST:
+            try:
+                return Array(np.matmul(x, y), a.weak_type and b.weak_type)
+            except ValueError:
+                pass  # explained below
+    a, b = _preferred(*_pair(a, b), preferred_element_type)
+    if not a.ndim or not b.ndim:
+        raise _mismatch("matmul", a, b, "both need an axis; use * for numbers")
+    k = a.shape[-1]
+    if k != b.shape[max(b.ndim - 2, 0)]:
+        raise _mismatch("matmul", a, b, f"the last axis of the first has size {k}, the axis of the "
+                                        f"second that it meets {b.shape[max(b.ndim - 2, 0)]}")
+    if a.ndim <= 2 and b.ndim <= 2 or b.ndim == 1:
+        return _contract(a, b, ((a.ndim - 1,), (max(b.ndim - 2, 0),)))
+    if b.ndim == 2:
+        return _contract(a, b, ((a.ndim - 1,), (0,)))
+    if a.ndim == 1:
+        return _contract(a, b, ((0,), (b.ndim - 2,)))
+    batch = broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    n = len(batch)
+    a = broadcast_to(a, batch + a.shape[-2:])
+    b = broadcast_to(b, batch + b.shape[-2:])
+    return _contract(a, b, ((n + 1,), (n,)), (range(n), range(n)))
+
+
+def _preferred(a: Any, b: Any, dtype: Any) -> tuple[Any, Any]:
+    if dtype is None:
+        return a, b
+    return convert_element_type(a, dtype), convert_element_type(b, dtype)
+
+
+def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
+    """The sum over the last axis of `a` and the last but one of `b` (its only one for a vector)."""
+    if type(a) is Array and type(b) is Array and state.trace.eager:
+        x, y = a._np, b._np
+        if x is not None and y is not None and x.dtype is y.dtype and x.dtype in _FAST:
+            try:
+                return Array(np.dot(x, y), a.weak_type and b.weak_type)
+            except ValueError:
+                pass  # explained below
+    a, b = _preferred(*_pair(a, b), preferred_element_type)
+    if not a.ndim or not b.ndim:
+        return a * b
+    axis = max(b.ndim - 2, 0)
+    if a.shape[-1] != b.shape[axis]:
+        raise _mismatch("dot", a, b, f"axis {a.ndim - 1} of the first meets axis {axis} of the "
+                                     f"second; the sizes {a.shape[-1]} and {b.shape[axis]} differ")
+    return _contract(a, b, ((a.ndim - 1,), (axis,)))
+
+
+def vdot(a: Any, b: Any) -> Any:
+    """The dot product of the flat arrays, the first one conjugated."""
+    a, b = arr(a), arr(b)
+    return dot(conj(reshape(a, (a.size,))), reshape(b, (b.size,)))
+
+
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    """The dot product along one axis, the first operand conjugated; the other axes broadcast."""
+    a, b = _pair(x1, x2)
+    a, b = (moveaxis(v, axis, -1) for v in (a, b))
+    if a.shape[-1] != b.shape[-1]:
+        raise _mismatch("vecdot", a, b, f"the sizes along axis {axis} differ")
+    shape = broadcast_shapes(a.shape, b.shape)
+    n = len(shape) - 1
+    return _contract(conj(broadcast_to(a, shape)), broadcast_to(b, shape), ((n,), (n,)),
+                     (range(n), range(n)))
+
+
+def inner(a: Any, b: Any) -> Any:
+    """The sum over the last axes of both."""
+    a, b = _pair(a, b)
+    if not a.ndim or not b.ndim:
+        return a * b
+    if a.shape[-1] != b.shape[-1]:
+        raise _mismatch("inner", a, b, "the last axes must have equal sizes")
+    return _contract(a, b, ((a.ndim - 1,), (b.ndim - 1,)))
+
+
+def outer(a: Any, b: Any) -> Any:
+    """Every product of an element of `a` and one of `b`: a matrix."""
+    a, b = _pair(a, b)
+    return outer_p(reshape(a, (a.size,)), reshape(b, (b.size,)))
+
+
+def tensordot(a: Any, b: Any, axes: Any = 2, *, precision: Any = None,
+              preferred_element_type: Any = None) -> Any:
+    """The sum over pairs of axes: the last and first `axes` ones, or lists (of `a`, of `b`)."""
+    a, b = _preferred(*_pair(a, b), preferred_element_type)
+    if isinstance(axes, (tuple, list)):
+        left, right = (x if isinstance(x, (tuple, list)) else (x,) for x in axes)
+        left = tuple([axis_of(i, a.ndim, "tensordot") for i in left])
+        right = tuple([axis_of(i, b.ndim, "tensordot") for i in right])
+    else:
+        n = static_int(axes, "tensordot", "axes")
+        left, right = tuple(range(a.ndim - n, a.ndim)), tuple(range(n))
+        if n > min(a.ndim, b.ndim):
+            raise _mismatch("tensordot", a, b, f"there are no {n} axes to sum over")
+    if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
+        raise _mismatch("tensordot", a, b, f"the sizes of axes {left} and {right} differ")
+    return _contract(a, b, (left, right))
+
+
+def kron(a: Any, b: Any) -> Any:
+    """The Kronecker product: blocks of `b`, each times an element of `a`."""
+    a, b = _pair(a, b)
+    n = max(a.ndim, b.ndim)
+    left, right = ((1,) * (n - x.ndim) + x.shape for x in (a, b))
+    wide = reshape(a, tuple([s for m in left for s in (m, 1)]))
+    narrow = reshape(b, tuple([s for m in right for s in (1, m)]))
+    return reshape(wide * narrow, tuple([i * j for i, j in zip(left, right)]))
+
+
+def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1,
+          axis: int | None = None) -> Any:
+    """The vector product of vectors of 3 elements (the last component only, of 2)."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = _pair(a, b)
+    a, b = moveaxis(a, axisa, -1), moveaxis(b, axisb, -1)
+    if a.shape[-1] not in (2, 3) or b.shape[-1] not in (2, 3):
+        raise _mismatch("cross", a, b, "vectors need 2 or 3 elements")
+    x, y = ([getitem(v, (..., i)) for i in range(v.shape[-1])] for v in (a, b))
+    last = x[0] * y[1] - x[1] * y[0]
+    if len(x) == 2 and len(y) == 2:
+        return last
+    x2, y2 = x[2] if len(x) == 3 else 0, y[2] if len(y) == 3 else 0
+    return moveaxis(stack([x[1] * y2 - x2 * y[1], x2 * y[0] - x[0] * y2, last], -1), -1, axisc)
+
+
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The diagonal of two axes, as the last axis; `offset` > 0 above the main one."""
+    a = arr(a)
+    i, j = axis_of(axis1, a.ndim, "diagonal"), axis_of(axis2, a.ndim, "diagonal")
+    if i == j:
+        raise with_user_line(ValueError(f"diagonal: two different axes are needed, got {i} twice"))
+    offset = static_int(offset, "diagonal", "offset")
+    a = moveaxis(a, (i, j), (-2, -1))
+    rows, columns = a.shape[-2:]
+    count = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
+    places = np.arange(count)
+    return getitem(a, (..., places + max(-offset, 0), places + max(offset, 0)))
+
+
+def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+    """The sum of a diagonal."""
+    return _sum(diagonal(a, offset, axis1, axis2), -1, dtype)
+
+
+# ----------------------------------------------------------------------------------------------
+# einsum
+
+
+def einsum(subscripts: Any, /, *operands: Any, optimize: Any = "auto", precision: Any = None,
+           preferred_element_type: Any = None) -> Any:
+    """Sums of products by Einstein's convention: `einsum("ij,jk->ik", a, b)`.
+
+    opt_einsum chooses the order of the pairwise products; each one is a single dot product.
+
+    Raises:
+        ValueError: for subscripts that do not fit the operands.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> einsum("i,i", dx.numpy.ones(3), dx.numpy.arange(3.0))
+        Array(3.)
+    """
+    if isinstance(subscripts, str):
+        subscripts, arrays = subscripts, [arr(x) for x in operands]
+    else:  # einsum(a, [0, 1], b, [1, 2], [0, 2])
+        everything = [subscripts, *operands]
+        arrays = [arr(x) for x in everything[:len(everything) // 2 * 2:2]]
+        lists = everything[1::2] + (everything[-1:] if len(everything) % 2 else [])
+        subscripts = _interleaved(lists, len(arrays))
+    arrays = [as_value(x) for x in promote(*arrays)]
+    if preferred_element_type is not None:
+        arrays = [convert_element_type(x, preferred_element_type) for x in arrays]
+    try:
+        inputs, output, _ = opt_einsum.parser.parse_einsum_input(
+            (subscripts, *[x.shape for x in arrays]), shapes=True)
+        path = [tuple(range(len(arrays)))] if len(arrays) < 3 else opt_einsum.contract_path(
+            inputs + "->" + output, *[x.shape for x in arrays], shapes=True, optimize=optimize)[0]
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise with_user_line(ValueError(
+            f"einsum: {subscripts!r} does not fit shapes "
+            f"{', '.join([str(x.shape) for x in arrays])}: {error}")) from None
+    terms = list(zip(arrays, inputs.split(",")))
+    for x, labels in terms:
+        if len(labels) != x.ndim:
+            raise with_user_line(ValueError(
+                f"einsum: {subscripts!r} names {len(labels)} axes of an operand of shape {x.shape}"))
+    return _along_path(terms, output, path)
+
+
+def _interleaved(lists: list[Any], count: int) -> str:
+    letter = lambda i: "..." if i is Ellipsis else opt_einsum.get_symbol(i)
+    words = ["".join([letter(i) for i in labels]) for labels in lists]
+    return ",".join(words[:count]) + ("->" + words[count] if len(words) > count else "")
+
+
+def _along_path(terms: list[tuple[Any, str]], output: str, path: Any) -> Any:
+    """Contract pairs in the path's order; labels that nobody needs any more are summed."""
+    for positions in path:
+        chosen = [terms[i] for i in positions]
+        rest = [t for i, t in enumerate(terms) if i not in positions]
+        needed = set(output).union(*[labels for _, labels in rest])
+        current = _single(*chosen[0], needed if len(chosen) == 1 else
+                          needed.union(*[labels for _, labels in chosen[1:]]))
+        for k, term in enumerate(chosen[1:], 1):
+            later = needed.union(*[labels for _, labels in chosen[k + 1:]])
+            current = _product(current, _single(*term, later | set(current[1])), later)
+        terms = [*rest, current]
+    x, labels = terms[0]
+    return permute(x, [labels.index(label) for label in output])
+
+
+def _single(x: Any, labels: str, needed: set[str]) -> tuple[Any, str]:
+    """Diagonals of repeated labels, sums over labels that are not needed."""
+    for label in sorted({c for c in labels if labels.count(c) > 1}):
+        while labels.count(label) > 1:
+            i = labels.index(label)
+            j = labels.index(label, i + 1)
+            if x.shape[i] != x.shape[j]:
+                raise with_user_line(ValueError(
+                    f"einsum: the label '{label}' stands for sizes {x.shape[i]} and {x.shape[j]}"))
+            x = diagonal(x, 0, i, j)
+            labels = labels[:i] + labels[i + 1:j] + labels[j + 1:] + label
+    gone = [i for i, c in enumerate(labels) if c not in needed]
+    x = _add_up(x, gone)
+    return x, "".join([c for c in labels if c in needed])
+
+
+def _add_up(x: Any, axes: list[int]) -> Any:
+    if not axes:
+        return x
+    if x.aval.dtype.kind == "b":
+        return convert_element_type(reduce_sum(convert_element_type(x, np.int32), axes), np.bool_)
+    return reduce_sum(x, axes)
+
+
+def _product(left: Any, right: Any, needed: set[str]) -> tuple[Any, str]:
+    """The product of two terms, summed over shared labels that are not needed."""
+    (x, a), (y, b) = left, right
+    sizes_x, sizes_y = dict(zip(a, x.shape)), dict(zip(b, y.shape))
+    for c in [c for c in a if c in sizes_y and sizes_x[c] != sizes_y[c]]:
+        # A size of 1 stretches: the label is the other operand's alone.
+        if sizes_x[c] == 1:
+            x, a = _add_up(x, [a.index(c)]), a.replace(c, "")
+        elif sizes_y[c] == 1:
+            y, b = _add_up(y, [b.index(c)]), b.replace(c, "")
+        else:
+            raise with_user_line(ValueError(
+                f"einsum: the label '{c}' stands for sizes {sizes_x[c]} and {sizes_y[c]}"))
+    x, a = _single(x, a, needed | set(b))
+    y, b = _single(y, b, needed | set(a))
+    shared = [c for c in a if c in b]
+    batch = [c for c in shared if c in needed]
+    summed = [c for c in shared if c not in needed]
+    at = lambda labels, cs: tuple([labels.index(c) for c in cs])
+    free = [c for c in a if c not in shared] + [c for c in b if c not in shared]
+    if not summed and not batch and not (a and b):
+        return x * y, a + b
+    out = _contract(x, y, (at(a, summed), at(b, summed)), (at(a, batch), at(b, batch)))
+    return out, "".join(batch + free)
+
+
+def multi_dot(arrays: Any) -> Any:
+    """The product of several matrices in the cheapest order."""
+    xs = [arr(x) for x in arrays]
+    names = [opt_einsum.get_symbol(i) for i in range(len(xs) + 1)]
+    words = ["".join(names[i:i + 2]) for i in range(len(xs))]
+    if xs[0].ndim == 1:
+        words[0] = names[1]
+    if xs[-1].ndim == 1:
+        words[-1] = names[-2]
+    ends = (names[0] if xs[0].ndim == 2 else "") + (names[-1] if xs[-1].ndim == 2 else "")
+    return einsum(",".join(words) + "->" + ends, *xs)
+
+

@@ -1,0 +1,452 @@
+"""Combining the elements along axes: sums, means, extrema, logic, running sums."""
+
+from __future__ import annotations
+
+import builtins
+import math
+from typing import Any
+
+import numpy as np
+
+from ..primitives import elementwise as e
+from ..primitives import reduction as r
+from ..primitives.array import Array
+from ..primitives.core import state, with_user_line
+from ..primitives.families import full_like
+from ..primitives.operators import broadcast_to, to_inexact
+from ..primitives.slicing import pad, slice_in_dim
+from ..primitives.structural import convert_element_type, reduce_sum, reshape
+from ..primitives.types import default_dtype, is_inexact
+from .common import arr, axes_of, axis_of, is_nan, keep_axes, narrow, safe_sqrt, static_int, to_bool
+from .creation import asarray
+from .ufuncs import imag, isnan, maximum, minimum, real, where
+
+_where = where  # several functions have a parameter of that name
+_sum, _prod = np.add.reduce, np.multiply.reduce
+_max, _min = np.maximum.reduce, np.minimum.reduce
+
+
+def _total(a: Any, axes: tuple[int, ...]) -> Any:
+    """The sum; in float32 for narrower floats."""
+    dtype = a.aval.dtype
+    if not narrow(dtype):
+        return reduce_sum(a, axes)
+    return convert_element_type(reduce_sum(convert_element_type(a, np.float32), axes), dtype)
+
+
+def _widened(a: Any, dtype: Any) -> Any:
+    """What a sum or product adds up: booleans and short integers as 64 bits (or as asked for)."""
+    if dtype is not None:
+        wide = default_dtype(dtype) if dtype in (int, float, complex) else np.dtype(dtype)
+    else:
+        wide = a.aval.dtype
+        if wide.kind in "bi" and wide.itemsize < 8:
+            wide = np.promote_types(wide, default_dtype(int))
+        elif wide.kind == "u" and wide.itemsize < 8:
+            wide = np.promote_types(wide, f"u{default_dtype(int).itemsize}")
+    return convert_element_type(a, wide) if wide != a.aval.dtype else a
+
+
+def _masked(a: Any, where: Any, neutral: Any) -> Any:
+    return a if where is None else _where(where, a, neutral)
+
+
+def _finish(out: Any, a: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    return keep_axes(out, a.shape, axes) if keepdims else out
+
+
+def sum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
+        initial: Any = None, where: Any = None) -> Any:
+    """The sum over axes (all by default). Booleans and short integers are summed in 64 bits.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> sum(dx.numpy.ones((2, 3)), axis=0)
+        Array([2., 2., 2.])
+    """
+    if type(a) is Array and dtype is None and not keepdims and state.trace.eager:
+        host = a._np
+        if host is not None and host.dtype in _WIDE and where is None and initial is None and (
+                axis is None or type(axis) is int and -host.ndim <= axis < host.ndim):
+            return Array(_sum(host, axis), a.weak_type)
+    a = _masked(_widened(arr(a), dtype), where, 0)
+    axes = axes_of(axis, a.ndim, "sum")
+    total = _finish(_total(a, axes), a, axes, keepdims)
+    return total if initial is None else total + initial
+
+
+def prod(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
+         initial: Any = None, where: Any = None) -> Any:
+    """The product over axes (all by default); its derivative is right where factors are 0."""
+    if type(a) is Array and dtype is None and not keepdims and state.trace.eager:
+        host = a._np
+        if host is not None and host.dtype in _WIDE and where is None and initial is None and (
+                axis is None or type(axis) is int and -host.ndim <= axis < host.ndim):
+            return Array(_prod(host, axis), a.weak_type)
+    a = _masked(_widened(arr(a), dtype), where, 1)
+    axes = axes_of(axis, a.ndim, "prod")
+    total = _finish(r.reduce_prod(a, axes), a, axes, keepdims)
+    return total if initial is None else total * initial
+
+
+#: Dtypes in which sums are made as they are.
+_WIDE = frozenset(map(np.dtype, ("f4", "f8", "i8", "u8", "c8", "c16")))
+_ORDERED = frozenset(map(np.dtype, ("f4", "f8", "i8", "u8", "i4", "u4")))
+
+
+def _extremum(name: str, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any) -> Any:
+    a = arr(a)
+    largest = name == "max"
+    dtype = a.aval.dtype
+    axes = axes_of(axis, a.ndim, name)
+    if initial is None and (where is not None or 0 in [a.shape[i] for i in axes]):
+        what = "with `where`" if where is not None else f"of shape {a.shape} along axis {axis}"
+        raise with_user_line(ValueError(
+            f"{name}: an array {what} may have no elements: give `initial`"))
+    if where is not None:
+        a = _where(where, a, r.extreme(dtype, not largest))
+    if dtype.kind == "c":
+        raise with_user_line(TypeError(f"{name}: complex numbers have no order"))
+    out = (r.reduce_max if largest else r.reduce_min)(a, axes) if axes else a
+    out = _finish(out, a, axes, keepdims)
+    return out if initial is None else (maximum if largest else minimum)(out, initial)
+
+
+def max(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+        where: Any = None) -> Any:
+    """The largest element over axes; nan if there is one. Equal largest ones share the derivative.
+
+    Raises:
+        ValueError: for an empty array without `initial`.
+    """
+    if type(a) is Array and not keepdims and state.trace.eager:
+        host = a._np
+        if host is not None and host.dtype in _ORDERED and where is None and initial is None and (
+                axis is None or type(axis) is int and -host.ndim <= axis < host.ndim) and host.size:
+            return Array(_max(host, axis), a.weak_type)
+    return _extremum("max", a, axis, keepdims, initial, where)
+
+
+def min(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+        where: Any = None) -> Any:
+    """The smallest element over axes; nan if there is one; see `max`."""
+    if type(a) is Array and not keepdims and state.trace.eager:
+        host = a._np
+        if host is not None and host.dtype in _ORDERED and where is None and initial is None and (
+                axis is None or type(axis) is int and -host.ndim <= axis < host.ndim) and host.size:
+            return Array(_min(host, axis), a.weak_type)
+    return _extremum("min", a, axis, keepdims, initial, where)
+
+
+amax, amin = max, min
+
+
+def ptp(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
+    """The largest minus the smallest element."""
+    return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
+
+
+def all(a: Any, axis: Any = None, out: None = None, keepdims: bool = False,
+        where: Any = None) -> Any:
+    """Whether all elements over axes are true (not 0)."""
+    a = _masked(to_bool(a), where, True)
+    axes = axes_of(axis, a.ndim, "all")
+    return _finish(r.reduce_and(a, axes), a, axes, keepdims)
+
+
+def any(a: Any, axis: Any = None, out: None = None, keepdims: bool = False,
+        where: Any = None) -> Any:
+    """Whether any element over axes is true (not 0)."""
+    a = _masked(to_bool(a), where, False)
+    axes = axes_of(axis, a.ndim, "any")
+    return _finish(r.reduce_or(a, axes), a, axes, keepdims)
+
+
+def count_nonzero(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The number of elements that are not 0."""
+    return sum(to_bool(a), axis, keepdims=keepdims)
+
+
+def _size(a: Any, axes: tuple[int, ...]) -> int:
+    return math.prod([a.shape[i] for i in axes])
+
+
+def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
+         *, where: Any = None) -> Any:
+    """The mean over axes, in floating point.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> mean(dx.numpy.arange(4))
+        Array(1.5)
+    """
+    if type(a) is Array and axis is None and dtype is None and not keepdims and state.trace.eager:
+        host = a._np
+        if host is not None and where is None and host.dtype in _MEAN and host.size:
+            return Array(_sum(host, None) / host.dtype.type(host.size), a.weak_type)
+    a = arr(to_inexact(arr(a))) if dtype is None else convert_element_type(arr(a), dtype)
+    axes = axes_of(axis, a.ndim, "mean")
+    total = _finish(_total(_masked(a, where, 0), axes), a, axes, keepdims)
+    return total / _count(a, axes, keepdims, where, total.dtype)
+
+
+_MEAN = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
+
+
+def _count(a: Any, axes: tuple[int, ...], keepdims: bool, where: Any, dtype: np.dtype) -> Any:
+    if where is None:
+        return _size(a, axes)
+    count = sum(broadcast_to(to_bool(where), a.shape), axes, keepdims=keepdims)
+    return convert_element_type(count, np.zeros(0, dtype).real.dtype)
+
+
+def var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any = 0,
+        keepdims: bool = False, *, where: Any = None, mean: Any = None,
+        correction: Any = None) -> Any:
+    """The mean of the squared distance from the mean; divided by `n - ddof`."""
+    a = arr(to_inexact(arr(a))) if dtype is None else convert_element_type(arr(a), dtype)
+    axes = axes_of(axis, a.ndim, "var")
+    ddof = ddof if correction is None else correction
+    centre = _mean(a, axes, keepdims=True, where=where) if mean is None else mean
+    off = a - centre
+    if off.dtype.kind == "c":
+        squares = real(off) ** 2 + imag(off) ** 2
+    else:
+        squares = off * off
+    total = _finish(_total(_masked(squares, where, 0), axes), a, axes, keepdims)
+    count = _count(a, axes, keepdims, where, total.dtype) - ddof
+    return total / (builtins.max(count, 0) if isinstance(count, (int, float)) else count)
+
+
+_mean = mean
+
+
+def std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any = 0,
+        keepdims: bool = False, *, where: Any = None, mean: Any = None,
+        correction: Any = None) -> Any:
+    """The standard deviation: the root of `var`. Its gradient is 0 where it is 0 (never nan)."""
+    return safe_sqrt(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean,
+                         correction=correction))
+
+
+def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False,
+            keepdims: bool = False) -> Any:
+    """The mean with weights (of the shape of `a`, or of its one `axis`); (mean, weight sum) if
+    `returned`."""
+    a = arr(a)
+    if weights is None:
+        out = mean(a, axis, keepdims=keepdims)
+        total: Any = full_like(out, a.size / builtins.max(out.size, 1))
+        return (out, total) if returned else out
+    weights = asarray(weights)
+    axes = axes_of(axis, a.ndim, "average")
+    if weights.shape != a.shape:
+        if weights.shape != tuple([a.shape[i] for i in axes]) or axis is None:
+            raise with_user_line(ValueError(
+                f"average: weights of shape {weights.shape} fit neither shape {a.shape} nor its "
+                f"axis {axis}"))
+        weights = reshape(weights, tuple([n if i in axes else 1 for i, n in enumerate(a.shape)]))
+        weights = broadcast_to(weights, a.shape)
+    total = sum(weights, axis, keepdims=keepdims)
+    out = sum(a * weights, axis, keepdims=keepdims) / total
+    return (out, total) if returned else out
+
+
+# ----------------------------------------------------------------------------------------------
+# Places
+
+
+def _arg(name: str, function: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+    a = arr(a)
+    if a.aval.dtype.kind == "b":
+        a = convert_element_type(a, np.int8)
+    flat = reshape(a, (a.size,)) if axis is None else a
+    place = 0 if axis is None else axis_of(axis, a.ndim, name)
+    if flat.shape[place] == 0:
+        raise with_user_line(ValueError(
+            f"{name}: shape {a.shape} has no elements along axis {axis}"))
+    out = function(flat, place, default_dtype(int))
+    axes = tuple(range(a.ndim)) if axis is None else (place,)
+    return _finish(out, a, axes, bool(keepdims))
+
+
+def argmax(a: Any, axis: int | None = None, out: None = None, keepdims: bool = False) -> Any:
+    """The place of the largest element (the first of equal ones), in the flat array without axis.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> argmax(dx.numpy.array([1.0, 3.0, 2.0]))
+        Array(1)
+    """
+    return _arg("argmax", r.argmax, a, axis, keepdims)
+
+
+def argmin(a: Any, axis: int | None = None, out: None = None, keepdims: bool = False) -> Any:
+    """The place of the smallest element (the first of equal ones)."""
+    return _arg("argmin", r.argmin, a, axis, keepdims)
+
+
+# ----------------------------------------------------------------------------------------------
+# Running sums and products, differences
+
+
+def _flat_axis(a: Any, axis: int | None, name: str) -> tuple[Any, int]:
+    return (reshape(a, (a.size,)), 0) if axis is None else (a, axis_of(axis, a.ndim, name))
+
+
+def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
+    """The running sum along an axis, of the flat array without one."""
+    a, axis = _flat_axis(_widened(arr(a), dtype), axis, "cumsum")
+    return r.cumsum(a, axis)
+
+
+def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
+    """The running product along an axis; its derivative is right where factors are 0."""
+    a, axis = _flat_axis(_widened(arr(a), dtype), axis, "cumprod")
+    shift = 1
+    while shift < a.shape[axis]:  # as CumSum: log2(n) products with the array shifted
+        low = tuple([shift if i == axis else 0 for i in range(a.ndim)])
+        a = a * pad(a, low, tuple([-n for n in low]), value=1)
+        shift *= 2
+    return a
+
+
+def _cumulative(function: Any, neutral: int, x: Any, axis: int | None, dtype: Any,
+                include_initial: bool) -> Any:
+    x = arr(x)
+    if axis is None:
+        if x.ndim != 1:
+            raise with_user_line(ValueError(f"cumulative_*: give the axis for shape {x.shape}"))
+        axis = 0
+    axis = axis_of(axis, x.ndim, "cumulative")
+    out = function(x, axis, dtype)
+    low = [int(i == axis and include_initial) for i in range(x.ndim)]
+    return pad(out, low, [0] * x.ndim, value=neutral)
+
+
+def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None,
+                   include_initial: bool = False) -> Any:
+    """`cumsum` of the array API standard; begins with 0 if `include_initial`."""
+    return _cumulative(cumsum, 0, x, axis, dtype, include_initial)
+
+
+def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None,
+                    include_initial: bool = False) -> Any:
+    """`cumprod` of the array API standard; begins with 1 if `include_initial`."""
+    return _cumulative(cumprod, 1, x, axis, dtype, include_initial)
+
+
+def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
+    """The `n`-th difference of neighbours along an axis."""
+    a = arr(a)
+    axis = axis_of(axis, a.ndim, "diff")
+    for _ in range(static_int(n, "diff", "n")):
+        size = a.shape[axis]
+        if size == 0:
+            break
+        later = slice_in_dim(a, 1, size, 1, axis)
+        before = slice_in_dim(a, 0, size - 1, 1, axis)
+        a = later != before if a.aval.dtype.kind == "b" else later - before
+    return a
+
+
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    """The integral by the trapezoidal rule, at the points `x` or at distances `dx`."""
+    y = arr(to_inexact(arr(y)))
+    axis = axis_of(axis, y.ndim, "trapezoid")
+    if x is not None:
+        x = arr(x)
+        dx = diff(x) if x.ndim == 1 else diff(x, axis=axis)
+        if x.ndim == 1:
+            dx = reshape(dx, tuple([-1 if i == axis else 1 for i in range(y.ndim)])) \
+                if y.ndim == 1 else reshape(dx, tuple([dx.size if i == axis else 1
+                                                       for i in range(y.ndim)]))
+    n = y.shape[axis]
+    pairs = slice_in_dim(y, 1, n, 1, axis) + slice_in_dim(y, 0, n - 1, 1, axis)
+    return sum(pairs * dx, axis) * 0.5
+
+
+# ----------------------------------------------------------------------------------------------
+# Reductions that skip nan
+
+
+def _without_nan(a: Any, value: Any) -> tuple[Any, Any]:
+    a = arr(a)
+    return (e.select(is_nan(a), value, a), is_nan(a)) if is_inexact(a.aval.dtype) else (a, None)
+
+
+def nansum(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    """The sum of all elements but nan."""
+    return sum(_without_nan(a, 0.0)[0], axis, dtype, keepdims=keepdims)
+
+
+def nanprod(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    """The product of all elements but nan."""
+    return prod(_without_nan(a, 1.0)[0], axis, dtype, keepdims=keepdims)
+
+
+def nanmean(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
+    """The mean of all elements but nan; nan if there is none."""
+    a = arr(a)
+    return mean(a, axis, dtype, keepdims=keepdims, where=~isnan(a))
+
+
+def nanvar(a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0,
+           keepdims: bool = False) -> Any:
+    """The variance of all elements but nan."""
+    a = arr(a)
+    return var(_without_nan(a, 0.0)[0], axis, dtype, None, ddof, keepdims, where=~isnan(a))
+
+
+def nanstd(a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0,
+           keepdims: bool = False) -> Any:
+    """The standard deviation of all elements but nan."""
+    return safe_sqrt(nanvar(a, axis, dtype, ddof, keepdims))
+
+
+def _nan_extremum(function: Any, a: Any, axis: Any, keepdims: bool, neutral: float) -> Any:
+    filled, missing = _without_nan(a, neutral)
+    out = function(filled, axis, keepdims=keepdims)
+    return out if missing is None else where(all(missing, axis, keepdims=keepdims), math.nan, out)
+
+
+def nanmax(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The largest of all elements but nan; nan if there is none."""
+    return _nan_extremum(max, a, axis, keepdims, -math.inf)
+
+
+def nanmin(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The smallest of all elements but nan; nan if there is none."""
+    return _nan_extremum(min, a, axis, keepdims, math.inf)
+
+
+def nanargmax(a: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """The place of the largest of all elements but nan."""
+    return argmax(_without_nan(a, -math.inf)[0], axis, keepdims=keepdims)
+
+
+def nanargmin(a: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """The place of the smallest of all elements but nan."""
+    return argmin(_without_nan(a, math.inf)[0], axis, keepdims=keepdims)
+
+
+def nancumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """The running sum, nan counted as 0."""
+    return cumsum(_without_nan(a, 0.0)[0], axis, dtype)
+
+
+# ----------------------------------------------------------------------------------------------
+# Comparisons of whole arrays
+
+
+def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
+    """Whether two arrays have the same shape and elements."""
+    a1, a2 = asarray(a1), asarray(a2)
+    if a1.shape != a2.shape:
+        return Array(np.asarray(False))
+    same = a1 == a2
+    if equal_nan:
+        same = same | (isnan(a1) & isnan(a2))
+    return all(same)
+
+

@@ -1,0 +1,5 @@
+"""SciPy's functions on diffeo's arrays."""
+
+from . import special
+
+__all__ = ["special"]
