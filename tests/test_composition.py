@@ -224,7 +224,7 @@ SHAPES = (
     lambda x: slicing.pad(x, (1,) * x.ndim, (0,) * x.ndim, value=0.5),
     lambda x: slicing.concatenate([x, x], 0) if x.ndim else x,
     lambda x: slicing.slice_in_dim(x, 0, x.shape[0], 2) if x.ndim else x,
-    lambda x: x[None] if x.ndim < 3 else x[0],
+    lambda x: structural.expand_dims(x, (0,)) if x.ndim < 3 else slicing.index_in_dim(x, 0),
     lambda x: structural.reduce_sum(x, (x.ndim - 1,)) * 0.5 if x.ndim else x,
     lambda x: reduction.cumsum(x, 0) if x.ndim else x,
     lambda x: reduction.reduce_prod(elementwise.tanh.bind(x), (0,)) if x.ndim else x,

@@ -20,6 +20,7 @@ from ..numpy.common import arr, static_shape
 from ..numpy.creation import full
 from ..primitives import elementwise as e
 from ..primitives.core import with_user_line
+from ..primitives.slicing import index_in_dim
 from ..primitives.structural import convert_element_type
 from ..primitives.types import default_dtype, is_complex, real_dtype
 
@@ -104,7 +105,7 @@ def _fans(shape: tuple[int, ...], in_axis: Axes, out_axis: Axes,
         return math.prod([shape[a] for a in ((axes,) if isinstance(axes, int) else axes)])
 
     inputs, outputs = size(in_axis), size(out_axis)
-    window = math.prod(shape) / inputs / outputs / size(batch_axis)
+    window = math.prod(shape) / max(inputs * outputs * size(batch_axis), 1)
     return inputs * window, outputs * window
 
 
@@ -119,13 +120,14 @@ _DENOMINATORS = {
 def _on_disk(key: Any, shape: tuple[int, ...], dtype: np.dtype, radius: Callable) -> Any:
     """Complex numbers of random phase; `radius` maps uniform numbers to their moduli."""
     keys, part = random.split(key), real_dtype(dtype)
-    r = radius(random.uniform(keys[0], shape, part))
-    angle = 2 * math.pi * random.uniform(keys[1], shape, part)
+    r = radius(random.uniform(index_in_dim(keys, 0), shape, part))
+    angle = 2 * math.pi * random.uniform(index_in_dim(keys, 1), shape, part)
     return e.complex_.bind(r * e.cos.bind(angle), r * e.sin.bind(angle))
 
 
-def _truncated(key: Any, shape: tuple[int, ...], dtype: np.dtype, root: Any) -> Any:
+def _truncated(key: Any, shape: tuple[int, ...], dtype: np.dtype, variance: Any) -> Any:
     # The constants are the standard deviations of standard normal variables cut at 2.
+    root = e.sqrt.bind(variance)
     if not is_complex(dtype):
         stddev = root / _number(0.87962566103423978, dtype)
         return random.truncated_normal(key, -2, 2, shape, dtype) * stddev
@@ -133,14 +135,14 @@ def _truncated(key: Any, shape: tuple[int, ...], dtype: np.dtype, root: Any) -> 
     return _on_disk(key, shape, dtype, radius) * (root / _number(0.95311164380491208, dtype))
 
 
-def _normal(key: Any, shape: tuple[int, ...], dtype: np.dtype, root: Any) -> Any:
-    return random.normal(key, shape, dtype) * root
+def _normal(key: Any, shape: tuple[int, ...], dtype: np.dtype, variance: Any) -> Any:
+    return random.normal(key, shape, dtype) * e.sqrt.bind(variance)
 
 
-def _uniform(key: Any, shape: tuple[int, ...], dtype: np.dtype, root: Any) -> Any:
+def _uniform(key: Any, shape: tuple[int, ...], dtype: np.dtype, variance: Any) -> Any:
     if not is_complex(dtype):
-        return random.uniform(key, shape, dtype, -1) * (root * _number(math.sqrt(3), dtype))
-    return _on_disk(key, shape, dtype, lambda u: e.sqrt.bind(2 * u)) * root
+        return random.uniform(key, shape, dtype, -1) * e.sqrt.bind(3 * variance)
+    return _on_disk(key, shape, dtype, lambda u: e.sqrt.bind(2 * u)) * e.sqrt.bind(variance)
 
 
 _DISTRIBUTIONS = {"truncated_normal": _truncated, "normal": _normal, "uniform": _uniform}
@@ -176,8 +178,7 @@ def variance_scaling(scale: Any, mode: str, distribution: str, in_axis: Axes = -
     def init(key: Any, shape: Any, dtype: Any = default) -> Any:
         sizes, kind = static_shape(shape, "variance_scaling"), _dtype(dtype)
         n = _DENOMINATORS[mode](*_fans(sizes, in_axis, out_axis, batch_axis))
-        variance = _number(scale / max(n, 1e-300), kind)
-        return _DISTRIBUTIONS[distribution](key, sizes, kind, e.sqrt.bind(variance))
+        return _DISTRIBUTIONS[distribution](key, sizes, kind, _number(scale / max(n, 1.0), kind))
 
     return init
 

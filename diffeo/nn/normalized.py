@@ -16,7 +16,7 @@ from ..primitives import elementwise as e
 from ..primitives.families import full_like
 from ..primitives.operators import align, broadcast_to, to_inexact
 from ..primitives.reduction import reduce_max
-from ..primitives.structural import convert_element_type, reduce_sum
+from ..primitives.structural import convert_element_type, drop_axes, reduce_sum, reshape
 
 
 def _masked(x: Any, where: Any, value: float) -> Any:
@@ -78,9 +78,9 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False,
     empty = total == 0
     logarithm = e.log.bind(e.select(empty, 1, total))
     out = e.select(empty, -math.inf, logarithm + top)
-    shape = out.shape if keepdims else tuple([n for i, n in enumerate(out.shape) if i not in axes])
-    out = out.reshape(shape)
-    return out if sign is None else (out, sign.reshape(shape))
+    shape = out.shape if keepdims else drop_axes(out.shape, axes)
+    out = reshape(out, shape)
+    return out if sign is None else (out, reshape(sign, shape))
 
 
 def logmeanexp(x: Any, axis: Any = None, where: Any = None, keepdims: bool = False) -> Any:

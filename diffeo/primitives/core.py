@@ -254,11 +254,12 @@ class Tracer(Value):
     def _need(self, error: type[Exception], what: str, instead: str) -> Any:
         value = self.concrete()
         if value is None:
+            if self.trace.finished:
+                raise leaked(self)
             raise with_user_line(
                 error(
-                    f"{what} needs a concrete value, but this is {self.aval}, {self.origin()}: "
-                    "its numbers are not known"
-                    f" while the program is traced.\n  {instead}"
+                    f"{what} needs a concrete value, but the numbers of this {self.aval} are not "
+                    f"known while the program is traced.\n  It is {self.origin()}.\n  {instead}"
                 )
             )
         return value

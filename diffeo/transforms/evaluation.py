@@ -82,18 +82,17 @@ def _explain(primitive: Primitive, args: Sequence[Any], error: Exception) -> Exc
 class Program:
     """A program compiled for its types, with the constants that it takes first."""
 
-    __slots__ = ("buffers", "executable", "out_avals")
+    __slots__ = ("constants", "executable", "out_avals")
 
-    def __init__(self, jaxpr: Jaxpr):
-        jaxpr = eliminate_dead_code(jaxpr)
+    def __init__(self, jaxpr: Jaxpr, text: str):
         avals = [v.aval for v in (*jaxpr.const_vars, *jaxpr.in_vars)]
         self.out_avals = jaxpr.out_avals
-        self.executable = compile_program(lower_module(jaxpr), avals, self.out_avals)
-        self.buffers = [as_value(c).buffer for c in jaxpr.consts]
+        self.executable = compile_program(text, avals, self.out_avals)
+        self.constants = [as_value(c).buffer for c in jaxpr.consts]
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:
-        """The results for arrays of the types that the program was compiled for."""
-        buffers = self.executable.execute(self.buffers + [a.buffer for a in arrays])
+        """The results for arrays of the types that the program was compiled for; not checked."""
+        buffers = self.executable.execute(self.constants + [a.buffer for a in arrays])
         return [from_buffer(b, aval) for b, aval in zip(buffers, self.out_avals)]
 
 
@@ -101,7 +100,8 @@ def run_program(jaxpr: Jaxpr, arrays: Sequence[Array]) -> list[Array]:
     """Compile a program once, and run it."""
     program = jaxpr.memo.get("program")
     if program is None:
-        program = jaxpr.memo["program"] = Program(jaxpr)
+        live = eliminate_dead_code(jaxpr)
+        program = jaxpr.memo["program"] = Program(live, lower_module(live))
     # The runtime itself looks at nothing but the number of bytes.
     if [a.aval.strong for a in arrays] != [v.aval.strong for v in jaxpr.in_vars]:
         raise TypeError(

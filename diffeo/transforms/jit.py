@@ -84,7 +84,7 @@ class Jitted:
             entry = self.fast.get(key)
             if entry is None:
                 return self.slow_call(args, kwargs, key)
-        for b in buffers:  # not `None in buffers`: that would ask each buffer whether it equals None
+        for b in buffers:  # not `None in buffers`, which would compare each buffer with None
             if b is None:
                 buffers = [x.buffer for x in leaves]
                 break
@@ -113,7 +113,7 @@ class Jitted:
         compiled = traced.compiled
         if key is not None:
             self.fast[key] = compiled.entry
-        return compiled.run([as_value(x).buffer for x in leaves])
+        return compiled.run([as_value(x) for x in leaves])
 
     def trace_leaves(self, args: tuple, kwargs: dict) -> tuple[Traced, list[Any]]:
         """The program for these arguments, from the cache or traced now, and the arguments'

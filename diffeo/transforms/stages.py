@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ..lowering.compiler import compile_program
 from ..lowering.stablehlo import lower_module
-from ..primitives.array import as_value, from_buffer
+from ..primitives.array import as_value
 from ..primitives.control_flow import Call
 from ..primitives.core import Tracer, describe, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr, eliminate_dead_code
 from ..primitives.types import ShapedArray
 from . import tree
+from .evaluation import Program
 
 
 class ShapeDtypeStruct:
@@ -122,9 +122,8 @@ class Lowered:
     def compile(self) -> Compiled:
         """Compile it with XLA, or find it in the cache of programs."""
         start = time.perf_counter()
-        avals = [v.aval for v in (*self.jaxpr.const_vars, *self.jaxpr.in_vars)]
-        executable = compile_program(self._text, avals, self.jaxpr.out_avals)
-        return Compiled(self, executable, time.perf_counter() - start)
+        program = Program(self.jaxpr, self._text)
+        return Compiled(self, program, time.perf_counter() - start)
 
     def __repr__(self) -> str:
         return f"<Lowered {self.jaxpr.name}: {self._text.count(chr(10))} lines of StableHLO>"
@@ -137,15 +136,14 @@ class Compiled:
         seconds: how long compiling took (next to nothing if the cache had the program).
     """
 
-    def __init__(self, lowered: Lowered, executable: Any, seconds: float):
-        self.lowered, self.executable, self.seconds = lowered, executable, seconds
-        self.constants = [as_value(c).buffer for c in lowered.jaxpr.consts]
+    def __init__(self, lowered: Lowered, program: Program, seconds: float):
+        self.lowered, self.program, self.seconds = lowered, program, seconds
         self.out_tree = lowered.traced.out_tree
         #: What the dispatch of `Jitted` needs, in one tuple.
         self.entry = (
-            *executable.parts,
-            self.constants,
-            lowered.jaxpr.out_avals,
+            *program.executable.parts,
+            program.constants,
+            program.out_avals,
             self.out_tree.unflatten,
         )
 
@@ -167,26 +165,23 @@ class Compiled:
                         "exactly the types it was lowered for: call the jit function for others"
                     )
                 )
-        return self.run([v.buffer for v in values])
+        return self.run(values)
 
-    def run(self, buffers: list[Any]) -> Any:
-        """The result for device buffers of the arguments' leaves."""
-        outs = self.executable.execute(self.constants + buffers)
-        return self.out_tree.unflatten(
-            [from_buffer(b, a) for b, a in zip(outs, self.lowered.jaxpr.out_avals)]
-        )
+    def run(self, arrays: list[Any]) -> Any:
+        """The result for the arguments' leaves; their types are not checked."""
+        return self.out_tree.unflatten(self.program.run(arrays))
 
     def as_text(self) -> str:
         """The program as XLA optimised it."""
-        return self.executable.as_text()
+        return self.program.executable.as_text()
 
     def cost_analysis(self) -> dict[str, float]:
         """XLA's estimate of the work: "flops", "bytes accessed" and others."""
-        return self.executable.cost_analysis()
+        return self.program.executable.cost_analysis()
 
     def memory_analysis(self) -> dict[str, int]:
         """Bytes of argument, output, temporary and other memory."""
-        return self.executable.memory_analysis()
+        return self.program.executable.memory_analysis()
 
     def __repr__(self) -> str:
         return f"<Compiled {self.lowered.jaxpr.name} for {self.lowered.jaxpr.in_avals}>"
