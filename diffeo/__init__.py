@@ -7,22 +7,61 @@ arrays; `dx.numpy` is NumPy's interface on diffeo's arrays, and plain NumPy code
 Names and signatures are JAX's where the concept is the same. For a tour, run `python -m diffeo`.
 """
 
+from . import lax, nn, numpy, random, scipy
 from .primitives import errors
 from .primitives.array import Array
 from .primitives.core import Primitive, Tracer, typeof
 from .primitives.jaxpr import Jaxpr, check_jaxpr, eval_jaxpr
 from .primitives.types import ShapedArray, config, float0
-from .transforms import evaluation as _evaluation
 from .transforms import tree
 from .transforms.autodiff import jvp, linear_transpose, linearize, vjp
 from .transforms.gradients import grad, hvp, value_and_grad
 from .transforms.interpreter import Interpreter
 from .transforms.jacobians import hessian, jacfwd, jacrev
-from .transforms.stages import ShapeDtypeStruct
 from .transforms.jit import eval_shape, jit, make_jaxpr
+from .transforms.stages import ShapeDtypeStruct
 from .transforms.taylor import derivatives, taylor
 from .transforms.vmap import vmap
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Array",
+    "Interpreter",
+    "Jaxpr",
+    "Primitive",
+    "ShapeDtypeStruct",
+    "ShapedArray",
+    "Tracer",
+    "check_jaxpr",
+    "config",
+    "derivatives",
+    "errors",
+    "eval_jaxpr",
+    "eval_shape",
+    "float0",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jit",
+    "jvp",
+    "lax",
+    "linear_transpose",
+    "linearize",
+    "make_jaxpr",
+    "nn",
+    "numpy",
+    "random",
+    "scipy",
+    "taylor",
+    "tree",
+    "typeof",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]
 
 jacobian = jacrev

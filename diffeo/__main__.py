@@ -21,10 +21,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m diffeo",
         description="Programs, derivatives and a classifier of handwritten digits: a tour.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--seed", type=int, default=0, help="of the split, the weights, the order")
     parser.add_argument("--epochs", type=positive, default=40, help="passes over the training set")
-    parser.add_argument("--hidden", type=positive, default=64, help="width of the hidden layer")
+    parser.add_argument("--hidden", type=positive, default=256, help="width of the hidden layer")
     options = parser.parse_args(arguments)
     return tour(options.seed, options.epochs, options.hidden)
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from . import numpy as dnp
-from . import random, tree
-from .data import load_digits
-from .lowering.runtime import device_description
-from .transforms.autodiff import grad, value_and_grad
-from .transforms.jit import jit, make_jaxpr
-from .transforms.taylor import derivatives
-from .transforms.vmap import vmap
+import diffeo as dx
+from diffeo import numpy as dnp
+from diffeo import random
+from diffeo.data import load_digits
+from diffeo.lowering.runtime import device_description
 
 WIDTH = 80
 TRAIN = 1437
@@ -32,10 +30,10 @@ def section(title: str) -> None:
 
 
 def show(text: str) -> None:
-    """Lines, indented, none longer than a page is wide."""
+    """A program, indented; long lines are wrapped, source lines left out."""
     for line in text.splitlines():
-        line = "  " + line
-        print(line if len(line) <= WIDTH else line[: WIDTH - 3] + "...")
+        line = "  " + line.partition("  #")[0].rstrip()
+        print("\n".join(textwrap.wrap(line, WIDTH, subsequent_indent=" " * 8)))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -51,12 +49,12 @@ def programs() -> None:
     """The program of a function, of its gradient, and the StableHLO of the latter."""
     section("1  A function is traced into a program; its gradient is a program, too")
     print("sin(x) * x + 2\n")
-    show(str(make_jaxpr(wave)(1.0)))
+    show(str(dx.make_jaxpr(wave)(1.0)))
     print("\nits gradient\n")
-    show(str(make_jaxpr(grad(wave))(1.0)))
+    show(str(dx.make_jaxpr(dx.grad(wave))(1.0)))
 
     section("2  The StableHLO of the gradient, which XLA compiles")
-    show(jit(grad(wave)).lower(1.0).as_text().strip())
+    show(dx.jit(dx.grad(wave)).lower(1.0).as_text().strip())
 
 
 def exp_sin(x: Any) -> Any:
@@ -65,7 +63,7 @@ def exp_sin(x: Any) -> Any:
 
 
 def exact_derivatives(order: int) -> list[int]:
-    """Derivatives of exp(sin x) at 0, in whole numbers: f' = f cos x and Leibniz's rule for products."""
+    """Derivatives of exp(sin x) at 0 in whole numbers: f' = f cos x, and Leibniz's rule."""
     cosine = [1, 0, -1, 0]
     found = [1]
     for n in range(order):
@@ -74,10 +72,10 @@ def exact_derivatives(order: int) -> list[int]:
 
 
 def tenth_derivative() -> bool:
-    """All derivatives of exp(sin x) at 0 up to the tenth, beside the exact ones; whether they agree."""
+    """Derivatives of exp(sin x) at 0 beside the exact ones; whether they agree."""
     section("3  Derivatives of exp(sin(x)) at 0 up to the tenth, by one Taylor pass")
     start = time.perf_counter()
-    found = [float(d) for d in derivatives(exp_sin, 0.0, 10)]
+    found = [float(d) for d in dx.derivatives(exp_sin, 0.0, 10)]
     elapsed = time.perf_counter() - start
     exact = exact_derivatives(10)
     print("  order" + "".join(f"{k:>6}" for k in range(11)))
@@ -96,39 +94,39 @@ def network(params: Sequence[Any], image: Any) -> Any:
     """Scores of the ten digits for one image."""
     x = image
     for weights, bias in params[:-1]:
-        x = dnp.tanh(dnp.dot(x, weights) + bias)
+        x = dnp.maximum(dnp.dot(x, weights) + bias, 0.0)
     weights, bias = params[-1]
     return dnp.dot(x, weights) + bias
 
 
 def loss(params: Sequence[Any], images: Any, labels: Any) -> Any:
     """The mean cross entropy of a batch: the network of one image, vectorised."""
-    scores = vmap(network, in_axes=(None, 0))(params, images)
+    scores = dx.vmap(network, in_axes=(None, 0))(params, images)
     scores = scores - dnp.max(scores, axis=1, keepdims=True)
     log_total = dnp.log(dnp.sum(dnp.exp(scores), axis=1))
     return dnp.mean(log_total - scores[dnp.arange(labels.shape[0]), labels])
 
 
-loss_and_gradient = jit(value_and_grad(loss))
+loss_and_gradient = dx.jit(dx.value_and_grad(loss))
 
 
-@jit
+@dx.jit
 def step(state: tuple, images: Any, labels: Any) -> tuple:
     """One step of Adam (Kingma and Ba 2015) -> (state, loss)."""
     params, mean, square, count = state
     value, gradient = loss_and_gradient(params, images, labels)
     count = count + 1.0
-    mean = tree.map(lambda m, g: 0.9 * m + 0.1 * g, mean, gradient)
-    square = tree.map(lambda s, g: 0.999 * s + 0.001 * g * g, square, gradient)
+    mean = dx.tree.map(lambda m, g: 0.9 * m + 0.1 * g, mean, gradient)
+    square = dx.tree.map(lambda s, g: 0.999 * s + 0.001 * g * g, square, gradient)
     rate = 3e-3 * dnp.sqrt(1 - 0.999**count) / (1 - 0.9**count)
-    params = tree.map(lambda p, m, s: p - rate * m / (dnp.sqrt(s) + 1e-8), params, mean, square)
+    params = dx.tree.map(lambda p, m, s: p - rate * m / (dnp.sqrt(s) + 1e-8), params, mean, square)
     return (params, mean, square, count), value
 
 
-@jit
+@dx.jit
 def classify(params: Sequence[Any], images: Any) -> Any:
     """The most likely digit of each image."""
-    return dnp.argmax(vmap(network, in_axes=(None, 0))(params, images), axis=1)
+    return dnp.argmax(dx.vmap(network, in_axes=(None, 0))(params, images), axis=1)
 
 
 def initial_state(key: Any, sizes: Sequence[int]) -> tuple:
@@ -136,7 +134,7 @@ def initial_state(key: Any, sizes: Sequence[int]) -> tuple:
     params = []
     for key_, n, m in zip(random.split(key, len(sizes) - 1), sizes, sizes[1:]):
         params.append((random.normal(key_, (n, m)) / math.sqrt(n), dnp.zeros(m)))
-    zeros = tree.map(dnp.zeros_like, params)
+    zeros = dx.tree.map(dnp.zeros_like, params)
     return params, zeros, zeros, dnp.asarray(0.0)
 
 
@@ -164,7 +162,9 @@ class Progress:
             print(line, flush=True)
 
 
-def train(state: tuple, images: Any, labels: Any, epochs: int, seed: int) -> tuple[Any, list[float]]:
+def train(
+    state: tuple, images: Any, labels: Any, epochs: int, seed: int
+) -> tuple[Any, list[float]]:
     """Mini-batches in random order for a number of epochs -> (parameters, seconds of each step)."""
     shuffle, progress, seconds = np.random.default_rng(seed + 1), Progress(epochs), []
     for epoch in range(epochs):
@@ -181,14 +181,14 @@ def train(state: tuple, images: Any, labels: Any, epochs: int, seed: int) -> tup
 
 
 def picture(images: Any, labels: Any, found: Any) -> None:
-    """A few test images in characters, the ones that were mistaken first."""
+    """Four test images in characters; mistakes first, if there are any."""
     wrong = np.flatnonzero(found != labels)[:2].tolist()
     chosen = [*wrong, *np.flatnonzero(found == labels)[: 4 - len(wrong)].tolist()]
     for row in range(8):
         cells = [images[i].reshape(8, 8)[row] for i in chosen]
         lines = ["".join([2 * INK[int(9 * p)] for p in cell]) for cell in cells]
         print(("  " + "   ".join(lines)).rstrip())
-    notes = [f"{labels[i]}, taken for {found[i]}" for i in chosen]
+    notes = [f"{labels[i]}" + f", taken for {found[i]}" * (i in wrong) for i in chosen]
     print("  " + "   ".join([f"{note:16}" for note in notes]).rstrip())
 
 
@@ -203,7 +203,7 @@ def digits(seed: int, epochs: int, hidden: int) -> float:
     section("4  A classifier of handwritten digits: jit(value_and_grad(loss)) and vmap")
     print(f"  device   {device_description()}")
     print(f"  data     {TRAIN} images of 8 x 8 pixels to learn from, {len(test_labels)} to test")
-    print(f"  network  64 - {hidden} - 10, tanh, float64; Adam, batches of {BATCH}\n")
+    print(f"  network  64 - {hidden} - 10, relu, float64; Adam, batches of {BATCH}\n")
     state = initial_state(random.key(seed), (64, hidden, 10))
     traced = step.trace(state, images[:BATCH], labels[:BATCH])
     lowered = traced.lower()

@@ -1,4 +1,4 @@
-"""What holds for all tests: every program that is staged is type-checked; hypothesis repeats itself."""
+"""What holds for all tests: every staged program is type-checked; hypothesis repeats itself."""
 
 import pytest
 from hypothesis import settings

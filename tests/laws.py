@@ -1,4 +1,4 @@
-"""What the tests of the laws share: how to apply transformations to a sample, and finite differences."""
+"""What the tests of the laws share: transformations of samples, and finite differences."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-import diffeo.transforms.evaluation  # noqa: F401  (so that there is a base trace)
 from diffeo.primitives import Array, stage
 from diffeo.primitives.core import ZERO, Value, typeof
 from diffeo.primitives.jaxpr import Jaxpr
 from diffeo.primitives.types import SCALARS, is_inexact
-from diffeo.transforms.evaluation import Program
+from diffeo.transforms.evaluation import run_program
 from diffeo.transforms.jvp import jvp_flat
 from diffeo.transforms.linearize import linearize_flat
 from diffeo.transforms.transpose import backward_pass
@@ -95,7 +94,7 @@ def staged(fun: Function, arrays: Sequence[Any]) -> Jaxpr:
 
 def compiled(fun: Function, arrays: Sequence[Any]) -> list[Any]:
     """The results, computed by XLA."""
-    return Program(staged(fun, arrays)).run([value(a) for a in arrays])
+    return run_program(staged(fun, arrays), [value(a) for a in arrays])
 
 
 def differences(fun: Callable, xs: Sequence[np.ndarray], vs: Sequence[np.ndarray]) -> list:
@@ -103,9 +102,7 @@ def differences(fun: Callable, xs: Sequence[np.ndarray], vs: Sequence[np.ndarray
     h = 1e-3
     at = lambda s: [np.asarray(o) for o in fun(*[x + s * v for x, v in zip(xs, vs)])]
     far, near, back, farther = at(-2 * h), at(-h), at(h), at(2 * h)
-    return [
-        (a - 8 * b + 8 * c - d) / (12 * h) for a, b, c, d in zip(far, near, back, farther)
-    ]
+    return [(a - 8 * b + 8 * c - d) / (12 * h) for a, b, c, d in zip(far, near, back, farther)]
 
 
 def pairing(xs: Sequence[Any], ys: Sequence[Any]) -> float:

@@ -3,22 +3,15 @@
 A line is `sample(primitive, *operands)`, perhaps with a note. An operand is a NumPy array, a Python
 scalar (where the primitive takes them), or a generator such as `real(2, 3)`, whose numbers come
 from a seed made of the sample's name. `by` are the operands by which the result is differentiated:
-by default all floating-point and complex arrays of a primitive that has a derivative.
+by default all floating-point and complex arrays of a primitive that has a derivative; `smooth` is
+False where only evaluation is meant (kinks, infinities, nan). See `sampling.py`.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
-
 import numpy as np
 
 from diffeo.primitives import (
-    Primitive,
-    control_flow,
     dot,
     elementwise,
     families,
@@ -27,126 +20,18 @@ from diffeo.primitives import (
     reduction,
     slicing,
     sort,
-    stage,
     structural,
 )
 from diffeo.primitives.elementwise import ELEMENTWISE
 from diffeo.primitives.indexing import IndexDims
-from diffeo.primitives.types import SCALARS, ShapedArray, is_inexact
+from tests.sampling import SAMPLES, Sample, bools, call_sample, comp, i32, ints, real, sample, words
 
+__all__ = ["SAMPLES", "Sample"]
+# fmt: off
 
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """A primitive with operands."""
-
-    name: str
-    primitive: Primitive
-    args: tuple[Any, ...]
-    by: tuple[int, ...]
-    #: False if only evaluation is meant to be tested: special values, say.
-    smooth: bool = True
-
-    def __repr__(self) -> str:
-        return self.name
-
-    @cached_property
-    def arrays(self) -> tuple[int, ...]:
-        """The positions of the operands that are arrays."""
-        return tuple([i for i, a in enumerate(self.args) if type(a) not in SCALARS])
-
-    @cached_property
-    def differentiable(self) -> bool:
-        """Whether there is a derivative to speak of."""
-        return self.smooth and bool(self.by)
-
-    def impl(self, *args: Any) -> list[np.ndarray]:
-        """The results by NumPy (to whom a Python scalar beside a bfloat16 would be a float32)."""
-        narrow = [a.dtype for a in args if type(a) not in SCALARS and a.dtype.kind == "V"]
-        if narrow:
-            args = tuple([np.asarray(a, narrow[0]) if type(a) in SCALARS else a for a in args])
-        out = self.primitive.impl(*args)
-        return list(map(np.asarray, out if self.primitive.multiple_results else [out]))
-
-    def bind(self, *args: Any) -> list[Any]:
-        """The results under the current interpreter."""
-        out = self.primitive.bind(*args)
-        return list(out) if self.primitive.multiple_results else [out]
-
-
-SAMPLES: list[Sample] = []
-
-
-def sample(
-    primitive: Primitive,
-    *operands: Any,
-    note: str = "",
-    by: tuple[int, ...] | None = None,
-    smooth: bool = True,
-) -> None:
-    """Add a line to the table."""
-    taken = {s.name for s in SAMPLES}
-    stem = primitive.name + (f"-{note}" if note else "")
-    name = next(n for k in range(1, 1000) if (n := f"{stem}-{k}" if k > 1 else stem) not in taken)
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
-    args = tuple([a(rng) if callable(a) else a for a in operands])
-    if by is None:
-        floats = [type(a) not in SCALARS and is_inexact(a.dtype) for a in args]
-        by = tuple([i for i, flag in enumerate(floats) if flag]) if _has_derivative(primitive) else ()
-    SAMPLES.append(Sample(name, primitive, args, by, smooth))
-
-
-def _has_derivative(primitive: Primitive) -> bool:
-    """False for primitives that are constant almost everywhere, by what they say of themselves."""
-    if isinstance(primitive, elementwise.Elementwise):
-        linear = type(primitive) is not elementwise.Elementwise
-        return primitive is not elementwise.stop_gradient_p and (linear or bool(primitive.derivatives))
-    if isinstance(primitive, structural.ConvertElementType):
-        return is_inexact(primitive.dtype)
-    return not isinstance(primitive, families.Discrete)
-
-
-# --------------------------------------------------------------------------------------------------
-# Operands
-
-Draw = Callable[[np.random.Generator], np.ndarray]
-
-
-def real(*shape: int, low: float = -2.0, high: float = 2.0) -> Draw:
-    """Float64 numbers between `low` and `high`."""
-    return lambda rng: rng.uniform(low, high, shape)
-
-
-def comp(*shape: int) -> Draw:
-    """Complex128 numbers of all four quadrants, away from the axes, where branch cuts lie."""
-
-    def draw(rng: np.random.Generator) -> np.ndarray:
-        parts = rng.uniform(0.3, 1.5, (2, *shape)) * rng.choice([-1.0, 1.0], (2, *shape))
-        return parts[0] + 1j * parts[1]
-
-    return draw
-
-
-def ints(*shape: int, low: int = -9, high: int = 9, dtype: Any = np.int64) -> Draw:
-    """Integers from `low` up to and without `high`."""
-    return lambda rng: rng.integers(low, high, shape).astype(dtype)
-
-
-def words(*shape: int) -> Draw:
-    """Any uint32."""
-    return lambda rng: rng.integers(0, 2**32, shape, np.uint32)
-
-
-def bools(*shape: int) -> Draw:
-    """True and False, about as often."""
-    return lambda rng: rng.random(shape) < 0.5
-
-
-def i32(value: Any) -> np.ndarray:
-    """An int32 array of these numbers."""
-    return np.array(value, np.int32)
-
-
+#: Floating-point numbers at which functions have poles, kinks or no value.
 SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 0.5, 3.0, np.inf, -np.inf, np.nan])
+#: The least and the largest int32.
 SMALL, LARGE = np.iinfo(np.int32).min, np.iinfo(np.int32).max
 
 # --------------------------------------------------------------------------------------------------
@@ -157,8 +42,8 @@ DOMAINS = {
     "sqrt": (0.2, 3.0), "rsqrt": (0.2, 3.0), "cbrt": (0.2, 3.0), "log": (0.2, 3.0),
     "log1p": (-0.8, 2.0), "asin": (-0.9, 0.9), "acos": (-0.9, 0.9), "acosh": (1.2, 3.0),
     "atanh": (-0.9, 0.9), "erf_inv": (-0.9, 0.9), "tan": (-1.2, 1.2), "pow": (0.3, 2.0),
-    "div": (0.4, 2.0), "rem": (0.4, 7.0), "atan2": (0.3, 2.0),
-}  # fmt: skip
+    "div": (0.4, 2.0), "rem": (0.4, 7.0), "atan2": (0.3, 2.0), "ceil": (-2.2, 2.2),
+}
 
 for _name, _row in ELEMENTWISE.items():
     _n, _accepts = _row.arity, _row.accepts
@@ -173,7 +58,7 @@ for _name, _row in ELEMENTWISE.items():
         _low, _high = (0, 9) if "shift" in _name else (1, 9) if _name in ("div", "rem") else (-9, 9)
         sample(_row, *[ints(3, 4)] * (_n - 1), ints(3, 4, low=_low, high=_high), note="int64")
         sample(_row, *[ints(4, dtype=np.int8)] * (_n - 1),
-               ints(4, low=_low, high=_high, dtype=np.int8), note="int8")  # fmt: skip
+               ints(4, low=_low, high=_high, dtype=np.int8), note="int8")
     if "u" in _accepts:
         sample(_row, *[ints(5, low=1, dtype=np.uint32)] * _n, note="uint32")
     if "b" in _accepts:
@@ -193,32 +78,32 @@ sample(elementwise.div, _signs, np.array([2, 2, -2, -2]), note="towards zero")
 sample(elementwise.rem, _signs, np.array([2, 2, -2, -2]), note="sign of the dividend")
 sample(elementwise.rem, np.array([7.5, -7.5, 7.5]), np.array([2.0, 2.0, -2.0]), note="signs")
 sample(elementwise.power, np.array([-2.0, 0.0, 0.0, 2.0]), np.array([3.0, 0.0, 2.0, -1.0]),
-       note="edges", smooth=False)  # fmt: skip
+       note="edges", smooth=False)
 sample(elementwise.power, np.array([0.0, 0.0]), np.array([2.0, 3.5]), note="base 0", by=(1,))
 sample(elementwise.scale, np.array([0.0, 2.0, 0.0]), np.array([np.inf, 3.0, np.nan]),
-       note="zero wins", smooth=False)  # fmt: skip
+       note="zero wins", smooth=False)
 sample(elementwise.shift_left, np.array([1, 1, 1], np.int8), np.array([7, 8, 9], np.int8),
-       note="out of the word")  # fmt: skip
+       note="out of the word")
 sample(elementwise.shift_right_logical, np.array([-1, -1, -8], np.int8),
-       np.array([1, 7, 9], np.int8), note="out of the word")  # fmt: skip
+       np.array([1, 7, 9], np.int8), note="out of the word")
 sample(elementwise.shift_right_arithmetic, np.array([-1, 100, -8], np.int8),
-       np.array([1, 8, 9], np.int8), note="out of the word")  # fmt: skip
+       np.array([1, 8, 9], np.int8), note="out of the word")
 sample(elementwise.neg, np.array([0, 1, 2], np.uint32), note="wraps")
 sample(elementwise.absolute, np.array([SMALL, LARGE, -1], np.int32), note="wraps")
 sample(elementwise.maximum, np.array([1.0, np.nan, 2.0]), np.array([np.nan, 1.0, 3.0]),
-       note="nan", smooth=False)  # fmt: skip
+       note="nan", smooth=False)
 sample(elementwise.complex_, real(2, 3), real(2, 3), note="first only", by=(0,))
 sample(elementwise.complex_, real(2, 3), real(2, 3), note="second only", by=(1,))
 
 for _half in map(np.dtype, ("float16", "bfloat16")):
     for _name, _row in ELEMENTWISE.items():
         if "f" in _row.accepts and _name != "complex":
-            _numbers = [np.array(x, _half) for x in ([0.5, 0.25, 0.75], [0.5, 0.375, 3.0], [4.0, -1.0, 2.0])]
+            _numbers = np.array([[0.5, 0.25, 0.75], [0.5, 0.375, 3.0], [4.0, -1.0, 2.0]], _half)
             sample(_row, *_numbers[:_row.arity], note=str(_half), by=())
     sample(elementwise.mul, np.array([0.5, 3.0], _half), 2.0, note=f"{_half} scalar", by=())
     sample(elementwise.IntegerPow(-3), np.array([0.5, 4.0], _half), note=str(_half), by=())
     sample(elementwise.select_p, np.array([True, False]), np.array([0.5, 4.0], _half), 0.0,
-           note=str(_half), by=())  # fmt: skip
+           note=str(_half), by=())
     sample(structural.ReduceSum((0,)), np.array([0.5, 4.0], _half), note=str(_half), by=())
     sample(reduction.CumSum(0), np.array([0.5, 4.0], _half), note=str(_half), by=())
     sample(slicing.Pad((1,), (1,), (1,), 2.5), np.array([0.5, 4.0], _half), note=str(_half), by=())
@@ -226,10 +111,10 @@ for _half in map(np.dtype, ("float16", "bfloat16")):
     sample(reduction.ReduceProd((0,)), np.array([0.5, 4.0], _half), note=str(_half), by=())
     sample(reduction.ArgMin(0, np.dtype(np.int64)), np.array([5, 4.0], _half), note=str(_half))
     sample(reduction.ArgMax(0, np.dtype(np.int64)), np.array([5, np.nan, 6, np.nan], _half),
-           note=f"{_half} nan")  # fmt: skip
+           note=f"{_half} nan")
     sample(reduction.ReduceMin((0,)), np.array([5, np.nan, 6], _half), note=f"{_half} nan", by=())
     sample(elementwise.maximum, np.array([5, np.nan], _half), np.array([np.nan, 1], _half),
-           note=f"{_half} nan", by=())  # fmt: skip
+           note=f"{_half} nan", by=())
     sample(sort.Sort(0), np.array([0.5, -4.0, np.nan, 2.0], _half), note=str(_half), by=())
     sample(dot.DotGeneral(((0,), (0,))), *[np.array([0.5, 4.0], _half)] * 2, note=str(_half), by=())
 
@@ -392,7 +277,7 @@ sample(_dot(((0,), (1,))), real(3, 2), real(4, 3), note="transposed")
 sample(_dot(((2,), (1,)), ((0,), (0,))), real(2, 3, 4), real(2, 4, 5), note="batch")
 sample(_dot(((0,), (2,)), ((2,), (1,))), real(4, 3, 2), real(5, 2, 4), note="odd batch")
 sample(_dot(((1, 2), (2, 0))), real(2, 3, 4), real(4, 2, 3), note="two axes")
-sample(_dot(((2, 0), (0, 1)), ((1,), (2,))), real(2, 3, 4), real(4, 2, 3), note="two axes and batch")
+sample(_dot(((2, 0), (0, 1)), ((1,), (2,))), real(2, 3, 4), real(4, 2, 3), note="two axes, batch")
 sample(_dot(((1,), (1,)), ((2, 0), (0, 3))), real(2, 3, 4), real(4, 3, 5, 2), note="two batch axes")
 sample(_dot(((), ())), real(2), real(3), note="outer")
 sample(_dot(((), ())), real(), real(), note="scalars")
@@ -401,7 +286,7 @@ sample(_dot(((1,), (0,))), real(2, 0), real(0, 3), note="over nothing")
 sample(_dot(((1,), (0,))), comp(2, 3), comp(3, 2), note="complex")
 sample(_dot(((1,), (0,))), ints(2, 3), ints(3, 2), note="int")
 sample(_dot(((1,), (0,))), ints(2, 3, dtype=np.uint8, low=0), ints(3, 2, dtype=np.uint8, low=0),
-       note="uint8")  # fmt: skip
+       note="uint8")
 
 # --------------------------------------------------------------------------------------------------
 # Indexing
@@ -439,7 +324,7 @@ sample(_gather(_window, (2, 2)), real(4, 3), _corner, note="windows")
 sample(_gather(_front, (2, 2)), real(4, 3), _corner, note="window first")
 sample(_gather(_column, (4, 1)), real(4, 3), i32([[2], [0]]), note="columns")
 sample(_gather(_paired, (1, 1)), real(4, 3), _off, note="paired")
-sample(_gather(IndexDims((1, 2), (), (1, 0)), (1, 2)), real(4, 3), i32([[1, 3]]), note="swapped map")
+sample(_gather(IndexDims((1, 2), (), (1, 0)), (1, 2)), real(4, 3), i32([[1, 3]]), note="swapped")
 sample(_gather(_all, (4, 3)), real(4, 3), i32(np.zeros((2, 0))), note="everything")
 sample(_gather(_scalar, ()), real(), i32(np.zeros((3, 0))), note="of a scalar")
 sample(_gather(_rows, (1, 0)), real(4, 0), _at, note="empty rows")
@@ -508,20 +393,15 @@ sample(sort.Sort(0), np.array([np.nan, 1.0, -np.nan, 0.0]), np.arange(4), note="
 sample(random_bits.Threefry2x32(), *[words(4)] * 4)
 sample(random_bits.Threefry2x32(), *[words()] * 4, note="scalar")
 sample(random_bits.Threefry2x32(), *[words(2, 0)] * 4, note="empty")
+sample(random_bits.Threefry2x32(), *[words(3, 5)] * 4, note="many")
+for _shape in ((), (4,), (3, 5), (0,)):
+    sample(random_bits.RandomBits(_shape), words(2), note=f"{_shape}")
+    sample(random_bits.RandomBits(_shape), words(3, 2), note=f"{_shape} of three keys")
+sample(random_bits.RandomBits((2,)), words(0, 2), note="no keys")
 
 
-def _call(fun: Callable, *operands: Any, note: str) -> None:
-    """A sample of `Call`: the program of a function of arrays."""
-    rng = np.random.default_rng(0)
-    arrays = [a(rng) if callable(a) else a for a in operands]
-    jaxpr = stage(fun, [ShapedArray(a.shape, a.dtype) for a in arrays], note.replace(" ", "_"))
-    sample(control_flow.Call(jaxpr), *arrays, note=note)
-
-
-_call(lambda x, y: [elementwise.sin.bind(x) * y], real(3), real(3), note="one result")
-_call(lambda x, n: [x * 2.0, n + 1, elementwise.exp.bind(x)], real(2), ints(2), note="several")
-_call(lambda x: [x, x, x * x], real(2), note="the operand itself")
-_call(lambda z: [elementwise.exp.bind(z) * z], comp(2), note="complex")
-_call(lambda x, y: [x, elementwise.floor.bind(y)], real(2), real(2), note="a result without tangent")
-
-NAMES = {s.name: s for s in SAMPLES}
+call_sample(lambda x, y: [elementwise.sin.bind(x) * y], real(3), real(3), note="one result")
+call_sample(lambda x, n: [x * 2.0, n + 1, elementwise.exp.bind(x)], real(2), ints(2), note="several")
+call_sample(lambda x: [x, x, x * x], real(2), note="the operand itself")
+call_sample(lambda z: [elementwise.exp.bind(z) * z], comp(2), note="complex")
+call_sample(lambda x, y: [x, elementwise.floor.bind(y)], real(2), real(2), note="a constant result")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.errors import (
+from diffeo.primitives.errors import (
     ConcretizationTypeError,
     TracerArrayConversionError,
     TracerBoolConversionError,
@@ -71,21 +71,21 @@ def test_shapes_that_do_not_broadcast_inside(transformation):
 
 
 def test_face_says_which_function():
-    with raises(TypeError, "matmul", "f64[2,3]", "f64[2]", line="dnp.matmul"):
+    with raises(ValueError, "matmul", "(2, 3)", "(2,)", "size 3", line="dnp.matmul"):
         dnp.matmul(array(2, 3), array(2))
-    with raises(TypeError, "concatenate", line="dnp.concatenate"):
+    with raises(ValueError, "concatenate", "(2, 3)", "(2,)", line="dnp.concatenate"):
         dnp.concatenate([array(2, 3), array(2)])
 
 
 def test_reshape_to_another_size():
-    with raises(TypeError, "(2, 3)", "(4,)", line=".reshape(4)"):
+    with raises(ValueError, "(2, 3)", "(4,)", line=".reshape(4)"):
         array(2, 3).reshape(4)
-    with raises(TypeError, "(2, 3)", "(4,)", line=".reshape(4)"):
+    with raises(ValueError, "(2, 3)", "(4,)", line=".reshape(4)"):
         dx.jit(lambda x: x.reshape(4))(array(2, 3))
 
 
 def test_axis_that_is_not_there():
-    with raises(np.exceptions.AxisError, "axis 2", "2 dimension", line="dnp.sum"):
+    with raises(ValueError, "sum", "axis 2", "2 axes", "-2 to 1", line="dnp.sum"):
         dnp.sum(array(2, 3), axis=2)
 
 
@@ -93,8 +93,6 @@ def test_axis_that_is_not_there():
 def test_primitives_are_strict(run):
     with raises(TypeError, "add", "f64[2]", "f64[3]", "equal shapes", line="e.add.bind"):
         run(lambda x, y: e.add.bind(x, y))(array(2), array(3))
-    with raises(TypeError, "mul", "f64[2]", "f32[2]", "dtypes", line="e.mul.bind"):
-        run(lambda x, y: e.mul.bind(x, y))(array(2), array(2, dtype="float32"))
     with raises(TypeError, "dot_general", "f64[1,2]", "sizes differ", line="dot_general("):
         run(lambda x: dot_general(x, x, ((1,), (0,))))(array(1, 2))
     with raises(TypeError, "reshape", "f64[2,3]", "(4,)", line="reshape(x"):
@@ -106,6 +104,8 @@ def test_primitives_are_strict(run):
 
 
 def test_primitive_of_the_wrong_dtype():
+    with raises(TypeError, "mul", "f64[2]", "f32[2]", "dtypes", line="e.mul.bind"):
+        dx.jit(lambda x, y: e.mul.bind(x, y))(array(2), array(2, dtype="float32"))
     with raises(TypeError, "sin", "floating-point", "i64[3]", line="e.sin.bind"):
         dx.jit(lambda x: e.sin.bind(x))(np.arange(3))
     with raises(TypeError, "lt", "c128[2]", line="x < x"):
@@ -208,7 +208,7 @@ def test_has_aux_without_a_pair():
             transformation(loss, has_aux=True)(1.0)
     with raises(TypeError, "loss", "has_aux=True", "pair", line="dx.vjp"):
         dx.vjp(loss, 1.0, has_aux=True)
-    with raises(TypeError, "has_aux=True", "a tuple of 3", line="dx.grad"):
+    with raises(TypeError, "has_aux=True", "tuple of 3: f64[], f64[], f64[]", line="dx.grad"):
         dx.grad(lambda x: (x, x, x), has_aux=True)(1.0)
 
 
@@ -424,7 +424,9 @@ def test_if_is_fine_where_the_numbers_are_known():
     assert dx.grad(dx.grad(sign))(2.0) == 0.0
     assert dx.jvp(sign, (-2.0,), (1.0,)) == (2.0, -1.0)
     assert dx.derivatives(sign, -2.0, 2) == [2.0, -1.0, 0.0]
-    assert dx.jit(lambda x: x if dnp.ones(()) > 0 else -x)(3.0) == 3.0
+    one = dnp.ones(())
+    assert dx.grad(lambda x: x if one > 0 else -x)(3.0) == 1.0
+    assert dx.jit(lambda x: x if x.ndim == 0 else -x)(3.0) == 3.0
 
 
 @pytest.mark.parametrize("kind", [float, int, complex])
@@ -469,8 +471,10 @@ def test_writing_into_a_numpy_array():
         out += x
         return out
 
-    with raises(ConcretizationTypeError, "f64[]", "traced in fill", ".at[", line="out[0] = x"):
+    with pytest.raises(ValueError, match="setting an array element") as caught:  # NumPy's own
         dx.jit(fill)(1.0)
+    with raises(ConcretizationTypeError, "f64[]", "traced in fill", ".at[", line="out[0] = x"):
+        raise caught.value.__cause__
     with raises(TypeError, "np.add", "in-place", line="out += x"):
         dx.jit(add)(array(3))
 
@@ -481,15 +485,15 @@ def test_writing_into_an_array():
         return x
 
     for run in (assign, dx.jit(assign), dx.vmap(assign)):
-        with raises(TypeError, "immutable", ".at[", ".set(", line="x[0] = 1.0"):
+        with raises(TypeError, "never change", ".at[", ".set(", line="x[0] = 1.0"):
             run(array(3, 2))
 
 
 def test_a_numpy_function_that_is_not_there():
-    with raises(TypeError, "np.unwrap", "not supported", "traced", "diffeo.numpy", line="np.unwrap"):
-        dx.jit(lambda x: np.unwrap(x))(array(3))
-    with raises(TypeError, "np.unwrap", "traced", line="np.unwrap"):
-        dx.grad(lambda x: np.sum(np.unwrap(x)))(array(3))
+    with raises(TypeError, "np.trim_zeros", "not supported", "traced", "diffeo.numpy", line="np.trim_zeros"):
+        dx.jit(lambda x: np.trim_zeros(x))(array(3))
+    with raises(TypeError, "np.trim_zeros", "traced", line="np.trim_zeros"):
+        dx.grad(lambda x: np.sum(np.trim_zeros(x)))(array(3))
     with raises(TypeError, "np.spacing", "not supported", "traced", line="np.spacing"):
         dx.vmap(lambda x: np.spacing(x))(array(3))
 
@@ -596,7 +600,7 @@ def test_the_line_is_that_of_the_innermost_user_function():
         return dnp.sum(inner(x))
 
     for run in (dx.jit, dx.grad, lambda f: dx.jit(dx.grad(f))):
-        with raises(TypeError, "f64[2,2]", "f64[7]", line="in inner"):
+        with raises(ValueError, "(2, 2)", "(7,)", line="x @ x.T @ dnp.ones(7)"):
             run(outer)(array(2, 3))
 
 

@@ -10,13 +10,27 @@ import numpy as np
 import pytest
 
 from diffeo.lowering.stablehlo import lower_module
-from diffeo.primitives.core import typeof
+from diffeo.primitives.core import ZERO, typeof
+from diffeo.primitives.elementwise import ELEMENTWISE, stop_gradient_p
 from diffeo.primitives.jaxpr import check_jaxpr, eval_jaxpr, infer
 from diffeo.primitives.types import SCALARS, ShapedArray
+from diffeo.transforms.jvp import jvp_flat
 from diffeo.transforms.taylor import taylor
 from diffeo.transforms.vmap import Batching
-from tests.laws import close, compiled, differences, direction, function_of, host, jvp, pairing
-from tests.laws import staged, subsets, value, vjp
+from tests.laws import (
+    close,
+    compiled,
+    differences,
+    direction,
+    function_of,
+    host,
+    jvp,
+    pairing,
+    staged,
+    subsets,
+    value,
+    vjp,
+)
 from tests.samples import SAMPLES, Sample
 
 WIDE = (np.float64, np.complex128)
@@ -31,6 +45,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def types(args) -> list:
     """What `abstract_eval` gets for operands."""
     return [a if type(a) in SCALARS else ShapedArray(np.shape(a), a.dtype) for a in args]
+
+
+def may_vary(sample: Sample) -> bool:
+    """Whether results and some operands are numbers of 64 bits that vary continuously."""
+    found = infer(sample.primitive, types(sample.args))
+    outs = list(found) if sample.primitive.multiple_results else [found]
+    given = [sample.args[i].dtype in WIDE for i in sample.arrays]
+    return any(given) and all([o.dtype in WIDE for o in outs])
 
 
 @each
@@ -82,6 +104,38 @@ def close_all(found, expected, tolerance=1e-12, narrow=4e-2):
         close(a, b, allowed, allowed)
 
 
+@pytest.mark.parametrize(
+    "sample", [s for s in SAMPLES if s.smooth and not s.by and may_vary(s)], ids=repr
+)
+def test_without_derivative_it_is_constant(sample: Sample):
+    by = tuple([i for i in sample.arrays if sample.args[i].dtype in WIDE])
+    xs = [sample.args[i] for i in by]
+    fun = function_of(sample, by)
+    assert all([t is ZERO for t in jvp_flat(fun, map(value, xs), map(value, xs))[1]])
+    if sample.primitive is not stop_gradient_p:
+        for slope in differences(fun, xs, [direction(x, 1) for x in xs]):
+            close(slope, np.zeros_like(slope))
+
+
+#: Where derivatives of the table are infinite or not defined.
+SINGULAR = np.array([0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 1e300])
+
+
+@pytest.mark.parametrize(
+    "row", [r for r in ELEMENTWISE.values() if r.derivatives and "f" in r.accepts], ids=repr
+)
+def test_zero_cotangent_stays_zero_at_singular_points(row):
+    """What a program does not depend on must not make its gradient nan."""
+    points = np.meshgrid(*[SINGULAR] * row.arity)
+    for by in subsets(range(row.arity)):
+        sample = Sample(row.name, row, tuple(points), by)
+        xs = [value(points[i]) for i in by]
+        zero = value(np.zeros_like(points[0]))
+        _, cts = vjp(function_of(sample, by), xs, [zero])
+        _, tangents = jvp(function_of(sample, by), xs, [zero] * len(by))
+        close_all([*cts, *tangents], [zero] * (len(by) + 1))
+
+
 @each_differentiable
 def test_second_jvp_agrees_with_differences_of_the_first(sample: Sample):
     fun = function_of(sample, sample.by)
@@ -125,7 +179,7 @@ def derivatives_of(sample: Sample, args):
     n = len(xs)
 
     def both(*all_arrays):
-        primals, tangents, cotangents = all_arrays[:n], all_arrays[n:2 * n], all_arrays[2 * n:]
+        primals, tangents, cotangents = all_arrays[:n], all_arrays[n : 2 * n], all_arrays[2 * n :]
         outs, moved = jvp(fun, primals, tangents)
         return [*outs, *moved, *vjp(fun, primals, cotangents)[1]]
 
@@ -152,9 +206,12 @@ def batched_cases(sample: Sample):
     """Which operands have a batch axis, and where."""
     for chosen in subsets(sample.arrays):
         ndims = [np.ndim(sample.args[i]) for i in chosen]
-        places = {tuple([0] * len(chosen)), tuple(ndims),
-                  tuple([n if k % 2 else 0 for k, n in enumerate(ndims)]),
-                  tuple([n // 2 for n in ndims])}
+        places = {
+            tuple([0] * len(chosen)),
+            tuple(ndims),
+            tuple([n if k % 2 else 0 for k, n in enumerate(ndims)]),
+            tuple([n // 2 for n in ndims]),
+        }
         for dims in sorted(places):
             yield dict(zip(chosen, dims))
 
@@ -163,12 +220,15 @@ def batched_cases(sample: Sample):
 def test_batching_is_a_loop(sample: Sample):
     rows = {i: rows_of(sample.args[i]) for i in sample.arrays}
     for dims in batched_cases(sample):
-        args = [value(np.stack(rows[i], dims[i]) if i in dims else a)
-                for i, a in enumerate(sample.args)]
+        args = [
+            value(np.stack(rows[i], dims[i]) if i in dims else a) for i, a in enumerate(sample.args)
+        ]
         values = [(a, dims.get(i)) for i, a in enumerate(args)]
         outs = Batching(ROWS).trace_flat(lambda *xs: sample.bind(*xs), values)
-        looped = [sample.impl(*[rows[i][k] if i in dims else a
-                                for i, a in enumerate(sample.args)]) for k in range(ROWS)]
+        looped = [
+            sample.impl(*[rows[i][k] if i in dims else a for i, a in enumerate(sample.args)])
+            for k in range(ROWS)
+        ]
         for j, (out, dim) in enumerate(outs):
             expected = [host(row[j]) for row in looped]
             if dim is None:
@@ -191,8 +251,9 @@ def test_taylor_agrees_with_nested_jvp(sample: Sample):
     for k in range(4):
         factorial *= max(k, 1)
         expected = [host(o) / factorial for o in derivative(*xs)]
-        close_all(coefficients[k], [e.astype(c.dtype) for e, c in zip(expected, coefficients[k])],
-                  1e-9)
+        close_all(
+            coefficients[k], [e.astype(c.dtype) for e, c in zip(expected, coefficients[k])], 1e-9
+        )
         derivative = (lambda f: lambda *a: jvp(f, a, vs)[1])(derivative)
 
 

@@ -14,7 +14,7 @@ from ..primitives.core import Tracer, describe, state, with_user_line
 from ..primitives.errors import ConcretizationTypeError
 from ..primitives.operators import to_value
 from ..primitives.structural import convert_element_type, reshape
-from ..primitives.types import float32, is_complex, is_float
+from ..primitives.types import default_dtype, float32, is_complex, is_float
 
 
 def arr(x: Any) -> Any:
@@ -45,15 +45,20 @@ def static_int(x: Any, name: str, what: str) -> int:
 
 def static_shape(shape: Any, name: str) -> tuple[int, ...]:
     """A shape from an integer or a sequence of integers, checked."""
-    if isinstance(shape, (tuple, list)):
-        sizes = tuple([static_int(n, name, "each size of a shape") for n in shape])
-    elif getattr(shape, "ndim", 0) == 1:
+    if isinstance(shape, (tuple, list)) or getattr(shape, "ndim", 0) == 1:
         sizes = tuple([static_int(n, name, "each size of a shape") for n in shape])
     else:
         sizes = (static_int(shape, name, "a shape"),)
     if any([n < 0 for n in sizes]):
         raise with_user_line(ValueError(f"{name}: sizes must not be negative, got shape {sizes}"))
     return sizes
+
+
+def dtype_of(dtype: Any, kind: type = float) -> np.dtype:
+    """The dtype that is meant; the default one of `kind` for None, that of Python's own types."""
+    if dtype is None or dtype is float or dtype is int or dtype is complex:
+        return default_dtype(kind if dtype is None else dtype)
+    return np.dtype(dtype)
 
 
 def axis_of(axis: Any, ndim: int, name: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..primitives.operators import broadcast_to, power, promote, to_inexact
 from ..primitives.slicing import stack
 from ..primitives.structural import convert_element_type, iota, move_axis, reshape
 from ..primitives.types import SCALARS, default_dtype, promote_types, real_dtype
-from .common import arr, axis_of, static_int, static_shape
+from .common import arr, axis_of, dtype_of, static_int, static_shape
 from .ufuncs import exp, log, where
 
 _ORDER = (bool, int, float, complex)
@@ -34,7 +34,7 @@ def array(object: Any, dtype: Any = None, copy: bool = True, ndmin: int = 0) -> 
         (Array([[1, 2],
                [3, 4]]), dtype('float64'))
     """
-    out = _from(object) if dtype is None else _with_dtype(object, np.dtype(dtype))
+    out = _from(object) if dtype is None else _with_dtype(object, dtype_of(dtype))
     if copy and out is object and type(out) is Array and out._np is not None:
         out = Array(out._np.copy(), out.weak_type)
     return out if out.ndim >= ndmin else reshape(out, (1,) * (ndmin - out.ndim) + out.shape)
@@ -135,8 +135,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
         >>> astype(array([1.5, -2.7]), int)
         Array([ 1, -2])
     """
-    dtype = default_dtype(dtype) if dtype in (float, int, complex) else np.dtype(dtype)
-    return convert_element_type(arr(x), dtype)
+    return convert_element_type(arr(x), dtype_of(dtype))
 
 
 def from_dlpack(x: Any, /) -> Array:
@@ -146,12 +145,6 @@ def from_dlpack(x: Any, /) -> Array:
 
 # ----------------------------------------------------------------------------------------------
 # Constants
-
-
-def _dtype_or(dtype: Any, kind: type) -> np.dtype:
-    if dtype is None:
-        return default_dtype(kind)
-    return default_dtype(dtype) if dtype in (int, float, complex) else np.dtype(dtype)
 
 
 def _constant(make: Callable, shape: Any, value: Any, dtype: np.dtype, name: str) -> Any:
@@ -171,24 +164,24 @@ def zeros(shape: Any, dtype: Any = None) -> Any:
         >>> zeros((2, 3)).shape, zeros(2, "int32").dtype
         ((2, 3), dtype('int32'))
     """
-    return _constant(np.zeros, shape, 0, _dtype_or(dtype, float), "zeros")
+    return _constant(np.zeros, shape, 0, dtype_of(dtype, float), "zeros")
 
 
 def ones(shape: Any, dtype: Any = None) -> Any:
     """Ones of a shape (an integer or a tuple); float64 by default."""
-    return _constant(np.ones, shape, 1, _dtype_or(dtype, float), "ones")
+    return _constant(np.ones, shape, 1, dtype_of(dtype, float), "ones")
 
 
 def empty(shape: Any, dtype: Any = None) -> Any:
     """Zeros: an Array cannot be filled later, so nothing is gained by leaving it undefined."""
-    return _constant(np.zeros, shape, 0, _dtype_or(dtype, float), "empty")
+    return _constant(np.zeros, shape, 0, dtype_of(dtype, float), "empty")
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     """An array filled with `fill_value` (a number, or an array that broadcasts to the shape)."""
     shape = static_shape(shape, "full")
     if type(fill_value) in SCALARS:
-        dtype = _dtype_or(dtype, type(fill_value))
+        dtype = dtype_of(dtype, type(fill_value))
         return full_p(shape, dtype.type(fill_value).item() if dtype.kind in "biuf" else fill_value,
                       dtype)
     value = asarray(fill_value, dtype)
@@ -198,7 +191,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
 def _like(a: Any, dtype: Any, shape: Any, name: str) -> tuple[tuple[int, ...], np.dtype]:
     aval = typeof(a) if not isinstance(a, (list, tuple)) else asarray(a).aval
     return (aval.shape if shape is None else static_shape(shape, name),
-            aval.dtype if dtype is None else _dtype_or(dtype, float))
+            aval.dtype if dtype is None else dtype_of(dtype, float))
 
 
 def zeros_like(a: Any, dtype: Any = None, shape: Any = None) -> Any:
@@ -242,7 +235,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
               for v, what in ((start, "start"), (stop, "stop"), (step, "step"))]
     if dtype is None:
         dtype = promote_types(*[typeof(v) for v in (start, stop, step)])[0]
-    dtype = _dtype_or(dtype, float)
+    dtype = dtype_of(dtype, float)
     if values[2] == 0:
         raise with_user_line(ValueError("arange: the step must not be 0"))
     if not state.trace.eager and all(type(v) is int for v in values) and dtype.kind in "iuf":
@@ -254,7 +247,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
 
 
 def _static_number(x: Any, name: str, what: str) -> Any:
-    if isinstance(x, Tracer) or isinstance(x, Value):
+    if isinstance(x, Value):
         known = x.concrete() if isinstance(x, Tracer) else x
         if known is None:
             return static_int(x, name, what)
@@ -276,7 +269,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
     gaps = num - 1 if endpoint else num
     if all([type(v) in SCALARS for v in (start, stop)]):
         kind = complex if complex in (type(start), type(stop)) else float
-        dtype = _dtype_or(dtype, kind)
+        dtype = dtype_of(dtype, kind)
         line = Array(np.linspace(start, stop, num, endpoint).astype(dtype))
         return (line, Array((stop - start) / gaps if gaps else np.nan)) if retstep else line
     start, stop = (arr(to_inexact(v)) for v in promote(start, stop))
@@ -288,7 +281,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
     if endpoint and num > 1:
         line = where(count == num - 1, stop, line)
     line = line if axis == 0 else move_axis(line, 0, axis_of(axis, line.ndim, "linspace"))
-    line = line if dtype is None else convert_element_type(line, _dtype_or(dtype, float))
+    line = line if dtype is None else convert_element_type(line, dtype_of(dtype, float))
     return (line, step) if retstep else line
 
 

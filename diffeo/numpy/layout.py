@@ -1,4 +1,4 @@
-"""What an index addresses, by NumPy's rules: the axes it spans, the arrays it holds, the shape it gives.
+"""What an index addresses, by NumPy's rules: axes that it spans, its arrays, the result's shape.
 
 An index is read once into a `Layout`; reading (`getitem`) and writing (`x.at[...]`) work from that.
 """

@@ -8,24 +8,28 @@ import numpy as np
 import opt_einsum
 
 from ..primitives.array import Array, as_value
-from ..primitives.core import state, with_user_line
-from ..primitives.dot import dot_general
+from ..primitives.core import Value, state, with_user_line
+from ..primitives.dot import DotGeneral, dot_general
 from ..primitives.dot import outer as outer_p
 from ..primitives.operators import broadcast_shapes, broadcast_to, promote
 from ..primitives.structural import convert_element_type, reduce_sum, reshape
 from ..primitives.structural import transpose as permute
-from .common import arr, axis_of, static_int
+from .common import arr, axis_of, dtype_of, static_int
 from .indexing import getitem
 from .reductions import sum as _sum
 from .shaping import moveaxis, stack
 from .ufuncs import conj
 
+_MATRIX_PRODUCT = DotGeneral(((1,), (0,)))
 _FAST = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
 
 
-def _pair(a: Any, b: Any) -> tuple[Any, Any]:
+def _pair(a: Any, b: Any, dtype: Any = None) -> tuple[Any, Any]:
+    """Two operands as arrays of one dtype: of `dtype`, if it is given."""
     a, b = (as_value(v) for v in promote(a, b))
-    return a, b
+    if dtype is None:
+        return a, b
+    return convert_element_type(a, dtype_of(dtype)), convert_element_type(b, dtype_of(dtype))
 
 
 def _contract(a: Any, b: Any, contract: Any, batch: Any = ((), ())) -> Any:
@@ -58,14 +62,19 @@ def matmul(a: Any, b: Any, /, *, precision: Any = None, preferred_element_type: 
                 return Array(np.matmul(x, y), a.weak_type and b.weak_type)
             except ValueError:
                 pass  # explained below
-    a, b = _preferred(*_pair(a, b), preferred_element_type)
+    elif isinstance(a, Value) and isinstance(b, Value) and preferred_element_type is None:
+        u, v = a.aval, b.aval
+        if u.dtype is v.dtype and u.dtype in _FAST and u.ndim == v.ndim == 2:
+            if u.shape[1] == v.shape[0]:
+                return _MATRIX_PRODUCT.bind(a, b)
+    a, b = _pair(a, b, preferred_element_type)
     if not a.ndim or not b.ndim:
         raise _mismatch("matmul", a, b, "both need an axis; use * for numbers")
     k = a.shape[-1]
     if k != b.shape[max(b.ndim - 2, 0)]:
         raise _mismatch("matmul", a, b, f"the last axis of the first has size {k}, the axis of the "
                                         f"second that it meets {b.shape[max(b.ndim - 2, 0)]}")
-    if a.ndim <= 2 and b.ndim <= 2 or b.ndim == 1:
+    if (a.ndim <= 2 and b.ndim <= 2) or b.ndim == 1:
         return _contract(a, b, ((a.ndim - 1,), (max(b.ndim - 2, 0),)))
     if b.ndim == 2:
         return _contract(a, b, ((a.ndim - 1,), (0,)))
@@ -78,12 +87,6 @@ def matmul(a: Any, b: Any, /, *, precision: Any = None, preferred_element_type: 
     return _contract(a, b, ((n + 1,), (n,)), (range(n), range(n)))
 
 
-def _preferred(a: Any, b: Any, dtype: Any) -> tuple[Any, Any]:
-    if dtype is None:
-        return a, b
-    return convert_element_type(a, dtype), convert_element_type(b, dtype)
-
-
 def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """The sum over the last axis of `a` and the last but one of `b` (its only one for a vector)."""
     if type(a) is Array and type(b) is Array and state.trace.eager:
@@ -93,7 +96,7 @@ def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = 
                 return Array(np.dot(x, y), a.weak_type and b.weak_type)
             except ValueError:
                 pass  # explained below
-    a, b = _preferred(*_pair(a, b), preferred_element_type)
+    a, b = _pair(a, b, preferred_element_type)
     if not a.ndim or not b.ndim:
         return a * b
     axis = max(b.ndim - 2, 0)
@@ -140,7 +143,7 @@ def outer(a: Any, b: Any) -> Any:
 def tensordot(a: Any, b: Any, axes: Any = 2, *, precision: Any = None,
               preferred_element_type: Any = None) -> Any:
     """The sum over pairs of axes: the last and first `axes` ones, or lists (of `a`, of `b`)."""
-    a, b = _preferred(*_pair(a, b), preferred_element_type)
+    a, b = _pair(a, b, preferred_element_type)
     if isinstance(axes, (tuple, list)):
         left, right = (x if isinstance(x, (tuple, list)) else (x,) for x in axes)
         left = tuple([axis_of(i, a.ndim, "tensordot") for i in left])
@@ -228,7 +231,7 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: Any = "auto", precision
         subscripts = _interleaved(lists, len(arrays))
     arrays = [as_value(x) for x in promote(*arrays)]
     if preferred_element_type is not None:
-        arrays = [convert_element_type(x, preferred_element_type) for x in arrays]
+        arrays = [convert_element_type(x, dtype_of(preferred_element_type)) for x in arrays]
     try:
         inputs, output, _ = opt_einsum.parser.parse_einsum_input(
             (subscripts, *[x.shape for x in arrays]), shapes=True)
@@ -242,7 +245,7 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: Any = "auto", precision
     for x, labels in terms:
         if len(labels) != x.ndim:
             raise with_user_line(ValueError(
-                f"einsum: {subscripts!r} names {len(labels)} axes of an operand of shape {x.shape}"))
+                f"einsum: {subscripts!r} names {len(labels)} axes of an array of shape {x.shape}"))
     return _along_path(terms, output, path)
 
 
@@ -329,5 +332,3 @@ def multi_dot(arrays: Any) -> Any:
         words[-1] = names[-2]
     ends = (names[0] if xs[0].ndim == 2 else "") + (names[-1] if xs[-1].ndim == 2 else "")
     return einsum(",".join(words) + "->" + ends, *xs)
-
-

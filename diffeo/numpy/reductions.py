@@ -16,14 +16,42 @@ from ..primitives.families import full_like
 from ..primitives.operators import broadcast_to, to_inexact
 from ..primitives.slicing import pad, slice_in_dim
 from ..primitives.structural import convert_element_type, reduce_sum, reshape
-from ..primitives.types import default_dtype, is_inexact
-from .common import arr, axes_of, axis_of, is_nan, keep_axes, narrow, safe_sqrt, static_int, to_bool
+from ..primitives.types import default_dtype, is_inexact, real_dtype
+from .common import (
+    arr,
+    axes_of,
+    axis_of,
+    dtype_of,
+    is_nan,
+    keep_axes,
+    narrow,
+    safe_sqrt,
+    static_int,
+    to_bool,
+)
 from .creation import asarray
-from .ufuncs import imag, isnan, maximum, minimum, real, where
+from .ufuncs import imag, isclose, isnan, maximum, minimum, real, where
 
 _where = where  # several functions have a parameter of that name
 _sum, _prod = np.add.reduce, np.multiply.reduce
 _max, _min = np.maximum.reduce, np.minimum.reduce
+_all, _any = np.logical_and.reduce, np.logical_or.reduce
+_FLOATS = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
+_WIDE = _FLOATS | frozenset(map(np.dtype, ("i8", "u8")))
+_REAL = frozenset(map(np.dtype, ("f4", "f8", "i8", "u8", "i4", "u4")))
+#: The dtypes in which NumPy's reduction is ours.
+_SAME = {_sum: _WIDE, _prod: _WIDE, np.cumsum: _WIDE, _max: _REAL, _min: _REAL, np.var: _FLOATS,
+         np.std: _FLOATS, _all: _WIDE | {np.dtype(bool)}, _any: _WIDE | {np.dtype(bool)}}
+
+
+def _at_once(reduce: Any, a: Array, axis: Any) -> Any:
+    """NumPy's reduction of a host Array, the short way; None where that does not do."""
+    host = a._np
+    if host is None or not state.trace.eager or host.dtype not in _SAME[reduce] or not host.size:
+        return None
+    if axis is None or (type(axis) is int and -host.ndim <= axis < host.ndim):
+        return Array(reduce(host, axis), a.weak_type)
+    return None
 
 
 def _total(a: Any, axes: tuple[int, ...]) -> Any:
@@ -37,7 +65,7 @@ def _total(a: Any, axes: tuple[int, ...]) -> Any:
 def _widened(a: Any, dtype: Any) -> Any:
     """What a sum or product adds up: booleans and short integers as 64 bits (or as asked for)."""
     if dtype is not None:
-        wide = default_dtype(dtype) if dtype in (int, float, complex) else np.dtype(dtype)
+        wide = dtype_of(dtype)
     else:
         wide = a.aval.dtype
         if wide.kind in "bi" and wide.itemsize < 8:
@@ -64,11 +92,10 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims:
         >>> sum(dx.numpy.ones((2, 3)), axis=0)
         Array([2., 2., 2.])
     """
-    if type(a) is Array and dtype is None and not keepdims and state.trace.eager:
-        host = a._np
-        if host is not None and host.dtype in _WIDE and where is None and initial is None and (
-                axis is None or type(axis) is int and -host.ndim <= axis < host.ndim):
-            return Array(_sum(host, axis), a.weak_type)
+    if type(a) is Array and dtype is None and not keepdims and initial is None and where is None:
+        quick = _at_once(_sum, a, axis)
+        if quick is not None:
+            return quick
     a = _masked(_widened(arr(a), dtype), where, 0)
     axes = axes_of(axis, a.ndim, "sum")
     total = _finish(_total(a, axes), a, axes, keepdims)
@@ -78,20 +105,14 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims:
 def prod(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
          initial: Any = None, where: Any = None) -> Any:
     """The product over axes (all by default); its derivative is right where factors are 0."""
-    if type(a) is Array and dtype is None and not keepdims and state.trace.eager:
-        host = a._np
-        if host is not None and host.dtype in _WIDE and where is None and initial is None and (
-                axis is None or type(axis) is int and -host.ndim <= axis < host.ndim):
-            return Array(_prod(host, axis), a.weak_type)
+    if type(a) is Array and dtype is None and not keepdims and initial is None and where is None:
+        quick = _at_once(_prod, a, axis)
+        if quick is not None:
+            return quick
     a = _masked(_widened(arr(a), dtype), where, 1)
     axes = axes_of(axis, a.ndim, "prod")
     total = _finish(r.reduce_prod(a, axes), a, axes, keepdims)
     return total if initial is None else total * initial
-
-
-#: Dtypes in which sums are made as they are.
-_WIDE = frozenset(map(np.dtype, ("f4", "f8", "i8", "u8", "c8", "c16")))
-_ORDERED = frozenset(map(np.dtype, ("f4", "f8", "i8", "u8", "i4", "u4")))
 
 
 def _extremum(name: str, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any) -> Any:
@@ -119,22 +140,20 @@ def max(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, init
     Raises:
         ValueError: for an empty array without `initial`.
     """
-    if type(a) is Array and not keepdims and state.trace.eager:
-        host = a._np
-        if host is not None and host.dtype in _ORDERED and where is None and initial is None and (
-                axis is None or type(axis) is int and -host.ndim <= axis < host.ndim) and host.size:
-            return Array(_max(host, axis), a.weak_type)
+    if type(a) is Array and not keepdims and initial is None and where is None:
+        quick = _at_once(_max, a, axis)
+        if quick is not None:
+            return quick
     return _extremum("max", a, axis, keepdims, initial, where)
 
 
 def min(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
         where: Any = None) -> Any:
     """The smallest element over axes; nan if there is one; see `max`."""
-    if type(a) is Array and not keepdims and state.trace.eager:
-        host = a._np
-        if host is not None and host.dtype in _ORDERED and where is None and initial is None and (
-                axis is None or type(axis) is int and -host.ndim <= axis < host.ndim) and host.size:
-            return Array(_min(host, axis), a.weak_type)
+    if type(a) is Array and not keepdims and initial is None and where is None:
+        quick = _at_once(_min, a, axis)
+        if quick is not None:
+            return quick
     return _extremum("min", a, axis, keepdims, initial, where)
 
 
@@ -149,6 +168,10 @@ def ptp(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> A
 def all(a: Any, axis: Any = None, out: None = None, keepdims: bool = False,
         where: Any = None) -> Any:
     """Whether all elements over axes are true (not 0)."""
+    if type(a) is Array and not keepdims and where is None:
+        quick = _at_once(_all, a, axis)
+        if quick is not None:
+            return quick
     a = _masked(to_bool(a), where, True)
     axes = axes_of(axis, a.ndim, "all")
     return _finish(r.reduce_and(a, axes), a, axes, keepdims)
@@ -157,6 +180,10 @@ def all(a: Any, axis: Any = None, out: None = None, keepdims: bool = False,
 def any(a: Any, axis: Any = None, out: None = None, keepdims: bool = False,
         where: Any = None) -> Any:
     """Whether any element over axes is true (not 0)."""
+    if type(a) is Array and not keepdims and where is None:
+        quick = _at_once(_any, a, axis)
+        if quick is not None:
+            return quick
     a = _masked(to_bool(a), where, False)
     axes = axes_of(axis, a.ndim, "any")
     return _finish(r.reduce_or(a, axes), a, axes, keepdims)
@@ -182,29 +209,30 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
     """
     if type(a) is Array and axis is None and dtype is None and not keepdims and state.trace.eager:
         host = a._np
-        if host is not None and where is None and host.dtype in _MEAN and host.size:
+        if host is not None and where is None and host.dtype in _FLOATS and host.size:
             return Array(_sum(host, None) / host.dtype.type(host.size), a.weak_type)
-    a = arr(to_inexact(arr(a))) if dtype is None else convert_element_type(arr(a), dtype)
+    a = arr(to_inexact(arr(a))) if dtype is None else convert_element_type(arr(a), dtype_of(dtype))
     axes = axes_of(axis, a.ndim, "mean")
     total = _finish(_total(_masked(a, where, 0), axes), a, axes, keepdims)
     return total / _count(a, axes, keepdims, where, total.dtype)
-
-
-_MEAN = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
 
 
 def _count(a: Any, axes: tuple[int, ...], keepdims: bool, where: Any, dtype: np.dtype) -> Any:
     if where is None:
         return _size(a, axes)
     count = sum(broadcast_to(to_bool(where), a.shape), axes, keepdims=keepdims)
-    return convert_element_type(count, np.zeros(0, dtype).real.dtype)
+    return convert_element_type(count, real_dtype(dtype))
 
 
 def var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any = 0,
         keepdims: bool = False, *, where: Any = None, mean: Any = None,
         correction: Any = None) -> Any:
     """The mean of the squared distance from the mean; divided by `n - ddof`."""
-    a = arr(to_inexact(arr(a))) if dtype is None else convert_element_type(arr(a), dtype)
+    if type(a) is Array and _plain(dtype, ddof, keepdims, where, mean, correction):
+        quick = _at_once(np.var, a, axis)
+        if quick is not None:
+            return quick
+    a = arr(to_inexact(arr(a))) if dtype is None else convert_element_type(arr(a), dtype_of(dtype))
     axes = axes_of(axis, a.ndim, "var")
     ddof = ddof if correction is None else correction
     centre = _mean(a, axes, keepdims=True, where=where) if mean is None else mean
@@ -218,6 +246,11 @@ def var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any
     return total / (builtins.max(count, 0) if isinstance(count, (int, float)) else count)
 
 
+def _plain(dtype: Any, ddof: Any, keepdims: bool, *rest: Any) -> bool:
+    """Whether these parameters of `var` have their defaults."""
+    return dtype is None and ddof == 0 and not keepdims and rest == (None, None, None)
+
+
 _mean = mean
 
 
@@ -225,6 +258,10 @@ def std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any
         keepdims: bool = False, *, where: Any = None, mean: Any = None,
         correction: Any = None) -> Any:
     """The standard deviation: the root of `var`. Its gradient is 0 where it is 0 (never nan)."""
+    if type(a) is Array and _plain(dtype, ddof, keepdims, where, mean, correction):
+        quick = _at_once(np.std, a, axis)
+        if quick is not None:
+            return quick
     return safe_sqrt(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean,
                          correction=correction))
 
@@ -296,6 +333,10 @@ def _flat_axis(a: Any, axis: int | None, name: str) -> tuple[Any, int]:
 
 def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
     """The running sum along an axis, of the flat array without one."""
+    if type(a) is Array and dtype is None:
+        quick = _at_once(np.cumsum, a, axis)
+        if quick is not None:
+            return quick
     a, axis = _flat_axis(_widened(arr(a), dtype), axis, "cumsum")
     return r.cumsum(a, axis)
 
@@ -358,9 +399,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
         x = arr(x)
         dx = diff(x) if x.ndim == 1 else diff(x, axis=axis)
         if x.ndim == 1:
-            dx = reshape(dx, tuple([-1 if i == axis else 1 for i in range(y.ndim)])) \
-                if y.ndim == 1 else reshape(dx, tuple([dx.size if i == axis else 1
-                                                       for i in range(y.ndim)]))
+            dx = reshape(dx, tuple([dx.size if i == axis else 1 for i in range(y.ndim)]))
     n = y.shape[axis]
     pairs = slice_in_dim(y, 1, n, 1, axis) + slice_in_dim(y, 0, n - 1, 1, axis)
     return sum(pairs * dx, axis) * 0.5
@@ -439,6 +478,11 @@ def nancumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
 # Comparisons of whole arrays
 
 
+def allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
+    """Whether `isclose` holds everywhere."""
+    return all(isclose(a, b, rtol, atol, equal_nan))
+
+
 def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     """Whether two arrays have the same shape and elements."""
     a1, a2 = asarray(a1), asarray(a2)
@@ -448,5 +492,3 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     if equal_nan:
         same = same | (isnan(a1) & isnan(a2))
     return all(same)
-
-

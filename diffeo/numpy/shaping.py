@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ import numpy as np
 from ..primitives import slicing as s
 from ..primitives import structural as t
 from ..primitives.array import Array, as_value
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import describe, state, with_user_line
 from ..primitives.operators import broadcast_shapes, promote
 from ..primitives.operators import broadcast_to as stretch
-from .common import arr, axes_of, axis_of, host_of, static_int, static_shape
+from .common import arr, axes_of, axis_of, dtype_of, host_of, static_int, static_shape
 from .creation import asarray
 
 
@@ -191,6 +192,16 @@ def _operands(arrays: Any, name: str) -> list[Any]:
     return [as_value(x) for x in promote(*xs)]
 
 
+def _hosts(arrays: Any) -> list[np.ndarray] | None:
+    """The NumPy arrays behind host Arrays of one strong dtype, when evaluation is eager."""
+    if type(arrays) not in (list, tuple) or not arrays or not state.trace.eager:
+        return None
+    hosts: list[Any] = [a._np if type(a) is Array and not a.weak_type else None for a in arrays]
+    first = hosts[0]
+    same = first is not None and all([h is not None and h.dtype is first.dtype for h in hosts])
+    return hosts if same else None
+
+
 def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
     """The arrays one after the other along `axis`; with None, their elements in one axis.
 
@@ -199,6 +210,12 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
         >>> concatenate([dx.numpy.zeros(2), dx.numpy.ones(1)])
         Array([0., 0., 1.])
     """
+    hosts = _hosts(arrays)
+    if hosts is not None and dtype is None and type(axis) is int:
+        try:
+            return Array(np.concatenate(hosts, axis))
+        except ValueError:
+            pass  # explained below
     xs = _operands(arrays, "concatenate")
     if axis is None:
         xs, axis = [ravel(x) for x in xs], 0
@@ -212,7 +229,7 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
             f"concatenate: shapes must agree but for axis {axis}, got "
             + ", ".join([str(x.shape) for x in xs])))
     out = s.concatenate(xs, axis)
-    return out if dtype is None else t.convert_element_type(out, dtype)
+    return out if dtype is None else t.convert_element_type(out, dtype_of(dtype))
 
 
 concat = concatenate
@@ -220,13 +237,19 @@ concat = concatenate
 
 def stack(arrays: Any, axis: int = 0, dtype: Any = None) -> Any:
     """The arrays, of one shape, along a new axis."""
+    hosts = _hosts(arrays)
+    if hosts is not None and dtype is None and type(axis) is int:
+        try:
+            return Array(np.stack(hosts, axis))
+        except ValueError:
+            pass  # explained below
     xs = _operands(arrays, "stack")
     if len({x.shape for x in xs}) > 1:
         raise with_user_line(ValueError(
             "stack: all arrays must have one shape, got " + ", ".join([str(x.shape) for x in xs])))
     axis = axis_of(axis, xs[0].ndim + 1, "stack")
     out = s.concatenate([t.expand_dims(x, (axis,)) for x in xs], axis)
-    return out if dtype is None else t.convert_element_type(out, dtype)
+    return out if dtype is None else t.convert_element_type(out, dtype_of(dtype))
 
 
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
@@ -301,7 +324,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         small, larger = divmod(n, parts)
         cuts = np.cumsum([small + (i < larger) for i in range(parts)])[:-1].tolist()
     edges = [0, *cuts, n]
-    return [s.slice_in_dim(x, i, max(i, j), 1, axis) for i, j in zip(edges[:-1], edges[1:])]
+    return [s.slice_in_dim(x, i, max(i, j), 1, axis) for i, j in pairwise(edges)]
 
 
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:

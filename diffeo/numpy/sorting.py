@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..primitives.slicing import rev
 from ..primitives.sort import sort as sort_p
 from ..primitives.sort import take_along_axis as take_places
 from ..primitives.structural import convert_element_type, iota, reshape
-from ..primitives.types import default_dtype
+from ..primitives.types import default_dtype, real_dtype
 from .common import arr, axes_of, axis_of, host_of, is_nan, no_such, static_int, to_bool
 from .creation import asarray, full, zeros
 from .indexing import getitem, known
@@ -101,7 +102,8 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
         raise no_such("searchsorted", "side", side, ("left", "right"))
     a, v = (as_value(x) for x in promote(a, v))
     if a.ndim != 1:
-        raise with_user_line(ValueError(f"searchsorted: needs a sorted vector, got shape {a.shape}"))
+        raise with_user_line(ValueError(
+            f"searchsorted: needs a sorted vector, got shape {a.shape}"))
     a = a if sorter is None else getitem(a, sorter)
     low, high = (convert_element_type(zeros(v.shape), default_dtype(int)) + n
                  for n in (0, a.shape[0]))
@@ -124,7 +126,7 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Any:
         return convert_element_type(zeros(arr(x).shape), default_dtype(int))
     side = "left" if right else "right"
     up = searchsorted(bins, x, side)
-    down = bins.shape[0] - searchsorted(rev(bins, (0,)), x, "right" if right else "left")
+    down = bins.shape[0] - searchsorted(rev(bins, (0,)), x, side)
     return where(getitem(bins, -1) >= getitem(bins, 0), up, down)
 
 
@@ -167,7 +169,7 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
 
 
 def _first_true(flat: Any, size: int) -> Any:
-    """The places of the first `size` true elements; the length of the vector where there are no more."""
+    """The places of the first `size` true elements, then the length of the vector."""
     count = cumsum(flat)
     return searchsorted(count, convert_element_type(Array(np.arange(1, size + 1)), count.dtype))
 
@@ -215,7 +217,8 @@ union1d, intersect1d, setdiff1d, setxor1d = map(
     _of_sets, (np.union1d, np.intersect1d, np.setdiff1d, np.setxor1d))
 
 
-def isin(element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False) -> Any:
+def isin(element: Any, test_elements: Any, assume_unique: bool = False,
+         invert: bool = False) -> Any:
     """Where an element is one of `test_elements`."""
     element, tests = (as_value(x) for x in promote(asarray(element), asarray(test_elements)))
     if tests.size == 0:
@@ -274,13 +277,13 @@ def _quantile(name: str, a: Any, q: Any, axis: Any, method: str, keepdims: bool,
     if method not in _METHODS:
         raise no_such(name, "method", method, _METHODS)
     a, q = arr(to_inexact(arr(a))), asarray(q)
-    q = convert_element_type(q, np.zeros(0, a.dtype).real.dtype)
+    q = convert_element_type(q, real_dtype(a.dtype))
     axes = axes_of(axis, a.ndim, name)
     kept = [i for i in range(a.ndim) if i not in axes]
     lines = moveaxis(a, axes, tuple(range(len(kept), a.ndim)))
-    lines = sort(reshape(lines, (*lines.shape[:len(kept)], -1 if lines.size else 0)), -1)
+    n = math.prod([a.shape[i] for i in axes])
+    lines = sort(reshape(lines, (*lines.shape[:len(kept)], n)), -1)
     missing = is_nan(lines)
-    n = lines.shape[-1]
     count = sum_(~missing, -1, keepdims=True).astype(q.dtype) if skip_nan else float(n)
     place = reshape(q, (1,) * len(kept) + (q.size,)) * (count - 1.0)
     place = broadcast_to(place, (*lines.shape[:-1], q.size))

@@ -14,8 +14,8 @@ from ..primitives.array import Array, as_value
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.families import full_like
 from ..primitives.structural import convert_element_type
-from ..primitives.types import SCALARS, default_dtype, is_float, is_inexact, promote_types
-from .common import arr, holds_floats, host_of, is_nan, safe_sqrt, static_int, to_bool
+from ..primitives.types import SCALARS, is_float, is_inexact, promote_types
+from .common import arr, dtype_of, holds_floats, host_of, is_nan, safe_sqrt, static_int, to_bool
 
 
 def _named(function: Any, name: str, doc: str) -> Any:
@@ -39,7 +39,8 @@ sin = _real(e.sin, "sin", """The sine of each element (radians).
     """)
 cos = _real(e.cos, "cos", "The cosine of each element (radians).")
 tan = _real(e.tan, "tan", "The tangent of each element (radians).")
-arcsin = _real(e.asin, "arcsin", "The angle in [-pi/2, pi/2] whose sine is `x`; nan beyond [-1, 1].")
+arcsin = _real(e.asin, "arcsin",
+               "The angle in [-pi/2, pi/2] whose sine is `x`; nan beyond [-1, 1].")
 arccos = _real(e.acos, "arccos", "The angle in [0, pi] whose cosine is `x`; nan beyond [-1, 1].")
 arctan = _real(e.atan, "arctan", "The angle in (-pi/2, pi/2) whose tangent is `x`.")
 sinh = _real(e.sinh, "sinh", "The hyperbolic sine.")
@@ -431,9 +432,9 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
         raise with_user_line(TypeError(
             "where: give both x and y, or use dx.numpy.nonzero(condition)"))
     c, a, b = host_of(condition), host_of(x), host_of(y)
-    if c is not None and a is not None and b is not None and c.dtype == np.bool_:
-        if a.dtype is b.dtype:
-            return Array(np.where(c, a, b), x.weak_type and y.weak_type)
+    if c is not None and a is not None and b is not None and (
+            a.dtype is b.dtype and c.dtype == np.bool_):
+        return Array(np.where(c, a, b), x.weak_type and y.weak_type)
     x, y = o.promote(x, y)
     if type(x) in SCALARS and type(y) in SCALARS:
         x = as_value(x)
@@ -480,7 +481,7 @@ def result_type(*args: Any) -> np.dtype:
     avals = []
     for a in args:
         if isinstance(a, (type, str, np.dtype)):
-            dtype = default_dtype(a) if a in (float, int, complex, bool) else np.dtype(a)
+            dtype = dtype_of(a)
             avals.append(typeof(np.empty(0, dtype)))
         else:
             avals.append(typeof(a))

@@ -22,8 +22,10 @@ from .errors import (
     TracerArrayConversionError,
     TracerBoolConversionError,
     TracerIntegerConversionError,
+    UnexpectedTracerError,
 )
-from .types import SCALARS, ShapedArray, float0, scalar_aval
+from .leaks import where_stored
+from .types import SCALARS, ShapedArray, float0, is_inexact, scalar_aval
 
 
 class Primitive:
@@ -109,11 +111,13 @@ class Primitive:
         """
         return None
 
-    def missing(self, rule: str, purpose: str) -> NotImplementedError:
+    def missing(self, rule: str, purpose: str) -> Exception:
         """The error for a rule that this primitive does not have."""
         kind = type(self).__name__
-        return NotImplementedError(
-            f"the primitive '{self.name}' has no rule for {purpose}: define {kind}.{rule}"
+        return with_user_line(
+            NotImplementedError(
+                f"the primitive '{self.name}' has no rule for {purpose}: define {kind}.{rule}"
+            )
         )
 
 
@@ -239,9 +243,9 @@ class Tracer(Value):
     its numbers.
     """
 
-    __slots__ = ("trace",)
+    __slots__ = ("owner",)
 
-    trace: Trace
+    owner: Trace
 
     def concrete(self) -> Any:
         """The array of numbers that stands behind the tracer, or None if there is none."""
@@ -249,17 +253,31 @@ class Tracer(Value):
 
     def origin(self) -> str:
         """Where the value comes from, for messages."""
-        return f"a value traced in {self.trace.function_name or 'a transformation'}"
+        return f"a value traced in {self.owner.function_name or 'a transformation'}"
 
     def _need(self, error: type[Exception], what: str, instead: str) -> Any:
+        """The array of numbers for a conversion whose result says nothing of derivatives."""
         value = self.concrete()
         if value is None:
-            if self.trace.finished:
+            if self.owner.finished:
                 raise leaked(self)
             raise with_user_line(
                 error(
                     f"{what} needs a concrete value, but the numbers of this {self.aval} are not "
                     f"known while the program is traced.\n  It is {self.origin()}.\n  {instead}"
+                )
+            )
+        return value
+
+    def _need_constant(self, error: type[Exception], what: str, instead: str) -> Any:
+        """As `_need`; an error, too, where the result would silently lose its derivative."""
+        value = self._need(error, what, instead)
+        if is_inexact(self.aval.dtype):
+            raise with_user_line(
+                error(
+                    f"{what} would cut this {self.aval} off from its derivative.\n  It is "
+                    f"{self.origin()}.\n  {instead} If the result is meant to be a constant, "
+                    "convert dx.lax.stop_gradient(x)."
                 )
             )
         return value
@@ -284,12 +302,13 @@ class Tracer(Value):
         ).__index__()
 
     def _number(self, kind: type) -> Any:
+        need = self._need if kind is int else self._need_constant
         return kind(
-            self._need(
+            need(
                 ConcretizationTypeError,
                 f"{kind.__name__}()",
-                f"Keep it an array (`.astype({kind.__name__})` converts), or compute it outside "
-                "of the transformation.",
+                f"Keep it an array (`.astype({kind.__name__})` converts, `.at[index].set(value)` "
+                "writes it into another), or compute it outside of the transformation.",
             )
         )
 
@@ -303,7 +322,7 @@ class Tracer(Value):
         return self._number(complex)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        value = self._need(
+        value = self._need_constant(
             TracerArrayConversionError,
             "a real NumPy array (np.asarray, or code that calls it)",
             "NumPy functions work on traced values where dx.numpy has the same function; call "
@@ -313,7 +332,7 @@ class Tracer(Value):
 
     def item(self) -> Any:
         """The Python scalar of a one-element array; only where the numbers are known."""
-        return self._need(
+        return self._need_constant(
             ConcretizationTypeError, "item()", "Keep it an array while it is traced."
         ).item()
 
@@ -355,6 +374,8 @@ def describe(x: Any) -> str:
     if isinstance(x, (Value, np.ndarray)):
         kind = "" if isinstance(x, Value) else "numpy array "
         return f"{kind}{x.aval if isinstance(x, Value) else f'{x.dtype}{list(x.shape)}'}"
+    if isinstance(x, (tuple, list)) and any([isinstance(v, Value) for v in x]):
+        return f"{type(x).__name__} of {len(x)}: {', '.join(map(describe, x))}"
     text = repr(x)
     return f"{type(x).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
@@ -402,3 +423,16 @@ def with_user_line(error: Exception) -> Exception:
     if error.args and isinstance(error.args[0], str) and "\n  at " not in error.args[0]:
         error.args = (f"{error.args[0]}\n  at {show_source(user_source())}", *error.args[1:])
     return error
+
+
+def leaked(tracer: Tracer) -> Exception:
+    """The error for a tracer that outlived its transformation; looks for where it was stored."""
+    stored = where_stored(tracer, _HERE)
+    return with_user_line(
+        UnexpectedTracerError(
+            f"a traced value leaked: {tracer.aval}, {tracer.origin()}, is used after the "
+            f"transformation returned{f'; it is stored in {stored}' if stored else ''}.\n"
+            "  A traced function must not store its intermediate values in globals, attributes or "
+            "lists; return them instead."
+        )
+    )

@@ -20,6 +20,11 @@ def _up(axes: Sequence[int], dim: int) -> Shape:
     return tuple([a + (a >= dim) for a in axes])
 
 
+def _order(axes: Shape) -> list[int]:
+    """The positions of axes in ascending order of the axes."""
+    return sorted(range(len(axes)), key=axes.__getitem__)
+
+
 @dataclass(frozen=True)
 class DotGeneral(Bilinear):
     """Sum over paired `contract` axes, keep paired `batch_dims` axes.
@@ -87,15 +92,19 @@ class DotGeneral(Bilinear):
         ).bind(ct, y)
         # The axes of the product: batch, the free ones of x, then x's contracted ones in the order
         # of y's axes.
-        contracted = [self.contract[0][k] for k in np.argsort(self.contract[1])]
+        contracted = [self.contract[0][k] for k in _order(self.contract[1])]
         return transpose(ct_y, inverse_permutation((*self.batch_dims[0], *free, *contracted)))
 
     def transpose_rhs(self, ct: Any, x: Any, y: LinearInput) -> Any:
-        nb, nx = len(self.batch_dims[0]), len(self.free(typeof(x).ndim, 0))
-        swapped = transpose(ct, (*range(nb), *range(nb + nx, ct.ndim), *range(nb, nb + nx)))
-        contract = self.contract[1], self.contract[0]
-        batch_dims = self.batch_dims[1], self.batch_dims[0]
-        return DotGeneral(contract, batch_dims).transpose_lhs(swapped, y, x)
+        ndim_x = typeof(x).ndim
+        nb, free = len(self.batch_dims[0]), self.free(ndim_x, 0)
+        x_ct = DotGeneral(
+            (free, tuple(range(nb, nb + len(free)))), (self.batch_dims[0], tuple(range(nb)))
+        ).bind(x, ct)
+        # The axes of the product: batch, y's contracted ones in the order of x's, y's free ones.
+        contracted = [self.contract[1][k] for k in _order(self.contract[0])]
+        order = (*self.batch_dims[1], *contracted, *self.free(y.aval.ndim, 1))
+        return transpose(x_ct, inverse_permutation(order))
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         x, y = args

@@ -48,13 +48,8 @@ class Elementwise(Primitive):
         result: Any = None,
         singular: bool = False,
     ):
-        self._name, self.hlo, self.accepts, self.result, self.singular = (
-            name,
-            hlo,
-            accepts,
-            result,
-            singular,
-        )
+        self._name, self.hlo, self.accepts = name, hlo, accepts
+        self.result, self.singular = result, singular
         self.impl = impl
         self.same_type = result is None
         self.arity = max(len(derivatives), 1)
@@ -143,6 +138,8 @@ class ElementwiseLinear(Elementwise):
 
 
 class Neg(ElementwiseLinear):
+    """The negative."""
+
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         return (neg.bind(ct),)
 
@@ -350,9 +347,7 @@ def real_imag_quotient(x: Any, r: Any) -> Any:
 
 
 class RealPart(ElementwiseLinear):
-    """real and imag: linear over the real numbers, the convention of JAX for complex
-    derivatives.
-    """
+    """real and imag: linear over the real numbers (JAX's convention for complex derivatives)."""
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         zero = zeros_like(typeof(ct))
@@ -360,6 +355,8 @@ class RealPart(ElementwiseLinear):
 
 
 class Conj(ElementwiseLinear):
+    """The complex conjugate: linear over the real numbers."""
+
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         return (conj.bind(ct),)
 
@@ -395,9 +392,7 @@ def _to_bool(dtype: np.dtype) -> np.dtype:
 
 
 def _balance(x: Any, y: Any) -> Any:
-    """The derivative of a maximum or minimum by the operand that is the larger `x`: 1, and 1/2 at
-    ties.
-    """
+    """The derivative of a maximum or minimum by the operand chosen if `x > y`; 1/2 at ties."""
     like = x if type(x) not in SCALARS else y
     return select(x > y, full_like(like, 1.0), select(x == y, full_like(like, 0.5), 0.0))
 
@@ -414,7 +409,8 @@ sub.sign = neg
 mul = Mul("mul", np.multiply, "multiply", lambda x, y: y, lambda x, y: x, accepts="biufc")
 scale = Scale("scale", zero_dominant_product, "", lambda x, y: y, lambda x, y: x)
 div = Div("div", truncated_quotient, "divide", lambda x, y: None, lambda x, y: None, accepts="iufc")
-rem = row("rem", np.fmod, "remainder", lambda x, y: 1.0, lambda x, y: -trunc(x / y), accepts="iuf")
+rem = row("rem", np.fmod, "remainder", lambda x, y: 1.0, lambda x, y: -trunc(x / y), accepts="iuf",
+          singular=True)
 power = row("pow", np.power, "power", lambda x, y: y * x ** (y - 1.0),
             lambda x, y, out: _pow_by_exponent(x, out), singular=True)
 maximum = row("max", np.maximum, "maximum", lambda x, y: _balance(x, y),

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from .core import LinearInput, Primitive, typeof
-from .elementwise import maximum, minimum, select
+from .elementwise import select
 from .families import Linear, full_like
-from .slicing import concatenate, index_in_dim, slice_in_dim, stack
+from .index_dims import IndexDims, clamp_indices, in_bounds, numpy_index
+from .slicing import index_in_dim, stack
 from .structural import (
     Shape,
     batch_at_front,
@@ -24,152 +25,6 @@ from .structural import (
     reshape,
 )
 from .types import ShapedArray
-
-
-@dataclass(frozen=True)
-class IndexDims:
-    """How indices address windows of an operand (StableHLO's gather dimension numbers).
-
-    The last axis of the indices holds a position; its entry `k` belongs to axis `index_map[k]` of
-    the operand. The other axes of the indices are the batch axes of the result. The window's axes
-    stand at `offset_dims` of the result, those of the operand's axes that are neither `collapsed`
-    (of window size 1) nor in `operand_batching`, which run in step with the axes `index_batching`
-    of the indices.
-    """
-
-    offset_dims: Shape
-    collapsed: Shape
-    index_map: Shape
-    operand_batching: Shape = ()
-    index_batching: Shape = ()
-
-    def window_axes(self, ndim: int) -> list[int]:
-        """The operand's axes that remain in the window."""
-        return [
-            d for d in range(ndim) if d not in self.collapsed and d not in self.operand_batching
-        ]
-
-    def batched(self, operand: bool, indices: bool, ndim: int) -> IndexDims:
-        """The same with a new axis in front of the operand, the indices, or both; the result's is
-        in front too.
-        """
-        up = lambda axes: tuple([a + 1 for a in axes])
-        if operand and indices:
-            return IndexDims(
-                up(self.offset_dims),
-                up(self.collapsed),
-                up(self.index_map),
-                (0, *up(self.operand_batching)),
-                (0, *up(self.index_batching)),
-            )
-        if operand:
-            return IndexDims(
-                (0, *up(self.offset_dims)),
-                up(self.collapsed),
-                up(self.index_map),
-                up(self.operand_batching),
-                self.index_batching,
-            )
-        return IndexDims(
-            up(self.offset_dims),
-            self.collapsed,
-            self.index_map,
-            self.operand_batching,
-            up(self.index_batching),
-        )
-
-    def check(self, name: str, x: Any, indices: Any, sizes: Shape) -> Shape:
-        """The shape of gathered windows; TypeError if anything does not fit."""
-        if (
-            indices.dtype.kind not in "iu"
-            or indices.ndim < 1
-            or indices.shape[-1] != len(self.index_map)
-        ):
-            raise TypeError(
-                f"{name}: expects integer indices whose last axis has size "
-                f"{len(self.index_map)}, got {indices}"
-            )
-        window = self.window_axes(x.ndim)
-        batch = indices.shape[:-1]
-        paired = [x.shape[a] for a in self.operand_batching] == [
-            batch[b] for b in self.index_batching
-        ]
-        whole = len(sizes) == x.ndim and all(0 <= s <= n for s, n in zip(sizes, x.shape))
-        ones = whole and all(
-            sizes[a] == 1 for a in (*self.collapsed, *self.operand_batching) if x.shape[a]
-        )
-        if not (paired and ones and len(window) == len(self.offset_dims)):
-            raise TypeError(f"{name}: windows of {sizes} at {indices} do not fit {x} with {self}")
-        shape = [0] * (len(batch) + len(window))
-        for d, w in zip(self.offset_dims, window):
-            shape[d] = sizes[w]
-        rest = iter(batch)
-        return tuple([n if d in self.offset_dims else next(rest) for d, n in enumerate(shape)])
-
-    def starts(self, indices: np.ndarray, ndim: int) -> list[Any]:
-        """For NumPy: the start along each axis of the operand, of the indices' batch shape."""
-        batch = indices.shape[:-1]
-        starts: list[Any] = [np.zeros((1,) * len(batch), np.int64)] * ndim
-        if indices.dtype == np.uint64:  # an index beyond int64 is out of bounds anyway
-            indices = np.minimum(indices, np.uint64(np.iinfo(np.int64).max))
-        for k, a in enumerate(self.index_map):
-            starts[a] = indices[..., k].astype(np.int64)
-        for a, b in zip(self.operand_batching, self.index_batching):
-            starts[a] = np.arange(batch[b]).reshape(
-                [-1 if i == b else 1 for i in range(len(batch))]
-            )
-        return starts
-
-    def to_front(self, ndim: int) -> Shape:
-        """The order of the result's axes that puts batch axes first and the window's axes last."""
-        return (*[d for d in range(ndim) if d not in self.offset_dims], *self.offset_dims)
-
-
-def _numpy_index(starts: Sequence[Any], window: Sequence[int], sizes: Shape) -> tuple:
-    """Index arrays (one per axis of the operand) of all elements of all windows: batch axes, then
-    window axes.
-    """
-    index = []
-    for a, start in enumerate(starts):
-        start = start.reshape(start.shape + (1,) * len(window))
-        if a in window:
-            k = window.index(a)
-            start = start + np.arange(sizes[a]).reshape(
-                [-1 if i == k else 1 for i in range(len(window))]
-            )
-        index.append(start)
-    return tuple(index)
-
-
-def representable(bound: int, dtype: np.dtype) -> int:
-    """An upper bound for integers of a dtype, or the largest of them, which says as much."""
-    return min(bound, int(np.iinfo(dtype).max))
-
-
-def clamp_indices(indices: Any, highest: Sequence[int]) -> Any:
-    """Indices brought into 0 .. highest[k] for entry k of their last axis."""
-    if not highest:
-        return indices
-    one = ShapedArray((1,), indices.dtype)
-    line = concatenate([full_like(one, max(0, representable(h, one.dtype))) for h in highest])
-    high = broadcast_in_dim(line, indices.shape, (indices.ndim - 1,))
-    return maximum.bind(minimum.bind(indices, high), 0)
-
-
-def in_bounds(indices: Any, highest: Sequence[int]) -> Any:
-    """Which positions (the last axis disappears) lie in 0 .. highest[k] for each entry k;
-    boolean.
-    """
-    found = None
-    for k, h in enumerate(highest):
-        entry = reshape(slice_in_dim(indices, k, k + 1, 1, indices.ndim - 1), indices.shape[:-1])
-        inside = (entry >= 0) & (entry <= representable(h, indices.dtype))
-        found = inside if found is None else found & inside
-    return (
-        found
-        if found is not None
-        else full_like(ShapedArray(indices.shape[:-1], np.dtype(bool)), True)
-    )
 
 
 @dataclass(frozen=True)
@@ -196,7 +51,7 @@ class Gather(Linear):
         window = self.dims.window_axes(x.ndim)
         shape = indices.shape[:-1] + tuple([self.sizes[a] for a in window])
         out = (
-            np.broadcast_to(x[_numpy_index(starts, window, self.sizes)], shape)
+            np.broadcast_to(x[numpy_index(starts, window, self.sizes)], shape)
             if x.ndim
             else np.broadcast_to(x, shape)
         )
@@ -268,7 +123,7 @@ class ScatterFamily(Primitive):
         out = np.array(x)
         write(
             out,
-            _numpy_index([s[valid] for s in starts], window, sizes) if x.ndim else (),
+            numpy_index([s[valid] for s in starts], window, sizes) if x.ndim else (),
             updates[valid],
         )
         return out

@@ -36,7 +36,7 @@ def _places(value: Any, inside: str) -> Iterator[tuple[int, str]]:
         elif isinstance(holder, CellType):
             for name in _variables(holder, inside):
                 yield 4, f"the variable '{name}' of an enclosing function"
-        elif hasattr(holder, "__dict__") and not callable(holder):
+        elif hasattr(holder, "__dict__") and not type(holder).__module__.startswith("diffeo."):
             # Attributes may stand in the object itself, without a dictionary.
             for name in [k for k, v in vars(holder).items() if v is value]:
                 yield 1, f"attribute '{name}' of a {type(holder).__name__}"

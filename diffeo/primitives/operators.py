@@ -9,6 +9,7 @@ NumPy function at once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from . import elementwise as e
 from .array import Array, as_value
 from .core import Tracer, Value, describe, state, typeof, with_user_line
 from .families import full_like
-from .structural import broadcast_in_dim, convert_element_type
+from .structural import BroadcastInDim, convert_element_type
 from .types import SCALARS, default_dtype, is_inexact, is_integer, promote_types, scalar_aval
 
 _RANK = {bool: 0, int: 1, float: 2, complex: 3}
@@ -68,28 +69,44 @@ def promote(*xs: Any) -> list[Any]:
     return [cast(v, dtype, weak) for v in values]
 
 
+@lru_cache(maxsize=4096)
+def _common_shape(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...] | None:
+    """The shape to which shapes broadcast, or None."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        return None
+
+
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     """The shape to which shapes broadcast by NumPy's rules; ValueError with the user's line if
     they do not.
     """
-    try:
-        return np.broadcast_shapes(*shapes)
-    except ValueError:
+    shape = _common_shape(shapes)
+    if shape is None:
         listed = " and ".join(map(str, shapes))
         raise with_user_line(
             ValueError(
                 f"shapes {listed} do not broadcast: aligned at the right, sizes must be equal or 1"
             )
-        ) from None
+        )
+    return shape
+
+
+@lru_cache(maxsize=4096)
+def _stretching(shape: tuple[int, ...], ndim: int) -> BroadcastInDim:
+    """The primitive that stretches an array of `ndim` axes to `shape`."""
+    return BroadcastInDim(shape, tuple(range(len(shape) - ndim, len(shape))))
 
 
 def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
     """`x` stretched to `shape` by NumPy's rules."""
-    if x.shape == shape:
+    own = x.shape
+    if own == shape:
         return x
-    broadcast_shapes(x.shape, shape)
-    offset = len(shape) - x.ndim
-    return broadcast_in_dim(x, shape, range(offset, len(shape)))
+    if broadcast_shapes(own, shape) != shape:
+        raise with_user_line(ValueError(f"an array of shape {own} does not broadcast to {shape}"))
+    return _stretching(shape, len(own)).bind(x)
 
 
 def align(*xs: Any) -> list[Any]:
@@ -168,13 +185,20 @@ def binary(
                     return Array(impl(x, b), keeps and y.weak_type)
         except (ValueError, OverflowError):
             pass  # the long way says what is wrong, and on which line
-        # Tracers of one type, or a tracer and a float, need no alignment either.
+        # Tracers of one dtype, or a tracer and a float, need no promotion either.
         if isinstance(x, Value):
             aval = x.aval
-            if aval.dtype.kind in fits and (
-                y.aval is aval if isinstance(y, Value) else ky is float and aval.dtype.kind == "f"
-            ):
-                return bind(x, y)
+            kind = aval.dtype.kind
+            if kind in fits:
+                if isinstance(y, Value):
+                    other = y.aval
+                    if other is aval:
+                        return bind(x, y)
+                    if other.dtype is aval.dtype:
+                        shape = broadcast_shapes(aval.shape, other.shape)
+                        return bind(broadcast_to(x, shape), broadcast_to(y, shape))
+                elif ky is float and kind == "f":
+                    return bind(x, y)
         elif kx is float and isinstance(y, Value) and y.aval.dtype.kind == "f" and "f" in fits:
             return bind(x, y)
         if inexact:

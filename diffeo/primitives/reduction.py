@@ -186,6 +186,8 @@ class ArgReduction(Discrete):
 
 
 class ArgMax(ArgReduction):
+    """The place of the largest element along `axis`: the first, or the first nan."""
+
     direction = "GT"
 
     def impl(self, x: np.ndarray) -> np.ndarray:
@@ -193,6 +195,8 @@ class ArgMax(ArgReduction):
 
 
 class ArgMin(ArgReduction):
+    """The place of the smallest element along `axis`: the first, or the first nan."""
+
     direction = "LT"
 
     def impl(self, x: np.ndarray) -> np.ndarray:

@@ -8,10 +8,21 @@ what linearization needs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from .array import as_value
-from .core import Primitive, Trace, Tracer, show_source, state, typeof, user_source, with_user_line
+from .core import (
+    Primitive,
+    Trace,
+    Tracer,
+    leaked,
+    show_source,
+    state,
+    typeof,
+    user_source,
+    with_user_line,
+)
 from .errors import UnexpectedTracerError
 from .jaxpr import Eqn, Jaxpr, Literal, Var
 from .types import SCALARS, ShapedArray
@@ -30,15 +41,28 @@ def _made(jaxpr: Jaxpr) -> Jaxpr:
 class StagingTracer(Tracer):
     """A value of a program that is being written."""
 
-    __slots__ = ("aval", "source", "var")
+    __slots__ = ("aval", "source", "variable")
 
     def __init__(self, trace: StagingTrace, var: Var, source: Any = None):
-        self.trace, self.var, self.source = trace, var, source
+        self.owner, self.variable, self.source = trace, var, source
         self.aval = var.aval  # type: ignore[misc]
 
     def origin(self) -> str:
         where = f"made at {show_source(self.source)}" if self.source else "one of its arguments"
-        return f"a value traced in {self.trace.function_name or 'a transformation'}, {where}"
+        return f"a value traced in {self.owner.function_name or 'a transformation'}, {where}"
+
+
+@lru_cache(maxsize=4096)
+def _remembered(primitive: Primitive, *avals: Any) -> Any:
+    return primitive.abstract_eval(*avals)
+
+
+def _abstract_eval(primitive: Primitive, *avals: Any) -> Any:
+    """`abstract_eval`, remembered: programs repeat the same operations on the same types."""
+    try:
+        return _remembered(primitive, *avals)
+    except TypeError:  # a rule's complaint, or a primitive whose parameters have no hash
+        return primitive.abstract_eval(*avals)
 
 
 class StagingTrace(Trace):
@@ -57,7 +81,7 @@ class StagingTrace(Trace):
         """The variable of a value from outside; the same value is the same variable."""
         found = self.constants.get(id(value))
         if found is None:
-            if isinstance(value, Tracer) and value.trace.finished:
+            if isinstance(value, Tracer) and value.owner.finished:
                 raise leaked(value)
             array = as_value(value)
             # The value is kept so that its id is not used again.
@@ -69,8 +93,8 @@ class StagingTrace(Trace):
         avals: list[Any] = []
         weak, strong = False, False
         for a in args:
-            if type(a) is StagingTracer and a.trace is self:
-                inputs.append(a.var)
+            if type(a) is StagingTracer and a.owner is self:
+                inputs.append(a.variable)
                 aval = a.aval
             elif type(a) in SCALARS and primitive.takes_scalars:
                 inputs.append(Literal(a))
@@ -97,18 +121,24 @@ class StagingTrace(Trace):
         results'.
         """
         if self.finished:
-            raise UnexpectedTracerError(
-                f"the program traced from {self.function_name} is finished, but "
-                f"'{primitive.name}' was applied to one "
-                "of its values: it leaked"
+            raise with_user_line(
+                UnexpectedTracerError(
+                    f"a value leaked from {self.function_name or 'a transformation'}, which has "
+                    f"returned: '{primitive.name}' was applied to it.\n  Return values instead of "
+                    "storing them."
+                )
             )
         try:
-            out: Any = primitive.abstract_eval(*avals)
+            # Elementwise rules are as fast as the memo; programs must not be kept alive by it.
+            if primitive.same_type or primitive.compiled:
+                out: Any = primitive.abstract_eval(*avals)
+            else:
+                out = _abstract_eval(primitive, *avals)
         except (TypeError, ValueError) as error:
             raise with_user_line(error) from None
         if weak:
             out = [o.weak for o in out] if primitive.multiple_results else out.weak
-        source = state.source or user_source()
+        source = state.source or user_source(3)
         if primitive.multiple_results:
             outs = [Var(a) for a in out]
             self.eqns.append(Eqn(primitive, inputs, outs, source))
@@ -120,8 +150,8 @@ class StagingTrace(Trace):
     def operand(self, value: Any) -> Any:
         """What stands for a value in the program: a variable or a constant."""
         return (
-            value.var
-            if type(value) is StagingTracer and value.trace is self
+            value.variable
+            if type(value) is StagingTracer and value.owner is self
             else self.constant(value)
         )
 
@@ -132,7 +162,7 @@ class StagingTrace(Trace):
         found = list(self.constants.values())
         return _made(
             Jaxpr(
-                [t.var for t in inputs],
+                [t.variable for t in inputs],
                 self.eqns,
                 out_vars,
                 [f[0] for f in found],
@@ -149,14 +179,14 @@ class TangentTrace(StagingTrace):
 
     def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
         for a in args:
-            if type(a) is StagingTracer and a.trace is self:
+            if type(a) is StagingTracer and a.owner is self:
                 break
         else:
             return self.parent.process(primitive, args)
         if primitive.compiled:
             return self.split(primitive, args)
         inputs = [
-            a.var if type(a) is StagingTracer and a.trace is self else Literal(a) for a in args
+            a.variable if type(a) is StagingTracer and a.owner is self else Literal(a) for a in args
         ]
         if primitive.same_type:  # the rule that bound it knows that the operands fit
             var = Var(a.aval)
@@ -169,7 +199,7 @@ class TangentTrace(StagingTrace):
 
     def split(self, primitive: Any, args: Sequence[Any]) -> list[Any]:
         """A higher-order primitive: run its known part in the parent, record its linear part."""
-        linear = [type(a) is StagingTracer and a.trace is self for a in args]
+        linear = [type(a) is StagingTracer and a.owner is self for a in args]
         known, tangent, out_linear, residuals = primitive.partial(linear, partial_jaxpr)
         before, state.trace = state.trace, self.parent
         try:
@@ -178,7 +208,7 @@ class TangentTrace(StagingTrace):
             state.trace = before
         outs = iter(results[: len(results) - residuals])
         inputs = [Literal(r) for r in results[len(results) - residuals :]]
-        inputs += [a.var for a, lin in zip(args, linear) if lin]
+        inputs += [a.variable for a, lin in zip(args, linear) if lin]
         tangents = iter(
             self.record(tangent, inputs, [v.aval.strong for v in inputs], False)
             if any(out_linear)
@@ -187,7 +217,8 @@ class TangentTrace(StagingTrace):
         return [next(tangents if lin else outs) for lin in out_linear]
 
     def operand(self, value: Any) -> Any:
-        return value.var if type(value) is StagingTracer and value.trace is self else Literal(value)
+        mine = type(value) is StagingTracer and value.owner is self
+        return value.variable if mine else Literal(value)
 
 
 def stage(fun: Callable[..., Sequence[Any]], avals: Sequence[ShapedArray], name: str = "") -> Jaxpr:
@@ -250,45 +281,3 @@ def partial_jaxpr(jaxpr: Jaxpr, linear: Sequence[bool]) -> tuple[Jaxpr, Jaxpr, l
     )
     result = jaxpr.memo[key] = _made(known), _made(tangent), out_linear, len(residuals)
     return result
-
-
-def leaked(tracer: Tracer) -> UnexpectedTracerError:
-    """The error for a tracer that outlived its transformation; looks for where it was stored."""
-    stored = _holders(tracer)
-    return UnexpectedTracerError(
-        f"a traced value leaked: {tracer.aval}, {tracer.origin()}, is used after the "
-        "transformation returned"
-        + (f"; it was stored in {stored}" if stored else "")
-        + ".\n  A traced function must not store its intermediate values in globals, attributes "
-        f"or lists; return them instead.\n  at {show_source(user_source())}"
-    )
-
-
-def _holders(tracer: Tracer) -> str:
-    """Where a leaked tracer is stored: names of dictionary entries, attributes and globals that
-    hold it.
-    """
-    import gc  # used on the error path only
-
-    for holder in gc.get_referrers(tracer):
-        if isinstance(holder, dict):
-            keys = [k for k, v in holder.items() if v is tracer]
-            owners = [
-                type(o).__name__
-                for o in gc.get_referrers(holder)
-                if getattr(o, "__dict__", None) is holder and not isinstance(o, type)
-            ]
-            module = holder.get("__name__")
-            if keys and isinstance(module, str):
-                return f"the global variable '{keys[0]}' of {module}"
-            if keys:
-                return (
-                    f"attribute '{keys[0]}' of a {owners[0]}"
-                    if owners
-                    else f"a dictionary under {keys[0]!r}"
-                )
-        elif isinstance(holder, list):
-            return f"a list of {len(holder)} items"
-        elif type(holder).__name__ == "cell":
-            return "a variable of an enclosing function"
-    return ""

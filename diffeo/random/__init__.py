@@ -9,7 +9,7 @@ Examples:
     >>> key = dx.random.key(0)
     >>> key, subkey = dx.random.split(key)
     >>> dx.random.uniform(subkey, (2,))
-    Array([0.00937711, 0.95396938])
+    Array([0.08062437, 0.92394884])
     >>> dx.vmap(dx.random.normal)(dx.random.split(key, 3)).shape
     (3,)
 """

@@ -1,11 +1,13 @@
-"""What the public transformations share: names of functions, checks of arguments."""
+"""What the public transformations share: names of functions, checks of arguments and results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..primitives.core import describe, with_user_line
+from ..primitives.array import as_value
+from ..primitives.core import Value, describe, with_user_line
+from . import tree
 
 #: What a transformed function takes over from the user's.
 WRAPPED = ("__name__", "__qualname__", "__doc__", "__module__")
@@ -24,6 +26,57 @@ def check_callable(fun: Any, transformation: str) -> None:
     """TypeError unless `fun` can be called."""
     if not callable(fun):
         raise with_user_line(TypeError(f"{transformation} expects a function, got {describe(fun)}"))
+
+
+def argument(arguments: tuple, index: int, numbers: Sequence[int] | None = None) -> str:
+    """How messages call leaf `index` of a tuple of arguments: `argument 1['b']`.
+
+    `numbers` are the positions of the arguments, if they are not 0, 1, 2 ...
+    """
+    first, *path = tree.leaves_with_path(arguments)[index][0]
+    return f"argument {numbers[first.idx] if numbers else first.idx}{tree.keystr(path)}"
+
+
+def argument_or_keyword(
+    args: tuple, kwargs: dict, index: int, numbers: Sequence[int] | None = None
+) -> str:
+    """How messages call leaf `index` of `(args, kwargs)`."""
+    kind, first, *path = tree.leaves_with_path((args, kwargs))[index][0]
+    if kind.idx == 0:
+        return argument(args, index, numbers)
+    return f"keyword argument {first.key}{tree.keystr(path)}"
+
+
+def as_values(
+    leaves: Sequence[Any], what: str, arguments: tuple, numbers: Sequence[int] | None = None
+) -> list[Any]:
+    """Leaves of a tuple of arguments as arrays or tracers; TypeError that names the argument."""
+    values = []
+    for i, x in enumerate(leaves):
+        try:
+            values.append(x if isinstance(x, Value) else as_value(x))
+        except TypeError as error:
+            where = argument(arguments, i, numbers)
+            raise with_user_line(TypeError(f"{what}: {where}: {error}")) from None
+    return values
+
+
+def check_outputs(outs: Sequence[Any], result: Any, name: str) -> list[Any]:
+    """A result's leaves as arrays or tracers; TypeError that names the one that is neither."""
+    return [o if isinstance(o, Value) else _output(o, i, result, name) for i, o in enumerate(outs)]
+
+
+def _output(out: Any, index: int, result: Any, name: str) -> Any:
+    try:
+        return as_value(out)
+    except TypeError:
+        path = tree.keystr(tree.leaves_with_path(result)[index][0])
+        raise with_user_line(
+            TypeError(
+                f"{name} returned {describe(out)}{f' at {path}' if path else ''}; a transformed "
+                "function returns arrays, numbers, or trees of them"
+            )
+        ) from None
 
 
 def check_argnums(argnums: int | Sequence[int], count: int, what: str) -> tuple[int, ...]:

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import as_value
-from ..primitives.core import ZERO, Value, describe, state, typeof, with_user_line
+from ..primitives.core import ZERO, describe, state, typeof, with_user_line
 from ..primitives.families import full_like
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.staging import stage
 from ..primitives.structural import convert_element_type
 from ..primitives.types import ShapedArray, float0, is_inexact
 from . import tree
-from .api_util import check_callable, name_of
+from .api_util import as_values, check_callable, check_outputs, name_of
 from .jvp import jvp_flat
 from .linearize import linearize_flat
 from .transpose import backward_pass, pull_back_program
@@ -28,10 +28,10 @@ class Flat:
     auxiliary output.
     """
 
-    __slots__ = ("aux_tree", "count", "fun", "has_aux", "in_tree", "out_tree")
+    __slots__ = ("aux_tree", "count", "fun", "has_aux", "in_tree", "name", "out_tree")
 
-    def __init__(self, fun: Callable, in_tree: Any, has_aux: bool = False):
-        self.fun, self.in_tree, self.has_aux = fun, in_tree, has_aux
+    def __init__(self, fun: Callable, in_tree: Any, name: str, has_aux: bool = False):
+        self.fun, self.in_tree, self.name, self.has_aux = fun, in_tree, name, has_aux
         self.out_tree = self.aux_tree = None
         self.count = 0
 
@@ -40,19 +40,18 @@ class Flat:
         if not self.has_aux:
             outs, self.out_tree = tree.flatten(out)
             self.count = len(outs)
-            return outs
+            return check_outputs(outs, out, self.name)
         if not isinstance(out, tuple) or len(out) != 2:
             raise with_user_line(
                 TypeError(
-                    f"{name_of(self.fun)}: with has_aux=True the function must return a pair "
-                    "(result, auxiliary data), got "
-                    f"{describe(out)}"
+                    f"{self.name}: with has_aux=True the function must return a pair (result, "
+                    f"auxiliary data), got {describe(out)}"
                 )
             )
         outs, self.out_tree = tree.flatten(out[0])
         aux, self.aux_tree = tree.flatten(out[1])
         self.count = len(outs)
-        return [*outs, *aux]
+        return [*check_outputs(outs, out[0], self.name), *aux]
 
     def result(self, outs: Sequence[Any]) -> Any:
         """The result as a tree."""
@@ -73,17 +72,6 @@ def quietly(compute: Callable, *args: Any) -> Any:
         return compute(*args)
 
 
-def as_values(leaves: Sequence[Any], what: str, full: Any) -> list[Any]:
-    values = []
-    for i, x in enumerate(leaves):
-        try:
-            values.append(x if isinstance(x, Value) else as_value(x))
-        except TypeError as error:
-            path = tree.keystr(tree.leaves_with_path(full)[i][0])
-            raise with_user_line(TypeError(f"{what}: argument {path}: {error}")) from None
-    return values
-
-
 def _tangent_aval(aval: ShapedArray) -> ShapedArray:
     return aval.strong if is_inexact(aval.dtype) else ShapedArray(aval.shape, float0)
 
@@ -102,11 +90,15 @@ def _as_tangent(t: Any, aval: ShapedArray, what: str, path: str) -> Any:
                 f"np.zeros({expected.shape}, dx.float0), got {describe(t)}"
             )
         )
-    value = as_value(t)
-    if value.shape != expected.shape or not (value.dtype == expected.dtype or value.weak_type):
+    try:
+        value = as_value(t)
+        fits = value.shape == expected.shape and (value.dtype == expected.dtype or value.weak_type)
+    except TypeError:
+        fits = False
+    if not fits:
         raise with_user_line(
             TypeError(f"{what}{path}: expected shape and dtype of {expected}, got {describe(t)}")
-        )
+        ) from None
     return convert_element_type(value, expected.dtype)
 
 
@@ -170,8 +162,8 @@ def jvp(
         _as_tangent(t, typeof(p), "jvp: tangent at ", tree.keystr(path))
         for t, p, (path, _) in zip(moves, values, paths)
     ]
-    flat = Flat(fun, structure, has_aux)
-    outs, out_tangents = quietly(jvp_flat, flat, values, moves, name_of(fun))
+    flat = Flat(fun, structure, name_of(fun), has_aux)
+    outs, out_tangents = quietly(jvp_flat, flat, values, moves, flat.name)
     result = flat.result(outs)
     moved = tree.unflatten(
         flat.out_tree,
@@ -217,7 +209,7 @@ class LinearMap:
         return tree.unflatten(self.flat.out_tree, [from_tangent(t, o) for t, o in zipped])
 
     def __repr__(self) -> str:
-        return f"<linear map of {name_of(self.flat.fun)}>\n{self.program}"
+        return f"<linear map of {self.flat.name}>\n{self.program}"
 
 
 def linearize(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
@@ -238,8 +230,8 @@ def linearize(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
     check_callable(fun, "linearize")
     leaves, structure = tree.flatten(primals)
     values = as_values(leaves, "linearize", primals)
-    flat = Flat(fun, structure)
-    outs, program, has_tangent = quietly(linearize_flat, flat, values, name_of(fun))
+    flat = Flat(fun, structure, name_of(fun))
+    outs, program, has_tangent = quietly(linearize_flat, flat, values, flat.name)
     return flat.result(outs), LinearMap(flat, program, has_tangent, values, outs)
 
 
@@ -281,7 +273,7 @@ class Pullback:
         )
 
     def __repr__(self) -> str:
-        return f"<pullback of {name_of(self.flat.fun)}>"
+        return f"<pullback of {self.flat.name}>"
 
 
 def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
@@ -305,8 +297,8 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     check_callable(fun, "vjp")
     leaves, structure = tree.flatten(primals)
     values = as_values(leaves, "vjp", primals)
-    flat = Flat(fun, structure, has_aux)
-    outs, program, has_tangent = quietly(linearize_flat, flat, values, name_of(fun))
+    flat = Flat(fun, structure, name_of(fun), has_aux)
+    outs, program, has_tangent = quietly(linearize_flat, flat, values, flat.name)
     if has_aux:
         program = Jaxpr(
             program.in_vars,
@@ -345,8 +337,8 @@ def linear_transpose(fun: Callable, *primals: Any) -> Callable:
                     f"linear_transpose: linear in floating-point or complex arrays, got {aval}"
                 )
             )
-    flat = Flat(fun, structure)
-    program = stage(flat, avals, name_of(fun))
+    flat = Flat(fun, structure, name_of(fun))
+    program = stage(flat, avals, flat.name)
     outs = program.out_avals
 
     def transposed(cotangent: Any) -> tuple:
@@ -363,7 +355,7 @@ def linear_transpose(fun: Callable, *primals: Any) -> Callable:
             )
         except NotImplementedError as error:
             raise with_user_line(
-                TypeError(f"linear_transpose: {name_of(fun)} is not linear: {error}")
+                TypeError(f"linear_transpose: {flat.name} is not linear: {error}")
             ) from None
         return tree.unflatten(structure, [from_tangent(c, a) for c, a in zip(found, avals)])
 

@@ -13,9 +13,16 @@ from ..lowering import runtime  # noqa: F401  (gives arrays their device memory)
 from ..lowering.compiler import compile_program
 from ..lowering.stablehlo import lower_module
 from ..primitives.array import Array, as_value, from_buffer
-from ..primitives.core import Primitive, Trace, Tracer, install_base_trace, typeof, with_user_line
+from ..primitives.core import (
+    Primitive,
+    Trace,
+    Tracer,
+    install_base_trace,
+    leaked,
+    typeof,
+    with_user_line,
+)
 from ..primitives.jaxpr import Jaxpr, eliminate_dead_code
-from ..primitives.staging import leaked
 from ..primitives.types import SCALARS
 
 

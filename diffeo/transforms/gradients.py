@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array, as_value
-from ..primitives.core import ZERO, describe, typeof, with_user_line
+from ..primitives.core import ZERO, describe, state, typeof, with_user_line
+from ..primitives.families import full_like
 from ..primitives.types import is_inexact
 from . import tree
-from .api_util import WRAPPED, check_argnums, check_callable, name_of
-from .autodiff import Flat, as_tuple, as_values, from_tangent, jvp, quietly
+from .api_util import WRAPPED, argument, as_values, check_argnums, check_callable, name_of
+from .autodiff import Flat, as_tuple, from_tangent, jvp, quietly
 from .linearize import linearize_flat
 from .transpose import pull_back_program
 
@@ -37,7 +38,7 @@ def value_and_grad(
         >>> value_and_grad(lambda x: x ** 3)(2.0)
         (Array(8.), Array(12.))
     """
-    check_callable(fun, "grad")
+    check_callable(fun, "value_and_grad")
     name = name_of(fun)
 
     @functools.wraps(fun, assigned=WRAPPED)
@@ -45,7 +46,7 @@ def value_and_grad(
         numbers = check_argnums(argnums, len(args), f"grad of {name}")
         chosen = tuple([args[n] for n in numbers])
         leaves, structure = tree.flatten(chosen)
-        values = as_values(leaves, f"grad of {name}", chosen)
+        values = as_values(leaves, f"grad of {name}", chosen, numbers)
         _check_differentiable(values, chosen, numbers, name, holomorphic, allow_int)
 
         def partial(*given: Any) -> Any:
@@ -54,7 +55,7 @@ def value_and_grad(
                 full[n] = value
             return fun(*full, **kwargs)
 
-        flat = Flat(partial, structure, has_aux)
+        flat = Flat(partial, structure, name, has_aux)
         value, found, outs = quietly(_gradient, flat, values, name, holomorphic)
         leaves = [from_tangent(c, v.aval) for c, v in zip(found, values)]
         gradient = tree.unflatten(structure, leaves)
@@ -72,7 +73,9 @@ def _gradient(
     if not has_tangent[0]:
         return value, [ZERO] * len(values), outs
     cts = [ZERO] * len(program.outs)
-    cts[0] = Array(np.ones((), value.dtype))
+    # A constant of the program, if one is being written; in eager mode the shortest way.
+    eager = state.trace.eager
+    cts[0] = Array(np.ones((), value.dtype)) if eager else full_like(value, 1)
     return value, pull_back_program(program, cts), outs
 
 
@@ -90,8 +93,7 @@ def _check_differentiable(
             continue
         if dtype.kind == "c" if holomorphic else is_inexact(dtype) or allow_int:
             continue
-        path = tree.leaves_with_path(chosen)[i][0]
-        where = f"argument {numbers[path[0].idx]}{tree.keystr(path[1:])}"
+        where = argument(chosen, i, numbers)
         if holomorphic:
             raise with_user_line(
                 TypeError(
@@ -179,6 +181,7 @@ def grad(
         >>> grad(lambda x: dx.numpy.sum(x ** 2))(dx.numpy.array([1.0, 2.0]))
         Array([2., 4.])
     """
+    check_callable(fun, "grad")
     both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int)
 
     @functools.wraps(fun, assigned=WRAPPED)
@@ -207,6 +210,7 @@ def hvp(fun: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         >>> hvp(lambda x: dx.numpy.sum(x ** 3), (x,), (v,))
         Array([ 6., 12.])
     """
+    check_callable(fun, "hvp")
     primals = as_tuple(primals, "hvp: primals")
     argnums = tuple(range(len(primals)))
     return jvp(grad(fun, 0 if len(argnums) == 1 else argnums), primals, tangents)[1]

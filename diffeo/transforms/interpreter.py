@@ -13,7 +13,15 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..primitives.core import Primitive, Trace, Tracer, state, typeof, user_source
+from ..primitives.core import (
+    Primitive,
+    Trace,
+    Tracer,
+    state,
+    typeof,
+    user_source,
+    with_user_line,
+)
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.staging import stage
 from ..primitives.types import ShapedArray
@@ -26,21 +34,21 @@ class Boxed(Tracer):
     __slots__ = ("value",)
 
     def __init__(self, trace: Interpreter, value: Any):
-        self.trace, self.value = trace, value
+        self.owner, self.value = trace, value
 
     @property
     def aval(self) -> ShapedArray:  # type: ignore[override]
-        return self.trace.aval(self.value)  # type: ignore[attr-defined]
+        return self.owner.aval(self.value)  # type: ignore[attr-defined]
 
     def concrete(self) -> Any:
-        primal = self.trace.concrete(self.value)  # type: ignore[attr-defined]
+        primal = self.owner.concrete(self.value)  # type: ignore[attr-defined]
         return primal.concrete() if isinstance(primal, Tracer) else primal
 
     def origin(self) -> str:
-        return f"a value inside {self.trace.describe()}"  # type: ignore[attr-defined]
+        return f"a value inside {self.owner.describe()}"  # type: ignore[attr-defined]
 
     def __repr__(self) -> str:
-        return f"{type(self.trace).__name__}<{self.value!r}>"
+        return f"{type(self.owner).__name__}<{self.value!r}>"
 
 
 class Interpreter(Trace):
@@ -114,6 +122,15 @@ class Interpreter(Trace):
         """What messages call the transformation."""
         return type(self).__name__
 
+    def missing(self, primitive: Primitive) -> Exception:
+        """The error that `rule` raises for a primitive that it does not know."""
+        return with_user_line(
+            NotImplementedError(
+                f"{type(self).__name__} has no rule for the primitive '{primitive.name}'; write "
+                "one, or write the function with other operations"
+            )
+        )
+
     # -- The machinery --
 
     def wrap(self, value: Any) -> Any:
@@ -122,11 +139,11 @@ class Interpreter(Trace):
 
     def unwrap(self, x: Any) -> Any:
         """The value of what a user's program returned."""
-        return x.value if type(x) is Boxed and x.trace is self else self.lift(x)
+        return x.value if type(x) is Boxed and x.owner is self else self.lift(x)
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
         for a in args:
-            if type(a) is Boxed and a.trace is self:
+            if type(a) is Boxed and a.owner is self:
                 break
         else:
             return self.parent.process(primitive, args)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array, as_value
+from ..primitives.array import Array
 from ..primitives.core import ZERO, describe, typeof, with_user_line
 from ..primitives.families import full_like
 from ..primitives.jaxpr import eval_jaxpr
@@ -16,7 +16,7 @@ from ..primitives.slicing import slice_in_dim
 from ..primitives.structural import batch_at_front, move_axis, reshape
 from ..primitives.types import is_inexact
 from . import tree
-from .api_util import WRAPPED, check_argnums, check_callable, name_of
+from .api_util import WRAPPED, as_values, check_argnums, check_callable, name_of
 from .autodiff import Flat
 from .linearize import linearize_flat
 from .transpose import pull_back_program
@@ -67,7 +67,7 @@ def _jacobian(
         numbers = check_argnums(argnums, len(args), f"{kind} of {name}")
         chosen = tuple([args[n] for n in numbers])
         leaves, structure = tree.flatten(chosen)
-        values = [as_value(x) for x in leaves]
+        values = as_values(leaves, f"{kind} of {name}", chosen, numbers)
         for v in values:
             if not is_inexact(v.dtype):
                 raise with_user_line(
@@ -83,7 +83,7 @@ def _jacobian(
                 full[n] = value
             return fun(*full, **kwargs)
 
-        flat = Flat(partial, structure, has_aux)
+        flat = Flat(partial, structure, name, has_aux)
         with np.errstate(all="ignore"):
             outs, program, has_tangent = linearize_flat(flat, values, name)
             for o in outs[: flat.count]:
@@ -192,4 +192,5 @@ def hessian(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = Fal
         Array([[4., 2.],
                [2., 0.]])
     """
+    check_callable(fun, "hessian")
     return jacfwd(jacrev(fun, argnums, has_aux), argnums, has_aux)

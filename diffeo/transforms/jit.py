@@ -14,12 +14,12 @@ import numpy as np
 
 from ..lowering import pytree, runtime
 from ..primitives.array import Array, as_value
-from ..primitives.core import Tracer, Value, describe, state, typeof, with_user_line
+from ..primitives.core import Tracer, describe, state, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr
 from ..primitives.staging import StagingTracer, stage
 from ..primitives.types import SCALARS, ShapedArray, config
 from . import tree
-from .api_util import WRAPPED, check_callable, name_of
+from .api_util import WRAPPED, argument_or_keyword, check_callable, check_outputs, name_of
 from .interpreter import Boxed
 from .stages import Lowered, ShapeDtypeStruct, Traced, aval_of
 
@@ -121,8 +121,9 @@ class Jitted:
         """
         dynamic, static = self.partition(args, kwargs)
         leaves, structure = tree.flatten(dynamic)
-        avals = tuple([self.check_leaf(x, i, dynamic) for i, x in enumerate(leaves)])
-        key = (structure, avals, static, config.default_bits)
+        avals = tuple([self.check_leaf(x, i, dynamic, static) for i, x in enumerate(leaves)])
+        # 1, 1.0 and True are equal but are not the same program.
+        key = (structure, avals, static, tuple([type(v) for _, v in static]), config.default_bits)
         try:
             found = self.cache.get(key)
         except TypeError:
@@ -150,7 +151,7 @@ class Jitted:
                     kwargs[where] = value
             result = self.fun(*args, **kwargs)
             outs, out_tree = tree.flatten(result)
-            return [check_output(o, i, result, self.name) for i, o in enumerate(outs)]
+            return check_outputs(outs, result, self.name)
 
         start = time.perf_counter()
         jaxpr = stage(flat, avals, self.name)
@@ -170,19 +171,18 @@ class Jitted:
         dynamic = tuple([a for i, a in enumerate(args) if i not in places])
         return (dynamic, {k: v for k, v in kwargs.items() if k not in self.argnames}), tuple(static)
 
-    def check_leaf(self, x: Any, index: int, dynamic: Any) -> ShapedArray:
+    def check_leaf(self, x: Any, index: int, dynamic: Any, static: Any) -> ShapedArray:
         """The type of an argument's leaf, or an error that names the argument."""
         try:
             return aval_of(x)
         except TypeError:
-            path = tree.leaves_with_path(dynamic)[index][0]
-            kind = "keyword argument" if path[0].idx else "argument"
+            taken = [where for where, _ in static]
+            numbers = [n for n in range(len(dynamic[0]) + len(taken)) if n not in taken]
             raise with_user_line(
                 TypeError(
-                    f"jit of {self.name}: {kind} {tree.keystr(path[1:])} is {describe(x)}, "
-                    "which is neither an array nor a "
-                    "number; mark the argument static with static_argnums or static_argnames if "
-                    "the program depends on it"
+                    f"jit of {self.name}: {argument_or_keyword(*dynamic, index, numbers)} is "
+                    f"{describe(x)}, which is neither an array nor a number; mark the argument "
+                    "static with static_argnums or static_argnames if the program depends on it"
                 )
             ) from None
 
@@ -255,23 +255,6 @@ def _host_arguments(leaves: Sequence[Any]) -> tuple[list, list] | None:
     return avals, buffers
 
 
-def check_output(out: Any, index: int, result: Any, name: str) -> Any:
-    """A result's leaf as a value, or an error that names it."""
-    if isinstance(out, Value):
-        return out
-    try:
-        return as_value(out)
-    except TypeError:
-        path = tree.keystr(tree.leaves_with_path(result)[index][0])
-        raise with_user_line(
-            TypeError(
-                f"{name} returned {describe(out)}{f' at {path}' if path else ''}; a traced "
-                "function returns arrays, numbers, "
-                "or trees of them"
-            )
-        ) from None
-
-
 def _static(fun: Callable, argnums: Any, argnames: Any) -> tuple[tuple[int, ...], frozenset[str]]:
     """Static arguments by position and by name; each is inferred from the other where the
     signature allows.
@@ -294,15 +277,19 @@ def _static(fun: Callable, argnums: Any, argnames: Any) -> tuple[tuple[int, ...]
     known = [p.name for p in parameters]
     for n in numbers:
         if not has_star and not -len(positional) <= n < len(positional):
-            raise ValueError(
-                f"jit of {name_of(fun)}: static_argnums has {n}, but the function has the "
-                "positional "
-                f"parameters {positional}"
+            raise with_user_line(
+                ValueError(
+                    f"jit of {name_of(fun)}: static_argnums has {n}, but the function has the "
+                    f"positional parameters {positional}"
+                )
             )
     for n in names:
         if not isinstance(n, str) or (n not in known and not has_kwargs):
-            raise ValueError(
-                f"jit of {name_of(fun)}: static_argnames has {n!r}, but the parameters are {known}"
+            raise with_user_line(
+                ValueError(
+                    f"jit of {name_of(fun)}: static_argnames has {n!r}, but the parameters are "
+                    f"{known}"
+                )
             )
     if argnames is None:
         names = tuple([positional[n] for n in numbers if -len(positional) <= n < len(positional)])

@@ -60,7 +60,7 @@ class JVP(Interpreter):
         tangents: list[Any] = []
         owned = False
         for a in args:
-            if type(a) is Boxed and a.trace is self:
+            if type(a) is Boxed and a.owner is self:
                 owned = True
                 primal, tangent = a.value
                 primals.append(primal)

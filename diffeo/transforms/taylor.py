@@ -20,7 +20,7 @@ from ..primitives.families import full_like
 from ..primitives.structural import convert_element_type
 from ..primitives.types import SCALARS, ShapedArray, is_inexact
 from . import tree
-from .api_util import check_callable, name_of
+from .api_util import as_values, check_callable, check_outputs, name_of
 from .interpreter import Boxed, Interpreter
 
 
@@ -297,17 +297,19 @@ def taylor(
 
     def flat(*xs: Any) -> Sequence[Any]:
         nonlocal out_structure
-        outs, out_structure = tree.flatten(fun(*tree.unflatten(structure, xs)))
-        return outs
+        out = fun(*tree.unflatten(structure, xs))
+        outs, out_structure = tree.flatten(out)
+        return check_outputs(outs, out, name_of(fun))
 
-    outs = interpreter.trace_flat(flat, [_line(x, v, order) for x, v in zip(leaves, moves)])
+    points = as_values(leaves, "taylor", tuple(primals))
+    moves = as_values(moves, "taylor: direction", tuple(directions))
+    outs = interpreter.trace_flat(flat, [_line(x, v, order) for x, v in zip(points, moves)])
     fill = lambda out, k: full_like(out[0], 0) if out[k] is ZERO else as_value(out[k])
     return [tree.unflatten(out_structure, [fill(o, k) for o in outs]) for k in range(order + 1)]
 
 
-def _line(x: Any, direction: Any, order: int) -> Series:
+def _line(x: Any, v: Any, order: int) -> Series:
     """The series of a point moving along a direction."""
-    x, v = as_value(x), as_value(direction)
     if not is_inexact(x.dtype):
         raise with_user_line(
             TypeError(f"taylor: expands in floating-point or complex arguments, got {describe(x)}")

@@ -11,7 +11,7 @@ from ..primitives.core import Primitive, describe, typeof, with_user_line
 from ..primitives.structural import batch_at_front, move_axis
 from ..primitives.types import ShapedArray
 from . import tree
-from .api_util import WRAPPED, check_callable, name_of
+from .api_util import WRAPPED, argument_or_keyword, check_callable, check_outputs, name_of
 from .interpreter import Boxed, Interpreter
 
 
@@ -88,6 +88,7 @@ def vmap(
         (2, 3)
     """
     check_callable(fun, "vmap")
+    name = name_of(fun)
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
 
@@ -96,39 +97,41 @@ def vmap(
         if isinstance(in_axes, tuple) and len(in_axes) != len(args):
             raise with_user_line(
                 ValueError(
-                    f"vmap of {name_of(fun)}: in_axes has {len(in_axes)} entries, but there are "
-                    f"{len(args)} positional "
-                    "arguments; give one entry for each"
+                    f"vmap of {name}: in_axes has {len(in_axes)} entries, but there are "
+                    f"{len(args)} positional arguments; give one entry for each"
                 )
             )
         leaves, structure = tree.flatten((args, kwargs))
-        axes = tree.flatten_axes("vmap in_axes", (args, kwargs), (in_axes, 0))
-        values, dims = _check_leaves(name_of(fun), (args, kwargs), leaves, axes)
-        size = _batch_size(name_of(fun), (args, kwargs), values, dims, axis_size)
-        interpreter = Batching(size, name_of(fun))
+        axes = _axes(f"in_axes of vmap of {name}", args, in_axes)
+        axes += [0] * (len(leaves) - len(axes))  # keyword arguments
+        values, dims = _check_leaves(name, (args, kwargs), leaves, axes)
+        size = _batch_size(name, (args, kwargs), values, dims, axis_size)
+        interpreter = Batching(size, name)
         out_structure: Any = None
 
         def flat(*xs: Any) -> Sequence[Any]:
             nonlocal out_structure
             a, k = tree.unflatten(structure, xs)
-            outs, out_structure = tree.flatten(fun(*a, **k))
-            return outs
+            out = fun(*a, **k)
+            outs, out_structure = tree.flatten(out)
+            return check_outputs(outs, out, name)
 
         outs = interpreter.trace_flat(flat, list(zip(values, dims)))
         skeleton = tree.unflatten(out_structure, [o for o, _ in outs])
-        wanted = tree.flatten_axes("vmap out_axes", skeleton, out_axes)
+        wanted = _axes(f"out_axes of vmap of {name}", skeleton, out_axes)
         return tree.unflatten(
-            out_structure, [_place(name_of(fun), o, d, w, size) for (o, d), w in zip(outs, wanted)]
+            out_structure, [_place(name, o, d, w, size) for (o, d), w in zip(outs, wanted)]
         )
 
     return mapped
 
 
-def _path(full: Any, index: int) -> str:
-    """How a user finds a leaf among the arguments."""
-    path = tree.leaves_with_path(full)[index][0]
-    kind = "argument " if path[0].idx == 0 else "keyword argument "
-    return kind + tree.keystr(path[1:])
+def _axes(what: str, values: Any, axes: Any) -> list[int | None]:
+    """One axis for each leaf of a tree, from a prefix of it."""
+    try:
+        return tree.flatten_axes(what, values, axes)
+    except ValueError as error:
+        raise with_user_line(error) from None
 
 
 def _check_leaves(
@@ -143,7 +146,8 @@ def _check_leaves(
         try:
             value = as_value(x)
         except TypeError as error:
-            raise with_user_line(TypeError(f"vmap of {name}: {_path(full, i)}: {error}")) from None
+            where = argument_or_keyword(*full, i)
+            raise with_user_line(TypeError(f"vmap of {name}: {where}: {error}")) from None
         if (
             not isinstance(axis, int)
             or isinstance(axis, bool)
@@ -151,9 +155,9 @@ def _check_leaves(
         ):
             raise with_user_line(
                 ValueError(
-                    f"vmap of {name}: {_path(full, i)} is {describe(value)} and has no axis "
-                    f"{axis!r} to map over; share it "
-                    "between the rows with None in in_axes, or give it the axis"
+                    f"vmap of {name}: {argument_or_keyword(*full, i)} is {describe(value)} and "
+                    f"has no axis {axis!r} to map over; share it between the rows with None in "
+                    "in_axes, or give it the axis"
                 )
             )
         values.append(value)
@@ -177,15 +181,16 @@ def _batch_size(
     if any([n != size for n, _ in sizes]):
         listed = "\n".join(
             [
-                f"    {_path(full, i)} = {describe(values[i])}: axis {dims[i]} has size {n}"
+                f"    {argument_or_keyword(*full, i)} = {describe(values[i])}: axis {dims[i]} has "
+                f"size {n}"
                 for n, i in sizes
             ]
         )
         expected = f"\n    axis_size={given}" if given is not None else ""
         raise with_user_line(
             ValueError(
-                f"vmap of {name}: the mapped axes must have one size, got\n{listed}{expected}\n "
-                " Use in_axes to say which axis "
+                f"vmap of {name}: the mapped axes must have one size, got\n{listed}{expected}\n"
+                "  Use in_axes to say which axis "
                 "of an argument is mapped, or None to share it"
             )
         )

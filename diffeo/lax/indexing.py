@@ -1,0 +1,275 @@
+"""Parts of arrays at places that are known at run time."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, NamedTuple
+
+from ..numpy.common import arr, axis_of, static_int, static_shape
+from ..numpy.indexing import default_fill
+from ..primitives import elementwise as e
+from ..primitives import indexing, slicing
+from ..primitives.core import describe, with_user_line
+from ..primitives.families import full
+from ..primitives.indexing import IndexDims
+from ..primitives.operators import promote
+from ..primitives.structural import broadcast_in_dim, expand_dims, squeeze
+from ..primitives.types import default_dtype
+from .strict import apply, check
+
+
+class GatherDimensionNumbers(NamedTuple):
+    """How indices address windows of an operand (https://openxla.org/stablehlo/spec#gather).
+
+    Attributes:
+        offset_dims: the axes of the result that run through a window.
+        collapsed_slice_dims: the operand's axes, of window size 1, that are not in the result.
+        start_index_map: which axis of the operand each entry of a position belongs to; positions
+            are the last axis of the indices.
+        operand_batching_dims, start_indices_batching_dims: axes of the operand and the indices
+            that run in step.
+    """
+
+    offset_dims: tuple[int, ...]
+    collapsed_slice_dims: tuple[int, ...]
+    start_index_map: tuple[int, ...]
+    operand_batching_dims: tuple[int, ...] = ()
+    start_indices_batching_dims: tuple[int, ...] = ()
+
+
+class ScatterDimensionNumbers(NamedTuple):
+    """How indices address windows of an operand to which is written.
+
+    Attributes: as those of `GatherDimensionNumbers` with the updates in place of the result.
+    """
+
+    update_window_dims: tuple[int, ...]
+    inserted_window_dims: tuple[int, ...]
+    scatter_dims_to_operand_dims: tuple[int, ...]
+    operand_batching_dims: tuple[int, ...] = ()
+    scatter_indices_batching_dims: tuple[int, ...] = ()
+
+
+class GatherScatterMode(enum.Enum):
+    """What happens to a window that is out of bounds, be it in part.
+
+    CLIP moves it inside. FILL_OR_DROP reads a fill value, or does not write. PROMISE_IN_BOUNDS
+    says that there is none.
+    """
+
+    CLIP = "clip"
+    FILL_OR_DROP = "fill"
+    PROMISE_IN_BOUNDS = "promise_in_bounds"
+
+    @staticmethod
+    def from_any(mode: Any) -> GatherScatterMode:
+        """The mode of a name (None: FILL_OR_DROP); ValueError for an unknown one."""
+        if isinstance(mode, GatherScatterMode):
+            return mode
+        name = "fill" if mode in (None, "drop") else mode
+        try:
+            return GatherScatterMode(name)
+        except ValueError:
+            raise with_user_line(ValueError(
+                "mode must be 'clip', 'fill' or 'promise_in_bounds', or a GatherScatterMode, got "
+                f"{mode!r}")) from None
+
+
+def _dims(numbers: Any) -> IndexDims:
+    return IndexDims(*[tuple(axes) for axes in numbers])
+
+
+def gather(operand: Any, start_indices: Any, dimension_numbers: GatherDimensionNumbers,
+           slice_sizes: Any, *, unique_indices: bool = False, indices_are_sorted: bool = False,
+           mode: Any = None, fill_value: Any = None) -> Any:
+    """Windows of an operand at positions given by indices.
+
+    Args:
+        operand: an array.
+        start_indices: integers; the last axis is a position.
+        dimension_numbers: which axes are which.
+        slice_sizes: the size of the window along each axis of the operand.
+        unique_indices, indices_are_sorted: promises, of which no use is made.
+        mode: what happens out of bounds, by default "fill".
+        fill_value: a Python scalar for "fill"; by default nan, for integers the lowest signed or
+            the highest unsigned one.
+
+    Raises:
+        TypeError: if shapes and dimension numbers do not fit.
+        ValueError: for an unknown mode.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> x = dx.numpy.array([10.0, 11.0, 12.0])
+        >>> numbers = GatherDimensionNumbers((), (0,), (0,))
+        >>> gather(x, dx.numpy.array([[2], [0], [3]]), numbers, (1,))
+        Array([12., 10., nan])
+    """
+    operand, indices = arr(operand), arr(start_indices)
+    dims, sizes = _dims(dimension_numbers), static_shape(slice_sizes, "gather")
+    how = GatherScatterMode.from_any(mode)
+    out = apply(indexing.Gather(dims, sizes), operand, indices)
+    if how is not GatherScatterMode.FILL_OR_DROP:
+        return out
+    last = [operand.shape[a] - sizes[a] for a in dims.index_map]
+    inside = indexing.in_bounds(indices, last)
+    axes = [d for d in range(out.ndim) if d not in dims.offset_dims]
+    value = default_fill(operand.dtype) if fill_value is None else fill_value
+    return e.select(broadcast_in_dim(inside, out.shape, axes), out, value)
+
+
+def _written(primitive: Any, operand: Any, indices: Any, updates: Any, mode: Any) -> Any:
+    operand, indices, updates = arr(operand), arr(indices), arr(updates)
+    check(primitive, operand, indices, updates)
+    if GatherScatterMode.from_any(mode) is GatherScatterMode.CLIP:
+        indices = indexing.clamp_indices(indices, primitive.highest(operand, updates))
+    return primitive.bind(operand, indices, updates)
+
+
+def scatter(operand: Any, scatter_indices: Any, updates: Any,
+            dimension_numbers: ScatterDimensionNumbers, *, indices_are_sorted: bool = False,
+            unique_indices: bool = False, mode: Any = None) -> Any:
+    """The operand with windows overwritten by updates; where they overlap, the last one stays.
+
+    Args:
+        operand: an array.
+        scatter_indices: integers; the last axis is a position.
+        updates: the windows, of the operand's dtype.
+        dimension_numbers: which axes are which.
+        indices_are_sorted: a promise, of which no use is made.
+        unique_indices: a promise that windows do not overlap.
+        mode: what happens out of bounds, by default "drop".
+
+    Raises:
+        TypeError: if shapes, dtypes and dimension numbers do not fit.
+        ValueError: for an unknown mode.
+    """
+    primitive = indexing.Scatter(_dims(dimension_numbers), unique_indices)
+    return _written(primitive, operand, scatter_indices, updates, mode)
+
+
+def scatter_add(operand: Any, scatter_indices: Any, updates: Any,
+                dimension_numbers: ScatterDimensionNumbers, *, indices_are_sorted: bool = False,
+                unique_indices: bool = False, mode: Any = None) -> Any:
+    """The operand with updates added to windows. Arguments as `scatter` has.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> numbers = ScatterDimensionNumbers((), (0,), (0,))
+        >>> scatter_add(dx.numpy.zeros(3), dx.numpy.array([[1], [1]]), dx.numpy.ones(2), numbers)
+        Array([0., 2., 0.])
+    """
+    primitive = indexing.ScatterAdd(_dims(dimension_numbers))
+    return _written(primitive, operand, scatter_indices, updates, mode)
+
+
+def scatter_sub(operand: Any, scatter_indices: Any, updates: Any,
+                dimension_numbers: ScatterDimensionNumbers, *, indices_are_sorted: bool = False,
+                unique_indices: bool = False, mode: Any = None) -> Any:
+    """The operand with updates subtracted from windows. Arguments as `scatter` has."""
+    return scatter_add(operand, scatter_indices, -arr(updates), dimension_numbers, mode=mode)
+
+
+def _starts(name: str, operand: Any, starts: Any, negative: bool) -> list[Any]:
+    """A start for each axis, of one dtype; negative ones count from the end."""
+    if getattr(starts, "ndim", 0) == 1:
+        starts = arr(starts)
+        starts = [slicing.index_in_dim(starts, i) for i in range(starts.shape[0])]
+    starts = list(starts)
+    if len(starts) != operand.ndim:
+        raise with_user_line(TypeError(
+            f"{name}: needs a start for each axis of {describe(operand)}, got {len(starts)}"))
+    found = []
+    for start, size in zip(starts, operand.shape):
+        if type(start) is int:
+            start = start + size if negative and start < 0 else start
+            found.append(full((), start, default_dtype(int)))
+            continue
+        start = arr(start)
+        if start.ndim or start.dtype.kind not in "iu":
+            raise with_user_line(TypeError(
+                f"{name}: starts must be integers without axes, got {describe(start)}"))
+        if negative and start.dtype.kind == "i":
+            start = e.select(start < 0, start + size, start)
+        found.append(start)
+    return promote(*found) if found else []
+
+
+def dynamic_slice(operand: Any, start_indices: Any, slice_sizes: Any, *,
+                  allow_negative_indices: bool = True) -> Any:
+    """A window of static sizes at starts that may be traced, moved inside if it sticks out.
+
+    Args:
+        operand: an array.
+        start_indices: an integer for each axis, or an array of them.
+        slice_sizes: the window's size along each axis.
+        allow_negative_indices: negative starts count from the end.
+
+    Raises:
+        TypeError: if the starts are not integers, one for each axis, or the window is too large.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> dynamic_slice(dx.numpy.arange(5), [-2], (2,))
+        Array([3, 4])
+    """
+    operand = arr(operand)
+    starts = _starts("dynamic_slice", operand, start_indices, allow_negative_indices)
+    primitive = indexing.DynamicSlice(static_shape(slice_sizes, "dynamic_slice"))
+    return apply(primitive, operand, *starts)
+
+
+def dynamic_update_slice(operand: Any, update: Any, start_indices: Any, *,
+                         allow_negative_indices: bool = True) -> Any:
+    """The operand with a window overwritten, at starts as in `dynamic_slice`.
+
+    Raises:
+        TypeError: if the update has another dtype or number of axes, or is too large.
+    """
+    operand = arr(operand)
+    starts = _starts("dynamic_update_slice", operand, start_indices, allow_negative_indices)
+    return apply(indexing.DynamicUpdateSlice(), operand, update, *starts)
+
+
+def _along(operand: Any, start: Any, axis: int) -> list[Any]:
+    return [start if a == axis else 0 for a in range(operand.ndim)]
+
+
+def dynamic_slice_in_dim(operand: Any, start_index: Any, slice_size: int, axis: int = 0, *,
+                         allow_negative_indices: bool = True) -> Any:
+    """`dynamic_slice` along one axis."""
+    operand = arr(operand)
+    axis, sizes = axis_of(axis, operand.ndim, "dynamic_slice_in_dim"), list(operand.shape)
+    sizes[axis] = static_int(slice_size, "dynamic_slice_in_dim", "slice_size")
+    return dynamic_slice(operand, _along(operand, start_index, axis), tuple(sizes),
+                         allow_negative_indices=allow_negative_indices)
+
+
+def dynamic_index_in_dim(operand: Any, index: Any, axis: int = 0, keepdims: bool = True, *,
+                         allow_negative_indices: bool = True) -> Any:
+    """operand[index] along one axis; the index may be traced."""
+    operand = arr(operand)
+    axis = axis_of(axis, operand.ndim, "dynamic_index_in_dim")
+    out = dynamic_slice_in_dim(operand, index, 1, axis,
+                               allow_negative_indices=allow_negative_indices)
+    return out if keepdims else squeeze(out, (axis,))
+
+
+def dynamic_update_slice_in_dim(operand: Any, update: Any, start_index: Any, axis: int, *,
+                                allow_negative_indices: bool = True) -> Any:
+    """`dynamic_update_slice` along one axis."""
+    operand = arr(operand)
+    axis = axis_of(axis, operand.ndim, "dynamic_update_slice_in_dim")
+    return dynamic_update_slice(operand, update, _along(operand, start_index, axis),
+                                allow_negative_indices=allow_negative_indices)
+
+
+def dynamic_update_index_in_dim(operand: Any, update: Any, index: Any, axis: int, *,
+                                allow_negative_indices: bool = True) -> Any:
+    """The operand with operand[index] along one axis overwritten; the update may lack the axis."""
+    operand, update = arr(operand), arr(update)
+    axis = axis_of(axis, operand.ndim, "dynamic_update_index_in_dim")
+    if update.ndim != operand.ndim:
+        update = expand_dims(update, (axis,))
+    return dynamic_update_slice_in_dim(operand, update, index, axis,
+                                       allow_negative_indices=allow_negative_indices)

@@ -1,0 +1,318 @@
+"""Contractions, reductions, cumulative operations, sorting, associative scans."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..numpy.common import arr, axis_of, static_int
+from ..primitives import dot as dot_page
+from ..primitives import reduction, slicing, structural
+from ..primitives import sort as sort_page
+from ..primitives.core import describe, with_user_line
+from ..transforms import tree
+from . import elementwise as functions
+from .strict import apply, check
+
+
+class Precision(enum.Enum):
+    """Names of precisions of products. Products are computed in the precision of their dtype,
+    which reaches all of them.
+    """
+
+    DEFAULT = "default"
+    HIGH = "high"
+    HIGHEST = "highest"
+
+
+def _check_product(name: str, lhs: Any, precision: Any, preferred_element_type: Any) -> None:
+    asked = precision if isinstance(precision, tuple) else (precision,)
+    known = [None, *Precision, *[p.value for p in Precision]]
+    if any([p not in known for p in asked]):
+        raise with_user_line(ValueError(
+            f"{name}: precision must be None, 'default', 'high' or 'highest', got {precision!r}"))
+    if preferred_element_type is not None and np.dtype(preferred_element_type) != lhs.dtype:
+        raise with_user_line(TypeError(
+            f"{name}: preferred_element_type={preferred_element_type} is not the operands' dtype, "
+            f"{lhs.dtype}; convert the operands with convert_element_type"))
+
+
+def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = None,
+                preferred_element_type: Any = None) -> Any:
+    """The sum over paired axes of products, for each index of paired batch axes.
+
+    Args:
+        lhs, rhs: arrays of one dtype.
+        dimension_numbers: ((contracted of lhs, of rhs), (batch axes of lhs, of rhs)).
+        precision: None or a `Precision`; see there.
+        preferred_element_type: None or the dtype of the operands.
+
+    Returns:
+        The axes are: batch axes, the other axes of lhs, those of rhs.
+
+    Raises:
+        TypeError: if dtypes or sizes differ, or for another preferred_element_type.
+        ValueError: for an unknown precision.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> x = dx.numpy.array([[1.0, 2.0], [3.0, 4.0]])
+        >>> dot_general(x, x, (((1,), (1,)), ((0,), (0,))))
+        Array([ 5., 25.])
+    """
+    lhs, rhs = arr(lhs), arr(rhs)
+    _check_product("dot_general", lhs, precision, preferred_element_type)
+    contract, batch = ((tuple(a), tuple(b)) for a, b in dimension_numbers)
+    return apply(dot_page.DotGeneral(contract, batch), lhs, rhs)
+
+
+def dot(lhs: Any, rhs: Any, *, dimension_numbers: Any = None, precision: Any = None,
+        preferred_element_type: Any = None) -> Any:
+    """The product of vectors and matrices, or `dot_general` with `dimension_numbers`.
+
+    Raises:
+        TypeError: for other numbers of axes, or sizes or dtypes that do not fit.
+    """
+    lhs, rhs = arr(lhs), arr(rhs)
+    if dimension_numbers is None:
+        if not (1 <= lhs.ndim <= 2 and 1 <= rhs.ndim <= 2):
+            raise with_user_line(TypeError(
+                f"dot: expects vectors and matrices, got {describe(lhs)} and {describe(rhs)}"))
+        dimension_numbers = (((lhs.ndim - 1,), (0,)), ((), ()))
+    return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
+
+
+def batch_matmul(lhs: Any, rhs: Any, precision: Any = None) -> Any:
+    """Products of matrices, which are the last two axes; the other axes are equal."""
+    lhs, rhs = arr(lhs), arr(rhs)
+    batch = tuple(range(lhs.ndim - 2))
+    return dot_general(lhs, rhs, (((lhs.ndim - 1,), (lhs.ndim - 2,)), (batch, batch)), precision)
+
+
+def _reduction(primitive: Any, doc: str) -> Callable[[Any, Sequence[int]], Any]:
+    def function(operand: Any, axes: Sequence[int]) -> Any:
+        return apply(primitive(tuple([static_int(a, doc, "an axis") for a in axes])), operand)
+
+    raises = "Raises:\n        TypeError: for a wrong axis or dtype."
+    function.__doc__ = f"{doc} over axes.\n\n    {raises}\n    "
+    return function
+
+
+reduce_sum = _reduction(structural.ReduceSum, "The sum")
+reduce_max = _reduction(reduction.ReduceMax, "The largest element")
+reduce_min = _reduction(reduction.ReduceMin, "The smallest element")
+reduce_prod = _reduction(reduction.ReduceProd, "The product")
+reduce_and = _reduction(reduction.ReduceAnd, "The and of bits or booleans")
+reduce_or = _reduction(reduction.ReduceOr, "The or of bits or booleans")
+
+for _name, _function in list(globals().items()):
+    if getattr(_function, "__name__", "") == "function":
+        _function.__name__ = _function.__qualname__ = _name
+
+#: The operations that `reduce` knows, by which associative reductions.
+_MONOIDS = {
+    functions.add: reduce_sum, functions.mul: reduce_prod, functions.max: reduce_max,
+    functions.min: reduce_min, functions.bitwise_and: reduce_and, functions.bitwise_or: reduce_or,
+}
+
+
+def reduce(operands: Any, init_values: Any, computation: Callable[[Any, Any], Any],
+           dimensions: Sequence[int]) -> Any:
+    """Combine the elements over axes, and a first value, by one of this package's operations.
+
+    Args:
+        operands: an array.
+        init_values: a scalar of the same dtype.
+        computation: add, mul, max, min, bitwise_and or bitwise_or of this package.
+        dimensions: the axes.
+
+    Raises:
+        NotImplementedError: for another computation.
+        TypeError: for operands that do not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> reduce(dx.numpy.array([3.0, 5.0]), 4.0, functions.max, (0,))
+        Array(5.)
+    """
+    found = _MONOIDS.get(computation)
+    if found is None:
+        raise with_user_line(NotImplementedError(
+            "reduce knows lax.add, mul, max, min, bitwise_and and bitwise_or; for another "
+            "associative function use lax.associative_scan"))
+    return computation(found(operands, dimensions), init_values)
+
+
+def _axis_primitive(name: str, operand: Any, axis: int, make: Callable[[int], Any]) -> Any:
+    operand = arr(operand)
+    return apply(make(axis_of(axis, operand.ndim, name)), operand)
+
+
+def argmax(operand: Any, axis: int, index_dtype: Any) -> Any:
+    """The place of the largest element along an axis; the first one of equals, the first nan."""
+    dtype = np.dtype(index_dtype)
+    return _axis_primitive("argmax", operand, axis, lambda a: reduction.ArgMax(a, dtype))
+
+
+def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
+    """The place of the smallest element along an axis; the first one of equals, the first nan."""
+    dtype = np.dtype(index_dtype)
+    return _axis_primitive("argmin", operand, axis, lambda a: reduction.ArgMin(a, dtype))
+
+
+def cumsum(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
+    """The running sum along an axis, from its end if `reverse`."""
+    return _axis_primitive("cumsum", operand, axis, lambda a: reduction.CumSum(a, reverse))
+
+
+def cumprod(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
+    """The running product along an axis, from its end if `reverse`."""
+    return associative_scan(functions.mul, operand, reverse, axis)
+
+
+def cummax(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
+    """The running maximum along an axis, from its end if `reverse`."""
+    return associative_scan(functions.max, operand, reverse, axis)
+
+
+def cummin(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
+    """The running minimum along an axis, from its end if `reverse`."""
+    return associative_scan(functions.min, operand, reverse, axis)
+
+
+def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: int = 1) -> Any:
+    """Sort one array, or several by the first `num_keys` of them; nan comes last.
+
+    Args:
+        operand: an array, or a sequence of arrays of one shape.
+        dimension: the axis.
+        is_stable: sorting is always stable.
+        num_keys: how many arrays are compared; earlier ones weigh more.
+
+    Returns:
+        The sorted array, or a tuple of them.
+
+    Raises:
+        TypeError: if shapes differ, or keys are complex.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> sort([dx.numpy.array([2, 1, 2]), dx.numpy.array([0, 1, 2])])
+        (Array([1, 2, 2]), Array([1, 0, 2]))
+    """
+    several = isinstance(operand, (list, tuple))
+    values = [arr(x) for x in operand] if several else [arr(operand)]
+    if not values:
+        raise with_user_line(TypeError("sort: needs at least one operand"))
+    axis = axis_of(dimension, values[0].ndim, "sort")
+    primitive = sort_page.Sort(axis, static_int(num_keys, "sort", "num_keys"))
+    check(primitive, *values)
+    out = primitive.bind(*values)
+    return tuple(out) if several else out[0]
+
+
+def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = True) -> Any:
+    """Sort two arrays by the first: (sorted keys, values in their order)."""
+    return sort([keys, values], dimension)
+
+
+def top_k(operand: Any, k: int, *, axis: int = -1) -> tuple[Any, Any]:
+    """The k largest elements along an axis, the largest first, and their places (int32).
+
+    nan counts as larger than all numbers; of equal elements the first one comes first.
+
+    Raises:
+        ValueError: if k is not in [0, size of the axis].
+
+    Examples:
+        >>> import diffeo as dx
+        >>> top_k(dx.numpy.array([1.0, 3.0, 2.0]), 2)
+        (Array([3., 2.]), Array([1, 2], dtype=int32))
+    """
+    operand, k = arr(operand), static_int(k, "top_k", "k")
+    axis = axis_of(axis, operand.ndim, "top_k")
+    if not 0 <= k <= operand.shape[axis]:
+        raise with_user_line(ValueError(
+            f"top_k: k={k} is not in [0, {operand.shape[axis]}], the size of axis {axis}"))
+    # Sorted upwards, reversed before and after: so the first of equals stays the first.
+    places = structural.iota(np.int32, operand.shape, axis)
+    pair = sort_page.sort([slicing.rev(v, (axis,)) for v in (operand, places)], axis)
+    best = [slicing.slice_in_dim(slicing.rev(v, (axis,)), 0, k, 1, axis) for v in pair]
+    return best[0], best[1]
+
+
+def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False,
+                     axis: int = 0) -> Any:
+    """All partial results of an associative operation, in about 2 log2(n) applications to arrays.
+
+    Args:
+        fn: an associative function of two trees like `elems`; it is applied to many pairs at
+            once, along `axis`. With `reverse`, fn(a, b) gets the later element first.
+        elems: a tree of arrays, of one size along `axis`.
+        reverse: begin at the end.
+        axis: the axis of the scan.
+
+    Returns:
+        The tree of elems[0], fn(elems[0], elems[1]), ...
+
+    Raises:
+        TypeError: if `fn` is not a function.
+        ValueError: if the sizes differ.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> associative_scan(lambda a, b: a * b, dx.numpy.arange(1.0, 6.0))
+        Array([  1.,   2.,   6.,  24., 120.])
+    """
+    if not callable(fn):
+        raise with_user_line(TypeError(f"associative_scan expects a function, got {describe(fn)}"))
+    leaves, structure = tree.flatten(elems)
+    arrays = [arr(leaf) for leaf in leaves]
+    axes = [axis_of(axis, x.ndim, "associative_scan") for x in arrays]
+    sizes = {x.shape[a] for x, a in zip(arrays, axes)}
+    if len(sizes) > 1:
+        raise with_user_line(ValueError(
+            f"associative_scan: arrays must have one size along axis {axis}, got {sorted(sizes)}"))
+    if reverse:
+        arrays = [slicing.rev(x, (a,)) for x, a in zip(arrays, axes)]
+
+    def combine(left: list[Any], right: list[Any]) -> list[Any]:
+        out = fn(tree.unflatten(structure, left), tree.unflatten(structure, right))
+        return [arr(leaf) for leaf in tree.leaves(out)]
+
+    out = _scanned(combine, arrays, axes) if arrays and sizes != {0} else arrays
+    if reverse:
+        out = [slicing.rev(x, (a,)) for x, a in zip(out, axes)]
+    return tree.unflatten(structure, out)
+
+
+def _scanned(combine: Callable, xs: list[Any], axes: list[int]) -> list[Any]:
+    """Blelloch 1990: combine neighbours, scan those, and fill in the elements between."""
+    n = xs[0].shape[axes[0]]
+    if n < 2:
+        return xs
+
+    def part(arrays: list[Any], start: int, stop: int, step: int = 1) -> list[Any]:
+        return [slicing.slice_in_dim(x, start, stop, step, a) for x, a in zip(arrays, axes)]
+
+    odd = _scanned(combine, combine(part(xs, 0, n - 1, 2), part(xs, 1, n, 2)), axes)
+    before = part(odd, 0, (n - 1) // 2)
+    even = part(xs, 0, 1)
+    if n > 2:
+        later = combine(before, part(xs, 2, n, 2))
+        even = [slicing.concatenate(p, a) for p, a in zip(zip(even, later), axes)]
+    return [_interleaved(p, q, a) for p, q, a in zip(even, odd, axes)]
+
+
+def _interleaved(even: Any, odd: Any, axis: int) -> Any:
+    """even[0], odd[0], even[1], odd[1] ... along an axis."""
+    pairs, rest = odd.shape[axis], even.shape[axis]
+    paired = slicing.stack([slicing.slice_in_dim(even, 0, pairs, 1, axis), odd], axis + 1)
+    shape = (*odd.shape[:axis], 2 * pairs, *odd.shape[axis + 1:])
+    out = structural.reshape(paired, shape)
+    if rest == pairs:
+        return out
+    return slicing.concatenate([out, slicing.slice_in_dim(even, pairs, rest, 1, axis)], axis)

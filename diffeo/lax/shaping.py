@@ -1,0 +1,247 @@
+"""Shapes and dtypes, constants, static parts of arrays. No size or axis is guessed here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..numpy import creation
+from ..numpy.common import arr, axes_of, axis_of, static_int, static_shape
+from ..primitives import elementwise as e
+from ..primitives import operators, slicing, structural
+from ..primitives.array import Array
+from ..primitives.core import describe, with_user_line
+from ..primitives.families import full as constant
+from ..primitives.types import SCALARS, default_dtype
+from .strict import apply, join
+
+
+def _dtype(dtype: Any) -> np.dtype:
+    python = dtype is int or dtype is float or dtype is complex
+    return default_dtype(dtype) if python else np.dtype(dtype)
+
+
+def _ints(name: str, numbers: Any) -> tuple[int, ...]:
+    return tuple([static_int(n, name, "each number") for n in numbers])
+
+
+def convert_element_type(operand: Any, new_dtype: Any) -> Any:
+    """The nearest values in another dtype.
+
+    Examples:
+        >>> convert_element_type(2.7, np.int32)
+        Array(2, dtype=int32)
+    """
+    return structural.convert_element_type(arr(operand), _dtype(new_dtype))
+
+
+def bitcast_convert_type(operand: Any, new_dtype: Any) -> Any:
+    """The same bits read as another dtype of the same width; TypeError for another width."""
+    return apply(structural.BitcastConvertType(_dtype(new_dtype)), operand)
+
+
+def reshape(operand: Any, new_sizes: Any, dimensions: Sequence[int] | None = None) -> Any:
+    """The elements in row-major order under another shape, after a permutation of the axes.
+
+    Raises:
+        TypeError: if the number of elements differs.
+    """
+    operand = arr(operand)
+    if dimensions is not None:
+        operand = transpose(operand, dimensions)
+    return apply(structural.Reshape(static_shape(new_sizes, "reshape")), operand)
+
+
+def transpose(operand: Any, permutation: Sequence[int]) -> Any:
+    """Axis i of the result is axis permutation[i]."""
+    return apply(structural.Transpose(_ints("transpose", permutation)), operand)
+
+
+def broadcast(operand: Any, sizes: Sequence[int]) -> Any:
+    """Repeat along new axes in front.
+
+    Examples:
+        >>> broadcast(1.0, (2,))
+        Array([1., 1.])
+    """
+    operand, sizes = arr(operand), static_shape(sizes, "broadcast")
+    places = range(len(sizes), len(sizes) + operand.ndim)
+    return structural.broadcast_in_dim(operand, sizes + operand.shape, places)
+
+
+def broadcast_in_dim(operand: Any, shape: Any, broadcast_dimensions: Sequence[int]) -> Any:
+    """Axis i of the operand becomes axis broadcast_dimensions[i]; the others repeat.
+
+    Raises:
+        TypeError: if the axes do not increase, or a size is neither 1 nor that of the shape.
+    """
+    axes = _ints("broadcast_in_dim", broadcast_dimensions)
+    shape = static_shape(shape, "broadcast_in_dim")
+    return apply(structural.BroadcastInDim(shape, axes), operand)
+
+
+def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
+    """The shape to which shapes broadcast; ValueError if they do not."""
+    return operators.broadcast_shapes(*[tuple(s) for s in shapes])
+
+
+def squeeze(array: Any, dimensions: Sequence[int]) -> Any:
+    """Remove axes of size 1; TypeError for another size."""
+    array = arr(array)
+    try:
+        return structural.squeeze(array, axes_of(tuple(dimensions), array.ndim, "squeeze"))
+    except TypeError as error:
+        raise with_user_line(error) from None
+
+
+def expand_dims(array: Any, dimensions: Sequence[int]) -> Any:
+    """Insert axes of size 1, at these places of the result."""
+    array, places = arr(array), tuple(dimensions)
+    return structural.expand_dims(array, axes_of(places, array.ndim + len(places), "expand_dims"))
+
+
+def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = None) -> Any:
+    """Make the axes start .. stop - 1 one."""
+    operand = arr(operand)
+    shape = operand.shape
+    axes = range(operand.ndim)[start_dimension:stop_dimension]
+    merged = math.prod([shape[a] for a in axes])
+    return structural.reshape(operand, (*shape[:axes.start], merged, *shape[axes.stop:]))
+
+
+def concatenate(operands: Sequence[Any], dimension: int) -> Any:
+    """The operands one after the other along an axis.
+
+    Raises:
+        TypeError: unless dtypes and the other axes agree.
+    """
+    values = [arr(x) for x in operands]
+    if not values:
+        raise with_user_line(TypeError("concatenate: needs at least one operand"))
+    axis = axis_of(dimension, values[0].ndim, "concatenate")
+    return apply(slicing.Concatenate(axis), *values)
+
+
+def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
+    """Cut into parts of these sizes, which add up to that of the axis."""
+    operand = arr(operand)
+    axis, sizes = axis_of(axis, operand.ndim, "split"), static_shape(tuple(sizes), "split")
+    if sum(sizes) != operand.shape[axis]:
+        raise with_user_line(ValueError(
+            f"split: sizes {sizes} do not add up to axis {axis} of {describe(operand)}"))
+    ends = np.cumsum(sizes).tolist()
+    return [slicing.slice_in_dim(operand, end - n, end, 1, axis) for n, end in zip(sizes, ends)]
+
+
+def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, int, int]]) -> Any:
+    """Put elements at the ends of axes (negative numbers cut) and between neighbours.
+
+    Args:
+        operand: an array.
+        padding_value: a scalar of the same dtype; derivatives go through it.
+        padding_config: (low, high, interior) for each axis.
+
+    Raises:
+        TypeError: if the dtype or the number of axes is another, or the padding does not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> pad(dx.numpy.array([1.0, 2.0]), 0.0, [(1, 0, 1)])
+        Array([0., 1., 0., 2.])
+    """
+    operand = arr(operand)
+    config = [_ints("pad", triple) for triple in padding_config]
+    if any([len(triple) != 3 for triple in config]):
+        raise with_user_line(TypeError(
+            f"pad: padding_config needs (low, high, interior) for each axis, got {config}"))
+    low, high, interior = ([t[i] for t in config] for i in range(3))
+    low, high, interior = tuple(low), tuple(high), tuple(interior)
+    if type(padding_value) in SCALARS:
+        padding_value = join("pad", operand, padding_value)[1]
+    else:
+        value = arr(padding_value)
+        if value.ndim or value.dtype != operand.dtype:
+            raise with_user_line(TypeError(
+                f"pad: padding_value must be a scalar of the dtype of {describe(operand)}, got "
+                f"{describe(value)}"))
+        padding_value = value.item() if type(value) is Array else value
+    if type(padding_value) in SCALARS:
+        return apply(slicing.Pad(low, high, interior, padding_value), operand)
+    padded = apply(slicing.Pad(low, high, interior), operand)
+    inside = constant(operand.shape, True, np.bool_)
+    inside = slicing.Pad(low, high, interior, False).bind(inside)
+    return e.select(inside, padded, operators.broadcast_to(padding_value, padded.shape))
+
+
+def slice(operand: Any, start_indices: Sequence[int], limit_indices: Sequence[int],
+          strides: Sequence[int] | None = None) -> Any:
+    """operand[start:limit:stride] along each axis, within bounds.
+
+    Raises:
+        TypeError: if a bound is outside, or there are not as many as axes.
+    """
+    starts, limits = _ints("slice", start_indices), _ints("slice", limit_indices)
+    steps = (1,) * len(starts) if strides is None else _ints("slice", strides)
+    return apply(slicing.Slice(starts, limits, steps), operand)
+
+
+def slice_in_dim(operand: Any, start_index: int | None, limit_index: int | None, stride: int = 1,
+                 axis: int = 0) -> Any:
+    """operand[start:limit:stride] along one axis; negative bounds count from the end."""
+    operand = arr(operand)
+    axis = axis_of(axis, operand.ndim, "slice_in_dim")
+    size = operand.shape[axis]
+    start = 0 if start_index is None else static_int(start_index, "slice_in_dim", "start_index")
+    limit = size if limit_index is None else static_int(limit_index, "slice_in_dim", "limit_index")
+    starts, limits, steps = [0] * operand.ndim, list(operand.shape), [1] * operand.ndim
+    starts[axis], limits[axis] = start + size * (start < 0), limit + size * (limit < 0)
+    steps[axis] = static_int(stride, "slice_in_dim", "stride")
+    return slice(operand, starts, limits, steps)
+
+
+def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True) -> Any:
+    """operand[index] along one axis; IndexError out of bounds."""
+    operand, index = arr(operand), static_int(index, "index_in_dim", "index")
+    axis = axis_of(axis, operand.ndim, "index_in_dim")
+    size = operand.shape[axis]
+    if not -size <= index < size:
+        raise with_user_line(IndexError(
+            f"index_in_dim: index {index} is out of bounds for axis {axis} of "
+            f"{describe(operand)}"))
+    part = slicing.slice_in_dim(operand, index % size, index % size + 1, 1, axis)
+    return part if keepdims else structural.squeeze(part, (axis,))
+
+
+def rev(operand: Any, dimensions: Sequence[int]) -> Any:
+    """The elements in reverse order along axes."""
+    return apply(slicing.Rev(_ints("rev", dimensions)), operand)
+
+
+def iota(dtype: Any, size: int) -> Any:
+    """0, 1, 2 ... size - 1.
+
+    Examples:
+        >>> iota(np.float32, 3)
+        Array([0., 1., 2.], dtype=float32)
+    """
+    return structural.iota(_dtype(dtype), static_shape(size, "iota"))
+
+
+def broadcasted_iota(dtype: Any, shape: Any, dimension: int) -> Any:
+    """0, 1, 2 ... along one axis, repeated along the others."""
+    shape = static_shape(shape, "broadcasted_iota")
+    axis = axis_of(dimension, len(shape), "broadcasted_iota")
+    return structural.iota(_dtype(dtype), shape, axis)
+
+
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """An array filled with a scalar."""
+    return creation.full(shape, fill_value, dtype)
+
+
+def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Any = None) -> Any:
+    """An array like `x`, filled with a scalar."""
+    return creation.full_like(x, fill_value, dtype, shape)

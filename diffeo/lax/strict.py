@@ -1,0 +1,62 @@
+"""How this package applies primitives: nothing is promoted, only scalars join arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..primitives.array import as_value
+from ..primitives.core import Primitive, describe, typeof, with_user_line
+from ..primitives.elementwise import KINDS, kind_of
+from ..primitives.operators import broadcast_to, cast, to_value
+from ..primitives.types import SCALARS
+
+#: The kinds of dtypes that hold a Python scalar of a type.
+_HELD_BY = {bool: "b", int: "iufc", float: "fc", complex: "c"}
+
+
+def check(primitive: Primitive, *args: Any) -> None:
+    """TypeError, with the user's line, unless the operands fit the primitive.
+
+    In eager mode NumPy would broadcast and promote instead.
+    """
+    try:
+        primitive.abstract_eval(*[a if type(a) in SCALARS else typeof(a).strong for a in args])
+    except (TypeError, ValueError) as error:
+        raise with_user_line(error) from None
+
+
+def apply(primitive: Primitive, *args: Any) -> Any:
+    """The primitive on array-like operands, checked."""
+    values = [as_value(to_value(a)) for a in args]
+    check(primitive, *values)
+    return primitive.bind(*values)
+
+
+def join(name: str, *args: Any) -> list[Any]:
+    """Operands of an elementwise primitive: scalars among arrays get the arrays' type.
+
+    Python scalars must be of a kind that the arrays' dtype holds; arrays without axes are
+    broadcast, if they have the same dtype.
+    """
+    values = [to_value(a) for a in args]
+    arrays = [v for v in values if type(v) not in SCALARS]
+    if not arrays:
+        return [as_value(v) for v in values]
+    like = next((a for a in arrays if a.ndim), arrays[0])
+    for i, v in enumerate(values):
+        if type(v) in SCALARS:
+            if kind_of(like.dtype) not in _HELD_BY[type(v)]:
+                raise with_user_line(TypeError(
+                    f"{name}: the {type(v).__name__} {v} does not join {describe(like)}, an array "
+                    f"of {KINDS[kind_of(like.dtype)]}s; convert one of them"))
+            values[i] = cast(v, like.dtype, False)
+        elif not v.ndim and v.dtype == like.dtype:
+            values[i] = broadcast_to(v, like.shape)
+    return values
+
+
+def apply_joined(primitive: Any, *args: Any) -> Any:
+    """An elementwise primitive on operands, checked."""
+    values = join(primitive.name, *args)
+    check(primitive, *values)
+    return primitive.bind(*values)

@@ -1,0 +1,209 @@
+"""Polynomials, interpolation, convolution, statistics of pairs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..primitives.array import Array
+from ..primitives.core import with_user_line
+from ..primitives.operators import promote, to_inexact
+from ..primitives.slicing import concatenate, rev, slice_in_dim
+from ..primitives.structural import reshape
+from .common import arr, axes_of, axis_of, no_such
+from .creation import asarray, zeros
+from .grids import diag
+from .indexing import getitem
+from .products import dot
+from .reductions import cumsum, diff, mean
+from .selecting import pad
+from .shaping import atleast_2d
+from .sorting import searchsorted
+from .ufuncs import clip, conj, less, real, sqrt, where
+
+
+def polyval(p: Any, x: Any) -> Any:
+    """The polynomial with coefficients `p`, highest power first, at `x`."""
+    p, x = asarray(p), asarray(x)
+    out: Any = x * 0
+    for i in range(p.shape[0]):
+        out = out * x + getitem(p, i)
+    return out
+
+
+def polyadd(a1: Any, a2: Any) -> Any:
+    """The sum of two polynomials."""
+    a1, a2 = asarray(a1), asarray(a2)
+    n = max(a1.shape[0], a2.shape[0])
+    return pad(a1, (n - a1.shape[0], 0)) + pad(a2, (n - a2.shape[0], 0))
+
+
+def polymul(a1: Any, a2: Any) -> Any:
+    """The product of two polynomials."""
+    return convolve(asarray(a1), asarray(a2))
+
+
+def polyder(p: Any, m: int = 1) -> Any:
+    """The coefficients of the `m`-th derivative of a polynomial."""
+    p = asarray(p)
+    for _ in range(m):
+        n = p.shape[0]
+        p = slice_in_dim(p, 0, n - 1) * Array(np.arange(n - 1, 0, -1))
+    return p
+
+
+def polyint(p: Any, m: int = 1) -> Any:
+    """The coefficients of an `m`-fold integral of a polynomial."""
+    p = asarray(p)
+    for _ in range(m):
+        p = p / Array(np.arange(p.shape[0], 0, -1.0))
+        p = concatenate([p, zeros(1, p.dtype)])
+    return p
+
+
+def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+    """The discrete convolution of two vectors: 'full', 'same' or 'valid'.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> convolve(dx.numpy.array([1.0, 2.0]), dx.numpy.array([1.0, 1.0]))
+        Array([1., 3., 2.])
+    """
+    if mode not in ("full", "same", "valid"):
+        raise no_such("convolve", "mode", mode, ("full", "same", "valid"))
+    a, v = (arr(x) for x in promote(a, v))
+    if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
+        raise with_user_line(ValueError(
+            f"convolve: needs two vectors with elements, got shapes {a.shape} and {v.shape}"))
+    a, v = (a, v) if a.size >= v.size else (v, a)
+    m = v.size
+    edge = {"full": (m - 1, m - 1), "same": (m // 2, (m - 1) // 2), "valid": (0, 0)}[mode]
+    a = pad(a, edge)
+    count = a.size - m + 1
+    windows = getitem(a, np.arange(count)[:, None] + np.arange(m)[None, :])
+    return dot(windows, rev(v, (0,)))
+
+
+def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    """The cross-correlation of two vectors: the convolution with `v` reversed and conjugated."""
+    a, v = (arr(x) for x in promote(a, v))
+    out = convolve(a, rev(conj(v), (0,)), mode)
+    return out
+
+
+def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
+    """Linear interpolation through the points (xp, fp), `xp` rising; constant beyond the ends.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> interp(1.5, dx.numpy.array([1.0, 2.0]), dx.numpy.array([10.0, 20.0]))
+        Array(15.)
+    """
+    x, xp, fp = (arr(to_inexact(asarray(v))) for v in (x, xp, fp))
+    if xp.ndim != 1 or xp.shape != fp.shape:
+        raise with_user_line(ValueError(
+            f"interp: xp and fp must be vectors of one size, got {xp.shape} and {fp.shape}"))
+    n = xp.shape[0]
+    if n == 1:
+        return getitem(fp, 0) + x * 0
+    high = clip(searchsorted(xp, x, "right"), 1, n - 1)
+    x0, x1, y0, y1 = (getitem(v, i) for v in (xp, fp) for i in (high - 1, high))
+    gap = x1 - x0
+    flat = gap == 0
+    out = where(flat, y0, y0 + (x - x0) * ((y1 - y0) / where(flat, 1.0, gap)))
+    out = where(less(x, xp[0]), fp[0] if left is None else left, out)
+    return where(less(xp[n - 1], x), fp[n - 1] if right is None else right, out)
+
+
+def gradient(f: Any, *varargs: Any, axis: Any = None) -> Any:
+    """Derivatives by central differences, one-sided at the ends; a list for several axes."""
+    f = arr(to_inexact(arr(f)))
+    axes = axes_of(axis, f.ndim, "gradient")
+    steps = list(varargs) or [1.0]
+    steps = steps * len(axes) if len(steps) == 1 else steps
+    if len(steps) != len(axes):
+        raise with_user_line(ValueError(
+            f"gradient: {len(steps)} distances do not go with {len(axes)} axes"))
+    out = [_along(f, h, a) for h, a in zip(steps, axes)]
+    return out[0] if len(out) == 1 else out
+
+
+def _along(f: Any, step: Any, axis: int) -> Any:
+    n = f.shape[axis]
+    if n < 2:
+        raise with_user_line(ValueError(f"gradient: axis {axis} needs 2 elements, has {n}"))
+    part = lambda i, j: slice_in_dim(f, i, j, 1, axis)
+    step = asarray(step)
+    if step.ndim == 0:
+        middle = (part(2, n) - part(0, n - 2)) / (2 * step)
+        h0 = h1 = step
+    else:
+        shape = tuple([n - 1 if i == axis else 1 for i in range(f.ndim)])
+        h = reshape(diff(step), shape)
+        a, b = (slice_in_dim(h, i, i + n - 2, 1, axis) for i in (0, 1))
+        middle = (-b / (a * (a + b)) * part(0, n - 2) + (b - a) / (a * b) * part(1, n - 1)
+                  + a / (b * (a + b)) * part(2, n))
+        h0, h1 = (slice_in_dim(h, i, i + 1, 1, axis) for i in (0, n - 2))
+    first = (part(1, 2) - part(0, 1)) / h0
+    last = (part(n - 1, n) - part(n - 2, n - 1)) / h1
+    return concatenate([first, middle, last], axis)
+
+
+def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * math.pi) -> Any:
+    """Angles without jumps of more than half a `period` between neighbours."""
+    p = arr(p)
+    axis = axis_of(axis, p.ndim, "unwrap")
+    jump = diff(p, axis=axis)
+    half = period / 2
+    wrapped = (jump + half) % period - half
+    wrapped = where((wrapped == -half) & (jump > 0), half, wrapped)
+    limit = half if discont is None else max(discont, half)
+    size = where(jump < 0, -jump, jump)
+    correction = cumsum(where(size < limit, 0, wrapped - jump), axis)
+    first = slice_in_dim(p, 0, 1, 1, axis)
+    rest = slice_in_dim(p, 1, p.shape[axis], 1, axis)
+    return concatenate([first, rest + correction], axis)
+
+
+def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False,
+        ddof: int | None = None) -> Any:
+    """The covariance matrix of variables, one in each row (or column, if not `rowvar`)."""
+    x = atleast_2d(arr(to_inexact(arr(m))))
+    x = x if rowvar or arr(m).ndim < 2 else x.T
+    if y is not None:
+        other = atleast_2d(arr(to_inexact(arr(y))))
+        x, other = (arr(v) for v in promote(x, other if rowvar or other.shape[0] == 1 else other.T))
+        x = concatenate([x, other], 0)
+    ddof = int(not bias) if ddof is None else ddof
+    x = x - mean(x, 1, keepdims=True)
+    out = dot(x, conj(x.T)) / (x.shape[1] - ddof)
+    return out.reshape(()) if out.size == 1 else out
+
+
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
+    """The matrix of correlation coefficients of variables, one in each row."""
+    c = cov(x, y, rowvar)
+    if c.ndim == 0:
+        return c / c
+    scale = sqrt(real(diag(c)))
+    return c / reshape(scale, (scale.size, 1)) / scale
+
+
+def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
+    """For each place the function (or number) of the last condition that holds, or the default."""
+    x = asarray(x)
+    conditions = [asarray(c) for c in (condlist if isinstance(condlist, (list, tuple))
+                                       else [condlist])]
+    value = lambda f: f(x, *args, **kw) if callable(f) else f
+    out: Any = value(funclist[-1]) if len(funclist) == len(conditions) + 1 else 0
+    for condition, function in zip(conditions, funclist):
+        out = where(condition, value(function), out)
+    return asarray(out).astype(x.dtype)
+
+
+def ediff1d(ary: Any) -> Any:
+    """The differences of neighbours in the flat array."""
+    ary = arr(ary)
+    return diff(reshape(ary, (ary.size,)))

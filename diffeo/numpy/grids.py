@@ -1,0 +1,171 @@
+"""Matrices of a given form, and grids: eye, diag, tri, meshgrid, indices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..primitives import elementwise as e
+from ..primitives.array import Array
+from ..primitives.core import with_user_line
+from ..primitives.elementwise import zero_scalar
+from ..primitives.operators import broadcast_to
+from ..primitives.structural import convert_element_type, iota, reshape
+from ..primitives.types import default_dtype
+from .common import arr, dtype_of, no_such, static_int, static_shape
+from .creation import arange, zeros
+from .products import diagonal
+from .shaping import stack
+
+
+def _band(rows: int, columns: int, compare: Any, k: int) -> Any:
+    """Where the column minus the row compares so with `k`; boolean."""
+    shape = (rows, columns)
+    row, column = (iota(np.int32, shape, axis) for axis in (0, 1))
+    return compare.bind(column - row, k)
+
+
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+    """Ones on a diagonal (the `k`-th above the main one), zeros elsewhere; (N, M).
+
+    Examples:
+        >>> eye(2)
+        Array([[1., 0.],
+               [0., 1.]])
+    """
+    rows = static_int(N, "eye", "N")
+    columns = rows if M is None else static_int(M, "eye", "M")
+    band = _band(rows, columns, e.eq, static_int(k, "eye", "k"))
+    return convert_element_type(band, dtype_of(dtype))
+
+
+def identity(n: int, dtype: Any = None) -> Any:
+    """The identity matrix (n, n)."""
+    return eye(n, dtype=dtype)
+
+
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+    """Ones at and below a diagonal."""
+    columns = N if M is None else M
+    return convert_element_type(_band(N, columns, e.le, k), dtype_of(dtype))
+
+
+def _part(m: Any, compare: Any, k: int, name: str) -> Any:
+    m = arr(m)
+    if m.ndim < 2:
+        raise with_user_line(ValueError(f"{name}: needs a matrix, got shape {m.shape}"))
+    rows, columns = m.shape[-2:]
+    mask = broadcast_to(_band(rows, columns, compare, static_int(k, name, "k")), m.shape)
+    return e.select(mask, m, zero_scalar(m))
+
+
+def tril(m: Any, k: int = 0) -> Any:
+    """Matrices with zeros above a diagonal."""
+    return _part(m, e.le, k, "tril")
+
+
+def triu(m: Any, k: int = 0) -> Any:
+    """Matrices with zeros below a diagonal."""
+    return _part(m, e.ge, k, "triu")
+
+
+def diag(v: Any, k: int = 0) -> Any:
+    """A matrix with the vector `v` on its `k`-th diagonal; or the diagonal of a matrix.
+
+    Examples:
+        >>> diag(arange(2.0))
+        Array([[0., 0.],
+               [0., 1.]])
+    """
+    v, k = arr(v), static_int(k, "diag", "k")
+    if v.ndim == 2:
+        return diagonal(v, k)
+    if v.ndim != 1:
+        raise with_user_line(ValueError(f"diag: needs a vector or a matrix, got shape {v.shape}"))
+    n = v.shape[0] + abs(k)
+    places = np.arange(v.shape[0])
+    out = zeros((n, n), v.dtype)
+    return out.at[places + max(-k, 0), places + max(k, 0)].set(v, unique_indices=True)
+
+
+def diagflat(v: Any, k: int = 0) -> Any:
+    """A matrix with all elements of `v` on its `k`-th diagonal."""
+    v = arr(v)
+    return diag(reshape(v, (v.size,)), k)
+
+
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    """Powers of the elements of the vector `x` as columns, falling unless `increasing`."""
+    x = arr(x)
+    count = x.shape[0] if N is None else N
+    columns = [x ** k for k in range(count)]
+    if not columns:
+        return zeros((x.shape[0], 0), x.dtype)
+    return stack(columns if increasing else columns[::-1], 1)
+
+
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> list[Any]:
+    """Coordinate arrays of the grid that vectors span ('ij': axes in the order of the vectors)."""
+    if indexing not in ("xy", "ij"):
+        raise no_such("meshgrid", "indexing", indexing, ("xy", "ij"))
+    xs = [reshape(x, (x.size,)) for x in map(arr, xi)]
+    order = list(range(len(xs)))
+    if indexing == "xy" and len(xs) > 1:
+        order[0], order[1] = 1, 0
+    shape = [0] * len(xs)
+    for x, axis in zip(xs, order):
+        shape[axis] = x.size
+    out = [reshape(x, tuple([x.size if i == axis else 1 for i in range(len(xs))]))
+           for x, axis in zip(xs, order)]
+    return out if sparse else [broadcast_to(x, tuple(shape)) for x in out]
+
+
+def indices(dimensions: Any, dtype: Any = None, sparse: bool = False) -> Any:
+    """The index along each axis of a shape, one array for each; stacked unless `sparse`."""
+    shape = static_shape(dimensions, "indices")
+    grid = meshgrid(*[arange(n, dtype=dtype_of(dtype, int)) for n in shape],
+                    sparse=sparse, indexing="ij")
+    return tuple(grid) if sparse else stack(grid)
+
+
+def fromfunction(function: Callable, shape: Any, *, dtype: Any = float, **kwargs: Any) -> Any:
+    """`function` of the index arrays of a shape."""
+    return function(*indices(shape, dtype), **kwargs)
+
+
+def _places(found: Any) -> tuple[Array, ...]:
+    return tuple([Array(np.asarray(i, default_dtype(int))) for i in found])
+
+
+def tril_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Array, ...]:
+    """The places at and below a diagonal of an (n, m) matrix."""
+    return _places(np.tril_indices(n, k, m))
+
+
+def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Array, ...]:
+    """The places at and above a diagonal of an (n, m) matrix."""
+    return _places(np.triu_indices(n, k, m))
+
+
+def diag_indices(n: int, ndim: int = 2) -> tuple[Array, ...]:
+    """The places on the main diagonal of an array with `ndim` axes of size n."""
+    return _places(np.diag_indices(n, ndim))
+
+
+def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
+    """For places in the flat array, those in an array of `shape`."""
+    place, out = arr(indices), []
+    for n in static_shape(shape, "unravel_index")[::-1]:
+        out.append(place % n)
+        place = place // n
+    return tuple(out[::-1])
+
+
+def ravel_multi_index(multi_index: Any, dims: Any) -> Any:
+    """For places in an array of shape `dims`, those in the flat array."""
+    out: Any = 0
+    for index, n in zip(multi_index, static_shape(dims, "ravel_multi_index")):
+        out = out * n + arr(index)
+    return out

@@ -1,0 +1,84 @@
+"""The methods of arrays and tracers, and NumPy's functions on them; `install` gives them."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ..primitives.core import Value
+from ..primitives.operators import NUMPY
+from . import creation, indexing, products, reductions, selecting, shaping, sorting, ufuncs
+from .updates import At
+
+
+def _flatten(self: Any, order: str = "C") -> Any:
+    """All elements in one axis."""
+    return shaping.ravel(self, order)
+
+
+def _reshape(self: Any, *shape: Any, order: str = "C") -> Any:
+    """The elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
+    return shaping.reshape(self, shape[0] if len(shape) == 1 else shape, order)
+
+
+def _transpose(self: Any, *axes: Any) -> Any:
+    """Axes in another order, reversed by default: `x.transpose(1, 0)` or `x.transpose((1, 0))`."""
+    order: Any = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
+    return shaping.transpose(self, order or None)
+
+
+def _clip(self: Any, min: Any = None, max: Any = None) -> Any:
+    """Kept within `min` and `max`."""
+    return ufuncs.clip(self, min, max)
+
+
+def _astype(self: Any, dtype: Any, copy: bool = True) -> Any:
+    """Converted to `dtype`."""
+    return creation.astype(self, dtype)
+
+
+def _copy(self: Any) -> Any:
+    """A copy."""
+    return creation.array(self)
+
+
+def _view_of_module(self: Any, api_version: str | None = None) -> ModuleType:
+    """The module with the functions of the array API standard."""
+    return _namespace
+
+
+_namespace: Any = None
+
+METHODS = {
+    "all": reductions.all, "any": reductions.any, "argmax": reductions.argmax,
+    "argmin": reductions.argmin, "argsort": sorting.argsort, "astype": _astype, "clip": _clip,
+    "conj": ufuncs.conj, "conjugate": ufuncs.conj, "copy": _copy, "cumprod": reductions.cumprod,
+    "cumsum": reductions.cumsum, "diagonal": products.diagonal, "dot": products.dot,
+    "flatten": _flatten, "max": reductions.max, "mean": reductions.mean, "min": reductions.min,
+    "nonzero": sorting.nonzero, "prod": reductions.prod, "ptp": reductions.ptp,
+    "ravel": shaping.ravel, "repeat": selecting.repeat, "reshape": _reshape,
+    "round": ufuncs.round, "searchsorted": sorting.searchsorted, "sort": sorting.sort,
+    "squeeze": shaping.squeeze, "std": reductions.std, "sum": reductions.sum,
+    "swapaxes": shaping.swapaxes, "take": selecting.take, "trace": products.trace,
+    "transpose": _transpose, "var": reductions.var, "__getitem__": indexing.getitem,
+    "__setitem__": indexing.setitem, "__array_namespace__": _view_of_module,
+}
+PROPERTIES = {"T": shaping.transpose, "mT": shaping.matrix_transpose, "real": ufuncs.real,
+              "imag": ufuncs.imag, "at": At}
+
+
+def install(namespace: ModuleType) -> None:
+    """Give values their methods, and NumPy's functions of the same names ours."""
+    global _namespace
+    _namespace = namespace
+    for name, method in METHODS.items():
+        setattr(Value, name, method)
+    for name, getter in PROPERTIES.items():
+        setattr(Value, name, property(getter, doc=getter.__doc__))
+    for theirs, ours in ((np, namespace), (np.linalg, namespace.linalg)):
+        for name in ours.__all__:
+            function = getattr(theirs, name, None)
+            if callable(function) and not isinstance(function, type):
+                NUMPY[function] = getattr(ours, name)

@@ -1,0 +1,260 @@
+"""Parts and repetitions along axes: take, repeat, roll, pad, insert, choose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..primitives import slicing as s
+from ..primitives.array import Array
+from ..primitives.core import describe, with_user_line
+from ..primitives.indexing import in_bounds
+from ..primitives.operators import broadcast_shapes, broadcast_to
+from ..primitives.sort import take_along_axis as take_places
+from ..primitives.structural import convert_element_type, expand_dims, reshape
+from . import indexing
+from .common import arr, axis_of, no_such, static_int
+from .creation import asarray, full
+from .reductions import cumsum
+from .shaping import concatenate, stack
+from .sorting import searchsorted
+from .ufuncs import where
+
+
+def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str | None = None,
+         unique_indices: bool = False, indices_are_sorted: bool = False,
+         fill_value: Any = None) -> Any:
+    """The parts of `a` at `indices` along an axis (of the flat array without one).
+
+    Out of bounds: an IndexError if the indices are known, else clamped; or by `mode` ('clip',
+    'fill' with `fill_value`, 'wrap').
+
+    Examples:
+        >>> import diffeo as dx
+        >>> take(dx.numpy.array([1.0, 2.0, 3.0]), dx.numpy.array([2, 0]))
+        Array([3., 1.])
+    """
+    a = arr(a)
+    if axis is None:
+        a, axis = reshape(a, (a.size,)), 0
+    axis = axis_of(axis, a.ndim, "take")
+    indices = asarray(indices)
+    return indexing.take(a, indices, axis, None if mode == "raise" else mode, fill_value)
+
+
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1, mode: str | None = None,
+                    fill_value: Any = None) -> Any:
+    """For each line along `axis` the elements at its own `indices`; the other axes broadcast."""
+    x, indices = asarray(arr), asarray(indices)
+    if axis is None:
+        x, axis = reshape(x, (x.size,)), 0
+    axis = axis_of(axis, x.ndim, "take_along_axis")
+    if indices.ndim != x.ndim or indices.dtype.kind not in "iu":
+        raise with_user_line(TypeError(
+            f"take_along_axis: needs integer indices with the {x.ndim} axes of shape {x.shape}, got"
+            f" {describe(indices)}"))
+    n = x.shape[axis]
+    known = indexing.known(indices)
+    if known is not None and mode is None and known.size and not (
+            -n <= known.min() and known.max() < n):
+        raise with_user_line(IndexError(
+            f"take_along_axis: an index in [{known.min()}, {known.max()}] is out of bounds for axis"
+            f" {axis} of shape {x.shape}"))
+    rest = [[1 if i == axis else m for i, m in enumerate(v.shape)] for v in (x, indices)]
+    shape = list(broadcast_shapes(*map(tuple, rest)))
+    x, indices = (broadcast_to(v, tuple([v.shape[axis] if i == axis else m
+                                         for i, m in enumerate(shape)])) for v in (x, indices))
+    indices = convert_element_type(indices, np.int64)
+    indices = where(indices < 0, indices + n, indices)
+    out = take_places(x, indices, axis)
+    if mode in ("fill", "drop"):
+        inside = in_bounds(expand_dims(indices, (indices.ndim,)), [n - 1])
+        value = indexing.default_fill(x.dtype) if fill_value is None else fill_value
+        out = where(inside, out, value)
+    return out
+
+
+def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
+    """The parts of `a` along an axis where the concrete `condition` is true."""
+    a = arr(a)
+    if axis is None:
+        a, axis = reshape(a, (a.size,)), 0
+    axis = axis_of(axis, a.ndim, "compress")
+    mask = asarray(condition).astype(bool)
+    places = np.flatnonzero(np.asarray(mask))
+    return indexing.getitem(a, (slice(None),) * axis + (places,))
+
+
+def extract(condition: Any, arr: Any) -> Any:
+    """The elements of `arr` where the concrete `condition` is true."""
+    return compress(asarray(condition).ravel(), asarray(arr).ravel())
+
+
+def choose(a: Any, choices: Any, mode: str = "clip") -> Any:
+    """For each place the element of `choices[a]`, all broadcast."""
+    parts = [asarray(c) for c in choices]
+    shape = broadcast_shapes(arr(a).shape, *[p.shape for p in parts])
+    table = stack([broadcast_to(p, shape) for p in parts])
+    place = convert_element_type(broadcast_to(arr(a), shape), np.int64)
+    return take_along_axis(table, expand_dims(place, (0,)), 0, mode=mode)[0]
+
+
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """For each place the choice of the first condition that holds, else `default`."""
+    if len(condlist) != len(choicelist):
+        raise with_user_line(ValueError(
+            f"select: {len(condlist)} conditions do not go with {len(choicelist)} choices"))
+    out = default
+    for condition, choice in list(zip(condlist, choicelist))[::-1]:
+        out = where(condition, choice, out)
+    return out
+
+
+def repeat(a: Any, repeats: Any, axis: int | None = None, *,
+           total_repeat_length: int | None = None) -> Any:
+    """Each part along an axis (of the flat array without one) repeated.
+
+    `repeats` is a number, or an array of them, one for each part; if it is traced,
+    `total_repeat_length` says how long the result is.
+    """
+    a = arr(a)
+    if axis is None:
+        a, axis = reshape(a, (a.size,)), 0
+    axis = axis_of(axis, a.ndim, "repeat")
+    n = a.shape[axis]
+    counts = indexing.known(asarray(repeats))
+    if counts is not None and total_repeat_length is None:
+        if counts.size == 1:
+            times = int(counts.reshape(()))
+            out = broadcast_to(expand_dims(a, (axis + 1,)),
+                               (*a.shape[:axis + 1], times, *a.shape[axis + 1:]))
+            return reshape(out, (*a.shape[:axis], n * times, *a.shape[axis + 1:]))
+        if counts.shape != (n,):
+            raise with_user_line(ValueError(
+                f"repeat: {counts.shape} repeats do not fit axis {axis} of shape {a.shape}"))
+        return indexing.getitem(a, (slice(None),) * axis + (np.repeat(np.arange(n), counts),))
+    length = static_int(total_repeat_length if total_repeat_length is not None else repeats,
+                        "repeat", "total_repeat_length (needed as the repeats are traced)")
+    ends = cumsum(broadcast_to(asarray(repeats), (n,)))
+    places = searchsorted(ends, Array(np.arange(length)), "right")
+    return indexing.read_with_mode(a, (slice(None),) * axis + (places,), "clip")
+
+
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    """The elements shifted along axes, those that leave at one end entering at the other."""
+    a = arr(a)
+    if axis is None:
+        return reshape(roll(reshape(a, (a.size,)), shift, 0), a.shape)
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    shifts = list(shift) if isinstance(shift, (tuple, list)) or getattr(shift, "ndim", 0) else [
+        shift]
+    shifts = shifts * len(axes) if len(shifts) == 1 else shifts
+    axes = list(axes) * len(shifts) if len(axes) == 1 else axes
+    for by, at in zip(shifts, axes):
+        at = axis_of(at, a.ndim, "roll")
+        n = a.shape[at]
+        if indexing.known(asarray(by)) is None:
+            a = take(a, (Array(np.arange(n)) - by) % n, at)
+        elif n and (k := static_int(by, "roll", "the shift") % n):
+            a = s.concatenate([s.slice_in_dim(a, n - k, n, 1, at),
+                               s.slice_in_dim(a, 0, n - k, 1, at)], at)
+    return a
+
+
+def shifted(x: Any, by: int, value: Any) -> Any:
+    """Moved along axis 0 by `by` places, `value` coming in."""
+    low = [by, *[0] * (x.ndim - 1)]
+    return s.pad(x, low, [-n for n in low], value=value)
+
+
+# ----------------------------------------------------------------------------------------------
+
+_BY_PLACE = ("edge", "reflect", "symmetric", "wrap")
+
+
+def _pad_pairs(pad_width: Any, ndim: int, name: str) -> list[list[Any]]:
+    if isinstance(pad_width, dict):
+        pairs: list[Any] = [(0, 0)] * ndim
+        for axis, width in pad_width.items():
+            pairs[axis_of(axis, ndim, name)] = width if isinstance(width, tuple) else (width,) * 2
+        return [list(p) for p in pairs]
+    try:
+        return np.broadcast_to(np.asarray(pad_width), (ndim, 2)).tolist()
+    except ValueError:
+        raise with_user_line(ValueError(
+            f"pad: {pad_width!r} does not give a (before, after) pair for {ndim} axes")) from None
+
+
+def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0,
+        reflect_type: str = "even") -> Any:
+    """`array` with elements added at the ends of its axes.
+
+    Args:
+        array: What to pad.
+        pad_width: A number, (before, after) for all axes, or one such pair for each axis.
+        mode: 'constant', 'edge', 'reflect', 'symmetric', 'wrap' or 'empty' (zeros).
+        constant_values: For 'constant': a number, or numbers in the form of `pad_width`.
+        reflect_type: 'even' only.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> pad(dx.numpy.array([1, 2, 3]), (1, 2)), pad(dx.numpy.array([1, 2, 3]), 2, "reflect")
+        (Array([0, 1, 2, 3, 0, 0]), Array([3, 2, 1, 2, 3, 2, 1]))
+    """
+    x = asarray(array)
+    widths = [[static_int(n, "pad", "a width") for n in p] for p in _pad_pairs(
+        pad_width, x.ndim, "pad")]
+    if any([n < 0 for p in widths for n in p]):
+        raise with_user_line(ValueError(f"pad: widths must not be negative, got {pad_width}"))
+    if mode in _BY_PLACE and reflect_type == "even":
+        for axis, (low, high) in enumerate(widths):
+            if low or high:
+                places = np.pad(np.arange(x.shape[axis]), (low, high), mode)  # type: ignore
+                x = indexing.getitem(x, (slice(None),) * axis + (places,))
+        return x
+    if mode not in ("constant", "empty"):
+        raise no_such("pad", "mode", mode, ("constant", "empty", *_BY_PLACE))
+    if type(constant_values) in (int, float, bool) and x.dtype.kind in "fiu":
+        value = np.asarray(constant_values).astype(x.dtype).item()
+        return s.pad(x, [p[0] for p in widths], [p[1] for p in widths], value=value)
+    values = broadcast_to(convert_element_type(asarray(constant_values), x.dtype), (x.ndim, 2))
+    for axis, pair in enumerate(widths):
+        shapes = [(*x.shape[:axis], n, *x.shape[axis + 1:]) for n in pair]
+        ends = [full(shape, values[axis, k]) for k, shape in enumerate(shapes)]
+        x = concatenate([ends[0], x, ends[1]], axis)
+    return x
+
+
+def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
+    """`arr` without the parts at the known places `obj` along an axis."""
+    x = asarray(arr)
+    if axis is None:
+        x, axis = reshape(x, (x.size,)), 0
+    axis = axis_of(axis, x.ndim, "delete")
+    obj = obj if isinstance(obj, slice) else np.asarray(asarray(obj))
+    kept = np.delete(np.arange(x.shape[axis]), obj)
+    return indexing.getitem(x, (slice(None),) * axis + (kept,))
+
+
+def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+    """`arr` with `values` inserted before the known places `obj` along an axis."""
+    x, values = asarray(arr), asarray(values)
+    if axis is None:
+        x, axis = reshape(x, (x.size,)), 0
+    axis = axis_of(axis, x.ndim, "insert")
+    places = obj if isinstance(obj, slice) else np.asarray(asarray(obj))
+    # NumPy itself says where which number goes: insert negative ones into the old places.
+    numbers = -1 - np.arange(values.size).reshape(values.shape)
+    board = np.insert(np.arange(x.size).reshape(x.shape), places, numbers, axis)
+    both = s.concatenate([reshape(x, (x.size,)), reshape(
+        convert_element_type(values, x.dtype), (values.size,))])
+    return indexing.getitem(both, np.where(board < 0, x.size - 1 - board, board))
+
+
+def resize(a: Any, new_shape: Any) -> Any:
+    """The elements, repeated from the front as often as needed, in a new shape."""
+    a = arr(a)
+    shape = new_shape if isinstance(new_shape, (tuple, list)) else (new_shape,)
+    sizes = tuple([static_int(n, "resize", "each size") for n in shape])
+    return reshape(take(a, np.arange(int(np.prod(sizes))) % max(a.size, 1)), sizes)

@@ -1,0 +1,185 @@
+"""The house: which floor may import which, what stands where, and how long things may be."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import diffeo as dx
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "diffeo"
+FLOORS = {"primitives": 1, "lowering": 2, "transforms": 3}
+FACE = 4
+
+#: The rooms of transforms/ that may speak to the machine.
+TO_THE_MACHINE = {"evaluation", "jit", "stages", "tree", "tree_difference", "tree_registration"}
+#: Where jax may be imported: the converters, for users who have it.
+TO_JAX = ("diffeo.interop",)
+#: Where jaxlib may be imported.
+TO_JAXLIB = ("diffeo.lowering",)
+#: Heavy or optional packages that a function may import when it is called, with a comment that
+#: says why; and the standard library's modules for error paths.
+LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "opt_einsum"}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+TEXTS = [*FILES, *sorted((ROOT / "tests").glob("*.py"))]
+
+
+def name_of(file: Path) -> str:
+    """`diffeo.primitives.core` for its file; a package for its `__init__`."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(f): f for f in FILES}
+
+
+@cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+def imported(module: str, node: ast.AST) -> list[str]:
+    """The full names of what an import statement of a module imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    base = node.module or ""
+    if node.level:
+        is_package = MODULES[module].name == "__init__.py"
+        parts = module.split(".")
+        above = parts[: len(parts) - node.level + is_package]
+        base = ".".join([*above, *([base] if base else [])])
+    submodules = [f"{base}.{a.name}" for a in node.names if f"{base}.{a.name}" in MODULES]
+    others = [a for a in node.names if f"{base}.{a.name}" not in MODULES]
+    return submodules + ([base] if others else [])
+
+
+def imports_of(module: str) -> list[str]:
+    """What a module imports anywhere, except for type checkers only."""
+    tree = parsed(MODULES[module])
+    skipped = [n for n in ast.walk(tree) if isinstance(n, ast.If) and for_types(n)]
+    inside = {id(n) for block in skipped for child in block.body for n in ast.walk(child)}
+    return [name for n in ast.walk(tree) if id(n) not in inside for name in imported(module, n)]
+
+
+def for_types(node: ast.If) -> bool:
+    return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def floor_of(module: str) -> int:
+    parts = module.split(".")
+    return FLOORS.get(parts[1], FACE) if len(parts) > 1 else FACE
+
+
+def top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_imports_go_down(module: str):
+    for name in imports_of(module):
+        if top(name) == "diffeo":
+            assert floor_of(name) <= floor_of(module), f"{module} imports {name}, a floor above"
+            to_machine = floor_of(module) == 3 and floor_of(name) == 2
+            allowed = module.rpartition(".")[2] in TO_THE_MACHINE
+            assert allowed or not to_machine, f"{module} imports {name}: only jit may"
+        elif top(name) == "jaxlib":
+            assert module.startswith(TO_JAXLIB), f"{module} imports jaxlib"
+        elif top(name) == "jax":
+            assert module.startswith(TO_JAX), f"{module} imports jax"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_imports_stand_at_the_top(module: str):
+    text = MODULES[module].read_text().splitlines()
+    for node in ast.walk(parsed(MODULES[module])):
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        for inner in ast.walk(node):
+            for name in imported(module, inner):
+                line = inner.lineno  # type: ignore[attr-defined]
+                where = f"{MODULES[module].name}:{line}"
+                assert top(name) in LATE, f"{where}: import {name} inside a function"
+                near = text[max(0, line - 4) : line]
+                assert any(["#" in t for t in near]), f"{where}: say why {name} is imported late"
+
+
+def test_no_circles():
+    edges = {m: [n for n in imports_of(m) if n in MODULES and n != m] for m in MODULES}
+    try:
+        tuple(TopologicalSorter(edges).static_order())
+    except CycleError as error:
+        pytest.fail("imports in a circle: " + " <- ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("file", TEXTS, ids=lambda f: str(f.relative_to(ROOT)))
+def test_sizes(file: Path):
+    lines = file.read_text().splitlines()
+    assert len(lines) <= 500, f"{len(lines)} lines: make two rooms of it"
+    long = [f"{file.name}:{i}: {len(t)} columns" for i, t in enumerate(lines, 1) if len(t) > 100]
+    assert not long, "\n".join(long)
+    for node in ast.walk(parsed(file)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            length = node.end_lineno - node.lineno + 1 - documentation(node)
+            assert length <= 60, f"{file.name}:{node.lineno}: {node.name} has {length} lines"
+
+
+def documentation(node: ast.AST) -> int:
+    """The lines of a function's docstring, which do not count."""
+    first = node.body[0]  # type: ignore[attr-defined]
+    has = ast.get_docstring(node) is not None  # type: ignore[arg-type]
+    return first.end_lineno - first.lineno + 1 if has else 0
+
+
+@pytest.mark.parametrize("link", ["primitives", "lowering", "transforms"])
+def test_links_refuse_to_be_imported(link: str):
+    """A second copy of every class would be worse than an error."""
+    run = [sys.executable, "-c", f"import {link}"]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode
+    assert f"import diffeo.{link}" in done.stderr.splitlines()[-1]
+
+
+def test_links_show_the_three_parts():
+    for link in FLOORS:
+        assert (ROOT / link).resolve() == PACKAGE / link
+
+
+# --------------------------------------------------------------------------------------------------
+# Documentation of public names
+
+
+def namespaces() -> Iterator[tuple[str, object]]:
+    """`dx`, and the public modules under it that are the face (not the three inner floors)."""
+    yield "diffeo", dx
+    for info in pkgutil.iter_modules(dx.__path__):
+        if info.name not in FLOORS and not info.name.startswith("_"):
+            yield f"diffeo.{info.name}", importlib.import_module(f"diffeo.{info.name}")
+
+
+NAMESPACES = dict(namespaces())
+
+
+@pytest.mark.parametrize("name", sorted(NAMESPACES))
+def test_public_names_are_documented(name: str):
+    space = NAMESPACES[name]
+    assert space.__doc__, f"{name} has no docstring"
+    for public in getattr(space, "__all__", [n for n in dir(space) if not n.startswith("_")]):
+        member = getattr(space, public)
+        if not getattr(member, "__module__", "diffeo").startswith("diffeo"):
+            continue
+        if inspect.isroutine(member) or inspect.isclass(member) or inspect.ismodule(member):
+            assert (member.__doc__ or "").strip(), f"{name}.{public} has no docstring"
