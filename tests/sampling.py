@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+import diffeo  # noqa: F401  (so that every module with primitives is there)
 from diffeo.primitives import Primitive, elementwise, families, stage, structural
 from diffeo.primitives.control_flow import Call
 from diffeo.primitives.types import SCALARS, ShapedArray, is_inexact
@@ -79,9 +80,8 @@ def sample(
 def _has_derivative(primitive: Primitive) -> bool:
     """False for primitives that are constant almost everywhere, by what they say of themselves."""
     if isinstance(primitive, elementwise.Elementwise):
-        if type(primitive) is elementwise.Elementwise:
-            return bool(primitive.derivatives)
-        return primitive is not elementwise.stop_gradient_p
+        own = type(primitive).jvp is not elementwise.Elementwise.jvp
+        return primitive is not elementwise.stop_gradient_p and bool(own or primitive.derivatives)
     if isinstance(primitive, structural.ConvertElementType):
         return is_inexact(primitive.dtype)
     return not isinstance(primitive, families.Discrete)

@@ -82,10 +82,10 @@ def scalar_text(value: Any, dtype: np.dtype) -> str:
 class Operand:
     """A value of the program that is being written: its name and type."""
 
-    __slots__ = ("aval", "name")
+    __slots__ = ("aval", "name", "type")
 
     def __init__(self, name: str, aval: ShapedArray):
-        self.name, self.aval = name, aval
+        self.name, self.aval, self.type = name, aval, tensor_type(aval)
 
     def __repr__(self) -> str:
         return f"{self.name}:{self.aval}"
@@ -118,7 +118,25 @@ class Builder:
 
         Python scalars among the operands become constants of the type of the other operands.
         """
-        return self.emit(name, operands, [self.outs[0] if out is None else out], attributes)[0]
+        for v in operands:
+            if type(v) is not Operand:
+                operands = self.operands(operands)
+                break
+        result = Operand(self.fresh(), self.outs[0] if out is None else out)
+        if len(operands) == 2:  # written out for speed: most operations have one or two operands
+            a, b = operands
+            names, types = f"{a.name}, {b.name}", f"{a.type}, {b.type}"
+        elif len(operands) == 1:
+            names, types = operands[0].name, operands[0].type
+        else:
+            names = ", ".join([v.name for v in operands])
+            types = ", ".join([v.type for v in operands])
+        attrs = ", ".join([f"{k} = {v}" for k, v in attributes.items()]) if attributes else ""
+        if attrs:
+            attrs = f" <{{{attrs}}}>"
+        full = name if "." in name else "stablehlo." + name
+        self.lines.append(f'{result.name} = "{full}"({names}){attrs} : ({types}) -> {result.type}')
+        return result
 
     def emit(
         self,
@@ -128,25 +146,21 @@ class Builder:
         attributes: dict[str, str],
         region: str = "",
     ) -> list[Operand]:
-        """Emit an operation in generic form; the results."""
-        operands = self.operands(operands)
+        """Emit an operation with a region, or with several results, in generic form."""
         results = [Operand(self.fresh(), aval) for aval in outs]
-        attrs = ", ".join([f"{k} = {v}" for k, v in attributes.items()])
-        types = [tensor_type(a) for a in outs]
-        full = name if "." in name else "stablehlo." + name
+        listed = ", ".join([f"{k} = {v}" for k, v in attributes.items()])
+        attrs = f" <{{{listed}}}>" if listed else ""
+        types = [r.type for r in results]
         self.lines.append(
             f"{', '.join([r.name for r in results])} = "
-            f'"{full}"({", ".join([v.name for v in operands])})'
-            f"{f' <{{{attrs}}}>' if attrs else ''}{region} : "
-            f"({', '.join([tensor_type(v.aval) for v in operands])})"
+            f'"stablehlo.{name}"({", ".join([v.name for v in operands])}){attrs}{region} : '
+            f"({', '.join([v.type for v in operands])})"
             f" -> {types[0] if len(types) == 1 else '(' + ', '.join(types) + ')'}"
         )
         return results
 
     def operands(self, values: Sequence[Any]) -> list[Operand]:
         """Values with Python scalars replaced by constants of the others' type."""
-        if all([type(v) is Operand for v in values]):
-            return list(values)
         like = next(v.aval for v in reversed(values) if type(v) is Operand)
         return [v if type(v) is Operand else self.constant(v, like) for v in values]
 
@@ -171,7 +185,8 @@ class Builder:
         """Elementwise comparison: direction EQ, NE, LT, LE, GT or GE; `total` orders nan and
         signed zeros as well.
         """
-        x, y = self.operands((x, y))
+        if type(x) is not Operand or type(y) is not Operand:
+            x, y = self.operands((x, y))
         kind = x.aval.dtype.kind
         compare_type = "FLOAT" if kind in "fcV" else "SIGNED" if kind == "i" else "UNSIGNED"
         compare_type = "TOTALORDER" if total and compare_type == "FLOAT" else compare_type
@@ -192,10 +207,10 @@ class Builder:
         splats, self.splats = self.splats, {}
         arguments = [Operand(self.fresh(), a) for a in avals]
         results = body(*arguments)
-        listed = ", ".join([f"{a.name}: {tensor_type(a.aval)}" for a in arguments])
+        listed = ", ".join([f"{a.name}: {a.type}" for a in arguments])
         self.lines.append(
             f'"stablehlo.return"({", ".join([r.name for r in results])}) : '
-            f"({', '.join([tensor_type(r.aval) for r in results])}) -> ()"
+            f"({', '.join([r.type for r in results])}) -> ()"
         )
         text = f" ({{\n^bb0({listed}):\n" + "\n".join(self.lines) + "\n})"
         self.lines, self.splats = outer, splats
@@ -398,7 +413,7 @@ class Builder:
         self.lines.append(
             f"{', '.join([r.name for r in results])} = "
             f'"func.call"({", ".join([v.name for v in operands])})'
-            f" <{{callee = @{name}}}> : ({', '.join([tensor_type(v.aval) for v in operands])}) "
+            f" <{{callee = @{name}}}> : ({', '.join([v.type for v in operands])}) "
             f"-> ({types})"
         )
         return results
@@ -409,8 +424,8 @@ class Builder:
         self.lines, self.splats = [], {}
         operands = [Operand(f"%arg{i}", v.aval) for i, v in enumerate(jaxpr.in_vars)]
         results = self.program(jaxpr, operands)
-        arguments = ", ".join([f"{v.name}: {tensor_type(v.aval)}" for v in operands])
-        types = ", ".join([tensor_type(v.aval) for v in results])
+        arguments = ", ".join([f"{v.name}: {v.type}" for v in operands])
+        types = ", ".join([v.type for v in results])
         names = ", ".join([v.name for v in results])
         self.lines.append(f"func.return {names} : {types}" if results else "func.return")
         body = "\n".join(["  " + line for line in self.lines])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import opt_einsum
+from opt_einsum.parser import parse_einsum_input
 
 from ..primitives.array import Array, as_value
 from ..primitives.core import Value, state, with_user_line
@@ -33,11 +34,10 @@ def _pair(a: Any, b: Any, dtype: Any = None) -> tuple[Any, Any]:
 
 
 def _contract(a: Any, b: Any, contract: Any, batch: Any = ((), ())) -> Any:
-    """dot_general, of booleans through integers; narrow floats are summed in float32."""
-    dtype = a.aval.dtype
-    if dtype.kind == "b":
-        out = dot_general(*[convert_element_type(v, np.int32) for v in (a, b)], contract, batch)
-        return convert_element_type(out, np.bool_)
+    """dot_general; of booleans through integers."""
+    if a.aval.dtype.kind == "b":
+        a, b = (convert_element_type(v, np.int32) for v in (a, b))
+        return convert_element_type(dot_general(a, b, contract, batch), np.bool_)
     return dot_general(a, b, contract, batch)
 
 
@@ -233,7 +233,7 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: Any = "auto", precision
     if preferred_element_type is not None:
         arrays = [convert_element_type(x, dtype_of(preferred_element_type)) for x in arrays]
     try:
-        inputs, output, _ = opt_einsum.parser.parse_einsum_input(
+        inputs, output, _ = parse_einsum_input(
             (subscripts, *[x.shape for x in arrays]), shapes=True)
         path = [tuple(range(len(arrays)))] if len(arrays) < 3 else opt_einsum.contract_path(
             inputs + "->" + output, *[x.shape for x in arrays], shapes=True, optimize=optimize)[0]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import MISSING
 from typing import Any
 
-from .core import Primitive, source_line, state, typeof
+from .core import Primitive, short_filename, source_line, state, typeof
 from .types import SCALARS, ShapedArray, short_dtype
 
 
@@ -280,7 +280,7 @@ class _Names(dict):
 
 def _where(source: Any) -> str:
     filename, line, _ = source_line(source)
-    return f"{os.path.basename(filename)}:{line}" if line else ""
+    return f"{short_filename(filename)}:{line}" if line else ""
 
 
 def _binder(var: Var, names: _Names) -> str:

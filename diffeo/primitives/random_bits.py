@@ -88,6 +88,12 @@ class Threefry2x32(Discrete):
         with np.errstate(over="ignore"):  # the sums are modulo 2**32
             return list(_rounds(*xs, lambda x, n: (x << np.uint32(n)) | (x >> np.uint32(32 - n))))
 
+    def lower(self, ctx: Any, *xs: Any) -> Any:
+        # The barrier keeps the compiler from repeating the rounds in each of their uses, which
+        # for keys made from keys takes it seconds.
+        words = ctx.inline(self.decompose, *xs)
+        return ctx.emit("optimization_barrier", words, [w.aval for w in words], {})
+
     def decompose(self, *xs: Any) -> Any:
         return list(
             _rounds(

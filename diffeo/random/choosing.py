@@ -151,7 +151,9 @@ def _weighted(key: Any, n: int, shape: tuple[int, ...], replace: bool, p: Any, m
         total = broadcast_to(index_in_dim(running, n - 1), shape)
         return _search(running, total * (1 - uniform(key, shape, p.dtype)))
     # The Gumbel trick: the largest of log(p) + Gumbel noise are a sample without replacement.
-    scores = gumbel(key, (n,), p.dtype, mode) + e.log.bind(p)
+    some = p > 0
+    weights = e.select(some, e.log.bind(e.select(some, p, 1.0)), -math.inf)
+    scores = gumbel(key, (n,), p.dtype, mode) + weights
     return reshape(_largest(scores, math.prod(shape)), shape)
 
 

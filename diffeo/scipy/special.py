@@ -72,12 +72,18 @@ def _slope(x: Any, y: Any, shift: float) -> Any:
     return x / e.select((x == 0) & (y == 0), 1.0, y)
 
 
+class _OfArrays(e.Elementwise):
+    """An elementwise function whose rules want arrays, not Python scalars."""
+
+    takes_scalars = False
+
+
 # Primitives, since no formula in others has their derivatives where x and log's argument are 0.
-_xlogy = e.Elementwise(
+_xlogy = _OfArrays(
     "xlogy", _host_product_with(np.log, 0.0),
     lambda ctx, x, y: ctx.inline(_product_with(e.log, 0.0), x, y),
     lambda x, y: e.log.bind(y), lambda x, y: _slope(x, y, 0.0), singular=True)
-_xlog1py = e.Elementwise(
+_xlog1py = _OfArrays(
     "xlog1py", _host_product_with(np.log1p, -1.0),
     lambda ctx, x, y: ctx.inline(_product_with(e.log1p, -1.0), x, y),
     lambda x, y: e.log1p.bind(y), lambda x, y: _slope(x, y, 1.0), singular=True)

@@ -31,14 +31,17 @@ from . import tree
 class Boxed(Tracer):
     """A tracer that carries an interpreter's value."""
 
-    __slots__ = ("value",)
+    __slots__ = ("_aval", "value")
 
     def __init__(self, trace: Interpreter, value: Any):
-        self.owner, self.value = trace, value
+        self.owner, self.value, self._aval = trace, value, None
 
     @property
     def aval(self) -> ShapedArray:  # type: ignore[override]
-        return self.owner.aval(self.value)  # type: ignore[attr-defined]
+        aval = self._aval
+        if aval is None:
+            aval = self._aval = self.owner.aval(self.value)  # type: ignore[attr-defined]
+        return aval
 
     def concrete(self) -> Any:
         primal = self.owner.concrete(self.value)  # type: ignore[attr-defined]

@@ -5,12 +5,11 @@ inputs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from ..primitives.core import ZERO, LinearInput, state
 from ..primitives.elementwise import add
-from ..primitives.jaxpr import Eqn, Jaxpr, Var
+from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var
 from ..primitives.staging import stage
 
 
@@ -47,7 +46,7 @@ def pull_back(
     inputs: Sequence[Var],
     outs: Sequence[Any],
     cts: Sequence[Any],
-    values: Mapping[Var, Any] = MappingProxyType({}),
+    values: Mapping[Var, Any] | None = None,
 ) -> list[Any]:
     """Cotangents of `inputs` from those of `outs`: every variable is linear but those in
     `values`.
@@ -60,10 +59,17 @@ def pull_back(
     try:
         for eqn in reversed(eqns):
             primitive: Any = eqn.primitive
-            args = [
-                v.value if type(v) is not Var else values[v] if v in values else LinearInput(v.aval)
-                for v in eqn.inputs
-            ]
+            if values:
+                args = [
+                    v.value
+                    if type(v) is Literal
+                    else values[v]
+                    if v in values
+                    else LinearInput(v.aval)
+                    for v in eqn.inputs
+                ]
+            else:
+                args = [v.value if type(v) is Literal else LinearInput(v.aval) for v in eqn.inputs]
             if primitive.multiple_results:
                 out_cts = [found.pop(v, ZERO) for v in eqn.outs]
                 if all([ct is ZERO for ct in out_cts]):
