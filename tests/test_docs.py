@@ -1,7 +1,8 @@
 """The pages of docs/ and the README: their code runs, and prints what they say it prints.
 
 The ```python blocks of a page run in order in one namespace. A ```text block right after one is
-what it prints; a block with `>>>` is a doctest. Line numbers of the page are left out of the comparison.
+what it prints; a block with `>>>` is a doctest. Line numbers of the page are left out of the
+comparison.
 """
 
 import contextlib

@@ -2,54 +2,17 @@
 user's line, and what to do.
 """
 
-import functools
-
 import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.primitives.errors import (
-    ConcretizationTypeError,
-    TracerArrayConversionError,
-    TracerBoolConversionError,
-    TracerIntegerConversionError,
-    UnexpectedTracerError,
-)
 from diffeo.primitives import elementwise as e
 from diffeo.primitives.dot import dot_general
 from diffeo.primitives.structural import reduce_sum, reshape, transpose
+from tests.checks import array, raises
+from tests.checks import nothing_is_left_behind as nothing_is_left_behind
 
 dnp = dx.numpy
-
-
-def array(*shape, dtype=float):
-    return dnp.asarray(np.ones(shape, dtype))
-
-
-class raises:
-    """Expects an error of exactly a type whose message has all fragments, and names a line of this
-    file that contains `line`.
-    """
-
-    def __init__(self, kind, *fragments, line=""):
-        self.kind, self.fragments, self.line = kind, fragments, line
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        assert kind is not None, f"nothing was raised, expected {self.kind.__name__}"
-        if kind is not self.kind:
-            return False
-        message = str(error)
-        for fragment in self.fragments:
-            assert fragment in message, f"{fragment!r} is not in the message:\n{message}"
-        places = [row for row in message.splitlines() if row.startswith("  at ")]
-        assert len(places) == 1, f"the message should name one line of the user:\n{message}"
-        assert places[0].startswith("  at test_errors.py:"), message
-        assert self.line in places[0].split(": ", 1)[1], message
-        assert "StagingTracer" not in message and "Boxed" not in message, message
-        return True
 
 
 # --------------------------------------------------------------------------------------------------
@@ -61,7 +24,9 @@ def test_shapes_that_do_not_broadcast_eagerly():
         array(2) * array(3)
 
 
-@pytest.mark.parametrize("transformation", [dx.jit, dx.grad, lambda f: dx.vmap(f, axis_size=2, in_axes=None)])
+@pytest.mark.parametrize(
+    "transformation", [dx.jit, dx.grad, lambda f: dx.vmap(f, axis_size=2, in_axes=None)]
+)
 def test_shapes_that_do_not_broadcast_inside(transformation):
     def loss(x, y):
         return dnp.sum(x + y)
@@ -149,7 +114,9 @@ def test_grad_of_a_vector():
     def double(x):
         return x * 2
 
-    with raises(TypeError, "double", "scalar", "f64[2]", "dx.jacrev", "sum", line="dx.grad(double)"):
+    with raises(
+        TypeError, "double", "scalar", "f64[2]", "dx.jacrev", "sum", line="dx.grad(double)"
+    ):
         dx.grad(double)(array(2))
 
 
@@ -217,7 +184,9 @@ def test_a_result_that_is_no_array():
         return "text"
 
     for transformation in (dx.grad, dx.vmap, dx.jacfwd, dx.jit, dx.make_jaxpr):
-        with raises(TypeError, "name returned", "str 'text'", "arrays", line="transformation(name)"):
+        with raises(
+            TypeError, "name returned", "str 'text'", "arrays", line="transformation(name)"
+        ):
             transformation(name)(array(1)[0] if transformation is not dx.vmap else array(1))
     for run in (lambda: dx.vjp(name, 1.0), lambda: dx.jvp(name, (1.0,), (1.0,))):
         with raises(TypeError, "name returned", "str 'text'", "arrays"):
@@ -227,7 +196,9 @@ def test_a_result_that_is_no_array():
 
 
 def test_an_argument_that_is_no_array():
-    with raises(TypeError, "grad of <lambda>", "argument 0['k']", "str 'a'", "array", line="dx.grad"):
+    with raises(
+        TypeError, "grad of <lambda>", "argument 0['k']", "str 'a'", "array", line="dx.grad"
+    ):
         dx.grad(lambda t: t["k"])({"k": "a"})
     with raises(TypeError, "vmap of <lambda>", "argument 0", "str 'a'", line="dx.vmap"):
         dx.vmap(lambda x: x)("a")
@@ -286,8 +257,10 @@ def test_cotangents():
 
 def test_transpose_of_a_function_that_is_not_linear():
     with raises(TypeError, "linear_transpose", "square", "not linear", "sin"):
+
         def square(x):
             return dnp.sin(x)
+
         dx.linear_transpose(square, 1.0)(1.0)
     with raises(TypeError, "linear_transpose", "i64[]", line="dx.linear_transpose"):
         dx.linear_transpose(lambda x: x, 1)
@@ -310,8 +283,15 @@ def test_taylor_arguments():
 
 
 def test_vmap_sizes_that_differ():
-    with raises(ValueError, "argument 0 = f64[3,2]", "size 3", "argument 1['b'] = f64[4]", "size 4",
-                "in_axes", line="dx.vmap"):
+    with raises(
+        ValueError,
+        "argument 0 = f64[3,2]",
+        "size 3",
+        "argument 1['b'] = f64[4]",
+        "size 4",
+        "in_axes",
+        line="dx.vmap",
+    ):
         dx.vmap(lambda x, t: x)(array(3, 2), {"b": array(4)})
     with raises(ValueError, "argument 0 = f64[3]", "axis_size=4", line="dx.vmap"):
         dx.vmap(lambda x: x, axis_size=4)(array(3))
@@ -376,255 +356,20 @@ def test_compiled_for_other_arguments():
         compiled({"a": 1.0})
 
 
-@pytest.mark.parametrize("name", "grad value_and_grad jit vmap jacfwd jacrev make_jaxpr".split())
+@pytest.mark.parametrize(
+    "name", ["grad", "value_and_grad", "jit", "vmap", "jacfwd", "jacrev", "make_jaxpr"]
+)
 def test_not_a_function(name):
     transformation = getattr(dx, name)
     with raises(TypeError, name, "function", "int 3", line="transformation(3)"):
         transformation(3)
 
 
-@pytest.mark.parametrize("name", "vjp linearize linear_transpose eval_shape hvp hessian".split())
+@pytest.mark.parametrize(
+    "name", ["vjp", "linearize", "linear_transpose", "eval_shape", "hvp", "hessian"]
+)
 def test_not_a_function_either(name):
     transformation = getattr(dx, name)
     arguments = () if name == "hessian" else ((1.0,), (1.0,)) if name == "hvp" else (1.0,)
     with raises(TypeError, name, "function", "int 3", line="transformation(3"):
         transformation(3, *arguments)
-
-
-# --------------------------------------------------------------------------------------------------
-# Concrete values
-
-
-def sign(x):
-    if x > 0:
-        return 1.0 * x
-    return -x
-
-
-def test_if_under_jit():
-    with raises(TracerBoolConversionError, "`if`", "bool[]", "traced in sign", "dx.numpy.where",
-                "static_argnums", line="if x > 0:"):
-        dx.jit(sign)(1.0)
-    with raises(TracerBoolConversionError, "traced in sign", line="if x > 0:"):
-        dx.make_jaxpr(sign)(1.0)
-    with raises(TracerBoolConversionError, "traced in sign", line="if x > 0:"):
-        dx.jit(dx.grad(sign))(1.0)
-
-
-def test_if_under_vmap():
-    with raises(TracerBoolConversionError, "vmap of sign", "2 rows", "dx.numpy.where",
-                line="if x > 0:"):
-        dx.vmap(sign)(array(2))
-    with raises(TracerBoolConversionError, "vmap of sign", line="if x > 0:"):
-        dx.vmap(dx.grad(sign))(array(2))
-
-
-def test_if_is_fine_where_the_numbers_are_known():
-    assert dx.grad(sign)(-2.0) == -1.0
-    assert dx.grad(dx.grad(sign))(2.0) == 0.0
-    assert dx.jvp(sign, (-2.0,), (1.0,)) == (2.0, -1.0)
-    assert dx.derivatives(sign, -2.0, 2) == [2.0, -1.0, 0.0]
-    one = dnp.ones(())
-    assert dx.grad(lambda x: x if one > 0 else -x)(3.0) == 1.0
-    assert dx.jit(lambda x: x if x.ndim == 0 else -x)(3.0) == 3.0
-
-
-@pytest.mark.parametrize("kind", [float, int, complex])
-def test_python_numbers(kind):
-    def shift(x):
-        return kind(x) + 1
-
-    known = f"{kind.__name__}()"
-    with raises(ConcretizationTypeError, known, "f64[]", "traced in shift", "astype", line="kind(x)"):
-        dx.jit(shift)(1.0)
-    with raises(ConcretizationTypeError, known, "f64[]", "vmap of shift", line="kind(x)"):
-        dx.vmap(shift)(array(2))
-
-
-def test_item():
-    with raises(ConcretizationTypeError, "item()", "f64[]", line="x.item()"):
-        dx.jit(lambda x: x.item())(1.0)
-
-
-def test_python_integers():
-    with raises(TracerIntegerConversionError, "i64[]", "static_argnums", line="range(n)"):
-        dx.jit(lambda n: list(range(n)))(3)
-    with raises(TracerIntegerConversionError, "i64[]", "dx.numpy array", line="[1, 2][n]"):
-        dx.jit(lambda n: [1, 2][n])(1)
-
-
-def test_numpy_arrays():
-    with raises(TracerArrayConversionError, "np.asarray", "f64[2]", "dx.numpy", line="np.asarray(x)"):
-        dx.jit(lambda x: np.asarray(x))(array(2))
-    with raises(TracerArrayConversionError, "f64[]", "vmap", line="np.array(x)"):
-        dx.vmap(lambda x: np.array(x))(array(2))
-
-
-def test_writing_into_a_numpy_array():
-    def fill(x):
-        out = np.zeros(3)
-        out[0] = x
-        return out
-
-    def add(x):
-        out = np.zeros(3)
-        out += x
-        return out
-
-    with pytest.raises(ValueError, match="setting an array element") as caught:  # NumPy's own
-        dx.jit(fill)(1.0)
-    with raises(ConcretizationTypeError, "f64[]", "traced in fill", ".at[", line="out[0] = x"):
-        raise caught.value.__cause__
-    with raises(TypeError, "np.add", "in-place", line="out += x"):
-        dx.jit(add)(array(3))
-
-
-def test_writing_into_an_array():
-    def assign(x):
-        x[0] = 1.0
-        return x
-
-    for run in (assign, dx.jit(assign), dx.vmap(assign)):
-        with raises(TypeError, "never change", ".at[", ".set(", line="x[0] = 1.0"):
-            run(array(3, 2))
-
-
-def test_a_numpy_function_that_is_not_there():
-    with raises(TypeError, "np.trim_zeros", "not supported", "traced", "diffeo.numpy", line="np.trim_zeros"):
-        dx.jit(lambda x: np.trim_zeros(x))(array(3))
-    with raises(TypeError, "np.trim_zeros", "traced", line="np.trim_zeros"):
-        dx.grad(lambda x: np.sum(np.trim_zeros(x)))(array(3))
-    with raises(TypeError, "np.spacing", "not supported", "traced", line="np.spacing"):
-        dx.vmap(lambda x: np.spacing(x))(array(3))
-
-
-# --------------------------------------------------------------------------------------------------
-# Leaks
-
-
-class Store:
-    value = None
-
-
-LEAKED = None
-
-
-def leak_to_global(x):
-    global LEAKED
-    LEAKED = x * 2
-    return x
-
-
-def transformations():
-    return {"jit": (dx.jit, 1.0), "grad": (dx.grad, 1.0), "vmap": (dx.vmap, np.ones(2)),
-            "jvp": (lambda f: lambda x: dx.jvp(f, (x,), (x,)), 1.0),
-            "taylor": (lambda f: lambda x: dx.derivatives(f, x, 2), 1.0)}
-
-
-@pytest.mark.parametrize("name", transformations())
-def test_leak_to_a_global(name):
-    transformation, x = transformations()[name]
-    transformation(leak_to_global)(x)
-    with raises(UnexpectedTracerError, "leaked", "f64[]", "leak_to_global",
-                "global variable 'LEAKED' of test_errors", "return them", line="LEAKED + 1"):
-        LEAKED + 1
-
-
-@pytest.mark.parametrize("name", transformations())
-def test_leak_to_an_attribute_and_a_list(name):
-    transformation, x = transformations()[name]
-    store, items = Store(), []
-
-    def leaky(x):
-        store.value = x * 2
-        items.append(x * 3)
-        return x
-
-    transformation(leaky)(x)
-    with raises(UnexpectedTracerError, "leaked", "leaky", "attribute 'value' of a Store",
-                line="store.value + 1"):
-        store.value + 1
-    with raises(UnexpectedTracerError, "leaked", "leaky", "a list of 1 item", line="items[0] + 1"):
-        items[0] + 1
-
-
-@pytest.mark.parametrize("name", transformations())
-def test_leak_into_another_transformation(name):
-    transformation, x = transformations()[name]
-    transformation(leak_to_global)(x)
-    leaked = LEAKED
-    for other, y in transformations().values():
-        with raises(UnexpectedTracerError, "leaked", "leak_to_global", line="y * leaked"):
-            other(lambda y: y * leaked)(y)
-    with raises(UnexpectedTracerError, "leaked", "leak_to_global", line="dx.jit"):
-        dx.jit(lambda y: y)(leaked)
-
-
-@pytest.mark.parametrize("convert", [float, bool, np.asarray])
-def test_leak_that_is_converted(convert):
-    dx.jit(leak_to_global)(1.0)
-    with raises(UnexpectedTracerError, "leaked", "leak_to_global", line="convert(LEAKED)"):
-        convert(LEAKED)
-
-
-def test_leak_from_an_inner_function():
-    def outer(x):
-        dx.jit(leak_to_global)(x)
-        return x + LEAKED
-
-    for run in (dx.jit, dx.grad):
-        with raises(UnexpectedTracerError, "leaked", "leak_to_global", line="x + LEAKED"):
-            run(outer)(1.0)
-
-
-# --------------------------------------------------------------------------------------------------
-# Messages in general
-
-
-def test_names_of_partial_functions_and_objects():
-    class Model:
-        def __call__(self, x):
-            return x
-
-    with raises(TypeError, "grad of Model", "f64[2]", line="dx.grad"):
-        dx.grad(Model())(array(2))
-    with raises(TypeError, "grad of sign", "i64[]", line="dx.grad"):
-        dx.grad(functools.partial(sign))(3)
-
-
-def test_the_line_is_that_of_the_innermost_user_function():
-    def inner(x):
-        return x @ x.T @ dnp.ones(7)
-
-    def outer(x):
-        return dnp.sum(inner(x))
-
-    for run in (dx.jit, dx.grad, lambda f: dx.jit(dx.grad(f))):
-        with raises(ValueError, "(2, 2)", "(7,)", line="x @ x.T @ dnp.ones(7)"):
-            run(outer)(array(2, 3))
-
-
-def test_an_interpreter_without_a_rule():
-    class Nothing(dx.Interpreter):
-        def lift(self, x):
-            return (x,)
-
-        def rule(self, primitive, values):
-            raise self.missing(primitive)
-
-    with raises(NotImplementedError, "Nothing", "'sin'", "rule", line="dnp.sin(x)"):
-        Nothing().run(lambda x: dnp.sin(x), (1.0,))
-
-
-def test_a_primitive_without_a_rule():
-    class Half(dx.Primitive):
-        def impl(self, x):
-            return x / 2
-
-        def abstract_eval(self, x):
-            return x
-
-    half = Half()
-    for run, rule in ((dx.grad, "jvp"), (dx.vmap, "batch"), (dx.jit, "lower")):
-        with raises(NotImplementedError, "'half'", f"Half.{rule}", line="half.bind"):
-            run(lambda x: half.bind(x))(array(2) if rule == "batch" else 1.0)

@@ -81,7 +81,7 @@ def test_read_eagerly(case):
 
 
 @given(_indexed())
-@settings(max_examples=120)
+@settings(max_examples=80)
 def test_read_under_jit_with_static_index(case):
     shape, index = case
     x = _numbers(shape)
@@ -103,7 +103,7 @@ def _split(index):
 
 
 @given(_indexed())
-@settings(max_examples=120)
+@settings(max_examples=80)
 def test_read_under_jit_with_traced_index(case):
     shape, index = case
     x = _numbers(shape)
@@ -120,7 +120,7 @@ def _vjp(f, x, ct):
 
 
 @given(_indexed())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_gradient_of_reading(case):
     shape, index = case
     x = _numbers(shape)
@@ -165,7 +165,7 @@ def _written(x, index, op, values):
 
 
 @given(_indexed(), st.sampled_from(["set", *_UFUNCS]), st.booleans(), st.booleans())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_write(case, op, scalar, traced):
     shape, index = case
     x = _numbers(shape)
@@ -190,7 +190,7 @@ def test_write(case, op, scalar, traced):
 
 
 @given(_indexed(), st.sampled_from(["set", "add", "multiply", "max"]))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_derivatives_of_writing(case, op):
     shape, index = case
     x = np.sin(1 + _numbers(shape))

@@ -6,6 +6,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis.extra import numpy as hnp
 
 import diffeo as dx
 import diffeo.numpy as dnp
@@ -131,7 +132,7 @@ np.polyval(u, A)|np.polyadd(u, s)|np.polymul(u, s)|np.polyder(s)|np.polyder(s, 2
 np.convolve(u, s)|np.convolve(s, u, "same")|np.convolve(s, s[:2], "same")|np.convolve(s, u, "valid")
 np.correlate(s, u)|np.correlate(s, u, "full")|np.correlate(s, u, "same")|np.interp(u, s, s**2)|np.interp(A, u[np.argsort(u)], v)
 np.interp(u, s[:3], v, left=-1.0, right=5.0)|np.gradient(u)|np.gradient(A)|np.gradient(A, 0.5, axis=1)
-np.gradient(v, np.array([0.0, 1.0, 3.0]))|np.unwrap(s * 4)|np.cov(A)|np.cov(A, rowvar=False)|np.cov(u, v)|np.corrcoef(A)
+np.gradient(s, np.cumsum(p.ravel()[:5]))|np.unwrap(s * 4)|np.cov(A)|np.cov(A, rowvar=False)|np.cov(u, v)|np.corrcoef(A)
 np.corrcoef(u, v)|np.cov(u)|np.piecewise(u, [u < 0, u >= 0], [lambda x: -x, 2.0])|np.divmod(A, 0.4)
 np.linalg.norm(u)|np.linalg.norm(A)|np.linalg.norm(A, axis=1)|np.linalg.norm(A, 1)|np.linalg.norm(A, np.inf)
 np.linalg.norm(A, -1)|np.linalg.norm(A, -np.inf)|np.linalg.norm(u, 3)|np.linalg.norm(u, np.inf)|np.linalg.norm(u, 1)
@@ -184,13 +185,258 @@ def _leaves(tree):
         tree, (tuple, list)) else [tree]
 
 
+def _by_function():
+    groups = {}
+    for expression in EXPRESSIONS:
+        if not expression.startswith(NOT_TRACED):
+            groups.setdefault(expression.partition("(")[0], []).append(expression)
+    return groups
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::DeprecationWarning")
-@pytest.mark.parametrize("expression", [x for x in EXPRESSIONS if not x.startswith(NOT_TRACED)])
-def test_same_under_jit(expression):
-    names = set(compile(expression, "", "eval").co_names) & set(ARRAYS)
-    arrays = {k: dnp.asarray(ARRAYS[k]) for k in names}
-    want = _evaluate(expression, dnp, arrays)
-    got = dx.jit(lambda arrays: _evaluate(expression, dnp, arrays))(arrays)
-    for g, w in zip(_leaves(got), _leaves(want), strict=True):
-        assert g.dtype == w.dtype
-        _same(g, np.asarray(w), 1e-9)
+@pytest.mark.parametrize("function", _by_function())
+def test_same_under_jit(function):
+    expressions = _by_function()[function]
+    arrays = {k: dnp.asarray(v) for k, v in ARRAYS.items()}
+    got = dx.jit(lambda arrays: [_evaluate(x, dnp, arrays) for x in expressions])(arrays)
+    for part, expression in zip(got, expressions, strict=True):
+        want = _leaves([_evaluate(expression, dnp, arrays)])
+        for g, w in zip(_leaves([part]), want, strict=True):
+            assert g.dtype == w.dtype, expression
+            _same(g, np.asarray(w), 1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::DeprecationWarning")
+def test_float32_stays_float32():
+    arrays = {k: dnp.asarray(v.astype(np.float32) if v.dtype == np.float64 else v)
+              for k, v in ARRAYS.items() if v.dtype.kind not in "c"}
+    for expression in EXPRESSIONS:
+        names = set(compile(expression, "", "eval").co_names)
+        creation = names & {"float_power", "linspace", "logspace", "geomspace", "z", "int"}
+        floats = [n for n in names & set(arrays) if arrays[n].dtype == np.float32]
+        if floats and not creation and names & set(ARRAYS) <= set(arrays):
+            for out in _leaves([_evaluate(expression, dnp, arrays)]):
+                assert out.dtype != np.float64, expression
+
+
+# ------------------------------------------------------------------------------------------------
+# Derivatives, at the points where they go wrong
+
+
+def _differences(f, x, step=1e-6):
+    grads = np.zeros(x.shape)
+    for k in np.ndindex(x.shape):
+        e = np.zeros(x.shape)
+        e[k] = step
+        grads[k] = (float(f(x + e)) - float(f(x - e))) / (2 * step)
+    return grads
+
+
+@pytest.mark.parametrize("expression", """
+np.std(A)|np.var(A, axis=0)|np.prod(A, axis=1)|np.cumprod(A, axis=1)|np.cumsum(A, axis=0)|np.max(A, axis=1)|np.median(A)
+np.quantile(A, 0.3, axis=1)|np.sort(A, axis=0)|np.linalg.norm(A, 1)|np.linalg.norm(A, 3, axis=0)|np.linalg.norm(A)
+np.einsum("ij,ik,kl->jl", A, A, S)|np.einsum("ij,ij->i", A, A)|np.kron(A, A)|np.cross(A[:, :3], A[:, 1:])|np.trace(A @ S)
+np.interp(A, s, s**2)|np.interp(s, s, A.ravel()[:5])|np.convolve(A[0], A[1])|np.gradient(A)[0]|np.roll(A, 1) * A
+np.pad(A, 2, mode="reflect") ** 2|np.pad(A, 1) ** 2|np.repeat(A, [1, 0, 2], axis=0) ** 2|np.tile(A, 2) ** 2|np.diag(A) ** 2
+np.take(A, np.array([3, 3, 0])) ** 2|np.where(A > 0, A**2, -A)|np.clip(A, -0.5, 0.5) * A|np.logaddexp(A, A.T[:, :3].T[0])
+np.arctan2(A, p)|np.hypot(A, p)|np.sinc(A)|np.remainder(A, 0.3) * A|np.power(p, A)|np.cov(A)|np.corrcoef(A)|np.polyval(A[0], A)
+np.trapezoid(A, u, axis=0) ** 2|np.average(A, axis=0, weights=u) ** 2|np.diff(A, axis=1) ** 2|np.nanmean(A) ** 2|np.unwrap(A) ** 2
+np.concatenate([A, A * A])|np.stack([A, A * A], axis=1)|np.vander(A[0])|np.tril(A) ** 2|np.flip(A) * A|np.rot90(A) ** 2
+np.linspace(A[0], A[1], 4) ** 2|np.block([[A, A * A]])|np.array([A[0, 0], A[1, 1] ** 2])|np.matmul(A[None], S) ** 2
+""".replace("\n", "|").strip("|").split("|"))
+def test_gradients(expression):
+    f = lambda A: _evaluate(f"({expression} * 1.0).sum()", dnp,
+                            {**{k: dnp.asarray(v) for k, v in ARRAYS.items()}, "A": A})
+    A = dnp.asarray(ARRAYS["A"])
+    np.testing.assert_allclose(dx.grad(f)(A), _differences(f, A), rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_at_singular_points():
+    zero, ones = dnp.zeros(3), dnp.ones(3)
+    for f in (dnp.linalg.norm, lambda x: dnp.linalg.norm(x, 3), lambda x: dnp.hypot(x, x).sum(),
+              lambda x: dnp.where(x > 0, dnp.sqrt(x), 0.0).sum(),
+              lambda x: dnp.linalg.norm(dnp.outer(x, x))):
+        np.testing.assert_array_equal(dx.grad(f)(zero), zero)
+        np.testing.assert_array_equal(dx.jit(dx.grad(f))(zero), zero)
+    np.testing.assert_array_equal(dx.grad(dnp.std)(ones), zero)
+    np.testing.assert_allclose(dx.grad(dnp.max)(ones), ones / 3)
+    np.testing.assert_array_equal(dx.grad(dnp.prod)(dnp.array([0.0, 2.0, 3.0])), [6, 0, 0])
+    np.testing.assert_array_equal(dx.grad(lambda x: dnp.cumprod(x).sum())(
+        dnp.array([0.0, 2.0, 3.0])), [9, 0, 0])
+    np.testing.assert_array_equal(dx.grad(dnp.prod)(zero), zero)
+    second = lambda f: dx.grad(dx.grad(f))
+    np.testing.assert_allclose(second(dnp.sinc)(0.0), -np.pi**2 / 3)
+    np.testing.assert_allclose(second(lambda x: dnp.logaddexp(x, 1.0))(1.0), 0.25)
+    np.testing.assert_allclose(dx.grad(dnp.logaddexp)(1.0, 1.0), 0.5)
+    assert dx.grad(lambda x: dnp.logaddexp(x, -dnp.inf))(1.0) == 1.0
+
+
+# ------------------------------------------------------------------------------------------------
+# Shapes and dtypes drawn at random
+
+_DTYPES = st.sampled_from(["f8", "f4", "i8", "i4", "i1", "u1", "?", "c16"])
+
+
+@st.composite
+def _array(draw, shapes=None, dtypes=_DTYPES):
+    shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4) if (
+        shapes is None) else shapes
+    shape, dtype = draw(shapes), np.dtype(draw(dtypes))
+    numbers = np.random.default_rng(draw(st.integers(0, 9))).integers(-4, 5, shape)
+    return (numbers + (0.5j if dtype.kind == "c" else 0)).astype(dtype)
+
+
+@given(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3), _DTYPES, _DTYPES,
+       st.data())
+@settings(max_examples=200)
+def test_broadcasting(shapes, left, right, data):
+    x, y = (data.draw(_array(st.just(s), st.just(d))) for s, d in zip(shapes.input_shapes,
+                                                                     (left, right)))
+    for function in (dnp.add, dnp.multiply, dnp.equal, dnp.logical_and):
+        got, want = function(x, y), getattr(np, function.__name__)(x, y)
+        assert got.shape == want.shape
+        np.testing.assert_allclose(got, want.astype(got.dtype), rtol=1e-6)
+        assert got.dtype in (np.bool_, dnp.result_type(x, y))
+
+
+@given(_array(), st.data())
+@settings(max_examples=200)
+def test_reductions(x, data):
+    axes = data.draw(st.one_of(st.none(), hnp.valid_tuple_axes(x.ndim)))
+    keepdims = data.draw(st.booleans())
+    for name in ("sum", "prod", "max", "min", "all", "any", "mean", "var"):
+        if (name in ("max", "min") and (x.size == 0 or x.dtype.kind == "c")) or (
+                name in ("mean", "var") and x.size == 0):
+            continue
+        got = getattr(dnp, name)(dnp.asarray(x), axis=axes, keepdims=keepdims)
+        want = getattr(np, name)(x, axis=axes, keepdims=keepdims)
+        assert got.shape == want.shape
+        np.testing.assert_allclose(got, want, rtol=1e-5)
+        if name in ("sum", "prod", "max"):
+            assert got.dtype == want.dtype
+
+
+@given(_array(dtypes=st.sampled_from(["f8", "i4", "u1"])), st.data())
+@settings(max_examples=60)
+def test_jit_of_reductions(x, data):
+    axes = data.draw(st.one_of(st.none(), hnp.valid_tuple_axes(x.ndim)))
+    f = lambda x: [dnp.sum(x, axis=axes), dnp.prod(x, axis=axes), dnp.any(x, axis=axes)]
+    for got, want in zip(dx.jit(f)(x), f(dnp.asarray(x))):
+        assert got.shape == want.shape and got.dtype == want.dtype
+        np.testing.assert_allclose(got, want)
+
+
+# ------------------------------------------------------------------------------------------------
+# Dtypes, weak numbers, errors
+
+
+def test_dtypes():
+    f32, i32 = dnp.ones(2, "float32"), dnp.ones(2, "int32")
+    assert (f32 * 2.0).dtype == (f32 + i32).dtype == np.float32
+    assert (f32 * dnp.ones(2, "int64")).dtype == np.float32
+    assert dnp.sin(i32).dtype == np.float64 and dnp.mean(i32).dtype == np.float64
+    assert dnp.sum(i32).dtype == np.int64 and dnp.sum(f32).dtype == np.float32
+    assert dnp.sum(f32 > 0).dtype == np.int64 and dnp.sum(dnp.ones(2, "uint8")).dtype == np.uint64
+    assert dnp.asarray(2.0).weak_type and not dnp.array([2.0]).weak_type
+    assert (dnp.asarray(2.0) * f32).dtype == np.float32 and dnp.zeros(2).dtype == np.float64
+    assert dnp.array([np.float32(1), 2.0]).dtype == np.float32
+    assert dnp.array([f32[0], 1]).dtype == np.float32
+    assert dnp.where(True, 1, f32).dtype == np.float32
+    assert dnp.arange(3).dtype == np.int64 and dnp.linspace(0, 1, 3).dtype == np.float64
+    assert dnp.sum(dnp.ones(60000, "float16") / 1000).dtype == np.float16
+    assert dnp.mean(dnp.full(70000, 2.0, "float16")) == 2
+    with dx.config.defaults(32):
+        assert dnp.zeros(2).dtype == dnp.array([1.0]).dtype == dnp.arange(3.0).dtype == np.float32
+        assert dnp.array([1]).dtype == np.int32 and dnp.sin(dnp.array([1])).dtype == np.float32
+        assert dnp.array(np.ones(2)).dtype == np.float64
+
+
+@pytest.mark.parametrize(("call", "error", "words"), [
+    (lambda m: m.sin([1.0]), TypeError, "dx.numpy.array"),
+    (lambda m: m.ones(3) + [1, 2, 3], TypeError, "unsupported operand"),
+    (lambda m: m.array("text"), TypeError, "expected numbers"),
+    (lambda m: m.array(None), TypeError, "expected numbers"),
+    (lambda m: m.array([[1, 2], [3]]), ValueError, "inhomogeneous"),
+    (lambda m: m.array([m.ones(2), m.ones(3)]), ValueError, "equal shapes"),
+    (lambda m: m.array(["a"]), TypeError, "expected numbers"),
+    (lambda m: m.array(2**70), OverflowError, "int64"),
+    (lambda m: m.array([300], "uint8"), OverflowError, "300"),
+    (lambda m: m.ones(3) + m.ones(4), ValueError, r"shapes \(3,\) and \(4,\) do not broadcast"),
+    (lambda m: m.zeros(-1), ValueError, "negative"),
+    (lambda m: m.zeros(2.5), TypeError, "integer"),
+    (lambda m: m.sum(m.ones(3), axis=1), ValueError, "axis 1 is out of bounds"),
+    (lambda m: m.sum(m.ones((3, 3)), axis=(0, 0)), ValueError, "twice"),
+    (lambda m: m.max(m.zeros(0)), ValueError, "initial"),
+    (lambda m: m.argmax(m.zeros(0)), ValueError, "no elements"),
+    (lambda m: m.reshape(m.ones(6), (4, -1)), ValueError, "cannot take the shape"),
+    (lambda m: m.ones(6).reshape(4), ValueError, "cannot take the shape"),
+    (lambda m: m.squeeze(m.ones((2, 1)), 0), ValueError, "size 1"),
+    (lambda m: m.concatenate([m.ones((2, 2)), m.ones(3)]), ValueError, "agree but for axis"),
+    (lambda m: m.concatenate([]), ValueError, "at least one"),
+    (lambda m: m.stack([m.ones(2), m.ones(3)]), ValueError, "one shape"),
+    (lambda m: m.split(m.ones(5), 2), ValueError, "array_split"),
+    (lambda m: m.matmul(m.ones((2, 3)), m.ones((2, 3))), ValueError, "do not fit"),
+    (lambda m: m.ones((2, 3)) @ m.ones(2), ValueError, "do not fit"),
+    (lambda m: m.dot(m.ones(2), m.ones(3)), ValueError, "do not fit"),
+    (lambda m: m.einsum("ij,jk", m.ones((2, 3)), m.ones((2, 3))), ValueError, "einsum"),
+    (lambda m: m.einsum("ij->k", m.ones((2, 3))), ValueError, "einsum"),
+    (lambda m: m.einsum("ijk", m.ones((2, 3))), ValueError, "einsum"),
+    (lambda m: m.transpose(m.ones((2, 3)), (0,)), ValueError, "all 2 axes"),
+    (lambda m: m.broadcast_to(m.ones(3), (3, 2)), ValueError, "broadcast"),
+    (lambda m: m.take(m.ones(3), m.array([3])), IndexError, "out of bounds"),
+    (lambda m: m.take_along_axis(m.ones(3), m.array([3]), 0), IndexError, "out of bounds"),
+    (lambda m: m.pad(m.ones(3), 1, mode="mean"), ValueError, "must be one of"),
+    (lambda m: m.arange(0, 1, 0), ValueError, "step"),
+    (lambda m: m.linalg.norm(m.ones((2, 2)), 2), NotImplementedError, "fro"),
+    (lambda m: m.where(m.ones(2) > 0), TypeError, "nonzero"),
+])
+def test_errors(call, error, words):
+    for run in (call, lambda m: dx.jit(lambda: call(m))()):
+        with pytest.raises(error, match=words):
+            run(dnp)
+
+
+@pytest.mark.parametrize("call", [
+    lambda x, n: dnp.zeros(n), lambda x, n: dnp.reshape(x, (n, -1)), lambda x, n: dnp.arange(n),
+    lambda x, n: dnp.sum(x, axis=n), lambda x, n: dnp.linspace(0, 1, n), lambda x, n: x[:n],
+    lambda x, n: dnp.eye(n), lambda x, n: dnp.broadcast_to(x, (n, 4)), lambda x, n: dnp.unique(x),
+    lambda x, n: dnp.nonzero(x), lambda x, n: dnp.tile(x, n), lambda x, n: dnp.repeat(x, n),
+    lambda x, n: dnp.split(x, n), lambda x, n: dnp.roll(x, 1, axis=n),
+])
+def test_traced_sizes(call):
+    with pytest.raises(dx.errors.ConcretizationTypeError, match=r"test_numpy\.py"):
+        dx.jit(call)(dnp.arange(4.0), 2)
+
+
+def test_sizes_given_for_traced_values():
+    x = dnp.array([0, 3, 0, 4, 5])
+    f = dx.jit(lambda x: dnp.nonzero(x, size=4, fill_value=-1))
+    np.testing.assert_array_equal(f(x)[0], [1, 3, 4, -1])
+    np.testing.assert_array_equal(dx.jit(lambda x: dnp.nonzero(x, size=2))(x)[0], [1, 3])
+    m = dnp.array([[0, 1], [1, 0]])
+    np.testing.assert_array_equal(dx.jit(lambda m: dnp.argwhere(m, size=3, fill_value=9))(m),
+                                  [[0, 1], [1, 0], [9, 9]])
+    np.testing.assert_array_equal(dnp.argwhere(m), np.argwhere(np.asarray(m)))
+    np.testing.assert_array_equal(dx.jit(lambda x: dnp.bincount(x, length=6))(x), [2, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(dnp.bincount(x, minlength=8), np.bincount(x, minlength=8))
+    np.testing.assert_array_equal(dx.jit(lambda r: dnp.repeat(
+        dnp.array([7, 8]), r, total_repeat_length=4))(dnp.array([1, 3])), [7, 8, 8, 8])
+    np.testing.assert_array_equal(dx.jit(lambda x, k: dnp.roll(x, k))(x, 2), np.roll(x, 2))
+    np.testing.assert_array_equal(dnp.unique(x), [0, 3, 4, 5])
+    assert [len(p) for p in dnp.unique(x, return_counts=True)] == [4, 4]
+    np.testing.assert_array_equal(dnp.union1d(x, np.array([9])), [0, 3, 4, 5, 9])
+
+
+def test_lists_that_hold_traced_values():
+    f = dx.jit(lambda a, b: dnp.array([[a, 1.0], [b, 2]]))
+    np.testing.assert_array_equal(f(5.0, 6.0), [[5, 1], [6, 2]])
+    np.testing.assert_array_equal(dx.grad(lambda x: dnp.array([x, x * x]).sum())(3.0), 7)
+    np.testing.assert_array_equal(dnp.stack([1.0, 2.0]), [1, 2])
+    np.testing.assert_array_equal(dnp.concatenate([[1.0], dnp.ones(1)]), [1, 1])
+
+
+def test_every_function_is_documented():
+    for name in dnp.__all__:
+        value = getattr(dnp, name)
+        if callable(value) and not isinstance(value, type):
+            assert value.__doc__, name

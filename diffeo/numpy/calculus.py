@@ -58,7 +58,7 @@ def polyint(p: Any, m: int = 1) -> Any:
     """The coefficients of an `m`-fold integral of a polynomial."""
     p = asarray(p)
     for _ in range(m):
-        p = p / Array(np.arange(p.shape[0], 0, -1.0))
+        p = p / Array(np.arange(p.shape[0], 0, -1))
         p = concatenate([p, zeros(1, p.dtype)])
     return p
 
@@ -101,7 +101,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
         >>> interp(1.5, dx.numpy.array([1.0, 2.0]), dx.numpy.array([10.0, 20.0]))
         Array(15.)
     """
-    x, xp, fp = (arr(to_inexact(asarray(v))) for v in (x, xp, fp))
+    x, xp, fp = (arr(to_inexact(v)) for v in promote(asarray(x), asarray(xp), asarray(fp)))
     if xp.ndim != 1 or xp.shape != fp.shape:
         raise with_user_line(ValueError(
             f"interp: xp and fp must be vectors of one size, got {xp.shape} and {fp.shape}"))

@@ -295,7 +295,7 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None,
               axis: int = 0) -> Any:
     """`num` numbers in geometric progression from `start` to `stop` (positive or negative)."""
-    start, stop = arr(to_inexact(start)), arr(to_inexact(stop))
+    start, stop = (arr(to_inexact(v)) for v in promote(start, stop))
     steps = linspace(start * 0.0, log(stop / start), num, endpoint, axis=axis)
     out = start * exp(steps)
     return out if dtype is None else astype(out, dtype)

@@ -213,6 +213,9 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
             return Array(_sum(host, None) / host.dtype.type(host.size), a.weak_type)
     a = arr(to_inexact(arr(a))) if dtype is None else convert_element_type(arr(a), dtype_of(dtype))
     axes = axes_of(axis, a.ndim, "mean")
+    if narrow(a.dtype):
+        wide = mean(a.astype(np.float32), axes, keepdims=keepdims, where=where)
+        return convert_element_type(wide, a.dtype)
     total = _finish(_total(_masked(a, where, 0), axes), a, axes, keepdims)
     return total / _count(a, axes, keepdims, where, total.dtype)
 
@@ -235,6 +238,9 @@ def var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any
     a = arr(to_inexact(arr(a))) if dtype is None else convert_element_type(arr(a), dtype_of(dtype))
     axes = axes_of(axis, a.ndim, "var")
     ddof = ddof if correction is None else correction
+    if narrow(a.dtype):
+        wide = var(a.astype(np.float32), axes, None, None, ddof, keepdims, where=where, mean=mean)
+        return convert_element_type(wide, a.dtype)
     centre = _mean(a, axes, keepdims=True, where=where) if mean is None else mean
     off = a - centre
     if off.dtype.kind == "c":

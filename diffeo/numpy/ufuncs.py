@@ -11,7 +11,7 @@ import numpy as np
 from ..primitives import elementwise as e
 from ..primitives import operators as o
 from ..primitives.array import Array, as_value
-from ..primitives.core import describe, typeof, with_user_line
+from ..primitives.core import Value, describe, typeof, with_user_line
 from ..primitives.families import full_like
 from ..primitives.structural import convert_element_type
 from ..primitives.types import SCALARS, is_float, is_inexact, promote_types
@@ -156,7 +156,7 @@ def signbit(x: Any, /) -> Any:
 
 def copysign(x: Any, y: Any, /) -> Any:
     """The size of `x` with the sign of `y`."""
-    x, y = o.align(o.to_inexact(x), o.to_inexact(y))
+    x, y = o.align_inexact(x, y)
     size = o.absolute(as_value(x))
     return where(signbit(y), -size, size)
 
@@ -197,7 +197,7 @@ def logaddexp2(x: Any, y: Any, /) -> Any:
 
 
 def _log_add(x: Any, y: Any, base: float) -> Any:
-    x, y = o.align(o.to_inexact(x), o.to_inexact(y))
+    x, y = o.align_inexact(x, y)
     x, y = where(True, x, y), where(False, x, y)  # two arrays, not scalars
     swap = less(x, y)
     high, low = e.select(swap, y, x), e.select(swap, x, y)
@@ -214,7 +214,7 @@ def hypot(x: Any, y: Any, /) -> Any:
         >>> hypot(3.0, 4.0)
         Array(5.)
     """
-    x, y = (as_value(v) for v in o.align(o.to_inexact(x), o.to_inexact(y)))
+    x, y = (as_value(v) for v in o.align_inexact(x, y))
     x, y = o.align(x, y)
     largest = e.stop_gradient(maximum(o.absolute(x), o.absolute(y)))
     usual = (largest > 0) & e.is_finite.bind(largest)
@@ -237,7 +237,7 @@ def sinc(x: Any, /) -> Any:
 
 def heaviside(x: Any, y: Any, /) -> Any:
     """0 for negative `x`, 1 for positive `x`, `y` at 0."""
-    x, y = o.to_inexact(x), o.to_inexact(y)
+    x, y = o.align_inexact(x, y)
     return where(isnan(x), np.nan, where(o.equal(x, 0), y, where(less(x, 0), 0.0, 1.0)))
 
 
@@ -375,7 +375,7 @@ def logical_not(x: Any, /) -> Any:
 
 def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
     """Where `abs(a - b) <= atol + rtol * abs(b)`, or both are the same infinity."""
-    a, b = o.align(o.to_inexact(a), o.to_inexact(b))
+    a, b = o.align_inexact(a, b)
     a, b = arr(a), arr(b)
     near = less_equal(o.absolute(a - b), atol + rtol * o.absolute(b))
     out = where(isfinite(a) & isfinite(b), near, o.equal(a, b))
@@ -436,13 +436,14 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
             a.dtype is b.dtype and c.dtype == np.bool_):
         return Array(np.where(c, a, b), x.weak_type and y.weak_type)
     x, y = o.promote(x, y)
+    weak = all([v.weak_type if isinstance(v, Value) else type(v) is not bool for v in (x, y)])
     if type(x) in SCALARS and type(y) in SCALARS:
         x = as_value(x)
     pred = to_bool(condition)
-    shapes = [v.aval.shape for v in (pred, x, y) if type(v) not in SCALARS]
-    shape = o.broadcast_shapes(*shapes)
+    shape = o.broadcast_shapes(*[v.shape for v in (pred, x, y) if type(v) not in SCALARS])
     x, y = (v if type(v) in SCALARS else o.broadcast_to(v, shape) for v in (x, y))
-    return e.select(o.broadcast_to(pred, shape), x, y)
+    out = e.select(o.broadcast_to(pred, shape), x, y)
+    return convert_element_type(out, out.dtype, True) if weak and not out.weak_type else out
 
 
 def clip(arr: Any = None, /, min: Any = None, max: Any = None, *, a: Any = None,

@@ -6,7 +6,6 @@ Literal
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING
 from typing import Any

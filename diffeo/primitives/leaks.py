@@ -27,9 +27,13 @@ def _places(value: Any, inside: str) -> Iterator[tuple[int, str]]:
                 yield 0, f"the global variable '{keys[0]}' of {module}"
             elif keys:
                 owner = _owner(holder)
-                yield (1, f"attribute '{keys[0]}' of {owner}") if owner else (
-                    2,
-                    f"a dictionary under {keys[0]!r}",
+                yield (
+                    (1, f"attribute '{keys[0]}' of {owner}")
+                    if owner
+                    else (
+                        2,
+                        f"a dictionary under {keys[0]!r}",
+                    )
                 )
         elif isinstance(holder, list) and _is_users(holder, inside):
             yield 3, f"a list of {len(holder)} item{'s' if len(holder) != 1 else ''}"

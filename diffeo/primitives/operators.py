@@ -137,6 +137,11 @@ def to_inexact(x: Any) -> Any:
     )
 
 
+def align_inexact(*xs: Any) -> list[Any]:
+    """Promote and broadcast, then integers become floats: an int64 with a float32 is a float32."""
+    return [to_inexact(v) for v in align(*xs)]
+
+
 def unary(primitive: Any, inexact: bool = False) -> Callable[[Any], Any]:
     """A kind function of one array from a primitive; `inexact`: integers become floats first."""
     impl, kinds = primitive.impl, "fc" if inexact else "iufc"
@@ -201,9 +206,7 @@ def binary(
                     return bind(x, y)
         elif kx is float and isinstance(y, Value) and y.aval.dtype.kind == "f" and "f" in fits:
             return bind(x, y)
-        if inexact:
-            x, y = to_inexact(x), to_inexact(y)
-        return bind(*align(x, y))
+        return bind(*(align_inexact(x, y) if inexact else align(x, y)))
 
     function.__name__ = function.__qualname__ = primitive.name
     return function
@@ -269,7 +272,7 @@ def power(x: Any, y: Any, /) -> Any:
     if is_integer(dtype):
         return _integer_power(x, y)
     if not is_inexact(dtype):
-        x, y = align(to_inexact(x), to_inexact(y))
+        x, y = to_inexact(x), to_inexact(y)
     return e.power.bind(x, y)
 
 

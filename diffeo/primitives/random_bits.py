@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import Elementwise, logical_or, shift_left, shift_right_logical
-from .families import Discrete, full
+from .elementwise import Elementwise, logical_or, select, shift_left, shift_right_logical
+from .families import Discrete, full, full_like
 from .reference import fused_multiply_add
 from .slicing import slice_in_dim
 from .structural import (
@@ -26,19 +26,30 @@ from .types import ShapedArray, uint32, uint64
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
-def _rounds(k0: Any, k1: Any, x0: Any, x1: Any, rotate: Any) -> tuple[Any, Any]:
-    """Twenty rounds on whatever arithmetic the operands have; `rotate(x, n)` turns 32 bits to the
+def _block(x0: Any, x1: Any, amounts: Sequence[Any], rotate: Any) -> tuple[Any, Any]:
+    """Four rounds, on whatever arithmetic the operands have; `rotate(x, n)` turns 32 bits to the
     left.
     """
+    for n in amounts:
+        x0 = x0 + x1
+        x1 = x0 ^ rotate(x1, n)
+    return x0, x1
+
+
+def _rounds(k0: Any, k1: Any, x0: Any, x1: Any, rotate: Any) -> tuple[Any, Any]:
+    """Twenty rounds, with keys added in between."""
     keys = (k0, k1, k0 ^ k1 ^ 0x1BD11BDA)
     x0, x1 = x0 + keys[0], x1 + keys[1]
     for block in range(5):
-        for n in ROTATIONS[block % 2]:
-            x0 = x0 + x1
-            x1 = x0 ^ rotate(x1, n)
+        x0, x1 = _block(x0, x1, ROTATIONS[block % 2], rotate)
         x0 = x0 + keys[(block + 1) % 3]
         x1 = x1 + keys[(block + 2) % 3] + (block + 1)
     return x0, x1
+
+
+def _rotate(x: Any, n: Any) -> Any:
+    """Rotate traced words to the left."""
+    return logical_or.bind(shift_left.bind(x, n), shift_right_logical.bind(x, 32 - n))
 
 
 _MASK = 0xFFFFFFFF
@@ -54,8 +65,28 @@ def _rotate_integer(x: int, n: int) -> int:
 
 def _few_words(operands: Sequence[tuple[int, ...]], shape: tuple[int, ...]) -> list[np.ndarray]:
     """The words for each (key, key, counter, counter), as two arrays of `shape`."""
-    pairs = [_rounds(*o, _rotate_integer) for o in operands]
+    pairs = [_rounds(*o, rotate=_rotate_integer) for o in operands]
     return [np.array([p[i] & _MASK for p in pairs], uint32).reshape(shape) for i in (0, 1)]
+
+
+#: Up to this many words the rounds are compiled as a loop. It is not fused with what uses the
+#: words; keys made from keys would otherwise repeat their rounds, and compile for seconds.
+_ROLLED = 1024
+
+
+def _first_state(k0: Any, k1: Any, x0: Any, x1: Any) -> list[Any]:
+    """The loop's state: block number, words, keys in the order in which the blocks add them."""
+    return [full((), 0, uint32), x0 + k0, x1 + k1, k1, k0 ^ k1 ^ 0x1BD11BDA, k0]
+
+
+def _next_state(i: Any, x0: Any, x1: Any, ka: Any, kb: Any, kc: Any) -> list[Any]:
+    """A step of the loop: what `_rounds` does with a block, for a traced block number."""
+    spread = lambda n: broadcast_in_dim(n, x0.shape, ())
+    even = (i & 1) == 0
+    amounts = [spread(select(even, full_like(i, a), b)) for a, b in zip(*ROTATIONS)]
+    x0, x1 = _block(x0, x1, amounts, _rotate)
+    i = i + 1
+    return [i, x0 + ka, x1 + kb + spread(i), kb, kc, ka]
 
 
 class Threefry2x32(Discrete):
@@ -86,23 +117,19 @@ class Threefry2x32(Discrete):
         if all([x.size <= _FEW and x.shape == xs[0].shape for x in xs]):
             return _few_words(list(zip(*[x.ravel().tolist() for x in xs])), xs[0].shape)
         with np.errstate(over="ignore"):  # the sums are modulo 2**32
-            return list(_rounds(*xs, lambda x, n: (x << np.uint32(n)) | (x >> np.uint32(32 - n))))
+            return list(_rounds(*xs, rotate=lambda x, n: (x << np.uint32(n)) | (x >> np.uint32(32 - n))))
 
     def lower(self, ctx: Any, *xs: Any) -> Any:
-        # The barrier keeps the compiler from repeating the rounds in each of their uses, which
-        # for keys made from keys takes it seconds.
-        words = ctx.inline(self.decompose, *xs)
-        return ctx.emit("optimization_barrier", words, [w.aval for w in words], {})
+        if xs[0].aval.size > _ROLLED:
+            return ctx.inline(self.decompose, *xs)
+        state = ctx.inline(_first_state, *xs)
+        avals = [v.aval for v in state]
+        more = ctx.region(avals, lambda i, *_: [ctx.compare("LT", i, ctx.constant(5, i.aval))])
+        step = ctx.region(avals, lambda *state: ctx.inline(_next_state, *state))
+        return ctx.emit("while", state, avals, {}, f"{more[:-1]}, {step[2:]}")[1:3]
 
     def decompose(self, *xs: Any) -> Any:
-        return list(
-            _rounds(
-                *xs,
-                lambda x, n: logical_or.bind(
-                    shift_left.bind(x, n), shift_right_logical.bind(x, 32 - n)
-                ),
-            )
-        )
+        return list(_rounds(*xs, rotate=_rotate))
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         return self.bind(*[batch_at_front(a, d, size) for a, d in zip(args, dims)]), [0, 0]
