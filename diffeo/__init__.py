@@ -7,13 +7,11 @@ arrays; `dx.numpy` is NumPy's interface on diffeo's arrays, and plain NumPy code
 Names and signatures are JAX's where the concept is the same. For a tour, run `python -m diffeo`.
 """
 
-from . import lax, nn, numpy, random, scipy
-from .primitives import errors
+from . import errors, lax, nn, numpy, random, scipy, tree
 from .primitives.array import Array
 from .primitives.core import Primitive, Tracer, typeof
 from .primitives.jaxpr import Jaxpr, check_jaxpr, eval_jaxpr
 from .primitives.types import ShapedArray, config, float0
-from .transforms import tree
 from .transforms.autodiff import jvp, linear_transpose, linearize, vjp
 from .transforms.gradients import grad, hvp, value_and_grad
 from .transforms.interpreter import Interpreter

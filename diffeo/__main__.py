@@ -8,8 +8,8 @@ import sys
 from .tour import tour
 
 
-def whole_number(text: str) -> int:
-    """A whole number above 0, for the argument parser."""
+def positive(text: str) -> int:
+    """A positive whole number, for the argument parser."""
     number = int(text)
     if number < 1:
         raise ValueError(text)
@@ -24,8 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--seed", type=int, default=0, help="of the split, the weights, the order")
-    parser.add_argument("--epochs", type=whole_number, default=40, help="passes over the training set")
-    parser.add_argument("--hidden", type=whole_number, default=256, help="width of the hidden layer")
+    parser.add_argument("--epochs", type=positive, default=40, help="passes over the training set")
+    parser.add_argument("--hidden", type=positive, default=256, help="width of the hidden layer")
     options = parser.parse_args(arguments)
     return tour(options.seed, options.epochs, options.hidden)
 

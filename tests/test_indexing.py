@@ -266,7 +266,8 @@ def test_masks():
                                   [[0, 1, 2], [0, 4, 10]])
     np.testing.assert_array_equal(dx.grad(lambda x: x[mask].sum())(x), mask)
     np.testing.assert_array_equal(x.at[mask].set(0.0), [[0, 1, 2], [0, 0, 0]])
-    np.testing.assert_array_equal(x.at[mask].set(dnp.array([9.0, 8.0, 7.0])), [[0, 1, 2], [9, 8, 7]])
+    new = x.at[mask].set(dnp.array([9.0, 8.0, 7.0]))
+    np.testing.assert_array_equal(new, [[0, 1, 2], [9, 8, 7]])
     assert x[True].shape == (1, 2, 3) and x[False].shape == (0, 2, 3)
     with pytest.raises(dx.errors.ConcretizationTypeError, match="where"):
         dx.jit(lambda x: x[x > 2])(x)

@@ -221,8 +221,10 @@ def test_counts_are_uniform():
 def test_weights():
     p = np.array([0.5, 0.0, 0.3, 0.2])
     counts = np.bincount(np.asarray(random.choice(KEY, 4, (30000,), p=p)), minlength=4)
-    assert counts[1] == 0 and scipy.stats.chisquare(counts[[0, 2, 3]], 30000 * p[[0, 2, 3]])[1] > 1e-3
-    draws = np.asarray(dx.vmap(lambda k: random.choice(k, 4, (3,), False, p))(random.split(KEY, 50)))
+    some = [0, 2, 3]
+    assert counts[1] == 0 and scipy.stats.chisquare(counts[some], 30000 * p[some]).pvalue > 1e-3
+    draw = lambda k: random.choice(k, 4, (3,), False, p)
+    draws = np.asarray(dx.vmap(draw)(random.split(KEY, 50)))
     assert all(sorted(row) == [0, 2, 3] for row in draws.tolist())
 
 

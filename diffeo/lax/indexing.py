@@ -90,7 +90,7 @@ def gather(operand: Any, start_indices: Any, dimension_numbers: GatherDimensionN
         dimension_numbers: which axes are which.
         slice_sizes: the size of the window along each axis of the operand.
         unique_indices, indices_are_sorted: promises, of which no use is made.
-        mode: what happens out of bounds, by default "fill".
+        mode: what happens out of bounds, by default "fill" (jax's default is a promise).
         fill_value: a Python scalar for "fill"; by default nan, for integers the lowest signed or
             the highest unsigned one.
 

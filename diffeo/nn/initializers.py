@@ -126,7 +126,8 @@ def _on_disk(key: Any, shape: tuple[int, ...], dtype: np.dtype, radius: Callable
 
 
 def _truncated(key: Any, shape: tuple[int, ...], dtype: np.dtype, variance: Any) -> Any:
-    # The constants are the standard deviations of standard normal variables cut at 2.
+    # The standard deviations of standard normal variables cut at 2, as jax has them (the complex
+    # one should be 0.96196; values are jax's, so the variance is 1.9 % too large).
     root = e.sqrt.bind(variance)
     if not is_complex(dtype):
         stddev = root / _number(0.87962566103423978, dtype)

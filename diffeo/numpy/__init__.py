@@ -68,6 +68,14 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .cumulative import (
+    cumprod,
+    cumsum,
+    cumulative_prod,
+    cumulative_sum,
+    diff,
+    trapezoid,
+)
 from .grids import (
     diag,
     diag_indices,
@@ -87,6 +95,18 @@ from .grids import (
     vander,
 )
 from .methods import install as _install
+from .nanreductions import (
+    nanargmax,
+    nanargmin,
+    nancumsum,
+    nanmax,
+    nanmean,
+    nanmin,
+    nanprod,
+    nanstd,
+    nansum,
+    nanvar,
+)
 from .products import (
     cross,
     diagonal,
@@ -113,29 +133,13 @@ from .reductions import (
     array_equal,
     average,
     count_nonzero,
-    cumprod,
-    cumsum,
-    cumulative_prod,
-    cumulative_sum,
-    diff,
     max,
     mean,
     min,
-    nanargmax,
-    nanargmin,
-    nancumsum,
-    nanmax,
-    nanmean,
-    nanmin,
-    nanprod,
-    nanstd,
-    nansum,
-    nanvar,
     prod,
     ptp,
     std,
     sum,
-    trapezoid,
     var,
 )
 from .selecting import (
@@ -359,9 +363,10 @@ __all__ = [
     "choose", "compress", "delete", "extract", "insert", "pad", "repeat", "resize", "roll",
     "select", "take", "take_along_axis",
     "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "array_equal", "average",
-    "count_nonzero", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "max",
-    "mean", "min", "nanargmax", "nanargmin", "nancumsum", "nanmax", "nanmean", "nanmin",
-    "nanprod", "nanstd", "nansum", "nanvar", "prod", "ptp", "std", "sum", "trapezoid", "var",
+    "count_nonzero", "max", "mean", "min", "prod", "ptp", "std", "sum", "var",
+    "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "trapezoid",
+    "nanargmax", "nanargmin", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd",
+    "nansum", "nanvar",
     "cross", "diagonal", "dot", "einsum", "inner", "kron", "matmul", "multi_dot", "outer",
     "tensordot", "trace", "vdot", "vecdot",
     "argpartition", "argsort", "argwhere", "bincount", "digitize", "flatnonzero", "histogram",

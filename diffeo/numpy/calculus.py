@@ -14,10 +14,11 @@ from ..primitives.slicing import concatenate, rev, slice_in_dim
 from ..primitives.structural import reshape
 from .common import arr, axes_of, axis_of, no_such
 from .creation import asarray, zeros
+from .cumulative import cumsum, diff
 from .grids import diag
 from .indexing import getitem
 from .products import dot
-from .reductions import cumsum, diff, mean
+from .reductions import mean
 from .selecting import pad
 from .shaping import atleast_2d
 from .sorting import searchsorted

@@ -54,6 +54,29 @@ def static_shape(shape: Any, name: str) -> tuple[int, ...]:
     return sizes
 
 
+def known(x: Any) -> Any:
+    """The NumPy array of a concrete value, None for a tracer without numbers."""
+    x = x.concrete() if isinstance(x, Tracer) else x
+    return None if x is None else np.asarray(x)
+
+
+def concrete(x: Any, name: str, instead: str) -> np.ndarray:
+    """The NumPy array of a value on which the result's shape depends; an error for a tracer."""
+    x = arr(x)
+    value = known(x)
+    if value is None:
+        raise with_user_line(ConcretizationTypeError(
+            f"{name}: the result's shape depends on the values of {x.aval}, {x.origin()}, which "
+            f"are not known while the program is traced.\n  {instead}"))
+    return value
+
+
+def places_of(x: Any, name: str, instead: str) -> tuple[Array, ...]:
+    """The places of the elements of a concrete array that are not 0."""
+    found = np.nonzero(concrete(x, name, instead))
+    return tuple([Array(i.astype(default_dtype(int))) for i in found])
+
+
 def dtype_of(dtype: Any, kind: type = float) -> np.dtype:
     """The dtype that is meant; the default one of `kind` for None, that of Python's own types."""
     if dtype is None or dtype is float or dtype is int or dtype is complex:
@@ -113,6 +136,12 @@ def safe_sqrt(x: Any) -> Any:
     """The square root with the gradient 0 at 0, for lengths and deviations."""
     zero = e.eq.bind(x, 0.0)
     return e.select(zero, 0.0, e.sqrt.bind(e.select(zero, 1.0, x)))
+
+
+def no_out(name: str) -> Exception:
+    """The error for NumPy's parameter `out`."""
+    return with_user_line(TypeError(
+        f"{name}: arrays never change, so `out` cannot be filled; use the result"))
 
 
 def no_such(name: str, parameter: str, value: Any, expected: Sequence[Any]) -> Exception:

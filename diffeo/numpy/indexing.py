@@ -8,10 +8,10 @@ import numpy as np
 
 from ..primitives import elementwise as e
 from ..primitives.array import Array
-from ..primitives.core import Tracer, Value, state, with_user_line
-from ..primitives.indexing import IndexDims, clamp_indices, dynamic_slice, gather, in_bounds
+from ..primitives.core import Value, state, with_user_line
+from ..primitives.indexing import IndexDims, dynamic_slice, gather, in_bounds
 from ..primitives.operators import broadcast_to
-from ..primitives.structural import broadcast_in_dim, convert_element_type, reshape
+from ..primitives.structural import broadcast_in_dim, reshape
 from ..primitives.types import is_inexact
 from .common import no_such
 from .creation import zeros
@@ -131,13 +131,3 @@ def take(a: Any, indices: Any, axis: int, mode: str | None, fill_value: Any) -> 
     """Parts of `a` at integer `indices` of one axis (counted from the front)."""
     index = (slice(None),) * axis + (indices,)
     return read_with_mode(a, index, mode, fill_value)
-
-
-def known(x: Any) -> Any:
-    """The NumPy array of a concrete value, None for a tracer without numbers."""
-    x = x.concrete() if isinstance(x, Tracer) else x
-    return None if x is None else np.asarray(x)
-
-
-__all__ = ["MODES", "broadcast_to", "clamp_indices", "convert_element_type", "default_fill",
-           "getitem", "known", "plain_index", "read", "read_with_mode", "setitem", "take"]

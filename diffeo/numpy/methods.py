@@ -9,7 +9,17 @@ import numpy as np
 
 from ..primitives.core import Value
 from ..primitives.operators import NUMPY
-from . import creation, indexing, products, reductions, selecting, shaping, sorting, ufuncs
+from . import (
+    creation,
+    cumulative,
+    indexing,
+    products,
+    reductions,
+    selecting,
+    shaping,
+    sorting,
+    ufuncs,
+)
 from .updates import At
 
 
@@ -54,8 +64,8 @@ _namespace: Any = None
 METHODS = {
     "all": reductions.all, "any": reductions.any, "argmax": reductions.argmax,
     "argmin": reductions.argmin, "argsort": sorting.argsort, "astype": _astype, "clip": _clip,
-    "conj": ufuncs.conj, "conjugate": ufuncs.conj, "copy": _copy, "cumprod": reductions.cumprod,
-    "cumsum": reductions.cumsum, "diagonal": products.diagonal, "dot": products.dot,
+    "conj": ufuncs.conj, "conjugate": ufuncs.conj, "copy": _copy, "cumprod": cumulative.cumprod,
+    "cumsum": cumulative.cumsum, "diagonal": products.diagonal, "dot": products.dot,
     "flatten": _flatten, "max": reductions.max, "mean": reductions.mean, "min": reductions.min,
     "nonzero": sorting.nonzero, "prod": reductions.prod, "ptp": reductions.ptp,
     "ravel": shaping.ravel, "repeat": selecting.repeat, "reshape": _reshape,
@@ -80,5 +90,6 @@ def install(namespace: ModuleType) -> None:
     for theirs, ours in ((np, namespace), (np.linalg, namespace.linalg)):
         for name in ours.__all__:
             function = getattr(theirs, name, None)
-            if callable(function) and not isinstance(function, type):
-                NUMPY[function] = getattr(ours, name)
+            mine = getattr(ours, name)
+            if callable(function) and not isinstance(function, type) and mine is not function:
+                NUMPY[function] = mine

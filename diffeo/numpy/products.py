@@ -64,9 +64,9 @@ def matmul(a: Any, b: Any, /, *, precision: Any = None, preferred_element_type: 
                 pass  # explained below
     elif isinstance(a, Value) and isinstance(b, Value) and preferred_element_type is None:
         u, v = a.aval, b.aval
-        if u.dtype is v.dtype and u.dtype in _FAST and u.ndim == v.ndim == 2:
-            if u.shape[1] == v.shape[0]:
-                return _MATRIX_PRODUCT.bind(a, b)
+        alike = u.dtype is v.dtype and u.dtype in _FAST and u.ndim == v.ndim == 2
+        if alike and u.shape[1] == v.shape[0]:
+            return _MATRIX_PRODUCT.bind(a, b)
     a, b = _pair(a, b, preferred_element_type)
     if not a.ndim or not b.ndim:
         raise _mismatch("matmul", a, b, "both need an axis; use * for numbers")

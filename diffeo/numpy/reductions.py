@@ -8,25 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import elementwise as e
 from ..primitives import reduction as r
 from ..primitives.array import Array
 from ..primitives.core import state, with_user_line
 from ..primitives.families import full_like
 from ..primitives.operators import broadcast_to, to_inexact
-from ..primitives.slicing import pad, slice_in_dim
 from ..primitives.structural import convert_element_type, reduce_sum, reshape
-from ..primitives.types import default_dtype, is_inexact, real_dtype
+from ..primitives.types import default_dtype, real_dtype
 from .common import (
     arr,
     axes_of,
     axis_of,
     dtype_of,
-    is_nan,
     keep_axes,
     narrow,
+    no_out,
     safe_sqrt,
-    static_int,
     to_bool,
 )
 from .creation import asarray
@@ -44,7 +41,7 @@ _SAME = {_sum: _WIDE, _prod: _WIDE, np.cumsum: _WIDE, _max: _REAL, _min: _REAL, 
          np.std: _FLOATS, _all: _WIDE | {np.dtype(bool)}, _any: _WIDE | {np.dtype(bool)}}
 
 
-def _at_once(reduce: Any, a: Array, axis: Any) -> Any:
+def at_once(reduce: Any, a: Array, axis: Any) -> Any:
     """NumPy's reduction of a host Array, the short way; None where that does not do."""
     host = a._np
     if host is None or not state.trace.eager or host.dtype not in _SAME[reduce] or not host.size:
@@ -62,7 +59,7 @@ def _total(a: Any, axes: tuple[int, ...]) -> Any:
     return convert_element_type(reduce_sum(convert_element_type(a, np.float32), axes), dtype)
 
 
-def _widened(a: Any, dtype: Any) -> Any:
+def widened(a: Any, dtype: Any) -> Any:
     """What a sum or product adds up: booleans and short integers as 64 bits (or as asked for)."""
     if dtype is not None:
         wide = dtype_of(dtype)
@@ -83,7 +80,7 @@ def _finish(out: Any, a: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     return keep_axes(out, a.shape, axes) if keepdims else out
 
 
-def sum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
+def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
         initial: Any = None, where: Any = None) -> Any:
     """The sum over axes (all by default). Booleans and short integers are summed in 64 bits.
 
@@ -92,24 +89,28 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims:
         >>> sum(dx.numpy.ones((2, 3)), axis=0)
         Array([2., 2., 2.])
     """
+    if out is not None:
+        raise no_out("sum")
     if type(a) is Array and dtype is None and not keepdims and initial is None and where is None:
-        quick = _at_once(_sum, a, axis)
+        quick = at_once(_sum, a, axis)
         if quick is not None:
             return quick
-    a = _masked(_widened(arr(a), dtype), where, 0)
+    a = _masked(widened(arr(a), dtype), where, 0)
     axes = axes_of(axis, a.ndim, "sum")
     total = _finish(_total(a, axes), a, axes, keepdims)
     return total if initial is None else total + initial
 
 
-def prod(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
+def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
          initial: Any = None, where: Any = None) -> Any:
     """The product over axes (all by default); its derivative is right where factors are 0."""
+    if out is not None:
+        raise no_out("prod")
     if type(a) is Array and dtype is None and not keepdims and initial is None and where is None:
-        quick = _at_once(_prod, a, axis)
+        quick = at_once(_prod, a, axis)
         if quick is not None:
             return quick
-    a = _masked(_widened(arr(a), dtype), where, 1)
+    a = _masked(widened(arr(a), dtype), where, 1)
     axes = axes_of(axis, a.ndim, "prod")
     total = _finish(r.reduce_prod(a, axes), a, axes, keepdims)
     return total if initial is None else total * initial
@@ -133,25 +134,29 @@ def _extremum(name: str, a: Any, axis: Any, keepdims: bool, initial: Any, where:
     return out if initial is None else (maximum if largest else minimum)(out, initial)
 
 
-def max(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+def max(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None,
         where: Any = None) -> Any:
     """The largest element over axes; nan if there is one. Equal largest ones share the derivative.
 
     Raises:
         ValueError: for an empty array without `initial`.
     """
+    if out is not None:
+        raise no_out("max")
     if type(a) is Array and not keepdims and initial is None and where is None:
-        quick = _at_once(_max, a, axis)
+        quick = at_once(_max, a, axis)
         if quick is not None:
             return quick
     return _extremum("max", a, axis, keepdims, initial, where)
 
 
-def min(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None,
+def min(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None,
         where: Any = None) -> Any:
     """The smallest element over axes; nan if there is one; see `max`."""
+    if out is not None:
+        raise no_out("min")
     if type(a) is Array and not keepdims and initial is None and where is None:
-        quick = _at_once(_min, a, axis)
+        quick = at_once(_min, a, axis)
         if quick is not None:
             return quick
     return _extremum("min", a, axis, keepdims, initial, where)
@@ -160,16 +165,20 @@ def min(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, init
 amax, amin = max, min
 
 
-def ptp(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
+def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
     """The largest minus the smallest element."""
+    if out is not None:
+        raise no_out("ptp")
     return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
 
 
-def all(a: Any, axis: Any = None, out: None = None, keepdims: bool = False,
+def all(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False,
         where: Any = None) -> Any:
     """Whether all elements over axes are true (not 0)."""
+    if out is not None:
+        raise no_out("all")
     if type(a) is Array and not keepdims and where is None:
-        quick = _at_once(_all, a, axis)
+        quick = at_once(_all, a, axis)
         if quick is not None:
             return quick
     a = _masked(to_bool(a), where, True)
@@ -177,11 +186,13 @@ def all(a: Any, axis: Any = None, out: None = None, keepdims: bool = False,
     return _finish(r.reduce_and(a, axes), a, axes, keepdims)
 
 
-def any(a: Any, axis: Any = None, out: None = None, keepdims: bool = False,
+def any(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False,
         where: Any = None) -> Any:
     """Whether any element over axes is true (not 0)."""
+    if out is not None:
+        raise no_out("any")
     if type(a) is Array and not keepdims and where is None:
-        quick = _at_once(_any, a, axis)
+        quick = at_once(_any, a, axis)
         if quick is not None:
             return quick
     a = _masked(to_bool(a), where, False)
@@ -198,7 +209,7 @@ def _size(a: Any, axes: tuple[int, ...]) -> int:
     return math.prod([a.shape[i] for i in axes])
 
 
-def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
+def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
          *, where: Any = None) -> Any:
     """The mean over axes, in floating point.
 
@@ -207,6 +218,8 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
         >>> mean(dx.numpy.arange(4))
         Array(1.5)
     """
+    if out is not None:
+        raise no_out("mean")
     if type(a) is Array and axis is None and dtype is None and not keepdims and state.trace.eager:
         host = a._np
         if host is not None and where is None and host.dtype in _FLOATS and host.size:
@@ -227,12 +240,14 @@ def _count(a: Any, axes: tuple[int, ...], keepdims: bool, where: Any, dtype: np.
     return convert_element_type(count, real_dtype(dtype))
 
 
-def var(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any = 0,
+def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0,
         keepdims: bool = False, *, where: Any = None, mean: Any = None,
         correction: Any = None) -> Any:
     """The mean of the squared distance from the mean; divided by `n - ddof`."""
+    if out is not None:
+        raise no_out("var")
     if type(a) is Array and _plain(dtype, ddof, keepdims, where, mean, correction):
-        quick = _at_once(np.var, a, axis)
+        quick = at_once(np.var, a, axis)
         if quick is not None:
             return quick
     a = arr(to_inexact(arr(a))) if dtype is None else convert_element_type(arr(a), dtype_of(dtype))
@@ -260,12 +275,14 @@ def _plain(dtype: Any, ddof: Any, keepdims: bool, *rest: Any) -> bool:
 _mean = mean
 
 
-def std(a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any = 0,
+def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0,
         keepdims: bool = False, *, where: Any = None, mean: Any = None,
         correction: Any = None) -> Any:
     """The standard deviation: the root of `var`. Its gradient is 0 where it is 0 (never nan)."""
+    if out is not None:
+        raise no_out("std")
     if type(a) is Array and _plain(dtype, ddof, keepdims, where, mean, correction):
-        quick = _at_once(np.std, a, axis)
+        quick = at_once(np.std, a, axis)
         if quick is not None:
             return quick
     return safe_sqrt(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean,
@@ -313,7 +330,7 @@ def _arg(name: str, function: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     return _finish(out, a, axes, bool(keepdims))
 
 
-def argmax(a: Any, axis: int | None = None, out: None = None, keepdims: bool = False) -> Any:
+def argmax(a: Any, axis: int | None = None, out: Any = None, keepdims: bool = False) -> Any:
     """The place of the largest element (the first of equal ones), in the flat array without axis.
 
     Examples:
@@ -321,163 +338,16 @@ def argmax(a: Any, axis: int | None = None, out: None = None, keepdims: bool = F
         >>> argmax(dx.numpy.array([1.0, 3.0, 2.0]))
         Array(1)
     """
+    if out is not None:
+        raise no_out("argmax")
     return _arg("argmax", r.argmax, a, axis, keepdims)
 
 
-def argmin(a: Any, axis: int | None = None, out: None = None, keepdims: bool = False) -> Any:
+def argmin(a: Any, axis: int | None = None, out: Any = None, keepdims: bool = False) -> Any:
     """The place of the smallest element (the first of equal ones)."""
+    if out is not None:
+        raise no_out("argmin")
     return _arg("argmin", r.argmin, a, axis, keepdims)
-
-
-# ----------------------------------------------------------------------------------------------
-# Running sums and products, differences
-
-
-def _flat_axis(a: Any, axis: int | None, name: str) -> tuple[Any, int]:
-    return (reshape(a, (a.size,)), 0) if axis is None else (a, axis_of(axis, a.ndim, name))
-
-
-def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
-    """The running sum along an axis, of the flat array without one."""
-    if type(a) is Array and dtype is None:
-        quick = _at_once(np.cumsum, a, axis)
-        if quick is not None:
-            return quick
-    a, axis = _flat_axis(_widened(arr(a), dtype), axis, "cumsum")
-    return r.cumsum(a, axis)
-
-
-def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: None = None) -> Any:
-    """The running product along an axis; its derivative is right where factors are 0."""
-    a, axis = _flat_axis(_widened(arr(a), dtype), axis, "cumprod")
-    shift = 1
-    while shift < a.shape[axis]:  # as CumSum: log2(n) products with the array shifted
-        low = tuple([shift if i == axis else 0 for i in range(a.ndim)])
-        a = a * pad(a, low, tuple([-n for n in low]), value=1)
-        shift *= 2
-    return a
-
-
-def _cumulative(function: Any, neutral: int, x: Any, axis: int | None, dtype: Any,
-                include_initial: bool) -> Any:
-    x = arr(x)
-    if axis is None:
-        if x.ndim != 1:
-            raise with_user_line(ValueError(f"cumulative_*: give the axis for shape {x.shape}"))
-        axis = 0
-    axis = axis_of(axis, x.ndim, "cumulative")
-    out = function(x, axis, dtype)
-    low = [int(i == axis and include_initial) for i in range(x.ndim)]
-    return pad(out, low, [0] * x.ndim, value=neutral)
-
-
-def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None,
-                   include_initial: bool = False) -> Any:
-    """`cumsum` of the array API standard; begins with 0 if `include_initial`."""
-    return _cumulative(cumsum, 0, x, axis, dtype, include_initial)
-
-
-def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None,
-                    include_initial: bool = False) -> Any:
-    """`cumprod` of the array API standard; begins with 1 if `include_initial`."""
-    return _cumulative(cumprod, 1, x, axis, dtype, include_initial)
-
-
-def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
-    """The `n`-th difference of neighbours along an axis."""
-    a = arr(a)
-    axis = axis_of(axis, a.ndim, "diff")
-    for _ in range(static_int(n, "diff", "n")):
-        size = a.shape[axis]
-        if size == 0:
-            break
-        later = slice_in_dim(a, 1, size, 1, axis)
-        before = slice_in_dim(a, 0, size - 1, 1, axis)
-        a = later != before if a.aval.dtype.kind == "b" else later - before
-    return a
-
-
-def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    """The integral by the trapezoidal rule, at the points `x` or at distances `dx`."""
-    y = arr(to_inexact(arr(y)))
-    axis = axis_of(axis, y.ndim, "trapezoid")
-    if x is not None:
-        x = arr(x)
-        dx = diff(x) if x.ndim == 1 else diff(x, axis=axis)
-        if x.ndim == 1:
-            dx = reshape(dx, tuple([dx.size if i == axis else 1 for i in range(y.ndim)]))
-    n = y.shape[axis]
-    pairs = slice_in_dim(y, 1, n, 1, axis) + slice_in_dim(y, 0, n - 1, 1, axis)
-    return sum(pairs * dx, axis) * 0.5
-
-
-# ----------------------------------------------------------------------------------------------
-# Reductions that skip nan
-
-
-def _without_nan(a: Any, value: Any) -> tuple[Any, Any]:
-    a = arr(a)
-    return (e.select(is_nan(a), value, a), is_nan(a)) if is_inexact(a.aval.dtype) else (a, None)
-
-
-def nansum(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-    """The sum of all elements but nan."""
-    return sum(_without_nan(a, 0.0)[0], axis, dtype, keepdims=keepdims)
-
-
-def nanprod(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-    """The product of all elements but nan."""
-    return prod(_without_nan(a, 1.0)[0], axis, dtype, keepdims=keepdims)
-
-
-def nanmean(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-    """The mean of all elements but nan; nan if there is none."""
-    a = arr(a)
-    return mean(a, axis, dtype, keepdims=keepdims, where=~isnan(a))
-
-
-def nanvar(a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0,
-           keepdims: bool = False) -> Any:
-    """The variance of all elements but nan."""
-    a = arr(a)
-    return var(_without_nan(a, 0.0)[0], axis, dtype, None, ddof, keepdims, where=~isnan(a))
-
-
-def nanstd(a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0,
-           keepdims: bool = False) -> Any:
-    """The standard deviation of all elements but nan."""
-    return safe_sqrt(nanvar(a, axis, dtype, ddof, keepdims))
-
-
-def _nan_extremum(function: Any, a: Any, axis: Any, keepdims: bool, neutral: float) -> Any:
-    filled, missing = _without_nan(a, neutral)
-    out = function(filled, axis, keepdims=keepdims)
-    return out if missing is None else where(all(missing, axis, keepdims=keepdims), math.nan, out)
-
-
-def nanmax(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The largest of all elements but nan; nan if there is none."""
-    return _nan_extremum(max, a, axis, keepdims, -math.inf)
-
-
-def nanmin(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The smallest of all elements but nan; nan if there is none."""
-    return _nan_extremum(min, a, axis, keepdims, math.inf)
-
-
-def nanargmax(a: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """The place of the largest of all elements but nan."""
-    return argmax(_without_nan(a, -math.inf)[0], axis, keepdims=keepdims)
-
-
-def nanargmin(a: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """The place of the smallest of all elements but nan."""
-    return argmin(_without_nan(a, math.inf)[0], axis, keepdims=keepdims)
-
-
-def nancumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """The running sum, nan counted as 0."""
-    return cumsum(_without_nan(a, 0.0)[0], axis, dtype)
 
 
 # ----------------------------------------------------------------------------------------------

@@ -14,15 +14,15 @@ from ..primitives.operators import broadcast_shapes, broadcast_to
 from ..primitives.sort import take_along_axis as take_places
 from ..primitives.structural import convert_element_type, expand_dims, reshape
 from . import indexing
-from .common import arr, axis_of, no_such, static_int
+from .common import arr, axis_of, known, no_out, no_such, static_int
 from .creation import asarray, full
-from .reductions import cumsum
+from .cumulative import cumsum
 from .shaping import concatenate, stack
 from .sorting import searchsorted
 from .ufuncs import where
 
 
-def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str | None = None,
+def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str | None = None,
          unique_indices: bool = False, indices_are_sorted: bool = False,
          fill_value: Any = None) -> Any:
     """The parts of `a` at `indices` along an axis (of the flat array without one).
@@ -35,6 +35,8 @@ def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: 
         >>> take(dx.numpy.array([1.0, 2.0, 3.0]), dx.numpy.array([2, 0]))
         Array([3., 1.])
     """
+    if out is not None:
+        raise no_out("take")
     a = arr(a)
     if axis is None:
         a, axis = reshape(a, (a.size,)), 0
@@ -55,11 +57,11 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1, mode: str | N
             f"take_along_axis: needs integer indices with the {x.ndim} axes of shape {x.shape}, got"
             f" {describe(indices)}"))
     n = x.shape[axis]
-    known = indexing.known(indices)
-    if known is not None and mode is None and known.size and not (
-            -n <= known.min() and known.max() < n):
+    value = known(indices)
+    if value is not None and mode is None and value.size and not (
+            -n <= value.min() and value.max() < n):
         raise with_user_line(IndexError(
-            f"take_along_axis: an index in [{known.min()}, {known.max()}] is out of bounds for axis"
+            f"take_along_axis: an index in [{value.min()}, {value.max()}] is out of bounds for axis"
             f" {axis} of shape {x.shape}"))
     rest = [[1 if i == axis else m for i, m in enumerate(v.shape)] for v in (x, indices)]
     shape = list(broadcast_shapes(*map(tuple, rest)))
@@ -123,7 +125,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None, *,
         a, axis = reshape(a, (a.size,)), 0
     axis = axis_of(axis, a.ndim, "repeat")
     n = a.shape[axis]
-    counts = indexing.known(asarray(repeats))
+    counts = known(asarray(repeats))
     if counts is not None and total_repeat_length is None:
         if counts.size == 1:
             times = int(counts.reshape(()))
@@ -154,7 +156,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     for by, at in zip(shifts, axes):
         at = axis_of(at, a.ndim, "roll")
         n = a.shape[at]
-        if indexing.known(asarray(by)) is None:
+        if known(asarray(by)) is None:
             a = take(a, (Array(np.arange(n)) - by) % n, at)
         elif n and (k := static_int(by, "roll", "the shift") % n):
             a = s.concatenate([s.slice_in_dim(a, n - k, n, 1, at),

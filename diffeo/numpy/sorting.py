@@ -10,18 +10,28 @@ import numpy as np
 from ..primitives import elementwise as e
 from ..primitives.array import Array, as_value
 from ..primitives.core import with_user_line
-from ..primitives.errors import ConcretizationTypeError
 from ..primitives.operators import broadcast_to, promote, to_inexact
 from ..primitives.slicing import rev
 from ..primitives.sort import sort as sort_p
 from ..primitives.sort import take_along_axis as take_places
 from ..primitives.structural import convert_element_type, iota, reshape
 from ..primitives.types import default_dtype, real_dtype
-from .common import arr, axes_of, axis_of, host_of, is_nan, no_such, static_int, to_bool
+from .common import (
+    arr,
+    axes_of,
+    axis_of,
+    concrete,
+    host_of,
+    is_nan,
+    no_such,
+    places_of,
+    static_int,
+    to_bool,
+)
 from .creation import asarray, full, zeros
-from .indexing import getitem, known
+from .cumulative import cumsum
+from .indexing import getitem
 from .reductions import any as any_
-from .reductions import cumsum
 from .reductions import sum as sum_
 from .shaping import moveaxis
 from .ufuncs import floor, where
@@ -134,16 +144,6 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Any:
 # Results whose shape depends on values: concrete arrays, or a size
 
 
-def _concrete(x: Any, name: str, instead: str) -> np.ndarray:
-    x = arr(x)
-    value = known(x)
-    if value is None:
-        raise with_user_line(ConcretizationTypeError(
-            f"{name}: the result's shape depends on the values of {x.aval}, {x.origin()}, which "
-            f"are not known while the program is traced.\n  {instead}"))
-    return value
-
-
 def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple[Any, ...]:
     """The places of the elements that are not 0: an index array for each axis.
 
@@ -153,8 +153,7 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
     if a.ndim == 0:
         raise with_user_line(ValueError("nonzero: an array without axes has no places"))
     if size is None:
-        found = np.nonzero(_concrete(a, "nonzero", "Give `size`, or use dx.numpy.where."))
-        return tuple([Array(i.astype(default_dtype(int))) for i in found])
+        return places_of(a, "nonzero", "Give `size`, or use dx.numpy.where.")
     size = static_int(size, "nonzero", "size")
     flat = to_bool(reshape(a, (a.size,)))
     places = _first_true(flat, size)
@@ -184,7 +183,7 @@ def argwhere(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
     """The places of the elements that are not 0, one row for each."""
     a = arr(a)
     if size is None:
-        found = np.argwhere(_concrete(a, "argwhere", "Give `size`."))
+        found = np.argwhere(concrete(a, "argwhere", "Give `size`."))
         return Array(found.astype(default_dtype(int)))
     parts = nonzero(a, size=size, fill_value=fill_value)
     return moveaxis(asarray(list(parts)), 0, 1)
@@ -193,7 +192,7 @@ def argwhere(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
 def unique(ar: Any, return_index: bool = False, return_inverse: bool = False,
            return_counts: bool = False, axis: int | None = None, *, equal_nan: bool = True) -> Any:
     """The sorted distinct elements of a concrete array, as `numpy.unique`."""
-    value = _concrete(asarray(ar), "unique", "Compute it outside of the transformation.")
+    value = concrete(asarray(ar), "unique", "Compute it outside of the transformation.")
     out = np.unique(value, return_index, return_inverse, return_counts, axis, equal_nan=equal_nan)
     return tuple([Array(o) for o in out]) if isinstance(out, tuple) else Array(out)
 
@@ -206,7 +205,7 @@ def unique_values(x: Any, /) -> Any:
 def _of_sets(function: Any) -> Any:
     def sets(ar1: Any, ar2: Any) -> Any:
         instead = "Compute it outside of the transformation."
-        values = [_concrete(asarray(x), function.__name__, instead) for x in (ar1, ar2)]
+        values = [concrete(asarray(x), function.__name__, instead) for x in (ar1, ar2)]
         return Array(function(*values))
     sets.__name__ = sets.__qualname__ = function.__name__
     sets.__doc__ = f"As `numpy.{function.__name__}`, of concrete arrays."
@@ -233,7 +232,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | N
     """How often each of 0, 1, 2 ... occurs; a traced `x` needs `length`."""
     x = arr(x)
     if length is None:
-        value = _concrete(x, "bincount", "Give `length`.")
+        value = concrete(x, "bincount", "Give `length`.")
         length = max(int(value.max()) + 1 if value.size else 0, minlength)
     ones = convert_element_type(x == x, default_dtype(int)) if weights is None else arr(weights)
     return zeros(length, ones.dtype).at[where(x < 0, 0, x)].add(ones, mode="drop")

@@ -15,7 +15,17 @@ from ..primitives.core import Value, describe, typeof, with_user_line
 from ..primitives.families import full_like
 from ..primitives.structural import convert_element_type
 from ..primitives.types import SCALARS, is_float, is_inexact, promote_types
-from .common import arr, dtype_of, holds_floats, host_of, is_nan, safe_sqrt, static_int, to_bool
+from .common import (
+    arr,
+    dtype_of,
+    holds_floats,
+    host_of,
+    is_nan,
+    places_of,
+    safe_sqrt,
+    static_int,
+    to_bool,
+)
 
 
 def _named(function: Any, name: str, doc: str) -> Any:
@@ -428,9 +438,10 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
         >>> where(dx.numpy.arange(4) > 1, 1.0, 0.0)
         Array([0., 0., 1., 1.])
     """
+    if x is None and y is None:
+        return places_of(condition, "where", "Give x and y, or use nonzero(condition, size=n).")
     if x is None or y is None:
-        raise with_user_line(TypeError(
-            "where: give both x and y, or use dx.numpy.nonzero(condition)"))
+        raise with_user_line(TypeError("where: give both x and y, or none of them"))
     c, a, b = host_of(condition), host_of(x), host_of(y)
     if c is not None and a is not None and b is not None and (
             a.dtype is b.dtype and c.dtype == np.bool_):

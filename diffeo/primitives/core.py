@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,8 +48,10 @@ class Primitive:
     compiled = False
     #: Linear in each of two operands.
     bilinear = False
-    #: The result has the type of the array operands, which are all of one type.
+    #: The result has the type of the array operands, which are all of one type; then `accepts`
+    #: holds the letters of the kinds of dtype that they may have.
     same_type = False
+    accepts = "biufcV"
     #: The result is weakly typed if all operands are; otherwise it is as `weak_type` says.
     keeps_weak = True
     weak_type = False
@@ -235,7 +237,28 @@ class Value:
     def __iter__(self):
         if not self.shape:
             raise TypeError("iteration over an array without axes")
-        return (self[i] for i in range(self.shape[0]))  # type: ignore[index]
+        return (self[i] for i in range(self.shape[0]))
+
+    if TYPE_CHECKING:
+        # What `operators.py` and `diffeo/numpy/methods.py` give to every value.
+        T: Any
+        mT: Any
+        real: Any
+        imag: Any
+        at: Any
+
+        def _method(self, *args: Any, **kwargs: Any) -> Any: ...
+
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _method
+        __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _method
+        __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __divmod__ = __getitem__ = _method
+        __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = _method
+        __rlshift__ = __rshift__ = __rrshift__ = __lt__ = __le__ = __gt__ = __ge__ = _method
+        __neg__ = __pos__ = __abs__ = __invert__ = __array_namespace__ = _method
+        all = any = argmax = argmin = argsort = astype = clip = conj = conjugate = _method
+        copy = cumprod = cumsum = diagonal = dot = flatten = max = mean = min = _method
+        nonzero = prod = ptp = ravel = repeat = reshape = round = searchsorted = _method
+        sort = squeeze = std = sum = swapaxes = take = trace = transpose = var = _method
 
 
 class Tracer(Value):

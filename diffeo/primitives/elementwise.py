@@ -9,7 +9,6 @@ has the gradient 0 at 0, not nan.
 
 from __future__ import annotations
 
-import cmath
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -56,6 +55,8 @@ class Elementwise(Primitive):
         self.derivatives = tuple(
             [(d, d.__code__.co_argcount > self.arity) for d in derivatives if d is not None]
         )
+        if name in _BUILT_IN:
+            raise ValueError(f"'{name}' is a primitive of diffeo itself: choose another name")
         ELEMENTWISE[name] = self
 
     @property
@@ -111,6 +112,7 @@ class Elementwise(Primitive):
 
 #: Every row of the table, by name.
 ELEMENTWISE: dict[str, Elementwise] = {}
+_BUILT_IN: set[str] = set()
 KINDS = {
     "b": "boolean",
     "i": "signed integer",
@@ -476,6 +478,8 @@ complex_ = MakeComplex("complex", make_complex, "complex", None, None, accepts="
 stop_gradient_p = StopGradient("stop_gradient", lambda x: x, lambda ctx, x: x, accepts="biufc")
 # fmt: on
 
+_BUILT_IN.update(ELEMENTWISE)
+
 
 def conjugate_by_parts(z: Any) -> Any:
     """The conjugate made of parts: StableHLO has no operation for it."""
@@ -495,6 +499,7 @@ def stop_gradient(x: Any) -> Any:
 def _pow_by_exponent(x: Any, out: Any) -> Any:
     """d/dy x**y = log(x) x**y, and 0 at x = 0, where it is so for y > 0."""
     if type(x) in SCALARS:
-        log_x = cmath.log if type(x) is complex else math.log
-        return out * (0.0 if x == 0 else math.nan if type(x) is not complex and x < 0 else log_x(x))
+        if type(x) is complex:
+            return out * (complex(np.log(x)) if x else 0.0)
+        return out * (math.log(x) if x > 0 else 0.0 if x == 0 else math.nan)
     return log.bind(select(x == 0, 1.0 if typeof(x).dtype.kind != "c" else 1 + 0j, x)) * out

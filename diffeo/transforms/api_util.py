@@ -38,12 +38,12 @@ def argument(arguments: tuple, index: int, numbers: Sequence[int] | None = None)
 
 
 def argument_or_keyword(
-    args: tuple, kwargs: dict, index: int, numbers: Sequence[int] | None = None
+    full: tuple[tuple, dict], index: int, numbers: Sequence[int] | None = None
 ) -> str:
     """How messages call leaf `index` of `(args, kwargs)`."""
-    kind, first, *path = tree.leaves_with_path((args, kwargs))[index][0]
+    kind, first, *path = tree.leaves_with_path(full)[index][0]
     if kind.idx == 0:
-        return argument(args, index, numbers)
+        return argument(full[0], index, numbers)
     return f"keyword argument {first.key}{tree.keystr(path)}"
 
 

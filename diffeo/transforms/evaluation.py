@@ -36,8 +36,11 @@ class Evaluation(Trace):
             x, y = args
             if type(x) is Array and type(y) is Array:
                 a, b = x._np, y._np
-                if a is not None and b is not None and a.shape == b.shape:
-                    return Array(primitive.impl(a, b), x.weak_type and y.weak_type)
+                if a is not None and b is not None and a.dtype is b.dtype and a.shape == b.shape:
+                    try:
+                        return Array(primitive.impl(a, b), x.weak_type and y.weak_type)
+                    except Exception as error:
+                        raise _explain(primitive, args, error) from None
         host: list[Any] = []
         weak, strong, scalars = False, False, False
         for a in args:
@@ -61,6 +64,8 @@ class Evaluation(Trace):
             return run_program(program.jaxpr, [as_value(a) for a in args])
         if scalars:
             host = _fit_scalars(host)
+        if len(host) > 1 or primitive.same_type and host[0].dtype.kind not in primitive.accepts:
+            _check(primitive, args)  # NumPy would broadcast and promote
         try:
             out = primitive.impl(*host)
         except Exception as error:
@@ -77,12 +82,23 @@ def _fit_scalars(host: list[Any]) -> list[Any]:
     return host
 
 
+def _check(primitive: Primitive, args: Sequence[Any]) -> None:
+    """What the rule itself says of the operands' types; its TypeError or ValueError."""
+    scalars = primitive.takes_scalars
+    try:
+        primitive.abstract_eval(
+            *[a if scalars and type(a) in SCALARS else typeof(a).strong for a in args]
+        )
+    except (TypeError, ValueError) as error:
+        raise with_user_line(error) from None
+
+
 def _explain(primitive: Primitive, args: Sequence[Any], error: Exception) -> Exception:
     """The rule's own complaint about the operands, if it has one, rather than NumPy's."""
     try:
-        primitive.abstract_eval(*[a if type(a) in SCALARS else typeof(a).strong for a in args])
+        _check(primitive, args)
     except (TypeError, ValueError) as better:
-        return with_user_line(better)
+        return better
     return with_user_line(error)
 
 

@@ -72,7 +72,7 @@ def _gradient(
     value = _check_scalar(flat, outs, name, holomorphic)
     if not has_tangent[0]:
         return value, [ZERO] * len(values), outs
-    cts = [ZERO] * len(program.outs)
+    cts: list[Any] = [ZERO] * len(program.outs)
     # A constant of the program, if one is being written; in eager mode the shortest way.
     eager = state.trace.eager
     cts[0] = Array(np.ones((), value.dtype)) if eager else full_like(value, 1)

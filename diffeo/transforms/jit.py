@@ -180,7 +180,7 @@ class Jitted:
             numbers = [n for n in range(len(dynamic[0]) + len(taken)) if n not in taken]
             raise with_user_line(
                 TypeError(
-                    f"jit of {self.name}: {argument_or_keyword(*dynamic, index, numbers)} is "
+                    f"jit of {self.name}: {argument_or_keyword(dynamic, index, numbers)} is "
                     f"{describe(x)}, which is neither an array nor a number; mark the argument "
                     "static with static_argnums or static_argnames if the program depends on it"
                 )

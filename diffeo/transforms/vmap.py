@@ -146,7 +146,7 @@ def _check_leaves(
         try:
             value = as_value(x)
         except TypeError as error:
-            where = argument_or_keyword(*full, i)
+            where = argument_or_keyword(full, i)
             raise with_user_line(TypeError(f"vmap of {name}: {where}: {error}")) from None
         if (
             not isinstance(axis, int)
@@ -155,7 +155,7 @@ def _check_leaves(
         ):
             raise with_user_line(
                 ValueError(
-                    f"vmap of {name}: {argument_or_keyword(*full, i)} is {describe(value)} and "
+                    f"vmap of {name}: {argument_or_keyword(full, i)} is {describe(value)} and "
                     f"has no axis {axis!r} to map over; share it between the rows with None in "
                     "in_axes, or give it the axis"
                 )
@@ -181,7 +181,7 @@ def _batch_size(
     if any([n != size for n, _ in sizes]):
         listed = "\n".join(
             [
-                f"    {argument_or_keyword(*full, i)} = {describe(values[i])}: axis {dims[i]} has "
+                f"    {argument_or_keyword(full, i)} = {describe(values[i])}: axis {dims[i]} has "
                 f"size {n}"
                 for n, i in sizes
             ]

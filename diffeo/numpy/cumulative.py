@@ -1,0 +1,109 @@
+"""Running sums and products, differences of neighbours, the trapezoidal rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..primitives import reduction as r
+from ..primitives.array import Array, as_value
+from ..primitives.core import with_user_line
+from ..primitives.operators import broadcast_to, promote, to_inexact
+from ..primitives.slicing import concatenate as join
+from ..primitives.slicing import pad, slice_in_dim
+from ..primitives.structural import reshape
+from .common import arr, axis_of, no_out, static_int
+from .creation import asarray
+from .reductions import at_once, sum, widened
+
+
+def _flat_axis(a: Any, axis: int | None, name: str) -> tuple[Any, int]:
+    return (reshape(a, (a.size,)), 0) if axis is None else (a, axis_of(axis, a.ndim, name))
+
+
+def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+    """The running sum along an axis, of the flat array without one."""
+    if out is not None:
+        raise no_out("cumsum")
+    if type(a) is Array and dtype is None:
+        quick = at_once(np.cumsum, a, axis)
+        if quick is not None:
+            return quick
+    a, axis = _flat_axis(widened(arr(a), dtype), axis, "cumsum")
+    return r.cumsum(a, axis)
+
+
+def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+    """The running product along an axis; its derivative is right where factors are 0."""
+    if out is not None:
+        raise no_out("cumprod")
+    a, axis = _flat_axis(widened(arr(a), dtype), axis, "cumprod")
+    shift = 1
+    while shift < a.shape[axis]:  # as CumSum: log2(n) products with the array shifted
+        low = tuple([shift if i == axis else 0 for i in range(a.ndim)])
+        a = a * pad(a, low, tuple([-n for n in low]), value=1)
+        shift *= 2
+    return a
+
+
+def _cumulative(function: Any, neutral: int, x: Any, axis: int | None, dtype: Any,
+                include_initial: bool) -> Any:
+    x = arr(x)
+    if axis is None:
+        if x.ndim != 1:
+            raise with_user_line(ValueError(f"cumulative_*: give the axis for shape {x.shape}"))
+        axis = 0
+    axis = axis_of(axis, x.ndim, "cumulative")
+    out = function(x, axis, dtype)
+    low = [int(i == axis and include_initial) for i in range(x.ndim)]
+    return pad(out, low, [0] * x.ndim, value=neutral)
+
+
+def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None,
+                   include_initial: bool = False) -> Any:
+    """`cumsum` of the array API standard; begins with 0 if `include_initial`."""
+    return _cumulative(cumsum, 0, x, axis, dtype, include_initial)
+
+
+def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None,
+                    include_initial: bool = False) -> Any:
+    """`cumprod` of the array API standard; begins with 1 if `include_initial`."""
+    return _cumulative(cumprod, 1, x, axis, dtype, include_initial)
+
+
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """The `n`-th difference of neighbours along an axis, `prepend` and `append` put to its ends."""
+    a = arr(a)
+    axis = axis_of(axis, a.ndim, "diff")
+    parts = [p if p is a else _as_end(asarray(p), a, axis)
+             for p in (prepend, a, append) if p is not None]
+    a = join([as_value(p) for p in promote(*parts)], axis)
+    for _ in range(static_int(n, "diff", "n")):
+        size = a.shape[axis]
+        if size == 0:
+            break
+        later = slice_in_dim(a, 1, size, 1, axis)
+        before = slice_in_dim(a, 0, size - 1, 1, axis)
+        a = later != before if a.aval.dtype.kind == "b" else later - before
+    return a
+
+
+def _as_end(end: Any, a: Any, axis: int) -> Any:
+    """What is joined to `a`: a number stands for one layer of it."""
+    shape = tuple([1 if i == axis else n for i, n in enumerate(a.shape)])
+    return broadcast_to(end, shape) if end.ndim == 0 else end
+
+
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    """The integral by the trapezoidal rule, at the points `x` or at distances `dx`."""
+    y = arr(to_inexact(arr(y)))
+    axis = axis_of(axis, y.ndim, "trapezoid")
+    if x is not None:
+        x = arr(x)
+        dx = diff(x) if x.ndim == 1 else diff(x, axis=axis)
+        if x.ndim == 1:
+            dx = reshape(dx, tuple([dx.size if i == axis else 1 for i in range(y.ndim)]))
+    n = y.shape[axis]
+    pairs = slice_in_dim(y, 1, n, 1, axis) + slice_in_dim(y, 0, n - 1, 1, axis)
+    return sum(pairs * dx, axis) * 0.5
