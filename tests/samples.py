@@ -16,6 +16,7 @@ from diffeo.primitives import (
     elementwise,
     families,
     indexing,
+    powers,
     random_bits,
     reduction,
     slicing,
@@ -102,7 +103,7 @@ for _half in map(np.dtype, ("float16", "bfloat16")):
             _numbers = np.array([[0.5, 0.25, 0.75], [0.5, 0.375, 3.0], [4.0, -1.0, 2.0]], _half)
             sample(_row, *_numbers[:_row.arity], note=str(_half), by=())
     sample(elementwise.mul, np.array([0.5, 3.0], _half), 2.0, note=f"{_half} scalar", by=())
-    sample(elementwise.IntegerPow(-3), np.array([0.5, 4.0], _half), note=str(_half), by=())
+    sample(powers.IntegerPow(-3), np.array([0.5, 4.0], _half), note=str(_half), by=())
     sample(elementwise.select_p, np.array([True, False]), np.array([0.5, 4.0], _half), 0.0,
            note=str(_half), by=())
     sample(structural.ReduceSum((0,)), np.array([0.5, 4.0], _half), note=str(_half), by=())
@@ -129,13 +130,13 @@ sample(elementwise.select_p, bools(4), bools(4), bools(4), note="bool")
 sample(elementwise.select_p, bools(0), real(0), real(0), note="empty")
 
 for _power in (-3, -1, 0, 1, 2, 3, 7):
-    sample(elementwise.IntegerPow(_power), real(2, 3, low=0.5), note=f"{_power}")
-sample(elementwise.IntegerPow(3), np.array([0.0, -1.5]), note="at 0")
-sample(elementwise.IntegerPow(0), np.array([0.0, -1.5]), note="0 at 0")
-sample(elementwise.IntegerPow(1), np.array([0.0, -1.5]), note="1 at 0")
-sample(elementwise.IntegerPow(3), comp(3), note="complex")
-sample(elementwise.IntegerPow(-2), comp(3), note="complex negative")
-sample(elementwise.IntegerPow(3), ints(3, dtype=np.int32), note="int32")
+    sample(powers.IntegerPow(_power), real(2, 3, low=0.5), note=f"{_power}")
+sample(powers.IntegerPow(3), np.array([0.0, -1.5]), note="at 0")
+sample(powers.IntegerPow(0), np.array([0.0, -1.5]), note="0 at 0")
+sample(powers.IntegerPow(1), np.array([0.0, -1.5]), note="1 at 0")
+sample(powers.IntegerPow(3), comp(3), note="complex")
+sample(powers.IntegerPow(-2), comp(3), note="complex negative")
+sample(powers.IntegerPow(3), ints(3, dtype=np.int32), note="int32")
 
 # --------------------------------------------------------------------------------------------------
 # Creation and conversion

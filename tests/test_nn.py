@@ -112,7 +112,7 @@ def test_parameters_of_activations(jax):
 M = np.array([[1.0, -2.0, 300.0], [0.5, 0.5, -900.0]])
 
 
-@pytest.mark.parametrize("axis", [-1, (0, 1), None])
+@pytest.mark.parametrize("axis", [-1, (0, 1)])
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp", "logmeanexp"])
 def test_normalized(jax, name, axis):
     compare(jax, lambda x: getattr(nn, name)(x, axis), lambda x: getattr(jax.nn, name)(x, axis), M)
@@ -200,8 +200,8 @@ def test_one_hot(jax, axis):
 
 
 @pytest.mark.parametrize("name, dtype", [
-    ("glorot_uniform", "float64"), ("glorot_normal", "float32"), ("lecun_uniform", "complex128"),
-    ("lecun_normal", "complex128"), ("he_uniform", "float32"), ("he_normal", "float64")])
+    ("glorot_uniform", "float64"), ("lecun_uniform", "complex128"),
+    ("glorot_normal", "complex128"), ("he_normal", "float32")])
 def test_scaled_initializers(jax, name, dtype):
     key = jax.random.PRNGKey(3)
     expected = np.asarray(getattr(jax.nn.initializers, name)()(key, (3, 2, 4, 5), dtype))

@@ -368,7 +368,9 @@ def test_dtypes():
     assert (dnp.asarray(2.0) * f32).dtype == np.float32 and dnp.zeros(2).dtype == np.float64
     assert dnp.array([np.float32(1), 2.0]).dtype == np.float32
     assert dnp.array([f32[0], 1]).dtype == np.float32
-    assert dnp.where(True, 1, f32).dtype == np.float32
+    assert dnp.where(True, 1, f32).dtype == dnp.stack([f32[0], 1.0]).dtype == np.float32
+    assert dnp.where(f32 > 0, 1.0, 0.0).weak_type and not dnp.where(f32 > 0, f32, 0.0).weak_type
+    assert dx.jit(lambda a: dnp.searchsorted(a, 0.5))(f32) == dnp.searchsorted(f32, 0.5) == 0
     assert dnp.arange(3).dtype == np.int64 and dnp.linspace(0, 1, 3).dtype == np.float64
     assert dnp.sum(dnp.ones(60000, "float16") / 1000).dtype == np.float16
     assert dnp.mean(dnp.full(70000, 2.0, "float16")) == 2
@@ -429,7 +431,8 @@ def test_errors(call, error, words):
     lambda x, n: dnp.zeros(n), lambda x, n: dnp.reshape(x, (n, -1)), lambda x, n: dnp.arange(n),
     lambda x, n: dnp.sum(x, axis=n), lambda x, n: dnp.linspace(0, 1, n), lambda x, n: x[:n],
     lambda x, n: dnp.eye(n), lambda x, n: dnp.broadcast_to(x, (n, 4)), lambda x, n: dnp.unique(x),
-    lambda x, n: dnp.nonzero(x), lambda x, n: dnp.where(x), lambda x, n: dnp.tile(x, n), lambda x, n: dnp.repeat(x, n),
+    lambda x, n: dnp.nonzero(x), lambda x, n: dnp.where(x),
+    lambda x, n: dnp.tile(x, n), lambda x, n: dnp.repeat(x, n),
     lambda x, n: dnp.split(x, n), lambda x, n: dnp.roll(x, 1, axis=n),
 ])
 def test_traced_sizes(call):

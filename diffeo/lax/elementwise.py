@@ -10,6 +10,7 @@ from ..numpy.common import arr, static_int
 from ..primitives import elementwise as e
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.operators import broadcast_to
+from ..primitives.powers import IntegerPow
 from ..primitives.types import SCALARS, is_inexact
 from ..transforms import tree
 from .strict import apply, apply_joined, join
@@ -99,7 +100,7 @@ def integer_pow(x: Any, y: int) -> Any:
         >>> integer_pow(3.0, -2)
         Array(0.11111111)
     """
-    return apply(e.IntegerPow(static_int(y, "integer_pow", "the exponent")), x)
+    return apply(IntegerPow(static_int(y, "integer_pow", "the exponent")), x)
 
 
 def pow(x: Any, y: Any) -> Any:

@@ -155,9 +155,7 @@ def _processor() -> str:
 # Buffers
 
 
-def put(
-    array: np.ndarray, aval: Any, *, alias: bool = False, device: Device | None = None
-) -> Any:
+def put(array: np.ndarray, aval: Any, *, alias: bool = False, device: Device | None = None) -> Any:
     """A device buffer with the numbers of a NumPy array of any strides.
 
     Args:

@@ -120,7 +120,7 @@ class Builder:
         """
         for v in operands:
             if type(v) is not Operand:
-                operands = self.operands(operands)
+                operands = tuple(self.operands(operands))
                 break
         result = Operand(self.fresh(), self.outs[0] if out is None else out)
         if len(operands) == 2:  # written out for speed: most operations have one or two operands

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import with_user_line
-from ..primitives.operators import promote, to_inexact
+from ..primitives.operators import to_inexact
 from ..primitives.slicing import concatenate, rev, slice_in_dim
 from ..primitives.structural import reshape
-from .common import arr, axes_of, axis_of, no_such
+from .common import arr, axes_of, axis_of, no_such, same_dtype
 from .creation import asarray, zeros
 from .cumulative import cumsum, diff
 from .grids import diag
@@ -74,7 +74,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     """
     if mode not in ("full", "same", "valid"):
         raise no_such("convolve", "mode", mode, ("full", "same", "valid"))
-    a, v = (arr(x) for x in promote(a, v))
+    a, v = same_dtype(a, v)
     if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
         raise with_user_line(ValueError(
             f"convolve: needs two vectors with elements, got shapes {a.shape} and {v.shape}"))
@@ -89,7 +89,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """The cross-correlation of two vectors: the convolution with `v` reversed and conjugated."""
-    a, v = (arr(x) for x in promote(a, v))
+    a, v = same_dtype(a, v)
     out = convolve(a, rev(conj(v), (0,)), mode)
     return out
 
@@ -102,7 +102,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
         >>> interp(1.5, dx.numpy.array([1.0, 2.0]), dx.numpy.array([10.0, 20.0]))
         Array(15.)
     """
-    x, xp, fp = (arr(to_inexact(v)) for v in promote(asarray(x), asarray(xp), asarray(fp)))
+    x, xp, fp = (arr(to_inexact(v)) for v in same_dtype(asarray(x), asarray(xp), asarray(fp)))
     if xp.ndim != 1 or xp.shape != fp.shape:
         raise with_user_line(ValueError(
             f"interp: xp and fp must be vectors of one size, got {xp.shape} and {fp.shape}"))
@@ -175,7 +175,7 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False,
     x = x if rowvar or arr(m).ndim < 2 else x.T
     if y is not None:
         other = atleast_2d(arr(to_inexact(arr(y))))
-        x, other = (arr(v) for v in promote(x, other if rowvar or other.shape[0] == 1 else other.T))
+        x, other = same_dtype(x, other if rowvar or other.shape[0] == 1 else other.T)
         x = concatenate([x, other], 0)
     ddof = int(not bias) if ddof is None else ddof
     x = x - mean(x, 1, keepdims=True)

@@ -12,14 +12,22 @@ from ..primitives import elementwise as e
 from ..primitives.array import Array, as_value
 from ..primitives.core import Tracer, describe, state, with_user_line
 from ..primitives.errors import ConcretizationTypeError
-from ..primitives.operators import to_value
+from ..primitives.operators import promote, to_value
 from ..primitives.structural import convert_element_type, reshape
-from ..primitives.types import default_dtype, float32, is_complex, is_float
+from ..primitives.types import SCALARS, default_dtype, float32, is_complex, is_float
 
 
 def arr(x: Any) -> Any:
     """An array or tracer from an operand; lists are refused."""
     return as_value(to_value(x))
+
+
+def same_dtype(*xs: Any) -> list[Any]:
+    """Operands as arrays of one dtype, by promotion."""
+    values = promote(*xs)
+    dtype = next((v.aval.dtype for v in values if type(v) not in SCALARS), None)
+    return [v if type(v) not in SCALARS else as_value(v) if dtype is None
+            else convert_element_type(as_value(v), dtype) for v in values]
 
 
 def host_of(x: Any) -> Any:

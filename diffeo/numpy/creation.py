@@ -10,11 +10,11 @@ import numpy as np
 from ..primitives.array import Array, as_value
 from ..primitives.core import Tracer, Value, describe, state, typeof, with_user_line
 from ..primitives.families import full as full_p
-from ..primitives.operators import broadcast_to, power, promote, to_inexact
+from ..primitives.operators import broadcast_to, power, to_inexact
 from ..primitives.slicing import stack
 from ..primitives.structural import convert_element_type, iota, move_axis, reshape
 from ..primitives.types import SCALARS, default_dtype, promote_types, real_dtype
-from .common import arr, axis_of, dtype_of, static_int, static_shape
+from .common import arr, axis_of, dtype_of, same_dtype, static_int, static_shape
 from .ufuncs import exp, log, where
 
 _ORDER = (bool, int, float, complex)
@@ -104,7 +104,7 @@ def _from_list(object: Any, dtype: Any) -> Any:
         raise with_user_line(ValueError(
             "array: the items of a list must have equal shapes, got "
             + ", ".join([str(p.shape) for p in parts[:8]])))
-    parts = [as_value(p) for p in promote(*parts)]
+    parts = same_dtype(*parts)
     out = stack(parts)
     return convert_element_type(out, out.aval.dtype if dtype is None else dtype)
 
@@ -272,7 +272,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
         dtype = dtype_of(dtype, kind)
         line = Array(np.linspace(start, stop, num, endpoint).astype(dtype))
         return (line, Array((stop - start) / gaps if gaps else np.nan)) if retstep else line
-    start, stop = (arr(to_inexact(v)) for v in promote(start, stop))
+    start, stop = (arr(to_inexact(v)) for v in same_dtype(start, stop))
     delta = stop - start
     count = Array(np.arange(num).astype(real_dtype(delta.aval.dtype)))
     count = reshape(count, (num,) + (1,) * delta.ndim)
@@ -295,7 +295,21 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None,
               axis: int = 0) -> Any:
     """`num` numbers in geometric progression from `start` to `stop` (positive or negative)."""
-    start, stop = (arr(to_inexact(v)) for v in promote(start, stop))
+    start, stop = (arr(to_inexact(v)) for v in same_dtype(start, stop))
     steps = linspace(start * 0.0, log(stop / start), num, endpoint, axis=axis)
     out = start * exp(steps)
     return out if dtype is None else astype(out, dtype)
+
+
+def result_type(*args: Any) -> np.dtype:
+    """The dtype to which operands (arrays, numbers or dtypes) are brought together."""
+    avals = []
+    for a in args:
+        if isinstance(a, (type, str, np.dtype)):
+            dtype = dtype_of(a)
+            avals.append(typeof(np.empty(0, dtype)))
+        else:
+            avals.append(typeof(a))
+    if not avals:
+        raise with_user_line(TypeError(f"result_type: needs operands, got {describe(args)}"))
+    return promote_types(*avals)[0]

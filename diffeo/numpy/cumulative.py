@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from ..primitives import reduction as r
-from ..primitives.array import Array, as_value
+from ..primitives.array import Array
 from ..primitives.core import with_user_line
-from ..primitives.operators import broadcast_to, promote, to_inexact
+from ..primitives.operators import broadcast_to, to_inexact
 from ..primitives.slicing import concatenate as join
 from ..primitives.slicing import pad, slice_in_dim
 from ..primitives.structural import reshape
-from .common import arr, axis_of, no_out, static_int
+from .common import arr, axis_of, no_out, same_dtype, static_int
 from .creation import asarray
 from .reductions import at_once, sum, widened
 
@@ -78,7 +78,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     axis = axis_of(axis, a.ndim, "diff")
     parts = [p if p is a else _as_end(asarray(p), a, axis)
              for p in (prepend, a, append) if p is not None]
-    a = join([as_value(p) for p in promote(*parts)], axis)
+    a = join(same_dtype(*parts), axis)
     for _ in range(static_int(n, "diff", "n")):
         size = a.shape[axis]
         if size == 0:

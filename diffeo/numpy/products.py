@@ -8,14 +8,14 @@ import numpy as np
 import opt_einsum
 from opt_einsum.parser import parse_einsum_input
 
-from ..primitives.array import Array, as_value
+from ..primitives.array import Array
 from ..primitives.core import Value, state, with_user_line
 from ..primitives.dot import DotGeneral, dot_general
 from ..primitives.dot import outer as outer_p
-from ..primitives.operators import broadcast_shapes, broadcast_to, promote
+from ..primitives.operators import broadcast_shapes, broadcast_to
 from ..primitives.structural import convert_element_type, reduce_sum, reshape
 from ..primitives.structural import transpose as permute
-from .common import arr, axis_of, dtype_of, static_int
+from .common import arr, axis_of, dtype_of, same_dtype, static_int
 from .indexing import getitem
 from .reductions import sum as _sum
 from .shaping import moveaxis, stack
@@ -27,7 +27,7 @@ _FAST = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
 
 def _pair(a: Any, b: Any, dtype: Any = None) -> tuple[Any, Any]:
     """Two operands as arrays of one dtype: of `dtype`, if it is given."""
-    a, b = (as_value(v) for v in promote(a, b))
+    a, b = same_dtype(a, b)
     if dtype is None:
         return a, b
     return convert_element_type(a, dtype_of(dtype)), convert_element_type(b, dtype_of(dtype))
@@ -229,7 +229,7 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: Any = "auto", precision
         arrays = [arr(x) for x in everything[:len(everything) // 2 * 2:2]]
         lists = everything[1::2] + (everything[-1:] if len(everything) % 2 else [])
         subscripts = _interleaved(lists, len(arrays))
-    arrays = [as_value(x) for x in promote(*arrays)]
+    arrays = same_dtype(*arrays)
     if preferred_element_type is not None:
         arrays = [convert_element_type(x, dtype_of(preferred_element_type)) for x in arrays]
     try:

@@ -11,11 +11,11 @@ import numpy as np
 
 from ..primitives import slicing as s
 from ..primitives import structural as t
-from ..primitives.array import Array, as_value
+from ..primitives.array import Array
 from ..primitives.core import describe, state, with_user_line
-from ..primitives.operators import broadcast_shapes, promote
+from ..primitives.operators import broadcast_shapes
 from ..primitives.operators import broadcast_to as stretch
-from .common import arr, axes_of, axis_of, dtype_of, host_of, static_int, static_shape
+from .common import arr, axes_of, axis_of, dtype_of, host_of, same_dtype, static_int, static_shape
 from .creation import asarray
 
 
@@ -189,7 +189,7 @@ def _operands(arrays: Any, name: str) -> list[Any]:
     if not arrays:
         raise with_user_line(ValueError(f"{name}: needs at least one array"))
     xs = [asarray(a) if isinstance(a, (list, tuple)) else a for a in arrays]
-    return [as_value(x) for x in promote(*xs)]
+    return same_dtype(*xs)
 
 
 def _hosts(arrays: Any) -> list[np.ndarray] | None:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..primitives import elementwise as e
-from ..primitives.array import Array, as_value
+from ..primitives.array import Array
 from ..primitives.core import with_user_line
-from ..primitives.operators import broadcast_to, promote, to_inexact
+from ..primitives.operators import broadcast_to, to_inexact
 from ..primitives.slicing import rev
 from ..primitives.sort import sort as sort_p
 from ..primitives.sort import take_along_axis as take_places
@@ -25,6 +25,7 @@ from .common import (
     is_nan,
     no_such,
     places_of,
+    same_dtype,
     static_int,
     to_bool,
 )
@@ -110,7 +111,7 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
     """
     if side not in ("left", "right"):
         raise no_such("searchsorted", "side", side, ("left", "right"))
-    a, v = (as_value(x) for x in promote(a, v))
+    a, v = same_dtype(a, v)
     if a.ndim != 1:
         raise with_user_line(ValueError(
             f"searchsorted: needs a sorted vector, got shape {a.shape}"))
@@ -219,7 +220,7 @@ union1d, intersect1d, setdiff1d, setxor1d = map(
 def isin(element: Any, test_elements: Any, assume_unique: bool = False,
          invert: bool = False) -> Any:
     """Where an element is one of `test_elements`."""
-    element, tests = (as_value(x) for x in promote(asarray(element), asarray(test_elements)))
+    element, tests = same_dtype(asarray(element), asarray(test_elements))
     if tests.size == 0:
         return full(element.shape, bool(invert))
     ordered = sort(tests, None)

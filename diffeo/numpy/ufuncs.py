@@ -11,13 +11,12 @@ import numpy as np
 from ..primitives import elementwise as e
 from ..primitives import operators as o
 from ..primitives.array import Array, as_value
-from ..primitives.core import Value, describe, typeof, with_user_line
+from ..primitives.core import Value, typeof, with_user_line
 from ..primitives.families import full_like
 from ..primitives.structural import convert_element_type
-from ..primitives.types import SCALARS, is_float, is_inexact, promote_types
+from ..primitives.types import SCALARS, is_float, is_inexact
 from .common import (
     arr,
-    dtype_of,
     holds_floats,
     host_of,
     is_nan,
@@ -486,17 +485,3 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None,
     x = where(isnan(x), nan, x)
     x = where(isposinf(x), largest if posinf is None else posinf, x)
     return where(isneginf(x), -largest if neginf is None else neginf, x)
-
-
-def result_type(*args: Any) -> np.dtype:
-    """The dtype to which operands (arrays, numbers or dtypes) are brought together."""
-    avals = []
-    for a in args:
-        if isinstance(a, (type, str, np.dtype)):
-            dtype = dtype_of(a)
-            avals.append(typeof(np.empty(0, dtype)))
-        else:
-            avals.append(typeof(a))
-    if not avals:
-        raise with_user_line(TypeError(f"result_type: needs operands, got {describe(args)}"))
-    return promote_types(*avals)[0]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from .core import Tracer, Value, typeof
-from .types import SCALARS, ShapedArray, scalar_aval
+from .types import SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
 
 ndarray = np.ndarray
 _new = object.__new__
@@ -229,6 +229,12 @@ def as_value(x: Any) -> Any:
             raise OverflowError(f"the Python integer {x} does not fit into {aval.dtype}") from None
     aval = typeof(x)
     return Array(np.array(x, dtype=aval.dtype))
+
+
+def promoted_scalars(args: Sequence[Any]) -> list[Any]:
+    """Python scalars brought to the widest kind among them, the first one as an array."""
+    widest = max([type(a) for a in args], key=SCALAR_RANK.__getitem__)
+    return [as_value(widest(args[0])), *[widest(a) for a in args[1:]]]
 
 
 def is_traced(*values: Any) -> bool:

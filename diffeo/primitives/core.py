@@ -193,14 +193,10 @@ def install_base_trace(trace: Trace) -> None:
     _State.trace = trace
 
 
-class Value:
-    """Base of `Array` and `Tracer`. `operators.py` gives it Python's operators, `diffeo.numpy` its
-    methods.
-    """
+class Typed:
+    """Something that has a type, `aval`, and so a shape and a dtype."""
 
     __slots__ = ()
-    __array_priority__ = 100.0
-    __hash__ = None  # type: ignore[assignment]
 
     aval: ShapedArray
 
@@ -228,6 +224,16 @@ class Value:
     def weak_type(self) -> bool:
         """Whether the dtype came from a Python scalar and gives way to other dtypes."""
         return self.aval.weak_type
+
+
+class Value(Typed):
+    """Base of `Array` and `Tracer`. `operators.py` gives it Python's operators, `diffeo.numpy` its
+    methods.
+    """
+
+    __slots__ = ()
+    __array_priority__ = 100.0
+    __hash__ = None  # type: ignore[assignment]
 
     def __len__(self) -> int:
         if not self.shape:

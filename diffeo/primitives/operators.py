@@ -18,11 +18,18 @@ from . import elementwise as e
 from .array import Array, as_value
 from .core import Tracer, Value, describe, state, typeof, with_user_line
 from .families import full_like
+from .powers import integer_pow
 from .structural import BroadcastInDim, convert_element_type
-from .types import SCALARS, default_dtype, is_inexact, is_integer, promote_types, scalar_aval
+from .types import (
+    KIND_RANK,
+    SCALARS,
+    default_dtype,
+    is_inexact,
+    is_integer,
+    promote_types,
+    scalar_aval,
+)
 
-_RANK = {bool: 0, int: 1, float: 2, complex: 3}
-_KIND_RANK = {"b": 0, "i": 1, "u": 1, "f": 2, "V": 2, "c": 3}
 _FITS = {"f": (float, int), "i": (int,), "u": (int,), "c": (complex, float, int), "b": (bool,)}
 
 
@@ -46,7 +53,7 @@ def cast(x: Any, dtype: np.dtype, weak: bool) -> Any:
     """A value in `dtype`; for a Python scalar, the scalar of that kind, checked for overflow."""
     if type(x) not in SCALARS:
         return x if x.aval.dtype == dtype else convert_element_type(x, dtype, weak)
-    kind = _KIND_RANK.get(dtype.kind, 2)
+    kind = KIND_RANK.get(dtype.kind, 2)
     if kind == 1 and not np.iinfo(dtype).min <= x <= np.iinfo(dtype).max:
         raise with_user_line(OverflowError(f"the Python integer {x} does not fit into {dtype}"))
     return (bool, int, float, complex)[kind](x)
@@ -266,7 +273,7 @@ def power(x: Any, y: Any, /) -> Any:
         if type(y) is float:
             x = to_inexact(x)
         if is_inexact(x.aval.dtype) or (y >= 0 and type(y) is int and x.aval.dtype.kind in "iu"):
-            return e.integer_pow(x, int(y))
+            return integer_pow(x, int(y))
     x, y = align(x, y)
     dtype = typeof(x if type(x) not in SCALARS else y).dtype
     if is_integer(dtype):

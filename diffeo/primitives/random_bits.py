@@ -117,7 +117,8 @@ class Threefry2x32(Discrete):
         if all([x.size <= _FEW and x.shape == xs[0].shape for x in xs]):
             return _few_words(list(zip(*[x.ravel().tolist() for x in xs])), xs[0].shape)
         with np.errstate(over="ignore"):  # the sums are modulo 2**32
-            return list(_rounds(*xs, rotate=lambda x, n: (x << np.uint32(n)) | (x >> np.uint32(32 - n))))
+            rotate = lambda x, n: (x << np.uint32(n)) | (x >> np.uint32(32 - n))
+            return list(_rounds(*xs, rotate=rotate))
 
     def lower(self, ctx: Any, *xs: Any) -> Any:
         if xs[0].aval.size > _ROLLED:

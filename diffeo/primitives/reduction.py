@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,10 +41,20 @@ def extreme(dtype: np.dtype, largest: bool) -> Any:
 
 @dataclass(frozen=True)
 class Reduction(Primitive):
-    """Combine the elements along `axes`, which disappear, by an associative operation."""
+    """Combine the elements along `axes`, which disappear, by an associative operation.
+
+    A subclass states the facts: the operation's NumPy function and StableHLO name, and its neutral
+    element.
+    """
 
     axes: Shape
     accepts = "biufc"
+    ufunc: ClassVar[np.ufunc]
+    hlo: ClassVar[str]
+
+    def neutral(self, dtype: np.dtype) -> Any:
+        """The element that changes nothing."""
+        raise NotImplementedError
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         check_axes(self.name, self.axes, x.ndim)
@@ -52,60 +62,58 @@ class Reduction(Primitive):
             raise TypeError(f"{self.name}: not defined for {x.dtype}")
         return ShapedArray(drop_axes(x.shape, self.axes), x.dtype)
 
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        return self.ufunc.reduce(x, self.axes, dtype=x.dtype, initial=self.neutral(x.dtype))
+
+    def lower(self, ctx: Any, x: Any) -> Any:
+        return ctx.reduce(self.hlo, x, self.neutral(x.aval.dtype), self.axes)
+
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         axes, out_dim = batched_axes(self.axes, dims[0])
         return type(self)(axes).bind(args[0]), out_dim
 
 
-def _extremum_tangent(x: Any, t: Any, out: Any, axes: Shape) -> Any:
-    """The mean of the tangents at the places where the extremum is taken."""
-    hit = convert_element_type(x == broadcast_from(out, x.shape, axes), x.dtype)
-    share = hit / broadcast_from(reduce_sum(hit, axes), x.shape, axes)
-    return reduce_sum(t * share, axes)
+def _extremum_jvp(
+    self: Reduction, primals: Sequence[Any], tangents: Sequence[Any]
+) -> tuple[Any, Any]:
+    """The tangent is the mean of the tangents at the places where the extremum is taken."""
+    (x,), (t,) = primals, tangents
+    out = self.bind(x)
+    hit = convert_element_type(x == broadcast_from(out, x.shape, self.axes), x.dtype)
+    share = hit / broadcast_from(reduce_sum(hit, self.axes), x.shape, self.axes)
+    return out, reduce_sum(t * share, self.axes)
 
 
 class ReduceMax(Reduction):
     """The largest element over `axes`; nan if there is one."""
 
     accepts = "biuf"
+    ufunc, hlo = np.maximum, "maximum"
+    jvp = _extremum_jvp
 
-    def impl(self, x: np.ndarray) -> np.ndarray:
-        return np.maximum.reduce(x, self.axes, initial=extreme(x.dtype, False))
-
-    def lower(self, ctx: Any, x: Any) -> Any:
-        return ctx.reduce("maximum", x, extreme(x.aval.dtype, False), self.axes)
-
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        out = self.bind(*primals)
-        return out, _extremum_tangent(primals[0], tangents[0], out, self.axes)
+    def neutral(self, dtype: np.dtype) -> Any:
+        return extreme(dtype, False)
 
 
 class ReduceMin(Reduction):
     """The smallest element over `axes`; nan if there is one."""
 
     accepts = "biuf"
+    ufunc, hlo = np.minimum, "minimum"
+    jvp = _extremum_jvp
 
-    def impl(self, x: np.ndarray) -> np.ndarray:
-        return np.minimum.reduce(x, self.axes, initial=extreme(x.dtype, True))
-
-    def lower(self, ctx: Any, x: Any) -> Any:
-        return ctx.reduce("minimum", x, extreme(x.aval.dtype, True), self.axes)
-
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        out = self.bind(*primals)
-        return out, _extremum_tangent(primals[0], tangents[0], out, self.axes)
+    def neutral(self, dtype: np.dtype) -> Any:
+        return extreme(dtype, True)
 
 
 class ReduceProd(Reduction):
     """The product over `axes`."""
 
     accepts = "iufc"
+    ufunc, hlo = np.multiply, "multiply"
 
-    def impl(self, x: np.ndarray) -> np.ndarray:
-        return np.multiply.reduce(x, self.axes, dtype=x.dtype)
-
-    def lower(self, ctx: Any, x: Any) -> Any:
-        return ctx.reduce("multiply", x, 1, self.axes)
+    def neutral(self, dtype: np.dtype) -> Any:
+        return 1
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """The product rule along a binary tree, so that zeros among the factors do no harm."""
@@ -132,30 +140,20 @@ class ReduceAnd(Discrete, Reduction):
     """Whether all elements over `axes` are true (bitwise for integers)."""
 
     accepts = "biu"
+    ufunc, hlo = np.bitwise_and, "and"
 
-    def impl(self, x: np.ndarray) -> np.ndarray:
-        return np.bitwise_and.reduce(x, self.axes)
-
-    def lower(self, ctx: Any, x: Any) -> Any:
-        return ctx.reduce(
-            "and", x, True if x.aval.dtype == bool_ else _all_ones(x.aval.dtype), self.axes
-        )
+    def neutral(self, dtype: np.dtype) -> Any:
+        return True if dtype == bool_ else -1 if dtype.kind == "i" else np.iinfo(dtype).max
 
 
 class ReduceOr(Discrete, Reduction):
     """Whether any element over `axes` is true (bitwise for integers)."""
 
     accepts = "biu"
+    ufunc, hlo = np.bitwise_or, "or"
 
-    def impl(self, x: np.ndarray) -> np.ndarray:
-        return np.bitwise_or.reduce(x, self.axes)
-
-    def lower(self, ctx: Any, x: Any) -> Any:
-        return ctx.reduce("or", x, 0, self.axes)
-
-
-def _all_ones(dtype: np.dtype) -> int:
-    return -1 if dtype.kind == "i" else np.iinfo(dtype).max
+    def neutral(self, dtype: np.dtype) -> Any:
+        return 0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from .array import as_value
+from .array import as_value, promoted_scalars
 from .core import (
     Primitive,
     Trace,
@@ -109,6 +109,8 @@ class StagingTrace(Trace):
             else:
                 strong = True
             avals.append(aval)
+        if args and not (weak or strong):  # Python scalars only
+            return self.process(primitive, promoted_scalars(args))
         return self.record(
             primitive,
             inputs,

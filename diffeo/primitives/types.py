@@ -158,6 +158,9 @@ def default_dtype(kind: type) -> np.dtype:
 
 
 SCALARS = frozenset((bool, int, float, complex))
+#: A dtype holds the Python scalars whose rank is not above that of its kind.
+SCALAR_RANK = {bool: 0, int: 1, float: 2, complex: 3}
+KIND_RANK = {"b": 0, "i": 1, "u": 1, "f": 2, "V": 2, "c": 3}
 
 
 def scalar_aval(kind: type) -> ShapedArray:

@@ -62,6 +62,18 @@ class Flat:
         return tree.unflatten(self.aux_tree, outs[self.count :])
 
 
+def of_chosen(fun: Callable, args: Sequence[Any], kwargs: dict, numbers: Sequence[int]) -> Callable:
+    """`fun` as a function of some of its arguments, the others fixed."""
+
+    def partial(*given: Any) -> Any:
+        full = list(args)
+        for n, value in zip(numbers, given):
+            full[n] = value
+        return fun(*full, **kwargs)
+
+    return partial
+
+
 def quietly(compute: Callable, *args: Any) -> Any:
     """Derivatives of eager programs pass through 1/0 and the like where a zero cotangent discards
     them.
@@ -170,10 +182,8 @@ def jvp(
     return (result, moved, flat.aux(outs)) if has_aux else (result, moved)
 
 
-class LinearMap:
-    """The derivative of a function at a point, as a linear function of tangents. Made by
-    `linearize`.
-    """
+class Derivative:
+    """The derivative of a function at a point: the tangent program with what surrounds it."""
 
     def __init__(
         self,
@@ -184,10 +194,14 @@ class LinearMap:
         outs: Sequence[Any],
     ):
         self.flat, self.program, self.has_tangent = flat, program, has_tangent
-        self.primals, self.outs = (
-            [typeof(p) for p in primals],
-            [typeof(o) for o in outs[: flat.count]],
-        )
+        self.primals = [typeof(p) for p in primals]
+        self.outs = [typeof(o) for o in outs[: flat.count]]
+
+
+class LinearMap(Derivative):
+    """The derivative of a function at a point, as a linear function of tangents. Made by
+    `linearize`.
+    """
 
     def __call__(self, *tangents: Any) -> Any:
         leaves, structure = tree.flatten(tangents)
@@ -233,24 +247,10 @@ def linearize(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
     return flat.result(outs), LinearMap(flat, program, has_tangent, values, outs)
 
 
-class Pullback:
+class Pullback(Derivative):
     """The transposed derivative of a function at a point: cotangents of the result to cotangents
-    of the arguments.
+    of the arguments. Made by `vjp`.
     """
-
-    def __init__(
-        self,
-        flat: Flat,
-        program: Jaxpr,
-        has_tangent: Sequence[bool],
-        primals: Sequence[Any],
-        outs: Sequence[Any],
-    ):
-        self.flat, self.program, self.has_tangent = flat, program, has_tangent
-        self.primals, self.outs = (
-            [typeof(p) for p in primals],
-            [typeof(o) for o in outs[: flat.count]],
-        )
 
     def __call__(self, cotangent: Any) -> tuple:
         leaves, structure = tree.flatten(cotangent)

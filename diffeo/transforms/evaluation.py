@@ -12,7 +12,7 @@ import numpy as np
 from ..lowering import runtime  # noqa: F401  (gives arrays their device memory)
 from ..lowering.compiler import compile_program
 from ..lowering.stablehlo import lower_module
-from ..primitives.array import Array, as_value, from_buffer
+from ..primitives.array import Array, as_value, from_buffer, promoted_scalars
 from ..primitives.core import (
     Primitive,
     Trace,
@@ -63,9 +63,12 @@ class Evaluation(Trace):
             program: Any = primitive
             return run_program(program.jaxpr, [as_value(a) for a in args])
         if scalars:
+            if not (weak or strong):
+                return self.process(primitive, promoted_scalars(args))
             host = _fit_scalars(host)
-        if len(host) > 1 or primitive.same_type and host[0].dtype.kind not in primitive.accepts:
-            _check(primitive, args)  # NumPy would broadcast and promote
+        # NumPy would broadcast and promote.
+        if len(host) > 1 or (primitive.same_type and host[0].dtype.kind not in primitive.accepts):
+            _check(primitive, args)
         try:
             out = primitive.impl(*host)
         except Exception as error:

@@ -14,7 +14,7 @@ from ..primitives.families import full_like
 from ..primitives.types import is_inexact
 from . import tree
 from .api_util import WRAPPED, argument, as_values, check_argnums, check_callable, name_of
-from .autodiff import Flat, as_tuple, from_tangent, jvp, quietly
+from .autodiff import Flat, as_tuple, from_tangent, jvp, of_chosen, quietly
 from .linearize import linearize_flat
 from .transpose import pull_back_program
 
@@ -49,13 +49,7 @@ def value_and_grad(
         values = as_values(leaves, f"grad of {name}", chosen, numbers)
         _check_differentiable(values, chosen, numbers, name, holomorphic, allow_int)
 
-        def partial(*given: Any) -> Any:
-            full = list(args)
-            for n, value in zip(numbers, given):
-                full[n] = value
-            return fun(*full, **kwargs)
-
-        flat = Flat(partial, structure, name, has_aux)
+        flat = Flat(of_chosen(fun, args, kwargs, numbers), structure, name, has_aux)
         value, found, outs = quietly(_gradient, flat, values, name, holomorphic)
         leaves = [from_tangent(c, v.aval) for c, v in zip(found, values)]
         gradient = tree.unflatten(structure, leaves)

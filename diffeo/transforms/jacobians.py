@@ -17,7 +17,7 @@ from ..primitives.structural import batch_at_front, move_axis, reshape
 from ..primitives.types import is_inexact
 from . import tree
 from .api_util import WRAPPED, as_values, check_argnums, check_callable, name_of
-from .autodiff import Flat
+from .autodiff import Flat, of_chosen
 from .linearize import linearize_flat
 from .transpose import pull_back_program
 from .vmap import Batching
@@ -77,13 +77,7 @@ def _jacobian(
                     )
                 )
 
-        def partial(*given: Any) -> Any:
-            full = list(args)
-            for n, value in zip(numbers, given):
-                full[n] = value
-            return fun(*full, **kwargs)
-
-        flat = Flat(partial, structure, name, has_aux)
+        flat = Flat(of_chosen(fun, args, kwargs, numbers), structure, name, has_aux)
         with np.errstate(all="ignore"):
             outs, program, has_tangent = linearize_flat(flat, values, name)
             for o in outs[: flat.count]:

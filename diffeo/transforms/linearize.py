@@ -14,6 +14,7 @@ from ..primitives.array import Array
 from ..primitives.core import ZERO, state, typeof
 from ..primitives.jaxpr import Jaxpr
 from ..primitives.staging import TangentTrace
+from ..primitives.types import is_inexact
 from .jvp import JVP
 
 
@@ -25,8 +26,10 @@ def linearize_flat(
     """
     outer = state.trace
     recorder = TangentTrace(outer, name)
-    inputs = [recorder.input((p.aval if type(p) is Array else typeof(p)).strong) for p in primals]
-    outs = JVP(recorder, outer, name).trace_flat(fun, list(zip(primals, inputs)))
+    avals = [(p.aval if type(p) is Array else typeof(p)).strong for p in primals]
+    inputs = [recorder.input(a) for a in avals]
+    tangents = [t if is_inexact(a.dtype) else ZERO for a, t in zip(avals, inputs)]
+    outs = JVP(recorder, outer, name).trace_flat(fun, list(zip(primals, tangents)))
     has_tangent = [t is not ZERO for _, t in outs]
     program = recorder.finish(inputs, [t for _, t in outs if t is not ZERO])
     return [o for o, _ in outs], program, has_tangent

@@ -13,14 +13,14 @@ import numpy as np
 from ..lowering.stablehlo import lower_module
 from ..primitives.array import as_value
 from ..primitives.control_flow import Call
-from ..primitives.core import Tracer, describe, typeof, with_user_line
+from ..primitives.core import Tracer, Typed, describe, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr, eliminate_dead_code
 from ..primitives.types import ShapedArray
 from . import tree
 from .evaluation import Program
 
 
-class ShapeDtypeStruct:
+class ShapeDtypeStruct(Typed):
     """The shape and dtype of an array without its numbers: an argument of `eval_shape`,
     `jit(f).lower` and others.
 
@@ -33,21 +33,6 @@ class ShapeDtypeStruct:
 
     def __init__(self, shape: Sequence[int], dtype: Any, weak_type: bool = False):
         self.aval = ShapedArray(tuple(shape), np.dtype(dtype), weak_type)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The size of each axis."""
-        return self.aval.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The type of the elements."""
-        return self.aval.dtype
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return self.aval.ndim
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ShapeDtypeStruct) and other.aval is self.aval

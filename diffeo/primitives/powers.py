@@ -1,0 +1,69 @@
+"""integer_pow: a static integer power."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .core import ZERO, Primitive
+from .elementwise import kind_of, mul, scale
+from .types import ShapedArray
+
+
+@dataclass(frozen=True)
+class IntegerPow(Primitive):
+    """`x ** n` for a static integer n, by repeated multiplication; any derivative at 0 is right
+    for n >= 0.
+    """
+
+    n: int
+
+    def abstract_eval(self, x: ShapedArray) -> ShapedArray:
+        if kind_of(x.dtype) == "b" or (kind_of(x.dtype) in "iu" and self.n < 0):
+            raise TypeError(
+                f"integer_pow: expects numbers, and floats for a negative power, got {x} ** "
+                f"{self.n}"
+            )
+        return x
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        return self.power(x, np.multiply, np.ones_like, lambda p: 1 / p)
+
+    def power(self, x: Any, multiply: Callable, one: Callable, invert: Callable) -> Any:
+        """Square and multiply, over any product: NumPy's, the builder's."""
+        result, square, n = None, x, abs(self.n)
+        while n:
+            if n & 1:
+                result = square if result is None else multiply(result, square)
+            n >>= 1
+            square = multiply(square, square) if n else square
+        result = one(x) if result is None else result
+        return invert(result) if self.n < 0 else result
+
+    def lower(self, ctx: Any, x: Any) -> Any:
+        one = ctx.constant(1, x.aval)
+        return self.power(
+            x,
+            lambda a, b: ctx.op("multiply", a, b),
+            lambda _: one,
+            lambda p: ctx.op("divide", one, p),
+        )
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        (x,), (t,) = primals, tangents
+        if self.n == 0:
+            return self.bind(x), ZERO
+        product = mul if self.n > 0 else scale
+        factor = integer_pow(x, self.n - 1)
+        return self.bind(x), product.bind(t, factor * self.n if self.n != 1 else factor)
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return self.bind(*args), dims[0]
+
+
+def integer_pow(x: Any, n: int) -> Any:
+    """`x ** n` for a static Python integer n (floats for a negative one)."""
+    return x if n == 1 else IntegerPow(n).bind(x)
