@@ -77,6 +77,8 @@ for _name, _row in ELEMENTWISE.items():
 
 _signs = np.array([7, -7, 7, -7])
 sample(elementwise.div, _signs, np.array([2, 2, -2, -2]), note="towards zero")
+sample(elementwise.div, _signs, np.array([0, 0, 2, 0]), note="by zero")
+sample(elementwise.rem, _signs, np.array([0, 0, 2, 0]), note="by zero")
 sample(elementwise.rem, _signs, np.array([2, 2, -2, -2]), note="sign of the dividend")
 sample(elementwise.rem, np.array([7.5, -7.5, 7.5]), np.array([2.0, 2.0, -2.0]), note="signs")
 sample(elementwise.power, np.array([-2.0, 0.0, 0.0, 2.0]), np.array([3.0, 0.0, 2.0, -1.0]),

@@ -97,6 +97,36 @@ def test_jax_after():
     in_a_process(USE_DIFFEO, "use_diffeo()", USE_JAX, "use_jax()\nuse_diffeo()")
 
 
+THE_TOUR = """
+from diffeo.__main__ import main
+
+def use_everything():
+    assert main([]) == 0
+"""
+
+
+def test_the_tour_without_jax():
+    in_a_process(WITHOUT_JAX, THE_TOUR, "use_everything()\nassert 'jax' not in sys.modules")
+
+
+@needs_jax
+def test_the_tour_does_not_import_jax():
+    in_a_process("import sys", THE_TOUR, "use_everything()\nassert 'jax' not in sys.modules")
+
+
+@needs_jax
+def test_the_tour_beside_jax():
+    steps = "use_jax()\nuse_everything()\nuse_jax()"
+    in_a_process("import numpy as np", USE_JAX, THE_TOUR, steps)
+
+
+@needs_jax
+def test_the_tour_and_then_jax():
+    steps = "use_everything()\nimport jax\nimport jax.numpy as jnp\nuse_jax()\nuse_everything()"
+    after = USE_JAX.replace("import jax\nimport jax.numpy as jnp\n", "import numpy as np\n")
+    in_a_process(THE_TOUR, after, steps)
+
+
 REGISTERED_WITH_JAX = """
 import dataclasses
 from diffeo.transforms import tree

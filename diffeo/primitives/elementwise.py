@@ -23,6 +23,7 @@ from .reference import (
     make_complex,
     special_function,
     truncated_quotient,
+    truncated_remainder,
     zero_dominant_product,
 )
 from .structural import batch_at_front
@@ -367,8 +368,8 @@ sub.sign = neg
 mul = Mul("mul", np.multiply, "multiply", lambda x, y: y, lambda x, y: x, accepts="biufc")
 scale = Scale("scale", zero_dominant_product, "", lambda x, y: y, lambda x, y: x)
 div = Div("div", truncated_quotient, "divide", lambda x, y: None, lambda x, y: None, accepts="iufc")
-rem = row("rem", np.fmod, "remainder", lambda x, y: 1.0, lambda x, y: -trunc(x / y), accepts="iuf",
-          singular=True)
+rem = row("rem", truncated_remainder, "remainder", lambda x, y: 1.0,
+          lambda x, y: -trunc(x / y), accepts="iuf", singular=True)
 power = row("pow", np.power, "power", lambda x, y: y * x ** (y - 1.0),
             lambda x, y, out: _pow_by_exponent(x, out), singular=True)
 maximum = row("max", np.maximum, "maximum", lambda x, y: _balance(x, y),

@@ -9,12 +9,25 @@ import numpy as np
 
 
 def truncated_quotient(x: Any, y: Any) -> Any:
-    """x / y; of integers, rounded towards zero."""
-    if np.result_type(x, y).kind not in "iu":
+    """x / y; of integers, rounded towards zero, and with all bits set where y is zero, as in XLA."""
+    dtype = np.result_type(x, y)
+    if dtype.kind not in "iu":
         return np.true_divide(x, y)
-    quotient = np.floor_divide(x, y)
-    inexact = np.remainder(x, y) != 0
-    return quotient + (inexact & (np.less(x, 0) != np.less(y, 0)))
+    zero = np.equal(y, 0)
+    by = np.where(zero, dtype.type(1), y)
+    with np.errstate(over="ignore"):  # the least integer by -1 wraps
+        quotient = np.floor_divide(x, by)
+    away = (np.remainder(x, by) != 0) & (np.less(x, 0) != np.less(by, 0))
+    return np.where(zero, ~dtype.type(0), quotient + away.astype(dtype))
+
+
+def truncated_remainder(x: Any, y: Any) -> Any:
+    """x - y * (x / y rounded towards zero); of integers, x itself where y is zero, as in XLA."""
+    dtype = np.result_type(x, y)
+    if dtype.kind not in "iu":
+        return np.fmod(x, y)
+    zero = np.equal(y, 0)
+    return np.where(zero, x, np.fmod(x, np.where(zero, dtype.type(1), y)))
 
 
 def logical_right_shift(x: Any, n: Any) -> Any:
