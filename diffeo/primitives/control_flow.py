@@ -15,7 +15,7 @@ from .jaxpr import Jaxpr, eval_jaxpr
 from .types import ShapedArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Call(HigherOrder):
     """Call a program that has no constants of its own. Compiled as one function; evaluation
     compiles it, too.

@@ -56,6 +56,30 @@ class Primitive:
     keeps_weak = True
     weak_type = False
 
+    # Written once here, so that the dataclasses below need not have them generated at import.
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return type(self) is type(other) and self.parameters() == other.parameters()  # type: ignore
+
+    def __hash__(self) -> int:
+        found = self.__dict__.get("_hash")
+        if found is None:
+            found = self.__dict__["_hash"] = hash((type(self), self.parameters()))
+        return found
+
+    def __getstate__(self) -> dict:
+        return {k: v for k, v in self.__dict__.items() if k != "_hash"}  # of this process only
+
+    def __repr__(self) -> str:
+        fields = getattr(self, "__dataclass_fields__", ())
+        return f"{type(self).__name__}({', '.join([f'{f}={getattr(self, f)!r}' for f in fields])})"
+
+    def parameters(self) -> tuple:
+        """The static parameters; of a class that is no dataclass, the object itself."""
+        fields = getattr(self, "__dataclass_fields__", None)
+        return (id(self),) if fields is None else tuple([getattr(self, f) for f in fields])
+
     @property
     def name(self) -> str:
         """How the primitive is printed in programs."""

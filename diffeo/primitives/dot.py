@@ -25,7 +25,7 @@ def _order(axes: Shape) -> list[int]:
     return sorted(range(len(axes)), key=axes.__getitem__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class DotGeneral(Bilinear):
     """Sum over paired `contract` axes, keep paired `batch_dims` axes.
 

@@ -27,7 +27,7 @@ class Discrete(Primitive):
         return out, [ZERO] * len(out) if self.multiple_results else ZERO
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Full(Discrete):
     """A constant array of one value; it has no operands."""
 

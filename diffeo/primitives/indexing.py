@@ -27,7 +27,7 @@ from .structural import (
 from .types import ShapedArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Gather(Linear):
     """Windows of `sizes` of the operand at positions given by indices; a window that sticks out is
     moved inside.
@@ -162,7 +162,7 @@ def _set_windows(out: np.ndarray, index: tuple, updates: np.ndarray) -> None:
         out[...] = updates[-1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ScatterAdd(ScatterFamily, Linear):
     """The operand with updates added to its windows; windows may overlap."""
 
@@ -187,7 +187,7 @@ class ScatterAdd(ScatterFamily, Linear):
         return ct if type(x) is LinearInput else None, None, ct_updates
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scatter(ScatterFamily, Linear):
     """The operand with windows overwritten by updates; where windows overlap the last one stays.
 
@@ -252,7 +252,7 @@ def clamp_starts(starts: Sequence[Any], shape: Shape, sizes: Shape) -> list[int]
     return [min(max(int(s), 0), n - size) for s, n, size in zip(starts, shape, sizes)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class DynamicSlice(Linear):
     """A window of static `sizes` at starts given as scalar operands, moved inside if it would
     stick out.
@@ -290,7 +290,7 @@ class DynamicSlice(Linear):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class DynamicUpdateSlice(Linear):
     """The operand with a window overwritten by the update, at starts as in `DynamicSlice`."""
 

@@ -13,7 +13,7 @@ from .elementwise import kind_of, mul, scale
 from .types import ShapedArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class IntegerPow(Primitive):
     """`x ** n` for a static integer n, by repeated multiplication; any derivative at 0 is right
     for n >= 0.

@@ -89,21 +89,13 @@ def _next_state(i: Any, x0: Any, x1: Any, ka: Any, kb: Any, kc: Any) -> list[Any
     return [i, x0 + ka, x1 + kb + spread(i), kb, kc, ka]
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Threefry2x32(Discrete):
     """Two words of 32 random bits from a key of two words and a counter of two words; all of one
     shape.
     """
 
     multiple_results = True
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is Threefry2x32
-
-    def __hash__(self) -> int:
-        return hash(Threefry2x32)
-
-    def __repr__(self) -> str:
-        return "Threefry2x32()"
 
     def abstract_eval(self, *xs: ShapedArray) -> list[ShapedArray]:
         if len(xs) != 4 or any(x is not xs[0] for x in xs) or xs[0].dtype != uint32:
@@ -136,7 +128,7 @@ class Threefry2x32(Discrete):
         return self.bind(*[batch_at_front(a, d, size) for a, d in zip(args, dims)]), [0, 0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RandomBits(Discrete):
     """Two arrays of random words, of `shape`, from a key of two words: element `i` is encrypted
     counter `i`.

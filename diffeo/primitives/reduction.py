@@ -39,7 +39,7 @@ def extreme(dtype: np.dtype, largest: bool) -> Any:
     return float("inf") if largest else -float("inf")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reduction(Primitive):
     """Combine the elements along `axes`, which disappear, by an associative operation.
 
@@ -156,7 +156,7 @@ class ReduceOr(Discrete, Reduction):
         return 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ArgReduction(Discrete):
     """The place of an extremum along `axis`, the first one if there are several; the first nan if
     there is one.
@@ -201,7 +201,7 @@ class ArgMin(ArgReduction):
         return np.argmin(x, self.axis).astype(self.dtype)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class CumSum(Linear):
     """The running sum along `axis`, from the end if `reverse`."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def truncated_quotient(x: Any, y: Any) -> Any:
-    """x / y; of integers, rounded towards zero, and with all bits set where y is zero, as in XLA."""
+    """x / y; of integers, rounded towards zero, with all bits set where y is zero (as XLA does)."""
     dtype = np.result_type(x, y)
     if dtype.kind not in "iu":
         return np.true_divide(x, y)

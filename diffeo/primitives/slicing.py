@@ -14,7 +14,7 @@ from .structural import Shape, batch_at_front, check_axes, expand_dims, move_axi
 from .types import ShapedArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Slice(Linear):
     """`x[starts[i]:limits[i]:strides[i]]` along each axis; bounds are checked, strides are
     positive.
@@ -59,7 +59,7 @@ class Slice(Linear):
         return Slice((0, *self.starts), (size, *self.limits), (1, *self.strides)).bind(x), 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Pad(Linear):
     """Put `low[i]` and `high[i]` elements of `value` at the ends of each axis (negative numbers
     cut), `interior[i]` between neighbours.
@@ -133,7 +133,7 @@ class Pad(Linear):
         return Pad((0, *self.low), (0, *self.high), (0, *self.interior), self.value).bind(x), 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Concatenate(Linear):
     """The operands one after the other along `axis`."""
 
@@ -176,7 +176,7 @@ class Concatenate(Linear):
         ), 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Rev(Linear):
     """The elements in reverse order along `axes`."""
 

@@ -15,7 +15,7 @@ from .structural import batch_at_front, expand_dims, iota
 from .types import ShapedArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sort(Primitive):
     """Sort all operands along `axis` by the first `num_keys` of them (earlier ones weigh more);
     nan comes last.

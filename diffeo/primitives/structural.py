@@ -36,7 +36,7 @@ def inverse_permutation(permutation: Sequence[int]) -> Shape:
 # --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reshape(Linear):
     """The same elements in row-major order under another shape."""
 
@@ -63,7 +63,7 @@ class Reshape(Linear):
         return Reshape((size, *self.shape)).bind(move_axis(args[0], dims[0], 0)), 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Transpose(Linear):
     """Axis `i` of the result is axis `permutation[i]` of the operand."""
 
@@ -90,7 +90,7 @@ class Transpose(Linear):
         return Transpose((dims[0], *up)).bind(args[0]), 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class BroadcastInDim(Linear):
     """Axis `i` of the operand becomes axis `dims[i]` of the result; the other axes repeat. Sizes
     of 1 stretch.
@@ -139,7 +139,7 @@ class BroadcastInDim(Linear):
         return BroadcastInDim((size, *self.shape), (0, *[d + 1 for d in self.dims])).bind(x), 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ReduceSum(Linear):
     """The sum over `axes`, which disappear."""
 
@@ -167,7 +167,7 @@ class ReduceSum(Linear):
         return ReduceSum(axes).bind(args[0]), out_dim
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ConvertElementType(Linear):
     """The nearest values in another dtype: to an integer by truncation, to bool by `!= 0`, complex
     to its real part.
@@ -208,7 +208,7 @@ class ConvertElementType(Linear):
         return self.bind(*args), dims[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class BitcastConvertType(Discrete):
     """The same bits read as another dtype of the same width."""
 
@@ -230,7 +230,7 @@ class BitcastConvertType(Discrete):
         return self.bind(*args), dims[0]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Iota(Discrete):
     """0, 1, 2 ... along `axis`, constant along the others; it has no operands."""
 
