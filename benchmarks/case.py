@@ -96,7 +96,7 @@ class FreshJob(Case):
     """A job of `benchmarks.fresh`: each run is a process of its own, which reports its seconds."""
 
     job: str
-    runs: int = 7
+    runs: int = 11
 
     def measure(self, ours: ModuleType, theirs: ModuleType) -> Result:
         """Run the job in fresh processes, in turn."""

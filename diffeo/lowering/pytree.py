@@ -60,6 +60,8 @@ def flatten_adopting(
                     "use keys of one type, or an OrderedDict"
                 ) from None
             raise
+        if len(leaves) == 1 and type(leaves[0]) in plain_leaf_types:
+            return leaves, treedef
         if not adopt_all(map(type, leaves)):
             return leaves, treedef
 

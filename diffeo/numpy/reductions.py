@@ -10,10 +10,10 @@ import numpy as np
 
 from ..primitives import reduction as r
 from ..primitives.array import Array
-from ..primitives.core import state, with_user_line
+from ..primitives.core import Value, state, with_user_line
 from ..primitives.families import full_like
 from ..primitives.operators import broadcast_to, to_inexact
-from ..primitives.structural import convert_element_type, reduce_sum, reshape
+from ..primitives.structural import ReduceSum, convert_element_type, reduce_sum, reshape
 from ..primitives.types import default_dtype, real_dtype
 from .common import (
     arr,
@@ -91,10 +91,13 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: 
     """
     if out is not None:
         raise no_out("sum")
-    if type(a) is Array and dtype is None and not keepdims and initial is None and where is None:
-        quick = at_once(_sum, a, axis)
-        if quick is not None:
-            return quick
+    if dtype is None and not keepdims and initial is None and where is None:
+        if type(a) is Array:
+            quick = at_once(_sum, a, axis)
+            if quick is not None:
+                return quick
+        elif axis is None and isinstance(a, Value) and a.aval.dtype in _FLOATS:
+            return ReduceSum(tuple(range(a.aval.ndim))).bind(a)  # what a traced loss ends with
     a = _masked(widened(arr(a), dtype), where, 0)
     axes = axes_of(axis, a.ndim, "sum")
     total = _finish(_total(a, axes), a, axes, keepdims)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .core import ZERO, LinearInput, Primitive, typeof
-from .families import Bilinear, Linear, full_like, zeros_like
+from .families import Linear, full_like, zeros_like
 from .reference import (
     logical_right_shift,
     logistic_function,
@@ -185,7 +185,13 @@ class Mul(Elementwise):
     """The product; of a tangent and a factor it is what most derivatives are made of."""
 
     bilinear = True
-    jvp = Bilinear.jvp  # type: ignore[assignment]
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        (x, y), (dx, dy) = primals, tangents
+        out = self.bind(x, y)
+        if dy is ZERO:
+            return out, self.bind(dx, y)
+        right = self.bind(x, dy)
+        return out, right if dx is ZERO else add.bind(self.bind(dx, y), right)
 
     def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
         if type(x) is LinearInput:

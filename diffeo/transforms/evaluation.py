@@ -31,16 +31,31 @@ class Evaluation(Trace):
 
     eager = True
 
-    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
-        if primitive.same_type and len(args) == 2:  # most of a derivative is products and sums
-            x, y = args
-            if type(x) is Array and type(y) is Array:
-                a, b = x._np, y._np
-                if a is not None and b is not None and a.dtype is b.dtype and a.shape == b.shape:
-                    try:
+    def at_once(self, primitive: Primitive, args: Sequence[Any]) -> Any:
+        """The short way of most of eager arithmetic: one host array, or two of one type."""
+        try:
+            if len(args) == 1:
+                x = args[0]
+                if type(x) is Array and not primitive.multiple_results:
+                    a = x._np
+                    if a is not None and a.dtype.kind in primitive.accepts:
+                        weak = x.weak_type if primitive.keeps_weak else primitive.weak_type
+                        return Array(primitive.impl(a), weak)
+            elif len(args) == 2 and primitive.same_type:
+                x, y = args
+                if type(x) is Array and type(y) is Array:
+                    a, b = x._np, y._np
+                    same = a is not None and b is not None and a.dtype is b.dtype
+                    if same and a.shape == b.shape:
                         return Array(primitive.impl(a, b), x.weak_type and y.weak_type)
-                    except Exception as error:
-                        raise _explain(primitive, args, error) from None
+        except Exception as error:
+            raise _explain(primitive, args, error) from None
+        return None
+
+    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
+        out = self.at_once(primitive, args)
+        if out is not None:
+            return out
         host: list[Any] = []
         weak, strong, scalars = False, False, False
         for a in args:
