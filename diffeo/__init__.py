@@ -7,6 +7,10 @@ arrays; `dx.numpy` is NumPy's interface on diffeo's arrays, and plain NumPy code
 Names and signatures are JAX's where the concept is the same. For a tour, run `python -m diffeo`.
 """
 
+# First of all: imported from within our own modules, NumPy takes a tenth longer to load, as Python
+# then collects garbage at a worse moment (measured; see benchmarks/startup.py).
+import numpy as _numpy  # noqa: F401
+
 from . import errors, lax, nn, numpy, random, scipy, tree
 from .primitives.array import Array
 from .primitives.core import Primitive, Tracer, typeof

@@ -20,9 +20,8 @@ import numpy as np
 # XLA reads it when it is loaded; without it every start prints information lines on stderr.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
-# jaxlib ships no type stubs for these two, so they are plain objects to a type checker.
+# jaxlib ships no type stubs, so this is a plain object to a type checker.
 _jax: Any = import_module("jaxlib._jax")
-_hlo: Any = import_module("jaxlib._hlo")
 
 #: The version of jaxlib, as text.
 version: str = import_module("jaxlib.version").__version__
@@ -72,7 +71,9 @@ def single_device_sharding(devices: Any) -> Any:
 
     The class with the fitting name is unusable before 0.11, NamedSharding imports jax.
     """
-    return _jax.GSPMDSharding(devices, _hlo.HloSharding.replicate())
+    # Heavy, and of use only once a device is: loaded here, not when diffeo is imported.
+    hlo: Any = import_module("jaxlib._hlo")
+    return _jax.GSPMDSharding(devices, hlo.HloSharding.replicate())
 
 
 def result_handler(aval: Any, sharding: Any) -> Any:

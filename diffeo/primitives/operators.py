@@ -310,7 +310,7 @@ def matmul(x: Any, y: Any, /) -> Any:
 #: through it.
 NUMPY: dict[Any, Callable] = {}
 
-_OPERANDS = (bool, int, float, complex, Value, np.ndarray, np.generic)
+_OPERANDS = (Value, float, int, np.ndarray, np.generic, complex)  # the likely ones first
 
 
 def _operator(function: Callable, reflected: bool = False) -> Callable:

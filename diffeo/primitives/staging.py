@@ -140,7 +140,7 @@ class StagingTrace(Trace):
             raise with_user_line(error) from None
         if weak:
             out = [o.weak for o in out] if primitive.multiple_results else out.weak
-        source = state.source or user_source(3)
+        source = state.source or user_source(4)  # not record, process, bind
         if primitive.multiple_results:
             outs = [Var(a) for a in out]
             self.eqns.append(Eqn(primitive, inputs, outs, source))

@@ -73,7 +73,7 @@ class JVP(Interpreter):
         before, source = state.trace, state.source
         state.trace = self.parent
         if source is None:  # all that the rule binds comes from this line
-            state.source = user_source(3)
+            state.source = user_source(3)  # not process, bind
         try:
             if primitive.compiled:
                 return [
