@@ -82,25 +82,30 @@ class Elementwise(Primitive):
 
     def abstract_eval(self, *avals: Any) -> ShapedArray:
         first = None
+        scalars = False
         for a in avals:
-            if type(a) is ShapedArray:
-                if first is None:
-                    first = a
-                elif a is not first:
-                    raise TypeError(
-                        f"{self._name}: the operands need equal shapes and dtypes, got "
-                        f"{', '.join(map(str, avals))}; diffeo.numpy's functions broadcast and "
-                        "promote"
-                    )
+            if type(a) is not ShapedArray:
+                scalars = True
+            elif first is None:
+                first = a
+            elif a is not first:
+                raise TypeError(
+                    f"{self._name}: the operands need equal shapes and dtypes, got "
+                    f"{', '.join(map(str, avals))}; diffeo.numpy's functions broadcast and "
+                    "promote"
+                )
         if first is None:
             raise TypeError(f"{self._name}: at least one operand must be an array, got {avals}")
-        rank = KIND_RANK.get(first.dtype.kind, 2)
-        for a in avals:
-            if type(a) is not ShapedArray and SCALAR_RANK[type(a)] > rank:
-                raise TypeError(f"{self._name}: the scalar {a} does not fit {first}; convert first")
-        if kind_of(first.dtype) not in self.accepts:
+        if first.dtype.kind not in self.accepts and kind_of(first.dtype) not in self.accepts:
             allowed = ", ".join([KINDS[k] for k in self.accepts])
             raise TypeError(f"{self._name}: expects {allowed} operands, got {first}")
+        if scalars:
+            rank = KIND_RANK.get(first.dtype.kind, 2)
+            for a in avals:
+                if type(a) is not ShapedArray and SCALAR_RANK[type(a)] > rank:
+                    raise TypeError(
+                        f"{self._name}: the scalar {a} does not fit {first}; convert first"
+                    )
         return first if self.result is None else first.update(dtype=self.result(first.dtype))
 
     def lower(self, ctx: Any, *values: Any) -> Any:

@@ -54,15 +54,8 @@ class StagingTracer(Tracer):
 
 @lru_cache(maxsize=4096)
 def _remembered(primitive: Primitive, *avals: Any) -> Any:
-    return primitive.abstract_eval(*avals)
-
-
-def _abstract_eval(primitive: Primitive, *avals: Any) -> Any:
     """`abstract_eval`, remembered: programs repeat the same operations on the same types."""
-    try:
-        return _remembered(primitive, *avals)
-    except TypeError:  # a rule's complaint, or a primitive whose parameters have no hash
-        return primitive.abstract_eval(*avals)
+    return primitive.abstract_eval(*avals)
 
 
 class StagingTrace(Trace):
@@ -135,7 +128,10 @@ class StagingTrace(Trace):
             if primitive.same_type or primitive.compiled:
                 out: Any = primitive.abstract_eval(*avals)
             else:
-                out = _abstract_eval(primitive, *avals)
+                try:
+                    out = _remembered(primitive, *avals)
+                except TypeError:  # the rule's complaint, or parameters without a hash
+                    out = primitive.abstract_eval(*avals)
         except (TypeError, ValueError) as error:
             raise with_user_line(error) from None
         if weak:
