@@ -45,7 +45,7 @@ class Elementwise(Primitive):
     """
 
     takes_scalars = True
-    __eq__ = object.__eq__  # a row is itself
+    __eq__ = object.__eq__  # type: ignore[assignment]  # a row is itself
     __hash__ = object.__hash__
 
     def __init__(
@@ -190,6 +190,7 @@ class Mul(Elementwise):
     """The product; of a tangent and a factor it is what most derivatives are made of."""
 
     bilinear = True
+
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         (x, y), (dx, dy) = primals, tangents
         out = self.bind(x, y)

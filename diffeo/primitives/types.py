@@ -115,8 +115,7 @@ class Config(threading.local):
 
     Attributes:
         default_bits: 64 (NumPy's: float64, int64, complex128) or 32; the dtypes that Python
-            scalars and creation
-            functions get when nothing else decides.
+            scalars and creation functions get when nothing else decides.
     """
 
     default_bits = 64

@@ -146,8 +146,7 @@ def jvp(
         fun: a function of arrays or trees.
         primals: its arguments, a tuple.
         tangents: the direction: an entry for each argument, of its structure, shapes and dtypes
-            (for integers
-            `np.zeros(shape, dx.float0)`).
+            (for integers `np.zeros(shape, dx.float0)`).
         has_aux: `fun` returns (result, auxiliary data).
 
     Returns:

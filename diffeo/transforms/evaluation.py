@@ -45,9 +45,9 @@ class Evaluation(Trace):
                 x, y = args
                 if type(x) is Array and type(y) is Array:
                     a, b = x._np, y._np
-                    same = a is not None and b is not None and a.dtype is b.dtype
-                    if same and a.shape == b.shape:
-                        return Array(primitive.impl(a, b), x.weak_type and y.weak_type)
+                    if a is None or b is None or a.dtype is not b.dtype or a.shape != b.shape:
+                        return None
+                    return Array(primitive.impl(a, b), x.weak_type and y.weak_type)
         except Exception as error:
             raise _explain(primitive, args, error) from None
         return None

@@ -64,8 +64,8 @@ class Interpreter(Trace):
     - `rule(primitive, values)`: the value of the result (a list of them if
       `primitive.multiple_results`);
     - `split(value) -> (arrays, static)` and `build(static, arrays) -> value`: a value taken apart
-      into arrays and a
-      hashable rest, and put together again (by default a value is a tuple of arrays);
+      into arrays and a hashable rest, and put together again (by default a value is a tuple of
+      arrays);
     - `aval(value)`: the type that the program sees (by default that of the first array);
     - `key()`: what distinguishes differently configured interpreters of one class (by default
       nothing).

@@ -315,8 +315,7 @@ def jit(
         fun: a function of arrays, numbers, and trees of them; without it, `jit` returns a
             decorator.
         static_argnums: positions of arguments that are not traced: they may be anything with
-            `hash` and `==`, and the
-            function is compiled anew for each value.
+            `hash` and `==`, and the function is compiled anew for each value.
         static_argnames: the same by name; either is inferred from the other.
 
     Returns:
@@ -325,8 +324,7 @@ def jit(
 
     Raises:
         TypeError: if `fun` is not a function; when called, if an argument is not an array or
-            number, or the function
-            uses a traced value where a concrete one is needed.
+            number, or the function uses a traced value where a concrete one is needed.
         ValueError: for static arguments that the function does not have or that are not hashable.
 
     Examples:

@@ -63,12 +63,11 @@ def vmap(
     Args:
         fun: a function of arrays or trees of arrays.
         in_axes: which axis of the arguments to map over: an integer, None (the argument is
-            shared), or a tuple (or
-            list) with an entry per positional argument, each of which may be a tree that is a
-            prefix of the argument's. Keyword arguments are mapped over their axis 0.
+            shared), or a tuple (or list) with an entry per positional argument, each of which may
+            be a tree that is a prefix of the argument's. Keyword arguments are mapped over their
+            axis 0.
         out_axes: where the mapped axis stands in the results: an integer, None for results that do
-            not depend on
-            it, or a tree that is a prefix of the result.
+            not depend on it, or a tree that is a prefix of the result.
         axis_size: the number of rows; needed only if nothing is mapped.
 
     Returns:
@@ -76,8 +75,7 @@ def vmap(
 
     Raises:
         ValueError: if the sizes of the mapped axes differ, an axis does not exist, or nothing is
-            mapped; if
-            `out_axes` is None for a result that is mapped.
+            mapped; if `out_axes` is None for a result that is mapped.
 
     Examples:
         >>> import diffeo as dx
@@ -94,36 +92,46 @@ def vmap(
 
     @functools.wraps(fun, assigned=WRAPPED)
     def mapped(*args: Any, **kwargs: Any) -> Any:
-        if isinstance(in_axes, tuple) and len(in_axes) != len(args):
-            raise with_user_line(
-                ValueError(
-                    f"vmap of {name}: in_axes has {len(in_axes)} entries, but there are "
-                    f"{len(args)} positional arguments; give one entry for each"
-                )
-            )
-        leaves, structure = tree.flatten((args, kwargs))
-        axes = _axes(f"in_axes of vmap of {name}", args, in_axes)
-        axes += [0] * (len(leaves) - len(axes))  # keyword arguments
-        values, dims = _check_leaves(name, (args, kwargs), leaves, axes)
-        size = _batch_size(name, (args, kwargs), values, dims, axis_size)
-        interpreter = Batching(size, name)
-        out_structure: Any = None
-
-        def flat(*xs: Any) -> Sequence[Any]:
-            nonlocal out_structure
-            a, k = tree.unflatten(structure, xs)
-            out = fun(*a, **k)
-            outs, out_structure = tree.flatten(out)
-            return check_outputs(outs, out, name)
-
-        outs = interpreter.trace_flat(flat, list(zip(values, dims)))
-        skeleton = tree.unflatten(out_structure, [o for o, _ in outs])
-        wanted = _axes(f"out_axes of vmap of {name}", skeleton, out_axes)
-        return tree.unflatten(
-            out_structure, [_place(name, o, d, w, size) for (o, d), w in zip(outs, wanted)]
-        )
+        return _call_mapped(fun, name, in_axes, out_axes, axis_size, args, kwargs)
 
     return mapped
+
+
+def _call_mapped(
+    fun: Callable,
+    name: str,
+    in_axes: Any,
+    out_axes: Any,
+    axis_size: int | None,
+    args: tuple,
+    kwargs: dict,
+) -> Any:
+    if isinstance(in_axes, tuple) and len(in_axes) != len(args):
+        raise with_user_line(
+            ValueError(
+                f"vmap of {name}: in_axes has {len(in_axes)} entries, but there are "
+                f"{len(args)} positional arguments; give one entry for each"
+            )
+        )
+    leaves, structure = tree.flatten((args, kwargs))
+    axes = _axes(f"in_axes of vmap of {name}", args, in_axes)
+    axes += [0] * (len(leaves) - len(axes))  # keyword arguments
+    values, dims = _check_leaves(name, (args, kwargs), leaves, axes)
+    size = _batch_size(name, (args, kwargs), values, dims, axis_size)
+    out_structure: Any = None
+
+    def flat(*xs: Any) -> Sequence[Any]:
+        nonlocal out_structure
+        a, k = tree.unflatten(structure, xs)
+        out = fun(*a, **k)
+        outs, out_structure = tree.flatten(out)
+        return check_outputs(outs, out, name)
+
+    outs = Batching(size, name).trace_flat(flat, list(zip(values, dims)))
+    skeleton = tree.unflatten(out_structure, [o for o, _ in outs])
+    wanted = _axes(f"out_axes of vmap of {name}", skeleton, out_axes)
+    placed = [_place(name, o, d, w, size) for (o, d), w in zip(outs, wanted)]
+    return tree.unflatten(out_structure, placed)
 
 
 def _axes(what: str, values: Any, axes: Any) -> list[int | None]:
