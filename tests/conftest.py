@@ -9,6 +9,16 @@ settings.register_profile("diffeo", deadline=None, derandomize=True, print_blob=
 settings.load_profile("diffeo")
 
 
+@pytest.fixture(scope="module")
+def jax():
+    """jax as an oracle, with 64 bits; tests that want it are skipped where it is not installed."""
+    found = pytest.importorskip("jax")
+    before = found.config.jax_enable_x64
+    found.config.update("jax_enable_x64", True)
+    yield found
+    found.config.update("jax_enable_x64", before)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def check_every_program():
     """`check_jaxpr` runs after every staging, linearization and split of a program."""

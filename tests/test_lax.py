@@ -17,15 +17,6 @@ M = np.array([[2, 2, -3], [5, 1, 4]])
 Z = A + 1j * B
 
 
-@pytest.fixture(scope="module")
-def jax():
-    found = pytest.importorskip("jax")
-    before = found.config.jax_enable_x64
-    found.config.update("jax_enable_x64", True)
-    yield found
-    found.config.update("jax_enable_x64", before)
-
-
 def total(x):
     return dx.numpy.sum(x)
 

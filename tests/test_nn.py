@@ -19,15 +19,6 @@ ACTIVATIONS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def jax():
-    found = pytest.importorskip("jax")
-    before = found.config.jax_enable_x64
-    found.config.update("jax_enable_x64", True)
-    yield found
-    found.config.update("jax_enable_x64", before)
-
-
 def total(x):
     return dx.numpy.sum(x)
 

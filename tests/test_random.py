@@ -16,15 +16,6 @@ SEEDS = [0, 1, 42, -1, 2**31, 2**40 + 12345, -(2**62), 2**63 - 1, -(2**63)]
 KEY = random.key(7)
 
 
-@pytest.fixture(scope="module")
-def jax():
-    found = pytest.importorskip("jax")
-    before = found.config.jax_enable_x64
-    found.config.update("jax_enable_x64", True)
-    yield found
-    found.config.update("jax_enable_x64", before)
-
-
 def agree(ours, theirs, exact=True, atol=0.0, compiled=True):
     """Eager and compiled results against jax's, for the key of seed 7."""
     for run in (ours, dx.jit(ours))[:1 + compiled]:

@@ -2,9 +2,9 @@
 
 jaxlib 0.10.2 to 0.12 are supported. What differs between them is asked of jaxlib itself (does it
 have the method?), not of its version number, and is levelled here into a few uniform functions.
-Only `jaxlib._jax` and `jaxlib._hlo` are imported: `jaxlib.xla_client` is a layer of Python above
-them that costs start-up time and adds nothing that is needed here. No function of this file lets
-jaxlib import jax, which some of its calls do when jax is installed.
+Only `jaxlib._jax` and, once a device is used, `jaxlib._hlo` are imported: `jaxlib.xla_client` is a
+layer of Python above them that costs start-up time and adds nothing that is needed here. No
+function of this file lets jaxlib import jax, which some of its calls do when jax is installed.
 """
 
 from __future__ import annotations
@@ -95,11 +95,6 @@ def compile_options(device: Any, overrides: Mapping[str, Any]) -> Any:
     if overrides:
         options.env_option_overrides = list(overrides.items())
     return options
-
-
-def register_custom_call(name: str, target: Any, platform: str, api_version: int) -> None:
-    """Make the C function in the capsule `target` known to XLA ("Host" is the processor)."""
-    _jax.register_custom_call_target(name, target, platform, api_version, 0)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -43,6 +43,18 @@ def _mismatch(name: str, a: Any, b: Any, why: str) -> Exception:
     return with_user_line(ValueError(f"{name}: shapes {a.shape} and {b.shape} do not fit: {why}"))
 
 
+def _at_once(product: Any, a: Any, b: Any) -> Any:
+    """NumPy's product of two host Arrays, the short way; None where that does not do."""
+    if type(a) is Array and type(b) is Array and state.trace.eager:
+        x, y = a._np, b._np
+        if x is not None and y is not None and x.dtype is y.dtype and x.dtype in _FAST:
+            try:
+                return Array(product(x, y), a.weak_type and b.weak_type)
+            except ValueError:
+                return None  # the long way explains it
+    return None
+
+
 def matmul(a: Any, b: Any, /, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """`a @ b`: the matrix product over the last two axes; axes in front broadcast.
 
@@ -53,14 +65,10 @@ def matmul(a: Any, b: Any, /, *, precision: Any = None, preferred_element_type: 
         >>> matmul(dx.numpy.eye(2), dx.numpy.array([1.0, 2.0]))
         Array([1., 2.])
     """
-    if type(a) is Array and type(b) is Array and state.trace.eager:
-        x, y = a._np, b._np
-        if x is not None and y is not None and x.dtype is y.dtype and x.dtype in _FAST:
-            try:
-                return Array(np.matmul(x, y), a.weak_type and b.weak_type)
-            except ValueError:
-                pass  # explained below
-    elif isinstance(a, Value) and isinstance(b, Value) and preferred_element_type is None:
+    quick = _at_once(np.matmul, a, b)
+    if quick is not None:
+        return quick
+    if isinstance(a, Value) and isinstance(b, Value) and preferred_element_type is None:
         u, v = a.aval, b.aval
         alike = u.dtype is v.dtype and u.dtype in _FAST and u.ndim == v.ndim == 2
         if alike and u.shape[1] == v.shape[0]:
@@ -87,13 +95,9 @@ def matmul(a: Any, b: Any, /, *, precision: Any = None, preferred_element_type: 
 
 def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """The sum over the last axis of `a` and the last but one of `b` (its only one for a vector)."""
-    if type(a) is Array and type(b) is Array and state.trace.eager:
-        x, y = a._np, b._np
-        if x is not None and y is not None and x.dtype is y.dtype and x.dtype in _FAST:
-            try:
-                return Array(np.dot(x, y), a.weak_type and b.weak_type)
-            except ValueError:
-                pass  # explained below
+    quick = _at_once(np.dot, a, b)
+    if quick is not None:
+        return quick
     a, b = _pair(a, b, preferred_element_type)
     if not a.ndim or not b.ndim:
         return a * b

@@ -175,32 +175,29 @@ def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> An
     return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
 
 
+def _logical(name: str, ufunc: Any, reduce: Any, neutral: bool, a: Any, axis: Any, out: Any,
+             keepdims: bool, where: Any) -> Any:
+    if out is not None:
+        raise no_out(name)
+    if type(a) is Array and not keepdims and where is None:
+        quick = at_once(ufunc, a, axis)
+        if quick is not None:
+            return quick
+    a = _masked(to_bool(a), where, neutral)
+    axes = axes_of(axis, a.ndim, name)
+    return _finish(reduce(a, axes), a, axes, keepdims)
+
+
 def all(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False,
         where: Any = None) -> Any:
     """Whether all elements over axes are true (not 0)."""
-    if out is not None:
-        raise no_out("all")
-    if type(a) is Array and not keepdims and where is None:
-        quick = at_once(_all, a, axis)
-        if quick is not None:
-            return quick
-    a = _masked(to_bool(a), where, True)
-    axes = axes_of(axis, a.ndim, "all")
-    return _finish(r.reduce_and(a, axes), a, axes, keepdims)
+    return _logical("all", _all, r.reduce_and, True, a, axis, out, keepdims, where)
 
 
 def any(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False,
         where: Any = None) -> Any:
     """Whether any element over axes is true (not 0)."""
-    if out is not None:
-        raise no_out("any")
-    if type(a) is Array and not keepdims and where is None:
-        quick = at_once(_any, a, axis)
-        if quick is not None:
-            return quick
-    a = _masked(to_bool(a), where, False)
-    axes = axes_of(axis, a.ndim, "any")
-    return _finish(r.reduce_or(a, axes), a, axes, keepdims)
+    return _logical("any", _any, r.reduce_or, False, a, axis, out, keepdims, where)
 
 
 def count_nonzero(a: Any, axis: Any = None, keepdims: bool = False) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from ..primitives import elementwise as e
 from ..primitives import operators as o
 from ..primitives.array import Array, as_value
-from ..primitives.core import Value, typeof, with_user_line
+from ..primitives.core import typeof, with_user_line
 from ..primitives.families import full_like
 from ..primitives.structural import convert_element_type
 from ..primitives.types import SCALARS, is_float, is_inexact
@@ -446,14 +446,12 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
             a.dtype is b.dtype and c.dtype == np.bool_):
         return Array(np.where(c, a, b), x.weak_type and y.weak_type)
     x, y = o.promote(x, y)
-    weak = all([v.weak_type if isinstance(v, Value) else type(v) is not bool for v in (x, y)])
     if type(x) in SCALARS and type(y) in SCALARS:
         x = as_value(x)
     pred = to_bool(condition)
     shape = o.broadcast_shapes(*[v.shape for v in (pred, x, y) if type(v) not in SCALARS])
     x, y = (v if type(v) in SCALARS else o.broadcast_to(v, shape) for v in (x, y))
-    out = e.select(o.broadcast_to(pred, shape), x, y)
-    return convert_element_type(out, out.dtype, True) if weak and not out.weak_type else out
+    return e.select(o.broadcast_to(pred, shape), x, y)
 
 
 def clip(arr: Any = None, /, min: Any = None, max: Any = None, *, a: Any = None,

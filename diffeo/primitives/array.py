@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .core import Tracer, Value, typeof
+from .core import Value, typeof
 from .types import SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
 
 ndarray = np.ndarray
@@ -235,8 +235,3 @@ def promoted_scalars(args: Sequence[Any]) -> list[Any]:
     """Python scalars brought to the widest kind among them, the first one as an array."""
     widest = max([type(a) for a in args], key=SCALAR_RANK.__getitem__)
     return [as_value(widest(args[0])), *[widest(a) for a in args[1:]]]
-
-
-def is_traced(*values: Any) -> bool:
-    """True if any of the values is a tracer."""
-    return any(isinstance(v, Tracer) for v in values)

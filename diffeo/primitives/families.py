@@ -61,11 +61,6 @@ def zeros_like(x: Any) -> Any:
     return type(x)(0) if type(x) in SCALARS else full_like(x, 0)
 
 
-def instantiate(tangent: Any, like: Any) -> Any:
-    """The tangent itself, or an array of zeros in place of `ZERO`."""
-    return full_like(like, 0) if tangent is ZERO else tangent
-
-
 class Linear(Primitive):
     """Linear jointly in the operands at the positions `linear` (all by default); the rest, indices
     say, are fixed.

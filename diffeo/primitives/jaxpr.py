@@ -188,7 +188,8 @@ def infer(primitive: Primitive, avals: Sequence[Any]) -> Any:
     if not any([a.weak_type for a in arrays]):
         return primitive.abstract_eval(*avals)
     out = primitive.abstract_eval(*[a.strong if type(a) is ShapedArray else a for a in avals])
-    if not (all([a.weak_type for a in arrays]) if primitive.keeps_weak else primitive.weak_type):
+    numbers = [a.weak_type for a in arrays if a.dtype.kind != "b"]
+    if not (all(numbers) if primitive.keeps_weak else primitive.weak_type):
         return out
     return [o.weak for o in out] if primitive.multiple_results else out.weak
 

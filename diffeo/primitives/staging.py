@@ -84,7 +84,7 @@ class StagingTrace(Trace):
     def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
         inputs: list[Any] = []
         avals: list[Any] = []
-        weak, strong = False, False
+        weak, strong = False, not args
         for a in args:
             if type(a) is StagingTracer and a.owner is self:
                 inputs.append(a.variable)
@@ -99,10 +99,10 @@ class StagingTrace(Trace):
                 aval = var.aval
             if aval.weak_type:
                 weak, aval = True, aval.strong
-            else:
+            elif aval.dtype.kind != "b":  # a boolean has no weakness to give or to take
                 strong = True
             avals.append(aval)
-        if args and not (weak or strong):  # Python scalars only
+        if not (weak or strong) and all([type(a) in SCALARS for a in args]):
             return self.process(primitive, promoted_scalars(args))
         return self.record(
             primitive,

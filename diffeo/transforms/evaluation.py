@@ -64,7 +64,7 @@ class Evaluation(Trace):
                 host.append(a.host if value is None else value)
                 if a.weak_type:
                     weak = True
-                else:
+                elif host[-1].dtype.kind != "b":  # a boolean has no weakness to give or to take
                     strong = True
             elif type(a) in SCALARS and primitive.takes_scalars:
                 host.append(a)
@@ -78,7 +78,7 @@ class Evaluation(Trace):
             program: Any = primitive
             return run_program(program.jaxpr, [as_value(a) for a in args])
         if scalars:
-            if not (weak or strong):
+            if all([type(a) in SCALARS for a in args]):
                 return self.process(primitive, promoted_scalars(args))
             host = _fit_scalars(host)
         # NumPy would broadcast and promote.
