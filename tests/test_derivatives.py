@@ -161,3 +161,10 @@ def test_a_derivative_that_is_infinite_is_so():
     assert dx.grad(lambda x: x**0)(0.0) == 0.0
     assert dx.grad(lambda x: x**2)(0.0) == 0.0
     assert dx.grad(lambda x, y: x**y, argnums=1)(0.0, 2.0) == 0.0
+
+
+def test_signed_zeros_are_not_one_constant():
+    """The series of an operation is remembered per operands; 0.0 and -0.0 are equal in Python."""
+    zeros = lambda x: (x * 0.0, x * -0.0)
+    plus, minus = dx.taylor(zeros, (1.0,), (1.0,), 2)[1]
+    assert not np.signbit(np.asarray(plus)) and np.signbit(np.asarray(minus))

@@ -256,3 +256,8 @@ def test_threads_trace_compile_and_call_at_once():
         close(own_gradient, w.T @ np.cos(w @ x) * (seed + 1))
         close(rows, np.full(2, np.sum(np.sin(w @ x)) * (seed + 1)))
         assert [float(d) for d in series] == pytest.approx([1.0] * 6)
+
+
+def test_signed_zeros_are_different_static_arguments():
+    f = dx.jit(lambda x, zero: x * zero, static_argnums=1)
+    assert not np.signbit(float(f(1.0, 0.0))) and np.signbit(float(f(1.0, -0.0)))

@@ -122,8 +122,9 @@ class Jitted:
         dynamic, static = self.partition(args, kwargs)
         leaves, structure = tree.flatten(dynamic)
         avals = tuple([self.check_leaf(x, i, dynamic, static) for i, x in enumerate(leaves)])
-        # 1, 1.0 and True are equal but are not the same program.
-        key = (structure, avals, static, tuple([type(v) for _, v in static]), config.default_bits)
+        # 1, 1.0 and True, or 0.0 and -0.0, are equal but are not the same program.
+        exactly = tuple([(type(v), repr(v) if type(v) is float else "") for _, v in static])
+        key = (structure, avals, static, exactly, config.default_bits)
         try:
             found = self.cache.get(key)
         except TypeError:

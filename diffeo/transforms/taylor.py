@@ -241,7 +241,8 @@ def _identity(value: Series) -> Any:
     if not value.constant:
         return id(value)
     x = value[0]
-    return (type(x), x) if type(x) in SCALARS else ("constant", id(x))
+    # By their text: 0.0 equals -0.0, but 1 / 0.0 does not equal 1 / -0.0.
+    return (type(x), repr(x)) if type(x) in SCALARS else ("constant", id(x))
 
 
 # --------------------------------------------------------------------------------------------------
