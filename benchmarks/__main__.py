@@ -7,7 +7,7 @@ import sys
 import time
 from types import ModuleType
 
-from benchmarks import dispatch, eager, report, staging, startup, training
+from benchmarks import dispatch, eager, report, staging, startup, training, words
 from benchmarks.case import Case, Result
 
 CASES: list[Case] = [
@@ -22,6 +22,11 @@ def arguments() -> argparse.Namespace:
         action="append",
         metavar="NAME",
         help="run the cases whose name contains NAME; may be given several times",
+    )
+    parser.add_argument(
+        "--words",
+        action="store_true",
+        help="measure primitive by primitive instead: eager beside NumPy, compiled beside jax",
     )
     parser.add_argument("--list", action="store_true", help="show the names of the cases")
     parser.add_argument(
@@ -47,7 +52,7 @@ def main() -> int:
     options = arguments()
     cases = [
         case
-        for case in CASES
+        for case in (words.CASES if options.words else CASES)
         if not options.only or any(part.lower() in case.name.lower() for part in options.only)
     ]
     if options.list:
@@ -72,7 +77,7 @@ def main() -> int:
         print(
             "\n".join(
                 f"wrote {path.relative_to(report.RESULTS.parent.parent)}"
-                for path in report.save(outcomes)
+                for path in report.save(outcomes, "words-" if options.words else "")
             )
         )
     return 1 if errors else 0

@@ -83,11 +83,11 @@ def processor() -> str:
     return names[0].strip() if names else "unknown"
 
 
-def save(outcomes: list[tuple[Case, Result]]) -> list[Path]:
+def save(outcomes: list[tuple[Case, Result]], prefix: str = "") -> list[Path]:
     """Write the table as Markdown and the numbers as JSON; the paths written."""
     known = facts()
     python = ".".join(known["python"].split(".")[:2])
-    stem = f"{known['jaxlib']}-py{python}"
+    stem = f"{prefix}{known['jaxlib']}-py{python}"
     table = [header(), *(line(row) for case, result in outcomes for row in rows(case, result))]
     text = "\n".join(
         [

@@ -44,7 +44,7 @@ DOMAINS = {
     "log1p": (-0.8, 2.0), "asin": (-0.9, 0.9), "acos": (-0.9, 0.9), "acosh": (1.2, 3.0),
     "atanh": (-0.9, 0.9), "erf_inv": (-0.9, 0.9), "tan": (-1.2, 1.2), "pow": (0.3, 2.0),
     "div": (0.4, 2.0), "rem": (0.4, 7.0), "atan2": (0.3, 2.0), "ceil": (-2.2, 2.2),
-    "xlogy": (0.2, 2.0), "xlog1py": (-0.8, 2.0),
+    "xlogy": (0.2, 2.0), "xlog1py": (-0.8, 2.0), "round_away": (-2.2, 2.2),
 }
 
 for _name, _row in ELEMENTWISE.items():
@@ -409,3 +409,5 @@ call_sample(lambda x, n: [x * 2.0, n + 1, -x], real(2), ints(2), note="several")
 call_sample(lambda x: [x, x, x * x], real(2), note="the operand itself")
 call_sample(lambda z: [elementwise.exp.bind(z) * z], comp(2), note="complex")
 call_sample(lambda x, y: [x, elementwise.floor.bind(y)], real(2), real(2), note="a constant result")
+
+from tests import samples_elementwise  # noqa: E402, F401  (more lines of the table)

@@ -13,6 +13,7 @@ Examples:
     TypeError: add: the operands need equal shapes and dtypes, got f64[3], i64[3]; ...
 """
 
+from .bits import RandomAlgorithm, rng_bit_generator
 from .elementwise import (
     RoundingMethod,
     abs,
@@ -31,6 +32,7 @@ from .elementwise import (
     cbrt,
     ceil,
     clamp,
+    clz,
     complex,
     conj,
     cos,
@@ -56,11 +58,16 @@ from .elementwise import (
     max,
     min,
     mul,
+    mulhi,
     ne,
     neg,
+    nextafter,
+    optimization_barrier,
+    population_count,
     pow,
     real,
     reciprocal,
+    reduce_precision,
     rem,
     round,
     rsqrt,
@@ -79,6 +86,7 @@ from .elementwise import (
     tan,
     tanh,
 )
+from .fft import FftType, fft
 from .indexing import (
     GatherDimensionNumbers,
     GatherScatterMode,
@@ -93,6 +101,21 @@ from .indexing import (
     scatter,
     scatter_add,
     scatter_sub,
+)
+from .parallel import (
+    all_gather,
+    all_to_all,
+    axis_index,
+    axis_size,
+    pbroadcast,
+    pmax,
+    pmean,
+    pmin,
+    ppermute,
+    pshuffle,
+    psum,
+    psum_scatter,
+    pswapaxes,
 )
 from .reducing import (
     Precision,
@@ -113,9 +136,6 @@ from .reducing import (
     reduce_or,
     reduce_prod,
     reduce_sum,
-    sort,
-    sort_key_val,
-    top_k,
 )
 from .shaping import (
     bitcast_convert_type,
@@ -140,13 +160,16 @@ from .shaping import (
     squeeze,
     transpose,
 )
+from .sorting import sort, sort_key_val, top_k
 
 __all__ = [
     "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and",
-    "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clamp", "complex", "conj", "cos",
+    "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clamp", "clz", "complex", "conj",
+    "cos",
     "cosh", "div", "eq", "erf", "erf_inv", "exp", "exp2", "expm1", "floor", "ge", "gt", "imag",
-    "integer_pow", "is_finite", "le", "log", "log1p", "logistic", "lt", "max", "min", "mul", "ne",
-    "neg", "pow", "real", "reciprocal", "rem", "round", "RoundingMethod", "rsqrt", "select",
+    "integer_pow", "is_finite", "le", "log", "log1p", "logistic", "lt", "max", "min", "mul",
+    "mulhi", "ne", "neg", "nextafter", "optimization_barrier", "population_count", "pow", "real",
+    "reciprocal", "reduce_precision", "rem", "round", "RoundingMethod", "rsqrt", "select",
     "select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign", "sin",
     "sinh", "sqrt", "square", "stop_gradient", "sub", "tan", "tanh",
     "GatherDimensionNumbers", "GatherScatterMode", "ScatterDimensionNumbers",
@@ -160,4 +183,7 @@ __all__ = [
     "broadcasted_iota", "collapse", "concatenate", "convert_element_type", "expand_dims", "full",
     "full_like", "index_in_dim", "iota", "pad", "reshape", "rev", "slice", "slice_in_dim", "split",
     "squeeze", "transpose",
+    "all_gather", "all_to_all", "axis_index", "axis_size", "pbroadcast", "pmax", "pmean", "pmin",
+    "ppermute", "pshuffle", "psum", "psum_scatter", "pswapaxes",
+    "FftType", "RandomAlgorithm", "fft", "rng_bit_generator",
 ]

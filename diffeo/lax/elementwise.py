@@ -7,13 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from ..numpy.common import arr, static_int
+from ..primitives import bits, powers, rounding
 from ..primitives import elementwise as e
 from ..primitives.core import describe, typeof, with_user_line
-from ..primitives.operators import broadcast_to
+from ..primitives.identity import OptimizationBarrier
+from ..primitives.operators import broadcast_to, to_value
 from ..primitives.powers import IntegerPow
+from ..primitives.structural import convert_element_type
 from ..primitives.types import SCALARS, is_inexact
 from ..transforms import tree
-from .strict import apply, apply_joined, join
+from .strict import apply, apply_joined
 
 
 def _unary(primitive: Any, doc: str) -> Callable[[Any], Any]:
@@ -34,7 +37,7 @@ def _binary(primitive: Any, doc: str) -> Callable[[Any, Any], Any]:
 
 
 neg = _unary(e.neg, "-x.")
-sign = _unary(e.sign, "-1, 0 or 1 (nan for nan).")
+sign = _unary(e.sign, "-1, 0 or 1 (nan for nan); of complex numbers z / |z|.")
 floor = _unary(e.floor, "The next integer below, of floats.")
 ceil = _unary(e.ceil, "The next integer above, of floats.")
 is_finite = _unary(e.is_finite, "Whether a float is neither infinite nor nan.")
@@ -43,6 +46,8 @@ sqrt = _unary(e.sqrt, "The square root.")
 rsqrt = _unary(e.rsqrt, "1 / sqrt(x).")
 cbrt = _unary(e.cbrt, "The cube root of floats.")
 exp = _unary(e.exp, "The exponential.")
+exp2 = _unary(powers.exp2, "2 ** x, exact to the last digit or so for any x.")
+square = _unary(powers.square, "x * x.")
 expm1 = _unary(e.expm1, "exp(x) - 1, exact near 0.")
 log = _unary(e.log, "The natural logarithm.")
 log1p = _unary(e.log1p, "log(1 + x), exact near 0.")
@@ -64,6 +69,8 @@ erf_inv = _unary(e.erf_inv, "The inverse of erf.")
 real = _unary(e.real, "The real part of complex x.")
 imag = _unary(e.imag, "The imaginary part of complex x.")
 conj = _unary(e.conj, "The conjugate of complex x.")
+population_count = _unary(bits.population_count, "The number of bits of integers that are set.")
+clz = _unary(bits.clz, "The number of leading zero bits of integers.")
 bitwise_not = _unary(e.logical_not, "The bits of integers or booleans, inverted.")
 
 add = _binary(e.add, "x + y; of booleans, or.")
@@ -74,6 +81,8 @@ rem = _binary(e.rem, "The remainder of div, with the sign of x.")
 max = _binary(e.maximum, "The larger one (nan if either is).")
 min = _binary(e.minimum, "The smaller one (nan if either is).")
 atan2 = _binary(e.atan2, "The angle of the point (y, x), of floats x, y in this order.")
+nextafter = _binary(rounding.nextafter, "The float next to x in the direction of y.")
+mulhi = _binary(bits.mulhi, "The upper half of the bits of the product of integers.")
 complex = _binary(e.complex_, "x + i y.")
 eq = _binary(e.eq, "x == y.")
 ne = _binary(e.ne, "x != y.")
@@ -104,27 +113,24 @@ def integer_pow(x: Any, y: int) -> Any:
 
 
 def pow(x: Any, y: Any) -> Any:
-    """x ** y for floats or complex numbers; a Python integer y may stand beside any x.
+    """x ** y for floats or complex numbers; a Python integer y may stand beside any x, and an array
+    of integers beside floats.
 
     Raises:
         TypeError: for operands of different shapes or dtypes.
     """
-    return integer_pow(x, y) if type(y) is int else apply_joined(e.power, x, y)
-
-
-def square(x: Any) -> Any:
-    """x * x."""
-    return integer_pow(x, 2)
+    if type(y) is int:
+        return integer_pow(x, y)
+    x, y = to_value(x), to_value(y)
+    arrays = type(x) not in SCALARS and type(y) not in SCALARS
+    if arrays and y.dtype.kind in "iu" and is_inexact(x.dtype):
+        y = convert_element_type(y, x.dtype)
+    return apply_joined(e.power, x, y)
 
 
 def reciprocal(x: Any) -> Any:
     """1 / x of floats or complex numbers."""
     return integer_pow(x, -1)
-
-
-def exp2(x: Any) -> Any:
-    """2 ** x of floats or complex numbers."""
-    return apply_joined(e.power, 2.0, arr(x))
 
 
 class RoundingMethod(enum.IntEnum):
@@ -142,25 +148,56 @@ def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZER
         >>> round(dx.numpy.array([0.5, 1.5, -0.5])), round(2.5, RoundingMethod.TO_NEAREST_EVEN)
         (Array([ 1.,  2., -1.]), Array(2.))
     """
-    even = apply(e.round_even, x)
-    if rounding_method == RoundingMethod.TO_NEAREST_EVEN:
-        return even
-    x = arr(x)
-    toward_zero = e.trunc(x)
-    return e.select(e.absolute.bind(x - toward_zero) >= 0.5, toward_zero + e.sign.bind(x),
-                    toward_zero)
+    to_even = RoundingMethod(rounding_method) == RoundingMethod.TO_NEAREST_EVEN
+    return apply(e.round_even if to_even else rounding.round_away, x)
 
 
 def clamp(min: Any, x: Any, max: Any) -> Any:
     """x moved into [min, max]; the bounds are scalars or of the shape of x.
+
+    The derivative is 0 where x is outside or at a bound, as in JAX.
 
     Examples:
         >>> import diffeo as dx
         >>> clamp(0.0, dx.numpy.array([-1.0, 0.5, 2.0]), 1.0)
         Array([0. , 0.5, 1. ])
     """
-    low, x, high = join("clamp", min, x, max)
-    return apply_joined(e.minimum, apply_joined(e.maximum, x, low), high)
+    return apply_joined(rounding.clamp, min, x, max)
+
+
+def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> Any:
+    """Floats rounded to what a float with so many bits can hold; the dtype stays.
+
+    Numbers too large become infinite, those below the smallest normal one 0. Tangents are rounded
+    as well, as in JAX.
+
+    Raises:
+        TypeError: for other dtypes.
+        ValueError: for no exponent bits, or a negative number of mantissa bits.
+
+    Examples:
+        >>> reduce_precision(1.2345, 8, 7)  # as in bfloat16
+        Array(1.234375)
+    """
+    exponent = static_int(exponent_bits, "reduce_precision", "exponent_bits")
+    mantissa = static_int(mantissa_bits, "reduce_precision", "mantissa_bits")
+    return apply(rounding.ReducePrecision(exponent, mantissa), operand)
+
+
+def optimization_barrier(operand: Any, /) -> Any:
+    """The tree of arrays itself, past which the compiler moves no operation.
+
+    What is computed before the barrier is computed before anything after it, and not merged with
+    the same computation on the other side.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> dx.jit(lambda x: optimization_barrier(dx.lax.sin(x)) + dx.lax.sin(x))(0.0)
+        Array(0.)
+    """
+    leaves, structure = tree.flatten(operand)
+    values = [arr(leaf) for leaf in leaves]
+    return tree.unflatten(structure, OptimizationBarrier().bind(*values) if values else [])
 
 
 def select(pred: Any, on_true: Any, on_false: Any) -> Any:

@@ -97,6 +97,15 @@ def compile_options(device: Any, overrides: Mapping[str, Any]) -> Any:
     return options
 
 
+def register_lapack() -> None:
+    """Make the LAPACK kernels that jaxlib ships callable from programs, as `lapack_<name>_ffi`."""
+    # Loads SciPy's LAPACK (a third of a second): only once a program calls it.
+    kernels: Any = import_module("jaxlib.cpu._lapack")
+    kernels.initialize()  # without it, a call ends the process
+    for name, kernel in kernels.registrations().items():
+        _jax.register_custom_call_target(name, kernel, "Host", int(name.endswith("_ffi")), 0)
+
+
 # --------------------------------------------------------------------------------------------------
 # Reading dtypes that the buffer protocol has no letter for
 

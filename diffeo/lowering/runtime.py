@@ -65,6 +65,7 @@ class _State:
 
     devices: tuple[Device, ...] | None = None
     default: Device | None = None
+    has_lapack = False
     lock = threading.Lock()
 
 
@@ -379,6 +380,8 @@ def compile_module(
         ValueError: for an option that XLA does not know, or a value that it does not take.
     """
     target = device or default_device()
+    if '"lapack_' in text:
+        _need_lapack()
     chosen = compat.compile_options(target._singleton[0], options or {})
     start = time.perf_counter()
     try:
@@ -388,6 +391,14 @@ def compile_module(
             raise ValueError(f"compiler option not accepted by XLA: {error}") from None
         raise CompilationError(_explain_refusal(text, str(error)), text) from None
     return Executable(loaded, in_avals, out_avals, target, time.perf_counter() - start)
+
+
+def _need_lapack() -> None:
+    """Register the LAPACK kernels, once in a process."""
+    with _state.lock:
+        if not _state.has_lapack:
+            compat.register_lapack()
+            _state.has_lapack = True
 
 
 def _explain_refusal(text: str, reason: str) -> str:

@@ -9,74 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ..primitives.jaxpr import Jaxpr, Literal
 from ..primitives.staging import stage
-from ..primitives.types import ShapedArray, bool_
-
-_ELEMENTS = {
-    "bool": "i1",
-    "int8": "i8",
-    "int16": "i16",
-    "int32": "i32",
-    "int64": "i64",
-    "uint8": "ui8",
-    "uint16": "ui16",
-    "uint32": "ui32",
-    "uint64": "ui64",
-    "float16": "f16",
-    "bfloat16": "bf16",
-    "float32": "f32",
-    "float64": "f64",
-    "complex64": "complex<f32>",
-    "complex128": "complex<f64>",
-    "int4": "i4",
-    "uint4": "ui4",
-    "float8_e4m3fn": "f8E4M3FN",
-    "float8_e5m2": "f8E5M2",
-    "float8_e4m3b11fnuz": "f8E4M3B11FNUZ",
-    "float8_e4m3fnuz": "f8E4M3FNUZ",
-    "float8_e5m2fnuz": "f8E5M2FNUZ",
-}
-_FLOAT_BITS = {"float16": (np.uint16, 4), "float32": (np.uint32, 8), "float64": (np.uint64, 16)}
-
-
-@cache
-def element_type(dtype: np.dtype) -> str:
-    """`f64` for float64 and so on."""
-    found = _ELEMENTS.get(dtype.name)
-    if found is None:
-        raise TypeError(f"dtype {dtype} has no StableHLO type")
-    return found
-
-
-@cache
-def tensor_type(aval: ShapedArray) -> str:
-    """`tensor<3x4xf64>`."""
-    return f"tensor<{''.join([f'{n}x' for n in aval.shape])}{element_type(aval.dtype)}>"
-
-
-def scalar_text(value: Any, dtype: np.dtype) -> str:
-    """A number as MLIR writes it inside `dense<...>`; exact for every float, infinities and nan
-    included.
-    """
-    if dtype == bool_:
-        return "true" if value else "false"
-    if dtype.kind in "iu":
-        return str(int(value))
-    if dtype.kind == "c":
-        part = np.dtype(np.float32 if dtype.itemsize == 8 else np.float64)
-        value = complex(value)
-        return f"({scalar_text(value.real, part)}, {scalar_text(value.imag, part)})"
-    number = float(dtype.type(value))
-    if math.isfinite(number):
-        return f"{number:.17e}"
-    bits, width = _FLOAT_BITS.get(dtype.name, (np.dtype(f"u{dtype.itemsize}"), dtype.itemsize * 2))
-    return f"0x{int(np.array(value, dtype).view(bits)):0{width}X}"
+from ..primitives.types import ShapedArray, bool_, is_inexact
+from .mlir_types import scalar_text, tensor_type
 
 
 class Operand:
@@ -187,8 +127,9 @@ class Builder:
         """
         if type(x) is not Operand or type(y) is not Operand:
             x, y = self.operands((x, y))
-        kind = x.aval.dtype.kind
-        compare_type = "FLOAT" if kind in "fcV" else "SIGNED" if kind == "i" else "UNSIGNED"
+        dtype = x.aval.dtype
+        signed = "SIGNED" if dtype.name.startswith("int") else "UNSIGNED"
+        compare_type = "FLOAT" if is_inexact(dtype) else signed
         compare_type = "TOTALORDER" if total and compare_type == "FLOAT" else compare_type
         return self.op(
             "compare",
@@ -362,6 +303,39 @@ class Builder:
         }
         return self.emit("scatter", [x, indices, updates], self.outs, attributes, region)[0]
 
+    def custom_call(
+        self,
+        target: str,
+        operands: Sequence[Operand],
+        outs: Sequence[ShapedArray],
+        *,
+        matrices: int,
+        reuse: bool = False,
+        **config: str,
+    ) -> list[Operand]:
+        """Call a kernel that is registered with XLA under the name `target`.
+
+        Operands and results with `matrices` axes and more have their last two axes in column-major
+        order. `reuse`: the first result is written over the first operand. `config` holds the
+        kernel's attributes, such as `uplo="76 : ui8"`.
+        """
+
+        def layouts(avals: Sequence[ShapedArray]) -> str:
+            return f"[{', '.join([_layout(a.ndim, a.ndim >= matrices) for a in avals])}]"
+
+        which = [0] if len(outs) > 1 else []
+        alias = f"output_tuple_indices = {which}, operand_index = 0, operand_tuple_indices = []"
+        attributes = {
+            "call_target_name": f'"{target}"',
+            "api_version": "4 : i32",
+            "backend_config": f"{{{', '.join([f'{k} = {v}' for k, v in config.items()])}}}",
+            "operand_layouts": layouts([v.aval for v in operands]),
+            "result_layouts": layouts(outs),
+        }
+        if reuse:
+            attributes["output_operand_aliases"] = f"[#stablehlo.output_operand_alias<{alias}>]"
+        return self.emit("custom_call", operands, outs, attributes)
+
     # -- Programs --
 
     def inline(self, fun: Callable, *operands: Any) -> Any:
@@ -380,6 +354,17 @@ class Builder:
         outs = self.program(stage(flat, [v.aval for v in operands]), operands)
         self.outs = saved
         return outs if several else outs[0]
+
+    def while_loop(
+        self, going: Callable, step: Callable, values: Sequence[Operand]
+    ) -> list[Operand]:
+        """Repeat `step` on some values while `going`, one boolean, holds: functions of primitives
+        on all of the values, which see nothing else.
+        """
+        avals = [v.aval for v in values]
+        test = self.region(avals, lambda *vs: [self.inline(going, *vs)])
+        body = self.region(avals, lambda *vs: self.inline(step, *vs))
+        return self.emit("while", values, avals, {}, f"{test[:-1]}, {body[2:]}")
 
     def program(self, jaxpr: Jaxpr, operands: Sequence[Operand]) -> list[Operand]:
         """Emit the equations of a program; the results."""
@@ -433,6 +418,12 @@ class Builder:
             f"func.func {visibility} @{name}({arguments}) -> ({types}) {{\n{body}\n}}"
         )
         self.lines, self.splats, self.outs = saved
+
+
+def _layout(ndim: int, column_major: bool) -> str:
+    """The order of the axes in memory, fastest first."""
+    order = [ndim - 2, ndim - 1, *reversed(range(ndim - 2))] if column_major else range(ndim)[::-1]
+    return f"dense<{list(order) if ndim else ''}> : tensor<{ndim}xindex>"
 
 
 def _identifier(name: str) -> str:

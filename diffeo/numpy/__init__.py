@@ -32,7 +32,7 @@ from ..primitives.types import (
     uint32,
     uint64,
 )
-from . import linalg
+from . import fft, linalg
 from .calculus import (
     convolve,
     corrcoef,
@@ -334,7 +334,7 @@ from .ufuncs import (
 newaxis = None
 
 __all__ = [
-    "bfloat16", "bool_", "complex64", "complex128", "e", "finfo", "float16", "float32", "float64",
+    "bfloat16", "bool_", "complex64", "complex128", "e", "fft", "finfo", "float16", "float32", "float64",
     "iinfo", "inf", "int8", "int16", "int32", "int64", "isdtype", "linalg", "nan", "ndarray",
     "newaxis", "pi", "uint8", "uint16", "uint32", "uint64",
     "arange", "array", "asarray", "astype", "copy", "empty", "empty_like", "from_dlpack", "full",

@@ -87,7 +87,8 @@ def install(namespace: ModuleType) -> None:
         setattr(Value, name, method)
     for name, getter in PROPERTIES.items():
         setattr(Value, name, property(getter, doc=getter.__doc__))
-    for theirs, ours in ((np, namespace), (np.linalg, namespace.linalg)):
+    for theirs in (np, np.linalg, np.fft):
+        ours = namespace if theirs is np else getattr(namespace, theirs.__name__.split(".")[-1])
         for name in ours.__all__:
             function = getattr(theirs, name, None)
             mine = getattr(ours, name)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..primitives import elementwise as e
 from ..primitives import operators as o
+from ..primitives import powers
 from ..primitives.array import Array, as_value
 from ..primitives.core import typeof, with_user_line
 from ..primitives.families import full_like
@@ -147,12 +148,7 @@ def fabs(x: Any, /) -> Any:
 
 def sign(x: Any, /) -> Any:
     """-1, 0 or 1; of complex numbers `x / abs(x)`; nan for nan."""
-    x = arr(x)
-    kind = x.aval.dtype.kind
-    if kind == "c":
-        size = e.absolute.bind(x)
-        return e.select(e.eq.bind(size, 0.0), 0j, x / where(size == 0, 1.0, size))
-    return e.sign.bind(x)
+    return e.sign.bind(arr(x))
 
 
 def signbit(x: Any, /) -> Any:
@@ -182,7 +178,7 @@ def reciprocal(x: Any, /) -> Any:
 
 def exp2(x: Any, /) -> Any:
     """2 to the power `x`."""
-    return e.power.bind(2.0, arr(o.to_inexact(x)))
+    return powers.exp2.bind(arr(o.to_inexact(x)))
 
 
 def log2(x: Any, /) -> Any:

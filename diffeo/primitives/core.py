@@ -55,6 +55,8 @@ class Primitive:
     #: The result is weakly typed if all operands are; otherwise it is as `weak_type` says.
     keeps_weak = True
     weak_type = False
+    #: The named axes that it speaks of, which vmap binds (see `collectives.py`).
+    names: Any = ()
 
     # Written once here, so that the dataclasses below need not have them generated at import.
     def __eq__(self, other: object) -> bool:

@@ -10,14 +10,18 @@ has the gradient 0 at 0, not nan.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from . import formulas
 from .core import ZERO, LinearInput, Primitive, typeof
 from .families import Linear, full_like, zeros_like
 from .reference import (
+    accurate_log1p,
     logical_right_shift,
     logistic_function,
     make_complex,
@@ -34,7 +38,7 @@ from .types import (
     ShapedArray,
     bool_,
     complex_dtype,
-    is_float,
+    is_storage,
     real_dtype,
 )
 
@@ -66,7 +70,9 @@ class Elementwise(Primitive):
         self.derivatives = tuple(
             [(d, d.__code__.co_argcount > self.arity) for d in derivatives if d is not None]
         )
-        if name in _BUILT_IN:
+        #: Whether the row was made in diffeo, whose names nobody else may give.
+        self.own = sys._getframe(1).f_globals["__name__"].startswith("diffeo.")
+        if name in ELEMENTWISE and ELEMENTWISE[name].own:
             raise ValueError(f"'{name}' is a primitive of diffeo itself: choose another name")
         ELEMENTWISE[name] = self
 
@@ -96,9 +102,10 @@ class Elementwise(Primitive):
                 )
         if first is None:
             raise TypeError(f"{self._name}: at least one operand must be an array, got {avals}")
-        if first.dtype.kind not in self.accepts and kind_of(first.dtype) not in self.accepts:
+        if kind_of(first.dtype) not in self.accepts:
             allowed = ", ".join([KINDS[k] for k in self.accepts])
-            raise TypeError(f"{self._name}: expects {allowed} operands, got {first}")
+            hint = f"; {STORAGE}" if is_storage(first.dtype) else ""
+            raise TypeError(f"{self._name}: expects {allowed} operands, got {first}{hint}")
         if scalars:
             rank = KIND_RANK.get(first.dtype.kind, 2)
             for a in avals:
@@ -132,19 +139,22 @@ class Elementwise(Primitive):
 
 #: Every row of the table, by name.
 ELEMENTWISE: dict[str, Elementwise] = {}
-_BUILT_IN: set[str] = set()
 KINDS = {
     "b": "boolean",
     "i": "signed integer",
     "u": "unsigned integer",
     "f": "floating-point",
     "c": "complex",
+    "s": "float8 and int4",
 }
 
+STORAGE = "float8 and int4 arrays are for storage: convert them with .astype(...) to compute"
 
+
+@cache
 def kind_of(dtype: np.dtype) -> str:
-    """The letter of KINDS for a dtype; bfloat16 and float8 count as floating-point."""
-    return dtype.kind if dtype.kind != "V" and not is_float(dtype) else "f"
+    """The letter of KINDS for a dtype; bfloat16 counts as floating-point."""
+    return "s" if is_storage(dtype) else "f" if dtype.kind == "V" else dtype.kind
 
 
 # --------------------------------------------------------------------------------------------------
@@ -226,7 +236,7 @@ class Div(Elementwise):
         (x, y), (dx, dy) = primals, tangents
         out = self.bind(x, y)
         if type(y) in SCALARS:
-            return out, self.bind(dx, y)
+            return out, self.by_scalar(dx, y)
         total = ZERO if dx is ZERO else scale.bind(dx, reciprocal(y))
         if dy is not ZERO:
             term = scale.bind(dy, -(out / y))
@@ -234,7 +244,13 @@ class Div(Elementwise):
         return out, total
 
     def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
-        return (div.bind(ct, y) if type(y) in SCALARS else scale.bind(ct, reciprocal(y))), None
+        return (
+            self.by_scalar(ct, y) if type(y) in SCALARS else scale.bind(ct, reciprocal(y))
+        ), None
+
+    def by_scalar(self, t: Any, y: Any) -> Any:
+        """A tangent over a number; one that is 0 stays 0 over 0."""
+        return div.bind(t, y) if y else scale.bind(t, div.bind(full_like(t, 1), y))
 
     def taylor(self, series: Any, args: Sequence[Any]) -> Any:
         return series.quotient(*args)
@@ -302,6 +318,18 @@ def reciprocal(x: Any) -> Any:
     return div.bind(1.0, x)
 
 
+class Sign(Elementwise):
+    """-1, 0 or 1; of complex numbers z / |z|, which turns with z."""
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        (z,), (t,) = primals, tangents
+        out = self.bind(z)
+        if typeof(z).dtype.kind != "c":
+            return out, ZERO
+        turn = div.bind(imag.bind(t * conj.bind(out)), _nonzero(absolute.bind(z)))
+        return out, out * complex_.bind(zeros_like(turn), turn)
+
+
 class Abs(Elementwise):
     """The absolute value; of complex numbers it is real."""
 
@@ -312,6 +340,11 @@ class Abs(Elementwise):
             return out, mul.bind(t, sign.bind(x))
         unit = real_imag_quotient(x, out)
         return out, real.bind(scale.bind(t, conj.bind(unit)))
+
+
+def _nonzero(x: Any) -> Any:
+    """`x`, and 1 where it is 0."""
+    return select(x == 0, 1.0 if typeof(x).dtype.kind != "c" else 1 + 0j, x)
 
 
 def real_imag_quotient(x: Any, r: Any) -> Any:
@@ -364,6 +397,11 @@ def _to_bool(dtype: np.dtype) -> np.dtype:
     return bool_
 
 
+def _one_minus_square(x: Any) -> Any:
+    """1 - x**2, exact near 1, where it is a singular denominator."""
+    return (1.0 - x) * (x + 1.0)
+
+
 def _balance(x: Any, y: Any) -> Any:
     """The derivative of a maximum or minimum by the operand chosen if `x > y`; 1/2 at ties."""
     like = x if type(x) not in SCALARS else y
@@ -374,9 +412,9 @@ def _balance(x: Any, y: Any) -> Any:
 # The table
 
 # fmt: off
-row = Elementwise
+row, on_sheet = Elementwise, formulas.on_sheet
 neg = Neg("neg", np.negative, "negate", accepts="iufc")
-add = Add("add", np.add, "add", lambda x, y: None, lambda x, y: None, accepts="biufc")
+add = Add("add", np.add, "add", lambda x, y: None, lambda x, y: None, accepts="biufcs")
 sub = Add("sub", np.subtract, "subtract", lambda x, y: None, lambda x, y: None, accepts="iufc")
 sub.sign = neg
 mul = Mul("mul", np.multiply, "multiply", lambda x, y: y, lambda x, y: x, accepts="biufc")
@@ -384,7 +422,7 @@ scale = Scale("scale", zero_dominant_product, "", lambda x, y: y, lambda x, y: x
 div = Div("div", truncated_quotient, "divide", lambda x, y: None, lambda x, y: None, accepts="iufc")
 rem = row("rem", truncated_remainder, "remainder", lambda x, y: 1.0,
           lambda x, y: -trunc(x / y), accepts="iuf", singular=True)
-power = row("pow", np.power, "power", lambda x, y: y * x ** (y - 1.0),
+power = row("pow", np.power, "power", lambda x, y: scale.bind(y, x ** (y - 1.0)),
             lambda x, y, out: _pow_by_exponent(x, out), singular=True)
 maximum = row("max", np.maximum, "maximum", lambda x, y: _balance(x, y),
               lambda x, y: _balance(y, x), accepts="biuf")
@@ -393,40 +431,44 @@ minimum = row("min", np.minimum, "minimum", lambda x, y: _balance(y, x),
 atan2 = row("atan2", np.arctan2, "atan2", lambda x, y: y / (x * x + y * y),
             lambda x, y: -x / (x * x + y * y), accepts="f", singular=True)
 
-sign = row("sign", np.sign, _lower_sign, accepts="iuf")
+sign = Sign("sign", np.sign, _lower_sign, accepts="iufc")
 floor = row("floor", np.floor, "floor", accepts="f")
 ceil = row("ceil", np.ceil, "ceil", accepts="f")
 round_even = row("round", np.rint, "round_nearest_even", accepts="f")
 is_finite = row("is_finite", np.isfinite, "is_finite", accepts="f", result=_to_bool)
 absolute = Abs("abs", np.abs, "abs", accepts="ifc", result=real_dtype)
-sqrt = row("sqrt", np.sqrt, "sqrt", lambda x, y: 0.5 / y, singular=True)
+sqrt = row("sqrt", np.sqrt, on_sheet("sqrt"), lambda x, y: 0.5 / y, singular=True)
 rsqrt = row("rsqrt", lambda x: 1 / np.sqrt(x), "rsqrt", lambda x, y: -0.5 * y / x, singular=True)
 cbrt = row("cbrt", np.cbrt, "cbrt", lambda x, y: 1 / (3.0 * y * y), accepts="f", singular=True)
 exp = row("exp", np.exp, "exponential", lambda x, y: y, singular=True)
 expm1 = row("expm1", np.expm1, "exponential_minus_one", lambda x, y: y + 1.0, singular=True)
 log = row("log", np.log, "log", lambda x: reciprocal(x), singular=True)
-log1p = row("log1p", np.log1p, "log_plus_one", lambda x: reciprocal(x + 1.0), singular=True)
-sin = row("sin", np.sin, "sine", lambda x: cos.bind(x))
-cos = row("cos", np.cos, "cosine", lambda x: -sin.bind(x))
+log1p = row("log1p", accurate_log1p, "log_plus_one", lambda x: reciprocal(x + 1.0), singular=True)
+sin = row("sin", np.sin, formulas.sin, lambda x: cos.bind(x))
+cos = row("cos", np.cos, formulas.cos, lambda x: -sin.bind(x))
 tan = row("tan", np.tan, "chlo.tan", lambda x, y: y * y + 1.0)
-asin = row("asin", np.arcsin, "chlo.asin", lambda x: rsqrt.bind(1.0 - x * x), singular=True)
-acos = row("acos", np.arccos, "chlo.acos", lambda x: -rsqrt.bind(1.0 - x * x), singular=True)
+asin = row("asin", np.arcsin, on_sheet("chlo.asin", real=True),
+           lambda x: rsqrt.bind(_one_minus_square(x)), singular=True)
+acos = row("acos", np.arccos, on_sheet("chlo.acos", negative=True),
+           lambda x: -rsqrt.bind(_one_minus_square(x)), singular=True)
 atan = row("atan", np.arctan, "chlo.atan", lambda x: reciprocal(x * x + 1.0), singular=True)
-sinh = row("sinh", np.sinh, "chlo.sinh", lambda x: cosh.bind(x), singular=True)
-cosh = row("cosh", np.cosh, "chlo.cosh", lambda x: sinh.bind(x), singular=True)
+sinh = row("sinh", np.sinh, formulas.sinh, lambda x: cosh.bind(x), singular=True)
+cosh = row("cosh", np.cosh, formulas.cosh, lambda x: sinh.bind(x), singular=True)
 tanh = row("tanh", np.tanh, "tanh", lambda x, y: 1.0 - y * y)
-asinh = row("asinh", np.arcsinh, "chlo.asinh", lambda x: rsqrt.bind(x * x + 1.0))
-acosh = row("acosh", np.arccosh, "chlo.acosh", lambda x: rsqrt.bind(x - 1.0) * rsqrt.bind(x + 1.0),
-            singular=True)
-atanh = row("atanh", np.arctanh, "chlo.atanh", lambda x: reciprocal(1.0 - x * x), singular=True)
+asinh = row("asinh", np.arcsinh, on_sheet("chlo.asinh", real=True),
+            lambda x: rsqrt.bind(x * x + 1.0), singular=True)
+acosh = row("acosh", np.arccosh, on_sheet("chlo.acosh"),
+            lambda x: scale.bind(rsqrt.bind(x + 1.0), rsqrt.bind(x - 1.0)), singular=True)
+atanh = row("atanh", np.arctanh, on_sheet("chlo.atanh", real=True),
+            lambda x: reciprocal(_one_minus_square(x)), singular=True)
 logistic = row("logistic", logistic_function, "logistic", lambda x, y: y * (1.0 - y))
 erf = row("erf", special_function("erf"), "chlo.erf",
           lambda x: exp.bind(-x * x) * (2 / math.sqrt(math.pi)), accepts="f")
 erf_inv = row("erf_inv", special_function("erfinv"), "chlo.erf_inv",
-              lambda x, y: exp.bind(y * y) * (math.sqrt(math.pi) / 2), accepts="f", singular=True)
+              lambda x, y: exp.bind(scale.bind(y, y)) * (math.sqrt(math.pi) / 2), accepts="f", singular=True)
 
-eq = row("eq", np.equal, _compare("EQ"), None, None, accepts="biufc", result=_to_bool)
-ne = row("ne", np.not_equal, _compare("NE"), None, None, accepts="biufc", result=_to_bool)
+eq = row("eq", np.equal, _compare("EQ"), None, None, accepts="biufcs", result=_to_bool)
+ne = row("ne", np.not_equal, _compare("NE"), None, None, accepts="biufcs", result=_to_bool)
 lt = row("lt", np.less, _compare("LT"), None, None, accepts="biuf", result=_to_bool)
 le = row("le", np.less_equal, _compare("LE"), None, None, accepts="biuf", result=_to_bool)
 gt = row("gt", np.greater, _compare("GT"), None, None, accepts="biuf", result=_to_bool)
@@ -443,18 +485,11 @@ shift_right_arithmetic = row("shift_right_arithmetic", np.right_shift, "shift_ri
 
 real = RealPart("real", np.real, "real", accepts="c", result=real_dtype)
 imag = RealPart("imag", np.imag, "imag", accepts="c", result=real_dtype)
-conj = Conj("conj", np.conj, lambda ctx, x: ctx.inline(conjugate_by_parts, x), accepts="c")
+conj = Conj("conj", np.conj, formulas.conj, accepts="c")
 complex_ = MakeComplex("complex", make_complex, "complex", None, None, accepts="f",
                        result=complex_dtype)
-stop_gradient_p = StopGradient("stop_gradient", lambda x: x, lambda ctx, x: x, accepts="biufc")
+stop_gradient_p = StopGradient("stop_gradient", lambda x: x, lambda ctx, x: x, accepts="biufcs")
 # fmt: on
-
-_BUILT_IN.update(ELEMENTWISE)
-
-
-def conjugate_by_parts(z: Any) -> Any:
-    """The conjugate made of parts: StableHLO has no operation for it."""
-    return complex_.bind(real.bind(z), neg.bind(imag.bind(z)))
 
 
 def trunc(x: Any) -> Any:
@@ -473,4 +508,4 @@ def _pow_by_exponent(x: Any, out: Any) -> Any:
         if type(x) is complex:
             return out * (complex(np.log(x)) if x else 0.0)
         return out * (math.log(x) if x > 0 else 0.0 if x == 0 else math.nan)
-    return log.bind(select(x == 0, 1.0 if typeof(x).dtype.kind != "c" else 1 + 0j, x)) * out
+    return scale.bind(log.bind(_nonzero(x)), out)

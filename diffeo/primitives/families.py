@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .core import ZERO, LinearInput, Primitive, typeof
+from .jaxpr import sub_jaxprs
 from .types import SCALARS, ShapedArray
 
 
@@ -122,6 +123,11 @@ class HigherOrder(Primitive):
 
     multiple_results = True
     compiled = True
+
+    @property
+    def names(self) -> Any:
+        """The named axes that its programs speak of."""
+        return frozenset().union(*[jaxpr.names for jaxpr in sub_jaxprs(self)])
 
     def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
         """Apply to the interpreter's values: the same operation over a transformed program.

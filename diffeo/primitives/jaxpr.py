@@ -99,6 +99,15 @@ class Jaxpr:
         """The types of the results."""
         return [v.aval for v in self.outs]
 
+    @property
+    def names(self) -> frozenset:
+        """The named axes that its primitives speak of."""
+        found = self.memo.get("names")
+        if found is None:
+            found = frozenset([name for eqn in self.eqns for name in eqn.primitive.names])
+            self.memo["names"] = found
+        return found
+
     def closed_over(self) -> Jaxpr:
         """The same program with its constants as leading inputs instead."""
         return (

@@ -24,8 +24,10 @@ from .types import (
     KIND_RANK,
     SCALARS,
     default_dtype,
+    float8_e5m2,
     is_inexact,
     is_integer,
+    is_storage,
     promote_types,
     scalar_aval,
 )
@@ -122,10 +124,13 @@ def align(*xs: Any) -> list[Any]:
     At least one of the results is an array; Python scalars among others stay scalars.
     """
     values = promote(*xs)
-    shapes = [v.aval.shape for v in values if type(v) not in SCALARS]
-    if not shapes:
+    avals = [v.aval for v in values if type(v) not in SCALARS]
+    if not avals:
         values[0] = as_value(values[0])
         return values
+    if is_storage(avals[0].dtype):
+        raise with_user_line(TypeError(f"no arithmetic on {describe(values[0])}: {e.STORAGE}"))
+    shapes = [a.shape for a in avals]
     if all([s == shapes[0] for s in shapes]):
         return values
     shape = broadcast_shapes(*shapes)
@@ -158,7 +163,7 @@ def unary(primitive: Any, inexact: bool = False) -> Callable[[Any], Any]:
     def function(x: Any, /) -> Any:
         if type(x) is Array and state.trace.eager:
             host = x._np
-            if host is not None and host.dtype.kind in kinds:
+            if host is not None and host.dtype.kind in kinds and host.dtype is not float8_e5m2:
                 return Array(impl(host), x.weak_type)
         elif isinstance(x, Value) and x.aval.dtype.kind in kinds:
             return bind(x)
@@ -187,7 +192,9 @@ def binary(
                 if a is not None:
                     if ky is Array:
                         b = y._np
-                        if b is not None and a.dtype is b.dtype and a.dtype.kind in fits:
+                        if b is not None and a.dtype is b.dtype and (
+                            a.dtype.kind in fits and a.dtype is not float8_e5m2
+                        ):
                             return Array(impl(a, b), keeps and x.weak_type and y.weak_type)
                     elif ky in SCALARS and ky in fits.get(a.dtype.kind, ()):
                         return Array(impl(a, y), keeps and x.weak_type)
@@ -201,7 +208,7 @@ def binary(
         if isinstance(x, Value):
             aval = x.aval
             kind = aval.dtype.kind
-            if kind in fits:
+            if kind in fits and aval.dtype is not float8_e5m2:
                 if isinstance(y, Value):
                     other = y.aval
                     if other is aval:

@@ -1,16 +1,24 @@
-"""integer_pow: a static integer power."""
+"""Powers: integer_pow, a static integer power; square; exp2, a power of 2."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from . import formulas
 from .core import ZERO, Primitive
-from .elementwise import kind_of, mul, scale
+from .elementwise import Elementwise, kind_of, mul, scale
+from .reference import power_of_two
 from .types import ShapedArray
+
+square = Elementwise("square", np.square, lambda ctx, x: ctx.op("multiply", x, x),
+                     lambda x: x * 2, accepts="iufc")
+exp2 = Elementwise("exp2", power_of_two, formulas.exp2, lambda x, y: y * math.log(2),
+                   singular=True)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,4 +1,6 @@
-"""threefry2x32: the counter-based generator behind diffeo.random (Salmon et al., SC 2011)."""
+"""threefry2x32, the counter-based generator behind diffeo.random (Salmon et al., SC 2011), and
+XLA's own generator of bits.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from .array import Array
 from .elementwise import Elementwise, logical_or, select, shift_left, shift_right_logical
 from .families import Discrete, full, full_like
 from .reference import fused_multiply_add
-from .slicing import slice_in_dim
+from .slicing import concatenate, slice_in_dim, stack
 from .structural import (
+    Shape,
     batch_at_front,
     broadcast_in_dim,
     convert_element_type,
@@ -185,6 +189,108 @@ def random_bits(key: Any, shape: Sequence[int]) -> list[Any]:
 def threefry2x32(k0: Any, k1: Any, x0: Any, x1: Any) -> list[Any]:
     """Random words from key words and counters, all uint32 of one shape."""
     return Threefry2x32().bind(k0, k1, x0, x1)
+
+
+#: Philox4x32's multipliers, and what is added to the key words after each round.
+_PHILOX = ((0xD2511F53, 0x9E3779B9), (0xCD9E8D57, 0xBB67AE85))
+
+
+def _philox(a: Any, b: Any, c: Any, d: Any, k0: Any, k1: Any) -> list[Any]:
+    """Ten rounds on counter words a to d; all words have 32 bits, held in 64."""
+    (m0, w0), (m1, w1) = _PHILOX
+    for _ in range(10):
+        p, q = a * m0, c * m1
+        a, b, c, d = (q >> 32) ^ b ^ k0, q & _MASK, (p >> 32) ^ d ^ k1, p & _MASK
+        k0, k1 = (k0 + w0) & _MASK, (k1 + w1) & _MASK
+    return [a, b, c, d]
+
+
+def _low(x: Any) -> Any:
+    """The lower 32 of 64 bits."""
+    return x & _MASK
+
+
+def _high(x: Any) -> Any:
+    """The upper 32 of 64 bits."""
+    return x >> 32
+
+
+def _halved(shape: Shape) -> tuple[Shape, int]:
+    """Where XLA's threefry splits a shape: the first even axis, or the longest; and half of it."""
+    shape = shape or (1,)
+    even = [i for i, n in enumerate(shape) if n % 2 == 0]
+    at = even[0] if even else shape.index(max(shape))
+    return (*shape[:at], -(-shape[at] // 2), *shape[at + 1 :]), at
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RngBitGenerator(Discrete):
+    """XLA's generator: a new state and random bits of `shape` and `dtype`, from a state.
+
+    The state is a key and a counter of 64 bits each; the operand may hold many along its leading
+    axes, which come before `shape` in the results. `algorithm` is THREE_FRY, or PHILOX, which
+    DEFAULT is, too.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    algorithm: str
+    multiple_results = True
+
+    def abstract_eval(self, state: ShapedArray) -> list[ShapedArray]:
+        if self.algorithm not in ("DEFAULT", "THREE_FRY", "PHILOX"):
+            raise ValueError(f"rng_bit_generator: there is no algorithm {self.algorithm!r}")
+        if state.dtype != uint64 or state.shape[-1:] != (2,) or self.dtype.kind != "u":
+            raise TypeError(
+                "rng_bit_generator: expects a state, uint64 with a key and a counter on the last "
+                f"axis, and an unsigned dtype; got {state} and {self.dtype}"
+            )
+        return [state, ShapedArray(state.shape[:-1] + self.shape, self.dtype)]
+
+    def impl(self, state: np.ndarray) -> list[np.ndarray]:
+        return [np.asarray(out) for out in self.decompose(Array(state))]
+
+    def lower(self, ctx: Any, state: Any) -> Any:
+        if state.aval.ndim > 1:
+            return ctx.inline(self.decompose, state)
+        algorithm = {"rng_algorithm": f"#stablehlo<rng_algorithm {self.algorithm}>"}
+        return ctx.emit("rng_bit_generator", [state], ctx.outs, algorithm)
+
+    def decompose(self, state: Any) -> list[Any]:
+        axis = state.ndim - 1
+        key, start = (slice_in_dim(state, i, i + 1, 1, axis) for i in (0, 1))
+        bits, used = self.bits(key, start)
+        return [concatenate([key, start + used], axis), bits]
+
+    def bits(self, key: Any, start: Any) -> tuple[Any, int]:
+        """The bits for keys and counters, uint64[..., 1], and how many counters it took."""
+        batch, size, double = key.shape[:-1], math.prod(self.shape), self.dtype == uint64
+        threefry = self.algorithm == "THREE_FRY"
+        half, at = _halved(self.shape) if threefry and not double else ((), 0)
+        used = math.prod(half) if half else size if threefry else -(-size * (1 + double) // 4)
+        line = (*batch, used)
+        spread = lambda x: broadcast_in_dim(x, line, range(len(line)))
+        low = spread(start) + broadcast_in_dim(iota(uint64, (used,)), line, (len(batch),))
+        k0, k1, c0, c1 = (w(x) for x in (spread(key), low) for w in (_low, _high))
+        if threefry:
+            words = threefry2x32(*[convert_element_type(w, uint32) for w in (k0, k1, c0, c1)])
+            words = [convert_element_type(w, uint64) for w in words]
+        else:  # the counter of 128 bits starts with the key as its upper half
+            high = spread(key) + convert_element_type(low < spread(start), uint64)
+            words = _philox(c0, c1, _low(high), _high(high), k0, k1)
+        if double:
+            words = [a | b << 32 for a, b in zip(words[::2], words[1::2])]
+        if half:
+            out = stack([reshape(w, batch + half) for w in words], len(batch) + at + 1)
+            out = reshape(out, batch + (*half[:at], 2 * half[at], *half[at + 1 :]))
+            out = slice_in_dim(out, 0, (*self.shape, 1)[at], 1, len(batch) + at)
+        else:
+            out = reshape(stack(words, len(line)), (*batch, used * len(words)))
+            out = slice_in_dim(out, 0, size, 1, len(batch))
+        return convert_element_type(reshape(out, batch + self.shape), self.dtype), used
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return self.bind(move_axis(args[0], dims[0], 0)), [0, 0]  # type: ignore[arg-type]
 
 
 #: x * y + z, by which uniform numbers are moved into their range. The compiler contracts it, so

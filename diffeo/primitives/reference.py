@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -45,8 +46,40 @@ def zero_dominant_product(t: Any, factor: Any) -> Any:
 
 
 def logistic_function(x: Any) -> Any:
-    """1 / (1 + exp(-x))."""
-    return 1 / (1 + np.exp(-x))
+    """1 / (1 + exp(-x)), 0 where the exponential is too large a number."""
+    with np.errstate(over="ignore"):
+        if x.dtype.kind != "c":
+            return 1 / (1 + np.exp(-x))
+        left = np.real(x) < 0
+        power = np.exp(np.where(left, x, -x))
+        return np.where(left, power, 1) / (1 + power)
+
+
+def accurate_log1p(x: Any) -> Any:
+    """log(1 + x); NumPy's own loses small complex numbers."""
+    if x.dtype.kind != "c":
+        return np.log1p(x)
+    u, v = np.real(x), np.imag(x)
+    with np.errstate(all="ignore"):
+        near = np.log1p(u * (2 + u) + v * v) / 2
+        size = np.where(np.hypot(u, v) < 1, near, np.log(np.hypot(1 + u, v)))
+    return make_complex(size, np.arctan2(v, 1 + u))
+
+
+def power_of_two(x: Any) -> Any:
+    """2**x."""
+    return np.exp(x * math.log(2)) if x.dtype.kind == "c" else np.exp2(x)
+
+
+def rounded_away(x: Any) -> Any:
+    """The nearest integers; halves go away from zero."""
+    whole = np.trunc(x)
+    return np.where(np.abs(x - whole) >= 0.5, whole + np.sign(x), whole)
+
+
+def clamped(low: Any, x: Any, high: Any) -> Any:
+    """x moved into [low, high]."""
+    return np.minimum(np.maximum(x, low), high)
 
 
 def fused_multiply_add(x: Any, y: Any, z: Any) -> Any:
@@ -79,16 +112,16 @@ def make_complex(x: Any, y: Any) -> Any:
     return out
 
 
-def special_function(name: str) -> Callable[[Any], Any]:
+def special_function(name: str) -> Callable[..., Any]:
     """A function of scipy.special; narrow dtypes are computed in float32."""
 
-    def call(x: Any) -> Any:
+    def call(*xs: Any) -> Any:
         # SciPy is heavy: it is loaded when such a function is first evaluated by NumPy.
         from scipy import special
 
-        x = np.asarray(x)
+        x = np.asarray(xs[0])
         if x.dtype.kind == "f" and x.dtype.itemsize >= 4:
-            return getattr(special, name)(x)
-        return getattr(special, name)(x.astype(np.float32)).astype(x.dtype)
+            return getattr(special, name)(*xs)
+        return getattr(special, name)(*[np.asarray(x, np.float32) for x in xs]).astype(x.dtype)
 
     return call

@@ -21,7 +21,7 @@ bool_ = np.dtype(np.bool_)
 int8, int16, int32, int64 = (np.dtype(f"int{n}") for n in (8, 16, 32, 64))
 uint8, uint16, uint32, uint64 = (np.dtype(f"uint{n}") for n in (8, 16, 32, 64))
 float16, float32, float64 = (np.dtype(f"float{n}") for n in (16, 32, 64))
-bfloat16 = np.dtype(ml_dtypes.bfloat16)
+bfloat16, float8_e5m2 = np.dtype(ml_dtypes.bfloat16), np.dtype(ml_dtypes.float8_e5m2)
 complex64, complex128 = np.dtype(np.complex64), np.dtype(np.complex128)
 
 #: The dtype of a tangent or cotangent of an integer or boolean array: it holds no information (as
@@ -171,6 +171,11 @@ def scalar_aval(kind: type) -> ShapedArray:
 # Promotion: the lattice that JAX documents (docs "Type promotion semantics"), with 64 bits enabled.
 # A name with a star is the weak type of that kind.
 
+_FLOAT8 = [
+    f"float8_{name}"
+    for name in ("e3m4", "e4m3", "e4m3b11fnuz", "e4m3fn", "e4m3fnuz", "e5m2", "e5m2fnuz", "e8m0fnu")
+    if hasattr(ml_dtypes, f"float8_{name}")
+]
 _UP = {
     "bool": ("int*",),
     "int*": ("uint8", "int8"),
@@ -182,7 +187,8 @@ _UP = {
     "int16": ("int32",),
     "int32": ("int64",),
     "int64": ("float*",),
-    "float*": ("complex*", "bfloat16", "float16"),
+    "float*": ("complex*", "bfloat16", "float16", *_FLOAT8),
+    **dict.fromkeys(_FLOAT8, ()),
     "bfloat16": ("float32",),
     "float16": ("float32",),
     "float32": ("float64", "complex64"),
@@ -266,6 +272,17 @@ def is_float(dtype: np.dtype) -> bool:
         or dtype == bfloat16
         or (dtype.name.startswith("float") and dtype != float0)
     )
+
+
+@cache
+def is_storage(dtype: np.dtype) -> bool:
+    """True for float8, int4 and their like: types in which arrays are kept and moved, but not
+    computed with.
+
+    NumPy's kind of float8_e5m2 alone is "f", which the short ways of eager arithmetic look at.
+    """
+    narrow = dtype.kind == "V" and dtype.names is None and dtype != bfloat16
+    return narrow or dtype == float8_e5m2
 
 
 @cache

@@ -1,5 +1,5 @@
 """SciPy's functions on diffeo's arrays."""
 
-from . import special
+from . import fft, special
 
-__all__ = ["special"]
+__all__ = ["fft", "special"]

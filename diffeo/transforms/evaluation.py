@@ -23,7 +23,7 @@ from ..primitives.core import (
     with_user_line,
 )
 from ..primitives.jaxpr import Jaxpr, eliminate_dead_code
-from ..primitives.types import SCALARS
+from ..primitives.types import SCALARS, float8_e5m2
 
 
 class Evaluation(Trace):
@@ -38,14 +38,22 @@ class Evaluation(Trace):
                 x = args[0]
                 if type(x) is Array and not primitive.multiple_results:
                     a = x._np
-                    if a is not None and a.dtype.kind in primitive.accepts:
+                    if a is not None and a.dtype.kind in primitive.accepts and (
+                        a.dtype is not float8_e5m2
+                    ):
                         weak = x.weak_type if primitive.keeps_weak else primitive.weak_type
                         return Array(primitive.impl(a), weak)
             elif len(args) == 2 and primitive.same_type:
                 x, y = args
                 if type(x) is Array and type(y) is Array:
                     a, b = x._np, y._np
-                    if a is None or b is None or a.dtype is not b.dtype or a.shape != b.shape:
+                    if (
+                        a is None
+                        or b is None
+                        or a.dtype is not b.dtype
+                        or a.shape != b.shape
+                        or a.dtype is float8_e5m2
+                    ):
                         return None
                     return Array(primitive.impl(a, b), x.weak_type and y.weak_type)
         except Exception as error:
@@ -82,7 +90,10 @@ class Evaluation(Trace):
                 return self.process(primitive, promoted_scalars(args))
             host = _fit_scalars(host)
         # NumPy would broadcast and promote.
-        if len(host) > 1 or (primitive.same_type and host[0].dtype.kind not in primitive.accepts):
+        if len(host) > 1 or (
+            primitive.same_type
+            and (host[0].dtype.kind not in primitive.accepts or host[0].dtype is float8_e5m2)
+        ):
             _check(primitive, args)
         try:
             out = primitive.impl(*host)

@@ -10,7 +10,7 @@ results are put together again.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from ..primitives.core import (
@@ -136,6 +136,9 @@ class Interpreter(Trace):
 
     # -- The machinery --
 
+    #: The named axes that this transformation binds, and their sizes.
+    named_axes: Mapping[Hashable, int] = {}
+
     def wrap(self, value: Any) -> Any:
         """What the user's program sees of a value."""
         return Boxed(self, value)
@@ -148,8 +151,9 @@ class Interpreter(Trace):
         for a in args:
             if type(a) is Boxed and a.owner is self:
                 break
-        else:
-            return self.parent.process(primitive, args)
+        else:  # nothing here is its business, unless it owns a named axis
+            if not primitive.names or self.named_axes.keys().isdisjoint(primitive.names):
+                return self.parent.process(primitive, args)
         values = [self.unwrap(a) for a in args]
         before, source = state.trace, state.source
         state.trace = self.parent

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..lowering import pytree, runtime
 from ..primitives.array import Array, as_value
+from ..primitives.collectives import axes_in_scope
 from ..primitives.core import Tracer, describe, state, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr
 from ..primitives.staging import StagingTracer, stage
@@ -125,6 +126,8 @@ class Jitted:
         # 1, 1.0 and True, or 0.0 and -0.0, are equal but are not the same program.
         exactly = tuple([(type(v), repr(v) if type(v) is float else "") for _, v in static])
         key = (structure, avals, static, exactly, config.default_bits)
+        if not state.trace.eager:  # programs know the sizes of the named axes around them
+            key = (*key, *axes_in_scope().items())
         try:
             found = self.cache.get(key)
         except TypeError:

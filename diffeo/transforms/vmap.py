@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from ..primitives.array import as_value
@@ -16,10 +16,11 @@ from .interpreter import Boxed, Interpreter
 
 
 class Batching(Interpreter):
-    """Carries a batch axis of one `size` through a function."""
+    """Carries a batch axis of one `size`, which may have a name, through a function."""
 
-    def __init__(self, size: int, function_name: str = ""):
-        self.size, self.function_name = size, function_name
+    def __init__(self, size: int, function_name: str = "", axis_name: Hashable = None):
+        self.size, self.function_name, self.axis_name = size, function_name, axis_name
+        self.named_axes = {} if axis_name is None else {axis_name: size}
 
     def lift(self, x: Any) -> tuple[Any, None]:
         return x, None
@@ -43,20 +44,40 @@ class Batching(Interpreter):
         aval, dim = typeof(value[0]), value[1]
         return aval if dim is None else aval.update(aval.shape[:dim] + aval.shape[dim + 1 :])
 
-    def key(self) -> int:
-        return self.size
+    def key(self) -> tuple[int, Hashable]:
+        return self.size, self.axis_name
 
     def describe(self) -> str:
         name = self.function_name or "a function"
         return f"vmap of {name}, which stands for all {self.size} rows at once"
 
     def rule(self, primitive: Primitive, values: Sequence[Any]) -> Any:
-        out, dim = primitive.batch(self.size, [v[0] for v in values], [v[1] for v in values])
+        args, dims = [v[0] for v in values], [v[1] for v in values]
+        if primitive.names and self.axis_name in primitive.names:
+            return self.across(primitive, args, dims)
+        out, dim = primitive.batch(self.size, args, dims)
         return list(zip(out, dim)) if primitive.multiple_results else (out, dim)
+
+    def across(self, primitive: Any, args: Sequence[Any], dims: Sequence[Any]) -> Any:
+        """A collective over this very axis."""
+        expected = dict(primitive.axes)[self.axis_name]
+        if expected != self.size:
+            raise with_user_line(
+                TypeError(
+                    f"{primitive.name}: the program was traced where axis {self.axis_name!r} had "
+                    f"the size {expected}; here it has {self.size}"
+                )
+            )
+        return primitive.across(self.axis_name, args, dims)
 
 
 def vmap(
-    fun: Callable, in_axes: Any = 0, out_axes: Any = 0, *, axis_size: int | None = None
+    fun: Callable,
+    in_axes: Any = 0,
+    out_axes: Any = 0,
+    axis_name: Hashable = None,
+    axis_size: int | None = None,
+    spmd_axis_name: Any = None,
 ) -> Callable:
     """Vectorise a function: apply it to every slice of its arguments along an axis.
 
@@ -68,7 +89,10 @@ def vmap(
             axis 0.
         out_axes: where the mapped axis stands in the results: an integer, None for results that do
             not depend on it, or a tree that is a prefix of the result.
+        axis_name: a name for the mapped axis, anything hashable but an integer: then `fun` may
+            combine the rows by the collectives of `dx.lax`, `psum(x, axis_name)` and others.
         axis_size: the number of rows; needed only if nothing is mapped.
+        spmd_axis_name: None; there are no meshes of devices.
 
     Returns:
         A function of the same arguments with the mapped axes added.
@@ -76,6 +100,8 @@ def vmap(
     Raises:
         ValueError: if the sizes of the mapped axes differ, an axis does not exist, or nothing is
             mapped; if `out_axes` is None for a result that is mapped.
+        TypeError: for an axis name that is an integer or has no hash.
+        NotImplementedError: for an `spmd_axis_name`.
 
     Examples:
         >>> import diffeo as dx
@@ -84,17 +110,37 @@ def vmap(
         Array([ 3., 12.])
         >>> dx.vmap(lambda a, b: a * b, in_axes=(0, None))(x, 10.0).shape
         (2, 3)
+        >>> dx.vmap(lambda a: a / dx.lax.psum(a, "i"), axis_name="i")(dx.numpy.array([1.0, 3.0]))
+        Array([0.25, 0.75])
     """
     check_callable(fun, "vmap")
     name = name_of(fun)
+    _check_axis_name(name, axis_name, spmd_axis_name)
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
 
     @functools.wraps(fun, assigned=WRAPPED)
     def mapped(*args: Any, **kwargs: Any) -> Any:
-        return _call_mapped(fun, name, in_axes, out_axes, axis_size, args, kwargs)
+        return _call_mapped(fun, name, in_axes, out_axes, (axis_name, axis_size), args, kwargs)
 
     return mapped
+
+
+def _check_axis_name(name: str, axis_name: Any, spmd_axis_name: Any) -> None:
+    if spmd_axis_name is not None:
+        raise with_user_line(
+            NotImplementedError(
+                f"vmap of {name}: spmd_axis_name={spmd_axis_name!r} names an axis of a mesh of "
+                "devices, and there are none; leave it None"
+            )
+        )
+    if isinstance(axis_name, (int, list, tuple)) or not isinstance(axis_name, Hashable):
+        raise with_user_line(
+            TypeError(
+                f"vmap of {name}: axis_name must be one hashable name and no integer, got "
+                f"{describe(axis_name)}"
+            )
+        )
 
 
 def _call_mapped(
@@ -102,10 +148,11 @@ def _call_mapped(
     name: str,
     in_axes: Any,
     out_axes: Any,
-    axis_size: int | None,
+    axis: tuple[Hashable, int | None],
     args: tuple,
     kwargs: dict,
 ) -> Any:
+    axis_name, axis_size = axis
     if isinstance(in_axes, tuple) and len(in_axes) != len(args):
         raise with_user_line(
             ValueError(
@@ -127,7 +174,7 @@ def _call_mapped(
         outs, out_structure = tree.flatten(out)
         return check_outputs(outs, out, name)
 
-    outs = Batching(size, name).trace_flat(flat, list(zip(values, dims)))
+    outs = Batching(size, name, axis_name).trace_flat(flat, list(zip(values, dims)))
     skeleton = tree.unflatten(out_structure, [o for o, _ in outs])
     wanted = _axes(f"out_axes of vmap of {name}", skeleton, out_axes)
     placed = [_place(name, o, d, w, size) for (o, d), w in zip(outs, wanted)]

@@ -1,0 +1,74 @@
+"""XLA's own generator of random bits."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import numpy as np
+
+from ..numpy.common import arr, static_shape
+from ..primitives.core import describe, with_user_line
+from ..primitives.random_bits import RngBitGenerator
+from ..primitives.slicing import concatenate, slice_in_dim
+from ..primitives.structural import convert_element_type, reshape
+from ..primitives.types import uint32, uint64
+from .strict import apply
+
+
+class RandomAlgorithm(enum.IntEnum):
+    """Names of generators of bits: the platform's own (Philox), Threefry-2x32, Philox-4x32."""
+
+    RNG_DEFAULT = 0
+    RNG_THREE_FRY = 1
+    RNG_PHILOX = 2
+
+
+def rng_bit_generator(key: Any, shape: Any, dtype: Any = np.uint32,
+                      algorithm: RandomAlgorithm = RandomAlgorithm.RNG_DEFAULT) -> tuple[Any, Any]:
+    """Random bits, and the state from which the next ones are made.
+
+    The bits are those that XLA makes, evaluated or compiled; `dx.random` has the generators for
+    ordinary use. Under `vmap` each row has the bits of its own state.
+
+    Args:
+        key: the state, a key and a counter of 64 bits each: uint64[2], or uint32[4] with the lower
+            words first.
+        shape: of the bits.
+        dtype: uint8, uint16, uint32 or uint64.
+        algorithm: a `RandomAlgorithm`.
+
+    Returns:
+        (the new state, of the type of `key`; the bits). The key stays, the counter counts.
+
+    Raises:
+        TypeError: for another state or dtype.
+        ValueError: for an unknown algorithm.
+
+    Examples:
+        >>> key = np.array([7, 0], np.uint64)
+        >>> key, bits = rng_bit_generator(key, (3,), algorithm=RandomAlgorithm.RNG_THREE_FRY)
+        >>> key, bits.dtype
+        (Array([7, 2], dtype=uint64), dtype('uint32'))
+    """
+    key = arr(key)
+    narrow = key.dtype == uint32 and key.shape == (4,)
+    if not narrow and (key.dtype != uint64 or key.shape != (2,)):
+        raise with_user_line(TypeError(
+            f"rng_bit_generator: the state must be uint64[2] or uint32[4], got {describe(key)}; "
+            "map over states with dx.vmap"))
+    if algorithm not in list(RandomAlgorithm):
+        raise with_user_line(ValueError(
+            f"rng_bit_generator: algorithm must be a RandomAlgorithm, got {algorithm!r}"))
+    if narrow:
+        words = convert_element_type(reshape(key, (2, 2)), uint64)
+        low, high = (slice_in_dim(words, i, i + 1, 1, 1) for i in (0, 1))
+        key = reshape(low | high << 32, (2,))
+    name = RandomAlgorithm(algorithm).name.removeprefix("RNG_")
+    primitive = RngBitGenerator(static_shape(shape, "rng_bit_generator"), np.dtype(dtype), name)
+    new, bits = apply(primitive, key)
+    if narrow:
+        column = reshape(new, (2, 1))
+        words = concatenate([column & 0xFFFFFFFF, column >> 32], 1)
+        new = convert_element_type(reshape(words, (4,)), uint32)
+    return new, bits

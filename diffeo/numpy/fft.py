@@ -1,0 +1,282 @@
+"""Discrete Fourier transforms, with the names and conventions of numpy.fft.
+
+Float32 numbers have complex64 spectra, and 16-bit floats are taken as float32. Transforms run over
+any number of axes, which must differ from one another.
+
+The parameters that the functions share:
+
+- `n`, or `s`: the sizes of the transformed axes; the array is cut, or padded with zeros, at the
+  end. They are those of the array by default (-1 means that, too). For inverse transforms to real
+  numbers it is the size of the result, by default `2 * (m - 1)` for a spectrum of size `m`.
+- `axis`, or `axes`: what is transformed; by default the last axis, the last two, or all (with `s`,
+  the last `len(s)`).
+- `norm`: which way the product of the sizes divides: "backward" (the default): the inverse
+  transform; "forward": the forward one; "ortho": each is divided by the square root.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ..primitives import slicing
+from ..primitives.core import describe, with_user_line
+from ..primitives.fft import ends
+from ..primitives.fft import fft as transform
+from ..primitives.operators import to_inexact
+from ..primitives.structural import convert_element_type, inverse_permutation, transpose
+from ..primitives.types import complex64, complex128, float32, is_complex
+from .common import arr, axes_of, axis_of, dtype_of, narrow, no_such, static_int
+from .creation import arange
+from .selecting import roll
+from .ufuncs import conj
+
+__all__ = ["fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn",
+           "ifftshift", "ihfft", "irfft", "irfft2", "irfftn", "rfft", "rfft2", "rfftfreq", "rfftn"]
+
+_NORMS = ("backward", "ortho", "forward")
+_OTHER_WAY = {None: "forward", "backward": "forward", "forward": "backward"}
+
+
+def _operand(name: str, kind: str, a: Any) -> Any:
+    """The array in a dtype that can be transformed."""
+    a = arr(to_inexact(a))
+    if narrow(a.dtype):
+        a = convert_element_type(a, float32)
+    if kind != "RFFT" and not is_complex(a.dtype):
+        return convert_element_type(a, complex64 if a.dtype == float32 else complex128)
+    if kind == "RFFT" and is_complex(a.dtype):
+        raise with_user_line(TypeError(
+            f"{name}: transforms real numbers, got {describe(a)}; use fft for complex ones"))
+    return a
+
+
+def _sizes(name: str, kind: str, x: Any, s: Any, axes: Sequence[int]) -> tuple[int, ...]:
+    """The lengths of the transform."""
+    found = [x.shape[axis] for axis in axes]
+    if kind == "IRFFT" and axes:
+        found[-1] = 2 * (found[-1] - 1)
+    if s is not None:
+        given = [static_int(n, name, "each size") for n in s]
+        found = [m if n == -1 else n for n, m in zip(given, found)]
+    if any([n < 1 for n in found]):
+        raise with_user_line(ValueError(
+            f"{name}: the transformed axes need a size of at least 1, got the sizes {found} for "
+            f"axes {list(axes)} of {describe(x)}"))
+    return tuple(found)
+
+
+def _transform(name: str, kind: str, a: Any, s: Any, axes: Any, norm: str | None) -> Any:
+    x = _operand(name, kind, a)
+    if norm is not None and norm not in _NORMS:
+        raise no_such(name, "norm", norm, _NORMS)
+    if axes is None and s is not None:
+        axes = tuple(range(-len(s), 0))
+    axes = axes_of(None if axes is None else tuple(axes), x.ndim, name)
+    if s is not None and len(s) != len(axes):
+        raise with_user_line(ValueError(
+            f"{name}: s has {len(s)} sizes, {tuple(s)}, for {len(axes)} axes"))
+    lengths = _sizes(name, kind, x, s, axes)
+    if not axes:
+        return x
+    order = [*[i for i in range(x.ndim) if i not in axes], *axes]
+    x = transpose(x, order)
+    rest = x.ndim - len(axes)
+    before = ends(kind, lengths)[0]
+    high = [0] * rest + [n - m for n, m in zip(before, x.shape[rest:])]
+    x = transform(slicing.pad(x, (0,) * x.ndim, high), kind, lengths)
+    inverse, size = kind in ("IFFT", "IRFFT"), math.prod(lengths)
+    if norm == "ortho":
+        x = x * (math.sqrt(size) if inverse else 1 / math.sqrt(size))
+    elif norm == "forward":
+        x = x * (size if inverse else 1 / size)
+    return transpose(x, inverse_permutation(order))
+
+
+def _one(name: str, kind: str, a: Any, n: int | None, axis: int, norm: str | None) -> Any:
+    return _transform(name, kind, a, None if n is None else (n,), (axis,), norm)
+
+
+def fft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+    """The discrete Fourier transform: element k is the sum over j of a[j] exp(-2 pi i j k / n).
+
+    Raises:
+        ValueError: for an axis, size or norm that does not exist.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> fft(dx.numpy.array([1.0, 2.0, 3.0, 4.0]))
+        Array([10.+0.j, -2.+2.j, -2.+0.j, -2.-2.j])
+    """
+    return _one("fft", "FFT", a, n, axis, norm)
+
+
+def ifft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+    """The inverse of `fft`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> ifft(dx.numpy.array([10.0, -2.0 + 2.0j, -2.0, -2.0 - 2.0j]))
+        Array([1.+0.j, 2.+0.j, 3.+0.j, 4.+0.j])
+    """
+    return _one("ifft", "IFFT", a, n, axis, norm)
+
+
+def rfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+    """The first half, `n // 2 + 1` elements, of `fft` of real numbers; the others follow.
+
+    Raises:
+        TypeError: for complex numbers.
+        ValueError: for an axis, size or norm that does not exist.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> rfft(dx.numpy.array([1.0, 2.0, 3.0, 4.0]))
+        Array([10.+0.j, -2.+2.j, -2.+0.j])
+    """
+    return _one("rfft", "RFFT", a, n, axis, norm)
+
+
+def irfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+    """The inverse of `rfft`: `n` real numbers; for an odd number `n` must be given.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> irfft(dx.numpy.array([10.0, -2.0 + 2.0j, -2.0]))
+        Array([1., 2., 3., 4.])
+    """
+    return _one("irfft", "IRFFT", a, n, axis, norm)
+
+
+def hfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+    """The real spectrum, of size `n`, of a signal of which the first half is given: the signal at
+    -j is the conjugate of that at j.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> hfft(dx.numpy.array([1.0, 2.0j, 3.0]))
+        Array([ 4.,  2.,  4., -6.])
+    """
+    return _one("hfft", "IRFFT", conj(a), n, axis, _OTHER_WAY.get(norm, norm))
+
+
+def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+    """The inverse of `hfft`: the first half of the signal."""
+    return conj(_one("ihfft", "RFFT", a, n, axis, _OTHER_WAY.get(norm, norm)))
+
+
+def fftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
+    """The discrete Fourier transform over several axes, all by default.
+
+    Raises:
+        ValueError: for an axis, size or norm that does not exist, or an axis twice.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> fftn(dx.numpy.array([[1.0, 2.0], [3.0, 4.0]]))
+        Array([[10.+0.j, -2.+0.j],
+               [-4.+0.j,  0.+0.j]])
+    """
+    return _transform("fftn", "FFT", a, s, axes, norm)
+
+
+def ifftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
+    """The inverse of `fftn`."""
+    return _transform("ifftn", "IFFT", a, s, axes, norm)
+
+
+def rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
+    """`fftn` of real numbers; the last of `axes` has the first half only.
+
+    Raises:
+        TypeError: for complex numbers.
+        ValueError: for an axis, size or norm that does not exist, or an axis twice.
+    """
+    return _transform("rfftn", "RFFT", a, s, axes, norm)
+
+
+def irfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
+    """The inverse of `rfftn`; for an odd size of the last of `axes`, `s` must be given."""
+    return _transform("irfftn", "IRFFT", a, s, axes, norm)
+
+
+def fft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
+    """`fftn` over two axes."""
+    return _transform("fft2", "FFT", a, s, axes, norm)
+
+
+def ifft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
+    """The inverse of `fft2`."""
+    return _transform("ifft2", "IFFT", a, s, axes, norm)
+
+
+def rfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
+    """`rfftn` over two axes."""
+    return _transform("rfft2", "RFFT", a, s, axes, norm)
+
+
+def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
+    """The inverse of `rfft2`."""
+    return _transform("irfft2", "IRFFT", a, s, axes, norm)
+
+
+# --------------------------------------------------------------------------------------------------
+# Frequencies
+
+
+def _frequencies(name: str, n: Any, d: Any, dtype: Any, half: bool) -> Any:
+    n = static_int(n, name, "the number of points")
+    if n < 1:
+        raise with_user_line(ValueError(f"{name}: expects at least one point, got n={n}"))
+    count = n // 2 + 1 if half else n
+    whole = arange(count, dtype=dtype_of(dtype))
+    if not half:
+        whole = roll(whole - n // 2, -(n // 2))
+    return whole / (d * n)
+
+
+def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None) -> Any:
+    """The frequency of each element of `fft` of `n` points at distance `d`.
+
+    Raises:
+        TypeError: if `n` is traced, or no integer.
+        ValueError: for less than one point.
+
+    Examples:
+        >>> fftfreq(4, 0.5)
+        Array([ 0. ,  0.5, -1. , -0.5])
+    """
+    return _frequencies("fftfreq", n, d, dtype, False)
+
+
+def rfftfreq(n: int, d: Any = 1.0, *, dtype: Any = None) -> Any:
+    """The frequency of each element of `rfft` of `n` points at distance `d`.
+
+    Examples:
+        >>> rfftfreq(4, 0.5)
+        Array([0. , 0.5, 1. ])
+    """
+    return _frequencies("rfftfreq", n, d, dtype, True)
+
+
+def _shift(name: str, x: Any, axes: Any, sign: int) -> Any:
+    x = arr(x)
+    found = (axis_of(axes, x.ndim, name),) if isinstance(axes, int) else axes_of(
+        None if axes is None else tuple(axes), x.ndim, name)
+    return roll(x, tuple([sign * (x.shape[axis] // 2) for axis in found]), found)
+
+
+def fftshift(x: Any, axes: Any = None) -> Any:
+    """Move frequency 0 to the middle of the axes, all by default.
+
+    Examples:
+        >>> fftshift(fftfreq(4, 0.25))
+        Array([-2., -1.,  0.,  1.])
+    """
+    return _shift("fftshift", x, axes, 1)
+
+
+def ifftshift(x: Any, axes: Any = None) -> Any:
+    """The inverse of `fftshift`."""
+    return _shift("ifftshift", x, axes, -1)

@@ -1,0 +1,258 @@
+"""Collectives: operations across named axes, those of `vmap(axis_name=...)`.
+
+To the program a named axis is not there: every row runs it on its own, and only a collective looks
+at the other rows. Its sizes are parameters of the primitive, looked up where it is bound, so a
+program means the same wherever it is read. Wherever no transformation binds the axis, evaluation
+and lowering are a NameError.
+
+Transposes are those of the map between all rows, so the gradient inside of `vmap` is the gradient
+of the sum of all rows' results: `vmap(grad(f))` is `grad(sum of vmap(f))`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .core import Primitive, state, with_user_line
+from .elementwise import kind_of, select
+from .families import Discrete, Linear, full_like
+from .index_dims import IndexDims
+from .indexing import gather
+from .reduction import ReduceMax, ReduceMin
+from .structural import (
+    ReduceSum,
+    batch_at_front,
+    broadcast_in_dim,
+    convert_element_type,
+    drop_axes,
+    iota,
+    move_axis,
+    reduce_sum,
+)
+from .types import ShapedArray
+
+#: A name and a size.
+Axis = tuple[Hashable, int]
+
+
+def axes_in_scope() -> dict[Hashable, int]:
+    """The named axes and their sizes; the current trace and those around it know. Inner names hide
+    outer ones.
+    """
+    found: dict[Hashable, int] = {}
+    trace = state.trace
+    while trace is not None:
+        found = {**getattr(trace, "named_axes", {}), **found}
+        trace = trace.parent
+    return found
+
+
+def unbound(what: str, name: Hashable) -> Exception:
+    """The error for a name that no transformation around binds."""
+    bound = [f"{n!r} (of size {size})" for n, size in axes_in_scope().items()]
+    return with_user_line(
+        NameError(
+            f"{what}: no axis is named {name!r} here; the named axes are: "
+            f"{', '.join(bound) or 'none'}. dx.vmap(..., axis_name={name!r}) gives an axis its name"
+        )
+    )
+
+
+def find_axes(what: str, names: Sequence[Hashable]) -> tuple[Axis, ...]:
+    """The named axes with their sizes; NameError for one that is not there."""
+    scope = axes_in_scope()
+    for name in names:
+        if name not in scope:
+            raise unbound(what, name)
+    return tuple([(name, scope[name]) for name in names])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Collective(Primitive):
+    """An operation across named `axes`; only reductions take more than one.
+
+    `batch` is the rule for a batch axis of another name, `across` the one for that of this name.
+    """
+
+    axes: tuple[Axis, ...]
+
+    @property
+    def names(self) -> Sequence[Hashable]:
+        return [name for name, _ in self.axes]
+
+    @property
+    def size(self) -> int:
+        """The size of the first axis."""
+        return self.axes[0][1]
+
+    def missing(self, rule: str, purpose: str) -> Exception:
+        return unbound(self.name, self.axes[0][0])
+
+    def across(self, name: Hashable, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        """-> (out, out_dim): over the batch axis that `name` is; `dims` says where it stands."""
+        raise NotImplementedError
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return self.bind(*args), dims[0]
+
+
+class ReduceAcross(Collective):
+    """Combine all rows' arrays elementwise; every row gets the result."""
+
+    reduction: ClassVar[Any]
+
+    def abstract_eval(self, x: ShapedArray) -> ShapedArray:
+        if kind_of(x.dtype) not in self.accepts:
+            raise TypeError(f"{self.name}: not defined for {x}")
+        return x
+
+    def repeated(self, x: Any, size: int) -> Any:
+        """The result where all rows have the same."""
+        return x
+
+    def across(self, name: Hashable, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        (x,), (dim,) = args, dims
+        size = dict(self.axes)[name]
+        out = self.repeated(x, size) if dim is None else self.reduction((dim,)).bind(x)
+        rest = tuple([axis for axis in self.axes if axis[0] != name])
+        return type(self)(rest).bind(out) if rest else out, None
+
+
+class Psum(ReduceAcross, Linear):
+    """The sum over named axes; every row gets it."""
+
+    accepts = "iufc"
+    reduction = ReduceSum
+
+    def repeated(self, x: Any, size: int) -> Any:
+        return x * size
+
+    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+        return (self.bind(ct),)
+
+
+class Pmax(ReduceAcross):
+    """The largest element over named axes; every row gets it."""
+
+    accepts = "biuf"
+    reduction = ReduceMax
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """The tangent is the mean of the tangents of the rows that have the extremum."""
+        (x,), (t,) = primals, tangents
+        out, total = self.bind(x), Psum(self.axes)
+        hit = convert_element_type(x == out, x.dtype)
+        return out, total.bind(t * hit / total.bind(hit))
+
+
+class Pmin(Pmax):
+    """The smallest element over named axes; every row gets it."""
+
+    reduction = ReduceMin
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Exchange(Collective, Linear):
+    """A named axis and the axis at `axis` of the array have to do with each other."""
+
+    axis: int
+
+    def abstract_eval(self, x: ShapedArray) -> ShapedArray:
+        if not 0 <= self.axis < x.ndim or x.shape[self.axis] != self.size:
+            raise TypeError(
+                f"{self.name}: axis {self.axis} must have the size {self.size} of the named axis "
+                f"{self.names[0]!r}, got {x}"
+            )
+        return x
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return type(self)(self.axes, self.axis + 1).bind(move_axis(args[0], dims[0], 0)), 0
+
+
+class AllGather(Exchange):
+    """The arrays of all rows, stacked along a new axis at `axis`; every row gets them."""
+
+    def abstract_eval(self, x: ShapedArray) -> ShapedArray:
+        if not 0 <= self.axis <= x.ndim:
+            raise TypeError(f"all_gather: axis must be in [0, {x.ndim}] for {x}, got {self.axis}")
+        return x.update(x.shape[: self.axis] + (self.size,) + x.shape[self.axis :])
+
+    def across(self, name: Hashable, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return move_axis(batch_at_front(args[0], dims[0], self.size), 0, self.axis), None
+
+    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+        return (PsumScatter(self.axes, self.axis).bind(ct),)
+
+
+class PsumScatter(Exchange):
+    """The sum over the named axis, of which row `i` gets element `i` along `axis`."""
+
+    def abstract_eval(self, x: ShapedArray) -> ShapedArray:
+        super().abstract_eval(Psum(self.axes).abstract_eval(x))
+        return x.update(drop_axes(x.shape, (self.axis,)))
+
+    def across(self, name: Hashable, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        (x,), (dim,) = args, dims
+        return x * self.size if dim is None else reduce_sum(x, (dim,)), self.axis
+
+    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+        return (AllGather(self.axes, self.axis).bind(ct),)
+
+
+class AllToAll(Exchange):
+    """The named axis and the one at `axis` change places: row `i` gets element `i` of every row."""
+
+    def across(self, name: Hashable, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        x = batch_at_front(args[0], dims[0], self.size)
+        return move_axis(x, 0, self.axis), self.axis + 1
+
+    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+        return (self.bind(ct),)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Ppermute(Collective, Linear):
+    """Row `b` gets the array of row `a`, for each pair (a, b); rows that get none have zeros."""
+
+    pairs: tuple[tuple[int, int], ...]
+
+    def abstract_eval(self, x: ShapedArray) -> ShapedArray:
+        for side in zip(*self.pairs):
+            if len(set(side)) != len(side) or not set(side) <= set(range(self.size)):
+                raise ValueError(
+                    f"ppermute: sources, and destinations, must be distinct and in [0, {self.size})"
+                    f", got the pairs {self.pairs}"
+                )
+        return x
+
+    def across(self, name: Hashable, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        if dims[0] is None and len(self.pairs) == self.size:
+            return args[0], None
+        x = batch_at_front(args[0], dims[0], self.size)
+        sources = np.full((self.size, 1), -1, np.int32)
+        for source, destination in self.pairs:
+            sources[destination] = source
+        own = tuple(range(1, x.ndim))
+        out = gather(x, sources, IndexDims(own, (0,), (0,)), (1, *x.shape[1:]))
+        if len(self.pairs) == self.size:
+            return out, 0
+        return select(broadcast_in_dim(sources[:, 0] >= 0, x.shape, (0,)), out, full_like(x, 0)), 0
+
+    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+        return (Ppermute(self.axes, tuple([(b, a) for a, b in self.pairs])).bind(ct),)
+
+
+class AxisIndex(Collective, Discrete):
+    """The place of the row along the named axis, int32; it has no operands."""
+
+    keeps_weak = False
+
+    def abstract_eval(self) -> ShapedArray:
+        return ShapedArray((), np.dtype(np.int32))
+
+    def across(self, name: Hashable, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return iota(np.int32, (self.size,)), 0

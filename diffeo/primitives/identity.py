@@ -1,0 +1,57 @@
+"""Identities that say something to the compiler: copy, optimization_barrier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .core import ZERO, LinearInput, Primitive
+from .elementwise import ElementwiseLinear
+from .types import ShapedArray
+
+
+class Copy(ElementwiseLinear):
+    """The same values in memory of their own."""
+
+    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+        return (self.bind(ct),)
+
+
+copy = Copy("copy", np.copy, lambda ctx, x: x, accepts="biufcs")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OptimizationBarrier(Primitive):
+    """The operands themselves; the compiler moves no operation from one side to the other."""
+
+    multiple_results = True
+
+    def abstract_eval(self, *xs: ShapedArray) -> list[ShapedArray]:
+        if not xs:
+            raise TypeError("optimization_barrier: needs at least one operand")
+        return list(xs)
+
+    def impl(self, *xs: np.ndarray) -> list[np.ndarray]:
+        return list(xs)
+
+    def lower(self, ctx: Any, *xs: Any) -> Any:
+        return ctx.emit("optimization_barrier", xs, [x.aval for x in xs], {})
+
+    def _among_zeros(self, values: Sequence[Any]) -> list[Any]:
+        """The barrier for those that are not `ZERO`."""
+        there = [v for v in values if v is not ZERO]
+        passed = iter(self.bind(*there) if there else [])
+        return [v if v is ZERO else next(passed) for v in values]
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        return self.bind(*primals), self._among_zeros(tangents)
+
+    def transpose(self, ct: Any, *args: Any) -> Sequence[Any]:
+        cts = [c if type(a) is LinearInput else ZERO for c, a in zip(ct, args)]
+        return self._among_zeros(cts)
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return self.bind(*args), list(dims)
