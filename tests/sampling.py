@@ -92,7 +92,8 @@ def call_sample(fun: Callable, *operands: Any, note: str) -> None:
     rng = np.random.default_rng(0)
     arrays = [a(rng) if callable(a) else a for a in operands]
     jaxpr = stage(fun, [ShapedArray(a.shape, a.dtype) for a in arrays], note.replace(" ", "_"))
-    sample(Call(jaxpr), *arrays, note=note)
+    constants = [np.asarray(c) for c in jaxpr.consts]  # become operands, as they do in jit
+    sample(Call(jaxpr.closed_over()), *constants, *arrays, note=note)
 
 
 # --------------------------------------------------------------------------------------------------

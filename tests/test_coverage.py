@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from diffeo.primitives import Primitive, elementwise, families, reduction
+from diffeo.primitives import Primitive, collectives, elementwise, families, indexing, reduction
 from diffeo.primitives.core import snake_case
 from tests.samples import SAMPLES
+from tests.samples_collectives import NAMED
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "primitives.md"
 
@@ -32,6 +33,8 @@ The whole language of programs, and how each word of it answers the interpreters
 written by `python -m tests.test_coverage --write`, and a test says when it is out of date.
 
 - **evaluated** by NumPy (eager mode), or compiled (operations on programs);
+- *across*: only under `vmap(axis_name=...)`, by a rule for the axis that has the name; elsewhere
+  evaluation and lowering are a NameError;
 - **lowered** to StableHLO directly, or by what it decomposes into;
 - **jvp**: *derivative*, a formula for each operand; *linear*, the primitive itself acts on the
   tangents; *bilinear*, the product rule; *zero*, the function is constant almost everywhere;
@@ -60,10 +63,21 @@ def defines(kind: type, rule: str) -> bool:
     return where not in (Primitive, families.HigherOrder)
 
 
+FAMILIES = (
+    reduction.Reduction, collectives.ReduceAcross, collectives.Exchange, indexing.ScatterFamily
+)
+
+
+def has_names(kind: type) -> bool:
+    """Whether it is a collective with a rule for its named axis."""
+    base = collectives.Collective
+    return issubclass(kind, base) and kind.across is not base.across
+
+
 def is_family(kind: type) -> bool:
     """Families state facts for others and cannot be evaluated themselves."""
-    evaluates = defines(kind, "impl") or compiled(kind)
-    return not defines(kind, "abstract_eval") or not evaluates or kind is reduction.Reduction
+    evaluates = defines(kind, "impl") or compiled(kind) or has_names(kind)
+    return not defines(kind, "abstract_eval") or not evaluates or kind in FAMILIES
 
 
 def compiled(kind: type) -> bool:
@@ -125,10 +139,12 @@ def rules_of(primitive: Any) -> dict[str, str]:
     must = jvp in ("linear", "bilinear", "lifted")
     batch = "interpret" if compiled(kind) else "batch"
     decomposes = "decomposed" if defines(kind, "decompose") else ""
+    numpy = "NumPy" if row or defines(kind, "impl") else ""
+    across = "across" if has_names(kind) else ""
     return {
         "abstract_eval": "yes" if defines(kind, "abstract_eval") else "",
-        "impl": "compiled" if compiled(kind) else "NumPy" if row or defines(kind, "impl") else "",
-        "lower": "yes" if defines(kind, "lower") else decomposes,
+        "impl": "compiled" if compiled(kind) else numpy or across,
+        "lower": "yes" if defines(kind, "lower") else decomposes or across,
         "jvp": jvp,
         "transpose": "yes" if transposes else "" if must else "–",
         "batch": "yes" if defines(kind, batch) else "",
@@ -152,7 +168,7 @@ def test_every_primitive_has_a_sample(name: str):
 def counts() -> dict[str, int]:
     """The number of samples of each primitive."""
     found: dict[str, int] = {}
-    for s in SAMPLES:
+    for s in [*SAMPLES, *NAMED]:
         rows = elementwise.ELEMENTWISE.get(s.primitive.name) is s.primitive
         name = s.primitive.name if rows else snake_case(type(s.primitive).__name__)
         found[name] = found.get(name, 0) + 1

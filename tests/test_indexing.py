@@ -283,11 +283,14 @@ def test_apply_power_and_duplicates():
     np.testing.assert_array_equal(x.at[1:3].power(2), [1, 4, 9, 4])
     np.testing.assert_array_equal(dx.jit(lambda x: x.at[::2].power(2.0))(x), [1, 2, 9, 4])
     twice = np.array([1, 1])
-    np.testing.assert_array_equal(x.at[twice].power(2.0), [1, 16, 3, 4])
+    for f in (lambda x, i: x.at[i].power(2.0), lambda x, i: x.at[i].apply(lambda v: v * v)):
+        np.testing.assert_array_equal(f(x, twice), [1, 16, 3, 4])
+        np.testing.assert_array_equal(dx.jit(lambda x, f=f: f(x, twice))(x), [1, 16, 3, 4])
+        np.testing.assert_array_equal(dx.jit(f)(x, twice), [1, 16, 3, 4])
+        np.testing.assert_allclose(dx.grad(lambda x, f=f: f(x, twice).sum())(x), [1, 32, 1, 1])
+    far = np.arange(100) % 4
     with pytest.raises(NotImplementedError, match="unique_indices"):
-        dx.jit(lambda x, i: x.at[i].power(2.0))(x, twice)
-    with pytest.raises(NotImplementedError, match="unique_indices"):
-        x.at[twice].apply(dnp.sin)
+        dx.jit(lambda x, i: x.at[i].apply(dnp.sin))(x, far)
     got = dx.jit(lambda x, i: x.at[i].power(2.0, unique_indices=True))(x, np.array([0, 3]))
     np.testing.assert_array_equal(got, [1, 2, 3, 16])
 

@@ -206,7 +206,7 @@ def test_padding_value_is_differentiated(jax):
     (lambda: lax.dynamic_slice(A, (0, 0.5), (1, 1)), "dynamic_slice"),
     (lambda: lax.dynamic_slice(A, (0, 0), (3, 1)), "dynamic_slice"),
     (lambda: lax.dynamic_update_slice(A, N[:1], (0, 0)), "dynamic_update_slice"),
-    (lambda: lax.sort([A, A.T]), "sort"), (lambda: lax.sort(Z), "sort"),
+    (lambda: lax.sort([A, A.T]), "sort"), (lambda: lax.sort([A], num_keys=2), "num_keys"),
     (lambda: lax.reduce(N, 0.5, lax.add, (0,)), "add"),
 ])
 def test_shapes_are_checked(call, message):
@@ -225,7 +225,7 @@ def test_other_errors():
     with pytest.raises(ValueError, match="precision"):
         lax.dot(A, B.T, precision="most")
     with pytest.raises(TypeError, match="preferred_element_type"):
-        lax.dot(A, B.T, preferred_element_type=np.float32)
+        lax.dot(A, B.T, preferred_element_type=np.int64)
     with pytest.raises(ValueError, match="mode"):
         lax.GatherScatterMode.from_any("wrap")
 

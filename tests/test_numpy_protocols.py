@@ -46,7 +46,7 @@ def test_numpy_code_runs_as_it_does_in_numpy(name):
 
 
 def test_every_function_of_the_same_name_is_found():
-    for theirs, ours in ((np, dnp), (np.linalg, dnp.linalg)):
+    for theirs, ours in ((np, dnp), (np.linalg, dnp.linalg), (np.fft, dnp.fft)):
         for name in ours.__all__:
             function = getattr(theirs, name, None)
             if callable(function) and not isinstance(function, type) and name != "isdtype":

@@ -100,6 +100,10 @@ from .indexing import (
     gather,
     scatter,
     scatter_add,
+    scatter_apply,
+    scatter_max,
+    scatter_min,
+    scatter_mul,
     scatter_sub,
 )
 from .parallel import (
@@ -117,18 +121,15 @@ from .parallel import (
     psum_scatter,
     pswapaxes,
 )
+from .products import Precision, batch_matmul, dot, dot_general
 from .reducing import (
-    Precision,
     argmax,
     argmin,
     associative_scan,
-    batch_matmul,
     cummax,
     cummin,
     cumprod,
     cumsum,
-    dot,
-    dot_general,
     reduce,
     reduce_and,
     reduce_max,
@@ -160,7 +161,21 @@ from .shaping import (
     squeeze,
     transpose,
 )
-from .sorting import sort, sort_key_val, top_k
+from .sorting import approx_max_k, approx_min_k, sort, sort_key_val, top_k
+from .special import (
+    bessel_i0e,
+    bessel_i1e,
+    betainc,
+    digamma,
+    erfc,
+    igamma,
+    igamma_grad_a,
+    igammac,
+    lgamma,
+    polygamma,
+    random_gamma_grad,
+    zeta,
+)
 
 __all__ = [
     "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and",
@@ -175,7 +190,8 @@ __all__ = [
     "GatherDimensionNumbers", "GatherScatterMode", "ScatterDimensionNumbers",
     "dynamic_index_in_dim", "dynamic_slice", "dynamic_slice_in_dim", "dynamic_update_index_in_dim",
     "dynamic_update_slice", "dynamic_update_slice_in_dim", "gather", "scatter", "scatter_add",
-    "scatter_sub",
+    "scatter_apply", "scatter_max", "scatter_min", "scatter_mul", "scatter_sub", "approx_max_k",
+    "approx_min_k",
     "Precision", "argmax", "argmin", "associative_scan", "batch_matmul", "cummax", "cummin",
     "cumprod", "cumsum", "dot", "dot_general", "reduce", "reduce_and", "reduce_max", "reduce_min",
     "reduce_or", "reduce_prod", "reduce_sum", "sort", "sort_key_val", "top_k",
@@ -186,4 +202,6 @@ __all__ = [
     "all_gather", "all_to_all", "axis_index", "axis_size", "pbroadcast", "pmax", "pmean", "pmin",
     "ppermute", "pshuffle", "psum", "psum_scatter", "pswapaxes",
     "FftType", "RandomAlgorithm", "fft", "rng_bit_generator",
+    "bessel_i0e", "bessel_i1e", "betainc", "digamma", "erfc", "igamma", "igamma_grad_a", "igammac",
+    "lgamma", "polygamma", "random_gamma_grad", "zeta",
 ]

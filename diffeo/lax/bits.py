@@ -25,7 +25,7 @@ class RandomAlgorithm(enum.IntEnum):
 
 
 def rng_bit_generator(key: Any, shape: Any, dtype: Any = np.uint32,
-                      algorithm: RandomAlgorithm = RandomAlgorithm.RNG_DEFAULT) -> tuple[Any, Any]:
+                      algorithm: Any = RandomAlgorithm.RNG_DEFAULT) -> tuple[Any, Any]:
     """Random bits, and the state from which the next ones are made.
 
     The bits are those that XLA makes, evaluated or compiled; `dx.random` has the generators for

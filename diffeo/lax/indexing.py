@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..numpy.common import arr, axis_of, static_int, static_shape
-from ..numpy.indexing import default_fill
+from ..numpy.indexing import fill_scalar
+from ..numpy.updates import applied
 from ..primitives import elementwise as e
 from ..primitives import indexing, slicing
 from ..primitives.core import describe, with_user_line
 from ..primitives.families import full
 from ..primitives.indexing import IndexDims
 from ..primitives.operators import promote
-from ..primitives.structural import broadcast_in_dim, expand_dims, squeeze
-from ..primitives.types import default_dtype
+from ..primitives.scatter import ScatterMax, ScatterMin, ScatterMul
+from ..primitives.structural import expand_dims, squeeze
+from ..primitives.types import ShapedArray, default_dtype
 from .strict import apply, check
 
 
@@ -89,9 +92,10 @@ def gather(operand: Any, start_indices: Any, dimension_numbers: GatherDimensionN
         start_indices: integers; the last axis is a position.
         dimension_numbers: which axes are which.
         slice_sizes: the size of the window along each axis of the operand.
-        unique_indices, indices_are_sorted: promises, of which no use is made.
+        unique_indices: a promise that windows do not overlap.
+        indices_are_sorted: a promise that positions are in lexicographic order.
         mode: what happens out of bounds, by default "fill" (jax's default is a promise).
-        fill_value: a Python scalar for "fill"; by default nan, for integers the lowest signed or
+        fill_value: a number for "fill"; by default nan, for integers the lowest signed or
             the highest unsigned one.
 
     Raises:
@@ -108,20 +112,20 @@ def gather(operand: Any, start_indices: Any, dimension_numbers: GatherDimensionN
     operand, indices = arr(operand), arr(start_indices)
     dims, sizes = _dims(dimension_numbers), static_shape(slice_sizes, "gather")
     how = GatherScatterMode.from_any(mode)
-    out = apply(indexing.Gather(dims, sizes), operand, indices)
-    if how is not GatherScatterMode.FILL_OR_DROP:
-        return out
-    last = [operand.shape[a] - sizes[a] for a in dims.index_map]
-    inside = indexing.in_bounds(indices, last)
-    axes = [d for d in range(out.ndim) if d not in dims.offset_dims]
-    value = default_fill(operand.dtype) if fill_value is None else fill_value
-    return e.select(broadcast_in_dim(inside, out.shape, axes), out, value)
+    fills = how is GatherScatterMode.FILL_OR_DROP
+    fill = fill_scalar(fill_value, operand.dtype) if fills else False
+    hints = unique_indices, indices_are_sorted
+    return apply(indexing.Gather(dims, sizes, how.value, fill, *hints), operand, indices)
 
 
-def _written(primitive: Any, operand: Any, indices: Any, updates: Any, mode: Any) -> Any:
+def _written(kind: Any, operand: Any, indices: Any, updates: Any, numbers: Any, in_order: bool,
+             unique: bool, mode: Any) -> Any:
     operand, indices, updates = arr(operand), arr(indices), arr(updates)
+    clip = GatherScatterMode.from_any(mode) is GatherScatterMode.CLIP
+    # Moved inside, different positions may become equal, and leave their order.
+    primitive = kind(_dims(numbers), unique and not clip, in_order and not clip)
     check(primitive, operand, indices, updates)
-    if GatherScatterMode.from_any(mode) is GatherScatterMode.CLIP:
+    if clip:
         indices = indexing.clamp_indices(indices, primitive.highest(operand, updates))
     return primitive.bind(operand, indices, updates)
 
@@ -136,16 +140,22 @@ def scatter(operand: Any, scatter_indices: Any, updates: Any,
         scatter_indices: integers; the last axis is a position.
         updates: the windows, of the operand's dtype.
         dimension_numbers: which axes are which.
-        indices_are_sorted: a promise, of which no use is made.
+        indices_are_sorted: a promise that positions are in lexicographic order.
         unique_indices: a promise that windows do not overlap.
         mode: what happens out of bounds, by default "drop".
 
     Raises:
         TypeError: if shapes, dtypes and dimension numbers do not fit.
         ValueError: for an unknown mode.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> numbers = ScatterDimensionNumbers((), (0,), (0,))
+        >>> scatter(dx.numpy.zeros(3), dx.numpy.array([[1], [7]]), dx.numpy.ones(2), numbers)
+        Array([0., 1., 0.])
     """
-    primitive = indexing.Scatter(_dims(dimension_numbers), unique_indices)
-    return _written(primitive, operand, scatter_indices, updates, mode)
+    return _written(indexing.Scatter, operand, scatter_indices, updates, dimension_numbers,
+                    indices_are_sorted, unique_indices, mode)
 
 
 def scatter_add(operand: Any, scatter_indices: Any, updates: Any,
@@ -159,15 +169,97 @@ def scatter_add(operand: Any, scatter_indices: Any, updates: Any,
         >>> scatter_add(dx.numpy.zeros(3), dx.numpy.array([[1], [1]]), dx.numpy.ones(2), numbers)
         Array([0., 2., 0.])
     """
-    primitive = indexing.ScatterAdd(_dims(dimension_numbers))
-    return _written(primitive, operand, scatter_indices, updates, mode)
+    return _written(indexing.ScatterAdd, operand, scatter_indices, updates, dimension_numbers,
+                    indices_are_sorted, unique_indices, mode)
 
 
 def scatter_sub(operand: Any, scatter_indices: Any, updates: Any,
                 dimension_numbers: ScatterDimensionNumbers, *, indices_are_sorted: bool = False,
                 unique_indices: bool = False, mode: Any = None) -> Any:
     """The operand with updates subtracted from windows. Arguments as `scatter` has."""
-    return scatter_add(operand, scatter_indices, -arr(updates), dimension_numbers, mode=mode)
+    return _written(indexing.ScatterAdd, operand, scatter_indices, -arr(updates), dimension_numbers,
+                    indices_are_sorted, unique_indices, mode)
+
+
+def scatter_mul(operand: Any, scatter_indices: Any, updates: Any,
+                dimension_numbers: ScatterDimensionNumbers, *, indices_are_sorted: bool = False,
+                unique_indices: bool = False, mode: Any = None) -> Any:
+    """The operand with windows multiplied by updates. Arguments as `scatter` has.
+
+    Its derivative is right where windows overlap and where updates are zero.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> numbers = ScatterDimensionNumbers((), (0,), (0,))
+        >>> f = lambda u: scatter_mul(dx.numpy.ones(2), dx.numpy.array([[1], [1]]), u, numbers)
+        >>> dx.jacobian(f)(dx.numpy.array([0.0, 3.0]))
+        Array([[0., 0.],
+               [3., 0.]])
+    """
+    return _written(ScatterMul, operand, scatter_indices, updates, dimension_numbers,
+                    indices_are_sorted, unique_indices, mode)
+
+
+def scatter_min(operand: Any, scatter_indices: Any, updates: Any,
+                dimension_numbers: ScatterDimensionNumbers, *, indices_are_sorted: bool = False,
+                unique_indices: bool = False, mode: Any = None) -> Any:
+    """The operand with windows replaced by the least of them and the updates. Arguments as
+    `scatter` has.
+
+    The derivative goes to those that are least, in equal shares.
+    """
+    return _written(ScatterMin, operand, scatter_indices, updates, dimension_numbers,
+                    indices_are_sorted, unique_indices, mode)
+
+
+def scatter_max(operand: Any, scatter_indices: Any, updates: Any,
+                dimension_numbers: ScatterDimensionNumbers, *, indices_are_sorted: bool = False,
+                unique_indices: bool = False, mode: Any = None) -> Any:
+    """The operand with windows replaced by the largest of them and the updates. Arguments as
+    `scatter` has.
+
+    The derivative goes to those that are largest, in equal shares.
+    """
+    return _written(ScatterMax, operand, scatter_indices, updates, dimension_numbers,
+                    indices_are_sorted, unique_indices, mode)
+
+
+def scatter_apply(operand: Any, scatter_indices: Any, func: Callable[[Any], Any],
+                  dimension_numbers: ScatterDimensionNumbers, *, update_shape: Any = (),
+                  indices_are_sorted: bool = False, unique_indices: bool = False,
+                  mode: Any = None) -> Any:
+    """The operand with an elementwise function applied to windows, as often as they are addressed.
+
+    Args:
+        operand: an array.
+        scatter_indices: integers; the last axis is a position.
+        func: a function of an array, of each of its elements.
+        dimension_numbers: which axes are which.
+        update_shape: the shape that updates would have; it gives the sizes of the windows.
+        indices_are_sorted, unique_indices, mode: as `scatter` has them.
+
+    Raises:
+        TypeError: if shapes, dtypes and dimension numbers do not fit.
+        NotImplementedError: for more than 64 traced positions without `unique_indices`: it is not
+            known how often a place is addressed.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> numbers = ScatterDimensionNumbers((), (0,), (0,))
+        >>> twice = dx.numpy.array([[1], [1]])
+        >>> scatter_apply(dx.numpy.arange(3.0), twice, lambda x: x + 1, numbers, update_shape=(2,))
+        Array([0., 3., 2.])
+    """
+    operand, indices = arr(operand), arr(scatter_indices)
+    clip = GatherScatterMode.from_any(mode) is GatherScatterMode.CLIP
+    hints = unique_indices and not clip, indices_are_sorted and not clip
+    primitive = indexing.Scatter(_dims(dimension_numbers), *hints)
+    updates = ShapedArray(static_shape(update_shape, "scatter_apply"), operand.dtype)
+    check(primitive, operand, indices, full(updates.shape, 0, updates.dtype))
+    if clip:
+        indices = indexing.clamp_indices(indices, primitive.highest(operand, updates))
+    sizes = primitive.sizes(operand, updates)
+    return applied(func, operand, indices, primitive.dims, sizes, *hints)
 
 
 def _starts(name: str, operand: Any, starts: Any, negative: bool) -> list[Any]:

@@ -94,7 +94,7 @@ def _reduce(kind: type[collectives.Collective], x: Any, axis_name: Any, groups: 
     return tree.map(lambda leaf: apply(kind(axes), leaf), x) if axes else x
 
 
-def psum(x: Any, axis_name: Any, *, axis_index_groups: None = None) -> Any:
+def psum(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     """The sum over all rows, which each row gets.
 
     A Python number is counted once per row, so `psum(1, axis_name)` is the size of the axis, as a
@@ -126,7 +126,7 @@ def psum(x: Any, axis_name: Any, *, axis_index_groups: None = None) -> Any:
     return tree.map(total, x)
 
 
-def pmean(x: Any, axis_name: Any, *, axis_index_groups: None = None) -> Any:
+def pmean(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     """The mean over all rows, which each row gets; for the arguments see `psum`.
 
     Examples:
@@ -139,7 +139,7 @@ def pmean(x: Any, axis_name: Any, *, axis_index_groups: None = None) -> Any:
     return tree.map(lambda leaf: leaf / size, total)
 
 
-def pmax(x: Any, axis_name: Any, *, axis_index_groups: None = None) -> Any:
+def pmax(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     """The largest element over all rows, which each row gets; for the arguments see `psum`.
 
     The derivative is the mean over the rows that have it.
@@ -152,7 +152,7 @@ def pmax(x: Any, axis_name: Any, *, axis_index_groups: None = None) -> Any:
     return _reduce(collectives.Pmax, x, axis_name, axis_index_groups)
 
 
-def pmin(x: Any, axis_name: Any, *, axis_index_groups: None = None) -> Any:
+def pmin(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     """The smallest element over all rows, which each row gets; for the arguments see `psum`.
 
     Examples:
@@ -163,7 +163,7 @@ def pmin(x: Any, axis_name: Any, *, axis_index_groups: None = None) -> Any:
     return _reduce(collectives.Pmin, x, axis_name, axis_index_groups)
 
 
-def all_gather(x: Any, axis_name: Any, *, axis_index_groups: None = None, axis: int = 0,
+def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: int = 0,
                tiled: bool = False) -> Any:
     """The arrays of all rows, which each row gets.
 
@@ -213,7 +213,7 @@ def _split(name: str, x: Any, axis: int, axes: Sequence[collectives.Axis], tiled
 
 
 def psum_scatter(x: Any, axis_name: Any, *, scatter_dimension: int = 0,
-                 axis_index_groups: None = None, tiled: bool = False) -> Any:
+                 axis_index_groups: Any = None, tiled: bool = False) -> Any:
     """The sum over all rows, of which each row gets its part.
 
     Args:
@@ -249,7 +249,7 @@ def psum_scatter(x: Any, axis_name: Any, *, scatter_dimension: int = 0,
 
 
 def all_to_all(x: Any, axis_name: Any, split_axis: int, concat_axis: int, *,
-               axis_index_groups: None = None, tiled: bool = False) -> Any:
+               axis_index_groups: Any = None, tiled: bool = False) -> Any:
     """Each row gives one part of its array to each row, and gets one from each.
 
     Args:
@@ -293,7 +293,7 @@ def all_to_all(x: Any, axis_name: Any, split_axis: int, concat_axis: int, *,
     return tree.map(exchanged, x)
 
 
-def pswapaxes(x: Any, axis_name: Any, axis: int, *, axis_index_groups: None = None) -> Any:
+def pswapaxes(x: Any, axis_name: Any, axis: int, *, axis_index_groups: Any = None) -> Any:
     """The named axis and an axis of the array change places: `all_to_all(x, axis_name, axis,
     axis)`.
     """

@@ -1,94 +1,18 @@
-"""Contractions, reductions, cumulative operations, associative scans."""
+"""Reductions, cumulative operations, associative scans."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..numpy.common import arr, axis_of, static_int
-from ..primitives import dot as dot_page
 from ..primitives import reduction, slicing, structural
 from ..primitives.core import describe, with_user_line
 from ..transforms import tree
 from . import elementwise as functions
 from .strict import apply
-
-
-class Precision(enum.Enum):
-    """Names of precisions of products. Products are computed in the precision of their dtype,
-    which reaches all of them.
-    """
-
-    DEFAULT = "default"
-    HIGH = "high"
-    HIGHEST = "highest"
-
-
-def _check_product(name: str, lhs: Any, precision: Any, preferred_element_type: Any) -> None:
-    asked = precision if isinstance(precision, tuple) else (precision,)
-    known = [None, *Precision, *[p.value for p in Precision]]
-    if any([p not in known for p in asked]):
-        raise with_user_line(ValueError(
-            f"{name}: precision must be None, 'default', 'high' or 'highest', got {precision!r}"))
-    if preferred_element_type is not None and np.dtype(preferred_element_type) != lhs.dtype:
-        raise with_user_line(TypeError(
-            f"{name}: preferred_element_type={preferred_element_type} is not the operands' dtype, "
-            f"{lhs.dtype}; convert the operands with convert_element_type"))
-
-
-def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = None,
-                preferred_element_type: Any = None) -> Any:
-    """The sum over paired axes of products, for each index of paired batch axes.
-
-    Args:
-        lhs, rhs: arrays of one dtype.
-        dimension_numbers: ((contracted of lhs, of rhs), (batch axes of lhs, of rhs)).
-        precision: None or a `Precision`; see there.
-        preferred_element_type: None or the dtype of the operands.
-
-    Returns:
-        The axes are: batch axes, the other axes of lhs, those of rhs.
-
-    Raises:
-        TypeError: if dtypes or sizes differ, or for another preferred_element_type.
-        ValueError: for an unknown precision.
-
-    Examples:
-        >>> import diffeo as dx
-        >>> x = dx.numpy.array([[1.0, 2.0], [3.0, 4.0]])
-        >>> dot_general(x, x, (((1,), (1,)), ((0,), (0,))))
-        Array([ 5., 25.])
-    """
-    lhs, rhs = arr(lhs), arr(rhs)
-    _check_product("dot_general", lhs, precision, preferred_element_type)
-    contract, batch = ((tuple(a), tuple(b)) for a, b in dimension_numbers)
-    return apply(dot_page.DotGeneral(contract, batch), lhs, rhs)
-
-
-def dot(lhs: Any, rhs: Any, *, dimension_numbers: Any = None, precision: Any = None,
-        preferred_element_type: Any = None) -> Any:
-    """The product of vectors and matrices, or `dot_general` with `dimension_numbers`.
-
-    Raises:
-        TypeError: for other numbers of axes, or sizes or dtypes that do not fit.
-    """
-    lhs, rhs = arr(lhs), arr(rhs)
-    if dimension_numbers is None:
-        if not (1 <= lhs.ndim <= 2 and 1 <= rhs.ndim <= 2):
-            raise with_user_line(TypeError(
-                f"dot: expects vectors and matrices, got {describe(lhs)} and {describe(rhs)}"))
-        dimension_numbers = (((lhs.ndim - 1,), (0,)), ((), ()))
-    return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
-
-
-def batch_matmul(lhs: Any, rhs: Any, precision: Any = None) -> Any:
-    """Products of matrices, which are the last two axes; the other axes are equal."""
-    lhs, rhs = arr(lhs), arr(rhs)
-    batch = tuple(range(lhs.ndim - 2))
-    return dot_general(lhs, rhs, (((lhs.ndim - 1,), (lhs.ndim - 2,)), (batch, batch)), precision)
 
 
 def _reduction(primitive: Any, doc: str) -> Callable[[Any, Sequence[int]], Any]:

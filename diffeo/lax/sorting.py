@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..numpy.common import arr, axis_of, static_int
-from ..primitives import slicing, structural
 from ..primitives import sort as sort_page
-from ..primitives.core import with_user_line
-from .strict import check
+from ..primitives.core import describe, with_user_line
+from ..primitives.types import is_float
+from .strict import apply, check
 
 
 def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: int = 1) -> Any:
     """Sort one array, or several by the first `num_keys` of them; nan comes last.
 
+    Complex numbers are ordered by their real, then their imaginary parts.
+
     Args:
         operand: an array, or a sequence of arrays of one shape.
         dimension: the axis.
-        is_stable: sorting is always stable.
+        is_stable: equal elements keep their order.
         num_keys: how many arrays are compared; earlier ones weigh more.
 
     Returns:
         The sorted array, or a tuple of them.
 
     Raises:
-        TypeError: if shapes differ, or keys are complex.
+        TypeError: if shapes differ, or a key has a dtype without an order (float8).
 
     Examples:
         >>> import diffeo as dx
@@ -38,7 +38,7 @@ def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: in
     if not values:
         raise with_user_line(TypeError("sort: needs at least one operand"))
     axis = axis_of(dimension, values[0].ndim, "sort")
-    primitive = sort_page.Sort(axis, static_int(num_keys, "sort", "num_keys"))
+    primitive = sort_page.Sort(axis, static_int(num_keys, "sort", "num_keys"), bool(is_stable))
     check(primitive, *values)
     out = primitive.bind(*values)
     return tuple(out) if several else out[0]
@@ -46,7 +46,7 @@ def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: in
 
 def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = True) -> Any:
     """Sort two arrays by the first: (sorted keys, values in their order)."""
-    return sort([keys, values], dimension)
+    return sort([keys, values], dimension, is_stable)
 
 
 def top_k(operand: Any, k: int, *, axis: int = -1) -> tuple[Any, Any]:
@@ -64,11 +64,44 @@ def top_k(operand: Any, k: int, *, axis: int = -1) -> tuple[Any, Any]:
     """
     operand, k = arr(operand), static_int(k, "top_k", "k")
     axis = axis_of(axis, operand.ndim, "top_k")
-    if not 0 <= k <= operand.shape[axis]:
-        raise with_user_line(ValueError(
-            f"top_k: k={k} is not in [0, {operand.shape[axis]}], the size of axis {axis}"))
-    # Sorted upwards, reversed before and after: so the first of equals stays the first.
-    places = structural.iota(np.int32, operand.shape, axis)
-    pair = sort_page.sort([slicing.rev(v, (axis,)) for v in (operand, places)], axis)
-    best = [slicing.slice_in_dim(slicing.rev(v, (axis,)), 0, k, 1, axis) for v in pair]
+    best = apply(sort_page.TopK(k, axis), operand)
     return best[0], best[1]
+
+
+def approx_max_k(operand: Any, k: int, reduction_dimension: int = -1, recall_target: float = 0.95,
+                 reduction_input_size_override: int = -1, aggregate_to_topk: bool = True
+                 ) -> tuple[Any, Any]:
+    """The k largest elements along an axis and their places, as `top_k`: exact, which reaches any
+    `recall_target`.
+
+    Raises:
+        TypeError: if the operand is not of a floating-point dtype.
+        ValueError: if k is not in [0, size of the axis], or the target is not in (0, 1].
+
+    Examples:
+        >>> import diffeo as dx
+        >>> approx_max_k(dx.numpy.array([1.0, 3.0, 2.0]), 1)
+        (Array([3.]), Array([1], dtype=int32))
+    """
+    return _approximate("approx_max_k", operand, k, reduction_dimension, recall_target)
+
+
+def approx_min_k(operand: Any, k: int, reduction_dimension: int = -1, recall_target: float = 0.95,
+                 reduction_input_size_override: int = -1, aggregate_to_topk: bool = True
+                 ) -> tuple[Any, Any]:
+    """The k least elements along an axis, the least first, and their places; as `approx_max_k`."""
+    low, places = _approximate("approx_min_k", -arr(operand), k, reduction_dimension,
+                               recall_target)
+    return -low, places
+
+
+def _approximate(name: str, operand: Any, k: int, axis: int, recall_target: float
+                 ) -> tuple[Any, Any]:
+    operand = arr(operand)
+    if not is_float(operand.dtype):
+        raise with_user_line(TypeError(
+            f"{name}: expects a floating-point operand, got {describe(operand)}"))
+    if not 0 < recall_target <= 1:
+        raise with_user_line(ValueError(
+            f"{name}: recall_target must be in (0, 1], got {recall_target}"))
+    return top_k(operand, k, axis=axis)

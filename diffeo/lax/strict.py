@@ -7,6 +7,7 @@ from typing import Any
 from ..primitives.array import as_value
 from ..primitives.core import Primitive, describe, typeof, with_user_line
 from ..primitives.elementwise import KINDS, kind_of
+from ..primitives.jaxpr import apply_type_rule
 from ..primitives.operators import broadcast_to, cast, to_value
 from ..primitives.types import SCALARS
 
@@ -20,7 +21,8 @@ def check(primitive: Primitive, *args: Any) -> None:
     In eager mode NumPy would broadcast and promote instead.
     """
     try:
-        primitive.abstract_eval(*[a if type(a) in SCALARS else typeof(a).strong for a in args])
+        apply_type_rule(
+            primitive, [a if type(a) in SCALARS else typeof(a).strong for a in args])
     except (TypeError, ValueError) as error:
         raise with_user_line(error) from None
 

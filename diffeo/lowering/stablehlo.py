@@ -91,9 +91,10 @@ class Builder:
         listed = ", ".join([f"{k} = {v}" for k, v in attributes.items()])
         attrs = f" <{{{listed}}}>" if listed else ""
         types = [r.type for r in results]
+        full = name if "." in name else "stablehlo." + name
         self.lines.append(
             f"{', '.join([r.name for r in results])} = "
-            f'"stablehlo.{name}"({", ".join([v.name for v in operands])}){attrs}{region} : '
+            f'"{full}"({", ".join([v.name for v in operands])}){attrs}{region} : '
             f"({', '.join([v.type for v in operands])})"
             f" -> {types[0] if len(types) == 1 else '(' + ', '.join(types) + ')'}"
         )
@@ -202,8 +203,10 @@ class Builder:
         region = self.region([value, index, value, index], body)
         return self.emit("reduce", operands, outs, {"dimensions": self.i64s([axis])}, region)[1]
 
-    def sort(self, xs: Sequence[Operand], axis: int, num_keys: int) -> list[Operand]:
-        """Stable sort of all operands by the first `num_keys`; nan last, signed zeros equal."""
+    def sort(
+        self, xs: Sequence[Operand], axis: int, num_keys: int, stable: bool = True
+    ) -> list[Operand]:
+        """Sort all operands by the first `num_keys`; nan last, signed zeros equal."""
 
         def body(*pairs: Operand) -> list[Operand]:
             flag = ShapedArray((), bool_)
@@ -219,7 +222,7 @@ class Builder:
             return [less]  # type: ignore[list-item]
 
         scalars = [ShapedArray((), x.aval.dtype) for x in xs for _ in range(2)]
-        attributes = {"dimension": f"{axis} : i64", "is_stable": "true"}
+        attributes = {"dimension": f"{axis} : i64", "is_stable": str(stable).lower()}
         return self.emit("sort", xs, [x.aval for x in xs], attributes, self.region(scalars, body))
 
     def _canonical(self, x: Operand) -> Operand:
@@ -230,29 +233,15 @@ class Builder:
         x0 = self.op("select", self.compare("EQ", x, zero), zero, x, out=x.aval)
         return self.op("select", self.compare("NE", x, x), nan, x0, out=x.aval)
 
-    def dot_general(self, x: Operand, y: Operand, contract: Any, batch_dims: Any) -> Operand:
-        """A contraction in the precision of its dtype."""
-        parts = zip(
-            ("lhs_batching", "rhs_batching", "lhs_contracting", "rhs_contracting"),
-            (*batch_dims, *contract),
-        )
-        dims = ", ".join([f"{k}_dimensions = {list(v)}" for k, v in parts])
-        precise = "#stablehlo<precision HIGHEST>"
-        return self.op(
-            "dot_general",
-            x,
-            y,
-            dot_dimension_numbers=f"#stablehlo.dot<{dims}>",
-            precision_config=f"[{precise}, {precise}]",
-        )
-
     def index(self, indices: Operand) -> Operand:
         """Positions as XLA can work with them: in 8 or 16 bits its own bounds would overflow."""
         dtype = indices.aval.dtype
         wide = indices.aval.update(dtype=np.int32)
         return indices if dtype.itemsize >= 4 else self.op("convert", indices, out=wide)
 
-    def gather(self, x: Operand, indices: Operand, dims: Any, sizes: Sequence[int]) -> Operand:
+    def gather(
+        self, x: Operand, indices: Operand, dims: Any, sizes: Sequence[int], in_order: bool
+    ) -> Operand:
         """Windows of the operand; see primitives/indexing.py."""
         indices = self.index(indices)
         numbers = (
@@ -268,7 +257,7 @@ class Builder:
             indices,
             dimension_numbers=f"#stablehlo.gather<{numbers}>",
             slice_sizes=self.i64s(sizes),
-            indices_are_sorted="false",
+            indices_are_sorted=str(in_order).lower(),
         )
 
     def scatter(
@@ -279,6 +268,7 @@ class Builder:
         updates: Operand,
         dims: Any,
         unique: bool,
+        in_order: bool,
     ) -> Operand:
         """Windows written into the operand: combined by an operation, or replaced if that is
         None.
@@ -298,8 +288,8 @@ class Builder:
         )
         attributes = {
             "scatter_dimension_numbers": f"#stablehlo.scatter<{numbers}>",
-            "indices_are_sorted": "false",
-            "unique_indices": "true" if unique else "false",
+            "indices_are_sorted": str(in_order).lower(),
+            "unique_indices": str(unique).lower(),
         }
         return self.emit("scatter", [x, indices, updates], self.outs, attributes, region)[0]
 

@@ -34,9 +34,7 @@ from ..primitives.types import (
 )
 from . import fft, linalg
 from .calculus import (
-    convolve,
     corrcoef,
-    correlate,
     cov,
     ediff1d,
     gradient,
@@ -109,6 +107,8 @@ from .nanreductions import (
     nanvar,
 )
 from .products import (
+    convolve,
+    correlate,
     cross,
     diagonal,
     dot,
@@ -334,9 +334,9 @@ from .ufuncs import (
 newaxis = None
 
 __all__ = [
-    "bfloat16", "bool_", "complex64", "complex128", "e", "fft", "finfo", "float16", "float32", "float64",
-    "iinfo", "inf", "int8", "int16", "int32", "int64", "isdtype", "linalg", "nan", "ndarray",
-    "newaxis", "pi", "uint8", "uint16", "uint32", "uint64",
+    "bfloat16", "bool_", "complex64", "complex128", "e", "fft", "finfo", "float16", "float32",
+    "float64", "iinfo", "inf", "int8", "int16", "int32", "int64", "isdtype", "linalg", "nan",
+    "ndarray", "newaxis", "pi", "uint8", "uint16", "uint32", "uint64",
     "arange", "array", "asarray", "astype", "copy", "empty", "empty_like", "from_dlpack", "full",
     "full_like", "geomspace", "linspace", "logspace", "ones", "ones_like", "result_type", "zeros",
     "zeros_like",

@@ -10,14 +10,14 @@ import numpy as np
 from ..primitives.array import Array
 from ..primitives.core import with_user_line
 from ..primitives.operators import to_inexact
-from ..primitives.slicing import concatenate, rev, slice_in_dim
+from ..primitives.slicing import concatenate, slice_in_dim
 from ..primitives.structural import reshape
-from .common import arr, axes_of, axis_of, no_such, same_dtype
+from .common import arr, axes_of, axis_of, same_dtype
 from .creation import asarray, zeros
 from .cumulative import cumsum, diff
 from .grids import diag
 from .indexing import getitem
-from .products import dot
+from .products import convolve, dot
 from .reductions import mean
 from .selecting import pad
 from .shaping import atleast_2d
@@ -62,36 +62,6 @@ def polyint(p: Any, m: int = 1) -> Any:
         p = p / Array(np.arange(p.shape[0], 0, -1))
         p = concatenate([p, zeros(1, p.dtype)])
     return p
-
-
-def convolve(a: Any, v: Any, mode: str = "full") -> Any:
-    """The discrete convolution of two vectors: 'full', 'same' or 'valid'.
-
-    Examples:
-        >>> import diffeo as dx
-        >>> convolve(dx.numpy.array([1.0, 2.0]), dx.numpy.array([1.0, 1.0]))
-        Array([1., 3., 2.])
-    """
-    if mode not in ("full", "same", "valid"):
-        raise no_such("convolve", "mode", mode, ("full", "same", "valid"))
-    a, v = same_dtype(a, v)
-    if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
-        raise with_user_line(ValueError(
-            f"convolve: needs two vectors with elements, got shapes {a.shape} and {v.shape}"))
-    a, v = (a, v) if a.size >= v.size else (v, a)
-    m = v.size
-    edge = {"full": (m - 1, m - 1), "same": (m // 2, (m - 1) // 2), "valid": (0, 0)}[mode]
-    a = pad(a, edge)
-    count = a.size - m + 1
-    windows = getitem(a, np.arange(count)[:, None] + np.arange(m)[None, :])
-    return dot(windows, rev(v, (0,)))
-
-
-def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
-    """The cross-correlation of two vectors: the convolution with `v` reversed and conjugated."""
-    a, v = same_dtype(a, v)
-    out = convolve(a, rev(conj(v), (0,)), mode)
-    return out
 
 
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:

@@ -135,7 +135,12 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
         >>> astype(array([1.5, -2.7]), int)
         Array([ 1, -2])
     """
-    return convert_element_type(arr(x), dtype_of(dtype))
+    dtype = dtype_of(dtype)
+    if type(x) is Array and state.trace.eager:  # the short way between NumPy's real numbers
+        host = x._np
+        if host is not None and dtype.kind in "if" and host.dtype.kind == dtype.kind:
+            return Array(host.astype(dtype))
+    return convert_element_type(arr(x), dtype)
 
 
 def from_dlpack(x: Any, /) -> Array:

@@ -6,19 +6,27 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import elementwise as e
 from ..primitives.array import Array
-from ..primitives.core import Value, state, with_user_line
-from ..primitives.indexing import IndexDims, dynamic_slice, gather, in_bounds
+from ..primitives.core import Tracer, Value, state, with_user_line
+from ..primitives.errors import ConcretizationTypeError
+from ..primitives.indexing import IndexDims, dynamic_slice, gather
 from ..primitives.operators import broadcast_to
-from ..primitives.structural import broadcast_in_dim, reshape
+from ..primitives.structural import reshape
 from ..primitives.types import is_inexact
 from .common import no_such
-from .creation import zeros
-from .layout import NEW, Layout, Span, read_index, take_spans, with_inserted
+from .creation import full, zeros
+from .layout import NEW, Layout, Span, out_of_bounds, read_index, take_spans, with_inserted
 
 MODES = (None, "clip", "fill", "drop", "promise_in_bounds", "wrap")
 _PLAIN = frozenset((int, slice, type(None), type(Ellipsis)))
+
+
+def mode_of(name: str, mode: Any) -> str | None:
+    """The name of what happens out of bounds, of a name or a member of lax.GatherScatterMode."""
+    mode = getattr(mode, "value", mode)
+    if mode not in MODES:
+        raise no_such(name, "mode", mode, MODES)
+    return mode
 
 
 def plain_index(index: Any) -> Any:
@@ -52,8 +60,9 @@ def getitem(x: Any, index: Any) -> Any:
     return read(x, read_index(x.shape, index))
 
 
-def read(x: Any, layout: Layout, mode: str | None = None, fill_value: Any = None) -> Any:
-    """What a layout addresses of `x`."""
+def read(x: Any, layout: Layout, mode: str = "clip", fill_value: Any = None,
+         unique: bool = False, in_order: bool = False) -> Any:
+    """What a layout addresses of `x`; a mode of gather for places out of bounds."""
     x = with_inserted(x, layout)
     fixed = {a: Span(i, 1, 1) for a, i in layout.arrays.items()
              if type(i) is int and 0 <= i < x.shape[a]}
@@ -65,59 +74,64 @@ def read(x: Any, layout: Layout, mode: str | None = None, fill_value: Any = None
     dtype = layout.index_dtype()
     axes = [a for a in layout.arrays if a not in fixed]
     indices = [layout.positions(a, dtype) for a in axes]
-    fill = mode in ("fill", "drop")
-    if layout.scalar and not fill:
+    if 0 in [x.shape[a] for a in axes]:
+        if mode != "fill":
+            raise out_of_bounds("(any)", next(a for a in axes if not x.shape[a]), x.shape)
+        return full(layout.result, fill_scalar(fill_value, x.aval.dtype), x.aval.dtype)
+    if layout.scalar and mode != "fill":
         starts = [indices[axes.index(a)] if a in axes else Array(np.zeros((), dtype))
                   for a in range(x.ndim)]
         sizes = [1 if a in axes else n for a, n in enumerate(x.shape)]
         return reshape(dynamic_slice(x, starts, sizes), layout.result)
-    return _gathered(x, layout, axes, indices, fill_value if fill else None, fill)
-
-
-def _gathered(x: Any, layout: Layout, axes: list[int], indices: list[Any], fill_value: Any,
-              fill: bool) -> Any:
+    if mode == "clip" and not any([isinstance(layout.arrays[a], Value) for a in axes]):
+        mode = "promise_in_bounds"  # which has been checked
     # Axes with a known integer have size 1 by now: the window takes them in as collapsed axes.
     labels = [label for label in layout.labels if label is not NEW]
     stacked = layout.stacked(axes, [broadcast_to(i, layout.batch) for i in indices])
     collapsed = tuple(sorted(layout.arrays))
     offset = tuple([d for d, label in enumerate(labels) if type(label) is int])
     sizes = [1 if a in layout.arrays else n for a, n in enumerate(x.shape)]
-    out = gather(x, stacked, IndexDims(offset, collapsed, tuple(axes)), sizes)
-    if fill:
-        inside = in_bounds(stacked, [x.shape[a] - 1 for a in axes])
-        places = [d for d in range(out.ndim) if d not in offset]
-        value = default_fill(x.aval.dtype) if fill_value is None else fill_value
-        value = np.asarray(value).astype(x.aval.dtype).item()
-        out = e.select(broadcast_in_dim(inside, out.shape, places), out, value)
-    return reshape(out, layout.result)
+    fill = fill_scalar(fill_value, x.aval.dtype) if mode == "fill" else False
+    dims = IndexDims(offset, collapsed, tuple(axes))
+    return reshape(gather(x, stacked, dims, sizes, mode, fill, unique, in_order), layout.result)
 
 
-def default_fill(dtype: np.dtype) -> Any:
-    """What mode='fill' reads out of bounds: nan, the smallest signed, the largest unsigned."""
-    if is_inexact(dtype):
-        return np.nan
-    if dtype == np.bool_:
-        return True
-    return np.iinfo(dtype).min if dtype.kind == "i" else np.iinfo(dtype).max
+def fill_scalar(value: Any, dtype: np.dtype) -> Any:
+    """What mode='fill' reads out of bounds: a given value as a Python scalar for a dtype; without
+    one nan, the smallest signed, the largest unsigned integer, True.
+    """
+    if value is None:
+        if is_inexact(dtype):
+            return float("nan")
+        if dtype == np.bool_:
+            return True
+        return int(np.iinfo(dtype).min if dtype.kind == "i" else np.iinfo(dtype).max)
+    if isinstance(value, Tracer) and value.concrete() is None:
+        raise with_user_line(ConcretizationTypeError(
+            f"fill_value must be a known number, but this is {value.aval}, {value.origin()}.\n"
+            "  Use dx.numpy.where(inside, x[index], value)."))
+    return np.asarray(value).astype(dtype).item()
 
 
-def read_with_mode(x: Any, index: Any, mode: str | None, fill_value: Any = None) -> Any:
+def read_with_mode(x: Any, index: Any, mode: str | None, fill_value: Any = None,
+                   unique: bool = False, in_order: bool = False) -> Any:
     """`x.at[index].get(mode=..., fill_value=...)`."""
-    if mode not in MODES:
-        raise no_such("x.at[...].get", "mode", mode, MODES)
+    mode = mode_of("x.at[...].get", mode)
     if mode is None and fill_value is None:
-        return getitem(x, index)
-    mode = "fill" if mode is None else mode
+        if not (unique or in_order):
+            return getitem(x, index)
+        return read(x, read_index(x.shape, index), "clip", None, unique, in_order)
+    mode = "fill" if mode in (None, "drop") else mode
     layout = read_index(x.shape, index, allow=True)
     if mode == "wrap":
-        for a, i in layout.arrays.items():
-            layout.arrays[a] = i % layout.shape[a]
+        layout.wrap()
     if mode in ("clip", "promise_in_bounds"):
         for a, i in layout.arrays.items():
             if not isinstance(i, Value):
                 kept = np.clip(i, 0, layout.shape[a] - 1)
                 layout.arrays[a] = int(kept) if type(i) is int else kept
-    return read(x, layout, mode, fill_value)
+    mode = "clip" if mode == "wrap" else mode
+    return read(x, layout, mode, fill_value, unique, in_order)
 
 
 def setitem(x: Any, index: Any, value: Any) -> None:
@@ -127,7 +141,8 @@ def setitem(x: Any, index: Any, value: Any) -> None:
         "(also .add, .multiply, .min, .max ...)"))
 
 
-def take(a: Any, indices: Any, axis: int, mode: str | None, fill_value: Any) -> Any:
-    """Parts of `a` at integer `indices` of one axis (counted from the front)."""
-    index = (slice(None),) * axis + (indices,)
-    return read_with_mode(a, index, mode, fill_value)
+def take(a: Any, indices: Any, axis: int, *how: Any) -> Any:
+    """Parts of `a` at integer `indices` of one axis (counted from the front); the rest as
+    `read_with_mode` has it.
+    """
+    return read_with_mode(a, (slice(None),) * axis + (indices,), *how)

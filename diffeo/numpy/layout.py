@@ -80,6 +80,11 @@ class Layout:
         """The shape of `x[index]`."""
         return tuple([self.size_of(label) for label in self.labels])
 
+    def wrap(self) -> None:
+        """Bring all indices into their axes, modulo their sizes."""
+        for a, i in self.arrays.items():
+            self.arrays[a] = i % self.shape[a]
+
     def index_dtype(self) -> np.dtype:
         """int32 where it can hold all positions and all traced indices, else int64."""
         wide = [a for a in self.arrays.values() if isinstance(a, Value)
@@ -158,7 +163,8 @@ def _expand(index: Any, ndim: int, shape: Any) -> list[Any]:
     return items[:dots[0]] + rest + items[dots[0] + 1:] if dots else items + rest
 
 
-def _out_of_bounds(index: Any, axis: int, shape: Sequence[int]) -> Exception:
+def out_of_bounds(index: Any, axis: int, shape: Sequence[int]) -> Exception:
+    """The error for an index that is not within its axis."""
     return with_user_line(IndexError(
         f"index {index} is out of bounds for axis {axis} of shape {tuple(shape)}, which has size "
         f"{shape[axis]}; x.at[...].get(mode='clip' or 'fill') allows it"))
@@ -169,13 +175,13 @@ def _checked(index: Any, axis: int, shape: Sequence[int], allow: bool) -> Any:
     n = shape[axis]
     if type(index) is int:
         if not -n <= index < n and not allow:
-            raise _out_of_bounds(index, axis, shape)
+            raise out_of_bounds(index, axis, shape)
         return index + n if index < 0 else index
     index = index.astype(np.int64)
     if index.size and not allow:
         low, high = index.min(), index.max()
         if low < -n or high >= n:
-            raise _out_of_bounds(int(low if low < -n else high), axis, shape)
+            raise out_of_bounds(int(low if low < -n else high), axis, shape)
     return np.where(index < 0, index + n, index)
 
 
@@ -235,15 +241,16 @@ def read_index(shape: tuple[int, ...], index: Any, allow: bool = False) -> Layou
         else:
             entries.append((axis, _checked(item, axis, full, allow)))
         axis += 1
-    return _arranged(tuple(full), tuple(inserted), entries)
+    return _arranged(tuple(full), tuple(inserted), entries, allow)
 
 
-def _arranged(shape: tuple[int, ...], inserted: tuple[int, ...], entries: list[Any]) -> Layout:
+def _arranged(shape: tuple[int, ...], inserted: tuple[int, ...], entries: list[Any],
+              allow: bool) -> Layout:
     spans = {a: p for a, p in entries if isinstance(p, Span)}
     arrays = {a: p for a, p in entries if p is not None and not isinstance(p, Span)}
     empty = [a for a, i in arrays.items() if isinstance(i, Value) and shape[a] == 0]
-    if empty:
-        raise _out_of_bounds("(traced)", empty[0], shape)
+    if empty and not allow:
+        raise out_of_bounds("(traced)", empty[0], shape)
     batch = broadcast_shapes(*[np.shape(a) if not isinstance(a, Value) else a.shape
                                for a in arrays.values()])
     block = [("array", k) for k in range(len(batch))]

@@ -1,4 +1,9 @@
-"""Products of arrays: dot, matmul, einsum and their kin."""
+"""Products of arrays: dot, matmul, einsum and their kin; convolve and correlate.
+
+They are computed in the precision of their dtype on every platform; `precision` asks for a lower
+one, which is faster on GPU and TPU (see `diffeo.lax.Precision`). `preferred_element_type` is the
+dtype of the result, in which products are added up.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +12,46 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
+from ..primitives.conv import ConvDimensionNumbers, ConvGeneralDilated
 from ..primitives.core import Value, state, with_user_line
-from ..primitives.dot import DotGeneral, dot_general
+from ..primitives.dot import FULL, DotGeneral, dot_general
 from ..primitives.dot import outer as outer_p
 from ..primitives.operators import broadcast_shapes, broadcast_to
+from ..primitives.slicing import rev
 from ..primitives.structural import convert_element_type, reduce_sum, reshape
 from ..primitives.structural import transpose as permute
-from .common import arr, axis_of, dtype_of, same_dtype, static_int
+from .common import arr, axis_of, no_such, same_dtype, static_int
 from .indexing import getitem
+from .precision import precision_of, preferred_of
 from .reductions import sum as _sum
 from .shaping import moveaxis, stack
 from .ufuncs import conj
 
 _MATRIX_PRODUCT = DotGeneral(((1,), (0,)))
 _FAST = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
+_PLAIN = FULL, None
 
 
-def _pair(a: Any, b: Any, dtype: Any = None) -> tuple[Any, Any]:
-    """Two operands as arrays of one dtype: of `dtype`, if it is given."""
-    a, b = same_dtype(a, b)
-    if dtype is None:
-        return a, b
-    return convert_element_type(a, dtype_of(dtype)), convert_element_type(b, dtype_of(dtype))
+def _how(name: str, precision: Any, preferred: Any) -> tuple[Any, Any]:
+    """The precision and the dtype that products are asked for."""
+    if precision is None and preferred is None:
+        return _PLAIN
+    return precision_of(name, precision), preferred_of(preferred)
 
 
-def _contract(a: Any, b: Any, contract: Any, batch: Any = ((), ())) -> Any:
+def _contract(a: Any, b: Any, contract: Any, batch: Any = ((), ()), how: Any = _PLAIN) -> Any:
     """dot_general; of booleans through integers."""
     if a.aval.dtype.kind == "b":
         a, b = (convert_element_type(v, np.int32) for v in (a, b))
-        return convert_element_type(dot_general(a, b, contract, batch), np.bool_)
-    return dot_general(a, b, contract, batch)
+        out = dot_general(a, b, contract, batch, *how)
+        return out if how[1] is not None else convert_element_type(out, np.bool_)
+    return dot_general(a, b, contract, batch, *how)
+
+
+def _times(a: Any, b: Any, how: Any) -> Any:
+    """The product with a number, in the dtype that is asked for."""
+    return a * b if how[1] is None else convert_element_type(a, how[1]) * convert_element_type(
+        b, how[1])
 
 
 def _mismatch(name: str, a: Any, b: Any, why: str) -> Exception:
@@ -58,22 +73,21 @@ def _at_once(product: Any, a: Any, b: Any) -> Any:
 def matmul(a: Any, b: Any, /, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """`a @ b`: the matrix product over the last two axes; axes in front broadcast.
 
-    It is computed in the precision of its dtype; `precision` is taken and not needed.
-
     Examples:
         >>> import diffeo as dx
         >>> matmul(dx.numpy.eye(2), dx.numpy.array([1.0, 2.0]))
         Array([1., 2.])
     """
-    quick = _at_once(np.matmul, a, b)
+    how = _how("matmul", precision, preferred_element_type)
+    quick = _at_once(np.matmul, a, b) if how is _PLAIN else None
     if quick is not None:
         return quick
-    if isinstance(a, Value) and isinstance(b, Value) and preferred_element_type is None:
+    if isinstance(a, Value) and isinstance(b, Value) and how is _PLAIN:
         u, v = a.aval, b.aval
         alike = u.dtype is v.dtype and u.dtype in _FAST and u.ndim == v.ndim == 2
         if alike and u.shape[1] == v.shape[0]:
             return _MATRIX_PRODUCT.bind(a, b)
-    a, b = _pair(a, b, preferred_element_type)
+    a, b = same_dtype(a, b)
     if not a.ndim or not b.ndim:
         raise _mismatch("matmul", a, b, "both need an axis; use * for numbers")
     k = a.shape[-1]
@@ -81,71 +95,77 @@ def matmul(a: Any, b: Any, /, *, precision: Any = None, preferred_element_type: 
         raise _mismatch("matmul", a, b, f"the last axis of the first has size {k}, the axis of the "
                                         f"second that it meets {b.shape[max(b.ndim - 2, 0)]}")
     if (a.ndim <= 2 and b.ndim <= 2) or b.ndim == 1:
-        return _contract(a, b, ((a.ndim - 1,), (max(b.ndim - 2, 0),)))
+        return _contract(a, b, ((a.ndim - 1,), (max(b.ndim - 2, 0),)), how=how)
     if b.ndim == 2:
-        return _contract(a, b, ((a.ndim - 1,), (0,)))
+        return _contract(a, b, ((a.ndim - 1,), (0,)), how=how)
     if a.ndim == 1:
-        return _contract(a, b, ((0,), (b.ndim - 2,)))
+        return _contract(a, b, ((0,), (b.ndim - 2,)), how=how)
     batch = broadcast_shapes(a.shape[:-2], b.shape[:-2])
     n = len(batch)
     a = broadcast_to(a, batch + a.shape[-2:])
     b = broadcast_to(b, batch + b.shape[-2:])
-    return _contract(a, b, ((n + 1,), (n,)), (range(n), range(n)))
+    return _contract(a, b, ((n + 1,), (n,)), (range(n), range(n)), how)
 
 
 def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """The sum over the last axis of `a` and the last but one of `b` (its only one for a vector)."""
-    quick = _at_once(np.dot, a, b)
+    how = _how("dot", precision, preferred_element_type)
+    quick = _at_once(np.dot, a, b) if how is _PLAIN else None
     if quick is not None:
         return quick
-    a, b = _pair(a, b, preferred_element_type)
+    a, b = same_dtype(a, b)
     if not a.ndim or not b.ndim:
-        return a * b
+        return _times(a, b, how)
     axis = max(b.ndim - 2, 0)
     if a.shape[-1] != b.shape[axis]:
         raise _mismatch("dot", a, b, f"axis {a.ndim - 1} of the first meets axis {axis} of the "
                                      f"second; the sizes {a.shape[-1]} and {b.shape[axis]} differ")
-    return _contract(a, b, ((a.ndim - 1,), (axis,)))
+    return _contract(a, b, ((a.ndim - 1,), (axis,)), how=how)
 
 
-def vdot(a: Any, b: Any) -> Any:
+def vdot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """The dot product of the flat arrays, the first one conjugated."""
     a, b = arr(a), arr(b)
-    return dot(conj(reshape(a, (a.size,))), reshape(b, (b.size,)))
+    return dot(conj(reshape(a, (a.size,))), reshape(b, (b.size,)), precision=precision,
+               preferred_element_type=preferred_element_type)
 
 
-def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, precision: Any = None,
+           preferred_element_type: Any = None) -> Any:
     """The dot product along one axis, the first operand conjugated; the other axes broadcast."""
-    a, b = _pair(x1, x2)
+    how = _how("vecdot", precision, preferred_element_type)
+    a, b = same_dtype(x1, x2)
     a, b = (moveaxis(v, axis, -1) for v in (a, b))
     if a.shape[-1] != b.shape[-1]:
         raise _mismatch("vecdot", a, b, f"the sizes along axis {axis} differ")
     shape = broadcast_shapes(a.shape, b.shape)
     n = len(shape) - 1
     return _contract(conj(broadcast_to(a, shape)), broadcast_to(b, shape), ((n,), (n,)),
-                     (range(n), range(n)))
+                     (range(n), range(n)), how)
 
 
-def inner(a: Any, b: Any) -> Any:
+def inner(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """The sum over the last axes of both."""
-    a, b = _pair(a, b)
+    how = _how("inner", precision, preferred_element_type)
+    a, b = same_dtype(a, b)
     if not a.ndim or not b.ndim:
-        return a * b
+        return _times(a, b, how)
     if a.shape[-1] != b.shape[-1]:
         raise _mismatch("inner", a, b, "the last axes must have equal sizes")
-    return _contract(a, b, ((a.ndim - 1,), (b.ndim - 1,)))
+    return _contract(a, b, ((a.ndim - 1,), (b.ndim - 1,)), how=how)
 
 
 def outer(a: Any, b: Any) -> Any:
     """Every product of an element of `a` and one of `b`: a matrix."""
-    a, b = _pair(a, b)
+    a, b = same_dtype(a, b)
     return outer_p(reshape(a, (a.size,)), reshape(b, (b.size,)))
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2, *, precision: Any = None,
               preferred_element_type: Any = None) -> Any:
     """The sum over pairs of axes: the last and first `axes` ones, or lists (of `a`, of `b`)."""
-    a, b = _pair(a, b, preferred_element_type)
+    how = _how("tensordot", precision, preferred_element_type)
+    a, b = same_dtype(a, b)
     if isinstance(axes, (tuple, list)):
         left, right = (x if isinstance(x, (tuple, list)) else (x,) for x in axes)
         left = tuple([axis_of(i, a.ndim, "tensordot") for i in left])
@@ -157,12 +177,12 @@ def tensordot(a: Any, b: Any, axes: Any = 2, *, precision: Any = None,
             raise _mismatch("tensordot", a, b, f"there are no {n} axes to sum over")
     if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
         raise _mismatch("tensordot", a, b, f"the sizes of axes {left} and {right} differ")
-    return _contract(a, b, (left, right))
+    return _contract(a, b, (left, right), how=how)
 
 
 def kron(a: Any, b: Any) -> Any:
     """The Kronecker product: blocks of `b`, each times an element of `a`."""
-    a, b = _pair(a, b)
+    a, b = same_dtype(a, b)
     n = max(a.ndim, b.ndim)
     left, right = ((1,) * (n - x.ndim) + x.shape for x in (a, b))
     wide = reshape(a, tuple([s for m in left for s in (m, 1)]))
@@ -175,7 +195,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1,
     """The vector product of vectors of 3 elements (the last component only, of 2)."""
     if axis is not None:
         axisa = axisb = axisc = axis
-    a, b = _pair(a, b)
+    a, b = same_dtype(a, b)
     a, b = moveaxis(a, axisa, -1), moveaxis(b, axisb, -1)
     if a.shape[-1] not in (2, 3) or b.shape[-1] not in (2, 3):
         raise _mismatch("cross", a, b, "vectors need 2 or 3 elements")
@@ -204,6 +224,60 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
     """The sum of a diagonal."""
     return _sum(diagonal(a, offset, axis1, axis2), -1, dtype)
+
+
+# ----------------------------------------------------------------------------------------------
+# Convolutions
+
+
+def correlate_padded(x: Any, y: Any, padding: Any, how: Any = _PLAIN) -> Any:
+    """Sums over windows of `x`, padded by pairs for each axis, of products with `y`; no axes of
+    features. `how` is the precision and the dtype asked for.
+    """
+    ones, axes = (1,) * x.ndim, tuple(range(x.ndim + 2))
+    numbers = ConvDimensionNumbers(axes, axes, axes)
+    if x.aval.dtype.kind == "b":
+        return correlate_padded(*[convert_element_type(v, np.int32) for v in (x, y)], padding, how)
+    conv = ConvGeneralDilated(ones, tuple(padding), ones, ones, numbers, 1, 1, *how)
+    out = conv.bind(*[reshape(v, (1, 1, *v.shape)) for v in (x, y)])
+    return reshape(out, out.shape[2:])
+
+
+def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None,
+             preferred_element_type: Any = None) -> Any:
+    """The discrete convolution of two vectors: 'full', 'same' or 'valid'.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> convolve(dx.numpy.array([1.0, 2.0]), dx.numpy.array([1.0, 1.0]))
+        Array([1., 3., 2.])
+    """
+    if mode not in ("full", "same", "valid"):
+        raise no_such("convolve", "mode", mode, ("full", "same", "valid"))
+    how = _how("convolve", precision, preferred_element_type)
+    a, v = same_dtype(a, v)
+    if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
+        raise with_user_line(ValueError(
+            f"convolve: needs two vectors with elements, got shapes {a.shape} and {v.shape}"))
+    if how is _PLAIN:
+        quick = _at_once(lambda x, y: np.convolve(x, y, mode), a, v)
+        if quick is not None:
+            return quick
+    a, v = (a, v) if a.size >= v.size else (v, a)
+    m = v.size
+    edge = {"full": (m - 1, m - 1), "same": (m // 2, (m - 1) // 2), "valid": (0, 0)}[mode]
+    out = correlate_padded(a, rev(v, (0,)), (edge,), how)
+    return out if how[1] is not None else convert_element_type(out, a.aval.dtype)
+
+
+def correlate(a: Any, v: Any, mode: str = "valid", *, precision: Any = None,
+              preferred_element_type: Any = None) -> Any:
+    """The cross-correlation of two vectors: the convolution with `v` reversed and conjugated."""
+    a, v = same_dtype(a, v)
+    if v.ndim != 1:
+        raise with_user_line(ValueError(f"correlate: needs two vectors, got {a.aval}, {v.aval}"))
+    return convolve(a, rev(conj(v), (0,)), mode, precision=precision,
+                    preferred_element_type=preferred_element_type)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -239,9 +313,10 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: Any = "auto", precision
         arrays = [arr(x) for x in everything[:len(everything) // 2 * 2:2]]
         lists = everything[1::2] + (everything[-1:] if len(everything) % 2 else [])
         subscripts = _interleaved(lists, len(arrays))
+    how = _how("einsum", precision, preferred_element_type)
     arrays = same_dtype(*arrays)
-    if preferred_element_type is not None:
-        arrays = [convert_element_type(x, dtype_of(preferred_element_type)) for x in arrays]
+    if how[1] is not None and len(arrays) == 1:
+        arrays = [convert_element_type(arrays[0], how[1])]
     try:
         planner = _opt_einsum()
         inputs, output, _ = planner.parser.parse_einsum_input(
@@ -257,7 +332,8 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: Any = "auto", precision
         if len(labels) != x.ndim:
             raise with_user_line(ValueError(
                 f"einsum: {subscripts!r} names {len(labels)} axes of an array of shape {x.shape}"))
-    return _along_path(terms, output, path)
+    out = _along_path(terms, output, path, how)
+    return out if how[1] is None else convert_element_type(out, how[1])
 
 
 def _interleaved(lists: list[Any], count: int) -> str:
@@ -266,7 +342,7 @@ def _interleaved(lists: list[Any], count: int) -> str:
     return ",".join(words[:count]) + ("->" + words[count] if len(words) > count else "")
 
 
-def _along_path(terms: list[tuple[Any, str]], output: str, path: Any) -> Any:
+def _along_path(terms: list[tuple[Any, str]], output: str, path: Any, how: Any) -> Any:
     """Contract pairs in the path's order; labels that nobody needs any more are summed."""
     for positions in path:
         chosen = [terms[i] for i in positions]
@@ -276,7 +352,7 @@ def _along_path(terms: list[tuple[Any, str]], output: str, path: Any) -> Any:
                           needed.union(*[labels for _, labels in chosen[1:]]))
         for k, term in enumerate(chosen[1:], 1):
             later = needed.union(*[labels for _, labels in chosen[k + 1:]])
-            current = _product(current, _single(*term, later | set(current[1])), later)
+            current = _product(current, _single(*term, later | set(current[1])), later, how)
         terms = [*rest, current]
     x, labels = terms[0]
     return permute(x, [labels.index(label) for label in output])
@@ -306,7 +382,7 @@ def _add_up(x: Any, axes: list[int]) -> Any:
     return reduce_sum(x, axes)
 
 
-def _product(left: Any, right: Any, needed: set[str]) -> tuple[Any, str]:
+def _product(left: Any, right: Any, needed: set[str], how: Any) -> tuple[Any, str]:
     """The product of two terms, summed over shared labels that are not needed."""
     (x, a), (y, b) = left, right
     sizes_x, sizes_y = dict(zip(a, x.shape)), dict(zip(b, y.shape))
@@ -327,8 +403,10 @@ def _product(left: Any, right: Any, needed: set[str]) -> tuple[Any, str]:
     at = lambda labels, cs: tuple([labels.index(c) for c in cs])
     free = [c for c in a if c not in shared] + [c for c in b if c not in shared]
     if not summed and not batch and not (a and b):
-        return x * y, a + b
-    out = _contract(x, y, (at(a, summed), at(b, summed)), (at(a, batch), at(b, batch)))
+        return _times(x, y, how), a + b
+    if how[1] is not None:  # results of earlier products have this dtype, operands their own
+        x, y = same_dtype(x, y)
+    out = _contract(x, y, (at(a, summed), at(b, summed)), (at(a, batch), at(b, batch)), how)
     return out, "".join(batch + free)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from ..primitives import slicing as s
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
-from ..primitives.indexing import in_bounds
 from ..primitives.operators import broadcast_shapes, broadcast_to
 from ..primitives.sort import take_along_axis as take_places
 from ..primitives.structural import convert_element_type, expand_dims, reshape
@@ -42,13 +41,15 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
         a, axis = reshape(a, (a.size,)), 0
     axis = axis_of(axis, a.ndim, "take")
     indices = asarray(indices)
-    return indexing.take(a, indices, axis, None if mode == "raise" else mode, fill_value)
+    return indexing.take(a, indices, axis, None if mode == "raise" else mode, fill_value,
+                         unique_indices, indices_are_sorted)
 
 
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1, mode: str | None = None,
                     fill_value: Any = None) -> Any:
     """For each line along `axis` the elements at its own `indices`; the other axes broadcast."""
     x, indices = asarray(arr), asarray(indices)
+    mode = indexing.mode_of("take_along_axis", mode)
     if axis is None:
         x, axis = reshape(x, (x.size,)), 0
     axis = axis_of(axis, x.ndim, "take_along_axis")
@@ -67,14 +68,16 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1, mode: str | N
     shape = list(broadcast_shapes(*map(tuple, rest)))
     x, indices = (broadcast_to(v, tuple([v.shape[axis] if i == axis else m
                                          for i, m in enumerate(shape)])) for v in (x, indices))
-    indices = convert_element_type(indices, np.int64)
+    narrow = indices.dtype.itemsize < 8 and indices.dtype != np.uint32 and n < 2**31 - 1
+    indices = convert_element_type(indices, np.int32 if narrow else np.int64)
     indices = where(indices < 0, indices + n, indices)
-    out = take_places(x, indices, axis)
-    if mode in ("fill", "drop"):
-        inside = in_bounds(expand_dims(indices, (indices.ndim,)), [n - 1])
-        value = indexing.default_fill(x.dtype) if fill_value is None else fill_value
-        out = where(inside, out, value)
-    return out
+    if mode is None:
+        return take_places(x, indices, axis, "clip" if value is None else "promise_in_bounds")
+    if mode == "wrap":
+        return take_places(x, indices % n, axis, "promise_in_bounds")
+    if mode != "fill" and mode != "drop":
+        return take_places(x, indices, axis, mode)
+    return take_places(x, indices, axis, "fill", indexing.fill_scalar(fill_value, x.dtype))
 
 
 def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
@@ -162,12 +165,6 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
             a = s.concatenate([s.slice_in_dim(a, n - k, n, 1, at),
                                s.slice_in_dim(a, 0, n - k, 1, at)], at)
     return a
-
-
-def shifted(x: Any, by: int, value: Any) -> Any:
-    """Moved along axis 0 by `by` places, `value` coming in."""
-    low = [by, *[0] * (x.ndim - 1)]
-    return s.pad(x, low, [-n for n in low], value=value)
 
 
 # ----------------------------------------------------------------------------------------------

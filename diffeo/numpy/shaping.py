@@ -366,6 +366,8 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
 def flip(m: Any, axis: Any = None) -> Any:
     """The elements in reverse order along axes, all by default."""
+    if type(m) is Array and axis is None and m._np is not None and state.trace.eager:
+        return Array(np.flip(m._np), m.weak_type)
     m = arr(m)
     return s.rev(m, axes_of(axis, m.ndim, "flip"))
 

@@ -10,14 +10,14 @@ import numpy as np
 from ..primitives import elementwise as e
 from ..primitives.array import Array, as_value
 from ..primitives.core import Value, describe, state, with_user_line
+from ..primitives.families import full, full_like
 from ..primitives.indexing import (
+    Gather,
     IndexDims,
+    Scatter,
+    ScatterAdd,
     clamp_indices,
     dynamic_update_slice,
-    gather,
-    in_bounds,
-    scatter,
-    scatter_add,
 )
 from ..primitives.operators import (
     broadcast_shapes,
@@ -27,24 +27,28 @@ from ..primitives.operators import (
     to_value,
     true_divide,
 )
-from ..primitives.sort import sort as sort_p
-from ..primitives.structural import convert_element_type, iota, reshape, transpose
+from ..primitives.scatter import ScatterMax, ScatterMin, ScatterMul
+from ..primitives.structural import convert_element_type, reshape
 from ..primitives.types import SCALARS, is_float, promote_types, scalar_aval
-from .common import no_such
-from .indexing import MODES, getitem, plain_index, read, read_with_mode
+from .common import known
+from .indexing import mode_of, plain_index, read, read_with_mode
 from .layout import NEW, Layout, read_index, with_inserted
-from .selecting import shifted
 from .ufuncs import maximum, minimum, where
 
-#: operation -> (the function of old and new, the NumPy function, whether it may be applied in any
-#: order to all the updates of one place before the place itself is updated)
-_OPS: dict[str, tuple[Callable, Any, Callable | None]] = {
-    "multiply": (lambda x, y: x * y, np.multiply, lambda x, y: x * y),
-    "divide": (true_divide, np.divide, lambda x, y: x * y),
-    "power": (power, np.power, None),
-    "min": (minimum, np.minimum, minimum),
-    "max": (maximum, np.maximum, maximum),
+#: operation -> the function of old and new, NumPy's, the primitive for places that repeat
+_OPS: dict[str, tuple[Callable, Any, Any]] = {
+    "set": (lambda x, y: y, None, Scatter),
+    "add": (lambda x, y: x + y, np.add, ScatterAdd),
+    "subtract": (lambda x, y: x - y, np.subtract, ScatterAdd),
+    "multiply": (lambda x, y: x * y, np.multiply, ScatterMul),
+    "divide": (true_divide, np.divide, ScatterMul),
+    "power": (power, np.power, ScatterMul),
+    "min": (minimum, np.minimum, ScatterMin),
+    "max": (maximum, np.maximum, ScatterMax),
 }
+
+#: How often `apply` applies a function at most, if it is not known how often a place is addressed.
+_ROUNDS = 64
 
 
 class At:
@@ -67,6 +71,8 @@ class IndexUpdate:
 
     A known index out of bounds is an IndexError. With `mode`, and for a traced index, it is moved
     to the nearest end ('clip') or left out ('drop', 'fill'; the default when writing).
+    `unique_indices` promises that no place is addressed twice, `indices_are_sorted` that they are
+    in order; both can make the program faster, and a broken promise makes its result undefined.
 
     Examples:
         >>> import diffeo as dx
@@ -84,102 +90,131 @@ class IndexUpdate:
         return f"IndexUpdate({self.array!r}, {self.index!r})"
 
     def get(self, *, indices_are_sorted: bool = False, unique_indices: bool = False,
-            mode: str | None = None, fill_value: Any = None) -> Any:
+            mode: Any = None, fill_value: Any = None) -> Any:
         """`x[index]`; 'clip', or 'fill' with `fill_value` (nan by default) out of bounds."""
-        return read_with_mode(self.array, self.index, mode, fill_value)
+        return read_with_mode(self.array, self.index, mode, fill_value, unique_indices,
+                              indices_are_sorted)
 
     def set(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False,
-            mode: str | None = None) -> Any:
+            mode: Any = None) -> Any:
         """`x` with `values` at the index; of equal indices, the last one wins."""
-        return _update(self, "set", values, unique_indices, mode)
+        return _update(self, "set", values, unique_indices, indices_are_sorted, mode)
 
     def add(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False,
-            mode: str | None = None) -> Any:
+            mode: Any = None) -> Any:
         """`x` with `values` added; all those of equal indices."""
-        return _update(self, "add", values, unique_indices, mode)
+        return _update(self, "add", values, unique_indices, indices_are_sorted, mode)
 
     def subtract(self, values: Any, *, indices_are_sorted: bool = False,
-                 unique_indices: bool = False, mode: str | None = None) -> Any:
-        """`x` with `values` subtracted."""
-        return _update(self, "add", -to_value(values), unique_indices, mode)
+                 unique_indices: bool = False, mode: Any = None) -> Any:
+        """`x` with `values` subtracted; all those of equal indices."""
+        return _update(self, "subtract", values, unique_indices, indices_are_sorted, mode)
 
     def multiply(self, values: Any, *, indices_are_sorted: bool = False,
-                 unique_indices: bool = False, mode: str | None = None) -> Any:
-        """`x` with places multiplied by `values`."""
-        return _update(self, "multiply", values, unique_indices, mode)
+                 unique_indices: bool = False, mode: Any = None) -> Any:
+        """`x` with places multiplied by `values`; by all those of equal indices."""
+        return _update(self, "multiply", values, unique_indices, indices_are_sorted, mode)
 
     mul = multiply
 
     def divide(self, values: Any, *, indices_are_sorted: bool = False,
-               unique_indices: bool = False, mode: str | None = None) -> Any:
-        """`x` with places divided by `values`; floating point only."""
-        return _update(self, "divide", values, unique_indices, mode)
+               unique_indices: bool = False, mode: Any = None) -> Any:
+        """`x` with places divided by `values`, by the product of those of equal indices; floating
+        point only.
+        """
+        return _update(self, "divide", values, unique_indices, indices_are_sorted, mode)
 
     def power(self, values: Any, *, indices_are_sorted: bool = False,
-              unique_indices: bool = False, mode: str | None = None) -> Any:
-        """`x` with places raised to `values`; traced indices must be unique."""
-        return _update(self, "power", values, unique_indices, mode)
+              unique_indices: bool = False, mode: Any = None) -> Any:
+        """`x` with places raised to `values`, to the product of those of equal indices."""
+        return _update(self, "power", values, unique_indices, indices_are_sorted, mode)
 
     def min(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False,
-            mode: str | None = None) -> Any:
-        """`x` with places replaced by the smaller of them and `values`."""
-        return _update(self, "min", values, unique_indices, mode)
+            mode: Any = None) -> Any:
+        """`x` with places replaced by the least of them and `values`."""
+        return _update(self, "min", values, unique_indices, indices_are_sorted, mode)
 
     def max(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False,
-            mode: str | None = None) -> Any:
-        """`x` with places replaced by the larger of them and `values`."""
-        return _update(self, "max", values, unique_indices, mode)
+            mode: Any = None) -> Any:
+        """`x` with places replaced by the largest of them and `values`."""
+        return _update(self, "max", values, unique_indices, indices_are_sorted, mode)
 
     def apply(self, func: Callable, *, indices_are_sorted: bool = False,
-              unique_indices: bool = False, mode: str | None = None) -> Any:
-        """`x` with `func` applied to places, once for each; traced indices must be unique."""
-        mask = _mask(self.array, self.index)
+              unique_indices: bool = False, mode: Any = None) -> Any:
+        """`x` with the elementwise `func` applied to places, as often as they are addressed.
+
+        Raises:
+            NotImplementedError: for more than 64 traced indices without `unique_indices`: it is not
+                known how often a place is addressed.
+        """
+        x = as_value(to_value(self.array))
+        mask = _mask(x, self.index)
         if mask is not None:
-            return where(mask, func(self.array), self.array)
-        layout = read_index(self.array.shape, self.index, allow=mode is not None)
-        if not (unique_indices or _unique(layout)):
-            raise _duplicates("apply", layout)
-        plan = _Plan(self.array, layout, mode, True)
-        return plan.put(func(plan.get()))
+            return where(broadcast_to(_over(mask, x), x.shape), func(x), x)
+        plan = _Plan(x, self.index, mode, unique_indices, indices_are_sorted)
+        if 0 in plan.layout.result or not x.size:
+            return x
+        if plan.block:
+            return plan.put(func(plan.get()))
+        return reshape(applied(func, plan.x, plan.indices, plan.dims, tuple(plan.sizes),
+                               plan.unique, plan.in_order), x.shape)
 
 
-def _update(at: IndexUpdate, op: str, values: Any, unique: bool, mode: str | None) -> Any:
+def applied(func: Callable, x: Any, indices: Any, dims: IndexDims, sizes: tuple[int, ...],
+            unique: bool, in_order: bool) -> Any:
+    """`x` with an elementwise function applied to windows, as often as they are addressed."""
+    hints = unique, in_order
+    read = lambda v: Gather(dims, sizes, "clip", False, *hints).bind(v, indices)
+    old = read(x)
+    if unique:
+        return Scatter(dims, *hints).bind(x, indices, func(old))
+    none, once = (full(v.shape, n, np.int32) for n, v in enumerate((x, old)))
+    counts = ScatterAdd(dims, *hints).bind(none, indices, once)
+    found = known(counts)
+    rounds = int(np.prod(indices.shape[:-1])) if found is None else int(found.max())
+    if found is None and rounds > _ROUNDS:
+        raise with_user_line(NotImplementedError(
+            f"apply: any of the {rounds} traced positions may be equal; if none are, say "
+            "unique_indices=True, else let the indices be known"))
+    counts = read(counts)
+    for k in range(rounds):
+        old = e.select(counts > k, func(old), old)
+    return Scatter(dims, *hints).bind(x, indices, old)
+
+
+def _over(mask: Any, x: Any) -> Any:
+    """A mask of the first axes of `x`, with axes of size 1 for the others."""
+    return reshape(mask, mask.shape + (1,) * (x.ndim - mask.ndim))
+
+
+def _update(at: IndexUpdate, op: str, values: Any, unique: bool, in_order: bool, mode: Any) -> Any:
     """One of the methods above."""
-    if mode not in MODES:
-        raise no_such(f"x.at[...].{op}", "mode", mode, MODES)
     x = as_value(to_value(at.array))
     values = _like(x, values, op)
     if type(x) is Array and mode is None and state.trace.eager:
         out = _in_numpy(x, at.index, op, values)
         if out is not None:
             return out
+    combine, _, primitive = _OPS[op]
+    if x.dtype == np.bool_ and primitive is ScatterAdd:
+        raise with_user_line(TypeError(
+            f"x.at[...].{op}: booleans have no sum; use max, min or set"))
     mask = _mask(x, at.index)
     if mask is not None:
         shape = x.shape[mask.ndim:]
         if type(values) in SCALARS or broadcast_shapes(values.shape, shape) == shape:
-            pred = broadcast_to(reshape(mask, mask.shape + (1,) * len(shape)), x.shape)
-            return where(pred, _combine(op, x, values), x)
-    layout = read_index(x.shape, at.index, allow=mode is not None)
-    plan = _Plan(x, layout, mode, unique or _unique(layout))
-    if 0 in layout.result:
+            return where(broadcast_to(_over(mask, x), x.shape), combine(x, values), x)
+    plan = _Plan(x, at.index, mode, unique, in_order)
+    if 0 in plan.layout.result or not x.size:
         return x
     updates = plan.fitted(values)
-    if op == "set":
-        return plan.put(updates)
-    if op == "add":
-        return plan.add(updates)
-    if plan.unique:
-        return plan.put(_combine(op, plan.get(), updates))
-    join = _OPS[op][2]
-    if join is None:
-        raise _duplicates(op, layout)
-    return plan.put_joined(updates, join, lambda old, new: _combine(op, old, new))
-
-
-def _combine(op: str, x: Any, values: Any) -> Any:
-    if op == "set":
-        return values
-    return x + values if op == "add" else _OPS[op][0](x, values)
+    if op == "set" or plan.block or (plan.unique and op in ("divide", "power")):
+        return plan.put(updates if op == "set" else combine(plan.get(), updates))
+    if op in ("divide", "power"):
+        factors = plan.scatter(primitive, full_like(plan.x, 1), updates)
+        return reshape(combine(plan.x, factors), x.shape)
+    updates = -updates if op == "subtract" else updates
+    return reshape(plan.scatter(primitive, plan.x, updates), x.shape)
 
 
 def _like(x: Any, values: Any, op: str) -> Any:
@@ -223,35 +258,32 @@ def _in_numpy(x: Array, index: Any, op: str, values: Any) -> Any:
         if op == "set":
             out[plain] = new
         else:
-            ufunc = np.add if op == "add" else _OPS[op][1]
-            ufunc.at(out, plain, np.asarray(new, out.dtype))
+            _OPS[op][1].at(out, plain, np.asarray(new, out.dtype))
     except (IndexError, ValueError, TypeError):
         return None  # explained on the long way
     return Array(out, x.weak_type)
 
 
-def _unique(layout: Layout) -> bool:
+def _unique(layout: Layout, clip: bool) -> bool:
     """Whether a layout certainly addresses no place twice."""
-    arrays = [a for a in layout.arrays.values() if type(a) is not int]
-    if all([a.ndim == 0 for a in arrays]):
+    if layout.scalar:
         return True
-    if any([isinstance(a, Value) for a in arrays]):
+    arrays = [a for a in layout.arrays.values() if type(a) is not int]
+    if clip or any([isinstance(a, Value) for a in arrays]):
         return False
     flat = np.stack([np.broadcast_to(a, layout.batch).reshape(-1) for a in arrays], 1)
     return len(np.unique(flat, axis=0)) == len(flat)
 
 
-def _duplicates(op: str, layout: Layout) -> Exception:
-    return with_user_line(NotImplementedError(
-        f"x.at[...].{op} needs indices of which no two are equal, and these may be (shape "
-        f"{layout.batch}); if they are not, say unique_indices=True"))
-
-
 class _Plan:
     """How to scatter: slices with a step become index arrays, others are windows."""
 
-    def __init__(self, x: Any, layout: Layout, mode: str | None, unique: bool):
-        self.x, self.layout, self.unique = with_inserted(x, layout), layout, unique
+    def __init__(self, x: Any, index: Any, mode: Any, unique: bool, in_order: bool):
+        mode = mode_of("x.at[...]", mode)
+        layout = read_index(x.shape, index, allow=mode is not None)
+        if mode == "wrap":
+            layout.wrap()
+        self.x, self.layout, self.in_order = with_inserted(x, layout), layout, in_order
         self.original = x.shape
         self.labels = [label for label in layout.labels if label is not NEW]
         windows = {a for a, s in layout.spans.items() if s.step == 1 or s.count == 1}
@@ -260,12 +292,14 @@ class _Plan:
         self.offset = tuple([d for d, label in enumerate(self.labels) if label in windows])
         self.sizes = [layout.spans[a].count if a in windows else 1
                       for a in range(len(layout.shape))]
-        self.basic = layout.basic and not any(
-            [not -1 < i < n for n, i in ((layout.shape[a], i) for a, i in layout.arrays.items())])
         self.strided = [label for label in self.places if type(label) is int]
+        #: One window, at a known place.
+        self.block = layout.basic and not self.strided and all(
+            [0 <= i < layout.shape[a] for a, i in layout.arrays.items()])
         self.axes = [a for a in range(len(layout.shape)) if not (
             a in windows and layout.spans[a].whole(layout.shape[a]))]
         self.clip = mode == "clip"
+        self.unique = unique or _unique(layout, self.clip)
 
     @property
     def indices(self) -> Any:
@@ -319,61 +353,24 @@ class _Plan:
                 "that the index gives"))
         return reshape(broadcast_to(values, shape), self.shape)
 
+    def scatter(self, primitive: Any, x: Any, updates: Any) -> Any:
+        """An array like `x` with updates combined into the places by a primitive."""
+        return primitive(self.dims, self.unique, self.in_order).bind(x, self.indices, updates)
+
     def get(self) -> Any:
         """What stands at the places now."""
-        if self.basic and not self.strided:
+        if self.block:
             return reshape(read(self.x, self.layout), self.shape)
-        return gather(self.x, self.indices, self.dims, self.sizes)
+        hints = "clip", False, self.unique, self.in_order
+        return Gather(self.dims, tuple(self.sizes), *hints).bind(self.x, self.indices)
 
     def put(self, updates: Any) -> Any:
         """The array with updates at the places."""
-        if self.basic and not self.strided:
-            starts = [self.layout.arrays[a] if a in self.layout.arrays
-                      else self.layout.spans[a].start for a in range(self.x.ndim)]
-            starts = [Array(np.asarray(s, np.int32 if s < 2**31 else np.int64)) for s in starts]
-            # The axes of an update without strides and arrays stand in the order of the array's.
-            out = dynamic_update_slice(self.x, reshape(updates, tuple(self.sizes)), starts)
-        else:
-            out = scatter(self.x, self.indices, updates, self.dims, self.unique)
+        if not self.block:
+            return reshape(self.scatter(Scatter, self.x, updates), self.original)
+        starts = [self.layout.arrays[a] if a in self.layout.arrays
+                  else self.layout.spans[a].start for a in range(self.x.ndim)]
+        starts = [Array(np.asarray(s, np.int32 if s < 2**31 else np.int64)) for s in starts]
+        # The axes of an update without strides and arrays stand in the order of the array's.
+        out = dynamic_update_slice(self.x, reshape(updates, tuple(self.sizes)), starts)
         return reshape(out, self.original)
-
-    def add(self, updates: Any) -> Any:
-        """The array with updates added at the places."""
-        if self.x.dtype == np.bool_:
-            raise with_user_line(TypeError("x.at[...].add: booleans do not add; use max or set"))
-        if self.basic and not self.strided:
-            return self.put(self.get() + updates)
-        return reshape(scatter_add(self.x, self.indices, updates, self.dims), self.original)
-
-    def put_joined(self, updates: Any, join: Callable, combine: Callable) -> Any:
-        """The array with `combine(old, all updates of the place joined)`, for places that repeat.
-
-        Sort the updates by place, join runs of equal places in log2(n) steps, and write with the
-        last of each run; the others point out of bounds and are dropped.
-        """
-        places = [d for d in range(len(self.labels)) if d not in self.offset]
-        order = (*places, *self.offset)
-        batch = tuple([self.shape[d] for d in places])
-        m = int(np.prod(batch))
-        window = tuple([self.shape[d] for d in self.offset])
-        flat = reshape(transpose(updates, order), (m, *window))
-        index = reshape(self.indices, (m, len(self.axes)))
-        inside = in_bounds(index, self.highest)
-        key: Any = Array(np.zeros(m, np.int64))
-        for k, h in enumerate(self.highest):
-            key = key * (h + 1) + convert_element_type(getitem(index, (slice(None), k)), np.int64)
-        key = where(inside, key, -1)
-        key, taken = sort_p([key, iota(np.int64, (m,))], 0)
-        flat, index = getitem(flat, taken), getitem(index, taken)
-        shift = 1
-        while shift < m:
-            same = e.eq.bind(key, shifted(key, shift, -2))
-            pred = broadcast_to(reshape(same, (m,) + (1,) * len(window)), flat.shape)
-            flat = e.select(pred, join(flat, shifted(flat, shift, 0)), flat)
-            shift *= 2
-        last = e.ne.bind(key, shifted(key, -1, -2)) & (key >= 0)
-        index = where(reshape(last, (m, 1)), index, -1)
-        offset = tuple(range(1, 1 + len(window)))
-        dims = IndexDims(offset, self.dims.collapsed, tuple(self.axes))
-        old = gather(self.x, index, dims, self.sizes)
-        return reshape(scatter(self.x, index, combine(old, flat), dims, True), self.original)

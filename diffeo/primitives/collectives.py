@@ -94,7 +94,7 @@ class Collective(Primitive):
 
     def across(self, name: Hashable, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         """-> (out, out_dim): over the batch axis that `name` is; `dims` says where it stands."""
-        raise NotImplementedError
+        raise self.missing("across", "vmap")
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         return self.bind(*args), dims[0]
@@ -230,8 +230,8 @@ class Ppermute(Collective, Linear):
         return x
 
     def across(self, name: Hashable, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
-        if dims[0] is None and len(self.pairs) == self.size:
-            return args[0], None
+        if not self.pairs:
+            return full_like(args[0], 0), dims[0]
         x = batch_at_front(args[0], dims[0], self.size)
         sources = np.full((self.size, 1), -1, np.int32)
         for source, destination in self.pairs:

@@ -1,7 +1,9 @@
-"""dot_general: every contraction of two arrays."""
+"""dot_general: every contraction of two arrays. Also what all products share: precision, types."""
 
 from __future__ import annotations
 
+import enum
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +11,71 @@ from typing import Any
 import numpy as np
 
 from .core import LinearInput, typeof
-from .elementwise import kind_of
 from .families import Bilinear
-from .structural import Shape, broadcast_in_dim, inverse_permutation, move_axis, transpose
-from .types import ShapedArray
+from .structural import (
+    Shape,
+    broadcast_in_dim,
+    check_axes,
+    convert_element_type,
+    inverse_permutation,
+    move_axis,
+    transpose,
+)
+from .types import ShapedArray, float32, float64, kind_of, short_dtype
+
+
+class Precision(enum.Enum):
+    """How accelerators may compute products of float32 numbers; the CPU computes all of them in
+    the precision of the dtype.
+
+    HIGHEST, which holds where nothing is asked for, is the precision of the dtype itself. HIGH is
+    three passes of bfloat16 on TPU and tensorfloat32 on GPU, DEFAULT whatever is fastest: one pass
+    of bfloat16 on TPU, tensorfloat32 on GPU.
+    """
+
+    DEFAULT = 0
+    HIGH = 1
+    HIGHEST = 2
+
+
+FULL = (Precision.HIGHEST, Precision.HIGHEST)
+
+
+def product_dtype(name: str, x: ShapedArray, y: ShapedArray, preferred: Any) -> np.dtype:
+    """The dtype of sums of products; TypeError if the operands or the dtype asked for do not do."""
+    if x.dtype != y.dtype or kind_of(x.dtype) == "b":
+        raise TypeError(f"{name}: expects two operands of one numeric dtype, got {x} and {y}")
+    if preferred is None or preferred == x.dtype:
+        return x.dtype
+    before, after = (kind_of(d).replace("s", "f") for d in (x.dtype, preferred))
+    fits = after in {"i": "if", "u": "uif", "f": "f", "c": "c"}[before]
+    if not fits or (preferred.itemsize < x.dtype.itemsize and before != "f"):
+        raise TypeError(
+            f"{name}: sums of products of {short_dtype(x.dtype)} numbers cannot be "
+            f"{short_dtype(preferred)}, which preferred_element_type asks for: integers become "
+            "wider integers or floats, floats become floats, complex numbers wider complex numbers"
+        )
+    return preferred
+
+
+def accumulator(dtype: np.dtype, out: np.dtype) -> np.dtype:
+    """The dtype in which NumPy adds up products: that of the result, of narrow floats float32."""
+    if kind_of(out) not in "fs":
+        return out
+    return float64 if float64 in (dtype, out) else float32
+
+
+def matched(ct: Any, y: Any) -> tuple[Any, Any]:
+    """A cotangent and the other operand in one dtype; they differ if another one was preferred."""
+    if ct.dtype == y.dtype:
+        return ct, y
+    dtype = accumulator(y.dtype, ct.dtype)
+    return convert_element_type(ct, dtype), convert_element_type(y, dtype)
+
+
+def precision_config(precision: tuple[Precision, Precision]) -> str:
+    """The attribute of StableHLO."""
+    return f"[{', '.join([f'#stablehlo<precision {p.name}>' for p in precision])}]"
 
 
 def _up(axes: Sequence[int], dim: int) -> Shape:
@@ -29,12 +92,18 @@ def _order(axes: Shape) -> list[int]:
 class DotGeneral(Bilinear):
     """Sum over paired `contract` axes, keep paired `batch_dims` axes.
 
-    The result has the axes (batch, free axes of x, free axes of y). It is computed in the
-    precision of its dtype.
+    The result has the axes (batch, free axes of x, free axes of y), and the operands' dtype or the
+    preferred one, in which the products are added up.
     """
 
     contract: tuple[Shape, Shape]
     batch_dims: tuple[Shape, Shape] = ((), ())
+    precision: tuple[Precision, Precision] = FULL
+    preferred_element_type: np.dtype | None = None
+
+    @property
+    def keeps_weak(self) -> bool:  # type: ignore[override]
+        return self.preferred_element_type is None
 
     def free(self, ndim: int, side: int) -> Shape:
         """The axes of operand `side` that are neither contracted nor batch axes."""
@@ -42,46 +111,56 @@ class DotGeneral(Bilinear):
         return tuple([i for i in range(ndim) if i not in used])
 
     def abstract_eval(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
-        if x.dtype != y.dtype or kind_of(x.dtype) == "b":
-            raise TypeError(
-                f"dot_general: expects two operands of one numeric dtype, got {x} and {y}"
-            )
+        dtype = product_dtype("dot_general", x, y, self.preferred_element_type)
+        for side, aval in enumerate((x, y)):
+            used = self.contract[side] + self.batch_dims[side]
+            check_axes(f"dot_general, operand {side}, {aval}", used, aval.ndim)
         for (i, j), what in ((self.contract, "contract"), (self.batch_dims, "batch over")):
             if [x.shape[a] for a in i] != [y.shape[a] for a in j]:
                 raise TypeError(
                     f"dot_general: cannot {what} axes {i} of {x} with axes {j} of {y}: the "
                     "sizes differ"
                 )
-        return ShapedArray(
-            tuple(
-                [x.shape[a] for a in self.batch_dims[0] + self.free(x.ndim, 0)]
-                + [y.shape[a] for a in self.free(y.ndim, 1)]
-            ),
-            x.dtype,
-        )
+        kept = self.batch_dims[0] + self.free(x.ndim, 0)
+        rest = [y.shape[a] for a in self.free(y.ndim, 1)]
+        return ShapedArray((*[x.shape[a] for a in kept], *rest), dtype)
 
     def impl(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        if x.dtype.kind == "V":  # bfloat16 and its like: NumPy's products of them are float32
-            return self.impl(x.astype(np.float32), y.astype(np.float32)).astype(x.dtype)
-        if self.contract == ((x.ndim - 1,), (0,)) and not self.batch_dims[0] and y.ndim <= 2:
-            return np.dot(x, y)  # a vector or a matrix on the right: NumPy's own
+        out = self.preferred_element_type or x.dtype
+        wide = accumulator(x.dtype, out)
+        if wide != x.dtype or wide != out:
+            plain = DotGeneral(self.contract, self.batch_dims)
+            return plain.impl(x.astype(wide), y.astype(wide)).astype(out)
+        nb = len(self.batch_dims[0])
+        if self.contract == ((x.ndim - 1,), (nb,)) and y.ndim <= nb + 2:
+            if not nb:
+                return np.dot(x, y)  # a vector or a matrix on the right: NumPy's own
+            if x.ndim == y.ndim == nb + 2 and self.batch_dims == (tuple(range(nb)),) * 2:
+                return np.matmul(x, y)
         free_x, free_y = self.free(x.ndim, 0), self.free(y.ndim, 1)
-        nb, k = len(self.batch_dims[0]), int(np.prod([x.shape[a] for a in self.contract[0]]))
+        k = math.prod([x.shape[a] for a in self.contract[0]])
         x = x.transpose(self.batch_dims[0] + free_x + self.contract[0])
         y = y.transpose(self.batch_dims[1] + self.contract[1] + free_y)
-        batch, rows, columns = (
-            x.shape[:nb],
-            x.shape[nb : nb + len(free_x)],
-            y.shape[y.ndim - len(free_y) :],
-        )
+        batch, rows = x.shape[:nb], x.shape[nb : nb + len(free_x)]
+        columns = y.shape[y.ndim - len(free_y) :]
         flat = np.matmul(
-            x.reshape((*batch, int(np.prod(rows)), k)),
-            y.reshape((*batch, k, int(np.prod(columns)))),
+            x.reshape((*batch, math.prod(rows), k)), y.reshape((*batch, k, math.prod(columns)))
         )
         return flat.reshape(batch + rows + columns)
 
     def lower(self, ctx: Any, x: Any, y: Any) -> Any:
-        return ctx.dot_general(x, y, self.contract, self.batch_dims)
+        parts = zip(
+            ("lhs_batching", "rhs_batching", "lhs_contracting", "rhs_contracting"),
+            (*self.batch_dims, *self.contract),
+        )
+        dims = ", ".join([f"{k}_dimensions = {list(v)}" for k, v in parts])
+        return ctx.op(
+            "dot_general",
+            x,
+            y,
+            dot_dimension_numbers=f"#stablehlo.dot<{dims}>",
+            precision_config=precision_config(self.precision),
+        )
 
     def transpose_lhs(self, ct: Any, x: LinearInput, y: Any) -> Any:
         ndim, ndim_y = x.aval.ndim, typeof(y).ndim
@@ -89,31 +168,37 @@ class DotGeneral(Bilinear):
         ct_y = DotGeneral(
             (tuple(range(nb + len(free), ct.ndim)), self.free(ndim_y, 1)),
             (tuple(range(nb)), self.batch_dims[1]),
-        ).bind(ct, y)
+            self.precision,
+        ).bind(*matched(ct, y))
         # The axes of the product: batch, the free ones of x, then x's contracted ones in the order
         # of y's axes.
         contracted = [self.contract[0][k] for k in _order(self.contract[1])]
-        return transpose(ct_y, inverse_permutation((*self.batch_dims[0], *free, *contracted)))
+        order = inverse_permutation((*self.batch_dims[0], *free, *contracted))
+        return convert_element_type(transpose(ct_y, order), x.aval.dtype)
 
     def transpose_rhs(self, ct: Any, x: Any, y: LinearInput) -> Any:
         ndim_x = typeof(x).ndim
         nb, free = len(self.batch_dims[0]), self.free(ndim_x, 0)
+        ct, x = matched(ct, x)
         x_ct = DotGeneral(
-            (free, tuple(range(nb, nb + len(free)))), (self.batch_dims[0], tuple(range(nb)))
+            (free, tuple(range(nb, nb + len(free)))),
+            (self.batch_dims[0], tuple(range(nb))),
+            self.precision,
         ).bind(x, ct)
         # The axes of the product: batch, y's contracted ones in the order of x's, y's free ones.
         contracted = [self.contract[1][k] for k in _order(self.contract[0])]
         order = (*self.batch_dims[1], *contracted, *self.free(y.aval.ndim, 1))
-        return transpose(x_ct, inverse_permutation(order))
+        return convert_element_type(transpose(x_ct, inverse_permutation(order)), y.aval.dtype)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         x, y = args
         dx, dy = dims
+        how = self.precision, self.preferred_element_type
         if dx is not None and dy is not None:
             x, y = move_axis(x, dx, 0), move_axis(y, dy, 0)
             contract = (_up(self.contract[0], 0), _up(self.contract[1], 0))
             batch = ((0, *_up(self.batch_dims[0], 0)), (0, *_up(self.batch_dims[1], 0)))
-            return DotGeneral(contract, batch).bind(x, y), 0
+            return DotGeneral(contract, batch, *how).bind(x, y), 0
         # One operand has the batch axis: it is one more free axis of that operand.
         side = 0 if dx is not None else 1
         dim: Any = dims[side]
@@ -121,16 +206,25 @@ class DotGeneral(Bilinear):
         new = DotGeneral(
             (at(self.contract[0], 0), at(self.contract[1], 1)),
             (at(self.batch_dims[0], 0), at(self.batch_dims[1], 1)),
+            *how,
         )
         place = new.free(args[side].ndim, side).index(dim)
         before = len(self.batch_dims[0]) + (len(self.free(typeof(x).ndim, 0)) if side == 1 else 0)
         return new.bind(x, y), before + place
 
 
-def dot_general(x: Any, y: Any, contract: Any, batch_dims: Any = ((), ())) -> Any:
+def dot_general(
+    x: Any,
+    y: Any,
+    contract: Any,
+    batch_dims: Any = ((), ()),
+    precision: tuple[Precision, Precision] = FULL,
+    preferred_element_type: np.dtype | None = None,
+) -> Any:
     """Contract axes `contract = (of x, of y)`, keeping paired `batch_dims`; equal dtypes."""
     pair = lambda p: (tuple([int(a) for a in p[0]]), tuple([int(a) for a in p[1]]))
-    return DotGeneral(pair(contract), pair(batch_dims)).bind(x, y)
+    dot = DotGeneral(pair(contract), pair(batch_dims), precision, preferred_element_type)
+    return dot.bind(x, y)
 
 
 def outer(x: Any, y: Any) -> Any:

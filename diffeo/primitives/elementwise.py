@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -32,13 +31,14 @@ from .reference import (
 )
 from .structural import batch_at_front
 from .types import (
-    KIND_RANK,
-    SCALAR_RANK,
+    KINDS,
     SCALARS,
+    STORAGE,
     ShapedArray,
     bool_,
+    check_scalar,
     complex_dtype,
-    is_storage,
+    kind_of,
     real_dtype,
 )
 
@@ -87,8 +87,7 @@ class Elementwise(Primitive):
         return ELEMENTWISE.__getitem__, (self._name,)
 
     def abstract_eval(self, *avals: Any) -> ShapedArray:
-        first = None
-        scalars = False
+        first, scalars = None, False
         for a in avals:
             if type(a) is not ShapedArray:
                 scalars = True
@@ -97,22 +96,21 @@ class Elementwise(Primitive):
             elif a is not first:
                 raise TypeError(
                     f"{self._name}: the operands need equal shapes and dtypes, got "
-                    f"{', '.join(map(str, avals))}; diffeo.numpy's functions broadcast and "
-                    "promote"
+                    f"{', '.join(map(str, avals))}; diffeo.numpy's functions broadcast, promote"
                 )
-        if first is None:
-            raise TypeError(f"{self._name}: at least one operand must be an array, got {avals}")
+        if first is None or len(avals) != self.arity:
+            raise TypeError(
+                f"{self._name}: expects {self.arity} operands, of which at least one is an array, "
+                f"got {len(avals)}: {', '.join(map(str, avals)) or 'none'}"
+            )
         if kind_of(first.dtype) not in self.accepts:
             allowed = ", ".join([KINDS[k] for k in self.accepts])
-            hint = f"; {STORAGE}" if is_storage(first.dtype) else ""
+            hint = f"; {STORAGE}" if kind_of(first.dtype) == "s" else ""
             raise TypeError(f"{self._name}: expects {allowed} operands, got {first}{hint}")
         if scalars:
-            rank = KIND_RANK.get(first.dtype.kind, 2)
             for a in avals:
-                if type(a) is not ShapedArray and SCALAR_RANK[type(a)] > rank:
-                    raise TypeError(
-                        f"{self._name}: the scalar {a} does not fit {first}; convert first"
-                    )
+                if type(a) is not ShapedArray:
+                    check_scalar(self._name, a, first.dtype)
         return first if self.result is None else first.update(dtype=self.result(first.dtype))
 
     def lower(self, ctx: Any, *values: Any) -> Any:
@@ -139,24 +137,6 @@ class Elementwise(Primitive):
 
 #: Every row of the table, by name.
 ELEMENTWISE: dict[str, Elementwise] = {}
-KINDS = {
-    "b": "boolean",
-    "i": "signed integer",
-    "u": "unsigned integer",
-    "f": "floating-point",
-    "c": "complex",
-    "s": "float8 and int4",
-}
-
-STORAGE = "float8 and int4 arrays are for storage: convert them with .astype(...) to compute"
-
-
-@cache
-def kind_of(dtype: np.dtype) -> str:
-    """The letter of KINDS for a dtype; bfloat16 counts as floating-point."""
-    return "s" if is_storage(dtype) else "f" if dtype.kind == "V" else dtype.kind
-
-
 # --------------------------------------------------------------------------------------------------
 # Linear and bilinear rows, whose rules are not a derivative's product
 
@@ -206,13 +186,15 @@ class Mul(Elementwise):
         out = self.bind(x, y)
         if dy is ZERO:
             return out, self.bind(dx, y)
-        right = self.bind(x, dy)
+        right = self.by_right(x, dy)
         return out, right if dx is ZERO else add.bind(self.bind(dx, y), right)
 
     def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
-        if type(x) is LinearInput:
-            return self.bind(ct, y), None
-        return None, self.bind(ct, x)
+        return (self.bind(ct, y), None) if type(x) is LinearInput else (None, self.by_right(x, ct))
+
+    def by_right(self, x: Any, dy: Any) -> Any:
+        """The (co)tangent that belongs to the right operand."""
+        return self.bind(x, dy)
 
 
 class Scale(Mul):
@@ -227,6 +209,10 @@ class Scale(Mul):
         t, factor = ctx.operands(values)
         zero = ctx.constant(0, t.aval)
         return ctx.op("select", ctx.compare("EQ", t, zero), zero, ctx.op("multiply", t, factor))
+
+    def by_right(self, x: Any, dy: Any) -> Any:
+        out = self.bind(dy, x)
+        return out if type(x) in SCALARS else select(x == 0, zero_scalar(dy), out)
 
 
 class Div(Elementwise):
@@ -244,12 +230,11 @@ class Div(Elementwise):
         return out, total
 
     def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
-        return (
-            self.by_scalar(ct, y) if type(y) in SCALARS else scale.bind(ct, reciprocal(y))
-        ), None
+        scalar = type(y) in SCALARS
+        return (self.by_scalar(ct, y) if scalar else scale.bind(ct, reciprocal(y))), None
 
     def by_scalar(self, t: Any, y: Any) -> Any:
-        """A tangent over a number; one that is 0 stays 0 over 0."""
+        """A tangent over a number; 0 stays 0 over 0."""
         return div.bind(t, y) if y else scale.bind(t, div.bind(full_like(t, 1), y))
 
     def taylor(self, series: Any, args: Sequence[Any]) -> Any:
@@ -278,6 +263,8 @@ class Select(Linear):
                 "dtype, got "
                 f"{pred}, {x}, {y}"
             )
+        if type(x) in SCALARS or type(y) in SCALARS:
+            check_scalar("select", x if out is y else y, out.dtype)
         return out
 
     def impl(self, pred: np.ndarray, x: Any, y: Any) -> np.ndarray:
@@ -388,8 +375,7 @@ def _compare(direction: str) -> Callable:
     return lambda ctx, x, y: ctx.compare(direction, x, y)
 
 
-def _lower_sign(ctx: Any, x: Any) -> Any:
-    """XLA's sign does not know unsigned integers."""
+def _lower_sign(ctx: Any, x: Any) -> Any:  # XLA's own does not know unsigned integers
     return ctx.op("minimum", x, 1) if x.aval.dtype.kind == "u" else ctx.op("sign", x)
 
 
@@ -465,7 +451,8 @@ logistic = row("logistic", logistic_function, "logistic", lambda x, y: y * (1.0 
 erf = row("erf", special_function("erf"), "chlo.erf",
           lambda x: exp.bind(-x * x) * (2 / math.sqrt(math.pi)), accepts="f")
 erf_inv = row("erf_inv", special_function("erfinv"), "chlo.erf_inv",
-              lambda x, y: exp.bind(scale.bind(y, y)) * (math.sqrt(math.pi) / 2), accepts="f", singular=True)
+              lambda x, y: exp.bind(scale.bind(y, y)) * (math.sqrt(math.pi) / 2),
+              accepts="f", singular=True)
 
 eq = row("eq", np.equal, _compare("EQ"), None, None, accepts="biufcs", result=_to_bool)
 ne = row("ne", np.not_equal, _compare("NE"), None, None, accepts="biufcs", result=_to_bool)
@@ -507,5 +494,5 @@ def _pow_by_exponent(x: Any, out: Any) -> Any:
     if type(x) in SCALARS:
         if type(x) is complex:
             return out * (complex(np.log(x)) if x else 0.0)
-        return out * (math.log(x) if x > 0 else 0.0 if x == 0 else math.nan)
+        return full_like(out, math.nan) if x < 0 else out * (math.log(x) if x else 0.0)
     return scale.bind(log.bind(_nonzero(x)), out)

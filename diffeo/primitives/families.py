@@ -15,7 +15,7 @@ import numpy as np
 
 from .core import ZERO, LinearInput, Primitive, typeof
 from .jaxpr import sub_jaxprs
-from .types import SCALARS, ShapedArray
+from .types import SCALARS, ShapedArray, check_scalar
 
 
 class Discrete(Primitive):
@@ -37,6 +37,8 @@ class Full(Discrete):
     value: Any
 
     def abstract_eval(self) -> ShapedArray:
+        if type(self.value) in SCALARS:
+            check_scalar("full", self.value, self.dtype)
         return ShapedArray(self.shape, self.dtype)
 
     def impl(self) -> np.ndarray:

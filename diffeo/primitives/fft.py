@@ -53,9 +53,7 @@ class Fft(Linear):
             )
         accepted = _COMPLEX if self.kind == "RFFT" else _REAL
         if x.dtype not in accepted:
-            raise TypeError(
-                f"fft: {self.kind} expects {' or '.join(map(str, accepted))}, got {x}"
-            )
+            raise TypeError(f"fft: {self.kind} expects {' or '.join(map(str, accepted))}, got {x}")
         return ShapedArray(x.shape[:-k] + after, accepted[x.dtype] if real else x.dtype)
 
     def impl(self, x: np.ndarray) -> np.ndarray:

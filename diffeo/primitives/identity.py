@@ -31,7 +31,7 @@ class OptimizationBarrier(Primitive):
 
     def abstract_eval(self, *xs: ShapedArray) -> list[ShapedArray]:
         if not xs:
-            raise TypeError("optimization_barrier: needs at least one operand")
+            raise TypeError("optimization_barrier: expects at least one operand, got 0")
         return list(xs)
 
     def impl(self, *xs: np.ndarray) -> list[np.ndarray]:

@@ -21,11 +21,10 @@ from .reference import special_function
 from .special import (
     BERNOULLI,
     TRACED,
+    Formula,
     FormulaRow,
     Polygamma,
-    Special,
     evaluate,
-    lower_formula,
     polynomial,
 )
 
@@ -82,10 +81,11 @@ def integral(m: Any, integrand: Callable, *given: Any) -> Any:
 #: Stirling's series is used from here on.
 _LARGE = 8.0
 _STIRLING = [b * math.factorial(2 * j - 2) for j, b in enumerate(BERNOULLI[:9], 1)]
+_DIGAMMA = [b * math.factorial(2 * j - 1) for j, b in enumerate(BERNOULLI[:9], 1)]
 _ARTANH = [2.0 / (2 * k + 3) for k in range(11)]
 
 
-def _stirling_error(m: Any, a: Any) -> Any:
+def stirling_error(m: Any, a: Any) -> Any:
     """log(gamma(a) / (sqrt(2 pi / a) (a / e)**a))."""
     large = a >= _LARGE
     low, high = m.where(large, 1.0, a), 1.0 / m.where(large, a, _LARGE)
@@ -104,7 +104,7 @@ def _deviance(m: Any, a: Any, mean: Any, more: Any) -> Any:
 
 def _gamma_weight(m: Any, a: Any, x: Any) -> Any:
     """x**a exp(-x) / gamma(a)."""
-    size = m.exp(-_deviance(m, a, x, x - a) - _stirling_error(m, a))
+    size = m.exp(-_deviance(m, a, x, x - a) - stirling_error(m, a))
     return size * m.sqrt(a / (2 * math.pi))
 
 
@@ -112,7 +112,7 @@ def _beta_weight(m: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
     """x**a y**b / beta(a, b), where y = 1 - x."""
     n, more = a + b, b * x - a * y
     away = _deviance(m, a, n * x, more) + _deviance(m, b, n * y, -more)
-    rest = _stirling_error(m, n) - _stirling_error(m, a) - _stirling_error(m, b)
+    rest = stirling_error(m, n) - stirling_error(m, a) - stirling_error(m, b)
     return m.exp(rest - away) * m.sqrt(a / n) * m.sqrt(b / (2 * math.pi))
 
 
@@ -141,29 +141,43 @@ def _beta_density(m: Any, a: Any, b: Any, x: Any) -> Any:
     return m.where(inside, _beta_weight(m, a1, b1, x1, y1) / x1 / y1, edge)
 
 
-def _psi(m: Any, k: int, a: Any) -> Any:
-    return m.of(Polygamma(k))(a)
+def psi(m: Any, k: int, a: Any) -> Any:
+    """The polygamma function; for k = 0 without its logarithm, digamma(a) - log(a)."""
+    if k:
+        return m.of(Polygamma(k))(a)
+    large = a >= _LARGE
+    low, high = m.where(large, 1.0, a), 1.0 / m.where(large, a, _LARGE)
+    series = high * (-0.5 - high * polynomial(high * high, _DIGAMMA))
+    return m.where(large, series, m.digamma(low) - m.log(low))
+
+
+def _log_ratio(m: Any, x: Any, mean: Any, less: Any) -> Any:
+    """log(x / mean), where x - mean = less; also where that is small."""
+    near = m.abs(less) < 0.5 * mean
+    return m.where(near, m.log1p(m.where(near, less, 0.0) / mean), m.log(x / mean))
 
 
 def _gamma_slopes(m: Any, n: int, a: Any, x: Any) -> list[Any]:
     """The derivatives 1 ... n by a of the logarithm of gamma's density."""
-    return [m.log(x) - m.digamma(a) if k == 0 else -_psi(m, k, a) for k in range(n)]
+    return [-psi(m, k, a) + (0.0 if k else _log_ratio(m, x, a, x - a)) for k in range(n)]
 
 
 def _beta_slopes(m: Any, i: int, j: int, a: Any, b: Any, x: Any) -> dict[tuple[int, int], Any]:
     """The derivatives up to i by a and j by b of the logarithm of beta's density."""
-    both = [_psi(m, k, a + b) for k in range(i + j)]
+    both = [psi(m, k, a + b) for k in range(i + j)]
     found = {}
     for k in range(i + 1):
         for q in range(j + 1):
             if k + q:
                 slope = both[k + q - 1]
-                slope = slope if q else slope - _psi(m, k - 1, a)
-                found[k, q] = slope if k else slope - _psi(m, q - 1, b)
+                slope = slope if q else slope - psi(m, k - 1, a)
+                found[k, q] = slope if k else slope - psi(m, q - 1, b)
+    y = 1.0 - x
+    less = b * x - a * y
     if i:
-        found[1, 0] = found[1, 0] + m.log(x)
+        found[1, 0] = found[1, 0] + _log_ratio(m, (a + b) * x, a, less)
     if j:
-        found[0, 1] = found[0, 1] + m.log1p(-x)
+        found[0, 1] = found[0, 1] + _log_ratio(m, (a + b) * y, b, -less)
     return found
 
 
@@ -182,17 +196,6 @@ beta_density = FormulaRow(
 
 # --------------------------------------------------------------------------------------------------
 # The functions
-
-
-class Formula(Special):
-    """A family that is a formula over NumPy or primitives."""
-
-    def lower(self, ctx: Any, *values: Any) -> Any:
-        return lower_formula(ctx, self.formula, *values)
-
-    def formula(self, m: Any, *xs: Any) -> Any:
-        """The function."""
-        raise self.missing("formula", "evaluation")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,21 @@ class IndexDims:
             up(self.index_batching),
         )
 
+    def well_formed(self, ndim: int, batch: int) -> bool:
+        """Whether axes are distinct, within the operand, the batch and the result, and in order
+        where StableHLO wants it.
+        """
+        within = (
+            (self.collapsed, ndim),
+            (self.operand_batching, ndim),
+            ((*self.index_map, *self.operand_batching), ndim),
+            (self.index_batching, batch),
+            (self.offset_dims, batch + len(self.offset_dims)),
+        )
+        distinct = all(len({*axes} & {*range(n)}) == len(axes) for axes, n in within)
+        ordered = (self.collapsed, self.operand_batching, self.offset_dims)
+        return distinct and all(list(axes) == sorted(axes) for axes in ordered)
+
     def check(self, name: str, x: Any, indices: Any, sizes: Shape) -> Shape:
         """The shape of gathered windows; TypeError if anything does not fit."""
         if (
@@ -78,6 +93,9 @@ class IndexDims:
                 f"{name}: expects integer indices whose last axis has size "
                 f"{len(self.index_map)}, got {indices}"
             )
+        if not self.well_formed(x.ndim, indices.ndim - 1):
+            raise TypeError(f"{name}: axes out of range, repeated or out of order for {x} at "
+                            f"{indices} in {self}")
         window = self.window_axes(x.ndim)
         batch = indices.shape[:-1]
         paired = [x.shape[a] for a in self.operand_batching] == [
@@ -109,25 +127,39 @@ class IndexDims:
             )
         return starts
 
-    def to_front(self, ndim: int) -> Shape:
-        """The order of the result's axes that puts batch axes first and the window's axes last."""
-        return (*[d for d in range(ndim) if d not in self.offset_dims], *self.offset_dims)
+    def to_front(self, ndim: int, window: Sequence[int]) -> Shape:
+        """The order of the result's axes that puts batch axes first, then the window's axes in the
+        order `window` (numbers into `offset_dims`).
+        """
+        offsets = [self.offset_dims[k] for k in window]
+        return (*[d for d in range(ndim) if d not in self.offset_dims], *offsets)
 
 
-def numpy_index(starts: Sequence[Any], window: Sequence[int], sizes: Shape) -> tuple:
-    """Index arrays (one per axis of the operand) of all elements of all windows: batch axes, then
-    window axes.
+def numpy_index(
+    dims: IndexDims, shape: Shape, sizes: Shape, starts: Sequence[Any], batch: Shape
+) -> tuple[tuple, Callable, list[int]]:
+    """For NumPy -> (index, view, window): `view(x)[index]` are all windows at `starts`.
+
+    It has the axes `batch`, then those of the windows in the order `window`; the view is `x` with
+    the axes last that windows run through entirely and that need no index array.
     """
+    axes = dims.window_axes(len(shape))
+    whole = [a for a in axes if sizes[a] == shape[a]]
+    parts = [a for a in axes if a not in whole]
+    others = [a for a in range(len(shape)) if a not in whole]
     index = []
-    for a, start in enumerate(starts):
-        start = start.reshape(start.shape + (1,) * len(window))
-        if a in window:
-            k = window.index(a)
-            start = start + np.arange(sizes[a]).reshape(
-                [-1 if i == k else 1 for i in range(len(window))]
-            )
+    for a in others:
+        start = starts[a].reshape(starts[a].shape + (1,) * len(parts))
+        if a in parts:
+            start = start + np.arange(sizes[a]).reshape([-1 if p == a else 1 for p in parts])
         index.append(start)
-    return tuple(index)
+
+    def view(x: np.ndarray) -> np.ndarray:
+        x = x.transpose(others + whole)
+        return x if others else x[None]
+
+    index = index or [np.zeros(batch, np.int64)]
+    return tuple(index), view, [axes.index(a) for a in parts + whole]
 
 
 def representable(bound: int, dtype: np.dtype) -> int:

@@ -1,43 +1,57 @@
-"""Parts of arrays at places that are only known at run time: gather, scatter, scatter_add, dynamic
-slices.
+"""Parts of arrays at places that are only known at run time: gather, scatter, scatter_add (the rest
+of its family is in scatter.py), dynamic slices.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .core import LinearInput, Primitive, typeof
-from .elementwise import select
+from .elementwise import kind_of, select, zero_scalar
 from .families import Linear, full_like
 from .index_dims import IndexDims, clamp_indices, in_bounds, numpy_index
-from .slicing import index_in_dim, stack
+from .slicing import stack
 from .structural import (
     Shape,
     batch_at_front,
     broadcast_in_dim,
     iota,
     move_axis,
-    reduce_sum,
     reshape,
+    size_of,
 )
-from .types import ShapedArray
+from .types import ShapedArray, check_scalar
+
+#: What a gather does with a window that sticks out: move it inside, read a fill value in its place,
+#: or rely on the promise that there is none.
+MODES = ("clip", "fill", "promise_in_bounds")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Gather(Linear):
-    """Windows of `sizes` of the operand at positions given by indices; a window that sticks out is
-    moved inside.
+    """Windows of `sizes` of the operand at positions given by indices.
+
+    A window that sticks out is moved inside, or, with mode "fill", reads as `fill` everywhere;
+    "promise_in_bounds" says that there is none. `unique` promises that windows do not overlap,
+    `in_order` that positions are sorted.
     """
 
     dims: IndexDims
     sizes: Shape
+    mode: str = "clip"
+    fill: Any = False
+    unique: bool = False
+    in_order: bool = False
     linear = (0,)
 
     def abstract_eval(self, x: ShapedArray, indices: ShapedArray) -> ShapedArray:
+        if self.mode not in MODES:
+            raise ValueError(f"gather: mode must be one of {MODES}, got {self.mode!r}")
+        check_scalar("gather", self.fill, x.dtype)
         return ShapedArray(self.dims.check("gather", x, indices, self.sizes), x.dtype)
 
     def highest(self, shape: Shape) -> list[int]:
@@ -46,39 +60,69 @@ class Gather(Linear):
 
     def impl(self, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
         starts = self.dims.starts(indices, x.ndim)
-        for a in self.dims.index_map:
-            starts[a] = np.clip(starts[a], 0, x.shape[a] - self.sizes[a])
-        window = self.dims.window_axes(x.ndim)
-        shape = indices.shape[:-1] + tuple([self.sizes[a] for a in window])
-        out = (
-            np.broadcast_to(x[numpy_index(starts, window, self.sizes)], shape)
-            if x.ndim
-            else np.broadcast_to(x, shape)
-        )
-        return out.transpose(np.argsort(self.dims.to_front(out.ndim)))
+        inside: Any = True
+        for a, high in zip(self.dims.index_map, self.highest(x.shape)):
+            kept = np.clip(starts[a], 0, high)
+            inside, starts[a] = inside & (kept == starts[a]), kept
+        batch = indices.shape[:-1]
+        index, view, window = numpy_index(self.dims, x.shape, self.sizes, starts, batch)
+        out = view(x)[index]
+        out = np.broadcast_to(out, batch + out.shape[len(batch) :])
+        if self.mode == "fill" and not np.all(inside):
+            inside = np.reshape(inside, np.shape(inside) + (1,) * len(window))
+            out = np.where(inside, out, np.asarray(self.fill, x.dtype))
+        return out.transpose(np.argsort(self.dims.to_front(out.ndim, window)))
 
     def lower(self, ctx: Any, x: Any, indices: Any) -> Any:
-        return ctx.gather(x, indices, self.dims, self.sizes)
+        if self.mode == "fill":
+            return ctx.inline(self.decompose, x, indices)
+        return ctx.gather(x, indices, self.dims, self.sizes, self.in_order)
+
+    def decompose(self, x: Any, indices: Any) -> Any:
+        """The fill value, chosen where the window was not inside."""
+        out = replace(self, mode="promise_in_bounds", fill=False).bind(x, indices)
+        axes = [d for d in range(out.ndim) if d not in self.dims.offset_dims]
+        inside = broadcast_in_dim(in_bounds(indices, self.highest(x.shape)), out.shape, axes)
+        return select(inside, out, self.fill)
+
+    def linear_part(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        return (replace(self, fill=False) if self.fill else self).bind(tangents[0], primals[1])
 
     def transpose(self, ct: Any, x: Any, indices: Any) -> Sequence[Any]:
-        inside = clamp_indices(indices, self.highest(x.aval.shape))
-        return ScatterAdd(self.dims).bind(full_like(x.aval, 0), inside, ct), None
+        add = ScatterAdd(self.dims, self.unique, self.in_order)
+        if self.mode == "clip":
+            indices, add = clamp_indices(indices, self.highest(x.aval.shape)), ScatterAdd(self.dims)
+        return add.bind(full_like(x.aval, 0), indices, ct), None
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         operand, indices = dims[0] is not None, dims[1] is not None
         x, ix = (a if d is None else move_axis(a, d, 0) for a, d in zip(args, dims))
-        new = self.dims.batched(operand, indices, len(self.sizes))
-        sizes = (1 if indices else size, *self.sizes) if operand else self.sizes
-        return Gather(new, sizes).bind(x, ix), 0
+        new = replace(
+            self,
+            dims=self.dims.batched(operand, indices, len(self.sizes)),
+            sizes=(1 if indices else size, *self.sizes) if operand else self.sizes,
+            unique=self.unique and operand,
+            in_order=self.in_order and not indices,
+        )
+        return new.bind(x, ix), 0
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class ScatterFamily(Primitive):
-    """Windows of an operand written at positions given by indices; a window that sticks out is
-    dropped.
+    """Windows of an operand combined with updates at positions given by indices; a window that
+    sticks out is dropped.
+
+    `unique` promises that windows do not overlap, `in_order` that positions are sorted. A subclass
+    states the facts: the kinds of dtypes, the operation's NumPy function and StableHLO name.
     """
 
     dims: IndexDims
+    unique: bool = False
+    in_order: bool = False
     linear = (0, 2)
+    accepts = "biufc"
+    ufunc: ClassVar[Any] = None
+    hlo: ClassVar[str | None] = None
 
     def sizes(self, x: Any, updates: Any) -> Shape:
         """The window's size along each axis of the operand."""
@@ -90,8 +134,12 @@ class ScatterFamily(Primitive):
     def abstract_eval(
         self, x: ShapedArray, indices: ShapedArray, updates: ShapedArray
     ) -> ShapedArray:
-        fits = updates.dtype == x.dtype and updates.ndim == indices.ndim - 1 + len(
-            self.dims.offset_dims
+        if kind_of(x.dtype) not in self.accepts:
+            raise TypeError(f"{self.name}: not defined for {x.dtype}, got the operand {x}")
+        fits = (
+            updates.dtype == x.dtype
+            and updates.ndim == indices.ndim - 1 + len(self.dims.offset_dims)
+            and self.dims.well_formed(x.ndim, indices.ndim - 1)
         )
         expected = self.dims.check(self.name, x, indices, self.sizes(x, updates)) if fits else None
         if updates.shape != expected:
@@ -105,133 +153,93 @@ class ScatterFamily(Primitive):
         sizes = self.sizes(x, updates)
         return [x.shape[a] - sizes[a] for a in self.dims.index_map]
 
-    def numpy_write(
-        self, x: np.ndarray, indices: np.ndarray, updates: np.ndarray, write: Any
-    ) -> np.ndarray:
-        """A copy of `x` in which `write(copy, index, updates)` has put all windows that lie
-        inside.
-        """
-        dims, sizes = self.dims, self.sizes(x, updates)
-        batch = indices.shape[:-1]
+    def impl(self, x: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> np.ndarray:
+        dims, sizes, batch = self.dims, self.sizes(x, updates), indices.shape[:-1]
         starts = [np.broadcast_to(s, batch).reshape(-1) for s in dims.starts(indices, x.ndim)]
-        valid = np.ones(int(np.prod(batch)), bool)
+        valid = np.ones(size_of(batch), bool)
         for a, start in enumerate(starts):
             valid &= (start >= 0) & (start <= x.shape[a] - sizes[a])
-        window = dims.window_axes(x.ndim)
-        updates = updates.transpose(dims.to_front(updates.ndim))
-        updates = updates.reshape((valid.size, *[sizes[a] for a in window]))
-        out = np.array(x)
-        write(
-            out,
-            numpy_index([s[valid] for s in starts], window, sizes) if x.ndim else (),
-            updates[valid],
-        )
+        kept = valid if not valid.all() else slice(None)
+        starts, count = [s[kept] for s in starts], int(valid.sum())
+        index, view, window = numpy_index(dims, x.shape, sizes, starts, (count,))
+        updates = updates.transpose(dims.to_front(updates.ndim, window))
+        updates = updates.reshape((valid.size, *updates.shape[len(batch) :]))[kept]
+        out = np.array(x, order="C")
+        if self.ufunc is None:
+            view(out)[index] = updates
+            return out
+        # NumPy is much faster with places in a vector than with several index arrays.
+        places = view(np.arange(x.size).reshape(x.shape))[index]
+        self.ufunc.at(out.reshape(-1), places.reshape(-1), updates.reshape(-1))
         return out
+
+    def lower(self, ctx: Any, x: Any, indices: Any, updates: Any) -> Any:
+        if not x.aval.shape:  # XLA computes wrong numbers
+            return ctx.inline(self._into_scalar, x, indices, updates)
+        return ctx.scatter(self.hlo, x, indices, updates, self.dims, self.unique, self.in_order)
+
+    def _into_scalar(self, x: Any, indices: Any, updates: Any) -> Any:
+        zeros = full_like(ShapedArray((*indices.shape[:-1], 1), indices.dtype), 0)
+        vector = replace(self, dims=IndexDims((), (0,), (0,)))
+        return reshape(vector.bind(reshape(x, (1,)), zeros, updates), ())
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         indexed = dims[1] is not None
         x, updates = batch_at_front(args[0], dims[0], size), batch_at_front(args[2], dims[2], size)
         ix = move_axis(args[1], dims[1], 0) if indexed else args[1]
         new = self.dims.batched(True, indexed, x.ndim - 1)
-        return self.with_dims(new).bind(x, ix, updates), 0
+        in_order = self.in_order and not indexed
+        return replace(self, dims=new, in_order=in_order).bind(x, ix, updates), 0
 
-    def with_dims(self, dims: IndexDims) -> Any:
-        """The same primitive for other index dimensions."""
-        raise NotImplementedError
-
-    def transpose_updates(self, ct: Any, x: Any, indices: Any, updates: Any) -> Any:
-        """The cotangent of the updates: what stands at their places, zero for dropped windows."""
-        got = Gather(self.dims, self.sizes(x, updates)).bind(ct, indices)
-        axes = [d for d in range(got.ndim) if d not in self.dims.offset_dims]
-        inside = broadcast_in_dim(in_bounds(indices, self.highest(x, updates)), got.shape, axes)
-        return select(inside, got, 0.0 if got.dtype.kind != "c" else 0j)
+    def read(self, x: Any, indices: Any, updates: Any, fill: Any = False) -> Any:
+        """What stands at the places of the updates, `fill` for dropped windows."""
+        sizes = self.sizes(x, updates)
+        return Gather(self.dims, sizes, "fill", fill, self.unique, self.in_order).bind(x, indices)
 
 
-def _aval(x: Any) -> ShapedArray:
-    return x.aval if type(x) is LinearInput else typeof(x)
-
-
-def _add_windows(out: np.ndarray, index: tuple, updates: np.ndarray) -> None:
-    np.add.at(out, index, updates if out.ndim else updates.sum(0, dtype=out.dtype))
-
-
-def _set_windows(out: np.ndarray, index: tuple, updates: np.ndarray) -> None:
-    if out.ndim:
-        out[index] = updates
-    elif len(updates):
-        out[...] = updates[-1]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
 class ScatterAdd(ScatterFamily, Linear):
     """The operand with updates added to its windows; windows may overlap."""
 
-    dims: IndexDims
-
-    def impl(self, x: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> np.ndarray:
-        return self.numpy_write(x, indices, updates, _add_windows)
-
-    def lower(self, ctx: Any, x: Any, indices: Any, updates: Any) -> Any:
-        if not x.aval.shape:  # XLA computes a wrong number
-            return ctx.inline(lambda x, u: x + reduce_sum(u, range(u.ndim)), x, updates)
-        return ctx.scatter("add", x, indices, updates, self.dims, False)
-
-    def with_dims(self, dims: IndexDims) -> Any:
-        return ScatterAdd(dims)
+    ufunc, hlo = np.add, "add"
 
     def transpose(self, ct: Any, x: Any, indices: Any, updates: Any) -> Sequence[Any]:
         linear = type(updates) is LinearInput
-        ct_updates = (
-            self.transpose_updates(ct, _aval(x), indices, _aval(updates)) if linear else None
-        )
+        ct_updates = self.read(ct, indices, updates.aval) if linear else None
         return ct if type(x) is LinearInput else None, None, ct_updates
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Scatter(ScatterFamily, Linear):
-    """The operand with windows overwritten by updates; where windows overlap the last one stays.
+    """The operand with windows overwritten by updates; where windows overlap the last one stays."""
 
-    `unique` promises that windows do not overlap.
-    """
-
-    dims: IndexDims
-    unique: bool = False
-
-    def impl(self, x: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> np.ndarray:
-        return self.numpy_write(x, indices, updates, _set_windows)
-
-    def lower(self, ctx: Any, x: Any, indices: Any, updates: Any) -> Any:
-        if not x.aval.shape:  # XLA takes the first
-            last = updates.aval.size - 1
-            pick = lambda x, u: index_in_dim(reshape(u, (last + 1,)), last) if u.size else x
-            return ctx.inline(pick, x, updates)
-        return ctx.scatter(None, x, indices, updates, self.dims, self.unique)
-
-    def with_dims(self, dims: IndexDims) -> Any:
-        return Scatter(dims, self.unique)
+    accepts = "biufcs"
 
     def transpose(self, ct: Any, x: Any, indices: Any, updates: Any) -> Sequence[Any]:
-        x_aval, up_aval = _aval(x), _aval(updates)
+        up = updates.aval if type(updates) is LinearInput else typeof(updates)
         ct_x = ct_updates = None
         if type(x) is LinearInput:
-            ct_x = self.bind(ct, indices, full_like(up_aval, 0))
+            ct_x = self.bind(ct, indices, full_like(up, 0))
         if type(updates) is LinearInput:
-            ct_updates = self.transpose_updates(ct, x_aval, indices, up_aval)
+            ct_updates = self.read(ct, indices, up)
             if not self.unique:
-                ct_updates = select(
-                    self._stayed(x_aval, indices, up_aval),
-                    ct_updates,
-                    0.0 if ct.dtype.kind != "c" else 0j,
-                )
+                ct_updates = select(self._stayed(ct, indices, up), ct_updates, zero_scalar(ct))
         return ct_x, None, ct_updates
 
-    def _stayed(self, x: ShapedArray, indices: Any, updates: ShapedArray) -> Any:
+    def _stayed(self, x: Any, indices: Any, updates: ShapedArray) -> Any:
         """Which updates were not overwritten by later ones: scatter their numbers and look who is
         there.
+
+        Along an axis that windows fill, all elements share their fate: one stands for all.
         """
-        number = reshape(iota(np.int32, (updates.size,)), updates.shape)
-        board = self.bind(full_like(ShapedArray(x.shape, number.dtype), -1), indices, number)
-        return Gather(self.dims, self.sizes(x, updates)).bind(board, indices) == number
+        window = self.dims.window_axes(x.ndim)
+        whole = {d: a for d, a in zip(self.dims.offset_dims, window)
+                 if updates.shape[d] == x.shape[a]}  # fmt: skip
+        shape = tuple([1 if d in whole else n for d, n in enumerate(updates.shape)])
+        board = tuple([1 if a in whole.values() else n for a, n in enumerate(x.shape)])
+        count = size_of(shape)
+        number = reshape(iota(np.int32 if count < 2**31 else np.int64, (count,)), shape)
+        blank = full_like(ShapedArray(board, number.dtype), -1)
+        stayed = self.read(self.bind(blank, indices, number), indices, number, -1) == number
+        return broadcast_in_dim(stayed, updates.shape, range(updates.ndim))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -240,9 +248,11 @@ class Scatter(ScatterFamily, Linear):
 
 def check_starts(name: str, x: ShapedArray, sizes: Shape, starts: Sequence[Any]) -> None:
     """TypeError unless there is a scalar integer start for each axis of `x` and the window fits."""
-    scalars = all(type(s) is ShapedArray and s.shape == () and s.dtype.kind in "iu" for s in starts)
+    scalars = all(s is starts[0] and s.shape == () and s.dtype.kind in "iu" for s in starts)
     if len(starts) != x.ndim or not scalars:
-        raise TypeError(f"{name}: needs {x.ndim} scalar integers as starts for {x}, got {starts}")
+        raise TypeError(
+            f"{name}: needs {x.ndim} scalar integers of one dtype as starts for {x}, got {starts}"
+        )
     if len(sizes) != x.ndim or any(not 0 <= n <= limit for n, limit in zip(sizes, x.shape)):
         raise TypeError(f"{name}: a window of {sizes} does not fit into {x}")
 
@@ -348,19 +358,18 @@ def _stack_starts(starts: Sequence[Any], dims: Sequence[Any], size: int) -> Any:
 # The primitives as functions
 
 
-def gather(x: Any, indices: Any, dims: IndexDims, sizes: Sequence[int]) -> Any:
-    """Windows of `sizes` of `x` at `indices`, moved inside if they stick out; see `Gather`."""
-    return Gather(dims, tuple(sizes)).bind(x, indices)
-
-
-def scatter(x: Any, indices: Any, updates: Any, dims: IndexDims, unique: bool = False) -> Any:
-    """`x` with windows overwritten by `updates`; windows that stick out are dropped."""
-    return Scatter(dims, unique).bind(x, indices, updates)
-
-
-def scatter_add(x: Any, indices: Any, updates: Any, dims: IndexDims) -> Any:
-    """`x` with `updates` added to windows; windows that stick out are dropped."""
-    return ScatterAdd(dims).bind(x, indices, updates)
+def gather(
+    x: Any,
+    indices: Any,
+    dims: IndexDims,
+    sizes: Sequence[int],
+    mode: str = "clip",
+    fill: Any = False,
+    unique: bool = False,
+    in_order: bool = False,
+) -> Any:
+    """Windows of `sizes` of `x` at `indices`; see `Gather`."""
+    return Gather(dims, tuple(sizes), mode, fill, unique, in_order).bind(x, indices)
 
 
 def dynamic_slice(x: Any, starts: Sequence[Any], sizes: Sequence[int]) -> Any:

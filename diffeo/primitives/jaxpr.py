@@ -195,12 +195,28 @@ def infer(primitive: Primitive, avals: Sequence[Any]) -> Any:
     """
     arrays = [a for a in avals if type(a) is ShapedArray]
     if not any([a.weak_type for a in arrays]):
-        return primitive.abstract_eval(*avals)
-    out = primitive.abstract_eval(*[a.strong if type(a) is ShapedArray else a for a in avals])
+        return apply_type_rule(primitive, avals)
+    out = apply_type_rule(primitive, [a.strong if type(a) is ShapedArray else a for a in avals])
     numbers = [a.weak_type for a in arrays if a.dtype.kind != "b"]
     if not (all(numbers) if primitive.keeps_weak else primitive.weak_type):
         return out
     return [o.weak for o in out] if primitive.multiple_results else out.weak
+
+
+def apply_type_rule(primitive: Primitive, avals: Sequence[Any]) -> Any:
+    """`abstract_eval`; its errors name the primitive, also if the number of operands is wrong."""
+    try:
+        return primitive.abstract_eval(*avals)
+    except (TypeError, ValueError) as error:
+        name = primitive.name
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            if name not in str(error):
+                error.args = (f"{name}: {error}",)
+            raise
+    # Raised by the call itself, not in the rule.
+    code: Any = type(primitive).abstract_eval.__code__
+    listed = ", ".join(map(str, avals)) or "none"
+    raise TypeError(f"{name}: expects {code.co_argcount - 1} operands, got {len(avals)}: {listed}")
 
 
 def check_jaxpr(jaxpr: Jaxpr) -> None:

@@ -245,7 +245,10 @@ invert = unary(e.logical_not)
 
 def right_shift(x: Any, y: Any, /) -> Any:
     """`x >> y`: arithmetic for signed integers, logical for unsigned ones."""
-    signed = promote_types(typeof(x), typeof(y))[0].kind == "i"
+    if isinstance(x, Value) and isinstance(y, Value) and x.dtype is y.dtype:
+        signed = x.dtype.kind == "i"
+    else:
+        signed = promote_types(typeof(x), typeof(y))[0].kind == "i"
     return right_shift_signed(x, y) if signed else right_shift_unsigned(x, y)
 
 
@@ -266,10 +269,15 @@ def remainder(x: Any, y: Any, /) -> Any:
     return e.select((r != 0) & (less(r, 0) != less(y, 0)), r + y, r)
 
 
+_float_power = binary(e.power, kinds="fc")
+
+
 def power(x: Any, y: Any, /) -> Any:
     """`x ** y`. A static whole exponent is repeated multiplication: exact, and differentiable at 0
     to any order.
     """
+    if type(x) is Array and type(y) is Array and x.dtype.kind == y.dtype.kind == "f":
+        return _float_power(x, y)
     x = to_value(x)
     whole = (
         type(y) in (int, float) and y == int(y)

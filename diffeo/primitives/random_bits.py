@@ -205,14 +205,9 @@ def _philox(a: Any, b: Any, c: Any, d: Any, k0: Any, k1: Any) -> list[Any]:
     return [a, b, c, d]
 
 
-def _low(x: Any) -> Any:
-    """The lower 32 of 64 bits."""
-    return x & _MASK
-
-
-def _high(x: Any) -> Any:
-    """The upper 32 of 64 bits."""
-    return x >> 32
+def _split(x: Any) -> tuple[Any, Any]:
+    """The lower and the upper 32 of 64 bits."""
+    return x & _MASK, x >> 32
 
 
 def _halved(shape: Shape) -> tuple[Shape, int]:
@@ -257,37 +252,30 @@ class RngBitGenerator(Discrete):
         return ctx.emit("rng_bit_generator", [state], ctx.outs, algorithm)
 
     def decompose(self, state: Any) -> list[Any]:
-        axis = state.ndim - 1
+        batch, axis, size = state.shape[:-1], state.ndim - 1, math.prod(self.shape)
+        threefry, wide = self.algorithm == "THREE_FRY", self.dtype == uint64
+        if threefry and not wide:
+            block, at = _halved(self.shape)
+            limit = (*self.shape, 1)[at]
+        else:  # all words in a row
+            block, at, limit = (-(-size * (1 + wide) // (2 if threefry else 4)),), 0, size
+        line = (*batch, math.prod(block))
         key, start = (slice_in_dim(state, i, i + 1, 1, axis) for i in (0, 1))
-        bits, used = self.bits(key, start)
-        return [concatenate([key, start + used], axis), bits]
-
-    def bits(self, key: Any, start: Any) -> tuple[Any, int]:
-        """The bits for keys and counters, uint64[..., 1], and how many counters it took."""
-        batch, size, double = key.shape[:-1], math.prod(self.shape), self.dtype == uint64
-        threefry = self.algorithm == "THREE_FRY"
-        half, at = _halved(self.shape) if threefry and not double else ((), 0)
-        used = math.prod(half) if half else size if threefry else -(-size * (1 + double) // 4)
-        line = (*batch, used)
-        spread = lambda x: broadcast_in_dim(x, line, range(len(line)))
-        low = spread(start) + broadcast_in_dim(iota(uint64, (used,)), line, (len(batch),))
-        k0, k1, c0, c1 = (w(x) for x in (spread(key), low) for w in (_low, _high))
+        new = concatenate([key, start + line[-1]], axis)
+        key, start = (broadcast_in_dim(x, line, range(len(line))) for x in (key, start))
+        low = start + broadcast_in_dim(iota(uint64, line[-1:]), line, (axis,))
         if threefry:
-            words = threefry2x32(*[convert_element_type(w, uint32) for w in (k0, k1, c0, c1)])
-            words = [convert_element_type(w, uint64) for w in words]
+            operands = [convert_element_type(w, uint32) for w in (*_split(key), *_split(low))]
+            words = [convert_element_type(w, uint64) for w in threefry2x32(*operands)]
         else:  # the counter of 128 bits starts with the key as its upper half
-            high = spread(key) + convert_element_type(low < spread(start), uint64)
-            words = _philox(c0, c1, _low(high), _high(high), k0, k1)
-        if double:
+            high = key + convert_element_type(low < start, uint64)
+            words = _philox(*_split(low), *_split(high), *_split(key))
+        if wide:
             words = [a | b << 32 for a, b in zip(words[::2], words[1::2])]
-        if half:
-            out = stack([reshape(w, batch + half) for w in words], len(batch) + at + 1)
-            out = reshape(out, batch + (*half[:at], 2 * half[at], *half[at + 1 :]))
-            out = slice_in_dim(out, 0, (*self.shape, 1)[at], 1, len(batch) + at)
-        else:
-            out = reshape(stack(words, len(line)), (*batch, used * len(words)))
-            out = slice_in_dim(out, 0, size, 1, len(batch))
-        return convert_element_type(reshape(out, batch + self.shape), self.dtype), used
+        out = stack([reshape(w, batch + block) for w in words], axis + at + 1)
+        out = reshape(out, (*batch, *block[:at], block[at] * len(words), *block[at + 1 :]))
+        out = reshape(slice_in_dim(out, 0, limit, 1, axis + at), batch + self.shape)
+        return [new, convert_element_type(out, self.dtype)]
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         return self.bind(move_axis(args[0], dims[0], 0)), [0, 0]  # type: ignore[arg-type]

@@ -59,7 +59,7 @@ class Reduction(Primitive):
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         check_axes(self.name, self.axes, x.ndim)
         if kind_of(x.dtype) not in self.accepts:
-            raise TypeError(f"{self.name}: not defined for {x.dtype}")
+            raise TypeError(f"{self.name}: not defined for {x}")
         return ShapedArray(drop_axes(x.shape, self.axes), x.dtype)
 
     def impl(self, x: np.ndarray) -> np.ndarray:
@@ -169,8 +169,10 @@ class ArgReduction(Discrete):
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         check_axes(self.name, (self.axis,), x.ndim)
-        if kind_of(x.dtype) == "c":
-            raise TypeError(f"{self.name}: complex numbers have no order, got {x}")
+        if kind_of(x.dtype) in "cs":
+            raise TypeError(f"{self.name}: complex and float8 numbers have no order, got {x}")
+        if self.dtype.kind not in "iu":
+            raise TypeError(f"{self.name}: places are integers, got dtype {self.dtype} for {x}")
         if x.shape[self.axis] == 0:
             raise ValueError(f"{self.name}: axis {self.axis} of {x} is empty")
         return ShapedArray(drop_axes(x.shape, (self.axis,)), self.dtype)
@@ -210,7 +212,7 @@ class CumSum(Linear):
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         check_axes("cumsum", (self.axis,), x.ndim)
-        if kind_of(x.dtype) == "b":
+        if kind_of(x.dtype) in "bs":
             raise TypeError(f"cumsum: expects numbers, got {x}")
         return x
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 
@@ -104,6 +105,23 @@ def fused_multiply_add(x: Any, y: Any, z: Any) -> Any:
         return np.where(np.isfinite(exact), exact, result)
 
 
+def saturated(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Floats as integers, towards zero; those beyond are the extreme integers, nan is 0."""
+    x = x if x.dtype.kind == "f" and x.dtype.itemsize >= 4 else x.astype(np.float32)
+    if dtype.kind == "i" and dtype.itemsize >= 4:  # where the processor tells if one is beyond
+        try:
+            with np.errstate(invalid="raise"):
+                return x.astype(dtype)
+        except FloatingPointError:
+            pass
+    info = ml_dtypes.iinfo(dtype)
+    low, high = int(info.min), int(info.max)
+    with np.errstate(invalid="ignore"):
+        out = np.where(x >= float(high + 1), dtype.type(high), x.astype(dtype))
+    out = np.where(x <= float(low - 1), dtype.type(low), out)
+    return np.where(np.isnan(x), dtype.type(0), out)
+
+
 def make_complex(x: Any, y: Any) -> Any:
     """x + i y, infinities and nan in either part kept apart."""
     x, y = np.broadcast_arrays(x, y)
@@ -120,7 +138,7 @@ def special_function(name: str) -> Callable[..., Any]:
         from scipy import special
 
         x = np.asarray(xs[0])
-        if x.dtype.kind == "f" and x.dtype.itemsize >= 4:
+        if x.dtype.kind in "fc" and x.dtype.itemsize >= 4:
             return getattr(special, name)(*xs)
         return getattr(special, name)(*[np.asarray(x, np.float32) for x in xs]).astype(x.dtype)
 

@@ -11,7 +11,7 @@ import numpy as np
 from .core import LinearInput, typeof
 from .families import Linear
 from .structural import Shape, batch_at_front, check_axes, expand_dims, move_axis, squeeze
-from .types import ShapedArray
+from .types import ShapedArray, check_scalar
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,6 +83,7 @@ class Pad(Linear):
             raise TypeError(
                 f"pad: low {self.low}, high {self.high} and interior {self.interior} do not fit {x}"
             )
+        check_scalar("pad", self.value, x.dtype)
         return ShapedArray(shape, x.dtype)
 
     def impl(self, x: np.ndarray) -> np.ndarray:
@@ -141,7 +142,7 @@ class Concatenate(Linear):
 
     def abstract_eval(self, *xs: ShapedArray) -> ShapedArray:
         if not xs:
-            raise TypeError("concatenate: needs at least one operand")
+            raise TypeError("concatenate: expects at least one operand, got 0")
         check_axes("concatenate", (self.axis,), xs[0].ndim)
         rest = [(x.dtype, x.shape[: self.axis], x.shape[self.axis + 1 :], x.ndim) for x in xs]
         if any(r != rest[0] for r in rest):

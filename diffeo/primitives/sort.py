@@ -1,4 +1,4 @@
-"""sort: one or several arrays by the order of the first ones."""
+"""Order: sort, one or several arrays by the order of the first ones, and the largest elements."""
 
 from __future__ import annotations
 
@@ -9,20 +9,46 @@ from typing import Any
 import numpy as np
 
 from .core import ZERO, Primitive, typeof
-from .elementwise import kind_of
+from .elementwise import (
+    STORAGE,
+    imag,
+    kind_of,
+    real,
+    select,
+    shift_left,
+    shift_right_logical,
+)
+from .families import full_like
 from .indexing import Gather, IndexDims
-from .structural import batch_at_front, expand_dims, iota
-from .types import ShapedArray
+from .slicing import slice_in_dim
+from .structural import (
+    batch_at_front,
+    bitcast_convert_type,
+    check_axes,
+    convert_element_type,
+    expand_dims,
+    iota,
+    move_axis,
+)
+from .types import ShapedArray, float32, uint8, uint32, uint64
+
+#: From this number of elements on, several operands are sorted by integers that hold key and place:
+#: XLA sorts those several times as fast as it calls a comparator, but the program is longer.
+_MANY = 4096
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sort(Primitive):
     """Sort all operands along `axis` by the first `num_keys` of them (earlier ones weigh more);
     nan comes last.
+
+    Complex numbers are ordered by their real, then their imaginary parts, and nan among them as
+    NumPy orders them. Equal elements keep their order, unless `stable` is False.
     """
 
     axis: int
     num_keys: int = 1
+    stable: bool = True
     multiple_results = True
 
     def abstract_eval(self, *xs: ShapedArray) -> list[ShapedArray]:
@@ -32,15 +58,14 @@ class Sort(Primitive):
             )
         if not 1 <= self.num_keys <= len(xs):
             raise TypeError(f"sort: num_keys must be in [1, {len(xs)}], got {self.num_keys}")
-        if any(kind_of(x.dtype) == "c" for x in xs[: self.num_keys]):
-            raise TypeError("sort: complex numbers have no order; sort by real or imaginary part")
+        if any(kind_of(x.dtype) == "s" for x in xs[: self.num_keys]):
+            raise TypeError(f"sort: the keys {xs[: self.num_keys]} have no order; {STORAGE}")
         return list(xs)
 
     def impl(self, *xs: np.ndarray) -> list[np.ndarray]:
         if len(xs) == 1 and xs[0].dtype.kind != "V":
-            return [np.sort(xs[0], self.axis, kind="stable")]
-        # NumPy does not know where the nan of bfloat16 and its like belong.
-        keys = [k.astype(np.float32) if k.dtype.kind == "V" else k for k in xs[: self.num_keys]]
+            return [np.sort(xs[0], self.axis)]
+        keys = [_numpy_key(k) for k in xs[: self.num_keys]]
         if self.num_keys == 1:
             order = np.argsort(keys[0], self.axis, kind="stable")
         else:
@@ -48,32 +73,181 @@ class Sort(Primitive):
         return [np.take_along_axis(x, order, self.axis) for x in xs]
 
     def lower(self, ctx: Any, *xs: Any) -> Any:
-        return ctx.sort(xs, self.axis, self.num_keys)
+        aval = xs[0].aval
+        kinds = [kind_of(x.aval.dtype) for x in xs[: self.num_keys]]
+        many = len(xs) > 1 and aval.size >= _MANY and aval.shape[self.axis] < 2**31
+        if not aval.size:
+            return list(xs)
+        if "c" in kinds or many:
+            return ctx.inline(self._by_places, *xs)
+        if len(xs) == 1 and kinds == ["f"]:
+            dtype = aval.dtype
+            return ctx.inline(lambda x: [_from_bits(self.bind(_to_bits(x))[0], dtype)], *xs)
+        return ctx.sort(xs, self.axis, self.num_keys, self.stable)
+
+    def _by_places(self, *xs: Any) -> list[Any]:
+        order = argsort(xs[: self.num_keys], self.axis)
+        return [take_along_axis(x, order, self.axis, "promise_in_bounds") for x in xs]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """The tangents follow their primals: sort the places along, then gather."""
         aval = typeof(primals[0])
         if not aval.size:
             return self.bind(*primals), list(tangents)
-        places = iota(np.int64, aval.shape, self.axis)
-        *outs, order = Sort(self.axis, self.num_keys).bind(*primals, places)
-        moved = [t if t is ZERO else take_along_axis(t, order, self.axis) for t in tangents]
-        return outs, moved
+        dtype = np.int32 if aval.shape[self.axis] < 2**31 else np.int64
+        places = iota(dtype, aval.shape, self.axis)
+        *outs, order = self.bind(*primals, places)
+        return outs, [_follow(t, order, self.axis) for t in tangents]
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
-        outs = Sort(self.axis + 1, self.num_keys).bind(
+        outs = Sort(self.axis + 1, self.num_keys, self.stable).bind(
             *[batch_at_front(a, d, size) for a, d in zip(args, dims)]
         )
         return outs, [0] * len(outs)
 
 
-def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
+@dataclass(frozen=True, eq=False, repr=False)
+class TopK(Primitive):
+    """The `k` largest elements along `axis`, the largest first, and their places (int32).
+
+    nan counts as larger than all numbers; of equal elements the first one comes first.
+    """
+
+    k: int
+    axis: int
+    multiple_results = True
+
+    def abstract_eval(self, x: ShapedArray) -> list[ShapedArray]:
+        check_axes("top_k", (self.axis,), x.ndim)
+        if kind_of(x.dtype) not in "biuf":
+            raise TypeError(f"top_k: expects real numbers, which have an order, got {x}")
+        if not 0 <= self.k <= x.shape[self.axis]:
+            raise ValueError(
+                f"top_k: k={self.k} must be in [0, {x.shape[self.axis]}] for axis {self.axis} of "
+                f"{x}"
+            )
+        shape = (*x.shape[: self.axis], self.k, *x.shape[self.axis + 1 :])
+        return [ShapedArray(shape, x.dtype), ShapedArray(shape, np.dtype(np.int32))]
+
+    def impl(self, x: np.ndarray) -> list[np.ndarray]:
+        # Sorted upwards from the end, the last of equal elements is the first one.
+        upwards = np.argsort(np.flip(_numpy_key(x), self.axis), self.axis, kind="stable")
+        order = x.shape[self.axis] - 1 - np.flip(upwards, self.axis)
+        best = np.take(order, np.arange(self.k), self.axis)
+        return [np.take_along_axis(x, best, self.axis), best.astype(np.int32)]
+
+    def lower(self, ctx: Any, x: Any) -> Any:
+        n, dtype, last = x.aval.shape[self.axis], x.aval.dtype, x.aval.ndim - 1
+        fits = dtype.itemsize < 3 or dtype == float32  # XLA's kernel knows float32 only
+        if not fits or not 0 < self.k <= n // 8 or not x.aval.size:
+            return ctx.inline(self._by_places, x)
+        x = ctx.inline(lambda x: move_axis(_float32_key(x), self.axis, last), x)
+        shape = (*x.aval.shape[:-1], self.k)
+        outs = [ShapedArray(shape, d) for d in (float32, np.dtype(np.int32))]
+        found = ctx.emit("chlo.top_k", [x], outs, {"k": f"{self.k} : i64"})
+        back = lambda v, i: [move_axis(convert_element_type(a, d), last, self.axis)
+                             for a, d in ((v, dtype), (i, np.int32))]  # fmt: skip
+        return ctx.inline(back, *found)
+
+    def _by_places(self, x: Any) -> list[Any]:
+        if not self.k or not x.size:
+            return [full_like(aval, 0) for aval in self.abstract_eval(x.aval)]
+        order = slice_in_dim(argsort([x], self.axis, True), 0, self.k, 1, self.axis)
+        return [take_along_axis(x, order, self.axis, "promise_in_bounds"), order]
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        values, places = self.bind(*primals)
+        t = _follow(tangents[0], places, self.axis) if values.size else ZERO
+        return [values, places], [t, ZERO]
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return TopK(self.k, self.axis + 1).bind(move_axis(args[0], dims[0], 0)), [0, 0]
+
+
+def _numpy_key(x: np.ndarray) -> np.ndarray:
+    """NumPy does not know where the nan of bfloat16 and its like belong."""
+    return x.astype(np.float32) if x.dtype.kind == "V" else x
+
+
+def _follow(t: Any, order: Any, axis: int) -> Any:
+    return t if t is ZERO else take_along_axis(t, order, axis, "promise_in_bounds")
+
+
+# --------------------------------------------------------------------------------------------------
+# Numbers as unsigned integers that have the same order
+
+
+def _float32_key(x: Any) -> Any:
+    """float32 numbers in the order of `x`, which has 16 bits or is float32: one zero, one nan."""
+    x = convert_element_type(x, float32)
+    return select(x != x, float("nan"), select(x == 0, 0.0, x))
+
+
+def _to_bits(x: Any) -> Any:
+    """Unsigned integers of the width of `x` in its order: nan is last, and zeros are equal."""
+    dtype, kind = typeof(x).dtype, kind_of(typeof(x).dtype)
+    if kind in "bu":
+        return convert_element_type(x, uint8) if kind == "b" else x
+    width = 8 * dtype.itemsize
+    sign = 1 << (width - 1)
+    bits = bitcast_convert_type(select(x == 0, 0.0, x) if kind == "f" else x, f"u{dtype.itemsize}")
+    if kind == "i":
+        return bits ^ sign
+    return select(x != x, 2 * sign - 1, select(bits >= sign, ~bits, bits ^ sign))
+
+
+def _from_bits(bits: Any, dtype: np.dtype) -> Any:
+    """The floating-point numbers that `_to_bits` has taken apart."""
+    sign = 1 << (8 * dtype.itemsize - 1)
+    return bitcast_convert_type(select(bits >= sign, bits ^ sign, ~bits), dtype)
+
+
+def _words(x: Any) -> list[Any]:
+    """Unsigned integers of 32 bits at most that order `x`, the weightiest first."""
+    if typeof(x).dtype.kind == "c":
+        parts = [real.bind(x), imag.bind(x)]
+        first, second = (convert_element_type(p != p, uint8) for p in parts)
+        return [first * 2 + second, *_words(parts[0]), *_words(parts[1])]
+    bits = _to_bits(x)
+    if typeof(bits).dtype != uint64:
+        return [bits]
+    high = convert_element_type(shift_right_logical.bind(bits, 32), uint32)
+    return [high, convert_element_type(bits, uint32)]
+
+
+def argsort(keys: Sequence[Any], axis: int, descending: bool = False) -> Any:
+    """The places (int32) from which a stable sort by several keys takes the elements.
+
+    From the lightest word of the keys to the weightiest: sort integers of 64 bits that hold a word
+    and, below it, the place.
+    """
+    order = None
+    for word in reversed([w for k in keys for w in _words(k)]):
+        word = ~word if descending else word
+        word = word if order is None else take_along_axis(word, order, axis, "promise_in_bounds")
+        high = shift_left.bind(convert_element_type(word, uint64), 32)
+        both = Sort(axis).bind(high | iota(uint64, word.shape, axis))[0]
+        low = convert_element_type(convert_element_type(both, uint32), np.int32)
+        order = low if order is None else take_along_axis(order, low, axis, "promise_in_bounds")
+    return order
+
+
+# --------------------------------------------------------------------------------------------------
+# The primitives as functions
+
+
+def take_along_axis(x: Any, indices: Any, axis: int, mode: str = "clip", fill: Any = False) -> Any:
     """`x[..., indices, ...]` along `axis`, the other axes in step (equal shapes but for `axis`)."""
     others = tuple([a for a in range(x.ndim) if a != axis])
     dims = IndexDims((), (axis,), (axis,), others, others)
-    return Gather(dims, (1,) * x.ndim).bind(x, expand_dims(indices, (x.ndim,)))
+    return Gather(dims, (1,) * x.ndim, mode, fill).bind(x, expand_dims(indices, (x.ndim,)))
 
 
-def sort(operands: Sequence[Any], axis: int, num_keys: int = 1) -> list[Any]:
-    """All operands sorted along `axis` by the first `num_keys`; stable."""
-    return Sort(axis, num_keys).bind(*operands)
+def sort(operands: Sequence[Any], axis: int, num_keys: int = 1, stable: bool = True) -> list[Any]:
+    """All operands sorted along `axis` by the first `num_keys`."""
+    return Sort(axis, num_keys, stable).bind(*operands)
+
+
+def top_k(x: Any, k: int, axis: int) -> list[Any]:
+    """The `k` largest elements along `axis`, and their places."""
+    return TopK(k, axis).bind(x)

@@ -110,13 +110,15 @@ class FormulaRow(Elementwise):
 
     takes_scalars = False
 
-    def __init__(self, name: str, formula: Callable, *derivatives: Any, impl: Any = None):
+    def __init__(
+        self, name: str, formula: Callable, *derivatives: Any, impl: Any = None, accepts: str = "f"
+    ):
         super().__init__(
             name,
             impl or (lambda *xs: evaluate(formula, *xs)),
             lambda ctx, *values: lower_formula(ctx, formula, *values),
             *derivatives,
-            accepts="f",
+            accepts=accepts,
             singular=True,
         )
 
@@ -139,6 +141,11 @@ class Special(Primitive):
         return self.name
 
     @property
+    def arity(self) -> int:
+        """The number of operands."""
+        return len(self.slopes())
+
+    @property
     def derivatives(self) -> list[tuple[Callable, bool]]:
         """(derivative, whether it asks for the result) by each operand."""
         return [(d, d.__code__.co_argcount > len(self.slopes())) for d in self.slopes()]
@@ -148,12 +155,42 @@ class Special(Primitive):
         raise self.missing("slopes", "forward-mode differentiation")
 
 
+class Formula(Special):
+    """A family that is a formula over NumPy or primitives."""
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        return lower_formula(ctx, self.formula, *values)
+
+    def formula(self, m: Any, *xs: Any) -> Any:
+        """The function."""
+        raise self.missing("formula", "evaluation")
+
+
 def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
     """The sum of coefficients[k] * x**k, by Horner's rule."""
     total = coefficients[-1]
     for c in coefficients[-2::-1]:
         total = total * x + c
     return total
+
+
+def chebyshev(f: Callable, low: float, high: float, count: int = 30) -> Callable:
+    """The polynomial that agrees with f at Chebyshev's points of an interval, as a function."""
+    turns = np.outer(np.arange(count), 2 * np.arange(count) + 1) % (4 * count)
+    cosines = np.cos(turns * (math.pi / (2 * count)))  # of k times the angles
+    values = f((high - low) / 2 * cosines[1] + (high + low) / 2)
+    found = cosines @ values * (2 / count)
+    constant, *coefficients = [float(c) for c in found]
+
+    def evaluate(x: Any) -> Any:
+        """By Clenshaw's recurrence."""
+        twice = (x - (high + low) / 2) * (4 / (high - low))
+        one, two = coefficients[-1], 0.0
+        for c in coefficients[-2::-1]:
+            one, two = twice * one + (c - two), one
+        return twice * one * 0.5 + (constant * 0.5 - two)
+
+    return evaluate
 
 
 # --------------------------------------------------------------------------------------------------
@@ -171,26 +208,29 @@ def zeta_minus_one(s: int) -> float:
 
 EULER = 0.5772156649015328606
 #: Where the series of lgamma and digamma at their zeros take over.
-_NEAR = 0.02
+_NEAR = 0.01
 
 
 def _lgamma_series(m: Any, x: Any) -> Any:
     """log gamma near its zeros 1 and 2, where XLA's and SciPy's have only their absolute error
-    small: -EULER z + the sum of zeta(k) (-z)**k / k; at 2, with 1 less than EULER and zeta(k).
+    small: with z = 1 - x, EULER z + the sum of zeta(k) z**k / k; at 2, z = 2 - x, and 1 less than
+    EULER and zeta(k).
     """
     at_two = x > 1.5
     less = m.where(at_two, 1.0, x * 0.0)
     z = m.where(at_two, 2.0 - x, 1.0 - x)
     total = 0.0
-    for k in range(9, 1, -1):
-        total = (total + (zeta_minus_one(k) + 1.0 - less) / k) * z
+    for k in range(8, 1, -1):
+        total = (total + ((zeta_minus_one(k) + 1.0) / k - less * (1.0 / k))) * z
     return (total + (EULER - less)) * z
 
 
 #: The number nearest to the positive zero of digamma, and the Taylor coefficients there.
 _ROOT = 1.4616321449683622
-_AT_ROOT = (-9.241265521729427e-17, 0.9676722454476212, -0.4427631689835921, 0.258499760955651,
-            -0.16394270544240652, 0.10782405069126237, -0.07219956125645471, 0.04880428816414311)  # fmt: skip
+_AT_ROOT = (
+    -9.241265521729427e-17, 0.9676722454476212, -0.4427631689835921, 0.258499760955651,
+    -0.16394270544240652, 0.10782405069126237, -0.07219956125645471, 0.04880428816414311,
+)  # fmt: skip
 
 
 @in_float32
@@ -206,7 +246,8 @@ def _lower_lgamma(ctx: Any, x: Any) -> Any:
 def _lower_digamma(ctx: Any, x: Any) -> Any:
     def refined(x: Any, coarse: Any) -> Any:
         z = x - _ROOT
-        return select(TRACED.abs(z) < _NEAR, polynomial(z, _AT_ROOT), coarse)
+        found = select(TRACED.abs(z) < _NEAR, polynomial(z, _AT_ROOT), coarse)
+        return select(x == 0.0, -1.0 / x, found)
 
     return ctx.inline(refined, x, ctx.op("chlo.digamma", x, out=x.aval))
 
@@ -214,6 +255,7 @@ def _lower_digamma(ctx: Any, x: Any) -> Any:
 def _host_lgamma(x: Any) -> Any:
     """SciPy's, with the series where it is better."""
     out = np.asarray(special_function("gammaln")(x))
+    out[x == -math.inf] = math.inf
     with np.errstate(invalid="ignore"):
         near = np.abs(np.abs(x - 1.5) - 0.5) < _NEAR
     if near.any():
@@ -231,7 +273,7 @@ erfc = Elementwise("erfc", special_function("erfc"), in_float32(lambda ctx, x: c
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Polygamma(Special):
+class Polygamma(Formula):
     """The n-th derivative of digamma, for a static n: (-1)**(n+1) n! zeta(n+1, x)."""
 
     n: int
@@ -239,11 +281,7 @@ class Polygamma(Special):
     def impl(self, x: np.ndarray) -> np.ndarray:
         return evaluate(self.formula, x)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
-        return lower_formula(ctx, self.formula, x)
-
     def formula(self, m: Any, x: Any) -> Any:
-        """The same over NumPy or primitives."""
         if self.n == 0:
             return m.digamma(x)
         factor = (-1.0) ** (self.n + 1) * math.gamma(self.n + 1.0)
@@ -261,7 +299,7 @@ BERNOULLI = [(-1) ** (j + 1) * 2 * (zeta_minus_one(2 * j) + 1) / (2 * math.pi) *
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Zeta(Special):
+class Zeta(Formula):
     """Hurwitz's zeta function, the sum of (q + k)**-s over k >= 0, for s > 1; its n-th derivative
     by s.
     """
@@ -271,23 +309,32 @@ class Zeta(Special):
     def impl(self, s: np.ndarray, q: np.ndarray) -> np.ndarray:
         if self.n:
             return evaluate(self.formula, s, q)
-        odd = (q < _LEAST) & (np.floor(q) != q)
-        return np.where(odd, s.dtype.type(math.nan), special_function("zeta")(s, q))
+        inside = np.maximum(q, s.dtype.type(_LEAST))  # SciPy would loop for ages
+        found = special_function("zeta")(s, inside)
+        return evaluate(self.at_edges, s, q, found)
 
     def lower(self, ctx: Any, s: Any, q: Any) -> Any:
         if self.n or s.aval.dtype.itemsize < 4:
             return lower_formula(ctx, self.formula if self.n else lambda m, *a: self.bind(*a), s, q)
-        q, total = ctx.inline(self.from_one, s, q)
-        return ctx.op("add", total, ctx.op("chlo.zeta", s, q, out=s.aval), out=s.aval)
+        positive, total = ctx.inline(self.from_zero, s, q)
+        rest = ctx.op("chlo.zeta", s, positive, out=s.aval)
+        return ctx.inline(lambda *a: self.at_edges(TRACED, *a[:2], a[2] + a[3]), s, q, total, rest)
 
-    def from_one(self, s: Any, q: Any) -> Sequence[Any]:
-        """The terms with q + k < 1 summed, as XLA's own formula is for q > 0, and that q + k."""
-        odd = (q < _LEAST) & (TRACED.floor(q) != q)
+    def at_edges(self, m: Any, s: Any, q: Any, found: Any) -> Any:
+        """What was found, and limits where arguments are infinite or poles."""
+        pole = (q <= 0.0) & (m.floor(q) == q)
+        found = m.where(s == math.inf, m.pow(q, -s), found)
+        found = m.where(q == math.inf, 0.0, found)
+        found = m.where(pole | (s == 1.0), math.inf, found)
+        return m.where((s >= 1.0) & ((q > _LEAST) | pole), found, math.nan)
+
+    def from_zero(self, s: Any, q: Any) -> Sequence[Any]:
+        """The first q + k >= 0, where XLA's own formula begins to hold, and the terms before."""
         return TRACED.loop(
             lambda q, total, s: (q < 0.0) & (q > _LEAST),
             lambda q, total, s: (
                 select(q < 0.0, q + 1.0, q), select(q < 0.0, total + q**-s, total), s),
-            (q, select(odd, math.nan, q * 0.0), s),
+            (q, q * 0.0, s),
         )[:2]  # fmt: skip
 
     def formula(self, m: Any, s: Any, q: Any) -> Any:

@@ -14,7 +14,8 @@ import numpy as np
 
 from .core import ZERO, typeof
 from .families import Discrete, Linear
-from .types import SCALARS, ShapedArray, is_inexact
+from .reference import saturated
+from .types import SCALARS, ShapedArray, is_inexact, kind_of
 
 Shape = tuple[int, ...]
 
@@ -169,8 +170,8 @@ class ReduceSum(Linear):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ConvertElementType(Linear):
-    """The nearest values in another dtype: to an integer by truncation, to bool by `!= 0`, complex
-    to its real part.
+    """The nearest values in another dtype: to an integer by truncation (the extreme one for what
+    is beyond, 0 for nan), to bool by `!= 0`, complex to its real part.
     """
 
     dtype: np.dtype
@@ -183,6 +184,8 @@ class ConvertElementType(Linear):
     def impl(self, x: np.ndarray) -> np.ndarray:
         if x.dtype.kind == "c" and self.dtype.kind not in "cb":
             x = np.real(x)
+        if "int" in self.dtype.name and is_inexact(x.dtype):
+            return saturated(x, self.dtype)
         return x.astype(self.dtype)
 
     def lower(self, ctx: Any, x: Any) -> Any:
@@ -216,8 +219,13 @@ class BitcastConvertType(Discrete):
     keeps_weak = False
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
-        if x.dtype.itemsize != self.dtype.itemsize:
-            raise TypeError(f"bitcast_convert_type: {x.dtype} and {self.dtype} differ in width")
+        either = "".join(map(kind_of, {x.dtype, self.dtype}))
+        packed = len({"int4" in d.name for d in (x.dtype, self.dtype)}) > 1
+        if x.dtype.itemsize != self.dtype.itemsize or packed or "b" in either or "c" in either:
+            raise TypeError(
+                f"bitcast_convert_type: expects two real types of one width, got {x} for "
+                f"{self.dtype}"
+            )
         return ShapedArray(x.shape, self.dtype)
 
     def impl(self, x: np.ndarray) -> np.ndarray:
@@ -241,6 +249,8 @@ class Iota(Discrete):
 
     def abstract_eval(self) -> ShapedArray:
         check_axes("iota", (self.axis,), len(self.shape))
+        if self.dtype == np.bool_:
+            raise TypeError(f"iota: expects a dtype of numbers, got {self.dtype}")
         return ShapedArray(self.shape, self.dtype)
 
     def impl(self) -> np.ndarray:

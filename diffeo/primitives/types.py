@@ -285,6 +285,35 @@ def is_storage(dtype: np.dtype) -> bool:
     return narrow or dtype == float8_e5m2
 
 
+#: Kinds of dtypes by their letters.
+KINDS = {
+    "b": "boolean",
+    "i": "signed integer",
+    "u": "unsigned integer",
+    "f": "floating-point",
+    "c": "complex",
+    "s": "float8 and int4",
+}
+STORAGE = "float8 and int4 arrays are for storage: convert them with .astype(...) to compute"
+
+
+@cache
+def kind_of(dtype: np.dtype) -> str:
+    """The letter of KINDS for a dtype; bfloat16 counts as floating-point."""
+    return "s" if is_storage(dtype) else "f" if dtype.kind == "V" else dtype.kind
+
+
+def check_scalar(name: str, value: Any, dtype: np.dtype) -> None:
+    """TypeError unless a dtype holds a Python scalar: for integers, within their limits."""
+    whole = "int" in dtype.name
+    fits = SCALAR_RANK[type(value)] <= (1 if whole else KIND_RANK.get(dtype.kind, 2))
+    if fits and whole:
+        info = ml_dtypes.iinfo(dtype)
+        fits = info.min <= value <= info.max
+    if not fits:
+        raise TypeError(f"{name}: the scalar {value} does not fit {dtype}; convert first")
+
+
 @cache
 def is_inexact(dtype: np.dtype) -> bool:
     """True for floating-point and complex dtypes: those that carry derivatives."""

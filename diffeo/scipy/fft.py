@@ -128,8 +128,8 @@ def dct(x: Any, type: int = 2, n: int | None = None, axis: int = -1,
 
     Examples:
         >>> import diffeo as dx
-        >>> dct(dx.numpy.array([1.0, 1.0, 1.0]), norm="forward")
-        Array([1., 0., 0.])
+        >>> dct(dx.numpy.array([1.0, 2.0, 4.0]))
+        Array([14.        , -5.19615242,  1.        ])
     """
     return _over_axes("dct", x, type, None if n is None else (n,), (axis,), norm, False)
 

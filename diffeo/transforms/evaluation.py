@@ -22,7 +22,7 @@ from ..primitives.core import (
     typeof,
     with_user_line,
 )
-from ..primitives.jaxpr import Jaxpr, eliminate_dead_code
+from ..primitives.jaxpr import Jaxpr, apply_type_rule, eliminate_dead_code
 from ..primitives.types import SCALARS, float8_e5m2
 
 
@@ -31,7 +31,7 @@ class Evaluation(Trace):
 
     eager = True
 
-    def at_once(self, primitive: Primitive, args: Sequence[Any]) -> Any:
+    def at_once(self, primitive: Any, args: Sequence[Any]) -> Any:
         """The short way of most of eager arithmetic: one host array, or two of one type."""
         try:
             if len(args) == 1:
@@ -43,7 +43,7 @@ class Evaluation(Trace):
                     ):
                         weak = x.weak_type if primitive.keeps_weak else primitive.weak_type
                         return Array(primitive.impl(a), weak)
-            elif len(args) == 2 and primitive.same_type:
+            elif len(args) == 2 and primitive.same_type and getattr(primitive, "arity", 2) == 2:
                 x, y = args
                 if type(x) is Array and type(y) is Array:
                     a, b = x._np, y._np
@@ -106,7 +106,7 @@ class Evaluation(Trace):
 def _fit_scalars(host: list[Any]) -> list[Any]:
     """NumPy itself fits Python scalars to the arrays' dtype, but not to those of ml_dtypes."""
     for a in host:
-        if type(a) not in SCALARS and a.dtype.kind == "V":
+        if type(a) not in SCALARS and (a.dtype.kind == "V" or a.dtype is float8_e5m2):
             return [np.asarray(b, a.dtype) if type(b) in SCALARS else b for b in host]
     return host
 
@@ -115,8 +115,9 @@ def _check(primitive: Primitive, args: Sequence[Any]) -> None:
     """What the rule itself says of the operands' types; its TypeError or ValueError."""
     scalars = primitive.takes_scalars
     try:
-        primitive.abstract_eval(
-            *[a if scalars and type(a) in SCALARS else typeof(a).strong for a in args]
+        apply_type_rule(
+            primitive,
+            [a if scalars and type(a) in SCALARS else typeof(a).strong for a in args],
         )
     except (TypeError, ValueError) as error:
         raise with_user_line(error) from None

@@ -1,0 +1,237 @@
+"""Contractions: dot_general and its short forms, products of ragged groups of rows.
+
+All of them take `precision` and `preferred_element_type`. Products are computed in the precision of
+their dtype on every platform; a lower one must be asked for: a `Precision`, one of the names
+'highest', 'float32', 'high', 'tensorfloat32', 'bfloat16_3x', 'default', 'bfloat16', 'fastest', or a
+pair of them, for each operand. The sums of products have the preferred dtype: float32, say, for
+bfloat16 operands, int32 for int8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..numpy.common import arr, static_int
+from ..numpy.precision import precision_of, preferred_of
+from ..primitives import dot as dot_page
+from ..primitives import elementwise as e
+from ..primitives import indexing, structural
+from ..primitives.array import Array
+from ..primitives.core import describe, with_user_line
+from ..primitives.dot import Precision
+from ..primitives.reduction import CumSum
+from ..primitives.types import is_integer
+from .strict import apply
+
+__all__ = [
+    "Precision", "RaggedDotDimensionNumbers", "batch_matmul", "dot", "dot_general", "ragged_dot",
+    "ragged_dot_general",
+]
+
+
+def _axes(name: str, axes: Any) -> tuple[int, ...]:
+    return tuple([static_int(a, name, "an axis") for a in axes])
+
+
+def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = None,
+                preferred_element_type: Any = None) -> Any:
+    """The sum over paired axes of products, for each index of paired batch axes.
+
+    Args:
+        lhs, rhs: arrays of one dtype.
+        dimension_numbers: ((contracted of lhs, of rhs), (batch axes of lhs, of rhs)).
+        precision: None or a `Precision`; see the head of this module.
+        preferred_element_type: None or the dtype of the result, in which products are added up:
+            floats become floats, integers become integers at least as wide or floats.
+
+    Returns:
+        The axes are: batch axes, the other axes of lhs, those of rhs.
+
+    Raises:
+        TypeError: if dtypes, axes or sizes do not fit.
+        ValueError: for an unknown precision.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> x = dx.numpy.array([[1.0, 2.0], [3.0, 4.0]])
+        >>> dot_general(x, x, (((1,), (1,)), ((0,), (0,))))
+        Array([ 5., 25.])
+        >>> bytes = dx.numpy.array([100, 100], "int8")
+        >>> dot_general(bytes, bytes, (((0,), (0,)), ((), ())), preferred_element_type="int32")
+        Array(20000, dtype=int32)
+    """
+    contract, batch = ((_axes("dot_general", a), _axes("dot_general", b))
+                       for a, b in dimension_numbers)
+    return apply(dot_page.DotGeneral(contract, batch, precision_of("dot_general", precision),
+                                     preferred_of(preferred_element_type)), lhs, rhs)
+
+
+def dot(lhs: Any, rhs: Any, *, dimension_numbers: Any = None, precision: Any = None,
+        preferred_element_type: Any = None) -> Any:
+    """The product of vectors and matrices, or `dot_general` with `dimension_numbers`.
+
+    Raises:
+        TypeError: for other numbers of axes, or sizes or dtypes that do not fit.
+        ValueError: for an unknown precision.
+    """
+    lhs, rhs = arr(lhs), arr(rhs)
+    if dimension_numbers is None:
+        if not (1 <= lhs.ndim <= 2 and 1 <= rhs.ndim <= 2):
+            raise with_user_line(TypeError(
+                f"dot: expects vectors and matrices, got {describe(lhs)} and {describe(rhs)}"))
+        dimension_numbers = (((lhs.ndim - 1,), (0,)), ((), ()))
+    return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
+
+
+def batch_matmul(lhs: Any, rhs: Any, precision: Any = None) -> Any:
+    """Products of matrices, which are the last two axes; the other axes are equal."""
+    lhs, rhs = arr(lhs), arr(rhs)
+    batch = tuple(range(lhs.ndim - 2))
+    return dot_general(lhs, rhs, (((lhs.ndim - 1,), (lhs.ndim - 2,)), (batch, batch)), precision)
+
+
+# --------------------------------------------------------------------------------------------------
+# Ragged groups
+
+
+@dataclass(frozen=True)
+class RaggedDotDimensionNumbers:
+    """The axes of `ragged_dot_general`.
+
+    Attributes:
+        dot_dimension_numbers: as of `dot_general`.
+        lhs_ragged_dimensions: the one axis of lhs along which groups follow one another.
+        rhs_group_dimensions: the axis of rhs that counts groups, if lhs's ragged axis is neither
+            contracted nor a batch axis; else none.
+    """
+
+    dot_dimension_numbers: Any
+    lhs_ragged_dimensions: Sequence[int]
+    rhs_group_dimensions: Sequence[int]
+
+
+_ROWS = RaggedDotDimensionNumbers((((1,), (1,)), ((), ())), (0,), (0,))
+
+
+def ragged_dot(lhs: Any, rhs: Any, group_sizes: Any, precision: Any = None,
+               preferred_element_type: Any = None, group_offset: Any = None) -> Any:
+    """Rows that follow one another in groups, each group times a matrix of its own.
+
+    Args:
+        lhs: (m, k).
+        rhs: (g, k, n): the matrix of each group.
+        group_sizes: (g,) integers: how many rows belong to each group.
+        precision, preferred_element_type: as of `dot_general`.
+        group_offset: None, or (1,): the number of the group whose matrix is rhs[0]; then
+            group_sizes may have more groups than rhs.
+
+    Returns:
+        (m, n); rows that belong to no group of rhs are 0.
+
+    Raises:
+        TypeError: if sizes or dtypes do not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> x = dx.numpy.array([[1.0], [2.0], [3.0]])
+        >>> ragged_dot(x, dx.numpy.array([[[10.0]], [[100.0]]]), dx.numpy.array([1, 2]))
+        Array([[ 10.],
+               [200.],
+               [300.]])
+    """
+    return ragged_dot_general(lhs, rhs, group_sizes, _ROWS, precision, preferred_element_type,
+                              group_offset)
+
+
+def ragged_dot_general(lhs: Any, rhs: Any, group_sizes: Any, ragged_dot_dimension_numbers: Any,
+                       precision: Any = None, preferred_element_type: Any = None,
+                       group_offset: Any = None) -> Any:
+    """`dot_general` of groups that follow one another along an axis of lhs, the ragged one.
+
+    The ragged axis may be free: each group of lhs meets an element of rhs's group axis. It may be
+    contracted: the sums over each group stand along a new first axis. Or it is a batch axis, and
+    nothing changes.
+
+    Args:
+        lhs, rhs: arrays of one dtype.
+        group_sizes: (g,) integers, or with the axes of lhs in front that come before the ragged
+            one among (batch, free) or (batch, contracted) axes.
+        ragged_dot_dimension_numbers: the `RaggedDotDimensionNumbers`.
+        precision, preferred_element_type: as of `dot_general`.
+        group_offset: as of `ragged_dot`; where the ragged axis is free.
+
+    Raises:
+        TypeError: if axes, sizes or dtypes do not fit.
+    """
+    name = "ragged_dot_general"
+    lhs, rhs, group_sizes = arr(lhs), arr(rhs), arr(group_sizes)
+    numbers = ragged_dot_dimension_numbers
+    (contract, contract_y), (batch, batch_y) = (
+        (_axes(name, a), _axes(name, b)) for a, b in numbers.dot_dimension_numbers)
+    ragged, group = (_axes(name, axes) for axes in (
+        numbers.lhs_ragged_dimensions, numbers.rhs_group_dimensions))
+    free = len(ragged) == 1 and ragged[0] not in contract + batch
+    if len(ragged) != 1 or not 0 <= ragged[0] < lhs.ndim or len(group) != free:
+        raise with_user_line(TypeError(
+            f"{name}: expects one ragged axis of {describe(lhs)}, got {ragged}, and "
+            f"{'one group axis' if free else 'no group axis'} of {describe(rhs)}, got {group}"))
+    how = precision, preferred_element_type
+    up = lambda axes: tuple([a + 1 for a in axes])
+    if ragged[0] in batch:
+        return dot_general(lhs, rhs, ((contract, contract_y), (batch, batch_y)), *how)
+    if free:
+        offset, count = group_offset, rhs.shape[group[0]] if group[0] < rhs.ndim else 0
+        prefix = (*batch, *[a for a in range(ragged[0]) if a not in contract + batch])
+        lhs = _by_group(name, lhs, ragged[0], prefix, group_sizes, offset, count)
+        return dot_general(lhs, rhs, (((*up(contract), 0), (*contract_y, group[0])),
+                                      (up(batch), batch_y)), *how)
+    if group_offset is not None:
+        raise with_user_line(TypeError(f"{name}: group_offset needs a group axis of rhs"))
+    place, count = contract.index(ragged[0]), group_sizes.shape[-1]
+    lhs = _by_group(name, lhs, ragged[0], (*batch, *contract[:place]), group_sizes, None, count)
+    rhs = _by_group(name, rhs, contract_y[place], (*batch_y, *contract_y[:place]), group_sizes,
+                    None, count)
+    return dot_general(lhs, rhs, ((up(contract), up(contract_y)),
+                                  ((0, *up(batch)), (0, *up(batch_y)))), *how)
+
+
+def _by_group(name: str, x: Any, axis: int, prefix: tuple[int, ...], sizes: Any, offset: Any,
+              count: int) -> Any:
+    """`x` once for each of `count` groups, along a new first axis, zero outside of the group."""
+    shape = tuple([x.shape[a] for a in prefix])
+    known = sizes.shape[-1] if sizes.ndim else 0
+    fits = known == count if offset is None else known >= count
+    if not is_integer(sizes.dtype) or sizes.shape[:-1] not in ((), shape) or not fits:
+        raise with_user_line(TypeError(
+            f"{name}: group_sizes of {describe(x)} must be integers of shape ({count},) or "
+            f"{(*shape, count)}, got {describe(sizes)}"))
+    if sizes.dtype.itemsize < 4:
+        sizes = structural.convert_element_type(sizes, np.int32)
+    ends = CumSum(sizes.ndim - 1).bind(sizes)
+    starts = ends - sizes
+    if offset is not None:
+        ends, starts = (_part(v, arr(offset), count) for v in (ends, starts))
+    places = prefix if sizes.ndim > 1 else ()
+    whole = (count, *x.shape)
+
+    def spread(bounds: Any) -> Any:
+        first = structural.move_axis(bounds, bounds.ndim - 1, 0)
+        order = sorted(range(len(places)), key=places.__getitem__)
+        first = structural.transpose(first, (0, *[i + 1 for i in order]))
+        return structural.broadcast_in_dim(first, whole, (0, *[places[i] + 1 for i in order]))
+
+    at = structural.iota(sizes.dtype, whole, axis + 1)
+    inside = e.ge.bind(at, spread(starts)) & e.lt.bind(at, spread(ends))
+    x = structural.broadcast_in_dim(x, whole, range(1, len(whole)))
+    return e.select(inside, x, 0)
+
+
+def _part(x: Any, offset: Any, count: int) -> Any:
+    """`count` elements of the last axis, from the one that `offset`, of shape (1,), says."""
+    start = structural.reshape(offset, ())
+    zero = Array(np.zeros((), start.dtype))
+    return apply(indexing.DynamicSlice((*x.shape[:-1], count)), x, *[zero] * (x.ndim - 1), start)

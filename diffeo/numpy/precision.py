@@ -1,0 +1,40 @@
+"""How products take `precision` and `preferred_element_type`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..primitives.core import describe, with_user_line
+from ..primitives.dot import FULL, Precision
+from .common import dtype_of
+
+#: Precisions by the names of the numbers that TPU and GPU make them with.
+NAMES = {
+    "default": Precision.DEFAULT, "fastest": Precision.DEFAULT, "bfloat16": Precision.DEFAULT,
+    "high": Precision.HIGH, "bfloat16_3x": Precision.HIGH, "tensorfloat32": Precision.HIGH,
+    "highest": Precision.HIGHEST, "float32": Precision.HIGHEST, None: Precision.HIGHEST,
+}
+
+
+def precision_of(name: str, precision: Any) -> tuple[Precision, Precision]:
+    """The precision of each operand; ValueError for anything that names none.
+
+    None means that of the dtype, on every platform.
+    """
+    if precision is None:
+        return FULL
+    asked = precision if isinstance(precision, (tuple, list)) else (precision, precision)
+    try:
+        left, right = [p if isinstance(p, Precision) else NAMES[p] for p in asked]
+    except (KeyError, ValueError, TypeError):
+        raise with_user_line(ValueError(
+            f"{name}: precision must be a lax.Precision, one of {', '.join(map(repr, NAMES))}, or "
+            f"a pair of them (for each operand), got {describe(precision)}")) from None
+    return left, right
+
+
+def preferred_of(dtype: Any) -> np.dtype | None:
+    """The dtype that results are asked to have, None if none is."""
+    return None if dtype is None else dtype_of(dtype)

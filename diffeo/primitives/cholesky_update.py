@@ -1,0 +1,90 @@
+"""cholesky_update: the Cholesky factor of a matrix to which one product was added."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .core import ZERO
+from .elementwise import select
+from .families import Full
+from .matrices import (
+    TriangularSolve,
+    Written,
+    adjoint,
+    check_matrices,
+    int32,
+    matmul,
+    places,
+    replaced,
+    spread,
+    upper_triangle,
+    window,
+)
+from .structural import Reshape, reshape
+from .types import ShapedArray
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CholeskyUpdate(Written):
+    """Upper triangular r and vectors w -> the upper triangular x with x^H x = r^H r + w w^H, or
+    r^H r - w w^H in a `downdate` (nan where that is not positive definite).
+
+    What stands below r's diagonal is not read.
+    """
+
+    downdate: bool = False
+
+    def abstract_eval(self, r: ShapedArray, w: ShapedArray) -> ShapedArray:
+        check_matrices("cholesky_update", r)
+        if w.shape != r.shape[:-1] or w.dtype != r.dtype:
+            raise TypeError(
+                "cholesky_update: expects factors [..., n, n] and vectors [..., n] of one dtype, "
+                f"got {r} and {w}"
+            )
+        return r
+
+    def formula(self, m: Any, r: Any, w: Any) -> Any:
+        """Row k of r and w^H are rotated, hyperbolically in a downdate, so that element k of w^H
+        becomes 0 (Golub and Van Loan 2013, "Matrix Computations", section 6.5.4).
+        """
+        n, sign = r.shape[-1], -1.0 if self.downdate else 1.0
+        if not r.size:
+            return r
+        conj = m.conj if r.dtype.kind == "c" else lambda x: x
+
+        def step(k: Any, r: Any, w: Any) -> Sequence[Any]:
+            first = m.number(0, k)
+            row, a = window(m, r, k, first, 1, n), window(m, r, k, k, 1, 1)
+            b = window(m, w, first, k, 1, 1)
+            same = spread(b == 0, w.shape, None, m)
+            size = m.max(m.abs(a), m.abs(b))
+            a, b = a / size, b / size
+            rho = m.sqrt(m.abs(a) * m.abs(a) + sign * m.abs(b) * m.abs(b))
+            turned = (conj(a) * row + sign * conj(b) * w) / rho
+            rest = (rho * w - b * turned) / conj(a) if self.downdate else (a * w - b * row) / rho
+            row = m.where(same, row, turned)
+            return k + 1, replaced(m, r, row, k, first), m.where(same, w, rest)
+
+        r = upper_triangle(r, 0, m)
+        w = m.of(Reshape((*w.shape[:-1], 1, n)))(conj(w))
+        return m.loop(lambda k, *_: k < n, step, [m.of(Full((), int32, 0))(), r, w])[1]
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """dx = u x, where u is upper triangular and u + u^H = x^-H d(x^H x) x^-1."""
+        (r, w), (dr, dw) = primals, tangents
+        x = self.bind(r, w)
+        half: Any = ZERO  # half + half^H = d(x^H x)
+        if dr is not ZERO:
+            half = matmul(adjoint(upper_triangle(r)), upper_triangle(dr))
+        if dw is not ZERO:
+            line = lambda v: reshape(v, (*v.shape, 1))
+            term = matmul(line(w), adjoint(line(dw)))
+            term = -term if self.downdate else term
+            half = term if half is ZERO else half + term
+        divided = TriangularSolve(True).bind(adjoint(x), half + adjoint(half))
+        both = TriangularSolve(True).bind(adjoint(x), adjoint(divided))
+        rows, columns = places(both)
+        u = select(rows == columns, both * 0.5, upper_triangle(both, 1))
+        return x, matmul(u, x)

@@ -1,0 +1,301 @@
+"""conv_general_dilated: sums over windows of products with a kernel, in any number of dimensions.
+
+The formulas for the transposes and for batches are those of Dumoulin and Visin 2016, "A guide to
+convolution arithmetic for deep learning", with XLA's feature groups and batch groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .core import LinearInput
+from .dot import FULL, DotGeneral, Precision, matched, precision_config, product_dtype
+from .elementwise import complex_, imag, real
+from .families import Bilinear, full, zeros_like
+from .slicing import Pad, rev
+from .structural import Shape, convert_element_type, inverse_permutation, move_axis, reshape
+from .types import ShapedArray
+
+Pads = tuple[tuple[int, int], ...]
+
+
+class ConvDimensionNumbers(NamedTuple):
+    """Which axes are which: of `lhs` and of the result (batch, feature, spatial ...), of `rhs`
+    (output feature, input feature, spatial ...).
+    """
+
+    lhs_spec: Sequence[int]
+    rhs_spec: Sequence[int]
+    out_spec: Sequence[int]
+
+
+def dilated(sizes: Sequence[int], dilation: Sequence[int]) -> list[int]:
+    """The sizes when elements are `dilation` apart."""
+    return [max(1 + d * (n - 1), 0) for n, d in zip(sizes, dilation)]
+
+
+def _swapped(spec: Sequence[int]) -> Shape:
+    return (spec[1], spec[0], *spec[2:])
+
+
+def _merged(x: Any, dim: int, axis: int, groups: int = 1) -> Any:
+    """The axis at `dim` made part of another one (`axis`, counted without it), within its
+    groups.
+    """
+    x = move_axis(x, dim, axis)
+    (size, whole), before, after = x.shape[axis : axis + 2], x.shape[:axis], x.shape[axis + 2 :]
+    if groups > 1:
+        x = reshape(x, (*before, size, groups, whole // groups, *after))
+        x = move_axis(x, axis + 1, axis)
+    return reshape(x, (*before, size * whole, *after))
+
+
+def _split(x: Any, axis: int, size: int, groups: int = 1) -> Any:
+    """Undo `_merged`: the part of size `size` is a new axis in front of `axis`."""
+    rest, before, after = x.shape[axis] // size, x.shape[:axis], x.shape[axis + 1 :]
+    if groups > 1:
+        x = reshape(x, (*before, groups, size, rest // groups, *after))
+        x = move_axis(x, axis + 1, axis)
+    return reshape(x, (*before, size, rest, *after))
+
+
+def _misfit(complaint: str) -> TypeError:
+    return TypeError(f"conv_general_dilated: {complaint}")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConvGeneralDilated(Bilinear):
+    """out[n, o, i] = the sum over c, k of x[n, c, strides * i + rhs_dilation * k] * y[o, c, k],
+    where elements of x are `lhs_dilation` apart and padded with zeros.
+
+    Groups of features, or of batch elements, meet groups of y's output features only.
+    """
+
+    strides: Shape
+    padding: Pads
+    lhs_dilation: Shape
+    rhs_dilation: Shape
+    dims: ConvDimensionNumbers
+    feature_groups: int = 1
+    batch_groups: int = 1
+    precision: tuple[Precision, Precision] = FULL
+    preferred_element_type: np.dtype | None = None
+
+    @property
+    def keeps_weak(self) -> bool:  # type: ignore[override]
+        return self.preferred_element_type is None
+
+    # -- The type --
+
+    def abstract_eval(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
+        dtype = product_dtype("conv_general_dilated", x, y, self.preferred_element_type)
+        self.check_parameters(x, y)
+        (batch, features, *space), (outs, ins, *window) = self.canonical(x.shape, y.shape)
+        g, b = self.feature_groups, self.batch_groups
+        if features != g * ins:
+            raise _misfit(
+                f"the {features} features of {x} must be feature_group_count={g} times the {ins} "
+                f"input features of the kernel {y}"
+            )
+        if outs % (g * b):
+            groups = f"feature_group_count={g}" if b == 1 else f"batch_group_count={b}"
+            raise _misfit(f"{groups} does not divide the {outs} output features of the kernel {y}")
+        if batch % b:
+            raise _misfit(f"batch_group_count={b} does not divide the batch of {batch} of {x}")
+        padded = [n + sum(p) for n, p in zip(dilated(space, self.lhs_dilation), self.padding)]
+        if min(padded, default=0) < 0:
+            raise _misfit(f"padding={self.padding} cuts more than the spatial sizes {space} of {x}")
+        spans = zip(padded, dilated(window, self.rhs_dilation), self.strides)
+        shape = (batch // b, outs, *[max((n - k) // s + 1, 0) for n, k, s in spans])
+        order = inverse_permutation(self.dims.out_spec)
+        return ShapedArray(tuple([shape[i] for i in order]), dtype)
+
+    def check_parameters(self, x: ShapedArray, y: ShapedArray) -> None:
+        """TypeError unless the parameters are meant for operands of these numbers of axes."""
+        if not x.ndim == y.ndim >= 2:
+            raise _misfit(
+                f"expects two operands with equal numbers of axes, at least 2, got {x} and {y}"
+            )
+        for what, spec in self.dims._asdict().items():
+            if sorted(spec) != list(range(x.ndim)):
+                raise _misfit(f"{what}={spec} is no permutation of the {x.ndim} axes of {x}")
+        for name in ("strides", "padding", "lhs_dilation", "rhs_dilation"):
+            numbers = getattr(self, name)
+            if len(numbers) != x.ndim - 2 or (name != "padding" and min(numbers, default=1) < 1):
+                what = "pairs of integers" if name == "padding" else "positive integers"
+                raise _misfit(f"{name}={numbers} must be {x.ndim - 2} {what} for {x} and {y}")
+        if min(self.feature_groups, self.batch_groups) < 1 or 1 not in (
+            self.feature_groups,
+            self.batch_groups,
+        ):
+            raise _misfit(
+                f"feature_group_count={self.feature_groups} and batch_group_count="
+                f"{self.batch_groups} must be positive, and one of them 1"
+            )
+
+    def canonical(self, x: Shape, y: Shape) -> tuple[list[int], list[int]]:
+        """The shapes as (batch, features, spatial ...), (output features, input ..., spatial)."""
+        return [x[a] for a in self.dims.lhs_spec], [y[a] for a in self.dims.rhs_spec]
+
+    # -- Evaluation --
+
+    def impl(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        out = self.abstract_eval(ShapedArray(x.shape, x.dtype), ShapedArray(y.shape, y.dtype))
+        if not out.size or not x.size or not y.size:
+            return np.zeros(out.shape, out.dtype)
+        windows, n = self.windows(x, y.shape, out.shape), len(self.strides)
+        b, rows, f, features = windows.shape[:4]
+        y = y.transpose(self.dims.rhs_spec)
+        kernel = y.reshape((b, f, len(y) // (b * f), features, *y.shape[2:]))
+        summed = tuple(range(4 + n, 4 + 2 * n))
+        dot = DotGeneral(
+            ((3, *summed), tuple(range(3, 4 + n))), ((0, 2), (0, 1)), FULL, out.dtype
+        )
+        # The windows overlap; they are copied in blocks of some megabytes.
+        longest = max([1, *range(4, 4 + n)], key=lambda a: windows.shape[a])
+        parts = min(-(-windows.size // 2**20), windows.shape[longest])
+        blocks = np.array_split(windows, parts, longest) if parts > 1 else [windows]
+        done = [dot.impl(w, kernel) for w in blocks]  # (b, f, rows, out ..., o)
+        total = np.concatenate(done, 2 if longest == 1 else longest - 1) if parts > 1 else done[0]
+        total = total.transpose((2, 0, 1, 3 + n, *range(3, 3 + n)))
+        flat = total.reshape((rows, len(y), *total.shape[4:]))
+        return flat.transpose(inverse_permutation(self.dims.out_spec))
+
+    def windows(self, x: np.ndarray, kernel: Shape, out: Shape) -> np.ndarray:
+        """A view of the padded operand with axes (batch group, row, feature group, feature, the
+        results' spatial axes, the window's).
+        """
+        x = x.transpose(self.dims.lhs_spec)
+        low, high = ([0, 0, *[p[k] for p in self.padding]] for k in (0, 1))
+        interior = (0, 0, *[d - 1 for d in self.lhs_dilation])
+        if any(low) or any(high) or any(interior):
+            x = Pad(tuple(low), tuple(high), interior).impl(x)
+        f, b = self.feature_groups, self.batch_groups
+        rows, features = x.shape[0] // b, x.shape[1] // f
+        (row, feature, *space), places = x.strides, self.dims.out_spec[2:]
+        return np.lib.stride_tricks.as_strided(
+            x,
+            (b, rows, f, features, *[out[a] for a in places])
+            + tuple([kernel[a] for a in self.dims.rhs_spec[2:]]),
+            (row * rows, row, feature * features, feature)
+            + tuple([s * d for s, d in zip(space, self.strides)])
+            + tuple([s * d for s, d in zip(space, self.rhs_dilation)]),
+            writeable=False,
+        )
+
+    def lower(self, ctx: Any, x: Any, y: Any) -> Any:
+        out, n = ctx.outs[0], len(self.strides)
+        if not out.size or not x.aval.size or not y.aval.size:
+            return ctx.constant(0, out)  # XLA knows no empty windows
+        if out.dtype.kind == "c":
+            return ctx.inline(self.by_parts, x, y)
+        labels = []
+        for spec, (first, second) in zip(self.dims, ("bf", "oi", "bf")):
+            names = dict(zip(spec, (first, second, *map(str, range(n)))))
+            labels.append(f"[{', '.join([names[a] for a in range(n + 2)])}]")
+        pads = ", ".join([f"[{low}, {high}]" for low, high in self.padding])
+        return ctx.op(
+            "convolution",
+            x,
+            y,
+            window_strides=ctx.i64s(self.strides),
+            padding=f"dense<{f'[{pads}]' if n else ''}> : tensor<{n}x2xi64>",
+            lhs_dilation=ctx.i64s(self.lhs_dilation),
+            rhs_dilation=ctx.i64s(self.rhs_dilation),
+            dimension_numbers=f"#stablehlo.conv<{labels[0]}x{labels[1]}->{labels[2]}>",
+            feature_group_count=f"{self.feature_groups} : i64",
+            batch_group_count=f"{self.batch_groups} : i64",
+            precision_config=precision_config(self.precision),
+        )
+
+    def by_parts(self, x: Any, y: Any) -> Any:
+        """Of complex numbers, by three convolutions of real ones, which XLA has fast ones for.
+
+        The product of two complex numbers in three products of real ones is Gauss's; the error is
+        small beside the absolute value of the result (Higham 1992).
+        """
+        dtype = self.preferred_element_type or x.dtype
+        x, y = convert_element_type(x, dtype), convert_element_type(y, dtype)
+        conv = replace(self, preferred_element_type=None).bind
+        x_re, x_im, y_re, y_im = real.bind(x), imag.bind(x), real.bind(y), imag.bind(y)
+        first = conv(x_re + x_im, y_re)
+        second, third = conv(x_re, y_im - y_re), conv(x_im, y_re + y_im)
+        return complex_.bind(first - third, first + second)
+
+    # -- Transposes: without spatial axes, sums over features [n, c] [c, o] -> [n, o] --
+
+    def transpose_lhs(self, ct: Any, x: LinearInput, y: Any) -> Any:
+        dims, groups = self.dims, self.feature_groups * self.batch_groups
+        (_, _, *space), (_, _, *window) = self.canonical(x.aval.shape, y.shape)
+        if not ct.size:
+            return zeros_like(x.aval)
+        if groups > 1:  # the group goes from the kernel's output features to its input features
+            y = _merged(_split(y, dims.rhs_spec[0], groups), dims.rhs_spec[0], dims.rhs_spec[1])
+        spans = dilated(window, self.rhs_dilation)
+        low = [k - 1 - p[0] for k, p in zip(spans, self.padding)]
+        sizes = [ct.shape[a] for a in dims.out_spec[2:]]
+        parts = (dilated(space, self.lhs_dilation), spans, dilated(sizes, self.strides), low)
+        high = [n + k - 1 - m - a for n, k, m, a in zip(*parts)]
+        ct, y = matched(ct, y)
+        out = replace(
+            self,
+            strides=self.lhs_dilation,
+            padding=tuple(zip(low, high)),
+            lhs_dilation=self.strides,
+            dims=ConvDimensionNumbers(dims.out_spec, _swapped(dims.rhs_spec), dims.lhs_spec),
+            feature_groups=groups,
+            batch_groups=1,
+            preferred_element_type=None,
+        ).bind(ct, rev(y, tuple(dims.rhs_spec[2:])))
+        if self.batch_groups > 1:
+            feature = dims.lhs_spec[1]
+            out = _merged(_split(out, feature, groups), feature, dims.lhs_spec[0])
+        return convert_element_type(out, x.aval.dtype)
+
+    def transpose_rhs(self, ct: Any, x: Any, y: LinearInput) -> Any:
+        dims = self.dims
+        (_, _, *space), (_, _, *window) = self.canonical(x.shape, y.aval.shape)
+        if not ct.size:
+            return zeros_like(y.aval)
+        sizes = [ct.shape[a] for a in dims.out_spec[2:]]
+        parts = (dilated(space, self.lhs_dilation), dilated(window, self.rhs_dilation),
+                 dilated(sizes, self.strides), self.padding)  # fmt: skip
+        padding = tuple([(p[0], m - n + k - 1 - p[0]) for n, k, m, p in zip(*parts)])
+        ct, x = matched(ct, x)
+        out = replace(
+            self,
+            strides=self.rhs_dilation,
+            padding=padding,
+            rhs_dilation=self.strides,
+            dims=ConvDimensionNumbers(*[_swapped(dims[i]) for i in (0, 2, 1)]),
+            feature_groups=self.batch_groups,
+            batch_groups=self.feature_groups,
+            preferred_element_type=None,
+        ).bind(x, ct)
+        return convert_element_type(out, y.aval.dtype)
+
+    # -- Batches: one more part of an axis --
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        (x, y), (dx, dy) = args, dims
+        f, b = self.feature_groups, self.batch_groups
+        (row, column), outs, (row_out, feature) = [spec[:2] for spec in self.dims]
+        if not size:
+            shapes = [a.shape if d is None else np.delete(a.shape, d) for a, d in zip(args, dims)]
+            out = self.abstract_eval(*[ShapedArray(tuple(s), x.dtype) for s in shapes])
+            return full((0, *out.shape), 0, out.dtype), 0
+        if dy is None:
+            return _split(self.bind(_merged(x, dx, row, b), y), row_out, size), row_out
+        if dx is None:
+            out = self.bind(x, _merged(y, dy, outs[0], f * b))
+            return _split(out, feature, size, f * b), feature
+        if b > 1:
+            many, into = replace(self, batch_groups=b * size), row
+        else:
+            many, into = replace(self, feature_groups=f * size), column
+        out = many.bind(_merged(x, dx, into), _merged(y, dy, outs[0]))
+        return _split(out, feature, size), feature

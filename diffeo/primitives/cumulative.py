@@ -1,0 +1,267 @@
+"""Running sums, products, extrema and logarithms of sums of exponentials, and the linear recurrence
+that is the derivative of all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from . import elementwise as e
+from .core import ZERO, Primitive
+from .families import Linear
+from .reduction import extreme
+from .reference import zero_dominant_product
+from .slicing import pad, slice_in_dim, stack
+from .structural import batch_at_front, check_axes, convert_element_type, reshape
+from .types import ShapedArray, float32, is_inexact
+
+#: How many neighbours a scan combines before it looks at blocks of them.
+BLOCK = 4
+
+
+def shifted(x: Any, axis: int, reverse: bool = False, value: Any = 0) -> Any:
+    """`x` moved by one place along `axis` (backwards if `reverse`), with `value` coming in."""
+    low = tuple([(-1 if reverse else 1) if i == axis else 0 for i in range(x.ndim)])
+    return pad(x, low, tuple([-n for n in low]), value=value)
+
+
+def scanned(
+    combine: Callable, xs: Sequence[Any], neutral: Sequence[Any], axis: int, reverse: bool
+) -> list[Any]:
+    """All partial results of an associative `combine(earlier, later)` of lists of arrays.
+
+    Blocks of 4 neighbours are combined side by side; a scan of their totals says what comes before
+    each block (Blelloch 1990). So there are few passes over memory, and rounding errors grow with
+    the logarithm of the size.
+    """
+    n = xs[0].shape[axis]
+    if n < 2:
+        return list(xs)
+    blocks = -(-n // BLOCK)
+    high = [(blocks * BLOCK - n) * (i == axis) for i in range(xs[0].ndim)]
+    full = [pad(x, [0] * x.ndim, high, value=v) for x, v in zip(xs, neutral)]
+    parts = [
+        [slice_in_dim(x, k, blocks * BLOCK, BLOCK, axis) for x in full] for k in range(BLOCK)
+    ]
+    parts = parts[::-1] if reverse else parts
+    for k in range(1, BLOCK):
+        parts[k] = combine(parts[k - 1], parts[k])
+    totals = scanned(combine, parts[-1], neutral, axis, reverse)
+    before = [shifted(t, axis, reverse, v) for t, v in zip(totals, neutral)]
+    parts = [combine(before, part) for part in parts]
+    parts = parts[::-1] if reverse else parts
+    outs = [stack(columns, axis + 1) for columns in zip(*parts)]
+    return [slice_in_dim(reshape(o, f.shape), 0, n, 1, axis) for o, f in zip(outs, full)]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LinearRecurrence(Primitive):
+    """y[i] = a[i] y[i-1] + b[i] along `axis`, from nothing; from the end if `reverse`.
+
+    A zero stays zero whatever it is multiplied with.
+    """
+
+    axis: int
+    reverse: bool = False
+
+    def abstract_eval(self, a: ShapedArray, b: ShapedArray) -> ShapedArray:
+        check_axes("linear_recurrence", (self.axis,), a.ndim)
+        if a is not b or e.kind_of(a.dtype) not in "fc":
+            raise TypeError(
+                f"linear_recurrence: expects two floating-point or complex arrays of one shape and "
+                f"dtype, got {a} and {b}"
+            )
+        return b
+
+    def impl(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Hillis and Steele 1986: each element sees 1, 2, 4 ... elements before it."""
+        a, b = (np.moveaxis(v, self.axis, 0) for v in (a, b))
+        a, b, step = (a[::-1], b[::-1], 1) if self.reverse else (a, b, 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            while step < len(b):
+                grown = b[step:] + zero_dominant_product(b[:-step], a[step:])
+                b = np.concatenate([b[:step], grown])
+                a = np.concatenate([a[:step], a[step:] * a[:-step]])
+                step *= 2
+        return np.moveaxis(b[::-1] if self.reverse else b, 0, self.axis)
+
+    def decompose(self, a: Any, b: Any) -> Any:
+        def combine(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
+            (a1, b1), (a2, b2) = left, right
+            return [e.mul.bind(a1, a2), e.add.bind(e.scale.bind(b1, a2), b2)]
+
+        return scanned(combine, (a, b), (1, 0), self.axis, self.reverse)[1]
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        (a, b), (da, db) = primals, tangents
+        out = self.bind(a, b)
+        if da is not ZERO:
+            term = e.scale.bind(da, shifted(out, self.axis, self.reverse))
+            db = term if db is ZERO else e.add.bind(db, term)
+        return out, self.bind(a, db)
+
+    def transpose(self, ct: Any, a: Any, b: Any) -> Sequence[Any]:
+        back = not self.reverse
+        return None, LinearRecurrence(self.axis, back).bind(shifted(a, self.axis, back), ct)
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        a, b = (batch_at_front(v, d, size) for v, d in zip(args, dims))
+        return LinearRecurrence(self.axis + 1, self.reverse).bind(a, b), 0
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Cumulative(Primitive):
+    """The partial results of an associative operation along `axis`, from the end if `reverse`.
+
+    A subclass states the facts: the operation as NumPy's function and as a row of elementwise.py,
+    and its neutral element. Floats narrower than float32 are computed in float32.
+    """
+
+    axis: int
+    reverse: bool = False
+    accepts = "iufc"
+    ufunc: ClassVar[Any]
+    row: ClassVar[Any] = None
+
+    def neutral(self, dtype: np.dtype) -> Any:
+        """The element that changes nothing."""
+        raise NotImplementedError
+
+    def abstract_eval(self, x: ShapedArray) -> ShapedArray:
+        check_axes(self.name, (self.axis,), x.ndim)
+        if e.kind_of(x.dtype) not in self.accepts:
+            allowed = ", ".join([e.KINDS[k] for k in self.accepts])
+            raise TypeError(f"{self.name}: expects {allowed} numbers, got {x}")
+        return x
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        wide = np.flip(x, self.axis) if self.reverse else x
+        if is_inexact(x.dtype) and x.dtype.itemsize < 4:
+            wide = wide.astype(float32)
+        with np.errstate(invalid="ignore"):
+            out = self.ufunc.accumulate(wide, self.axis, dtype=wide.dtype)
+        return (np.flip(out, self.axis) if self.reverse else out).astype(x.dtype, copy=False)
+
+    def decompose(self, x: Any) -> Any:
+        if is_inexact(x.dtype) and x.dtype.itemsize < 4:
+            return convert_element_type(self.bind(convert_element_type(x, float32)), x.dtype)
+        combine = lambda left, right: [self.row.bind(left[0], right[0])]
+        return scanned(combine, [x], [self.neutral(x.dtype)], self.axis, self.reverse)[0]
+
+    def before(self, out: Any) -> Any:
+        """The result one place earlier: what an element was combined with."""
+        return shifted(out, self.axis, self.reverse, self.neutral(out.dtype))
+
+    def recurrence(self, a: Any, b: Any) -> Any:
+        """y[i] = a[i] y[i-1] + b[i] in the direction of the operation."""
+        return LinearRecurrence(self.axis, self.reverse).bind(a, b)
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        axis = self.axis + (self.axis >= dims[0])
+        return type(self)(axis, self.reverse).bind(*args), dims[0]
+
+
+class CumSum(Cumulative, Linear):
+    """The running sum along `axis`, from the end if `reverse`."""
+
+    ufunc, row = np.add, e.add
+
+    def neutral(self, dtype: np.dtype) -> Any:
+        return 0
+
+    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+        return (CumSum(self.axis, not self.reverse).bind(ct),)
+
+
+class CumProd(Cumulative):
+    """The running product along `axis`, from the end if `reverse`."""
+
+    ufunc, row = np.multiply, e.mul
+
+    def neutral(self, dtype: np.dtype) -> Any:
+        return 1
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """The product rule at each step, so that zeros among the factors do no harm."""
+        (x,), (t,) = primals, tangents
+        out = self.bind(x)
+        return out, self.recurrence(x, e.scale.bind(t, self.before(out)))
+
+
+def _extremum_jvp(
+    self: Cumulative, primals: Sequence[Any], tangents: Sequence[Any]
+) -> tuple[Any, Any]:
+    """The tangent is the mean of the tangents at the places where the extremum was taken so far."""
+    (x,), (t,) = primals, tangents
+    out = self.bind(x)
+    kept = convert_element_type(e.eq.bind(out, self.before(out)), x.dtype)
+    hit = convert_element_type(e.eq.bind(out, x), x.dtype)
+    count = e.maximum.bind(self.recurrence(kept, hit), 1.0)
+    return out, e.div.bind(self.recurrence(kept, e.mul.bind(t, hit)), count)
+
+
+class CumMax(Cumulative):
+    """The running maximum along `axis`, from the end if `reverse`; nan from the first nan on."""
+
+    accepts = "iuf"
+    ufunc, row = np.maximum, e.maximum
+    jvp = _extremum_jvp
+
+    def neutral(self, dtype: np.dtype) -> Any:
+        return extreme(dtype, False)
+
+
+class CumMin(Cumulative):
+    """The running minimum along `axis`, from the end if `reverse`; nan from the first nan on."""
+
+    accepts = "iuf"
+    ufunc, row = np.minimum, e.minimum
+    jvp = _extremum_jvp
+
+    def neutral(self, dtype: np.dtype) -> Any:
+        return extreme(dtype, True)
+
+
+class CumLogsumexp(Cumulative):
+    """The running log(sum(exp(x))) along `axis`, from the end if `reverse`."""
+
+    accepts = "f"
+    ufunc = np.logaddexp
+
+    def neutral(self, dtype: np.dtype) -> Any:
+        return -math.inf
+
+    def decompose(self, x: Any) -> Any:
+        """m[i] + log(s[i]) with the running maximum m and the sum s of exp(x - m[i]), for which
+        s[i] = exp(m[i-1] - m[i]) s[i-1] + exp(x[i] - m[i]).
+        """
+        if x.dtype.itemsize < 4:
+            return super().decompose(x)
+        m = CumMax(self.axis, self.reverse).bind(x)
+        previous = self.before(m)
+        base = e.select(e.is_finite.bind(m), m, 0.0)
+        step = e.select(e.eq.bind(m, previous), 0.0, e.sub.bind(previous, m))
+        s = self.recurrence(e.exp.bind(step), e.exp.bind(e.sub.bind(x, base)))
+        return e.add.bind(base, e.log.bind(s))
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """Each element weighs exp(x - out); among infinite ones, those that are +inf weigh 1."""
+        (x,), (t,) = primals, tangents
+        out = self.bind(x)
+        far = e.eq.bind(e.absolute.bind(out), math.inf)
+
+        def weight(u: Any) -> Any:
+            if_far = e.select(e.eq.bind(u, math.inf), e.zeros_like(u), -math.inf)
+            return e.exp.bind(e.select(far, if_far, e.sub.bind(u, out)))
+
+        return out, self.recurrence(weight(self.before(out)), e.scale.bind(t, weight(x)))
+
+
+def cumsum(x: Any, axis: int = 0, reverse: bool = False) -> Any:
+    """The running sum along `axis`."""
+    return CumSum(axis, reverse).bind(x)

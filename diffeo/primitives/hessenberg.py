@@ -1,0 +1,188 @@
+"""hessenberg and tridiagonal: square matrices reduced by reflections, a step towards eigenvalues.
+
+The result is packed as LAPACK does it: the reduced matrix, and in place of the elements that are 0
+the vectors v of the reflections 1 - tau v v^H.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .core import typeof
+from .elementwise import complex_, imag, real, reciprocal, scale, select
+from .families import full_like, zeros_like
+from .matrices import (
+    LETTERS,
+    Lapack,
+    TriangularSolve,
+    adjoint,
+    check_matrices,
+    diagonal,
+    lower_triangle,
+    matmul,
+    of_columns,
+    of_rows,
+    places,
+    spread,
+    upper_triangle,
+)
+from .slicing import Slice, pad, rev
+from .types import ShapedArray, real_dtype
+
+#: The size of LAPACK's blocks, for each of which it wants a row of workspace.
+BLOCK = 64
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Hessenberg(Lapack):
+    """Square matrices as q h q^H, where h has no elements below the first subdiagonal -> h packed
+    with the reflections whose product is q, and their factors tau.
+    """
+
+    multiple_results = True
+
+    def abstract_eval(self, a: ShapedArray) -> list[ShapedArray]:
+        check_matrices("hessenberg", a)
+        return [a, a.update((*a.shape[:-2], max(a.shape[-1] - 1, 0)))]
+
+    def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
+        # SciPy's interface to LAPACK, loaded when the first matrix is reduced
+        from scipy.linalg import lapack
+
+        (a,) = matrices
+        space = BLOCK * (len(a) + BLOCK + 1)
+        *found, info = getattr(lapack, LETTERS[a.dtype] + "gehrd")(a, lwork=space)
+        return found, info
+
+    def lower(self, ctx: Any, *arrays: Any) -> Any:
+        n = arrays[0].aval.shape[-1]
+        return self.call(ctx, "gehrd", arrays, ctx.outs, low="1 : i32", high=f"{n} : i32")
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        packed, taus = self.bind(*primals)
+        dh, dv, dtaus = reduction_tangents(packed, taus, upper_triangle(packed, -1), tangents[0])
+        return [packed, taus], [upper_triangle(dh, -1) + dv, dtaus]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tridiagonal(Lapack):
+    """Hermitian matrices as q t q^H with tridiagonal real t -> t packed with the reflections, its
+    diagonal, its subdiagonal, and the factors tau. Read is one triangle, in which they are packed:
+    the lower one with `below`, else the upper one, whose reflections begin with the last column.
+    """
+
+    below: bool = True
+    multiple_results = True
+
+    def abstract_eval(self, a: ShapedArray) -> list[ShapedArray]:
+        check_matrices("tridiagonal", a)
+        lead, n, dtype = a.shape[:-2], a.shape[-1], real_dtype(a.dtype)
+        less = (*lead, max(n - 1, 0))
+        return [a, ShapedArray((*lead, n), dtype), ShapedArray(less, dtype), a.update(less)]
+
+    def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
+        # SciPy's interface to LAPACK, loaded when the first matrix is reduced
+        from scipy.linalg import lapack
+
+        (a,) = matrices
+        reduce = getattr(lapack, self.kernel(a.dtype)[0])
+        *found, info = reduce(a, lower=self.below, lwork=BLOCK * len(a))
+        return found, info
+
+    def kernel(self, dtype: np.dtype) -> tuple[str, str]:
+        """LAPACK's name of the routine, with and without its letter for the dtype."""
+        name = "hetrd" if dtype.kind == "c" else "sytrd"
+        return LETTERS[dtype] + name, name
+
+    def lower(self, ctx: Any, *arrays: Any) -> Any:
+        uplo = f"{ord('L' if self.below else 'U')} : ui8"
+        return self.call(ctx, self.kernel(arrays[0].aval.dtype)[1], arrays, ctx.outs, uplo=uplo)
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """The upper triangle is the lower one of the matrix in reverse order."""
+        outs = self.bind(*primals)
+        last = typeof(outs[0]).ndim - 1
+        turn = lambda x, *axes: x if self.below else rev(x, axes)
+        packed, taus = turn(outs[0], last - 1, last), turn(outs[3], last - 1)
+        da = turn(tangents[0], last - 1, last)
+        rows, columns = places(packed)
+        dh, dv, dtaus = reduction_tangents(
+            packed, taus, _hermitian(select(rows <= columns + 1, packed, 0.0)), _hermitian(da)
+        )
+        band = select(rows <= columns + 1, lower_triangle(dh), 0.0)
+        moved = [select(rows < columns, da, band + dv), diagonal(dh), diagonal(_inner(dh)), dtaus]
+        if da.dtype.kind == "c":
+            moved[1:3] = [real.bind(x) for x in moved[1:3]]
+        return outs, [turn(moved[0], last - 1, last), *[turn(x, last - 1) for x in moved[1:]]]
+
+
+def _hermitian(x: Any) -> Any:
+    """The Hermitian matrices with this lower triangle."""
+    rows, columns = places(x)
+    below = lower_triangle(x, -1)
+    return select(rows == columns, (x + adjoint(x)) * 0.5, below + adjoint(below))
+
+
+def _inner(x: Any) -> Any:
+    """Square matrices without their first row and last column: the subdiagonal comes first."""
+    lead = (0,) * (x.ndim - 2)
+    return pad(x, (*lead, -1, 0), (*lead, 0, -1)) if x.shape[-1] else x
+
+
+def _column(x: Any, i: int, j: int, rows: int) -> Any:
+    """`rows` elements of column j from row i on."""
+    lead = x.ndim - 2
+    return Slice((0,) * lead + (i, j), (*x.shape[:-2], i + rows, j + 1), (1,) * x.ndim).bind(x)
+
+
+def reduction_tangents(packed: Any, taus: Any, h: Any, da: Any) -> tuple[Any, Any, Any]:
+    """The tangents of h = q^H a q, of the vectors v below its subdiagonal, and of the factors tau.
+
+    dh = m + h x - x h with m = q^H da q and skew-Hermitian x = q^H dq. That dh has no elements
+    below its subdiagonal, which stays real, gives column j + 1 of x from column j (the first one
+    is 0). Then the vectors follow from q: as q = 1 - v t v^H, the unit lower triangular v, and
+    -t v^H, are the LU factors of q - 1 (Ballard et al. 2014, "Reconstructing Householder vectors
+    from tall-skinny QR"). The derivative is infinite where a reflection is not needed.
+    """
+    n = h.shape[-1]
+    if n < 2:
+        return da, zeros_like(da), zeros_like(taus)
+    v = lower_triangle(_inner(packed), -1)
+    rows, columns = places(v)
+    one = select(rows == columns, full_like(v, 1.0), 0.0)
+    v = v + one
+    tau = spread(taus, v.shape, of_rows(v))
+    overlap = upper_triangle(matmul(adjoint(v), v), 1)
+    t = TriangularSolve(False).bind(one + tau * overlap, one * tau)
+    q = one - matmul(matmul(v, t), adjoint(v))
+    low, none = (0,) * (h.ndim - 2), (0,) * h.ndim
+    rows, columns = places(h)
+    q = pad(q, (*low, 1, 1), none) + select(rows + columns == 0, full_like(h, 1.0), 0.0)
+    moved = matmul(matmul(adjoint(q), da), q)
+    x = zeros_like(h)
+    for j in range(n - 1):
+        xj, hj = _column(x, 0, j, n), _column(h, 0, j, n)
+        rest = _column(moved, 0, j, n) + matmul(h, xj) - matmul(x, hj)
+        new = scale.bind(rest, spread(reciprocal(_column(h, j + 1, j, 1)), rest.shape))
+        row = places(new)[0]
+        turn = zeros_like(new)
+        if new.dtype.kind == "c":
+            part = imag.bind(new) * 0.5
+            turn = complex_.bind(zeros_like(part), part)
+        new = select(row > j + 1, new, select(row == j + 1, turn, 0.0))
+        new = pad(new, (*low, 0, j + 1), (*low, 0, n - 2 - j))
+        x = x + new - adjoint(new)
+    dq = pad(matmul(q, x), (*low, -1, -1), none)
+    inner = TriangularSolve(True).bind(v, dq)
+    inner = adjoint(TriangularSolve(True).bind(v, adjoint(inner)))
+    rows, columns = places(v)
+    others = matmul(inner, overlap)
+    by_tau = spread(taus, v.shape, of_columns(v))
+    by_tau = reciprocal(select(columns == n - 2, 1.0, by_tau))  # the last reflection has no v
+    dv = -matmul(v, lower_triangle(scale.bind(inner, by_tau) + others, -1))
+    dtaus = -diagonal(inner) - diagonal(others) * taus
+    return moved + matmul(h, x) - matmul(x, h), pad(dv, (*low, 1, 0), (*low, 0, 1)), dtaus

@@ -1,0 +1,403 @@
+"""Triangular systems, Cholesky's and the LU decomposition, and what follows from them: linear
+systems, determinants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from . import small_matrices
+from .core import ZERO, typeof
+from .elementwise import real, select, stop_gradient
+from .families import Discrete, full, full_like
+from .index_dims import IndexDims
+from .indexing import Gather, dynamic_slice, dynamic_update_slice
+from .matrices import (
+    LETTERS,
+    Lapack,
+    OfMatrices,
+    Written,
+    adjoint,
+    check_matrices,
+    flipped,
+    int32,
+    lower_triangle,
+    matmul,
+    places,
+    upper_triangle,
+)
+from .slicing import pad, slice_in_dim
+from .sort import Sort
+from .special import TRACED
+from .structural import (
+    Iota,
+    Reshape,
+    broadcast_in_dim,
+    convert_element_type,
+    iota,
+    move_axis,
+    reduce_sum,
+    reshape,
+    size_of,
+)
+from .types import ShapedArray
+
+
+def kernel(
+    ctx: Any, name: str, operands: Sequence[Any], outs: Sequence[ShapedArray], reuse: bool = False,
+    **config: str,
+) -> list[Any]:  # fmt: skip
+    """Call `lapack_<letter><name>_ffi` on matrices, which are not empty."""
+    first = operands[0].aval
+    target = f"lapack_{LETTERS[first.dtype]}{name}_ffi"
+    return ctx.custom_call(target, operands, outs, matrices=first.ndim, reuse=reuse, **config)
+
+
+def letters(**chosen: str) -> dict[str, str]:
+    """The attributes of a kernel that are letters."""
+    return {k: f"{ord(v)} : ui8" for k, v in chosen.items()}
+
+
+def side_by_side(solve: Callable, b: Any, dim: int, size: int, axis: int) -> tuple[Any, Any]:
+    """`solve` for a batch of right-hand sides, whose axis is `dim`, with one matrix: they stand
+    side by side, the batch axis at `axis`, after the one along which they are put.
+    """
+    b = move_axis(b, dim, axis)
+    shape = b.shape
+    folded = (*shape[: axis - 1], shape[axis - 1] * size, *shape[axis + 1 :])
+    return reshape(solve(reshape(b, folded)), shape), axis
+
+
+# --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TriangularSolve(Lapack):
+    """The x with op(a) x = b, or with x op(a) = b (`side` "R"), where a is triangular: only that
+    triangle is read.
+
+    `uplo` "L" or "U" says which one; op(a) is a (`form` "N"), its transpose ("T") or its adjoint
+    ("C"); with `diag` "U" the diagonal is taken for ones.
+    """
+
+    side: str = "L"
+    uplo: str = "L"
+    form: str = "N"
+    diag: str = "N"
+
+    def abstract_eval(self, a: ShapedArray, b: ShapedArray) -> ShapedArray:
+        given = (self.side, self.uplo, self.form, self.diag)
+        for one, allowed in zip(given, ("LR", "LU", "NTC", "NU")):
+            if one not in list(allowed):
+                raise ValueError(
+                    f"triangular_solve: side, uplo, form and diag must be of 'LR', 'LU', 'NTC' and "
+                    f"'NU', got {given}"
+                )
+        check_system("triangular_solve", a, b, -2 if self.side == "L" else -1)
+        return b
+
+    def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
+        # SciPy's interface to BLAS, loaded when the first system is solved
+        from scipy.linalg import blas
+
+        a, b = matrices
+        trsm = getattr(blas, LETTERS[a.dtype] + "trsm")
+        form = "NTC".index(self.form)
+        return [trsm(1.0, a, b, self.side == "R", self.uplo == "L", form, self.diag == "U")], 0
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        a, b = values
+        if not b.aval.size:
+            return ctx.constant(0, b.aval)
+        if a.aval.shape[-1] <= small_matrices.LARGEST:
+            chosen = (self.side, self.uplo, self.form, self.diag)
+            return ctx.inline(lambda a, b: small_matrices.triangular_solve(a, b, *chosen), a, b)
+        chosen = letters(side=self.side, uplo=self.uplo, trans_x=self.form, diag=self.diag)
+        return kernel(ctx, "trsm", [a, b], [b.aval], **chosen)[0]
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """op(a) dx = db - op(da) x."""
+        (a, b), (da, rest) = primals, tangents
+        x = self.bind(a, b)
+        if da is not ZERO:
+            cut = lower_triangle if self.uplo == "L" else upper_triangle
+            off = 0 if self.diag == "N" else -1 if self.uplo == "L" else 1
+            da = {"N": lambda t: t, "T": flipped, "C": adjoint}[self.form](cut(da, off))
+            term = matmul(da, x) if self.side == "L" else matmul(x, da)
+            rest = -term if rest is ZERO else rest - term
+        return x, self.bind(a, rest)
+
+    def transpose(self, ct: Any, a: Any, b: Any) -> Sequence[Any]:
+        if self.form == "C":
+            a = conjugate(a)
+        return None, replace(self, form="T" if self.form == "N" else "N").bind(a, ct)
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        if dims[0] is not None:
+            return super().batch(size, args, dims)
+        (a, b), axis = args, args[1].ndim - (1 if self.side == "L" else 2)
+        return side_by_side(lambda b: self.bind(a, b), b, dims[1], size, axis)
+
+
+def conjugate(x: Any) -> Any:
+    """The conjugate; real numbers as they are."""
+    return TRACED.conj(x) if typeof(x).dtype.kind == "c" else x
+
+
+def check_system(name: str, a: ShapedArray, b: ShapedArray, axis: int) -> None:
+    """TypeError unless a is square and has a row for each entry of b along an axis."""
+    check_matrices(name, a)
+    if b.dtype != a.dtype or b.ndim != a.ndim or b.shape[:-2] != a.shape[:-2] or (
+        b.shape[axis] != a.shape[-1]
+    ):  # fmt: skip
+        size = "[..., n, k]" if axis == -2 else "[..., k, n]"
+        raise TypeError(
+            f"{name}: expects a [..., n, n] and b {size} of one dtype and with the same leading "
+            f"axes, got {a} and {b}"
+        )
+
+
+# --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Cholesky(Lapack):
+    """The lower triangular l with a = l l^H and a positive diagonal; nan if there is none.
+
+    Of a, only the lower triangle and the real part of the diagonal are read.
+    """
+
+    def abstract_eval(self, a: ShapedArray) -> ShapedArray:
+        check_matrices("cholesky", a)
+        return a
+
+    def impl(self, *arrays: np.ndarray) -> np.ndarray:
+        try:
+            return np.linalg.cholesky(*arrays)
+        except np.linalg.LinAlgError:
+            return super().impl(*arrays) if arrays[0].ndim > 2 else self.one(*arrays)[0][0]
+
+    def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
+        try:
+            return [np.linalg.cholesky(*matrices)], 0
+        except np.linalg.LinAlgError:
+            return [np.tril(np.full_like(matrices[0], np.nan))], 0
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        (a,) = values
+        if 0 < a.aval.shape[-1] <= small_matrices.LARGEST:
+            return ctx.inline(small_matrices.cholesky, a)
+        (found,) = self.call(ctx, "potrf", [a], [a.aval], **letters(uplo="L"))
+        return ctx.inline(lower_triangle, found)
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """l^-1 da l^-H is the sum of l^-1 dl, which is lower triangular, and of its adjoint."""
+        l = self.bind(*primals)
+        x = TriangularSolve("R", form="C").bind(l, from_triangle(tangents[0]))
+        return l, matmul(l, half_of_lower(TriangularSolve().bind(l, x)))
+
+
+def hermitian(x: Any, lower: bool = True) -> Any:
+    """The Hermitian matrices that have a triangle of `x`."""
+    rows, columns = places(x)
+    half = lower_triangle(x, -1) if lower else upper_triangle(x, 1)
+    on_diagonal = convert_element_type(real.bind(x), x.dtype) if x.dtype.kind == "c" else x
+    return select(rows == columns, on_diagonal, half + adjoint(half))
+
+
+def half_of_lower(x: Any) -> Any:
+    """The lower triangle, the diagonal halved."""
+    rows, columns = places(x)
+    x = lower_triangle(x)
+    return select(rows == columns, x * 0.5, x)
+
+
+# --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LuPivotsToPermutation(OfMatrices, Discrete):
+    """The order of `size` rows after row i was exchanged with row pivots[i], for each i in turn."""
+
+    size: int
+
+    def abstract_eval(self, pivots: ShapedArray) -> ShapedArray:
+        if not pivots.ndim or pivots.dtype != int32 or pivots.shape[-1] > self.size:
+            raise TypeError(
+                f"lu_pivots_to_permutation: expects int32 pivots of at most {self.size} rows, got "
+                f"{pivots}"
+            )
+        return ShapedArray((*pivots.shape[:-1], self.size), int32)
+
+    def impl(self, pivots: np.ndarray) -> np.ndarray:
+        order = np.empty((*pivots.shape[:-1], self.size), np.int32)
+        order[...] = np.arange(self.size)
+        every = np.arange(size_of(pivots.shape[:-1]))
+        flat = order.reshape(every.size, self.size)
+        swaps = pivots.reshape(every.size, pivots.shape[-1])
+        for i in range(pivots.shape[-1]):
+            j = swaps[:, i]
+            flat[:, i], flat[every, j] = flat[every, j], flat[:, i].copy()
+        return order
+
+    def decompose(self, pivots: Any) -> Any:
+        shape, axis = (*pivots.shape[:-1], self.size), pivots.ndim - 1
+        start = [full((), 0, int32), iota(int32, shape, axis), pivots]
+        if not pivots.size:
+            return start[1]
+
+        def step(i: Any, order: Any, pivots: Any) -> Sequence[Any]:
+            window = (*shape[:-1], 1)
+            zeros = [full((), 0, int32)] * axis
+            j = dynamic_slice(pivots, (*zeros, i), window)
+            above = dynamic_slice(order, (*zeros, i), window)
+            if not axis:  # a single matrix: element by element
+                below = dynamic_slice(order, (reshape(j, ()),), window)
+                order = dynamic_update_slice(order, above, (reshape(j, ()),))
+            else:
+                here = iota(int32, shape, axis) == broadcast_in_dim(j, shape, range(axis + 1))
+                below = reshape(reduce_sum(select(here, order, 0), (axis,)), window)
+                order = select(here, broadcast_in_dim(above, shape, range(axis + 1)), order)
+            return i + 1, dynamic_update_slice(order, below, (*zeros, i)), pivots
+
+        going = lambda i, *_: i < pivots.shape[-1]
+        return TRACED.loop(going, step, start)[1]
+
+
+def rows_at(x: Any, order: Any, m: Any = TRACED) -> Any:
+    """The rows of matrices in another order."""
+    n = x.ndim
+    lead = tuple(range(n - 2))
+    dims = IndexDims((n - 1,), (n - 2,), (n - 2,), lead, lead)
+    sizes = (*[1] * (n - 1), x.shape[-1])
+    indices = m.of(Reshape((*order.shape, 1)))(order)
+    return m.of(Gather(dims, sizes, "promise_in_bounds", unique=True))(x, indices)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Lu(OfMatrices):
+    """a[permutation] = l u -> (l and u in one array, pivots, permutation).
+
+    l has ones on the diagonal, which are not stored; row i was exchanged with row pivots[i].
+    """
+
+    multiple_results = True
+
+    def abstract_eval(self, a: ShapedArray) -> list[ShapedArray]:
+        check_matrices("lu", a, square=False)
+        *lead, m, n = a.shape
+        return [a, ShapedArray((*lead, min(m, n)), int32), ShapedArray((*lead, m), int32)]
+
+    def impl(self, a: np.ndarray) -> Any:
+        # SciPy's interface to LAPACK, loaded when the first matrix is decomposed
+        from scipy.linalg import lapack
+
+        out, pivots = np.empty_like(a), np.empty((*a.shape[:-2], min(a.shape[-2:])), np.int32)
+        if a.size:
+            for i in np.ndindex(a.shape[:-2]):
+                out[i], pivots[i], _ = getattr(lapack, LETTERS[a.dtype] + "getrf")(a[i])
+        return [out, pivots, LuPivotsToPermutation(a.shape[-2]).impl(pivots)]
+
+    def lower(self, ctx: Any, a: Any) -> Any:
+        shape, outs = a.aval.shape, ctx.outs
+        if a.aval.size and max(shape[-2:]) <= small_matrices.LARGEST:
+            return ctx.inline(small_matrices.lu, a)
+        if not a.aval.size:
+            return [a, ctx.constant(0, outs[1]), ctx.op("iota", out=outs[2], iota_dimension=f"{len(shape) - 2} : i64")]
+        info = ShapedArray(shape[:-2], int32)
+        out, pivots, _ = kernel(ctx, "getrf", [a], [*outs[:2], info], reuse=True)
+        pivots = ctx.op("subtract", pivots, 1, out=outs[1])  # from 0
+        return [out, pivots, ctx.inline(LuPivotsToPermutation(shape[-2]).bind, pivots)]
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """l^-1 da[permutation] u^-1 is the sum of l^-1 dl, strictly lower, and du u^-1, upper."""
+        lu, pivots, order = self.bind(*primals)
+        *lead, m, n = lu.shape
+        k = min(m, n)
+        widen = lambda x, size: pad(x, [0] * lu.ndim, [*[0] * len(lead), size - x.shape[-2], size - x.shape[-1]])
+        l = lower_triangle(widen(slice_in_dim(lu, 0, k, axis=lu.ndim - 1), m), -1)
+        u = upper_triangle(widen(slice_in_dim(lu, 0, k, axis=lu.ndim - 2), n))
+        if k < n:  # a square triangle, with ones on the diagonal below u
+            rows, columns = places(u)
+            u = select((rows == columns) & (rows >= k), full_like(u, 1), u)
+        x = TriangularSolve(diag="U").bind(l, rows_at(tangents[0], order))
+        x = TriangularSolve("R", "U").bind(u, x)
+        dl = lower_triangle(x, -1)
+        return [lu, pivots, order], [dl + matmul(l, dl) + matmul(upper_triangle(x), u), ZERO, ZERO]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LuSolve(Written):
+    """The x with a x = b, or with `form` "T" a^T x = b, where lu and the permutation are those of
+    a: they are not differentiated, the derivative is by a.
+    """
+
+    form: str = "N"
+
+    def abstract_eval(
+        self, a: ShapedArray, lu: ShapedArray, order: ShapedArray, b: ShapedArray
+    ) -> ShapedArray:
+        check_system("solve", a, b, -2)
+        return b
+
+    def formula(self, m: Any, *arrays: Any) -> Any:
+        _, lu, order, b = arrays
+        below = m.of(TriangularSolve(form=self.form, diag="U"))
+        above = m.of(TriangularSolve(uplo="U", form=self.form))
+        if self.form == "N":
+            return above(lu, below(lu, rows_at(b, order, m)))
+        axis = order.ndim - 1
+        inverse = m.of(Sort(axis))(order, m.of(Iota(order.shape, int32, axis))())[1]
+        return rows_at(below(lu, above(lu, b)), inverse, m)
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """a dx = db - da x."""
+        a, lu, order, _ = primals
+        x, (da, _, _, rest) = self.bind(*primals), tangents
+        if da is not ZERO:
+            term = matmul(da if self.form == "N" else flipped(da), x)
+            rest = -term if rest is ZERO else rest - term
+        return x, ZERO if rest is ZERO else self.bind(a, lu, order, rest)
+
+    def transpose(self, ct: Any, a: Any, lu: Any, order: Any, b: Any) -> Sequence[Any]:
+        other = LuSolve("T" if self.form == "N" else "N")
+        return None, None, None, other.bind(a, lu, order, ct)
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        *known, b = args
+        if any([d is not None for d in dims[:-1]]):
+            return super().batch(size, args, dims)
+        return side_by_side(lambda b: self.bind(*known, b), b, dims[-1], size, b.ndim - 1)
+
+
+def triangular_solve(
+    a: Any, b: Any, left_side: bool = False, lower: bool = False, transpose_a: bool = False,
+    conjugate_a: bool = False, unit_diagonal: bool = False,
+) -> Any:  # fmt: skip
+    """x with op(a) x = b (`left_side`) or x op(a) = b; see `TriangularSolve`."""
+    if conjugate_a and not transpose_a:
+        a = conjugate(a)
+    form = ("C" if conjugate_a else "T") if transpose_a else "N"
+    sides = "L" if left_side else "R", "L" if lower else "U"
+    return TriangularSolve(*sides, form, "U" if unit_diagonal else "N").bind(a, b)
+
+
+def lu_of(a: Any) -> tuple[Any, Any, Any]:
+    """The decomposition as a constant of differentiation: lu, pivots, permutation."""
+    return tuple(Lu().bind(stop_gradient(a)))
+
+
+def solve(a: Any, b: Any) -> Any:
+    """The x with a x = b; matrices with equal leading axes."""
+    lu, _, order = lu_of(a)
+    return LuSolve().bind(a, lu, order, b)
+
+
+def inverse(a: Any) -> Any:
+    """The inverse."""
+    rows, columns = places(a)
+    return solve(a, convert_element_type(rows == columns, a.dtype))

@@ -1,0 +1,204 @@
+"""What the pages on matrices share: their family, calls of LAPACK, products and triangles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .core import ZERO, Primitive, typeof
+from .dot import DotGeneral
+from .elementwise import zero_scalar
+from .indexing import DynamicSlice, DynamicUpdateSlice
+from .special import HOST, TRACED
+from .structural import BroadcastInDim, Iota, ReduceSum, Transpose, batch_at_front
+from .types import ShapedArray, bool_, complex64, complex128, float32, float64
+
+#: The letter by which LAPACK's routines for a dtype begin.
+LETTERS = {float32: "s", float64: "d", complex64: "c", complex128: "z"}
+int32 = np.dtype(np.int32)
+
+
+def check_matrices(name: str, x: ShapedArray, square: bool = True) -> None:
+    """TypeError unless `x` holds (square) matrices of numbers that LAPACK knows."""
+    if x.ndim < 2 or x.dtype not in LETTERS or (square and x.shape[-1] != x.shape[-2]):
+        kind = "square matrices [..., n, n]" if square else "matrices [..., m, n]"
+        raise TypeError(f"{name}: expects {kind} of {', '.join(map(str, LETTERS))}, got {x}")
+
+
+class OfMatrices(Primitive):
+    """A function of matrices with any leading axes, of which vmap adds one at the front."""
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        out = self.bind(*[batch_at_front(a, d, size) for a, d in zip(args, dims)])
+        return out, [0] * len(out) if self.multiple_results else 0
+
+
+class Written(OfMatrices):
+    """A function of matrices that is a formula over `m`, NumPy or the language itself; see
+    `special.py`.
+    """
+
+    def formula(self, m: Any, *arrays: Any) -> Any:
+        """The result."""
+        raise NotImplementedError
+
+    def impl(self, *arrays: np.ndarray) -> Any:
+        with np.errstate(all="ignore"):
+            return self.formula(HOST, *arrays)
+
+    def decompose(self, *args: Any) -> Any:
+        return self.formula(TRACED, *args)
+
+
+class Lapack(OfMatrices):
+    """A function that LAPACK computes; its results are nan where LAPACK reports that it failed.
+
+    `one` evaluates it by SciPy's interface, for one matrix; `call` writes the call of the kernel.
+    """
+
+    #: The number of axes of the first operand that are not leading ones.
+    rank = 2
+
+    def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
+        """The results for one matrix, and LAPACK's report: 0 for success."""
+        raise self.missing("one", "evaluation")
+
+    def impl(self, *arrays: np.ndarray) -> Any:
+        avals = self.abstract_eval(*[ShapedArray(a.shape, a.dtype) for a in arrays])
+        outs = [np.empty(a.shape, a.dtype) for a in (avals if self.multiple_results else [avals])]
+        if outs[0].size:
+            for place in np.ndindex(arrays[0].shape[: arrays[0].ndim - self.rank]):
+                found, info = self.one(*[a[place] for a in arrays])
+                for out, x in zip(outs, found):
+                    out[place] = np.nan if info else x
+        return outs if self.multiple_results else outs[0]
+
+    def call(
+        self, ctx: Any, kernel: str, operands: Any, outs: Any, rest: Any = (), **config: str
+    ) -> list[Any]:
+        """Call `lapack_<letter><kernel>_ffi` -> its results `outs`; those of the types `rest`,
+        which come next, are dropped, and so is its report, one number for each matrix.
+        """
+        first = operands[0].aval
+        if not outs[0].size:
+            return [ctx.constant(0, out) for out in outs]
+        info = ShapedArray(first.shape[: first.ndim - self.rank], int32)
+        found = ctx.custom_call(
+            f"lapack_{LETTERS[first.dtype]}{kernel}_ffi", operands, [*outs, *rest, info],
+            matrices=info.ndim + 2, reuse=self.rank == 2, **config)  # fmt: skip
+        failed = ctx.compare("NE", found[-1], 0)
+        return [ctx.op("select", self._like(ctx, failed, x.aval), math.nan, x, out=x.aval)
+                for x in found[: len(outs)]]  # fmt: skip
+
+    def _like(self, ctx: Any, flags: Any, like: ShapedArray) -> Any:
+        """One flag for each matrix, for each element."""
+        dims, out = ctx.i64s(range(flags.aval.ndim)), like.update(dtype=bool_)
+        return ctx.op("broadcast_in_dim", flags, out=out, broadcast_dimensions=dims)
+
+
+def matmul(x: Any, y: Any, m: Any = TRACED) -> Any:
+    """The product of matrices with the same leading axes."""
+    n = typeof(x).ndim - 2
+    lead = tuple(range(n))
+    return m.of(DotGeneral(((n + 1,), (n,)), (lead, lead)))(x, y)
+
+
+def flipped(x: Any, m: Any = TRACED) -> Any:
+    """The transposed matrices."""
+    n = typeof(x).ndim
+    return m.of(Transpose((*range(n - 2), n - 1, n - 2)))(x)
+
+
+def adjoint(x: Any, m: Any = TRACED) -> Any:
+    """The conjugated, transposed matrices."""
+    return flipped(m.conj(x) if typeof(x).dtype.kind == "c" else x, m)
+
+
+def places(x: Any, m: Any = TRACED) -> tuple[Any, Any]:
+    """The row and the column of each element of matrices."""
+    aval = typeof(x)
+    return m.of(Iota(aval.shape, int32, aval.ndim - 2))(), m.of(
+        Iota(aval.shape, int32, aval.ndim - 1))()  # fmt: skip
+
+
+def lower_triangle(x: Any, k: int = 0, m: Any = TRACED) -> Any:
+    """The elements on and below diagonal `k`, others 0."""
+    rows, columns = places(x, m)
+    return m.where(columns <= rows + k, x, zero_scalar(x))
+
+
+def upper_triangle(x: Any, k: int = 0, m: Any = TRACED) -> Any:
+    """The elements on and above diagonal `k`, others 0."""
+    rows, columns = places(x, m)
+    return m.where(columns >= rows + k, x, zero_scalar(x))
+
+
+def diagonal(x: Any, m: Any = TRACED) -> Any:
+    """The diagonals of square matrices."""
+    rows, columns = places(x, m)
+    return m.of(ReduceSum((typeof(x).ndim - 1,)))(m.where(rows == columns, x, zero_scalar(x)))
+
+
+def spread(x: Any, shape: Sequence[int], dims: Sequence[int] | None = None, m: Any = TRACED) -> Any:
+    """`x` repeated over more axes, which come last, or where `dims` leaves them out."""
+    dims = range(typeof(x).ndim) if dims is None else dims
+    return m.of(BroadcastInDim(tuple(shape), tuple(dims)))(x)
+
+
+def of_rows(x: Any) -> Sequence[int]:
+    """Where to `spread` one number for each row of matrices."""
+    return tuple(range(x.ndim - 1))
+
+
+def of_columns(x: Any) -> Sequence[int]:
+    """Where to `spread` one number for each column of matrices."""
+    return (*range(x.ndim - 2), x.ndim - 1)
+
+
+def window(m: Any, x: Any, i: Any, j: Any, rows: int, columns: int) -> Any:
+    """The part of matrices that begins at row `i` and column `j`."""
+    lead = [m.number(0, j)] * (x.ndim - 2)
+    return m.of(DynamicSlice((*x.shape[:-2], rows, columns)))(x, *lead, i, j)
+
+
+def replaced(m: Any, x: Any, part: Any, i: Any, j: Any) -> Any:
+    """Matrices with `part` written over what begins at row `i` and column `j`."""
+    return m.of(DynamicUpdateSlice())(x, part, *[m.number(0, j)] * (x.ndim - 2), i, j)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TriangularSolve(OfMatrices):
+    """The x with a x = b for triangular a, of which the other triangle is not read."""
+
+    below: bool
+
+    def abstract_eval(self, a: ShapedArray, b: ShapedArray) -> ShapedArray:
+        return b
+
+    def impl(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        # SciPy's interface to LAPACK, loaded when the first system is solved
+        from scipy.linalg import blas
+
+        out = np.empty_like(b)
+        if out.size:
+            for i in np.ndindex(a.shape[:-2]):
+                out[i] = getattr(blas, LETTERS[a.dtype] + "trsm")(1.0, a[i], b[i], lower=self.below)
+        return out
+
+    def lower(self, ctx: Any, a: Any, b: Any) -> Any:
+        return ctx.op("triangular_solve", a, b, left_side="true", lower=str(self.below).lower(), unit_diagonal="false", transpose_a="#stablehlo<transpose NO_TRANSPOSE>")
+
+    def jvp(self, primals, tangents):
+        (a, b), (da, rest) = primals, tangents
+        x = self.bind(a, b)
+        if da is not ZERO:
+            da = (lower_triangle if self.below else upper_triangle)(da)
+            rest = -matmul(da, x) if rest is ZERO else rest - matmul(da, x)
+        return x, self.bind(a, rest)
+
+    def transpose(self, ct, a, b):
+        return None, TriangularSolve(not self.below).bind(flipped(a), ct)
