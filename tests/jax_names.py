@@ -98,8 +98,15 @@ def _gather(p: Any, jax: Any) -> Callable:
 
 def _dot(p: Any, jax: Any) -> Callable:
     return lambda x, y: jax.lax.dot_general(
-        x, y, (p.contract, p.batch_dims), precision="highest"
+        x, y, (p.contract, p.batch_dims), "highest", p.preferred_element_type
     )
+
+
+def _conv(p: Any, jax: Any) -> Callable:
+    numbers = jax.lax.ConvDimensionNumbers(*p.dims)
+    groups = p.feature_groups, p.batch_groups, "highest", p.preferred_element_type
+    static = p.strides, p.padding, p.lhs_dilation, p.rhs_dilation, numbers, *groups
+    return lambda x, y: jax.lax.conv_general_dilated(x, y, *static)
 
 
 def _threefry(p: Any, jax: Any) -> Callable:
@@ -136,6 +143,7 @@ JAX: dict[str, Oracle] = {
     "arg_min": lax("argmin", "axis", "dtype"),
     "cum_sum": lax("cumsum", "axis", "reverse"),
     "dot_general": _dot,
+    "conv_general_dilated": _conv,
     "gather": _gather,
     "scatter": scatter("scatter"),
     "scatter_add": scatter("scatter_add"),

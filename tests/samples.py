@@ -43,7 +43,8 @@ DOMAINS = {
     "atanh": (-0.9, 0.9), "erf_inv": (-0.9, 0.9), "tan": (-1.2, 1.2), "pow": (0.3, 2.0),
     "div": (0.4, 2.0), "rem": (0.4, 7.0), "atan2": (0.3, 2.0), "ceil": (-2.2, 2.2),
     "gamma_density": (0.3, 3.0), "beta_density": (0.2, 0.9), "lgamma": (0.3, 4.0),
-    "digamma": (0.3, 4.0),
+    "digamma": (0.3, 4.0), "betaln": (0.3, 3.0), "erfcinv": (0.3, 1.7), "expi": (0.3, 3.0),
+    "cosine_integral": (0.3, 3.0), "spence": (0.2, 4.0),
     "xlogy": (0.2, 2.0), "xlog1py": (-0.8, 2.0), "round_away": (-2.2, 2.2),
 }
 
@@ -315,6 +316,7 @@ call_sample(lambda x, y: [x, elementwise.floor.bind(y)], real(2), real(2), note=
 # More lines of the table.
 from tests import (  # noqa: E402
     samples_collectives,  # noqa: F401
+    samples_conv,  # noqa: F401
     samples_elementwise,  # noqa: F401
     samples_fft,  # noqa: F401
     samples_indexing,  # noqa: F401

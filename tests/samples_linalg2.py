@@ -47,21 +47,26 @@ sample(Schur(), np.eye(2), note="one eigenvalue", smooth=False)
 sample(Schur(), _apart(2, 2).astype(np.float32), note="float32", by=())
 
 _upper = np.triu(_apart3)
-for _part in ("all", "lower", "upper"):
-    sample(TriangularSylvester(_part), np.triu(_drawn(3, 3)) + 5 * np.eye(3), _upper, real(3, 3),
-           note=_part)
-    sample(TriangularSylvester(_part), np.triu(_mixed3) + 5 * np.eye(3), np.triu(_mixed(3, 3, seed=2)), comp(3, 3),
-           note=f"{_part} complex")
-sample(TriangularSylvester(), np.array([[3.0, 1.0], [0.0, 2.0]]), np.array([[1.5]]), real(2, 1), note="tall")
-sample(TriangularSylvester(), np.array([[1.5]]), np.array([[3.0, 1.0], [0.0, 2.0]]), real(1, 2), note="wide")
+_lifted = np.triu(_drawn(3, 3)) + 5 * np.eye(3)
+sample(TriangularSylvester(), _lifted, _upper, real(3, 3))
+sample(TriangularSylvester("upper"), _lifted, _upper, real(3, 3), note="upper")
+for _part in ("all", "lower"):
+    sample(TriangularSylvester(_part), np.triu(_mixed3) + 5 * np.eye(3),
+           np.triu(_mixed(3, 3, seed=2)), comp(3, 3), note=f"{_part} complex")
+_small = np.array([[3.0, 1.0], [0.0, 2.0]])
+sample(TriangularSylvester(), _small, np.array([[1.5]]), real(2, 1), note="tall")
+sample(TriangularSylvester(), np.array([[1.5]]), _small, real(1, 2), note="wide")
 sample(TriangularSylvester(), _empty, np.eye(2), np.zeros((0, 2)), note="empty")
-sample(TriangularSylvester("lower"), -np.eye(2), np.eye(2), real(2, 2), note="no pivot", smooth=False)
+sample(TriangularSylvester("lower"), -np.eye(2), np.eye(2), real(2, 2), note="no pivot",
+       smooth=False)
 
 sample(Sylvester(), _apart3 + 4 * np.eye(3), _apart(2, 2, seed=3) + 4 * np.eye(2), real(3, 2))
 sample(Sylvester(), _pairs + 3 * np.eye(4), np.array([[1.0]]), real(4, 1), note="pairs")
-sample(Sylvester(), _mixed(2, 2, 2) + 4 * np.eye(2), _mixed(2, 1, 1) + 4, comp(2, 2, 1), note="complex")
+sample(Sylvester(), _mixed(2, 2, 2) + 4 * np.eye(2), _mixed(2, 1, 1) + 4, comp(2, 2, 1),
+       note="complex")
 sample(Sylvester(), np.eye(2), _empty, np.zeros((2, 0)), note="empty")
-sample(Sylvester(), np.eye(2), -np.eye(2), np.zeros((2, 2)), note="0 where it is singular", smooth=False)
+sample(Sylvester(), np.eye(2), -np.eye(2), np.zeros((2, 2)), note="0 where it is singular",
+       smooth=False)
 
 sample(MatrixSqrt(), _mixed3 + 5 * np.eye(3))
 sample(MatrixSqrt(), 4 * np.eye(3) + 0j, note="one eigenvalue")
@@ -78,16 +83,20 @@ sample(Tridiagonal(), _drawn(4, 4, seed=5) + 1.0)
 sample(Tridiagonal(False), _drawn(4, 4, seed=5) + 1.0, note="upper")
 sample(Tridiagonal(), _mixed(2, 3, 3), note="complex")
 sample(Tridiagonal(False), _mixed(3, 3), note="complex upper")
-for _n, _text in ((0, "empty"), (1, "size one"), (2, "two by two")):
+for _n, _text in ((0, "empty"), (1, "size one")):
     for _primitive in (Hessenberg(), Tridiagonal(), Tridiagonal(False)):
-        sample(_primitive, _apart(_n, _n), note=_text)
-        sample(_primitive, _mixed(_n, _n), note=f"{_text}, complex")
+        sample(_primitive, _mixed(_n, _n), note=_text)
+sample(Hessenberg(), _apart(2, 2), note="two by two")
+sample(Tridiagonal(), _mixed(2, 2), note="two by two")
 sample(Hessenberg(), np.diag([1.0, 2.0, 3.0]), note="nothing to do", smooth=False)
 sample(Tridiagonal(), np.diag([1.0, 2.0, 3.0]), note="nothing to do", smooth=False)
 
 for _n in (1, 2, 3):
-    sample(TridiagonalSolve(), real(_n), real(_n, low=3.0, high=4.0), real(_n), real(_n, 2), note=f"{_n}")
-sample(TridiagonalSolve(), np.array([[0.1, 1.5, 1.7], [0.2, -1.4, 1.3]]), np.array([[0.5, 0.3, 0.2], [0.4, -0.3, 0.6]]), np.array([[2.0, 1.5, 0.3], [1.2, -1.8, 0.1]]), real(2, 3, 1), note="pivoting")
+    sample(TridiagonalSolve(), real(_n), real(_n, low=3.0, high=4.0), real(_n), real(_n, 2),
+           note=f"{_n}")
+sample(TridiagonalSolve(), np.array([[0.1, 1.5, 1.7], [0.2, -1.4, 1.3]]),
+       np.array([[0.5, 0.3, 0.2], [0.4, -0.3, 0.6]]),
+       np.array([[2.0, 1.5, 0.3], [1.2, -1.8, 0.1]]), real(2, 3, 1), note="pivoting")
 sample(TridiagonalSolve(), comp(3), comp(3), comp(3), comp(3, 2), note="complex")
 sample(TridiagonalSolve(), *[np.zeros(0)] * 3, np.zeros((0, 2)), note="empty")
 sample(TridiagonalSolve(), *[np.ones(2)] * 3, np.zeros((2, 0)), note="nothing to solve")
@@ -103,6 +112,7 @@ sample(CholeskyUpdate(True), _turned, comp(3), note="complex downdate")
 sample(CholeskyUpdate(), _factor + np.tril(np.ones((3, 3)), -1), real(3), note="below the diagonal")
 sample(CholeskyUpdate(), np.array([[2.0]]), real(1), note="size one")
 sample(CholeskyUpdate(), _empty, np.zeros(0), note="empty")
-sample(CholeskyUpdate(), -_factor, np.array([0.0, 0.5, 0.0]), note="negative and zero", smooth=False)
+sample(CholeskyUpdate(), -_factor, np.array([0.0, 0.5, 0.0]), note="negative and zero",
+       smooth=False)
 sample(CholeskyUpdate(), np.zeros((2, 2)), np.array([0.0, 3.0]), note="zero factor", smooth=False)
 sample(CholeskyUpdate(True), np.eye(2), np.array([0.5, 3.0]), note="not definite", smooth=False)

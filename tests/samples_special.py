@@ -7,6 +7,11 @@ import math
 import numpy as np
 
 from diffeo.primitives import bessel, incomplete, special
+from diffeo.primitives.elementwise import ELEMENTWISE
+from diffeo.scipy.special.bessel import BesselJ
+from diffeo.scipy.special.hypergeometric import Hypergeometric
+from diffeo.scipy.special.integrals import Expn
+from diffeo.scipy.special.normal import Erfcx
 from tests.sampling import real, sample
 
 # fmt: off
@@ -66,7 +71,7 @@ sample(incomplete.Betainc(), real(low=1.0), real(low=1.0), real(low=0.2, high=0.
 sample(incomplete.Betainc(1), real(0, 2), real(0, 2), real(0, 2), note="empty")
 sample(incomplete.Betainc(), _half, _half, _half / 4, note="float16", by=())
 
-for _family in (bessel.BesselI, bessel.BesselJ):
+for _family in (bessel.BesselI, BesselJ):
     for _n in (0, 1, 3):
         sample(_family(_n), real(2, 3, low=-12.0, high=12.0), note=f"{_n}")
         sample(_family(_n), np.array([0.0, 1e-5, 8.0, -8.0, 700.0]), note=f"{_n} edges",
@@ -76,3 +81,37 @@ for _family in (bessel.BesselI, bessel.BesselJ):
     sample(_family(2), real(0, 2), note="empty")
     sample(_family(0), _half, note="float16", by=())
     sample(_family(1), _brain, note="bfloat16", by=())
+
+for _n in (0, 1):
+    sample(Expn(_n), real(2, 3, low=0.5, high=4.0), real(2, 3, low=0.3, high=4.0), note=f"{_n}")
+    sample(Expn(_n), _FIRST, _SECOND, note=f"{_n} edges", smooth=False)
+sample(Expn(), real(0, 2), real(0, 2), note="empty")
+sample(Expn(), np.array([1.0, 20.0]), np.array([1e-9, 300.0]), note="whole", by=(1,), smooth=False)
+sample(Expn(), _half, _half, note="float16", by=())
+
+for _n in (0, 2):
+    sample(Erfcx(_n), real(2, 3), note=f"{_n}")
+    sample(Erfcx(_n), np.array([0.0, 1e9, -3.0, math.inf, math.nan]), note=f"{_n} edges",
+           smooth=False)
+sample(Erfcx(1), real(0, 2), note="empty")
+sample(Erfcx(), _half, note="float16", by=())
+
+sample(ELEMENTWISE["wofz"], np.array([0j, 1 + 0j, -3j, 9 - 1j, -7 + 8j, 1e4 + 1j, 0.256 + 0j]),
+       note="wide", smooth=False)
+sample(ELEMENTWISE["owens_t"], np.array([0.0, 1.0, -7.0, 3.0]), np.array([2.0, 30.0, 0.5, -1.0]),
+       note="wide")
+sample(ELEMENTWISE["spence"], np.array([0.0, 1e-9, 0.5, 1.0, 1.9, 30.0]), note="wide",
+       smooth=False)
+sample(ELEMENTWISE["erfcinv"], np.array([0.0, 1e-300, 0.5, 1.0, 2.0, 2.5]), note="wide",
+       smooth=False)
+for _name in ("expi", "sine_integral", "cosine_integral", "fresnel_sine", "fresnel_cosine"):
+    sample(ELEMENTWISE[_name], np.array([1e-5, 0.7, 4.0, 8.0, 40.0]), note="wide", smooth=False)
+
+_inside = {"low": 0.1, "high": 0.7}
+sample(Hypergeometric(1, (0, 0)), *[real(3, **_shapes)] * 3)
+sample(Hypergeometric(1, (1, 0), 1), *[real(2, **_shapes)] * 3, note="derived")
+sample(Hypergeometric(2, (0, 0, 0)), *[real(3, **_shapes)] * 3, real(3, **_inside), note="2f1")
+sample(Hypergeometric(2, (0, 0, 0)), np.array([-2.0, 1.0, 1.0]), np.array([1.5, 1.0, -3.0]),
+       np.array([0.5, 2.0, 4.0]), np.array([0.5, 0.0, 0.25]), note="2f1 polynomials", smooth=False)
+sample(Hypergeometric(1, (0, 0)), *[real(0, 2)] * 3, note="empty")
+sample(Hypergeometric(1, (0, 0)), _half, _half, _half, note="float16", by=())

@@ -100,7 +100,8 @@ def check_message(error: Exception, p: Primitive, what: str) -> None:
     text = str(error)
     assert isinstance(error, (TypeError, ValueError)), f"{what}: {error!r}"
     assert p.name in text, f"{what}: the message does not name {p.name}: {text}"
-    assert any([c in text for c in "[(0123456789"]), f"{what}: shows nothing of what came: {text}"
+    shows = any([c in text for c in ("[", "(", "bool", *"0123456789")])
+    assert shows, f"{what}: shows nothing of what came: {text}"
 
 
 def numbers(a: Any, seed: int) -> Any:

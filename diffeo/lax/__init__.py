@@ -14,6 +14,21 @@ Examples:
 """
 
 from .bits import RandomAlgorithm, rng_bit_generator
+from .convolution import (
+    ConvDimensionNumbers,
+    conv,
+    conv_dimension_numbers,
+    conv_general_dilated,
+    conv_general_dilated_local,
+    conv_general_dilated_patches,
+    conv_general_permutations,
+    conv_general_shape_tuple,
+    conv_shape_tuple,
+    conv_transpose,
+    conv_transpose_shape_tuple,
+    conv_with_general_padding,
+    padtype_to_pads,
+)
 from .elementwise import (
     RoundingMethod,
     abs,
@@ -121,7 +136,15 @@ from .parallel import (
     psum_scatter,
     pswapaxes,
 )
-from .products import Precision, batch_matmul, dot, dot_general
+from .products import (
+    Precision,
+    RaggedDotDimensionNumbers,
+    batch_matmul,
+    dot,
+    dot_general,
+    ragged_dot,
+    ragged_dot_general,
+)
 from .reducing import (
     argmax,
     argmin,
@@ -143,10 +166,12 @@ from .shaping import (
     broadcast,
     broadcast_in_dim,
     broadcast_shapes,
+    broadcast_to_rank,
     broadcasted_iota,
     collapse,
     concatenate,
     convert_element_type,
+    empty,
     expand_dims,
     full,
     full_like,
@@ -159,7 +184,10 @@ from .shaping import (
     slice_in_dim,
     split,
     squeeze,
+    stack,
+    tile,
     transpose,
+    unstack,
 )
 from .sorting import approx_max_k, approx_min_k, sort, sort_key_val, top_k
 from .special import (
@@ -178,6 +206,11 @@ from .special import (
 )
 
 __all__ = [
+    "ConvDimensionNumbers", "conv", "conv_dimension_numbers", "conv_general_dilated",
+    "conv_general_dilated_local", "conv_general_dilated_patches", "conv_general_permutations",
+    "conv_general_shape_tuple", "conv_shape_tuple", "conv_transpose", "conv_transpose_shape_tuple",
+    "conv_with_general_padding", "padtype_to_pads", "RaggedDotDimensionNumbers", "ragged_dot",
+    "ragged_dot_general",
     "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and",
     "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clamp", "clz", "complex", "conj",
     "cos",
@@ -196,9 +229,10 @@ __all__ = [
     "cumprod", "cumsum", "dot", "dot_general", "reduce", "reduce_and", "reduce_max", "reduce_min",
     "reduce_or", "reduce_prod", "reduce_sum", "sort", "sort_key_val", "top_k",
     "bitcast_convert_type", "broadcast", "broadcast_in_dim", "broadcast_shapes",
-    "broadcasted_iota", "collapse", "concatenate", "convert_element_type", "expand_dims", "full",
+    "broadcast_to_rank", "broadcasted_iota", "collapse", "concatenate", "convert_element_type",
+    "empty", "expand_dims", "full",
     "full_like", "index_in_dim", "iota", "pad", "reshape", "rev", "slice", "slice_in_dim", "split",
-    "squeeze", "transpose",
+    "squeeze", "stack", "tile", "transpose", "unstack",
     "all_gather", "all_to_all", "axis_index", "axis_size", "pbroadcast", "pmax", "pmean", "pmin",
     "ppermute", "pshuffle", "psum", "psum_scatter", "pswapaxes",
     "FftType", "RandomAlgorithm", "fft", "rng_bit_generator",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..numpy import creation
+from ..numpy import shaping as layout
 from ..numpy.common import arr, axes_of, axis_of, static_int, static_shape
 from ..primitives import elementwise as e
 from ..primitives import operators, slicing, structural
@@ -235,6 +236,59 @@ def broadcasted_iota(dtype: Any, shape: Any, dimension: int) -> Any:
     shape = static_shape(shape, "broadcasted_iota")
     axis = axis_of(dimension, len(shape), "broadcasted_iota")
     return structural.iota(_dtype(dtype), shape, axis)
+
+
+def broadcast_to_rank(x: Any, rank: int) -> Any:
+    """Axes of size 1 in front, so that there are `rank` of them."""
+    x = arr(x)
+    rank = static_int(rank, "broadcast_to_rank", "rank")
+    if rank < x.ndim:
+        raise with_user_line(ValueError(
+            f"broadcast_to_rank: rank {rank} is less than that of {describe(x)}"))
+    return broadcast(x, (1,) * (rank - x.ndim))
+
+
+def tile(operand: Any, reps: Sequence[int]) -> Any:
+    """The array repeated along each axis.
+
+    Raises:
+        ValueError: if there is not one number, at least 0, for each axis.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> tile(dx.numpy.array([1, 2]), (2,))
+        Array([1, 2, 1, 2])
+    """
+    operand, times = arr(operand), static_shape(tuple(reps), "tile")
+    if len(times) != operand.ndim:
+        raise with_user_line(ValueError(
+            f"tile: needs a number for each axis of {describe(operand)}, got {times}"))
+    return layout.tile(operand, times)
+
+
+def stack(operands: Sequence[Any], axis: int = 0) -> Any:
+    """Arrays of one shape and dtype along a new axis, at this place of the result.
+
+    Raises:
+        TypeError: if shapes or dtypes differ.
+    """
+    values = [arr(x) for x in operands]
+    if not values:
+        raise with_user_line(TypeError("stack: needs at least one operand, got 0"))
+    axis = axis_of(axis, values[0].ndim + 1, "stack")
+    return concatenate([structural.expand_dims(x, (axis,)) for x in values], axis)
+
+
+def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
+    """The parts x[0], x[1] ... along an axis, which they do not have any more."""
+    x = arr(x)
+    axis = axis_of(axis, x.ndim, "unstack")
+    return tuple([slicing.index_in_dim(x, i, axis) for i in range(x.shape[axis])])
+
+
+def empty(shape: Any, dtype: Any) -> Any:
+    """An array of any numbers: zeros, here."""
+    return creation.zeros(shape, dtype)
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:

@@ -9,7 +9,7 @@ from ..primitives.core import Primitive, describe, typeof, with_user_line
 from ..primitives.elementwise import KINDS, kind_of
 from ..primitives.jaxpr import apply_type_rule
 from ..primitives.operators import broadcast_to, cast, to_value
-from ..primitives.types import SCALARS
+from ..primitives.types import SCALARS, STORAGE, is_storage
 
 #: The kinds of dtypes that hold a Python scalar of a type.
 _HELD_BY = {bool: "b", int: "iufc", float: "fc", complex: "c"}
@@ -60,5 +60,8 @@ def join(name: str, *args: Any) -> list[Any]:
 def apply_joined(primitive: Any, *args: Any) -> Any:
     """An elementwise primitive on operands, checked."""
     values = join(primitive.name, *args)
+    for v in values:
+        if type(v) not in SCALARS and is_storage(v.dtype):
+            raise with_user_line(TypeError(f"{primitive.name} of {describe(v)}: {STORAGE}"))
     check(primitive, *values)
     return primitive.bind(*values)

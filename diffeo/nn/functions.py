@@ -17,6 +17,7 @@ from ..primitives import elementwise as e
 from ..primitives.core import describe, with_user_line
 from ..primitives.operators import broadcast_to, to_inexact
 from ..primitives.slicing import slice_in_dim
+from ..primitives.special import erfc
 from ..primitives.structural import broadcast_in_dim, convert_element_type, iota, reduce_sum
 from ..primitives.types import default_dtype
 
@@ -169,7 +170,8 @@ def gelu(x: Any, approximate: bool = True) -> Any:
 
     Args:
         x: an array.
-        approximate: use tanh(sqrt(2/pi) (x + 0.044715 x^3)) in place of erf(x / sqrt(2)).
+        approximate: use tanh(sqrt(2/pi) (x + 0.044715 x^3)) in place of erf(x / sqrt(2)),
+            which is computed as erfc(-x / sqrt(2)) - 1: no digits are lost far below 0.
 
     Examples:
         >>> gelu(1.0), gelu(1.0, approximate=False)
@@ -178,7 +180,7 @@ def gelu(x: Any, approximate: bool = True) -> Any:
     x = inexact(x)
     if approximate:
         return x * (0.5 * (1.0 + e.tanh.bind(math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3))))
-    return 0.5 * x * (1.0 + e.erf.bind(x * math.sqrt(0.5)))
+    return 0.5 * x * erfc.bind(x * -math.sqrt(0.5))
 
 
 def glu(x: Any, axis: int = -1) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..numpy.common import arr, axes_of, keep_axes
+from ..numpy.common import arr, axes_of, keep_axes, narrow
 from ..primitives import elementwise as e
 from ..primitives.families import full_like
 from ..primitives.operators import align, broadcast_to, to_inexact
@@ -68,7 +68,7 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False,
     axes = axes_of(axis, a.ndim, "logsumexp")
     top = _largest(a, axes)
     terms = e.exp.bind(a - broadcast_to(top, a.shape))
-    total = keep_axes(reduce_sum(terms if b is None else b * terms, axes), a.shape, axes)
+    total = _sum(terms if b is None else b * terms, axes)
     sign = None
     if return_sign:
         size = abs(total)
@@ -94,6 +94,13 @@ def logmeanexp(x: Any, axis: Any = None, where: Any = None, keepdims: bool = Fal
     return out - count
 
 
+def _sum(x: Any, axes: tuple[int, ...]) -> Any:
+    """The sum over axes, which stay with size 1; in float32 for narrower floats."""
+    wide = convert_element_type(x, np.float32) if narrow(x.dtype) else x
+    total = reduce_sum(wide, axes)
+    return keep_axes(convert_element_type(total, x.dtype), x.shape, axes)
+
+
 def softmax(x: Any, axis: Any = -1, where: Any = None) -> Any:
     """exp(x) / sum(exp(x)) along axes.
 
@@ -113,7 +120,7 @@ def softmax(x: Any, axis: Any = -1, where: Any = None) -> Any:
     x = _masked(arr(to_inexact(x)), where, -math.inf)
     axes = axes_of(axis, x.ndim, "softmax")
     terms = e.exp.bind(x - broadcast_to(_largest(x, axes), x.shape))
-    total = keep_axes(reduce_sum(terms, axes), x.shape, axes)
+    total = _sum(terms, axes)
     return _masked(terms / total, where, 0.0)
 
 
@@ -130,5 +137,5 @@ def log_softmax(x: Any, axis: Any = -1, where: Any = None) -> Any:
     x = _masked(arr(to_inexact(x)), where, -math.inf)
     axes = axes_of(axis, x.ndim, "log_softmax")
     shifted = x - broadcast_to(_largest(x, axes), x.shape)
-    total = keep_axes(reduce_sum(e.exp.bind(shifted), axes), x.shape, axes)
+    total = _sum(e.exp.bind(shifted), axes)
     return _masked(shifted - e.log.bind(total), where, -math.inf)

@@ -44,6 +44,7 @@ from .calculus import (
     polyder,
     polyint,
     polymul,
+    polysub,
     polyval,
     unwrap,
 )
@@ -83,7 +84,10 @@ from .grids import (
     fromfunction,
     identity,
     indices,
+    ix_,
     meshgrid,
+    mgrid,
+    ogrid,
     ravel_multi_index,
     tri,
     tril,
@@ -93,6 +97,7 @@ from .grids import (
     unravel_index,
     vander,
 )
+from .mapping import apply_along_axis, apply_over_axes, vectorize
 from .methods import install as _install
 from .nanreductions import (
     nanargmax,
@@ -105,6 +110,18 @@ from .nanreductions import (
     nanstd,
     nansum,
     nanvar,
+)
+from .parts import (
+    bitwise_count,
+    fmax,
+    fmin,
+    frexp,
+    ldexp,
+    modf,
+    nextafter,
+    packbits,
+    spacing,
+    unpackbits,
 )
 from .products import (
     convolve,
@@ -123,6 +140,14 @@ from .products import (
     vdot,
     vecdot,
 )
+from .quantiles import (
+    median,
+    nanmedian,
+    nanpercentile,
+    nanquantile,
+    percentile,
+    quantile,
+)
 from .reductions import (
     all,
     allclose,
@@ -132,6 +157,7 @@ from .reductions import (
     argmax,
     argmin,
     array_equal,
+    array_equiv,
     average,
     count_nonzero,
     max,
@@ -156,6 +182,21 @@ from .selecting import (
     select,
     take,
     take_along_axis,
+)
+from .sets import (
+    argwhere,
+    flatnonzero,
+    intersect1d,
+    isin,
+    nonzero,
+    setdiff1d,
+    setxor1d,
+    union1d,
+    unique,
+    unique_all,
+    unique_counts,
+    unique_inverse,
+    unique_values,
 )
 from .shaping import (
     append,
@@ -197,30 +238,15 @@ from .shaping import (
 from .sorting import (
     argpartition,
     argsort,
-    argwhere,
     bincount,
     digitize,
-    flatnonzero,
     histogram,
     histogram_bin_edges,
-    intersect1d,
-    isin,
     lexsort,
-    median,
-    nanmedian,
-    nanpercentile,
-    nanquantile,
-    nonzero,
     partition,
-    percentile,
-    quantile,
     searchsorted,
-    setdiff1d,
-    setxor1d,
     sort,
-    union1d,
-    unique,
-    unique_values,
+    sort_complex,
 )
 from .ufuncs import (
     abs,
@@ -374,8 +400,12 @@ __all__ = [
     "histogram_bin_edges", "intersect1d", "isin", "lexsort", "median", "nanmedian",
     "nanpercentile", "nanquantile", "nonzero", "partition", "percentile", "quantile",
     "searchsorted", "setdiff1d", "setxor1d", "sort", "union1d", "unique", "unique_values",
+    "sort_complex", "unique_all", "unique_counts", "unique_inverse",
     "convolve", "corrcoef", "correlate", "cov", "ediff1d", "gradient", "interp", "piecewise",
-    "polyadd", "polyder", "polyint", "polymul", "polyval", "unwrap",
+    "polyadd", "polyder", "polyint", "polymul", "polysub", "polyval", "unwrap",
+    "apply_along_axis", "apply_over_axes", "array_equiv", "bitwise_count", "fmax", "fmin", "frexp",
+    "ix_", "ldexp", "mgrid", "modf", "nextafter", "ogrid", "packbits", "spacing", "unpackbits",
+    "vectorize",
 ]
 
 _install(_sys.modules[__name__])

@@ -41,6 +41,11 @@ def polyadd(a1: Any, a2: Any) -> Any:
     return pad(a1, (n - a1.shape[0], 0)) + pad(a2, (n - a2.shape[0], 0))
 
 
+def polysub(a1: Any, a2: Any) -> Any:
+    """The difference of two polynomials."""
+    return polyadd(a1, -asarray(a2))
+
+
 def polymul(a1: Any, a2: Any) -> Any:
     """The product of two polynomials."""
     return convolve(asarray(a1), asarray(a2))

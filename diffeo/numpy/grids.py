@@ -9,13 +9,13 @@ import numpy as np
 
 from ..primitives import elementwise as e
 from ..primitives.array import Array
-from ..primitives.core import with_user_line
+from ..primitives.core import describe, with_user_line
 from ..primitives.elementwise import zero_scalar
 from ..primitives.operators import broadcast_to
 from ..primitives.structural import convert_element_type, iota, reshape
 from ..primitives.types import default_dtype
-from .common import arr, dtype_of, no_such, static_int, static_shape
-from .creation import arange, zeros
+from .common import arr, dtype_of, no_such, places_of, same_dtype, static_int, static_shape
+from .creation import arange, asarray, linspace, zeros
 from .products import diagonal
 from .shaping import stack
 
@@ -133,6 +133,50 @@ def indices(dimensions: Any, dtype: Any = None, sparse: bool = False) -> Any:
 def fromfunction(function: Callable, shape: Any, *, dtype: Any = float, **kwargs: Any) -> Any:
     """`function` of the index arrays of a shape."""
     return function(*indices(shape, dtype), **kwargs)
+
+
+class _Grid:
+    """`mgrid` and `ogrid`: grids by the notation of slices."""
+
+    def __init__(self, sparse: bool):
+        self.sparse = sparse
+
+    def __getitem__(self, key: Any) -> Any:
+        spans = key if isinstance(key, tuple) else (key,)
+        lines = [self._line(s) for s in spans]
+        if not isinstance(key, tuple):
+            return lines[0]
+        grids = meshgrid(*same_dtype(*lines), indexing="ij", sparse=self.sparse)
+        return tuple(grids) if self.sparse else stack(grids)
+
+    def _line(self, span: slice) -> Any:
+        start, step = 0 if span.start is None else span.start, span.step
+        if isinstance(step, complex):  # as many points as its size says, the last one included
+            return linspace(start, span.stop, int(abs(step)))
+        return arange(start, span.stop, 1 if step is None else step)
+
+
+#: `mgrid[0:2, 0:1:3j]`: full grids stacked in front; a complex step is a number of points.
+mgrid = _Grid(sparse=False)
+#: `ogrid[0:2, 0:3]`: the same with axes of size 1 where a grid is constant.
+ogrid = _Grid(sparse=True)
+
+
+def ix_(*args: Any) -> tuple[Any, ...]:
+    """Vectors of indices (or booleans) as index arrays that span a grid.
+
+    Raises:
+        ValueError: for what is no vector.
+    """
+    out = []
+    for i, a in enumerate(args):
+        a = asarray(a)
+        if a.ndim != 1:
+            raise with_user_line(ValueError(f"ix_: expects vectors, got {describe(a)}"))
+        if a.dtype == np.bool_:
+            a = places_of(a, "ix_", "Give indices instead of booleans.")[0]
+        out.append(reshape(a, tuple([a.shape[0] if k == i else 1 for k in range(len(args))])))
+    return tuple(out)
 
 
 def _places(found: Any) -> tuple[Array, ...]:

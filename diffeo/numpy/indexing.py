@@ -79,7 +79,7 @@ def read(x: Any, layout: Layout, mode: str = "clip", fill_value: Any = None,
             raise out_of_bounds("(any)", next(a for a in axes if not x.shape[a]), x.shape)
         return full(layout.result, fill_scalar(fill_value, x.aval.dtype), x.aval.dtype)
     if layout.scalar and mode != "fill":
-        starts = [indices[axes.index(a)] if a in axes else Array(np.zeros((), dtype))
+        starts = [indices[axes.index(a)] if a in axes else zeros((), dtype)
                   for a in range(x.ndim)]
         sizes = [1 if a in axes else n for a, n in enumerate(x.shape)]
         return reshape(dynamic_slice(x, starts, sizes), layout.result)

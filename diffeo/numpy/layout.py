@@ -16,6 +16,7 @@ from ..primitives import elementwise as e
 from ..primitives.array import Array
 from ..primitives.core import Tracer, Value, describe, with_user_line
 from ..primitives.errors import ConcretizationTypeError
+from ..primitives.families import full
 from ..primitives.operators import broadcast_shapes, broadcast_to
 from ..primitives.slicing import Slice, concatenate, rev
 from ..primitives.structural import convert_element_type, expand_dims, reshape
@@ -94,6 +95,8 @@ class Layout:
     def positions(self, axis: int, dtype: np.dtype) -> Any:
         """The index array of `axis`; negative traced indices count from the end."""
         index = self.arrays[axis]
+        if type(index) is int:
+            return full((), index, dtype)
         if not isinstance(index, Value):
             return Array(np.asarray(index, dtype))
         signed = index.aval.dtype.kind == "i"
@@ -214,7 +217,7 @@ def read_index(shape: tuple[int, ...], index: Any, allow: bool = False) -> Layou
     """
     entries: list[Any] = []  # (axis, Span | int | array), or (None | GAP, None)
     inserted: list[int] = []
-    full = list(shape)
+    sizes = list(shape)
     axis = 0
     for item in _expand(index, len(shape), shape):
         if item is None or item is GAP:
@@ -222,26 +225,26 @@ def read_index(shape: tuple[int, ...], index: Any, allow: bool = False) -> Layou
             continue
         if isinstance(item, np.ndarray) and item.dtype == np.bool_:
             if item.ndim == 0:
-                full.insert(axis, 1)
+                sizes.insert(axis, 1)
                 inserted.append(axis)
                 places: Any = (np.zeros(int(item), np.int64),)
-            elif item.shape != tuple(full[axis:axis + item.ndim]):
+            elif item.shape != tuple(sizes[axis:axis + item.ndim]):
                 raise with_user_line(IndexError(
                     f"a boolean index of shape {item.shape} does not match the axes from {axis} on "
-                    f"of shape {tuple(full)}"))
+                    f"of shape {tuple(sizes)}"))
             else:
                 places = np.nonzero(item)
             entries += [(axis + k, p) for k, p in enumerate(places)]
             axis += len(places)
             continue
         if isinstance(item, slice):
-            entries.append((axis, _span(item, full[axis])))
+            entries.append((axis, _span(item, sizes[axis])))
         elif isinstance(item, Value):
             entries.append((axis, item))
         else:
-            entries.append((axis, _checked(item, axis, full, allow)))
+            entries.append((axis, _checked(item, axis, sizes, allow)))
         axis += 1
-    return _arranged(tuple(full), tuple(inserted), entries, allow)
+    return _arranged(tuple(sizes), tuple(inserted), entries, allow)
 
 
 def _arranged(shape: tuple[int, ...], inserted: tuple[int, ...], entries: list[Any],

@@ -236,8 +236,6 @@ def correlate_padded(x: Any, y: Any, padding: Any, how: Any = _PLAIN) -> Any:
     """
     ones, axes = (1,) * x.ndim, tuple(range(x.ndim + 2))
     numbers = ConvDimensionNumbers(axes, axes, axes)
-    if x.aval.dtype.kind == "b":
-        return correlate_padded(*[convert_element_type(v, np.int32) for v in (x, y)], padding, how)
     conv = ConvGeneralDilated(ones, tuple(padding), ones, ones, numbers, 1, 1, *how)
     out = conv.bind(*[reshape(v, (1, 1, *v.shape)) for v in (x, y)])
     return reshape(out, out.shape[2:])
@@ -263,11 +261,14 @@ def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None,
         quick = _at_once(lambda x, y: np.convolve(x, y, mode), a, v)
         if quick is not None:
             return quick
+    if a.aval.dtype.kind == "b":
+        a, v = (convert_element_type(x, np.int32) for x in (a, v))
+        out = convolve(a, v, mode, preferred_element_type=how[1])
+        return out if how[1] is not None else convert_element_type(out, np.bool_)
     a, v = (a, v) if a.size >= v.size else (v, a)
     m = v.size
     edge = {"full": (m - 1, m - 1), "same": (m // 2, (m - 1) // 2), "valid": (0, 0)}[mode]
-    out = correlate_padded(a, rev(v, (0,)), (edge,), how)
-    return out if how[1] is not None else convert_element_type(out, a.aval.dtype)
+    return correlate_padded(a, rev(v, (0,)), (edge,), how)
 
 
 def correlate(a: Any, v: Any, mode: str = "valid", *, precision: Any = None,

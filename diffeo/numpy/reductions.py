@@ -10,11 +10,11 @@ import numpy as np
 
 from ..primitives import reduction as r
 from ..primitives.array import Array
-from ..primitives.core import Value, state, with_user_line
+from ..primitives.core import Value, describe, state, with_user_line
 from ..primitives.families import full_like
 from ..primitives.operators import broadcast_to, to_inexact
 from ..primitives.structural import ReduceSum, convert_element_type, reduce_sum, reshape
-from ..primitives.types import default_dtype, real_dtype
+from ..primitives.types import STORAGE, default_dtype, is_storage, kind_of, real_dtype
 from .common import (
     arr,
     axes_of,
@@ -54,6 +54,8 @@ def at_once(reduce: Any, a: Array, axis: Any) -> Any:
 def _total(a: Any, axes: tuple[int, ...]) -> Any:
     """The sum; in float32 for narrower floats."""
     dtype = a.aval.dtype
+    if is_storage(dtype):
+        raise with_user_line(TypeError(f"no sums of {describe(a)}: {STORAGE}"))
     if not narrow(dtype):
         return reduce_sum(a, axes)
     return convert_element_type(reduce_sum(convert_element_type(a, np.float32), axes), dtype)
@@ -319,7 +321,7 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
 def _arg(name: str, function: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     if type(a) is Array and axis is None and not keepdims and state.trace.eager:
         host = a._np  # the short way: NumPy's own
-        if host is not None and host.size and host.dtype.kind in "iuf":
+        if host is not None and host.size and kind_of(host.dtype) in "iuf":
             place = host.argmax() if name == "argmax" else host.argmin()
             return Array(np.asarray(place, default_dtype(int)))
     a = arr(a)
@@ -362,6 +364,15 @@ def argmin(a: Any, axis: int | None = None, out: Any = None, keepdims: bool = Fa
 def allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
     """Whether `isclose` holds everywhere."""
     return all(isclose(a, b, rtol, atol, equal_nan))
+
+
+def array_equiv(a1: Any, a2: Any) -> Any:
+    """Whether two arrays broadcast to one shape, and are equal then."""
+    a1, a2 = asarray(a1), asarray(a2)
+    try:
+        return all(a1 == a2)
+    except ValueError:
+        return Array(np.asarray(False))
 
 
 def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:

@@ -317,7 +317,7 @@ class _Plan:
                 span = layout.spans[a]
                 at = [self.places.index(a)] if a in self.strided else []
                 line = span.start + span.step * np.arange(span.count)
-                index = Array((line if at else np.asarray(span.start)).astype(dtype))
+                index = Array(line.astype(dtype)) if at else full((), span.start, dtype)
             shape = [1] * len(batch)
             for k, n in zip(at, index.shape):
                 shape[k] = n
@@ -370,7 +370,7 @@ class _Plan:
             return reshape(self.scatter(Scatter, self.x, updates), self.original)
         starts = [self.layout.arrays[a] if a in self.layout.arrays
                   else self.layout.spans[a].start for a in range(self.x.ndim)]
-        starts = [Array(np.asarray(s, np.int32 if s < 2**31 else np.int64)) for s in starts]
+        starts = [full((), s, np.int32 if s < 2**31 else np.int64) for s in starts]
         # The axes of an update without strides and arrays stand in the order of the array's.
         out = dynamic_update_slice(self.x, reshape(updates, tuple(self.sizes)), starts)
         return reshape(out, self.original)

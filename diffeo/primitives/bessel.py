@@ -22,12 +22,12 @@ from .special import Formula, chebyshev
 _BREAK = 8.0
 
 
-def poisson(n: int, f: Callable, power: np.ndarray, count: int) -> np.ndarray:
-    """The mean of f(u) * (power * sin(u)**2 / 2)**n over 0 ... pi, times sqrt(pi) / gamma(n + 1/2):
-    for power = x that is J_n, if f(u) = cos(x cos(u)), and I_n, if exp(x cos(u)) (DLMF 10.9.4).
+def poisson(n: int, f: Callable, base: np.ndarray, count: int) -> np.ndarray:
+    """The mean of f(u) * (base * sin(u)**2 / 2)**n over 0 ... pi, times sqrt(pi) / gamma(n + 1/2):
+    for base = x that is J_n, if f(u) = cos(x cos(u)), and I_n, if exp(x cos(u)) (DLMF 10.9.4).
     """
     u = (np.arange(count) + 0.5) * (math.pi / count)
-    weight = (np.multiply.outer(power, np.sin(u) ** 2) / 2) ** n
+    weight = (np.multiply.outer(base, np.sin(u) ** 2) / 2) ** n
     return (f(u) * weight).mean(-1) * (math.sqrt(math.pi) / math.gamma(n + 0.5))
 
 

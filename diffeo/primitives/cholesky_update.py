@@ -7,20 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from .core import ZERO
-from .elementwise import select
 from .families import Full
+from .linalg import TriangularSolve, half_of_lower
 from .matrices import (
-    TriangularSolve,
     Written,
     adjoint,
     check_matrices,
     int32,
     matmul,
-    places,
     replaced,
     spread,
     upper_triangle,
-    window,
+    window,  # fmt: skip
 )
 from .structural import Reshape, reshape
 from .types import ShapedArray
@@ -83,8 +81,6 @@ class CholeskyUpdate(Written):
             term = matmul(line(w), adjoint(line(dw)))
             term = -term if self.downdate else term
             half = term if half is ZERO else half + term
-        divided = TriangularSolve(True).bind(adjoint(x), half + adjoint(half))
-        both = TriangularSolve(True).bind(adjoint(x), adjoint(divided))
-        rows, columns = places(both)
-        u = select(rows == columns, both * 0.5, upper_triangle(both, 1))
-        return x, matmul(u, x)
+        both = TriangularSolve(uplo="U", form="C").bind(x, half + adjoint(half))
+        both = TriangularSolve("R", "U").bind(x, both)
+        return x, matmul(adjoint(half_of_lower(both)), x)

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import elementwise as e
 from .core import ZERO, Primitive
-from .families import Linear
+from .families import Linear, zeros_like
 from .reduction import extreme
 from .reference import zero_dominant_product
 from .slicing import pad, slice_in_dim, stack
@@ -161,12 +161,22 @@ class Cumulative(Primitive):
         """y[i] = a[i] y[i-1] + b[i] in the direction of the operation."""
         return LinearRecurrence(self.axis, self.reverse).bind(a, b)
 
+    def slopes(self, before: Any, x: Any, out: Any) -> Sequence[Any]:
+        """The derivatives of `out`, each element combined with what was before it, by both."""
+        return [slope(before, x) for slope, _ in self.row.derivatives]
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        (x,), (t,) = primals, tangents
+        out = self.bind(x)
+        by_before, by_x = self.slopes(self.before(out), x, out)
+        return out, self.recurrence(by_before, e.scale.bind(t, by_x))
+
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         axis = self.axis + (self.axis >= dims[0])
         return type(self)(axis, self.reverse).bind(*args), dims[0]
 
 
-class CumSum(Cumulative, Linear):
+class CumSum(Linear, Cumulative):
     """The running sum along `axis`, from the end if `reverse`."""
 
     ufunc, row = np.add, e.add
@@ -179,30 +189,14 @@ class CumSum(Cumulative, Linear):
 
 
 class CumProd(Cumulative):
-    """The running product along `axis`, from the end if `reverse`."""
+    """The running product along `axis`, from the end if `reverse`. Its derivative is right where
+    factors are 0.
+    """
 
     ufunc, row = np.multiply, e.mul
 
     def neutral(self, dtype: np.dtype) -> Any:
         return 1
-
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """The product rule at each step, so that zeros among the factors do no harm."""
-        (x,), (t,) = primals, tangents
-        out = self.bind(x)
-        return out, self.recurrence(x, e.scale.bind(t, self.before(out)))
-
-
-def _extremum_jvp(
-    self: Cumulative, primals: Sequence[Any], tangents: Sequence[Any]
-) -> tuple[Any, Any]:
-    """The tangent is the mean of the tangents at the places where the extremum was taken so far."""
-    (x,), (t,) = primals, tangents
-    out = self.bind(x)
-    kept = convert_element_type(e.eq.bind(out, self.before(out)), x.dtype)
-    hit = convert_element_type(e.eq.bind(out, x), x.dtype)
-    count = e.maximum.bind(self.recurrence(kept, hit), 1.0)
-    return out, e.div.bind(self.recurrence(kept, e.mul.bind(t, hit)), count)
 
 
 class CumMax(Cumulative):
@@ -210,7 +204,6 @@ class CumMax(Cumulative):
 
     accepts = "iuf"
     ufunc, row = np.maximum, e.maximum
-    jvp = _extremum_jvp
 
     def neutral(self, dtype: np.dtype) -> Any:
         return extreme(dtype, False)
@@ -221,7 +214,6 @@ class CumMin(Cumulative):
 
     accepts = "iuf"
     ufunc, row = np.minimum, e.minimum
-    jvp = _extremum_jvp
 
     def neutral(self, dtype: np.dtype) -> Any:
         return extreme(dtype, True)
@@ -249,17 +241,15 @@ class CumLogsumexp(Cumulative):
         s = self.recurrence(e.exp.bind(step), e.exp.bind(e.sub.bind(x, base)))
         return e.add.bind(base, e.log.bind(s))
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """Each element weighs exp(x - out); among infinite ones, those that are +inf weigh 1."""
-        (x,), (t,) = primals, tangents
-        out = self.bind(x)
+    def slopes(self, before: Any, x: Any, out: Any) -> Sequence[Any]:
+        """exp(u - out); of an infinite result, 1 for what is +inf."""
         far = e.eq.bind(e.absolute.bind(out), math.inf)
 
-        def weight(u: Any) -> Any:
-            if_far = e.select(e.eq.bind(u, math.inf), e.zeros_like(u), -math.inf)
+        def slope(u: Any) -> Any:
+            if_far = e.select(e.eq.bind(u, math.inf), zeros_like(u), -math.inf)
             return e.exp.bind(e.select(far, if_far, e.sub.bind(u, out)))
 
-        return out, self.recurrence(weight(self.before(out)), e.scale.bind(t, weight(x)))
+        return slope(before), slope(x)
 
 
 def cumsum(x: Any, axis: int = 0, reverse: bool = False) -> Any:

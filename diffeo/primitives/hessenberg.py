@@ -13,24 +13,25 @@ from typing import Any
 import numpy as np
 
 from .core import typeof
-from .elementwise import complex_, imag, real, reciprocal, scale, select
-from .families import full_like, zeros_like
+from .elementwise import real, reciprocal, scale, select
+from .families import zeros_like
+from .linalg import TriangularSolve, conjugate, hermitian
 from .matrices import (
     LETTERS,
     Lapack,
-    TriangularSolve,
     adjoint,
     check_matrices,
     diagonal,
     lower_triangle,
     matmul,
     of_columns,
-    of_rows,
     places,
     spread,
     upper_triangle,
 )
+from .qr import HouseholderProduct
 from .slicing import Slice, pad, rev
+from .structural import convert_element_type
 from .types import ShapedArray, real_dtype
 
 #: The size of LAPACK's blocks, for each of which it wants a row of workspace.
@@ -111,20 +112,13 @@ class Tridiagonal(Lapack):
         da = turn(tangents[0], last - 1, last)
         rows, columns = places(packed)
         dh, dv, dtaus = reduction_tangents(
-            packed, taus, _hermitian(select(rows <= columns + 1, packed, 0.0)), _hermitian(da)
+            packed, taus, hermitian(select(rows <= columns + 1, packed, 0.0)), hermitian(da)
         )
         band = select(rows <= columns + 1, lower_triangle(dh), 0.0)
         moved = [select(rows < columns, da, band + dv), diagonal(dh), diagonal(_inner(dh)), dtaus]
         if da.dtype.kind == "c":
             moved[1:3] = [real.bind(x) for x in moved[1:3]]
         return outs, [turn(moved[0], last - 1, last), *[turn(x, last - 1) for x in moved[1:]]]
-
-
-def _hermitian(x: Any) -> Any:
-    """The Hermitian matrices with this lower triangle."""
-    rows, columns = places(x)
-    below = lower_triangle(x, -1)
-    return select(rows == columns, (x + adjoint(x)) * 0.5, below + adjoint(below))
 
 
 def _inner(x: Any) -> Any:
@@ -153,15 +147,12 @@ def reduction_tangents(packed: Any, taus: Any, h: Any, da: Any) -> tuple[Any, An
         return da, zeros_like(da), zeros_like(taus)
     v = lower_triangle(_inner(packed), -1)
     rows, columns = places(v)
-    one = select(rows == columns, full_like(v, 1.0), 0.0)
-    v = v + one
-    tau = spread(taus, v.shape, of_rows(v))
+    v = v + convert_element_type(rows == columns, v.dtype)
     overlap = upper_triangle(matmul(adjoint(v), v), 1)
-    t = TriangularSolve(False).bind(one + tau * overlap, one * tau)
-    q = one - matmul(matmul(v, t), adjoint(v))
+    q = HouseholderProduct().bind(v, taus)
     low, none = (0,) * (h.ndim - 2), (0,) * h.ndim
     rows, columns = places(h)
-    q = pad(q, (*low, 1, 1), none) + select(rows + columns == 0, full_like(h, 1.0), 0.0)
+    q = pad(q, (*low, 1, 1), none) + convert_element_type(rows + columns == 0, v.dtype)
     moved = matmul(matmul(adjoint(q), da), q)
     x = zeros_like(h)
     for j in range(n - 1):
@@ -169,16 +160,12 @@ def reduction_tangents(packed: Any, taus: Any, h: Any, da: Any) -> tuple[Any, An
         rest = _column(moved, 0, j, n) + matmul(h, xj) - matmul(x, hj)
         new = scale.bind(rest, spread(reciprocal(_column(h, j + 1, j, 1)), rest.shape))
         row = places(new)[0]
-        turn = zeros_like(new)
-        if new.dtype.kind == "c":
-            part = imag.bind(new) * 0.5
-            turn = complex_.bind(zeros_like(part), part)
+        turn = (new - conjugate(new)) * 0.25  # half of the imaginary part
         new = select(row > j + 1, new, select(row == j + 1, turn, 0.0))
         new = pad(new, (*low, 0, j + 1), (*low, 0, n - 2 - j))
         x = x + new - adjoint(new)
     dq = pad(matmul(q, x), (*low, -1, -1), none)
-    inner = TriangularSolve(True).bind(v, dq)
-    inner = adjoint(TriangularSolve(True).bind(v, adjoint(inner)))
+    inner = TriangularSolve("R", form="C").bind(v, TriangularSolve().bind(v, dq))
     rows, columns = places(v)
     others = matmul(inner, overlap)
     by_tau = spread(taus, v.shape, of_columns(v))

@@ -53,8 +53,10 @@ def bell(i: int, j: int, g: Callable[[int, int], Any]) -> Any:
     return found(i, j)
 
 
-def integral(m: Any, integrand: Callable, *given: Any) -> Any:
-    """The integral over z > 0 of integrand(z, *given), which falls on a scale of 1 or more."""
+def integral(m: Any, integrand: Callable, *given: Any, fine: int = 1) -> Any:
+    """The integral over z > 0 of integrand(z, *given), which falls on a scale of 1 or more; with
+    steps that are `fine` times finer.
+    """
     like = given[0]
     wide = like.dtype.itemsize == 8
     step, small, count = (0.125, 1e-17, 4) if wide else (0.25, 1e-9, 2)
@@ -68,11 +70,11 @@ def integral(m: Any, integrand: Callable, *given: Any) -> Any:
             slope = m.exp(-t)
             z = m.exp(t - slope)
             term = integrand(m.spread(z, like), *given) * m.spread(z * (1.0 + slope) * step, like)
-            last, total, t = m.max(last, m.abs(term)), total + term, t + step
+            last, total, t = m.max(last, m.abs(term)), total + term, t + step / fine
         return t, last, total, *given
 
     zero = m.full(0.0, like)
-    return m.loop(going, advance, (m.number(-3.625, like), zero, zero, *given))[2]
+    return m.loop(going, advance, (m.number(-3.625, like), zero, zero, *given))[2] * (1 / fine)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -215,31 +215,36 @@ class Scatter(ScatterFamily, Linear):
 
     def transpose(self, ct: Any, x: Any, indices: Any, updates: Any) -> Sequence[Any]:
         up = updates.aval if type(updates) is LinearInput else typeof(updates)
-        ct_x = ct_updates = None
-        if type(x) is LinearInput:
-            ct_x = self.bind(ct, indices, full_like(up, 0))
-        if type(updates) is LinearInput:
-            ct_updates = self.read(ct, indices, up)
-            if not self.unique:
-                ct_updates = select(self._stayed(ct, indices, up), ct_updates, zero_scalar(ct))
-        return ct_x, None, ct_updates
+        zero = zero_scalar(ct)
+        if type(updates) is not LinearInput or self.unique:
+            ct_x = self.bind(ct, indices, full_like(up, 0)) if type(x) is LinearInput else None
+            linear = type(updates) is LinearInput
+            return ct_x, None, self.read(ct, indices, up) if linear else None
+        untouched, stayed = self._fates(ct, indices, up)
+        ct_x = select(untouched, ct, zero) if type(x) is LinearInput else None
+        return ct_x, None, select(stayed, self.read(ct, indices, up), zero)
 
-    def _stayed(self, x: Any, indices: Any, updates: ShapedArray) -> Any:
-        """Which updates were not overwritten by later ones: scatter their numbers and look who is
-        there.
+    def _fates(self, x: Any, indices: Any, updates: ShapedArray) -> tuple[Any, Any]:
+        """Which elements are not written, and which updates are not overwritten by later ones:
+        scatter the updates' numbers and look who is there.
 
         Along an axis that windows fill, all elements share their fate: one stands for all.
         """
         window = self.dims.window_axes(x.ndim)
-        whole = {d: a for d, a in zip(self.dims.offset_dims, window)
-                 if updates.shape[d] == x.shape[a]}  # fmt: skip
+        whole = {
+            d: a for d, a in zip(self.dims.offset_dims, window) if updates.shape[d] == x.shape[a]
+        }
         shape = tuple([1 if d in whole else n for d, n in enumerate(updates.shape)])
         board = tuple([1 if a in whole.values() else n for a, n in enumerate(x.shape)])
         count = size_of(shape)
         number = reshape(iota(np.int32 if count < 2**31 else np.int64, (count,)), shape)
         blank = full_like(ShapedArray(board, number.dtype), -1)
-        stayed = self.read(self.bind(blank, indices, number), indices, number, -1) == number
-        return broadcast_in_dim(stayed, updates.shape, range(updates.ndim))
+        last = self.bind(blank, indices, number)
+        stayed = self.read(last, indices, number, -1) == number
+        return (
+            broadcast_in_dim(last == -1, x.shape, range(x.ndim)),
+            broadcast_in_dim(stayed, updates.shape, range(updates.ndim)),
+        )
 
 
 # --------------------------------------------------------------------------------------------------

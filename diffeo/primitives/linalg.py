@@ -270,6 +270,8 @@ class LuPivotsToPermutation(OfMatrices, Discrete):
 
 def rows_at(x: Any, order: Any, m: Any = TRACED) -> Any:
     """The rows of matrices in another order."""
+    if not x.size:
+        return x
     n = x.ndim
     lead = tuple(range(n - 2))
     dims = IndexDims((n - 1,), (n - 2,), (n - 2,), lead, lead)
@@ -399,5 +401,10 @@ def solve(a: Any, b: Any) -> Any:
 
 def inverse(a: Any) -> Any:
     """The inverse."""
-    rows, columns = places(a)
-    return solve(a, convert_element_type(rows == columns, a.dtype))
+    return solve(a, identity_like(a))
+
+
+def identity_like(x: Any) -> Any:
+    """Matrices like `x` with ones on the diagonal, others 0."""
+    rows, columns = places(x)
+    return convert_element_type(rows == columns, x.dtype)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .core import ZERO, Primitive, typeof
+from .core import Primitive, typeof
 from .dot import DotGeneral
 from .elementwise import zero_scalar
 from .indexing import DynamicSlice, DynamicUpdateSlice
@@ -89,7 +88,7 @@ class Lapack(OfMatrices):
         info = ShapedArray(first.shape[: first.ndim - self.rank], int32)
         found = ctx.custom_call(
             f"lapack_{LETTERS[first.dtype]}{kernel}_ffi", operands, [*outs, *rest, info],
-            matrices=info.ndim + 2, reuse=self.rank == 2, **config)  # fmt: skip
+            matrices=info.ndim + 2, reuse=outs[0] == first, **config)  # fmt: skip
         failed = ctx.compare("NE", found[-1], 0)
         return [ctx.op("select", self._like(ctx, failed, x.aval), math.nan, x, out=x.aval)
                 for x in found[: len(outs)]]  # fmt: skip
@@ -168,37 +167,3 @@ def window(m: Any, x: Any, i: Any, j: Any, rows: int, columns: int) -> Any:
 def replaced(m: Any, x: Any, part: Any, i: Any, j: Any) -> Any:
     """Matrices with `part` written over what begins at row `i` and column `j`."""
     return m.of(DynamicUpdateSlice())(x, part, *[m.number(0, j)] * (x.ndim - 2), i, j)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class TriangularSolve(OfMatrices):
-    """The x with a x = b for triangular a, of which the other triangle is not read."""
-
-    below: bool
-
-    def abstract_eval(self, a: ShapedArray, b: ShapedArray) -> ShapedArray:
-        return b
-
-    def impl(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        # SciPy's interface to LAPACK, loaded when the first system is solved
-        from scipy.linalg import blas
-
-        out = np.empty_like(b)
-        if out.size:
-            for i in np.ndindex(a.shape[:-2]):
-                out[i] = getattr(blas, LETTERS[a.dtype] + "trsm")(1.0, a[i], b[i], lower=self.below)
-        return out
-
-    def lower(self, ctx: Any, a: Any, b: Any) -> Any:
-        return ctx.op("triangular_solve", a, b, left_side="true", lower=str(self.below).lower(), unit_diagonal="false", transpose_a="#stablehlo<transpose NO_TRANSPOSE>")
-
-    def jvp(self, primals, tangents):
-        (a, b), (da, rest) = primals, tangents
-        x = self.bind(a, b)
-        if da is not ZERO:
-            da = (lower_triangle if self.below else upper_triangle)(da)
-            rest = -matmul(da, x) if rest is ZERO else rest - matmul(da, x)
-        return x, self.bind(a, rest)
-
-    def transpose(self, ct, a, b):
-        return None, TriangularSolve(not self.below).bind(flipped(a), ct)

@@ -189,18 +189,20 @@ def binary(
         try:
             if kx is Array and state.trace.eager:
                 a = x._np
-                if a is not None:
+                if a is not None and a.dtype is not float8_e5m2:
                     if ky is Array:
                         b = y._np
-                        if b is not None and a.dtype is b.dtype and (
-                            a.dtype.kind in fits and a.dtype is not float8_e5m2
-                        ):
+                        if b is not None and a.dtype is b.dtype and a.dtype.kind in fits:
                             return Array(impl(a, b), keeps and x.weak_type and y.weak_type)
                     elif ky in SCALARS and ky in fits.get(a.dtype.kind, ()):
                         return Array(impl(a, y), keeps and x.weak_type)
             elif kx in SCALARS and ky is Array and state.trace.eager:
                 b = y._np
-                if b is not None and kx in fits.get(b.dtype.kind, ()):
+                if (
+                    b is not None
+                    and kx in fits.get(b.dtype.kind, ())
+                    and b.dtype is not float8_e5m2
+                ):
                     return Array(impl(x, b), keeps and y.weak_type)
         except (ValueError, OverflowError):
             pass  # the long way says what is wrong, and on which line

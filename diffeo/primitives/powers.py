@@ -30,7 +30,7 @@ class IntegerPow(Primitive):
     n: int
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
-        if kind_of(x.dtype) == "b" or (kind_of(x.dtype) in "iu" and self.n < 0):
+        if kind_of(x.dtype) in "bs" or (kind_of(x.dtype) in "iu" and self.n < 0):
             raise TypeError(
                 f"integer_pow: expects numbers, and floats for a negative power, got {x} ** "
                 f"{self.n}"

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from .core import ZERO, LinearInput
+from .cumulative import LinearRecurrence, shifted
 from .elementwise import mul, select
-from .families import full_like, zeros_like
+from .families import zeros_like
 from .index_dims import IndexDims
 from .indexing import Scatter, ScatterAdd, ScatterFamily
-from .slicing import pad, rev
 from .sort import argsort, take_along_axis
 from .structural import convert_element_type, expand_dims, iota, reshape
 
@@ -59,25 +59,19 @@ class ScatterMul(ScatterFamily):
             take_along_axis(v, order, 0, "promise_in_bounds")
             for v in (place, reshape(updates, (updates.size,)))
         )
-        before = _products_before(place, factors)
-        after = rev(_products_before(rev(place, (0,)), rev(factors, (0,))), (0,))
+        before, after = (_products_before(place, factors, way) for way in (False, True))
         back = Scatter(IndexDims((), (0,), (0,)), True)
         others = back.bind(factors, expand_dims(order, (1,)), before * after)
         return here * reshape(others, updates.shape)
 
 
-def _products_before(place: Any, factors: Any) -> Any:
-    """For each element the product of the earlier ones in its run of equal places; Hillis and
-    Steele 1986, as `CumSum`.
+def _products_before(place: Any, factors: Any, reverse: bool) -> Any:
+    """For each element the product of the earlier ones (later ones if `reverse`) in its run of
+    equal places.
     """
-    moved = lambda x, by, value: pad(x, (by,), (-by,), value=value)
-    product = select(place == moved(place, 1, -2), moved(factors, 1, 1), full_like(factors, 1))
-    by = 1
-    while by < place.shape[0]:
-        same = place == moved(place, by, -2)
-        product = select(same, product * moved(product, by, 1), product)
-        by *= 2
-    return product
+    same = place == shifted(place, 0, reverse, -2)
+    back = select(same, shifted(factors, 0, reverse), 0.0)
+    return LinearRecurrence(0, reverse).bind(back, convert_element_type(~same, factors.dtype))
 
 
 class ScatterMin(ScatterFamily):

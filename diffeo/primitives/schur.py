@@ -12,10 +12,10 @@ import numpy as np
 from .core import ZERO, typeof
 from .elementwise import absolute, complex_, imag, real, select, sqrt
 from .families import Full, zeros_like
+from .linalg import TriangularSolve
 from .matrices import (
     LETTERS,
     Lapack,
-    TriangularSolve,
     Written,
     adjoint,
     check_matrices,
@@ -23,7 +23,7 @@ from .matrices import (
     flipped,
     int32,
     lower_triangle,
-    matmul,
+    matmul,  # fmt: skip
     of_columns,
     of_rows,
     places,
@@ -66,11 +66,9 @@ class TriangularSylvester(Written):
         rows, columns = places(c, m)
         free = rows == rows
         if self.part != "all":
-            n = c.ndim - 1
-            pivots = spread(diagonal(a, m), c.shape, range(n), m) + spread(
-                diagonal(b, m), c.shape, (*range(n - 1), n), m)  # fmt: skip
-            size = m.of(ReduceMax((n - 1, n)))(m.abs(a)) + m.of(ReduceMax((n - 1, n)))(m.abs(b))
-            least = size * (4 * c.shape[-1] * float(np.finfo(c.dtype).eps))
+            pivots = sums_of_diagonals(m, a, b)
+            size = m.of(ReduceMax((c.ndim - 2, c.ndim - 1)))
+            least = (size(m.abs(a)) + size(m.abs(b))) * (4 * rounding(c) * c.shape[-1])
             free = (rows > columns) if self.part == "lower" else (rows < columns)
             free = free & (m.abs(pivots) > spread(least, c.shape, None, m))
 
@@ -97,10 +95,8 @@ def check_sylvester(name: str, a: ShapedArray, b: ShapedArray, c: ShapedArray) -
     """TypeError unless a x + x b = c is a system of equations for x."""
     for x, square in ((a, True), (b, True), (c, False)):
         check_matrices(name, x, square)
-    lead, (rows, columns) = c.shape[:-2], c.shape[-2:]
-    if (a.shape, b.shape) != ((*lead, rows, rows), (*lead, columns, columns)) or not (
-        a.dtype == b.dtype == c.dtype
-    ):
+    fits = a.shape[:-1] == c.shape[:-1] and b.shape == (*c.shape[:-2], c.shape[-1], c.shape[-1])
+    if not fits or len({a.dtype, b.dtype, c.dtype}) > 1:
         raise TypeError(
             f"{name}: expects a [..., m, m], b [..., n, n] and c [..., m, n] of one dtype and with "
             f"the same leading axes, got {a}, {b} and {c}"
@@ -123,7 +119,18 @@ def shifted_solve(m: Any, a: Any, shift: Any, r: Any, free: Any) -> Any:
     one = m.where(rows == columns, m.full(1.0, a), 0.0)
     moved = m.where(rows == columns, a + shift, a)
     matrix = m.where(spread(free, a.shape, None, m), moved, one)
-    return m.of(TriangularSolve(False))(matrix, m.where(free, r, 0.0))
+    return m.of(TriangularSolve(uplo="U"))(matrix, m.where(free, r, 0.0))
+
+
+def sums_of_diagonals(m: Any, a: Any, b: Any) -> Any:
+    """a[i, i] + b[j, j], as matrices."""
+    a_i = spread(diagonal(a, m), a.shape, of_rows(a), m)
+    return a_i + spread(diagonal(b, m), a.shape, of_columns(b), m)
+
+
+def rounding(x: Any) -> float:
+    """The relative error of one operation."""
+    return float(np.finfo(x.dtype).eps)
 
 
 def column(m: Any, x: Any, j: Any) -> Any:
@@ -217,7 +224,7 @@ def _with_phases(m: Any, t: Any, z: Any) -> list[Any]:
     return [spread(phase, z.shape, of_rows(z), m) * t * back, z * back]
 
 
-def _pairs(t: Any) -> tuple[Any, Any, Any]:
+def pair_rotations(t: Any) -> tuple[Any, Any, Any]:
     """Of a real Schur form: the unitary matrix that makes it triangular, where its pairs of
     eigenvalues stand below the diagonal, and where there is nothing to be turned: elsewhere, and
     at pairs that any rotation keeps in form.
@@ -232,6 +239,5 @@ def _pairs(t: Any) -> tuple[Any, Any, Any]:
     last = (t.ndim - 1,), (t.ndim - 2,)
     on = spread(sum([reduce_sum(cosine, axis) for axis in last]) + 1.0, t.shape, of_rows(t))
     w = complex_.bind(select(rows == columns, on, 0.0), sine + flipped(sine))
-    rounding = 8 * float(np.finfo(t.dtype).eps)
-    even = absolute.bind(under + over) <= absolute.bind(over) * rounding
+    even = absolute.bind(under + over) <= absolute.bind(over) * (8 * rounding(t))
     return w, pairs, even | ~pairs

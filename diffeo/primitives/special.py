@@ -33,6 +33,8 @@ class Operations:
         self.__dict__.update(given)
 
     def __getattr__(self, name: str) -> Any:
+        if name not in ELEMENTWISE:
+            raise AttributeError(name)
         found = self.__dict__[name] = self.of(ELEMENTWISE[name])
         return found
 
@@ -199,11 +201,12 @@ def chebyshev(f: Callable, low: float, high: float, count: int = 30) -> Callable
 
 @cache
 def zeta_minus_one(s: int) -> float:
-    """The sum of k**-s over k >= 2, by Euler and Maclaurin from k = 20 on."""
-    tail = 20.0 ** (1 - s) / (s - 1) + 20.0**-s / 2 + s * 20.0 ** (-s - 1) / 12
-    tail += -s * (s + 1) * (s + 2) * 20.0 ** (-s - 3) / 720
-    tail += s * (s + 1) * (s + 2) * (s + 3) * (s + 4) * 20.0 ** (-s - 5) / 30240
-    return math.fsum([*[float(k) ** -s for k in range(2, 20)], tail])
+    """The sum of k**-s over k >= 2, by Euler and Maclaurin from k = 40 on."""
+    n = 40.0
+    tail = [n ** (1 - s) / (s - 1), n**-s / 2, s * n ** (-s - 1) / 12,
+            -s * (s + 1) * (s + 2) * n ** (-s - 3) / 720,
+            s * (s + 1) * (s + 2) * (s + 3) * (s + 4) * n ** (-s - 5) / 30240]  # fmt: skip
+    return math.fsum([*[float(k) ** -s for k in range(2, 40)], *tail])
 
 
 EULER = 0.5772156649015328606
@@ -318,7 +321,8 @@ class Zeta(Formula):
             return lower_formula(ctx, self.formula if self.n else lambda m, *a: self.bind(*a), s, q)
         positive, total = ctx.inline(self.from_zero, s, q)
         rest = ctx.op("chlo.zeta", s, positive, out=s.aval)
-        return ctx.inline(lambda *a: self.at_edges(TRACED, *a[:2], a[2] + a[3]), s, q, total, rest)
+        both = lambda s, q, total, rest: self.at_edges(TRACED, s, q, total + rest)
+        return ctx.inline(both, s, q, total, rest)
 
     def at_edges(self, m: Any, s: Any, q: Any, found: Any) -> Any:
         """What was found, and limits where arguments are infinite or poles."""

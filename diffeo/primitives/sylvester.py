@@ -12,13 +12,10 @@ from .matrices import (
     Written,
     adjoint,
     check_matrices,
-    diagonal,
     flipped,
     matmul,
-    of_columns,
-    of_rows,
     places,
-    spread,
+    spread,  # fmt: skip
 )
 from .reduction import ReduceOr
 from .schur import (
@@ -29,7 +26,8 @@ from .schur import (
     over_columns,
     replaced,
     shifted_solve,
-    sylvester_jvp,
+    sums_of_diagonals,
+    sylvester_jvp,  # fmt: skip
     window,
 )
 from .structural import ConvertElementType
@@ -86,16 +84,15 @@ class MatrixSqrt(Written):
             return a
         t, z = m.of(Schur())(a)
         rows, columns = places(t, m)
-        roots = m.sqrt(diagonal(t, m))
-        pivots = spread(roots, t.shape, of_rows(t), m) + spread(roots, t.shape, of_columns(t), m)
+        start = m.where(rows == columns, m.sqrt(t), 0.0)
+        free = (rows < columns) & (sums_of_diagonals(m, start, start) != 0)
 
         def step(j: Any, x: Any, *fixed: Any) -> Sequence[Any]:
             xj, tj, here = (column(m, v, j) for v in (x, *fixed))
             found = shifted_solve(m, x, window(m, x, j, j, 1, 1), tj, here)
             return j + 1, replaced(m, x, m.where(here, found, xj), m.number(0, j), j), *fixed
 
-        start = m.where(rows == columns, pivots * 0.5, 0.0)
-        x = over_columns(m, step, start, t, (rows < columns) & (pivots != 0))
+        x = over_columns(m, step, start, t, free)
         return matmul(matmul(z, x, m), adjoint(z, m), m)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:

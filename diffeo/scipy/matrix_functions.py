@@ -12,22 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from ..numpy.common import known, same_dtype
-from ..numpy.linalg import solve
+from ..numpy.common import known, no_such, same_dtype
 from ..numpy.shaping import broadcast_to
 from ..numpy.ufuncs import where
 from ..primitives import elementwise as e
 from ..primitives.core import with_user_line
 from ..primitives.families import full
-from ..primitives.linalg import TriangularSolve
-from ..primitives.matrices import adjoint, diagonal, flipped, lower_triangle, places, upper_triangle
+from ..primitives.linalg import TriangularSolve, solve
+from ..primitives.matrices import adjoint, diagonal, places, upper_triangle
 from ..primitives.operators import broadcast_shapes
+from ..primitives.powers import exp2
 from ..primitives.reduction import reduce_max, reduce_min
 from ..primitives.schur import Schur, TriangularSylvester, pair_rotations
 from ..primitives.structural import convert_element_type, expand_dims, reduce_sum
 from ..primitives.sylvester import MatrixSqrt, Sylvester
-from ..primitives.types import complex_dtype, is_complex
-from ..transforms.jvp import jvp
+from ..primitives.types import is_complex
+from ..transforms.autodiff import jvp
 from .common import matrices, to_complex
 
 __all__ = ["expm", "expm_frechet", "fractional_matrix_power", "funm", "logm", "rsf2csf", "schur",
@@ -95,20 +95,19 @@ def expm(A: Any, *, upper_triangular: bool = False, max_squarings: int = 16) -> 
     if not x.size:
         return x
     largest, coefficients = _PADE[8 if x.dtype in (np.float64, np.complex128) else 4]
-    times = e.ceil.bind(e.log.bind(_one_norm(x) / largest) / math.log(2.0))
-    times = e.select(times > 0.0, times, times * 0.0)
-    times = where(times == -math.inf, 0.0, times)
-    x = x * convert_element_type(_for_each(e.exp2.bind(-times)), x.dtype)
+    ratio = e.maximum.bind(_one_norm(x) / largest, 1.0)
+    times = e.ceil.bind(e.log.bind(ratio) / math.log(2.0))
+    x = x * convert_element_type(_for_each(exp2.bind(-times)), x.dtype)
     even, odd = _polynomials(coefficients, x)
     divide = TriangularSolve(uplo="U").bind if upper_triangular else solve
     out = divide(even - odd, even + odd)
-    needed = known(times)
-    most = max_squarings
-    if needed is not None:  # squarings that are not needed cost time only while a program is traced
-        most = min(most, int(np.max(needed, initial=0.0))) if np.all(np.isfinite(needed)) else 0
+    fits = times <= max_squarings
+    times = where(fits, times, 0.0)
+    needed = known(times)  # while a program is traced, all squarings have to be written down
+    most = max_squarings if needed is None else int(np.max(needed, initial=0.0))
     for k in range(most):
         out = where(_for_each(times > k), out @ out, out)
-    return where(_for_each(times <= max_squarings), out, math.nan)
+    return where(_for_each(fits), out, math.nan)
 
 
 def _polynomials(coefficients: Any, x: Any) -> tuple[Any, Any]:
@@ -125,3 +124,257 @@ def _polynomials(coefficients: Any, x: Any) -> tuple[Any, Any]:
         return powers[3] @ high + low
 
     return part(0), x @ part(1)
+
+
+def expm_frechet(A: Any, E: Any, *, method: str | None = None, compute_expm: bool = True) -> Any:
+    """The derivative of the matrix exponential at `A` in the direction `E`.
+
+    Args:
+        A, E: [..., n, n].
+        method: of no influence.
+        compute_expm: return `expm(A)` as well.
+
+    Returns:
+        `(expm(A), derivative)`, or only the derivative.
+
+    Raises:
+        ValueError: for matrices that are not square, or shapes that differ.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> expm_frechet(dx.numpy.zeros((1, 1)), dx.numpy.ones((1, 1)), compute_expm=False)
+        Array([[1.]])
+    """
+    x, v = same_dtype(matrices("expm_frechet", A), matrices("expm_frechet", E))
+    if x.shape != v.shape:
+        raise with_user_line(ValueError(
+            f"expm_frechet: A and E need equal shapes, got {x.shape} and {v.shape}"))
+    out, moved = jvp(expm, (x,), (v,))
+    return (out, moved) if compute_expm else moved
+
+
+def sqrtm(A: Any, blocksize: int = 1) -> Any:
+    """The principal square root: the matrix x with x @ x = A and eigenvalues in the right half
+    plane.
+
+    It is found in Schur's form (Björck and Hammarling 1983). Its derivative solves x dx + dx x = dA.
+
+    Args:
+        A: [..., n, n], invertible if a derivative is wanted; numbers, not only positive ones.
+        blocksize: of no influence.
+
+    Returns:
+        [..., n, n], complex.
+
+    Raises:
+        ValueError: for matrices that are not square.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> sqrtm(dx.numpy.array([[4.0, 0.0], [0.0, -1.0]]))
+        Array([[2.+0.j, 0.+0.j],
+               [0.+0.j, 0.+1.j]])
+    """
+    return MatrixSqrt().bind(to_complex(matrices("sqrtm", A)))
+
+
+def logm(A: Any) -> Any:
+    """The principal logarithm: the matrix x with expm(x) = A and eigenvalues whose imaginary part
+    is between -pi and pi.
+
+    Square roots bring A near 1, where a sum of quotients is exact to rounding (Higham 2008,
+    "Functions of Matrices", section 11.5).
+
+    Args:
+        A: [..., n, n], invertible.
+
+    Returns:
+        [..., n, n], complex; nan where A is singular.
+
+    Raises:
+        ValueError: for matrices that are not square.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> logm(dx.numpy.array([[1.0, 2.0], [0.0, 1.0]])).real
+        Array([[0., 2.],
+               [0., 0.]])
+    """
+    x = to_complex(matrices("logm", A))
+    if not x.size:
+        return x
+    one, factor = _ones_like(x), 1.0
+    for _ in range(_ROOTS):
+        far = _one_norm(x - one) > _NEAR
+        there = known(far)
+        if there is not None and not there.any():
+            break
+        factor = factor * where(_for_each(far), 2.0, 1.0)
+        x = where(_for_each(far), MatrixSqrt().bind(x), x)
+    near, rest = _for_each(_one_norm(x - one) <= _NEAR), x - one
+    parts = [solve(one + (0.5 + 0.5 * t) * rest, 0.5 * w * rest) for t, w in zip(_POINTS, _WEIGHTS)]
+    return where(near, sum(parts[1:], parts[0]) * factor, math.nan)
+
+
+def fractional_matrix_power(A: Any, t: Any) -> Any:
+    """A to the power `t`, expm(t logm(A)).
+
+    Args:
+        A: [..., n, n], invertible.
+        t: a real number.
+
+    Returns:
+        [..., n, n], complex.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> fractional_matrix_power(dx.numpy.array([[1.0, 2.0], [0.0, 1.0]]), 0.5).real
+        Array([[1., 1.],
+               [0., 1.]])
+    """
+    return expm(logm(A) * t)
+
+
+def funm(A: Any, func: Callable[[Any], Any], disp: bool = True) -> Any:
+    """Any function of a matrix, by Schur's form and Parlett's recurrence (Golub and Van Loan 2013,
+    "Matrix Computations", section 9.1.4).
+
+    Only where no two eigenvalues are (nearly) equal is the result exact. For exponentials, roots
+    and logarithms `expm`, `sqrtm` and `logm` do better.
+
+    Args:
+        A: [..., n, n].
+        func: the function of complex numbers, for arrays of them.
+        disp: False: return an estimate of the relative error, too.
+
+    Returns:
+        [..., n, n], complex; with `disp=False`, and an array without the last two axes.
+
+    Raises:
+        ValueError: for matrices that are not square.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> funm(dx.numpy.array([[1.0, 1.0], [0.0, 2.0]]), lambda x: x * x).real
+        Array([[1., 3.],
+               [0., 4.]])
+    """
+    t, z = Schur().bind(to_complex(matrices("funm", A)))
+    rows, columns = places(t)
+    of = func(diagonal(t))
+    on = e.select(rows == columns, broadcast_to(expand_dims(of, (of.ndim - 1,)), t.shape), 0.0)
+    # f commutes with t; of that equation, the part above the diagonal gives f's.
+    upper = TriangularSylvester("upper").bind(-t, t, t @ on - on @ t)
+    out = z @ (on + upper) @ adjoint(z)
+    if disp:
+        return out
+    least = float(np.finfo(t.dtype).eps)
+    values = diagonal(t)
+    gaps = e.absolute.bind(expand_dims(values, (t.ndim - 2,)) - expand_dims(values, (t.ndim - 1,)))
+    gaps = e.select(rows == columns, math.inf, gaps)
+    gap = reduce_min(gaps, (t.ndim - 2, t.ndim - 1)) if t.size else full(t.shape[:-2], 1.0, gaps.dtype)
+    error = least / where(gap == 0, least, gap) * _one_norm(upper_triangle(t, 1))
+    return out, where(error < least, least, where(error > 1.0, 1.0, error))
+
+
+def schur(a: Any, output: str = "real") -> tuple[Any, Any]:
+    """Schur's decomposition a = Z T Z^H, with unitary Z and upper triangular T.
+
+    Args:
+        a: [..., n, n].
+        output: "real": T of real matrices is real, with a block of two rows for each pair of
+            complex eigenvalues; "complex": T is complex and triangular.
+
+    Returns:
+        `(T, Z)`, both [..., n, n].
+
+    Raises:
+        ValueError: for another output, or matrices that are not square.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> T, Z = schur(dx.numpy.array([[2.0, 1.0], [0.0, 3.0]]))
+        >>> T
+        Array([[2., 1.],
+               [0., 3.]])
+    """
+    if output not in ("real", "complex"):
+        raise no_such("schur", "output", output, ("real", "complex"))
+    x = matrices("schur", a)
+    return tuple(Schur().bind(to_complex(x) if output == "complex" else x))
+
+
+def rsf2csf(T: Any, Z: Any, check_finite: bool = True) -> tuple[Any, Any]:
+    """The complex Schur form of a real one, as `schur` gives it: its blocks become triangular.
+
+    Args:
+        T, Z: [..., n, n], leading axes broadcast.
+        check_finite: of no influence.
+
+    Returns:
+        `(T, Z)`, complex, with the same product Z T Z^H.
+
+    Raises:
+        ValueError: for matrices that are not square, or of different sizes.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> T, Z = schur(dx.numpy.array([[0.0, 2.0], [-2.0, 0.0]]))
+        >>> rsf2csf(T, Z)[0].imag.diagonal()
+        Array([ 2., -2.])
+    """
+    t, z = matrices("rsf2csf", T), matrices("rsf2csf", Z)
+    if t.shape[-1] != z.shape[-1]:
+        raise with_user_line(ValueError(
+            f"rsf2csf: T and Z need equal sizes, got shapes {t.shape} and {z.shape}"))
+    lead = broadcast_shapes(t.shape[:-2], z.shape[:-2])
+    t, z = (broadcast_to(x, (*lead, *x.shape[-2:])) for x in (t, z))
+    if is_complex(t.dtype):
+        return t, to_complex(z)
+    t, z = same_dtype(t, z)
+    w = pair_rotations(t)[0]
+    return upper_triangle(adjoint(w) @ to_complex(t) @ w), to_complex(z) @ w
+
+
+def solve_sylvester(
+    A: Any, B: Any, C: Any, *, method: str = "schur", tol: float = 1e-8
+) -> Any:
+    """The x with A @ x + x @ B = C.
+
+    Args:
+        A: [..., m, m].
+        B: [..., n, n].
+        C: [..., m, n]; leading axes broadcast, dtypes promoted.
+        method: "schur" or "eigen", which is the same here.
+        tol: the result is nan where an eigenvalue of A and one of -B are as close as this.
+
+    Returns:
+        [..., m, n].
+
+    Raises:
+        ValueError: for shapes that do not fit, or another method.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> a = dx.numpy.array([[1.0, 2.0], [3.0, 4.0]])
+        >>> solve_sylvester(a, a, a @ a)
+        Array([[0.5, 1. ],
+               [1.5, 2. ]])
+    """
+    if method not in ("schur", "eigen"):
+        raise no_such("solve_sylvester", "method", method, ("schur", "eigen"))
+    a, b, c = same_dtype(*[matrices("solve_sylvester", x, square=False) for x in (A, B, C)])
+    m, n = c.shape[-2:]
+    if a.shape[-2:] != (m, m) or b.shape[-2:] != (n, n):
+        raise with_user_line(ValueError(
+            "solve_sylvester: expects A [..., m, m], B [..., n, n] and C [..., m, n], got shapes "
+            f"{a.shape}, {b.shape} and {c.shape}"))
+    lead = broadcast_shapes(a.shape[:-2], b.shape[:-2], c.shape[:-2])
+    a, b, c = (broadcast_to(x, (*lead, *x.shape[-2:])) for x in (a, b, c))
+    x = Sylvester().bind(a, b, c)
+    if not x.size:
+        return x
+    values = [diagonal(Schur().bind(to_complex(e.stop_gradient(v)))[0]) for v in (a, b)]
+    sums = expand_dims(values[0], (c.ndim - 1,)) + expand_dims(values[1], (c.ndim - 2,))
+    least = reduce_min(e.absolute.bind(sums), (c.ndim - 2, c.ndim - 1))
+    return where(_for_each(least < tol), math.nan, x)

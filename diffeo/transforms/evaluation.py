@@ -23,7 +23,7 @@ from ..primitives.core import (
     with_user_line,
 )
 from ..primitives.jaxpr import Jaxpr, apply_type_rule, eliminate_dead_code
-from ..primitives.types import SCALARS, float8_e5m2
+from ..primitives.types import SCALARS, float8_e5m2, is_storage
 
 
 class Evaluation(Trace):
@@ -38,9 +38,9 @@ class Evaluation(Trace):
                 x = args[0]
                 if type(x) is Array and not primitive.multiple_results:
                     a = x._np
-                    if a is not None and a.dtype.kind in primitive.accepts and (
-                        a.dtype is not float8_e5m2
-                    ):
+                    if a is None or (dtype := a.dtype) is float8_e5m2:
+                        return None
+                    if dtype.kind in primitive.accepts and dtype.kind != "V":
                         weak = x.weak_type if primitive.keeps_weak else primitive.weak_type
                         return Array(primitive.impl(a), weak)
             elif len(args) == 2 and primitive.same_type and getattr(primitive, "arity", 2) == 2:
@@ -91,8 +91,11 @@ class Evaluation(Trace):
             host = _fit_scalars(host)
         # NumPy would broadcast and promote.
         if len(host) > 1 or (
-            primitive.same_type
-            and (host[0].dtype.kind not in primitive.accepts or host[0].dtype is float8_e5m2)
+            host
+            and (
+                (primitive.same_type and host[0].dtype.kind not in primitive.accepts)
+                or is_storage(host[0].dtype)
+            )
         ):
             _check(primitive, args)
         try:

@@ -1,0 +1,295 @@
+"""Decompositions of matrices and triangular systems, under jax.lax.linalg's names.
+
+Operands are matrices [..., m, n] of float32, float64, complex64 or complex128 with equal leading
+axes. dx.numpy.linalg and dx.scipy.linalg have the kinder functions, which broadcast and promote.
+
+Examples:
+    >>> import diffeo as dx
+    >>> dx.lax.linalg.cholesky(dx.numpy.array([[4.0, 2.0], [2.0, 2.0]]))
+    Array([[2., 0.],
+           [1., 1.]])
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+from ..numpy.common import arr
+from ..primitives import linalg as page
+from ..primitives import qr as qr_page
+from ..primitives.core import with_user_line
+from ..primitives.matrices import adjoint, check_matrices, lower_triangle, matmul
+from ..primitives.slicing import slice_in_dim
+from ..primitives.spectral import Eig, Eigh, Svd
+from ..primitives.structural import expand_dims, squeeze
+from .strict import apply
+
+__all__ = [
+    "EigImplementation", "EighImplementation", "SvdAlgorithm", "cholesky", "eig", "eigh",
+    "householder_product", "lu", "lu_pivots_to_permutation", "ormqr", "qr", "svd",
+    "symmetric_product", "triangular_solve",
+]  # fmt: skip
+
+
+class EigImplementation(enum.Enum):
+    """What computes `eig`: LAPACK, whatever is asked for."""
+
+    CUSOLVER = "cusolver"
+    MAGMA = "magma"
+    LAPACK = "lapack"
+
+
+class EighImplementation(enum.Enum):
+    """What computes `eigh`: LAPACK, whatever is asked for."""
+
+    QR = "qr"
+    JACOBI = "jacobi"
+    QDWH = "qdwh"
+
+
+class SvdAlgorithm(enum.Enum):
+    """How `svd` is computed: by divide and conquer, whatever is asked for."""
+
+    DEFAULT = "default"
+    QR = "QR"
+    JACOBI = "Jacobi"
+    POLAR = "polar"
+    DIVIDE_AND_CONQUER = "divide_and_conquer"
+
+
+def _matrices(name: str, x: Any, square: bool = True) -> Any:
+    """The operand, checked."""
+    x = arr(x)
+    try:
+        check_matrices(name, x.aval.strong, square)
+    except TypeError as error:
+        raise with_user_line(error) from None
+    return x
+
+
+def _symmetrized(x: Any, wanted: bool) -> Any:
+    return (x + adjoint(x)) * 0.5 if wanted else x
+
+
+def cholesky(x: Any, *, symmetrize_input: bool = True) -> Any:
+    """The lower triangular l with x = l l^H; nan where x is not positive definite.
+
+    Args:
+        x: Hermitian matrices [..., n, n].
+        symmetrize_input: Take the mean of x and its adjoint; otherwise the upper triangle is not
+            read.
+
+    Raises:
+        TypeError: for other operands.
+    """
+    return apply(page.Cholesky(), _symmetrized(_matrices("cholesky", x), symmetrize_input))
+
+
+def eig(x: Any, *, compute_left_eigenvectors: bool = True, compute_right_eigenvectors: bool = True,
+        enable_eigvec_derivs: bool = True, implementation: Any = None,
+        use_magma: bool | None = None) -> list[Any]:
+    """Eigenvalues of square matrices, and, if asked for, left and right eigenvectors as columns:
+    u with u^H x = w u^H and v with x v = v w, all complex.
+
+    Each vector has length 1 and its largest element is real; derivatives of all exist where
+    eigenvalues differ. The last three parameters are taken for JAX's sake.
+
+    Raises:
+        TypeError: for other operands.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> w, left, right = eig(dx.numpy.array([[1.0, 1.0], [0.0, 2.0]]))
+        >>> w
+        Array([1.+0.j, 2.+0.j])
+    """
+    kind = Eig(bool(compute_left_eigenvectors), bool(compute_right_eigenvectors))
+    return list(apply(kind, x))
+
+
+def eigh(x: Any, *, lower: bool = True, symmetrize_input: bool = True,
+         sort_eigenvalues: bool = True, subset_by_index: tuple[int, int] | None = None,
+         implementation: Any = None) -> tuple[Any, Any]:
+    """Eigenvectors, as columns, and eigenvalues of Hermitian matrices, in this order.
+
+    See dx.numpy.linalg.eigh for derivatives at equal eigenvalues.
+
+    Args:
+        x: Hermitian matrices [..., n, n].
+        lower: Which triangle is read if the input is not symmetrized.
+        symmetrize_input: Take the mean of x and its adjoint.
+        sort_eigenvalues: They are ascending in any case.
+        subset_by_index: (first, end) of the eigenvalues that are wanted.
+        implementation: Taken for JAX's sake.
+
+    Raises:
+        TypeError: for other operands.
+        ValueError: for a subset that is not within 0 .. n.
+    """
+    x = _symmetrized(_matrices("eigh", x), symmetrize_input)
+    w, v = apply(Eigh("L" if lower else "U"), x)
+    first, end = _subset("eigh", subset_by_index, x.shape[-1])
+    return slice_in_dim(v, first, end, axis=v.ndim - 1), slice_in_dim(w, first, end, axis=w.ndim - 1)
+
+
+def _subset(name: str, subset: tuple[int, int] | None, n: int) -> tuple[int, int]:
+    first, end = (0, n) if subset is None else subset
+    if not 0 <= first <= end <= n:
+        raise with_user_line(ValueError(
+            f"{name}: subset_by_index must be (first, end) within 0 .. {n}, got {subset}"))
+    return first, end
+
+
+def householder_product(a: Any, taus: Any) -> Any:
+    """The product of reflections 1 - tau v v^H, whose vectors stand below the diagonal of `a`: its
+    first columns, as many as `a` has.
+
+    Raises:
+        TypeError: unless a is [..., m, n] with m >= n and taus [..., k] with k <= n.
+    """
+    return apply(qr_page.HouseholderProduct(), a, taus)
+
+
+def lu(x: Any) -> tuple[Any, Any, Any]:
+    """x[permutation] = l u -> (l and u in one matrix, pivots, permutation).
+
+    l has ones on the diagonal, which are not stored. Row i was exchanged with row pivots[i].
+
+    Raises:
+        TypeError: for other operands.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> lu(dx.numpy.array([[1.0, 2.0], [2.0, 8.0]]))[0]
+        Array([[ 2. ,  8. ],
+               [ 0.5, -2. ]])
+    """
+    return tuple(apply(page.Lu(), x))
+
+
+def lu_pivots_to_permutation(pivots: Any, permutation_size: int) -> Any:
+    """The order of rows after row i was exchanged with row pivots[i], for each i in turn.
+
+    Raises:
+        TypeError: for pivots that are not int32, or more than `permutation_size`.
+    """
+    return apply(page.LuPivotsToPermutation(permutation_size), pivots)
+
+
+def ormqr(a: Any, taus: Any, c: Any, *, left: bool = True, transpose: bool = False) -> Any:
+    """Q c, or c Q if not `left`, with the square Q of the reflections that a QR decomposition left
+    in `a` and `taus`; or with its adjoint, if `transpose`. Q itself is not formed.
+
+    Raises:
+        TypeError: for operands that do not fit.
+    """
+    a, taus, c = _matrices("ormqr", a, False), arr(taus), _matrices("ormqr", c, False)
+    if c.shape[-2 if left else -1] != a.shape[-2] or c.shape[:-2] != a.shape[:-2] or (
+            taus.shape[:-1] != a.shape[:-2] or taus.ndim != a.ndim - 1
+            or taus.shape[-1] > a.shape[-1] or not a.dtype == c.dtype == taus.dtype):
+        raise with_user_line(TypeError(
+            f"ormqr: expects a [..., m, n], taus [..., k] and c with m {'rows' if left else 'columns'}"
+            f", of one dtype and with equal leading axes, got {a.aval}, {taus.aval}, {c.aval}"))
+    v, y = qr_page.compact(a, taus)
+    v, y = (adjoint(y), adjoint(v)) if transpose else (v, y)
+    return c - (matmul(v, matmul(y, c)) if left else matmul(matmul(c, v), y))
+
+
+def qr(x: Any, *, pivoting: bool = False, full_matrices: bool = True,
+       use_magma: bool | None = None) -> tuple[Any, ...]:
+    """Matrices as q r with orthonormal columns of q and upper triangular r; with `pivoting`
+    x[:, p] = q r, where the diagonal of r decreases, and p is returned too.
+
+    Args:
+        x: Matrices [..., m, n].
+        pivoting: Choose an order of columns.
+        full_matrices: q is square; otherwise it has the lesser of m and n columns.
+        use_magma: Taken for JAX's sake.
+
+    Raises:
+        TypeError: for other operands.
+    """
+    return tuple(qr_page.qr(_matrices("qr", x, False), full_matrices, pivoting))
+
+
+def svd(x: Any, *, full_matrices: bool = True, compute_uv: bool = True,
+        subset_by_index: tuple[int, int] | None = None, algorithm: Any = None) -> Any:
+    """Matrices as u diag(s) vh -> (u, s, vh), or s alone; s is descending.
+
+    Args:
+        x: Matrices [..., m, n].
+        full_matrices: u and vh are square.
+        compute_uv: False for s alone.
+        subset_by_index: (first, end) of the singular values that are wanted.
+        algorithm: Taken for JAX's sake.
+
+    Raises:
+        TypeError: for other operands.
+        ValueError: for a subset that is not within 0 .. min(m, n), or with full matrices.
+    """
+    found = apply(Svd(full_matrices and compute_uv, compute_uv), x)
+    s = found[1] if compute_uv else found[0]
+    if subset_by_index is None:
+        return tuple(found) if compute_uv else s
+    if full_matrices and compute_uv:
+        raise with_user_line(ValueError(
+            f"svd: subset_by_index={subset_by_index} selects columns: full_matrices must be False"))
+    first, end = _subset("svd", subset_by_index, s.shape[-1])
+    axes = (s.ndim, s.ndim - 1, s.ndim - 1) if compute_uv else (s.ndim - 1,)
+    parts = [slice_in_dim(f, first, end, axis=i) for f, i in zip(found, axes)]
+    return tuple(parts) if compute_uv else parts[0]
+
+
+def symmetric_product(a_matrix: Any, c_matrix: Any, *, alpha: float = 1.0, beta: float = 0.0,
+                      symmetrize_output: bool = False) -> Any:
+    """alpha a a^T + beta c; with `symmetrize_output` the upper triangle is the lower one's.
+
+    Raises:
+        TypeError: unless a is [..., m, n] and c [..., m, m].
+    """
+    a, c = _matrices("symmetric_product", a_matrix, False), _matrices("symmetric_product", c_matrix)
+    if c.shape != (*a.shape[:-1], a.shape[-2]) or a.dtype != c.dtype:
+        raise with_user_line(TypeError(
+            "symmetric_product: expects a [..., m, n] and c [..., m, m] of one dtype, got "
+            f"{a.aval} and {c.aval}"))
+    out = matmul(a, page.flipped(a)) * float(alpha) + c * float(beta)
+    if symmetrize_output:
+        out = lower_triangle(out) + page.flipped(lower_triangle(out, -1))
+    return out
+
+
+def triangular_solve(a: Any, b: Any, *, left_side: bool = False, lower: bool = False,
+                     transpose_a: bool = False, conjugate_a: bool = False,
+                     unit_diagonal: bool = False) -> Any:
+    """The x with op(a) x = b (`left_side`) or x op(a) = b, where a is triangular.
+
+    Args:
+        a: Matrices [..., n, n], of which one triangle is read.
+        b: Matrices [..., n, k] (`left_side`) or [..., k, n]; or vectors [..., n].
+        left_side: Which equation to solve.
+        lower: Which triangle of a to read.
+        transpose_a: op transposes a.
+        conjugate_a: op conjugates a.
+        unit_diagonal: Take the diagonal of a for ones.
+
+    Raises:
+        TypeError: for operands that do not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> a = dx.numpy.array([[2.0, 0.0], [1.0, 1.0]])
+        >>> triangular_solve(a, dx.numpy.array([2.0, 3.0]), left_side=True, lower=True)
+        Array([1., 2.])
+    """
+    a, b = arr(a), arr(b)
+    axis = a.ndim - 1 if left_side else a.ndim - 2
+    vector = b.ndim == a.ndim - 1
+    b = expand_dims(b, (axis,)) if vector else b
+    if conjugate_a and not transpose_a:
+        a = page.conjugate(a)
+    form = ("C" if conjugate_a else "T") if transpose_a else "N"
+    kind = page.TriangularSolve(
+        "L" if left_side else "R", "L" if lower else "U", form, "U" if unit_diagonal else "N")
+    x = apply(kind, a, b)
+    return squeeze(x, (axis,)) if vector else x

@@ -1,0 +1,206 @@
+"""Decompositions of matrices: Cholesky, QR, eigenvalues, singular values."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ...primitives.core import with_user_line
+from ...primitives.linalg import Cholesky
+from ...primitives.matrices import adjoint, upper_triangle
+from ...primitives.qr import Geqrf, rows_of
+from ...primitives.qr import qr as qr_of
+from ...primitives.slicing import slice_in_dim
+from ...primitives.spectral import Eig, Eigh, Svd
+from ..common import no_such
+from ..shaping import matrix_transpose
+from .operands import matrices, symmetrized
+
+
+class EigResult(NamedTuple):
+    """What `eig` returns."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+class EighResult(NamedTuple):
+    """What `eigh` returns."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+class QRResult(NamedTuple):
+    """What `qr` returns."""
+
+    Q: Any
+    R: Any
+
+
+class SVDResult(NamedTuple):
+    """What `svd` returns."""
+
+    U: Any
+    S: Any
+    Vh: Any
+
+
+def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = True) -> Any:
+    """The lower triangular l with a = l l^H and a positive diagonal, or `upper`: its adjoint.
+
+    Where `a` is not positive definite the result is nan.
+
+    Args:
+        a: Hermitian matrices (..., n, n).
+        upper: Return l^H.
+        symmetrize_input: Take the mean of `a` and its adjoint; otherwise only the lower triangle is
+            read (the upper one if `upper`).
+
+    Raises:
+        ValueError: if the last two axes differ.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> cholesky(dx.numpy.array([[4.0, 2.0], [2.0, 2.0]]))
+        Array([[2., 0.],
+               [1., 1.]])
+    """
+    a = matrices("cholesky", a, square=True)
+    a = symmetrized(a) if symmetrize_input else adjoint(a) if upper else a
+    found = Cholesky().bind(a)
+    return adjoint(found) if upper else found
+
+
+def qr(a: Any, mode: str = "reduced") -> Any:
+    """Matrices as q r with orthonormal columns of q and an upper triangular r, named `Q` and `R`.
+
+    Derivatives exist for every shape; they are infinite or nan where the first columns of `a` are
+    linearly dependent.
+
+    Args:
+        a: Matrices (..., m, n).
+        mode: 'reduced': q is (..., m, k) with k the lesser of m and n; 'complete': q is square;
+            'r': only r; 'raw': LAPACK's reflections and their factors, the former transposed.
+
+    Raises:
+        ValueError: for another mode, or fewer than two axes.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> q, r = qr(dx.numpy.array([[3.0, 1.0], [4.0, 2.0]]))
+        >>> dx.numpy.allclose(q @ r, dx.numpy.array([[3.0, 1.0], [4.0, 2.0]]))
+        Array(True)
+    """
+    a = matrices("qr", a)
+    if mode == "raw":
+        packed, taus = Geqrf().bind(a)
+        return matrix_transpose(packed), taus
+    if mode == "r":
+        return upper_triangle(rows_of(Geqrf().bind(a)[0], min(a.shape[-2:])))
+    if mode not in ("reduced", "complete"):
+        raise no_such("qr", "mode", mode, ("reduced", "complete", "r", "raw"))
+    return QRResult(*qr_of(a, mode == "complete"))
+
+
+def _triangle(name: str, uplo: Any) -> str:
+    chosen = "L" if uplo is None else str(uplo).upper()
+    if chosen not in ("L", "U"):
+        raise no_such(name, "UPLO", uplo, ("L", "U"))
+    return chosen
+
+
+def eigh(a: Any, UPLO: str | None = None, symmetrize_input: bool = True) -> EighResult:
+    """Eigenvalues of Hermitian matrices, ascending, and eigenvectors as columns.
+
+    Derivatives at eigenvalues that are equal (up to rounding): those of functions of the
+    eigenvalues that treat equal ones alike are exact, and in reverse mode those of functions of the
+    eigenvectors alone that do not depend on the choice of basis; anything else is nan, not a wrong
+    number. Second derivatives are there only where eigenvalues differ. For functions of a matrix
+    (sqrtm, expm) use dx.scipy.linalg, whose derivatives need no eigenvectors.
+
+    Args:
+        a: Hermitian matrices (..., n, n).
+        UPLO: The triangle that is read if the input is not symmetrized: 'L' (the default) or 'U'.
+        symmetrize_input: Take the mean of `a` and its adjoint.
+
+    Raises:
+        ValueError: if the last two axes differ, or for another UPLO.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> eigh(dx.numpy.array([[2.0, 1.0], [1.0, 2.0]])).eigenvalues
+        Array([1., 3.])
+    """
+    a = matrices("eigh", a, square=True)
+    uplo = _triangle("eigh", UPLO)
+    return EighResult(*Eigh(uplo).bind(symmetrized(a) if symmetrize_input else a))
+
+
+def eigvalsh(a: Any, UPLO: str | None = "L", *, symmetrize_input: bool = True) -> Any:
+    """Eigenvalues of Hermitian matrices, ascending; see `eigh`."""
+    a = matrices("eigvalsh", a, square=True)
+    uplo = _triangle("eigvalsh", UPLO)
+    return Eigh(uplo, False).bind(symmetrized(a) if symmetrize_input else a)[0]
+
+
+def eig(a: Any) -> EigResult:
+    """Eigenvalues of square matrices, and eigenvectors as columns: complex, each of length 1 with
+    its largest element real.
+
+    Both have derivatives where eigenvalues differ; at equal ones see `eigh`.
+
+    Raises:
+        ValueError: if the last two axes differ.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> eig(dx.numpy.array([[0.0, 1.0], [-1.0, 0.0]])).eigenvalues
+        Array([0.+1.j, 0.-1.j])
+    """
+    return EigResult(*Eig().bind(matrices("eig", a, square=True)))
+
+
+def eigvals(a: Any) -> Any:
+    """Eigenvalues of square matrices, complex; see `eig`."""
+    return Eig(right=False).bind(matrices("eigvals", a, square=True))[0]
+
+
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False,
+        subset_by_index: tuple[int, int] | None = None) -> Any:
+    """Matrices as u diag(s) vh with orthonormal columns of u and rows of vh: `U`, `S`, `Vh`.
+
+    At equal and at zero singular values derivatives are as `eigh` says; those of norms and other
+    functions of the singular values, and of the polar factor u vh, are finite and right.
+
+    Args:
+        a: Matrices (..., m, n).
+        full_matrices: u and vh are square; otherwise they have the lesser of m and n columns and
+            rows.
+        compute_uv: False for the singular values alone.
+        hermitian: Taken for NumPy's sake; the result is the same.
+        subset_by_index: (first, end) of the singular values, in descending order, that are wanted.
+
+    Raises:
+        ValueError: for fewer than two axes, or a subset together with full matrices.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> svd(dx.numpy.array([[0.0, 2.0], [1.0, 0.0]])).S
+        Array([2., 1.])
+    """
+    a = matrices("svd", a)
+    if subset_by_index is not None and compute_uv and full_matrices:
+        raise with_user_line(ValueError(
+            f"svd: subset_by_index={subset_by_index} selects columns, so full_matrices must be "
+            "False"))
+    found = Svd(full_matrices and compute_uv, compute_uv).bind(a)
+    if subset_by_index is not None:
+        first, end = subset_by_index
+        axes = [a.ndim - 1, a.ndim - 2, a.ndim - 2] if compute_uv else [a.ndim - 2]
+        found = [slice_in_dim(x, first, end, axis=i) for x, i in zip(found, axes)]
+    return SVDResult(*found) if compute_uv else found[0]
+
+
+def svdvals(x: Any, /) -> Any:
+    """The singular values of matrices, descending."""
+    return Svd(False, False).bind(matrices("svdvals", x))[0]

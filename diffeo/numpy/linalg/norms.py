@@ -1,0 +1,187 @@
+"""The sizes of vectors and matrices: norms, rank, condition; products and diagonals of stacks."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...primitives.core import with_user_line
+from ...primitives.operators import absolute, power, to_inexact
+from ...primitives.structural import convert_element_type, reduce_sum
+from .. import products
+from ..common import arr, axes_of, safe_sqrt
+from ..reductions import max as _max
+from ..reductions import min as _min
+from ..reductions import sum as _sum
+from ..shaping import expand_dims, moveaxis
+from ..ufuncs import imag, real, where
+from .decompositions import svdvals
+from .operands import matrices
+from .systems import inv
+
+
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """The length of vectors along one axis, or the size of matrices along two.
+
+    The gradient where the norm is 0 is 0, never nan.
+
+    Args:
+        x: An array; without `axis`, a vector, a matrix, or (for ord=None) anything, taken flat.
+        ord: For vectors any number, inf or -inf (2 by default); for matrices 'fro' (the default),
+            1, -1, inf, -inf, or, of the singular values, 2 (the largest), -2 (the smallest), 'nuc'
+            (their sum).
+        axis: One axis, or two for matrix norms.
+        keepdims: Keep the axes with size 1.
+
+    Raises:
+        ValueError: for a norm that vectors, or matrices, do not have.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> norm(dx.numpy.array([3.0, 4.0]))
+        Array(5.)
+    """
+    x = arr(to_inexact(arr(x)))
+    if axis is None and (ord is None or (ord in ("f", "fro") and x.ndim == 2)
+                         or (ord == 2 and x.ndim == 1)):
+        axes = tuple(range(x.ndim))
+        return safe_sqrt(_sum(_squares(x), axes, keepdims=keepdims))
+    axes = axes_of(axis, x.ndim, "norm")
+    if len(axes) == 1:
+        return _vector(x, 2 if ord is None else ord, axes[0], keepdims)
+    if len(axes) == 2:
+        return _matrix(x, "fro" if ord is None else ord, axes, keepdims)
+    raise with_user_line(ValueError(
+        f"norm: one axis (vectors) or two (matrices) are needed for ord={ord!r}, got axis={axis} "
+        f"of shape {x.shape}"))
+
+
+def _squares(x: Any) -> Any:
+    return real(x) ** 2 + imag(x) ** 2 if x.dtype.kind == "c" else x * x
+
+
+def _vector(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
+    if isinstance(ord, str):
+        raise with_user_line(ValueError(f"norm: ord={ord!r} is not a vector norm"))
+    if ord == 2:
+        return safe_sqrt(_sum(_squares(x), axis, keepdims=keepdims))
+    size = absolute(x)
+    if ord == math.inf:
+        return _max(size, axis, keepdims=keepdims)
+    if ord == -math.inf:
+        return _min(size, axis, keepdims=keepdims)
+    if ord == 0:
+        return _sum((size != 0).astype(size.dtype), axis, keepdims=keepdims)
+    if ord == 1:
+        return _sum(size, axis, keepdims=keepdims)
+    total = _sum(power(size, ord), axis, keepdims=keepdims)
+    zero = total == 0
+    return where(zero, 0.0, power(where(zero, 1.0, total), 1.0 / ord))
+
+
+def _matrix(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    if ord in ("fro", "f"):
+        return safe_sqrt(_sum(_squares(x), axes, keepdims=keepdims))
+    if ord in (1, -1, math.inf, -math.inf):
+        row, column = axes if abs(ord) == 1 else axes[::-1]
+        sums = _sum(absolute(x), row, keepdims=True)
+        out = (_max if ord > 0 else _min)(sums, column, keepdims=True)
+        return out if keepdims else out.reshape(
+            tuple([n for i, n in enumerate(x.shape) if i not in axes]))
+    if ord in (2, -2, "nuc"):
+        s = svdvals(moveaxis(x, axes, (-2, -1)))
+        out = (_sum if ord == "nuc" else _max if ord == 2 else _min)(s, -1)
+        return expand_dims(out, axes) if keepdims else out
+    raise with_user_line(ValueError(
+        f"norm: the matrix norm ord must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}"))
+
+
+def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    """The length of vectors along axes (all by default), of the array API standard."""
+    x = arr(to_inexact(arr(x)))
+    return _vector(x, ord, axes_of(axis, x.ndim, "vector_norm"), keepdims)
+
+
+def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    """The size of matrices over the last two axes; see `norm`."""
+    return norm(x, ord, (-2, -1), keepdims)
+
+
+def cond(x: Any, p: Any = None) -> Any:
+    """The condition number of matrices: how much a relative error may grow when a system with them
+    is solved. `p` is an order of `norm`: 2 by default, the ratio of the largest and the smallest
+    singular value.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> cond(dx.numpy.diag(dx.numpy.array([4.0, 2.0])))
+        Array(2.)
+    """
+    x = matrices("cond", x, square=p not in (None, 2, -2))
+    if p in (None, 2, -2):
+        s = svdvals(x)
+        largest, smallest = _max(s, -1), _min(s, -1)
+        return smallest / largest if p == -2 else largest / smallest
+    return norm(x, p, (-2, -1)) * norm(inv(x), p, (-2, -1))
+
+
+def matrix_rank(M: Any, rtol: Any = None, *, hermitian: bool = False, tol: Any = None) -> Any:
+    """The number of singular values above a threshold: `tol`, or `rtol` times the largest one, by
+    default the precision of the dtype times the larger size. Anything with fewer than two axes
+    counts as a vector.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> matrix_rank(dx.numpy.ones((3, 2)))
+        Array(1)
+    """
+    M = arr(to_inexact(arr(M)))
+    if M.ndim < 2:
+        return (M != 0).any().astype(np.int64)
+    s = svdvals(matrices("matrix_rank", M))
+    if tol is None:
+        if rtol is None:
+            rtol = max(M.shape[-2:]) * float(np.finfo(s.dtype).eps)
+        largest = _max(s, -1) if s.shape[-1] else _sum(s, -1)
+        tol = largest * rtol
+    counted = s > expand_dims(arr(tol), -1)
+    return reduce_sum(convert_element_type(counted, np.int64), (counted.ndim - 1,))
+
+
+def diagonal(x: Any, /, *, offset: int = 0) -> Any:
+    """The diagonals of matrices, the last two axes; `offset` > 0 above the main one."""
+    return products.diagonal(x, offset, -2, -1)
+
+
+def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+    """The sums of the diagonals of matrices, the last two axes."""
+    return products.trace(x, offset, -2, -1, dtype)
+
+
+def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    """The vector product of vectors of 3 elements along `axis`.
+
+    Raises:
+        ValueError: for vectors of another size.
+    """
+    x1, x2 = arr(x1), arr(x2)
+    if x1.shape[axis] != 3 or x2.shape[axis] != 3:
+        raise with_user_line(ValueError(
+            f"cross: expects vectors of 3 elements along axis {axis}, got shapes {x1.shape} and "
+            f"{x2.shape}"))
+    return products.cross(x1, x2, axis=axis)
+
+
+def outer(x1: Any, x2: Any, /) -> Any:
+    """Every product of an element of one vector and one of another: a matrix.
+
+    Raises:
+        ValueError: unless both have one axis.
+    """
+    x1, x2 = arr(x1), arr(x2)
+    if x1.ndim != 1 or x2.ndim != 1:
+        raise with_user_line(ValueError(
+            f"outer: expects two vectors, got shapes {x1.shape} and {x2.shape}"))
+    return products.outer(x1, x2)

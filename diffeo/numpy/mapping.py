@@ -1,0 +1,147 @@
+"""Functions of functions: vectorize, apply_along_axis, apply_over_axes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from functools import wraps
+from typing import Any
+
+from ..primitives.core import describe, with_user_line
+from ..primitives.operators import broadcast_shapes, broadcast_to
+from ..primitives.structural import expand_dims
+from ..transforms.vmap import vmap
+from .common import arr, axis_of
+from .shaping import moveaxis
+
+_CORE = r"\((?:\w+(?:,\w+)*,?)?\)"
+_SIGNATURE = re.compile(rf"^(?:{_CORE}(?:,{_CORE})*)?->{_CORE}(?:,{_CORE})*$")
+
+
+def _core_dimensions(text: str) -> list[tuple[str, ...]]:
+    groups = re.findall(r"\(([^()]*)\)", text)
+    return [tuple([name for name in g.split(",") if name]) for g in groups]
+
+
+def _parse(signature: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """The core dimensions of arguments and results of `(n,k),(k)->(n)`."""
+    text = re.sub(r"\s+", "", signature)
+    if not _SIGNATURE.match(text):
+        raise with_user_line(ValueError(
+            f"vectorize: a signature looks like '(n,k),(k)->(n)', got {signature!r}"))
+    left, right = text.split("->")
+    return _core_dimensions(left), _core_dimensions(right)
+
+
+def _loop_shapes(arrays: Sequence[Any], cores: Sequence[tuple[str, ...]]) -> list[tuple[int, ...]]:
+    """The axes of each array that are mapped over; ValueError if core dimensions differ."""
+    sizes: dict[str, int] = {}
+    shapes = []
+    for i, (x, core) in enumerate(zip(arrays, cores)):
+        ndim = x.ndim - len(core)
+        own = x.shape[ndim:] if ndim >= 0 else ()
+        fits = ndim >= 0 and all([sizes.setdefault(d, n) == n for d, n in zip(core, own)])
+        if not fits:
+            raise with_user_line(ValueError(
+                f"vectorize: argument {i}, {describe(x)}, does not fit the core dimensions "
+                f"({','.join(core)}) with {sizes}"))
+        shapes.append(x.shape[:ndim])
+    return shapes
+
+
+def vectorize(pyfunc: Callable, *, excluded: Collection[int | str] = frozenset(),
+              signature: str | None = None) -> Callable:
+    """A function of single numbers (or of core arrays, by `signature`) made one of arrays.
+
+    The leading axes of the arguments broadcast against each other, and the function is mapped over
+    them by `vmap`.
+
+    Args:
+        pyfunc: the function.
+        excluded: positions and names of arguments that are passed as they are.
+        signature: the core dimensions of the other arguments and of the results, such as
+            `'(n,k),(k)->(n)'`; numbers by default.
+
+    Raises:
+        ValueError: for a malformed signature, or arguments that do not fit it or do not broadcast.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> dot = vectorize(lambda a, b: dx.numpy.sum(a * b), signature="(n),(n)->()")
+        >>> dot(dx.numpy.ones((2, 3)), dx.numpy.arange(3.0))
+        Array([3., 3.])
+    """
+    given = None if signature is None else _parse(signature)[0]
+
+    @wraps(pyfunc)
+    def mapped(*args: Any, **kwargs: Any) -> Any:
+        places = [i for i in range(len(args)) if i not in excluded]
+        names = [k for k in kwargs if k not in excluded]
+        cores = [()] * (len(places) + len(names)) if given is None else given
+        if len(cores) != len(places) + len(names):
+            raise with_user_line(ValueError(
+                f"vectorize: signature {signature!r} has {len(cores)} arguments, got "
+                f"{len(places) + len(names)}"))
+
+        def call(*values: Any) -> Any:
+            new, named = list(args), dict(kwargs)
+            for i, v in zip(places, values):
+                new[i] = v
+            named.update(zip(names, values[len(places):]))
+            return pyfunc(*new, **named)
+
+        arrays = [arr(x) for x in (*[args[i] for i in places], *[kwargs[k] for k in names])]
+        shapes = _loop_shapes(arrays, cores)
+        out = call
+        loop = broadcast_shapes(*shapes) if shapes else ()
+        arrays = [broadcast_to(x, loop + x.shape[len(s):]) for x, s in zip(arrays, shapes)]
+        for _ in loop:
+            out = vmap(out)
+        return out(*arrays)
+
+    return mapped
+
+
+def apply_along_axis(func1d: Callable, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    """A function of vectors, applied to all those along an axis; the axes of its result stand in
+    the place of that axis.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> apply_along_axis(dx.numpy.sum, 0, dx.numpy.ones((3, 2)))
+        Array([3., 3.])
+    """
+    x = _array(arr)
+    axis = axis_of(axis, x.ndim, "apply_along_axis")
+    call = lambda v: func1d(v, *args, **kwargs)
+    x = moveaxis(x, axis, -1)
+    for _ in range(x.ndim - 1):
+        call = vmap(call)
+    out = call(x)
+    new = range(x.ndim - 1, out.ndim)
+    return moveaxis(out, list(new), [axis + i for i in range(len(new))]) if len(new) else out
+
+
+_array = arr
+
+
+def apply_over_axes(func: Callable, a: Any, axes: Any) -> Any:
+    """`func(x, axis)` for one axis after the other; axes that it drops are put back with size 1.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> apply_over_axes(dx.numpy.sum, dx.numpy.ones((3, 2)), (0, 1))
+        Array([[6.]])
+    """
+    x = arr(a)
+    for axis in axes if isinstance(axes, (tuple, list)) else (axes,):
+        axis = axis_of(axis, x.ndim, "apply_over_axes")
+        out = func(x, axis)
+        if out.ndim == x.ndim - 1:
+            out = expand_dims(out, (axis,))
+        if out.ndim != x.ndim:
+            raise with_user_line(ValueError(
+                f"apply_over_axes: the function must keep or drop one axis of {describe(x)}, got "
+                f"{describe(out)}"))
+        x = out
+    return x

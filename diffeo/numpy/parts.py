@@ -1,0 +1,154 @@
+"""What numbers are made of: neighbours, exponents and fractions of floats, bits of integers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..primitives import bits, powers, rounding
+from ..primitives import elementwise as e
+from ..primitives import operators as o
+from ..primitives.core import describe, with_user_line
+from ..primitives.structural import bitcast_convert_type, convert_element_type, expand_dims, reshape
+from ..primitives.types import is_integer
+from .common import arr, axis_of, no_such, static_int
+from .reductions import sum as sum_
+from .selecting import pad
+from .shaping import moveaxis, ravel
+from .ufuncs import isnan, trunc, where
+
+
+def nextafter(x: Any, y: Any, /) -> Any:
+    """The floating-point number next to `x` in the direction of `y`.
+
+    Examples:
+        >>> nextafter(1.0, 2.0) - 1.0
+        Array(2.22044605e-16)
+    """
+    return rounding.nextafter.bind(*o.align_inexact(x, y))
+
+
+def spacing(x: Any, /) -> Any:
+    """The distance to the next number away from zero, with the sign of `x`."""
+    x = arr(o.to_inexact(x))
+    out = where(x < 0, -math.inf, where(x == x, math.inf, x))
+    return e.select(x == 0, rounding.nextafter.bind(x, out), rounding.nextafter.bind(x, out) - x)
+
+
+def ldexp(x1: Any, x2: Any, /) -> Any:
+    """`x1 * 2**x2`, for integers `x2`; exact unless the result is too large or too small.
+
+    Examples:
+        >>> ldexp(0.75, 4)
+        Array(12.)
+    """
+    x2 = arr(x2)
+    if not is_integer(x2.dtype):
+        raise with_user_line(TypeError(f"ldexp: expects integer exponents, got {describe(x2)}"))
+    x1 = arr(o.to_inexact(x1))
+    # In two steps: 2**x2 alone may be too large.
+    half = x2 >> 1
+    for part in (half, x2 - half):
+        x1 = o.mul(x1, powers.exp2.bind(convert_element_type(part, x1.dtype)))
+    return x1
+
+
+def frexp(x: Any, /) -> tuple[Any, Any]:
+    """Fractions in [0.5, 1) (or 0) and int32 exponents with `x == fraction * 2**exponent`.
+
+    Numbers below the smallest normal one have its exponent, and a smaller fraction.
+
+    Examples:
+        >>> frexp(12.0)
+        (Array(0.75), Array(4, dtype=int32))
+    """
+    x = arr(o.to_inexact(x))
+    if x.dtype.kind != "f":
+        x = convert_element_type(x, np.float32)
+    info = np.finfo(x.dtype)
+    word = bitcast_convert_type(e.stop_gradient(x), f"i{x.dtype.itemsize}")
+    biased = (word >> info.nmant) & ((1 << info.bits - 1 - info.nmant) - 1)
+    usual = (x != 0) & e.is_finite.bind(x)
+    exponent = where(usual, convert_element_type(biased, np.int32) - (info.maxexp - 2), 0)
+    return ldexp(x, -exponent), exponent
+
+
+def modf(x: Any, /) -> tuple[Any, Any]:
+    """The parts behind and before the point, both with the sign of `x`."""
+    x = arr(o.to_inexact(x))
+    whole = trunc(x)
+    return where(e.is_finite.bind(x), x - whole, e.sign.bind(x) * 0.0), whole
+
+
+def fmax(x: Any, y: Any, /) -> Any:
+    """The larger of two; the other one if one is nan."""
+    x, y = (arr(v) for v in o.align(x, y))
+    return where((x > y) | isnan(y), x, y)
+
+
+def fmin(x: Any, y: Any, /) -> Any:
+    """The smaller of two; the other one if one is nan."""
+    x, y = (arr(v) for v in o.align(x, y))
+    return where((x < y) | isnan(y), x, y)
+
+
+def bitwise_count(x: Any, /) -> Any:
+    """The number of bits set in the size of integers, as uint8."""
+    x = arr(x)
+    if not is_integer(x.dtype):
+        raise with_user_line(TypeError(f"bitwise_count: expects integers, got {describe(x)}"))
+    size = x if x.dtype.kind == "u" else e.absolute.bind(x)
+    return convert_element_type(bits.population_count.bind(size), np.uint8)
+
+
+def _bit_places(bitorder: str, name: str) -> np.ndarray:
+    if bitorder not in ("big", "little"):
+        raise no_such(name, "bitorder", bitorder, ("big", "little"))
+    return np.arange(8, dtype=np.uint8)[:: -1 if bitorder == "big" else 1]
+
+
+def packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Any:
+    """Eight truth values in the bits of each uint8, along an axis, padded with zeros at the end.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> packbits(dx.numpy.array([1, 0, 0, 0, 0, 0, 1, 1, 1]))
+        Array([131, 128], dtype=uint8)
+    """
+    a = arr(a)
+    places = _bit_places(bitorder, "packbits")
+    if axis is None:
+        a, axis = ravel(a), 0
+    a = moveaxis(convert_element_type(a != 0, np.uint8), axis_of(axis, a.ndim, "packbits"), -1)
+    missing = -a.shape[-1] % 8
+    a = pad(a, [(0, 0)] * (a.ndim - 1) + [(0, missing)])
+    a = reshape(a, (*a.shape[:-1], a.shape[-1] // 8, 8))
+    return moveaxis(sum_(a << arr(places), -1, dtype=np.uint8), -1, axis)
+
+
+def unpackbits(a: Any, axis: int | None = None, count: int | None = None,
+               bitorder: str = "big") -> Any:
+    """The bits of uint8 numbers, along an axis; the first `count` of them, or all but the last
+    -`count`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> unpackbits(dx.numpy.array([131], dtype=dx.numpy.uint8))
+        Array([1, 0, 0, 0, 0, 0, 1, 1], dtype=uint8)
+    """
+    a = arr(a)
+    if a.dtype != np.uint8:
+        raise with_user_line(TypeError(f"unpackbits: expects uint8, got {describe(a)}"))
+    places = _bit_places(bitorder, "unpackbits")
+    if axis is None:
+        a, axis = ravel(a), 0
+    a = moveaxis(a, axis_of(axis, a.ndim, "unpackbits"), -1)
+    a = (expand_dims(a, (a.ndim,)) >> arr(places)) & 1
+    a = reshape(a, (*a.shape[:-2], a.shape[-2] * 8))
+    if count is not None:
+        count = static_int(count, "unpackbits", "count")
+        more = max(count - a.shape[-1], 0) if count >= 0 else 0
+        a = pad(a, [(0, 0)] * (a.ndim - 1) + [(0, more)])[..., :count]
+    return moveaxis(a, -1, axis)

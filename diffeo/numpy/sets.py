@@ -1,0 +1,329 @@
+"""Places that are not 0, distinct elements, arrays as sets.
+
+The sizes of these results depend on values, so the values must be known, unless `size` says how
+many results there are: then they are cut, or filled up, and everything can be traced.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..primitives import elementwise as e
+from ..primitives.array import Array
+from ..primitives.core import with_user_line
+from ..primitives.families import full as full_p
+from ..primitives.slicing import concatenate, slice_in_dim
+from ..primitives.sort import sort as sort_p
+from ..primitives.structural import convert_element_type, iota, reshape
+from ..primitives.types import default_dtype, is_inexact
+from .common import (
+    arr,
+    axis_of,
+    concrete,
+    is_nan,
+    no_such,
+    places_of,
+    same_dtype,
+    static_int,
+    to_bool,
+)
+from .creation import asarray, full, zeros
+from .cumulative import cumsum
+from .indexing import getitem
+from .shaping import moveaxis
+from .sorting import searchsorted, sort
+from .ufuncs import where
+
+_OUTSIDE = "Give `size`, or compute it outside of the transformation."
+
+
+def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple[Any, ...]:
+    """The places of the elements that are not 0: an index array for each axis.
+
+    With `size`, which makes it traceable, exactly so many: cut, or filled up with `fill_value`.
+    """
+    a = arr(a)
+    if a.ndim == 0:
+        raise with_user_line(ValueError("nonzero: an array without axes has no places"))
+    if size is None:
+        return places_of(a, "nonzero", "Give `size`, or use dx.numpy.where.")
+    size = static_int(size, "nonzero", "size")
+    places = _first_true(to_bool(reshape(a, (a.size,))), size)
+    missing = places >= a.size
+    fills = fill_value if isinstance(fill_value, tuple) else (fill_value,) * a.ndim
+    out, stride = [], a.size
+    for n, fill in zip(a.shape, fills):
+        stride //= max(n, 1)
+        part = (places // max(stride, 1)) % max(n, 1)
+        out.append(where(missing, 0 if fill is None else fill, part))
+    return tuple(out)
+
+
+def _first_true(flat: Any, size: int) -> Any:
+    """The places of the first `size` true elements, then the length of the vector."""
+    count = cumsum(flat)
+    return searchsorted(count, convert_element_type(Array(np.arange(1, size + 1)), count.dtype))
+
+
+def flatnonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
+    """The places of the elements that are not 0 in the flat array."""
+    a = arr(a)
+    return nonzero(reshape(a, (a.size,)), size=size, fill_value=fill_value)[0]
+
+
+def argwhere(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
+    """The places of the elements that are not 0, one row for each."""
+    a = arr(a)
+    if size is None:
+        found = np.argwhere(concrete(a, "argwhere", "Give `size`."))
+        return Array(found.astype(default_dtype(int)))
+    parts = nonzero(a, size=size, fill_value=fill_value)
+    return moveaxis(asarray(list(parts)), 0, 1)
+
+
+# ----------------------------------------------------------------------------------------------
+
+
+def unique(ar: Any, return_index: bool = False, return_inverse: bool = False,
+           return_counts: bool = False, axis: int | None = None, *, equal_nan: bool = True,
+           size: int | None = None, fill_value: Any = None, sorted: bool = True) -> Any:
+    """The sorted distinct elements, or with `axis` the distinct parts along it.
+
+    Args:
+        ar: An array; it may be traced if `size` is given.
+        return_index: Also return the place where each first occurs,
+        return_inverse: the place of every element in the result,
+        return_counts: how often each occurs.
+        axis: None for elements, else the axis whose parts are compared.
+        equal_nan: All nan are one.
+        size: How many results there are: cut, or filled up.
+        fill_value: What fills up; by default the first result.
+        sorted: The result is always sorted.
+
+    Raises:
+        ConcretizationTypeError: for a traced array without `size`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> unique(dx.numpy.array([3, 1, 3]), return_counts=True)
+        (Array([1, 3]), Array([1, 2]))
+        >>> dx.jit(lambda x: unique(x, size=3))(dx.numpy.array([3, 1, 3]))
+        Array([1, 3, 1])
+    """
+    ar = arr(asarray(ar))
+    flags = return_index, return_inverse, return_counts
+    if size is None:
+        distinct: Any = np.unique
+        out = distinct(concrete(ar, "unique", _OUTSIDE), *flags, axis, equal_nan=equal_nan)
+        return tuple([Array(o) for o in out]) if isinstance(out, tuple) else Array(out)
+    size = static_int(size, "unique", "size")
+    found = _sized_unique(ar, axis, equal_nan, size, fill_value)
+    chosen = [found[0], *[f for f, wanted in zip(found[1:], flags) if wanted]]
+    return tuple(chosen) if any(flags) else chosen[0]
+
+
+def _sized_unique(x: Any, axis: int | None, equal_nan: bool, size: int, fill: Any) -> list[Any]:
+    """Distinct parts, the places of the first ones, the places in the result, how many each."""
+    shape = x.shape
+    x = reshape(x, (x.size,)) if axis is None else moveaxis(x, axis_of(
+        axis, x.ndim, "unique"), 0)
+    n = x.shape[0]
+    if not n and size and fill is None:
+        raise with_user_line(ValueError("unique: of an empty array, `size` needs a fill_value"))
+    if not n:
+        empty = full((size, *x.shape[1:]), fill if size else 0, x.dtype)
+        none = zeros(size, default_dtype(int))
+        return [empty if axis is None else moveaxis(empty, 0, axis), none, none[:0], none]
+    rows = reshape(x, (n, x.size // n))
+    keys = [reshape(slice_in_dim(rows, j, j + 1, 1, 1), (n,)) for j in range(rows.shape[1])]
+    *keys, order = sort_p([*keys, iota(default_dtype(int), (n,))], 0, max(len(keys), 1))
+    starts = _starts(keys, n, equal_nan)
+    first = _first_true(starts, size + 1)
+    valid = first[:-1] < n
+    places = getitem(order, where(valid, first[:-1], 0))
+    values = getitem(x, places)
+    if fill is not None:
+        values = where(reshape(valid, (size,) + (1,) * (x.ndim - 1)), values, fill)
+    rank = cumsum(convert_element_type(starts, default_dtype(int))) - 1
+    inverse = zeros(n, rank.dtype).at[order].set(rank, unique_indices=True)
+    inverse = reshape(inverse, shape) if axis is None else inverse
+    values = values if axis is None else moveaxis(values, 0, axis)
+    return [convert_element_type(values, x.dtype), places, inverse, first[1:] - first[:-1]]
+
+
+def _starts(keys: list[Any], n: int, equal_nan: bool) -> Any:
+    """Where sorted parts, given by their keys, differ from the part before."""
+    new = full_p((n - 1,), False, np.bool_)
+    for key in keys:
+        left, right = slice_in_dim(key, 0, n - 1), slice_in_dim(key, 1, n)
+        differ = e.ne.bind(left, right)
+        if equal_nan and is_inexact(key.dtype):
+            differ = differ & ~(is_nan(left) & is_nan(right))
+        new = new | differ
+    return concatenate([full_p((1,), True, np.bool_), new])
+
+
+class UniqueAll(NamedTuple):
+    """What `unique_all` returns."""
+
+    values: Any
+    indices: Any
+    inverse_indices: Any
+    counts: Any
+
+
+class UniqueCounts(NamedTuple):
+    """What `unique_counts` returns."""
+
+    values: Any
+    counts: Any
+
+
+class UniqueInverse(NamedTuple):
+    """What `unique_inverse` returns."""
+
+    values: Any
+    inverse_indices: Any
+
+
+def unique_all(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> UniqueAll:
+    """The distinct elements, where each first occurs, all elements' places among them, how often
+    each occurs; every nan is distinct.
+    """
+    return UniqueAll(*unique(x, True, True, True, equal_nan=False, size=size,
+                             fill_value=fill_value))
+
+
+def unique_counts(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> UniqueCounts:
+    """The distinct elements, and how often each occurs; every nan is distinct."""
+    return UniqueCounts(*unique(x, return_counts=True, equal_nan=False, size=size,
+                                fill_value=fill_value))
+
+
+def unique_inverse(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> UniqueInverse:
+    """The distinct elements, and all elements' places among them; every nan is distinct."""
+    return UniqueInverse(*unique(x, return_inverse=True, equal_nan=False, size=size,
+                                 fill_value=fill_value))
+
+
+def unique_values(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> Any:
+    """The sorted distinct elements; every nan is distinct."""
+    return unique(x, equal_nan=False, size=size, fill_value=fill_value)
+
+
+# ----------------------------------------------------------------------------------------------
+# Two arrays as sets
+
+
+_METHODS = ("auto", "compare_all", "binary_search", "sort")
+
+
+def isin(element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *,
+         method: str = "auto") -> Any:
+    """Where an element is one of `test_elements`; nan never is.
+
+    `method` is 'compare_all', 'binary_search', 'sort' or 'auto'; the result is the same.
+    """
+    if method not in _METHODS:
+        raise no_such("isin", "method", method, _METHODS)
+    element, tests = same_dtype(asarray(element), asarray(test_elements))
+    if tests.size == 0:
+        return full(element.shape, bool(invert))
+    ordered = sort(tests, None)
+    how = method if method in ("compare_all", "sort") else "scan"
+    place = searchsorted(ordered, element, method=how)
+    found = getitem(ordered, where(place < tests.size, place, tests.size - 1)) == element
+    return ~found if invert else found
+
+
+def _pair(name: str, ar1: Any, ar2: Any, size: int | None) -> tuple[Any, Any]:
+    """Both as vectors of one dtype; NumPy arrays without a `size`."""
+    if size is None:
+        return concrete(asarray(ar1), name, _OUTSIDE), concrete(asarray(ar2), name, _OUTSIDE)
+    first, second = same_dtype(asarray(ar1), asarray(ar2))
+    return reshape(first, (first.size,)), reshape(second, (second.size,))
+
+
+def _members(x: Any, assume_unique: bool) -> tuple[Any, Any, Any]:
+    """(elements, which to look at, their places in `x`): each distinct element once."""
+    places = iota(default_dtype(int), x.shape)
+    if assume_unique or not x.size:
+        return x, full_p(x.shape, True, np.bool_), places
+    ordered, order = sort_p([x, places], 0)
+    return ordered, _starts([ordered], x.size, True), order
+
+
+def _chosen(x: Any, mask: Any, size: int, fill: Any) -> tuple[Any, Any]:
+    """The first `size` elements under a mask, then `fill` (None: the first of them, or 0); and
+    their places, the length of the mask for those that fill up.
+    """
+    if not x.size:
+        return full((size,), 0 if fill is None else fill, x.dtype), zeros(size, int)
+    place = _first_true(mask, size)
+    valid = place < x.size
+    values = getitem(x, where(valid, place, 0))
+    if fill is None and size:
+        fill = where(valid[0], values[0], 0)
+    return convert_element_type(where(valid, values, fill), x.dtype), place
+
+
+def union1d(ar1: Any, ar2: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
+    """The distinct elements of both; with `size` as `unique`."""
+    x, y = _pair("union1d", ar1, ar2, size)
+    if size is None:
+        return Array(np.union1d(x, y))
+    return unique(concatenate([x, y]), size=size, fill_value=fill_value)
+
+
+def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None,
+              fill_value: Any = None) -> Any:
+    """The distinct elements of the first that are not in the second; with `size` cut, or filled up
+    with `fill_value` (0 by default).
+    """
+    x, y = _pair("setdiff1d", ar1, ar2, size)
+    if size is None:
+        return Array(np.setdiff1d(x, y, assume_unique))
+    x, first, _ = _members(x, assume_unique)
+    return _chosen(x, first & ~isin(x, y), size, 0 if fill_value is None else fill_value)[0]
+
+
+def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None,
+             fill_value: Any = None) -> Any:
+    """The distinct elements that are in one of the two only; with `size` cut, or filled up with
+    `fill_value` (by default the first of them).
+    """
+    x, y = _pair("setxor1d", ar1, ar2, size)
+    if size is None:
+        return Array(np.setxor1d(x, y, assume_unique))
+    parts = [_members(v, assume_unique)[:2] for v in (x, y)]
+    masks = [first & ~isin(v, other) for (v, first), other in zip(parts, (y, x))]
+    outside, values = sort_p([~concatenate(masks), concatenate([v for v, _ in parts])], 0, 2)
+    return _chosen(values, ~outside, size, fill_value)[0]
+
+
+def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False, *,
+                size: int | None = None, fill_value: Any = None) -> Any:
+    """The distinct elements that are in both; with `size` cut, or filled up with `fill_value` (by
+    default the first of them).
+
+    With `return_indices` also where they first occur in the one and the other; the sizes of the
+    arrays stand for places that are filled up.
+    """
+    x, y = _pair("intersect1d", ar1, ar2, size)
+    if size is None:
+        out = np.intersect1d(x, y, assume_unique, return_indices)
+        return tuple([Array(o) for o in out]) if isinstance(out, tuple) else Array(out)
+    v, first, order = _members(x, False)
+    values, place = _chosen(v, first & isin(v, y), size, fill_value)
+    if not return_indices:
+        return values
+    valid = place < x.size
+    at_x = where(valid, getitem(order, where(valid, place, 0)), x.size) if x.size else place
+    if not y.size:
+        return values, at_x, zeros(size, int)
+    ordered, places = sort_p([y, iota(default_dtype(int), y.shape)], 0)
+    found = searchsorted(ordered, values)
+    at_y = getitem(places, where(valid, found, 0))
+    return values, at_x, where(valid, at_y, y.size)

@@ -1,0 +1,201 @@
+"""Determinants and the pseudoinverse: numbers that a decomposition gives, with derivatives of their
+own rather than the decomposition's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import small_matrices
+from .core import ZERO
+from .elementwise import absolute, complex_, cos, imag, log, real, select, sign, sin, stop_gradient
+from .families import full, full_like
+from .linalg import Lu, LuSolve, identity_like, lu_of
+from .matrices import (
+    OfMatrices,
+    adjoint,
+    check_matrices,
+    diagonal,
+    flipped,
+    int32,
+    matmul,
+    of_columns,
+    places,
+    spread,
+)
+from .reduction import ReduceProd, reduce_and, reduce_max, reduce_prod
+from .special import HOST, TRACED
+from .spectral import Svd, per_column
+from .structural import ConvertElementType, Iota, reduce_sum
+from .types import ShapedArray
+
+
+class Given(OfMatrices):
+    """The last operand, which was computed from the first one, a, as a constant of differentiation;
+    `derivative` says how it changes with a. The operands between are a's LU decomposition.
+    """
+
+    def abstract_eval(self, *avals: ShapedArray) -> ShapedArray:
+        check_matrices(self.name, avals[0], square=len(avals) > 2)
+        return avals[-1]
+
+    def impl(self, *arrays: np.ndarray) -> np.ndarray:
+        return arrays[-1]
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        return values[-1]
+
+    def derivative(self, out: Any, da: Any, *known: Any) -> Any:
+        """The tangent of the result, for a tangent of a."""
+        raise NotImplementedError
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        out = self.bind(*primals)
+        moved = tangents[-1]
+        if tangents[0] is not ZERO:
+            found = self.derivative(out, tangents[0], *primals[:-1])
+            moved = found if moved is ZERO else moved + found
+        return out, moved
+
+
+def product_trace(x: Any, y: Any) -> Any:
+    """The trace of x y."""
+    return reduce_sum(flipped(x) * y, (y.ndim - 2, y.ndim - 1))
+
+
+class LogDeterminant(Given):
+    """The logarithm of a determinant: (a, lu, permutation, the logarithm)."""
+
+    def derivative(self, out: Any, da: Any, *known: Any) -> Any:
+        return product_trace(LuSolve().bind(*known, identity_like(known[0])), da)
+
+
+class Determinant(Given):
+    """A determinant: (a, lu, permutation, the determinant)."""
+
+    def derivative(self, out: Any, da: Any, *known: Any) -> Any:
+        return product_trace(Adjugate().bind(*known, out), da)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Adjugate(OfMatrices):
+    """The transposed cofactors of a: (a, lu, permutation, determinant); the derivative of the
+    determinant by a^T.
+
+    Where no matrix is singular it is the determinant times the inverse, else it comes from the
+    singular values.
+    """
+
+    def abstract_eval(
+        self, a: ShapedArray, lu: ShapedArray, order: ShapedArray, value: ShapedArray
+    ) -> ShapedArray:
+        check_matrices("adjugate", a)
+        return a
+
+    def impl(self, *arrays: np.ndarray) -> np.ndarray:
+        way = from_inverse if np.all(arrays[-1] != 0) else from_singular_values
+        return way(HOST, *arrays)
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        regular = lambda value: reduce_and(value != 0, range(value.ndim))
+        yes, no = (
+            ctx.region([], lambda way=way: [ctx.inline(lambda *xs: way(TRACED, *xs), *values)])
+            for way in (from_inverse, from_singular_values)
+        )
+        flag = ctx.inline(regular, values[-1])
+        return ctx.emit("if", [flag], [values[0].aval], {}, f"{yes[:-1]}, {no[2:]}")[0]
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """That of the determinant times the inverse: nan where the matrix is singular."""
+        out, (*_, value), (da, *_, rest) = self.bind(*primals), primals, tangents
+        if da is ZERO:
+            return out, ZERO
+        same = lambda x: spread(x, out.shape)
+        change = same(product_trace(out, da)) * out - matmul(matmul(out, da), out)
+        return out, change / same(value)
+
+
+def from_inverse(m: Any, a: Any, lu: Any, order: Any, value: Any) -> Any:
+    """The adjugate of regular matrices."""
+    rows, columns = places(a, m)
+    unit = m.of(ConvertElementType(a.dtype))(rows == columns)
+    return m.of(LuSolve())(a, lu, order, unit) * spread(value, a.shape, None, m)
+
+
+def from_singular_values(m: Any, a: Any, *_: Any) -> Any:
+    """The adjugate of any matrices u diag(s) vh: that of each factor, in reverse order."""
+    u, s, vh = m.of(Svd())(a)
+    rows, columns = places(a, m)
+    grid = spread(s, a.shape, of_columns(a), m)
+    others = m.where(rows == columns, m.full(1.0, grid), grid)
+    others = m.of(ConvertElementType(a.dtype))(m.of(ReduceProd((a.ndim - 1,)))(others))
+    turn = product_of_pivots(m, *m.of(Lu())(matmul(u, vh, m))[:2])
+    scaled = spread(others, a.shape, of_columns(a), m) * spread(turn, a.shape, None, m)
+    return matmul(adjoint(vh, m) * scaled, adjoint(u, m), m)
+
+
+def signed_pivots(m: Any, lu: Any, pivots: Any) -> Any:
+    """The diagonal of u; negative where rows were exchanged."""
+    moved = pivots != m.of(Iota(pivots.shape, int32, pivots.ndim - 1))()
+    found = diagonal(lu, m)
+    return m.where(moved, -found, found)
+
+
+def product_of_pivots(m: Any, lu: Any, pivots: Any) -> Any:
+    """The determinant."""
+    return m.of(ReduceProd((pivots.ndim - 1,)))(signed_pivots(m, lu, pivots))
+
+
+class PseudoInverse(Given):
+    """The Moore-Penrose inverse p of matrices of constant rank: (a, p).
+
+    Golub and Pereyra 1973, The differentiation of pseudo-inverses.
+    """
+
+    def derivative(self, out: Any, da: Any, *known: Any) -> Any:
+        (a,), back, turned = known, adjoint(out), adjoint(da)
+        inside = matmul(matmul(out, back), turned)
+        outside = matmul(matmul(turned, back), out)
+        moved = inside - matmul(matmul(inside, a), out) - matmul(matmul(out, da), out)
+        return moved + outside - matmul(out, matmul(a, outside))
+
+
+# --------------------------------------------------------------------------------------------------
+
+
+def det(a: Any) -> Any:
+    """The determinants of square matrices."""
+    n = a.shape[-1]
+    if n <= small_matrices.LARGEST:
+        return small_matrices.determinant(a) if n else full(a.shape[:-2], 1, a.dtype)
+    lu, pivots, order = lu_of(a)
+    return Determinant().bind(a, lu, order, product_of_pivots(TRACED, lu, pivots))
+
+
+def slogdet(a: Any) -> tuple[Any, Any]:
+    """The sign of the determinants, a number of size 1 or 0, and the logarithm of their size."""
+    lu, pivots, order = lu_of(a)
+    parts = signed_pivots(TRACED, lu, pivots)
+    axes = (parts.ndim - 1,)
+    phase = reduce_prod(sign.bind(parts), axes)
+    size = reduce_sum(log.bind(absolute.bind(parts)), axes)
+    if a.dtype.kind != "c":
+        return phase, LogDeterminant().bind(a, lu, order, size)
+    found = LogDeterminant().bind(a, lu, order, complex_.bind(size, full_like(size, 0.0)))
+    angle = imag.bind(found)  # 0, with the derivative of the angle
+    return phase * complex_.bind(cos.bind(angle), sin.bind(angle)), real.bind(found)
+
+
+def pinv(a: Any, threshold: Any) -> Any:
+    """The pseudoinverse; singular values up to `threshold` times the largest count as 0."""
+    u, s, vh = Svd().bind(stop_gradient(a))
+    if not a.size:
+        return PseudoInverse().bind(a, adjoint(a))
+    small = s <= spread(reduce_max(s, (s.ndim - 1,)) * threshold, s.shape)
+    inverse = select(small, full_like(s, 0.0), 1.0 / select(small, full_like(s, 1.0), s))
+    v = adjoint(vh)
+    return PseudoInverse().bind(a, matmul(v * per_column(inverse, v), adjoint(u)))

@@ -1,0 +1,368 @@
+"""Linear systems, and the decompositions by which they are solved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..numpy.common import arr, no_such, same_dtype
+from ..numpy.shaping import broadcast_to
+from ..numpy.sorting import argsort
+from ..numpy.ufuncs import where
+from ..primitives import elementwise as e
+from ..primitives.core import with_user_line
+from ..primitives.linalg import (
+    Cholesky,
+    Lu,
+    LuPivotsToPermutation,
+    TriangularSolve,
+    conjugate,
+    hermitian,
+    inverse,
+    rows_at,
+)
+from ..primitives.linalg import solve as _solve
+from ..primitives.matrices import adjoint, lower_triangle, places, upper_triangle
+from ..primitives.operators import broadcast_shapes
+from ..primitives.slicing import concatenate, index_in_dim, pad, slice_in_dim
+from ..primitives.structural import convert_element_type, expand_dims, squeeze
+from ..primitives.tridiagonal_solve import TridiagonalSolve
+from .common import matrices
+
+__all__ = ["cho_factor", "cho_solve", "cholesky", "det", "inv", "lu", "lu_factor", "lu_solve",
+           "solve", "solve_banded", "solve_triangular", "solveh_banded"]
+
+
+def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False,
+             check_finite: bool = True) -> Any:  # fmt: skip
+    """The triangular factor of positive definite matrices: a = u^H u, or with `lower` a = l l^H.
+
+    Args:
+        a: [..., n, n], Hermitian; the mean of a and a^H is decomposed.
+        lower: which factor.
+        overwrite_a, check_finite: of no influence.
+
+    Returns:
+        [..., n, n], nan where a is not positive definite.
+
+    Raises:
+        ValueError: for matrices that are not square.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> cholesky(dx.numpy.array([[4.0, 2.0], [2.0, 5.0]]))
+        Array([[2., 1.],
+               [0., 2.]])
+    """
+    x = matrices("cholesky", a)
+    l = Cholesky().bind((x + adjoint(x)) * 0.5)
+    return l if lower else adjoint(l)
+
+
+def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False,
+               check_finite: bool = True) -> tuple[Any, bool]:  # fmt: skip
+    """`cholesky(a, lower)` and `lower`, for `cho_solve`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> factor = cho_factor(dx.numpy.array([[4.0, 2.0], [2.0, 5.0]]))
+        >>> cho_solve(factor, dx.numpy.array([8.0, 12.0]))
+        Array([1., 2.])
+    """
+    return cholesky(a, lower), lower
+
+
+def cho_solve(c_and_lower: tuple[Any, bool], b: Any, overwrite_b: bool = False,
+              check_finite: bool = True) -> Any:  # fmt: skip
+    """The x with a x = b, from `cho_factor(a)`.
+
+    Args:
+        c_and_lower: the factor [..., n, n], and whether it is the lower one.
+        b: [n], or [..., n, k]; leading axes broadcast.
+        overwrite_b, check_finite: of no influence.
+
+    Raises:
+        ValueError: for shapes that do not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> cho_solve((2.0 * dx.numpy.eye(2), False), dx.numpy.array([8.0, 12.0]))
+        Array([2., 3.])
+    """
+    c, lower = c_and_lower
+    uplo = "L" if lower else "U"
+    first, second = ("N", "C") if lower else ("C", "N")
+    half = lambda a, b: TriangularSolve("L", uplo, first).bind(a, b)
+    full = lambda a, b: TriangularSolve("L", uplo, second).bind(a, half(a, b))
+    return _on_columns("cho_solve", full, c, b)
+
+
+def _on_columns(name: str, apply: Any, a: Any, b: Any, square: bool = True) -> Any:
+    """`apply(a, b)` with b [n] or [..., n, k], equal dtypes and leading axes."""
+    a, b = same_dtype(matrices(name, a, square), arr(b))
+    vector = b.ndim == 1
+    b = expand_dims(b, (1,)) if vector else b
+    if b.ndim < 2 or b.shape[-2] != a.shape[-1]:
+        raise with_user_line(ValueError(
+            f"{name}: expects a [..., n, n] and b [n] or [..., n, k], got shapes {a.shape} and "
+            f"{b.shape[:1] if vector else b.shape}"))
+    lead = broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    out = apply(*(broadcast_to(x, (*lead, *x.shape[-2:])) for x in (a, b)))
+    return squeeze(out, (out.ndim - 1,)) if vector else out
+
+
+def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False,
+                     unit_diagonal: bool = False, overwrite_b: bool = False, debug: Any = None,
+                     check_finite: bool = True) -> Any:  # fmt: skip
+    """The x with op(a) x = b, where a is triangular.
+
+    Args:
+        a: [..., n, n], of which only one triangle is read.
+        b: [n], or [..., n, k]; leading axes broadcast, dtypes promoted.
+        trans: 0 or "N": op(a) is a; 1 or "T": its transpose; 2 or "C": its adjoint.
+        lower: a is lower triangular.
+        unit_diagonal: take the diagonal for ones.
+        overwrite_b, debug, check_finite: of no influence.
+
+    Raises:
+        ValueError: for shapes that do not fit, or another `trans`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> solve_triangular(dx.numpy.array([[2.0, 1.0], [0.0, 4.0]]), dx.numpy.array([4.0, 8.0]))
+        Array([1., 2.])
+    """
+    forms = {0: "N", "N": "N", 1: "T", "T": "T", 2: "C", "C": "C"}
+    if trans not in forms:
+        raise no_such("solve_triangular", "trans", trans, tuple(forms))
+    uplo, diag = "L" if lower else "U", "U" if unit_diagonal else "N"
+    system = TriangularSolve("L", uplo, forms[trans], diag)
+    return _on_columns("solve_triangular", system.bind, a, b)
+
+
+def solve(a: Any, b: Any, lower: bool = False, overwrite_a: bool = False,
+          overwrite_b: bool = False, debug: bool = False, check_finite: bool = True,
+          assume_a: str = "gen") -> Any:  # fmt: skip
+    """The x with a x = b.
+
+    Args:
+        a: [..., n, n].
+        b: [n], or [..., n, k]; leading axes broadcast, dtypes promoted.
+        lower: with "pos", "sym" and "her": read the lower triangle of a, else the upper one.
+        assume_a: "gen"; "sym", "her" (solved as "gen"); "pos": Hermitian and positive definite.
+        overwrite_a, overwrite_b, debug, check_finite: of no influence.
+
+    Raises:
+        ValueError: for shapes that do not fit, or another `assume_a`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> solve(dx.numpy.array([[2.0, 1.0], [1.0, 3.0]]), dx.numpy.array([3.0, 4.0]))
+        Array([1., 1.])
+    """
+    if assume_a not in ("gen", "sym", "her", "pos"):
+        raise no_such("solve", "assume_a", assume_a, ("gen", "sym", "her", "pos"))
+    if assume_a != "pos":
+        return _on_columns("solve", _solve, a, b)
+
+    def by_factor(a: Any, b: Any) -> Any:
+        l = Cholesky().bind(hermitian(a, lower))
+        return TriangularSolve(form="C").bind(l, TriangularSolve().bind(l, b))
+
+    return _on_columns("solve", by_factor, a, b)
+
+
+def inv(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
+    """The inverse of square matrices [..., n, n].
+
+    Examples:
+        >>> import diffeo as dx
+        >>> inv(dx.numpy.array([[2.0, 0.0], [0.0, 4.0]]))
+        Array([[0.5 , 0.  ],
+               [0.  , 0.25]])
+    """
+    return inverse(matrices("inv", a))
+
+
+def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
+    """The determinant of square matrices [..., n, n].
+
+    Examples:
+        >>> import diffeo as dx
+        >>> det(dx.numpy.array([[2.0, 1.0], [0.0, 4.0]]))
+        Array(8.)
+    """
+    return _det(matrices("det", a))
+
+
+def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Any, Any]:
+    """The LU decomposition with exchanged rows, for `lu_solve`.
+
+    Args:
+        a: [..., m, n].
+        overwrite_a, check_finite: of no influence.
+
+    Returns:
+        Both factors in one array [..., m, n] (l has ones on its diagonal, which are not stored),
+        and the pivots, int32[..., min(m, n)]: row i was exchanged with row `pivots[i]`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> lu_factor(dx.numpy.array([[1.0, 2.0], [4.0, 4.0]]))[1]
+        Array([1, 1], dtype=int32)
+    """
+    packed, pivots, _ = Lu().bind(matrices("lu_factor", a, square=False))
+    return packed, pivots
+
+
+def lu_solve(lu_and_piv: tuple[Any, Any], b: Any, trans: int = 0, overwrite_b: bool = False,
+             check_finite: bool = True) -> Any:  # fmt: skip
+    """The x with a x = b, or with `trans` 1 a^T x = b and 2 a^H x = b, from `lu_factor(a)`.
+
+    Args:
+        lu_and_piv: [..., n, n] and int32[..., n].
+        b: [n], or [..., n, k]; leading axes broadcast.
+        overwrite_b, check_finite: of no influence.
+
+    Raises:
+        ValueError: for shapes that do not fit, or another `trans`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> factors = lu_factor(dx.numpy.array([[2.0, 1.0], [1.0, 3.0]]))
+        >>> lu_solve(factors, dx.numpy.array([3.0, 4.0]))
+        Array([1., 1.])
+    """
+    packed, pivots = lu_and_piv
+    if trans not in (0, 1, 2):
+        raise no_such("lu_solve", "trans", trans, (0, 1, 2))
+    form = "NTC"[trans]
+    pivots = arr(pivots)
+
+    def apply(a: Any, b: Any) -> Any:
+        places = broadcast_to(pivots, (*a.shape[:-2], pivots.shape[-1]))
+        order = LuPivotsToPermutation(a.shape[-1]).bind(places)
+        below = TriangularSolve(form=form, diag="U")
+        above = TriangularSolve(uplo="U", form=form)
+        if form == "N":
+            return above.bind(a, below.bind(a, rows_at(b, order)))
+        back = argsort(order, axis=-1)
+        return rows_at(below.bind(a, above.bind(a, b)), back)
+
+    return _on_columns("lu_solve", apply, packed, b)
+
+
+def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False,
+       check_finite: bool = True) -> tuple[Any, ...]:  # fmt: skip
+    """The LU decomposition with exchanged rows, a = p l u.
+
+    Args:
+        a: [..., m, n].
+        permute_l: return p l as one matrix.
+        overwrite_a, check_finite: of no influence.
+
+    Returns:
+        `(p, l, u)`, or `(p l, u)`: [..., m, m], [..., m, k], [..., k, n], k the smaller of m and n.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> p, l, u = lu(dx.numpy.array([[1.0, 2.0], [4.0, 4.0]]))
+        >>> u
+        Array([[4., 4.],
+               [0., 1.]])
+    """
+    packed, _, order = Lu().bind(matrices("lu", a, square=False))
+    m, n = packed.shape[-2:]
+    left = slice_in_dim(packed, 0, min(m, n), axis=packed.ndim - 1)
+    rows, columns = places(left)
+    l = e.select(rows == columns, 1.0, lower_triangle(left))
+    u = upper_triangle(slice_in_dim(packed, 0, min(m, n), axis=packed.ndim - 2))
+    back = argsort(order, axis=-1)
+    if permute_l:
+        return rows_at(l, back), u
+    p = expand_dims(order, (order.ndim - 1,)) == np.arange(m, dtype=np.int32)[:, None]
+    return convert_element_type(p, packed.dtype), l, u
+
+
+def solve_banded(l_and_u: tuple[int, int], ab: Any, b: Any, overwrite_ab: bool = False,
+                 overwrite_b: bool = False, check_finite: bool = True) -> Any:  # fmt: skip
+    """The x with a x = b, where only some diagonals of a are not 0.
+
+    Tridiagonal systems are solved in linear time; others as if they were dense.
+
+    Args:
+        l_and_u: the numbers l of diagonals below and u above the main one.
+        ab: [..., l + u + 1, n], the diagonals: ab[u + i - j, j] is a[i, j].
+        b: [n], or [..., n, k]; leading axes broadcast, dtypes promoted.
+        overwrite_ab, overwrite_b, check_finite: of no influence.
+
+    Raises:
+        ValueError: for shapes that do not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> ab = dx.numpy.array([[0.0, 1.0], [2.0, 3.0], [1.0, 0.0]])
+        >>> solve_banded((1, 1), ab, dx.numpy.array([3.0, 4.0]))
+        Array([1., 1.])
+    """
+    l, u = l_and_u
+    ab = matrices("solve_banded", ab, square=False)
+    if min(l, u) < 0 or ab.shape[-2] != l + u + 1:
+        raise with_user_line(ValueError(
+            f"solve_banded: l_and_u={(l, u)} needs {l + u + 1} diagonals, got shape {ab.shape}"))
+    if max(l, u) > 1 or not ab.shape[-1]:
+        return _on_columns("solve_banded", _solve, _dense(ab, l, u), b)
+
+    def tridiagonal(ab: Any, b: Any) -> Any:
+        ab = pad(ab, (*[0] * (ab.ndim - 2), 1 - u, 0), (*[0] * (ab.ndim - 2), 1 - l, 0))
+        none = [0] * (ab.ndim - 2)
+        above, d, below = (index_in_dim(ab, i, ab.ndim - 2) for i in range(3))
+        dl, du = pad(below, (*none, 1), (*none, -1)), pad(above, (*none, -1), (*none, 1))
+        return TridiagonalSolve().bind(dl, d, du, b)
+
+    return _on_columns("solve_banded", tridiagonal, ab, b, square=False)
+
+
+def _dense(ab: Any, l: int, u: int) -> Any:
+    """The matrices with these diagonals."""
+    n = np.arange(ab.shape[-1])
+    places = u + n[:, None] - n
+    there = (places >= 0) & (places <= l + u)
+    return where(there, ab[..., np.clip(places, 0, l + u), n], 0.0)
+
+
+def solveh_banded(ab: Any, b: Any, overwrite_ab: bool = False, overwrite_b: bool = False,
+                  lower: bool = False, check_finite: bool = True) -> Any:  # fmt: skip
+    """The x with a x = b, where a is Hermitian and only some of its diagonals are not 0; see
+    `solve_banded`.
+
+    Args:
+        ab: [..., u + 1, n], the main diagonal and those above it: ab[u + i - j, j] is a[i, j]; or
+            with `lower` those below it: ab[i - j, j] is a[i, j].
+        b: [n], or [..., n, k]; leading axes broadcast, dtypes promoted.
+        lower: which diagonals are given.
+        overwrite_ab, overwrite_b, check_finite: of no influence.
+
+    Raises:
+        ValueError: for shapes that do not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> ab = dx.numpy.array([[2.0, 3.0], [1.0, 0.0]])
+        >>> solveh_banded(ab, dx.numpy.array([3.0, 4.0]), lower=True)
+        Array([1., 1.])
+    """
+    ab = matrices("solveh_banded", ab, square=False)
+    u = ab.shape[-2] - 1
+    if u < 0:
+        raise with_user_line(ValueError("solveh_banded: ab holds no diagonal"))
+    # Each diagonal a second time, conjugated and moved to the other side.
+    n = ab.shape[-1]
+    others = []
+    for k in range(1, u + 1):
+        row = slice_in_dim(ab, k if lower else u - k, (k if lower else u - k) + 1, axis=ab.ndim - 2)
+        none, step = [0] * (ab.ndim - 1), min(k if lower else -k, n) if n else 0
+        others.append(conjugate(pad(row, (*none, step), (*none, -step))))
+    rows = [*others[::-1], ab] if lower else [ab, *others]
+    return solve_banded((u, u), concatenate(rows, ab.ndim - 2), b)

@@ -1,0 +1,182 @@
+"""Bessel functions of integer order and spherical harmonics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ...numpy.common import arr, static_int
+from ...numpy.shaping import stack
+from ...primitives import elementwise as e
+from ...primitives.bessel import BesselI, poisson, power
+from ...primitives.core import with_user_line
+from ...primitives.operators import to_inexact
+from ...primitives.reference import special_function
+from ...primitives.special import Formula, chebyshev
+
+
+def i0e(x: Any) -> Any:
+    """The modified Bessel function I_0(x), times exp(-|x|).
+
+    Raises:
+        TypeError: for complex numbers.
+
+    Examples:
+        >>> i0e(2.0)
+        Array(0.30850832)
+    """
+    return BesselI(0).bind(arr(to_inexact(x)))
+
+
+def i1e(x: Any) -> Any:
+    """The modified Bessel function I_1(x), times exp(-|x|).
+
+    Raises:
+        TypeError: for complex numbers.
+
+    Examples:
+        >>> i1e(2.0)
+        Array(0.21526929)
+    """
+    return BesselI(1).bind(arr(to_inexact(x)))
+
+
+def _grown(x: Any, n: int) -> Any:
+    """I_n(x), with its limits."""
+    finite = e.is_finite.bind(x)
+    safe = e.select(finite, x, 0.0)
+    value = e.exp.bind(e.absolute.bind(safe)) * BesselI(n).bind(safe)
+    return e.select(finite, value, x if n else e.absolute.bind(x))
+
+
+def i0(x: Any) -> Any:
+    """The modified Bessel function I_0(x).
+
+    Raises:
+        TypeError: for complex numbers.
+
+    Examples:
+        >>> i0(2.0)
+        Array(2.2795853)
+    """
+    x = arr(to_inexact(x))
+    return _grown(x, 0)
+
+
+def i1(x: Any) -> Any:
+    """The modified Bessel function I_1(x).
+
+    Raises:
+        TypeError: for complex numbers.
+
+    Examples:
+        >>> i1(2.0)
+        Array(1.59063685)
+    """
+    x = arr(to_inexact(x))
+    return _grown(x, 1)
+
+
+def _limit(n: int) -> float:
+    """Below, J_n is a polynomial; beyond, it comes from J_0 and J_1 or Hankel's expansion."""
+    return float(max(8, n))
+
+
+@cache
+def _near_polynomial(n: int) -> Callable:
+    """J_n(x) / x**n in x**2."""
+
+    def near(x2: np.ndarray) -> np.ndarray:
+        waves = lambda u: np.cos(np.multiply.outer(np.sqrt(x2), np.cos(u)))
+        return poisson(n, waves, np.ones_like(x2), 64 + 2 * n)
+
+    return chebyshev(near, 0.0, _limit(n) ** 2, 30 + max(0, n - 8))
+
+
+@cache
+def _far_polynomials(n: int) -> tuple[Callable, Callable]:
+    """Hankel's P and x Q for n = 0, 1 in 1 / x**2 (DLMF 10.17.3, by the integral 10.9.10 over
+    v**2).
+    """
+
+    def hankel(w: np.ndarray) -> np.ndarray:
+        v = np.arange(-28, 29) / 4.0
+        weight = np.exp(-v * v) * v ** (2 * n) / (4 * math.gamma(n + 0.5))
+        return ((1 + np.multiply.outer(0.5j * np.sqrt(w), v * v)) ** (n - 0.5) * weight).sum(-1)
+
+    return (
+        chebyshev(lambda w: np.real(hankel(w)), 0.0, 1 / 64),
+        chebyshev(lambda w: np.imag(hankel(w)) / np.sqrt(w), 0.0, 1 / 64),
+    )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BesselJ(Formula):
+    """The Bessel function J_n(x)."""
+
+    n: int = 0
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        if self.n < 2:
+            return special_function(("j0", "j1")[self.n])(x)
+        return special_function("jv")(np.full_like(x, self.n), x)
+
+    def formula(self, m: Any, x: Any) -> Any:
+        inner = m.abs(x) < _limit(self.n)
+        small, large = m.where(inner, x, 0.0), m.where(inner, _limit(self.n), m.abs(x))
+        beyond = self.far(m, large)
+        beyond = beyond if self.n % 2 == 0 else m.where(x < 0.0, -beyond, beyond)
+        near = _near_polynomial(self.n)(small * small) * power(small, self.n)
+        return m.where(inner, near, beyond)
+
+    def far(self, m: Any, x: Any) -> Any:
+        """J_n(x) from J_0 and J_1, which is stable for x > n."""
+        w = 1.0 / (x * x)
+        sin, cos = m.sin(x) * math.sqrt(0.5), m.cos(x) * math.sqrt(0.5)
+        found = []
+        for n in (0, 1)[: self.n + 1]:
+            p, q = (f(w) for f in _far_polynomials(n))
+            # cos and sin of x - (n + 1/2) pi / 2
+            c, s = (cos + sin, sin - cos) if n == 0 else (sin - cos, -(cos + sin))
+            found.append((p * c - q / x * s) * m.sqrt(2 / math.pi / x))
+        for n in range(1, self.n):
+            found.append(found[n] * (2.0 * n) / x - found[n - 1])
+        return found[self.n]
+
+    def slopes(self) -> Sequence[Callable]:
+        def by_x(x: Any) -> Any:
+            above = BesselJ(self.n + 1).bind(x)
+            return (BesselJ(self.n - 1).bind(x) - above) * 0.5 if self.n else -above
+
+        return (by_x,)
+
+
+def bessel_jn(z: Any, *, v: int, n_iter: int = 50) -> Any:
+    """The Bessel functions J_0(z) ... J_v(z).
+
+    Args:
+        z: real numbers.
+        v: the highest order, >= 0.
+        n_iter: taken for the sake of jax's signature; no recurrence is iterated here.
+
+    Returns:
+        An array of shape `(v + 1, *z.shape)`.
+
+    Raises:
+        ValueError: for v < 0.
+        TypeError: for complex numbers.
+
+    Examples:
+        >>> bessel_jn(1.0, v=2)
+        Array([0.76519769, 0.44005059, 0.11490348])
+    """
+    v = static_int(v, "bessel_jn", "v")
+    if v < 0:
+        raise with_user_line(ValueError(f"bessel_jn: v must not be negative, got {v}"))
+    z = arr(to_inexact(z))
+    return stack([BesselJ(n).bind(z) for n in range(v + 1)])
