@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from diffeo.primitives import (
+    cumulative,
     dot,
     elementwise,
     families,
@@ -110,7 +111,7 @@ for _half in map(np.dtype, ("float16", "bfloat16")):
     sample(elementwise.select_p, np.array([True, False]), np.array([0.5, 4.0], _half), 0.0,
            note=str(_half), by=())
     sample(structural.ReduceSum((0,)), np.array([0.5, 4.0], _half), note=str(_half), by=())
-    sample(reduction.CumSum(0), np.array([0.5, 4.0], _half), note=str(_half), by=())
+    sample(cumulative.CumSum(0), np.array([0.5, 4.0], _half), note=str(_half), by=())
     sample(slicing.Pad((1,), (1,), (1,), 2.5), np.array([0.5, 4.0], _half), note=str(_half), by=())
     sample(reduction.ReduceMax((0,)), np.array([0.5, 4.0], _half), note=str(_half), by=())
     sample(reduction.ReduceProd((0,)), np.array([0.5, 4.0], _half), note=str(_half), by=())
@@ -263,13 +264,6 @@ for _kind in (reduction.ArgMax, reduction.ArgMin):
     sample(_kind(0, i64), ints(6), note="int")
     sample(_kind(0, i64), bools(6), note="bool")
     sample(_kind(0, u8), ints(6, low=0, dtype=np.uint8), note="uint8")
-sample(reduction.CumSum(0), real(5, 2))
-sample(reduction.CumSum(1), real(2, 8))
-sample(reduction.CumSum(0, True), real(6), note="reverse")
-sample(reduction.CumSum(0), comp(3), note="complex")
-sample(reduction.CumSum(0), real(1), note="size one")
-sample(reduction.CumSum(0), real(0), note="empty")
-sample(reduction.CumSum(0), ints(4, dtype=np.int8, low=60, high=90), note="wraps")
 
 # --------------------------------------------------------------------------------------------------
 # Contractions
@@ -320,5 +314,8 @@ from tests import (  # noqa: E402
     samples_elementwise,  # noqa: F401
     samples_fft,  # noqa: F401
     samples_indexing,  # noqa: F401
+    samples_linalg,  # noqa: F401
+    samples_linalg2,  # noqa: F401
     samples_special,  # noqa: F401
+    samples_windows,  # noqa: F401
 )

@@ -13,7 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import diffeo as dx
-from diffeo.primitives import Array, dot, elementwise, powers, reduction, slicing, structural
+from diffeo.primitives import (
+    Array,
+    cumulative,
+    dot,
+    elementwise,
+    powers,
+    reduction,
+    slicing,
+    structural,
+)
 from tests.laws import close, differences, function_of, host, value
 from tests.samples import SAMPLES, Sample
 from tests.transformations import ALL, Jit, Vmap, check_pair, directions, name_of
@@ -91,7 +100,7 @@ SHAPES = (
     lambda x: slicing.slice_in_dim(x, 0, x.shape[0], 2) if x.ndim else x,
     lambda x: structural.expand_dims(x, (0,)) if x.ndim < 3 else slicing.index_in_dim(x, 0),
     lambda x: structural.reduce_sum(x, (x.ndim - 1,)) * 0.5 if x.ndim else x,
-    lambda x: reduction.cumsum(x, 0) if x.ndim else x,
+    lambda x: cumulative.cumsum(x, 0) if x.ndim else x,
     lambda x: reduction.reduce_prod(elementwise.tanh.bind(x), (0,)) if x.ndim else x,
 )
 

@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from diffeo.primitives import Primitive, collectives, elementwise, families, indexing, reduction
+from diffeo.primitives import (
+    Primitive,
+    collectives,
+    cumulative,
+    elementwise,
+    families,
+    indexing,
+    reduction,
+)
 from diffeo.primitives.core import snake_case
 from tests.samples import SAMPLES
 from tests.samples_collectives import NAMED
@@ -64,7 +72,8 @@ def defines(kind: type, rule: str) -> bool:
 
 
 FAMILIES = (
-    reduction.Reduction, collectives.ReduceAcross, collectives.Exchange, indexing.ScatterFamily
+    reduction.Reduction, collectives.ReduceAcross, collectives.Exchange, indexing.ScatterFamily,
+    cumulative.Cumulative
 )
 
 

@@ -13,6 +13,7 @@ Examples:
     TypeError: add: the operands need equal shapes and dtypes, got f64[3], i64[3]; ...
 """
 
+from . import linalg
 from .bits import RandomAlgorithm, rng_bit_generator
 from .convolution import (
     ConvDimensionNumbers,
@@ -235,7 +236,7 @@ __all__ = [
     "squeeze", "stack", "tile", "transpose", "unstack",
     "all_gather", "all_to_all", "axis_index", "axis_size", "pbroadcast", "pmax", "pmean", "pmin",
     "ppermute", "pshuffle", "psum", "psum_scatter", "pswapaxes",
-    "FftType", "RandomAlgorithm", "fft", "rng_bit_generator",
+    "linalg", "FftType", "RandomAlgorithm", "fft", "rng_bit_generator",
     "bessel_i0e", "bessel_i1e", "betainc", "digamma", "erfc", "igamma", "igamma_grad_a", "igammac",
     "lgamma", "polygamma", "random_gamma_grad", "zeta",
 ]

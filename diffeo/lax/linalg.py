@@ -18,17 +18,22 @@ from typing import Any
 from ..numpy.common import arr
 from ..primitives import linalg as page
 from ..primitives import qr as qr_page
+from ..primitives.cholesky_update import CholeskyUpdate
 from ..primitives.core import with_user_line
+from ..primitives.hessenberg import Hessenberg, Tridiagonal
 from ..primitives.matrices import adjoint, check_matrices, lower_triangle, matmul
+from ..primitives.schur import Schur
 from ..primitives.slicing import slice_in_dim
 from ..primitives.spectral import Eig, Eigh, Svd
 from ..primitives.structural import expand_dims, squeeze
+from ..primitives.tridiagonal_solve import TridiagonalSolve
 from .strict import apply
 
 __all__ = [
-    "EigImplementation", "EighImplementation", "SvdAlgorithm", "cholesky", "eig", "eigh",
-    "householder_product", "lu", "lu_pivots_to_permutation", "ormqr", "qr", "svd",
-    "symmetric_product", "triangular_solve",
+    "EigImplementation", "EighImplementation", "SvdAlgorithm", "cholesky", "cholesky_update",
+    "eig", "eigh", "hessenberg", "householder_product", "lu", "lu_pivots_to_permutation", "ormqr",
+    "qr", "schur", "svd", "symmetric_product", "triangular_solve", "tridiagonal",
+    "tridiagonal_solve",
 ]  # fmt: skip
 
 
@@ -129,8 +134,8 @@ def eigh(x: Any, *, lower: bool = True, symmetrize_input: bool = True,
     """
     x = _symmetrized(_matrices("eigh", x), symmetrize_input)
     w, v = apply(Eigh("L" if lower else "U"), x)
-    first, end = _subset("eigh", subset_by_index, x.shape[-1])
-    return slice_in_dim(v, first, end, axis=v.ndim - 1), slice_in_dim(w, first, end, axis=w.ndim - 1)
+    chosen = _subset("eigh", subset_by_index, x.shape[-1])
+    return slice_in_dim(v, *chosen, axis=v.ndim - 1), slice_in_dim(w, *chosen, axis=w.ndim - 1)
 
 
 def _subset(name: str, subset: tuple[int, int] | None, n: int) -> tuple[int, int]:
@@ -189,8 +194,9 @@ def ormqr(a: Any, taus: Any, c: Any, *, left: bool = True, transpose: bool = Fal
             taus.shape[:-1] != a.shape[:-2] or taus.ndim != a.ndim - 1
             or taus.shape[-1] > a.shape[-1] or not a.dtype == c.dtype == taus.dtype):
         raise with_user_line(TypeError(
-            f"ormqr: expects a [..., m, n], taus [..., k] and c with m {'rows' if left else 'columns'}"
-            f", of one dtype and with equal leading axes, got {a.aval}, {taus.aval}, {c.aval}"))
+            f"ormqr: expects a [..., m, n], taus [..., k], k <= n, and c with m "
+            f"{'rows' if left else 'columns'}, of one dtype and with equal leading axes, got "
+            f"{a.aval}, {taus.aval}, {c.aval}"))
     v, y = qr_page.compact(a, taus)
     v, y = (adjoint(y), adjoint(v)) if transpose else (v, y)
     return c - (matmul(v, matmul(y, c)) if left else matmul(matmul(c, v), y))
@@ -293,3 +299,111 @@ def triangular_solve(a: Any, b: Any, *, left_side: bool = False, lower: bool = F
         "L" if left_side else "R", "L" if lower else "U", form, "U" if unit_diagonal else "N")
     x = apply(kind, a, b)
     return squeeze(x, (axis,)) if vector else x
+
+
+def cholesky_update(r_matrix: Any, w_vector: Any) -> Any:
+    """The upper triangular x with x^H x = r^H r + w w^H.
+
+    Args:
+        r_matrix: Upper triangular matrices r [..., n, n].
+        w_vector: Vectors w [..., n] of the same dtype.
+
+    Raises:
+        TypeError: for operands that do not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> cholesky_update(dx.numpy.array([[3.0]]), dx.numpy.array([4.0]))
+        Array([[5.]])
+    """
+    return apply(CholeskyUpdate(), r_matrix, w_vector)
+
+
+def hessenberg(a: Any) -> tuple[Any, Any]:
+    """Hessenberg's form of square matrices, packed with the reflections that lead to it.
+
+    Args:
+        a: Matrices [..., n, n].
+
+    Returns:
+        [..., n, n], in which the vectors of the reflections stand below the first subdiagonal, and
+        their factors [..., n-1]. dx.scipy.linalg.hessenberg takes them apart.
+
+    Raises:
+        TypeError: for operands that do not fit.
+    """
+    return tuple(apply(Hessenberg(), a))
+
+
+def schur(x: Any, *, compute_schur_vectors: bool = True, sort_eig_vals: bool = False,
+          select_callable: Any = None) -> tuple[Any, ...]:  # fmt: skip
+    """Schur's decomposition x = q u q^H -> (u, q), or (u,).
+
+    Args:
+        x: Matrices [..., n, n].
+        compute_schur_vectors: Return q.
+        sort_eig_vals: Must be False.
+        select_callable: Of no influence.
+
+    Returns:
+        u is upper triangular; of real matrices it has a block of two rows for each pair of complex
+        eigenvalues. In the complex case the first large element of each column of q is positive.
+
+    Raises:
+        TypeError: for operands that do not fit.
+        NotImplementedError: for `sort_eig_vals`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> schur(dx.numpy.array([[2.0, 1.0], [0.0, 3.0]]))[0]
+        Array([[2., 1.],
+               [0., 3.]])
+    """
+    if sort_eig_vals:
+        raise with_user_line(NotImplementedError("schur: eigenvalues cannot be sorted"))
+    return tuple(apply(Schur(), x))[: 2 if compute_schur_vectors else 1]
+
+
+def tridiagonal(a: Any, *, lower: bool = True) -> tuple[Any, Any, Any, Any]:
+    """Hermitian matrices reduced to tridiagonal ones, packed with the reflections that lead there.
+
+    Args:
+        a: Matrices [..., n, n], of which one triangle is read.
+        lower: Which one.
+
+    Returns:
+        The packed matrices [..., n, n]; the diagonal [..., n] and the subdiagonal [..., n-1], real;
+        and the factors of the reflections, [..., n-1].
+
+    Raises:
+        TypeError: for operands that do not fit.
+    """
+    return tuple(apply(Tridiagonal(lower), a))
+
+
+def tridiagonal_solve(dl: Any, d: Any, du: Any, b: Any, *, perturb_singular: bool = False) -> Any:
+    """The x with dl[i] x[i-1] + d[i] x[i] + du[i] x[i+1] = b[i].
+
+    Args:
+        dl, d, du: Diagonals [..., n] of one dtype; dl[..., 0] and du[..., -1] are not read.
+        b: [..., n, k].
+        perturb_singular: Must be False.
+
+    Returns:
+        [..., n, k]; nan where the system is singular.
+
+    Raises:
+        TypeError: for operands that do not fit.
+        NotImplementedError: for `perturb_singular`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> one = dx.numpy.ones(2)
+        >>> tridiagonal_solve(one, 2 * one, one, dx.numpy.array([[3.0], [3.0]]))
+        Array([[1.],
+               [1.]])
+    """
+    if perturb_singular:
+        raise with_user_line(NotImplementedError(
+            "tridiagonal_solve: singular systems are not perturbed; their solution is nan"))
+    return apply(TridiagonalSolve(), dl, d, du, b)

@@ -22,8 +22,8 @@ from ..primitives import elementwise as e
 from ..primitives import indexing, structural
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
+from ..primitives.cumulative import CumSum
 from ..primitives.dot import Precision
-from ..primitives.reduction import CumSum
 from ..primitives.types import is_integer
 from .strict import apply
 

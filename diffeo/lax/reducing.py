@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..numpy.common import arr, axis_of, static_int
-from ..primitives import reduction, slicing, structural
+from ..primitives import cumulative, reduction, slicing, structural
 from ..primitives.core import describe, with_user_line
 from ..transforms import tree
 from . import elementwise as functions
@@ -88,7 +88,7 @@ def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
 
 def cumsum(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
     """The running sum along an axis, from its end if `reverse`."""
-    return _axis_primitive("cumsum", operand, axis, lambda a: reduction.CumSum(a, reverse))
+    return _axis_primitive("cumsum", operand, axis, lambda a: cumulative.CumSum(a, reverse))
 
 
 def cumprod(operand: Any, axis: int = 0, reverse: bool = False) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import reduction as r
+from ..primitives import cumulative as r
 from ..primitives.array import Array
 from ..primitives.core import with_user_line
 from ..primitives.operators import broadcast_to, to_inexact

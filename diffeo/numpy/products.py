@@ -14,7 +14,7 @@ import numpy as np
 from ..primitives.array import Array
 from ..primitives.conv import ConvDimensionNumbers, ConvGeneralDilated
 from ..primitives.core import Value, state, with_user_line
-from ..primitives.dot import FULL, DotGeneral, dot_general
+from ..primitives.dot import FULL, DotGeneral, accumulator, dot_general
 from ..primitives.dot import outer as outer_p
 from ..primitives.operators import broadcast_shapes, broadcast_to
 from ..primitives.slicing import rev
@@ -405,8 +405,9 @@ def _product(left: Any, right: Any, needed: set[str], how: Any) -> tuple[Any, st
     free = [c for c in a if c not in shared] + [c for c in b if c not in shared]
     if not summed and not batch and not (a and b):
         return _times(x, y, how), a + b
-    if how[1] is not None:  # results of earlier products have this dtype, operands their own
-        x, y = same_dtype(x, y)
+    if x.aval.dtype != y.aval.dtype:  # results of products have the preferred dtype
+        own = x.aval.dtype if y.aval.dtype == how[1] else y.aval.dtype
+        x, y = (convert_element_type(v, accumulator(own, how[1])) for v in (x, y))
     out = _contract(x, y, (at(a, summed), at(b, summed)), (at(a, batch), at(b, batch)), how)
     return out, "".join(batch + free)
 

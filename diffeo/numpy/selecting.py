@@ -13,7 +13,7 @@ from ..primitives.operators import broadcast_shapes, broadcast_to
 from ..primitives.sort import take_along_axis as take_places
 from ..primitives.structural import convert_element_type, expand_dims, reshape
 from . import indexing
-from .common import arr, axis_of, known, no_out, no_such, static_int
+from .common import arr, axis_of, host_of, known, no_out, no_such, static_int
 from .creation import asarray, full
 from .cumulative import cumsum
 from .shaping import concatenate, stack
@@ -41,6 +41,13 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
         a, axis = reshape(a, (a.size,)), 0
     axis = axis_of(axis, a.ndim, "take")
     indices = asarray(indices)
+    hosts = host_of(a), host_of(indices)
+    if hosts[0] is not None and hosts[1] is not None and mode in (None, "raise") and (
+            fill_value is None and hosts[1].dtype.kind in "iu"):
+        try:
+            return Array(np.asarray(hosts[0].take(hosts[1], axis)), a.weak_type)
+        except (IndexError, TypeError):
+            pass  # explained below
     return indexing.take(a, indices, axis, None if mode == "raise" else mode, fill_value,
                          unique_indices, indices_are_sorted)
 
@@ -58,6 +65,12 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1, mode: str | N
             f"take_along_axis: needs integer indices with the {x.ndim} axes of shape {x.shape}, got"
             f" {describe(indices)}"))
     n = x.shape[axis]
+    hosts = host_of(x), host_of(indices)
+    if hosts[0] is not None and hosts[1] is not None and mode is None:
+        try:
+            return Array(np.take_along_axis(*hosts, axis))
+        except (IndexError, ValueError):
+            pass  # explained below
     value = known(indices)
     if value is not None and mode is None and value.size and not (
             -n <= value.min() and value.max() < n):

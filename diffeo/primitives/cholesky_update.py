@@ -67,7 +67,8 @@ class CholeskyUpdate(Written):
 
         r = upper_triangle(r, 0, m)
         w = m.of(Reshape((*w.shape[:-1], 1, n)))(conj(w))
-        return m.loop(lambda k, *_: k < n, step, [m.of(Full((), int32, 0))(), r, w])[1]
+        out = m.loop(lambda k, *_: k < n, step, [m.of(Full((), int32, 0))(), r, w])[1]
+        return upper_triangle(out, 0, m)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """dx = u x, where u is upper triangular and u + u^H = x^-H d(x^H x) x^-1."""

@@ -14,7 +14,7 @@ import numpy as np
 from . import elementwise as e
 from .core import ZERO, Primitive
 from .families import Linear, zeros_like
-from .reduction import extreme
+from .reduction import ADD, MAX, MIN, MUL, Monoid
 from .reference import zero_dominant_product
 from .slicing import pad, slice_in_dim, stack
 from .structural import batch_at_front, check_axes, convert_element_type, reshape
@@ -118,19 +118,14 @@ class LinearRecurrence(Primitive):
 class Cumulative(Primitive):
     """The partial results of an associative operation along `axis`, from the end if `reverse`.
 
-    A subclass states the facts: the operation as NumPy's function and as a row of elementwise.py,
-    and its neutral element. Floats narrower than float32 are computed in float32.
+    A subclass states the facts: the operation, and the kinds of dtypes. Floats narrower than
+    float32 are computed in float32.
     """
 
     axis: int
     reverse: bool = False
     accepts = "iufc"
-    ufunc: ClassVar[Any]
-    row: ClassVar[Any] = None
-
-    def neutral(self, dtype: np.dtype) -> Any:
-        """The element that changes nothing."""
-        raise NotImplementedError
+    monoid: ClassVar[Any] = None
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         check_axes(self.name, (self.axis,), x.ndim)
@@ -139,23 +134,27 @@ class Cumulative(Primitive):
             raise TypeError(f"{self.name}: expects {allowed} numbers, got {x}")
         return x
 
+    def ufunc(self) -> Any:
+        """The operation in NumPy."""
+        return self.monoid.row.impl
+
     def impl(self, x: np.ndarray) -> np.ndarray:
         wide = np.flip(x, self.axis) if self.reverse else x
         if is_inexact(x.dtype) and x.dtype.itemsize < 4:
             wide = wide.astype(float32)
         with np.errstate(invalid="ignore"):
-            out = self.ufunc.accumulate(wide, self.axis, dtype=wide.dtype)
+            out = self.ufunc().accumulate(wide, self.axis, dtype=wide.dtype)
         return (np.flip(out, self.axis) if self.reverse else out).astype(x.dtype, copy=False)
 
     def decompose(self, x: Any) -> Any:
         if is_inexact(x.dtype) and x.dtype.itemsize < 4:
             return convert_element_type(self.bind(convert_element_type(x, float32)), x.dtype)
-        combine = lambda left, right: [self.row.bind(left[0], right[0])]
-        return scanned(combine, [x], [self.neutral(x.dtype)], self.axis, self.reverse)[0]
+        combine = lambda left, right: [self.monoid.row.bind(left[0], right[0])]
+        return scanned(combine, [x], [self.monoid.neutral(x.dtype)], self.axis, self.reverse)[0]
 
     def before(self, out: Any) -> Any:
         """The result one place earlier: what an element was combined with."""
-        return shifted(out, self.axis, self.reverse, self.neutral(out.dtype))
+        return shifted(out, self.axis, self.reverse, self.monoid.neutral(out.dtype))
 
     def recurrence(self, a: Any, b: Any) -> Any:
         """y[i] = a[i] y[i-1] + b[i] in the direction of the operation."""
@@ -163,7 +162,7 @@ class Cumulative(Primitive):
 
     def slopes(self, before: Any, x: Any, out: Any) -> Sequence[Any]:
         """The derivatives of `out`, each element combined with what was before it, by both."""
-        return [slope(before, x) for slope, _ in self.row.derivatives]
+        return [slope(before, x) for slope, _ in self.monoid.row.derivatives]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         (x,), (t,) = primals, tangents
@@ -179,10 +178,7 @@ class Cumulative(Primitive):
 class CumSum(Linear, Cumulative):
     """The running sum along `axis`, from the end if `reverse`."""
 
-    ufunc, row = np.add, e.add
-
-    def neutral(self, dtype: np.dtype) -> Any:
-        return 0
+    monoid = ADD
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         return (CumSum(self.axis, not self.reverse).bind(ct),)
@@ -193,40 +189,28 @@ class CumProd(Cumulative):
     factors are 0.
     """
 
-    ufunc, row = np.multiply, e.mul
-
-    def neutral(self, dtype: np.dtype) -> Any:
-        return 1
+    monoid = MUL
 
 
 class CumMax(Cumulative):
     """The running maximum along `axis`, from the end if `reverse`; nan from the first nan on."""
 
-    accepts = "iuf"
-    ufunc, row = np.maximum, e.maximum
-
-    def neutral(self, dtype: np.dtype) -> Any:
-        return extreme(dtype, False)
+    accepts, monoid = "iuf", MAX
 
 
 class CumMin(Cumulative):
     """The running minimum along `axis`, from the end if `reverse`; nan from the first nan on."""
 
-    accepts = "iuf"
-    ufunc, row = np.minimum, e.minimum
-
-    def neutral(self, dtype: np.dtype) -> Any:
-        return extreme(dtype, True)
+    accepts, monoid = "iuf", MIN
 
 
 class CumLogsumexp(Cumulative):
     """The running log(sum(exp(x))) along `axis`, from the end if `reverse`."""
 
-    accepts = "f"
-    ufunc = np.logaddexp
+    accepts, monoid = "f", Monoid(None, lambda dtype: -math.inf)
 
-    def neutral(self, dtype: np.dtype) -> Any:
-        return -math.inf
+    def ufunc(self) -> Any:
+        return np.logaddexp
 
     def decompose(self, x: Any) -> Any:
         """m[i] + log(s[i]) with the running maximum m and the sum s of exp(x - m[i]), for which

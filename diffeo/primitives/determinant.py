@@ -111,7 +111,7 @@ class Adjugate(OfMatrices):
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """That of the determinant times the inverse: nan where the matrix is singular."""
-        out, (*_, value), (da, *_, rest) = self.bind(*primals), primals, tangents
+        out, (*_, value), (da, *_) = self.bind(*primals), primals, tangents
         if da is ZERO:
             return out, ZERO
         same = lambda x: spread(x, out.shape)

@@ -27,6 +27,7 @@ from .special import (
     evaluate,
     polynomial,
 )
+from .types import ShapedArray
 
 
 def bell(i: int, j: int, g: Callable[[int, int], Any]) -> Any:
@@ -209,6 +210,11 @@ class Igamma(Formula):
     n: int = 0
     upper: bool = False
     scaled: bool = False
+
+    def abstract_eval(self, *avals: Any) -> ShapedArray:
+        if self.scaled and (self.upper or not self.n):
+            raise ValueError(f"igamma: only derivatives of the lower one are scaled, got {self}")
+        return super().abstract_eval(*avals)
 
     def impl(self, a: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.n:

@@ -113,6 +113,14 @@ class IndexDims:
         rest = iter(batch)
         return tuple([n if d in self.offset_dims else next(rest) for d, n in enumerate(shape)])
 
+    def first_axis(self, batch: int) -> bool:
+        """Whether positions belong to the operand's first axis alone, as in `x[i]`."""
+        return (
+            self.collapsed == self.index_map == (0,)
+            and not self.operand_batching
+            and self.offset_dims == tuple(range(batch, batch + len(self.offset_dims)))
+        )
+
     def starts(self, indices: np.ndarray, ndim: int) -> list[Any]:
         """For NumPy: the start along each axis of the operand, of the indices' batch shape."""
         batch = indices.shape[:-1]

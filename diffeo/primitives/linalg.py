@@ -196,9 +196,9 @@ class Cholesky(Lapack):
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """l^-1 da l^-H is the sum of l^-1 dl, which is lower triangular, and of its adjoint."""
-        l = self.bind(*primals)
-        x = TriangularSolve("R", form="C").bind(l, from_triangle(tangents[0]))
-        return l, matmul(l, half_of_lower(TriangularSolve().bind(l, x)))
+        out = self.bind(*primals)
+        x = TriangularSolve("R", form="C").bind(out, hermitian(tangents[0]))
+        return out, matmul(out, half_of_lower(TriangularSolve().bind(out, x)))
 
 
 def hermitian(x: Any, lower: bool = True) -> Any:
@@ -309,7 +309,8 @@ class Lu(OfMatrices):
         if a.aval.size and max(shape[-2:]) <= small_matrices.LARGEST:
             return ctx.inline(small_matrices.lu, a)
         if not a.aval.size:
-            return [a, ctx.constant(0, outs[1]), ctx.op("iota", out=outs[2], iota_dimension=f"{len(shape) - 2} : i64")]
+            order = ctx.op("iota", out=outs[2], iota_dimension=f"{len(shape) - 2} : i64")
+            return [a, ctx.constant(0, outs[1]), order]
         info = ShapedArray(shape[:-2], int32)
         out, pivots, _ = kernel(ctx, "getrf", [a], [*outs[:2], info], reuse=True)
         pivots = ctx.op("subtract", pivots, 1, out=outs[1])  # from 0
@@ -318,18 +319,24 @@ class Lu(OfMatrices):
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """l^-1 da[permutation] u^-1 is the sum of l^-1 dl, strictly lower, and du u^-1, upper."""
         lu, pivots, order = self.bind(*primals)
-        *lead, m, n = lu.shape
+        m, n = lu.shape[-2:]
         k = min(m, n)
-        widen = lambda x, size: pad(x, [0] * lu.ndim, [*[0] * len(lead), size - x.shape[-2], size - x.shape[-1]])
-        l = lower_triangle(widen(slice_in_dim(lu, 0, k, axis=lu.ndim - 1), m), -1)
-        u = upper_triangle(widen(slice_in_dim(lu, 0, k, axis=lu.ndim - 2), n))
+        lower = lower_triangle(_squared(slice_in_dim(lu, 0, k, axis=lu.ndim - 1), m), -1)
+        u = upper_triangle(_squared(slice_in_dim(lu, 0, k, axis=lu.ndim - 2), n))
         if k < n:  # a square triangle, with ones on the diagonal below u
             rows, columns = places(u)
             u = select((rows == columns) & (rows >= k), full_like(u, 1), u)
-        x = TriangularSolve(diag="U").bind(l, rows_at(tangents[0], order))
+        x = TriangularSolve(diag="U").bind(lower, rows_at(tangents[0], order))
         x = TriangularSolve("R", "U").bind(u, x)
-        dl = lower_triangle(x, -1)
-        return [lu, pivots, order], [dl + matmul(l, dl) + matmul(upper_triangle(x), u), ZERO, ZERO]
+        below = lower_triangle(x, -1)
+        moved = below + matmul(lower, below) + matmul(upper_triangle(x), u)
+        return [lu, pivots, order], [moved, ZERO, ZERO]
+
+
+def _squared(x: Any, size: int) -> Any:
+    """Matrices with zeros appended until they are square."""
+    none = [0] * (x.ndim - 2)
+    return pad(x, [0] * x.ndim, [*none, size - x.shape[-2], size - x.shape[-1]])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -11,7 +11,7 @@ import numpy as np
 from .core import ZERO
 from .elementwise import imag, select
 from .families import full_like
-from .linalg import TriangularSolve, conjugate, hermitian, identity_like, kernel
+from .linalg import TriangularSolve, identity_like, kernel
 from .matrices import (
     LETTERS,
     Lapack,
@@ -31,7 +31,6 @@ from .matrices import (
 from .slicing import pad, slice_in_dim
 from .sort import take_along_axis
 from .special import TRACED
-from .structural import reduce_sum
 from .types import ShapedArray
 
 
@@ -52,6 +51,8 @@ def with_columns(x: Any, count: int) -> Any:
 
 def columns_at(x: Any, order: Any) -> Any:
     """The columns of matrices in another order."""
+    if not x.size:
+        return x
     return take_along_axis(x, spread(order, x.shape, of_columns(x)), x.ndim - 1)
 
 
@@ -263,4 +264,5 @@ def qr(a: Any, full_matrices: bool = True, pivoting: bool = False) -> list[Any]:
     if not full_matrices or m <= n:
         return list(Qr(pivoting).bind(a))
     packed, taus, *order = Geqrf(pivoting).bind(a)
-    return [HouseholderProduct().bind(with_columns(packed, m), taus), upper_triangle(packed), *order]
+    q = HouseholderProduct().bind(with_columns(packed, m), taus)
+    return [q, upper_triangle(packed), *order]

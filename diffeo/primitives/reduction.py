@@ -1,17 +1,32 @@
-"""Reductions but the sum (see structural.py), arg-reductions, and the cumulative sum."""
+"""Reductions but the sum (see structural.py), and arg-reductions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from .core import ZERO, Primitive
-from .elementwise import kind_of
-from .families import Discrete, Linear
-from .slicing import pad, rev, slice_in_dim
+from .elementwise import (
+    add,
+    eq,
+    gt,
+    kind_of,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    lt,
+    maximum,
+    minimum,
+    mul,
+    ne,
+    select,
+)
+from .families import Discrete
+from .slicing import pad, slice_in_dim
 from .structural import (
     Shape,
     batched_axes,
@@ -19,12 +34,12 @@ from .structural import (
     check_axes,
     convert_element_type,
     drop_axes,
-    move_axis,
+    iota,
     reduce_sum,
     reshape,
     transpose,
 )
-from .types import ShapedArray, bool_
+from .types import ShapedArray, bool_, is_inexact
 
 
 def extreme(dtype: np.dtype, largest: bool) -> Any:
@@ -39,22 +54,34 @@ def extreme(dtype: np.dtype, largest: bool) -> Any:
     return float("inf") if largest else -float("inf")
 
 
+class Monoid(NamedTuple):
+    """An associative operation: a row of the elementwise table, and the element of a dtype that
+    changes nothing.
+    """
+
+    row: Any
+    neutral: Callable[[np.dtype], Any]
+
+
+ADD = Monoid(add, lambda dtype: 0)
+MUL = Monoid(mul, lambda dtype: 1)
+MAX = Monoid(maximum, lambda dtype: extreme(dtype, False))
+MIN = Monoid(minimum, lambda dtype: extreme(dtype, True))
+AND = Monoid(logical_and, lambda dtype: np.invert(np.zeros((), dtype)).item())
+OR = Monoid(logical_or, lambda dtype: 0)
+XOR = Monoid(logical_xor, lambda dtype: 0)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Reduction(Primitive):
     """Combine the elements along `axes`, which disappear, by an associative operation.
 
-    A subclass states the facts: the operation's NumPy function and StableHLO name, and its neutral
-    element.
+    A subclass states the facts: the operation, and the kinds of dtypes.
     """
 
     axes: Shape
     accepts = "biufc"
-    ufunc: ClassVar[np.ufunc]
-    hlo: ClassVar[str]
-
-    def neutral(self, dtype: np.dtype) -> Any:
-        """The element that changes nothing."""
-        raise NotImplementedError
+    monoid: ClassVar[Any] = None
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         check_axes(self.name, self.axes, x.ndim)
@@ -63,10 +90,12 @@ class Reduction(Primitive):
         return ShapedArray(drop_axes(x.shape, self.axes), x.dtype)
 
     def impl(self, x: np.ndarray) -> np.ndarray:
-        return self.ufunc.reduce(x, self.axes, dtype=x.dtype, initial=self.neutral(x.dtype))
+        row, neutral = self.monoid
+        return row.impl.reduce(x, self.axes, dtype=x.dtype, initial=neutral(x.dtype))
 
     def lower(self, ctx: Any, x: Any) -> Any:
-        return ctx.reduce(self.hlo, x, self.neutral(x.aval.dtype), self.axes)
+        row, neutral = self.monoid
+        return ctx.reduce(row.hlo, x, neutral(x.aval.dtype), self.axes)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         axes, out_dim = batched_axes(self.axes, dims[0])
@@ -87,33 +116,21 @@ def _extremum_jvp(
 class ReduceMax(Reduction):
     """The largest element over `axes`; nan if there is one."""
 
-    accepts = "biuf"
-    ufunc, hlo = np.maximum, "maximum"
+    accepts, monoid = "biuf", MAX
     jvp = _extremum_jvp
-
-    def neutral(self, dtype: np.dtype) -> Any:
-        return extreme(dtype, False)
 
 
 class ReduceMin(Reduction):
     """The smallest element over `axes`; nan if there is one."""
 
-    accepts = "biuf"
-    ufunc, hlo = np.minimum, "minimum"
+    accepts, monoid = "biuf", MIN
     jvp = _extremum_jvp
-
-    def neutral(self, dtype: np.dtype) -> Any:
-        return extreme(dtype, True)
 
 
 class ReduceProd(Reduction):
     """The product over `axes`."""
 
-    accepts = "iufc"
-    ufunc, hlo = np.multiply, "multiply"
-
-    def neutral(self, dtype: np.dtype) -> Any:
-        return 1
+    accepts, monoid = "iufc", MUL
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """The product rule along a binary tree, so that zeros among the factors do no harm."""
@@ -139,21 +156,19 @@ class ReduceProd(Reduction):
 class ReduceAnd(Discrete, Reduction):
     """Whether all elements over `axes` are true (bitwise for integers)."""
 
-    accepts = "biu"
-    ufunc, hlo = np.bitwise_and, "and"
-
-    def neutral(self, dtype: np.dtype) -> Any:
-        return True if dtype == bool_ else -1 if dtype.kind == "i" else np.iinfo(dtype).max
+    accepts, monoid = "biu", AND
 
 
 class ReduceOr(Discrete, Reduction):
     """Whether any element over `axes` is true (bitwise for integers)."""
 
-    accepts = "biu"
-    ufunc, hlo = np.bitwise_or, "or"
+    accepts, monoid = "biu", OR
 
-    def neutral(self, dtype: np.dtype) -> Any:
-        return 0
+
+class ReduceXor(Discrete, Reduction):
+    """Whether the number of true elements over `axes` is odd (bitwise for integers)."""
+
+    accepts, monoid = "biu", XOR
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -165,7 +180,6 @@ class ArgReduction(Discrete):
     axis: int
     dtype: np.dtype
     keeps_weak = False
-    direction = ""
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         check_axes(self.name, (self.axis,), x.ndim)
@@ -178,7 +192,11 @@ class ArgReduction(Discrete):
         return ShapedArray(drop_axes(x.shape, (self.axis,)), self.dtype)
 
     def lower(self, ctx: Any, x: Any) -> Any:
-        return ctx.arg_reduce(self.direction, x, self.axis, self.dtype)
+        shape, largest = x.aval.shape, type(self) is ArgMax
+        places = ctx.inline(lambda: iota(self.dtype, shape, self.axis))
+        attributes = {"dimensions": ctx.i64s([self.axis])}
+        beyond = np.iinfo(self.dtype).max
+        return place_of_extremum(ctx, "reduce", x, places, beyond, largest, attributes)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         (axis,), out_dim = batched_axes((self.axis,), dims[0])
@@ -188,8 +206,6 @@ class ArgReduction(Discrete):
 class ArgMax(ArgReduction):
     """The place of the largest element along `axis`: the first, or the first nan."""
 
-    direction = "GT"
-
     def impl(self, x: np.ndarray) -> np.ndarray:
         return np.argmax(x, self.axis).astype(self.dtype)
 
@@ -197,45 +213,33 @@ class ArgMax(ArgReduction):
 class ArgMin(ArgReduction):
     """The place of the smallest element along `axis`: the first, or the first nan."""
 
-    direction = "LT"
-
     def impl(self, x: np.ndarray) -> np.ndarray:
         return np.argmin(x, self.axis).astype(self.dtype)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class CumSum(Linear):
-    """The running sum along `axis`, from the end if `reverse`."""
+def place_of_extremum(
+    ctx: Any, name: str, x: Any, places: Any, beyond: int, largest: bool, attributes: dict
+) -> Any:
+    """Emit a reduction of values together with their places: the place of the extremum, the first
+    one of equals, of the first nan if there is one; `beyond` all places if there is nothing.
+    """
+    out = ctx.outs[0]
+    value, index = ShapedArray((), x.aval.dtype), ShapedArray((), out.dtype)
 
-    axis: int
-    reverse: bool = False
+    def better(a: Any, i: Any, b: Any, j: Any) -> list[Any]:
+        wins, tie = (gt if largest else lt).bind(a, b), eq.bind(a, b)
+        if is_inexact(value.dtype):
+            a_nan, b_nan = ne.bind(a, a), ne.bind(b, b)
+            wins = logical_or.bind(wins, logical_and.bind(a_nan, logical_not.bind(b_nan)))
+            tie = logical_or.bind(tie, logical_and.bind(a_nan, b_nan))
+        take = logical_or.bind(wins, logical_and.bind(tie, lt.bind(i, j)))
+        return [select(take, a, b), select(take, i, j)]
 
-    def abstract_eval(self, x: ShapedArray) -> ShapedArray:
-        check_axes("cumsum", (self.axis,), x.ndim)
-        if kind_of(x.dtype) in "bs":
-            raise TypeError(f"cumsum: expects numbers, got {x}")
-        return x
-
-    def impl(self, x: np.ndarray) -> np.ndarray:
-        if self.reverse:
-            return np.flip(np.cumsum(np.flip(x, self.axis), self.axis, dtype=x.dtype), self.axis)
-        return np.cumsum(x, self.axis, dtype=x.dtype)
-
-    def decompose(self, x: Any) -> Any:
-        """Hillis and Steele 1986: log2(n) additions of the array shifted by 1, 2, 4 ..."""
-        x = rev(x, (self.axis,)) if self.reverse else x
-        shift = 1
-        while shift < x.shape[self.axis]:
-            low = tuple([shift if i == self.axis else 0 for i in range(x.ndim)])
-            x = x + pad(x, low, tuple([-n for n in low]))
-            shift *= 2
-        return rev(x, (self.axis,)) if self.reverse else x
-
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
-        return (CumSum(self.axis, not self.reverse).bind(ct),)
-
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
-        return CumSum(self.axis + 1, self.reverse).bind(move_axis(args[0], dims[0], 0)), 0
+    worst = ctx.constant(extreme(value.dtype, not largest), value)
+    operands = [x, places, worst, ctx.constant(beyond, index)]
+    region = ctx.region([value, index] * 2, lambda *args: ctx.inline(better, *args))
+    outs = [ShapedArray(out.shape, value.dtype), out]
+    return ctx.emit(name, operands, outs, attributes, region)[1]
 
 
 def reduce_max(x: Any, axes: Sequence[int]) -> Any:
@@ -263,6 +267,11 @@ def reduce_or(x: Any, axes: Sequence[int]) -> Any:
     return ReduceOr(tuple(axes)).bind(x)
 
 
+def reduce_xor(x: Any, axes: Sequence[int]) -> Any:
+    """Whether an odd number is true over `axes`."""
+    return ReduceXor(tuple(axes)).bind(x)
+
+
 def argmax(x: Any, axis: int, dtype: Any = np.int64) -> Any:
     """The index of the largest element along `axis`."""
     return ArgMax(axis, np.dtype(dtype)).bind(x)
@@ -271,8 +280,3 @@ def argmax(x: Any, axis: int, dtype: Any = np.int64) -> Any:
 def argmin(x: Any, axis: int, dtype: Any = np.int64) -> Any:
     """The index of the smallest element along `axis`."""
     return ArgMin(axis, np.dtype(dtype)).bind(x)
-
-
-def cumsum(x: Any, axis: int = 0, reverse: bool = False) -> Any:
-    """The running sum along `axis`."""
-    return CumSum(axis, reverse).bind(x)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
 from math import nan
 from operator import add
 from typing import Any
@@ -61,22 +61,21 @@ def cholesky(a: Any) -> Any:
     """See `Cholesky`."""
     n, e = a.shape[-1], elements(a)
     zero = zeros_like(e[0][0])
-    l = [[zero] * n for _ in range(n)]
+    out = [[zero] * n for _ in range(n)]
     good: Any = None
     for j in range(n):
         for i in range(j, n):
-            sums = [l[i][k] * _conj(l[j][k]) for k in range(j)]
+            sums = [out[i][k] * _conj(out[j][k]) for k in range(j)]
             rest = e[i][j] - total(sums) if sums else e[i][j]
             if i == j:
                 rest = real.bind(rest) if a.dtype.kind == "c" else rest
                 good = rest > 0.0 if good is None else good & (rest > 0.0)
-                l[j][j] = convert_element_type(sqrt.bind(rest), a.dtype)
+                out[j][j] = convert_element_type(sqrt.bind(rest), a.dtype)
             else:
-                l[i][j] = rest / l[j][j]
-    bad = full_like(zero, nan)
-    return matrices(
-        [[select(good, v, bad) if j <= i else v for j, v in enumerate(row)] for i, row in enumerate(l)]
-    )
+                out[i][j] = rest / out[j][j]
+    for i, j in combinations_with_replacement(range(n), 2):
+        out[j][i] = select(good, out[j][i], full_like(zero, nan))
+    return matrices(out)
 
 
 def _conj(x: Any) -> Any:

@@ -131,10 +131,12 @@ class TopK(Primitive):
 
     def impl(self, x: np.ndarray) -> list[np.ndarray]:
         # Sorted upwards from the end, the last of equal elements is the first one.
-        upwards = np.argsort(np.flip(_numpy_key(x), self.axis), self.axis, kind="stable")
-        order = x.shape[self.axis] - 1 - np.flip(upwards, self.axis)
-        best = np.take(order, np.arange(self.k), self.axis)
-        return [np.take_along_axis(x, best, self.axis), best.astype(np.int32)]
+        before = (slice(None),) * self.axis
+        back = (*before, slice(None, None, -1))
+        upwards = _numpy_key(x)[back].argsort(self.axis, kind="stable")
+        best = x.shape[self.axis] - 1 - upwards[back][(*before, slice(self.k))]
+        values = x[best] if x.ndim == 1 else np.take_along_axis(x, best, self.axis)
+        return [values, best.astype(np.int32)]
 
     def lower(self, ctx: Any, x: Any) -> Any:
         n, dtype, last = x.aval.shape[self.axis], x.aval.dtype, x.aval.ndim - 1

@@ -125,16 +125,19 @@ class FormulaRow(Elementwise):
         )
 
 
-class Special(Primitive):
-    """A family of functions of each element, told apart by static parameters, with a derivative by
-    each operand.
+#: The highest order of a family's function or derivative.
+MOST = 150
+
+
+class Formula(Primitive):
+    """A family of functions of each element: a formula over NumPy or primitives, with static
+    parameters and a derivative by each operand.
     """
 
     accepts = "f"
     same_type = True
     singular = True
     result = None
-    abstract_eval = Elementwise.abstract_eval
     batch = Elementwise.batch
     jvp = Elementwise.jvp
 
@@ -150,15 +153,12 @@ class Special(Primitive):
     @property
     def derivatives(self) -> list[tuple[Callable, bool]]:
         """(derivative, whether it asks for the result) by each operand."""
-        return [(d, d.__code__.co_argcount > len(self.slopes())) for d in self.slopes()]
+        return [(d, d.__code__.co_argcount > self.arity) for d in self.slopes()]
 
-    def slopes(self) -> Sequence[Callable]:
-        """The derivatives by each operand, as in a row of the table."""
-        raise self.missing("slopes", "forward-mode differentiation")
-
-
-class Formula(Special):
-    """A family that is a formula over NumPy or primitives."""
+    def abstract_eval(self, *avals: Any) -> ShapedArray:
+        if not all([0 <= v <= MOST for v in self.parameters() if type(v) is int]):
+            raise ValueError(f"{self.name}: expects orders from 0 to {MOST}, got {self}")
+        return Elementwise.abstract_eval(self, *avals)  # type: ignore[arg-type]
 
     def lower(self, ctx: Any, *values: Any) -> Any:
         return lower_formula(ctx, self.formula, *values)
@@ -166,6 +166,10 @@ class Formula(Special):
     def formula(self, m: Any, *xs: Any) -> Any:
         """The function."""
         raise self.missing("formula", "evaluation")
+
+    def slopes(self) -> Sequence[Callable]:
+        """The derivatives by each operand, as in a row of the table."""
+        raise self.missing("slopes", "forward-mode differentiation")
 
 
 def polynomial(x: Any, coefficients: Sequence[float]) -> Any:

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from .core import ZERO
-from .elementwise import absolute, conj, imag, maximum, real, scale, select
-from .families import Linear, full_like
+from .elementwise import absolute, conj, imag, real, scale, select
+from .families import full_like
 from .linalg import conjugate, hermitian, identity_like, letters, solve
 from .matrices import (
     LETTERS,
@@ -71,7 +71,7 @@ def differences(w: Any, like: Any) -> tuple[Any, Any]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class WithinLevels(Linear, Written):
+class WithinLevels(Written):
     """(x, equal) -> the diagonal of a perturbation x, and what its elements between `equal` values
     do to vectors: nothing where they are 0 up to rounding, else nan.
 
@@ -80,7 +80,6 @@ class WithinLevels(Linear, Written):
     """
 
     unitary: bool = True
-    linear = (0,)
     multiple_results = True
 
     def abstract_eval(self, x: ShapedArray, equal: ShapedArray) -> list[ShapedArray]:
@@ -92,6 +91,9 @@ class WithinLevels(Linear, Written):
     def formula(self, m: Any, *arrays: Any) -> Any:
         x, equal = arrays
         return [diagonal(x, m), _nan_where(m, equal & ~_negligible(m, x, x), x)]
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        return self.bind(*primals), self.bind(tangents[0], primals[1])
 
     def transpose(self, ct: Any, x: Any, equal: Any) -> Sequence[Any]:
         by_values, by_vectors = ct
@@ -296,7 +298,8 @@ class Svd(Lapack):
         (a,), outs = values, ctx.outs
         if not a.aval.size:
             zeros = [ctx.constant(0, o) for o in outs]
-            return [ctx.inline(identity_like, z) if z.aval.ndim == a.aval.ndim else z for z in zeros]
+            ndim = a.aval.ndim
+            return [ctx.inline(identity_like, z) if z.aval.ndim == ndim else z for z in zeros]
         if self.vectors:
             u, s, vh = outs
         else:

@@ -24,7 +24,7 @@ from .schur import (
     check_sylvester,
     column,
     over_columns,
-    replaced,
+    replaced, rounding,
     shifted_solve,
     sums_of_diagonals,
     sylvester_jvp,  # fmt: skip
@@ -66,7 +66,7 @@ class Sylvester(Written):
 @dataclass(frozen=True, eq=False, repr=False)
 class MatrixSqrt(Written):
     """The principal square root of complex square matrices: x with x x = a and eigenvalues in the
-    right half plane.
+    right half plane; of negative numbers they are on the positive imaginary axis.
 
     It is found in Schur's form, column by column (Björck and Hammarling 1983, "A Schur method for
     the square root of a matrix").
@@ -84,7 +84,10 @@ class MatrixSqrt(Written):
             return a
         t, z = m.of(Schur())(a)
         rows, columns = places(t, m)
-        start = m.where(rows == columns, m.sqrt(t), 0.0)
+        re, im = m.real(t), m.imag(t)
+        negative = (re < 0) & (m.abs(im) <= -re * (4 * rounding(t) * t.shape[-1]))
+        values = m.complex(re, m.where(negative, 0.0, im))  # not on either side, by rounding
+        start = m.where(rows == columns, m.sqrt(values), 0.0)
         free = (rows < columns) & (sums_of_diagonals(m, start, start) != 0)
 
         def step(j: Any, x: Any, *fixed: Any) -> Sequence[Any]:

@@ -1,5 +1,5 @@
 """SciPy's functions on diffeo's arrays."""
 
-from . import fft, special
+from . import fft, linalg, special
 
-__all__ = ["fft", "special"]
+__all__ = ["fft", "linalg", "special"]

@@ -4,27 +4,26 @@ them.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from ..numpy import linalg as nl
-from ..numpy.common import arr, no_such, same_dtype
+from ..numpy.common import arr, concrete, no_such, same_dtype
+from ..numpy.linalg.operands import matrices
 from ..numpy.shaping import broadcast_to
 from ..numpy.ufuncs import where
-from ..primitives import elementwise as e
 from ..primitives.core import with_user_line
 from ..primitives.hessenberg import Hessenberg
-from ..primitives.linalg import Cholesky, TriangularSolve, conjugate, hermitian
-from ..primitives.matrices import adjoint, flipped, places, upper_triangle
-from ..primitives.operators import broadcast_shapes
-from ..primitives.qr import Geqrf, HouseholderProduct, Qr, with_columns
+from ..primitives.linalg import Cholesky, TriangularSolve, hermitian
+from ..primitives.linalg import conjugate as _conjugate
+from ..primitives.matrices import adjoint, places, upper_triangle
+from ..primitives.operators import broadcast_shapes, to_inexact
+from ..primitives.qr import HouseholderProduct
 from ..primitives.qr import qr as _qr
-from ..primitives.reduction import reduce_max
-from ..primitives.slicing import pad, slice_in_dim
+from ..primitives.slicing import pad
 from ..primitives.structural import convert_element_type, expand_dims
-from .common import matrices
+from ..primitives.types import is_complex
 
 __all__ = ["eigh", "eigh_tridiagonal", "eigvalsh", "hessenberg", "null_space", "orth", "pinv",
            "pinvh", "polar", "qr", "qr_multiply", "svd", "svdvals"]
@@ -57,9 +56,310 @@ def qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full",
     """
     if mode not in ("full", "economic", "r"):
         raise no_such("qr", "mode", mode, ("full", "economic", "r"))
-    x = matrices("qr", a, square=False)
-    q, r, *order = _qr(x, mode == "full", pivoting)
-    if mode == "full":
-        m, n = x.shape[-2:]
-        r = pad(r, [0] * r.ndim, [*[0] * (r.ndim - 2), m - r.shape[-2], 0])
+    q, r, *order = _qr(matrices("qr", a), mode != "economic", pivoting)
     return (r, *order) if mode == "r" else (q, r, *order)
+
+
+def qr_multiply(a: Any, c: Any, mode: str = "right", pivoting: bool = False,
+                conjugate: bool = False, overwrite_a: bool = False,
+                overwrite_c: bool = False) -> tuple[Any, ...]:  # fmt: skip
+    """The product of a matrix and the factor q of `a`, and r.
+
+    Args:
+        a: [..., m, n]; q is [..., m, k], k the smaller of m and n.
+        c: with `mode` "right", the default, [m] or [..., j, m]: c q is returned; with "left", [k]
+            or [..., k, j]: q c is.
+        pivoting: exchange columns of a, and return their order, too; see `qr`.
+        conjugate: take the conjugate of q.
+        overwrite_a, overwrite_c: of no influence.
+
+    Returns:
+        `(c q or q c, r)`, or `(c q or q c, r, p)`.
+
+    Raises:
+        ValueError: for shapes that do not fit, or another mode.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> a = dx.numpy.array([[3.0, 1.0], [4.0, 2.0]])
+        >>> qr_multiply(a, dx.numpy.array([0.0, 5.0]))[0]
+        Array([-4.,  3.])
+    """
+    if mode not in ("right", "left"):
+        raise no_such("qr_multiply", "mode", mode, ("right", "left"))
+    a, c = same_dtype(matrices("qr_multiply", a), arr(c))
+    q, r, *order = _qr(a, False, pivoting)
+    q = _conjugate(q) if conjugate else q
+    size = q.shape[-1 if mode == "left" else -2]
+    if not c.ndim or c.shape[-2 if mode == "left" and c.ndim > 1 else -1] != size:
+        raise with_user_line(ValueError(
+            f"qr_multiply: mode {mode!r} and a of shape {a.shape} need c with {size} "
+            f"{'rows' if mode == 'left' else 'columns'}, got shape {c.shape}"))
+    return (q @ c if mode == "left" else c @ q, r, *order)
+
+
+def hessenberg(a: Any, *, calc_q: bool = False, overwrite_a: bool = False,
+               check_finite: bool = True) -> Any:  # fmt: skip
+    """Hessenberg's form h of square matrices a = q h q^H: no elements below the subdiagonal.
+
+    Args:
+        a: [..., n, n].
+        calc_q: return the unitary q as well.
+        overwrite_a, check_finite: of no influence.
+
+    Returns:
+        h, or `(h, q)`, both [..., n, n].
+
+    Raises:
+        ValueError: for matrices that are not square.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> h = hessenberg(dx.numpy.array([[1.0, 2.0, 0.0], [3.0, 4.0, 0.0], [4.0, 0.0, 5.0]]))
+        >>> h[2, 0], h[1, 0]
+        (Array(0.), Array(-5.))
+    """
+    packed, taus = Hessenberg().bind(matrices("hessenberg", a, True))
+    h, n = upper_triangle(packed, -1), packed.shape[-1]
+    if not calc_q:
+        return h
+    if n < 2:
+        return h, convert_element_type(h == h, h.dtype)
+    none = [0] * (packed.ndim - 2)
+    q = HouseholderProduct().bind(pad(packed, (*none, -1, 0), (*none, 0, -1)), taus)
+    rows, columns = places(h)
+    corner = convert_element_type(rows + columns == 0, h.dtype)
+    return h, pad(q, (*none, 1, 1), (*none, 0, 0)) + corner
+
+
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a: bool = False,
+        check_finite: bool = True, lapack_driver: str = "gesdd") -> Any:  # fmt: skip
+    """Singular values: a = u diag(s) vh with orthonormal columns of u and rows of vh.
+
+    Args:
+        a: [..., m, n]; k is the smaller of m and n.
+        full_matrices: u and vh are square; else they have k columns and k rows.
+        compute_uv: False: return only s.
+        overwrite_a, check_finite, lapack_driver: of no influence.
+
+    Returns:
+        `(u, s, vh)`, or s, [..., k], in descending order.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> svd(dx.numpy.array([[0.0, 2.0], [3.0, 0.0]]), compute_uv=False)
+        Array([3., 2.])
+    """
+    out = nl.svd(a, full_matrices, compute_uv)
+    return tuple(out) if compute_uv else out
+
+
+def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
+    """The singular values of matrices [..., m, n], in descending order."""
+    return svd(a, compute_uv=False)
+
+
+def eigh(a: Any, b: Any = None, lower: bool = True, eigvals_only: bool = False,
+         overwrite_a: bool = False, overwrite_b: bool = False, turbo: bool = True,
+         eigvals: None = None, type: int = 1, check_finite: bool = True) -> Any:  # fmt: skip
+    """Eigenvalues and eigenvectors of Hermitian matrices: a v = v diag(w), or a v = b v diag(w).
+
+    Args:
+        a: [..., n, n].
+        b: Hermitian and positive definite; the identity if it is not given.
+        lower: read the lower triangles, else the upper ones.
+        eigvals_only: return only w.
+        eigvals: must be None.
+        type: with b, 1 for a v = b v w, 2 for a b v = v w, 3 for b a v = v w.
+        overwrite_a, overwrite_b, turbo, check_finite: of no influence.
+
+    Returns:
+        `(w, v)`, or w, real and in ascending order.
+
+    Raises:
+        ValueError: for matrices that are not square, or of different sizes.
+        NotImplementedError: for `eigvals`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> eigh(dx.numpy.array([[2.0, 1.0], [1.0, 2.0]]), eigvals_only=True)
+        Array([1., 3.])
+    """
+    if eigvals is not None:
+        raise with_user_line(NotImplementedError(
+            "eigh: all eigenvalues are computed; slice them instead of giving `eigvals`"))
+    if type not in (1, 2, 3):
+        raise no_such("eigh", "type", type, (1, 2, 3))
+    x = hermitian(matrices("eigh", a, True), lower)
+    if b is None:
+        return _ordinary(x, eigvals_only)
+    x, y = same_dtype(x, hermitian(matrices("eigh", b, True), lower))
+    if x.shape[-1] != y.shape[-1]:
+        raise with_user_line(ValueError(
+            f"eigh: a and b need equal sizes, got shapes {x.shape} and {y.shape}"))
+    lead = broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    x, y = (broadcast_to(v, (*lead, *v.shape[-2:])) for v in (x, y))
+    factor = Cholesky().bind(y)  # of which, with a, an ordinary problem is made
+    if type == 1:
+        x = TriangularSolve("R", form="C").bind(factor, TriangularSolve().bind(factor, x))
+    else:
+        x = adjoint(factor) @ x @ factor
+    if eigvals_only:
+        return _ordinary(x, True)
+    w, v = _ordinary(x, False)
+    return w, factor @ v if type == 3 else TriangularSolve(form="C").bind(factor, v)
+
+
+def _ordinary(x: Any, eigvals_only: bool) -> Any:
+    """The eigenvalues, and eigenvectors unless `eigvals_only`, of matrices that are Hermitian."""
+    if eigvals_only:
+        return nl.eigvalsh(x, symmetrize_input=False)
+    return tuple(nl.eigh(x, symmetrize_input=False))
+
+
+def eigvalsh(a: Any, b: Any = None, lower: bool = True) -> Any:
+    """The eigenvalues of Hermitian matrices, in ascending order; see `eigh`."""
+    return eigh(a, b, lower, eigvals_only=True)
+
+
+def eigh_tridiagonal(d: Any, e: Any, *, eigvals_only: bool = False, select: str = "a",
+                     select_range: Any = None, tol: float | None = None,
+                     key: Any = None) -> Any:  # fmt: skip
+    """Eigenvalues and eigenvectors of symmetric tridiagonal matrices.
+
+    Args:
+        d: [..., n], real: the diagonal.
+        e: [..., n-1], real: the diagonal beside it.
+        eigvals_only: return only w.
+        select: "a": all; "i": those with the numbers from `select_range[0]` to `select_range[1]`,
+            both included.
+        tol, key: of no influence.
+
+    Returns:
+        `(w, v)`, or w, in ascending order.
+
+    Raises:
+        ValueError: for shapes that do not fit, or another `select`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> eigh_tridiagonal(dx.numpy.array([2.0, 2.0]), dx.numpy.array([1.0]), eigvals_only=True)
+        Array([1., 3.])
+    """
+    d, e = same_dtype(arr(to_inexact(arr(d))), arr(to_inexact(arr(e))))
+    if not d.ndim or not e.ndim or d.shape[-1] != e.shape[-1] + 1 or is_complex(d.dtype):
+        raise with_user_line(ValueError(
+            "eigh_tridiagonal: expects real d [..., n] and e [..., n-1], got "
+            f"{d.dtype}{list(d.shape)} and {e.dtype}{list(e.shape)}"))
+    if select not in ("a", "i"):
+        raise no_such("eigh_tridiagonal", "select", select, ("a", "i"))
+    n = d.shape[-1]
+    place = np.arange(n)
+    line = place[:, None] - place
+    beside = pad(e, [0] * e.ndim, [*[0] * (e.ndim - 1), 1])
+    on, under = (expand_dims(x, (x.ndim - 1,)) for x in (d, beside))
+    first, last = (0, n - 1) if select == "a" else select_range
+    x = hermitian(where(line == 0, on, where(line == 1, under, 0.0)))
+    out = _ordinary(x, eigvals_only)
+    cut = lambda v: v[..., first : last + 1]
+    return cut(out) if eigvals_only else (cut(out[0]), cut(out[1]))
+
+
+def polar(a: Any, side: str = "right", *, method: str = "qdwh", eps: float | None = None,
+          max_iterations: int | None = None) -> tuple[Any, Any]:  # fmt: skip
+    """The polar decomposition a = u p (`side` "right") or a = p u ("left"), with orthonormal
+    columns or rows of u and positive semidefinite p.
+
+    Args:
+        a: [..., m, n].
+        side: where p stands.
+        method: "qdwh" or "svd"; both are by singular values here.
+        eps, max_iterations: of no influence.
+
+    Returns:
+        `(u, p)`: u [..., m, n], p [..., n, n] or [..., m, m].
+
+    Raises:
+        ValueError: for another side or method.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> u, p = polar(dx.numpy.array([[0.0, -2.0], [3.0, 0.0]]))
+        >>> p
+        Array([[3., 0.],
+               [0., 2.]])
+    """
+    if side not in ("right", "left"):
+        raise no_such("polar", "side", side, ("right", "left"))
+    if method not in ("qdwh", "svd"):
+        raise no_such("polar", "method", method, ("qdwh", "svd"))
+    u, s, vh = nl.svd(matrices("polar", a), False)
+    s = convert_element_type(expand_dims(s, (s.ndim - 1,)), u.dtype)
+    p = (adjoint(vh) * s) @ vh if side == "right" else (u * s) @ adjoint(u)
+    return u @ vh, p
+
+
+def _spaces(a: Any, name: str, rcond: Any) -> tuple[Any, Any, int]:
+    """Singular vectors of one matrix, and its rank."""
+    x = matrices(name, a)
+    if x.ndim > 2:
+        raise with_user_line(ValueError(f"{name}: expects one matrix, got shape {x.shape}"))
+    u, s, vh = nl.svd(x)
+    least = float(np.finfo(s.dtype).eps) * max(x.shape) if rcond is None else rcond
+    values = concrete(s, name, "Use svd, whose results have shapes that do not depend on values.")
+    return u, vh, int((values > values.max(initial=0.0) * least).sum())
+
+
+def orth(A: Any, rcond: Any = None) -> Any:
+    """An orthonormal basis of what a matrix maps to, as columns; not while a program is compiled,
+    as their number depends on values.
+
+    Args:
+        A: [m, n].
+        rcond: singular values below this part of the largest one count as 0.
+
+    Raises:
+        ConcretizationTypeError: for a traced value without numbers.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> orth(dx.numpy.ones((2, 2))).shape
+        (2, 1)
+    """
+    u, _, rank = _spaces(A, "orth", rcond)
+    return u[:, :rank]
+
+
+def null_space(A: Any, rcond: Any = None) -> Any:
+    """An orthonormal basis of what a matrix maps to 0, as columns; see `orth`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> null_space(dx.numpy.ones((2, 2))).shape
+        (2, 1)
+    """
+    _, vh, rank = _spaces(A, "null_space", rcond)
+    return adjoint(vh[rank:])
+
+
+def pinv(a: Any, rtol: Any = None) -> Any:
+    """The pseudo-inverse [..., n, m] of matrices [..., m, n]; see `diffeo.numpy.linalg.pinv`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> pinv(dx.numpy.array([[2.0], [0.0]]))
+        Array([[0.5, 0. ]])
+    """
+    return nl.pinv(a, rtol)
+
+
+def pinvh(a: Any, rtol: Any = None, lower: bool = True) -> Any:
+    """The pseudo-inverse of Hermitian matrices [..., n, n], of which one triangle is read.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> pinvh(dx.numpy.array([[2.0, 0.0], [0.0, 0.0]]))
+        Array([[0.5, 0. ],
+               [0. , 0. ]])
+    """
+    return nl.pinv(hermitian(matrices("pinvh", a, True), lower), rtol)

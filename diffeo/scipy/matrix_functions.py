@@ -11,8 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.polynomial import legendre
 
 from ..numpy.common import known, no_such, same_dtype
+from ..numpy.creation import array
+from ..numpy.linalg.operands import matrices
 from ..numpy.shaping import broadcast_to
 from ..numpy.ufuncs import where
 from ..primitives import elementwise as e
@@ -26,9 +29,8 @@ from ..primitives.reduction import reduce_max, reduce_min
 from ..primitives.schur import Schur, TriangularSylvester, pair_rotations
 from ..primitives.structural import convert_element_type, expand_dims, reduce_sum
 from ..primitives.sylvester import MatrixSqrt, Sylvester
-from ..primitives.types import is_complex
+from ..primitives.types import complex_dtype, is_complex
 from ..transforms.autodiff import jvp
-from .common import matrices, to_complex
 
 __all__ = ["expm", "expm_frechet", "fractional_matrix_power", "funm", "logm", "rsf2csf", "schur",
            "solve_sylvester", "sqrtm"]
@@ -46,14 +48,18 @@ _PADE = {
 }
 #: The points and weights with which the logarithm is approximated by quotients, and the largest
 #: norm of x - 1 for which that is exact to rounding (Higham 2008, "Functions of Matrices", 11.4).
-_POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(10)
-_NEAR, _ROOTS = 0.47, 14
+_POINTS, _WEIGHTS = (0.5 * v + 0.5 * (k == 0) for k, v in enumerate(legendre.leggauss(10)))
+_NEAR, _ROOTS = 0.47, 12
+
+
+def _to_complex(x: Any) -> Any:
+    return convert_element_type(x, complex_dtype(x.dtype))
 
 
 def _one_norm(x: Any) -> Any:
     """The largest sum of sizes in a column, as a constant of differentiation."""
     sums = reduce_sum(e.absolute.bind(e.stop_gradient(x)), (x.ndim - 2,))
-    return reduce_max(sums, (sums.ndim - 1,)) if x.shape[-1] else full(x.shape[:-2], 0.0, sums.dtype)
+    return reduce_max(sums, (sums.ndim - 1,)) if x.size else full(x.shape[:-2], 0.0, sums.dtype)
 
 
 def _ones_like(x: Any) -> Any:
@@ -91,7 +97,7 @@ def expm(A: Any, *, upper_triangular: bool = False, max_squarings: int = 16) -> 
         Array([[1., 1.],
                [0., 1.]])
     """
-    x = matrices("expm", A)
+    x = matrices("expm", A, True)
     if not x.size:
         return x
     largest, coefficients = _PADE[8 if x.dtype in (np.float64, np.complex128) else 4]
@@ -145,7 +151,7 @@ def expm_frechet(A: Any, E: Any, *, method: str | None = None, compute_expm: boo
         >>> expm_frechet(dx.numpy.zeros((1, 1)), dx.numpy.ones((1, 1)), compute_expm=False)
         Array([[1.]])
     """
-    x, v = same_dtype(matrices("expm_frechet", A), matrices("expm_frechet", E))
+    x, v = same_dtype(matrices("expm_frechet", A, True), matrices("expm_frechet", E, True))
     if x.shape != v.shape:
         raise with_user_line(ValueError(
             f"expm_frechet: A and E need equal shapes, got {x.shape} and {v.shape}"))
@@ -157,7 +163,8 @@ def sqrtm(A: Any, blocksize: int = 1) -> Any:
     """The principal square root: the matrix x with x @ x = A and eigenvalues in the right half
     plane.
 
-    It is found in Schur's form (Björck and Hammarling 1983). Its derivative solves x dx + dx x = dA.
+    It is found in Schur's form (Björck and Hammarling 1983); its derivative solves
+    x dx + dx x = dA.
 
     Args:
         A: [..., n, n], invertible if a derivative is wanted; numbers, not only positive ones.
@@ -175,7 +182,7 @@ def sqrtm(A: Any, blocksize: int = 1) -> Any:
         Array([[2.+0.j, 0.+0.j],
                [0.+0.j, 0.+1.j]])
     """
-    return MatrixSqrt().bind(to_complex(matrices("sqrtm", A)))
+    return MatrixSqrt().bind(_to_complex(matrices("sqrtm", A, True)))
 
 
 def logm(A: Any) -> Any:
@@ -200,7 +207,7 @@ def logm(A: Any) -> Any:
         Array([[0., 2.],
                [0., 0.]])
     """
-    x = to_complex(matrices("logm", A))
+    x = _to_complex(matrices("logm", A, True))
     if not x.size:
         return x
     one, factor = _ones_like(x), 1.0
@@ -212,8 +219,10 @@ def logm(A: Any) -> Any:
         factor = factor * where(_for_each(far), 2.0, 1.0)
         x = where(_for_each(far), MatrixSqrt().bind(x), x)
     near, rest = _for_each(_one_norm(x - one) <= _NEAR), x - one
-    parts = [solve(one + (0.5 + 0.5 * t) * rest, 0.5 * w * rest) for t, w in zip(_POINTS, _WEIGHTS)]
-    return where(near, sum(parts[1:], parts[0]) * factor, math.nan)
+    shape = (len(_POINTS), *[1] * x.ndim)
+    points, weights = (array(v.reshape(shape), x.dtype) for v in (_POINTS, _WEIGHTS))
+    parts = solve(one + points * rest, weights * rest)
+    return where(near, reduce_sum(parts, (0,)) * factor, math.nan)
 
 
 def fractional_matrix_power(A: Any, t: Any) -> Any:
@@ -259,7 +268,7 @@ def funm(A: Any, func: Callable[[Any], Any], disp: bool = True) -> Any:
         Array([[1., 3.],
                [0., 4.]])
     """
-    t, z = Schur().bind(to_complex(matrices("funm", A)))
+    t, z = Schur().bind(_to_complex(matrices("funm", A, True)))
     rows, columns = places(t)
     of = func(diagonal(t))
     on = e.select(rows == columns, broadcast_to(expand_dims(of, (of.ndim - 1,)), t.shape), 0.0)
@@ -272,7 +281,8 @@ def funm(A: Any, func: Callable[[Any], Any], disp: bool = True) -> Any:
     values = diagonal(t)
     gaps = e.absolute.bind(expand_dims(values, (t.ndim - 2,)) - expand_dims(values, (t.ndim - 1,)))
     gaps = e.select(rows == columns, math.inf, gaps)
-    gap = reduce_min(gaps, (t.ndim - 2, t.ndim - 1)) if t.size else full(t.shape[:-2], 1.0, gaps.dtype)
+    none = full(t.shape[:-2], 1.0, gaps.dtype)
+    gap = reduce_min(gaps, (t.ndim - 2, t.ndim - 1)) if t.size else none
     error = least / where(gap == 0, least, gap) * _one_norm(upper_triangle(t, 1))
     return out, where(error < least, least, where(error > 1.0, 1.0, error))
 
@@ -300,8 +310,8 @@ def schur(a: Any, output: str = "real") -> tuple[Any, Any]:
     """
     if output not in ("real", "complex"):
         raise no_such("schur", "output", output, ("real", "complex"))
-    x = matrices("schur", a)
-    return tuple(Schur().bind(to_complex(x) if output == "complex" else x))
+    x = matrices("schur", a, True)
+    return tuple(Schur().bind(_to_complex(x) if output == "complex" else x))
 
 
 def rsf2csf(T: Any, Z: Any, check_finite: bool = True) -> tuple[Any, Any]:
@@ -323,17 +333,17 @@ def rsf2csf(T: Any, Z: Any, check_finite: bool = True) -> tuple[Any, Any]:
         >>> rsf2csf(T, Z)[0].imag.diagonal()
         Array([ 2., -2.])
     """
-    t, z = matrices("rsf2csf", T), matrices("rsf2csf", Z)
+    t, z = matrices("rsf2csf", T, True), matrices("rsf2csf", Z, True)
     if t.shape[-1] != z.shape[-1]:
         raise with_user_line(ValueError(
             f"rsf2csf: T and Z need equal sizes, got shapes {t.shape} and {z.shape}"))
     lead = broadcast_shapes(t.shape[:-2], z.shape[:-2])
     t, z = (broadcast_to(x, (*lead, *x.shape[-2:])) for x in (t, z))
     if is_complex(t.dtype):
-        return t, to_complex(z)
+        return t, _to_complex(z)
     t, z = same_dtype(t, z)
     w = pair_rotations(t)[0]
-    return upper_triangle(adjoint(w) @ to_complex(t) @ w), to_complex(z) @ w
+    return upper_triangle(adjoint(w) @ _to_complex(t) @ w), _to_complex(z) @ w
 
 
 def solve_sylvester(
@@ -363,7 +373,7 @@ def solve_sylvester(
     """
     if method not in ("schur", "eigen"):
         raise no_such("solve_sylvester", "method", method, ("schur", "eigen"))
-    a, b, c = same_dtype(*[matrices("solve_sylvester", x, square=False) for x in (A, B, C)])
+    a, b, c = same_dtype(*[matrices("solve_sylvester", x) for x in (A, B, C)])
     m, n = c.shape[-2:]
     if a.shape[-2:] != (m, m) or b.shape[-2:] != (n, n):
         raise with_user_line(ValueError(
@@ -374,7 +384,7 @@ def solve_sylvester(
     x = Sylvester().bind(a, b, c)
     if not x.size:
         return x
-    values = [diagonal(Schur().bind(to_complex(e.stop_gradient(v)))[0]) for v in (a, b)]
+    values = [diagonal(Schur().bind(_to_complex(e.stop_gradient(v)))[0]) for v in (a, b)]
     sums = expand_dims(values[0], (c.ndim - 1,)) + expand_dims(values[1], (c.ndim - 2,))
     least = reduce_min(e.absolute.bind(sums), (c.ndim - 2, c.ndim - 1))
     return where(_for_each(least < tol), math.nan, x)

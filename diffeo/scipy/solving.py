@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..numpy import linalg as nl
 from ..numpy.common import arr, no_such, same_dtype
+from ..numpy.linalg.operands import matrices
 from ..numpy.shaping import broadcast_to
 from ..numpy.sorting import argsort
 from ..numpy.ufuncs import where
@@ -19,16 +21,13 @@ from ..primitives.linalg import (
     TriangularSolve,
     conjugate,
     hermitian,
-    inverse,
     rows_at,
 )
-from ..primitives.linalg import solve as _solve
 from ..primitives.matrices import adjoint, lower_triangle, places, upper_triangle
 from ..primitives.operators import broadcast_shapes
 from ..primitives.slicing import concatenate, index_in_dim, pad, slice_in_dim
 from ..primitives.structural import convert_element_type, expand_dims, squeeze
 from ..primitives.tridiagonal_solve import TridiagonalSolve
-from .common import matrices
 
 __all__ = ["cho_factor", "cho_solve", "cholesky", "det", "inv", "lu", "lu_factor", "lu_solve",
            "solve", "solve_banded", "solve_triangular", "solveh_banded"]
@@ -55,9 +54,9 @@ def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False,
         Array([[2., 1.],
                [0., 2.]])
     """
-    x = matrices("cholesky", a)
-    l = Cholesky().bind((x + adjoint(x)) * 0.5)
-    return l if lower else adjoint(l)
+    x = matrices("cholesky", a, True)
+    factor = Cholesky().bind((x + adjoint(x)) * 0.5)
+    return factor if lower else adjoint(factor)
 
 
 def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False,
@@ -164,11 +163,11 @@ def solve(a: Any, b: Any, lower: bool = False, overwrite_a: bool = False,
     if assume_a not in ("gen", "sym", "her", "pos"):
         raise no_such("solve", "assume_a", assume_a, ("gen", "sym", "her", "pos"))
     if assume_a != "pos":
-        return _on_columns("solve", _solve, a, b)
+        return nl.solve(a, b)
 
     def by_factor(a: Any, b: Any) -> Any:
-        l = Cholesky().bind(hermitian(a, lower))
-        return TriangularSolve(form="C").bind(l, TriangularSolve().bind(l, b))
+        factor = Cholesky().bind(hermitian(a, lower))
+        return TriangularSolve(form="C").bind(factor, TriangularSolve().bind(factor, b))
 
     return _on_columns("solve", by_factor, a, b)
 
@@ -182,7 +181,7 @@ def inv(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
         Array([[0.5 , 0.  ],
                [0.  , 0.25]])
     """
-    return inverse(matrices("inv", a))
+    return nl.inv(a)
 
 
 def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
@@ -193,7 +192,7 @@ def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
         >>> det(dx.numpy.array([[2.0, 1.0], [0.0, 4.0]]))
         Array(8.)
     """
-    return _det(matrices("det", a))
+    return nl.det(a)
 
 
 def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Any, Any]:
@@ -212,7 +211,7 @@ def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> t
         >>> lu_factor(dx.numpy.array([[1.0, 2.0], [4.0, 4.0]]))[1]
         Array([1, 1], dtype=int32)
     """
-    packed, pivots, _ = Lu().bind(matrices("lu_factor", a, square=False))
+    packed, pivots, _ = Lu().bind(matrices("lu_factor", a))
     return packed, pivots
 
 
@@ -272,17 +271,17 @@ def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False,
         Array([[4., 4.],
                [0., 1.]])
     """
-    packed, _, order = Lu().bind(matrices("lu", a, square=False))
+    packed, _, order = Lu().bind(matrices("lu", a))
     m, n = packed.shape[-2:]
     left = slice_in_dim(packed, 0, min(m, n), axis=packed.ndim - 1)
     rows, columns = places(left)
-    l = e.select(rows == columns, 1.0, lower_triangle(left))
-    u = upper_triangle(slice_in_dim(packed, 0, min(m, n), axis=packed.ndim - 2))
+    left = e.select(rows == columns, 1.0, lower_triangle(left))
+    right = upper_triangle(slice_in_dim(packed, 0, min(m, n), axis=packed.ndim - 2))
     back = argsort(order, axis=-1)
     if permute_l:
-        return rows_at(l, back), u
+        return rows_at(left, back), right
     p = expand_dims(order, (order.ndim - 1,)) == np.arange(m, dtype=np.int32)[:, None]
-    return convert_element_type(p, packed.dtype), l, u
+    return convert_element_type(p, packed.dtype), left, right
 
 
 def solve_banded(l_and_u: tuple[int, int], ab: Any, b: Any, overwrite_ab: bool = False,
@@ -306,30 +305,31 @@ def solve_banded(l_and_u: tuple[int, int], ab: Any, b: Any, overwrite_ab: bool =
         >>> solve_banded((1, 1), ab, dx.numpy.array([3.0, 4.0]))
         Array([1., 1.])
     """
-    l, u = l_and_u
-    ab = matrices("solve_banded", ab, square=False)
-    if min(l, u) < 0 or ab.shape[-2] != l + u + 1:
+    below, above = l_and_u
+    ab = matrices("solve_banded", ab)
+    if min(below, above) < 0 or ab.shape[-2] != below + above + 1:
         raise with_user_line(ValueError(
-            f"solve_banded: l_and_u={(l, u)} needs {l + u + 1} diagonals, got shape {ab.shape}"))
-    if max(l, u) > 1 or not ab.shape[-1]:
-        return _on_columns("solve_banded", _solve, _dense(ab, l, u), b)
+            f"solve_banded: l_and_u={(below, above)} needs {below + above + 1} diagonals, got "
+            f"shape {ab.shape}"))
+    if max(below, above) > 1 or not ab.shape[-1]:
+        return nl.solve(_dense(ab, below, above), b)
 
     def tridiagonal(ab: Any, b: Any) -> Any:
-        ab = pad(ab, (*[0] * (ab.ndim - 2), 1 - u, 0), (*[0] * (ab.ndim - 2), 1 - l, 0))
         none = [0] * (ab.ndim - 2)
-        above, d, below = (index_in_dim(ab, i, ab.ndim - 2) for i in range(3))
-        dl, du = pad(below, (*none, 1), (*none, -1)), pad(above, (*none, -1), (*none, 1))
+        ab = pad(ab, (*none, 1 - above, 0), (*none, 1 - below, 0))
+        du, d, dl = (index_in_dim(ab, i, ab.ndim - 2) for i in range(3))
+        dl, du = pad(dl, (*none, 1), (*none, -1)), pad(du, (*none, -1), (*none, 1))
         return TridiagonalSolve().bind(dl, d, du, b)
 
     return _on_columns("solve_banded", tridiagonal, ab, b, square=False)
 
 
-def _dense(ab: Any, l: int, u: int) -> Any:
+def _dense(ab: Any, below: int, above: int) -> Any:
     """The matrices with these diagonals."""
     n = np.arange(ab.shape[-1])
-    places = u + n[:, None] - n
-    there = (places >= 0) & (places <= l + u)
-    return where(there, ab[..., np.clip(places, 0, l + u), n], 0.0)
+    places = above + n[:, None] - n
+    there = (places >= 0) & (places <= below + above)
+    return where(there, ab[..., np.clip(places, 0, below + above), n], 0.0)
 
 
 def solveh_banded(ab: Any, b: Any, overwrite_ab: bool = False, overwrite_b: bool = False,
@@ -353,7 +353,7 @@ def solveh_banded(ab: Any, b: Any, overwrite_ab: bool = False, overwrite_b: bool
         >>> solveh_banded(ab, dx.numpy.array([3.0, 4.0]), lower=True)
         Array([1., 1.])
     """
-    ab = matrices("solveh_banded", ab, square=False)
+    ab = matrices("solveh_banded", ab)
     u = ab.shape[-2] - 1
     if u < 0:
         raise with_user_line(ValueError("solveh_banded: ab holds no diagonal"))

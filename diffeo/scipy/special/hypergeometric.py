@@ -12,8 +12,9 @@ import numpy as np
 
 from ...primitives import elementwise as e
 from ...primitives.reference import special_function
-from ...primitives.special import Formula, evaluate
+from ...primitives.special import MOST, Formula, evaluate
 from ...primitives.special import lgamma as lgamma_p
+from ...primitives.types import ShapedArray
 from .gamma import gammasgn, operands
 
 #: More terms are not summed; a series that asks for them is nan.
@@ -32,6 +33,13 @@ class Hypergeometric(Formula):
     upper: int
     orders: tuple[int, ...]
     by_x: int = 0
+
+    def abstract_eval(self, *avals: Any) -> ShapedArray:
+        if (self.upper, len(self.orders)) not in ((1, 2), (2, 3)):
+            raise ValueError(f"hypergeometric: expects the numbers of 1F1 or 2F1, got {self}")
+        if not all([0 <= order <= MOST for order in self.orders]):
+            raise ValueError(f"hypergeometric: expects orders from 0 to {MOST}, got {self}")
+        return super().abstract_eval(*avals)
 
     def impl(self, *xs: np.ndarray) -> np.ndarray:
         if any(self.orders) or self.by_x:

@@ -1,0 +1,212 @@
+"""Reductions of several arrays by any associative program of scalars, over axes or windows.
+
+They are lowered to one operation that holds the program. Evaluated and differentiated they are the
+tree of pairwise combinations to which they decompose, with the program applied to whole arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .array import Array
+from .core import ZERO, Primitive, typeof
+from .elementwise import select
+from .families import full
+from .jaxpr import Jaxpr, Var
+from .slicing import concatenate, slice_in_dim
+from .staging import stage
+from .structural import (
+    Shape,
+    batch_at_front,
+    broadcast_in_dim,
+    check_axes,
+    drop_axes,
+    reshape,
+    size_of,
+    transpose,
+)
+from .types import ShapedArray, bool_
+from .windows import Window
+
+
+def walk(jaxpr: Jaxpr, values: Sequence[Any], lift: Callable, rule: Callable) -> list[Any]:
+    """Run a program on values of another kind than arrays: `rule(primitive, values)` is the value
+    of the result (a list of several), `lift(x)` that of a constant.
+    """
+    env: dict[Any, Any] = dict(zip(jaxpr.in_vars, values))
+    env.update(zip(jaxpr.const_vars, map(lift, jaxpr.consts)))
+    read = lambda v: env[v] if type(v) is Var else lift(v.value)
+    for eqn in jaxpr.eqns:
+        out = rule(eqn.primitive, [read(v) for v in eqn.inputs])
+        env.update(zip(eqn.outs, out if eqn.primitive.multiple_results else [out]))
+    return [read(v) for v in jaxpr.outs]
+
+
+def _paired(method: str, nothing: Any, *size: int) -> Callable:
+    """The rule for pairs (array, what goes with it) from a method of primitives."""
+
+    def rule(primitive: Primitive, pairs: Sequence[tuple[Any, Any]]) -> Any:
+        values, others = [v for v, _ in pairs], [o for _, o in pairs]
+        several = primitive.multiple_results
+        if all([o is nothing for o in others]):
+            out = primitive.bind(*values)
+            return [(o, nothing) for o in out] if several else (out, nothing)
+        out, other = getattr(primitive, method)(*size, values, others)
+        return list(zip(out, other)) if several else (out, other)
+
+    return rule
+
+
+def batched(jaxpr: Jaxpr, size: int, values: Sequence[Any], dims: Sequence[Any]) -> list[Any]:
+    """The results of a program for a batch of operands, the batch axis first."""
+    rule = _paired("batch", None, size)
+    outs = walk(jaxpr, list(zip(values, dims)), lambda x: (x, None), rule)
+    return [batch_at_front(v, d, size) for v, d in outs]
+
+
+class Decomposed(Primitive):
+    """Several arrays in, several out; evaluated and differentiated as what it decomposes into."""
+
+    multiple_results = True
+
+    def impl(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        return [np.asarray(out) for out in self.decompose(*map(Array, arrays))]
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        program = stage(self.decompose, [typeof(p).strong for p in primals], self.name)
+        pairs = list(zip(primals, tangents))
+        outs = walk(program, pairs, lambda x: (x, ZERO), _paired("jvp", ZERO))
+        return [o for o, _ in outs], [t for _, t in outs]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ByProgram(Decomposed):
+    """A reduction by `computation`, a program that takes two lists of scalars, the earlier first.
+
+    The operands are arrays of one shape and then as many scalars, with which every result begins
+    and which the computation leaves as they are.
+    """
+
+    computation: Jaxpr
+
+    def check(self, avals: Sequence[ShapedArray]) -> ShapedArray:
+        """TypeError unless operands and computation fit; the first operand."""
+        n, rest = divmod(len(avals), 2)
+        xs, inits = avals[:n], list(avals[n:])
+        fits = n and not rest and all([x.shape == xs[0].shape for x in xs])
+        if not fits or inits != [ShapedArray((), x.dtype) for x in xs]:
+            raise TypeError(
+                f"{self.name}: expects arrays of one shape and then an initial value for each, a "
+                f"scalar of its dtype, got {list(avals)}"
+            )
+        ins, outs = self.computation.in_avals, self.computation.out_avals
+        if ins != inits * 2 or [o.strong for o in outs] != inits:
+            raise TypeError(
+                f"{self.name}: the computation must take {inits * 2} and return {inits}, got "
+                f"{ins} and {outs}"
+            )
+        if self.computation.consts or any([q.primitive.compiled for q in self.computation.eqns]):
+            raise TypeError(
+                f"{self.name}: the computation may contain neither arrays from outside nor control "
+                f"flow, got\n{self.computation}"
+            )
+        return xs[0]
+
+    def emit(self, ctx: Any, name: str, values: Sequence[Any], attributes: dict) -> list[Any]:
+        """Emit the operation with the computation as its region."""
+        outs = ctx.outs
+        scalars = [v.aval for v in values[len(values) // 2 :]]
+        region = ctx.region(scalars * 2, lambda *args: ctx.program(self.computation, args))
+        return ctx.emit(name, values, outs, attributes, region)
+
+    def widened(self) -> Primitive:
+        """The same operation on arrays with one more axis in front."""
+        raise NotImplementedError
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        n = len(args) // 2
+        if any([d is not None for d in dims[n:]]):
+            avals = [typeof(a).strong for a in args]
+            shapes = [a.shape[:d] + a.shape[d + 1 :] if d is not None else a.shape
+                      for a, d in zip(avals, dims)]  # fmt: skip
+            rows = [ShapedArray(s, a.dtype) for s, a in zip(shapes, avals)]
+            return batched(stage(self.decompose, rows), size, args, dims), [0] * n
+        xs = [batch_at_front(a, d, size) for a, d in zip(args[:n], dims)]
+        return self.widened().bind(*xs, *args[n:]), [0] * n
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Reduce(ByProgram):
+    """Combine the elements of several arrays along `axes`, which disappear, by a program."""
+
+    axes: Shape
+
+    def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
+        x = self.check(avals)
+        check_axes("reduce", self.axes, x.ndim)
+        shape = drop_axes(x.shape, self.axes)
+        return [ShapedArray(shape, a.dtype) for a in avals[len(avals) // 2 :]]
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        return self.emit(ctx, "reduce", values, {"dimensions": ctx.i64s(self.axes)})
+
+    def widened(self) -> Primitive:
+        return Reduce(self.computation, tuple([a + 1 for a in self.axes]))
+
+    def decompose(self, *args: Any) -> list[Any]:
+        """Combine neighbours until one is left, which joins the initial value."""
+        n, shape = len(args) // 2, args[0].shape
+        kept = [i for i in range(len(shape)) if i not in self.axes]
+        rest = size_of([shape[i] for i in kept])
+        count = size_of([shape[i] for i in self.axes])
+        order = (*self.axes, *kept)
+        xs = [reshape(transpose(x, order), (count, rest)) for x in args[:n]]
+        while count > 1:
+            pairs = count // 2
+            joined = self.combine(*[[slice_in_dim(x, k, 2 * pairs, 2) for x in xs] for k in (0, 1)])
+            last = [slice_in_dim(x, 2 * pairs, count) for x in xs]
+            xs = [concatenate(p) for p in zip(joined, last)] if count % 2 else joined
+            count -= pairs
+        outs = [broadcast_in_dim(init, (1, rest), ()) for init in args[n:]]
+        outs = self.combine(outs, xs) if count else outs
+        return [reshape(o, [shape[i] for i in kept]) for o in outs]
+
+    def combine(self, left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
+        """The computation applied to each pair of elements of two lists of arrays."""
+        shape, size = left[0].shape, left[0].size
+        flat = [reshape(x, (size,)) for x in (*left, *right)]
+        outs = batched(self.computation, size, flat, [0] * len(flat))
+        return [reshape(o, shape) for o in outs]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ReduceWindow(ByProgram):
+    """Combine the elements of each window of several arrays by a program.
+
+    Outside of the arrays stand the initial values.
+    """
+
+    window: Window
+
+    def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
+        shape = self.window.out_shape("reduce_window", self.check(avals))
+        return [ShapedArray(shape, a.dtype) for a in avals[len(avals) // 2 :]]
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        return self.emit(ctx, "reduce_window", values, self.window.attributes(ctx))
+
+    def widened(self) -> Primitive:
+        return ReduceWindow(self.computation, self.window.batched(0))
+
+    def decompose(self, *args: Any) -> list[Any]:
+        n = len(args) // 2
+        inside = self.window.patches(full(args[0].shape, True, bool_))
+        patches = [
+            select(inside, self.window.patches(x), broadcast_in_dim(init, inside.shape, ()))
+            for x, init in zip(args[:n], args[n:])
+        ]
+        return Reduce(self.computation, (inside.ndim - 1,)).decompose(*patches, *args[n:])
