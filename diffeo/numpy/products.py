@@ -7,6 +7,7 @@ dtype of the result, in which products are added up.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -147,6 +148,9 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, precision: Any = None,
 def inner(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """The sum over the last axes of both."""
     how = _how("inner", precision, preferred_element_type)
+    quick = _at_once(np.inner, a, b) if how is _PLAIN else None
+    if quick is not None:
+        return quick
     a, b = same_dtype(a, b)
     if not a.ndim or not b.ndim:
         return _times(a, b, how)
@@ -157,6 +161,9 @@ def inner(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any 
 
 def outer(a: Any, b: Any) -> Any:
     """Every product of an element of `a` and one of `b`: a matrix."""
+    quick = _at_once(np.outer, a, b)
+    if quick is not None:
+        return quick
     a, b = same_dtype(a, b)
     return outer_p(reshape(a, (a.size,)), reshape(b, (b.size,)))
 
@@ -253,14 +260,15 @@ def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None,
     if mode not in ("full", "same", "valid"):
         raise no_such("convolve", "mode", mode, ("full", "same", "valid"))
     how = _how("convolve", precision, preferred_element_type)
+    vectors = type(a) is Array and type(v) is Array and a.ndim == v.ndim == 1
+    quick = _at_once(lambda x, y: np.convolve(x, y, mode), a, v) if (
+        vectors and how is _PLAIN) else None
+    if quick is not None:
+        return quick
     a, v = same_dtype(a, v)
     if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
         raise with_user_line(ValueError(
             f"convolve: needs two vectors with elements, got shapes {a.shape} and {v.shape}"))
-    if how is _PLAIN:
-        quick = _at_once(lambda x, y: np.convolve(x, y, mode), a, v)
-        if quick is not None:
-            return quick
     if a.aval.dtype.kind == "b":
         a, v = (convert_element_type(x, np.int32) for x in (a, v))
         out = convolve(a, v, mode, preferred_element_type=how[1])
@@ -315,15 +323,16 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: Any = "auto", precision
         lists = everything[1::2] + (everything[-1:] if len(everything) % 2 else [])
         subscripts = _interleaved(lists, len(arrays))
     how = _how("einsum", precision, preferred_element_type)
+    small = len(arrays) == 2 and how is _PLAIN and max(x.size for x in arrays) <= 256
+    quick = _at_once(lambda x, y: np.einsum(subscripts, x, y), *arrays) if small else None
+    if quick is not None:
+        return quick
     arrays = same_dtype(*arrays)
     if how[1] is not None and len(arrays) == 1:
         arrays = [convert_element_type(arrays[0], how[1])]
     try:
-        planner = _opt_einsum()
-        inputs, output, _ = planner.parser.parse_einsum_input(
-            (subscripts, *[x.shape for x in arrays]), shapes=True)
-        path = [tuple(range(len(arrays)))] if len(arrays) < 3 else planner.contract_path(
-            inputs + "->" + output, *[x.shape for x in arrays], shapes=True, optimize=optimize)[0]
+        plan = _plan if isinstance(optimize, (str, bool)) else _plan.__wrapped__
+        inputs, output, path = plan(subscripts, tuple([x.shape for x in arrays]), optimize)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise with_user_line(ValueError(
             f"einsum: {subscripts!r} does not fit shapes "
@@ -335,6 +344,17 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: Any = "auto", precision
                 f"einsum: {subscripts!r} names {len(labels)} axes of an array of shape {x.shape}"))
     out = _along_path(terms, output, path, how)
     return out if how[1] is None else convert_element_type(out, how[1])
+
+
+@lru_cache(maxsize=1024)
+def _plan(subscripts: str, shapes: tuple[Any, ...], optimize: Any) -> tuple[str, str, Any]:
+    """The labels of the operands, of the result, and the order of the pairwise products."""
+    planner = _opt_einsum()
+    inputs, output, _ = planner.parser.parse_einsum_input((subscripts, *shapes), shapes=True)
+    if len(shapes) < 3:
+        return inputs, output, [tuple(range(len(shapes)))]
+    return inputs, output, planner.contract_path(
+        inputs + "->" + output, *shapes, shapes=True, optimize=optimize)[0]
 
 
 def _interleaved(lists: list[Any], count: int) -> str:

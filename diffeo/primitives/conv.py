@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,27 +102,7 @@ class ConvGeneralDilated(Bilinear):
     # -- The type --
 
     def abstract_eval(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
-        dtype = product_dtype("conv_general_dilated", x, y, self.preferred_element_type)
-        self.check_parameters(x, y)
-        (batch, features, *space), (outs, ins, *window) = self.canonical(x.shape, y.shape)
-        g, b = self.feature_groups, self.batch_groups
-        if features != g * ins:
-            raise _misfit(
-                f"the {features} features of {x} must be feature_group_count={g} times the {ins} "
-                f"input features of the kernel {y}"
-            )
-        if outs % (g * b):
-            groups = f"feature_group_count={g}" if b == 1 else f"batch_group_count={b}"
-            raise _misfit(f"{groups} does not divide the {outs} output features of the kernel {y}")
-        if batch % b:
-            raise _misfit(f"batch_group_count={b} does not divide the batch of {batch} of {x}")
-        padded = [n + sum(p) for n, p in zip(dilated(space, self.lhs_dilation), self.padding)]
-        if min(padded, default=0) < 0:
-            raise _misfit(f"padding={self.padding} cuts more than the spatial sizes {space} of {x}")
-        spans = zip(padded, dilated(window, self.rhs_dilation), self.strides)
-        shape = (batch // b, outs, *[max((n - k) // s + 1, 0) for n, k, s in spans])
-        order = inverse_permutation(self.dims.out_spec)
-        return ShapedArray(tuple([shape[i] for i in order]), dtype)
+        return _type_of(self, x, y)
 
     def check_parameters(self, x: ShapedArray, y: ShapedArray) -> None:
         """TypeError unless the parameters are meant for operands of these numbers of axes."""
@@ -160,19 +141,19 @@ class ConvGeneralDilated(Bilinear):
         b, rows, f, features = windows.shape[:4]
         y = y.transpose(self.dims.rhs_spec)
         kernel = y.reshape((b, f, len(y) // (b * f), features, *y.shape[2:]))
-        summed = tuple(range(4 + n, 4 + 2 * n))
-        dot = DotGeneral(
-            ((3, *summed), tuple(range(3, 4 + n))), ((0, 2), (0, 1)), FULL, out.dtype
-        )
+        summed = tuple(range(3, 4 + n)), (3, *range(4 + n, 4 + 2 * n))
+        dot = DotGeneral(summed, ((0, 1), (0, 2)), FULL, out.dtype)
         # The windows overlap; they are copied in blocks of some megabytes.
-        longest = max([1, *range(4, 4 + n)], key=lambda a: windows.shape[a])
-        parts = min(-(-windows.size // 2**20), windows.shape[longest])
-        blocks = np.array_split(windows, parts, longest) if parts > 1 else [windows]
-        done = [dot.impl(w, kernel) for w in blocks]  # (b, f, rows, out ..., o)
-        total = np.concatenate(done, 2 if longest == 1 else longest - 1) if parts > 1 else done[0]
-        total = total.transpose((2, 0, 1, 3 + n, *range(3, 3 + n)))
-        flat = total.reshape((rows, len(y), *total.shape[4:]))
-        return flat.transpose(inverse_permutation(self.dims.out_spec))
+        parts = -(-windows.size // 2**20)
+        sizes = (rows, *windows.shape[4 : 4 + n])
+        axis = next((i for i, size in enumerate(sizes) if size >= parts), int(np.argmax(sizes)))
+        total = np.empty((*kernel.shape[:3], *sizes), out.dtype)
+        for block in np.array_split(np.arange(sizes[axis]), min(parts, sizes[axis])):
+            some = slice(block[0], block[-1] + 1)
+            part = windows[(slice(None),) * (axis + 3 if axis else 1) + (some,)]
+            total[(slice(None),) * (3 + axis) + (some,)] = dot.impl(kernel, part)
+        total = np.moveaxis(total, 3, 0).reshape((rows, len(y), *sizes[1:]))
+        return total.transpose(inverse_permutation(self.dims.out_spec))
 
     def windows(self, x: np.ndarray, kernel: Shape, out: Shape) -> np.ndarray:
         """A view of the padded operand with axes (batch group, row, feature group, feature, the
@@ -343,3 +324,28 @@ class ConvGeneralDilated(Bilinear):
             many, into = replace(self, feature_groups=f * size), column
         out = many.bind(_merged(x, dx, into), _merged(y, dy, outs[0]))
         return _split(out, feature, size), feature
+
+
+@lru_cache(maxsize=4096)
+def _type_of(conv: ConvGeneralDilated, x: ShapedArray, y: ShapedArray) -> ShapedArray:
+    dtype = product_dtype("conv_general_dilated", x, y, conv.preferred_element_type)
+    conv.check_parameters(x, y)
+    (batch, features, *space), (outs, ins, *window) = conv.canonical(x.shape, y.shape)
+    g, b = conv.feature_groups, conv.batch_groups
+    if features != g * ins:
+        raise _misfit(
+            f"the {features} features of {x} must be feature_group_count={g} times the {ins} "
+            f"input features of the kernel {y}"
+        )
+    if outs % (g * b):
+        groups = f"feature_group_count={g}" if b == 1 else f"batch_group_count={b}"
+        raise _misfit(f"{groups} does not divide the {outs} output features of the kernel {y}")
+    if batch % b:
+        raise _misfit(f"batch_group_count={b} does not divide the batch of {batch} of {x}")
+    padded = [n + sum(p) for n, p in zip(dilated(space, conv.lhs_dilation), conv.padding)]
+    if min(padded, default=0) < 0:
+        raise _misfit(f"padding={conv.padding} cuts more than the spatial sizes {space} of {x}")
+    spans = zip(padded, dilated(window, conv.rhs_dilation), conv.strides)
+    shape = (batch // b, outs, *[max((n - k) // s + 1, 0) for n, k, s in spans])
+    order = inverse_permutation(conv.dims.out_spec)
+    return ShapedArray(tuple([shape[i] for i in order]), dtype)

@@ -6,6 +6,7 @@ import enum
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ class Precision(enum.Enum):
 
 
 FULL = (Precision.HIGHEST, Precision.HIGHEST)
+#: The dtypes whose sums of products NumPy makes as they are, by their letters.
+AT_ONCE = frozenset("fdFDbBhHiIlLqQ")
 
 
 def product_dtype(name: str, x: ShapedArray, y: ShapedArray, preferred: Any) -> np.dtype:
@@ -111,26 +114,15 @@ class DotGeneral(Bilinear):
         return tuple([i for i in range(ndim) if i not in used])
 
     def abstract_eval(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
-        dtype = product_dtype("dot_general", x, y, self.preferred_element_type)
-        for side, aval in enumerate((x, y)):
-            used = self.contract[side] + self.batch_dims[side]
-            check_axes(f"dot_general, operand {side}, {aval}", used, aval.ndim)
-        for (i, j), what in ((self.contract, "contract"), (self.batch_dims, "batch over")):
-            if [x.shape[a] for a in i] != [y.shape[a] for a in j]:
-                raise TypeError(
-                    f"dot_general: cannot {what} axes {i} of {x} with axes {j} of {y}: the "
-                    "sizes differ"
-                )
-        kept = self.batch_dims[0] + self.free(x.ndim, 0)
-        rest = [y.shape[a] for a in self.free(y.ndim, 1)]
-        return ShapedArray((*[x.shape[a] for a in kept], *rest), dtype)
+        return _type_of(self, x, y)
 
     def impl(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        out = self.preferred_element_type or x.dtype
-        wide = accumulator(x.dtype, out)
-        if wide != x.dtype or wide != out:
+        if self.preferred_element_type is not None or x.dtype.char not in AT_ONCE:
+            out = self.preferred_element_type or x.dtype
+            wide = accumulator(x.dtype, out)
             plain = DotGeneral(self.contract, self.batch_dims)
-            return plain.impl(x.astype(wide), y.astype(wide)).astype(out)
+            x, y = x.astype(wide, copy=False), y.astype(wide, copy=False)
+            return plain.impl(x, y).astype(out, copy=False)
         nb = len(self.batch_dims[0])
         if self.contract == ((x.ndim - 1,), (nb,)) and y.ndim <= nb + 2:
             if not nb:
@@ -211,6 +203,22 @@ class DotGeneral(Bilinear):
         place = new.free(args[side].ndim, side).index(dim)
         before = len(self.batch_dims[0]) + (len(self.free(typeof(x).ndim, 0)) if side == 1 else 0)
         return new.bind(x, y), before + place
+
+
+@lru_cache(maxsize=4096)
+def _type_of(dot: DotGeneral, x: ShapedArray, y: ShapedArray) -> ShapedArray:
+    dtype = product_dtype("dot_general", x, y, dot.preferred_element_type)
+    for side, aval in enumerate((x, y)):
+        used = dot.contract[side] + dot.batch_dims[side]
+        check_axes(f"dot_general, operand {side}, {aval}", used, aval.ndim)
+    for (i, j), what in ((dot.contract, "contract"), (dot.batch_dims, "batch over")):
+        if [x.shape[a] for a in i] != [y.shape[a] for a in j]:
+            raise TypeError(
+                f"dot_general: cannot {what} axes {i} of {x} with axes {j} of {y}: the sizes differ"
+            )
+    kept = dot.batch_dims[0] + dot.free(x.ndim, 0)
+    rest = [y.shape[a] for a in dot.free(y.ndim, 1)]
+    return ShapedArray((*[x.shape[a] for a in kept], *rest), dtype)
 
 
 def dot_general(

@@ -152,6 +152,8 @@ class Reduce(ByProgram):
         return [ShapedArray(shape, a.dtype) for a in avals[len(avals) // 2 :]]
 
     def lower(self, ctx: Any, *values: Any) -> Any:
+        if size_of([values[0].aval.shape[a] for a in self.axes]) == 1:
+            return ctx.inline(self.decompose, *values)  # XLA would leave out the initial value
         return self.emit(ctx, "reduce", values, {"dimensions": ctx.i64s(self.axes)})
 
     def widened(self) -> Primitive:
@@ -204,7 +206,7 @@ class ReduceWindow(ByProgram):
 
     def decompose(self, *args: Any) -> list[Any]:
         n = len(args) // 2
-        inside = self.window.patches(full(args[0].shape, True, bool_))
+        inside = self.window.patches(full(args[0].shape, True, bool_), False)
         patches = [
             select(inside, self.window.patches(x), broadcast_in_dim(init, inside.shape, ()))
             for x, init in zip(args[:n], args[n:])

@@ -207,15 +207,17 @@ def apply_type_rule(primitive: Primitive, avals: Sequence[Any]) -> Any:
     """`abstract_eval`; its errors name the primitive, also if the number of operands is wrong."""
     try:
         return primitive.abstract_eval(*avals)
-    except (TypeError, ValueError) as error:
-        name = primitive.name
+    except (TypeError, ValueError, IndexError) as error:
+        name, listed = primitive.name, ", ".join(map(str, avals)) or "none"
+        if isinstance(error, IndexError):  # of a rule that takes any number of operands
+            message = f"{name}: too few operands or axes, got {len(avals)}: {listed}"
+            raise TypeError(message) from error
         if error.__traceback__ is None or error.__traceback__.tb_next is not None:
             if name not in str(error):
                 error.args = (f"{name}: {error}",)
             raise
     # Raised by the call itself, not in the rule.
     code: Any = type(primitive).abstract_eval.__code__
-    listed = ", ".join(map(str, avals)) or "none"
     raise TypeError(f"{name}: expects {code.co_argcount - 1} operands, got {len(avals)}: {listed}")
 
 

@@ -78,15 +78,17 @@ class Window(NamedTuple):
     def patches(self, x: Any, value: Any = 0) -> Any:
         """What windows see, in one axis more, the last; `value` where there is no element."""
         x = self.pad_with(value).bind(x)
-        for axis, shape in enumerate(zip(self.counts(x.shape), self.sizes)):
+        counts = self.counts(x.shape)
+        if 0 in counts:
+            return full_like(typeof(x).update((*counts, size_of(self.sizes))), value)
+        for axis, shape in enumerate(zip(counts, self.sizes)):
             along, within = iota(int64, shape), iota(int64, shape, 1)
             at = along * self.strides[axis] + within * self.dilation[axis]
             others = tuple([a for a in range(x.ndim) if a != axis])
             sizes = tuple([1 if a == axis else n for a, n in enumerate(x.shape)])
             gather = Gather(IndexDims(others, (axis,), (axis,)), sizes, "promise_in_bounds")
             x = gather.bind(x, reshape(at, (*shape, 1)))
-        n = len(self.sizes)
-        return reshape(x, (*x.shape[:n], size_of(x.shape[n:])))
+        return reshape(x, (*counts, size_of(self.sizes)))
 
     def attributes(self, ctx: Any) -> dict[str, str]:
         """The attributes of `stablehlo.reduce_window`."""
