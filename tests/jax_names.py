@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from diffeo.primitives.elementwise import ELEMENTWISE
 
 Oracle = Callable[[Any, Any], Callable]
@@ -18,6 +20,14 @@ NOT_IN_JAX = {
     "fma": "a detail of our random numbers",
     "random_bits": "jax's own is a program; dx.random is compared with jax.random bit by bit",
     "call": "an operation on a program, not a function",
+    "cholesky_update": "jax's has no batch and no derivative; test_scipy_linalg.py compares it",
+    "matrix_sqrt": "a program in jax; test_scipy_linalg.py compares dx.scipy.linalg.sqrtm",
+    "sylvester": "a program in jax; test_scipy_linalg.py compares it with SciPy",
+    "triangular_sylvester": "a part of what jax.scipy.linalg.solve_sylvester does",
+    "reduce": "of a program; test_windows.py compares dx.lax.reduce",
+    "reduce_window": "of a program; test_windows.py compares dx.lax.reduce_window",
+    "linear_recurrence": "what the derivatives of cumulative operations are made of",
+    "window_place": "what the derivatives of extrema of windows are made of",
 }
 
 #: Rows whose names differ in jax.lax.
@@ -92,8 +102,8 @@ def _pad(p: Any, jax: Any) -> Callable:
 
 
 def _gather(p: Any, jax: Any) -> Callable:
-    mode = jax.lax.GatherScatterMode.CLIP
-    return lambda x, i: jax.lax.gather(x, i, gather_numbers(p, jax), p.sizes, mode=mode)
+    static = gather_numbers(p, jax), p.sizes
+    return lambda x, i: jax.lax.gather(x, i, *static, mode=p.mode, fill_value=p.fill)
 
 
 def _dot(p: Any, jax: Any) -> Callable:
@@ -113,6 +123,56 @@ def _threefry(p: Any, jax: Any) -> Callable:
     from jax.extend.random import threefry2x32_p  # the oracle's, for those who have jax
 
     return threefry2x32_p.bind
+
+
+def window(name: str) -> Oracle:
+    """jax's reduction of windows by a binary function of jax.lax."""
+
+    def oracle(p: Any, jax: Any) -> Callable:
+        w, binary = p.window, getattr(jax.lax, name)
+        static = w.sizes, w.strides, w.padding, w.base_dilation, w.dilation
+
+        def reduce(x: Any) -> Any:
+            start = np.asarray(p.monoid.neutral(x.dtype), x.dtype)
+            return jax.lax.reduce_window(x, start, binary, *static)
+
+        return reduce
+
+    return oracle
+
+
+def linalg(name: str, **fixed: Any) -> Oracle:
+    """A function of jax.lax.linalg."""
+    return lambda p, jax: lambda *xs: getattr(jax.lax.linalg, name)(*xs, **fixed)
+
+
+def _triangular_solve(p: Any, jax: Any) -> Callable:
+    options = {
+        "left_side": p.side == "L", "lower": p.uplo == "L", "transpose_a": p.form != "N",
+        "conjugate_a": p.form == "C", "unit_diagonal": p.diag == "U",
+    }  # fmt: skip
+    return lambda a, b: jax.lax.linalg.triangular_solve(a, b, **options)
+
+
+def _eigh(p: Any, jax: Any) -> Callable:
+    def function(a: Any) -> Any:
+        v, w = jax.lax.linalg.eigh(a, lower=p.uplo == "L", symmetrize_input=False)
+        return [w, v] if p.vectors else [w]
+
+    return function
+
+
+def _svd(p: Any, jax: Any) -> Callable:
+    def function(a: Any) -> Any:
+        options = {"full_matrices": p.full_matrices, "compute_uv": p.vectors}
+        out = jax.lax.linalg.svd(a, **options)
+        return [out[1], out[0], out[2]] if p.vectors else [out]
+
+    return function
+
+
+def _cumulative(name: str) -> Oracle:
+    return lax(name, "axis", "reverse")
 
 
 JAX: dict[str, Oracle] = {
@@ -153,4 +213,53 @@ JAX: dict[str, Oracle] = {
     ),
     "sort": lambda p, jax: lambda *xs: jax.lax.sort(xs, dimension=p.axis, num_keys=p.num_keys),
     "threefry2x32": _threefry,
+    "top_k": lambda p, jax: lambda x: jax.lax.top_k(x, p.k, axis=p.axis),
+    "scatter_mul": scatter("scatter_mul"),
+    "scatter_min": scatter("scatter_min"),
+    "scatter_max": scatter("scatter_max"),
+    "reduce_xor": reducer("reduce_xor"),
+    "reduce_precision": lax("reduce_precision", "exponent_bits", "mantissa_bits"),
+    "optimization_barrier": lambda p, jax: lambda *xs: jax.lax.optimization_barrier(xs),
+    "round_away": lambda p, jax: lambda x: jax.lax.round(x),
+    "cum_prod": _cumulative("cumprod"),
+    "cum_max": _cumulative("cummax"),
+    "cum_min": _cumulative("cummin"),
+    "cum_logsumexp": _cumulative("cumlogsumexp"),
+    "reduce_window_sum": window("add"),
+    "reduce_window_prod": window("mul"),
+    "reduce_window_max": window("max"),
+    "reduce_window_min": window("min"),
+    "fft": lambda p, jax: lambda x: jax.lax.fft(x, p.kind, p.lengths),
+    "triangular_solve": _triangular_solve,
+    "cholesky": linalg("cholesky", symmetrize_input=False),
+    "householder_product": linalg("householder_product"),
+    "lu": linalg("lu"),
+    "lu_pivots_to_permutation": lambda p, jax: (
+        lambda x: jax.lax.linalg.lu_pivots_to_permutation(x, p.size)
+    ),
+    "eigh": _eigh,
+    "svd": _svd,
+    "hessenberg": linalg("hessenberg"),
+    "schur": linalg("schur"),
+    "tridiagonal": lambda p, jax: lambda x: jax.lax.linalg.tridiagonal(x, lower=p.below),
+    "tridiagonal_solve": linalg("tridiagonal_solve"),
+}
+
+#: Of these jax has values, but not all derivatives and batches, or others by choice.
+VALUES_ONLY = {
+    "scatter_mul": "with equal places jax has no derivative",
+    "scatter_min": "jax has no derivative",
+    "scatter_max": "jax has no derivative",
+    "cholesky": "jax's derivative is that of the symmetric part, ours that of the triangle read",
+    "eigh": "jax's derivative is that of the symmetric part, ours that of the triangle read",
+    "hessenberg": "jax has no derivative",
+    "schur": "jax has no derivative",
+    "tridiagonal": "jax has no derivative",
+    "householder_product": "jax's derivative does not know which elements are read",
+    "svd": "jax has no derivative for full matrices",
+    "sign": "jax's derivative of complex numbers is 0",
+    "clamp": "jax's derivative at swapped bounds is 0",
+    "cum_max": "jax's derivative at ties goes elsewhere",
+    "cum_min": "jax's derivative at ties goes elsewhere",
+    "nextafter": "jax's derivative is 0",
 }

@@ -69,7 +69,7 @@ for _kind in (_sum, w.ReduceWindowProd, w.ReduceWindowMax, w.ReduceWindowMin):
     sample(_kind(_beyond), real(3), note="beyond", smooth=_kind in (_sum, w.ReduceWindowProd))
     sample(_kind(_none), real(3), note="too small")
     sample(_kind(_pair), real(0), note="empty")
-    sample(_kind(_beyond), real(0), note="of nothing", by=())
+    sample(_kind(_beyond), real(0), note="of nothing", smooth=_kind in (_sum, w.ReduceWindowProd))
     sample(_kind(_dot), real(), note="scalar")
     sample(_kind(_wide), ints(6, dtype=np.int8, low=60, high=90), note="int8")
     sample(_kind(_pair), np.array([0.5, 4.0, 2.0], bfloat16), note="bfloat16", by=())

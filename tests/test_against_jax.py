@@ -12,7 +12,7 @@ import pytest
 
 import diffeo as dx
 from diffeo.primitives.types import SCALARS, is_inexact
-from tests.jax_names import JAX, NOT_IN_JAX
+from tests.jax_names import JAX, NOT_IN_JAX, VALUES_ONLY
 from tests.laws import direction, function_of, host, jvp, value, vjp
 from tests.samples import SAMPLES, Sample
 from tests.test_coverage import PRIMITIVES, counts
@@ -26,6 +26,16 @@ NARROW = {"float64": "float32", "complex128": "complex64"}
 
 #: Samples, by how their names begin, that are not compared, and why.
 DIFFERS = {
+    "top_k-special": "jax tells 0 from -0, and one sign of nan from the other",
+    "top_k-float32 signs": "jax tells 0 from -0, and one sign of nan from the other",
+    "conv_general_dilated-float32 to float16": "jax refuses a narrower type",
+    "conv_general_dilated-complex64 to complex128": "jax adds real and imaginary parts before",
+    "conv_general_dilated-empty window": "XLA refuses windows without elements",
+    "conv_general_dilated-special": "in a batch, XLA's nan of one row enters all others",
+    "schur-complex": "the phases of our vectors do not depend on LAPACK's way to them",
+    "schur-two complex": "the phases of our vectors do not depend on LAPACK's way to them",
+    "hessenberg-empty": "jax refuses matrices without elements",
+    "tridiagonal-empty": "jax refuses matrices without elements",
     "add-bool": "jax refuses booleans, which are added as NumPy adds them",
     "mul-bool": "jax refuses booleans, which are multiplied as NumPy multiplies them",
     "convert_element_type-complex to bool": "1j is true, as in NumPy; jax looks at the real part",
@@ -106,7 +116,8 @@ def test_values_batches_and_derivatives(jax, sample: Sample, precision: str):
     theirs = lambda *a: as_list(oracle(*a))
     outs = sample.bind(*map(value, args))
     rows = [rows_of(a) for a in args]
-    chosen = sample.by if sample.differentiable else ()
+    values_only = sample.primitive.name in VALUES_ONLY
+    chosen = sample.by if sample.differentiable and not values_only else ()
     xs = [args[i] for i in chosen]
     vs = [direction(x, 1) for x in xs]
     fun = function_of(sample, chosen, args)

@@ -3,6 +3,7 @@
 import ml_dtypes
 import numpy as np
 import pytest
+import scipy.signal
 
 import diffeo as dx
 from diffeo import lax
@@ -257,3 +258,62 @@ def test_convolve_refuses():
             dx.numpy.convolve(*bad)
     with pytest.raises(ValueError, match="mode"):
         dx.numpy.convolve(A[0], A[1], "most")
+
+
+# --------------------------------------------------------------------------------------------------
+# scipy.signal
+
+SIGNALS = [((6,), (3,)), ((3,), (6,)), ((5, 7), (2, 4)), ((4, 3), (4, 2)), ((3, 4, 5), (2, 1, 3))]
+
+
+@pytest.mark.parametrize("mode", ["full", "same", "valid"])
+@pytest.mark.parametrize("shapes", SIGNALS)
+def test_signals(shapes, mode):
+    x, y = (rng.standard_normal(s) for s in shapes)
+    z, w = x + 1j * x[::-1], y - 2j * y[::-1]
+    for name in ("convolve", "correlate", "fftconvolve"):
+        ours, theirs = (getattr(m.signal, name) for m in (dx.scipy, scipy))
+        for a, b in ((x, y), (z, w), (x, w)):
+            same(ours(a, b, mode), theirs(a, b, mode), 1e-11, 1e-12)
+            if name != "fftconvolve":
+                same(ours(a, b, mode, "fft"), theirs(a, b, mode), 1e-11, 1e-12)
+    if x.ndim != 2:
+        return
+    same(dx.scipy.signal.fftconvolve(x, y[:1], mode, axes=1),
+         scipy.signal.fftconvolve(x, y[:1], mode, axes=1), 1e-11, 1e-12)
+    for name in ("convolve2d", "correlate2d"):
+        ours, theirs = (getattr(m.signal, name) for m in (dx.scipy, scipy))
+        for boundary, fill in (("fill", 0), ("fill", 1.5), ("wrap", 0), ("symm", 0)):
+            for a, b in ((x, y), (z, w)):
+                same(ours(a, b, mode, boundary, fill), theirs(a, b, mode, boundary, fill), 1e-11,
+                     1e-12)
+
+
+def test_signals_in_transformations():
+    x, y = rng.standard_normal((2, 5, 6)), rng.standard_normal((2, 2, 3))
+    slopes(lambda x, y: dx.scipy.signal.convolve2d(x, y, "same", "wrap"), x[0], y[0])
+    slopes(dx.scipy.signal.fftconvolve, x[0], y[0])
+    found = dx.jit(dx.vmap(dx.scipy.signal.correlate))(x, y)
+    same(found, np.stack([scipy.signal.correlate(a, b) for a, b in zip(x, y)]), 1e-11, 1e-12)
+
+
+def test_detrend():
+    x = rng.standard_normal((3, 8, 2)).cumsum(1)
+    for kwargs in ({}, {"axis": 1}, {"type": "constant"}, {"axis": 1, "bp": [3, 5]},
+                   {"axis": 0, "bp": 2}):
+        same(dx.scipy.signal.detrend(x, **kwargs), scipy.signal.detrend(x, **kwargs), 1e-11, 1e-12)
+    slopes(lambda x: dx.scipy.signal.detrend(x, 1), x)
+
+
+def test_wrong_signals():
+    s = dx.scipy.signal
+    for call, word in [
+        (lambda: s.convolve(A, B[0]), "as many axes"), (lambda: s.convolve(A, A, "most"), "mode"),
+        (lambda: s.convolve(A, A, method="slow"), "method"),
+        (lambda: s.convolve(A, A.T, "valid"), "fit into"),
+        (lambda: s.convolve2d(A[0], A[0]), "2 axes"),
+        (lambda: s.convolve2d(A, A, boundary="open"), "boundary"),
+        (lambda: s.detrend(A, type="square"), "type"), (lambda: s.detrend(A, bp=9), "within"),
+    ]:
+        with pytest.raises(ValueError, match=word):
+            call()

@@ -30,6 +30,7 @@ from .convolution import (
     conv_with_general_padding,
     padtype_to_pads,
 )
+from .cumulative import associative_scan, cumlogsumexp, cummax, cummin, cumprod, cumsum
 from .elementwise import (
     RoundingMethod,
     abs,
@@ -149,11 +150,6 @@ from .products import (
 from .reducing import (
     argmax,
     argmin,
-    associative_scan,
-    cummax,
-    cummin,
-    cumprod,
-    cumsum,
     reduce,
     reduce_and,
     reduce_max,
@@ -161,6 +157,7 @@ from .reducing import (
     reduce_or,
     reduce_prod,
     reduce_sum,
+    reduce_xor,
 )
 from .shaping import (
     bitcast_convert_type,
@@ -205,6 +202,7 @@ from .special import (
     random_gamma_grad,
     zeta,
 )
+from .windows import reduce_window, reduce_window_shape_tuple
 
 __all__ = [
     "ConvDimensionNumbers", "conv", "conv_dimension_numbers", "conv_general_dilated",
@@ -239,4 +237,5 @@ __all__ = [
     "linalg", "FftType", "RandomAlgorithm", "fft", "rng_bit_generator",
     "bessel_i0e", "bessel_i1e", "betainc", "digamma", "erfc", "igamma", "igamma_grad_a", "igammac",
     "lgamma", "polygamma", "random_gamma_grad", "zeta",
+    "cumlogsumexp", "reduce_window", "reduce_window_shape_tuple", "reduce_xor",
 ]

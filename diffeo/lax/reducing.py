@@ -1,4 +1,4 @@
-"""Reductions, cumulative operations, associative scans."""
+"""Reductions over axes, by operations that have a name or by any associative function."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from typing import Any
 import numpy as np
 
 from ..numpy.common import arr, axis_of, static_int
-from ..primitives import cumulative, reduction, slicing, structural
-from ..primitives.core import describe, with_user_line
+from ..primitives import general_reduce, reduction, structural
+from ..primitives.array import Array
+from ..primitives.control_flow import Call
+from ..primitives.core import Tracer, describe, with_user_line
+from ..primitives.families import full
+from ..primitives.general_reduce import walk
+from ..primitives.jaxpr import eliminate_dead_code
+from ..primitives.staging import stage
+from ..primitives.types import SCALARS, ShapedArray, promote_types
 from ..transforms import tree
-from . import elementwise as functions
 from .strict import apply
 
 
@@ -30,46 +36,137 @@ reduce_min = _reduction(reduction.ReduceMin, "The smallest element")
 reduce_prod = _reduction(reduction.ReduceProd, "The product")
 reduce_and = _reduction(reduction.ReduceAnd, "The and of bits or booleans")
 reduce_or = _reduction(reduction.ReduceOr, "The or of bits or booleans")
+reduce_xor = _reduction(reduction.ReduceXor, "The exclusive or of bits or booleans")
 
 for _name, _function in list(globals().items()):
     if getattr(_function, "__name__", "") == "function":
         _function.__name__ = _function.__qualname__ = _name
 
-#: The operations that `reduce` knows, by which associative reductions.
-_MONOIDS = {
-    functions.add: reduce_sum, functions.mul: reduce_prod, functions.max: reduce_max,
-    functions.min: reduce_min, functions.bitwise_and: reduce_and, functions.bitwise_or: reduce_or,
-}
+#: The reductions by a single operation.
+_SINGLE = {
+    kind.monoid.row: kind for kind in (
+        reduction.ReduceMax, reduction.ReduceMin, reduction.ReduceProd, reduction.ReduceAnd,
+        reduction.ReduceOr, reduction.ReduceXor)
+} | {reduction.ADD.row: structural.ReduceSum}
+
+
+class Computation:
+    """A function of two trees of scalars, traced: how reductions combine elements.
+
+    Attributes:
+        xs, inits: the operands and their initial values, as arrays of equal dtypes.
+        structure: of the trees of operands and results.
+        program: what the function does.
+        single: the row of the elementwise table if that is all that it does, else None.
+    """
+
+    def __init__(self, name: str, operands: Any, init_values: Any, function: Any):
+        if not callable(function):
+            raise with_user_line(TypeError(
+                f"{name}: expects a function of two trees of scalars, got {describe(function)}"))
+        leaves, self.structure = tree.flatten(operands)
+        inits, other = tree.flatten(init_values)
+        self.name, self.function = name, function
+        self.same_structure("init_values", other)
+        self.xs = [arr(x) for x in leaves]
+        self.inits = [self.initial(arr(v), x) for v, x in zip(inits, self.xs)]
+        traced = stage(self.flat, [ShapedArray((), x.dtype) for x in self.xs] * 2, name)
+        rule = lambda primitive, values: (
+            walk(primitive.jaxpr, values, self.constant, rule) if type(primitive) is Call
+            else primitive.bind(*values))
+        inlined = lambda *scalars: walk(traced, scalars, self.constant, rule)
+        self.program = eliminate_dead_code(stage(inlined, traced.in_avals, name))
+        eqns, self.single = self.program.eqns, None
+        if len(eqns) == 1 and self.program.outs == tuple(eqns[0].outs) and (
+                set(eqns[0].inputs) == set(self.program.in_vars)):
+            self.single = eqns[0].primitive
+
+    def same_structure(self, what: str, other: Any) -> None:
+        """TypeError unless a tree has the structure of the operands."""
+        if other != self.structure:
+            names = ("the operands", what)
+            raise with_user_line(TypeError(f"{self.name}: {what} must have the structure of the "
+                f"operands: {tree.first_difference(self.structure, other, names=names)}"))
+
+    def initial(self, value: Any, x: Any) -> Any:
+        """An initial value, checked; a Python scalar gets the dtype of its operand."""
+        fits = value.dtype == x.dtype or (value.weak_type and promote_types(
+            value.aval, x.aval.strong)[0] == x.dtype)
+        if value.shape or not fits:
+            raise with_user_line(TypeError(
+                f"{self.name}: an initial value must be a scalar of its operand's dtype, "
+                f"{x.dtype}; got {describe(value)}"))
+        if type(value) is Array:  # not as an operation of the program that is perhaps traced
+            return Array(np.asarray(value).astype(x.dtype))
+        return structural.convert_element_type(value, x.dtype)
+
+    def flat(self, *scalars: Any) -> list[Any]:
+        """The function on leaves."""
+        n = len(scalars) // 2
+        given = [tree.unflatten(self.structure, s) for s in (scalars[:n], scalars[n:])]
+        out = self.function(*given)
+        leaves, other = tree.flatten(out)
+        self.same_structure("the computation's result", other)
+        return [self.initial(arr(leaf), s) for leaf, s in zip(leaves, scalars)]
+
+    def constant(self, value: Any) -> Any:
+        """A number from outside; TypeError for arrays and traced values."""
+        if type(value) in SCALARS:
+            return value
+        if isinstance(value, Tracer) or value.shape:
+            raise with_user_line(TypeError(
+                f"{self.name}: the computation uses {describe(value)} from outside; it may use its "
+                "arguments and numbers only. Make it one more operand, or use associative_scan"))
+        return full((), np.asarray(value).item(), value.dtype)
+
+    def begins_neutral(self, monoid: Any) -> bool:
+        """Whether the only initial value is known to change nothing."""
+        value = self.inits[0]
+        return type(value) is Array and np.asarray(value) == monoid.neutral(value.dtype)
 
 
 def reduce(operands: Any, init_values: Any, computation: Callable[[Any, Any], Any],
            dimensions: Sequence[int]) -> Any:
-    """Combine the elements over axes, and a first value, by one of this package's operations.
+    """Combine the elements over axes by an associative function.
 
     Args:
-        operands: an array.
-        init_values: a scalar of the same dtype.
-        computation: add, mul, max, min, bitwise_and or bitwise_or of this package.
+        operands: an array, or a tree of arrays of one shape, which are reduced together.
+        init_values: a scalar for each array, of its dtype, which `computation` leaves as it is
+            (0 for a sum); the result where there are no elements.
+        computation: a function of two trees of scalars like `operands`, the earlier elements
+            first, that returns another. It may use nothing from outside but numbers.
         dimensions: the axes.
 
+    Returns:
+        A tree like `operands`, without the axes.
+
     Raises:
-        NotImplementedError: for another computation.
-        TypeError: for operands that do not fit.
+        TypeError: for operands, initial values or results that do not fit one another, and for a
+            computation that uses other arrays.
 
     Examples:
         >>> import diffeo as dx
         >>> reduce(dx.numpy.array([3.0, 5.0]), 4.0, functions.max, (0,))
         Array(5.)
+        >>> longest = lambda x, y: dx.numpy.hypot(x, y)
+        >>> reduce(dx.numpy.array([[3.0, 4.0], [5.0, 12.0]]), 0.0, longest, (1,))
+        Array([ 5., 13.])
     """
-    found = _MONOIDS.get(computation)
-    if found is None:
-        raise with_user_line(NotImplementedError(
-            "reduce knows lax.add, mul, max, min, bitwise_and and bitwise_or; for another "
-            "associative function use lax.associative_scan"))
-    return computation(found(operands, dimensions), init_values)
+    it = Computation("reduce", operands, init_values, computation)
+    axes = tuple([static_int(a, "reduce", "an axis") for a in dimensions])
+    kind = _SINGLE.get(it.single)
+    if kind is not None and not (kind is structural.ReduceSum and it.xs[0].dtype == np.bool_):
+        out = apply(kind(axes), it.xs[0])
+        init = structural.broadcast_in_dim(it.inits[0], out.shape, ())
+        monoid = getattr(kind, "monoid", reduction.ADD)
+        outs = [out if it.begins_neutral(monoid) else monoid.row.bind(init, out)]
+    else:
+        outs = apply(general_reduce.Reduce(it.program, axes), *it.xs, *it.inits)
+    return tree.unflatten(it.structure, outs)
 
 
-def _axis_primitive(name: str, operand: Any, axis: int, make: Callable[[int], Any]) -> Any:
+def axis_primitive(name: str, operand: Any, axis: int, make: Callable[[int], Any]) -> Any:
+    """A primitive made for an axis, which may be counted from the end, applied."""
     operand = arr(operand)
     return apply(make(axis_of(axis, operand.ndim, name)), operand)
 
@@ -77,104 +174,10 @@ def _axis_primitive(name: str, operand: Any, axis: int, make: Callable[[int], An
 def argmax(operand: Any, axis: int, index_dtype: Any) -> Any:
     """The place of the largest element along an axis; the first one of equals, the first nan."""
     dtype = np.dtype(index_dtype)
-    return _axis_primitive("argmax", operand, axis, lambda a: reduction.ArgMax(a, dtype))
+    return axis_primitive("argmax", operand, axis, lambda a: reduction.ArgMax(a, dtype))
 
 
 def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
     """The place of the smallest element along an axis; the first one of equals, the first nan."""
     dtype = np.dtype(index_dtype)
-    return _axis_primitive("argmin", operand, axis, lambda a: reduction.ArgMin(a, dtype))
-
-
-def cumsum(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
-    """The running sum along an axis, from its end if `reverse`."""
-    return _axis_primitive("cumsum", operand, axis, lambda a: cumulative.CumSum(a, reverse))
-
-
-def cumprod(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
-    """The running product along an axis, from its end if `reverse`."""
-    return associative_scan(functions.mul, operand, reverse, axis)
-
-
-def cummax(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
-    """The running maximum along an axis, from its end if `reverse`."""
-    return associative_scan(functions.max, operand, reverse, axis)
-
-
-def cummin(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
-    """The running minimum along an axis, from its end if `reverse`."""
-    return associative_scan(functions.min, operand, reverse, axis)
-
-
-def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False,
-                     axis: int = 0) -> Any:
-    """All partial results of an associative operation, in about 2 log2(n) applications to arrays.
-
-    Args:
-        fn: an associative function of two trees like `elems`; it is applied to many pairs at
-            once, along `axis`. With `reverse`, fn(a, b) gets the later element first.
-        elems: a tree of arrays, of one size along `axis`.
-        reverse: begin at the end.
-        axis: the axis of the scan.
-
-    Returns:
-        The tree of elems[0], fn(elems[0], elems[1]), ...
-
-    Raises:
-        TypeError: if `fn` is not a function.
-        ValueError: if the sizes differ.
-
-    Examples:
-        >>> import diffeo as dx
-        >>> associative_scan(lambda a, b: a * b, dx.numpy.arange(1.0, 6.0))
-        Array([  1.,   2.,   6.,  24., 120.])
-    """
-    if not callable(fn):
-        raise with_user_line(TypeError(f"associative_scan expects a function, got {describe(fn)}"))
-    leaves, structure = tree.flatten(elems)
-    arrays = [arr(leaf) for leaf in leaves]
-    axes = [axis_of(axis, x.ndim, "associative_scan") for x in arrays]
-    sizes = {x.shape[a] for x, a in zip(arrays, axes)}
-    if len(sizes) > 1:
-        raise with_user_line(ValueError(
-            f"associative_scan: arrays must have one size along axis {axis}, got {sorted(sizes)}"))
-    if reverse:
-        arrays = [slicing.rev(x, (a,)) for x, a in zip(arrays, axes)]
-
-    def combine(left: list[Any], right: list[Any]) -> list[Any]:
-        out = fn(tree.unflatten(structure, left), tree.unflatten(structure, right))
-        return [arr(leaf) for leaf in tree.leaves(out)]
-
-    out = _scanned(combine, arrays, axes) if arrays and sizes != {0} else arrays
-    if reverse:
-        out = [slicing.rev(x, (a,)) for x, a in zip(out, axes)]
-    return tree.unflatten(structure, out)
-
-
-def _scanned(combine: Callable, xs: list[Any], axes: list[int]) -> list[Any]:
-    """Blelloch 1990: combine neighbours, scan those, and fill in the elements between."""
-    n = xs[0].shape[axes[0]]
-    if n < 2:
-        return xs
-
-    def part(arrays: list[Any], start: int, stop: int, step: int = 1) -> list[Any]:
-        return [slicing.slice_in_dim(x, start, stop, step, a) for x, a in zip(arrays, axes)]
-
-    odd = _scanned(combine, combine(part(xs, 0, n - 1, 2), part(xs, 1, n, 2)), axes)
-    before = part(odd, 0, (n - 1) // 2)
-    even = part(xs, 0, 1)
-    if n > 2:
-        later = combine(before, part(xs, 2, n, 2))
-        even = [slicing.concatenate(p, a) for p, a in zip(zip(even, later), axes)]
-    return [_interleaved(p, q, a) for p, q, a in zip(even, odd, axes)]
-
-
-def _interleaved(even: Any, odd: Any, axis: int) -> Any:
-    """even[0], odd[0], even[1], odd[1] ... along an axis."""
-    pairs, rest = odd.shape[axis], even.shape[axis]
-    paired = slicing.stack([slicing.slice_in_dim(even, 0, pairs, 1, axis), odd], axis + 1)
-    shape = (*odd.shape[:axis], 2 * pairs, *odd.shape[axis + 1:])
-    out = structural.reshape(paired, shape)
-    if rest == pairs:
-        return out
-    return slicing.concatenate([out, slicing.slice_in_dim(even, pairs, rest, 1, axis)], axis)
+    return axis_primitive("argmin", operand, axis, lambda a: reduction.ArgMin(a, dtype))

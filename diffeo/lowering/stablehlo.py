@@ -165,44 +165,6 @@ class Builder:
         region = self.region([scalar, scalar], lambda a, b: [self.op(name, a, b, out=scalar)])
         return self.emit("reduce", [x, init], self.outs, {"dimensions": self.i64s(axes)}, region)[0]
 
-    def arg_reduce(self, direction: str, x: Operand, axis: int, dtype: np.dtype) -> Operand:
-        """The first index of the extremum (of the first nan): a reduction of values together with
-        their indices.
-        """
-        value, index = ShapedArray((), x.aval.dtype), ShapedArray((), dtype)
-        places = self.op("iota", out=x.aval.update(dtype=dtype), iota_dimension=f"{axis} : i64")
-        worst = (
-            (-math.inf if direction == "GT" else math.inf)
-            if value.dtype.kind in "fV"
-            else (False if value.dtype == bool_ else np.iinfo(value.dtype).min)
-            if direction == "GT"
-            else (True if value.dtype == bool_ else np.iinfo(value.dtype).max)
-        )
-
-        def body(a: Operand, i: Operand, b: Operand, j: Operand) -> list[Operand]:
-            flag = ShapedArray((), bool_)
-            a_nan, b_nan = self.compare("NE", a, a), self.compare("NE", b, b)
-            both_nan = self.op("and", a_nan, b_nan, out=flag)
-            only_a = self.op("and", a_nan, self.op("not", b_nan, out=flag), out=flag)
-            better = self.op("or", self.compare(direction, a, b), only_a, out=flag)
-            tie = self.op("or", self.compare("EQ", a, b), both_nan, out=flag)
-            first = self.op("and", tie, self.compare("LT", i, j), out=flag)
-            take = self.op("or", better, first, out=flag)
-            return [
-                self.op("select", take, a, b, out=value),
-                self.op("select", take, i, j, out=index),
-            ]
-
-        operands = [
-            x,
-            places,
-            self.constant(worst, value),
-            self.constant(np.iinfo(dtype).max, index),
-        ]
-        outs = [ShapedArray(self.outs[0].shape, x.aval.dtype), self.outs[0]]
-        region = self.region([value, index, value, index], body)
-        return self.emit("reduce", operands, outs, {"dimensions": self.i64s([axis])}, region)[1]
-
     def sort(
         self, xs: Sequence[Operand], axis: int, num_keys: int, stable: bool = True
     ) -> list[Operand]:

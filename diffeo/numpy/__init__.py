@@ -102,6 +102,7 @@ from .methods import install as _install
 from .nanreductions import (
     nanargmax,
     nanargmin,
+    nancumprod,
     nancumsum,
     nanmax,
     nanmean,
@@ -392,8 +393,8 @@ __all__ = [
     "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "array_equal", "average",
     "count_nonzero", "max", "mean", "min", "prod", "ptp", "std", "sum", "var",
     "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "trapezoid",
-    "nanargmax", "nanargmin", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd",
-    "nansum", "nanvar",
+    "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod",
+    "nanstd", "nansum", "nanvar",
     "cross", "diagonal", "dot", "einsum", "inner", "kron", "matmul", "multi_dot", "outer",
     "tensordot", "trace", "vdot", "vecdot",
     "argpartition", "argsort", "argwhere", "bincount", "digitize", "flatnonzero", "histogram",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cumulative as r
+from ..primitives import cumulative as c
 from ..primitives.array import Array
 from ..primitives.core import with_user_line
 from ..primitives.operators import broadcast_to, to_inexact
@@ -31,20 +31,31 @@ def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) 
         if quick is not None:
             return quick
     a, axis = _flat_axis(widened(arr(a), dtype), axis, "cumsum")
-    return r.cumsum(a, axis)
+    return c.cumsum(a, axis)
 
 
 def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     """The running product along an axis; its derivative is right where factors are 0."""
     if out is not None:
         raise no_out("cumprod")
+    if type(a) is Array and dtype is None:
+        quick = at_once(np.cumprod, a, axis)
+        if quick is not None:
+            return quick
     a, axis = _flat_axis(widened(arr(a), dtype), axis, "cumprod")
-    shift = 1
-    while shift < a.shape[axis]:  # as CumSum: log2(n) products with the array shifted
-        low = tuple([shift if i == axis else 0 for i in range(a.ndim)])
-        a = a * pad(a, low, tuple([-n for n in low]), value=1)
-        shift *= 2
-    return a
+    return c.CumProd(axis).bind(a)
+
+
+def cummax(a: Any, axis: int = 0) -> Any:
+    """The running maximum along an axis: `np.maximum.accumulate`."""
+    a, axis = _flat_axis(arr(a), axis, "maximum.accumulate")
+    return c.CumMax(axis).bind(a)
+
+
+def cummin(a: Any, axis: int = 0) -> Any:
+    """The running minimum along an axis: `np.minimum.accumulate`."""
+    a, axis = _flat_axis(arr(a), axis, "minimum.accumulate")
+    return c.CumMin(axis).bind(a)
 
 
 def _cumulative(function: Any, neutral: int, x: Any, axis: int | None, dtype: Any,

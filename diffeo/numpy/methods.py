@@ -76,6 +76,21 @@ METHODS = {
     "transpose": _transpose, "var": reductions.var, "__getitem__": indexing.getitem,
     "__setitem__": indexing.setitem, "__array_namespace__": _view_of_module,
 }
+
+
+def _from_axis_0(function: Any) -> Any:
+    """A reduction as the method of a ufunc, which goes along axis 0 if nothing else is said."""
+    return lambda a, axis=0, *args, **kwargs: function(a, axis, *args, **kwargs)
+
+
+#: The methods of ufuncs, `np.add.reduce` and so on.
+OF_UFUNCS = {
+    np.add.reduce: reductions.sum, np.add.accumulate: cumulative.cumsum,
+    np.multiply.reduce: reductions.prod, np.multiply.accumulate: cumulative.cumprod,
+    np.maximum.reduce: reductions.max, np.maximum.accumulate: cumulative.cummax,
+    np.minimum.reduce: reductions.min, np.minimum.accumulate: cumulative.cummin,
+    np.logical_and.reduce: reductions.all, np.logical_or.reduce: reductions.any,
+}
 PROPERTIES = {"T": shaping.transpose, "mT": shaping.matrix_transpose, "real": ufuncs.real,
               "imag": ufuncs.imag, "at": At}
 
@@ -88,6 +103,7 @@ def install(namespace: ModuleType) -> None:
         setattr(Value, name, method)
     for name, getter in PROPERTIES.items():
         setattr(Value, name, property(getter, doc=getter.__doc__))
+    NUMPY.update({theirs: _from_axis_0(ours) for theirs, ours in OF_UFUNCS.items()})
     for theirs in (np, np.linalg, np.fft):
         ours = namespace if theirs is np else getattr(namespace, theirs.__name__.split(".")[-1])
         for name in ours.__all__:

@@ -8,7 +8,7 @@ from typing import Any
 from ..primitives import elementwise as e
 from ..primitives.types import is_inexact
 from .common import arr, is_nan, safe_sqrt
-from .cumulative import cumsum
+from .cumulative import cumprod, cumsum
 from .reductions import all, argmax, argmin, max, mean, min, prod, sum, var
 from .ufuncs import isnan, where
 
@@ -76,3 +76,8 @@ def nanargmin(a: Any, axis: int | None = None, keepdims: bool = False) -> Any:
 def nancumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
     """The running sum, nan counted as 0."""
     return cumsum(_without_nan(a, 0.0)[0], axis, dtype)
+
+
+def nancumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """The running product, nan counted as 1."""
+    return cumprod(_without_nan(a, 1.0)[0], axis, dtype)

@@ -37,8 +37,9 @@ _FLOATS = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
 _WIDE = _FLOATS | frozenset(map(np.dtype, ("i8", "u8")))
 _REAL = frozenset(map(np.dtype, ("f4", "f8", "i8", "u8", "i4", "u4")))
 #: The dtypes in which NumPy's reduction is ours.
-_SAME = {_sum: _WIDE, _prod: _WIDE, np.cumsum: _WIDE, _max: _REAL, _min: _REAL, np.var: _FLOATS,
-         np.std: _FLOATS, _all: _WIDE | {np.dtype(bool)}, _any: _WIDE | {np.dtype(bool)}}
+_SAME = {_sum: _WIDE, _prod: _WIDE, np.cumsum: _WIDE, np.cumprod: _WIDE, _max: _REAL, _min: _REAL,
+         np.var: _FLOATS, np.std: _FLOATS, _all: _WIDE | {np.dtype(bool)},
+         _any: _WIDE | {np.dtype(bool)}}
 
 
 def at_once(reduce: Any, a: Array, axis: Any) -> Any:

@@ -6,26 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from . import matrices as mx
 from .core import ZERO
 from .families import Full
 from .linalg import TriangularSolve, half_of_lower
-from .matrices import (
-    Written,
-    adjoint,
-    check_matrices,
-    int32,
-    matmul,
-    replaced,
-    spread,
-    upper_triangle,
-    window,  # fmt: skip
-)
 from .structural import Reshape, reshape
 from .types import ShapedArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CholeskyUpdate(Written):
+class CholeskyUpdate(mx.Written):
     """Upper triangular r and vectors w -> the upper triangular x with x^H x = r^H r + w w^H, or
     r^H r - w w^H in a `downdate` (nan where that is not positive definite).
 
@@ -35,7 +25,7 @@ class CholeskyUpdate(Written):
     downdate: bool = False
 
     def abstract_eval(self, r: ShapedArray, w: ShapedArray) -> ShapedArray:
-        check_matrices("cholesky_update", r)
+        mx.check_matrices("cholesky_update", r)
         if w.shape != r.shape[:-1] or w.dtype != r.dtype:
             raise TypeError(
                 "cholesky_update: expects factors [..., n, n] and vectors [..., n] of one dtype, "
@@ -54,21 +44,21 @@ class CholeskyUpdate(Written):
 
         def step(k: Any, r: Any, w: Any) -> Sequence[Any]:
             first = m.number(0, k)
-            row, a = window(m, r, k, first, 1, n), window(m, r, k, k, 1, 1)
-            b = window(m, w, first, k, 1, 1)
-            same = spread(b == 0, w.shape, None, m)
+            row, a = mx.window(m, r, k, first, 1, n), mx.window(m, r, k, k, 1, 1)
+            b = mx.window(m, w, first, k, 1, 1)
+            same = mx.spread(b == 0, w.shape, None, m)
             size = m.max(m.abs(a), m.abs(b))
             a, b = a / size, b / size
             rho = m.sqrt(m.abs(a) * m.abs(a) + sign * m.abs(b) * m.abs(b))
             turned = (conj(a) * row + sign * conj(b) * w) / rho
             rest = (rho * w - b * turned) / conj(a) if self.downdate else (a * w - b * row) / rho
             row = m.where(same, row, turned)
-            return k + 1, replaced(m, r, row, k, first), m.where(same, w, rest)
+            return k + 1, mx.replaced(m, r, row, k, first), m.where(same, w, rest)
 
-        r = upper_triangle(r, 0, m)
+        r = mx.upper_triangle(r, 0, m)
         w = m.of(Reshape((*w.shape[:-1], 1, n)))(conj(w))
-        out = m.loop(lambda k, *_: k < n, step, [m.of(Full((), int32, 0))(), r, w])[1]
-        return upper_triangle(out, 0, m)
+        out = m.loop(lambda k, *_: k < n, step, [m.of(Full((), mx.int32, 0))(), r, w])[1]
+        return mx.upper_triangle(out, 0, m)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """dx = u x, where u is upper triangular and u + u^H = x^-H d(x^H x) x^-1."""
@@ -76,12 +66,12 @@ class CholeskyUpdate(Written):
         x = self.bind(r, w)
         half: Any = ZERO  # half + half^H = d(x^H x)
         if dr is not ZERO:
-            half = matmul(adjoint(upper_triangle(r)), upper_triangle(dr))
+            half = mx.matmul(mx.adjoint(mx.upper_triangle(r)), mx.upper_triangle(dr))
         if dw is not ZERO:
             line = lambda v: reshape(v, (*v.shape, 1))
-            term = matmul(line(w), adjoint(line(dw)))
+            term = mx.matmul(line(w), mx.adjoint(line(dw)))
             term = -term if self.downdate else term
             half = term if half is ZERO else half + term
-        both = TriangularSolve(uplo="U", form="C").bind(x, half + adjoint(half))
+        both = TriangularSolve(uplo="U", form="C").bind(x, half + mx.adjoint(half))
         both = TriangularSolve("R", "U").bind(x, both)
-        return x, matmul(adjoint(half_of_lower(both)), x)
+        return x, mx.matmul(mx.adjoint(half_of_lower(both)), x)

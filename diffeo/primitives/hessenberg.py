@@ -12,34 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from . import matrices as mx
 from .core import typeof
 from .elementwise import real, reciprocal, scale, select
 from .families import zeros_like
 from .linalg import TriangularSolve, conjugate, hermitian
-from .matrices import (
-    LETTERS,
-    Lapack,
-    adjoint,
-    check_matrices,
-    diagonal,
-    lower_triangle,
-    matmul,
-    of_columns,
-    places,
-    spread,
-    upper_triangle,
-)
 from .qr import HouseholderProduct
 from .slicing import Slice, pad, rev
 from .structural import convert_element_type
 from .types import ShapedArray, real_dtype
 
-#: The size of LAPACK's blocks, for each of which it wants a row of workspace.
-BLOCK = 64
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Hessenberg(Lapack):
+class Hessenberg(mx.Lapack):
     """Square matrices as q h q^H, where h has no elements below the first subdiagonal -> h packed
     with the reflections whose product is q, and their factors tau.
     """
@@ -47,7 +32,7 @@ class Hessenberg(Lapack):
     multiple_results = True
 
     def abstract_eval(self, a: ShapedArray) -> list[ShapedArray]:
-        check_matrices("hessenberg", a)
+        mx.check_matrices("hessenberg", a)
         return [a, a.update((*a.shape[:-2], max(a.shape[-1] - 1, 0)))]
 
     def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
@@ -55,8 +40,8 @@ class Hessenberg(Lapack):
         from scipy.linalg import lapack
 
         (a,) = matrices
-        space = BLOCK * (len(a) + BLOCK + 1)
-        *found, info = getattr(lapack, LETTERS[a.dtype] + "gehrd")(a, lwork=space)
+        space = mx.BLOCK * (len(a) + mx.BLOCK + 1)
+        *found, info = getattr(lapack, mx.LETTERS[a.dtype] + "gehrd")(a, lwork=space)
         return found, info
 
     def lower(self, ctx: Any, *arrays: Any) -> Any:
@@ -65,12 +50,12 @@ class Hessenberg(Lapack):
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         packed, taus = self.bind(*primals)
-        dh, dv, dtaus = reduction_tangents(packed, taus, upper_triangle(packed, -1), tangents[0])
-        return [packed, taus], [upper_triangle(dh, -1) + dv, dtaus]
+        dh, dv, dtaus = reduction_tangents(packed, taus, mx.upper_triangle(packed, -1), tangents[0])
+        return [packed, taus], [mx.upper_triangle(dh, -1) + dv, dtaus]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Tridiagonal(Lapack):
+class Tridiagonal(mx.Lapack):
     """Hermitian matrices as q t q^H with tridiagonal real t -> t packed with the reflections, its
     diagonal, its subdiagonal, and the factors tau. Read is one triangle, in which they are packed:
     the lower one with `below`, else the upper one, whose reflections begin with the last column.
@@ -80,7 +65,7 @@ class Tridiagonal(Lapack):
     multiple_results = True
 
     def abstract_eval(self, a: ShapedArray) -> list[ShapedArray]:
-        check_matrices("tridiagonal", a)
+        mx.check_matrices("tridiagonal", a)
         lead, n, dtype = a.shape[:-2], a.shape[-1], real_dtype(a.dtype)
         less = (*lead, max(n - 1, 0))
         return [a, ShapedArray((*lead, n), dtype), ShapedArray(less, dtype), a.update(less)]
@@ -91,13 +76,13 @@ class Tridiagonal(Lapack):
 
         (a,) = matrices
         reduce = getattr(lapack, self.kernel(a.dtype)[0])
-        *found, info = reduce(a, lower=self.below, lwork=BLOCK * len(a))
+        *found, info = reduce(a, lower=self.below, lwork=mx.BLOCK * len(a))
         return found, info
 
     def kernel(self, dtype: np.dtype) -> tuple[str, str]:
         """LAPACK's name of the routine, with and without its letter for the dtype."""
         name = "hetrd" if dtype.kind == "c" else "sytrd"
-        return LETTERS[dtype] + name, name
+        return mx.LETTERS[dtype] + name, name
 
     def lower(self, ctx: Any, *arrays: Any) -> Any:
         uplo = f"{ord('L' if self.below else 'U')} : ui8"
@@ -110,12 +95,13 @@ class Tridiagonal(Lapack):
         turn = lambda x, *axes: x if self.below else rev(x, axes)
         packed, taus = turn(outs[0], last - 1, last), turn(outs[3], last - 1)
         da = turn(tangents[0], last - 1, last)
-        rows, columns = places(packed)
+        rows, columns = mx.places(packed)
         dh, dv, dtaus = reduction_tangents(
             packed, taus, hermitian(select(rows <= columns + 1, packed, 0.0)), hermitian(da)
         )
-        band = select(rows <= columns + 1, lower_triangle(dh), 0.0)
-        moved = [select(rows < columns, da, band + dv), diagonal(dh), diagonal(_inner(dh)), dtaus]
+        band = select(rows <= columns + 1, mx.lower_triangle(dh), 0.0)
+        on, beside = (mx.diagonal(x) for x in (dh, _inner(dh)))
+        moved = [select(rows < columns, da, band + dv), on, beside, dtaus]
         if da.dtype.kind == "c":
             moved[1:3] = [real.bind(x) for x in moved[1:3]]
         return outs, [turn(moved[0], last - 1, last), *[turn(x, last - 1) for x in moved[1:]]]
@@ -145,31 +131,31 @@ def reduction_tangents(packed: Any, taus: Any, h: Any, da: Any) -> tuple[Any, An
     n = h.shape[-1]
     if n < 2:
         return da, zeros_like(da), zeros_like(taus)
-    v = lower_triangle(_inner(packed), -1)
-    rows, columns = places(v)
+    v = mx.lower_triangle(_inner(packed), -1)
+    rows, columns = mx.places(v)
     v = v + convert_element_type(rows == columns, v.dtype)
-    overlap = upper_triangle(matmul(adjoint(v), v), 1)
+    overlap = mx.upper_triangle(mx.matmul(mx.adjoint(v), v), 1)
     q = HouseholderProduct().bind(v, taus)
     low, none = (0,) * (h.ndim - 2), (0,) * h.ndim
-    rows, columns = places(h)
+    rows, columns = mx.places(h)
     q = pad(q, (*low, 1, 1), none) + convert_element_type(rows + columns == 0, v.dtype)
-    moved = matmul(matmul(adjoint(q), da), q)
+    moved = mx.matmul(mx.matmul(mx.adjoint(q), da), q)
     x = zeros_like(h)
     for j in range(n - 1):
         xj, hj = _column(x, 0, j, n), _column(h, 0, j, n)
-        rest = _column(moved, 0, j, n) + matmul(h, xj) - matmul(x, hj)
-        new = scale.bind(rest, spread(reciprocal(_column(h, j + 1, j, 1)), rest.shape))
-        row = places(new)[0]
+        rest = _column(moved, 0, j, n) + mx.matmul(h, xj) - mx.matmul(x, hj)
+        new = scale.bind(rest, mx.spread(reciprocal(_column(h, j + 1, j, 1)), rest.shape))
+        row = mx.places(new)[0]
         turn = (new - conjugate(new)) * 0.25  # half of the imaginary part
         new = select(row > j + 1, new, select(row == j + 1, turn, 0.0))
         new = pad(new, (*low, 0, j + 1), (*low, 0, n - 2 - j))
-        x = x + new - adjoint(new)
-    dq = pad(matmul(q, x), (*low, -1, -1), none)
+        x = x + new - mx.adjoint(new)
+    dq = pad(mx.matmul(q, x), (*low, -1, -1), none)
     inner = TriangularSolve("R", form="C").bind(v, TriangularSolve().bind(v, dq))
-    rows, columns = places(v)
-    others = matmul(inner, overlap)
-    by_tau = spread(taus, v.shape, of_columns(v))
+    rows, columns = mx.places(v)
+    others = mx.matmul(inner, overlap)
+    by_tau = mx.spread(taus, v.shape, mx.of_columns(v))
     by_tau = reciprocal(select(columns == n - 2, 1.0, by_tau))  # the last reflection has no v
-    dv = -matmul(v, lower_triangle(scale.bind(inner, by_tau) + others, -1))
-    dtaus = -diagonal(inner) - diagonal(others) * taus
-    return moved + matmul(h, x) - matmul(x, h), pad(dv, (*low, 1, 0), (*low, 0, 1)), dtaus
+    dv = -mx.matmul(v, mx.lower_triangle(scale.bind(inner, by_tau) + others, -1))
+    dtaus = -mx.diagonal(inner) - mx.diagonal(others) * taus
+    return moved + mx.matmul(h, x) - mx.matmul(x, h), pad(dv, (*low, 1, 0), (*low, 0, 1)), dtaus

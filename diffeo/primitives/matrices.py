@@ -11,7 +11,8 @@ import numpy as np
 from .core import Primitive, typeof
 from .dot import DotGeneral
 from .elementwise import zero_scalar
-from .indexing import DynamicSlice, DynamicUpdateSlice
+from .index_dims import IndexDims
+from .indexing import DynamicSlice, DynamicUpdateSlice, Gather
 from .special import HOST, TRACED
 from .structural import BroadcastInDim, Iota, ReduceSum, Transpose, batch_at_front
 from .types import ShapedArray, bool_, complex64, complex128, float32, float64
@@ -19,6 +20,8 @@ from .types import ShapedArray, bool_, complex64, complex128, float32, float64
 #: The letter by which LAPACK's routines for a dtype begin.
 LETTERS = {float32: "s", float64: "d", complex64: "c", complex128: "z"}
 int32 = np.dtype(np.int32)
+#: The size of LAPACK's blocks, for each of which it wants a row of workspace.
+BLOCK = 64
 
 
 def check_matrices(name: str, x: ShapedArray, square: bool = True) -> None:
@@ -138,8 +141,13 @@ def upper_triangle(x: Any, k: int = 0, m: Any = TRACED) -> Any:
 
 def diagonal(x: Any, m: Any = TRACED) -> Any:
     """The diagonals of square matrices."""
-    rows, columns = places(x, m)
-    return m.of(ReduceSum((typeof(x).ndim - 1,)))(m.where(rows == columns, x, zero_scalar(x)))
+    *lead, n, _ = typeof(x).shape
+    if not n:
+        return m.of(ReduceSum((len(lead),)))(x)
+    ends, axes = (len(lead), len(lead) + 1), tuple(range(len(lead)))
+    places = m.of(Iota((n, 2), int32, 0))()
+    dims = IndexDims(axes, ends, ends)
+    return m.of(Gather(dims, (*lead, 1, 1), "promise_in_bounds", unique=True))(x, places)
 
 
 def spread(x: Any, shape: Sequence[int], dims: Sequence[int] | None = None, m: Any = TRACED) -> Any:

@@ -382,20 +382,8 @@ def _install() -> None:
         setattr(Value, f"__{name}__", function)
 
 
-_REDUCTIONS = {
-    np.add: np.sum,
-    np.multiply: np.prod,
-    np.maximum: np.max,
-    np.minimum: np.min,
-    np.logical_and: np.all,
-    np.logical_or: np.any,
-}
-
-
 def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    function = (
-        ufunc if method == "__call__" else _REDUCTIONS.get(ufunc) if method == "reduce" else None
-    )
+    function = ufunc if method == "__call__" else getattr(ufunc, method)
     if kwargs.get("out") is not None and any(o is not None for o in kwargs["out"]):
         raise with_user_line(
             TypeError(

@@ -189,6 +189,8 @@ class ArgReduction(Discrete):
             raise TypeError(f"{self.name}: places are integers, got dtype {self.dtype} for {x}")
         if x.shape[self.axis] == 0:
             raise ValueError(f"{self.name}: axis {self.axis} of {x} is empty")
+        if np.iinfo(self.dtype).max < x.shape[self.axis] - 1:
+            raise TypeError(f"{self.name}: {self.dtype} does not hold the places of {x}")
         return ShapedArray(drop_axes(x.shape, (self.axis,)), self.dtype)
 
     def lower(self, ctx: Any, x: Any) -> Any:

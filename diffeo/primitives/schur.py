@@ -9,29 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from . import matrices as mx
 from .core import ZERO, typeof
 from .elementwise import absolute, complex_, imag, real, select, sqrt
 from .families import Full, zeros_like
 from .linalg import TriangularSolve
-from .matrices import (
-    LETTERS,
-    Lapack,
-    Written,
-    adjoint,
-    check_matrices,
-    diagonal,
-    flipped,
-    int32,
-    lower_triangle,
-    matmul,  # fmt: skip
-    of_columns,
-    of_rows,
-    places,
-    replaced,
-    spread,
-    upper_triangle,
-    window,
-)
 from .reduction import ArgMax, ReduceMax
 from .special import HOST, TRACED
 from .structural import ReduceSum, reduce_sum
@@ -39,7 +21,7 @@ from .types import ShapedArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TriangularSylvester(Written):
+class TriangularSylvester(mx.Written):
     """The x with a x + x b = c, where a and b are upper triangular; what stands below their
     diagonals is not read.
 
@@ -63,38 +45,38 @@ class TriangularSylvester(Written):
         """Column after column: (a + b[j, j]) x[:, j] = c[:, j] - x[:, :j] b[:j, j]."""
         if not c.size:
             return c
-        rows, columns = places(c, m)
+        rows, columns = mx.places(c, m)
         free = rows == rows
         if self.part != "all":
             pivots = sums_of_diagonals(m, a, b)
             size = m.of(ReduceMax((c.ndim - 2, c.ndim - 1)))
             least = (size(m.abs(a)) + size(m.abs(b))) * (4 * rounding(c) * c.shape[-1])
             free = (rows > columns) if self.part == "lower" else (rows < columns)
-            free = free & (m.abs(pivots) > spread(least, c.shape, None, m))
+            free = free & (m.abs(pivots) > mx.spread(least, c.shape, None, m))
 
         def step(j: Any, x: Any, *fixed: Any) -> Sequence[Any]:
             a, b, c, free = fixed
             bj, cj, here = (column(m, v, j) for v in (b, c, free))
-            known = cj - matmul(x, bj, m)
-            found = shifted_solve(m, a, window(m, b, j, j, 1, 1), known, here)
-            return j + 1, replaced(m, x, found, m.number(0, j), j), *fixed
+            known = cj - mx.matmul(x, bj, m)
+            found = shifted_solve(m, a, mx.window(m, b, j, j, 1, 1), known, here)
+            return j + 1, mx.replaced(m, x, found, m.number(0, j), j), *fixed
 
         return over_columns(m, step, m.full(0.0, c), a, b, c, free)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         da, db, dc = tangents
-        read = [t if t is ZERO else upper_triangle(t) for t in (da, db)]
+        read = [t if t is ZERO else mx.upper_triangle(t) for t in (da, db)]
         return sylvester_jvp(self, primals, (*read, dc))
 
     def transpose(self, ct: Any, a: Any, b: Any, c: Any) -> Sequence[Any]:
         other = {"lower": "upper", "upper": "lower"}.get(self.part, "all")
-        return None, None, flipped(TriangularSylvester(other).bind(b, a, flipped(ct)))
+        return None, None, mx.flipped(TriangularSylvester(other).bind(b, a, mx.flipped(ct)))
 
 
 def check_sylvester(name: str, a: ShapedArray, b: ShapedArray, c: ShapedArray) -> None:
     """TypeError unless a x + x b = c is a system of equations for x."""
     for x, square in ((a, True), (b, True), (c, False)):
-        check_matrices(name, x, square)
+        mx.check_matrices(name, x, square)
     fits = a.shape[:-1] == c.shape[:-1] and b.shape == (*c.shape[:-2], c.shape[-1], c.shape[-1])
     if not fits or len({a.dtype, b.dtype, c.dtype}) > 1:
         raise TypeError(
@@ -107,7 +89,7 @@ def sylvester_jvp(self: Any, primals: Sequence[Any], tangents: Sequence[Any]) ->
     """a dx + dx b = dc - da x - x db."""
     (a, b, _), (da, db, rest) = primals, tangents
     x = self.bind(*primals)
-    for t, term in ((da, lambda: matmul(da, x)), (db, lambda: matmul(x, db))):
+    for t, term in ((da, lambda: mx.matmul(da, x)), (db, lambda: mx.matmul(x, db))):
         if t is not ZERO:
             rest = -term() if rest is ZERO else rest - term()
     return x, self.bind(a, b, rest)
@@ -115,17 +97,17 @@ def sylvester_jvp(self: Any, primals: Sequence[Any], tangents: Sequence[Any]) ->
 
 def shifted_solve(m: Any, a: Any, shift: Any, r: Any, free: Any) -> Any:
     """The column x with (a + shift) x = r in the rows that are `free`, and 0 in the others."""
-    rows, columns = places(a, m)
+    rows, columns = mx.places(a, m)
     one = m.where(rows == columns, m.full(1.0, a), 0.0)
     moved = m.where(rows == columns, a + shift, a)
-    matrix = m.where(spread(free, a.shape, None, m), moved, one)
+    matrix = m.where(mx.spread(free, a.shape, None, m), moved, one)
     return m.of(TriangularSolve(uplo="U"))(matrix, m.where(free, r, 0.0))
 
 
 def sums_of_diagonals(m: Any, a: Any, b: Any) -> Any:
     """a[i, i] + b[j, j], as matrices."""
-    a_i = spread(diagonal(a, m), a.shape, of_rows(a), m)
-    return a_i + spread(diagonal(b, m), a.shape, of_columns(b), m)
+    a_i = mx.spread(mx.diagonal(a, m), a.shape, mx.of_rows(a), m)
+    return a_i + mx.spread(mx.diagonal(b, m), a.shape, mx.of_columns(b), m)
 
 
 def rounding(x: Any) -> float:
@@ -135,17 +117,17 @@ def rounding(x: Any) -> float:
 
 def column(m: Any, x: Any, j: Any) -> Any:
     """Column j of matrices, as matrices."""
-    return window(m, x, m.number(0, j), j, x.shape[-2], 1)
+    return mx.window(m, x, m.number(0, j), j, x.shape[-2], 1)
 
 
 def over_columns(m: Any, step: Any, x: Any, *fixed: Any) -> Any:
     """`step(j, x, *fixed)` for each column j of x."""
-    first, n = m.of(Full((), int32, 0))(), x.shape[-1]
+    first, n = m.of(Full((), mx.int32, 0))(), x.shape[-1]
     return m.loop(lambda j, *_: j < n, step, [first, x, *fixed])[1]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Schur(Lapack):
+class Schur(mx.Lapack):
     """Square matrices as z t z^H -> t, z, with unitary z and upper triangular t.
 
     Of real matrices t has a block of two rows for each pair of complex eigenvalues a +- ib, with
@@ -156,7 +138,7 @@ class Schur(Lapack):
     multiple_results = True
 
     def abstract_eval(self, a: ShapedArray) -> list[ShapedArray]:
-        check_matrices("schur", a)
+        mx.check_matrices("schur", a)
         return [a, a]
 
     def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
@@ -164,7 +146,8 @@ class Schur(Lapack):
         from scipy.linalg import lapack
 
         (a,) = matrices
-        found = getattr(lapack, LETTERS[a.dtype] + "gees")(lambda *_: None, a)
+        space = mx.BLOCK * (len(a) + mx.BLOCK)
+        found = getattr(lapack, mx.LETTERS[a.dtype] + "gees")(lambda *_: None, a, lwork=space)
         return (found[0], found[-3]), found[-1]
 
     def impl(self, *arrays: np.ndarray) -> Any:
@@ -173,7 +156,7 @@ class Schur(Lapack):
     def lower(self, ctx: Any, *arrays: Any) -> Any:
         (a,) = arrays
         values = [a.aval.update(a.aval.shape[:-1])] * (2 if a.aval.dtype.kind == "f" else 1)
-        rest = [*values, a.aval.update(a.aval.shape[:-2], int32)]
+        rest = [*values, a.aval.update(a.aval.shape[:-2], mx.int32)]
         found = self.call(ctx, "gees", [a], [a.aval] * 2, rest, mode="86 : ui8", sort="78 : ui8")
         return ctx.inline(partial(_with_phases, TRACED), *found)
 
@@ -182,36 +165,35 @@ class Schur(Lapack):
         form of t.
         """
         t, z = self.bind(*primals)
-        moved = matmul(matmul(adjoint(z), tangents[0]), z)
-        tangent = lambda x: moved + matmul(t, x) - matmul(x, t)
+        moved = mx.matmul(mx.matmul(mx.adjoint(z), tangents[0]), z)
+        tangent = lambda x: moved + mx.matmul(t, x) - mx.matmul(x, t)
         if typeof(t).dtype.kind == "c":
             x = TriangularSylvester("lower").bind(-t, t, moved)
-            x = x - adjoint(x)
-            off = select(_leading(TRACED, z), imag.bind(matmul(z, x)) / real.bind(z), 0.0)
-            turn = spread(reduce_sum(off, (off.ndim - 2,)), z.shape, of_columns(z))
-            rows, columns = places(z)
+            x = x - mx.adjoint(x)
+            off = select(_leading(TRACED, z), imag.bind(mx.matmul(z, x)) / real.bind(z), 0.0)
+            turn = mx.spread(reduce_sum(off, (off.ndim - 2,)), z.shape, mx.of_columns(z))
+            rows, columns = mx.places(z)
             x = x - select(rows == columns, complex_.bind(zeros_like(turn), turn), 0.0)
         else:
             w, pairs, normal = pair_rotations(t)
-            apart = select(pairs, 0.0, lower_triangle(moved, -1))
-            t_c, m_c = (matmul(matmul(adjoint(w), complex_.bind(v, zeros_like(v))), w)
+            apart = select(pairs, 0.0, mx.lower_triangle(moved, -1))
+            t_c, m_c = (mx.matmul(mx.matmul(mx.adjoint(w), complex_.bind(v, zeros_like(v))), w)
                         for v in (t, apart))  # fmt: skip
             x = TriangularSylvester("lower").bind(-t_c, t_c, m_c)
-            x = real.bind(matmul(matmul(w, x), adjoint(w)))
-            x = x - flipped(x)
-            on = diagonal(tangent(x))
-            uneven = spread(on, t.shape, of_rows(t)) - spread(on, t.shape, of_columns(t))
-            turn = select(normal, 0.0, uneven / select(normal, 1.0, 2.0 * (t + flipped(t))))
-            x = x + turn - flipped(turn)
-        return [t, z], [tangent(x), matmul(z, x)]
+            x = real.bind(mx.matmul(mx.matmul(w, x), mx.adjoint(w)))
+            x = x - mx.flipped(x)
+            uneven = sums_of_diagonals(TRACED, tangent(x), -tangent(x))
+            turn = select(normal, 0.0, uneven / select(normal, 1.0, 2.0 * (t + mx.flipped(t))))
+            x = x + turn - mx.flipped(turn)
+        return [t, z], [tangent(x), mx.matmul(z, x)]
 
 
 def _leading(m: Any, z: Any) -> Any:
     """Where in each column the first element stands that is (nearly) the largest."""
     size, row = m.abs(z), z.ndim - 2
-    least = spread(m.of(ReduceMax((row,)))(size) * 0.9, z.shape, of_columns(z), m)
-    first = m.of(ArgMax(row, int32))(size >= least)
-    return places(z, m)[0] == spread(first, z.shape, of_columns(z), m)
+    least = mx.spread(m.of(ReduceMax((row,)))(size) * 0.9, z.shape, mx.of_columns(z), m)
+    first = m.of(ArgMax(row, mx.int32))(size >= least)
+    return mx.places(z, m)[0] == mx.spread(first, z.shape, mx.of_columns(z), m)
 
 
 def _with_phases(m: Any, t: Any, z: Any) -> list[Any]:
@@ -220,8 +202,8 @@ def _with_phases(m: Any, t: Any, z: Any) -> list[Any]:
         return [t, z]
     top = m.of(ReduceSum((z.ndim - 2,)))(m.where(_leading(m, z), z, 0.0))
     phase = m.sign(top)
-    back = m.conj(spread(phase, z.shape, of_columns(z), m))
-    return [spread(phase, z.shape, of_rows(z), m) * t * back, z * back]
+    back = m.conj(mx.spread(phase, z.shape, mx.of_columns(z), m))
+    return [mx.spread(phase, z.shape, mx.of_rows(z), m) * t * back, z * back]
 
 
 def pair_rotations(t: Any) -> tuple[Any, Any, Any]:
@@ -229,15 +211,15 @@ def pair_rotations(t: Any) -> tuple[Any, Any, Any]:
     eigenvalues stand below the diagonal, and where there is nothing to be turned: elsewhere, and
     at pairs that any rotation keeps in form.
     """
-    rows, columns = places(t)
-    under, over = select(rows == columns + 1, t, 0.0), flipped(t)
+    rows, columns = mx.places(t)
+    under, over = select(rows == columns + 1, t, 0.0), mx.flipped(t)
     pairs = under != 0
     part = sqrt.bind(select(pairs, -under * over, 1.0))  # of the eigenvalues, imaginary
     over = select(pairs, over, 0.0)
     size = sqrt.bind(over * over + part * part)
     cosine, sine = select(pairs, over / size - 1.0, 0.0), select(pairs, part / size, 0.0)
     last = (t.ndim - 1,), (t.ndim - 2,)
-    on = spread(sum([reduce_sum(cosine, axis) for axis in last]) + 1.0, t.shape, of_rows(t))
-    w = complex_.bind(select(rows == columns, on, 0.0), sine + flipped(sine))
+    on = mx.spread(sum([reduce_sum(cosine, axis) for axis in last]) + 1.0, t.shape, mx.of_rows(t))
+    w = complex_.bind(select(rows == columns, on, 0.0), sine + mx.flipped(sine))
     even = absolute.bind(under + over) <= absolute.bind(over) * (8 * rounding(t))
     return w, pairs, even | ~pairs

@@ -1,5 +1,5 @@
 """SciPy's functions on diffeo's arrays."""
 
-from . import fft, linalg, special
+from . import fft, linalg, signal, special
 
-__all__ = ["fft", "linalg", "special"]
+__all__ = ["fft", "linalg", "signal", "special"]
