@@ -67,8 +67,8 @@ sample(linalg.TriangularSolve(), np.eye(3), np.zeros((3, 0)), note="nothing to s
 sample(linalg.TriangularSolve(), np.zeros((2, 2)), np.ones((2, 1)), note="singular", smooth=False)
 sample(
     linalg.TriangularSolve("L", "U"),
-    np.float32([[2, 1], [0, 4]]),
-    np.float32([[1], [2]]),
+    np.array([[2, 1], [0, 4]], np.float32),
+    np.array([[1], [2]], np.float32),
     note="float32",
 )
 
@@ -92,7 +92,7 @@ sample(
     note="not definite, by LAPACK",
     smooth=False,
 )
-sample(linalg.Cholesky(), np.float32([[2, 1], [1, 4]]), note="float32")
+sample(linalg.Cholesky(), np.array([[2, 1], [1, 4]], np.float32), note="float32")
 
 sample(linalg.Lu(), _near(0.0, 3, 3))
 sample(linalg.Lu(), _near(0.0, 2, 4), note="wide")
@@ -182,7 +182,7 @@ sample(spectral.Eigh(), np.array([[-2.0]]), note="size one")
 sample(spectral.Eigh(), _none, note="empty")
 sample(spectral.Eigh("L", False), np.zeros((0, 2, 2)), note="none")
 sample(spectral.Eigh("L", False), np.full((2, 2), np.nan), note="nan", smooth=False)
-sample(spectral.Eigh(), np.float32([[1, 0.5], [0.5, 3]]), note="float32")
+sample(spectral.Eigh(), np.array([[1, 0.5], [0.5, 3]], np.float32), note="float32")
 
 sample(spectral.Eig(), _near(_spread, 3, 3))
 sample(spectral.Eig(True, True), _near(_spread, 3, 3), note="both left and right")
@@ -220,7 +220,7 @@ sample(spectral.Svd(), _none, note="empty")
 sample(spectral.Svd(True), _wide, note="full, no rows")
 sample(spectral.Svd(False, False), _tall, note="values, no columns")
 sample(spectral.Svd(False, False), np.full((2, 2), np.nan), note="nan", smooth=False)
-sample(spectral.Svd(), np.float32([[1, 0.5], [0.2, 3]]), note="float32")
+sample(spectral.Svd(), np.array([[1, 0.5], [0.2, 3]], np.float32), note="float32")
 
 
 def _part(u: Any, vh: Any) -> Any:
@@ -265,7 +265,7 @@ for _pivoting in (False, True):
     sample(qr.Qr(_pivoting), _none, note=f"empty{_how}")
     sample(qr.Qr(_pivoting), _wide, note=f"no rows{_how}")
 sample(qr.Qr(), np.zeros((2, 2)), note="singular", smooth=False)
-sample(qr.Qr(), np.float32([[1, 0.5], [0.2, 3]]), note="float32")
+sample(qr.Qr(), np.array([[1, 0.5], [0.2, 3]], np.float32), note="float32")
 sample(qr.HouseholderProduct(), real(4, 3), real(3))
 sample(qr.HouseholderProduct(), comp(3, 3), comp(2), note="complex, two reflections")
 sample(qr.HouseholderProduct(), real(2, 2, 2), real(2, 2), note="two")

@@ -12,7 +12,7 @@ import pytest
 
 import diffeo as dx
 from diffeo.primitives.types import SCALARS, is_inexact
-from tests.jax_names import JAX, NOT_IN_JAX, VALUES_ONLY
+from tests.jax_names import ELSEWHERE, JAX, NOT_IN_JAX, VALUES_ONLY
 from tests.laws import direction, function_of, host, jvp, value, vjp
 from tests.samples import SAMPLES, Sample
 from tests.test_coverage import PRIMITIVES, counts
@@ -21,11 +21,20 @@ from tests.transformations import ROWS
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 #: Relative error allowed, by the bytes of a real number.
-ALLOWED = {8: 1e-9, 4: 3e-4, 2: 3e-2}
+ALLOWED = {8: 1e-9, 4: 3e-4, 2: 3e-2, 1: 0.3}
 NARROW = {"float64": "float32", "complex128": "complex64"}
 
 #: Samples, by how their names begin, that are not compared, and why.
 DIFFERS = {
+    "reduce_window_max-scalar": "XLA ends the process on jax's derivative",
+    "reduce_window_min-scalar": "XLA ends the process on jax's derivative",
+    "acosh-branch cuts": "XLA is on the wrong side of a cut",
+    "asinh-branch cuts": "XLA is on the wrong side of a cut",
+    "acos-branch cuts": "XLA is on the wrong side of a cut",
+    "asin-branch cuts": "XLA is on the wrong side of a cut",
+    "sqrt-branch cuts": "XLA is on the wrong side of a cut",
+    "digamma-special": "jax is nan at 0, where the limits are infinite",
+    "exp2-limits": "jax's exp2 is off by hundreds of units in the last place",
     "top_k-special": "jax tells 0 from -0, and one sign of nan from the other",
     "top_k-float32 signs": "jax tells 0 from -0, and one sign of nan from the other",
     "conv_general_dilated-float32 to float16": "jax refuses a narrower type",
@@ -72,7 +81,7 @@ def test_every_exception_is_needed():
 
 
 def test_every_primitive_is_compared():
-    missing = set(PRIMITIVES) - set(JAX) - set(NOT_IN_JAX)
+    missing = set(PRIMITIVES) - set(JAX) - set(NOT_IN_JAX) - set(ELSEWHERE)
     assert not missing, f"say in tests/jax_names.py what these are in jax: {sorted(missing)}"
     assert set(counts()) >= set(JAX), "there is no such primitive"
 

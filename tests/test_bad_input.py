@@ -180,7 +180,7 @@ def test_spoiled_input_is_refused_or_runs(sample: Sample):
             check(what, p, avals)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("sample", SAMPLES, ids=repr)
 def test_spoiled_input_of_every_sample(sample: Sample):
     for what, p, avals in spoiled(sample):

@@ -19,9 +19,11 @@ from diffeo.primitives import (
     collectives,
     cumulative,
     elementwise,
+    determinant,
     families,
     indexing,
     reduction,
+    windows,
 )
 from diffeo.primitives.core import snake_case
 from tests.samples import SAMPLES
@@ -73,7 +75,7 @@ def defines(kind: type, rule: str) -> bool:
 
 FAMILIES = (
     reduction.Reduction, collectives.ReduceAcross, collectives.Exchange, indexing.ScatterFamily,
-    cumulative.Cumulative
+    cumulative.Cumulative, windows.WindowReduction, determinant.Given
 )
 
 

@@ -13,8 +13,8 @@ from diffeo import numpy as dnp
 
 rng = np.random.default_rng(0)
 NAMES = ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
-OPERATIONS: tuple[Any, ...] = (np.add, np.multiply, np.maximum, np.minimum, np.logaddexp)
-UFUNCS = dict(zip(NAMES, OPERATIONS))
+OPERATIONS = (np.add, np.multiply, np.maximum, np.minimum, np.logaddexp)
+UFUNCS: dict[str, Any] = dict(zip(NAMES, OPERATIONS))
 
 
 def both(fun, *args):

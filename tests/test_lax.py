@@ -220,8 +220,8 @@ def test_other_errors():
         lax.index_in_dim(A, 2)
     with pytest.raises(ValueError, match="k=4"):
         lax.top_k(A, 4)
-    with pytest.raises(NotImplementedError, match="associative_scan"):
-        lax.reduce(A, 0.0, lambda x, y: x + y, (0,))
+    with pytest.raises(TypeError, match="associative_scan"):
+        lax.reduce(A, 0.0, lambda x, y: x + y * lax.reduce_sum(B, (0, 1)), (0,))
     with pytest.raises(ValueError, match="precision"):
         lax.dot(A, B.T, precision="most")
     with pytest.raises(TypeError, match="preferred_element_type"):

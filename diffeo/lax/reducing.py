@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..primitives.jaxpr import eliminate_dead_code
 from ..primitives.staging import stage
 from ..primitives.types import SCALARS, ShapedArray, promote_types
 from ..transforms import tree
+from . import elementwise as functions
 from .strict import apply
 
 
@@ -42,6 +44,13 @@ for _name, _function in list(globals().items()):
     if getattr(_function, "__name__", "") == "function":
         _function.__name__ = _function.__qualname__ = _name
 
+#: The functions of which it is known without tracing what they do.
+_ROWS = {
+    functions.add: reduction.ADD.row, functions.mul: reduction.MUL.row,
+    functions.max: reduction.MAX.row, functions.min: reduction.MIN.row,
+    functions.bitwise_and: reduction.AND.row, functions.bitwise_or: reduction.OR.row,
+    functions.bitwise_xor: reduction.XOR.row,
+}
 #: The reductions by a single operation.
 _SINGLE = {
     kind.monoid.row: kind for kind in (
@@ -56,7 +65,6 @@ class Computation:
     Attributes:
         xs, inits: the operands and their initial values, as arrays of equal dtypes.
         structure: of the trees of operands and results.
-        program: what the function does.
         single: the row of the elementwise table if that is all that it does, else None.
     """
 
@@ -70,16 +78,22 @@ class Computation:
         self.same_structure("init_values", other)
         self.xs = [arr(x) for x in leaves]
         self.inits = [self.initial(arr(v), x) for v, x in zip(inits, self.xs)]
-        traced = stage(self.flat, [ShapedArray((), x.dtype) for x in self.xs] * 2, name)
+        self.single = _ROWS.get(function) if len(leaves) == 1 else None  # type: ignore[arg-type]
+        if self.single is None:
+            eqns = self.program.eqns
+            if len(eqns) == 1 and self.program.outs == tuple(eqns[0].outs) and (
+                    set(eqns[0].inputs) == set(self.program.in_vars)):
+                self.single = eqns[0].primitive
+
+    @cached_property
+    def program(self) -> Any:
+        """What the function does, without calls of other programs and without constants."""
+        traced = stage(self.flat, [ShapedArray((), x.dtype) for x in self.xs] * 2, self.name)
         rule = lambda primitive, values: (
             walk(primitive.jaxpr, values, self.constant, rule) if type(primitive) is Call
             else primitive.bind(*values))
         inlined = lambda *scalars: walk(traced, scalars, self.constant, rule)
-        self.program = eliminate_dead_code(stage(inlined, traced.in_avals, name))
-        eqns, self.single = self.program.eqns, None
-        if len(eqns) == 1 and self.program.outs == tuple(eqns[0].outs) and (
-                set(eqns[0].inputs) == set(self.program.in_vars)):
-            self.single = eqns[0].primitive
+        return eliminate_dead_code(stage(inlined, traced.in_avals, self.name))
 
     def same_structure(self, what: str, other: Any) -> None:
         """TypeError unless a tree has the structure of the operands."""
@@ -146,7 +160,7 @@ def reduce(operands: Any, init_values: Any, computation: Callable[[Any, Any], An
 
     Examples:
         >>> import diffeo as dx
-        >>> reduce(dx.numpy.array([3.0, 5.0]), 4.0, functions.max, (0,))
+        >>> reduce(dx.numpy.array([3.0, 5.0]), 4.0, dx.lax.max, (0,))
         Array(5.)
         >>> longest = lambda x, y: dx.numpy.hypot(x, y)
         >>> reduce(dx.numpy.array([[3.0, 4.0], [5.0, 12.0]]), 0.0, longest, (1,))

@@ -139,12 +139,12 @@ class Cumulative(Primitive):
         return self.monoid.row.impl
 
     def impl(self, x: np.ndarray) -> np.ndarray:
-        wide = np.flip(x, self.axis) if self.reverse else x
         if is_inexact(x.dtype) and x.dtype.itemsize < 4:
-            wide = wide.astype(float32)
-        with np.errstate(invalid="ignore"):
-            out = self.ufunc().accumulate(wide, self.axis, dtype=wide.dtype)
-        return (np.flip(out, self.axis) if self.reverse else out).astype(x.dtype, copy=False)
+            return self.impl(x.astype(float32)).astype(x.dtype)
+        if self.reverse:
+            flipped = self.ufunc().accumulate(np.flip(x, self.axis), self.axis, dtype=x.dtype)
+            return np.flip(flipped, self.axis)
+        return self.ufunc().accumulate(x, self.axis, dtype=x.dtype)
 
     def decompose(self, x: Any) -> Any:
         if is_inexact(x.dtype) and x.dtype.itemsize < 4:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf, nan
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from .matrices import (
 )
 from .reduction import ReduceProd, reduce_and, reduce_max, reduce_prod
 from .special import HOST, TRACED
-from .spectral import Svd, per_column
+from .spectral import Svd, largest, per_column, rounding
 from .structural import ConvertElementType, Iota, reduce_sum
 from .types import ShapedArray
 
@@ -110,13 +111,16 @@ class Adjugate(OfMatrices):
         return ctx.emit("if", [flag], [values[0].aval], {}, f"{yes[:-1]}, {no[2:]}")[0]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """That of the determinant times the inverse: nan where the matrix is singular."""
+        """That of the determinant times the inverse; nan where the matrix is singular up to
+        rounding.
+        """
         out, (*_, value), (da, *_) = self.bind(*primals), primals, tangents
         if da is ZERO:
             return out, ZERO
-        same = lambda x: spread(x, out.shape)
-        change = same(product_trace(out, da)) * out - matmul(matmul(out, da), out)
-        return out, change / same(value)
+        change = spread(product_trace(out, da), out.shape) * out - matmul(matmul(out, da), out)
+        bound = largest(primals[0]) * largest(out) * rounding(out)
+        value = spread(value, out.shape)
+        return out, change / select(absolute.bind(value) <= bound, full_like(value, nan), value)
 
 
 def from_inverse(m: Any, a: Any, lu: Any, order: Any, value: Any) -> Any:
@@ -182,7 +186,9 @@ def slogdet(a: Any) -> tuple[Any, Any]:
     parts = signed_pivots(TRACED, lu, pivots)
     axes = (parts.ndim - 1,)
     phase = reduce_prod(sign.bind(parts), axes)
-    size = reduce_sum(log.bind(absolute.bind(parts)), axes)
+    size = absolute.bind(parts)
+    none = size == 0
+    size = reduce_sum(select(none, -inf, log.bind(select(none, 1.0, size))), axes)
     if a.dtype.kind != "c":
         return phase, LogDeterminant().bind(a, lu, order, size)
     found = LogDeterminant().bind(a, lu, order, complex_.bind(size, full_like(size, 0.0)))

@@ -15,11 +15,12 @@ from .core import ZERO, typeof
 from .elementwise import real, select, stop_gradient
 from .families import Discrete, full, full_like
 from .index_dims import IndexDims
-from .indexing import Gather, dynamic_slice, dynamic_update_slice
+from .indexing import Gather, Scatter, dynamic_slice, dynamic_update_slice
 from .matrices import (
     LETTERS,
     Lapack,
     OfMatrices,
+    OfStacks,
     Written,
     adjoint,
     check_matrices,
@@ -31,16 +32,14 @@ from .matrices import (
     upper_triangle,
 )
 from .slicing import pad, slice_in_dim
-from .sort import Sort
+from .sort import Sort, take_along_axis
 from .special import TRACED
 from .structural import (
     Iota,
     Reshape,
-    broadcast_in_dim,
     convert_element_type,
     iota,
     move_axis,
-    reduce_sum,
     reshape,
     size_of,
 )
@@ -49,7 +48,7 @@ from .types import ShapedArray
 
 def kernel(
     ctx: Any, name: str, operands: Sequence[Any], outs: Sequence[ShapedArray], reuse: bool = False,
-    **config: str,
+    **config: Any,
 ) -> list[Any]:  # fmt: skip
     """Call `lapack_<letter><name>_ffi` on matrices, which are not empty."""
     first = operands[0].aval
@@ -117,7 +116,7 @@ class TriangularSolve(Lapack):
             chosen = (self.side, self.uplo, self.form, self.diag)
             return ctx.inline(lambda a, b: small_matrices.triangular_solve(a, b, *chosen), a, b)
         chosen = letters(side=self.side, uplo=self.uplo, trans_x=self.form, diag=self.diag)
-        return kernel(ctx, "trsm", [a, b], [b.aval], **chosen)[0]
+        return kernel(ctx, "trsm", [a, b], [b.aval], False, **chosen)[0]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """op(a) dx = db - op(da) x."""
@@ -165,7 +164,7 @@ def check_system(name: str, a: ShapedArray, b: ShapedArray, axis: int) -> None:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Cholesky(Lapack):
+class Cholesky(OfStacks):
     """The lower triangular l with a = l l^H and a positive diagonal; nan if there is none.
 
     Of a, only the lower triangle and the real part of the diagonal are read.
@@ -175,17 +174,11 @@ class Cholesky(Lapack):
         check_matrices("cholesky", a)
         return a
 
-    def impl(self, *arrays: np.ndarray) -> np.ndarray:
-        try:
-            return np.linalg.cholesky(*arrays)
-        except np.linalg.LinAlgError:
-            return super().impl(*arrays) if arrays[0].ndim > 2 else self.one(*arrays)[0][0]
+    def stacked(self, *arrays: np.ndarray) -> Sequence[np.ndarray]:
+        return [np.linalg.cholesky(*arrays)]
 
-    def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
-        try:
-            return [np.linalg.cholesky(*matrices)], 0
-        except np.linalg.LinAlgError:
-            return [np.tril(np.full_like(matrices[0], np.nan))], 0
+    def impl(self, *arrays: np.ndarray) -> np.ndarray:
+        return np.tril(super().impl(*arrays))
 
     def lower(self, ctx: Any, *values: Any) -> Any:
         (a,) = values
@@ -246,26 +239,30 @@ class LuPivotsToPermutation(OfMatrices, Discrete):
 
     def decompose(self, pivots: Any) -> Any:
         shape, axis = (*pivots.shape[:-1], self.size), pivots.ndim - 1
-        start = [full((), 0, int32), iota(int32, shape, axis), pivots]
+        order = iota(int32, shape, axis)
         if not pivots.size:
-            return start[1]
+            return order
+        if axis and self.size <= 16:
+            return small_matrices.permutation(pivots, self.size)
+        others = tuple(range(axis))
+        dims = IndexDims((), (axis,), (axis,), others, others)
 
         def step(i: Any, order: Any, pivots: Any) -> Sequence[Any]:
+            at_i = [full((), 0, int32)] * axis + [i]
             window = (*shape[:-1], 1)
-            zeros = [full((), 0, int32)] * axis
-            j = dynamic_slice(pivots, (*zeros, i), window)
-            above = dynamic_slice(order, (*zeros, i), window)
-            if not axis:  # a single matrix: element by element
-                below = dynamic_slice(order, (reshape(j, ()),), window)
-                order = dynamic_update_slice(order, above, (reshape(j, ()),))
+            j = dynamic_slice(pivots, at_i, window)
+            above = dynamic_slice(order, at_i, window)
+            if axis:
+                below = take_along_axis(order, j, axis, "promise_in_bounds")
+                order = Scatter(dims, unique=True).bind(order, reshape(j, (*window, 1)), above)
             else:
-                here = iota(int32, shape, axis) == broadcast_in_dim(j, shape, range(axis + 1))
-                below = reshape(reduce_sum(select(here, order, 0), (axis,)), window)
-                order = select(here, broadcast_in_dim(above, shape, range(axis + 1)), order)
-            return i + 1, dynamic_update_slice(order, below, (*zeros, i)), pivots
+                at_j = [reshape(j, ())]
+                below = dynamic_slice(order, at_j, window)
+                order = dynamic_update_slice(order, above, at_j)
+            return i + 1, dynamic_update_slice(order, below, at_i), pivots
 
         going = lambda i, *_: i < pivots.shape[-1]
-        return TRACED.loop(going, step, start)[1]
+        return TRACED.loop(going, step, [full((), 0, int32), order, pivots])[1]
 
 
 def rows_at(x: Any, order: Any, m: Any = TRACED) -> Any:
@@ -381,18 +378,6 @@ class LuSolve(Written):
         if any([d is not None for d in dims[:-1]]):
             return super().batch(size, args, dims)
         return side_by_side(lambda b: self.bind(*known, b), b, dims[-1], size, b.ndim - 1)
-
-
-def triangular_solve(
-    a: Any, b: Any, left_side: bool = False, lower: bool = False, transpose_a: bool = False,
-    conjugate_a: bool = False, unit_diagonal: bool = False,
-) -> Any:  # fmt: skip
-    """x with op(a) x = b (`left_side`) or x op(a) = b; see `TriangularSolve`."""
-    if conjugate_a and not transpose_a:
-        a = conjugate(a)
-    form = ("C" if conjugate_a else "T") if transpose_a else "N"
-    sides = "L" if left_side else "R", "L" if lower else "U"
-    return TriangularSolve(*sides, form, "U" if unit_diagonal else "N").bind(a, b)
 
 
 def lu_of(a: Any) -> tuple[Any, Any, Any]:

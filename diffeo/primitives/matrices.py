@@ -102,6 +102,29 @@ class Lapack(OfMatrices):
         return ctx.op("broadcast_in_dim", flags, out=out, broadcast_dimensions=dims)
 
 
+class OfStacks(Lapack):
+    """A function that NumPy evaluates for stacks of matrices: at once, unless one of them fails."""
+
+    def stacked(self, *arrays: np.ndarray) -> Sequence[np.ndarray]:
+        """The results by NumPy; LinAlgError where LAPACK reports that it failed."""
+        raise NotImplementedError
+
+    def impl(self, *arrays: np.ndarray) -> Any:
+        try:
+            found = list(self.stacked(*arrays))
+        except np.linalg.LinAlgError:
+            return super().impl(*arrays)
+        return found if self.multiple_results else found[0]
+
+    def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
+        try:
+            return self.stacked(*matrices), 0
+        except np.linalg.LinAlgError:
+            outs = self.abstract_eval(*[ShapedArray(a.shape, a.dtype) for a in matrices])
+            count = len(outs) if self.multiple_results else 1
+            return [np.zeros(())] * count, 1
+
+
 def matmul(x: Any, y: Any, m: Any = TRACED) -> Any:
     """The product of matrices with the same leading axes."""
     n = typeof(x).ndim - 2

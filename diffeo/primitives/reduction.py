@@ -15,7 +15,6 @@ from .elementwise import (
     gt,
     kind_of,
     logical_and,
-    logical_not,
     logical_or,
     logical_xor,
     lt,
@@ -108,9 +107,10 @@ def _extremum_jvp(
     """The tangent is the mean of the tangents at the places where the extremum is taken."""
     (x,), (t,) = primals, tangents
     out = self.bind(x)
+    if not x.size:
+        return out, ZERO
     hit = convert_element_type(x == broadcast_from(out, x.shape, self.axes), x.dtype)
-    share = hit / broadcast_from(reduce_sum(hit, self.axes), x.shape, self.axes)
-    return out, reduce_sum(t * share, self.axes)
+    return out, reduce_sum(t * hit, self.axes) / reduce_sum(hit, self.axes)
 
 
 class ReduceMax(Reduction):
@@ -224,18 +224,18 @@ def place_of_extremum(
 ) -> Any:
     """Emit a reduction of values together with their places: the place of the extremum, the first
     one of equals, of the first nan if there is one; `beyond` all places if there is nothing.
+
+    A nan wins against what follows it, so it is taken for granted that what comes first is `a`.
     """
     out = ctx.outs[0]
     value, index = ShapedArray((), x.aval.dtype), ShapedArray((), out.dtype)
 
     def better(a: Any, i: Any, b: Any, j: Any) -> list[Any]:
-        wins, tie = (gt if largest else lt).bind(a, b), eq.bind(a, b)
+        wins = (gt if largest else lt).bind(a, b)
         if is_inexact(value.dtype):
-            a_nan, b_nan = ne.bind(a, a), ne.bind(b, b)
-            wins = logical_or.bind(wins, logical_and.bind(a_nan, logical_not.bind(b_nan)))
-            tie = logical_or.bind(tie, logical_and.bind(a_nan, b_nan))
-        take = logical_or.bind(wins, logical_and.bind(tie, lt.bind(i, j)))
-        return [select(take, a, b), select(take, i, j)]
+            wins = logical_or.bind(wins, ne.bind(a, a))
+        earlier = logical_and.bind(eq.bind(a, b), lt.bind(i, j))
+        return [select(wins, a, b), select(logical_or.bind(wins, earlier), i, j)]
 
     worst = ctx.constant(extreme(value.dtype, not largest), value)
     operands = [x, places, worst, ctx.constant(beyond, index)]

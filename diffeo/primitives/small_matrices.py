@@ -114,6 +114,22 @@ def lu(a: Any) -> list[Any]:
     return [matrices(e), stack(pivots, a.ndim - 2), stack(order, a.ndim - 2)]
 
 
+def permutation(pivots: Any, size: int) -> Any:
+    """See `LuPivotsToPermutation`: exchanges without places that are known at run time only."""
+    axis = pivots.ndim - 1
+    number = lambda i: full(pivots.shape[:-1], i, np.int32)
+    order = [number(i) for i in range(size)]
+    for i in range(pivots.shape[-1]):
+        pivot = index_in_dim(pivots, i, axis)
+        for j in [j for j in range(size) if j != i]:
+            chosen = pivot == number(j)
+            order[i], order[j] = (
+                select(chosen, order[j], order[i]),
+                select(chosen, order[i], order[j]),
+            )
+    return stack(order, axis)
+
+
 def determinant(a: Any) -> Any:
     """The determinant, a polynomial, whose derivatives of any order are right at singular matrices:
     by rows from the last one, of all minors of the rows below.

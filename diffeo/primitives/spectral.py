@@ -31,6 +31,7 @@ from .linalg import conjugate, hermitian, identity_like, letters, solve
 from .matrices import (
     LETTERS,
     Lapack,
+    OfStacks,
     Written,
     adjoint,
     check_matrices,
@@ -130,7 +131,7 @@ def per_column(x: Any, like: Any) -> Any:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Eigh(Lapack):
+class Eigh(OfStacks):
     """Hermitian matrices as v diag(w) v^H -> w, ascending, and the unitary v, if `vectors`.
 
     Only the triangle `uplo`, "L" or "U", is read, and the real part of the diagonal.
@@ -147,19 +148,10 @@ class Eigh(Lapack):
         w = ShapedArray(a.shape[:-1], real_dtype(a.dtype))
         return [w, a] if self.vectors else [w]
 
-    def impl(self, *arrays: np.ndarray) -> Any:
-        try:
-            found = (np.linalg.eigh if self.vectors else np.linalg.eigvalsh)(*arrays, self.uplo)
-        except np.linalg.LinAlgError:
-            return super().impl(*arrays)
-        return list(found) if self.vectors else [found]
-
-    def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
-        try:
-            w, v = np.linalg.eigh(*matrices, self.uplo)
-        except np.linalg.LinAlgError:
-            return [matrices[0][0].real, matrices[0]], 1
-        return [w, v], 0
+    def stacked(self, *arrays: np.ndarray) -> Sequence[np.ndarray]:
+        uplo: Any = self.uplo
+        (a,) = arrays
+        return np.linalg.eigh(a, uplo) if self.vectors else [np.linalg.eigvalsh(a, uplo)]
 
     def lower(self, ctx: Any, *values: Any) -> Any:
         (a,), (w, *_) = values, ctx.outs
@@ -261,7 +253,7 @@ def _moved(w: Any, v: Any, da: Any) -> tuple[Any, Any]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Svd(Lapack):
+class Svd(OfStacks):
     """Matrices as u diag(s) vh -> s, descending, and, if `vectors`, u, s and vh, whose columns and
     rows are orthonormal; with `full_matrices` they are square.
     """
@@ -279,20 +271,11 @@ class Svd(Lapack):
         u, vh = a.update((*lead, m, rows)), a.update((*lead, columns, n))
         return [u, s, vh] if self.vectors else [s]
 
-    def impl(self, *arrays: np.ndarray) -> Any:
-        try:
-            found = np.linalg.svd(*arrays, self.full_matrices, self.vectors)
-        except np.linalg.LinAlgError:
-            return super().impl(*arrays)
-        return list(found) if self.vectors else [found]
-
-    def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
-        try:
-            found = np.linalg.svd(*matrices, self.full_matrices, self.vectors)
-        except np.linalg.LinAlgError:
-            outs = self.abstract_eval(ShapedArray(matrices[0].shape, matrices[0].dtype))
-            return [np.empty(o.shape, o.dtype) for o in outs], 1
-        return list(found) if self.vectors else [found], 0
+    def stacked(self, *arrays: np.ndarray) -> Sequence[np.ndarray]:
+        (a,) = arrays
+        if not self.vectors:
+            return [np.linalg.svd(a, compute_uv=False)]
+        return np.linalg.svd(a, self.full_matrices)
 
     def lower(self, ctx: Any, *values: Any) -> Any:
         (a,), outs = values, ctx.outs

@@ -40,6 +40,7 @@ def at_once(function: Callable, *operands: Any) -> Any:
     """NumPy's function of host Arrays of one dtype that LAPACK knows, the short way; None where
     that does not do.
     """
+    operands = tuple([arr(x) for x in operands])
     hosts = [host_of(x) for x in operands]
     for h in hosts:
         if h is None or h.dtype not in LETTERS or h.dtype is not hosts[0].dtype:

@@ -260,7 +260,7 @@ def tensorsolve(a: Any, b: Any, axes: tuple[int, ...] | None = None) -> Any:
     a, b = arr(a), arr(b)
     if axes is not None:
         places = [axis_of(i, a.ndim, "tensorsolve") for i in axes]
-        a = moveaxis(a, places, range(a.ndim - len(places), a.ndim))
+        a = moveaxis(a, places, list(range(a.ndim - len(places), a.ndim)))
     shape = a.shape[b.ndim:]
     if math.prod(shape) != b.size or a.size != b.size ** 2:
         raise with_user_line(ValueError(
