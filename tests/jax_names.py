@@ -45,7 +45,7 @@ ELSEWHERE = {
          "expn", "erfcx"), _SPECIAL),
     **dict.fromkeys(
         ("lu_solve", "within_levels", "cholesky_update", "triangular_sylvester", "sylvester",
-         "matrix_sqrt", "eig", "tridiagonal", "geqrf", "qr", "given", "log_determinant",
+         "matrix_sqrt", "eig", "tridiagonal", "eigh", "geqrf", "qr", "given", "log_determinant",
          "determinant", "pseudo_inverse", "adjugate"), _LINALG),
     **dict.fromkeys(
         ("psum", "pmax", "pmin", "all_gather", "psum_scatter", "all_to_all", "ppermute",
@@ -180,19 +180,11 @@ def _triangular_solve(p: Any, jax: Any) -> Callable:
     return lambda a, b: jax.lax.linalg.triangular_solve(a, b, **options)
 
 
-def _eigh(p: Any, jax: Any) -> Callable:
-    def function(a: Any) -> Any:
-        v, w = jax.lax.linalg.eigh(a, lower=p.uplo == "L", symmetrize_input=False)
-        return [w, v] if p.vectors else [w]
-
-    return function
-
-
 def _svd(p: Any, jax: Any) -> Callable:
     def function(a: Any) -> Any:
         options = {"full_matrices": p.full_matrices, "compute_uv": p.vectors}
         out = jax.lax.linalg.svd(a, **options)
-        return [out[1], out[0], out[2]] if p.vectors else [out]
+        return out if p.vectors else [out]
 
     return function
 
@@ -264,7 +256,6 @@ JAX: dict[str, Oracle] = {
     "lu_pivots_to_permutation": lambda p, jax: (
         lambda x: jax.lax.linalg.lu_pivots_to_permutation(x, p.size)
     ),
-    "eigh": _eigh,
     "svd": _svd,
     "hessenberg": linalg("hessenberg"),
     "schur": linalg("schur"),
@@ -281,7 +272,6 @@ VALUES_ONLY = {
     "scatter_min": "jax has no derivative",
     "scatter_max": "jax has no derivative",
     "cholesky": "jax's derivative is that of the symmetric part, ours that of the triangle read",
-    "eigh": "jax's derivative is that of the symmetric part, ours that of the triangle read",
     "hessenberg": "jax has no derivative",
     "schur": "jax has no derivative",
     "tridiagonal": "jax has no derivative",
