@@ -32,14 +32,24 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 # Every pair on every primitive
 
 
+def is_complex(sample: Sample) -> bool:
+    return any([sample.args[i].dtype.kind == "c" for i in sample.by])
+
+
 def one_per_primitive(candidates: Sequence[Sample]) -> list[Sample]:
     """The first sample of each primitive, and the first complex one."""
     found: dict[Any, Sample] = {}
     for s in candidates:
-        is_complex = any([s.args[i].dtype.kind == "c" for i in s.by])
         if s.arrays and sum([s.args[i].size for i in s.arrays]):
-            found.setdefault((s.primitive.name, is_complex), s)
+            found.setdefault((s.primitive.name, is_complex(s)), s)
     return list(found.values())
+
+
+def marked(samples: Sequence[Sample]) -> list:
+    """Complex samples of primitives that have a real one wait for the exhaustive run."""
+    plain = {s.primitive.name for s in samples if not is_complex(s)}
+    waits = lambda s: is_complex(s) and s.primitive.name in plain
+    return [pytest.param(s, marks=pytest.mark.exhaustive if waits(s) else []) for s in samples]
 
 
 SMOOTH = one_per_primitive([s for s in SAMPLES if s.differentiable])
@@ -50,7 +60,7 @@ DISCRETE = one_per_primitive(
 
 @pytest.mark.parametrize("inner", ALL, ids=name_of)
 @pytest.mark.parametrize("outer", ALL, ids=name_of)
-@pytest.mark.parametrize("sample", SMOOTH, ids=repr)
+@pytest.mark.parametrize("sample", marked(SMOOTH), ids=repr)
 def test_pair(sample: Sample, outer: Any, inner: Any):
     fun = function_of(sample, sample.by)
     check_pair(outer, inner, fun, [sample.args[i] for i in sample.by])

@@ -156,6 +156,7 @@ def test_gradients_agree_with_jax(name, shape):
     agree(dx.jit(dx.grad(lambda x: fun(dx.numpy, x)))(x), expected, 1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["inv", "det", "slogdet", "cholesky", "eigvalsh", "qr"])
 def test_second_derivatives_agree_with_jax(name):
     x, v = drawn(5, 5), drawn(5, 5, seed=1)
