@@ -115,7 +115,11 @@ class ConvGeneralDilated(Bilinear):
                 raise _misfit(f"{what}={spec} is no permutation of the {x.ndim} axes of {x}")
         for name in ("strides", "padding", "lhs_dilation", "rhs_dilation"):
             numbers = getattr(self, name)
-            if len(numbers) != x.ndim - 2 or (name != "padding" and min(numbers, default=1) < 1):
+            if name == "padding":
+                fits = all([len(pair) == 2 for pair in numbers])
+            else:
+                fits = min(numbers, default=1) >= 1
+            if len(numbers) != x.ndim - 2 or not fits:
                 what = "pairs of integers" if name == "padding" else "positive integers"
                 raise _misfit(f"{name}={numbers} must be {x.ndim - 2} {what} for {x} and {y}")
         if min(self.feature_groups, self.batch_groups) < 1 or 1 not in (

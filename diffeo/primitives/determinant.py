@@ -15,7 +15,7 @@ from . import small_matrices
 from .core import ZERO
 from .elementwise import absolute, complex_, cos, imag, log, real, select, sign, sin, stop_gradient
 from .families import full, full_like
-from .linalg import Lu, LuSolve, identity_like, lu_of
+from .linalg import Lu, LuSolve, check_factors, identity_like, lu_of
 from .matrices import (
     OfMatrices,
     adjoint,
@@ -41,8 +41,11 @@ class Given(OfMatrices):
     """
 
     def abstract_eval(self, *avals: ShapedArray) -> ShapedArray:
-        check_matrices(self.name, avals[0], square=len(avals) > 2)
-        return avals[-1]
+        a, lu, order, value = avals
+        check_factors(self.name, a, lu, order)
+        if value != a.update(a.shape[:-2]):
+            raise TypeError(f"{self.name}: expects one number for each matrix of {a}, got {value}")
+        return value
 
     def impl(self, *arrays: np.ndarray) -> np.ndarray:
         return arrays[-1]
@@ -94,7 +97,9 @@ class Adjugate(OfMatrices):
     def abstract_eval(
         self, a: ShapedArray, lu: ShapedArray, order: ShapedArray, value: ShapedArray
     ) -> ShapedArray:
-        check_matrices("adjugate", a)
+        check_factors("adjugate", a, lu, order)
+        if value != a.update(a.shape[:-2]):
+            raise TypeError(f"adjugate: expects one number for each matrix of {a}, got {value}")
         return a
 
     def impl(self, *arrays: np.ndarray) -> np.ndarray:
@@ -159,6 +164,13 @@ class PseudoInverse(Given):
 
     Golub and Pereyra 1973, The differentiation of pseudo-inverses.
     """
+
+    def abstract_eval(self, *avals: ShapedArray) -> ShapedArray:
+        a, p = avals
+        check_matrices("pseudo_inverse", a, square=False)
+        if p != a.update((*a.shape[:-2], a.shape[-1], a.shape[-2])):
+            raise TypeError(f"pseudo_inverse: expects p of the shape of a^H for {a}, got {p}")
+        return p
 
     def derivative(self, out: Any, da: Any, *known: Any) -> Any:
         (a,), back, turned = known, adjoint(out), adjoint(da)

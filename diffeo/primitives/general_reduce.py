@@ -165,7 +165,7 @@ class Reduce(ByProgram):
         kept = [i for i in range(len(shape)) if i not in self.axes]
         rest = size_of([shape[i] for i in kept])
         count = size_of([shape[i] for i in self.axes])
-        order = (*self.axes, *kept)
+        order = (*sorted(self.axes), *kept)
         xs = [reshape(transpose(x, order), (count, rest)) for x in args[:n]]
         while count > 1:
             pairs = count // 2

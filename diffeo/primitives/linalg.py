@@ -347,7 +347,8 @@ class LuSolve(Written):
     def abstract_eval(
         self, a: ShapedArray, lu: ShapedArray, order: ShapedArray, b: ShapedArray
     ) -> ShapedArray:
-        check_system("solve", a, b, -2)
+        check_system("lu_solve", a, b, -2)
+        check_factors("lu_solve", a, lu, order)
         return b
 
     def formula(self, m: Any, *arrays: Any) -> Any:
@@ -378,6 +379,16 @@ class LuSolve(Written):
         if any([d is not None for d in dims[:-1]]):
             return super().batch(size, args, dims)
         return side_by_side(lambda b: self.bind(*known, b), b, dims[-1], size, b.ndim - 1)
+
+
+def check_factors(name: str, a: ShapedArray, lu: ShapedArray, order: ShapedArray) -> None:
+    """TypeError unless lu and a permutation may be those of square matrices a."""
+    check_matrices(name, a)
+    if lu != a or order != ShapedArray(a.shape[:-1], int32):
+        raise TypeError(
+            f"{name}: expects a [..., n, n], lu like it, an int32 permutation [..., n], got {a}, "
+            f"{lu} and {order}"
+        )
 
 
 def lu_of(a: Any) -> tuple[Any, Any, Any]:

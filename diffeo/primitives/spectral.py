@@ -173,7 +173,7 @@ class Eigh(OfStacks):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Eig(Lapack):
+class Eig(OfStacks):
     """Eigenvalues w of square matrices, and as columns, if asked for, `left` and `right` vectors:
     u with u^H a = w u^H and v with a v = v w.
 
@@ -189,18 +189,27 @@ class Eig(Lapack):
         v = ShapedArray(a.shape, complex_dtype(real_dtype(a.dtype)))
         return [ShapedArray(a.shape[:-1], v.dtype), *[v] * (self.left + self.right)]
 
+    def stacked(self, *arrays: np.ndarray) -> Sequence[np.ndarray]:
+        found = np.linalg.eig(*arrays) if self.right else [np.linalg.eigvals(*arrays)]
+        return [x.astype(np.result_type(x, np.complex64), copy=False) for x in found]
+
+    def impl(self, *arrays: np.ndarray) -> Any:
+        return Lapack.impl(self, *arrays) if self.left else super().impl(*arrays)
+
     def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
+        if not self.left:
+            return super().one(*matrices)
         # SciPy's interface to LAPACK, loaded when the first matrix is decomposed
         from scipy.linalg import lapack
 
         (a,) = matrices
         geev = getattr(lapack, LETTERS[a.dtype] + "geev")
-        *w, left, right, info = geev(a, self.left, self.right)
+        *w, left, right, info = geev(a, True, self.right)
         if len(w) == 2:
             pairs = w[1] > 0
             left, right = (_unpacked(v, pairs) for v in (left, right))
             w = [w[0] + 1j * w[1]]
-        return [*w, *[v for v, flag in ((left, self.left), (right, self.right)) if flag]], info
+        return [*w, left, *[right] * self.right], info
 
     def lower(self, ctx: Any, *values: Any) -> Any:
         (a,), (w, *_) = values, ctx.outs

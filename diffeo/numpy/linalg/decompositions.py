@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ...primitives.core import with_user_line
 from ...primitives.linalg import Cholesky
 from ...primitives.matrices import adjoint, upper_triangle
@@ -13,7 +15,7 @@ from ...primitives.slicing import slice_in_dim
 from ...primitives.spectral import Eig, Eigh, Svd
 from ..common import no_such
 from ..shaping import matrix_transpose
-from .operands import matrices, symmetrized
+from .operands import at_once, matrices, symmetrized, symmetrized_host
 
 
 class EigResult(NamedTuple):
@@ -65,6 +67,10 @@ def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = True) -> A
         Array([[2., 0.],
                [1., 1.]])
     """
+    if symmetrize_input:
+        quick = at_once(lambda x: np.linalg.cholesky(symmetrized_host(x), upper=upper), a)
+        if quick is not None:
+            return quick
     a = matrices("cholesky", a, square=True)
     a = symmetrized(a) if symmetrize_input else adjoint(a) if upper else a
     found = Cholesky().bind(a)
@@ -138,8 +144,12 @@ def eigh(a: Any, UPLO: str | None = None, symmetrize_input: bool = True) -> Eigh
 
 def eigvalsh(a: Any, UPLO: str | None = "L", *, symmetrize_input: bool = True) -> Any:
     """Eigenvalues of Hermitian matrices, ascending; see `eigh`."""
+    uplo: Any = _triangle("eigvalsh", UPLO)
+    host = symmetrized_host if symmetrize_input else np.asarray
+    quick = at_once(lambda x: np.linalg.eigvalsh(host(x), uplo), a)
+    if quick is not None:
+        return quick
     a = matrices("eigvalsh", a, square=True)
-    uplo = _triangle("eigvalsh", UPLO)
     return Eigh(uplo, False).bind(symmetrized(a) if symmetrize_input else a)[0]
 
 

@@ -18,7 +18,7 @@ from ..reductions import sum as _sum
 from ..shaping import expand_dims, moveaxis
 from ..ufuncs import imag, real, where
 from .decompositions import svdvals
-from .operands import matrices
+from .operands import at_once, matrices
 from .systems import inv
 
 
@@ -43,6 +43,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         >>> norm(dx.numpy.array([3.0, 4.0]))
         Array(5.)
     """
+    quick = at_once(lambda x: np.linalg.norm(x, ord, axis, keepdims), x)
+    if quick is not None:
+        return quick
     x = arr(to_inexact(arr(x)))
     if axis is None and (ord is None or (ord in ("f", "fro") and x.ndim == 2)
                          or (ord == 2 and x.ndim == 1)):
@@ -100,6 +103,9 @@ def _matrix(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
 
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """The length of vectors along axes (all by default), of the array API standard."""
+    quick = at_once(lambda x: np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord), x)
+    if quick is not None:
+        return quick
     x = arr(to_inexact(arr(x)))
     return _vector(x, ord, axes_of(axis, x.ndim, "vector_norm"), keepdims)
 

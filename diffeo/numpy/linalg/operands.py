@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import Array
-from ...primitives.core import with_user_line
+from ...primitives.core import state, with_user_line
 from ...primitives.matrices import LETTERS, adjoint
 from ...primitives.operators import to_inexact
-from ..common import arr, host_of
+from ..common import arr
 
 
 def matrices(name: str, x: Any, square: bool = False) -> Any:
@@ -36,20 +36,30 @@ def symmetrized(x: Any) -> Any:
     return (x + adjoint(x)) * 0.5
 
 
+def symmetrized_host(x: np.ndarray) -> np.ndarray:
+    """The same of NumPy's arrays."""
+    return (x + np.conj(np.swapaxes(x, -1, -2))) * 0.5
+
+
 def at_once(function: Callable, *operands: Any) -> Any:
     """NumPy's function of host Arrays of one dtype that LAPACK knows, the short way; None where
     that does not do.
     """
-    operands = tuple([arr(x) for x in operands])
-    hosts = [host_of(x) for x in operands]
-    for h in hosts:
-        if h is None or h.dtype not in LETTERS or h.dtype is not hosts[0].dtype:
+    if not state.trace.eager:
+        return None
+    hosts, weak, dtype = [], True, None
+    for x in operands:
+        x = x if type(x) is Array else arr(x)
+        host = x._np if type(x) is Array else None
+        if host is None or (dtype or host.dtype) is not host.dtype or host.dtype not in LETTERS:
             return None
+        hosts.append(host)
+        weak, dtype = weak and x.weak_type, host.dtype
     try:
-        found = function(*hosts)
+        with np.errstate(all="ignore"):
+            found = function(*hosts)
     except (np.linalg.LinAlgError, ValueError):
         return None  # the long way has nan, or explains it
-    weak = all([x.weak_type for x in operands])
     if isinstance(found, tuple):
         return tuple([Array(np.asarray(x), weak) for x in found])
     return Array(np.asarray(found), weak)

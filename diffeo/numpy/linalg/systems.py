@@ -159,7 +159,9 @@ def pinv(a: Any, rtol: Any = None, hermitian: bool = False, *, rcond: Any = None
     a = matrices("pinv", a)
     rtol = rcond if rtol is None else rtol
     if rtol is None:
-        return determinant.pinv(a, _threshold(a))
+        threshold = _threshold(a)
+        quick = at_once(lambda x: np.linalg.pinv(x, threshold), a)
+        return determinant.pinv(a, threshold) if quick is None else quick
     real = np.empty(0, a.dtype).real.dtype
     return determinant.pinv(a, broadcast_to(convert_element_type(arr(rtol), real), a.shape[:-2]))
 
