@@ -17,13 +17,13 @@ from diffeo.primitives import (
     elementwise,
     families,
     powers,
-    random_bits,
     reduction,
     slicing,
     sort,
     structural,
 )
 from diffeo.primitives.elementwise import ELEMENTWISE
+from diffeo.routines import random_bits
 from tests.sampling import SAMPLES, Sample, bools, call_sample, comp, ints, real, sample, words
 
 __all__ = ["SAMPLES", "Sample"]

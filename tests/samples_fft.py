@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from diffeo.primitives.fft import Fft
-from diffeo.primitives.random_bits import RngBitGenerator
+from diffeo.routines.fft import Fft
+from diffeo.routines.random_bits import RngBitGenerator
 from tests.sampling import comp, real, sample
 
 for _kind in ("FFT", "IFFT"):

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from diffeo.primitives import determinant, linalg, qr, spectral
 from diffeo.primitives.elementwise import conj
-from diffeo.primitives.matrices import adjoint, matmul
 from diffeo.primitives.slicing import slice_in_dim
+from diffeo.routines import determinant, linalg, qr, spectral
+from diffeo.routines.matrices import adjoint, matmul
 from tests.sampling import Draw, call_sample, comp, i32, real, sample
 
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from diffeo.primitives.cholesky_update import CholeskyUpdate
-from diffeo.primitives.hessenberg import Hessenberg, Tridiagonal
-from diffeo.primitives.schur import Schur, TriangularSylvester
-from diffeo.primitives.sylvester import MatrixSqrt, Sylvester
-from diffeo.primitives.tridiagonal_solve import TridiagonalSolve
+from diffeo.routines.cholesky_update import CholeskyUpdate
+from diffeo.routines.hessenberg import Hessenberg, Tridiagonal
+from diffeo.routines.schur import Schur, TriangularSylvester
+from diffeo.routines.sylvester import MatrixSqrt, Sylvester
+from diffeo.routines.tridiagonal_solve import TridiagonalSolve
 from tests.sampling import comp, real, sample
 
 # fmt: off

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from diffeo.primitives import bessel, incomplete, special
 from diffeo.primitives.elementwise import ELEMENTWISE
+from diffeo.routines import bessel, incomplete, special
 from diffeo.scipy.special.bessel import BesselJ
 from diffeo.scipy.special.hypergeometric import Hypergeometric
 from diffeo.scipy.special.integrals import Expn

@@ -6,10 +6,10 @@ import numpy as np
 
 from diffeo.primitives import cumulative as c
 from diffeo.primitives import elementwise as e
-from diffeo.primitives import general_reduce as g
 from diffeo.primitives import reduction, stage
-from diffeo.primitives import windows as w
 from diffeo.primitives.types import ShapedArray, bfloat16
+from diffeo.routines import general_reduce as g
+from diffeo.routines import windows as w
 from tests.sampling import bools, comp, ints, real, sample
 
 # Lines of neighbouring blocks and of a part of one, from both ends.

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.primitives import Array, elementwise, identity, powers, random_bits, rounding
+from diffeo.primitives import Array, elementwise, identity, powers, rounding
 from diffeo.primitives.elementwise import ELEMENTWISE, Elementwise
+from diffeo.routines import random_bits
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 

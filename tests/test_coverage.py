@@ -18,14 +18,13 @@ from diffeo.primitives import (
     Primitive,
     collectives,
     cumulative,
-    determinant,
     elementwise,
     families,
     indexing,
     reduction,
-    windows,
 )
 from diffeo.primitives.core import snake_case
+from diffeo.routines import determinant, windows
 from tests.samples import SAMPLES
 from tests.samples_collectives import NAMED
 

@@ -12,9 +12,9 @@ import scipy.fft
 import diffeo as dx
 import diffeo.numpy as dnp
 from diffeo.primitives.core import typeof
-from diffeo.primitives.fft import Fft
 from diffeo.primitives.operators import NUMPY
-from diffeo.primitives.random_bits import RngBitGenerator
+from diffeo.routines.fft import Fft
+from diffeo.routines.random_bits import RngBitGenerator
 
 rng = np.random.default_rng(0)
 REAL = rng.normal(size=(3, 4, 5))

@@ -8,10 +8,12 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+import tokenize
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -19,8 +21,10 @@ import diffeo as dx
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "diffeo"
-FLOORS = {"primitives": 1, "lowering": 2, "transforms": 3}
-FACE = 4
+FLOORS = {"primitives": 1, "routines": 2, "lowering": 3, "transforms": 4}
+FACE = 5
+#: The links at the repository's top.
+LINKS = ("primitives", "lowering", "transforms")
 
 #: The rooms of transforms/ that may speak to the machine.
 TO_THE_MACHINE = {"evaluation", "jit", "stages", "tree", "tree_difference", "tree_registration"}
@@ -31,6 +35,10 @@ TO_JAXLIB = ("diffeo.lowering",)
 #: Heavy or optional packages that a function may import when it is called, with a comment that
 #: says why; and the standard library's modules for error paths.
 LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "opt_einsum"}
+
+#: Tokens that are no code.
+BLANK = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
+         tokenize.ENDMARKER)  # fmt: skip
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 TEXTS = [*FILES, *sorted((ROOT / "tests").glob("*.py"))]
@@ -93,9 +101,11 @@ def test_imports_go_down(module: str):
     for name in imports_of(module):
         if top(name) == "diffeo":
             assert floor_of(name) <= floor_of(module), f"{module} imports {name}, a floor above"
-            to_machine = floor_of(module) == 3 and floor_of(name) == 2
+            to_machine = floor_of(module) == 4 and floor_of(name) == 3
             allowed = module.rpartition(".")[2] in TO_THE_MACHINE
             assert allowed or not to_machine, f"{module} imports {name}: only jit may"
+            for_the_face = floor_of(name) == 2 < floor_of(module) < FACE
+            assert not for_the_face, f"{module} imports {name}: the routines are not known there"
         elif top(name) == "jaxlib":
             assert module.startswith(TO_JAXLIB), f"{module} imports jaxlib"
         elif top(name) == "jax":
@@ -137,14 +147,39 @@ def test_sizes(file: Path):
             assert length <= 60, f"{file.name}:{node.lineno}: {node.name} has {length} lines"
 
 
+def code_lines(file: Path) -> set[int]:
+    """The lines of a file that are neither empty, nor comments, nor documentation."""
+    written: set[int] = set()
+    with tokenize.open(file) as text:
+        for token in tokenize.generate_tokens(text.readline):
+            if token.type not in BLANK:
+                written.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(parsed(file)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and documentation(node):
+            written -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))  # type: ignore
+    return written
+
+
+def test_the_language_is_small():
+    files = sorted((PACKAGE / "primitives").glob("*.py"))
+    assert sum([len(code_lines(f)) for f in files]) < 5000
+    pages = []
+    for file in files + sorted((PACKAGE / "routines").glob("*.py")):
+        lines = code_lines(file)
+        for node in parsed(file).body:
+            if isinstance(node, ast.ClassDef):
+                pages.append(len(lines & set(range(node.lineno, node.end_lineno + 1))))
+    assert median(pages) < 40
+
+
 def documentation(node: ast.AST) -> int:
-    """The lines of a function's docstring, which do not count."""
+    """The lines of a docstring, which do not count."""
     first = node.body[0]  # type: ignore[attr-defined]
     has = ast.get_docstring(node) is not None  # type: ignore[arg-type]
     return first.end_lineno - first.lineno + 1 if has else 0
 
 
-@pytest.mark.parametrize("link", ["primitives", "lowering", "transforms"])
+@pytest.mark.parametrize("link", LINKS)
 def test_links_refuse_to_be_imported(link: str):
     """A second copy of every class would be worse than an error."""
     run = [sys.executable, "-c", f"import {link}"]
@@ -154,7 +189,7 @@ def test_links_refuse_to_be_imported(link: str):
 
 
 def test_links_show_the_three_parts():
-    for link in FLOORS:
+    for link in LINKS:
         assert (ROOT / link).resolve() == PACKAGE / link
 
 

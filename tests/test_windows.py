@@ -8,8 +8,8 @@ import pytest
 import diffeo as dx
 from diffeo import lax
 from diffeo import numpy as dnp
-from diffeo.primitives import windows as w
 from diffeo.primitives.types import bfloat16
+from diffeo.routines import windows as w
 
 rng = np.random.default_rng(0)
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..numpy.common import arr, static_shape
 from ..primitives.core import describe, with_user_line
-from ..primitives.random_bits import RngBitGenerator
 from ..primitives.slicing import concatenate, slice_in_dim
 from ..primitives.structural import convert_element_type, reshape
 from ..primitives.types import uint32, uint64
+from ..routines.random_bits import RngBitGenerator
 from .strict import apply
 
 

@@ -19,8 +19,8 @@ from ..numpy.common import arr, no_such, static_int
 from ..numpy.precision import precision_of, preferred_of
 from ..primitives import slicing, structural
 from ..primitives.array import Array
-from ..primitives.conv import ConvDimensionNumbers, ConvGeneralDilated, dilated
 from ..primitives.core import describe, with_user_line
+from ..routines.conv import ConvDimensionNumbers, ConvGeneralDilated, dilated
 from .products import dot_general
 from .strict import apply
 

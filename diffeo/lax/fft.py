@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..numpy.common import arr, static_int
-from ..primitives import fft as page
 from ..primitives.core import describe, with_user_line
 from ..primitives.operators import to_inexact
 from ..primitives.structural import convert_element_type
 from ..primitives.types import complex64, float32, is_complex
+from ..routines import fft as page
 from .strict import apply
 
 

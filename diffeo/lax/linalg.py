@@ -16,17 +16,17 @@ import enum
 from typing import Any
 
 from ..numpy.common import arr
-from ..primitives import linalg as page
-from ..primitives import qr as qr_page
-from ..primitives.cholesky_update import CholeskyUpdate
 from ..primitives.core import with_user_line
-from ..primitives.hessenberg import Hessenberg, Tridiagonal
-from ..primitives.matrices import adjoint, check_matrices, lower_triangle, matmul
-from ..primitives.schur import Schur
 from ..primitives.slicing import slice_in_dim
-from ..primitives.spectral import Eig, Eigh, Svd
 from ..primitives.structural import expand_dims, squeeze
-from ..primitives.tridiagonal_solve import TridiagonalSolve
+from ..routines import linalg as page
+from ..routines import qr as qr_page
+from ..routines.cholesky_update import CholeskyUpdate
+from ..routines.hessenberg import Hessenberg, Tridiagonal
+from ..routines.matrices import adjoint, check_matrices, lower_triangle, matmul
+from ..routines.schur import Schur
+from ..routines.spectral import Eig, Eigh, Svd
+from ..routines.tridiagonal_solve import TridiagonalSolve
 from .strict import apply
 
 __all__ = [

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from ..numpy.common import arr, axis_of, static_int
-from ..primitives import general_reduce, reduction, structural
+from ..primitives import reduction, structural
 from ..primitives.array import Array
 from ..primitives.control_flow import Call
 from ..primitives.core import Tracer, describe, with_user_line
 from ..primitives.families import full
-from ..primitives.general_reduce import walk
 from ..primitives.jaxpr import eliminate_dead_code
 from ..primitives.staging import stage
 from ..primitives.types import SCALARS, ShapedArray, promote_types
+from ..routines import general_reduce
+from ..routines.general_reduce import walk
 from ..transforms import tree
 from . import elementwise as functions
 from .strict import apply

@@ -9,11 +9,11 @@ import numpy as np
 
 from ..numpy.common import known
 from ..primitives import elementwise as e
-from ..primitives import special as s
-from ..primitives.bessel import BesselI
 from ..primitives.families import full_like
-from ..primitives.incomplete import Betainc, Igamma
 from ..primitives.types import SCALARS
+from ..routines import special as s
+from ..routines.bessel import BesselI
+from ..routines.incomplete import Betainc, Igamma
 from .strict import apply, check, join
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..numpy.common import static_int
-from ..primitives import windows
 from ..primitives.core import describe, with_user_line
-from ..primitives.general_reduce import ReduceWindow
 from ..primitives.types import ShapedArray
+from ..routines import windows
+from ..routines.general_reduce import ReduceWindow
 from ..transforms import tree
 from .convolution import padtype_to_pads
 from .reducing import Computation

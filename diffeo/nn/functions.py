@@ -17,9 +17,9 @@ from ..primitives import elementwise as e
 from ..primitives.core import describe, with_user_line
 from ..primitives.operators import broadcast_to, to_inexact
 from ..primitives.slicing import slice_in_dim
-from ..primitives.special import erfc
 from ..primitives.structural import broadcast_in_dim, convert_element_type, iota, reduce_sum
 from ..primitives.types import default_dtype
+from ..routines.special import erfc
 
 
 def inexact(x: Any) -> Any:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
-from ..primitives.conv import ConvDimensionNumbers, ConvGeneralDilated
 from ..primitives.core import Value, state, with_user_line
 from ..primitives.dot import FULL, DotGeneral, accumulator, dot_general
 from ..primitives.dot import outer as outer_p
@@ -21,6 +20,7 @@ from ..primitives.operators import broadcast_shapes, broadcast_to
 from ..primitives.slicing import rev
 from ..primitives.structural import convert_element_type, reduce_sum, reshape
 from ..primitives.structural import transpose as permute
+from ..routines.conv import ConvDimensionNumbers, ConvGeneralDilated
 from .common import arr, axis_of, no_such, same_dtype, static_int
 from .indexing import getitem
 from .precision import precision_of, preferred_of

@@ -11,10 +11,10 @@ from ..primitives.array import Array, as_value
 from ..primitives.core import Value, describe, with_user_line
 from ..primitives.elementwise import logical_or, logical_xor, shift_left, shift_right_logical
 from ..primitives.families import full
-from ..primitives.random_bits import random_bits, threefry2x32
 from ..primitives.slicing import slice_in_dim, stack
 from ..primitives.structural import convert_element_type, reshape
 from ..primitives.types import config, uint32, uint64
+from ..routines.random_bits import random_bits, threefry2x32
 
 #: A tuple of integers, or one integer.
 Shape = Any

@@ -14,7 +14,6 @@ from ..primitives.array import as_value
 from ..primitives.core import with_user_line
 from ..primitives.families import full_like
 from ..primitives.operators import broadcast_shapes, broadcast_to, to_inexact, to_value
-from ..primitives.random_bits import fma
 from ..primitives.slicing import index_in_dim
 from ..primitives.structural import bitcast_convert_type, convert_element_type
 from ..primitives.types import (
@@ -26,6 +25,7 @@ from ..primitives.types import (
     is_float,
     real_dtype,
 )
+from ..routines.random_bits import fma
 from .keys import Shape, check_key, raw_bits, split
 
 

@@ -14,16 +14,16 @@ from ..numpy.linalg.operands import matrices
 from ..numpy.shaping import broadcast_to
 from ..numpy.ufuncs import where
 from ..primitives.core import with_user_line
-from ..primitives.hessenberg import Hessenberg
-from ..primitives.linalg import Cholesky, TriangularSolve, hermitian
-from ..primitives.linalg import conjugate as _conjugate
-from ..primitives.matrices import adjoint, places, upper_triangle
 from ..primitives.operators import broadcast_shapes, to_inexact
-from ..primitives.qr import HouseholderProduct
-from ..primitives.qr import qr as _qr
 from ..primitives.slicing import pad
 from ..primitives.structural import convert_element_type, expand_dims
 from ..primitives.types import is_complex
+from ..routines.hessenberg import Hessenberg
+from ..routines.linalg import Cholesky, TriangularSolve, hermitian
+from ..routines.linalg import conjugate as _conjugate
+from ..routines.matrices import adjoint, places, upper_triangle
+from ..routines.qr import HouseholderProduct
+from ..routines.qr import qr as _qr
 
 __all__ = ["eigh", "eigh_tridiagonal", "eigvalsh", "hessenberg", "null_space", "orth", "pinv",
            "pinvh", "polar", "qr", "qr_multiply", "svd", "svdvals"]

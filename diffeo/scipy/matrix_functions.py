@@ -21,15 +21,15 @@ from ..numpy.ufuncs import where
 from ..primitives import elementwise as e
 from ..primitives.core import with_user_line
 from ..primitives.families import full
-from ..primitives.linalg import TriangularSolve, solve
-from ..primitives.matrices import adjoint, diagonal, places, upper_triangle
 from ..primitives.operators import broadcast_shapes
 from ..primitives.powers import exp2
 from ..primitives.reduction import reduce_max, reduce_min
-from ..primitives.schur import Schur, TriangularSylvester, pair_rotations
 from ..primitives.structural import convert_element_type, expand_dims, reduce_sum
-from ..primitives.sylvester import MatrixSqrt, Sylvester
 from ..primitives.types import complex_dtype, is_complex
+from ..routines.linalg import TriangularSolve, solve
+from ..routines.matrices import adjoint, diagonal, places, upper_triangle
+from ..routines.schur import Schur, TriangularSylvester, pair_rotations
+from ..routines.sylvester import MatrixSqrt, Sylvester
 from ..transforms.autodiff import jvp
 
 __all__ = ["expm", "expm_frechet", "fractional_matrix_power", "funm", "logm", "rsf2csf", "schur",

@@ -14,7 +14,10 @@ from ..numpy.sorting import argsort
 from ..numpy.ufuncs import where
 from ..primitives import elementwise as e
 from ..primitives.core import with_user_line
-from ..primitives.linalg import (
+from ..primitives.operators import broadcast_shapes
+from ..primitives.slicing import concatenate, index_in_dim, pad, slice_in_dim
+from ..primitives.structural import convert_element_type, expand_dims, squeeze
+from ..routines.linalg import (
     Cholesky,
     Lu,
     LuPivotsToPermutation,
@@ -23,11 +26,8 @@ from ..primitives.linalg import (
     hermitian,
     rows_at,
 )
-from ..primitives.matrices import adjoint, lower_triangle, places, upper_triangle
-from ..primitives.operators import broadcast_shapes
-from ..primitives.slicing import concatenate, index_in_dim, pad, slice_in_dim
-from ..primitives.structural import convert_element_type, expand_dims, squeeze
-from ..primitives.tridiagonal_solve import TridiagonalSolve
+from ..routines.matrices import adjoint, lower_triangle, places, upper_triangle
+from ..routines.tridiagonal_solve import TridiagonalSolve
 
 __all__ = ["cho_factor", "cho_solve", "cholesky", "det", "inv", "lu", "lu_factor", "lu_solve",
            "solve", "solve_banded", "solve_triangular", "solveh_banded"]

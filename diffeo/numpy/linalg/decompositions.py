@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...primitives.core import with_user_line
-from ...primitives.linalg import Cholesky
-from ...primitives.matrices import adjoint, upper_triangle
-from ...primitives.qr import Geqrf, rows_of
-from ...primitives.qr import qr as qr_of
 from ...primitives.slicing import slice_in_dim
-from ...primitives.spectral import Eig, Eigh, Svd
+from ...routines.linalg import Cholesky
+from ...routines.matrices import adjoint, upper_triangle
+from ...routines.qr import Geqrf, rows_of
+from ...routines.qr import qr as qr_of
+from ...routines.spectral import Eig, Eigh, Svd
 from ..common import no_such
 from ..shaping import matrix_transpose
 from .operands import at_once, matrices, symmetrized, symmetrized_host

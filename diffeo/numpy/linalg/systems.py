@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...primitives import determinant, linalg
 from ...primitives.core import with_user_line
 from ...primitives.operators import broadcast_shapes, broadcast_to, to_inexact
-from ...primitives.spectral import Svd
 from ...primitives.structural import convert_element_type, reshape
+from ...routines import determinant, linalg
+from ...routines.spectral import Svd
 from ..common import arr, axis_of, same_dtype, static_int
 from ..grids import eye
 from ..products import matmul

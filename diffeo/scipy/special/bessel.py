@@ -13,11 +13,11 @@ import numpy as np
 from ...numpy.common import arr, static_int
 from ...numpy.shaping import stack
 from ...primitives import elementwise as e
-from ...primitives.bessel import BesselI, poisson, power
 from ...primitives.core import with_user_line
 from ...primitives.operators import to_inexact
 from ...primitives.reference import special_function
-from ...primitives.special import Formula, chebyshev
+from ...routines.bessel import BesselI, poisson, power
+from ...routines.special import Formula, chebyshev
 
 
 def i0e(x: Any) -> Any:

@@ -13,7 +13,7 @@ from ...nn.functions import sigmoid
 from ...numpy.common import arr
 from ...primitives import elementwise as e
 from ...primitives.operators import align, align_inexact, to_inexact
-from ...primitives.special import polynomial
+from ...routines.special import polynomial
 
 expit = sigmoid
 

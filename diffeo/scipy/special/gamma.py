@@ -11,13 +11,13 @@ import numpy as np
 from ...lax import special as lax_special
 from ...numpy.common import arr, static_int
 from ...primitives import elementwise as e
-from ...primitives import special as s
 from ...primitives.array import as_value
 from ...primitives.core import with_user_line
 from ...primitives.families import full_like
-from ...primitives.incomplete import Betainc, Igamma, psi, stirling_error
 from ...primitives.operators import align_inexact, to_inexact
-from ...primitives.special import TRACED, FormulaRow, Zeta, zeta_minus_one
+from ...routines import special as s
+from ...routines.incomplete import Betainc, Igamma, psi, stirling_error
+from ...routines.special import TRACED, FormulaRow, Zeta, zeta_minus_one
 
 
 def operands(*xs: Any) -> list[Any]:

@@ -12,9 +12,9 @@ import numpy as np
 
 from ...primitives import elementwise as e
 from ...primitives.reference import special_function
-from ...primitives.special import MOST, Formula, evaluate
-from ...primitives.special import lgamma as lgamma_p
 from ...primitives.types import ShapedArray
+from ...routines.special import MOST, Formula, evaluate
+from ...routines.special import lgamma as lgamma_p
 from .gamma import gammasgn, operands
 
 #: More terms are not summed; a series that asks for them is nan.

@@ -17,10 +17,10 @@ import numpy as np
 from ...numpy.common import arr
 from ...numpy.ufuncs import sinc
 from ...primitives import elementwise as e
-from ...primitives.incomplete import integral
 from ...primitives.operators import to_inexact
 from ...primitives.reference import special_function
-from ...primitives.special import (
+from ...routines.incomplete import integral
+from ...routines.special import (
     BERNOULLI,
     EULER,
     HOST,

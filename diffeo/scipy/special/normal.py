@@ -12,13 +12,13 @@ import numpy as np
 
 from ...numpy.common import arr
 from ...primitives import elementwise as e
-from ...primitives import special as s
-from ...primitives.incomplete import integral
 from ...primitives.operators import to_inexact
 from ...primitives.reference import special_function
-from ...primitives.special import HOST, Formula, FormulaRow, chebyshev, evaluate
 from ...primitives.structural import convert_element_type
 from ...primitives.types import complex_dtype
+from ...routines import special as s
+from ...routines.incomplete import integral
+from ...routines.special import HOST, Formula, FormulaRow, chebyshev, evaluate
 
 _ROOT_PI = math.sqrt(math.pi)
 

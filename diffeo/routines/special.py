@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from .core import Primitive
-from .elementwise import ELEMENTWISE, Elementwise, exp, select
-from .families import full, full_like
-from .formulas import in_float32
-from .reduction import reduce_or
-from .reference import special_function
-from .structural import broadcast_in_dim, convert_element_type
-from .types import ShapedArray, float32
+from ..primitives.core import Primitive
+from ..primitives.elementwise import ELEMENTWISE, Elementwise, exp, select
+from ..primitives.families import full, full_like
+from ..primitives.formulas import in_float32
+from ..primitives.reduction import reduce_or
+from ..primitives.reference import special_function
+from ..primitives.structural import broadcast_in_dim, convert_element_type
+from ..primitives.types import ShapedArray, float32
 
 
 class Operations:

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..primitives.reduction import ReduceOr
+from ..primitives.structural import ConvertElementType
+from ..primitives.types import ShapedArray, complex_dtype
 from . import matrices as mx
-from .reduction import ReduceOr
 from .schur import (
     Schur,
     TriangularSylvester,
@@ -21,8 +23,6 @@ from .schur import (
     sums_of_diagonals,
     sylvester_jvp,  # fmt: skip
 )
-from .structural import ConvertElementType
-from .types import ShapedArray, complex_dtype
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -14,12 +14,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .core import LinearInput
-from .dot import FULL, DotGeneral, Precision, accumulator, matched, precision_config, product_dtype
-from .elementwise import complex_, imag, real
-from .families import Bilinear, full, zeros_like
-from .slicing import Pad, Slice, index_in_dim, pad, rev
-from .structural import (
+from ..primitives.core import LinearInput
+from ..primitives.dot import (
+    FULL,
+    DotGeneral,
+    Precision,
+    accumulator,
+    matched,
+    precision_config,
+    product_dtype,
+)
+from ..primitives.elementwise import complex_, imag, real
+from ..primitives.families import Bilinear, full, zeros_like
+from ..primitives.slicing import Pad, Slice, index_in_dim, pad, rev
+from ..primitives.structural import (
     Shape,
     broadcast_in_dim,
     convert_element_type,
@@ -28,7 +36,7 @@ from .structural import (
     reshape,
     transpose,
 )
-from .types import ShapedArray, float64
+from ..primitives.types import ShapedArray, float64
 
 Pads = tuple[tuple[int, int], ...]
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..primitives.core import ZERO
+from ..primitives.families import Full
+from ..primitives.structural import Reshape, reshape
+from ..primitives.types import ShapedArray
 from . import matrices as mx
-from .core import ZERO
-from .families import Full
 from .linalg import TriangularSolve, half_of_lower
-from .structural import Reshape, reshape
-from .types import ShapedArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)

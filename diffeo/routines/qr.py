@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from .core import ZERO
-from .elementwise import imag, select
-from .families import full_like
+from ..primitives.core import ZERO
+from ..primitives.elementwise import imag, select
+from ..primitives.families import full_like
+from ..primitives.slicing import pad, slice_in_dim
+from ..primitives.sort import take_along_axis
+from ..primitives.types import ShapedArray
 from .linalg import TriangularSolve, identity_like, kernel
 from .matrices import (
     LETTERS,
@@ -28,10 +31,7 @@ from .matrices import (
     spread,
     upper_triangle,
 )
-from .slicing import pad, slice_in_dim
-from .sort import take_along_axis
 from .special import TRACED
-from .types import ShapedArray
 
 
 def columns_of(x: Any, count: int) -> Any:

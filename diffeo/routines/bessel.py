@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import sign
-from .reference import special_function
+from ..primitives.elementwise import sign
+from ..primitives.reference import special_function
 from .special import Formula, chebyshev
 
 #: Where a polynomial in x gives way to one in 1 / x.

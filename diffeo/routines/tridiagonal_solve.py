@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .core import ZERO
+from ..primitives.core import ZERO
+from ..primitives.slicing import pad
+from ..primitives.structural import broadcast_in_dim
+from ..primitives.types import ShapedArray
 from .matrices import LETTERS, Lapack
-from .slicing import pad
-from .structural import broadcast_in_dim
-from .types import ShapedArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)

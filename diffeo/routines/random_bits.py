@@ -11,12 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from .array import Array
-from .elementwise import Elementwise, logical_or, select, shift_left, shift_right_logical
-from .families import Discrete, full, full_like
-from .reference import fused_multiply_add
-from .slicing import concatenate, slice_in_dim, stack
-from .structural import (
+from ..primitives.array import Array
+from ..primitives.elementwise import (
+    Elementwise,
+    logical_or,
+    select,
+    shift_left,
+    shift_right_logical,
+)
+from ..primitives.families import Discrete, full, full_like
+from ..primitives.reference import fused_multiply_add
+from ..primitives.slicing import concatenate, slice_in_dim, stack
+from ..primitives.structural import (
     Shape,
     batch_at_front,
     broadcast_in_dim,
@@ -25,7 +31,7 @@ from .structural import (
     move_axis,
     reshape,
 )
-from .types import ShapedArray, uint32, uint64
+from ..primitives.types import ShapedArray, uint32, uint64
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 

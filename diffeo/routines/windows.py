@@ -10,15 +10,15 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from . import elementwise as e
-from .core import Primitive, typeof
-from .families import Discrete, Linear, full, full_like
-from .index_dims import IndexDims
-from .indexing import Gather, ScatterAdd
-from .reduction import ADD, MAX, MIN, MUL, ReduceProd, extreme, place_of_extremum
-from .slicing import Pad, pad
-from .structural import Shape, iota, move_axis, reshape, size_of
-from .types import ShapedArray, float32, int32, int64, is_inexact
+from ..primitives import elementwise as e
+from ..primitives.core import Primitive, typeof
+from ..primitives.families import Discrete, Linear, full, full_like
+from ..primitives.index_dims import IndexDims
+from ..primitives.indexing import Gather, ScatterAdd
+from ..primitives.reduction import ADD, MAX, MIN, MUL, ReduceProd, extreme, place_of_extremum
+from ..primitives.slicing import Pad, pad
+from ..primitives.structural import Shape, iota, move_axis, reshape, size_of
+from ..primitives.types import ShapedArray, float32, int32, int64, is_inexact
 
 
 class Window(NamedTuple):

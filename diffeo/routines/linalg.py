@@ -10,12 +10,24 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives.core import ZERO, typeof
+from ..primitives.elementwise import real, select, stop_gradient
+from ..primitives.families import Discrete, full, full_like
+from ..primitives.index_dims import IndexDims
+from ..primitives.indexing import Gather, Scatter, dynamic_slice, dynamic_update_slice
+from ..primitives.slicing import pad, slice_in_dim
+from ..primitives.sort import Sort, take_along_axis
+from ..primitives.structural import (
+    Iota,
+    Reshape,
+    convert_element_type,
+    iota,
+    move_axis,
+    reshape,
+    size_of,
+)
+from ..primitives.types import ShapedArray
 from . import small_matrices
-from .core import ZERO, typeof
-from .elementwise import real, select, stop_gradient
-from .families import Discrete, full, full_like
-from .index_dims import IndexDims
-from .indexing import Gather, Scatter, dynamic_slice, dynamic_update_slice
 from .matrices import (
     LETTERS,
     Lapack,
@@ -31,19 +43,7 @@ from .matrices import (
     places,
     upper_triangle,
 )
-from .slicing import pad, slice_in_dim
-from .sort import Sort, take_along_axis
 from .special import TRACED
-from .structural import (
-    Iota,
-    Reshape,
-    convert_element_type,
-    iota,
-    move_axis,
-    reshape,
-    size_of,
-)
-from .types import ShapedArray
 
 
 def kernel(

@@ -24,9 +24,13 @@ from typing import Any
 
 import numpy as np
 
-from .core import ZERO
-from .elementwise import absolute, conj, imag, real, scale, select
-from .families import full_like
+from ..primitives.core import ZERO
+from ..primitives.elementwise import absolute, conj, imag, real, scale, select
+from ..primitives.families import full_like
+from ..primitives.reduction import ReduceMax
+from ..primitives.slicing import concatenate, slice_in_dim
+from ..primitives.structural import convert_element_type, reduce_sum
+from ..primitives.types import ShapedArray, bool_, complex_dtype, real_dtype
 from .linalg import conjugate, hermitian, identity_like, letters, solve
 from .matrices import (
     LETTERS,
@@ -42,11 +46,7 @@ from .matrices import (
     places,
     spread,
 )
-from .reduction import ReduceMax
-from .slicing import concatenate, slice_in_dim
 from .special import TRACED
-from .structural import convert_element_type, reduce_sum
-from .types import ShapedArray, bool_, complex_dtype, real_dtype
 
 
 def rounding(x: Any) -> float:

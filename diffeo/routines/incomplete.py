@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from .reference import special_function
+from ..primitives.reference import special_function
+from ..primitives.types import ShapedArray
 from .special import (
     BERNOULLI,
     TRACED,
@@ -27,7 +28,6 @@ from .special import (
     evaluate,
     polynomial,
 )
-from .types import ShapedArray
 
 
 def bell(i: int, j: int, g: Callable[[int, int], Any]) -> Any:

@@ -9,10 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import conj, select
-from .families import Linear
-from .structural import Shape, broadcast_in_dim, inverse_permutation, iota, move_axis, transpose
-from .types import ShapedArray, complex64, complex128, float32, float64
+from ..primitives.elementwise import conj, select
+from ..primitives.families import Linear
+from ..primitives.structural import (
+    Shape,
+    broadcast_in_dim,
+    inverse_permutation,
+    iota,
+    move_axis,
+    transpose,
+)
+from ..primitives.types import ShapedArray, complex64, complex128, float32, float64
 
 KINDS = ("FFT", "IFFT", "RFFT", "IRFFT")
 _COMPLEX = {float32: complex64, float64: complex128}

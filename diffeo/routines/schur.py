@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives.core import ZERO, typeof
+from ..primitives.elementwise import absolute, complex_, imag, real, select, sqrt
+from ..primitives.families import Full, zeros_like
+from ..primitives.reduction import ArgMax, ReduceMax
+from ..primitives.structural import ReduceSum, reduce_sum
+from ..primitives.types import ShapedArray
 from . import matrices as mx
-from .core import ZERO, typeof
-from .elementwise import absolute, complex_, imag, real, select, sqrt
-from .families import Full, zeros_like
 from .linalg import TriangularSolve
-from .reduction import ArgMax, ReduceMax
 from .special import HOST, TRACED
-from .structural import ReduceSum, reduce_sum
-from .types import ShapedArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from .array import Array
-from .core import ZERO, Primitive, typeof
-from .elementwise import select
-from .families import full
-from .jaxpr import Jaxpr, Var
-from .slicing import concatenate, slice_in_dim
-from .staging import stage
-from .structural import (
+from ..primitives.array import Array
+from ..primitives.core import ZERO, Primitive, typeof
+from ..primitives.elementwise import select
+from ..primitives.families import full
+from ..primitives.jaxpr import Jaxpr, Var
+from ..primitives.slicing import concatenate, slice_in_dim
+from ..primitives.staging import stage
+from ..primitives.structural import (
     Shape,
     batch_at_front,
     broadcast_in_dim,
@@ -29,7 +29,7 @@ from .structural import (
     size_of,
     transpose,
 )
-from .types import ShapedArray, bool_
+from ..primitives.types import ShapedArray, bool_
 from .windows import Window
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from .core import Primitive, typeof
-from .dot import DotGeneral
-from .elementwise import zero_scalar
-from .index_dims import IndexDims
-from .indexing import DynamicSlice, DynamicUpdateSlice, Gather
+from ..primitives.core import Primitive, typeof
+from ..primitives.dot import DotGeneral
+from ..primitives.elementwise import zero_scalar
+from ..primitives.index_dims import IndexDims
+from ..primitives.indexing import DynamicSlice, DynamicUpdateSlice, Gather
+from ..primitives.structural import BroadcastInDim, Iota, ReduceSum, Transpose, batch_at_front
+from ..primitives.types import ShapedArray, bool_, complex64, complex128, float32, float64
 from .special import HOST, TRACED
-from .structural import BroadcastInDim, Iota, ReduceSum, Transpose, batch_at_front
-from .types import ShapedArray, bool_, complex64, complex128, float32, float64
 
 #: The letter by which LAPACK's routines for a dtype begin.
 LETTERS = {float32: "s", float64: "d", complex64: "c", complex128: "z"}

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives.core import typeof
+from ..primitives.elementwise import real, reciprocal, scale, select
+from ..primitives.families import zeros_like
+from ..primitives.slicing import Slice, pad, rev
+from ..primitives.structural import convert_element_type
+from ..primitives.types import ShapedArray, real_dtype
 from . import matrices as mx
-from .core import typeof
-from .elementwise import real, reciprocal, scale, select
-from .families import zeros_like
 from .linalg import TriangularSolve, conjugate, hermitian
 from .qr import HouseholderProduct
-from .slicing import Slice, pad, rev
-from .structural import convert_element_type
-from .types import ShapedArray, real_dtype
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -11,10 +11,24 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives.core import ZERO
+from ..primitives.elementwise import (
+    absolute,
+    complex_,
+    cos,
+    imag,
+    log,
+    real,
+    select,
+    sign,
+    sin,
+    stop_gradient,
+)
+from ..primitives.families import full, full_like
+from ..primitives.reduction import ReduceProd, reduce_and, reduce_max, reduce_prod
+from ..primitives.structural import ConvertElementType, Iota, reduce_sum
+from ..primitives.types import ShapedArray
 from . import small_matrices
-from .core import ZERO
-from .elementwise import absolute, complex_, cos, imag, log, real, select, sign, sin, stop_gradient
-from .families import full, full_like
 from .linalg import Lu, LuSolve, check_factors, identity_like, lu_of
 from .matrices import (
     OfMatrices,
@@ -28,11 +42,8 @@ from .matrices import (
     places,
     spread,
 )
-from .reduction import ReduceProd, reduce_and, reduce_max, reduce_prod
 from .special import HOST, TRACED
 from .spectral import Svd, largest, per_column, rounding
-from .structural import ConvertElementType, Iota, reduce_sum
-from .types import ShapedArray
 
 
 class Given(OfMatrices):

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import absolute, conj, imag, real, select, sqrt
-from .families import full, full_like, zeros_like
-from .slicing import concatenate, index_in_dim, stack
-from .structural import broadcast_in_dim, convert_element_type, expand_dims, reshape
+from ..primitives.elementwise import absolute, conj, imag, real, select, sqrt
+from ..primitives.families import full, full_like, zeros_like
+from ..primitives.slicing import concatenate, index_in_dim, stack
+from ..primitives.structural import broadcast_in_dim, convert_element_type, expand_dims, reshape
 
 #: The most rows and columns.
 LARGEST = 4
