@@ -136,8 +136,8 @@ def test_a_numpy_function_that_is_not_there():
         dx.jit(lambda x: np.trim_zeros(x))(array(3))
     with raises(TypeError, "np.trim_zeros", "traced", line="np.trim_zeros"):
         dx.grad(lambda x: np.sum(np.trim_zeros(x)))(array(3))
-    with raises(TypeError, "np.spacing", "not supported", "traced", line="np.spacing"):
-        dx.vmap(lambda x: np.spacing(x))(array(3))
+    with raises(TypeError, "np.i0", "not supported", "traced", line="np.i0"):
+        dx.vmap(lambda x: np.i0(x))(array(3))
 
 
 # --------------------------------------------------------------------------------------------------
