@@ -313,10 +313,22 @@ class Builder:
         """Repeat `step` on some values while `going`, one boolean, holds: functions of primitives
         on all of the values, which see nothing else.
         """
+        return self.while_region(
+            lambda *vs: self.inline(going, *vs), lambda *vs: self.inline(step, *vs), values
+        )
+
+    def while_region(
+        self, going: Callable, step: Callable, values: Sequence[Operand]
+    ) -> list[Operand]:
+        """As `while_loop`, of functions that emit operations on operands."""
         avals = [v.aval for v in values]
-        test = self.region(avals, lambda *vs: [self.inline(going, *vs)])
-        body = self.region(avals, lambda *vs: self.inline(step, *vs))
-        return self.emit("while", values, avals, {}, f"{test[:-1]}, {body[2:]}")
+        regions = [self.region(avals, lambda *vs: [going(*vs)]), self.region(avals, step)]
+        return self.emit("while", values, avals, {}, self.joined(regions))
+
+    @staticmethod
+    def joined(regions: Sequence[str]) -> str:
+        """The regions of an operation that has several."""
+        return f" ({', '.join([r[2:-1] for r in regions])})"
 
     def program(self, jaxpr: Jaxpr, operands: Sequence[Operand]) -> list[Operand]:
         """Emit the equations of a program; the results."""

@@ -93,6 +93,18 @@ class Taylor(Interpreter):
     def join(self, a: tuple[bool, ...], b: tuple[bool, ...]) -> tuple[bool, ...]:
         return tuple([x or y for x, y in zip(a, b)])
 
+    def widen(self, value: Series, static: tuple[bool, ...]) -> Series:
+        coefficients = [value[k] for k in range(self.order + 1)]
+        return Series(
+            [
+                full_like(coefficients[0], 0) if there and c is ZERO else c
+                for c, there in zip(coefficients, static)
+            ]
+        )
+
+    def decides(self, value: Series) -> Any:
+        return value[0]
+
     def trace_flat(self, fun: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:
         self.memo, self.inside_rule = {}, False
         return super().trace_flat(fun, values)
