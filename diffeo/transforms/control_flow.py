@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..primitives.array import as_value
-from ..primitives.control_flow import Cond, same_inputs
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.elementwise import maximum, minimum, ne
 from ..primitives.structural import convert_element_type
 from ..primitives.types import int32
+from ..programs.control_flow import Cond, same_inputs
 from . import tree
 from .api_util import check_callable, name_of
 from .staged import Staged, check_same, common, leaves_of

@@ -9,11 +9,11 @@ import numpy as np
 
 from ..primitives.array import as_value
 from ..primitives.core import Tracer, describe, typeof, with_user_line
-from ..primitives.scan import Scan
 from ..primitives.slicing import concatenate, slice_in_dim
 from ..primitives.structural import convert_element_type, reshape
 from ..primitives.types import ShapedArray, bool_, promote_types
-from ..primitives.while_loop import CHECKPOINTS, While
+from ..programs.scan import Scan
+from ..programs.while_loop import CHECKPOINTS, While
 from . import tree
 from .api_util import check_callable, name_of
 from .staged import Staged, check_same, leaves_of, settle

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..primitives.core import LinearInput, typeof
+from ..primitives.elementwise import select
+from ..primitives.families import HigherOrder
+from ..primitives.jaxpr import Jaxpr, eval_jaxpr
+from ..primitives.partial import Parts, linear_results, transpose_parts
+from ..primitives.staging import stage
+from ..primitives.structural import broadcast_in_dim
+from ..primitives.types import ShapedArray, bool_
 from .control_flow import SMALL, check_operands, split_list, work
-from .core import LinearInput, typeof
-from .elementwise import select
-from .families import HigherOrder
-from .jaxpr import Jaxpr, eval_jaxpr
-from .partial import Parts, linear_results, transpose_parts
 from .replay import Loop, replay_parts
-from .staging import stage
-from .structural import broadcast_in_dim
-from .types import ShapedArray, bool_
 
 #: How many carries reverse mode through a loop of unknown length keeps, by default.
 CHECKPOINTS = 128

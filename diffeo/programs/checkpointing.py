@@ -21,15 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from .array import Array
+from ..primitives.array import Array
+from ..primitives.core import typeof
+from ..primitives.elementwise import maximum, minimum
+from ..primitives.families import full
+from ..primitives.indexing import dynamic_slice, dynamic_update_slice
+from ..primitives.slicing import concatenate, pad, slice_in_dim
+from ..primitives.structural import convert_element_type, expand_dims, iota, reduce_sum, squeeze
+from ..primitives.types import int32, int64
 from .control_flow import choose, split_list
-from .core import typeof
-from .elementwise import maximum, minimum
-from .families import full
-from .indexing import dynamic_slice, dynamic_update_slice
-from .slicing import concatenate, pad, slice_in_dim
-from .structural import convert_element_type, expand_dims, iota, reduce_sum, squeeze
-from .types import int32, int64
 
 #: Steps that `go_back` runs in one stretch, keeping every carry.
 LEAF = 32
@@ -121,9 +121,13 @@ def distances(slots: int) -> np.ndarray:
 
 
 def go_back(
-    repeat: Callable, step: Callable, back: Callable, kept: Sequence[Any], state: list,
+    repeat: Callable,
+    step: Callable,
+    back: Callable,
+    kept: Sequence[Any],
+    state: list,
     checkpoints: int,
-) -> list:  # fmt: skip
+) -> list:
     """Walk over the steps of a recorded loop from the last to the first -> the final state.
 
     `step(position, carry) -> carry` is a step of the loop, `back(position, carry, state) -> state`
@@ -131,66 +135,71 @@ def go_back(
     """
     (end, used, distance), slots = kept[:3], list(kept[3:])
     first, size = counts(checkpoints)
-    table = Array(distances(size))
-    n = len(slots)
+    way = _WayBack(repeat, step, back, size, len(slots))
+    places = iota(int64, (size,)) * distance
+    for i, s in enumerate(slots):
+        zeros = [0] * typeof(s).ndim
+        slots[i] = pad(s, zeros, [size - first, *zeros[1:]])
+    values = [end, used - 1, places, *slots, *state]
+    return repeat(lambda end, *_: end > 0, way.one, values)[3 + len(slots) :]
 
-    def forward(position: Any, carry: Sequence[Any], steps: Any) -> list[Any]:
-        end = position + steps
 
-        def one(position: Any, *carry: Any) -> list[Any]:
-            return [position + 1, *step(position, list(carry))]
+class _WayBack:
+    """One move of `go_back`: the end of what is left, the last slot in use, the places of the
+    slots, the slots, and the state.
+    """
 
-        return repeat(lambda p, *_: p < end, one, [position, *carry])[1:]
+    def __init__(self, repeat: Callable, step: Callable, back: Callable, size: int, n: int):
+        self.repeat, self.step, self.back, self.size, self.n = repeat, step, back, size, n
+        self.table = Array(distances(size))
 
-    def leaf(end: Any, top: Any, *values: Any) -> list[Any]:
+    def one(self, end: Any, top: Any, *values: Any) -> list[Any]:
+        """Go back over the last stretch if it is short, or else keep another carry in it."""
+        near = end - read(values[0], top) <= LEAF
+        near = convert_element_type(near, int32)
+        return choose(near, [self.further, self.leaf], [end, top, *values])
+
+    def leaf(self, end: Any, top: Any, *values: Any) -> list[Any]:
         """Run the last stretch, keeping every carry, and go back over it."""
-        (places,), slots, state = split_list(values, 1, n)
+        (places,), slots, state = split_list(values, 1, self.n)
         at = read(places, top)
-        gap = end - at
+        last = end - at - 1
         carry = [read(s, top) for s in slots]
 
         def keep(j: Any, *values: Any) -> list[Any]:
-            carry, rows = split_list(values, n)
+            carry, rows = split_list(values, self.n)
             rows = [write(r, j, c) for r, c in zip(rows, carry)]
-            return [j + 1, *step(at + j, carry), *rows]
+            return [j + 1, *self.step(at + j, carry), *rows]
 
-        last = gap - 1
-        values = repeat(
-            lambda j, *_: j < last, keep,
-            [number(0), *carry, *[empty(LEAF, c) for c in carry]],
-        )  # fmt: skip
-        _, carry, rows = split_list(values, 1, n)
+        start = [number(0), *carry, *[empty(LEAF, c) for c in carry]]
+        values = self.repeat(lambda j, *_: j < last, keep, start)
+        _, carry, rows = split_list(values, 1, self.n)
         rows = [write(r, last, c) for r, c in zip(rows, carry)]
 
         def one(j: Any, *state: Any) -> list[Any]:
-            carry = [read(r, j) for r in rows]
-            return [j - 1, *back(at + j, carry, list(state))]
+            return [j - 1, *self.back(at + j, [read(r, j) for r in rows], list(state))]
 
-        state = repeat(lambda j, *_: j >= 0, one, [last, *state])[1:]
+        state = self.repeat(lambda j, *_: j >= 0, one, [last, *state])[1:]
         return [at, top - 1, places, *slots, *state]
 
-    def further(end: Any, top: Any, *values: Any) -> list[Any]:
-        """Place another carry, nearer to the end."""
-        (places,), slots, state = split_list(values, 1, n)
+    def further(self, end: Any, top: Any, *values: Any) -> list[Any]:
+        """Keep another carry, nearer to the end, at the distance that is best for the slots that
+        are free.
+        """
+        (places,), slots, state = split_list(values, 1, self.n)
         at = read(places, top)
         stretches = (end - at + (LEAF - 1)) >> (LEAF.bit_length() - 1)  # LEAF is a power of two
-        free = size - 1 - top
-        row = read(table, free)
-        needed = convert_element_type(row < stretches, int64)
-        repetitions = minimum.bind(reduce_sum(needed, (0,)), REPETITIONS)
-        right = read(read(table, maximum.bind(free - 1, 0)), repetitions)
-        steps = maximum.bind(stretches - right, 1) * LEAF
-        carry = forward(at, [read(s, top) for s in slots], steps)
+        free = self.size - 1 - top
+        too_short = convert_element_type(read(self.table, free) < stretches, int64)
+        repetitions = minimum.bind(reduce_sum(too_short, (0,)), REPETITIONS)
+        right = read(read(self.table, maximum.bind(free - 1, 0)), repetitions)
+        goal = at + maximum.bind(stretches - right, 1) * LEAF
+
+        def one(position: Any, *carry: Any) -> list[Any]:
+            return [position + 1, *self.step(position, list(carry))]
+
+        carry = [read(s, top) for s in slots]
+        _, *carry = self.repeat(lambda position, *_: position < goal, one, [at, *carry])
         top = top + 1
-        places = write(places, top, at + steps)
-        return [end, top, places, *[write(s, top, c) for s, c in zip(slots, carry)], *state]
-
-    def one(end: Any, top: Any, *values: Any) -> list[Any]:
-        gap = end - read(values[0], top)
-        near = convert_element_type(gap <= LEAF, int32)
-        return choose(near, [further, leaf], [end, top, *values])
-
-    places = iota(int64, (size,)) * distance
-    more = [pad(s, [0] * typeof(s).ndim, [size - first] + [0] * (typeof(s).ndim - 1)) for s in slots]
-    values = [end, used - 1, places, *more, *state]
-    return repeat(lambda end, *_: end > 0, one, values)[3 + n :]
+        slots = [write(s, top, c) for s, c in zip(slots, carry)]
+        return [end, top, write(places, top, goal), *slots, *state]

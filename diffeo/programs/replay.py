@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..primitives.core import ZERO, LinearInput
+from ..primitives.families import HigherOrder, full_like
+from ..primitives.jaxpr import Jaxpr, eliminate_dead_code, eval_jaxpr
+from ..primitives.partial import Parts, linear_results, partial_jaxpr
+from ..primitives.staging import stage
+from ..primitives.types import ShapedArray, int64
 from .checkpointing import counts, go_back, number, read, record, write
 from .control_flow import Call, check_operands, split_list
-from .core import ZERO, LinearInput
-from .families import HigherOrder, full_like
-from .jaxpr import Jaxpr, eliminate_dead_code, eval_jaxpr
-from .partial import Parts, linear_results, partial_jaxpr
-from .staging import stage
-from .types import ShapedArray, int64
 
 
 @dataclass(frozen=True)
@@ -63,27 +63,27 @@ def replay_parts(
         linear_outs: which results of it are.
     """
     body = partial_jaxpr(loop.body, inside, linear_outs)
-    consts, carry, xs = loop.groups(inside)
+    consts, carry, _ = loop.groups(inside)
     count = len(linear_outs) - sum(linear_outs)
-    n_carry = len(carry) - sum(carry)
-    step_outs = body.known.outs[:count]
-    step_known = eliminate_dead_code(Jaxpr(body.known.in_vars, body.known.eqns, step_outs))
-    n_going = loop.going_consts
+    n_consts, n_carry = len(consts) - sum(consts), len(carry) - sum(carry)
+    outs = body.known.outs[:count]
+    known_step = eliminate_dead_code(Jaxpr(body.known.in_vars, body.known.eqns, outs))
+    own = loop.going_consts
     known_ys = [a for a, lin in zip(loop.body.out_avals, linear_outs) if not lin][n_carry:]
 
     def run(*operands: Any) -> list[Any]:
         given = dict(zip([i for i, flag in enumerate(linear) if not flag], operands))
-        ins = [given.get(n_going + i) for i, flag in enumerate(inside) if not flag]
-        fixed, start, slices = split_list(ins, len(consts) - sum(consts), n_carry)
+        ins = [given[own + i] for i, flag in enumerate(inside) if not flag]
+        fixed, start, slices = split_list(ins, n_consts, n_carry)
 
         def going(position: Any, now: Sequence[Any]) -> Any:
             if loop.going is None:
                 return position < loop.length
-            own = [given[i] for i in range(n_going)]
-            return eval_jaxpr(_condition(loop.going, n_going, carry), [*own, *now])[0]
+            condition = _condition(loop.going, own, carry)
+            return eval_jaxpr(condition, [*[given[i] for i in range(own)], *now])[0]
 
         def step(position: Any, now: list, ys: list) -> tuple[list, list]:
-            outs = eval_jaxpr(step_known, [*fixed, *now, *loop.slices(slices, position)])
+            outs = eval_jaxpr(known_step, [*fixed, *now, *loop.slices(slices, position)])
             at = loop.place(position) if ys else None
             return outs[:n_carry], [write(y, at, o) for y, o in zip(ys, outs[n_carry:])]
 
@@ -91,16 +91,12 @@ def replay_parts(
         end, ys, kept = record(loop.repeat, going, step, start, ys, loop.checkpoints)
         return [*end, *ys, *kept]
 
-    avals = loop_avals(loop)
-    given = [a for a, flag in zip(avals, linear) if not flag]
-    known = Call(stage(run, given, loop.body.name))
-    computed = len(known.out_avals) - count
-    operands = [
-        n_going + i for i, flag in enumerate(inside) if flag or not loop.consts <= i < loop.consts + loop.carry
-    ]
-    return Parts(
-        known, Replay(loop, tuple(inside)), linear_outs, [*[None] * computed, *operands]
-    )
+    given = [a for a, flag in zip(loop_avals(loop), linear) if not flag]
+    known = stage(run, given, loop.body.name).closed_over()
+    in_carry = range(loop.consts, loop.consts + loop.carry)
+    operands = [own + i for i, flag in enumerate(inside) if flag or i not in in_carry]
+    sources = [*[None] * (len(known.outs) - count), *operands]
+    return Parts(Call(known), Replay(loop, tuple(inside)), linear_outs, sources)
 
 
 def loop_avals(loop: Loop) -> list[ShapedArray]:
@@ -137,9 +133,9 @@ class Replay(HigherOrder):
     @property
     def linear_outs(self) -> list[bool]:
         """Which results of a step are linear."""
-        carry = self.inside[self.loop.consts : self.loop.consts + self.loop.carry]
+        carry = self.loop.groups(self.inside)[1]
         outs = linear_results(self.loop.body, self.inside)
-        return [a or b for a, b in zip([*carry, *[False] * len(outs)], outs)]
+        return [*carry, *outs[len(carry) :]]
 
     @property
     def linear(self) -> list[bool]:
@@ -155,7 +151,7 @@ class Replay(HigherOrder):
     @property
     def kept(self) -> int:
         """The number of operands that `record` made."""
-        carry = self.inside[self.loop.consts : self.loop.consts + self.loop.carry]
+        carry = self.loop.groups(self.inside)[1]
         return 3 + len(carry) - sum(carry)
 
     @property
@@ -170,7 +166,7 @@ class Replay(HigherOrder):
         """The types of the operands."""
         size, _ = counts(self.loop.checkpoints)
         consts, carry, xs = self.loop.groups(self.loop.body.in_avals)
-        flags = self.inside[len(consts) : len(consts) + len(carry)]
+        flags = self.loop.groups(self.inside)[1]
         slots = [a.update((size, *a.shape)) for a, lin in zip(carry, flags) if not lin]
         kept = [ShapedArray((), int64)] * 3 + slots
         tangents = [a for a, lin in zip(carry, flags) if lin]
@@ -183,7 +179,7 @@ class Replay(HigherOrder):
 
     def parts_of(self, operands: Sequence[Any]) -> tuple[list, list, list, list]:
         """What was kept, constants, linear carry, xs."""
-        carry = sum(self.inside[self.loop.consts : self.loop.consts + self.loop.carry])
+        carry = sum(self.loop.groups(self.inside)[1])
         kept, consts, tangents, xs = split_list(operands, self.kept, self.loop.consts, carry)
         return kept, consts, tangents, xs
 
@@ -205,26 +201,21 @@ class Replay(HigherOrder):
         return memo[key]
 
     def _forward(self, *operands: Any) -> list[Any]:
-        loop, flags = self.loop, self.inside[self.loop.consts : self.loop.consts + self.loop.carry]
+        loop, flags = self.loop, self.loop.groups(self.inside)[1]
         kept, consts, tangents, xs = self.parts_of(operands)
         slots, given = iter(kept[3:]), iter(tangents)
         carry = [next(given) if lin else read(next(slots), number(0)) for lin in flags]
-        stacked = [
-            a for a, flag in zip(loop.body.out_avals[loop.carry :], self.linear_outs[loop.carry :]) if flag
-        ]
-        ys = [full_like(loop.stacked(a), 0) for a in stacked]
         wanted = self.linear_outs[loop.carry :]
+        outs = zip(loop.body.out_avals[loop.carry :], wanted)
+        ys = [full_like(loop.stacked(a), 0) for a, flag in outs if flag]
 
         def step(position: Any, *values: Any) -> list[Any]:
             carry, ys = split_list(values, loop.carry)
             outs = eval_jaxpr(loop.body, [*consts, *carry, *loop.slices(xs, position)])
             new = [o for o, flag in zip(outs[loop.carry :], wanted) if flag]
             at = loop.place(position) if ys else None
-            return [
-                position + 1,
-                *outs[: loop.carry],
-                *[write(y, at, o) for y, o in zip(ys, new)],
-            ]
+            ys = [write(y, at, o) for y, o in zip(ys, new)]
+            return [position + 1, *outs[: loop.carry], *ys]
 
         outs = loop.repeat(lambda position, *_: position < kept[0], step, [number(0), *carry, *ys])
         carry, ys = split_list(outs[1:], loop.carry)
@@ -249,62 +240,62 @@ class Replay(HigherOrder):
         """The program from the operands that are not linear and cotangents of the results to those
         of the linear operands.
         """
-        loop, body = self.loop, self.body
+        loop = self.loop
         const_flags, carry_flags, x_flags = loop.groups(self.inside)
-        tangent_flags = tuple([s is not None and self.inside[s] for s in body.sources])
-        pulled, closed, zero_outs = transpose_jaxpr(
-            body.tangent, tangent_flags, (False,) * len(body.tangent.outs)
-        )
-        avals = self.in_avals()
-        operand_avals = [a for a, lin in zip(avals, self.linear) if not lin]
-        n_consts, n_carry = len(const_flags) - sum(const_flags), sum(carry_flags)
-        known_outs = len(body.known.outs) - sum([s is None for s in body.sources])
+        consts, _, xs = loop.groups(loop.body.in_avals)
+        summed = [a.strong for a, lin in zip(consts, const_flags) if lin]
+        stacked = [loop.stacked(a) for a, lin in zip(xs, x_flags) if lin]
+        n_fixed, n_slices = len(consts) - len(summed), len(xs) - len(stacked)
+        n_carry = sum(carry_flags)
+        pull_back = self._pull_back(transpose_jaxpr)
 
         def backward(*args: Any) -> list[Any]:
-            kept, fixed, xs, cts = split_list(
-                args, self.kept, n_consts, len(x_flags) - sum(x_flags)
-            )
+            kept, fixed, xs, cts = split_list(args, self.kept, n_fixed, n_slices)
             ct_carry, ct_ys = split_list(cts, n_carry)
-            sums = [full_like(a.strong, 0) for a, lin in zip(loop.body.in_avals, const_flags) if lin]
-            stacked = [a for a, lin in zip(loop.groups(loop.body.in_avals)[2], x_flags) if lin]
-            ct_xs = [full_like(loop.stacked(a), 0) for a in stacked]
-
-            def known(position: Any, carry: list) -> list[Any]:
-                return eval_jaxpr(body.known, [*fixed, *carry, *loop.slices(xs, position)])
 
             def step(position: Any, carry: list) -> list[Any]:
-                return known(position, carry)[: len(carry)]
+                ins = [*fixed, *carry, *loop.slices(xs, position)]
+                return eval_jaxpr(self.body.known, ins)[: len(carry)]
 
             def back(position: Any, carry: list, state: list) -> list[Any]:
-                ct_carry, sums, ct_xs = split_list(state, n_carry, len(state_sums))
+                ct_carry, sums, ct_xs = split_list(state, n_carry, len(summed))
                 at = loop.place(position) if xs or ct_xs or ct_ys else None
-                slices = [read(x, at) for x in xs]
-                computed = eval_jaxpr(body.known, [*fixed, *carry, *slices])[known_outs:]
-                given = iter([*fixed, *carry, *slices])
-                inputs = [None if lin else next(given) for lin in self.inside]
-                residuals = [
-                    r for r, lin in zip(body.inputs(inputs, computed), tangent_flags) if not lin
-                ]
                 incoming = [*ct_carry, *[read(ct, at) for ct in ct_ys]]
-                found = iter(eval_jaxpr(pulled, [*closed, *residuals, *incoming]))
-                moved = iter([ZERO if zero else next(found) for zero in zero_outs])
+                moved = iter(pull_back([*fixed, *carry, *[read(x, at) for x in xs]], incoming))
                 sums = [_plus(s, next(moved)) for s in sums]
-                starts = [next(moved) for _ in ct_carry]
-                ct_carry = [
-                    full_like(c, 0) if ct is ZERO else ct for c, ct in zip(ct_carry, starts)
-                ]
+                found = [(c, next(moved)) for c in ct_carry]
+                ct_carry = [full_like(c, 0) if ct is ZERO else ct for c, ct in found]
                 rows = [(c, next(moved)) for c in ct_xs]
                 ct_xs = [c if ct is ZERO else write(c, at, ct) for c, ct in rows]
                 return [*ct_carry, *sums, *ct_xs]
 
-            state_sums = sums
-            state = go_back(
-                loop.repeat, step, back, kept, [*ct_carry, *sums, *ct_xs], loop.checkpoints
-            )
-            ct_carry, sums, ct_xs = split_list(state, n_carry, len(sums))
+            state = [*ct_carry, *[full_like(a, 0) for a in (*summed, *stacked)]]
+            state = go_back(loop.repeat, step, back, kept, state, loop.checkpoints)
+            ct_carry, sums, ct_xs = split_list(state, n_carry, len(summed))
             return [*sums, *ct_carry, *ct_xs]
 
-        return stage(backward, [*operand_avals, *self.out_avals], loop.body.name)
+        operands = [a for a, lin in zip(self.in_avals(), self.linear) if not lin]
+        return stage(backward, [*operands, *self.out_avals], loop.body.name)
+
+    def _pull_back(self, transpose_jaxpr: Any) -> Callable:
+        """The transposed step: from its known inputs and the cotangents of its linear results to
+        those of its linear inputs, which may be ZERO.
+        """
+        body = self.body
+        flags = tuple([s is not None and self.inside[s] for s in body.sources])
+        zero_cts = (False,) * len(body.tangent.outs)
+        pulled, closed, zero_outs = transpose_jaxpr(body.tangent, flags, zero_cts)
+        count = len(body.known.outs) - sum([s is None for s in body.sources])
+
+        def pull_back(known: list, cts: list) -> list[Any]:
+            computed = eval_jaxpr(body.known, known)[count:]
+            given = iter(known)
+            inputs = body.inputs([None if lin else next(given) for lin in self.inside], computed)
+            residuals = [r for r, lin in zip(inputs, flags) if not lin]
+            found = iter(eval_jaxpr(pulled, [*closed, *residuals, *cts]))
+            return [ZERO if zero else next(found) for zero in zero_outs]
+
+        return pull_back
 
 
 def _plus(total: Any, move: Any) -> Any:

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from .array import Array
+from ..primitives.array import Array
+from ..primitives.core import ZERO, LinearInput, typeof
+from ..primitives.families import HigherOrder, full_like
+from ..primitives.jaxpr import Jaxpr, eval_jaxpr
+from ..primitives.partial import Parts, linear_results, partial_jaxpr, transpose_parts
+from ..primitives.staging import stage
+from ..primitives.types import ShapedArray, int32
 from .control_flow import SMALL, Call, check_operands, split_list, work
-from .core import ZERO, LinearInput, typeof
-from .families import HigherOrder, full_like
-from .jaxpr import Jaxpr, eval_jaxpr
-from .partial import Parts, linear_results, partial_jaxpr, transpose_parts
 from .replay import Loop, replay_parts
-from .staging import stage
-from .types import ShapedArray, int32
 from .while_loop import repeat
 
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from .array import Array
-from .core import ZERO, LinearInput, typeof
-from .elementwise import eq, select
-from .families import Full, HigherOrder
-from .jaxpr import Eqn, Jaxpr, Var, eval_jaxpr
-from .partial import Parts, linear_results, partial_jaxpr
-from .staging import stage
-from .structural import broadcast_in_dim
-from .types import ShapedArray, int32
+from ..primitives.array import Array
+from ..primitives.core import ZERO, LinearInput, typeof
+from ..primitives.elementwise import eq, select
+from ..primitives.families import Full, HigherOrder
+from ..primitives.jaxpr import Eqn, Jaxpr, Var, eval_jaxpr
+from ..primitives.partial import Parts, linear_results, partial_jaxpr
+from ..primitives.staging import stage
+from ..primitives.structural import broadcast_in_dim
+from ..primitives.types import ShapedArray, int32
 
 #: Programs of so many operations, counting each repetition, are evaluated by NumPy in eager mode;
 #: larger loops are compiled.
