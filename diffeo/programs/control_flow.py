@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ..primitives.array import Array
 from ..primitives.core import ZERO, LinearInput, typeof
 from ..primitives.elementwise import eq, select
@@ -39,6 +37,14 @@ def check_operands(name: str, expected: Sequence[ShapedArray], avals: Sequence[A
     """TypeError unless the operands have the types that a program expects."""
     if [a.strong for a in avals] != [a.strong for a in expected]:
         raise TypeError(f"{name}: expects {list(expected)}, got {list(avals)}")
+
+
+def typed(arrays: Sequence[Array], avals: Sequence[ShapedArray]) -> list[Array]:
+    """Arrays that are as weak as a program says, whatever the weakness of its operands."""
+    return [
+        x if x.weak_type == a.weak_type else Array(x.host, a.weak_type)
+        for x, a in zip(arrays, avals)
+    ]
 
 
 def split_list(items: Sequence[Any], *counts: int) -> list[list[Any]]:
@@ -74,11 +80,10 @@ class Call(HigherOrder):
         check_operands(f"call of {self.jaxpr.name}", self.jaxpr.in_avals, avals)
         return self.jaxpr.out_avals
 
-    def impl(self, *arrays: np.ndarray) -> list[np.ndarray]:
-        return [np.asarray(out) for out in eval_jaxpr(self.jaxpr, [Array(a) for a in arrays])]
-
     def evaluate(self, run: Callable, arrays: Sequence[Any]) -> list[Any]:
-        return run(self.jaxpr, arrays) if self.compile else eval_jaxpr(self.jaxpr, arrays)
+        if self.compile:
+            return run(self.jaxpr, arrays)
+        return typed(eval_jaxpr(self.jaxpr, arrays), self.out_avals)
 
     def lower(self, ctx: Any, *values: Any) -> Any:
         return ctx.call(self.jaxpr, values)
@@ -114,8 +119,8 @@ class Call(HigherOrder):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Cond(HigherOrder):
-    """One of several programs, chosen by the first operand, an int32 that is in range; the other
-    operands are those of each.
+    """One of several programs, chosen by the first operand, an int32 (out of range, the last); the
+    other operands are those of each.
     """
 
     branches: tuple[Jaxpr, ...]
@@ -141,7 +146,10 @@ class Cond(HigherOrder):
         ]
 
     def evaluate(self, run: Callable, arrays: Sequence[Any]) -> list[Any]:
-        return eval_jaxpr(self.branches[int(arrays[0].host)], arrays[1:])
+        index = int(arrays[0].host)
+        branch = self.branches[index if 0 <= index < len(self.branches) else -1]
+        avals = self.abstract_eval(*[a.aval.strong for a in arrays])
+        return typed(eval_jaxpr(branch, arrays[1:]), avals)
 
     def lower(self, ctx: Any, index: Any, *operands: Any) -> Any:
         outs = self.out_avals

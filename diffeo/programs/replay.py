@@ -144,11 +144,6 @@ class Replay(HigherOrder):
         return [*[False] * self.kept, *consts, *[True] * sum(carry), *xs]
 
     @property
-    def names(self) -> Any:
-        """The named axes that the program speaks of."""
-        return self.loop.body.names
-
-    @property
     def kept(self) -> int:
         """The number of operands that `record` made."""
         carry = self.loop.groups(self.inside)[1]
