@@ -17,6 +17,14 @@ from .primitives.core import Primitive, Tracer, typeof
 from .primitives.jaxpr import Jaxpr, check_jaxpr, eval_jaxpr
 from .primitives.types import ShapedArray, config, float0
 from .transforms.autodiff import jvp, linear_transpose, linearize, vjp
+from .transforms.checkpoint import (
+    checkpoint,
+    checkpoint_name,
+    checkpoint_policies,
+    print_saved_residuals,
+    remat,
+    saved_residuals,
+)
 from .transforms.gradients import grad, hvp, value_and_grad
 from .transforms.interpreter import Interpreter
 from .transforms.jacobians import hessian, jacfwd, jacrev
@@ -36,6 +44,9 @@ __all__ = [
     "ShapedArray",
     "Tracer",
     "check_jaxpr",
+    "checkpoint",
+    "checkpoint_name",
+    "checkpoint_policies",
     "config",
     "derivatives",
     "errors",
@@ -56,7 +67,10 @@ __all__ = [
     "make_jaxpr",
     "nn",
     "numpy",
+    "print_saved_residuals",
     "random",
+    "remat",
+    "saved_residuals",
     "scipy",
     "taylor",
     "tree",

@@ -11,6 +11,7 @@ import numpy as np
 
 import diffeo as dx
 from diffeo.primitives import Array, stage
+from diffeo.primitives.identity import Named
 from diffeo.primitives.types import ShapedArray
 from tests.sampling import bools, comp, ints, program_samples, real, sample
 
@@ -34,6 +35,13 @@ program_samples(lambda p, n: [lax.cond(p, lambda n: n + 1, lambda n: -n, n)],
                 bools(), ints(2), note="int")
 program_samples(lambda p, w, x: [lax.cond(p, lambda: w * x, lambda: w)],
                 bools(), real(2), real(2), note="closures")
+
+sample(Named("kept"), real(2, 3))
+program_samples(lambda w, x: [dx.checkpoint(lambda w, x: dnp.sin(dnp.tanh(w @ x)))(w, x)],
+                real(2, 2), real(2), note="nothing kept")
+program_samples(lambda w, x: [dx.checkpoint(
+    lambda w, x: dnp.sin(dnp.tanh(w @ x)), policy=dx.checkpoint_policies.dots_saveable)(w, x)],
+    real(2, 2), real(2), note="products kept")
 
 program_samples(lambda c, xs: scan(lambda c, x: (dnp.sin(c) * x, c + x), c, xs),
                 real(2), real(3, 2), note="elementwise")

@@ -98,7 +98,7 @@ def _sorted_equations(
             outs = [v for v, flag in zip(eqn.outs, parts.linear_outs) if not flag]
             avals = [] if parts.known is None else parts.known.out_avals
             computed = [Var(a) for a in avals[len(outs) :]]
-            if avals:
+            if parts.known is not None:
                 known_eqns.append(Eqn(parts.known, operands, [*outs, *computed], eqn.source))
             tangent_outs = [v for v, flag in zip(eqn.outs, parts.linear_outs) if flag]
             if tangent_outs:

@@ -6,7 +6,7 @@ The loops stand in `scan.py` and `while_loop.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..primitives.array import Array
@@ -92,7 +92,7 @@ class Call(HigherOrder):
         arrays, statics = interpreter.flatten(values)
         avals = [typeof(a) for a in arrays]
         jaxpr, consts, out_statics = interpreter.transform_jaxpr(self.jaxpr, statics, avals)
-        outs = Call(jaxpr, self.compile).bind(*consts, *arrays)
+        outs = replace(self, jaxpr=jaxpr).bind(*consts, *arrays)
         return interpreter.unflatten(out_statics, outs)
 
     def partial(self, linear: Sequence[bool]) -> Parts:
@@ -112,7 +112,7 @@ class Call(HigherOrder):
         jaxpr, consts, zero_outs = transpose_jaxpr(self.jaxpr, linear, zero_cts)
         residuals = [a for a, lin in zip(args, linear) if not lin]
         given = [ct for ct in cts if ct is not ZERO]
-        found = iter(Call(jaxpr, self.compile).bind(*consts, *residuals, *given))
+        found = iter(replace(self, jaxpr=jaxpr).bind(*consts, *residuals, *given))
         outs = iter([ZERO if zero else next(found) for zero in zero_outs])
         return [next(outs) if lin else None for lin in linear]
 

@@ -46,7 +46,8 @@ class Loop:
         return self.length - 1 - position if self.reverse else position  # type: ignore[operator]
 
     def stacked(self, aval: ShapedArray) -> ShapedArray:
-        """The type of all slices."""
+        """The type of all slices; there are none without a length."""
+        assert self.length is not None
         return aval.update((self.length, *aval.shape)).strong
 
 
