@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,12 @@ from ..primitives.jaxpr import Jaxpr, Literal
 from ..primitives.staging import stage
 from ..primitives.types import ShapedArray, bool_, is_inexact
 from .mlir_types import scalar_text, tensor_type
+
+#: The kernel that calls Python, and the type of what makes its calls come one after the other.
+_PYTHON = "xla_ffi_python_cpu_callback"
+_CHAIN = ShapedArray((), np.dtype(np.uint8))
+#: No array has so many axes: `custom_call` without column-major operands.
+_ROW_MAJOR = 65
 
 
 class Operand:
@@ -42,6 +48,11 @@ class Builder:
         self.count = 0
         self.outs: Sequence[ShapedArray] = ()
         self.splats: dict[Any, Operand] = {}
+        #: The Python functions that the program calls, by their number.
+        self.python: list[Callable] = []
+        #: In a program with effects: what every operation with an effect takes and returns anew, so
+        #: that they happen one after the other.
+        self.chain: Operand | None = None
 
     # -- Emitting --
 
@@ -147,6 +158,7 @@ class Builder:
         """The text of a region: a block with these arguments whose results `body` emits."""
         outer, self.lines = self.lines, []
         splats, self.splats = self.splats, {}
+        chain, self.chain = self.chain, None
         arguments = [Operand(self.fresh(), a) for a in avals]
         results = body(*arguments)
         listed = ", ".join([f"{a.name}: {a.type}" for a in arguments])
@@ -155,8 +167,20 @@ class Builder:
             f"({', '.join([r.type for r in results])}) -> ()"
         )
         text = f" ({{\n^bb0({listed}):\n" + "\n".join(self.lines) + "\n})"
-        self.lines, self.splats = outer, splats
+        self.lines, self.splats, self.chain = outer, splats, chain
         return text
+
+    def chained(self, body: Callable[..., Sequence[Operand]]) -> Callable[..., list[Operand]]:
+        """The body of a region in a program with effects: it takes the chain first, and returns
+        it.
+        """
+
+        def emit(chain: Operand, *arguments: Operand) -> list[Operand]:
+            self.chain = chain
+            results = body(*arguments)
+            return [self.chain, *results]
+
+        return emit
 
     def reduce(self, name: str, x: Operand, initial: Any, axes: Sequence[int]) -> Operand:
         """Combine along axes with a binary operation and its neutral element."""
@@ -263,13 +287,15 @@ class Builder:
         *,
         matrices: int,
         reuse: bool = False,
+        effects: bool = False,
         **config: str,
     ) -> list[Operand]:
         """Call a kernel that is registered with XLA under the name `target`.
 
         Operands and results with `matrices` axes and more have their last two axes in column-major
-        order. `reuse`: the first result is written over the first operand. `config` holds the
-        kernel's attributes, such as `uplo="76 : ui8"`.
+        order. `reuse`: the first result is written over the first operand. `effects`: it is called
+        also if no result is needed. `config` holds the kernel's attributes, such as
+        `uplo="76 : ui8"`.
         """
 
         def layouts(avals: Sequence[ShapedArray]) -> str:
@@ -284,9 +310,31 @@ class Builder:
             "operand_layouts": layouts([v.aval for v in operands]),
             "result_layouts": layouts(outs),
         }
+        if effects:
+            attributes["has_side_effect"] = "true"
         if reuse:
             attributes["output_operand_aliases"] = f"[#stablehlo.output_operand_alias<{alias}>]"
         return self.emit("custom_call", operands, outs, attributes)
+
+    def call_python(
+        self,
+        function: Callable[..., Sequence[np.ndarray]],
+        operands: Sequence[Operand],
+        outs: Sequence[ShapedArray],
+        effects: bool,
+    ) -> list[Operand]:
+        """Call a Python function of NumPy arrays, which returns arrays of exactly the types `outs`
+        (XLA does not look at them) in C order.
+        """
+        call = {"index": f"{len(self.python)} : ui64", "matrices": _ROW_MAJOR, "effects": effects}
+        if not effects:
+            self.python.append(function)
+            return self.custom_call(_PYTHON, operands, outs, **call)
+        self.python.append(lambda chain, *arrays: (chain, *function(*arrays)))
+        chain = self.chain or self.constant(0, _CHAIN)
+        results = self.custom_call(_PYTHON, [chain, *operands], [_CHAIN, *outs], **call)
+        self.chain = results[0]
+        return results[1:]
 
     # -- Programs --
 
@@ -313,10 +361,18 @@ class Builder:
         """Repeat `step` on some values while `going`, one boolean, holds: functions of primitives
         on all of the values, which see nothing else.
         """
+        test = lambda *vs: [self.inline(going, *vs)]
+        body = lambda *vs: self.inline(step, *vs)
+        chain = self.chain
+        if chain is not None:
+            values = [chain, *values]
+            test, body = lambda *vs, t=test: self.chained(t)(*vs)[1:], self.chained(body)
         avals = [v.aval for v in values]
-        test = self.region(avals, lambda *vs: [self.inline(going, *vs)])
-        body = self.region(avals, lambda *vs: self.inline(step, *vs))
-        return self.emit("while", values, avals, {}, f"{test[:-1]}, {body[2:]}")
+        regions = f"{self.region(avals, test)[:-1]}, {self.region(avals, body)[2:]}"
+        results = self.emit("while", values, avals, {}, regions)
+        if chain is not None:
+            self.chain, *results = results
+        return results
 
     def program(self, jaxpr: Jaxpr, operands: Sequence[Operand]) -> list[Operand]:
         """Emit the equations of a program; the results."""
@@ -343,24 +399,37 @@ class Builder:
             name = self.names[id(jaxpr)] = f"{_identifier(jaxpr.name)}_{len(self.names)}"
             self.jaxprs.append(jaxpr)  # keeps the id from being used again
             self.function(jaxpr, name, "private")
-        if not jaxpr.outs:
+        if jaxpr.effects:
+            operands = [self.chain or self.constant(0, _CHAIN), *operands]
+            avals = [_CHAIN, *jaxpr.out_avals]
+        else:
+            avals = jaxpr.out_avals
+        if not avals:
             return []
-        results = [Operand(self.fresh(), a) for a in jaxpr.out_avals]
-        types = ", ".join([tensor_type(a) for a in jaxpr.out_avals])
+        results = [Operand(self.fresh(), a) for a in avals]
         self.lines.append(
             f"{', '.join([r.name for r in results])} = "
             f'"func.call"({", ".join([v.name for v in operands])})'
             f" <{{callee = @{name}}}> : ({', '.join([v.type for v in operands])}) "
-            f"-> ({types})"
+            f"-> ({', '.join([r.type for r in results])})"
         )
+        if jaxpr.effects:
+            self.chain, *results = results
         return results
 
     def function(self, jaxpr: Jaxpr, name: str, visibility: str) -> None:
         """Write a program as a function of the module."""
-        saved = self.lines, self.splats, self.outs
-        self.lines, self.splats = [], {}
-        operands = [Operand(f"%arg{i}", v.aval) for i, v in enumerate(jaxpr.in_vars)]
-        results = self.program(jaxpr, operands)
+        saved = self.lines, self.splats, self.outs, self.chain
+        self.lines, self.splats, self.chain = [], {}, None
+        inputs = operands = [Operand(f"%arg{i}", v.aval) for i, v in enumerate(jaxpr.in_vars)]
+        if jaxpr.effects and visibility == "private":
+            self.chain = Operand("%chain", _CHAIN)
+            operands = [self.chain, *inputs]
+        elif jaxpr.effects:
+            self.chain = self.constant(0, _CHAIN)
+        results = self.program(jaxpr, inputs)
+        if jaxpr.effects and visibility == "private":
+            results = [self.chain, *results]
         arguments = ", ".join([f"{v.name}: {v.type}" for v in operands])
         types = ", ".join([v.type for v in results])
         names = ", ".join([v.name for v in results])
@@ -369,7 +438,7 @@ class Builder:
         self.functions.append(
             f"func.func {visibility} @{name}({arguments}) -> ({types}) {{\n{body}\n}}"
         )
-        self.lines, self.splats, self.outs = saved
+        self.lines, self.splats, self.outs, self.chain = saved
 
 
 def _layout(ndim: int, column_major: bool) -> str:
@@ -384,8 +453,17 @@ def _identifier(name: str) -> str:
     return kept or "fn"
 
 
-def lower_module(jaxpr: Jaxpr) -> str:
+class Module(NamedTuple):
+    """A program for XLA: its StableHLO text, and the Python functions that it calls by number."""
+
+    text: str
+    functions: Sequence[Callable]
+
+
+def lower_module(jaxpr: Jaxpr) -> Module:
     """The StableHLO module of a program; its constants are the first arguments of `main`."""
     builder = Builder()
     builder.function(jaxpr.closed_over(), "main", "public")
-    return f"module @{_identifier(jaxpr.name)} {{\n" + "\n".join(builder.functions) + "\n}\n"
+    functions = "\n".join(builder.functions)
+    text = f"module @{_identifier(jaxpr.name)} {{\n{functions}\n}}\n"
+    return Module(text, builder.python)

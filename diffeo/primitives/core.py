@@ -57,6 +57,12 @@ class Primitive:
     weak_type = False
     #: The named axes that it speaks of, which vmap binds (see `collectives.py`).
     names: Any = ()
+    #: Does something besides computing its results: it runs once each time, in the program's order,
+    #: whether its results are needed or not (see `callbacks.py`).
+    effects: Any = False
+    #: Calls a Python function of the user's, whose errors are the user's own, and which no memo
+    #: may keep alive.
+    calls_python = False
 
     # Written once here, so that the dataclasses below need not have them generated at import.
     def __eq__(self, other: object) -> bool:

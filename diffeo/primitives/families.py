@@ -131,6 +131,11 @@ class HigherOrder(Primitive):
         """The named axes that its programs speak of."""
         return frozenset().union(*[jaxpr.names for jaxpr in sub_jaxprs(self)])
 
+    @property
+    def effects(self) -> Any:
+        """Whether its programs do something besides computing their results."""
+        return any([jaxpr.effects for jaxpr in sub_jaxprs(self)])
+
     def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
         """Apply to the interpreter's values: the same operation over a transformed program.
 

@@ -108,6 +108,14 @@ class Jaxpr:
             self.memo["names"] = found
         return found
 
+    @property
+    def effects(self) -> bool:
+        """Whether one of its primitives does something besides computing its results."""
+        found = self.memo.get("effects")
+        if found is None:
+            found = self.memo["effects"] = any([eqn.primitive.effects for eqn in self.eqns])
+        return found
+
     def closed_over(self) -> Jaxpr:
         """The same program with its constants as leading inputs instead."""
         return (
@@ -169,11 +177,11 @@ def eval_jaxpr(jaxpr: Jaxpr, args: Sequence[Any]) -> list[Any]:
 
 
 def eliminate_dead_code(jaxpr: Jaxpr) -> Jaxpr:
-    """The program without equations and constants that no result needs; inputs stay."""
+    """The program without equations and constants that no result needs; inputs and effects stay."""
     live = {v for v in jaxpr.outs if type(v) is Var}
     kept = []
     for eqn in reversed(jaxpr.eqns):
-        if any([v in live for v in eqn.outs]):
+        if any([v in live for v in eqn.outs]) or eqn.primitive.effects:
             kept.append(eqn)
             live.update([v for v in eqn.inputs if type(v) is Var])
     pairs = [(v, c) for v, c in zip(jaxpr.const_vars, jaxpr.consts) if v in live]
@@ -347,7 +355,8 @@ def _lines(jaxpr: Jaxpr, names: _Names, indent: str) -> list[str]:
         operands = " ".join([_operand(v, names) for v in eqn.inputs])
         body.append(
             (
-                f"{indent}  {outs} = {eqn.primitive.name}{_parameters(eqn.primitive)} "
+                f"{indent}  {outs + ' = ' if outs else ''}"
+                f"{eqn.primitive.name}{_parameters(eqn.primitive)} "
                 f"{operands}".rstrip(),
                 _where(eqn.source),
                 eqn,
