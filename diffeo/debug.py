@@ -32,8 +32,9 @@ def print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> None:
         **kwargs: the same by name.
 
     Raises:
-        ValueError: if `fmt` does not use a value, or a value does not take its format.
-        IndexError, KeyError: if `fmt` names a value that is not given.
+        ValueError: if `fmt` does not use a value, names one that is not given, or a value does not
+            take its format.
+        TypeError: if `fmt` is not a string.
 
     Examples:
         >>> import diffeo as dx
@@ -52,11 +53,14 @@ def print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> None:
     examples = tree.map(_example, (args, kwargs))
     try:
         _Check().vformat(fmt, *examples)
-    except (ValueError, TypeError, IndexError, KeyError) as error:
-        kind = type(error) if type(error) is not TypeError else ValueError
-        raise with_user_line(kind(f"debug.print({fmt!r}): {error}")) from None
+    except LookupError as error:
+        message = f"debug.print({fmt!r}) names a value that is not given: {error}"
+        raise with_user_line(ValueError(message)) from None
+    except (ValueError, TypeError) as error:
+        raise with_user_line(ValueError(f"debug.print({fmt!r}): {error}")) from None
 
     def formatted(*args: Any, **kwargs: Any) -> None:
+        args, kwargs = tree.map(_as_number, (args, kwargs))
         builtins.print(fmt.format(*args, **kwargs), flush=True)
 
     formatted.__name__ = f"print({fmt!r})"
@@ -65,6 +69,13 @@ def print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> None:
 
 def _example(x: Any) -> Any:
     return np.zeros(x.shape, x.dtype) if isinstance(x, Value) else x
+
+
+def _as_number(x: Any) -> Any:
+    """Python's number for an array of one, where it looks the same: inside of a tuple, say, it does
+    not say that it is an array.
+    """
+    return x.item() if type(x) is np.ndarray and not x.shape and x.dtype.char in "?ldD" else x
 
 
 class _Check(string.Formatter):

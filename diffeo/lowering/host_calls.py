@@ -64,6 +64,9 @@ class HostCalls:
 
     def _run(self, execute: Callable, buffers: list[Any]) -> Any:
         try:
+            # With its operands at hand, XLA runs the program on this thread, not on one of its few
+            # own, where a function that waits for another program might wait for itself.
+            compat.block_until_ready(buffers)
             results = execute(buffers, with_tokens=True)
             results.consume_token().block_until_ready()
             return results
@@ -78,7 +81,7 @@ class HostCalls:
             del error  # its traceback leads here
 
 
-def _enter(calls: weakref.ref[HostCalls], index: int, *arrays: np.ndarray) -> Any:
+def _enter(calls: Callable[[], HostCalls | None], index: int, *arrays: np.ndarray) -> Any:
     found = calls()
     assert found is not None, "a program runs only while its functions are alive"
     return found.call(index, arrays)

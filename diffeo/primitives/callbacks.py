@@ -86,7 +86,7 @@ class Callback(Primitive):
 
     def call(self, *arrays: np.ndarray) -> list[np.ndarray]:
         """The function's results, checked, in C order."""
-        views = [a.view() for a in arrays]
+        views = [np.asarray(a).view() for a in arrays]
         for view in views:
             view.flags.writeable = False
         before = state.trace, state.source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -233,10 +234,12 @@ def _host_function(
             )
         return outs
 
-    def place(number: int) -> str:
-        example = tree.unflatten(out_tree, range(out_tree.num_leaves))
-        path = tree.keystr(tree.leaves_with_path(example)[number][0])
-        return f"the result at {path}" if path else "the result"
-
-    function = HostFunction(called, name_of(callback), place, source)
+    function = HostFunction(called, name_of(callback), partial(_place, out_tree), source)
     return function, arrays
+
+
+def _place(out_tree: Any, number: int) -> str:
+    """How messages call a leaf of the result."""
+    example = tree.unflatten(out_tree, range(out_tree.num_leaves))
+    path = tree.keystr(tree.leaves_with_path(example)[number][0])
+    return f"the result at {path}" if path else "the result"
