@@ -194,8 +194,6 @@ def batches(lib: Any, method: str, seen: list) -> Any:
 @pytest.mark.parametrize("axes", [(0, 0), (0, None), (None, 1)], ids=str)
 @EAGER_AND_JIT
 def test_vmap_as_in_jax(jax, method, axes, compiled):
-    if method == "legacy_vectorized" and axes == (None, 1):
-        pytest.skip("the function would have to know which of its operands is a batch")
     x = np.arange(4.0) if axes[0] == 0 else np.float64(3.0)
     y = np.arange(12.0).reshape((4, 3) if axes[1] == 0 else (3, 4))
     y = y[:, 0] if axes[1] is None else y
