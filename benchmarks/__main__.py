@@ -7,11 +7,20 @@ import sys
 import time
 from types import ModuleType
 
-from benchmarks import dispatch, eager, report, staging, startup, training, words
+from benchmarks import (
+    control,
+    dispatch,
+    eager,
+    report,
+    staging,
+    startup,
+    training,
+    words,
+)
 from benchmarks.case import Case, Result
 
 CASES: list[Case] = [
-    case for theme in (startup, eager, staging, dispatch, training) for case in theme.CASES
+    case for theme in (startup, eager, staging, dispatch, control, training) for case in theme.CASES
 ]
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 import diffeo  # noqa: F401  (so that every module with primitives is there)
 from diffeo.primitives import Primitive, elementwise, families, stage, structural
-from diffeo.primitives.control_flow import Call
 from diffeo.primitives.types import SCALARS, ShapedArray, is_inexact
+from diffeo.programs.control_flow import Call
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import diffeo as dx
+from tests.checks import raises
 
 f64 = dx.ShapeDtypeStruct((), "float64")
 EAGER_AND_JIT = pytest.mark.parametrize("compiled", [lambda f: f, dx.jit], ids=["eager", "jit"])
@@ -259,3 +260,83 @@ def test_a_loop_ends_with_the_exception(compiled):
         assert caught.value is error
         assert log == [0, 1, 2, 3]
     assert log.of(f, 2) == [0, 1]
+
+
+# --------------------------------------------------------------------------------------------------
+# Reverse mode and batches
+
+
+@EAGER_AND_JIT
+@pytest.mark.parametrize("options", [{}, {"checkpoints": 4}], ids=str)
+def test_reverse_mode_calls_each_callback_once(compiled, options):
+    log = Log()
+
+    def step(x, y):
+        log.note("constant")
+        log.note("step", x)
+        x = dx.lax.cond(x > 0.5, lambda x: log.note("cond") or dx.numpy.sin(x), lambda x: x, x)
+        dx.io_callback(lambda v: log.append(("io", v.item())), None, x)
+        return x, y * x
+
+    def f(x):
+        x, ys = dx.lax.scan(step, x, np.arange(5.0), **options)
+        return x + dx.numpy.sum(ys)
+
+    f = compiled(f)
+    expected = log.of(f, 1.0)
+    assert [entry[0] for entry in expected] == ["constant", "step", "cond", "io"] * 5
+    tags = [entry[0] for entry in expected]
+    for transformed in (dx.grad(f), dx.jit(dx.grad(f)), dx.jacrev(dx.grad(f))):
+        found = log.of(transformed, 1.0)
+        assert [entry[0] for entry in found] == tags
+        np.testing.assert_allclose(
+            [entry[1] for entry in found if len(entry) == 2],
+            [entry[1] for entry in expected if len(entry) == 2],
+            rtol=1e-14,
+        )
+
+
+@EAGER_AND_JIT
+def test_reverse_mode_of_a_while_loop_calls_each_callback_once(compiled):
+    log = Log()
+
+    def step(x):
+        log.note("x", x)
+        return x * x
+
+    f = compiled(lambda x: dx.lax.while_loop(lambda x: x < 100.0, step, x))
+    expected = numbers("x", 2.0, 4.0, 16.0)
+    assert log.of(f, 2.0) == expected
+    assert log.of(dx.grad(f), 2.0) == expected
+    np.testing.assert_allclose(dx.grad(f)(2.0), 8 * 2.0**7)
+    assert log.of(dx.jit(dx.grad(f)), 2.0) == expected
+
+
+def test_what_must_not_be_called_again_is_not():
+    def step(x):
+        return x * dx.io_callback(lambda x: np.int64(2), dx.ShapeDtypeStruct((), "int64"), x)
+
+    f = lambda x: dx.lax.while_loop(lambda x: x < 100.0, step, x)
+    assert float(f(1.0)) == 128.0
+    with raises(NotImplementedError, "computes its steps again", "io_callback"):
+        dx.grad(f)(1.0)
+    g = lambda x: dx.lax.scan(lambda x, _: (step(x), None), x, None, length=3)[0]
+    assert float(dx.grad(g)(1.0)) == 8.0
+
+
+@EAGER_AND_JIT
+def test_rows_that_choose_for_themselves(compiled):
+    log = Log()
+    f = lambda x: dx.lax.cond(x > 0, lambda x: log.note("a", x) or x, lambda x: -x, x)
+    x = np.array([1.0, -2.0])
+    assert log.of(compiled(dx.vmap(f)), x) == numbers("a", 1.0, -2.0)  # all branches, as in jax
+
+    def act(x):
+        return dx.io_callback(lambda x: x, f64, x)
+
+    choice = lambda x: dx.lax.cond(x > 0, act, lambda x: x, x)
+    loop = lambda x: dx.lax.while_loop(lambda x: x < 5, lambda x: act(x) + 1, x)
+    for fun, name in ((choice, "cond"), (loop, "while")):
+        assert float(fun(1.0)) in (1.0, 5.0)
+        with raises(NotImplementedError, f"{name} with an io_callback inside", "vmap of"):
+            compiled(dx.vmap(fun))(x)

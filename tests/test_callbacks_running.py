@@ -290,7 +290,7 @@ def test_a_program_that_xla_refuses():
 class Repeat(dx.Primitive):
     """Count to n in a loop of the machine, with effects before, in and after it."""
 
-    effects = True
+    effects = ("debug",)
     n: int
     log: Any
 

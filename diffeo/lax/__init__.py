@@ -13,6 +13,8 @@ Examples:
     TypeError: add: the operands need equal shapes and dtypes, got f64[3], i64[3]; ...
 """
 
+from ..transforms.control_flow import cond, switch
+from ..transforms.loops import fori_loop, map, scan, while_loop
 from . import linalg
 from .bits import RandomAlgorithm, rng_bit_generator
 from .convolution import (
@@ -238,4 +240,5 @@ __all__ = [
     "bessel_i0e", "bessel_i1e", "betainc", "digamma", "erfc", "igamma", "igamma_grad_a", "igammac",
     "lgamma", "polygamma", "random_gamma_grad", "zeta",
     "cumlogsumexp", "reduce_window", "reduce_window_shape_tuple", "reduce_xor",
+    "cond", "fori_loop", "map", "scan", "switch", "while_loop",
 ]

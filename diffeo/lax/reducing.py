@@ -11,12 +11,12 @@ import numpy as np
 from ..numpy.common import arr, axis_of, static_int
 from ..primitives import reduction, structural
 from ..primitives.array import Array
-from ..primitives.control_flow import Call
 from ..primitives.core import Tracer, describe, with_user_line
 from ..primitives.families import full
 from ..primitives.jaxpr import eliminate_dead_code
 from ..primitives.staging import stage
 from ..primitives.types import SCALARS, ShapedArray, promote_types
+from ..programs.control_flow import Call
 from ..routines import general_reduce
 from ..routines.general_reduce import walk
 from ..transforms import tree

@@ -133,8 +133,7 @@ def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
     if sum(sizes) != operand.shape[axis]:
         raise with_user_line(ValueError(
             f"split: sizes {sizes} do not add up to axis {axis} of {describe(operand)}"))
-    ends = np.cumsum(sizes).tolist()
-    return [slicing.slice_in_dim(operand, end - n, end, 1, axis) for n, end in zip(sizes, ends)]
+    return slicing.split(operand, sizes, axis)
 
 
 def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, int, int]]) -> Any:

@@ -361,18 +361,45 @@ class Builder:
         """Repeat `step` on some values while `going`, one boolean, holds: functions of primitives
         on all of the values, which see nothing else.
         """
-        test = lambda *vs: [self.inline(going, *vs)]
-        body = lambda *vs: self.inline(step, *vs)
+        return self.while_region(
+            lambda *vs: self.inline(going, *vs), lambda *vs: self.inline(step, *vs), values
+        )
+
+    def while_region(
+        self, going: Callable, step: Callable, values: Sequence[Operand]
+    ) -> list[Operand]:
+        """As `while_loop`, of functions that emit operations on operands."""
+        test = lambda *vs: [going(*vs)]
+        if self.chain is not None:
+            values, step = [self.chain, *values], self.chained(step)
+            test = lambda *vs: self.chained(lambda *vs: [going(*vs)])(*vs)[1:]
+        avals = [v.aval for v in values]
+        regions = [self.region(avals, test), self.region(avals, step)]
+        return self.unchained(self.emit("while", values, avals, {}, self.joined(regions)))
+
+    def case(
+        self, index: Operand, branches: Sequence[Callable], outs: Sequence[ShapedArray]
+    ) -> list[Operand]:
+        """The results of one of several functions that emit operations, chosen by a number."""
         chain = self.chain
         if chain is not None:
-            values = [chain, *values]
-            test, body = lambda *vs, t=test: self.chained(t)(*vs)[1:], self.chained(body)
-        avals = [v.aval for v in values]
-        regions = f"{self.region(avals, test)[:-1]}, {self.region(avals, body)[2:]}"
-        results = self.emit("while", values, avals, {}, regions)
-        if chain is not None:
+            outs = [_CHAIN, *outs]
+            branches = [lambda b=b: self.chained(b)(chain) for b in branches]
+        if not outs:
+            return []
+        regions = self.joined([self.region([], branch) for branch in branches])
+        return self.unchained(self.emit("case", [index], outs, {}, regions))
+
+    def unchained(self, results: list[Operand]) -> list[Operand]:
+        """The results of an operation that has the chain as its first, if there is one."""
+        if self.chain is not None:
             self.chain, *results = results
         return results
+
+    @staticmethod
+    def joined(regions: Sequence[str]) -> str:
+        """The regions of an operation that has several."""
+        return f" ({', '.join([r[2:-1] for r in regions])})"
 
     def program(self, jaxpr: Jaxpr, operands: Sequence[Operand]) -> list[Operand]:
         """Emit the equations of a program; the results."""

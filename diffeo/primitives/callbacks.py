@@ -71,7 +71,7 @@ class Callback(Primitive):
     def lower(self, ctx: Any, *values: Any) -> Any:
         if not self.avals and not self.effects:
             return []
-        return ctx.call_python(self.call, values, self.avals, self.effects)
+        return ctx.call_python(self.call, values, self.avals, bool(self.effects))
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         if any([is_inexact(a.dtype) for a in self.avals]):
@@ -185,7 +185,7 @@ class PureCallback(Callback):
 class IoCallback(Callback):
     """The results of a Python function that also does something; it is called exactly once."""
 
-    effects = True
+    effects = ("io",)
 
     ordered: bool = False
 
@@ -205,7 +205,7 @@ class IoCallback(Callback):
 class DebugCallback(Callback):
     """Call a Python function for what it does; derivatives pass by, and it sees primal values."""
 
-    effects = True
+    effects = ("debug",)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         return self.by_rows(size, args, dims)

@@ -46,6 +46,8 @@ class Primitive:
     takes_scalars = False
     #: Evaluation compiles the primitive instead of calling `impl` (operations on programs).
     compiled = False
+    #: Cheaper to compute again than to keep: a broadcast, say.
+    cheap = False
     #: Linear in each of two operands.
     bilinear = False
     #: The result has the type of the array operands, which are all of one type; then `accepts`
@@ -57,8 +59,8 @@ class Primitive:
     weak_type = False
     #: The named axes that it speaks of, which vmap binds (see `collectives.py`).
     names: Any = ()
-    #: Does something besides computing its results: it runs once, in the program's order.
-    effects: Any = False
+    #: What it does besides computing its results, "io" or "debug": once, in the program's order.
+    effects: Any = ()
     #: Calls a function of the user's: its errors are theirs, and no memo may keep it alive.
     calls_python = False
 
@@ -75,7 +77,8 @@ class Primitive:
         return found
 
     def __getstate__(self) -> dict:
-        return {k: v for k, v in self.__dict__.items() if k != "_hash"}  # of this process only
+        made = ("_hash", "_program")  # of this process only
+        return {k: v for k, v in self.__dict__.items() if k not in made}
 
     def __repr__(self) -> str:
         fields = getattr(self, "__dataclass_fields__", ())
@@ -157,9 +160,7 @@ def snake_case(name: str) -> str:
 
 
 class Zero:
-    """A tangent or cotangent that is known to be zero. There is one, `ZERO`; it has no shape and
-    costs nothing.
-    """
+    """A tangent or cotangent known to be zero. There is one, `ZERO`, without shape and cost."""
 
     __slots__ = ()
 

@@ -7,7 +7,7 @@ product rule. `Discrete`: no derivative. `HigherOrder`: operations on programs. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from .core import ZERO, LinearInput, Primitive, typeof
 from .jaxpr import sub_jaxprs
+from .partial import Parts, one_equation
 from .types import SCALARS, ShapedArray, check_scalar
 
 
@@ -32,6 +33,7 @@ class Discrete(Primitive):
 class Full(Discrete):
     """A constant array of one value; it has no operands."""
 
+    cheap = True
     shape: tuple[int, ...]
     dtype: np.dtype
     value: Any
@@ -116,11 +118,11 @@ class Bilinear(Primitive):
 
 
 class HigherOrder(Primitive):
-    """An operation that contains programs (jaxprs). Each rule is handed the transformation of a
-    program.
+    """An operation that contains programs (jaxprs), and takes and returns lists of arrays.
 
     Forward interpreters (derivatives, batching, Taylor series, anybody's own) go through
-    `interpret`; reverse mode through `partial` and `transpose_with`.
+    `interpret`; reverse mode through `partial` and `transpose_with`, which is handed the
+    transposition of programs.
     """
 
     multiple_results = True
@@ -133,25 +135,30 @@ class HigherOrder(Primitive):
 
     @property
     def effects(self) -> Any:
-        """Whether its programs do something besides computing their results."""
-        return any([jaxpr.effects for jaxpr in sub_jaxprs(self)])
+        """What its programs do besides computing their results."""
+        return frozenset().union(*[jaxpr.effects for jaxpr in sub_jaxprs(self)])
+
+    def evaluate(self, run: Callable, arrays: Sequence[Any]) -> list[Any]:
+        """The results on arrays, in eager mode; `run(jaxpr, arrays)` runs a compiled program."""
+        found = self.__dict__.get("_program")
+        if found is None:
+            avals = [a.aval for a in arrays]
+            found = one_equation(self, avals, self.abstract_eval(*[a.strong for a in avals]))
+            self.__dict__["_program"] = found
+        return run(found, arrays)
 
     def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
         """Apply to the interpreter's values: the same operation over a transformed program.
 
         The interpreter offers `flatten(values) -> arrays, statics`, `unflatten(statics, arrays) ->
-        values` and `transform_jaxpr(jaxpr, statics, avals) -> jaxpr, consts, out_statics`.
+        values`, `transform_jaxpr(jaxpr, statics, avals, wanted) -> jaxpr, consts, out_statics`, and
+        what stands beside them in `transforms/interpreter.py`.
         """
         raise self.missing("interpret", "forward interpretation")
 
-    def partial(
-        self, linear: Sequence[bool], partial_jaxpr: Any
-    ) -> tuple[Any, Any, list[bool], int]:
-        """Split by which operands are `linear` -> (known, linear part, which results are linear,
-        residual count).
-
-        `known` takes the other operands and returns the known results and then the residuals; the
-        linear part takes the residuals and the linear operands. Both are primitives.
+    def partial(self, linear: Sequence[bool]) -> Parts:
+        """Split by which operands are linear; each part is an operation of its own, or None if it
+        has no results.
         """
         raise self.missing("partial", "linearization")
 

@@ -109,11 +109,12 @@ class Jaxpr:
         return found
 
     @property
-    def effects(self) -> bool:
-        """Whether one of its primitives does something besides computing its results."""
+    def effects(self) -> frozenset:
+        """What its primitives do besides computing their results."""
         found = self.memo.get("effects")
         if found is None:
-            found = self.memo["effects"] = any([eqn.primitive.effects for eqn in self.eqns])
+            found = frozenset([kind for eqn in self.eqns for kind in eqn.primitive.effects])
+            self.memo["effects"] = found
         return found
 
     def closed_over(self) -> Jaxpr:
@@ -176,12 +177,14 @@ def eval_jaxpr(jaxpr: Jaxpr, args: Sequence[Any]) -> list[Any]:
     return [env[v] if type(v) is Var else v.value for v in jaxpr.outs]
 
 
-def eliminate_dead_code(jaxpr: Jaxpr) -> Jaxpr:
-    """The program without equations and constants that no result needs; inputs and effects stay."""
+def eliminate_dead_code(jaxpr: Jaxpr, effects: bool = True) -> Jaxpr:
+    """The program without equations and constants that no result needs; inputs stay, and `effects`
+    if so.
+    """
     live = {v for v in jaxpr.outs if type(v) is Var}
     kept = []
     for eqn in reversed(jaxpr.eqns):
-        if any([v in live for v in eqn.outs]) or eqn.primitive.effects:
+        if any([v in live for v in eqn.outs]) or (effects and eqn.primitive.effects):
             kept.append(eqn)
             live.update([v for v in eqn.inputs if type(v) is Var])
     pairs = [(v, c) for v, c in zip(jaxpr.const_vars, jaxpr.consts) if v in live]
@@ -289,7 +292,9 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
 
 def sub_jaxprs(primitive: Primitive) -> Iterator[Jaxpr]:
     """The programs among the parameters of a primitive."""
-    for value in getattr(primitive, "__dict__", {}).values():
+    for name, value in getattr(primitive, "__dict__", {}).items():
+        if name[0] == "_":  # what was made of it is not a parameter
+            continue
         for item in value if isinstance(value, tuple) else (value,):
             if isinstance(item, Jaxpr):
                 yield item

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from .core import LinearInput, typeof
-from .families import Linear
+from .core import ZERO, LinearInput, typeof
+from .families import Linear, full_like
 from .structural import Shape, batch_at_front, check_axes, expand_dims, move_axis, squeeze
 from .types import ShapedArray, check_scalar
 
@@ -178,6 +179,47 @@ class Concatenate(Linear):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Split(Linear):
+    """Parts of these sizes along `axis`, which they fill."""
+
+    sizes: Shape
+    axis: int
+    multiple_results = True
+
+    def pieces(self) -> list[tuple[int, int]]:
+        """Where each part starts and ends."""
+        ends = list(accumulate(self.sizes))
+        return list(zip([0, *ends], ends))
+
+    def abstract_eval(self, x: ShapedArray) -> list[ShapedArray]:
+        check_axes("split", (self.axis,), x.ndim)
+        if any(n < 0 for n in self.sizes) or sum(self.sizes) != x.shape[self.axis]:
+            raise TypeError(
+                f"split: the sizes {self.sizes} do not fill axis {self.axis} of {x}: their sum "
+                f"must be {x.shape[self.axis]}"
+            )
+        before, after = x.shape[: self.axis], x.shape[self.axis + 1 :]
+        return [ShapedArray((*before, n, *after), x.dtype) for n in self.sizes]
+
+    def impl(self, x: np.ndarray) -> list[np.ndarray]:
+        return np.split(x, [end for _, end in self.pieces()[:-1]], self.axis)
+
+    def lower(self, ctx: Any, x: Any) -> Any:
+        return ctx.inline(
+            lambda x: [slice_in_dim(x, i, j, 1, self.axis) for i, j in self.pieces()], x
+        )
+
+    def transpose(self, ct: Any, x: LinearInput) -> Sequence[Any]:
+        avals = self.abstract_eval(x.aval)
+        cts = [full_like(a, 0) if c is ZERO else c for c, a in zip(ct, avals)]
+        return (Concatenate(self.axis).bind(*cts),)
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        outs = Split(self.sizes, self.axis + 1).bind(move_axis(args[0], dims[0], 0))
+        return outs, [0] * len(outs)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Rev(Linear):
     """The elements in reverse order along `axes`."""
 
@@ -235,6 +277,11 @@ def pad(
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """The arrays one after the other along `axis`."""
     return Concatenate(axis).bind(*xs) if len(xs) != 1 else xs[0]
+
+
+def split(x: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
+    """Parts of these sizes along `axis`, which they fill."""
+    return Split(tuple(sizes), axis).bind(x) if len(sizes) > 1 else [x]
 
 
 def stack(xs: Sequence[Any], axis: int = 0) -> Any:

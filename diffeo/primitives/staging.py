@@ -25,6 +25,7 @@ from .core import (
 )
 from .errors import UnexpectedTracerError
 from .jaxpr import Eqn, Jaxpr, Literal, Var
+from .partial import Parts
 from .types import SCALARS, ShapedArray
 
 #: Called with every program that is made here, if it is set; the tests have `check_jaxpr` look at
@@ -199,21 +200,22 @@ class TangentTrace(StagingTrace):
     def split(self, primitive: Any, args: Sequence[Any]) -> list[Any]:
         """A higher-order primitive: run its known part in the parent, record its linear part."""
         linear = [type(a) is StagingTracer and a.owner is self for a in args]
-        known, tangent, out_linear, residuals = primitive.partial(linear, partial_jaxpr)
+        parts: Parts = primitive.partial(linear)
+        operands = [a for a, lin in zip(args, linear) if not lin]
         before, state.trace = state.trace, self.parent
         try:
-            results = known.bind(*[a for a, lin in zip(args, linear) if not lin])
+            results = [] if parts.known is None else parts.known.bind(*operands)
         finally:
             state.trace = before
-        outs = iter(results[: len(results) - residuals])
-        inputs = [Literal(r) for r in results[len(results) - residuals :]]
-        inputs += [a.variable for a, lin in zip(args, linear) if lin]
+        count = len(parts.linear_outs) - sum(parts.linear_outs)
+        outs = iter(results[:count])
+        inputs = [self.operand(x) for x in parts.inputs(args, results[count:])]
         tangents = iter(
-            self.record(tangent, inputs, [v.aval.strong for v in inputs], False)
-            if any(out_linear)
+            self.record(parts.tangent, inputs, [v.aval.strong for v in inputs], False)
+            if any(parts.linear_outs)
             else ()
         )
-        return [next(tangents if lin else outs) for lin in out_linear]
+        return [next(tangents if lin else outs) for lin in parts.linear_outs]
 
     def operand(self, value: Any) -> Any:
         mine = type(value) is StagingTracer and value.owner is self
@@ -231,52 +233,3 @@ def stage(fun: Callable[..., Sequence[Any]], avals: Sequence[ShapedArray], name:
     finally:
         state.trace, state.source = before
         trace.finished = True
-
-
-def partial_jaxpr(jaxpr: Jaxpr, linear: Sequence[bool]) -> tuple[Jaxpr, Jaxpr, list[bool], int]:
-    """Split a program by which inputs are linear -> (known, tangent, which results are linear,
-    residual count).
-
-    `known` computes the known results and the residuals from the other inputs; `tangent` takes the
-    residuals and the linear inputs. The program must have no constants.
-    """
-    key = ("partial", tuple(linear))
-    if key in jaxpr.memo:
-        return jaxpr.memo[key]
-    lin = {v for v, flag in zip(jaxpr.in_vars, linear) if flag}
-    known_eqns, linear_eqns = [], []
-    for eqn in jaxpr.eqns:
-        flags = [type(v) is Var and v in lin for v in eqn.inputs]
-        if not any(flags):
-            known_eqns.append(eqn)
-        elif not all(flags) and eqn.primitive.compiled:
-            primitive: Any = eqn.primitive
-            known, tangent, out_linear, count = primitive.partial(flags, partial_jaxpr)
-            carried = [Var(a) for a in known.out_avals[len(known.out_avals) - count :]]
-            known_outs = [v for v, flag in zip(eqn.outs, out_linear) if not flag]
-            inputs = [v for v, flag in zip(eqn.inputs, flags) if not flag]
-            known_eqns.append(Eqn(known, inputs, [*known_outs, *carried], eqn.source))
-            outs = [v for v, flag in zip(eqn.outs, out_linear) if flag]
-            inputs = [*carried, *[v for v, flag in zip(eqn.inputs, flags) if flag]]
-            linear_eqns.append(Eqn(tangent, inputs, outs, eqn.source))
-            lin.update(outs)
-        else:
-            linear_eqns.append(eqn)
-            lin.update(eqn.outs)
-    out_linear = [type(v) is Var and v in lin for v in jaxpr.outs]
-    needed = {v: None for eqn in linear_eqns for v in eqn.inputs if type(v) is Var and v not in lin}
-    residuals = list(needed)
-    known = Jaxpr(
-        [v for v, flag in zip(jaxpr.in_vars, linear) if not flag],
-        known_eqns,
-        [*[v for v, flag in zip(jaxpr.outs, out_linear) if not flag], *residuals],
-        name=jaxpr.name,
-    )
-    tangent = Jaxpr(
-        [*residuals, *[v for v, flag in zip(jaxpr.in_vars, linear) if flag]],
-        linear_eqns,
-        [v for v, flag in zip(jaxpr.outs, out_linear) if flag],
-        name=jaxpr.name,
-    )
-    result = jaxpr.memo[key] = _made(known), _made(tangent), out_linear, len(residuals)
-    return result

@@ -41,6 +41,7 @@ def inverse_permutation(permutation: Sequence[int]) -> Shape:
 class Reshape(Linear):
     """The same elements in row-major order under another shape."""
 
+    cheap = True
     shape: Shape
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
@@ -97,6 +98,7 @@ class BroadcastInDim(Linear):
     of 1 stretch.
     """
 
+    cheap = True
     shape: Shape
     dims: Shape
 
@@ -174,6 +176,7 @@ class ConvertElementType(Linear):
     is beyond, 0 for nan), to bool by `!= 0`, complex to its real part.
     """
 
+    cheap = True
     dtype: np.dtype
     weak_type: bool = False
     keeps_weak = False
@@ -242,6 +245,7 @@ class BitcastConvertType(Discrete):
 class Iota(Discrete):
     """0, 1, 2 ... along `axis`, constant along the others; it has no operands."""
 
+    cheap = True
     shape: Shape
     dtype: np.dtype
     axis: int

@@ -70,6 +70,11 @@ class ShapedArray:
         shape = self.shape if shape is None else shape
         return ShapedArray(shape, self.dtype if dtype is None else dtype, self.weak_type)
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes that such an array takes."""
+        return self.size * self.dtype.itemsize
+
     def __repr__(self) -> str:
         return f"{short_dtype(self.dtype)}[{','.join(map(str, self.shape))}]"
 

@@ -19,6 +19,7 @@ from ..primitives.core import (
     Tracer,
     install_base_trace,
     leaked,
+    state,
     typeof,
     with_user_line,
 )
@@ -83,8 +84,7 @@ class Evaluation(Trace):
                 host.append(np.asarray(a))
                 strong = True
         if primitive.compiled:
-            program: Any = primitive
-            return run_program(program.jaxpr, [as_value(a) for a in args])
+            return self.evaluate(primitive, [as_value(a) for a in args])
         if scalars:
             if all([type(a) in SCALARS for a in args]):
                 return self.process(primitive, promoted_scalars(args))
@@ -106,6 +106,15 @@ class Evaluation(Trace):
             raise _explain(primitive, args, error) from None
         weak = weak and not strong if primitive.keeps_weak else primitive.weak_type
         return [Array(o, weak) for o in out] if primitive.multiple_results else Array(out, weak)
+
+    def evaluate(self, primitive: Any, arrays: Sequence[Array]) -> list[Any]:
+        """An operation on programs."""
+        _check(primitive, arrays)
+        before, state.trace = state.trace, self
+        try:
+            return primitive.evaluate(run_program, arrays)
+        finally:
+            state.trace = before
 
 
 def _fit_scalars(host: list[Any]) -> list[Any]:

@@ -68,7 +68,9 @@ class Interpreter(Trace):
       arrays);
     - `aval(value)`: the type that the program sees (by default that of the first array);
     - `key()`: what distinguishes differently configured interpreters of one class (by default
-      nothing).
+      nothing);
+    - for control flow that depends on a value: `decides(value)`, or else `anywhere(value)`;
+    - for the carries of loops whose static parts change: `join(a, b)` and `widen(value, static)`.
 
     Rules run in the surrounding context, with ordinary arrays (or tracers of outer
     transformations), so whatever they compute can itself be differentiated, vectorised and
@@ -106,6 +108,45 @@ class Interpreter(Trace):
                 f"{type(self).__name__} does not know a common form of {a} and {b}: define join"
             )
         return a
+
+    def widen(self, value: Any, static: Any) -> Any:
+        """The same value with another static part, one that `join` made of its own."""
+        if self.split(value)[1] != static:
+            raise with_user_line(
+                TypeError(
+                    f"{type(self).__name__}: a value with the static part {self.split(value)[1]} "
+                    f"must become one with {static} where branches or steps meet: define widen"
+                )
+            )
+        return value
+
+    def decides(self, value: Any) -> Any:
+        """The array by which `cond` and `while_loop` decide for a predicate's value; None (the
+        default) if parts of what it stands for may decide differently, as the rows of a batch do.
+
+        Then a conditional computes all of its branches, and chooses by the rule of `select`; a
+        loop goes on while the predicate holds `anywhere`, and chooses likewise.
+        """
+        return None
+
+    def anywhere(self, value: Any) -> Any:
+        """One boolean: whether a predicate's value may hold for any part of what it stands for."""
+        raise with_user_line(
+            NotImplementedError(
+                f"{type(self).__name__}: a loop's condition depends on a value of this "
+                "transformation; define decides(value) or anywhere(value)"
+            )
+        )
+
+    def unstack(self, value: Any) -> Any:
+        """A value that a scan goes through, as arrays that have the axis of its steps in front and
+        the static part of one step.
+        """
+        return value
+
+    def stacked(self, static: Any) -> Any:
+        """The static part of a value whose arrays are those of all steps, stacked in front."""
+        return static
 
     def aval(self, value: Any) -> ShapedArray:
         """The type of the array that a value stands for."""
@@ -224,14 +265,24 @@ class Interpreter(Trace):
             at += n
         return values
 
+    def apply(self, jaxpr: Jaxpr, values: Sequence[Any]) -> list[Any]:
+        """The values of the results of a program on values."""
+        before, state.trace = state.trace, self
+        try:
+            outs = eval_jaxpr(jaxpr, [self.wrap(v) for v in values])
+        finally:
+            state.trace = before
+        return [self.unwrap(o) for o in outs]
+
     def transform_jaxpr(
-        self, jaxpr: Jaxpr, statics: tuple, arrays: Sequence[Any]
+        self, jaxpr: Jaxpr, statics: tuple, avals: Sequence[ShapedArray], wanted: Sequence[Any] = ()
     ) -> tuple[Jaxpr, Sequence[Any], tuple]:
         """The program that computes on the arrays of values with these static parts -> (jaxpr,
         consts, out_statics).
+
+        The first results are widened to what `join` makes of their static parts and `wanted`.
         """
-        avals = tuple([typeof(a) for a in arrays])
-        key = (type(self), self.key(), statics, avals)
+        key = (type(self), self.key(), statics, tuple(avals), tuple(wanted))
         found = jaxpr.memo.get(key)
         if found is not None:
             return found
@@ -244,6 +295,8 @@ class Interpreter(Trace):
             outs = inner.trace_flat(
                 lambda *xs: eval_jaxpr(jaxpr, xs), self.unflatten(statics, args)
             )
+            for i, static in enumerate(wanted):
+                outs[i] = inner.widen(outs[i], inner.join(inner.split(outs[i])[1], static))
             results, out_statics = inner.flatten(outs)
             return results
 

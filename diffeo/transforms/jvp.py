@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..primitives.core import ZERO, state, typeof, user_source
+from ..primitives.families import full_like
 from ..primitives.types import ShapedArray
 from .interpreter import Boxed, Interpreter
 
@@ -40,6 +41,13 @@ class JVP(Interpreter):
 
     def join(self, a: bool, b: bool) -> bool:
         return a or b
+
+    def widen(self, value: tuple[Any, Any], static: bool) -> tuple[Any, Any]:
+        primal, tangent = value
+        return (primal, full_like(primal, 0)) if static and tangent is ZERO else value
+
+    def decides(self, value: tuple[Any, Any]) -> Any:
+        return value[0]
 
     def concrete(self, value: tuple[Any, Any]) -> Any:
         return value[0]

@@ -12,10 +12,10 @@ import numpy as np
 
 from ..lowering.stablehlo import Module, lower_module
 from ..primitives.array import as_value
-from ..primitives.control_flow import Call
 from ..primitives.core import Tracer, Typed, describe, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr, eliminate_dead_code
 from ..primitives.types import ShapedArray
+from ..programs.control_flow import Call
 from . import tree
 from .evaluation import Program
 

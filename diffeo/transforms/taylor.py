@@ -11,6 +11,7 @@ every order, at a cost polynomial in the order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any
 
 from ..primitives.array import as_value
@@ -93,6 +94,18 @@ class Taylor(Interpreter):
     def join(self, a: tuple[bool, ...], b: tuple[bool, ...]) -> tuple[bool, ...]:
         return tuple([x or y for x, y in zip(a, b)])
 
+    def widen(self, value: Series, static: tuple[bool, ...]) -> Series:
+        coefficients = [value[k] for k in range(self.order + 1)]
+        return Series(
+            [
+                full_like(coefficients[0], 0) if there and c is ZERO else c
+                for c, there in zip(coefficients, static)
+            ]
+        )
+
+    def decides(self, value: Series) -> Any:
+        return value[0]
+
     def trace_flat(self, fun: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:
         self.memo, self.inside_rule = {}, False
         return super().trace_flat(fun, values)
@@ -123,12 +136,7 @@ class Taylor(Interpreter):
         if special is not None:
             return special
         if hasattr(primitive, "linear_part"):
-            out = primitive.bind(*first)
-            return (
-                self.linear(primitive, values, out)
-                if is_inexact(typeof(out).dtype)
-                else Series([out])
-            )
+            return self.linear(primitive, values, primitive.bind(*first))
         if primitive.bilinear:
             return Series(
                 [primitive.bind(*first)],
@@ -151,7 +159,7 @@ class Taylor(Interpreter):
         ]
         return made if primitive.multiple_results else made[0]
 
-    def linear(self, primitive: Any, values: Sequence[Series], out: Any) -> Series:
+    def linear(self, primitive: Any, values: Sequence[Series], out: Any) -> Any:
         """Coefficient by coefficient."""
         first = [v[0] for v in values]
 
@@ -161,7 +169,18 @@ class Taylor(Interpreter):
                 return ZERO
             return self.in_parent(lambda: primitive.linear_part(first, parts))
 
-        return Series([out], coefficient)
+        if not primitive.multiple_results:
+            return Series([out], coefficient if is_inexact(typeof(out).dtype) else None)
+        each = cache(coefficient)
+
+        def of_result(i: int, k: int) -> Any:
+            found = each(k)
+            return ZERO if found is ZERO else found[i]
+
+        return [
+            Series([o], partial(of_result, i) if is_inexact(typeof(o).dtype) else None)
+            for i, o in enumerate(out)
+        ]
 
     def cauchy(self, product: Callable, x: Series, y: Series, k: int, start: int = 0) -> Any:
         """Coefficient k of a product: the sum of x[i] y[k-i] for i >= start."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..primitives.array import as_value
 from ..primitives.core import Primitive, describe, typeof, with_user_line
+from ..primitives.reduction import reduce_or
 from ..primitives.structural import batch_at_front, move_axis
 from ..primitives.types import ShapedArray
 from . import tree
@@ -39,6 +40,27 @@ class Batching(Interpreter):
 
     def join(self, a: int | None, b: int | None) -> int | None:
         return a if a == b else 0
+
+    def widen(self, value: tuple[Any, int | None], static: int | None) -> tuple[Any, int | None]:
+        array, dim = value
+        if dim == static:
+            return value
+        return move_axis(batch_at_front(array, dim, self.size), 0, static), static
+
+    def decides(self, value: tuple[Any, int | None]) -> Any:
+        return value[0] if value[1] is None else None
+
+    def anywhere(self, value: tuple[Any, int | None]) -> Any:
+        return reduce_or(value[0], (0,))
+
+    def unstack(self, value: tuple[Any, int | None]) -> tuple[Any, int | None]:
+        array, dim = value
+        if dim is None:
+            return value
+        return (move_axis(array, 0, 1), 0) if dim == 0 else (array, dim - 1)
+
+    def stacked(self, static: int | None) -> int | None:
+        return None if static is None else static + 1
 
     def aval(self, value: tuple[Any, int | None]) -> ShapedArray:
         aval, dim = typeof(value[0]), value[1]

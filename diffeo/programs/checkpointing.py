@@ -1,0 +1,205 @@
+"""Checkpointing: the carries of a loop that reverse mode keeps, in a fixed number of slots.
+
+While the loop runs, and nobody knows for how long, `record` keeps carries at a regular distance;
+when the slots are full, every second one is given up and the distance doubles (as in Stumm and
+Walther, "New algorithms for optimal online checkpointing", SIAM J. Sci. Comput. 32, 2010, and Wang,
+Moin and Iaccarino, "Minimal repetition dynamic checkpointing", ibid. 31, 2009, simplified).
+`go_back` then walks from the last step to the first. Between two kept carries it places further
+ones at the distances that are optimal for a known length (Griewank and Walther, "Algorithm 799:
+revolve", ACM Trans. Math. Softw. 26, 2000); the shortest stretches are run with every carry kept.
+With s free slots and r repetitions (s + r choose s) stretches are reversed.
+
+Both are written over `repeat(going, step, values)`, a while loop of primitives that they are
+handed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..primitives.array import Array
+from ..primitives.core import typeof
+from ..primitives.elementwise import maximum, minimum
+from ..primitives.families import full
+from ..primitives.indexing import dynamic_slice, dynamic_update_slice
+from ..primitives.slicing import concatenate, pad, slice_in_dim
+from ..primitives.structural import convert_element_type, expand_dims, iota, reduce_sum, squeeze
+from ..primitives.types import int32, int64
+from .control_flow import choose, split_list
+
+#: Steps that `go_back` runs in one stretch, keeping every carry.
+LEAF = 32
+#: How often a stretch may be run again, in the table of distances.
+REPETITIONS = 40
+
+
+def number(n: int) -> Any:
+    """A counter."""
+    return full((), n, int64)
+
+
+def read(x: Any, i: Any) -> Any:
+    """x[i] along the first axis, for a traced i in range."""
+    zero = number(0)
+    shape = typeof(x).shape
+    return squeeze(dynamic_slice(x, [i] + [zero] * (len(shape) - 1), (1, *shape[1:])), (0,))
+
+
+def write(x: Any, i: Any, value: Any) -> Any:
+    """x with x[i] replaced."""
+    zero = number(0)
+    return dynamic_update_slice(x, expand_dims(value, (0,)), [i] + [zero] * typeof(value).ndim)
+
+
+def empty(count: int, like: Any) -> Any:
+    """Slots for arrays of a type."""
+    aval = typeof(like)
+    return full((count, *aval.shape), 0, aval.dtype)
+
+
+def counts(checkpoints: int) -> tuple[int, int]:
+    """The slots that `record` fills, an even number, and those of `go_back` in all."""
+    return max(2, checkpoints // 4 * 2), max(4, checkpoints)
+
+
+def record(
+    repeat: Callable, going: Callable, step: Callable, carry: list, ys: list, checkpoints: int
+) -> tuple[list, list, list]:
+    """Run a loop -> (carry, ys, and what `go_back` must know: the number of steps, of slots in use,
+    the distance between them, and the slots).
+
+    `going(position, carry)` says whether there is a next step, `step(position, carry, ys)` is it.
+    """
+    size, _ = counts(checkpoints)
+    n, m = len(carry), len(ys)
+
+    def thinned(distance: Any, *slots: Any) -> list[Any]:
+        half = [slice_in_dim(s, 0, size, 2) for s in slots]
+        return [distance * 2, number(size // 2),
+                *[concatenate([h, h]) for h in half]]  # fmt: skip
+
+    def stretch(*values: Any) -> list[Any]:
+        (position, used, distance), carry, ys, slots = split_list(values, 3, n, m)
+        distance, used, *slots = choose(
+            convert_element_type(used >= size, int32),
+            [lambda distance, used, *slots: [distance, used, *slots],
+             lambda distance, used, *slots: thinned(distance, *slots)],
+            [distance, used, *slots],
+        )  # fmt: skip
+        slots = [write(s, used, c) for s, c in zip(slots, carry)]
+        end = position + distance
+
+        def goes(position: Any, *values: Any) -> Any:
+            return (position < end) & going(position, values[:n])
+
+        def one(position: Any, *values: Any) -> list[Any]:
+            carry, ys = step(position, list(values[:n]), list(values[n:]))
+            return [position + 1, *carry, *ys]
+
+        position, *rest = repeat(goes, one, [position, *carry, *ys])
+        return [position, used + 1, distance, *rest, *slots]
+
+    start = [number(0), number(0), number(1), *carry, *ys, *[empty(size, c) for c in carry]]
+    values = repeat(lambda position, *v: going(position, v[2 : 2 + n]), stretch, start)
+    state, carry, ys, slots = split_list(values, 3, n, m)
+    return carry, ys, [*state, *slots]
+
+
+def distances(slots: int) -> np.ndarray:
+    """(s + r choose s) for s free slots and r repetitions, as far as numbers go."""
+    most = 2**62
+    return np.array(
+        [
+            [min(most, math.comb(s + r, s)) for r in range(REPETITIONS + 1)]
+            for s in range(slots + 1)
+        ]
+    )
+
+
+def go_back(
+    repeat: Callable,
+    step: Callable,
+    back: Callable,
+    kept: Sequence[Any],
+    state: list,
+    checkpoints: int,
+) -> list:
+    """Walk over the steps of a recorded loop from the last to the first -> the final state.
+
+    `step(position, carry) -> carry` is a step of the loop, `back(position, carry, state) -> state`
+    what is to be done at each, given the carry that it started with.
+    """
+    (end, used, distance), slots = kept[:3], list(kept[3:])
+    first, size = counts(checkpoints)
+    way = _WayBack(repeat, step, back, size, len(slots))
+    places = iota(int64, (size,)) * distance
+    for i, s in enumerate(slots):
+        zeros = [0] * typeof(s).ndim
+        slots[i] = pad(s, zeros, [size - first, *zeros[1:]])
+    values = [end, used - 1, places, *slots, *state]
+    return repeat(lambda end, *_: end > 0, way.one, values)[3 + len(slots) :]
+
+
+class _WayBack:
+    """One move of `go_back`: the end of what is left, the last slot in use, the places of the
+    slots, the slots, and the state.
+    """
+
+    def __init__(self, repeat: Callable, step: Callable, back: Callable, size: int, n: int):
+        self.repeat, self.step, self.back, self.size, self.n = repeat, step, back, size, n
+        self.table = Array(distances(size))
+
+    def one(self, end: Any, top: Any, *values: Any) -> list[Any]:
+        """Go back over the last stretch if it is short, or else keep another carry in it."""
+        near = end - read(values[0], top) <= LEAF
+        near = convert_element_type(near, int32)
+        return choose(near, [self.further, self.leaf], [end, top, *values])
+
+    def leaf(self, end: Any, top: Any, *values: Any) -> list[Any]:
+        """Run the last stretch, keeping every carry, and go back over it."""
+        (places,), slots, state = split_list(values, 1, self.n)
+        at = read(places, top)
+        last = end - at - 1
+        carry = [read(s, top) for s in slots]
+
+        def keep(j: Any, *values: Any) -> list[Any]:
+            carry, rows = split_list(values, self.n)
+            rows = [write(r, j, c) for r, c in zip(rows, carry)]
+            return [j + 1, *self.step(at + j, carry), *rows]
+
+        start = [number(0), *carry, *[empty(LEAF, c) for c in carry]]
+        values = self.repeat(lambda j, *_: j < last, keep, start)
+        _, carry, rows = split_list(values, 1, self.n)
+        rows = [write(r, last, c) for r, c in zip(rows, carry)]
+
+        def one(j: Any, *state: Any) -> list[Any]:
+            return [j - 1, *self.back(at + j, [read(r, j) for r in rows], list(state))]
+
+        state = self.repeat(lambda j, *_: j >= 0, one, [last, *state])[1:]
+        return [at, top - 1, places, *slots, *state]
+
+    def further(self, end: Any, top: Any, *values: Any) -> list[Any]:
+        """Keep another carry, nearer to the end, at the distance that is best for the slots that
+        are free.
+        """
+        (places,), slots, state = split_list(values, 1, self.n)
+        at = read(places, top)
+        stretches = (end - at + (LEAF - 1)) >> (LEAF.bit_length() - 1)  # LEAF is a power of two
+        free = self.size - 1 - top
+        too_short = convert_element_type(read(self.table, free) < stretches, int64)
+        repetitions = minimum.bind(reduce_sum(too_short, (0,)), REPETITIONS)
+        right = read(read(self.table, maximum.bind(free - 1, 0)), repetitions)
+        goal = at + maximum.bind(stretches - right, 1) * LEAF
+
+        def one(position: Any, *carry: Any) -> list[Any]:
+            return [position + 1, *self.step(position, list(carry))]
+
+        carry = [read(s, top) for s in slots]
+        _, *carry = self.repeat(lambda position, *_: position < goal, one, [at, *carry])
+        top = top + 1
+        slots = [write(s, top, c) for s, c in zip(slots, carry)]
+        return [end, top, write(places, top, goal), *slots, *state]

@@ -1,0 +1,332 @@
+"""Operations on programs: `Call`, which is what jit binds, and `Cond`, a choice between programs.
+
+The loops stand in `scan.py` and `while_loop.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..primitives.array import Array
+from ..primitives.core import ZERO, LinearInput, typeof, with_user_line
+from ..primitives.elementwise import eq, select
+from ..primitives.families import Full, HigherOrder
+from ..primitives.jaxpr import Eqn, Jaxpr, Var, eval_jaxpr
+from ..primitives.partial import Parts, linear_results, partial_jaxpr
+from ..primitives.staging import stage
+from ..primitives.structural import broadcast_in_dim
+from ..primitives.types import ShapedArray, int32
+
+#: Programs of so many operations, counting each repetition, are evaluated by NumPy in eager mode;
+#: larger loops are compiled.
+SMALL = 2000
+
+
+def work(jaxpr: Jaxpr) -> int:
+    """The number of operations that evaluating a program takes, roughly."""
+    found = jaxpr.memo.get("work")
+    if found is None:
+        found = sum([getattr(eqn.primitive, "work", 1) for eqn in jaxpr.eqns])
+        jaxpr.memo["work"] = found
+    return found
+
+
+def check_operands(name: str, expected: Sequence[ShapedArray], avals: Sequence[Any]) -> None:
+    """TypeError unless the operands have the types that a program expects."""
+    if [a.strong for a in avals] != [a.strong for a in expected]:
+        raise TypeError(f"{name}: expects {list(expected)}, got {list(avals)}")
+
+
+def split_list(items: Sequence[Any], *counts: int) -> list[list[Any]]:
+    """A list in pieces of these lengths, and the rest."""
+    pieces, at = [], 0
+    for n in counts:
+        pieces.append(list(items[at : at + n]))
+        at += n
+    return [*pieces, list(items[at:])]
+
+
+def check_all_parts_act(primitive: HigherOrder, interpreter: Any) -> None:
+    """An error for a choice that parts of its operands take differently, if something happens
+    outside: it would happen for all of them.
+    """
+    if "io" in primitive.effects:
+        raise with_user_line(
+            NotImplementedError(
+                f"{primitive.name} with an io_callback inside: in {interpreter.describe()}, its "
+                "predicate is not the same everywhere, so every branch or step is computed for "
+                "all, and the callback would be called where it must not be; hand the predicate "
+                "to a callback that stands outside, or choose with a value that is not mapped"
+            )
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Call(HigherOrder):
+    """Call a program that has no constants of its own: one function of the compiled module.
+
+    In eager mode it is compiled if `compile` says so; else its equations are evaluated.
+    """
+
+    jaxpr: Jaxpr
+    compile: bool = True
+
+    @property
+    def out_avals(self) -> list[ShapedArray]:
+        """The types of the results."""
+        return self.jaxpr.out_avals
+
+    @property
+    def work(self) -> int:
+        """See `work`."""
+        return work(self.jaxpr)
+
+    def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
+        check_operands(f"call of {self.jaxpr.name}", self.jaxpr.in_avals, avals)
+        return self.jaxpr.out_avals
+
+    def impl(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        return [np.asarray(out) for out in eval_jaxpr(self.jaxpr, [Array(a) for a in arrays])]
+
+    def evaluate(self, run: Callable, arrays: Sequence[Any]) -> list[Any]:
+        return run(self.jaxpr, arrays) if self.compile else eval_jaxpr(self.jaxpr, arrays)
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        return ctx.call(self.jaxpr, values)
+
+    def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
+        arrays, statics = interpreter.flatten(values)
+        avals = [typeof(a) for a in arrays]
+        jaxpr, consts, out_statics = interpreter.transform_jaxpr(self.jaxpr, statics, avals)
+        outs = Call(jaxpr, self.compile).bind(*consts, *arrays)
+        return interpreter.unflatten(out_statics, outs)
+
+    def partial(self, linear: Sequence[bool]) -> Parts:
+        known, tangent, linear_outs, sources = partial_jaxpr(self.jaxpr, linear)
+        return Parts(
+            Call(known, self.compile) if known.outs or known.effects else None,
+            Call(tangent, self.compile),
+            linear_outs,
+            sources,
+        )
+
+    def transpose_with(
+        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+    ) -> Sequence[Any]:
+        linear = tuple([type(a) is LinearInput for a in args])
+        zero_cts = tuple([ct is ZERO for ct in cts])
+        jaxpr, consts, zero_outs = transpose_jaxpr(self.jaxpr, linear, zero_cts)
+        residuals = [a for a, lin in zip(args, linear) if not lin]
+        given = [ct for ct in cts if ct is not ZERO]
+        found = iter(Call(jaxpr, self.compile).bind(*consts, *residuals, *given))
+        outs = iter([ZERO if zero else next(found) for zero in zero_outs])
+        return [next(outs) if lin else None for lin in linear]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Cond(HigherOrder):
+    """One of several programs, chosen by the first operand, an int32 that is in range; the other
+    operands are those of each.
+    """
+
+    branches: tuple[Jaxpr, ...]
+
+    @property
+    def out_avals(self) -> list[ShapedArray]:
+        """The types of the results."""
+        return self.branches[0].out_avals
+
+    @property
+    def work(self) -> int:
+        """See `work`."""
+        return max([work(b) for b in self.branches])
+
+    def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
+        first = self.branches[0]
+        for branch in self.branches:
+            check_operands("cond", [ShapedArray((), int32), *branch.in_avals], avals)
+            check_operands("cond: the results of the branches", first.out_avals, branch.out_avals)
+        return [
+            branch_outs[0] if all([a.weak_type for a in branch_outs]) else branch_outs[0].strong
+            for branch_outs in zip(*[b.out_avals for b in self.branches])
+        ]
+
+    def evaluate(self, run: Callable, arrays: Sequence[Any]) -> list[Any]:
+        return eval_jaxpr(self.branches[int(arrays[0].host)], arrays[1:])
+
+    def lower(self, ctx: Any, index: Any, *operands: Any) -> Any:
+        branches = [lambda b=branch: ctx.program(b, operands) for branch in self.branches]
+        return ctx.case(index, branches, self.out_avals)
+
+    def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
+        index = interpreter.decides(values[0])
+        if index is None:
+            check_all_parts_act(self, interpreter)
+            return interpreter.apply(self.all_branches(), values)
+        arrays, statics = interpreter.flatten(values[1:])
+        avals = [typeof(a) for a in arrays]
+        wanted: tuple = ()
+        while True:
+            found = []
+            for branch in self.branches:
+                found.append(interpreter.transform_jaxpr(branch, statics, avals, wanted))
+                wanted = found[-1][2]
+            if all([out_statics == wanted for _, _, out_statics in found]):
+                break
+        branches, consts = same_inputs([f[0] for f in found], [f[1] for f in found])
+        return interpreter.unflatten(wanted, Cond(branches).bind(index, *consts, *arrays))
+
+    def all_branches(self) -> Jaxpr:
+        """The program that computes every branch and chooses among the results."""
+        memo = self.branches[0].memo
+        key = ("all", self.branches)
+        if key not in memo:
+
+            def chosen(index: Any, *operands: Any) -> list[Any]:
+                outs = eval_jaxpr(self.branches[-1], operands)
+                for i, branch in enumerate(self.branches[:-1]):
+                    flag = eq.bind(index, i)
+                    outs = [
+                        select(broadcast_in_dim(flag, a.shape, ()) if a.shape else flag, a, b)
+                        for a, b in zip(eval_jaxpr(branch, operands), outs)
+                    ]
+                return outs
+
+            avals = [ShapedArray((), int32), *self.branches[0].in_avals]
+            memo[key] = stage(chosen, [a.strong for a in avals], "cond")
+        return memo[key]
+
+    def partial(self, linear: Sequence[bool]) -> Parts:
+        flags = linear[1:]
+        each = [linear_results(b, flags) for b in self.branches]
+        linear_outs = [any(column) for column in zip(*each)]
+        parts = [partial_jaxpr(b, flags, linear_outs) for b in self.branches]
+        passed = sorted({s for p in parts for s in p.sources if s is not None})  # of operands
+        slots, places = _shared_slots(parts)
+        count = len(linear_outs) - sum(linear_outs)
+        known = tuple([_with_slots(p.known, count, slots, at) for p, at in zip(parts, places)])
+        in_avals = self.branches[0].in_avals
+        inputs = [(s, in_avals[s]) for s in passed]
+        tangent = tuple([_from_slots(p, inputs, slots, at) for p, at in zip(parts, places)])
+        sources = [0, *[s + 1 for s in passed], *[None] * len(slots)]
+        first = Cond(known)
+        if not first.out_avals and not first.effects:
+            first = None
+        return Parts(first, Cond(tangent), linear_outs, sources)
+
+    def transpose_with(
+        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+    ) -> Sequence[Any]:
+        linear = tuple([type(a) is LinearInput for a in args[1:]])
+        zero_cts = tuple([ct is ZERO for ct in cts])
+        found = [transpose_jaxpr(b, linear, zero_cts) for b in self.branches]
+        avals = [a.aval.strong for a in args[1:] if type(a) is LinearInput]
+        there = [not all(zeros) for zeros in zip(*[f[2] for f in found])]
+        filled = [
+            _with_zeros(jaxpr, [a for a, t in zip(avals, there) if t],
+                        [not z for z, t in zip(zeros, there) if t])
+            for jaxpr, _, zeros in found
+        ]  # fmt: skip
+        branches, consts = same_inputs(filled, [f[1] for f in found])
+        operands = [a for a in args[1:] if type(a) is not LinearInput]
+        operands += [ct for ct in cts if ct is not ZERO]
+        outs = iter(Cond(branches).bind(args[0], *consts, *operands) if any(there) else ())
+        cotangents = iter([next(outs) if t else ZERO for t in there])
+        return [None, *[next(cotangents) if lin else None for lin in linear]]
+
+
+def same_inputs(
+    jaxprs: Sequence[Jaxpr], consts: Sequence[Sequence[Any]]
+) -> tuple[tuple[Jaxpr, ...], list[Any]]:
+    """Programs whose leading inputs are constants of their own, as programs that take those of
+    all, and these constants.
+    """
+    every = [c for own in consts for c in own]
+    if not every:
+        return tuple(jaxprs), every
+    made, before = [], 0
+    for jaxpr, own in zip(jaxprs, consts):
+        leading = [Var(typeof(c)) for c in every]
+        leading[before : before + len(own)] = jaxpr.in_vars[: len(own)]
+        before += len(own)
+        inputs = [*leading, *jaxpr.in_vars[len(own) :]]
+        made.append(Jaxpr(inputs, jaxpr.eqns, jaxpr.outs, name=jaxpr.name))
+    return tuple(made), every
+
+
+def _with_zeros(jaxpr: Jaxpr, avals: Sequence[ShapedArray], there: Sequence[bool]) -> Jaxpr:
+    """The program with zeros among its results, where it does not have one."""
+    eqns, outs, given = list(jaxpr.eqns), [], iter(jaxpr.outs)
+    for aval, has in zip(avals, there):
+        if has:
+            outs.append(next(given))
+        else:
+            outs.append(Var(aval.strong))
+            eqns.append(Eqn(Full(aval.shape, aval.dtype, 0), (), (outs[-1],)))
+    return Jaxpr(jaxpr.in_vars, eqns, outs, name=jaxpr.name)
+
+
+def _shared_slots(parts: Sequence[Parts]) -> tuple[list[ShapedArray], list[list[int]]]:
+    """Types of slots for the residuals that branches compute, one branch at a time, and the slot
+    of each.
+    """
+    slots: list[ShapedArray] = []
+    places = []
+    for part in parts:
+        free = list(range(len(slots)))
+        mine = []
+        computed = len(part.known.outs) - sum([s is None for s in part.sources])
+        for aval in part.known.out_avals[computed:]:
+            slot = next((i for i in free if slots[i] is aval.strong), None)
+            if slot is None:
+                slot = len(slots)
+                slots.append(aval.strong)
+            else:
+                free.remove(slot)
+            mine.append(slot)
+        places.append(mine)
+    return slots, places
+
+
+def _with_slots(
+    known: Jaxpr, count: int, slots: Sequence[ShapedArray], places: Sequence[int]
+) -> Jaxpr:
+    """A known part that returns its `count` results and all slots, zeros where it has no use."""
+    residuals = dict(zip(places, known.outs[count:]))
+    given = sorted(residuals)
+    ordered = [*known.outs[:count], *[residuals[i] for i in given]]
+    avals = [*known.out_avals[:count], *slots]
+    there = [True] * count + [i in residuals for i in range(len(slots))]
+    return _with_zeros(
+        Jaxpr(known.in_vars, known.eqns, ordered, name=known.name), avals, there
+    )
+
+
+def _from_slots(
+    part: Parts,
+    passed: Sequence[tuple[int, ShapedArray]],
+    slots: Sequence[ShapedArray],
+    places: Sequence[int],
+) -> Jaxpr:
+    """A linear part that takes the operands and the residuals of all branches."""
+    tangent: Jaxpr = part.tangent
+    computed = iter(places)
+    own = {
+        ("slot", next(computed)) if source is None else ("operand", source): var
+        for var, source in zip(tangent.in_vars, part.sources)
+    }
+    inputs = [own.get(("operand", s)) or Var(aval) for s, aval in passed]
+    inputs += [own.get(("slot", i)) or Var(aval) for i, aval in enumerate(slots)]
+    return Jaxpr(inputs, tangent.eqns, tangent.outs, name=tangent.name)
+
+
+def choose(index: Any, branches: Sequence[Callable], operands: Sequence[Any]) -> list[Any]:
+    """Bind a `Cond` of functions of arrays, which may close over others."""
+    avals = [typeof(x).strong for x in operands]
+    staged = [stage(b, avals, "branch") for b in branches]
+    programs, consts = same_inputs([s.closed_over() for s in staged], [s.consts for s in staged])
+    return Cond(programs).bind(index, *consts, *operands)

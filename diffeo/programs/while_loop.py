@@ -1,0 +1,189 @@
+"""`While`: a program repeated as long as a condition on its carry holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..primitives.core import LinearInput, typeof
+from ..primitives.elementwise import select
+from ..primitives.families import HigherOrder
+from ..primitives.jaxpr import Jaxpr, eval_jaxpr
+from ..primitives.partial import Parts, linear_results, transpose_parts
+from ..primitives.staging import stage
+from ..primitives.structural import broadcast_in_dim
+from ..primitives.types import ShapedArray, bool_
+from .control_flow import SMALL, check_all_parts_act, check_operands, split_list, work
+from .replay import Loop, replay_parts
+
+#: How many carries reverse mode through a loop of unknown length keeps, by default.
+CHECKPOINTS = 128
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class While(HigherOrder):
+    """Repeat a program, (constants, carry) -> carry, while another, (constants, carry) -> bool,
+    says so.
+
+    Operands are `cond_consts` constants of the condition, `body_consts` of the body, and the carry.
+    `checkpoints`: how many carries reverse mode keeps.
+    """
+
+    cond: Jaxpr
+    body: Jaxpr
+    cond_consts: int
+    body_consts: int
+    checkpoints: int = CHECKPOINTS
+
+    #: A loop of unknown length counts as large.
+    work = SMALL
+
+    @property
+    def out_avals(self) -> list[ShapedArray]:
+        """The types of the results."""
+        return self.body.out_avals
+
+    def groups(self, items: Sequence[Any]) -> list[list[Any]]:
+        """What belongs to the constants of the condition, those of the body, and the carry."""
+        return split_list(items, self.cond_consts, self.body_consts)
+
+    def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
+        first, second, carry = self.groups(avals)
+        name = f"while_loop of {self.body.name}"
+        check_operands(f"{name}: the condition", self.cond.in_avals, [*first, *carry])
+        check_operands(name, self.body.in_avals, [*second, *carry])
+        check_operands(f"{name}: the carry", carry, self.body.out_avals)
+        check_operands(f"{name}: the condition", [ShapedArray((), bool_)], self.cond.out_avals)
+        return self.out_avals
+
+    def evaluate(self, run: Callable, arrays: Sequence[Any]) -> list[Any]:
+        first, second, carry = self.groups(arrays)
+        for _ in range(SMALL // (work(self.cond) + work(self.body) + 1)):
+            if not bool(eval_jaxpr(self.cond, [*first, *carry])[0]):
+                return carry
+            carry = eval_jaxpr(self.body, [*second, *carry])
+        return super().evaluate(run, [*first, *second, *carry])
+
+    def lower(self, ctx: Any, *operands: Any) -> Any:
+        if not self.out_avals and not self.effects:
+            return []
+        n, m = self.cond_consts, self.cond_consts + self.body_consts
+
+        def going(*values: Any) -> Any:
+            return ctx.program(self.cond, [*values[:n], *values[m:]])[0]
+
+        def step(*values: Any) -> list[Any]:
+            return [*values[:m], *ctx.program(self.body, values[n:])]
+
+        return ctx.while_region(going, step, operands)[m:]
+
+    def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
+        first, second, carry = self.groups(values)
+        body, cond = self.body, self.cond
+        wanted = interpreter.flatten(carry)[1]
+        masked = False
+        while True:
+            carry = [interpreter.widen(v, s) for v, s in zip(carry, wanted)]
+            operands = [*first, *second, *carry] if masked else [*second, *carry]
+            arrays, statics = interpreter.flatten(operands)
+            avals = [typeof(a) for a in arrays]
+            new_body, body_consts, after = interpreter.transform_jaxpr(body, statics, avals, wanted)
+            if after != wanted:
+                wanted = after
+                continue
+            new_cond, cond_consts, decided = self.test(interpreter, cond, [*first, *carry])
+            if decided or masked:
+                break
+            # Parts may be done sooner than others: they stay as they are from then on.
+            check_all_parts_act(self, interpreter)
+            body, masked = self.masked(), True
+        first_arrays, _ = interpreter.flatten(first)
+        count = len(interpreter.flatten(carry)[0])
+        made = replace(
+            self,
+            cond=new_cond,
+            body=new_body,
+            cond_consts=len(cond_consts) + len(first_arrays),
+            body_consts=len(body_consts) + len(arrays) - count,
+        )
+        outs = made.bind(*cond_consts, *first_arrays, *body_consts, *arrays)
+        return interpreter.unflatten(wanted, outs)
+
+    @staticmethod
+    def test(
+        interpreter: Any, cond: Jaxpr, values: Sequence[Any]
+    ) -> tuple[Jaxpr, Sequence[Any], bool]:
+        """The condition on the arrays of values, its constants, and whether all parts of what they
+        stand for decide alike.
+        """
+        arrays, statics = interpreter.flatten(values)
+        avals = [typeof(a) for a in arrays]
+        jaxpr, consts, out_statics = interpreter.transform_jaxpr(cond, statics, avals)
+        decided = False
+
+        def decision(*args: Any) -> list[Any]:
+            nonlocal decided
+            (value,) = interpreter.unflatten(out_statics, eval_jaxpr(jaxpr, args))
+            array = interpreter.decides(value)
+            decided = array is not None
+            return [array if decided else interpreter.anywhere(value)]
+
+        staged = stage(decision, jaxpr.in_avals, cond.name)
+        return staged.closed_over(), [*staged.consts, *consts], decided
+
+    def masked(self) -> Jaxpr:
+        """A body that leaves the carry as it is where the condition does not hold; it takes the
+        constants of the condition, too.
+        """
+        key = ("masked", self.cond, self.cond_consts)
+        if key not in self.body.memo:
+
+            def step(*args: Any) -> list[Any]:
+                first, second, carry = self.groups(args)
+                going = eval_jaxpr(self.cond, [*first, *carry])[0]
+                return [
+                    select(broadcast_in_dim(going, a.shape, ()) if a.shape else going, b, a)
+                    for a, b in zip(carry, eval_jaxpr(self.body, [*second, *carry]))
+                ]
+
+            avals = [*self.cond.in_avals[: self.cond_consts], *self.body.in_avals]
+            self.body.memo[key] = stage(step, [a.strong for a in avals], self.body.name)
+        return self.body.memo[key]
+
+    def partial(self, linear: Sequence[bool]) -> Parts:
+        key = ("partial while", self, tuple(linear))
+        if key not in self.body.memo:
+            _, consts, carry = self.groups(linear)
+            while True:
+                outs = linear_results(self.body, [*consts, *carry])
+                after = [a or b for a, b in zip(carry, outs)]
+                if after == carry:
+                    break
+                carry = after
+            loop = Loop(
+                self.body,
+                self.body_consts,
+                len(carry),
+                self.checkpoints,
+                repeat,
+                going=self.cond,
+                going_consts=self.cond_consts,
+            )
+            self.body.memo[key] = replay_parts(loop, linear, [*consts, *carry], carry)
+        return self.body.memo[key]
+
+    def transpose_with(
+        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+    ) -> Sequence[Any]:
+        linear = [type(a) is LinearInput for a in args]
+        return transpose_parts(self.partial(linear), transpose_jaxpr, cts, args)
+
+
+def repeat(going: Callable, step: Callable, values: Sequence[Any]) -> list[Any]:
+    """Bind a `While` of functions of arrays, which may close over others."""
+    avals = [typeof(v).strong for v in values]
+    cond = stage(lambda *xs: [going(*xs)], avals, "going")
+    body = stage(step, avals, "step")
+    loop = While(cond.closed_over(), body.closed_over(), len(cond.consts), len(body.consts))
+    return loop.bind(*cond.consts, *body.consts, *values)

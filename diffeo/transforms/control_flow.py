@@ -1,0 +1,139 @@
+"""Conditionals for users: `cond` and `switch`, on trees of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..primitives.array import as_value
+from ..primitives.core import describe, typeof, with_user_line
+from ..primitives.elementwise import maximum, minimum, ne
+from ..primitives.structural import convert_element_type
+from ..primitives.types import int32
+from ..programs.control_flow import Cond, same_inputs
+from . import tree
+from .api_util import check_callable, name_of
+from .staged import Staged, check_same, common, leaves_of
+
+_NOTHING = object()
+
+
+def cond(
+    pred: Any,
+    true_fun: Callable,
+    false_fun: Callable,
+    *operands: Any,
+    operand: Any = _NOTHING,
+) -> Any:
+    """Apply one of two functions, by a predicate that may be traced.
+
+    Only the chosen one is computed, except under a `vmap` that maps the predicate: then both are,
+    and each row takes its own. Both are traced, and must return the same structure, shapes and
+    dtypes (Python numbers give way).
+
+    Args:
+        pred: one boolean or number; a number is true unless it is 0.
+        true_fun, false_fun: functions of the operands; they may close over other values.
+        *operands: arrays or trees of them.
+        operand: a single operand, as a keyword.
+
+    Returns:
+        `true_fun(*operands)` or `false_fun(*operands)`.
+
+    Raises:
+        TypeError: if the predicate is not one number, or the results differ in type.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> f = lambda x: dx.lax.cond(x > 0, dx.numpy.sqrt, lambda x: 0.0 * x, x)
+        >>> f(4.0), dx.grad(f)(4.0), dx.grad(f)(-1.0)
+        (Array(2.), Array(0.25), Array(0.))
+    """
+    check_callable(true_fun, "cond: true_fun")
+    check_callable(false_fun, "cond: false_fun")
+    if operand is not _NOTHING:
+        if operands:
+            raise with_user_line(TypeError("cond: give the operands by position or as operand="))
+        operands = (operand,)
+    flag = _scalar("cond", "the predicate", pred, "biuf")
+    if flag.dtype.kind != "b":
+        flag = ne.bind(flag, 0.0 if flag.dtype.kind == "f" else 0)
+    index = convert_element_type(flag, int32)
+    return _choose("cond", index, (false_fun, true_fun), ("false_fun", "true_fun"), operands)
+
+
+def switch(
+    index: Any, branches: Sequence[Callable], *operands: Any, operand: Any = _NOTHING
+) -> Any:
+    """Apply the function at a place of a list; an index outside is clamped.
+
+    Args:
+        index: one integer, which may be traced.
+        branches: functions of the operands with results of one structure and one set of types.
+        *operands: arrays or trees of them.
+        operand: a single operand, as a keyword.
+
+    Returns:
+        `branches[clamp(index)](*operands)`.
+
+    Raises:
+        TypeError: if the index is not one integer, or the results differ in type.
+        ValueError: if there are no branches.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> dx.lax.switch(1, [lambda x: x, lambda x: -x, lambda x: 2 * x], 3.0)
+        Array(-3.)
+    """
+    branches = tuple(branches)
+    if not branches:
+        raise with_user_line(ValueError("switch: expects at least one branch, got none"))
+    for i, branch in enumerate(branches):
+        check_callable(branch, f"switch: branch {i}")
+    if operand is not _NOTHING:
+        if operands:
+            raise with_user_line(TypeError("switch: give the operands by position or as operand="))
+        operands = (operand,)
+    number = _scalar("switch", "the index", index, "iu")
+    number = maximum.bind(minimum.bind(number, len(branches) - 1), 0)
+    names = [f"branch {i}" for i in range(len(branches))]
+    return _choose("switch", convert_element_type(number, int32), branches, names, operands)
+
+
+def _scalar(name: str, what: str, value: Any, kinds: str) -> Any:
+    try:
+        found = as_value(value)
+        fits = not found.shape and found.dtype.kind in kinds
+    except TypeError:
+        fits = False
+    if not fits:
+        expected = "one integer" if kinds == "iu" else "one boolean or number"
+        raise with_user_line(TypeError(f"{name}: {what} must be {expected}, got {describe(value)}"))
+    return found
+
+
+def _choose(
+    what: str,
+    index: Any,
+    branches: Sequence[Callable],
+    names: Sequence[str],
+    operands: tuple,
+) -> Any:
+    leaves, structure = leaves_of(operands, f"{what}: operand ")
+    avals = [typeof(x) for x in leaves]
+    staged = [Staged(b, structure, avals) for b in branches]
+    first = staged[0]
+    full = [f"{n} ({name_of(b)})" for n, b in zip(names, branches)]
+    wanted = [common(column) for column in zip(*[s.outs for s in staged])]
+    for name, other in zip(full[1:], staged[1:]):
+        if first.out_tree != other.out_tree or not all(wanted):
+            check_same(
+                f"{what}: the results must have one structure, and equal shapes and dtypes",
+                (full[0], name),
+                (first.out_tree, first.outs),
+                (other.out_tree, other.outs),
+            )
+    staged = [s.converted(wanted) for s in staged]  # type: ignore[arg-type]
+    programs, consts = same_inputs([s.jaxpr for s in staged], [s.consts for s in staged])
+    outs = Cond(programs).bind(index, *consts, *leaves)
+    return tree.unflatten(first.out_tree, outs)

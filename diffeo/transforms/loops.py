@@ -1,0 +1,334 @@
+"""Loops for users: `scan`, `while_loop`, `fori_loop` and `map`, on trees of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..primitives.array import as_value
+from ..primitives.core import Tracer, describe, typeof, with_user_line
+from ..primitives.slicing import concatenate, slice_in_dim
+from ..primitives.structural import convert_element_type, reshape
+from ..primitives.types import ShapedArray, bool_, promote_types
+from ..programs.scan import Scan
+from ..programs.while_loop import CHECKPOINTS, While
+from . import tree
+from .api_util import check_callable, name_of
+from .staged import Staged, check_same, leaves_of, settle
+from .vmap import vmap
+
+
+def scan(
+    f: Callable,
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
+    *,
+    checkpoints: int | None = None,
+) -> tuple[Any, Any]:
+    """Repeat a function with a carry over slices of arrays, as one operation of the program.
+
+    Args:
+        f: `f(carry, x) -> (carry, y)`; the carry keeps its structure, shapes and dtypes.
+        init: the first carry, an array or a tree of them.
+        xs: arrays of one size of their first axis, along which they are sliced; None if there are
+            none.
+        length: the number of steps; needed only without xs.
+        reverse: go from the last slice to the first; the ys are in the order of the xs.
+        unroll: how many steps a compiled iteration takes; True for all of them.
+        checkpoints: how many carries reverse mode keeps; the steps between are computed again. By
+            default it keeps what it needs of every step, which takes memory in proportion to
+            `length`.
+
+    Returns:
+        (the last carry, the ys stacked along a new first axis).
+
+    Raises:
+        TypeError: if the carry changes its type, or `f` does not return a pair.
+        ValueError: if the xs differ in length, or nothing says how many steps there are.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> total, sums = dx.lax.scan(lambda c, x: (c + x, c + x), 0.0, dx.numpy.arange(4.0))
+        >>> total, sums
+        (Array(6.), Array([0., 1., 3., 6.]))
+    """
+    check_callable(f, "scan")
+    name = f"scan of {name_of(f)}"
+    slices, x_tree = leaves_of(xs, f"{name}: xs")
+    steps = _length(name, slices, xs, length)
+    carry, carry_tree = leaves_of(init, f"{name}: init")
+    x_avals = [typeof(x) for x in slices]
+    x_avals = [a.update(a.shape[1:]) for a in x_avals]
+    in_tree = tree.treedef_tuple([carry_tree, x_tree])
+    count = len(carry)
+
+    def trace(avals: list[ShapedArray]) -> Staged:
+        return Staged(f, in_tree, [*avals, *x_avals])
+
+    carry, staged = settle(carry, trace)
+    out_tree = _pair(name, staged)
+    check_same(
+        f"{name}: the carry must keep its structure, shapes and dtypes",
+        ("the carry it gets", "the one it returns"),
+        (carry_tree, [typeof(c) for c in carry]),
+        (out_tree[0], staged.outs[: out_tree[0].num_leaves]),
+    )
+    repeated = Scan(
+        staged.jaxpr,
+        steps,
+        len(staged.consts),
+        count,
+        bool(reverse),
+        _unroll(name, unroll, steps),
+        _checkpoints(name, checkpoints),
+    )
+    outs = repeated.bind(*staged.consts, *carry, *slices)
+    return tree.unflatten(carry_tree, outs[:count]), tree.unflatten(out_tree[1], outs[count:])
+
+
+def _length(name: str, slices: list[Any], xs: Any, length: Any) -> int:
+    """The number of steps."""
+    if length is not None and (
+        not isinstance(length, (int, np.integer)) or isinstance(length, bool) or length < 0
+    ):
+        raise with_user_line(
+            ValueError(f"{name}: length must be a whole number >= 0, got {describe(length)}")
+        )
+    paths = [tree.keystr(path) for path, _ in tree.leaves_with_path(xs)]
+    for path, x in zip(paths, slices):
+        if not x.shape:
+            raise with_user_line(
+                ValueError(f"{name}: xs{path} must have an axis to go along, got {describe(x)}")
+            )
+    sizes = {x.shape[0] for x in slices} | (set() if length is None else {int(length)})
+    if not sizes:
+        raise with_user_line(
+            ValueError(f"{name}: give xs, or say how many steps there are with length=")
+        )
+    if len(sizes) > 1:
+        said = [f"xs{path} = {describe(x)}" for path, x in zip(paths, slices)]
+        said += [] if length is None else [f"length={length}"]
+        raise with_user_line(
+            ValueError(f"{name}: the first axes must have one size, got {', '.join(said)}")
+        )
+    return sizes.pop()
+
+
+def _pair(name: str, staged: Staged) -> list[Any]:
+    """The structures of the new carry and of y."""
+    children = tree.treedef_children(staged.out_tree)
+    empty = tree.unflatten(staged.out_tree, staged.outs)
+    if not isinstance(empty, (tuple, list)) or len(children) != 2:
+        raise with_user_line(
+            TypeError(f"{name}: the function must return a pair (carry, y), got {describe(empty)}")
+        )
+    return children
+
+
+def _unroll(name: str, unroll: Any, steps: int) -> int:
+    if isinstance(unroll, bool):
+        return max(1, steps) if unroll else 1
+    if not isinstance(unroll, (int, np.integer)) or unroll < 1:
+        raise with_user_line(
+            ValueError(f"{name}: unroll must be a whole number >= 1 or a bool, got {unroll!r}")
+        )
+    return int(unroll)
+
+
+def _checkpoints(name: str, checkpoints: Any) -> int | None:
+    if checkpoints is None:
+        return None
+    if not isinstance(checkpoints, (int, np.integer)) or checkpoints < 4:
+        raise with_user_line(
+            ValueError(f"{name}: checkpoints must be a whole number >= 4, got {checkpoints!r}")
+        )
+    return int(checkpoints)
+
+
+def while_loop(
+    cond_fun: Callable, body_fun: Callable, init_val: Any, *, checkpoints: int | None = None
+) -> Any:
+    """Repeat a function as long as a condition holds.
+
+    It can be differentiated in reverse, too: the forward pass counts the steps and keeps
+    `checkpoints` carries, and the backward pass computes the ones between again. So memory does not
+    grow with the number of steps.
+
+    Args:
+        cond_fun: from the carry to one boolean.
+        body_fun: from the carry to the next one, which has its structure, shapes and dtypes.
+        init_val: the first carry, an array or a tree of them.
+        checkpoints: how many carries reverse mode keeps, at least 4; by default 128.
+
+    Returns:
+        The first carry for which `cond_fun` is false. Under a `vmap` that maps the condition, the
+        loop runs until it is false for all rows; a row that is done stays as it is.
+
+    Raises:
+        TypeError: if the carry changes its type, or the condition is not one boolean.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> def power_above(x):     # the first of x, x**2, x**4 ... above 100
+        ...     return dx.lax.while_loop(lambda y: y < 100.0, lambda y: y * y, x)
+        >>> power_above(3.0), dx.grad(power_above)(3.0)
+        (Array(6561.), Array(17496.))
+    """
+    check_callable(cond_fun, "while_loop: cond_fun")
+    check_callable(body_fun, "while_loop: body_fun")
+    name = f"while_loop of {name_of(body_fun)}"
+    carry, structure = leaves_of(init_val, f"{name}: init_val")
+    in_tree = tree.treedef_tuple([structure])
+    carry, body = settle(carry, lambda avals: Staged(body_fun, in_tree, avals))
+    avals = [typeof(c) for c in carry]
+    check_same(
+        f"{name}: the carry must keep its structure, shapes and dtypes",
+        ("the carry it gets", "the one it returns"),
+        (structure, avals),
+        (body.out_tree, body.outs),
+    )
+    cond = Staged(cond_fun, in_tree, avals)
+    if len(cond.outs) != 1 or cond.outs[0].strong is not ShapedArray((), bool_):
+        found = ", ".join(map(str, cond.outs)) or "nothing"
+        raise with_user_line(
+            TypeError(f"{name}: cond_fun ({cond.name}) must return one boolean, got {found}")
+        )
+    loop = While(
+        cond.jaxpr,
+        body.jaxpr,
+        len(cond.consts),
+        len(body.consts),
+        _checkpoints(name, checkpoints) or CHECKPOINTS,
+    )
+    return tree.unflatten(structure, loop.bind(*cond.consts, *body.consts, *carry))
+
+
+def fori_loop(
+    lower: Any,
+    upper: Any,
+    body_fun: Callable,
+    init_val: Any,
+    *,
+    unroll: int | bool | None = None,
+    checkpoints: int | None = None,
+) -> Any:
+    """Repeat a function for each integer of a range.
+
+    Where the bounds are known when the function is traced, it is a `scan`; otherwise a
+    `while_loop`. Reverse mode works for both.
+
+    Args:
+        lower, upper: the range is lower, lower + 1, ..., upper - 1; integers, which may be traced.
+        body_fun: `body_fun(i, value) -> value`.
+        init_val: the first value, an array or a tree of them.
+        unroll: as in `scan`; only for bounds that are known.
+        checkpoints: as in `scan` and `while_loop`.
+
+    Returns:
+        The last value; `init_val` if the range is empty.
+
+    Raises:
+        TypeError: if the bounds are no integers, or the value changes its type.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> dx.lax.fori_loop(0, 5, lambda i, x: x + i, 0)
+        Array(10)
+        >>> power = lambda x, n: dx.lax.fori_loop(0, n, lambda i, y: y * x, 1.0)
+        >>> dx.grad(power)(2.0, 5), dx.jit(dx.grad(power))(2.0, 5)
+        (Array(80.), Array(80.))
+    """
+    check_callable(body_fun, "fori_loop")
+    name = f"fori_loop of {name_of(body_fun)}"
+    bounds = [_bound(name, "lower", lower), _bound(name, "upper", upper)]
+    dtype, weak = promote_types(*[typeof(b) for b in bounds])
+    start, end = [convert_element_type(b, dtype, weak) for b in bounds]
+    fun = _named(lambda i, value: (i + 1, body_fun(i, value)), body_fun)
+    concrete = [b for b in (start, end) if not isinstance(b, Tracer)]
+    if len(concrete) == 2:
+        steps = max(0, int(end) - int(start))
+        step = _named(lambda carry, _: (fun(*carry), None), body_fun)
+        unroll = 1 if unroll is None else unroll
+        (_, value), _ = scan(
+            step, (start, init_val), None, steps, unroll=unroll, checkpoints=checkpoints
+        )
+        return value
+    if unroll is not None:
+        raise with_user_line(
+            ValueError(f"{name}: unroll needs bounds that are known when the function is traced")
+        )
+    going = lambda carry: carry[0] < end
+    step = _named(lambda carry: fun(*carry), body_fun)
+    return while_loop(going, step, (start, init_val), checkpoints=checkpoints)[1]
+
+
+def _bound(name: str, which: str, value: Any) -> Any:
+    try:
+        found = as_value(value)
+        fits = not found.shape and found.dtype.kind in "iu"
+    except TypeError:
+        fits = False
+    if not fits:
+        raise with_user_line(
+            TypeError(f"{name}: {which} must be one integer, got {describe(value)}")
+        )
+    return found
+
+
+def _named(fun: Callable, like: Callable) -> Callable:
+    """The function under the name of the user's."""
+    fun.__name__ = name_of(like)
+    return fun
+
+
+def map(f: Callable, xs: Any, *, batch_size: int | None = None) -> Any:
+    """Apply a function to each slice of arrays along their first axis, one after the other.
+
+    Unlike `vmap` it takes memory for one slice at a time, or for `batch_size` of them.
+
+    Args:
+        f: a function of one array or tree.
+        xs: arrays of one size of their first axis, or a tree of them.
+        batch_size: how many slices are computed at once, by `vmap`.
+
+    Returns:
+        The results, stacked along a new first axis.
+
+    Raises:
+        ValueError: if the xs differ in length, there are none, or `batch_size` is not positive.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> dx.lax.map(lambda x: x * x, dx.numpy.arange(3.0))
+        Array([0., 1., 4.])
+    """
+    check_callable(f, "map")
+    step = _named(lambda _, x: ((), f(x)), f)
+    if batch_size is None:
+        return scan(step, (), xs)[1]
+    if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise with_user_line(
+            ValueError(f"map: batch_size must be a whole number >= 1, got {batch_size!r}")
+        )
+    leaves, structure = leaves_of(xs, "map: xs")
+    length = _length(f"map of {name_of(f)}", leaves, xs, None)
+    whole, rest = divmod(length, batch_size)
+    parts = []
+    if whole:
+        rows = [
+            reshape(slice_in_dim(x, 0, whole * batch_size), (whole, batch_size, *x.shape[1:]))
+            for x in leaves
+        ]
+        batched = _named(lambda _, x: ((), vmap(f)(x)), f)
+        outs = scan(batched, (), tree.unflatten(structure, rows))[1]
+        merge = lambda y: reshape(as_value(y), (whole * batch_size, *y.shape[2:]))
+        parts.append(tree.map(merge, outs))
+    if rest or not whole:
+        last = [slice_in_dim(x, whole * batch_size, length) for x in leaves]
+        parts.append(vmap(f, axis_size=rest)(tree.unflatten(structure, last)))
+    return tree.map(lambda *ys: concatenate([as_value(y) for y in ys]), *parts)
