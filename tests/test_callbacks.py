@@ -171,6 +171,16 @@ def test_wrong_calls_are_refused():
         dx.pure_callback(sine, f64, 1.0, sharding="cpu")
 
 
+@EAGER_AND_JIT
+def test_a_reduction_does_not_call_python(compiled):
+    def add(a, b):
+        dx.debug.print("{} {}", a, b)
+        return a + b
+
+    with raises(TypeError, "reduce: the computation may contain neither", "callbacks"):
+        compiled(lambda x: dx.lax.reduce(x, 0.0, add, (0,)))(np.arange(3.0))
+
+
 # --------------------------------------------------------------------------------------------------
 # vmap
 
