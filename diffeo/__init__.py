@@ -18,6 +18,14 @@ from .primitives.jaxpr import Jaxpr, check_jaxpr, eval_jaxpr
 from .primitives.types import ShapedArray, config, float0
 from .transforms.autodiff import jvp, linear_transpose, linearize, vjp
 from .transforms.callbacks import io_callback, pure_callback
+from .transforms.checkpoint import (
+    checkpoint,
+    checkpoint_name,
+    checkpoint_policies,
+    print_saved_residuals,
+    remat,
+    saved_residuals,
+)
 from .transforms.gradients import grad, hvp, value_and_grad
 from .transforms.interpreter import Interpreter
 from .transforms.jacobians import hessian, jacfwd, jacrev
@@ -37,6 +45,9 @@ __all__ = [
     "ShapedArray",
     "Tracer",
     "check_jaxpr",
+    "checkpoint",
+    "checkpoint_name",
+    "checkpoint_policies",
     "config",
     "debug",
     "derivatives",
@@ -59,8 +70,11 @@ __all__ = [
     "make_jaxpr",
     "nn",
     "numpy",
+    "print_saved_residuals",
     "pure_callback",
     "random",
+    "remat",
+    "saved_residuals",
     "scipy",
     "taylor",
     "tree",

@@ -316,6 +316,7 @@ call_sample(lambda x, y: [x, elementwise.floor.bind(y)], real(2), real(2), note=
 from tests import (  # noqa: E402
     samples_callbacks,  # noqa: F401
     samples_collectives,  # noqa: F401
+    samples_control,  # noqa: F401
     samples_conv,  # noqa: F401
     samples_elementwise,  # noqa: F401
     samples_fft,  # noqa: F401

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 import diffeo  # noqa: F401  (so that every module with primitives is there)
-from diffeo.primitives import Primitive, elementwise, families, stage, structural
+from diffeo.primitives import Array, Primitive, elementwise, families, stage, structural
+from diffeo.primitives.jaxpr import Var
 from diffeo.primitives.types import SCALARS, ShapedArray, is_inexact
 from diffeo.programs.control_flow import Call
 
@@ -94,6 +95,21 @@ def call_sample(fun: Callable, *operands: Any, note: str) -> None:
     jaxpr = stage(fun, [ShapedArray(a.shape, a.dtype) for a in arrays], note.replace(" ", "_"))
     constants = [np.asarray(c) for c in jaxpr.consts]  # become operands, as they do in jit
     sample(Call(jaxpr.closed_over()), *constants, *arrays, note=note)
+
+
+def program_samples(fun: Callable, *operands: Any, note: str) -> None:
+    """Add samples of the operations on programs that a function of arrays binds."""
+    rng = np.random.default_rng(0)
+    arrays = [a(rng) if callable(a) else a for a in operands]
+    jaxpr = stage(fun, [ShapedArray(a.shape, a.dtype) for a in arrays], note.replace(" ", "_"))
+    env: dict[Any, Any] = dict(zip(jaxpr.const_vars, jaxpr.consts))
+    env.update(zip(jaxpr.in_vars, map(Array, arrays)))
+    for eqn in jaxpr.eqns:
+        args = [env[v] if type(v) is Var else v.value for v in eqn.inputs]
+        if eqn.primitive.compiled:
+            sample(eqn.primitive, *map(np.asarray, args), note=note)
+        out = eqn.primitive.bind(*args)
+        env.update(zip(eqn.outs, out if eqn.primitive.multiple_results else [out]))
 
 
 # --------------------------------------------------------------------------------------------------

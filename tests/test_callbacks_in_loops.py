@@ -320,8 +320,37 @@ def test_what_must_not_be_called_again_is_not():
     assert float(f(1.0)) == 128.0
     with raises(NotImplementedError, "computes its steps again", "io_callback"):
         dx.grad(f)(1.0)
+
+    def going(x):
+        return dx.io_callback(lambda x: x < 100, dx.ShapeDtypeStruct((), bool), x)
+
+    h = lambda x: dx.lax.while_loop(going, lambda x: 2 * x, x)
+    assert float(h(1.0)) == 128.0
+    with raises(NotImplementedError, "computes its steps again", "io_callback"):
+        dx.grad(h)(1.0)
     g = lambda x: dx.lax.scan(lambda x, _: (step(x), None), x, None, length=3)[0]
     assert float(dx.grad(g)(1.0)) == 8.0
+
+
+@EAGER_AND_JIT
+def test_what_a_checkpoint_computes_again_has_no_effects(compiled):
+    log = Log()
+
+    @dx.checkpoint
+    def block(x):
+        log.note("x", x)
+        two = dx.io_callback(lambda x: log.append("io") or np.float64(2), f64, dx.numpy.sin(x) > 0)
+        x = dx.jit(lambda x: log.note("called", x) or dx.numpy.sin(x * two))(x)
+        return dx.lax.fori_loop(0, 2, lambda i, x: log.note("i", i) or dx.numpy.sin(x), x)
+
+    f = compiled(lambda x: block(block(x)))
+    tags = lambda fun: [entry[0] for entry in log.of(fun, 1.0)]
+    expected = ["x", "i", "called", "i", "i"] * 2
+    assert tags(f) == expected
+    for transformed in (dx.grad(f), dx.jit(dx.grad(f)), dx.grad(dx.grad(f))):
+        assert tags(transformed) == expected
+    plain = lambda x: dx.numpy.sin(dx.numpy.sin(dx.numpy.sin(2 * x)))
+    np.testing.assert_allclose(dx.grad(f)(1.0), dx.grad(lambda x: plain(plain(x)))(1.0))
 
 
 @EAGER_AND_JIT

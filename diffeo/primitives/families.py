@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from .array import Array
 from .core import ZERO, LinearInput, Primitive, typeof
-from .jaxpr import sub_jaxprs
+from .jaxpr import eval_jaxpr, sub_jaxprs
 from .partial import Parts, one_equation
 from .types import SCALARS, ShapedArray, check_scalar
 
@@ -137,6 +138,9 @@ class HigherOrder(Primitive):
     def effects(self) -> Any:
         """What its programs do besides computing their results."""
         return frozenset().union(*[jaxpr.effects for jaxpr in sub_jaxprs(self)])
+
+    def impl(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        return [np.asarray(o) for o in self.evaluate(eval_jaxpr, [Array(a) for a in arrays])]
 
     def evaluate(self, run: Callable, arrays: Sequence[Any]) -> list[Any]:
         """The results on arrays, in eager mode; `run(jaxpr, arrays)` runs a compiled program."""

@@ -1,4 +1,4 @@
-"""Identities that say something to the compiler: copy, optimization_barrier."""
+"""Identities that say something to the compiler or to us: copy, a name, optimization_barrier."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from .core import ZERO, LinearInput, Primitive
 from .elementwise import ElementwiseLinear
+from .families import Linear
 from .types import ShapedArray
 
 
@@ -21,6 +22,28 @@ class Copy(ElementwiseLinear):
 
 
 copy = Copy("copy", np.copy, lambda ctx, x: x, accepts="biufcs")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Named(Linear):
+    """The operand, under a name by which a policy of `checkpoint` may keep it."""
+
+    label: str
+
+    def abstract_eval(self, x: ShapedArray) -> ShapedArray:
+        return x
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        return x
+
+    def lower(self, ctx: Any, x: Any) -> Any:
+        return x
+
+    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+        return (ct,)
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return self.bind(*args), dims[0]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -290,14 +290,16 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
         known(out, "results")
 
 
-def sub_jaxprs(primitive: Primitive) -> Iterator[Jaxpr]:
-    """The programs among the parameters of a primitive."""
+def sub_jaxprs(primitive: Any) -> Iterator[Jaxpr]:
+    """The programs among the parameters of a primitive, also those inside of a dataclass."""
     for name, value in getattr(primitive, "__dict__", {}).items():
-        if name[0] == "_":  # what was made of it is not a parameter
+        if name[0] == "_":  # what the primitive remembers is no parameter
             continue
         for item in value if isinstance(value, tuple) else (value,):
             if isinstance(item, Jaxpr):
                 yield item
+            elif hasattr(item, "__dataclass_fields__"):
+                yield from sub_jaxprs(item)
 
 
 # --------------------------------------------------------------------------------------------------

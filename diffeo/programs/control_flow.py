@@ -6,10 +6,8 @@ The loops stand in `scan.py` and `while_loop.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import ZERO, LinearInput, typeof, with_user_line
@@ -39,6 +37,14 @@ def check_operands(name: str, expected: Sequence[ShapedArray], avals: Sequence[A
     """TypeError unless the operands have the types that a program expects."""
     if [a.strong for a in avals] != [a.strong for a in expected]:
         raise TypeError(f"{name}: expects {list(expected)}, got {list(avals)}")
+
+
+def typed(arrays: Sequence[Array], avals: Sequence[ShapedArray]) -> list[Array]:
+    """Arrays that are as weak as a program says, whatever the weakness of its operands."""
+    return [
+        x if x.weak_type == a.weak_type else Array(x.host, a.weak_type)
+        for x, a in zip(arrays, avals)
+    ]
 
 
 def split_list(items: Sequence[Any], *counts: int) -> list[list[Any]]:
@@ -89,11 +95,10 @@ class Call(HigherOrder):
         check_operands(f"call of {self.jaxpr.name}", self.jaxpr.in_avals, avals)
         return self.jaxpr.out_avals
 
-    def impl(self, *arrays: np.ndarray) -> list[np.ndarray]:
-        return [np.asarray(out) for out in eval_jaxpr(self.jaxpr, [Array(a) for a in arrays])]
-
     def evaluate(self, run: Callable, arrays: Sequence[Any]) -> list[Any]:
-        return run(self.jaxpr, arrays) if self.compile else eval_jaxpr(self.jaxpr, arrays)
+        if self.compile:
+            return run(self.jaxpr, arrays)
+        return typed(eval_jaxpr(self.jaxpr, arrays), self.out_avals)
 
     def lower(self, ctx: Any, *values: Any) -> Any:
         return ctx.call(self.jaxpr, values)
@@ -102,7 +107,7 @@ class Call(HigherOrder):
         arrays, statics = interpreter.flatten(values)
         avals = [typeof(a) for a in arrays]
         jaxpr, consts, out_statics = interpreter.transform_jaxpr(self.jaxpr, statics, avals)
-        outs = Call(jaxpr, self.compile).bind(*consts, *arrays)
+        outs = replace(self, jaxpr=jaxpr).bind(*consts, *arrays)
         return interpreter.unflatten(out_statics, outs)
 
     def partial(self, linear: Sequence[bool]) -> Parts:
@@ -122,15 +127,15 @@ class Call(HigherOrder):
         jaxpr, consts, zero_outs = transpose_jaxpr(self.jaxpr, linear, zero_cts)
         residuals = [a for a, lin in zip(args, linear) if not lin]
         given = [ct for ct in cts if ct is not ZERO]
-        found = iter(Call(jaxpr, self.compile).bind(*consts, *residuals, *given))
+        found = iter(replace(self, jaxpr=jaxpr).bind(*consts, *residuals, *given))
         outs = iter([ZERO if zero else next(found) for zero in zero_outs])
         return [next(outs) if lin else None for lin in linear]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Cond(HigherOrder):
-    """One of several programs, chosen by the first operand, an int32 that is in range; the other
-    operands are those of each.
+    """One of several programs, chosen by the first operand, an int32 (out of range, the last); the
+    other operands are those of each.
     """
 
     branches: tuple[Jaxpr, ...]
@@ -156,7 +161,10 @@ class Cond(HigherOrder):
         ]
 
     def evaluate(self, run: Callable, arrays: Sequence[Any]) -> list[Any]:
-        return eval_jaxpr(self.branches[int(arrays[0].host)], arrays[1:])
+        index = int(arrays[0].host)
+        branch = self.branches[index if 0 <= index < len(self.branches) else -1]
+        avals = self.abstract_eval(*[a.aval.strong for a in arrays])
+        return typed(eval_jaxpr(branch, arrays[1:]), avals)
 
     def lower(self, ctx: Any, index: Any, *operands: Any) -> Any:
         branches = [lambda b=branch: ctx.program(b, operands) for branch in self.branches]

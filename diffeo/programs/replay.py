@@ -46,7 +46,8 @@ class Loop:
         return self.length - 1 - position if self.reverse else position  # type: ignore[operator]
 
     def stacked(self, aval: ShapedArray) -> ShapedArray:
-        """The type of all slices."""
+        """The type of all slices; there are none without a length."""
+        assert self.length is not None
         return aval.update((self.length, *aval.shape)).strong
 
 
@@ -62,7 +63,8 @@ def replay_parts(
         inside: which inputs of the program are.
         linear_outs: which results of it are.
     """
-    again = replace(loop, body=_silent(loop.body))
+    going = loop.going and _silent(loop.going)
+    again = replace(loop, body=_silent(loop.body), going=going)
     body = partial_jaxpr(loop.body, inside, linear_outs)
     consts, carry, _ = loop.groups(inside)
     count = len(linear_outs) - sum(linear_outs)
@@ -178,11 +180,6 @@ class Replay(HigherOrder):
         """Which operands are linear."""
         consts, carry, xs = self.loop.groups(self.inside)
         return [*[False] * self.kept, *consts, *[True] * sum(carry), *xs]
-
-    @property
-    def names(self) -> Any:
-        """The named axes that the program speaks of."""
-        return self.loop.body.names
 
     @property
     def kept(self) -> int:

@@ -15,7 +15,7 @@ from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.partial import Parts, linear_results, partial_jaxpr, transpose_parts
 from ..primitives.staging import stage
 from ..primitives.types import ShapedArray, int32
-from .control_flow import SMALL, Call, check_operands, split_list, work
+from .control_flow import SMALL, Call, check_operands, split_list, typed, work
 from .replay import Loop, replay_parts
 from .while_loop import repeat
 
@@ -58,12 +58,27 @@ class Scan(HigherOrder):
         return split_list(items, self.consts, self.carry)
 
     def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
+        self.check()
         consts, carry, xs = self.groups(self.jaxpr.in_avals)
         expected = [*consts, *carry, *[self.stacked(a) for a in xs]]
         check_operands(f"scan of {self.jaxpr.name}", expected, avals)
         outs = self.jaxpr.out_avals[: self.carry]
         check_operands(f"scan of {self.jaxpr.name}: the carry", carry, outs)
         return self.out_avals
+
+    def check(self) -> None:
+        """ValueError unless the parameters fit the program."""
+        least = {"length": 0, "consts": 0, "carry": 0, "unroll": 1, "checkpoints": 4}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise ValueError(f"scan: {name} must be at least {low}, got {value}")
+        ins, outs = len(self.jaxpr.in_vars), len(self.jaxpr.outs)
+        if self.consts + self.carry > ins or self.carry > outs:
+            raise ValueError(
+                f"scan: {self.consts} constants and a carry of {self.carry} do not fit a program "
+                f"of {ins} inputs and {outs} results"
+            )
 
     # -- Evaluation and lowering --
 
@@ -83,7 +98,7 @@ class Scan(HigherOrder):
             carry = outs[: self.carry]
             for y, out in zip(ys, outs[self.carry :]):
                 y[i] = np.asarray(out)
-        return [*carry, *[Array(y, a.weak_type) for y, a in zip(ys, avals)]]
+        return typed([*carry, *map(Array, ys)], self.out_avals)
 
     def lower(self, ctx: Any, *operands: Any) -> Any:
         consts, carry, xs = self.groups(operands)

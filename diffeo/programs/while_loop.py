@@ -14,7 +14,14 @@ from ..primitives.partial import Parts, linear_results, transpose_parts
 from ..primitives.staging import stage
 from ..primitives.structural import broadcast_in_dim
 from ..primitives.types import ShapedArray, bool_
-from .control_flow import SMALL, check_all_parts_act, check_operands, split_list, work
+from .control_flow import (
+    SMALL,
+    check_all_parts_act,
+    check_operands,
+    split_list,
+    typed,
+    work,
+)
 from .replay import Loop, replay_parts
 
 #: How many carries reverse mode through a loop of unknown length keeps, by default.
@@ -49,6 +56,12 @@ class While(HigherOrder):
         return split_list(items, self.cond_consts, self.body_consts)
 
     def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
+        counts = (self.cond_consts, self.body_consts)
+        if min(counts) < 0 or sum(counts) > len(avals) or self.checkpoints < 4:
+            raise ValueError(
+                f"while: {counts[0]} and {counts[1]} constants and {self.checkpoints} checkpoints "
+                f"(at least 4) do not fit {len(avals)} operands"
+            )
         first, second, carry = self.groups(avals)
         name = f"while_loop of {self.body.name}"
         check_operands(f"{name}: the condition", self.cond.in_avals, [*first, *carry])
@@ -61,7 +74,7 @@ class While(HigherOrder):
         first, second, carry = self.groups(arrays)
         for _ in range(SMALL // (work(self.cond) + work(self.body) + 1)):
             if not bool(eval_jaxpr(self.cond, [*first, *carry])[0]):
-                return carry
+                return typed(carry, self.out_avals)
             carry = eval_jaxpr(self.body, [*second, *carry])
         return super().evaluate(run, [*first, *second, *carry])
 

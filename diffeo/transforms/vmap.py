@@ -43,7 +43,7 @@ class Batching(Interpreter):
 
     def widen(self, value: tuple[Any, int | None], static: int | None) -> tuple[Any, int | None]:
         array, dim = value
-        if dim == static:
+        if static is None or dim == static:
             return value
         return move_axis(batch_at_front(array, dim, self.size), 0, static), static
 

@@ -1,0 +1,94 @@
+"""`Checkpoint`: a program of which reverse mode keeps little, and computes the rest again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..primitives.identity import OptimizationBarrier
+from ..primitives.jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code
+from ..primitives.partial import Parts, partial_jaxpr
+from .control_flow import Call
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Checkpoint(Call):
+    """Call a program; its linear part takes the operands and computes its residuals again.
+
+    `policy(primitive, *avals)` says which results of primitives are kept all the same. With
+    `barrier`, which the linear part has, the compiler cannot take what was computed before for
+    what is computed again.
+    """
+
+    compile: bool = False
+    policy: Callable[..., bool] | None = None
+    barrier: bool = False
+    prevent_cse: bool = True
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        if self.barrier and self.prevent_cse and values:
+            values = tuple(OptimizationBarrier().lower(ctx, *values))
+        return ctx.program(self.jaxpr, values)
+
+    def partial(self, linear: Sequence[bool]) -> Parts:
+        key = ("partial checkpoint", self, tuple(linear))
+        if key not in self.jaxpr.memo:
+            self.jaxpr.memo[key] = self._parts(linear)
+        return self.jaxpr.memo[key]
+
+    def _parts(self, linear: Sequence[bool]) -> Parts:
+        program = without_calls(self.jaxpr)
+        parts = partial_jaxpr(program, linear)
+        count = len(parts.linear_outs) - sum(parts.linear_outs)
+        eqns: list[Eqn] = parts.known.eqns
+        kept = [v for eqn in eqns if self.keeps(eqn) for v in eqn.outs]
+        inputs = dict(zip(program.in_vars, range(len(program.in_vars))))
+        free = dict.fromkeys([*inputs, *kept])
+        again = [eqn for eqn in eqns if not all([v in free for v in eqn.outs])]
+        # Both parts use one set of variables, so they are one program when written one after the
+        # other; an equation that the linear part repeats may be in both.
+        there = {id(eqn) for eqn in again}
+        rest = [eqn for eqn in parts.tangent.eqns if id(eqn) not in there]
+        whole = eliminate_dead_code(Jaxpr([*free], [*again, *rest], parts.tangent.outs))
+        used = {v for eqn in whole.eqns for v in eqn.inputs if type(v) is Var} | set(whole.outs)
+        needed = [v for v in free if v in used]
+        computed = [v for v in needed if v not in inputs]
+        outs = [*parts.known.outs[:count], *computed]
+        known = eliminate_dead_code(Jaxpr(parts.known.in_vars, eqns, outs, name=program.name))
+        tangent = Jaxpr(needed, whole.eqns, whole.outs, name=program.name)
+        return Parts(
+            Call(known, self.compile) if known.outs or known.effects else None,
+            replace(self, jaxpr=tangent, barrier=True),
+            parts.linear_outs,
+            [inputs.get(v) for v in needed],
+        )
+
+    def keeps(self, eqn: Eqn) -> bool:
+        """Whether the policy keeps the results of an equation; effects do not happen again."""
+        if self.policy is None or eqn.primitive.effects:
+            return bool(eqn.primitive.effects)
+        return bool(self.policy(eqn.primitive, *[v.aval for v in eqn.inputs]))
+
+
+def without_calls(jaxpr: Jaxpr) -> Jaxpr:
+    """The program with the equations of those that it calls in place of the calls."""
+    if not any([type(eqn.primitive) is Call for eqn in jaxpr.eqns]):
+        return jaxpr
+    eqns: list[Eqn] = []
+
+    def inline(program: Jaxpr, env: dict) -> list[Any]:
+        env = dict(env)
+        for eqn in program.eqns:
+            inputs = [env[v] if type(v) is Var else v for v in eqn.inputs]
+            if type(eqn.primitive) is Call:
+                inner = eqn.primitive.jaxpr
+                outs = inline(inner, dict(zip(inner.in_vars, inputs)))
+            else:
+                outs = [Var(v.aval) for v in eqn.outs]
+                eqns.append(Eqn(eqn.primitive, inputs, outs, eqn.source))
+            env.update(zip(eqn.outs, outs))
+        return [env[v] if type(v) is Var else v for v in program.outs]
+
+    outs = inline(jaxpr, {v: v for v in jaxpr.in_vars})
+    return Jaxpr(jaxpr.in_vars, eqns, outs, name=jaxpr.name)
