@@ -11,12 +11,13 @@ Names and signatures are JAX's where the concept is the same. For a tour, run `p
 # then collects garbage at a worse moment (measured; see benchmarks/startup.py).
 import numpy as _numpy  # noqa: F401
 
-from . import errors, lax, nn, numpy, random, scipy, tree
+from . import debug, errors, lax, nn, numpy, random, scipy, tree
 from .primitives.array import Array
 from .primitives.core import Primitive, Tracer, typeof
 from .primitives.jaxpr import Jaxpr, check_jaxpr, eval_jaxpr
 from .primitives.types import ShapedArray, config, float0
 from .transforms.autodiff import jvp, linear_transpose, linearize, vjp
+from .transforms.callbacks import io_callback, pure_callback
 from .transforms.checkpoint import (
     checkpoint,
     checkpoint_name,
@@ -48,6 +49,7 @@ __all__ = [
     "checkpoint_name",
     "checkpoint_policies",
     "config",
+    "debug",
     "derivatives",
     "errors",
     "eval_jaxpr",
@@ -56,6 +58,7 @@ __all__ = [
     "grad",
     "hessian",
     "hvp",
+    "io_callback",
     "jacfwd",
     "jacobian",
     "jacrev",
@@ -68,6 +71,7 @@ __all__ = [
     "nn",
     "numpy",
     "print_saved_residuals",
+    "pure_callback",
     "random",
     "remat",
     "saved_residuals",

@@ -33,6 +33,7 @@ NOT_IN_JAX = {
 _SPECIAL = "tests/test_special.py compares with SciPy, mpmath and jax"
 _LINALG = "tests/test_linalg.py and test_scipy_linalg.py compare the functions made of it"
 _AXES = "tests/test_named_axes.py compares under vmap"
+_CALLBACKS = "tests/test_callbacks.py compares the functions made of it"
 _WINDOWS = "tests/test_windows.py compares the functions made of it"
 
 #: Primitives whose comparison stands elsewhere, mostly because jax has a function where we have a
@@ -51,6 +52,7 @@ ELSEWHERE = {
         ("psum", "pmax", "pmin", "all_gather", "psum_scatter", "all_to_all", "ppermute",
          "axis_index"), _AXES),
     **dict.fromkeys(("window_place", "window_reduction", "reduce", "reduce_window"), _WINDOWS),
+    **dict.fromkeys(("pure_callback", "io_callback", "debug_callback"), _CALLBACKS),
     "linear_recurrence": "tests/test_cumulative.py compares the functions made of it",
     "rng_bit_generator": "tests/test_random.py and test_fft.py compare its bits",
     "mulhi": "tests/test_numbers.py compares with Python's integers",

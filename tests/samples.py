@@ -314,6 +314,7 @@ call_sample(lambda x, y: [x, elementwise.floor.bind(y)], real(2), real(2), note=
 # More lines of the table.
 # More lines of the table.
 from tests import (  # noqa: E402
+    samples_callbacks,  # noqa: F401
     samples_collectives,  # noqa: F401
     samples_control,  # noqa: F401
     samples_conv,  # noqa: F401

@@ -16,6 +16,7 @@ import pytest
 
 from diffeo.primitives import (
     Primitive,
+    callbacks,
     collectives,
     cumulative,
     elementwise,
@@ -47,7 +48,8 @@ written by `python -m tests.test_coverage --write`, and a test says when it is o
 - **lowered** to StableHLO directly, or by what it decomposes into;
 - **jvp**: *derivative*, a formula for each operand; *linear*, the primitive itself acts on the
   tangents; *bilinear*, the product rule; *zero*, the function is constant almost everywhere;
-  *lifted*, its program is transformed;
+  *lifted*, its program is transformed; *refused*, an error says what to do, unless the results
+  are integers;
 - **transposed**: only linear and bilinear maps can be, and need to be, for reverse mode;
 - **batched** by vmap;
 - **Taylor** series: coefficient by coefficient, by Cauchy's product, by a recurrence of its own, or
@@ -74,7 +76,7 @@ def defines(kind: type, rule: str) -> bool:
 
 FAMILIES = (
     reduction.Reduction, collectives.ReduceAcross, collectives.Exchange, indexing.ScatterFamily,
-    cumulative.Cumulative, windows.WindowReduction, determinant.Given
+    cumulative.Cumulative, windows.WindowReduction, determinant.Given, callbacks.Callback
 )
 
 
@@ -116,6 +118,8 @@ def jvp_of(primitive: Any) -> str:
     kind = class_of(primitive)
     if compiled(kind):
         return "lifted" if defines(kind, "interpret") else ""
+    if issubclass(kind, callbacks.Callback):
+        return "zero" if kind is callbacks.DebugCallback else "refused"
     if issubclass(kind, families.Discrete) or primitive is elementwise.stop_gradient_p:
         return "zero"
     if hasattr(kind, "linear_part"):
@@ -135,7 +139,8 @@ def taylor_of(primitive: Any) -> str:
     kind, jvp = class_of(primitive), jvp_of(primitive)
     if defines(kind, "taylor"):
         return "recurrence"
-    words = {"linear": "coefficients", "bilinear": "Cauchy", "zero": "–", "lifted": "lifted"}
+    words = {"linear": "coefficients", "bilinear": "Cauchy", "zero": "–", "lifted": "lifted",
+             "refused": "refused"}
     return words.get(jvp, "derived")
 
 

@@ -35,8 +35,8 @@ TO_JAX = ("diffeo.interop",)
 #: Where jaxlib may be imported.
 TO_JAXLIB = ("diffeo.lowering",)
 #: Heavy or optional packages that a function may import when it is called, with a comment that
-#: says why; and the standard library's modules for error paths.
-LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "opt_einsum"}
+#: says why; and the standard library's modules for error paths and the debugger.
+LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "opt_einsum", "pdb"}
 
 #: Tokens that are no code.
 BLANK = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,37 @@ def compile_options(device: Any, overrides: Mapping[str, Any]) -> Any:
     if overrides:
         options.env_option_overrides = list(overrides.items())
     return options
+
+
+@lru_cache(maxsize=1)
+def _mlir() -> tuple[Any, Any]:
+    """(MLIR's Python interface, a context with the dialects that programs are written in)."""
+    # Of use only to programs that call Python functions: loaded here, not when diffeo is imported.
+    ir: Any = import_module("jaxlib.mlir.ir")
+    extension: Any = import_module("jaxlib.mlir._mlir_libs._jax_mlir_ext")
+    context = ir.Context()
+    registry = ir.DialectRegistry()
+    extension.register_dialects(registry)
+    context.append_dialect_registry(registry)
+    context.load_all_available_dialects()
+    for name in ("stablehlo", "chlo"):
+        import_module(f"jaxlib.mlir.dialects.{name}").register_dialect(context)
+    return ir, context
+
+
+def compile_with_functions(
+    client: Any, text: str, devices: Any, options: Any, functions: Sequence[Callable]
+) -> Any:
+    """Compile a program that calls these Python functions; for such, the client does not take
+    text.
+    """
+    ir, context = _mlir()
+    with context:
+        try:
+            module = ir.Module.parse(text)
+        except ir.MLIRError as error:
+            raise XlaError(str(error)) from None
+        return client.compile_and_load(module, devices, options, list(functions))
 
 
 def register_lapack() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import compat
@@ -48,12 +48,19 @@ class ProgramCache:
         *,
         options: Mapping[str, Any] | None = None,
         device: Device | None = None,
+        functions: Sequence[Callable] = (),
     ) -> Executable:
         """As `runtime.compile_module`, but only if the program is not there already.
 
-        Avals are compared as dictionary keys are; a failure to compile is not kept.
+        Avals are compared as dictionary keys are; a failure to compile is not kept. A program that
+        calls Python functions is not kept either: its text does not say which they are, and they
+        shall live no longer than who asked for it.
         """
         device = device or default_device()
+        if functions:
+            return compile_module(
+                text, in_avals, out_avals, options=options, device=device, functions=functions
+            )
         chosen = tuple(sorted((options or {}).items()))
         key = (text, tuple(in_avals), tuple(out_avals), chosen, device)
         with self._lock:

@@ -33,6 +33,7 @@ import numpy as np
 
 from ..primitives.array import device as array_device
 from . import compat
+from .host_calls import HostCalls
 
 # --------------------------------------------------------------------------------------------------
 # Devices
@@ -314,13 +315,14 @@ class Executable:
         out_avals: Sequence[Any],
         device: Device,
         compile_seconds: float,
+        calls: HostCalls | None = None,
     ):
         self.in_avals = tuple(in_avals)
         self.out_avals = tuple(out_avals)
         self.device = device
         self.compile_seconds = compile_seconds
         self._loaded = loaded
-        self._run = loaded.execute_sharded
+        self._run = calls.runner(loaded) if calls else loaded.execute_sharded
         self._handlers = [compat.result_handler(aval, device._sharding) for aval in out_avals]
 
     def execute(self, buffers: list[Any]) -> list[Any]:
@@ -366,6 +368,7 @@ def compile_module(
     *,
     options: Mapping[str, Any] | None = None,
     device: Device | None = None,
+    functions: Sequence[Callable] = (),
 ) -> Executable:
     """Compile a StableHLO module whose `main` has the given types. `compiler.py` caches this.
 
@@ -374,6 +377,8 @@ def compile_module(
         in_avals, out_avals: the types of main's operands and results.
         options: XLA flags and their values, as {"xla_cpu_enable_fast_math": True}.
         device: where it will run; the default device if None.
+        functions: the Python functions that the program calls by their number. Then `execute`
+            waits until the program is done, and raises what they raise.
 
     Raises:
         CompilationError: if XLA refuses the program.
@@ -383,14 +388,21 @@ def compile_module(
     if '"lapack_' in text:
         _need_lapack()
     chosen = compat.compile_options(target._singleton[0], options or {})
+    calls = HostCalls(functions) if functions else None
     start = time.perf_counter()
     try:
-        loaded = target._client.compile_and_load(text, target._list, chosen)
+        if calls:
+            loaded = compat.compile_with_functions(
+                target._client, text, target._list, chosen, calls.entries()
+            )
+        else:
+            loaded = target._client.compile_and_load(text, target._list, chosen)
     except compat.XlaError as error:
         if re.search("No such compile option|While setting option", str(error)):
             raise ValueError(f"compiler option not accepted by XLA: {error}") from None
         raise CompilationError(_explain_refusal(text, str(error)), text) from None
-    return Executable(loaded, in_avals, out_avals, target, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Executable(loaded, in_avals, out_avals, target, seconds, calls)
 
 
 def _need_lapack() -> None:

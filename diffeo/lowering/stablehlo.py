@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,12 @@ from ..primitives.jaxpr import Jaxpr, Literal
 from ..primitives.staging import stage
 from ..primitives.types import ShapedArray, bool_, is_inexact
 from .mlir_types import scalar_text, tensor_type
+
+#: The kernel that calls Python, and the type of what makes its calls come one after the other.
+_PYTHON = "xla_ffi_python_cpu_callback"
+_CHAIN = ShapedArray((), np.dtype(np.uint8))
+#: No array has so many axes: `custom_call` without column-major operands.
+_ROW_MAJOR = 65
 
 
 class Operand:
@@ -42,6 +48,11 @@ class Builder:
         self.count = 0
         self.outs: Sequence[ShapedArray] = ()
         self.splats: dict[Any, Operand] = {}
+        #: The Python functions that the program calls, by their number.
+        self.python: list[Callable] = []
+        #: In a program with effects: what every operation with an effect takes and returns anew, so
+        #: that they happen one after the other.
+        self.chain: Operand | None = None
 
     # -- Emitting --
 
@@ -147,6 +158,7 @@ class Builder:
         """The text of a region: a block with these arguments whose results `body` emits."""
         outer, self.lines = self.lines, []
         splats, self.splats = self.splats, {}
+        chain, self.chain = self.chain, None
         arguments = [Operand(self.fresh(), a) for a in avals]
         results = body(*arguments)
         listed = ", ".join([f"{a.name}: {a.type}" for a in arguments])
@@ -155,8 +167,20 @@ class Builder:
             f"({', '.join([r.type for r in results])}) -> ()"
         )
         text = f" ({{\n^bb0({listed}):\n" + "\n".join(self.lines) + "\n})"
-        self.lines, self.splats = outer, splats
+        self.lines, self.splats, self.chain = outer, splats, chain
         return text
+
+    def chained(self, body: Callable[..., Sequence[Operand]]) -> Callable[..., list[Operand]]:
+        """The body of a region in a program with effects: it takes the chain first, and returns
+        it.
+        """
+
+        def emit(chain: Operand, *arguments: Operand) -> list[Operand]:
+            self.chain = chain
+            results = body(*arguments)
+            return [self.chain, *results]
+
+        return emit
 
     def reduce(self, name: str, x: Operand, initial: Any, axes: Sequence[int]) -> Operand:
         """Combine along axes with a binary operation and its neutral element."""
@@ -263,13 +287,15 @@ class Builder:
         *,
         matrices: int,
         reuse: bool = False,
+        effects: bool = False,
         **config: str,
     ) -> list[Operand]:
         """Call a kernel that is registered with XLA under the name `target`.
 
         Operands and results with `matrices` axes and more have their last two axes in column-major
-        order. `reuse`: the first result is written over the first operand. `config` holds the
-        kernel's attributes, such as `uplo="76 : ui8"`.
+        order. `reuse`: the first result is written over the first operand. `effects`: it is called
+        also if no result is needed. `config` holds the kernel's attributes, such as
+        `uplo="76 : ui8"`.
         """
 
         def layouts(avals: Sequence[ShapedArray]) -> str:
@@ -284,9 +310,31 @@ class Builder:
             "operand_layouts": layouts([v.aval for v in operands]),
             "result_layouts": layouts(outs),
         }
+        if effects:
+            attributes["has_side_effect"] = "true"
         if reuse:
             attributes["output_operand_aliases"] = f"[#stablehlo.output_operand_alias<{alias}>]"
         return self.emit("custom_call", operands, outs, attributes)
+
+    def call_python(
+        self,
+        function: Callable[..., Sequence[np.ndarray]],
+        operands: Sequence[Operand],
+        outs: Sequence[ShapedArray],
+        effects: bool,
+    ) -> list[Operand]:
+        """Call a Python function of NumPy arrays, which returns arrays of exactly the types `outs`
+        (XLA does not look at them) in C order.
+        """
+        call = {"index": f"{len(self.python)} : ui64", "matrices": _ROW_MAJOR, "effects": effects}
+        if not effects:
+            self.python.append(function)
+            return self.custom_call(_PYTHON, operands, outs, **call)
+        self.python.append(lambda chain, *arrays: (chain, *function(*arrays)))
+        chain = self.chain or self.constant(0, _CHAIN)
+        results = self.custom_call(_PYTHON, [chain, *operands], [_CHAIN, *outs], **call)
+        self.chain = results[0]
+        return results[1:]
 
     # -- Programs --
 
@@ -321,9 +369,32 @@ class Builder:
         self, going: Callable, step: Callable, values: Sequence[Operand]
     ) -> list[Operand]:
         """As `while_loop`, of functions that emit operations on operands."""
+        test = lambda *vs: [going(*vs)]
+        if self.chain is not None:
+            values, step = [self.chain, *values], self.chained(step)
+            test = lambda *vs: self.chained(lambda *vs: [going(*vs)])(*vs)[1:]
         avals = [v.aval for v in values]
-        regions = [self.region(avals, lambda *vs: [going(*vs)]), self.region(avals, step)]
-        return self.emit("while", values, avals, {}, self.joined(regions))
+        regions = [self.region(avals, test), self.region(avals, step)]
+        return self.unchained(self.emit("while", values, avals, {}, self.joined(regions)))
+
+    def case(
+        self, index: Operand, branches: Sequence[Callable], outs: Sequence[ShapedArray]
+    ) -> list[Operand]:
+        """The results of one of several functions that emit operations, chosen by a number."""
+        chain = self.chain
+        if chain is not None:
+            outs = [_CHAIN, *outs]
+            branches = [lambda b=b: self.chained(b)(chain) for b in branches]
+        if not outs:
+            return []
+        regions = self.joined([self.region([], branch) for branch in branches])
+        return self.unchained(self.emit("case", [index], outs, {}, regions))
+
+    def unchained(self, results: list[Operand]) -> list[Operand]:
+        """The results of an operation that has the chain as its first, if there is one."""
+        if self.chain is not None:
+            self.chain, *results = results
+        return results
 
     @staticmethod
     def joined(regions: Sequence[str]) -> str:
@@ -355,24 +426,37 @@ class Builder:
             name = self.names[id(jaxpr)] = f"{_identifier(jaxpr.name)}_{len(self.names)}"
             self.jaxprs.append(jaxpr)  # keeps the id from being used again
             self.function(jaxpr, name, "private")
-        if not jaxpr.outs:
+        if jaxpr.effects:
+            operands = [self.chain or self.constant(0, _CHAIN), *operands]
+            avals = [_CHAIN, *jaxpr.out_avals]
+        else:
+            avals = jaxpr.out_avals
+        if not avals:
             return []
-        results = [Operand(self.fresh(), a) for a in jaxpr.out_avals]
-        types = ", ".join([tensor_type(a) for a in jaxpr.out_avals])
+        results = [Operand(self.fresh(), a) for a in avals]
         self.lines.append(
             f"{', '.join([r.name for r in results])} = "
             f'"func.call"({", ".join([v.name for v in operands])})'
             f" <{{callee = @{name}}}> : ({', '.join([v.type for v in operands])}) "
-            f"-> ({types})"
+            f"-> ({', '.join([r.type for r in results])})"
         )
+        if jaxpr.effects:
+            self.chain, *results = results
         return results
 
     def function(self, jaxpr: Jaxpr, name: str, visibility: str) -> None:
         """Write a program as a function of the module."""
-        saved = self.lines, self.splats, self.outs
-        self.lines, self.splats = [], {}
-        operands = [Operand(f"%arg{i}", v.aval) for i, v in enumerate(jaxpr.in_vars)]
-        results = self.program(jaxpr, operands)
+        saved = self.lines, self.splats, self.outs, self.chain
+        self.lines, self.splats, self.chain = [], {}, None
+        inputs = operands = [Operand(f"%arg{i}", v.aval) for i, v in enumerate(jaxpr.in_vars)]
+        if jaxpr.effects and visibility == "private":
+            self.chain = Operand("%chain", _CHAIN)
+            operands = [self.chain, *inputs]
+        elif jaxpr.effects:
+            self.chain = self.constant(0, _CHAIN)
+        results = self.program(jaxpr, inputs)
+        if jaxpr.effects and visibility == "private":
+            results = [self.chain, *results]
         arguments = ", ".join([f"{v.name}: {v.type}" for v in operands])
         types = ", ".join([v.type for v in results])
         names = ", ".join([v.name for v in results])
@@ -381,7 +465,7 @@ class Builder:
         self.functions.append(
             f"func.func {visibility} @{name}({arguments}) -> ({types}) {{\n{body}\n}}"
         )
-        self.lines, self.splats, self.outs = saved
+        self.lines, self.splats, self.outs, self.chain = saved
 
 
 def _layout(ndim: int, column_major: bool) -> str:
@@ -396,8 +480,17 @@ def _identifier(name: str) -> str:
     return kept or "fn"
 
 
-def lower_module(jaxpr: Jaxpr) -> str:
+class Module(NamedTuple):
+    """A program for XLA: its StableHLO text, and the Python functions that it calls by number."""
+
+    text: str
+    functions: Sequence[Callable]
+
+
+def lower_module(jaxpr: Jaxpr) -> Module:
     """The StableHLO module of a program; its constants are the first arguments of `main`."""
     builder = Builder()
     builder.function(jaxpr.closed_over(), "main", "public")
-    return f"module @{_identifier(jaxpr.name)} {{\n" + "\n".join(builder.functions) + "\n}\n"
+    functions = "\n".join(builder.functions)
+    text = f"module @{_identifier(jaxpr.name)} {{\n{functions}\n}}\n"
+    return Module(text, builder.python)

@@ -59,6 +59,10 @@ class Primitive:
     weak_type = False
     #: The named axes that it speaks of, which vmap binds (see `collectives.py`).
     names: Any = ()
+    #: What it does besides computing its results, "io" or "debug": once, in the program's order.
+    effects: Any = ()
+    #: Calls a function of the user's: its errors are theirs, and no memo may keep it alive.
+    calls_python = False
 
     # Written once here, so that the dataclasses below need not have them generated at import.
     def __eq__(self, other: object) -> bool:
@@ -91,15 +95,11 @@ class Primitive:
         return snake_case(type(self).__name__)
 
     def bind(self, *args: Any) -> Any:
-        """Hand the primitive and its operands to the current trace; returns what that makes of
-        it.
-        """
+        """Hand the primitive and its operands to the current trace; returns what it makes of it."""
         return state.trace.process(self, args)
 
     def abstract_eval(self, *avals: Any) -> Any:
-        """The type of the result (a list of types with `multiple_results`); TypeError for operands
-        that do not fit.
-        """
+        """The type of the result (a list with `multiple_results`); TypeError for bad operands."""
         raise self.missing("abstract_eval", "staging")
 
     def impl(self, *arrays: Any) -> Any:

@@ -134,6 +134,11 @@ class HigherOrder(Primitive):
         """The named axes that its programs speak of."""
         return frozenset().union(*[jaxpr.names for jaxpr in sub_jaxprs(self)])
 
+    @property
+    def effects(self) -> Any:
+        """What its programs do besides computing their results."""
+        return frozenset().union(*[jaxpr.effects for jaxpr in sub_jaxprs(self)])
+
     def impl(self, *arrays: np.ndarray) -> list[np.ndarray]:
         return [np.asarray(o) for o in self.evaluate(eval_jaxpr, [Array(a) for a in arrays])]
 

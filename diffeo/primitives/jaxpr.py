@@ -108,6 +108,15 @@ class Jaxpr:
             self.memo["names"] = found
         return found
 
+    @property
+    def effects(self) -> frozenset:
+        """What its primitives do besides computing their results."""
+        found = self.memo.get("effects")
+        if found is None:
+            found = frozenset([kind for eqn in self.eqns for kind in eqn.primitive.effects])
+            self.memo["effects"] = found
+        return found
+
     def closed_over(self) -> Jaxpr:
         """The same program with its constants as leading inputs instead."""
         return (
@@ -168,12 +177,14 @@ def eval_jaxpr(jaxpr: Jaxpr, args: Sequence[Any]) -> list[Any]:
     return [env[v] if type(v) is Var else v.value for v in jaxpr.outs]
 
 
-def eliminate_dead_code(jaxpr: Jaxpr) -> Jaxpr:
-    """The program without equations and constants that no result needs; inputs stay."""
+def eliminate_dead_code(jaxpr: Jaxpr, effects: bool = True) -> Jaxpr:
+    """The program without equations and constants that no result needs; inputs stay, and `effects`
+    if so.
+    """
     live = {v for v in jaxpr.outs if type(v) is Var}
     kept = []
     for eqn in reversed(jaxpr.eqns):
-        if any([v in live for v in eqn.outs]):
+        if any([v in live for v in eqn.outs]) or (effects and eqn.primitive.effects):
             kept.append(eqn)
             live.update([v for v in eqn.inputs if type(v) is Var])
     pairs = [(v, c) for v, c in zip(jaxpr.const_vars, jaxpr.consts) if v in live]
@@ -351,7 +362,8 @@ def _lines(jaxpr: Jaxpr, names: _Names, indent: str) -> list[str]:
         operands = " ".join([_operand(v, names) for v in eqn.inputs])
         body.append(
             (
-                f"{indent}  {outs} = {eqn.primitive.name}{_parameters(eqn.primitive)} "
+                f"{indent}  {outs + ' = ' if outs else ''}"
+                f"{eqn.primitive.name}{_parameters(eqn.primitive)} "
                 f"{operands}".rstrip(),
                 _where(eqn.source),
                 eqn,

@@ -35,7 +35,10 @@ class Parts(NamedTuple):
 
 
 def partial_jaxpr(
-    jaxpr: Jaxpr, linear: Sequence[bool], wanted: Sequence[bool] | None = None
+    jaxpr: Jaxpr,
+    linear: Sequence[bool],
+    wanted: Sequence[bool] | None = None,
+    effects: bool = False,
 ) -> Parts:
     """Split a program, which must have no constants, by which inputs are linear.
 
@@ -43,11 +46,12 @@ def partial_jaxpr(
         jaxpr: the program.
         linear: for each input, whether it is linear.
         wanted: results that shall count as linear whether they are or not.
+        effects: what has effects shall count as linear whether it is or not.
     """
-    key = ("partial", tuple(linear), None if wanted is None else tuple(wanted))
+    key = ("partial", tuple(linear), None if wanted is None else tuple(wanted), effects)
     if key in jaxpr.memo:
         return jaxpr.memo[key]
-    known_eqns, linear_eqns, linear_vars = _sorted_equations(jaxpr, linear)
+    known_eqns, linear_eqns, linear_vars = _sorted_equations(jaxpr, linear, effects)
     is_linear = [type(v) is Var and v in linear_vars for v in jaxpr.outs]
     linear_outs = is_linear if wanted is None else [a or b for a, b in zip(is_linear, wanted)]
     tangent_outs = [v for v, flag in zip(jaxpr.outs, linear_outs) if flag]
@@ -79,7 +83,7 @@ def partial_jaxpr(
 
 
 def _sorted_equations(
-    jaxpr: Jaxpr, linear: Sequence[bool]
+    jaxpr: Jaxpr, linear: Sequence[bool], effects: bool
 ) -> tuple[list[Eqn], list[Eqn], set[Var]]:
     """The known equations, the linear ones, and the variables that are linear; an operation on
     programs may have a part in both.
@@ -89,9 +93,10 @@ def _sorted_equations(
     linear_eqns: list[Eqn] = []
     for eqn in jaxpr.eqns:
         flags = [type(v) is Var and v in linear_vars for v in eqn.inputs]
-        if not any(flags):
+        acts = effects and eqn.primitive.effects
+        if not any(flags) and not acts:
             known_eqns.append(eqn)
-        elif not all(flags) and eqn.primitive.compiled:
+        elif not all(flags) and eqn.primitive.compiled and not acts:
             primitive: Any = eqn.primitive
             parts: Parts = primitive.partial(flags)
             operands = [v for v, flag in zip(eqn.inputs, flags) if not flag]

@@ -125,8 +125,9 @@ class StagingTrace(Trace):
                 )
             )
         try:
-            # Elementwise rules are as fast as the memo; programs must not be kept alive by it.
-            if primitive.same_type or primitive.compiled:
+            # Elementwise rules are as fast as the memo; programs and users' functions must not be
+            # kept alive by it.
+            if primitive.same_type or primitive.compiled or primitive.calls_python:
                 out: Any = primitive.abstract_eval(*avals)
             else:
                 try:

@@ -54,21 +54,20 @@ class Checkpoint(Call):
         used = {v for eqn in whole.eqns for v in eqn.inputs if type(v) is Var} | set(whole.outs)
         needed = [v for v in free if v in used]
         computed = [v for v in needed if v not in inputs]
-        known = Jaxpr(
-            parts.known.in_vars, eqns, [*parts.known.outs[:count], *computed], name=program.name
-        )
+        outs = [*parts.known.outs[:count], *computed]
+        known = eliminate_dead_code(Jaxpr(parts.known.in_vars, eqns, outs, name=program.name))
         tangent = Jaxpr(needed, whole.eqns, whole.outs, name=program.name)
         return Parts(
-            Call(eliminate_dead_code(known), self.compile) if known.outs else None,
+            Call(known, self.compile) if known.outs or known.effects else None,
             replace(self, jaxpr=tangent, barrier=True),
             parts.linear_outs,
             [inputs.get(v) for v in needed],
         )
 
     def keeps(self, eqn: Eqn) -> bool:
-        """Whether the policy keeps the results of an equation."""
-        if self.policy is None:
-            return False
+        """Whether the policy keeps the results of an equation; effects do not happen again."""
+        if self.policy is None or eqn.primitive.effects:
+            return bool(eqn.primitive.effects)
         return bool(self.policy(eqn.primitive, *[v.aval for v in eqn.inputs]))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..primitives.array import Array
-from ..primitives.core import ZERO, LinearInput, typeof
+from ..primitives.core import ZERO, LinearInput, typeof, with_user_line
 from ..primitives.elementwise import eq, select
 from ..primitives.families import Full, HigherOrder
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, eval_jaxpr
@@ -56,6 +56,21 @@ def split_list(items: Sequence[Any], *counts: int) -> list[list[Any]]:
     return [*pieces, list(items[at:])]
 
 
+def check_all_parts_act(primitive: HigherOrder, interpreter: Any) -> None:
+    """An error for a choice that parts of its operands take differently, if something happens
+    outside: it would happen for all of them.
+    """
+    if "io" in primitive.effects:
+        raise with_user_line(
+            NotImplementedError(
+                f"{primitive.name} with an io_callback inside: in {interpreter.describe()}, its "
+                "predicate is not the same everywhere, so every branch or step is computed for "
+                "all, and the callback would be called where it must not be; hand the predicate "
+                "to a callback that stands outside, or choose with a value that is not mapped"
+            )
+        )
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Call(HigherOrder):
     """Call a program that has no constants of its own: one function of the compiled module.
@@ -98,7 +113,7 @@ class Call(HigherOrder):
     def partial(self, linear: Sequence[bool]) -> Parts:
         known, tangent, linear_outs, sources = partial_jaxpr(self.jaxpr, linear)
         return Parts(
-            Call(known, self.compile) if known.outs else None,
+            Call(known, self.compile) if known.outs or known.effects else None,
             Call(tangent, self.compile),
             linear_outs,
             sources,
@@ -152,17 +167,13 @@ class Cond(HigherOrder):
         return typed(eval_jaxpr(branch, arrays[1:]), avals)
 
     def lower(self, ctx: Any, index: Any, *operands: Any) -> Any:
-        outs = self.out_avals
-        if not outs:
-            return []
-        regions = [
-            ctx.region([], lambda b=branch: ctx.program(b, operands)) for branch in self.branches
-        ]
-        return ctx.emit("case", [index], outs, {}, ctx.joined(regions))
+        branches = [lambda b=branch: ctx.program(b, operands) for branch in self.branches]
+        return ctx.case(index, branches, self.out_avals)
 
     def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
         index = interpreter.decides(values[0])
         if index is None:
+            check_all_parts_act(self, interpreter)
             return interpreter.apply(self.all_branches(), values)
         arrays, statics = interpreter.flatten(values[1:])
         avals = [typeof(a) for a in arrays]
@@ -210,7 +221,9 @@ class Cond(HigherOrder):
         inputs = [(s, in_avals[s]) for s in passed]
         tangent = tuple([_from_slots(p, inputs, slots, at) for p, at in zip(parts, places)])
         sources = [0, *[s + 1 for s in passed], *[None] * len(slots)]
-        first = Cond(known) if known[0].outs else None
+        first = Cond(known)
+        if not first.out_avals and not first.effects:
+            first = None
         return Parts(first, Cond(tangent), linear_outs, sources)
 
     def transpose_with(

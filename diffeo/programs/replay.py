@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ..primitives.core import ZERO, LinearInput
+from ..primitives.core import ZERO, LinearInput, with_user_line
 from ..primitives.families import HigherOrder, full_like
-from ..primitives.jaxpr import Jaxpr, eliminate_dead_code, eval_jaxpr
+from ..primitives.jaxpr import Eqn, Jaxpr, eliminate_dead_code, eval_jaxpr
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
 from ..primitives.staging import stage
 from ..primitives.types import ShapedArray, int64
@@ -63,6 +63,8 @@ def replay_parts(
         inside: which inputs of the program are.
         linear_outs: which results of it are.
     """
+    going = loop.going and _silent(loop.going)
+    again = replace(loop, body=_silent(loop.body), going=going)
     body = partial_jaxpr(loop.body, inside, linear_outs)
     consts, carry, _ = loop.groups(inside)
     count = len(linear_outs) - sum(linear_outs)
@@ -97,7 +99,42 @@ def replay_parts(
     in_carry = range(loop.consts, loop.consts + loop.carry)
     operands = [own + i for i, flag in enumerate(inside) if flag or i not in in_carry]
     sources = [*[None] * (len(known.outs) - count), *operands]
-    return Parts(Call(known), Replay(loop, tuple(inside)), linear_outs, sources)
+    return Parts(Call(known), Replay(again, tuple(inside)), linear_outs, sources)
+
+
+def _silent(jaxpr: Jaxpr) -> Jaxpr:
+    """The program without its effects, so that it can be computed again."""
+    if not jaxpr.effects:
+        return jaxpr
+    found = jaxpr.memo.get("silent")
+    if found is None:
+        eqns = []
+        for eqn in jaxpr.eqns:
+            primitive: Any = eqn.primitive
+            if primitive.effects and primitive.compiled:
+                primitive = replace(primitive, **_silent_fields(primitive))
+            eqns.append(Eqn(primitive, eqn.inputs, eqn.outs, eqn.source))
+        every = Jaxpr(jaxpr.in_vars, eqns, jaxpr.outs, name=jaxpr.name)
+        found = jaxpr.memo["silent"] = eliminate_dead_code(every, effects=False)
+    if found.effects:
+        raise with_user_line(
+            NotImplementedError(
+                f"reverse mode through the loop of {jaxpr.name} computes its steps again, and must "
+                "not call an io_callback again of whose result they make use; let a scan without "
+                "checkpoints keep it, or call it outside of the loop"
+            )
+        )
+    return found
+
+
+def _silent_fields(primitive: Any) -> dict[str, Any]:
+    """The programs among the parameters of a primitive, without their effects."""
+    return {
+        name: _silent(value) if isinstance(value, Jaxpr) else tuple(map(_silent, value))
+        for name, value in vars(primitive).items()
+        if isinstance(value, Jaxpr)
+        or (isinstance(value, tuple) and value and isinstance(value[0], Jaxpr))
+    }
 
 
 def loop_avals(loop: Loop) -> list[ShapedArray]:

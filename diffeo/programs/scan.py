@@ -227,7 +227,7 @@ class Scan(HigherOrder):
         )
         varying = [i >= first_step for i in range(len(step.in_vars))]
         wanted = [i < count for i in range(len(step.outs))]
-        split = partial_jaxpr(step, varying, wanted)
+        split = partial_jaxpr(step, varying, wanted, effects=True)
 
         def run(*operands: Any) -> list[Any]:
             given = dict(zip([i for i, flag in enumerate(linear) if not flag], operands))
@@ -241,7 +241,7 @@ class Scan(HigherOrder):
                 consts=len(inputs) - len(known[1]) - len(known[2]),
                 carry=len(known[1]),
             )
-            outs = scan.bind(*inputs) if split.tangent.outs else []
+            outs = scan.bind(*inputs) if split.tangent.outs or split.tangent.effects else []
             return [*outs[:count], *before[:fixed], *outs[count:]]
 
         fixed = iter([not flag for flag in split.linear_outs[count:]])
@@ -262,7 +262,7 @@ class Scan(HigherOrder):
         avals = [a for a, flag in zip(self.operand_avals(), linear) if not flag]
         known_part = Call(stage(run, avals, self.jaxpr.name), compile=False)
         return Parts(
-            known_part if known_part.jaxpr.outs else None,
+            known_part if known_part.jaxpr.outs or known_part.effects else None,
             tangent,
             linear_outs,
             [s for _, s in inputs],

@@ -14,7 +14,14 @@ from ..primitives.partial import Parts, linear_results, transpose_parts
 from ..primitives.staging import stage
 from ..primitives.structural import broadcast_in_dim
 from ..primitives.types import ShapedArray, bool_
-from .control_flow import SMALL, check_operands, split_list, typed, work
+from .control_flow import (
+    SMALL,
+    check_all_parts_act,
+    check_operands,
+    split_list,
+    typed,
+    work,
+)
 from .replay import Loop, replay_parts
 
 #: How many carries reverse mode through a loop of unknown length keeps, by default.
@@ -72,7 +79,7 @@ class While(HigherOrder):
         return super().evaluate(run, [*first, *second, *carry])
 
     def lower(self, ctx: Any, *operands: Any) -> Any:
-        if not self.out_avals:
+        if not self.out_avals and not self.effects:
             return []
         n, m = self.cond_consts, self.cond_consts + self.body_consts
 
@@ -102,6 +109,7 @@ class While(HigherOrder):
             if decided or masked:
                 break
             # Parts may be done sooner than others: they stay as they are from then on.
+            check_all_parts_act(self, interpreter)
             body, masked = self.masked(), True
         first_arrays, _ = interpreter.flatten(first)
         count = len(interpreter.flatten(carry)[0])

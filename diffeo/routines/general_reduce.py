@@ -109,10 +109,11 @@ class ByProgram(Decomposed):
                 f"{self.name}: the computation must take {inits * 2} and return {inits}, got "
                 f"{ins} and {outs}"
             )
-        if self.computation.consts or any([q.primitive.compiled for q in self.computation.eqns]):
+        used = [q.primitive for q in self.computation.eqns]
+        if self.computation.consts or any([p.compiled or p.calls_python for p in used]):
             raise TypeError(
-                f"{self.name}: the computation may contain neither arrays from outside nor control "
-                f"flow, got\n{self.computation}"
+                f"{self.name}: the computation may contain neither arrays from outside, nor "
+                f"control flow, nor callbacks, got\n{self.computation}"
             )
         return xs[0]
 

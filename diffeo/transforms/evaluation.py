@@ -11,7 +11,7 @@ import numpy as np
 
 from ..lowering import runtime  # noqa: F401  (gives arrays their device memory)
 from ..lowering.compiler import compile_program
-from ..lowering.stablehlo import lower_module
+from ..lowering.stablehlo import Module, lower_module
 from ..primitives.array import Array, as_value, from_buffer, promoted_scalars
 from ..primitives.core import (
     Primitive,
@@ -101,6 +101,8 @@ class Evaluation(Trace):
         try:
             out = primitive.impl(*host)
         except Exception as error:
+            if primitive.calls_python:
+                raise
             raise _explain(primitive, args, error) from None
         weak = weak and not strong if primitive.keeps_weak else primitive.weak_type
         return [Array(o, weak) for o in out] if primitive.multiple_results else Array(out, weak)
@@ -149,10 +151,12 @@ class Program:
 
     __slots__ = ("constants", "executable", "out_avals")
 
-    def __init__(self, jaxpr: Jaxpr, text: str):
+    def __init__(self, jaxpr: Jaxpr, module: Module):
         avals = [v.aval for v in (*jaxpr.const_vars, *jaxpr.in_vars)]
         self.out_avals = jaxpr.out_avals
-        self.executable = compile_program(text, avals, self.out_avals)
+        self.executable = compile_program(
+            module.text, avals, self.out_avals, functions=module.functions
+        )
         self.constants = [as_value(c).buffer for c in jaxpr.consts]
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..lowering.stablehlo import lower_module
+from ..lowering.stablehlo import Module, lower_module
 from ..primitives.array import as_value
 from ..primitives.core import Tracer, Typed, describe, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr, eliminate_dead_code
@@ -68,8 +68,8 @@ class Traced:
         """Write the program as StableHLO."""
         start = time.perf_counter()
         jaxpr = eliminate_dead_code(self.jaxpr)
-        text = lower_module(jaxpr)
-        return Lowered(self, jaxpr, text, time.perf_counter() - start)
+        module = lower_module(jaxpr)
+        return Lowered(self, jaxpr, module, time.perf_counter() - start)
 
     @property
     def compiled(self) -> Compiled:
@@ -96,22 +96,22 @@ class Lowered:
         seconds: how long lowering took.
     """
 
-    def __init__(self, traced: Traced, jaxpr: Jaxpr, text: str, seconds: float):
+    def __init__(self, traced: Traced, jaxpr: Jaxpr, module: Module, seconds: float):
         self.traced, self.jaxpr, self.seconds = traced, jaxpr, seconds
-        self._text = text
+        self._module = module
 
     def as_text(self) -> str:
         """The StableHLO module."""
-        return self._text
+        return self._module.text
 
     def compile(self) -> Compiled:
         """Compile it with XLA, or find it in the cache of programs."""
         start = time.perf_counter()
-        program = Program(self.jaxpr, self._text)
+        program = Program(self.jaxpr, self._module)
         return Compiled(self, program, time.perf_counter() - start)
 
     def __repr__(self) -> str:
-        return f"<Lowered {self.jaxpr.name}: {self._text.count(chr(10))} lines of StableHLO>"
+        return f"<Lowered {self.jaxpr.name}: {self.as_text().count(chr(10))} lines of StableHLO>"
 
 
 class Compiled:

@@ -1,0 +1,125 @@
+"""A look at the values inside of transformed programs. The names are those of `jax.debug`."""
+
+from __future__ import annotations
+
+import builtins
+import string
+import sys
+from typing import Any
+
+import numpy as np
+
+from .primitives.core import Value, state, with_user_line
+from .primitives.errors import ConcretizationTypeError
+from .primitives.staging import StagingTrace
+from .transforms import tree
+from .transforms.callbacks import debug_callback as callback
+
+__all__ = ["breakpoint", "callback", "print"]
+
+
+def print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> None:
+    """Print values of the program, when the program runs.
+
+    In eager mode that is at once; a compiled program prints while it runs, and has printed all when
+    the call returns. Under `grad` and `jvp` it prints the values of the function itself, under
+    `vmap` a line for each row.
+
+    Args:
+        fmt: as that of `str.format`: values go where the braces are, `"x = {}"` or `"x = {x}"`.
+        *args: arrays or trees of them, and anything else that is known when the function is traced.
+        ordered: for jax's sake; all callbacks happen in the order of the program.
+        **kwargs: the same by name.
+
+    Raises:
+        ValueError: if `fmt` does not use a value, names one that is not given, or a value does not
+            take its format.
+        TypeError: if `fmt` is not a string.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> @dx.jit
+        ... def f(x):
+        ...     dx.debug.print("x = {:.2f}, its double is {double}", x, double=2 * x)
+        ...     return x
+        >>> f(1.0)
+        x = 1.00, its double is 2.0
+        Array(1.)
+    """
+    if not isinstance(fmt, str):
+        raise with_user_line(
+            TypeError(f"debug.print: the first argument is the format, got {fmt!r}")
+        )
+    examples = tree.map(_example, (args, kwargs))
+    try:
+        _Check().vformat(fmt, *examples)
+    except LookupError as error:
+        message = f"debug.print({fmt!r}) names a value that is not given: {error}"
+        raise with_user_line(ValueError(message)) from None
+    except (ValueError, TypeError) as error:
+        raise with_user_line(ValueError(f"debug.print({fmt!r}): {error}")) from None
+
+    def formatted(*args: Any, **kwargs: Any) -> None:
+        args, kwargs = tree.map(_as_number, (args, kwargs))
+        builtins.print(fmt.format(*args, **kwargs), flush=True)
+
+    formatted.__name__ = f"print({fmt!r})"
+    callback(formatted, *args, ordered=ordered, **kwargs)
+
+
+def _example(x: Any) -> Any:
+    return np.zeros(x.shape, x.dtype) if isinstance(x, Value) else x
+
+
+def _as_number(x: Any) -> Any:
+    """Python's number for an array of one, where it looks the same: inside of a tuple, say, it does
+    not say that it is an array.
+    """
+    return x.item() if type(x) is np.ndarray and not x.shape and x.dtype.char in "?ldD" else x
+
+
+class _Check(string.Formatter):
+    """Formats nothing, but sees whether it could, and whether all that is given is used."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return format(value, format_spec) if format_spec else ""
+
+    def check_unused_args(self, used_args: Any, args: Any, kwargs: Any) -> None:
+        unused = [i for i in range(len(args)) if i not in used_args]
+        unused += [k for k in kwargs if k not in used_args]
+        if unused:
+            raise ValueError(
+                f"the format does not use the values {unused}; write {{}} or {{name}} where they "
+                "go, in a plain string (an f-string is filled in when the function is traced)"
+            )
+
+
+def breakpoint() -> None:
+    """Stop in Python's debugger, pdb, at the line that calls it, where the values are known.
+
+    Also under `grad`, `vmap` and others in eager mode, whose values are shown with what the
+    transformation adds to them. A function that is compiled is not run line by line.
+
+    Raises:
+        ConcretizationTypeError: while a function is traced for `jit` and the like.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> def loss(x):
+        ...     dx.debug.breakpoint()  # (Pdb) p x
+        ...     return x ** 2
+    """
+    trace = state.trace
+    while trace is not None:
+        if type(trace) is StagingTrace:
+            raise with_user_line(
+                ConcretizationTypeError(
+                    f"debug.breakpoint: {trace.function_name or 'the function'} is being traced, "
+                    "and its values are not known; call it without jit to stop there, or look at "
+                    "values with dx.debug.print"
+                )
+            )
+        trace = trace.parent
+    import pdb  # of use only here, and takes some milliseconds to load
+
+    pdb.Pdb().set_trace(sys._getframe(1))

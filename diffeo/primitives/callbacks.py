@@ -1,0 +1,211 @@
+"""Callbacks: primitives that call Python functions of the user's, in eager mode and from compiled
+programs.
+
+A function gets its operands as NumPy arrays that cannot be written to, and its results are checked:
+XLA would take any. To every interpreter it is closed: there is no derivative to be had, and under
+vmap it is called row by row, or says itself that it takes a batch. What it does with diffeo is its
+own business: it runs outside of all transformations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .core import ZERO, Primitive, describe, show_source, state, with_user_line
+from .structural import batch_at_front, move_axis
+from .types import KIND_RANK, SCALAR_RANK, SCALARS, ShapedArray, is_inexact
+
+#: How `pure_callback` may be batched.
+VMAP_METHODS = (
+    "sequential",
+    "sequential_unrolled",
+    "expand_dims",
+    "broadcast_all",
+    "legacy_vectorized",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class HostFunction:
+    """A Python function of arrays that returns a sequence of arrays, with what messages say of it.
+
+    `result` says where the result of a number stands in what the user's function returns, `source`
+    is the line from which it is called.
+    """
+
+    function: Callable[..., Sequence[Any]]
+    name: str
+    result: Callable[[int], str] = "result {}".format
+    source: Any = None
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def located(self, message: str) -> Exception:
+        """A TypeError about the function, with the line from which it is called."""
+        return TypeError(f"{message}\n  at {show_source(self.source)}")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Callback(Primitive):
+    """Call a Python function whose results have the types `avals`."""
+
+    multiple_results = True
+    keeps_weak = False
+    calls_python = True
+
+    callback: HostFunction
+    avals: tuple[ShapedArray, ...]
+
+    def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
+        return list(self.avals)
+
+    def impl(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        # The function may go on to write to what it has returned.
+        return [np.array(out) for out in self.call(*arrays)]
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        if not self.avals and not self.effects:
+            return []
+        return ctx.call_python(self.call, values, self.avals, bool(self.effects))
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        if any([is_inexact(a.dtype) for a in self.avals]):
+            raise with_user_line(
+                NotImplementedError(
+                    f"{self.name} of {self.callback.name} has no derivative, as nobody can look "
+                    "into a Python function; say what it is with dx.custom_jvp or dx.custom_vjp, "
+                    "or make the operands constants with dx.lax.stop_gradient"
+                )
+            )
+        return self.bind(*primals), [ZERO] * len(self.avals)
+
+    def call(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        """The function's results, checked, in C order."""
+        views = [np.asarray(a).view() for a in arrays]
+        for view in views:
+            view.flags.writeable = False
+        before = state.trace, state.source
+        state.trace, state.source = type(state).trace, None  # evaluation: outside of everything
+        try:
+            outs = self.callback.function(*views)
+        finally:
+            state.trace, state.source = before
+        if len(outs) != len(self.avals):
+            expected = f"{self.name} of {self.callback.name}: expected {len(self.avals)} results"
+            raise self.callback.located(f"{expected}, got {len(outs)}")
+        return [self.checked(i, out, aval) for i, (out, aval) in enumerate(zip(outs, self.avals))]
+
+    def checked(self, number: int, out: Any, aval: ShapedArray) -> np.ndarray:
+        """A result as an array of its type; a Python number may be of a lesser kind."""
+        rank = KIND_RANK.get(aval.dtype.kind, 2)
+        number_fits = type(out) in SCALARS and SCALAR_RANK[type(out)] <= rank
+        array = np.asarray(out, aval.dtype if number_fits else None, order="C")
+        if array.shape == aval.shape and array.dtype == aval.dtype:
+            return array
+        raise self.callback.located(
+            f"{self.name} of {self.callback.name}: {self.callback.result(number)} is expected to "
+            f"be {aval}, got {describe(out)}; let the function return that, as "
+            f"np.asarray(y, '{aval.dtype}') does for the dtype, or say what it returns in "
+            "result_shape_dtypes"
+        )
+
+    def by_rows(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        """The batch rule that calls the function for one row after the other."""
+        over = HostFunction(
+            Rows(self, size, tuple([d is not None for d in dims])),
+            self.callback.name,
+            self.callback.result,
+            self.callback.source,
+        )
+        batched = replace(self, callback=over, avals=self.batched_avals(size))
+        args = [a if d is None else move_axis(a, d, 0) for a, d in zip(args, dims)]
+        return batched.bind(*args), [0] * len(self.avals)
+
+    def batched_avals(self, size: int) -> tuple[ShapedArray, ...]:
+        """The types of the results of a batch."""
+        return tuple([a.update(shape=(size, *a.shape)) for a in self.avals])
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The function of a callback for each row of a batch, the results stacked."""
+
+    primitive: Callback
+    size: int
+    batched: tuple[bool, ...]
+
+    def __call__(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        outs = [np.empty((self.size, *a.shape), a.dtype) for a in self.primitive.avals]
+        for i in range(self.size):
+            row = [a[i, ...] if flag else a for a, flag in zip(arrays, self.batched)]
+            for out, found in zip(outs, self.primitive.call(*row)):
+                out[i] = found
+        return outs
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PureCallback(Callback):
+    """The results of a Python function that depends on its operands alone; it may be called often,
+    or not at all.
+    """
+
+    vmap_method: str | None = None
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        method = self.vmap_method
+        if method is None:
+            raise with_user_line(
+                NotImplementedError(
+                    f"vmap of pure_callback of {self.callback.name}: say how with vmap_method: "
+                    "'sequential' calls the function for each row; with 'expand_dims' or "
+                    "'broadcast_all' it gets all rows at once, along a new first axis (of size 1, "
+                    "or repeated, for operands that are not mapped)"
+                )
+            )
+        if method.startswith("sequential"):
+            return self.by_rows(size, args, dims)
+        if method == "legacy_vectorized":
+            args = [a if d is None else move_axis(a, d, 0) for a, d in zip(args, dims)]
+        else:
+            repeats = size if method == "broadcast_all" else 1
+            args = [
+                batch_at_front(a, None, repeats) if d is None else move_axis(a, d, 0)
+                for a, d in zip(args, dims)
+            ]
+        batched = replace(self, avals=self.batched_avals(size))
+        return batched.bind(*args), [0] * len(self.avals)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class IoCallback(Callback):
+    """The results of a Python function that also does something; it is called exactly once."""
+
+    effects = ("io",)
+
+    ordered: bool = False
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        if self.ordered:
+            raise with_user_line(
+                ValueError(
+                    f"vmap of io_callback of {self.callback.name}: with ordered=True there is no "
+                    "order for the calls of different rows; leave it False, and each callback is "
+                    "called for one row after the other before the next begins"
+                )
+            )
+        return self.by_rows(size, args, dims)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DebugCallback(Callback):
+    """Call a Python function for what it does; derivatives pass by, and it sees primal values."""
+
+    effects = ("debug",)
+
+    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        return self.by_rows(size, args, dims)
