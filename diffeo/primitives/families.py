@@ -125,6 +125,10 @@ class HigherOrder(Primitive):
 
     multiple_results = True
     compiled = True
+    #: A Python function of arrays that evaluation calls instead of compiling a program.
+    fun: Any = None
+    #: Nobody has traced the function yet: a program gets what `closed` makes of the primitive.
+    lazy = False
 
     @property
     def names(self) -> Any:
@@ -138,6 +142,18 @@ class HigherOrder(Primitive):
         values` and `transform_jaxpr(jaxpr, statics, avals) -> jaxpr, consts, out_statics`.
         """
         raise self.missing("interpret", "forward interpretation")
+
+    def closed(self, args: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+        """A lazy primitive as one that holds a program, and its operands: first those that the
+        function closed over.
+        """
+        raise self.missing("closed", "staging")
+
+    def whole(self, linear: Sequence[bool]) -> bool:
+        """Whether it is known to be linear in these operands: then it is recorded as it stands,
+        and not split by `partial`.
+        """
+        return False
 
     def partial(
         self, linear: Sequence[bool], partial_jaxpr: Any

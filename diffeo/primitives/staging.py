@@ -81,7 +81,9 @@ class StagingTrace(Trace):
             found = self.constants[id(value)] = (Var(array.aval), array, value)
         return found[0]
 
-    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
+    def process(self, primitive: Any, args: Sequence[Any]) -> Any:
+        if primitive.compiled and primitive.lazy:  # from the top: it may close over anything
+            return state.trace.process(*primitive.closed(args))
         inputs: list[Any] = []
         avals: list[Any] = []
         weak, strong = False, not args
@@ -175,14 +177,20 @@ class TangentTrace(StagingTrace):
     constant here.
     """
 
-    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
+    def process(self, primitive: Any, args: Sequence[Any]) -> Any:
         for a in args:
             if type(a) is StagingTracer and a.owner is self:
                 break
         else:
             return self.parent.process(primitive, args)
         if primitive.compiled:
-            return self.split(primitive, args)
+            linear = [type(a) is StagingTracer and a.owner is self for a in args]
+            if not primitive.whole(linear):
+                if primitive.fun is not None:
+                    return primitive.fun(*args)
+                return self.split(primitive, args, linear)
+            if primitive.lazy:
+                return self.process(*primitive.closed(args))
         inputs = [
             a.variable if type(a) is StagingTracer and a.owner is self else Literal(a) for a in args
         ]
@@ -195,9 +203,8 @@ class TangentTrace(StagingTrace):
         ]
         return self.record(primitive, inputs, avals, False)
 
-    def split(self, primitive: Any, args: Sequence[Any]) -> list[Any]:
+    def split(self, primitive: Any, args: Sequence[Any], linear: Sequence[bool]) -> list[Any]:
         """A higher-order primitive: run its known part in the parent, record its linear part."""
-        linear = [type(a) is StagingTracer and a.owner is self for a in args]
         known, tangent, out_linear, residuals = primitive.partial(linear, partial_jaxpr)
         before, state.trace = state.trace, self.parent
         try:
@@ -245,11 +252,11 @@ def partial_jaxpr(jaxpr: Jaxpr, linear: Sequence[bool]) -> tuple[Jaxpr, Jaxpr, l
     lin = {v for v, flag in zip(jaxpr.in_vars, linear) if flag}
     known_eqns, linear_eqns = [], []
     for eqn in jaxpr.eqns:
+        primitive: Any = eqn.primitive
         flags = [type(v) is Var and v in lin for v in eqn.inputs]
         if not any(flags):
             known_eqns.append(eqn)
-        elif not all(flags) and eqn.primitive.compiled:
-            primitive: Any = eqn.primitive
+        elif not all(flags) and primitive.compiled and not primitive.whole(flags):
             known, tangent, out_linear, count = primitive.partial(flags, partial_jaxpr)
             carried = [Var(a) for a in known.out_avals[len(known.out_avals) - count :]]
             known_outs = [v for v, flag in zip(eqn.outs, out_linear) if not flag]

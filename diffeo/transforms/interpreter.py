@@ -205,6 +205,24 @@ class Interpreter(Trace):
         outs = fresh.trace_flat(flat, values)
         return tree.unflatten(structure, outs)
 
+    def inline(self, fun: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:
+        """Run a function of arrays under this interpreter; for rules, which the context around
+        it is running.
+        """
+        before = state.trace, state.source
+        state.trace, state.source = self, None
+        try:
+            outs = fun(*[self.wrap(v) for v in values])
+        finally:
+            state.trace, state.source = before
+        return [self.unwrap(o) for o in outs]
+
+    def custom(self, call: Any, values: Sequence[Any]) -> list[Any]:
+        """Apply to a function that has rules of its own, a `CustomCall`. Here they are dropped:
+        what is around differentiates, or vectorises, what this interpreter computes.
+        """
+        return self.inline(call.rules.fun, values)
+
     def flatten(self, values: Sequence[Any]) -> tuple[list[Any], tuple]:
         """All arrays of some values, and the static parts."""
         arrays: list[Any] = []
