@@ -18,7 +18,7 @@ class BatchedRules(Rules):
     def __init__(self, inner: Rules, interpreter: Any, dims: tuple[int | None, ...]):
         self.inner, self.interpreter, self.dims = inner, interpreter, dims
         self.size = interpreter.size
-        self.name, self.linear = inner.name, inner.linear
+        self.name, self.linear, self.constants = inner.name, inner.linear, inner.constants
         self.has_jvp, self.has_vjp = inner.has_jvp, inner.has_vjp
         self.has_taylor = inner.has_taylor
 

@@ -10,6 +10,7 @@ or from a transposition. `ClosedRules` are those of a function that has been sta
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from ..primitives.array import as_value
@@ -19,7 +20,7 @@ from ..primitives.elementwise import add
 from ..primitives.families import full_like, zeros_like
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.staging import stage
-from ..primitives.types import ShapedArray, is_inexact
+from ..primitives.types import is_inexact
 from .jvp import jvp_flat
 from .linearity import why_not_linear
 from .transpose import backward_pass
@@ -37,11 +38,15 @@ class Rules:
       front, if `has_batch`;
     - `apply_taylor(order, series) -> series`, lists of coefficients, if `has_taylor`;
     - `apply_transpose(cts, args) -> cts`, if the function is linear in the operands `linear`.
+
+    Of the operands `constants`, which the function once closed over, the rules for derivatives
+    know nothing.
     """
 
     name = ""
     has_jvp = has_vjp = has_batch = has_taylor = False
     linear: frozenset[int] = frozenset()
+    constants: frozenset[int] = frozenset()
 
     fun: Callable[..., Sequence[Any]]
     apply_jvp: Callable[..., tuple[Any, Any]]
@@ -63,26 +68,44 @@ class Rules:
         """The rules once the function has been staged; `consts` are new leading operands."""
         return ClosedRules(self, jaxpr, consts)
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """-> (results, their tangents), by the most direct rule that there is."""
         if self.has_jvp:
-            return self.apply_jvp(primals, tangents)
+            return self._with_constants(self.apply_jvp, primals, tangents)
         return self.linearized(primals, tangents, lambda x: x)
 
     def linearized(
         self, primals: Sequence[Any], tangents: Sequence[Any], plain: Callable[[Any], Any]
     ) -> tuple[Any, Any]:
-        """As `jvp`, for tangents that may be those of reverse mode, which a backward rule takes
-        precedence for. `plain` takes what belongs to no operand off the residuals.
+        """As `jvp`, for tangents that may be those of reverse mode, in which a backward rule
+        takes precedence. `plain` takes off the residuals what does not come from operands.
         """
         if self.has_vjp:
-            return self._by_backward_rule(primals, tangents, plain)
-        if self.has_jvp:
-            return self.apply_jvp(primals, tangents)
-        return self._by_linearity(primals, tangents)
+            rule = partial(self._by_backward_rule, plain)
+        else:
+            rule = self.apply_jvp if self.has_jvp else self._by_linearity
+        return self._with_constants(rule, primals, tangents)
+
+    def _with_constants(
+        self, rule: Callable, primals: Sequence[Any], tangents: Sequence[Any]
+    ) -> tuple[Any, Any]:
+        """The tangents by a rule, to which the motion of the constants adds what the function
+        itself says.
+        """
+        moves = [t if i in self.constants else ZERO for i, t in enumerate(tangents)]
+        fixed = [ZERO if i in self.constants else t for i, t in enumerate(tangents)]
+        if all([t is ZERO for t in fixed]):
+            return jvp_flat(self.fun, primals, moves, self.name)
+        outs, found = rule(primals, fixed)
+        if all([m is ZERO for m in moves]):
+            return outs, found
+        _, more = jvp_flat(self.fun, primals, moves, self.name)
+        return outs, [
+            t if m is ZERO else m if t is ZERO else add.bind(m, t) for m, t in zip(more, found)
+        ]
 
     def _by_backward_rule(
-        self, primals: Sequence[Any], tangents: Sequence[Any], plain: Callable[[Any], Any]
+        self, plain: Callable[[Any], Any], primals: Sequence[Any], tangents: Sequence[Any]
     ) -> tuple[Any, Any]:
         moving = [t is not ZERO for t in tangents]
         outs, residuals, aux = self.apply_fwd(primals, moving)
@@ -210,6 +233,8 @@ class ClosedRules(Rules):
         self.has_jvp, self.has_vjp = inner.has_jvp, inner.has_vjp
         self.has_batch, self.has_taylor = inner.has_batch, inner.has_taylor
         self.linear = frozenset([i + self.count for i in inner.linear])
+        shifted = [i + self.count for i in inner.constants]
+        self.constants = frozenset([*range(self.count), *shifted])
 
     def fun(self, *arrays: Any) -> Sequence[Any]:  # type: ignore[override]
         return eval_jaxpr(self.jaxpr, arrays)
@@ -233,32 +258,6 @@ class ClosedRules(Rules):
 
     def _split(self, values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         return values[: self.count], values[self.count :]
-
-    def _by_constants(self, primals: Sequence[Any], moves: Sequence[Any], tangents: list) -> list:
-        """Tangents of the results, to which the motion of the constants adds what the function
-        itself says.
-        """
-        if all([m is ZERO for m in moves]):
-            return tangents
-        still = [*moves, *[ZERO] * (len(primals) - self.count)]
-        _, found = jvp_flat(self.fun, primals, still, self.name)
-        return [
-            t if f is ZERO else f if t is ZERO else add.bind(f, t) for f, t in zip(found, tangents)
-        ]
-
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
-        moves, rest = self._split(tangents)
-        fixed = [*[ZERO] * self.count, *rest]
-        outs, found = super().jvp(primals, fixed)
-        return outs, self._by_constants(primals, moves, found)
-
-    def linearized(
-        self, primals: Sequence[Any], tangents: Sequence[Any], plain: Callable[[Any], Any]
-    ) -> tuple[Any, Any]:
-        moves, rest = self._split(tangents)
-        fixed = [*[ZERO] * self.count, *rest]
-        outs, found = super().linearized(primals, fixed, plain)
-        return outs, self._by_constants(primals, moves, found)
 
     def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:  # type: ignore[override]
         values, primals = self._split(primals)
@@ -289,8 +288,3 @@ class ClosedRules(Rules):
         values, args = self._split(args)
         found = self._with(values, self.inner.apply_transpose, cts, args)
         return [*[None] * self.count, *found]
-
-
-def avals_of(values: Sequence[Any]) -> list[ShapedArray]:
-    """The types of some values."""
-    return [typeof(v) for v in values]

@@ -211,7 +211,9 @@ class Taylor(Interpreter):
     def custom(self, call: Any, values: Sequence[Series]) -> list[Series]:
         if call.rules.has_taylor:
             return self.by_recurrence(call, values)
-        return self.rule(call, values) if call.rules.differentiable else super().custom(call, values)
+        if call.rules.differentiable:
+            return self.rule(call, values)
+        return super().custom(call, values)
 
     def by_recurrence(self, call: Any, values: Sequence[Series]) -> list[Series]:
         """The user's own rule, which takes all coefficients up to an order at once."""

@@ -64,6 +64,38 @@ class CustomVJPPrimal:
     perturbed: bool
 
 
+def custom_vjp_primal_tree_values(primals: Any) -> Any:
+    """The values of a tree of `CustomVJPPrimal`s, which a forward rule with `symbolic_zeros=True`
+    gets.
+
+    Raises:
+        TypeError: for any other leaf.
+
+    Examples:
+        >>> custom_vjp_primal_tree_values((CustomVJPPrimal(1.0, True),))
+        (1.0,)
+    """
+
+    def value(leaf: Any) -> Any:
+        if type(leaf) is not CustomVJPPrimal:
+            raise with_user_line(TypeError(f"expected a CustomVJPPrimal, got {describe(leaf)}"))
+        return leaf.value
+
+    return tree.map(value, primals)
+
+
+def zero_from_primal(primals: Any, symbolic_zeros: bool = False) -> Any:
+    """The zero tangents of a tree of values, as `SymbolicZero`s if asked for.
+
+    Examples:
+        >>> zero_from_primal((1.0, 2))
+        (Array(0.), array((b'',), dtype=[('float0', 'V')]))
+    """
+    if symbolic_zeros:
+        return tree.map(SymbolicZero.from_primal_value, primals)
+    return tree.map(lambda x: from_tangent(ZERO, typeof(x)), primals)
+
+
 class Static:
     """What is no array among the arguments and residuals; equal if it is equal, or the same."""
 
@@ -257,7 +289,9 @@ class TreeRules(Rules):
                 self.out_tree, structure, names=("the result", "the tangent")
             )
             raise with_user_line(
-                TypeError(f"{what}: the tangent must have the structure of the result: {difference}")
+                TypeError(
+                    f"{what}: the tangent must have the structure of the result: {difference}"
+                )
             )
         paths = [tree.keystr(path) for path, _ in tree.leaves_with_path(moved)]
         found = [
@@ -283,8 +317,8 @@ class TreeRules(Rules):
         residuals, structure = tree.flatten(kept)
         static = [None if is_array(r) else Static(r) for r in residuals]
         arrays = [as_value(r) for r, s in zip(residuals, static) if s is None]
-        traced = list(primals[: self.count])
-        return outs, [*traced, *arrays], (structure, static, self.out_tree, [typeof(o) for o in outs])
+        aux = structure, static, self.out_tree, [typeof(o) for o in outs]
+        return outs, [*primals[: self.count], *arrays], aux
 
     def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:  # type: ignore[override]
         structure, static, out_tree, out_avals = aux
