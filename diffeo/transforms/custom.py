@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..primitives.array import as_value
-from ..primitives.core import ZERO, Value, describe, typeof, with_user_line
+from ..primitives.core import ZERO, Tracer, Value, describe, typeof, with_user_line
 from ..primitives.custom_rules import CustomCall
 from ..primitives.elementwise import stop_gradient
+from ..primitives.errors import UnexpectedTracerError
 from ..primitives.types import SCALARS, is_inexact
 from . import tree
 from .api_util import argument, check_callable, name_of
@@ -118,8 +119,19 @@ class Custom:
                 self._known.clear()
             rules = TreeRules(self, (numbers, fixed_tree, static), in_tree, avals)
             self._known[key] = rules
-        outs = CustomCall(None, rules).bind(*operands)
+        outs = self._bind(CustomCall(None, rules), operands)
         return tree.unflatten(rules.out_tree, outs)
+
+    def _bind(self, call: CustomCall, operands: Sequence[Any]) -> list[Any]:
+        try:
+            return call.bind(*operands)
+        except UnexpectedTracerError:
+            # Perhaps it closes over a value of a transformation that saw no operand of its own
+            # and left the call to one around it. Staged, it has the value as an operand.
+            closed, args = call.closed(operands)
+            if not any([isinstance(c, Tracer) for c in args[: len(args) - len(operands)]]):
+                raise
+        return closed.bind(*args)
 
     def _positional(self, args: tuple, kwargs: dict) -> tuple:
         """All arguments by position, with those that have defaults."""

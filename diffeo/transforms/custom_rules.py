@@ -219,6 +219,8 @@ class Replacing(Trace):
         self.parent, self.values = parent, values
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
+        if primitive.compiled and primitive.lazy:  # it may close over them, too
+            primitive, args = primitive.closed(args)
         return self.parent.process(primitive, [self.values.get(id(a), a) for a in args])
 
 

@@ -186,10 +186,10 @@ class TreeRules(Rules):
         except UnexpectedTracerError as error:
             raise with_user_line(
                 UnexpectedTracerError(
-                    f"{name_of(rule)}, of the function {self.name} with rules of its own, uses a "
-                    "traced value that it closed over and that a transformation around it owns. "
-                    "Make it an argument of the function, and a residual of its forward rule.\n"
-                    f"  {error}"
+                    f"{name_of(rule)}, of the function {self.name} that has rules of its own, uses "
+                    "a traced value that it closed over, and the transformation that owns it is "
+                    "not there any more. Make it an argument of the function (in a backward rule, "
+                    "a residual)"
                 )
             ) from error
 
@@ -247,13 +247,10 @@ class TreeRules(Rules):
             if value.weak_type and found.shape == expected.shape and expected.dtype != float0:
                 return convert_element_type(value, expected.dtype)
         if found.shape != expected.shape or found.dtype != expected.dtype:
-            hint = ""
             if expected.dtype == float0:
-                hint = (
-                    f"; an integer has no derivative: its tangent is np.zeros({expected.shape}, "
-                    "dx.float0)"
-                )
-            raise with_user_line(TypeError(f"{what} must be {expected}, got {found}{hint}"))
+                what += f", of an integer, must be np.zeros({expected.shape}, dx.float0)"
+                raise with_user_line(TypeError(f"{what}, got {found}"))
+            raise with_user_line(TypeError(f"{what} must be {expected}, got {describe(t)}"))
         return value
 
     def _pair(self, out: Any, rule: Callable, what: str, parts: str) -> Any:
