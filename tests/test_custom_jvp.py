@@ -331,7 +331,7 @@ def test_integers():
 def test_methods_and_repr():
     class Model:
         @dx.custom_jvp
-        def f(x):  # noqa: N805
+        def f(x):
             return x * 2
 
     Model.f.defjvp(lambda p, t: (Model.f(*p), 5 * t[0]))

@@ -196,8 +196,9 @@ class TangentTrace(StagingTrace):
         ]
         if primitive.same_type:  # the rule that bound it knows that the operands fit
             var = Var(a.aval)
-            self.eqns.append(Eqn(primitive, inputs, (var,), state.source))
-            return StagingTracer(self, var, state.source)
+            source = state.source or user_source(3)  # not process, bind
+            self.eqns.append(Eqn(primitive, inputs, (var,), source))
+            return StagingTracer(self, var, source)
         avals = [
             a if type(a) in SCALARS and primitive.takes_scalars else typeof(a).strong for a in args
         ]

@@ -19,7 +19,8 @@ from ..primitives.types import SCALARS, is_inexact
 from . import tree
 from .api_util import argument, check_callable, name_of
 from .autodiff import from_tangent
-from .tree_rules import Static, SymbolicZero, TreeRules, is_array, traced
+from .symbolic_zeros import SymbolicZero
+from .tree_rules import Static, TreeRules, is_array, traced
 
 
 @dataclass(frozen=True)

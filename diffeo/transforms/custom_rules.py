@@ -19,8 +19,8 @@ from ..primitives.custom_rules import CustomCall, CustomTangent
 from ..primitives.elementwise import add
 from ..primitives.families import full_like, zeros_like
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
-from ..primitives.staging import stage
-from ..primitives.types import is_inexact
+from ..primitives.staging import StagingTrace, TangentTrace, stage
+from ..primitives.types import ShapedArray, is_inexact
 from .jvp import jvp_flat
 from .linearity import why_not_linear
 from .transpose import backward_pass
@@ -192,13 +192,12 @@ class Pullback:
             there = [c is not ZERO for c in found]
             return [c for c in found if c is not ZERO]
 
-        program = stage(backward, self.out_avals, self.rules.name)
+        program = _linear_program(backward, self.out_avals, self.rules.name)
         reason = why_not_linear(program)
-        moves = [t for t, kept in zip(tangents, there) if kept]
-        values = dict(zip(program.const_vars, program.consts))
         if reason is None:
             try:
-                return backward_pass(program, values, moves)
+                moves = [t for t, c in zip(tangents, there) if c]
+                return backward_pass(program, dict(zip(program.const_vars, program.consts)), moves)
             except NotImplementedError as error:
                 reason = str(error)
         raise with_user_line(
@@ -208,6 +207,23 @@ class Pullback:
                 "rule, too (dx.custom_rule takes both), or use reverse mode (grad, vjp, jacrev)"
             )
         )
+
+
+def _linear_program(fun: Callable, avals: Sequence[ShapedArray], name: str) -> Jaxpr:
+    """The program of a linear function. Where no program is being written, it has only what is
+    done to the inputs: all else has its numbers, by which Python may choose.
+    """
+    trace = before = state.trace
+    while trace is not None:
+        if type(trace) is StagingTrace:
+            return stage(fun, avals, name)
+        trace = trace.parent
+    state.trace = recorder = TangentTrace(before, name)
+    try:
+        inputs = [recorder.input(a) for a in avals]
+        return recorder.finish(inputs, fun(*inputs))
+    finally:
+        state.trace = before
 
 
 class Replacing(Trace):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,82 +18,7 @@ from . import tree
 from .api_util import argument, check_outputs, name_of
 from .autodiff import from_tangent, tangent_aval
 from .custom_rules import Rules
-
-
-class SymbolicZero:
-    """A tangent or cotangent that is known to be zero, as rules with `symbolic_zeros=True` see
-    it; it has the `aval`, shape and dtype of the zeros that it stands for.
-    """
-
-    __slots__ = ("aval",)
-
-    def __init__(self, aval: ShapedArray):
-        self.aval = aval
-
-    def __repr__(self) -> str:
-        return f"SymbolicZero({self.aval})"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the zeros."""
-        return self.aval.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The dtype of the zeros."""
-        return self.aval.dtype
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return self.aval.ndim
-
-    @staticmethod
-    def from_primal_value(x: Any) -> SymbolicZero:
-        """The zero tangent of a value."""
-        return SymbolicZero(tangent_aval(typeof(x)))
-
-
-@dataclass(slots=True)
-class CustomVJPPrimal:
-    """A leaf of the arguments of a forward rule with `symbolic_zeros=True`: its value, and whether
-    it is involved in differentiation.
-    """
-
-    value: Any
-    perturbed: bool
-
-
-def custom_vjp_primal_tree_values(primals: Any) -> Any:
-    """The values of a tree of `CustomVJPPrimal`s, which a forward rule with `symbolic_zeros=True`
-    gets.
-
-    Raises:
-        TypeError: for any other leaf.
-
-    Examples:
-        >>> custom_vjp_primal_tree_values((CustomVJPPrimal(1.0, True),))
-        (1.0,)
-    """
-
-    def value(leaf: Any) -> Any:
-        if type(leaf) is not CustomVJPPrimal:
-            raise with_user_line(TypeError(f"expected a CustomVJPPrimal, got {describe(leaf)}"))
-        return leaf.value
-
-    return tree.map(value, primals)
-
-
-def zero_from_primal(primals: Any, symbolic_zeros: bool = False) -> Any:
-    """The zero tangents of a tree of values, as `SymbolicZero`s if asked for.
-
-    Examples:
-        >>> zero_from_primal((1.0, 2))
-        (Array(0.), array((b'',), dtype=[('float0', 'V')]))
-    """
-    if symbolic_zeros:
-        return tree.map(SymbolicZero.from_primal_value, primals)
-    return tree.map(lambda x: from_tangent(ZERO, typeof(x)), primals)
+from .symbolic_zeros import CustomVJPPrimal, SymbolicZero
 
 
 class Static:
@@ -345,16 +270,12 @@ class TreeRules(Rules):
                     f"arguments (None for zero), got {got}"
                 )
             )
-        none = lambda x: x is None
         columns: list[Any] = []
         try:
-            tree.map(
-                lambda ct, part: columns.extend([ct] * len(tree.leaves(part))),
-                found, like, is_leaf=none,
-            )  # fmt: skip
+            tree.map(partial(_collect, columns), found, like, is_leaf=_is_none)
         except (ValueError, TypeError):
             difference = tree.first_difference(
-                found, like, is_leaf=none, prefix=True, names=("the cotangents", "the arguments")
+                _without_none(found, like), like, names=("the cotangents", "the arguments")
             )
             raise with_user_line(
                 TypeError(f"{what} must return the structure of the arguments: {difference}")
@@ -476,6 +397,26 @@ class TreeRules(Rules):
 
 class _Leaf:
     """Stands for an array in a tree."""
+
+
+def _is_none(x: Any) -> bool:
+    return x is None
+
+
+def _collect(columns: list[Any], ct: Any, part: Any) -> None:
+    """The cotangent of each array of a part of the arguments; None stands for all of a part."""
+    if ct is not None and type(part) is not _Leaf:
+        raise ValueError
+    columns.extend([ct] * len(tree.leaves(part)))
+
+
+def _without_none(found: Any, like: Any) -> Any:
+    """Cotangents with the arguments' own structure where they are None."""
+    if found is None:
+        return like
+    if isinstance(found, tuple) and isinstance(like, tuple) and len(found) == len(like):
+        return tuple([_without_none(*pair) for pair in zip(found, like)])
+    return found
 
 
 def traced(x: Any) -> bool:
