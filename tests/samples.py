@@ -311,6 +311,7 @@ call_sample(lambda x, y: [x, elementwise.floor.bind(y)], real(2), real(2), note=
 from tests import (  # noqa: E402
     samples_collectives,  # noqa: F401
     samples_conv,  # noqa: F401
+    samples_custom,  # noqa: F401
     samples_elementwise,  # noqa: F401
     samples_fft,  # noqa: F401
     samples_indexing,  # noqa: F401

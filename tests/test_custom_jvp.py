@@ -374,7 +374,8 @@ def test_wrong_rules():
     with raises(TypeError, "must be f64[3]", line="move"):
         move(f)
     f = wrong(lambda p, t: (f(*p), t[0] * 0.0), fun=lambda x: x.astype(int))
-    with raises(TypeError, "of an integer, must be np.zeros((3,), dx.float0), got f64[3]", line="move"):
+    expected = "of an integer, must be np.zeros((3,), dx.float0), got f64[3]"
+    with raises(TypeError, expected, line="move"):
         move(f)
 
 

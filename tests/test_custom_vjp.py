@@ -373,7 +373,7 @@ def test_integers():
     close(dx.vjp(lambda x: f(x, 3), 2.0)[1]((1.0, np.zeros((), dx.float0)))[0], 6.0)
     close(dx.grad(dx.jit(lambda x: f(x, jnp.asarray(3))[0]))(2.0), 6.0)
     assert seen == [dx.float0] * 3
-    value, moved = dx.jvp(f, (2.0, 3), (1.0, np.zeros((), dx.float0)))
+    _, moved = dx.jvp(f, (2.0, 3), (1.0, np.zeros((), dx.float0)))
     close(moved[0], 6.0)
     assert moved[1].dtype == dx.float0
 
@@ -400,7 +400,7 @@ def test_wrong_rules():
     pull = lambda f: dx.grad(lambda x, y: f(x, y).sum(), (0, 1))(x, {"a": x})
     with raises(TypeError, "fwd, the forward rule of <lambda>, must return a pair", line="pull"):
         pull(wrong(fwd=lambda x, y: x))
-    with raises(TypeError, "bwd, the backward rule of", "each of 2 arguments", "got 1", line="pull"):
+    with raises(TypeError, "bwd, the backward rule", "each of 2 arguments", "got 1", line="pull"):
         pull(wrong(bwd=lambda res, ct: (ct,)))
     with raises(TypeError, "each of 2 arguments", "got f64[3]", line="pull"):
         pull(wrong(bwd=lambda res, ct: ct))
@@ -408,7 +408,7 @@ def test_wrong_rules():
         pull(wrong(bwd=lambda res, ct: (ct, {"b": ct})))
     with raises(TypeError, "structure of the arguments", line="pull"):
         pull(wrong(bwd=lambda res, ct: (ct, ct)))
-    with raises(TypeError, "the cotangent of argument 1['a'] must be f64[3], got f64[]", line="pull"):
+    with raises(TypeError, "cotangent of argument 1['a'] must be f64[3], got f64[]", line="pull"):
         pull(wrong(bwd=lambda res, ct: (ct, {"a": ct.sum()})))
     with raises(TypeError, "the cotangent of argument 0 must be f64[3], got f32[3]", line="pull"):
         pull(wrong(bwd=lambda res, ct: (ct.astype("float32"), {"a": ct})))

@@ -34,7 +34,7 @@ class BatchedRules(Rules):
     def _front(self, values: Sequence[tuple[Any, int | None]]) -> list[Any]:
         return [batch_at_front(x, dim, self.size) for x, dim in values]
 
-    def fun(self, *arrays: Any) -> list[Any]:  # type: ignore[override]
+    def fun(self, *arrays: Any) -> list[Any]:
         if self.inner.has_batch:
             outs, batched = self.by_batch_rule(arrays)
             return self._front([(o, 0 if there else None) for o, there in zip(outs, batched)])
@@ -46,7 +46,7 @@ class BatchedRules(Rules):
         args = [x if d is None else move_axis(x, d, 0) for x, d in zip(arrays, self.dims)]
         return self.inner.apply_batch(self.size, batched, args)
 
-    def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:  # type: ignore[override]
+    def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         moving = [t is not ZERO for t in tangents]
         given = [(t, d) for t, d in zip(tangents, self.dims) if t is not ZERO]
         count, there = 0, []
@@ -64,7 +64,7 @@ class BatchedRules(Rules):
         rest = iter(found[count:])
         return found[:count], [next(rest) if t else ZERO for t in there]
 
-    def apply_fwd(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple:  # type: ignore[override]
+    def apply_fwd(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple:
         count, aux = 0, None
 
         def rule(*args: Any) -> list[Any]:
@@ -78,7 +78,7 @@ class BatchedRules(Rules):
         dims = [d for _, d in residuals]
         return self._front(found[:count]), [r for r, _ in residuals], (aux, dims)
 
-    def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:  # type: ignore[override]
+    def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
         aux, dims = aux
         values = list(zip(residuals, dims))
 
@@ -102,16 +102,17 @@ class BatchedRules(Rules):
             return [c for c in found if c is not ZERO and c is not None]
 
         found = iter(self.interpreter.rerun(flat, [*values, *given]))
-        return [self._fit(*next(found), d) if t else ZERO for t, d in zip(there, self.dims)]
+        return [self._fit(next(found), d) if t else ZERO for t, d in zip(there, self.dims)]
 
-    def _fit(self, ct: Any, dim: int | None, wanted: int | None) -> Any:
+    def _fit(self, value: tuple[Any, int | None], wanted: int | None) -> Any:
+        ct, dim = value
         if wanted is not None:
             return move_axis(batch_at_front(ct, dim, self.size), 0, wanted)
         if dim is None:  # every row has it
             return reduce_sum(batch_at_front(ct, dim, self.size), (0,))
         return reduce_sum(ct, (dim,))
 
-    def apply_taylor(self, order: int, series: Sequence[Any]) -> list[list[Any]]:  # type: ignore[override]
+    def apply_taylor(self, order: int, series: Sequence[Any]) -> list[list[Any]]:
         flags = [[c is not ZERO for c in s] for s in series]
         values = [(c, d) for s, d in zip(series, self.dims) for c in s if c is not ZERO]
 
@@ -123,7 +124,7 @@ class BatchedRules(Rules):
         found = self._front(self.interpreter.rerun(rule, values))
         return [found[i : i + order + 1] for i in range(0, len(found), order + 1)]
 
-    def apply_transpose(self, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:  # type: ignore[override]
+    def apply_transpose(self, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         known = [(a, d) for a, d in zip(args, self.dims) if type(a) is not LinearInput]
 
         def rule(values: Sequence[Any], cts: Sequence[Any]) -> Sequence[Any]:

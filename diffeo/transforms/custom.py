@@ -481,7 +481,7 @@ class custom_rule(Custom):
         """
         if rule is None:
             return functools.partial(self.transpose, argnums=argnums)
-        several = argnums == "all" or not isinstance(argnums, int)
-        chosen = argnums if argnums == "all" else tuple(argnums) if several else (argnums,)
+        chosen = (argnums,) if isinstance(argnums, int) else argnums
+        chosen = chosen if chosen == "all" else tuple(chosen)
         self._give(transpose=rule, linear=chosen)
         return rule

@@ -48,13 +48,13 @@ class Rules:
     linear: frozenset[int] = frozenset()
     constants: frozenset[int] = frozenset()
 
-    fun: Callable[..., Sequence[Any]]
-    apply_jvp: Callable[..., tuple[Any, Any]]
-    apply_fwd: Callable[..., tuple[Any, Any, Any]]
-    apply_bwd: Callable[..., Sequence[Any]]
-    apply_batch: Callable[..., tuple[Any, Any]]
-    apply_taylor: Callable[..., list[list[Any]]]
-    apply_transpose: Callable[..., Sequence[Any]]
+    fun: Any
+    apply_jvp: Any
+    apply_fwd: Any
+    apply_bwd: Any
+    apply_batch: Any
+    apply_taylor: Any
+    apply_transpose: Any
 
     def __repr__(self) -> str:
         return self.name
@@ -254,7 +254,7 @@ class ClosedRules(Rules):
         shifted = [i + self.count for i in inner.constants]
         self.constants = frozenset([*range(self.count), *shifted])
 
-    def fun(self, *arrays: Any) -> Sequence[Any]:  # type: ignore[override]
+    def fun(self, *arrays: Any) -> Sequence[Any]:
         return eval_jaxpr(self.jaxpr, arrays)
 
     def _with(self, values: Sequence[Any], rule: Callable, *args: Any) -> Any:
@@ -277,32 +277,32 @@ class ClosedRules(Rules):
     def _split(self, values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         return values[: self.count], values[self.count :]
 
-    def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:  # type: ignore[override]
+    def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         values, primals = self._split(primals)
         rest = tangents[self.count :]
         outs, found = self._with(values, self.inner.apply_jvp, primals, rest)
         return self._own(values, outs), self._own(values, found)
 
-    def apply_fwd(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple:  # type: ignore[override]
+    def apply_fwd(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple:
         values, primals = self._split(primals)
         rest = perturbed[self.count :]
         outs, residuals, aux = self._with(values, self.inner.apply_fwd, primals, rest)
         residuals = self._own(values, residuals)
         return self._own(values, outs), [*values, *residuals], aux
 
-    def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:  # type: ignore[override]
+    def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
         values, residuals = self._split(residuals)
         found = self._with(values, self.inner.apply_bwd, aux, residuals, cts)
         return [*[ZERO] * self.count, *self._own(values, found)]
 
-    def apply_batch(self, size: int, batched: Sequence[bool], args: Sequence[Any]) -> tuple:  # type: ignore[override]
+    def apply_batch(self, size: int, batched: Sequence[bool], args: Sequence[Any]) -> tuple:
         return self.inner.apply_batch(size, batched[self.count :], args[self.count :])
 
-    def apply_taylor(self, order: int, series: Sequence[Any]) -> list[list[Any]]:  # type: ignore[override]
+    def apply_taylor(self, order: int, series: Sequence[Any]) -> list[list[Any]]:
         values, rest = self._split(series)
         return self._with([v[0] for v in values], self.inner.apply_taylor, order, rest)
 
-    def apply_transpose(self, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:  # type: ignore[override]
+    def apply_transpose(self, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         values, args = self._split(args)
         found = self._with(values, self.inner.apply_transpose, cts, args)
         return [*[None] * self.count, *found]

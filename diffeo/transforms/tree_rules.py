@@ -190,11 +190,11 @@ class TreeRules(Rules):
 
     # -- The function and its rules --
 
-    def fun(self, *operands: Any) -> Sequence[Any]:  # type: ignore[override]
+    def fun(self, *operands: Any) -> Sequence[Any]:
         out = self._call(self.owner.fun, *self._args(operands))
         return self._results(out, "the function")
 
-    def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:  # type: ignore[override]
+    def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         rule, symbolic = self.owner.rules.jvp, self.owner.rules.jvp_symbolic
         moves = [
             self._shown(t, aval, symbolic)
@@ -228,7 +228,7 @@ class TreeRules(Rules):
             return SymbolicZero(tangent_aval(aval))
         return from_tangent(t, aval)
 
-    def apply_fwd(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple:  # type: ignore[override]
+    def apply_fwd(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple:
         rule = self.owner.rules.fwd
         leaves = primals[self.count :]
         if self.owner.rules.vjp_symbolic:
@@ -242,7 +242,7 @@ class TreeRules(Rules):
         aux = structure, static, self.out_tree, [typeof(o) for o in outs]
         return outs, [*primals[: self.count], *arrays], aux
 
-    def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:  # type: ignore[override]
+    def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
         structure, static, out_tree, out_avals = aux
         rule, symbolic = self.owner.rules.bwd, self.owner.rules.vjp_symbolic
         arrays = iter(residuals[self.count :])
@@ -294,7 +294,7 @@ class TreeRules(Rules):
         total = len(self.numbers) + len(tree.treedef_children(self.in_tree))
         return [i for i in range(total) if i not in self.numbers]
 
-    def apply_batch(self, size: int, batched: Sequence[bool], args: Sequence[Any]) -> tuple:  # type: ignore[override]
+    def apply_batch(self, size: int, batched: Sequence[bool], args: Sequence[Any]) -> tuple:
         rule = self.owner.rules.batch
         if any(batched[: self.count]):
             raise with_user_line(
@@ -341,7 +341,7 @@ class TreeRules(Rules):
                 )
             )
 
-    def apply_taylor(self, order: int, series: Sequence[Any]) -> list[list[Any]]:  # type: ignore[override]
+    def apply_taylor(self, order: int, series: Sequence[Any]) -> list[list[Any]]:
         rule = self.owner.rules.taylor
         fill = lambda c, aval: full_like(aval, 0) if c is ZERO else c
         rows = [[fill(c, a) for c in s] for s, a in zip(series, self.avals)][self.count :]
@@ -366,7 +366,7 @@ class TreeRules(Rules):
                 row.append(self._derivative(c, aval, f"{what}: coefficient {k}"))
         return out
 
-    def apply_transpose(self, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:  # type: ignore[override]
+    def apply_transpose(self, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         rule, argnums = self.owner.rules.transpose, self.owner.rules.linear
         assert self.out_avals is not None
         pulled = [from_tangent(c, aval) for c, aval in zip(cts, self.out_avals)]
