@@ -59,6 +59,10 @@ class CustomCall(Call):
         return self.rules.jvp(primals, tangents)
 
     def whole(self, linear: Sequence[bool]) -> bool:
+        return self.jaxpr is not None or self._by_rule(linear)
+
+    def _by_rule(self, linear: Sequence[bool]) -> bool:
+        """Whether the function says how it is transposed by these operands."""
         return bool(self.rules.linear) and all(
             [i in self.rules.linear for i, lin in enumerate(linear) if lin]
         )
@@ -66,7 +70,7 @@ class CustomCall(Call):
     def transpose_with(
         self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
-        if self.whole([type(a) is LinearInput for a in args]):
+        if self._by_rule([type(a) is LinearInput for a in args]):
             return self.rules.apply_transpose(cts, args)
         return super().transpose_with(transpose_jaxpr, cts, args)
 
@@ -103,7 +107,7 @@ class CustomTangent(HigherOrder):
         return interpreter.inline(self.fun, values)
 
     def whole(self, linear: Sequence[bool]) -> bool:
-        return not any(linear[: self.residuals])
+        return True
 
     def transpose_with(
         self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]

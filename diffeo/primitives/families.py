@@ -150,8 +150,8 @@ class HigherOrder(Primitive):
         raise self.missing("closed", "staging")
 
     def whole(self, linear: Sequence[bool]) -> bool:
-        """Whether it is known to be linear in these operands: then it is recorded as it stands,
-        and not split by `partial`.
+        """Whether it goes to the part of what depends on these operands as it stands, instead of
+        being split by `partial`: it then keeps its rules.
         """
         return False
 

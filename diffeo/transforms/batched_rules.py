@@ -7,20 +7,18 @@ from typing import Any
 
 from ..primitives.core import ZERO, LinearInput
 from ..primitives.structural import batch_at_front, move_axis, reduce_sum
-from .custom_rules import Rules
+from .custom_rules import DerivedRules, Rules
 
 
-class BatchedRules(Rules):
+class BatchedRules(DerivedRules):
     """Rules run by a batching interpreter; operand `i` has its batch axis at `dims[i]`, every
     result has it at the front.
     """
 
     def __init__(self, inner: Rules, interpreter: Any, dims: tuple[int | None, ...]):
-        self.inner, self.interpreter, self.dims = inner, interpreter, dims
-        self.size = interpreter.size
-        self.name, self.linear, self.constants = inner.name, inner.linear, inner.constants
-        self.has_jvp, self.has_vjp = inner.has_jvp, inner.has_vjp
-        self.has_taylor = inner.has_taylor
+        super().__init__(inner)
+        self.has_batch = False
+        self.interpreter, self.size, self.dims = interpreter, interpreter.size, dims
 
     def __eq__(self, other: object) -> bool:
         return type(other) is BatchedRules and self._key() == other._key()

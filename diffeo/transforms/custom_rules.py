@@ -226,30 +226,74 @@ def _linear_program(fun: Callable, avals: Sequence[ShapedArray], name: str) -> J
         state.trace = before
 
 
+#: A value that a function closed over when it was staged, and the operand that stands for it now,
+#: by the id of the first.
+Table = dict[int, tuple[Any, Any]]
+
+
 class Replacing(Trace):
-    """Puts operands in the place of the values that a function closed over when it was staged;
-    all else is the parent's.
+    """Puts operands in the place of values that a function closed over; all else is the
+    parent's.
     """
 
-    def __init__(self, parent: Any, values: dict[int, Any]):
-        self.parent, self.values = parent, values
+    def __init__(self, parent: Any, table: Table):
+        self.parent, self.table = parent, table
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
         if primitive.compiled and primitive.lazy:  # it may close over them, too
-            primitive, args = primitive.closed(args)
-        return self.parent.process(primitive, [self.values.get(id(a), a) for a in args])
+            rules = ReplacedRules(primitive.rules, self.table)
+            primitive = CustomCall(None, rules)
+        return self.parent.process(primitive, _replaced(args, self.table))
 
 
-class ClosedRules(Rules):
+def _replaced(x: Any, table: Table) -> Any:
+    """Values, in lists and tuples, with operands in the place of what was closed over."""
+    if isinstance(x, (list, tuple)):
+        return type(x)([_replaced(item, table) for item in x])
+    found = table.get(id(x))
+    return x if found is None else found[1]
+
+
+def _replacing(table: Table, rule: Callable, *args: Any) -> Any:
+    """What a rule returns in which these values are replaced."""
+    before = state.trace
+    state.trace = Replacing(before, table)
+    try:
+        return _replaced(rule(*args), table)
+    finally:
+        state.trace = before
+
+
+class DerivedRules(Rules):
+    """Rules made of others, of which there are the same."""
+
+    def __init__(self, inner: Rules):
+        self.inner = inner
+        self.name, self.linear, self.constants = inner.name, inner.linear, inner.constants
+        self.has_jvp, self.has_vjp = inner.has_jvp, inner.has_vjp
+        self.has_batch, self.has_taylor = inner.has_batch, inner.has_taylor
+
+
+class ReplacedRules(DerivedRules):
+    """Of a function that closes over values in whose place there are others now."""
+
+    def __init__(self, inner: Rules, table: Table):
+        super().__init__(inner)
+        self.table = table
+        for name in ("fun", "apply_jvp", "apply_fwd", "apply_bwd", "apply_batch", "apply_taylor",
+                     "apply_transpose"):  # fmt: skip
+            if hasattr(inner, name):
+                setattr(self, name, partial(_replacing, table, getattr(inner, name)))
+
+
+class ClosedRules(DerivedRules):
     """Of a function that has been staged to a program, whose first operands are what it closed
     over. The rules are still Python code, in which they are put in place of those values.
     """
 
     def __init__(self, inner: Rules, jaxpr: Jaxpr, consts: Sequence[Any]):
-        self.inner, self.jaxpr, self.consts, self.count = inner, jaxpr, consts, len(consts)
-        self.name = inner.name
-        self.has_jvp, self.has_vjp = inner.has_jvp, inner.has_vjp
-        self.has_batch, self.has_taylor = inner.has_batch, inner.has_taylor
+        super().__init__(inner)
+        self.jaxpr, self.consts, self.count = jaxpr, consts, len(consts)
         self.linear = frozenset([i + self.count for i in inner.linear])
         shifted = [i + self.count for i in inner.constants]
         self.constants = frozenset([*range(self.count), *shifted])
@@ -259,44 +303,31 @@ class ClosedRules(Rules):
 
     def _with(self, values: Sequence[Any], rule: Callable, *args: Any) -> Any:
         """Call a rule with these values for the constants."""
-        table = {id(c): v for c, v in zip(self.consts, values) if isinstance(c, Tracer)}
-        if not table:
-            return rule(*args)
-        before = state.trace
-        state.trace = Replacing(before, table)
-        try:
-            return rule(*args)
-        finally:
-            state.trace = before
-
-    def _own(self, values: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
-        """Results of a rule that may be a constant itself."""
-        table = {id(c): v for c, v in zip(self.consts, values)}
-        return [table.get(id(o), o) for o in outs]
+        table = {id(c): (c, v) for c, v in zip(self.consts, values) if isinstance(c, Tracer)}
+        return _replacing(table, rule, *args) if table else rule(*args)
 
     def _split(self, values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         return values[: self.count], values[self.count :]
 
     def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         values, primals = self._split(primals)
-        rest = tangents[self.count :]
-        outs, found = self._with(values, self.inner.apply_jvp, primals, rest)
-        return self._own(values, outs), self._own(values, found)
+        return self._with(values, self.inner.apply_jvp, primals, tangents[self.count :])
 
     def apply_fwd(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple:
         values, primals = self._split(primals)
         rest = perturbed[self.count :]
         outs, residuals, aux = self._with(values, self.inner.apply_fwd, primals, rest)
-        residuals = self._own(values, residuals)
-        return self._own(values, outs), [*values, *residuals], aux
+        return outs, [*values, *residuals], aux
 
     def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
         values, residuals = self._split(residuals)
         found = self._with(values, self.inner.apply_bwd, aux, residuals, cts)
-        return [*[ZERO] * self.count, *self._own(values, found)]
+        return [*[ZERO] * self.count, *found]
 
     def apply_batch(self, size: int, batched: Sequence[bool], args: Sequence[Any]) -> tuple:
-        return self.inner.apply_batch(size, batched[self.count :], args[self.count :])
+        values, args = self._split(args)
+        rest = batched[self.count :]
+        return self._with(values, self.inner.apply_batch, size, rest, args)
 
     def apply_taylor(self, order: int, series: Sequence[Any]) -> list[list[Any]]:
         values, rest = self._split(series)
