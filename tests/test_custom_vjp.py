@@ -203,7 +203,6 @@ def test_reverse_mode_needs_no_transposition():
         (lambda _, ct: (dx.jit(lambda c: c * c)(ct),), "multiplies two of them"),
         (lambda _, ct: (jnp.where(ct > 0, ct, 0.0),), "not linear"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_rules_that_are_not_linear(bwd, reason):
     f = dx.custom_vjp(lambda x: x * 2.0)
