@@ -11,7 +11,19 @@ Names and signatures are JAX's where the concept is the same. For a tour, run `p
 # then collects garbage at a worse moment (measured; see benchmarks/startup.py).
 import numpy as _numpy  # noqa: F401
 
-from . import debug, errors, lax, nn, numpy, random, scipy, tree
+from . import (
+    custom_batching,
+    custom_derivatives,
+    debug,
+    errors,
+    lax,
+    nn,
+    numpy,
+    random,
+    scipy,
+    tree,
+)
+from .lax import stop_gradient
 from .primitives.array import Array
 from .primitives.core import Primitive, Tracer, typeof
 from .primitives.jaxpr import Jaxpr, check_jaxpr, eval_jaxpr
@@ -26,10 +38,13 @@ from .transforms.checkpoint import (
     remat,
     saved_residuals,
 )
+from .transforms.closures import closure_convert, custom_gradient
+from .transforms.custom import custom_jvp, custom_rule, custom_vjp
 from .transforms.gradients import grad, hvp, value_and_grad
 from .transforms.interpreter import Interpreter
 from .transforms.jacobians import hessian, jacfwd, jacrev
 from .transforms.jit import eval_shape, jit, make_jaxpr
+from .transforms.naming import named_call, named_scope
 from .transforms.stages import ShapeDtypeStruct
 from .transforms.taylor import derivatives, taylor
 from .transforms.vmap import vmap
@@ -48,7 +63,14 @@ __all__ = [
     "checkpoint",
     "checkpoint_name",
     "checkpoint_policies",
+    "closure_convert",
     "config",
+    "custom_batching",
+    "custom_derivatives",
+    "custom_gradient",
+    "custom_jvp",
+    "custom_rule",
+    "custom_vjp",
     "debug",
     "derivatives",
     "errors",
@@ -68,6 +90,8 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "make_jaxpr",
+    "named_call",
+    "named_scope",
     "nn",
     "numpy",
     "print_saved_residuals",
@@ -76,6 +100,7 @@ __all__ = [
     "remat",
     "saved_residuals",
     "scipy",
+    "stop_gradient",
     "taylor",
     "tree",
     "typeof",

@@ -20,6 +20,8 @@ NOT_IN_JAX = {
     "fma": "a detail of our random numbers",
     "random_bits": "jax's own is a program; dx.random is compared with jax.random bit by bit",
     "call": "an operation on a program, not a function",
+    "custom_call": "an operation on a program; the tests of custom rules compare with jax",
+    "custom_tangent": "an operation on a program; the tests of custom rules compare with jax",
     "cholesky_update": "jax's has no batch and no derivative; test_scipy_linalg.py compares it",
     "matrix_sqrt": "a program in jax; test_scipy_linalg.py compares dx.scipy.linalg.sqrtm",
     "sylvester": "a program in jax; test_scipy_linalg.py compares it with SciPy",

@@ -318,6 +318,7 @@ from tests import (  # noqa: E402
     samples_collectives,  # noqa: F401
     samples_control,  # noqa: F401
     samples_conv,  # noqa: F401
+    samples_custom,  # noqa: F401
     samples_elementwise,  # noqa: F401
     samples_fft,  # noqa: F401
     samples_indexing,  # noqa: F401

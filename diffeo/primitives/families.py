@@ -128,6 +128,10 @@ class HigherOrder(Primitive):
 
     multiple_results = True
     compiled = True
+    #: A Python function of arrays that evaluation calls instead of compiling a program.
+    fun: Any = None
+    #: Nobody has traced the function yet: a program gets what `closed` makes of the primitive.
+    lazy = False
 
     @property
     def names(self) -> Any:
@@ -159,6 +163,18 @@ class HigherOrder(Primitive):
         what stands beside them in `transforms/interpreter.py`.
         """
         raise self.missing("interpret", "forward interpretation")
+
+    def closed(self, args: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+        """A lazy primitive as one that holds a program, and its operands: first those that the
+        function closed over.
+        """
+        raise self.missing("closed", "staging")
+
+    def whole(self, linear: Sequence[bool]) -> bool:
+        """Whether it goes to the part of what depends on these operands as it stands, instead of
+        being split by `partial`: it then keeps its rules.
+        """
+        return False
 
     def partial(self, linear: Sequence[bool]) -> Parts:
         """Split by which operands are linear; each part is an operation of its own, or None if it

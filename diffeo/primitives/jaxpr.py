@@ -61,6 +61,22 @@ class Eqn:
         return f"Eqn({self.primitive!r}, {len(self.inputs)} -> {len(self.outs)})"
 
 
+class ScopedSource(tuple):
+    """The source of an equation that belongs to a named part of the program."""
+
+    scope = ""
+
+    @staticmethod
+    def within(scope: str, source: Any) -> Any:
+        """A source with one more scope around it."""
+        if source is None:
+            return None
+        scoped = ScopedSource(source)
+        inner = getattr(source, "scope", "")
+        scoped.scope = f"{scope}/{inner}" if inner else scope
+        return scoped
+
+
 class Jaxpr:
     """A program. Immutable by convention; compared by identity.
 
@@ -371,6 +387,8 @@ def _lines(jaxpr: Jaxpr, names: _Names, indent: str) -> list[str]:
         )
     width = max([len(text) for text, _, _ in body if len(text) < 72], default=0)
     for text, where, eqn in body:
+        scope = getattr(eqn.source, "scope", "")
+        where = f"{where} {scope}" if scope else where
         lines.append(f"{text:{width}}  # {where}" if where else text)
         for inner in sub_jaxprs(eqn.primitive):
             lines += _lines(inner, names, indent + "    ")

@@ -82,7 +82,9 @@ class StagingTrace(Trace):
             found = self.constants[id(value)] = (Var(array.aval), array, value)
         return found[0]
 
-    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
+    def process(self, primitive: Any, args: Sequence[Any]) -> Any:
+        if primitive.compiled and primitive.lazy:  # from the top: it may close over anything
+            return state.trace.process(*primitive.closed(args))
         inputs: list[Any] = []
         avals: list[Any] = []
         weak, strong = False, not args
@@ -177,29 +179,35 @@ class TangentTrace(StagingTrace):
     constant here.
     """
 
-    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
+    def process(self, primitive: Any, args: Sequence[Any]) -> Any:
         for a in args:
             if type(a) is StagingTracer and a.owner is self:
                 break
         else:
             return self.parent.process(primitive, args)
         if primitive.compiled:
-            return self.split(primitive, args)
+            linear = [type(a) is StagingTracer and a.owner is self for a in args]
+            if not primitive.whole(linear):
+                if primitive.fun is not None:
+                    return primitive.fun(*args)
+                return self.split(primitive, args, linear)
+            if primitive.lazy:
+                return self.process(*primitive.closed(args))
         inputs = [
             a.variable if type(a) is StagingTracer and a.owner is self else Literal(a) for a in args
         ]
         if primitive.same_type:  # the rule that bound it knows that the operands fit
             var = Var(a.aval)
-            self.eqns.append(Eqn(primitive, inputs, (var,), state.source))
-            return StagingTracer(self, var, state.source)
+            source = state.source or user_source(3)  # not process, bind
+            self.eqns.append(Eqn(primitive, inputs, (var,), source))
+            return StagingTracer(self, var, source)
         avals = [
             a if type(a) in SCALARS and primitive.takes_scalars else typeof(a).strong for a in args
         ]
         return self.record(primitive, inputs, avals, False)
 
-    def split(self, primitive: Any, args: Sequence[Any]) -> list[Any]:
+    def split(self, primitive: Any, args: Sequence[Any], linear: Sequence[bool]) -> list[Any]:
         """A higher-order primitive: run its known part in the parent, record its linear part."""
-        linear = [type(a) is StagingTracer and a.owner is self for a in args]
         parts: Parts = primitive.partial(linear)
         operands = [a for a, lin in zip(args, linear) if not lin]
         before, state.trace = state.trace, self.parent

@@ -91,6 +91,10 @@ class Call(HigherOrder):
         """See `work`."""
         return work(self.jaxpr)
 
+    def of(self, jaxpr: Jaxpr) -> Call:
+        """The same operation on another program."""
+        return replace(self, jaxpr=jaxpr)
+
     def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
         check_operands(f"call of {self.jaxpr.name}", self.jaxpr.in_avals, avals)
         return self.jaxpr.out_avals
@@ -107,7 +111,7 @@ class Call(HigherOrder):
         arrays, statics = interpreter.flatten(values)
         avals = [typeof(a) for a in arrays]
         jaxpr, consts, out_statics = interpreter.transform_jaxpr(self.jaxpr, statics, avals)
-        outs = replace(self, jaxpr=jaxpr).bind(*consts, *arrays)
+        outs = self.of(jaxpr).bind(*consts, *arrays)
         return interpreter.unflatten(out_statics, outs)
 
     def partial(self, linear: Sequence[bool]) -> Parts:
@@ -127,7 +131,7 @@ class Call(HigherOrder):
         jaxpr, consts, zero_outs = transpose_jaxpr(self.jaxpr, linear, zero_cts)
         residuals = [a for a, lin in zip(args, linear) if not lin]
         given = [ct for ct in cts if ct is not ZERO]
-        found = iter(replace(self, jaxpr=jaxpr).bind(*consts, *residuals, *given))
+        found = iter(self.of(jaxpr).bind(*consts, *residuals, *given))
         outs = iter([ZERO if zero else next(found) for zero in zero_outs])
         return [next(outs) if lin else None for lin in linear]
 
@@ -174,7 +178,7 @@ class Cond(HigherOrder):
         index = interpreter.decides(values[0])
         if index is None:
             check_all_parts_act(self, interpreter)
-            return interpreter.apply(self.all_branches(), values)
+            return interpreter.inline(self.all_branches(), values)
         arrays, statics = interpreter.flatten(values[1:])
         avals = [typeof(a) for a in arrays]
         wanted: tuple = ()

@@ -220,7 +220,7 @@ class Replay(HigherOrder):
         return ctx.program(self.forward(), values)
 
     def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
-        return interpreter.apply(self.forward(), values)
+        return interpreter.inline(self.forward(), values)
 
     def partial(self, linear: Sequence[bool]) -> Parts:
         return Call(self.forward()).partial(linear)

@@ -82,7 +82,7 @@ def quietly(compute: Callable, *args: Any) -> Any:
         return compute(*args)
 
 
-def _tangent_aval(aval: ShapedArray) -> ShapedArray:
+def tangent_aval(aval: ShapedArray) -> ShapedArray:
     return aval.strong if is_inexact(aval.dtype) else ShapedArray(aval.shape, float0)
 
 
@@ -90,7 +90,7 @@ def _as_tangent(t: Any, aval: ShapedArray, what: str, path: str) -> Any:
     """A tangent or cotangent checked against its primal's type; `ZERO` for one that holds no
     information.
     """
-    expected = _tangent_aval(aval)
+    expected = tangent_aval(aval)
     if expected.dtype == float0:
         if isinstance(t, np.ndarray) and t.dtype == float0 and t.shape == expected.shape:
             return ZERO
@@ -114,7 +114,7 @@ def _as_tangent(t: Any, aval: ShapedArray, what: str, path: str) -> Any:
 
 def from_tangent(t: Any, aval: ShapedArray) -> Any:
     """What a user gets for a tangent or cotangent: zeros instead of `ZERO`."""
-    aval = _tangent_aval(aval)
+    aval = tangent_aval(aval)
     if aval.dtype == float0:
         return np.zeros(aval.shape, float0)
     return full_like(aval, 0) if t is ZERO else t

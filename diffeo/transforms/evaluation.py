@@ -61,10 +61,12 @@ class Evaluation(Trace):
             raise _explain(primitive, args, error) from None
         return None
 
-    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
+    def process(self, primitive: Any, args: Sequence[Any]) -> Any:
         out = self.at_once(primitive, args)
         if out is not None:
             return out
+        if primitive.compiled and primitive.fun is not None:
+            return [as_value(o) for o in primitive.fun(*args)]
         host: list[Any] = []
         weak, strong, scalars = False, False, False
         for a in args:

@@ -246,6 +246,24 @@ class Interpreter(Trace):
         outs = fresh.trace_flat(flat, values)
         return tree.unflatten(structure, outs)
 
+    def inline(self, fun: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:
+        """Run a function of arrays under this interpreter; for rules, which the context around
+        it is running.
+        """
+        before = state.trace, state.source
+        state.trace, state.source = self, None
+        try:
+            outs = fun(*[self.wrap(v) for v in values])
+        finally:
+            state.trace, state.source = before
+        return [self.unwrap(o) for o in outs]
+
+    def custom(self, call: Any, values: Sequence[Any]) -> list[Any]:
+        """Apply to a function that has rules of its own, a `CustomCall`. Here they are dropped:
+        what is around differentiates, or vectorises, what this interpreter computes.
+        """
+        return self.inline(call.rules.fun, values)
+
     def flatten(self, values: Sequence[Any]) -> tuple[list[Any], tuple]:
         """All arrays of some values, and the static parts."""
         arrays: list[Any] = []
@@ -264,15 +282,6 @@ class Interpreter(Trace):
             values.append(self.build(static, arrays[at : at + n]))
             at += n
         return values
-
-    def apply(self, jaxpr: Jaxpr, values: Sequence[Any]) -> list[Any]:
-        """The values of the results of a program on values."""
-        before, state.trace = state.trace, self
-        try:
-            outs = eval_jaxpr(jaxpr, [self.wrap(v) for v in values])
-        finally:
-            state.trace = before
-        return [self.unwrap(o) for o in outs]
 
     def transform_jaxpr(
         self, jaxpr: Jaxpr, statics: tuple, avals: Sequence[ShapedArray], wanted: Sequence[Any] = ()

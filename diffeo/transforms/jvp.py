@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..primitives.core import ZERO, state, typeof, user_source
+from ..primitives.elementwise import add
 from ..primitives.families import full_like
 from ..primitives.types import ShapedArray
 from .interpreter import Boxed, Interpreter
@@ -62,6 +63,29 @@ class JVP(Interpreter):
         if self.parent is None:
             self.parent = self.outer = state.trace
         return super().trace_flat(fun, values)
+
+    def custom(self, call: Any, values: Sequence[tuple[Any, Any]]) -> list[Any]:
+        if not call.rules.differentiable:
+            return super().custom(call, values)
+        # The rule's operations go through this interpreter and then to the parent, which may own
+        # the tangents: what the rule closed over keeps its derivative.
+        outer, before = self.outer, (state.trace, state.source)
+        self.outer, state.trace, state.source = self.parent, self, None
+        try:
+            outs, tangents = call.rules.linearized(*zip(*values), self.primal)
+        finally:
+            self.outer = outer
+            state.trace, state.source = before
+        outs = [self.unwrap(o) for o in outs]
+        tangents = [self.primal(t) for t in tangents]
+        return [
+            (o, t if c is ZERO else c if t is ZERO else add.bind(t, c))
+            for (o, c), t in zip(outs, tangents)
+        ]
+
+    def primal(self, x: Any) -> Any:
+        """An array without the tangent that it has here."""
+        return x.value[0] if type(x) is Boxed and x.owner is self else x
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
         primals: list[Any] = []

@@ -227,6 +227,27 @@ class Taylor(Interpreter):
             [first], lambda k: self.scale(x[k + 1], k + 1) if k + 1 <= self.order else ZERO
         )
 
+    def custom(self, call: Any, values: Sequence[Series]) -> list[Series]:
+        if call.rules.has_taylor:
+            return self.by_recurrence(call, values)
+        if call.rules.differentiable:
+            return self.rule(call, values)
+        return super().custom(call, values)
+
+    def by_recurrence(self, call: Any, values: Sequence[Series]) -> list[Series]:
+        """The user's own rule, which takes all coefficients up to an order at once."""
+
+        def up_to(order: int) -> list[list[Any]]:
+            series = [[v[k] for k in range(order + 1)] for v in values]
+            return self.in_parent(lambda: call.rules.apply_taylor(order, series))
+
+        if not self.inside_rule:
+            return [Series(s) for s in up_to(self.order)]
+        return [
+            Series(s, lambda k, i=i: up_to(k)[i][k] if k <= self.order else ZERO)
+            for i, s in enumerate(up_to(0))
+        ]
+
     # -- Arithmetic of coefficients, in the surrounding context --
 
     def in_parent(self, compute: Callable[[], Any]) -> Any:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from ..primitives.array import as_value
-from ..primitives.core import Primitive, describe, typeof, with_user_line
+from ..primitives.core import Primitive, describe, state, typeof, with_user_line
 from ..primitives.reduction import reduce_or
 from ..primitives.structural import batch_at_front, move_axis
 from ..primitives.types import ShapedArray
+from ..programs.custom_rules import CustomCall
 from . import tree
 from .api_util import WRAPPED, argument_or_keyword, check_callable, check_outputs, name_of
+from .batched_rules import BatchedRules
 from .interpreter import Boxed, Interpreter
 
 
@@ -72,6 +75,31 @@ class Batching(Interpreter):
     def describe(self) -> str:
         name = self.function_name or "a function"
         return f"vmap of {name}, which stands for all {self.size} rows at once"
+
+    def custom(self, call: Any, values: Sequence[tuple[Any, int | None]]) -> list[Any]:
+        args, dims = [v[0] for v in values], tuple([v[1] for v in values])
+        rules = BatchedRules(call.rules, self, dims)
+        if call.rules.has_batch and not call.rules.differentiable:
+            outs, batched = rules.by_batch_rule(args)
+            return [(o, 0 if there else None) for o, there in zip(outs, batched)]
+        return [(o, 0) for o in CustomCall(None, rules=rules).bind(*args)]
+
+    def rerun(self, fun: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:
+        """Vectorise a function once more, over whatever is current now; values that it closed
+        over are still known, as long as the transformation runs.
+        """
+        around = state.trace
+        while around is not None and around is not self:
+            around = around.parent
+        if self.finished or around is self:
+            inner = copy.copy(self)
+            inner.parent, inner.finished = None, False
+            return inner.trace_flat(fun, values)
+        before, self.parent = self.parent, state.trace
+        try:
+            return self.inline(fun, values)
+        finally:
+            self.parent = before
 
     def rule(self, primitive: Primitive, values: Sequence[Any]) -> Any:
         args, dims = [v[0] for v in values], [v[1] for v in values]

@@ -1,0 +1,21 @@
+"""Functions that are differentiated by rules of one's own, and what the rules meet."""
+
+from .transforms.closures import closure_convert, custom_gradient
+from .transforms.custom import custom_jvp, custom_vjp
+from .transforms.symbolic_zeros import (
+    CustomVJPPrimal,
+    SymbolicZero,
+    custom_vjp_primal_tree_values,
+    zero_from_primal,
+)
+
+__all__ = [
+    "CustomVJPPrimal",
+    "SymbolicZero",
+    "closure_convert",
+    "custom_gradient",
+    "custom_jvp",
+    "custom_vjp",
+    "custom_vjp_primal_tree_values",
+    "zero_from_primal",
+]

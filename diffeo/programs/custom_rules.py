@@ -1,0 +1,122 @@
+"""Functions with rules of the user's own: `CustomCall`, and `CustomTangent`, its derivative by a
+backward rule.
+
+What the rules are, and how an interpreter uses them, is written in `transforms/custom_rules.py`;
+here they are an object that knows its functions of flat arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..primitives.array import Array
+from ..primitives.core import LinearInput, typeof
+from ..primitives.families import HigherOrder
+from ..primitives.jaxpr import Jaxpr
+from ..primitives.staging import stage
+from ..primitives.types import ShapedArray
+from .control_flow import Call
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CustomCall(Call):
+    """Call a function that has rules of its own.
+
+    At first it is lazy: the function is Python code, `rules.fun`, that evaluation calls and
+    interpreters run through or replace by a rule. A program that is being written gets it with the
+    function's program.
+    """
+
+    jaxpr: Jaxpr | None  # type: ignore[assignment]
+    compile: bool = False
+    rules: Any = None
+
+    keeps_weak = False
+
+    @property
+    def lazy(self) -> bool:  # type: ignore[override]
+        """Whether the function is still Python code."""
+        return self.jaxpr is None
+
+    @property
+    def fun(self) -> Any:  # type: ignore[override]
+        """The Python function, as long as it is one."""
+        return self.rules.fun if self.jaxpr is None else None
+
+    def closed(self, args: Sequence[Any]) -> tuple[CustomCall, Sequence[Any]]:
+        staged = stage(self.rules.fun, [typeof(a) for a in args], self.rules.name)
+        jaxpr = staged.closed_over()
+        closed = CustomCall(jaxpr, rules=self.rules.closed(jaxpr, staged.consts))
+        return closed, [*staged.consts, *args]
+
+    def of(self, jaxpr: Jaxpr) -> Call:
+        return Call(jaxpr, self.compile)  # the rules are those of the function itself
+
+    def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
+        return interpreter.custom(self, values)
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        return self.rules.jvp(primals, tangents)
+
+    def whole(self, linear: Sequence[bool]) -> bool:
+        return self.jaxpr is not None or self._by_rule(linear)
+
+    def _by_rule(self, linear: Sequence[bool]) -> bool:
+        """Whether the function says how it is transposed by these operands."""
+        return bool(self.rules.linear) and all(
+            [i in self.rules.linear for i, lin in enumerate(linear) if lin]
+        )
+
+    def transpose_with(
+        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+    ) -> Sequence[Any]:
+        if self._by_rule([type(a) is LinearInput for a in args]):
+            return self.rules.apply_transpose(cts, args)
+        return super().transpose_with(transpose_jaxpr, cts, args)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CustomTangent(HigherOrder):
+    """The tangent of a function with a backward rule: linear in the operands after the first
+    `residuals`.
+
+    Transposition calls `rule.backward(residuals, cts)`, anything else `rule.forward(residuals,
+    tangents)`.
+    """
+
+    rule: Any
+    residuals: int
+    out_avals: tuple[ShapedArray, ...]
+
+    keeps_weak = False
+
+    def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
+        return list(self.out_avals)
+
+    def fun(self, *args: Any) -> Sequence[Any]:  # type: ignore[override]
+        """The tangents of the results."""
+        return self.rule.forward(args[: self.residuals], args[self.residuals :])
+
+    def impl(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        return [np.asarray(out) for out in self.fun(*[Array(a) for a in arrays])]
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        return ctx.inline(lambda *args: list(self.fun(*args)), *values)
+
+    def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
+        return interpreter.inline(self.fun, values)
+
+    def whole(self, linear: Sequence[bool]) -> bool:
+        return True
+
+    def transpose_with(
+        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+    ) -> Sequence[Any]:
+        found = self.rule.backward(args[: self.residuals], cts)
+        tangents = args[self.residuals :]
+        linear = [c if type(t) is LinearInput else None for c, t in zip(found, tangents)]
+        return [None] * self.residuals + linear

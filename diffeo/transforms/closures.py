@@ -1,0 +1,155 @@
+"""Functions and what they close over: closure_convert, custom_gradient."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from ..primitives.array import as_value
+from ..primitives.core import Tracer, typeof, with_user_line
+from ..primitives.jaxpr import Jaxpr, eval_jaxpr
+from ..primitives.staging import stage
+from ..primitives.types import is_inexact
+from . import tree
+from .api_util import WRAPPED, argument, as_values, check_callable, check_outputs, name_of
+from .autodiff import tangent_aval
+from .custom import custom_vjp
+
+
+def _staged(fun: Callable, args: tuple, avals: list) -> tuple[Jaxpr, Any, Any]:
+    """The program of a function for arguments of these types -> (program, the structures of the
+    arguments and of the result).
+    """
+    _, in_tree = tree.flatten(args)
+    out_tree: Any = None
+
+    def flat(*leaves: Any) -> list[Any]:
+        nonlocal out_tree
+        out = fun(*tree.unflatten(in_tree, leaves))
+        outs, out_tree = tree.flatten(out)
+        return check_outputs(outs, out, name_of(fun))
+
+    program = stage(flat, avals, name_of(fun))
+    return program, in_tree, out_tree
+
+
+def closure_convert(fun: Callable, *example_args: Any) -> tuple[Callable, list[Any]]:
+    """Make what a function closes over arguments of it.
+
+    A function with rules of its own that takes another function as an argument sees nothing of
+    the traced values in that function's closure; converted, they are arguments with derivatives.
+
+    Args:
+        fun: a pure function of arrays or trees.
+        *example_args: arguments, of which only structure, shapes and dtypes matter.
+
+    Returns:
+        (converted, values): `converted(*args, *values)` is `fun(*args)`; the values are the
+        floating-point and complex traced values that the function used from outside.
+
+    Raises:
+        TypeError: for example arguments that are no arrays; from the converted function, for
+            arguments of another structure.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> def total(a):
+        ...     converted, values = closure_convert(lambda x: a * x, 1.0)
+        ...     return converted(3.0, *values)
+        >>> dx.grad(total)(2.0)
+        Array(3.)
+    """
+    check_callable(fun, "closure_convert")
+    leaves = as_values(tree.leaves(example_args), "closure_convert", example_args)
+    program, in_tree, out_tree = _staged(fun, example_args, [typeof(x) for x in leaves])
+    moving = [isinstance(c, Tracer) and is_inexact(c.dtype) for c in program.consts]
+    hoisted = [c for c, moves in zip(program.consts, moving) if moves]
+    whole = program.closed_over()
+    avals = [typeof(x) for x in leaves]
+
+    @functools.wraps(fun, assigned=WRAPPED)
+    def converted(*args: Any) -> Any:
+        given = args[: len(args) - len(hoisted)]
+        values, structure = tree.flatten(given)
+        if structure != in_tree:
+            names = ("the examples", "the arguments")
+            difference = tree.first_difference(example_args, given, names=names)
+            raise with_user_line(
+                TypeError(
+                    f"closure_convert of {name_of(fun)}: the arguments must have the structure of "
+                    f"the examples, followed by {len(hoisted)} values: {difference}"
+                )
+            )
+        values = as_values(values, f"closure_convert of {name_of(fun)}", given)
+        for i, (x, aval) in enumerate(zip(values, avals)):
+            if (x.shape, x.dtype) != (aval.shape, aval.dtype):
+                raise with_user_line(
+                    TypeError(
+                        f"closure_convert of {name_of(fun)}: {argument(given, i)} must be "
+                        f"{aval.strong} as its example, got {x.aval.strong}"
+                    )
+                )
+        rest = iter(args[len(given) :])
+        consts = [next(rest) if moves else c for c, moves in zip(program.consts, moving)]
+        return tree.unflatten(out_tree, eval_jaxpr(whole, [*consts, *values]))
+
+    return converted, hoisted
+
+
+def custom_gradient(fun: Callable) -> Callable:
+    """A function that returns its value together with its gradient function.
+
+    Args:
+        fun: `fun(*args) -> (result, pullback)`; `pullback(ct)` returns the cotangents of the
+            arguments: a tuple, or for one argument the cotangent itself. It may use any value
+            of the function's body, and is traced for cotangents of the result's type.
+
+    Returns:
+        A function `custom_vjp` of the same arguments that returns the result.
+
+    Raises:
+        TypeError: if a pair is not returned, or cotangents do not fit the arguments.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> @custom_gradient
+        ... def square(x):
+        ...     return x ** 2, lambda ct: ct * x
+        >>> square(3.0), dx.grad(square)(3.0)
+        (Array(9.), Array(3.))
+    """
+    check_callable(fun, "custom_gradient")
+
+    def both(*args: Any) -> tuple[Any, Callable]:
+        out = fun(*args)
+        if not isinstance(out, (tuple, list)) or len(out) != 2 or not callable(out[1]):
+            raise with_user_line(
+                TypeError(
+                    f"custom_gradient of {name_of(fun)}: the function must return a pair (result, "
+                    f"pullback), got {type(out).__name__}"
+                )
+            )
+        return out[0], out[1]
+
+    @functools.wraps(fun)
+    def value(*args: Any) -> Any:
+        return both(*args)[0]
+
+    def fwd(*args: Any) -> tuple[Any, Any]:
+        out, pullback = both(*args)
+        leaves = [as_value(o) for o in check_outputs(tree.leaves(out), out, name_of(fun))]
+        avals = [tangent_aval(typeof(o)) for o in leaves]
+        program, _, ct_tree = _staged(pullback, (out,), avals)
+        # A tuple, which is the residuals' structure; programs and structures are no arrays.
+        return out, (program.closed_over(), ct_tree, list(program.consts))
+
+    def bwd(residuals: Any, ct: Any) -> tuple:
+        program, ct_tree, consts = residuals
+        cts = tree.unflatten(ct_tree, eval_jaxpr(program, [*consts, *tree.leaves(ct)]))
+        return tuple(cts) if isinstance(cts, (tuple, list)) else (cts,)
+
+    fwd.__name__, bwd.__name__ = name_of(fun), f"the pullback of {name_of(fun)}"
+    wrapped = custom_vjp(value)
+    wrapped.defvjp(fwd, bwd)
+    return wrapped

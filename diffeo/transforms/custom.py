@@ -1,0 +1,487 @@
+"""Functions with rules of the user's own: custom_jvp, custom_vjp, custom_vmap, and custom_rule,
+which takes any of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..primitives.array import as_value
+from ..primitives.core import ZERO, Tracer, Value, describe, typeof, with_user_line
+from ..primitives.elementwise import stop_gradient
+from ..primitives.errors import UnexpectedTracerError
+from ..primitives.types import SCALARS, is_inexact
+from ..programs.custom_rules import CustomCall
+from . import tree
+from .api_util import argument, check_callable, name_of
+from .autodiff import from_tangent
+from .symbolic_zeros import SymbolicZero
+from .tree_rules import Static, TreeRules, is_array, traced
+
+
+@dataclass(frozen=True)
+class Given:
+    """The rules that the user has given to a function; `linear` says in which arguments it is
+    linear, for `transpose`.
+    """
+
+    jvp: Callable | None = None
+    jvp_symbolic: bool = False
+    fwd: Callable | None = None
+    bwd: Callable | None = None
+    vjp_symbolic: bool = False
+    batch: Callable | None = None
+    taylor: Callable | None = None
+    transpose: Callable | None = None
+    linear: Any = None
+
+
+class Custom:
+    """A function with rules: how it is called, whatever the rules are."""
+
+    #: What messages call the decorator.
+    kind = "custom_rule"
+
+    def __init__(
+        self,
+        fun: Callable,
+        nondiff_argnums: int | Sequence[int] = (),
+        nondiff_argnames: str | Sequence[str] = (),
+    ):
+        check_callable(fun, self.kind)
+        functools.update_wrapper(self, fun)
+        self.fun = fun
+        self.__name__ = name_of(fun)
+        self.rules = Given()
+        self._known: dict[Any, TreeRules] = {}
+        self._signature = _signature(fun)
+        self.nondiff_argnums = self._fixed_numbers(nondiff_argnums, nondiff_argnames)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} function {self.__name__}>"
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def _fixed_numbers(self, numbers: Any, names: Any) -> tuple[int, ...]:
+        parameters = list(self._signature.parameters) if self._signature else []
+        found = {numbers} if isinstance(numbers, int) else set(numbers)
+        for name in (names,) if isinstance(names, str) else names:
+            if name not in parameters:
+                raise with_user_line(
+                    ValueError(
+                        f"{self.kind} of {self.__name__}: nondiff_argnames has {name!r}, but the "
+                        f"parameters are {', '.join(parameters) or 'unknown'}"
+                    )
+                )
+            found.add(parameters.index(name))
+        if not all([isinstance(n, int) and n >= 0 for n in found]):
+            raise with_user_line(
+                ValueError(
+                    f"{self.kind} of {self.__name__}: nondiff_argnums must be positions of "
+                    f"arguments, 0 or more, got {numbers!r}"
+                )
+            )
+        return tuple(sorted(found))
+
+    def _give(self, **rules: Any) -> None:
+        for name, rule in rules.items():
+            if name in ("jvp", "fwd", "bwd", "batch", "taylor", "transpose"):
+                check_callable(rule, f"{self.kind} of {self.__name__}")
+        self.rules = replace(self.rules, **rules)
+        self._known.clear()
+
+    def _missing(self) -> str | None:
+        """What must be there before the function can be called, if it is not."""
+        return None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        missing = self._missing()
+        if missing is not None:
+            raise with_user_line(AttributeError(missing))
+        args = self._positional(args, kwargs)
+        numbers = tuple([n for n in self.nondiff_argnums if n < len(args)])
+        fixed, fixed_tree = tree.flatten(tuple([args[n] for n in numbers]))
+        others = tuple([a for i, a in enumerate(args) if i not in numbers])
+        leaves, in_tree = tree.flatten(others)
+        operands = [
+            stop_gradient(x) if is_inexact(x.dtype) else x for x in fixed if traced(x)
+        ] + self._values(leaves, others, numbers)
+        static = tuple([None if traced(x) else Static(x) for x in fixed])
+        avals = tuple([typeof(x) for x in operands])
+        key = (numbers, fixed_tree, static, in_tree, avals)
+        rules = self._known.get(key)
+        if rules is None:
+            if len(self._known) > 64:
+                self._known.clear()
+            rules = TreeRules(self, (numbers, fixed_tree, static), in_tree, avals)
+            self._known[key] = rules
+        outs = self._bind(CustomCall(None, rules=rules), operands)
+        return tree.unflatten(rules.out_tree, outs)
+
+    def _bind(self, call: CustomCall, operands: Sequence[Any]) -> list[Any]:
+        try:
+            return call.bind(*operands)
+        except UnexpectedTracerError:
+            # Perhaps it closes over a value of a transformation that saw no operand of its own
+            # and left the call to one around it. Staged, it has the value as an operand.
+            closed, args = call.closed(operands)
+            if not any([isinstance(c, Tracer) for c in args[: len(args) - len(operands)]]):
+                raise
+        return closed.bind(*args)
+
+    def _positional(self, args: tuple, kwargs: dict) -> tuple:
+        """All arguments by position, with those that have defaults."""
+        signature = self._signature
+        if signature is None:
+            if kwargs:
+                raise with_user_line(
+                    TypeError(
+                        f"{self.kind} of {self.__name__}: the function has no signature that "
+                        f"Python knows, so pass {', '.join(kwargs)} by position"
+                    )
+                )
+            return args
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise with_user_line(TypeError(f"{self.__name__}: {error}")) from None
+        bound.apply_defaults()
+        if bound.kwargs:
+            raise with_user_line(
+                TypeError(
+                    f"{self.kind} of {self.__name__}: its rules take arguments by position, but "
+                    f"{', '.join(bound.kwargs)} can only be given by keyword; make it positional"
+                )
+            )
+        return bound.args
+
+    def _values(self, leaves: Sequence[Any], others: tuple, numbers: tuple) -> list[Any]:
+        values = []
+        for i, x in enumerate(leaves):
+            if isinstance(x, Value) or type(x) in SCALARS:
+                values.append(x)
+            elif is_array(x):
+                values.append(as_value(x))
+            else:
+                count = len(others) + len(numbers)
+                free = [n for n in range(count) if n not in numbers]
+                where = argument(others, i, free)
+                raise with_user_line(
+                    TypeError(
+                        f"{self.kind} of {self.__name__}: {where} is {describe(x)}, and no array; "
+                        "name arguments that are no arrays in nondiff_argnums"
+                    )
+                )
+        return values
+
+
+def _signature(fun: Callable) -> inspect.Signature | None:
+    try:
+        return inspect.signature(fun)
+    except (TypeError, ValueError):  # some functions written in C
+        return None
+
+
+class custom_jvp(Custom):
+    """A function whose derivative is a rule of yours.
+
+    Args:
+        fun: the function, of arrays or trees.
+        nondiff_argnums: positions of arguments that are not differentiated, such as functions and
+            options; rules take them first.
+        nondiff_argnames: the same by name.
+
+    Every derivative uses the rule: forward, reverse, of any order, Taylor series, inside `vmap`,
+    `jit` and control flow. `f.defjvp(rule)` gives it, `f.defjvps` one for each argument.
+
+    Raises:
+        AttributeError: (when called) if no rule has been given.
+        TypeError: (when differentiated) if what the rule returns does not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> @custom_jvp
+        ... def log1pexp(x):
+        ...     return dx.numpy.log(1 + dx.numpy.exp(x))
+        >>> @log1pexp.defjvp
+        ... def log1pexp_jvp(primals, tangents):
+        ...     (x,), (t,) = primals, tangents
+        ...     return log1pexp(x), t * (1 - 1 / (1 + dx.numpy.exp(x)))
+        >>> dx.grad(log1pexp)(1000.0)
+        Array(1.)
+    """
+
+    kind = "custom_jvp"
+
+    @property
+    def jvp(self) -> Callable | None:
+        """The rule."""
+        return self.rules.jvp
+
+    def defjvp(self, jvp: Callable, symbolic_zeros: bool = False) -> Callable:
+        """Give the rule: `jvp(primals, tangents) -> (result, tangent of the result)`.
+
+        `primals` and `tangents` are tuples with an entry for each argument (that is not fixed by
+        `nondiff_argnums`; those come first). The rule must be linear in the tangents.
+
+        Args:
+            jvp: the rule.
+            symbolic_zeros: tangents that are known to be zero are passed as `SymbolicZero`.
+
+        Returns:
+            The rule, so that this is a decorator.
+        """
+        self._give(jvp=jvp, jvp_symbolic=symbolic_zeros)
+        return jvp
+
+    def defjvps(self, *jvps: Callable | None) -> None:
+        """Give the part of each argument: `jvp(tangent, result, *args) -> tangent of the result`,
+        or None for an argument that the derivative does not depend on.
+
+        Raises:
+            TypeError: with `nondiff_argnums`.
+
+        Examples:
+            >>> import diffeo as dx
+            >>> f = custom_jvp(lambda x, y: x * y)
+            >>> f.defjvps(lambda t, out, x, y: t * y, None)
+            >>> dx.grad(f, (0, 1))(2.0, 3.0)
+            (Array(3.), Array(0.))
+        """
+        if self.nondiff_argnums:
+            raise with_user_line(
+                TypeError(
+                    f"defjvps of {self.__name__}: there are nondiff_argnums, for which there are "
+                    "no parts; use defjvp"
+                )
+            )
+
+        def jvp(primals: tuple, tangents: tuple) -> tuple:
+            out = self(*primals)
+            if len(jvps) != len(primals):
+                raise with_user_line(
+                    TypeError(
+                        f"defjvps of {self.__name__}: {len(jvps)} rules for {len(primals)} "
+                        "arguments; give one for each, or None"
+                    )
+                )
+            parts = [
+                rule(t, out, *primals)
+                for rule, t in zip(jvps, tangents)
+                if rule is not None and any([type(x) is not SymbolicZero for x in tree.leaves(t)])
+            ]
+            if not parts:
+                return out, tree.map(lambda o: from_tangent(ZERO, typeof(o)), out)
+            total = parts[0]
+            for part in parts[1:]:
+                total = tree.map(_plus, total, part)
+            return out, total
+
+        jvp.__name__ = f"defjvps of {self.__name__}"
+        self.defjvp(jvp)
+
+    def _missing(self) -> str | None:
+        if self.rules.jvp is not None:
+            return None
+        return f"{self.__name__} is a custom_jvp function without a rule: call defjvp or defjvps"
+
+
+def _plus(a: Any, b: Any) -> Any:
+    return a if not is_inexact(typeof(a).dtype) else a + b
+
+
+class custom_vjp(Custom):
+    """A function whose derivative is given by a forward and a backward rule.
+
+    Args:
+        fun: the function, of arrays or trees.
+        nondiff_argnums: positions of arguments that are not differentiated, such as functions and
+            options; the backward rule takes them first.
+        nondiff_argnames: the same by name.
+
+    Reverse mode calls the backward rule. Forward mode (`jvp`, `jacfwd`, `hessian`, Taylor series)
+    uses its transpose, so it must be linear in the cotangents.
+
+    Raises:
+        AttributeError: (when called) if no rules have been given.
+        TypeError: (when differentiated) if what a rule returns does not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> @custom_vjp
+        ... def clip_gradient(x):
+        ...     return x
+        >>> clip_gradient.defvjp(lambda x: (x, None), lambda _, ct: (dx.numpy.clip(ct, -1, 1),))
+        >>> dx.grad(lambda x: 10 * clip_gradient(x))(2.0)
+        Array(1.)
+    """
+
+    kind = "custom_vjp"
+
+    @property
+    def fwd(self) -> Callable | None:
+        """The forward rule."""
+        return self.rules.fwd
+
+    @property
+    def bwd(self) -> Callable | None:
+        """The backward rule."""
+        return self.rules.bwd
+
+    def defvjp(
+        self,
+        fwd: Callable,
+        bwd: Callable,
+        symbolic_zeros: bool = False,
+        optimize_remat: bool = False,
+    ) -> None:
+        """Give the rules.
+
+        Args:
+            fwd: `fwd(*args) -> (result, residuals)`, with the arguments of the function. Residuals
+                are any tree.
+            bwd: `bwd(residuals, ct) -> cotangents`, a tuple with one for each argument; None is
+                zero. Arguments fixed by `nondiff_argnums` come first, and have no cotangent.
+            symbolic_zeros: leaves of the arguments of `fwd` are `CustomVJPPrimal`s, which say
+                whether they are differentiated; cotangents that are known to be zero are passed
+                as `SymbolicZero`.
+            optimize_remat: nothing is done for it.
+        """
+        self._give(fwd=fwd, bwd=bwd, vjp_symbolic=symbolic_zeros)
+
+    def _missing(self) -> str | None:
+        if self.rules.fwd is not None:
+            return None
+        return f"{self.__name__} is a custom_vjp function without rules: call defvjp"
+
+
+class custom_vmap(Custom):
+    """A function that is vectorised by a rule of yours.
+
+    Derivatives go through the function, and where `vmap` is inside, through the rule.
+
+    Args:
+        fun: the function, of arrays or trees.
+
+    Raises:
+        AttributeError: (when called) if no rule has been given.
+        TypeError: (under vmap) if what the rule returns does not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> @custom_vmap
+        ... def total(x):
+        ...     return dx.numpy.sum(x)
+        >>> @total.def_vmap
+        ... def total_vmap(axis_size, in_batched, xs):
+        ...     return dx.numpy.sum(xs, axis=1), True
+        >>> dx.vmap(total)(dx.numpy.ones((2, 3)))
+        Array([3., 3.])
+    """
+
+    kind = "custom_vmap"
+
+    def __init__(self, fun: Callable):
+        super().__init__(fun)
+
+    @property
+    def vmap_rule(self) -> Callable | None:
+        """The rule."""
+        return self.rules.batch
+
+    def def_vmap(self, vmap_rule: Callable) -> Callable:
+        """Give the rule: `vmap_rule(axis_size, in_batched, *args) -> (result, out_batched)`.
+
+        Batched arrays have the batch as axis 0. `in_batched` is a list with a tree of booleans for
+        each argument, `out_batched` a tree of booleans like the result.
+
+        Returns:
+            The rule, so that this is a decorator.
+        """
+        self._give(batch=vmap_rule)
+        return vmap_rule
+
+    def _missing(self) -> str | None:
+        if self.rules.batch is not None:
+            return None
+        return f"{self.__name__} is a custom_vmap function without a rule: call def_vmap"
+
+
+class custom_rule(Custom):
+    """A function with any rules of your own; what is left out is derived.
+
+    Args:
+        fun: the function, of arrays or trees.
+        nondiff_argnums: positions of arguments that are not differentiated; rules take them first.
+        nondiff_argnames: the same by name.
+
+    Each method gives a rule and returns it, so it is a decorator:
+
+    - `jvp`: for derivatives, forward and, if there is no `vjp`, reverse; Taylor series, too.
+    - `vjp(fwd, bwd)`: for reverse mode, and if there is no `jvp`, forward mode.
+    - `batch`: for `vmap`. Without it the function and its rules are vectorised.
+    - `taylor`: for Taylor series.
+    - `transpose`: for a function that is linear in some arguments; it then needs no other rule.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> @custom_rule
+        ... def cube(x):
+        ...     return x ** 3
+        >>> @cube.jvp
+        ... def cube_jvp(primals, tangents):
+        ...     (x,), (t,) = primals, tangents
+        ...     return cube(x), 3 * x ** 2 * t
+        >>> dx.derivatives(cube, 2.0, 3)
+        [Array(8.), Array(12.), Array(12.), Array(6.)]
+    """
+
+    def jvp(self, rule: Callable) -> Callable:
+        """`rule(primals, tangents) -> (result, tangent of the result)`; see `custom_jvp`."""
+        self._give(jvp=rule)
+        return rule
+
+    def vjp(self, fwd: Callable, bwd: Callable) -> None:
+        """`fwd(*args) -> (result, residuals)` and `bwd(residuals, ct) -> cotangents`; see
+        `custom_vjp`.
+        """
+        self._give(fwd=fwd, bwd=bwd)
+
+    def batch(self, rule: Callable) -> Callable:
+        """`rule(axis_size, in_batched, *args) -> (result, out_batched)`; see `custom_vmap`."""
+        self._give(batch=rule)
+        return rule
+
+    def taylor(self, rule: Callable) -> Callable:
+        """`rule(order, *series) -> coefficients`: each series is a list of `order + 1` normalised
+        coefficients of an argument, and so is what is returned of the result.
+        """
+        self._give(taylor=rule)
+        return rule
+
+    def transpose(self, rule: Callable | None = None, *, argnums: Any = "all") -> Callable:
+        """`rule(ct, *others) -> cotangent`: the function is linear in the arguments `argnums` (an
+        integer, several, or all), together; `others` are the other arguments. Of several arguments
+        the rule returns a tuple.
+
+        Examples:
+            >>> import diffeo as dx
+            >>> solve = custom_rule(dx.numpy.linalg.solve)
+            >>> @solve.transpose(argnums=1)
+            ... def solve_transpose(ct, a):
+            ...     return solve(a.T, ct)
+            >>> a = dx.numpy.array([[2.0, 0.0], [1.0, 4.0]])
+            >>> dx.grad(lambda b: solve(a, b).sum())(dx.numpy.ones(2))
+            Array([0.375, 0.25 ])
+        """
+        if rule is None:
+            return functools.partial(self.transpose, argnums=argnums)
+        chosen = (argnums,) if isinstance(argnums, int) else argnums
+        chosen = chosen if chosen == "all" else tuple(chosen)
+        self._give(transpose=rule, linear=chosen)
+        return rule

@@ -1,0 +1,89 @@
+"""What rules with `symbolic_zeros=True` see: tangents known to be zero, arguments that may move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..primitives.core import ZERO, describe, typeof, with_user_line
+from ..primitives.types import ShapedArray
+from . import tree
+from .autodiff import from_tangent, tangent_aval
+
+
+class SymbolicZero:
+    """A tangent or cotangent that is known to be zero, as rules with `symbolic_zeros=True` see
+    it; it has the `aval`, shape and dtype of the zeros that it stands for.
+    """
+
+    __slots__ = ("aval",)
+
+    def __init__(self, aval: ShapedArray):
+        self.aval = aval
+
+    def __repr__(self) -> str:
+        return f"SymbolicZero({self.aval})"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the zeros."""
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the zeros."""
+        return self.aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.aval.ndim
+
+    @staticmethod
+    def from_primal_value(x: Any) -> SymbolicZero:
+        """The zero tangent of a value."""
+        return SymbolicZero(tangent_aval(typeof(x)))
+
+
+@dataclass(slots=True)
+class CustomVJPPrimal:
+    """A leaf of the arguments of a forward rule with `symbolic_zeros=True`: its value, and whether
+    it is involved in differentiation.
+    """
+
+    value: Any
+    perturbed: bool
+
+
+def custom_vjp_primal_tree_values(primals: Any) -> Any:
+    """The values of a tree of `CustomVJPPrimal`s, which a forward rule with `symbolic_zeros=True`
+    gets.
+
+    Raises:
+        TypeError: for any other leaf.
+
+    Examples:
+        >>> custom_vjp_primal_tree_values((CustomVJPPrimal(1.0, True),))
+        (1.0,)
+    """
+
+    def value(leaf: Any) -> Any:
+        if type(leaf) is not CustomVJPPrimal:
+            raise with_user_line(TypeError(f"expected a CustomVJPPrimal, got {describe(leaf)}"))
+        return leaf.value
+
+    return tree.map(value, primals)
+
+
+def zero_from_primal(primals: Any, symbolic_zeros: bool = False) -> Any:
+    """The zero tangents of a tree of values, as `SymbolicZero`s if asked for.
+
+    Examples:
+        >>> zero_from_primal((1.0, 2))
+        (Array(0.), array((b'',), dtype=[('float0', 'V')]))
+    """
+    if symbolic_zeros:
+        return tree.map(SymbolicZero.from_primal_value, primals)
+    return tree.map(lambda x: from_tangent(ZERO, typeof(x)), primals)

@@ -1,0 +1,424 @@
+"""The user's rules, functions of trees, as rules of flat arrays; what they return is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..primitives.array import as_value
+from ..primitives.core import ZERO, LinearInput, Tracer, Value, describe, typeof, with_user_line
+from ..primitives.errors import UnexpectedTracerError
+from ..primitives.families import full_like
+from ..primitives.structural import convert_element_type
+from ..primitives.types import SCALARS, ShapedArray, float0, is_inexact
+from . import tree
+from .api_util import argument, check_outputs, name_of
+from .autodiff import from_tangent, tangent_aval
+from .custom_rules import Rules
+from .symbolic_zeros import CustomVJPPrimal, SymbolicZero
+
+
+class Static:
+    """What is no array among the arguments and residuals; equal if it is equal, or the same."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any):
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not Static or type(self.value) is not type(other.value):
+            return False
+        return self.value is other.value or (
+            type(self.value) in (str, bytes, int, bool) and self.value == other.value
+        )
+
+    def __hash__(self) -> int:
+        if type(self.value) in (str, bytes, int, bool):
+            return hash(self.value)
+        return id(self.value)
+
+
+def is_array(x: Any) -> bool:
+    """Whether a leaf is an array or a number."""
+    return (
+        isinstance(x, Value)
+        or type(x) in SCALARS
+        or (isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "biufcV")
+    )
+
+
+class TreeRules(Rules):
+    """The rules of one function of the user for arguments of one structure and type.
+
+    Operands are the traced values among the fixed arguments (`nondiff_argnums`), which rules take
+    as constants, and then the leaves of the others.
+    """
+
+    def __init__(self, owner: Any, fixed: tuple, in_tree: Any, avals: Sequence[ShapedArray]):
+        self.owner, self.in_tree, self.avals = owner, in_tree, avals
+        self.name = owner.__name__
+        self.numbers, self.fixed_tree, self.fixed_leaves = fixed
+        self.holes = [i for i, s in enumerate(self.fixed_leaves) if s is None]
+        self.count = len(self.holes)
+        self.has_jvp, self.has_vjp = owner.rules.jvp is not None, owner.rules.fwd is not None
+        self.has_batch, self.has_taylor = (
+            owner.rules.batch is not None,
+            owner.rules.taylor is not None,
+        )
+        self.linear = self._linear_operands()
+        self.out_tree: Any = None
+        self.out_avals: list[ShapedArray] | None = None
+
+    # -- Arguments --
+
+    def _fixed(self, operands: Sequence[Any]) -> list[Any]:
+        """The fixed arguments."""
+        traced = iter(operands)
+        leaves = [next(traced) if s is None else s.value for s in self.fixed_leaves]
+        return list(tree.unflatten(self.fixed_tree, leaves))
+
+    def _args(self, operands: Sequence[Any], leaves: Sequence[Any] | None = None) -> list[Any]:
+        """All arguments in their order; `leaves` stand for those of the operands."""
+        fixed = iter(self._fixed(operands))
+        given = iter(self._tree(operands[self.count :] if leaves is None else leaves))
+        total = len(self.numbers) + len(tree.treedef_children(self.in_tree))
+        return [next(fixed) if i in self.numbers else next(given) for i in range(total)]
+
+    def _tree(self, leaves: Sequence[Any]) -> tuple:
+        return tree.unflatten(self.in_tree, leaves)
+
+    def _linear_operands(self) -> frozenset[int]:
+        """The operands that belong to the arguments in which the function is linear."""
+        argnums = self.owner.rules.linear
+        if argnums is None:
+            return frozenset()
+        found, at, position = [], self.count, 0
+        for child in tree.treedef_children(self.in_tree):
+            while position in self.numbers:
+                position += 1
+            if argnums == "all" or position in argnums:
+                found += range(at, at + child.num_leaves)
+            at, position = at + child.num_leaves, position + 1
+        return frozenset(found)
+
+    def _call(self, rule: Callable, *args: Any) -> Any:
+        try:
+            return rule(*args)
+        except UnexpectedTracerError as error:
+            raise with_user_line(
+                UnexpectedTracerError(
+                    f"{name_of(rule)}, of the function {self.name} that has rules of its own, uses "
+                    "a traced value that it closed over, and the transformation that owns it is "
+                    "not there any more. Make it an argument of the function (in a backward rule, "
+                    "a residual)"
+                )
+            ) from error
+
+    # -- Results --
+
+    def _results(self, out: Any, what: str, rule: Callable | None = None) -> list[Any]:
+        """Leaves of the function's result, or of what a rule says it is; remembered."""
+        outs, structure = tree.flatten(out)
+        outs = check_outputs(outs, out, name_of(rule) if rule else self.name)
+        avals = [typeof(o) for o in outs]
+        if rule is not None and self.out_avals is not None:
+            what = f"{name_of(rule)}, {what} of {self.name}"
+            self._same_structure(f"{what}, must return", self.out_tree, structure, self.name)
+            for i, (aval, expected) in enumerate(zip(avals, self.out_avals)):
+                self._same_type(f"{what}: the result", out, i, aval, expected, self.name)
+        self.out_tree = structure
+        if rule is None:
+            self.out_avals = avals
+        return outs
+
+    def _same_structure(self, what: str, expected: Any, found: Any, source: str) -> None:
+        if expected != found:
+            difference = tree.first_difference(expected, found, names=("it", "the rule's"))
+            raise with_user_line(
+                TypeError(f"{what} the structure of {source}'s result: {difference}")
+            )
+
+    def _same_type(
+        self, what: str, full: Any, index: int, found: ShapedArray, expected: ShapedArray, who: str
+    ) -> None:
+        if found.shape != expected.shape or found.dtype != expected.dtype:
+            path = tree.keystr(tree.leaves_with_path(full)[index][0])
+            raise with_user_line(
+                TypeError(
+                    f"{what}{f' at {path}' if path else ''} must be {expected.strong} as that of "
+                    f"{who}, got {found.strong}"
+                )
+            )
+
+    def _derivative(self, t: Any, aval: ShapedArray, what: str) -> Any:
+        """A tangent or cotangent that a rule returned, checked; `ZERO` where it is known to be."""
+        expected = tangent_aval(aval)
+        if type(t) is SymbolicZero:
+            found, value = t.aval, ZERO
+        elif expected.dtype == float0 and getattr(t, "dtype", None) == float0:
+            found, value = typeof(np.asarray(t)), ZERO
+        else:
+            try:
+                value = as_value(t)
+            except TypeError:
+                raise with_user_line(
+                    TypeError(f"{what} must be {expected}, got {describe(t)}")
+                ) from None
+            found = value.aval
+            if value.weak_type and found.shape == expected.shape and expected.dtype != float0:
+                return convert_element_type(value, expected.dtype)
+        if found.shape != expected.shape or found.dtype != expected.dtype:
+            if expected.dtype == float0:
+                what += f", of an integer, must be np.zeros({expected.shape}, dx.float0)"
+                raise with_user_line(TypeError(f"{what}, got {found}"))
+            raise with_user_line(TypeError(f"{what} must be {expected}, got {describe(t)}"))
+        return value
+
+    def _pair(self, out: Any, rule: Callable, what: str, parts: str) -> Any:
+        if not isinstance(out, (tuple, list)) or len(out) != 2:
+            raise with_user_line(
+                TypeError(
+                    f"{name_of(rule)}, {what} of {self.name}, must return a pair ({parts}), got "
+                    f"{describe(out)}"
+                )
+            )
+        return out
+
+    # -- The function and its rules --
+
+    def fun(self, *operands: Any) -> Sequence[Any]:
+        out = self._call(self.owner.fun, *self._args(operands))
+        return self._results(out, "the function")
+
+    def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        rule, symbolic = self.owner.rules.jvp, self.owner.rules.jvp_symbolic
+        moves = [
+            self._shown(t, aval, symbolic)
+            for t, aval in zip(tangents[self.count :], self.avals[self.count :])
+        ]
+        given = self._tree(primals[self.count :]), self._tree(moves)
+        out = self._call(rule, *self._fixed(primals), *given)
+        result, moved = self._pair(out, rule, "the jvp rule", "result, tangent of the result")
+        outs = self._results(result, "the jvp rule", rule)
+        ts, structure = tree.flatten(moved)
+        what = f"{name_of(rule)}, the jvp rule of {self.name}"
+        if structure != self.out_tree:
+            difference = tree.first_difference(
+                self.out_tree, structure, names=("the result", "the tangent")
+            )
+            raise with_user_line(
+                TypeError(
+                    f"{what}: the tangent must have the structure of the result: {difference}"
+                )
+            )
+        paths = [tree.keystr(path) for path, _ in tree.leaves_with_path(moved)]
+        found = [
+            self._derivative(t, typeof(o), f"{what}: the tangent{f' at {p}' if p else ''}")
+            for t, o, p in zip(ts, outs, paths)
+        ]
+        return outs, found
+
+    def _shown(self, t: Any, aval: ShapedArray, symbolic: bool) -> Any:
+        """What a rule sees of a tangent or cotangent."""
+        if symbolic and t is ZERO:
+            return SymbolicZero(tangent_aval(aval))
+        return from_tangent(t, aval)
+
+    def apply_fwd(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple:
+        rule = self.owner.rules.fwd
+        leaves = primals[self.count :]
+        if self.owner.rules.vjp_symbolic:
+            leaves = [CustomVJPPrimal(x, p) for x, p in zip(leaves, perturbed[self.count :])]
+        out = self._call(rule, *self._args(primals, leaves))
+        result, kept = self._pair(out, rule, "the forward rule", "result, residuals")
+        outs = self._results(result, "the forward rule", rule)
+        residuals, structure = tree.flatten(kept)
+        static = [None if is_array(r) else Static(r) for r in residuals]
+        arrays = [as_value(r) for r, s in zip(residuals, static) if s is None]
+        aux = structure, static, self.out_tree, [typeof(o) for o in outs]
+        return outs, [*primals[: self.count], *arrays], aux
+
+    def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
+        structure, static, out_tree, out_avals = aux
+        rule, symbolic = self.owner.rules.bwd, self.owner.rules.vjp_symbolic
+        arrays = iter(residuals[self.count :])
+        kept = [next(arrays) if s is None else s.value for s in static]
+        pulled = [self._shown(c, aval, symbolic) for c, aval in zip(cts, out_avals)]
+        found = self._call(
+            rule,
+            *self._fixed(residuals),
+            tree.unflatten(structure, kept),
+            tree.unflatten(out_tree, pulled),
+        )
+        what = f"{name_of(rule)}, the backward rule of {self.name}"
+        return [ZERO] * self.count + self._cotangents(found, what)
+
+    def _cotangents(self, found: Any, what: str) -> list[Any]:
+        """The leaves of a tuple with a cotangent for each argument; None is zero."""
+        like = self._tree([_Leaf()] * self.in_tree.num_leaves)
+        if isinstance(found, list):
+            found = tuple(found)
+        if not isinstance(found, tuple) or len(found) != len(like):
+            got = f"{len(found)} of them" if isinstance(found, tuple) else describe(found)
+            raise with_user_line(
+                TypeError(
+                    f"{what} must return a tuple with one cotangent for each of {len(like)} "
+                    f"arguments (None for zero), got {got}"
+                )
+            )
+        columns: list[Any] = []
+        try:
+            tree.map(partial(_collect, columns), found, like, is_leaf=_is_none)
+        except (ValueError, TypeError):
+            difference = tree.first_difference(
+                _without_none(found, like), like, names=("the cotangents", "the arguments")
+            )
+            raise with_user_line(
+                TypeError(f"{what} must return the structure of the arguments: {difference}")
+            ) from None
+        cts = []
+        for i, (ct, aval) in enumerate(zip(columns, self.avals[self.count :])):
+            if ct is None or not is_inexact(aval.dtype):
+                cts.append(ZERO)
+                continue
+            where = f"{what}: the cotangent of {argument(like, i, self._positions())}"
+            cts.append(self._derivative(ct, aval, where))
+        return cts
+
+    def _positions(self) -> list[int]:
+        """The positions of the arguments that are not fixed."""
+        total = len(self.numbers) + len(tree.treedef_children(self.in_tree))
+        return [i for i in range(total) if i not in self.numbers]
+
+    def apply_batch(self, size: int, batched: Sequence[bool], args: Sequence[Any]) -> tuple:
+        rule = self.owner.rules.batch
+        if any(batched[: self.count]):
+            raise with_user_line(
+                TypeError(
+                    f"{name_of(rule)}, the batching rule of {self.name}: vmap maps over an "
+                    "argument in nondiff_argnums, of which the rule is not told; make it an "
+                    "ordinary argument"
+                )
+            )
+        flags = list(self._tree(batched[self.count :]))
+        given = list(self._tree(args[self.count :]))
+        out = self._call(rule, *self._fixed(args), size, flags, *given)
+        pair = self._pair(out, rule, "the batching rule", "result, which of it is batched")
+        outs, structure = tree.flatten(pair[0])
+        outs = check_outputs(outs, pair[0], name_of(rule))
+        there, other = tree.flatten(pair[1])
+        what = f"{name_of(rule)}, the batching rule of {self.name}"
+        if structure != other:
+            difference = tree.first_difference(
+                structure, other, names=("the result", "what says which of it is batched")
+            )
+            raise with_user_line(TypeError(f"{what}: two structures: {difference}"))
+        for i, (o, b) in enumerate(zip(outs, there)):
+            path = tree.keystr(tree.leaves_with_path(pair[0])[i][0])
+            self._check_batched(f"{what}: the result{f' at {path}' if path else ''}", o, b, size)
+        if self.out_avals is not None:
+            self._same_structure(f"{what}, must return", self.out_tree, structure, self.name)
+            for i, (o, b, expected) in enumerate(zip(outs, there, self.out_avals)):
+                full = expected.update((size, *expected.shape)) if b else expected
+                self._same_type(f"{what}: the result", pair[0], i, typeof(o), full, self.name)
+        self.out_tree = structure
+        return outs, there
+
+    def _check_batched(self, what: str, out: Any, there: Any, size: int) -> None:
+        if not isinstance(there, (bool, np.bool_)):
+            raise with_user_line(
+                TypeError(f"{what} is said to be batched or not by True or False, got {there!r}")
+            )
+        if there and (not out.ndim or out.shape[0] != size):
+            raise with_user_line(
+                TypeError(
+                    f"{what} is said to be batched, so its axis 0 must have the size {size}, got "
+                    f"{describe(out)}"
+                )
+            )
+
+    def apply_taylor(self, order: int, series: Sequence[Any]) -> list[list[Any]]:
+        rule = self.owner.rules.taylor
+        fill = lambda c, aval: full_like(aval, 0) if c is ZERO else c
+        rows = [[fill(c, a) for c in s] for s, a in zip(series, self.avals)][self.count :]
+        columns = [self._tree([row[k] for row in rows]) for k in range(order + 1)]
+        given = [list(parts) for parts in zip(*columns)]
+        found = self._call(rule, *self._fixed([s[0] for s in series]), order, *given)
+        what = f"{name_of(rule)}, the Taylor rule of {self.name}"
+        if not isinstance(found, (list, tuple)) or len(found) != order + 1:
+            raise with_user_line(
+                TypeError(
+                    f"{what} must return a list of {order + 1} coefficients, got {describe(found)}"
+                )
+            )
+        outs = self._results(found[0], "the Taylor rule", rule)
+        avals = [typeof(o) for o in outs]
+        out = [[o] for o in outs]
+        for k, coefficient in enumerate(found[1:], 1):
+            leaves, structure = tree.flatten(coefficient)
+            self._same_structure(f"{what}: coefficient {k} must have", self.out_tree, structure,
+                                 "coefficient 0")  # fmt: skip
+            for row, c, aval in zip(out, leaves, avals):
+                row.append(self._derivative(c, aval, f"{what}: coefficient {k}"))
+        return out
+
+    def apply_transpose(self, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+        rule, argnums = self.owner.rules.transpose, self.owner.rules.linear
+        assert self.out_avals is not None
+        pulled = [from_tangent(c, aval) for c, aval in zip(cts, self.out_avals)]
+        ct = tree.unflatten(self.out_tree, pulled)
+        known = [ZERO if type(a) is LinearInput else a for a in args]
+        positions = self._positions()
+        others = [
+            x
+            for x, n in zip(self._tree(known[self.count :]), positions)
+            if argnums != "all" and n not in argnums
+        ]
+        found = self._call(rule, *self._fixed(args), ct, *others)
+        what = f"{name_of(rule)}, the transposition of {self.name}"
+        wanted = [n for n in positions if argnums == "all" or n in argnums]
+        if len(wanted) == 1 and not isinstance(found, tuple):
+            found = (found,)
+        if not isinstance(found, tuple) or len(found) != len(wanted):
+            raise with_user_line(
+                TypeError(
+                    f"{what} must return {len(wanted)} cotangents, one for each argument that it "
+                    f"is linear in, got {describe(found)}"
+                )
+            )
+        given = dict(zip(wanted, found))
+        full = self._cotangents(tuple([given.get(n) for n in positions]), what)
+        return [None] * self.count + full
+
+
+class _Leaf:
+    """Stands for an array in a tree."""
+
+
+def _is_none(x: Any) -> bool:
+    return x is None
+
+
+def _collect(columns: list[Any], ct: Any, part: Any) -> None:
+    """The cotangent of each array of a part of the arguments; None stands for all of a part."""
+    if ct is not None and type(part) is not _Leaf:
+        raise ValueError
+    columns.extend([ct] * len(tree.leaves(part)))
+
+
+def _without_none(found: Any, like: Any) -> Any:
+    """Cotangents with the arguments' own structure where they are None."""
+    if found is None:
+        return like
+    if isinstance(found, tuple) and isinstance(like, tuple) and len(found) == len(like):
+        return tuple([_without_none(*pair) for pair in zip(found, like)])
+    return found
+
+
+def traced(x: Any) -> bool:
+    """Whether a leaf of a fixed argument is an operand: it has no numbers of its own."""
+    return isinstance(x, Tracer)
