@@ -14,6 +14,7 @@ Examples:
 """
 
 from ..transforms.control_flow import cond, switch
+from ..transforms.implicit import custom_linear_solve, custom_root
 from ..transforms.loops import fori_loop, map, scan, while_loop
 from . import linalg
 from .bits import RandomAlgorithm, rng_bit_generator
@@ -240,5 +241,6 @@ __all__ = [
     "bessel_i0e", "bessel_i1e", "betainc", "digamma", "erfc", "igamma", "igamma_grad_a", "igammac",
     "lgamma", "polygamma", "random_gamma_grad", "zeta",
     "cumlogsumexp", "reduce_window", "reduce_window_shape_tuple", "reduce_xor",
-    "cond", "fori_loop", "map", "scan", "switch", "while_loop",
+    "cond", "custom_linear_solve", "custom_root", "fori_loop", "map", "scan", "switch",
+    "while_loop",
 ]

@@ -1,0 +1,340 @@
+"""Solutions of equations, differentiated through what they solve: `custom_root` and
+`custom_linear_solve`.
+
+The solver itself, however it iterates, is not differentiated: x with f(p, x) = 0 moves by dx with
+f_x dx = -f_p dp (the implicit function theorem).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..primitives.array import as_value
+from ..primitives.core import ZERO, typeof, with_user_line
+from ..primitives.families import full_like
+from ..primitives.jaxpr import Jaxpr, eval_jaxpr
+from ..primitives.staging import stage
+from ..primitives.structural import convert_element_type
+from ..programs.control_flow import split_list
+from ..programs.custom_rules import CustomCall
+from . import tree
+from .api_util import check_callable, name_of
+from .custom_rules import Rules
+from .jvp import jvp_flat
+from .staged import Staged, check_same, leaves_of
+from .transpose import transpose_jaxpr
+
+
+def custom_linear_solve(
+    matvec: Callable,
+    b: Any,
+    solve: Callable,
+    transpose_solve: Callable | None = None,
+    symmetric: bool = False,
+    has_aux: bool = False,
+) -> Any:
+    """The solution x of `matvec(x) = b` by a solver of one's own.
+
+    Derivatives go through `matvec` alone, so they are exact and of every order, and `solve` may be
+    anything: an iteration of unknown length, say.
+
+    Args:
+        matvec: a linear function from the structure of `b` to itself. It may close over values, by
+            which x can be differentiated.
+        b: the right-hand side, an array or a tree of them.
+        solve: `solve(matvec, b)` returns x.
+        transpose_solve: `transpose_solve(vecmat, b)` solves with the transpose of `matvec`; reverse
+            mode needs it.
+        symmetric: the linear map is symmetric, so `solve` serves for both.
+        has_aux: `solve` returns (x, auxiliary data).
+
+    Returns:
+        x, or (x, auxiliary data).
+
+    Raises:
+        TypeError: if `matvec` or `solve` returns something else than the structure, shapes and
+            dtypes of `b`; in reverse mode, without a `transpose_solve`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> def solution(a, b):
+        ...     return dx.lax.custom_linear_solve(lambda x: a * x, b, lambda f, b: b / f(1.0),
+        ...                                       symmetric=True)
+        >>> solution(2.0, 3.0), dx.grad(solution)(2.0, 3.0)
+        (Array(1.5), Array(-0.75))
+    """
+    for what, fun in (("matvec", matvec), ("solve", solve)):
+        check_callable(fun, f"custom_linear_solve: {what}")
+    if transpose_solve is not None:
+        check_callable(transpose_solve, "custom_linear_solve: transpose_solve")
+    elif symmetric:
+        transpose_solve = solve
+    name = f"custom_linear_solve of {name_of(matvec)}"
+    leaves, structure = leaves_of(b, f"{name}: b")
+    avals = [typeof(x).strong for x in leaves]
+    one = tree.treedef_tuple([structure])
+    product = Staged(matvec, one, avals)
+    _check(f"{name}: matvec must return what b is", "matvec", product, structure, avals)
+    forward = Staged(_solver(solve, matvec, structure), one, avals)
+    _check(f"{name}: solve must return what b is", "solve", forward, structure, avals, has_aux)
+    back = None
+    if transpose_solve is not None:
+        vecmat = matvec if symmetric else _transposed(product, structure)
+        back = Staged(_solver(transpose_solve, vecmat, structure), one, avals)
+        what = f"{name}: transpose_solve must return what b is"
+        _check(what, "transpose_solve", back, structure, avals, has_aux)
+    parts = [s for s in (product, forward, back) if s is not None]
+    rules = LinearSolve(
+        name, len(leaves), [s.jaxpr for s in parts], [len(s.consts) for s in parts], symmetric
+    )
+    outs = rules.bind([c for s in parts for c in s.consts], leaves)
+    x = tree.unflatten(structure, outs[: len(leaves)])
+    if not has_aux:
+        return x
+    aux = tree.treedef_children(forward.out_tree)[1]
+    return x, tree.unflatten(aux, outs[len(leaves) :])
+
+
+def _solver(solve: Callable, matvec: Callable, structure: Any) -> Callable:
+    """A solver as a function of the right-hand side."""
+
+    def fun(b: Any) -> Any:
+        return solve(matvec, b)
+
+    fun.__name__ = name_of(solve)
+    return fun
+
+
+def _transposed(product: Staged, structure: Any) -> Callable:
+    """The transposed linear map on trees."""
+    jaxpr, consts = _transposed_program(product.jaxpr, len(product.consts))
+
+    def vecmat(y: Any) -> Any:
+        leaves, _ = tree.flatten(y)
+        return tree.unflatten(structure, eval_jaxpr(jaxpr, [*consts, *product.consts, *leaves]))
+
+    return vecmat
+
+
+def _transposed_program(jaxpr: Jaxpr, count: int) -> tuple[Jaxpr, Sequence[Any]]:
+    """The transposed program of a linear one whose first inputs are constants, filled with zeros
+    where nothing arrives; and constants of its own, its first inputs.
+    """
+    avals = jaxpr.in_avals
+    linear = tuple([i >= count for i in range(len(avals))])
+    found, consts, zeros = transpose_jaxpr(jaxpr, linear, (False,) * len(jaxpr.outs))
+    if not any(zeros):
+        return found, consts
+    inputs = [*map(typeof, consts), *avals[:count], *jaxpr.out_avals]
+
+    def filled(*args: Any) -> list[Any]:
+        outs = iter(eval_jaxpr(found, args))
+        return [full_like(a, 0) if z else next(outs) for a, z in zip(avals[count:], zeros)]
+
+    return stage(filled, [a.strong for a in inputs], jaxpr.name), consts
+
+
+def _check(
+    what: str,
+    name: str,
+    staged: Staged,
+    structure: Any,
+    avals: Sequence[Any],
+    aux: bool = False,
+    first: str = "b",
+) -> None:
+    """TypeError unless a function returns what its argument is, perhaps with more."""
+    out_tree, outs = staged.out_tree, staged.outs
+    if aux:
+        parts = tree.treedef_children(out_tree)
+        if len(parts) != 2:
+            raise with_user_line(
+                TypeError(f"{what}: with has_aux=True {name} returns a pair (x, auxiliary data)")
+            )
+        out_tree, outs = parts[0], outs[: parts[0].num_leaves]
+    check_same(what, (first, f"the result of {name}"), (structure, avals), (out_tree, outs))
+
+
+class LinearSolve(Rules):
+    """The rules of a solution: its operands are what the linear map and both solvers closed over,
+    and the right-hand side.
+    """
+
+    has_jvp = True
+
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        programs: Sequence[Jaxpr],
+        counts: Sequence[int],
+        symmetric: bool,
+    ):
+        """The programs of the linear map, of the solver, and perhaps of the one for the transposed
+        system; and how many of their first inputs are what they closed over.
+        """
+        self.name, self.size, self.symmetric = name, size, symmetric
+        self.programs = list(programs)
+        self.counts = [*counts, *[0] * (3 - len(counts))]
+        at = sum(self.counts)
+        self.linear = frozenset(range(at, at + size))
+
+    def bind(self, consts: Sequence[Any], b: Sequence[Any]) -> list[Any]:
+        """Solve under the current interpreter."""
+        return CustomCall(None, rules=self).bind(*consts, *b)
+
+    def fun(self, *args: Any) -> list[Any]:
+        _, solver, _, b = split_list(args, *self.counts)
+        return eval_jaxpr(self.programs[1], [*solver, *b])
+
+    def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        consts, b = split_list(primals, sum(self.counts))
+        moves, _, _, rhs = split_list(tangents, *self.counts)
+        outs = self.bind(consts, b)
+        x = outs[: self.size]
+        if not all([m is ZERO for m in moves]):
+            n = len(moves)
+            applied = lambda *own: eval_jaxpr(self.programs[0], [*own, *x])
+            _, moved = jvp_flat(applied, consts[:n], moves, self.name)
+            rhs = [r if m is ZERO else -m if r is ZERO else r - m for r, m in zip(rhs, moved)]
+        aux = [ZERO] * (len(outs) - self.size)
+        if all([r is ZERO for r in rhs]):
+            return outs, [*[ZERO] * self.size, *aux]
+        full = [full_like(v, 0) if r is ZERO else r for r, v in zip(rhs, b)]
+        return outs, [*self.bind(consts, full)[: self.size], *aux]
+
+    def apply_transpose(self, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+        if len(self.programs) < 3:
+            raise with_user_line(
+                TypeError(
+                    f"{self.name}: reverse mode needs a solver for the transposed system: give "
+                    "transpose_solve, or symmetric=True if the linear map is symmetric"
+                )
+            )
+        matrix, solver, other, b = split_list(args, *self.counts)
+        full = [
+            full_like(a.aval.strong, 0) if c is ZERO else c for a, c in zip(b, cts[: self.size])
+        ]
+        product, forward, back = self.programs
+        own: Sequence[Any] = ()
+        if not self.symmetric:
+            product, own = _transposed_program(product, len(matrix))
+        swapped = LinearSolve(
+            self.name,
+            self.size,
+            [product, back, forward],
+            [len(own) + len(matrix), len(other), len(solver)],
+            self.symmetric,
+        )
+        found = swapped.bind([*own, *matrix, *other, *solver], full)
+        return [*[None] * sum(self.counts), *found[: self.size]]
+
+
+# --------------------------------------------------------------------------------------------------
+
+
+def custom_root(
+    f: Callable,
+    initial_guess: Any,
+    solve: Callable,
+    tangent_solve: Callable,
+    has_aux: bool = False,
+) -> Any:
+    """A root of a function by a solver of one's own: x with `f(x) = 0`.
+
+    Derivatives go through `f` alone, by the implicit function theorem, so they are exact where x
+    is, and of every order; the initial guess has none.
+
+    Args:
+        f: a function from the structure of x to itself. It may close over values, by which x can be
+            differentiated.
+        initial_guess: where `solve` starts, an array or a tree of them.
+        solve: `solve(f, initial_guess)` returns x.
+        tangent_solve: `tangent_solve(g, y)` solves the linear system `g(x) = y`, where g is the
+            derivative of `f` at the root, a linear function. For numbers, `y / g(1.0)`.
+        has_aux: `solve` returns (x, auxiliary data).
+
+    Returns:
+        x, or (x, auxiliary data).
+
+    Raises:
+        TypeError: if `f` or `solve` returns something else than the structure, shapes and dtypes of
+            the initial guess.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> def newton(f, x):
+        ...     step = lambda x: x - f(x) / dx.grad(f)(x)
+        ...     return dx.lax.fori_loop(0, 20, lambda i, x: step(x), x)
+        >>> root = lambda a: dx.lax.custom_root(lambda x: x * x - a, 1.0, newton,
+        ...                                     lambda g, y: y / g(1.0))
+        >>> root(4.0), dx.grad(root)(4.0), dx.grad(dx.grad(root))(4.0)
+        (Array(2.), Array(0.25), Array(-0.03125))
+    """
+    for what, fun in (("f", f), ("solve", solve), ("tangent_solve", tangent_solve)):
+        check_callable(fun, f"custom_root: {what}")
+    name = f"custom_root of {name_of(f)}"
+    leaves, structure = leaves_of(initial_guess, f"{name}: initial_guess")
+    leaves = [convert_element_type(x, x.dtype) for x in leaves]
+    avals = [typeof(x) for x in leaves]
+    one = tree.treedef_tuple([structure])
+    function = Staged(f, one, avals)
+    what = f"{name}: f must return what the initial guess is"
+    _check(what, "f", function, structure, avals, first="initial_guess")
+    solver = Staged(_solver(solve, f, structure), one, avals)
+    what = f"{name}: solve must return what the initial guess is"
+    _check(what, "solve", solver, structure, avals, has_aux, first="initial_guess")
+    rules = Root(name, structure, function, solver, tangent_solve)
+    outs = CustomCall(None, rules=rules).bind(*function.consts, *solver.consts, *leaves)
+    x = tree.unflatten(structure, outs[: len(leaves)])
+    if not has_aux:
+        return x
+    aux = tree.treedef_children(solver.out_tree)[1]
+    return x, tree.unflatten(aux, outs[len(leaves) :])
+
+
+class Root(Rules):
+    """The rules of a root: its operands are what the function and the solver closed over, and the
+    initial guess.
+    """
+
+    has_jvp = True
+
+    def __init__(
+        self, name: str, structure: Any, function: Staged, solver: Staged, tangent_solve: Callable
+    ):
+        self.name, self.structure, self.tangent_solve = name, structure, tangent_solve
+        self.function, self.solver = function.jaxpr, solver.jaxpr
+        self.counts = [len(function.consts), len(solver.consts)]
+
+    def fun(self, *args: Any) -> list[Any]:
+        _, own, guess = split_list(args, *self.counts)
+        return eval_jaxpr(self.solver, [*own, *guess])
+
+    def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        own, _, guess = split_list(primals, *self.counts)
+        moves = tangents[: len(own)]
+        outs = CustomCall(None, rules=self).bind(*primals)
+        x = outs[: len(guess)]
+        still = [ZERO] * len(outs)
+        if all([m is ZERO for m in moves]):
+            return outs, still
+        applied = lambda *own: eval_jaxpr(self.function, [*own, *x])
+        _, moved = jvp_flat(applied, own, moves, self.name)
+        rhs = [full_like(v, 0) if m is ZERO else -m for v, m in zip(x, moved)]
+
+        def derivative(move: Any) -> Any:
+            given, _ = tree.flatten(move)
+            at = lambda *x: eval_jaxpr(self.function, [*own, *x])
+            values, found = jvp_flat(at, x, [as_value(g) for g in given], self.name)
+            zeros = [full_like(v, 0) if t is ZERO else t for v, t in zip(values, found)]
+            return tree.unflatten(self.structure, zeros)
+
+        found = custom_linear_solve(
+            derivative,
+            tree.unflatten(self.structure, rhs),
+            self.tangent_solve,
+            self.tangent_solve,
+        )
+        return outs, [*tree.leaves(found), *still[len(x) :]]
