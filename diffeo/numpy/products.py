@@ -145,6 +145,43 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, precision: Any = None,
                      (range(n), range(n)), how)
 
 
+def matvec(x1: Any, x2: Any, /) -> Any:
+    """Matrices (..., m, n) times vectors (..., n); the axes in front broadcast.
+
+    Raises:
+        ValueError: for shapes that do not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> matvec(dx.numpy.eye(2), dx.numpy.array([[1.0, 2.0], [3.0, 4.0]]))
+        Array([[1., 2.],
+               [3., 4.]])
+    """
+    a, x = same_dtype(x1, x2)
+    if a.ndim < 2 or not x.ndim:
+        raise _mismatch("matvec", a, x, "expects matrices (..., m, n) and vectors (..., n)")
+    out = matmul(a, reshape(x, (*x.shape, 1)))
+    return reshape(out, out.shape[:-1])
+
+
+def vecmat(x1: Any, x2: Any, /) -> Any:
+    """Vectors (..., m), conjugated, times matrices (..., m, n); the axes in front broadcast.
+
+    Raises:
+        ValueError: for shapes that do not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> vecmat(dx.numpy.array([1j, 1.0]), dx.numpy.eye(2))
+        Array([0.-1.j, 1.+0.j])
+    """
+    x, a = same_dtype(x1, x2)
+    if a.ndim < 2 or not x.ndim:
+        raise _mismatch("vecmat", x, a, "expects vectors (..., m) and matrices (..., m, n)")
+    out = matmul(reshape(conj(x), (*x.shape[:-1], 1, x.shape[-1])), a)
+    return reshape(out, (*out.shape[:-2], out.shape[-1]))
+
+
 def inner(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """The sum over the last axes of both."""
     how = _how("inner", precision, preferred_element_type)
@@ -344,6 +381,19 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: Any = "auto", precision
                 f"einsum: {subscripts!r} names {len(labels)} axes of an array of shape {x.shape}"))
     out = _along_path(terms, output, path, how)
     return out if how[1] is None else convert_element_type(out, how[1])
+
+
+def einsum_path(subscripts: Any, /, *operands: Any, optimize: Any = "auto") -> tuple[Any, Any]:
+    """(pairs of places, a description): the order in which `einsum` would multiply operands.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> x = dx.numpy.ones((2, 2))
+        >>> einsum_path("ij,jk,kl->il", x, x, x)[0]
+        [(0, 1), (0, 1)]
+    """
+    shapes = [arr(x).shape for x in operands]
+    return _opt_einsum().contract_path(subscripts, *shapes, shapes=True, optimize=optimize)
 
 
 @lru_cache(maxsize=1024)

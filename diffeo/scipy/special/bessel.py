@@ -12,7 +12,7 @@ import numpy as np
 
 from ...numpy.common import arr, static_int
 from ...numpy.shaping import stack
-from ...primitives import elementwise as e
+from ...numpy.windows import grown
 from ...primitives.core import with_user_line
 from ...primitives.operators import to_inexact
 from ...primitives.reference import special_function
@@ -46,28 +46,6 @@ def i1e(x: Any) -> Any:
     return BesselI(1).bind(arr(to_inexact(x)))
 
 
-def _grown(x: Any, n: int) -> Any:
-    """I_n(x), with its limits."""
-    finite = e.is_finite.bind(x)
-    safe = e.select(finite, x, 0.0)
-    value = e.exp.bind(e.absolute.bind(safe)) * BesselI(n).bind(safe)
-    return e.select(finite, value, x if n else e.absolute.bind(x))
-
-
-def i0(x: Any) -> Any:
-    """The modified Bessel function I_0(x).
-
-    Raises:
-        TypeError: for complex numbers.
-
-    Examples:
-        >>> i0(2.0)
-        Array(2.2795853)
-    """
-    x = arr(to_inexact(x))
-    return _grown(x, 0)
-
-
 def i1(x: Any) -> Any:
     """The modified Bessel function I_1(x).
 
@@ -79,7 +57,7 @@ def i1(x: Any) -> Any:
         Array(1.59063685)
     """
     x = arr(to_inexact(x))
-    return _grown(x, 1)
+    return grown(x, 1)
 
 
 def _limit(n: int) -> float:
