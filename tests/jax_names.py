@@ -53,6 +53,7 @@ ELSEWHERE = {
     **dict.fromkeys(("window_place", "window_reduction", "reduce", "reduce_window"), _WINDOWS),
     "linear_recurrence": "tests/test_cumulative.py compares the functions made of it",
     "rng_bit_generator": "tests/test_random.py and test_fft.py compare its bits",
+    **dict.fromkeys(("gcd", "lcm"), "tests/test_names.py compares with NumPy"),
     "mulhi": "tests/test_numbers.py compares with Python's integers",
 }  # fmt: skip
 

@@ -23,7 +23,7 @@ from diffeo.primitives import (
     structural,
 )
 from diffeo.primitives.elementwise import ELEMENTWISE
-from diffeo.routines import random_bits
+from diffeo.routines import integers, random_bits
 from tests.sampling import SAMPLES, Sample, bools, call_sample, comp, ints, real, sample, words
 
 __all__ = ["SAMPLES", "Sample"]
@@ -78,6 +78,10 @@ for _name, _row in ELEMENTWISE.items():
         sample(_row, 3, ints(5, low=1), note="int scalar left")
 
 _signs = np.array([7, -7, 7, -7])
+for _row in (integers.gcd, integers.lcm):
+    sample(_row, np.array([0, 0, 12, -8]), np.array([0, 6, 0, 12]), note="zeros")
+    sample(_row, np.array([SMALL, SMALL, LARGE], np.int32), np.array([6, 0, SMALL], np.int32),
+           note="limits")
 sample(elementwise.div, _signs, np.array([2, 2, -2, -2]), note="towards zero")
 sample(elementwise.div, _signs, np.array([0, 0, 2, 0]), note="by zero")
 sample(elementwise.rem, _signs, np.array([0, 0, 2, 0]), note="by zero")

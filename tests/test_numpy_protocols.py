@@ -57,12 +57,12 @@ def test_unknown_functions():
     array = dnp.asarray(A)
     np.testing.assert_allclose(np.linalg.matrix_rank(array), 2)  # NumPy's, on a concrete array
     whole = dnp.arange(3)
-    assert isinstance(np.gcd(whole, 2), np.ndarray)
-    for call in (lambda x: np.i0(x), lambda x: np.nan_to_num([x])):
+    assert isinstance(np.real_if_close(whole), np.ndarray)
+    for call in (lambda x: np.real_if_close(x), lambda x: np.nan_to_num([x])):
         with pytest.raises(TypeError):
             dx.jit(call)(x)
-    with pytest.raises(TypeError, match=r"np\.gcd is not supported on a traced value"):
-        dx.jit(lambda n: np.gcd(n, 2))(whole)
+    with pytest.raises(TypeError, match=r"np\.real_if_close is not supported on a traced value"):
+        dx.jit(lambda n: np.real_if_close(n))(whole)
     with pytest.raises(TypeError, match="cannot write into an array"):
         dx.jit(lambda x: np.add(np.ones(3), x, out=np.zeros(3)))(x)
 

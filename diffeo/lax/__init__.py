@@ -17,6 +17,7 @@ from . import linalg
 from .bits import RandomAlgorithm, rng_bit_generator
 from .convolution import (
     ConvDimensionNumbers,
+    ConvGeneralDilatedDimensionNumbers,
     conv,
     conv_dimension_numbers,
     conv_general_dilated,
@@ -115,6 +116,7 @@ from .indexing import (
     dynamic_update_slice,
     dynamic_update_slice_in_dim,
     gather,
+    index_take,
     scatter,
     scatter_add,
     scatter_apply,
@@ -139,7 +141,11 @@ from .parallel import (
     pswapaxes,
 )
 from .products import (
+    DotAlgorithm,
+    DotAlgorithmPreset,
+    DotDimensionNumbers,
     Precision,
+    PrecisionLike,
     RaggedDotDimensionNumbers,
     batch_matmul,
     dot,
@@ -163,12 +169,14 @@ from .shaping import (
     bitcast_convert_type,
     broadcast,
     broadcast_in_dim,
+    broadcast_like,
     broadcast_shapes,
     broadcast_to_rank,
     broadcasted_iota,
     collapse,
     concatenate,
     convert_element_type,
+    dtype,
     empty,
     expand_dims,
     full,
@@ -237,5 +245,7 @@ __all__ = [
     "linalg", "FftType", "RandomAlgorithm", "fft", "rng_bit_generator",
     "bessel_i0e", "bessel_i1e", "betainc", "digamma", "erfc", "igamma", "igamma_grad_a", "igammac",
     "lgamma", "polygamma", "random_gamma_grad", "zeta",
+    "ConvGeneralDilatedDimensionNumbers", "DotAlgorithm", "DotAlgorithmPreset",
+    "DotDimensionNumbers", "PrecisionLike", "broadcast_like", "dtype", "index_take",
     "cumlogsumexp", "reduce_window", "reduce_window_shape_tuple", "reduce_xor",
 ]

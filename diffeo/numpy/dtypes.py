@@ -77,7 +77,7 @@ def issubdtype(arg1: Any, arg2: Any) -> builtins.bool:
         return np.issubdtype(arg1, arg2)
     found = np.dtype(arg1)
     if isinstance(arg2, type) and arg2 in _KINDS:
-        if found.kind == "V":
+        if found.kind == "V" or is_float(found):
             usual = "uint8" if found.name.startswith("uint") else "int8"
             found = np.dtype(float16 if is_float(found) else usual)
         return np.issubdtype(found, arg2)

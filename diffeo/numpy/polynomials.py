@@ -125,13 +125,14 @@ def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = F
     if not cov:
         return found
     base = linalg.inv(dot(lhs.T, lhs)) / outer(scale, scale)
+    base = base if y.ndim == 1 else base[:, :, None]
     if cov != "unscaled":
         if m <= order:
             raise with_user_line(ValueError(
                 f"polyfit: {m} points are too few to scale the covariance of {order} coefficients;"
                 " cov='unscaled' does not scale it"))
         factor = residuals / (m - order)
-        base = base * reshape(factor, ()) if y.ndim == 1 else base[:, :, None] * factor
+        base = base * reshape(factor, ()) if y.ndim == 1 else base * factor
     return found, base
 
 

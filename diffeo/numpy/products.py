@@ -14,13 +14,15 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import Value, state, with_user_line
-from ..primitives.dot import FULL, DotGeneral, accumulator, dot_general
+from ..primitives.dot import FULL, DotGeneral, accumulator
 from ..primitives.dot import outer as outer_p
 from ..primitives.operators import broadcast_shapes, broadcast_to
 from ..primitives.slicing import rev
 from ..primitives.structural import convert_element_type, reduce_sum, reshape
 from ..primitives.structural import transpose as permute
 from ..routines.conv import ConvDimensionNumbers, ConvGeneralDilated
+from .algorithms import how as _asked
+from .algorithms import product as _multiplied
 from .common import arr, axis_of, no_such, same_dtype, static_int
 from .indexing import getitem
 from .precision import precision_of, preferred_of
@@ -37,16 +39,16 @@ def _how(name: str, precision: Any, preferred: Any) -> tuple[Any, Any]:
     """The precision and the dtype that products are asked for."""
     if precision is None and preferred is None:
         return _PLAIN
-    return precision_of(name, precision), preferred_of(preferred)
+    return _asked(name, precision), preferred_of(preferred)
 
 
 def _contract(a: Any, b: Any, contract: Any, batch: Any = ((), ()), how: Any = _PLAIN) -> Any:
     """dot_general; of booleans through integers."""
     if a.aval.dtype.kind == "b":
         a, b = (convert_element_type(v, np.int32) for v in (a, b))
-        out = dot_general(a, b, contract, batch, *how)
+        out = _multiplied("dot", a, b, contract, batch, *how)
         return out if how[1] is not None else convert_element_type(out, np.bool_)
-    return dot_general(a, b, contract, batch, *how)
+    return _multiplied("dot", a, b, contract, batch, *how)
 
 
 def _times(a: Any, b: Any, how: Any) -> Any:
@@ -297,6 +299,7 @@ def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None,
     if mode not in ("full", "same", "valid"):
         raise no_such("convolve", "mode", mode, ("full", "same", "valid"))
     how = _how("convolve", precision, preferred_element_type)
+    how = (precision_of("convolve", precision), how[1]) if how is not _PLAIN else how
     vectors = type(a) is Array and type(v) is Array and a.ndim == v.ndim == 1
     quick = _at_once(lambda x, y: np.convolve(x, y, mode), a, v) if (
         vectors and how is _PLAIN) else None

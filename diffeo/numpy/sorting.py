@@ -237,7 +237,8 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None) -> Any:
     low, high = range if range is not None else (getitem(sort(a, None), i) for i in (0, -1))
     same = asarray(low) == asarray(high)
     low, high = where(same, low - 0.5, low), where(same, high + 0.5, high)
-    return low + (high - low) * Array(np.linspace(0, 1, bins + 1).astype(a.dtype))
+    part = np.linspace(0, 1, bins + 1)
+    return where(part == 1, high, low + (high - low) * Array(part.astype(a.dtype)))
 
 
 def histogram(a: Any, bins: Any = 10, range: Any = None, weights: Any = None,

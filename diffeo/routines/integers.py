@@ -34,7 +34,8 @@ def _of_sizes(formula: Callable) -> Callable:
         def in_primitives(*xs: Any) -> Any:
             dtype = xs[0].dtype
             wide = np.dtype(f"u{dtype.itemsize}")
-            sizes = [convert_element_type(absolute.bind(x), wide) for x in xs]
+            sizes = [x if dtype == wide else convert_element_type(absolute.bind(x), wide)
+                     for x in xs]  # fmt: skip
             return convert_element_type(formula(*sizes), dtype)
 
         return ctx.inline(in_primitives, *ctx.operands(values))

@@ -35,6 +35,7 @@ from .gamma import (
     polygamma,
     zeta,
 )
+from .harmonics import sph_harm_y
 from .hypergeometric import hyp1f1, hyp2f1
 from .integrals import exp1, expi, expn, fresnel, owens_t, sici, spence
 from .normal import dawsn, erf, erfc, erfcinv, erfcx, erfinv, log_ndtr, ndtr, ndtri, wofz
@@ -89,6 +90,7 @@ __all__ = [
     "sici",
     "softmax",
     "spence",
+    "sph_harm_y",
     "wofz",
     "xlog1py",
     "xlogy",

@@ -1,4 +1,4 @@
-"""Bessel functions of integer order and spherical harmonics."""
+"""Bessel functions of integer order."""
 
 from __future__ import annotations
 
