@@ -49,7 +49,9 @@ def test_every_function_of_the_same_name_is_found():
     for theirs, ours in ((np, dnp), (np.linalg, dnp.linalg), (np.fft, dnp.fft)):
         for name in ours.__all__:
             function = getattr(theirs, name, None)
-            if callable(function) and not isinstance(function, type) and name != "isdtype":
+            if function is getattr(ours, name) or isinstance(function, type):
+                continue  # of dtypes, not of arrays
+            if callable(function):
                 assert NUMPY[function].__module__.startswith("diffeo")
 
 
