@@ -20,6 +20,8 @@ from .selecting import pad
 from .shaping import moveaxis, ravel
 from .ufuncs import isnan, trunc, where
 
+_nextafter = o.binary(rounding.nextafter, True)
+
 
 def nextafter(x: Any, y: Any, /) -> Any:
     """The floating-point number next to `x` in the direction of `y`.
@@ -28,7 +30,7 @@ def nextafter(x: Any, y: Any, /) -> Any:
         >>> nextafter(1.0, 2.0) - 1.0
         Array(2.22044605e-16)
     """
-    return rounding.nextafter.bind(*o.align_inexact(x, y))
+    return _nextafter(x, y)
 
 
 def spacing(x: Any, /) -> Any:

@@ -52,6 +52,9 @@ def power(x: Any, n: int) -> Any:
     return math.prod([x] * n, start=1.0) if n else 1.0
 
 
+_HOST = special_function("i0e"), special_function("i1e")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class BesselI(Formula):
     """The modified Bessel function I_n(x), times exp(-|x|)."""
@@ -60,7 +63,7 @@ class BesselI(Formula):
 
     def impl(self, x: np.ndarray) -> np.ndarray:
         if self.n < 2:
-            return special_function(("i0e", "i1e")[self.n])(x)
+            return _HOST[self.n](x)
         return special_function("ive")(np.full_like(x, self.n), x)
 
     def lower(self, ctx: Any, x: Any) -> Any:

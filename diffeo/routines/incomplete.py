@@ -201,6 +201,9 @@ beta_density = FormulaRow(
 # The functions
 
 
+_HOST = special_function("gammainc"), special_function("gammaincc")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Igamma(Formula):
     """The n-th derivative by a of P(a, x), the part of gamma(a) below x (of 1 - P with `upper`),
@@ -219,7 +222,7 @@ class Igamma(Formula):
     def impl(self, a: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.n:
             return evaluate(self.formula, a, x)
-        return special_function("gammaincc" if self.upper else "gammainc")(a, x)
+        return _HOST[self.upper](a, x)
 
     def formula(self, m: Any, a: Any, x: Any) -> Any:
         n = self.n

@@ -259,13 +259,16 @@ def _lower_digamma(ctx: Any, x: Any) -> Any:
     return ctx.inline(refined, x, ctx.op("chlo.digamma", x, out=x.aval))
 
 
+_gammaln, _zeta = special_function("gammaln"), special_function("zeta")
+
+
 def _host_lgamma(x: Any) -> Any:
     """SciPy's, with the series where it is better."""
-    out = np.asarray(special_function("gammaln")(x))
-    out[x == -math.inf] = math.inf
-    with np.errstate(invalid="ignore"):
+    out = _gammaln(x)
+    if np.count_nonzero(out < 0.01):
+        out = np.asarray(out)
+        out[x == -math.inf] = math.inf
         near = np.abs(np.abs(x - 1.5) - 0.5) < _NEAR
-    if near.any():
         out[near] = _lgamma_series(HOST, x[near].astype(np.float64))
     return out
 
@@ -316,8 +319,11 @@ class Zeta(Formula):
     def impl(self, s: np.ndarray, q: np.ndarray) -> np.ndarray:
         if self.n:
             return evaluate(self.formula, s, q)
+        usual = (s > 1) & (q > 0) & (np.maximum(s, q) < math.inf)
+        if np.count_nonzero(usual) == usual.size and s.dtype.char in "fd":
+            return _zeta(s, q)
         inside = np.maximum(q, s.dtype.type(_LEAST))  # SciPy would loop for ages
-        found = special_function("zeta")(s, inside)
+        found = _zeta(s, inside)
         return evaluate(self.at_edges, s, q, found)
 
     def lower(self, ctx: Any, s: Any, q: Any) -> Any:

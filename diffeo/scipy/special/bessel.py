@@ -14,10 +14,12 @@ from ...numpy.common import arr, static_int
 from ...numpy.shaping import stack
 from ...numpy.windows import grown
 from ...primitives.core import with_user_line
-from ...primitives.operators import to_inexact
+from ...primitives.operators import to_inexact, unary
 from ...primitives.reference import special_function
 from ...routines.bessel import BesselI, poisson, power
 from ...routines.special import Formula, chebyshev
+
+_i0e, _i1e = unary(BesselI(0), True), unary(BesselI(1), True)
 
 
 def i0e(x: Any) -> Any:
@@ -30,7 +32,7 @@ def i0e(x: Any) -> Any:
         >>> i0e(2.0)
         Array(0.30850832)
     """
-    return BesselI(0).bind(arr(to_inexact(x)))
+    return _i0e(x)
 
 
 def i1e(x: Any) -> Any:
@@ -43,7 +45,7 @@ def i1e(x: Any) -> Any:
         >>> i1e(2.0)
         Array(0.21526929)
     """
-    return BesselI(1).bind(arr(to_inexact(x)))
+    return _i1e(x)
 
 
 def i1(x: Any) -> Any:
