@@ -40,7 +40,7 @@ _WINDOWS = "tests/test_windows.py compares the functions made of it"
 ELSEWHERE = {
     **dict.fromkeys(
         ("gamma_density", "beta_density", "betaln", "expi", "sine_integral", "cosine_integral",
-         "fresnel_sine", "fresnel_cosine", "spence", "owens_t", "erfcinv", "wofz", "dawsn",
+         "fresnel_sine", "fresnel_cosine", "spence", "owens_t", "erfcinv", "erfinv", "wofz", "dawsn",
          "polygamma", "zeta", "bessel_i", "bessel_j", "igamma", "betainc", "hypergeometric",
          "expn", "erfcx"), _SPECIAL),
     **dict.fromkeys(
@@ -53,6 +53,7 @@ ELSEWHERE = {
     **dict.fromkeys(("window_place", "window_reduction", "reduce", "reduce_window"), _WINDOWS),
     "linear_recurrence": "tests/test_cumulative.py compares the functions made of it",
     "rng_bit_generator": "tests/test_random.py and test_fft.py compare its bits",
+    **dict.fromkeys(("logaddexp", "logaddexp2"), "functions of jax.numpy, with its derivatives"),
     **dict.fromkeys(("gcd", "lcm"), "tests/test_names.py compares with NumPy"),
     "mulhi": "tests/test_numbers.py compares with Python's integers",
 }  # fmt: skip

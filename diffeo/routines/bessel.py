@@ -44,7 +44,7 @@ def _i_polynomials(n: int) -> tuple[Callable, Callable]:
     def far(w: np.ndarray) -> np.ndarray:
         return poisson(n, falling(1 / w), 1 / w, 4096) / np.sqrt(w)
 
-    return chebyshev(near, 0.0, _BREAK), chebyshev(far, 0.0, 1 / _BREAK)
+    return chebyshev(near, 0.0, _BREAK, 26, True), chebyshev(far, 0.0, 1 / _BREAK, 26, True)
 
 
 def power(x: Any, n: int) -> Any:

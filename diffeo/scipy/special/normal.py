@@ -87,7 +87,7 @@ class Erfcx(Formula):
 
 @cache
 def _inverse_polynomials() -> tuple[Callable, Callable, Callable]:
-    """erf's inverse y of x by w = -log(1 - x**2): y / x up to w = 8, and y in the root of w."""
+    """erf's inverse y of x by w = -log(1 - x**2): y / x up to w = 7, and y in the root of w."""
 
     def inverse(w: np.ndarray) -> np.ndarray:
         """Newton's method for log(erfc(y)), whose value is known without a difference."""
@@ -103,9 +103,9 @@ def _inverse_polynomials() -> tuple[Callable, Callable, Callable]:
 
     of_root = lambda s: inverse(s * s)
     return (
-        chebyshev(near, 0.0, 8.0, 26),
-        chebyshev(of_root, 2.8, 6.2, 22),
-        chebyshev(of_root, 6.2, 27.4, 28),
+        chebyshev(near, 0.0, 7.0, 23, True),
+        chebyshev(of_root, 2.6, 6.2, 22, True),
+        chebyshev(of_root, 6.2, 27.4, 26, True),
     )
 
 
@@ -115,8 +115,8 @@ def _inverse(m: Any, x: Any, product: Any, tail: bool) -> Any:
     """
     near, far, farther = _inverse_polynomials()
     w = -m.log(product)
-    close = w < 8.0
-    root = m.sqrt(m.where(close, 8.0, w))
+    close = w < 7.0
+    root = m.sqrt(m.where(close, 7.0, w))
     size = far(root)
     if tail:
         size = m.where(root < 6.2, size, farther(root))
