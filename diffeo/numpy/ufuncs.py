@@ -445,6 +445,9 @@ def clip(arr: Any = None, /, min: Any = None, max: Any = None, *, a: Any = None,
     """
     x = arr if arr is not None else a
     low, high = min if min is not None else a_min, max if max is not None else a_max
+    host = host_of(x)
+    if host is not None and host.dtype.char in "fd" and type(low) is type(high) is float:
+        return Array(np.clip(host, low, high), x.weak_type)
     x = maximum(x, low) if low is not None else as_value(o.to_value(x))
     return x if high is None else minimum(x, high)
 
