@@ -1,7 +1,9 @@
 """Primitive by primitive: eager against plain NumPy, compiled against jax.
 
 A word says its function once, for both libraries, and what NumPy itself would be asked. Sizes for
-the compiled cases are such that a call takes a millisecond or more.
+the compiled cases are such that a call takes a millisecond or more. Arrays of millions of numbers
+are made and dropped at every call, so the process runs with an allocator that keeps memory: where
+it is given back, both libraries mostly wait for fresh pages (see `__main__.MEMORY`).
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ _WINDOWS = "tests/test_windows.py compares the functions made of it"
 ELSEWHERE = {
     **dict.fromkeys(
         ("gamma_density", "beta_density", "betaln", "expi", "sine_integral", "cosine_integral",
-         "fresnel_sine", "fresnel_cosine", "spence", "owens_t", "erfcinv", "wofz", "dawsn",
-         "polygamma", "zeta", "bessel_i", "bessel_j", "igamma", "betainc", "hypergeometric",
+         "fresnel_sine", "fresnel_cosine", "spence", "owens_t", "erfinv", "erfcinv", "wofz",
+         "dawsn", "polygamma", "zeta", "bessel_i", "bessel_j", "igamma", "betainc", "hypergeometric",
          "expn", "erfcx"), _SPECIAL),
     **dict.fromkeys(
         ("lu_solve", "within_levels", "cholesky_update", "triangular_sylvester", "sylvester",
@@ -57,6 +57,8 @@ ELSEWHERE = {
     **dict.fromkeys(("pure_callback", "io_callback", "debug_callback"), _CALLBACKS),
     "linear_recurrence": "tests/test_cumulative.py compares the functions made of it",
     "rng_bit_generator": "tests/test_random.py and test_fft.py compare its bits",
+    **dict.fromkeys(("logaddexp", "logaddexp2"), "functions of jax.numpy, with its derivatives"),
+    **dict.fromkeys(("gcd", "lcm"), "tests/test_names.py compares with NumPy"),
     "mulhi": "tests/test_numbers.py compares with Python's integers",
 }  # fmt: skip
 

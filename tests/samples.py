@@ -23,7 +23,7 @@ from diffeo.primitives import (
     structural,
 )
 from diffeo.primitives.elementwise import ELEMENTWISE
-from diffeo.routines import random_bits
+from diffeo.routines import integers, random_bits
 from tests.sampling import SAMPLES, Sample, bools, call_sample, comp, ints, real, sample, words
 
 __all__ = ["SAMPLES", "Sample"]
@@ -41,8 +41,9 @@ SMALL, LARGE = np.iinfo(np.int32).min, np.iinfo(np.int32).max
 DOMAINS = {
     "sqrt": (0.2, 3.0), "rsqrt": (0.2, 3.0), "cbrt": (0.2, 3.0), "log": (0.2, 3.0),
     "log1p": (-0.8, 2.0), "asin": (-0.9, 0.9), "acos": (-0.9, 0.9), "acosh": (1.2, 3.0),
-    "atanh": (-0.9, 0.9), "erf_inv": (-0.9, 0.9), "tan": (-1.2, 1.2), "pow": (0.3, 2.0),
-    "div": (0.4, 2.0), "rem": (0.4, 7.0), "atan2": (0.3, 2.0), "ceil": (-2.2, 2.2),
+    "atanh": (-0.9, 0.9), "erf_inv": (-0.9, 0.9), "erfinv": (-0.9, 0.9), "tan": (-1.2, 1.2),
+    "pow": (0.3, 2.0), "div": (0.4, 2.0), "rem": (0.4, 7.0), "atan2": (0.3, 2.0),
+    "ceil": (-2.2, 2.2),
     "gamma_density": (0.3, 3.0), "beta_density": (0.2, 0.9), "lgamma": (0.3, 4.0),
     "digamma": (0.3, 4.0), "betaln": (0.3, 3.0), "erfcinv": (0.3, 1.7), "expi": (0.3, 3.0),
     "cosine_integral": (0.3, 3.0), "spence": (0.2, 4.0),
@@ -78,6 +79,10 @@ for _name, _row in ELEMENTWISE.items():
         sample(_row, 3, ints(5, low=1), note="int scalar left")
 
 _signs = np.array([7, -7, 7, -7])
+for _row in (integers.gcd, integers.lcm):
+    sample(_row, np.array([0, 0, 12, -8]), np.array([0, 6, 0, 12]), note="zeros")
+    sample(_row, np.array([SMALL, SMALL, LARGE], np.int32), np.array([6, 0, SMALL], np.int32),
+           note="limits")
 sample(elementwise.div, _signs, np.array([2, 2, -2, -2]), note="towards zero")
 sample(elementwise.div, _signs, np.array([0, 0, 2, 0]), note="by zero")
 sample(elementwise.rem, _signs, np.array([0, 0, 2, 0]), note="by zero")

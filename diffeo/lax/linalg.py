@@ -15,10 +15,14 @@ from __future__ import annotations
 import enum
 from typing import Any
 
+import numpy as np
+
 from ..numpy.common import arr
+from ..primitives.array import Array
 from ..primitives.core import with_user_line
+from ..primitives.operators import broadcast_to
 from ..primitives.slicing import slice_in_dim
-from ..primitives.structural import expand_dims, squeeze
+from ..primitives.structural import convert_element_type, expand_dims, squeeze
 from ..routines import linalg as page
 from ..routines import qr as qr_page
 from ..routines.cholesky_update import CholeskyUpdate
@@ -32,7 +36,7 @@ from .strict import apply
 __all__ = [
     "EigImplementation", "EighImplementation", "SvdAlgorithm", "cholesky", "cholesky_update",
     "eig", "eigh", "hessenberg", "householder_product", "lu", "lu_pivots_to_permutation", "ormqr",
-    "qr", "schur", "svd", "symmetric_product", "triangular_solve", "tridiagonal",
+    "qdwh", "qr", "schur", "svd", "symmetric_product", "triangular_solve", "tridiagonal",
     "tridiagonal_solve",
 ]  # fmt: skip
 
@@ -217,6 +221,44 @@ def qr(x: Any, *, pivoting: bool = False, full_matrices: bool = True,
         TypeError: for other operands.
     """
     return tuple(qr_page.qr(_matrices("qr", x, False), full_matrices, pivoting))
+
+
+def qdwh(x: Any, *, is_hermitian: bool = False, max_iterations: int | None = None,
+         eps: float | None = None, dynamic_shape: tuple[int, int] | None = None) -> tuple:
+    """The polar decomposition x = u h of matrices with m >= n -> (u, h, iterations, converged).
+
+    It is made of singular values, so there are no iterations, and it always converges.
+
+    Args:
+        x: Matrices [..., m, n].
+        is_hermitian, max_iterations, eps: Of no influence.
+        dynamic_shape: Must be None.
+
+    Returns:
+        u [..., m, n] with orthonormal columns, h [..., n, n] positive semidefinite; 0; True.
+
+    Raises:
+        TypeError: for other operands.
+        ValueError: for m < n.
+        NotImplementedError: for `dynamic_shape`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> qdwh(dx.numpy.array([[0.0, -2.0], [3.0, 0.0]]))[1]
+        Array([[3., 0.],
+               [0., 2.]])
+    """
+    x = _matrices("qdwh", x, False)
+    if dynamic_shape is not None:
+        raise with_user_line(NotImplementedError(
+            f"qdwh: dynamic_shape={dynamic_shape} is not supported; slice the matrix"))
+    if x.shape[-2] < x.shape[-1]:
+        raise with_user_line(ValueError(f"qdwh: expects matrices with m >= n, got {x.aval}"))
+    u, s, vh = svd(x, full_matrices=False)
+    s = convert_element_type(expand_dims(s, (s.ndim - 1,)), u.dtype)
+    spread = broadcast_to(s, vh.shape)
+    return (matmul(u, vh), matmul(adjoint(vh) * spread, vh), Array(np.asarray(0, np.int32)),
+            Array(np.asarray(True)))
 
 
 def svd(x: Any, *, full_matrices: bool = True, compute_uv: bool = True,

@@ -3,7 +3,8 @@
 All of them take `precision` and `preferred_element_type`. Products are computed in the precision of
 their dtype on every platform; a lower one must be asked for: a `Precision`, one of the names
 'highest', 'float32', 'high', 'tensorfloat32', 'bfloat16_3x', 'default', 'bfloat16', 'fastest', or a
-pair of them, for each operand. The sums of products have the preferred dtype: float32, say, for
+pair of them, for each operand; or, for floats, an algorithm: a `DotAlgorithm`, a
+`DotAlgorithmPreset` or its name. The sums of products have the preferred dtype: float32, say, for
 bfloat16 operands, int32 for int8.
 """
 
@@ -15,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from ..numpy.algorithms import DotAlgorithm, DotAlgorithmPreset, how, product
 from ..numpy.common import arr, static_int
-from ..numpy.precision import precision_of, preferred_of
+from ..numpy.precision import preferred_of
 from ..primitives import dot as dot_page
 from ..primitives import elementwise as e
 from ..primitives import indexing, structural
@@ -28,9 +30,17 @@ from ..primitives.types import is_integer
 from .strict import apply
 
 __all__ = [
-    "Precision", "RaggedDotDimensionNumbers", "batch_matmul", "dot", "dot_general", "ragged_dot",
+    "DotAlgorithm", "DotAlgorithmPreset", "DotDimensionNumbers", "Precision", "PrecisionLike",
+    "RaggedDotDimensionNumbers", "batch_matmul", "dot", "dot_general", "ragged_dot",
     "ragged_dot_general",
 ]
+
+#: What `precision` may be, for type checkers.
+PrecisionLike = (Precision | str | tuple[Precision | str, Precision | str] | DotAlgorithm
+                 | DotAlgorithmPreset | None)
+#: ((contracted axes of lhs, of rhs), (batch axes of lhs, of rhs)).
+DotDimensionNumbers = tuple[tuple[Sequence[int], Sequence[int]],
+                            tuple[Sequence[int], Sequence[int]]]
 
 
 def _axes(name: str, axes: Any) -> tuple[int, ...]:
@@ -44,7 +54,7 @@ def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = Non
     Args:
         lhs, rhs: arrays of one dtype.
         dimension_numbers: ((contracted of lhs, of rhs), (batch axes of lhs, of rhs)).
-        precision: None or a `Precision`; see the head of this module.
+        precision: None, a `Precision` or an algorithm; see the head of this module.
         preferred_element_type: None or the dtype of the result, in which products are added up:
             floats become floats, integers become integers at least as wide or floats.
 
@@ -66,8 +76,10 @@ def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = Non
     """
     contract, batch = ((_axes("dot_general", a), _axes("dot_general", b))
                        for a, b in dimension_numbers)
-    return apply(dot_page.DotGeneral(contract, batch, precision_of("dot_general", precision),
-                                     preferred_of(preferred_element_type)), lhs, rhs)
+    asked, preferred = how("dot_general", precision), preferred_of(preferred_element_type)
+    if not isinstance(asked, tuple) or isinstance(asked, DotAlgorithm):
+        return product("dot_general", arr(lhs), arr(rhs), contract, batch, asked, preferred)
+    return apply(dot_page.DotGeneral(contract, batch, asked, preferred), lhs, rhs)
 
 
 def dot(lhs: Any, rhs: Any, *, dimension_numbers: Any = None, precision: Any = None,

@@ -14,7 +14,7 @@ from ..numpy.common import arr, axes_of, axis_of, static_int, static_shape
 from ..primitives import elementwise as e
 from ..primitives import operators, slicing, structural
 from ..primitives.array import Array
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.families import full as constant
 from ..primitives.types import SCALARS, default_dtype
 from .strict import apply, join
@@ -298,3 +298,29 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
 def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Any = None) -> Any:
     """An array like `x`, filled with a scalar."""
     return creation.full_like(x, fill_value, dtype, shape)
+
+
+def broadcast_like(arr: Any, like_arr: Any) -> Any:
+    """`arr` stretched by NumPy's rules to the shape of `like_arr`; ValueError if it does not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> broadcast_like(dx.numpy.array([1, 2]), dx.numpy.zeros((2, 2)))
+        Array([[1, 2],
+               [1, 2]])
+    """
+    x, shape = creation.asarray(arr), creation.asarray(like_arr).shape
+    if operators.broadcast_shapes(x.shape, shape) != shape:
+        raise with_user_line(ValueError(
+            f"broadcast_like: {describe(x)} does not broadcast to shape {shape}"))
+    return operators.broadcast_to(x, shape)
+
+
+def dtype(x: Any) -> np.dtype:
+    """The dtype of an array, a number or a type of numbers; TypeError for anything else.
+
+    Examples:
+        >>> dtype(2.0), dtype("int8")
+        (dtype('float64'), dtype('int8'))
+    """
+    return _dtype(x) if isinstance(x, (str, type, np.dtype)) else typeof(x).dtype

@@ -15,7 +15,7 @@ from ..numpy.common import arr, axes_of, axis_of, keep_axes, static_int
 from ..numpy.ufuncs import where as choose
 from ..primitives import elementwise as e
 from ..primitives.core import describe, with_user_line
-from ..primitives.operators import broadcast_to, to_inexact
+from ..primitives.operators import broadcast_to, to_inexact, unary
 from ..primitives.slicing import slice_in_dim
 from ..primitives.structural import broadcast_in_dim, convert_element_type, iota, reduce_sum
 from ..primitives.types import default_dtype
@@ -130,6 +130,9 @@ def soft_sign(x: Any) -> Any:
     return x / (abs(x) + 1)
 
 
+_sigmoid = unary(e.logistic, True)
+
+
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)).
 
@@ -137,7 +140,7 @@ def sigmoid(x: Any) -> Any:
         >>> sigmoid(0.0)
         Array(0.5)
     """
-    return e.logistic.bind(inexact(x))
+    return _sigmoid(x)
 
 
 def log_sigmoid(x: Any) -> Any:

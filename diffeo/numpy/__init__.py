@@ -5,14 +5,30 @@ give way to any array's dtype. Every function works on traced values and in ever
 """
 
 import sys as _sys
-from math import e as e
-from math import inf as inf
-from math import nan as nan
-from math import pi as pi
+from math import e, inf, nan, pi
 
-from numpy import finfo as finfo
-from numpy import iinfo as iinfo
-from numpy import isdtype as isdtype
+from numpy import (
+    can_cast,
+    complexfloating,
+    dtype,
+    euler_gamma,
+    finfo,
+    floating,
+    generic,
+    get_printoptions,
+    iinfo,
+    index_exp,
+    inexact,
+    integer,
+    isdtype,
+    iterable,
+    number,
+    printoptions,
+    s_,
+    set_printoptions,
+    signedinteger,
+    unsignedinteger,
+)
 
 from ..primitives.array import Array as ndarray
 from ..primitives.types import (
@@ -20,6 +36,7 @@ from ..primitives.types import (
     bool_,
     complex64,
     complex128,
+    float8_e5m2,
     float16,
     float32,
     float64,
@@ -33,21 +50,7 @@ from ..primitives.types import (
     uint64,
 )
 from . import fft, linalg
-from .calculus import (
-    corrcoef,
-    cov,
-    ediff1d,
-    gradient,
-    interp,
-    piecewise,
-    polyadd,
-    polyder,
-    polyint,
-    polymul,
-    polysub,
-    polyval,
-    unwrap,
-)
+from .calculus import corrcoef, cov, ediff1d, gradient, interp, piecewise, unwrap
 from .creation import (
     arange,
     array,
@@ -76,24 +79,60 @@ from .cumulative import (
     diff,
     trapezoid,
 )
+from .dtypes import (
+    array_repr,
+    array_str,
+    bool,
+    cdouble,
+    complex_,
+    csingle,
+    double,
+    float8_e3m4,
+    float8_e4m3,
+    float8_e4m3b11fnuz,
+    float8_e4m3fn,
+    float8_e4m3fnuz,
+    float8_e5m2fnuz,
+    float8_e8m0fnu,
+    float_,
+    int4,
+    int_,
+    iscomplexobj,
+    isrealobj,
+    isscalar,
+    issubdtype,
+    ndim,
+    promote_types,
+    shape,
+    single,
+    size,
+    uint,
+    uint4,
+)
 from .grids import (
+    c_,
     diag,
     diag_indices,
+    diag_indices_from,
     diagflat,
     eye,
     fromfunction,
     identity,
     indices,
     ix_,
+    mask_indices,
     meshgrid,
     mgrid,
     ogrid,
+    r_,
     ravel_multi_index,
     tri,
     tril,
     tril_indices,
+    tril_indices_from,
     triu,
     triu_indices,
+    triu_indices_from,
     unravel_index,
     vander,
 )
@@ -117,12 +156,26 @@ from .parts import (
     fmax,
     fmin,
     frexp,
+    gcd,
+    lcm,
     ldexp,
     modf,
     nextafter,
     packbits,
     spacing,
     unpackbits,
+)
+from .polynomials import (
+    poly,
+    polyadd,
+    polyder,
+    polydiv,
+    polyfit,
+    polyint,
+    polymul,
+    polysub,
+    polyval,
+    roots,
 )
 from .products import (
     convolve,
@@ -131,15 +184,18 @@ from .products import (
     diagonal,
     dot,
     einsum,
+    einsum_path,
     inner,
     kron,
     matmul,
+    matvec,
     multi_dot,
     outer,
     tensordot,
     trace,
     vdot,
     vecdot,
+    vecmat,
 )
 from .quantiles import (
     median,
@@ -183,6 +239,7 @@ from .selecting import (
     select,
     take,
     take_along_axis,
+    trim_zeros,
 )
 from .sets import (
     argwhere,
@@ -207,6 +264,7 @@ from .shaping import (
     atleast_3d,
     block,
     broadcast_arrays,
+    broadcast_shapes,
     broadcast_to,
     column_stack,
     concat,
@@ -242,7 +300,9 @@ from .sorting import (
     bincount,
     digitize,
     histogram,
+    histogram2d,
     histogram_bin_edges,
+    histogramdd,
     lexsort,
     partition,
     searchsorted,
@@ -357,13 +417,23 @@ from .ufuncs import (
     trunc,
     where,
 )
+from .windows import bartlett, blackman, hamming, hanning, i0, kaiser
+from .writing import fill_diagonal, place, put, put_along_axis
 
 newaxis = None
 
 __all__ = [
-    "bfloat16", "bool_", "complex64", "complex128", "e", "fft", "finfo", "float16", "float32",
-    "float64", "iinfo", "inf", "int8", "int16", "int32", "int64", "isdtype", "linalg", "nan",
-    "ndarray", "newaxis", "pi", "uint8", "uint16", "uint32", "uint64",
+    "array_repr", "array_str", "bfloat16", "bool", "bool_", "can_cast", "cdouble", "complex64",
+    "complex128", "complex_", "complexfloating", "csingle", "double", "dtype", "finfo", "float16",
+    "float32", "float64", "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn",
+    "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "float_", "floating",
+    "generic", "get_printoptions", "iinfo", "inexact", "int4", "int8", "int16", "int32", "int64",
+    "int_", "integer", "iscomplexobj", "isdtype", "isrealobj", "isscalar", "issubdtype",
+    "iterable", "ndim", "number", "printoptions", "promote_types", "set_printoptions", "shape",
+    "signedinteger", "single", "size", "uint", "uint4", "uint8", "uint16", "uint32", "uint64",
+    "unsignedinteger",
+    "e", "euler_gamma", "fft", "index_exp", "inf", "linalg", "nan", "ndarray", "newaxis", "pi",
+    "s_",
     "arange", "array", "asarray", "astype", "copy", "empty", "empty_like", "from_dlpack", "full",
     "full_like", "geomspace", "linspace", "logspace", "ones", "ones_like", "result_type", "zeros",
     "zeros_like",
@@ -407,6 +477,11 @@ __all__ = [
     "apply_along_axis", "apply_over_axes", "array_equiv", "bitwise_count", "fmax", "fmin", "frexp",
     "ix_", "ldexp", "mgrid", "modf", "nextafter", "ogrid", "packbits", "spacing", "unpackbits",
     "vectorize",
+    "broadcast_shapes", "c_", "diag_indices_from", "einsum_path", "fill_diagonal", "gcd",
+    "histogram2d", "histogramdd", "lcm", "mask_indices", "matvec", "place", "put",
+    "put_along_axis", "r_", "tril_indices_from", "trim_zeros", "triu_indices_from", "vecmat",
+    "poly", "polydiv", "polyfit", "roots",
+    "bartlett", "blackman", "hamming", "hanning", "i0", "kaiser",
 ]
 
 _install(_sys.modules[__name__])

@@ -1,72 +1,24 @@
-"""Polynomials, interpolation, convolution, statistics of pairs."""
+"""Interpolation, differences, statistics of pairs."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import numpy as np
-
-from ..primitives.array import Array
 from ..primitives.core import with_user_line
 from ..primitives.operators import to_inexact
 from ..primitives.slicing import concatenate, slice_in_dim
 from ..primitives.structural import reshape
 from .common import arr, axes_of, axis_of, same_dtype
-from .creation import asarray, zeros
+from .creation import asarray
 from .cumulative import cumsum, diff
 from .grids import diag
 from .indexing import getitem
-from .products import convolve, dot
+from .products import dot
 from .reductions import mean
-from .selecting import pad
 from .shaping import atleast_2d
 from .sorting import searchsorted
 from .ufuncs import clip, conj, less, real, sqrt, where
-
-
-def polyval(p: Any, x: Any) -> Any:
-    """The polynomial with coefficients `p`, highest power first, at `x`."""
-    p, x = asarray(p), asarray(x)
-    out: Any = x * 0
-    for i in range(p.shape[0]):
-        out = out * x + getitem(p, i)
-    return out
-
-
-def polyadd(a1: Any, a2: Any) -> Any:
-    """The sum of two polynomials."""
-    a1, a2 = asarray(a1), asarray(a2)
-    n = max(a1.shape[0], a2.shape[0])
-    return pad(a1, (n - a1.shape[0], 0)) + pad(a2, (n - a2.shape[0], 0))
-
-
-def polysub(a1: Any, a2: Any) -> Any:
-    """The difference of two polynomials."""
-    return polyadd(a1, -asarray(a2))
-
-
-def polymul(a1: Any, a2: Any) -> Any:
-    """The product of two polynomials."""
-    return convolve(asarray(a1), asarray(a2))
-
-
-def polyder(p: Any, m: int = 1) -> Any:
-    """The coefficients of the `m`-th derivative of a polynomial."""
-    p = asarray(p)
-    for _ in range(m):
-        n = p.shape[0]
-        p = slice_in_dim(p, 0, n - 1) * Array(np.arange(n - 1, 0, -1))
-    return p
-
-
-def polyint(p: Any, m: int = 1) -> Any:
-    """The coefficients of an `m`-fold integral of a polynomial."""
-    p = asarray(p)
-    for _ in range(m):
-        p = p / Array(np.arange(p.shape[0], 0, -1))
-        p = concatenate([p, zeros(1, p.dtype)])
-    return p
 
 
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:

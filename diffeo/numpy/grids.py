@@ -12,10 +12,21 @@ from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
 from ..primitives.elementwise import zero_scalar
 from ..primitives.operators import broadcast_to
+from ..primitives.slicing import concatenate
 from ..primitives.structural import convert_element_type, iota, reshape
 from ..primitives.types import default_dtype
-from .common import arr, dtype_of, no_such, places_of, same_dtype, static_int, static_shape
-from .creation import arange, asarray, linspace, zeros
+from .common import (
+    arr,
+    axis_of,
+    concrete,
+    dtype_of,
+    no_such,
+    places_of,
+    same_dtype,
+    static_int,
+    static_shape,
+)
+from .creation import arange, asarray, linspace, ones, zeros
 from .products import diagonal
 from .shaping import stack
 
@@ -135,6 +146,14 @@ def fromfunction(function: Callable, shape: Any, *, dtype: Any = float, **kwargs
     return function(*indices(shape, dtype), **kwargs)
 
 
+def _line(span: slice) -> Any:
+    """The numbers of a slice; a complex step is their count, the last one included."""
+    start, step = 0 if span.start is None else span.start, span.step
+    if isinstance(step, complex):
+        return linspace(start, span.stop, int(abs(step)))
+    return arange(start, span.stop, 1 if step is None else step)
+
+
 class _Grid:
     """`mgrid` and `ogrid`: grids by the notation of slices."""
 
@@ -143,23 +162,57 @@ class _Grid:
 
     def __getitem__(self, key: Any) -> Any:
         spans = key if isinstance(key, tuple) else (key,)
-        lines = [self._line(s) for s in spans]
+        lines = [_line(s) for s in spans]
         if not isinstance(key, tuple):
             return lines[0]
         grids = meshgrid(*same_dtype(*lines), indexing="ij", sparse=self.sparse)
         return tuple(grids) if self.sparse else stack(grids)
-
-    def _line(self, span: slice) -> Any:
-        start, step = 0 if span.start is None else span.start, span.step
-        if isinstance(step, complex):  # as many points as its size says, the last one included
-            return linspace(start, span.stop, int(abs(step)))
-        return arange(start, span.stop, 1 if step is None else step)
 
 
 #: `mgrid[0:2, 0:1:3j]`: full grids stacked in front; a complex step is a number of points.
 mgrid = _Grid(sparse=False)
 #: `ogrid[0:2, 0:3]`: the same with axes of size 1 where a grid is constant.
 ogrid = _Grid(sparse=True)
+
+
+class _Joined:
+    """`r_` and `c_`: slices, numbers and arrays joined along an axis."""
+
+    def __init__(self, axis: int, ndmin: int, place: int):
+        self.form = axis, ndmin, place
+
+    def __getitem__(self, key: Any) -> Any:
+        items = list(key) if isinstance(key, tuple) else [key]
+        axis, ndmin, place = self.form
+        if items and isinstance(items[0], str):
+            try:
+                numbers = [int(n) for n in items.pop(0).split(",")]
+                axis, ndmin, place = [*numbers, *(axis, ndmin, place)[len(numbers):]]
+            except ValueError:
+                raise with_user_line(ValueError(
+                    "r_ and c_: a text in front is 'axis', 'axis,ndmin' or 'axis,ndmin,place', as "
+                    f"in r_['0,2', x], got {key[0]!r}")) from None
+        parts = [_raised(_line(v) if isinstance(v, slice) else asarray(v), ndmin, place)
+                 for v in items]
+        if not parts:
+            raise with_user_line(ValueError("r_ and c_ need something to join"))
+        return concatenate(same_dtype(*parts), axis_of(axis, parts[0].ndim, "r_ and c_"))
+
+
+def _raised(x: Any, ndmin: int, place: int) -> Any:
+    """With axes of size 1 around its own, which begin at `place`; -1 for the last one possible."""
+    missing = ndmin - x.ndim
+    if missing <= 0:
+        return x
+    before = place if place >= 0 else place + 1 + missing
+    before = min(max(before, 0), missing)
+    return reshape(x, (1,) * before + x.shape + (1,) * (missing - before))
+
+
+#: `r_[0:3, 5, x]`: joined along the first axis.
+r_ = _Joined(0, 1, -1)
+#: `c_[x, y]`: joined along the last axis, vectors as columns.
+c_ = _Joined(-1, 2, 0)
 
 
 def ix_(*args: Any) -> tuple[Any, ...]:
@@ -196,6 +249,78 @@ def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Array, ...]:
 def diag_indices(n: int, ndim: int = 2) -> tuple[Array, ...]:
     """The places on the main diagonal of an array with `ndim` axes of size n."""
     return _places(np.diag_indices(n, ndim))
+
+
+def _matrix_shape(name: str, x: Any) -> tuple[int, int]:
+    shape = asarray(x).shape
+    if len(shape) != 2:
+        raise with_user_line(ValueError(f"{name}: needs a matrix, got shape {shape}"))
+    return shape
+
+
+def tril_indices_from(arr: Any, k: int = 0) -> tuple[Array, ...]:
+    """The places at and below a diagonal of the matrix `arr`.
+
+    Raises:
+        ValueError: unless it is one.
+
+    Examples:
+        >>> tril_indices_from(eye(2))
+        (Array([0, 1, 1]), Array([0, 0, 1]))
+    """
+    rows, columns = _matrix_shape("tril_indices_from", arr)
+    return tril_indices(rows, k, columns)
+
+
+def triu_indices_from(arr: Any, k: int = 0) -> tuple[Array, ...]:
+    """The places at and above a diagonal of the matrix `arr`.
+
+    Raises:
+        ValueError: unless it is one.
+
+    Examples:
+        >>> triu_indices_from(eye(2))
+        (Array([0, 0, 1]), Array([0, 1, 1]))
+    """
+    rows, columns = _matrix_shape("triu_indices_from", arr)
+    return triu_indices(rows, k, columns)
+
+
+def diag_indices_from(arr: Any) -> tuple[Array, ...]:
+    """The places on the main diagonal of `arr`, whose axes, two or more, have one size.
+
+    Raises:
+        ValueError: for another shape.
+
+    Examples:
+        >>> diag_indices_from(eye(2))
+        (Array([0, 1]), Array([0, 1]))
+    """
+    shape = asarray(arr).shape
+    if len(shape) < 2 or len(set(shape)) > 1:
+        raise with_user_line(ValueError(
+            f"diag_indices_from: needs two axes or more of one size, got shape {shape}"))
+    return diag_indices(shape[0], len(shape))
+
+
+def mask_indices(n: int, mask_func: Callable, k: Any = 0, *, size: int | None = None) -> Any:
+    """The places where `mask_func`, of an (n, n) matrix of ones and `k`, is not 0.
+
+    Args:
+        n: The number of rows and columns.
+        mask_func: `tril` or `triu`, say.
+        k: Its second argument.
+        size: None, or how many places to return: cut, or filled up with 0.
+
+    Examples:
+        >>> mask_indices(2, triu)
+        (Array([0, 0, 1]), Array([0, 1, 1]))
+    """
+    found = np.nonzero(concrete(
+        mask_func(ones((n, n), default_dtype(int)), k), "mask_indices", "Compute it outside."))
+    if size is not None:
+        found = [np.pad(i, (0, max(size - i.size, 0)))[:size] for i in found]
+    return _places(found)
 
 
 def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:

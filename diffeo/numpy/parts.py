@@ -13,11 +13,14 @@ from ..primitives import operators as o
 from ..primitives.core import describe, with_user_line
 from ..primitives.structural import bitcast_convert_type, convert_element_type, expand_dims, reshape
 from ..primitives.types import is_integer
+from ..routines import integers
 from .common import arr, axis_of, no_such, static_int
 from .reductions import sum as sum_
 from .selecting import pad
 from .shaping import moveaxis, ravel
 from .ufuncs import isnan, trunc, where
+
+_nextafter = o.binary(rounding.nextafter, True)
 
 
 def nextafter(x: Any, y: Any, /) -> Any:
@@ -27,7 +30,7 @@ def nextafter(x: Any, y: Any, /) -> Any:
         >>> nextafter(1.0, 2.0) - 1.0
         Array(2.22044605e-16)
     """
-    return rounding.nextafter.bind(*o.align_inexact(x, y))
+    return _nextafter(x, y)
 
 
 def spacing(x: Any, /) -> Any:
@@ -152,3 +155,29 @@ def unpackbits(a: Any, axis: int | None = None, count: int | None = None,
         more = max(count - a.shape[-1], 0) if count >= 0 else 0
         a = pad(a, [(0, 0)] * (a.ndim - 1) + [(0, more)])[..., :count]
     return moveaxis(a, -1, axis)
+
+
+def gcd(x1: Any, x2: Any, /) -> Any:
+    """The greatest common divisor of integers; not negative, and 0 of two zeros.
+
+    Raises:
+        TypeError: for numbers that are no integers.
+
+    Examples:
+        >>> gcd(12, -18)
+        Array(6)
+    """
+    return integers.gcd.bind(*o.align(x1, x2))
+
+
+def lcm(x1: Any, x2: Any, /) -> Any:
+    """The least common multiple of integers; not negative, and 0 if one is 0.
+
+    Raises:
+        TypeError: for numbers that are no integers.
+
+    Examples:
+        >>> lcm(4, -6)
+        Array(12)
+    """
+    return integers.lcm.bind(*o.align(x1, x2))

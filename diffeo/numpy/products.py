@@ -14,13 +14,15 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import Value, state, with_user_line
-from ..primitives.dot import FULL, DotGeneral, accumulator, dot_general
+from ..primitives.dot import FULL, DotGeneral, accumulator
 from ..primitives.dot import outer as outer_p
 from ..primitives.operators import broadcast_shapes, broadcast_to
 from ..primitives.slicing import rev
 from ..primitives.structural import convert_element_type, reduce_sum, reshape
 from ..primitives.structural import transpose as permute
 from ..routines.conv import ConvDimensionNumbers, ConvGeneralDilated
+from .algorithms import how as _asked
+from .algorithms import product as _multiplied
 from .common import arr, axis_of, no_such, same_dtype, static_int
 from .indexing import getitem
 from .precision import precision_of, preferred_of
@@ -37,16 +39,16 @@ def _how(name: str, precision: Any, preferred: Any) -> tuple[Any, Any]:
     """The precision and the dtype that products are asked for."""
     if precision is None and preferred is None:
         return _PLAIN
-    return precision_of(name, precision), preferred_of(preferred)
+    return _asked(name, precision), preferred_of(preferred)
 
 
 def _contract(a: Any, b: Any, contract: Any, batch: Any = ((), ()), how: Any = _PLAIN) -> Any:
     """dot_general; of booleans through integers."""
     if a.aval.dtype.kind == "b":
         a, b = (convert_element_type(v, np.int32) for v in (a, b))
-        out = dot_general(a, b, contract, batch, *how)
+        out = _multiplied("dot", a, b, contract, batch, *how)
         return out if how[1] is not None else convert_element_type(out, np.bool_)
-    return dot_general(a, b, contract, batch, *how)
+    return _multiplied("dot", a, b, contract, batch, *how)
 
 
 def _times(a: Any, b: Any, how: Any) -> Any:
@@ -143,6 +145,43 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, precision: Any = None,
     n = len(shape) - 1
     return _contract(conj(broadcast_to(a, shape)), broadcast_to(b, shape), ((n,), (n,)),
                      (range(n), range(n)), how)
+
+
+def matvec(x1: Any, x2: Any, /) -> Any:
+    """Matrices (..., m, n) times vectors (..., n); the axes in front broadcast.
+
+    Raises:
+        ValueError: for shapes that do not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> matvec(dx.numpy.eye(2), dx.numpy.array([[1.0, 2.0], [3.0, 4.0]]))
+        Array([[1., 2.],
+               [3., 4.]])
+    """
+    a, x = same_dtype(x1, x2)
+    if a.ndim < 2 or not x.ndim:
+        raise _mismatch("matvec", a, x, "expects matrices (..., m, n) and vectors (..., n)")
+    out = matmul(a, reshape(x, (*x.shape, 1)))
+    return reshape(out, out.shape[:-1])
+
+
+def vecmat(x1: Any, x2: Any, /) -> Any:
+    """Vectors (..., m), conjugated, times matrices (..., m, n); the axes in front broadcast.
+
+    Raises:
+        ValueError: for shapes that do not fit.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> vecmat(dx.numpy.array([1j, 1.0]), dx.numpy.eye(2))
+        Array([0.-1.j, 1.+0.j])
+    """
+    x, a = same_dtype(x1, x2)
+    if a.ndim < 2 or not x.ndim:
+        raise _mismatch("vecmat", x, a, "expects vectors (..., m) and matrices (..., m, n)")
+    out = matmul(reshape(conj(x), (*x.shape[:-1], 1, x.shape[-1])), a)
+    return reshape(out, (*out.shape[:-2], out.shape[-1]))
 
 
 def inner(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
@@ -260,6 +299,7 @@ def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None,
     if mode not in ("full", "same", "valid"):
         raise no_such("convolve", "mode", mode, ("full", "same", "valid"))
     how = _how("convolve", precision, preferred_element_type)
+    how = (precision_of("convolve", precision), how[1]) if how is not _PLAIN else how
     vectors = type(a) is Array and type(v) is Array and a.ndim == v.ndim == 1
     quick = _at_once(lambda x, y: np.convolve(x, y, mode), a, v) if (
         vectors and how is _PLAIN) else None
@@ -344,6 +384,19 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: Any = "auto", precision
                 f"einsum: {subscripts!r} names {len(labels)} axes of an array of shape {x.shape}"))
     out = _along_path(terms, output, path, how)
     return out if how[1] is None else convert_element_type(out, how[1])
+
+
+def einsum_path(subscripts: Any, /, *operands: Any, optimize: Any = "auto") -> tuple[Any, Any]:
+    """(pairs of places, a description): the order in which `einsum` would multiply operands.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> x = dx.numpy.ones((2, 2))
+        >>> einsum_path("ij,jk,kl->il", x, x, x)[0]
+        [(0, 1), (0, 1)]
+    """
+    shapes = [arr(x).shape for x in operands]
+    return _opt_einsum().contract_path(subscripts, *shapes, shapes=True, optimize=optimize)
 
 
 @lru_cache(maxsize=1024)

@@ -13,7 +13,7 @@ from ..primitives.operators import broadcast_shapes, broadcast_to
 from ..primitives.sort import take_along_axis as take_places
 from ..primitives.structural import convert_element_type, expand_dims, reshape
 from . import indexing
-from .common import arr, axis_of, host_of, known, no_out, no_such, static_int
+from .common import arr, axes_of, axis_of, concrete, host_of, known, no_out, no_such, static_int
 from .creation import asarray, full
 from .cumulative import cumsum
 from .shaping import concatenate, stack
@@ -270,3 +270,27 @@ def resize(a: Any, new_shape: Any) -> Any:
     shape = new_shape if isinstance(new_shape, (tuple, list)) else (new_shape,)
     sizes = tuple([static_int(n, "resize", "each size") for n in shape])
     return reshape(take(a, np.arange(int(np.prod(sizes))) % max(a.size, 1)), sizes)
+
+
+def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    """An array without the zeros at its front ('f' in `trim`) and back ('b') along axes, all by
+    default; its numbers must be known.
+
+    Raises:
+        ValueError: if there is no such axis.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> trim_zeros(dx.numpy.array([0, 0, 1, 0, 2, 0]))
+        Array([1, 0, 2])
+    """
+    filt = asarray(filt)
+    places = np.nonzero(concrete(filt, "trim_zeros", "Slice the array instead."))
+    index = [slice(None)] * filt.ndim
+    for i in axes_of(axis, filt.ndim, "trim_zeros"):
+        at = places[i]
+        low, high = (int(at.min()), int(at.max()) + 1) if at.size else (0, 0)
+        front, back = "f" in trim.lower(), "b" in trim.lower()
+        if at.size or front or back:
+            index[i] = slice(low if front else None, high if back else None)
+    return indexing.getitem(filt, tuple(index))

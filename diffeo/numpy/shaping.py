@@ -13,7 +13,7 @@ from ..primitives import slicing as s
 from ..primitives import structural as t
 from ..primitives.array import Array
 from ..primitives.core import describe, state, with_user_line
-from ..primitives.operators import broadcast_shapes
+from ..primitives.operators import broadcast_shapes as common_shape
 from ..primitives.operators import broadcast_to as stretch
 from .common import arr, axes_of, axis_of, dtype_of, host_of, same_dtype, static_int, static_shape
 from .creation import asarray
@@ -163,7 +163,7 @@ def atleast_3d(*arys: Any) -> Any:
 def broadcast_to(array: Any, shape: Any) -> Any:
     """`array` stretched to `shape` by NumPy's rules."""
     x, shape = arr(array), static_shape(shape, "broadcast_to")
-    if len(shape) < x.ndim or broadcast_shapes(x.shape, shape) != shape:
+    if len(shape) < x.ndim or common_shape(x.shape, shape) != shape:
         raise with_user_line(ValueError(
             f"broadcast_to: shape {x.shape} does not stretch to {shape}"))
     return stretch(x, shape)
@@ -172,7 +172,7 @@ def broadcast_to(array: Any, shape: Any) -> Any:
 def broadcast_arrays(*args: Any) -> list[Any]:
     """All operands stretched to their common shape."""
     xs = [arr(a) for a in args]
-    shape = broadcast_shapes(*[x.shape for x in xs])
+    shape = common_shape(*[x.shape for x in xs])
     return [stretch(x, shape) for x in xs]
 
 
@@ -409,3 +409,16 @@ def tile(A: Any, reps: Any) -> Any:
     pairs = tuple([n for pair in zip(times, shape) for n in pair])
     out = t.broadcast_in_dim(t.reshape(x, shape), pairs, range(1, 2 * ndim, 2))
     return t.reshape(out, tuple([r * n for r, n in zip(times, shape)]))
+
+
+def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
+    """The shape to which shapes (or sizes, of one axis) broadcast.
+
+    Raises:
+        ValueError: if they do not.
+
+    Examples:
+        >>> broadcast_shapes((3, 1), 4)
+        (3, 4)
+    """
+    return common_shape(*[static_shape(s, "broadcast_shapes") for s in shapes])

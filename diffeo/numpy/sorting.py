@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..primitives import elementwise as e
 from ..primitives.array import Array
-from ..primitives.core import with_user_line
+from ..primitives.core import describe, with_user_line
 from ..primitives.operators import broadcast_to, to_inexact
 from ..primitives.slicing import concatenate, rev, slice_in_dim
 from ..primitives.sort import sort as sort_p
@@ -25,9 +26,10 @@ from .common import (
     same_dtype,
     static_int,
 )
-from .creation import asarray, zeros
+from .creation import asarray, full_like, zeros
 from .indexing import getitem
 from .reductions import sum as sum_
+from .shaping import stack
 from .ufuncs import where
 
 
@@ -235,7 +237,8 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None) -> Any:
     low, high = range if range is not None else (getitem(sort(a, None), i) for i in (0, -1))
     same = asarray(low) == asarray(high)
     low, high = where(same, low - 0.5, low), where(same, high + 0.5, high)
-    return low + (high - low) * Array(np.linspace(0, 1, bins + 1).astype(a.dtype))
+    part = np.linspace(0, 1, bins + 1)
+    return where(part == 1, high, low + (high - low) * Array(part.astype(a.dtype)))
 
 
 def histogram(a: Any, bins: Any = 10, range: Any = None, weights: Any = None,
@@ -252,3 +255,85 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, weights: Any = None,
     if density:
         out = out / (edges[1:] - edges[:-1]) / sum_(out)
     return out, edges
+
+
+def histogramdd(sample: Any, bins: Any = 10, range: Any = None, weights: Any = None,
+                density: bool = False) -> tuple[Any, list[Any]]:
+    """How many points lie in each cell of a grid.
+
+    Args:
+        sample: Points (n, d).
+        bins: A number of equal bins, or for each coordinate such a number or a vector of edges.
+        range: None, or for each coordinate None or the ends (low, high) of its bins.
+        weights: None, or what each point counts, (n,).
+        density: Divide by the sum of all counts and by the sizes of the cells.
+
+    Returns:
+        (counts with d axes, the edges along each); the last bins have their right edges in them.
+
+    Raises:
+        ValueError: for other shapes, or lists of other lengths.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> histogramdd(dx.numpy.array([[0.0, 0.0], [1.0, 3.0]]), 2)[0]
+        Array([[1., 0.],
+               [0., 1.]])
+    """
+    x = arr(to_inexact(arr(sample)))
+    if x.ndim != 2:
+        raise with_user_line(ValueError(f"histogramdd: expects points (n, d), got {describe(x)}"))
+    count = x.shape[1]
+    bins = [bins] * count if isinstance(bins, int) else list(bins)
+    spans = [None] * count if range is None else list(range)
+    if len(bins) != count or len(spans) != count:
+        raise with_user_line(ValueError(
+            f"histogramdd: {len(bins)} bins and {len(spans)} ranges do not go with {count} "
+            "coordinates"))
+    columns = [x[:, i] for i, _ in enumerate(bins)]
+    edges = [histogram_bin_edges(*v) for v in zip(columns, bins, spans)]
+    shape = tuple([v.shape[0] - 1 for v in edges])
+    cell, inside = zeros(x.shape[:1], default_dtype(int)), x[:, 0] == x[:, 0] if count else True
+    for column, edge, n in zip(columns, edges, shape):
+        place = searchsorted(edge, column, "right") - 1
+        place = where(column == getitem(edge, -1), n - 1, place)
+        inside = inside & (place >= 0) & (place < n)
+        cell = cell * n + place
+    total = math.prod(shape)
+    values = full_like(columns[0], 1.0) if weights is None else arr(weights)
+    out = zeros(total, values.dtype).at[where(inside, cell, total)].add(values, mode="drop")
+    out = reshape(out, shape)
+    if density:
+        out = out / sum_(out)
+        for i, edge in enumerate(edges):
+            size = edge[1:] - edge[:-1]
+            out = out / reshape(size, (-1, *[1] * (count - 1 - i)))
+    return out, edges
+
+
+def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, weights: Any = None,
+                density: bool = False) -> tuple[Any, Any, Any]:
+    """How many points (x, y) lie in each cell of a grid -> (counts, edges along x, along y).
+
+    Args:
+        x, y: Coordinates, two vectors of one size.
+        bins: A number of equal bins, edges for both, or a pair of such.
+        range, weights, density: As of `histogramdd`.
+
+    Raises:
+        ValueError: for other shapes.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> histogram2d(dx.numpy.array([0.0, 1.0]), dx.numpy.array([0.0, 3.0]), 2)[0]
+        Array([[1., 0.],
+               [0., 1.]])
+    """
+    x, y = same_dtype(x, y)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise with_user_line(ValueError(
+            f"histogram2d: x and y must be vectors of one size, got {x.shape} and {y.shape}"))
+    if not isinstance(bins, int) and len(bins) not in (1, 2):
+        bins = [bins, bins]  # edges
+    counts, (first, second) = histogramdd(stack([x, y], 1), bins, range, weights, density)
+    return counts, first, second

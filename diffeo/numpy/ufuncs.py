@@ -176,9 +176,7 @@ def reciprocal(x: Any, /) -> Any:
     return o.true_divide(1.0, x)
 
 
-def exp2(x: Any, /) -> Any:
-    """2 to the power `x`."""
-    return powers.exp2.bind(arr(o.to_inexact(x)))
+exp2 = _real(powers.exp2, "exp2", "2 to the power `x`.")
 
 
 def log2(x: Any, /) -> Any:
@@ -191,25 +189,11 @@ def log10(x: Any, /) -> Any:
     return log(x) / math.log(10)
 
 
-def logaddexp(x: Any, y: Any, /) -> Any:
-    """`log(exp(x) + exp(y))` without overflow; right derivatives of any order, also where x = y."""
-    return _log_add(x, y, 1.0)
-
-
-def logaddexp2(x: Any, y: Any, /) -> Any:
-    """`log2(2**x + 2**y)` without overflow."""
-    return _log_add(x, y, math.log(2))
-
-
-def _log_add(x: Any, y: Any, base: float) -> Any:
-    x, y = o.align_inexact(x, y)
-    x, y = where(True, x, y), where(False, x, y)  # two arrays, not scalars
-    swap = less(x, y)
-    high, low = e.select(swap, y, x), e.select(swap, x, y)
-    gap = low - high
-    rest = e.log1p.bind(e.exp.bind(gap if base == 1.0 else gap * base))
-    smooth = high + (rest if base == 1.0 else rest / base)
-    return e.select(is_nan(gap), x + y, smooth)  # two equal infinities, or nan
+logaddexp = _named(o.binary(powers.logaddexp, True), "logaddexp", """`log(exp(x) + exp(y))`
+    without overflow; right derivatives of any order, also where x = y.
+    """)
+logaddexp2 = _named(o.binary(powers.logaddexp2, True), "logaddexp2",
+                    "`log2(2**x + 2**y)` without overflow.")
 
 
 def hypot(x: Any, y: Any, /) -> Any:
@@ -461,6 +445,9 @@ def clip(arr: Any = None, /, min: Any = None, max: Any = None, *, a: Any = None,
     """
     x = arr if arr is not None else a
     low, high = min if min is not None else a_min, max if max is not None else a_max
+    host = host_of(x)
+    if host is not None and host.dtype.char in "fd" and type(low) is type(high) is float:
+        return Array(np.clip(host, low, high), x.weak_type)
     x = maximum(x, low) if low is not None else as_value(o.to_value(x))
     return x if high is None else minimum(x, high)
 

@@ -449,7 +449,7 @@ atanh = row("atanh", np.arctanh, on_sheet("chlo.atanh", real=True),
             lambda x: reciprocal(_one_minus_square(x)), singular=True)
 logistic = row("logistic", logistic_function, "logistic", lambda x, y: y * (1.0 - y))
 erf = row("erf", special_function("erf"), "chlo.erf",
-          lambda x: exp.bind(-x * x) * (2 / math.sqrt(math.pi)), accepts="f")
+          lambda x: exp.bind(-(x * x)) * (2 / math.sqrt(math.pi)), accepts="f")
 erf_inv = row("erf_inv", special_function("erfinv"), "chlo.erf_inv",
               lambda x, y: exp.bind(scale.bind(y, y)) * (math.sqrt(math.pi) / 2),
               accepts="f", singular=True)

@@ -19,11 +19,14 @@ def in_float32(formula: Callable) -> Callable:
     """The formula, with narrow floats widened before and rounded once after it."""
 
     @wraps(formula)
-    def lower(ctx: Any, x: Any) -> Any:
-        if x.aval.dtype.itemsize >= float32.itemsize:
-            return formula(ctx, x)
-        wide = formula(ctx, ctx.op("convert", x, out=x.aval.update(dtype=float32)))
-        return ctx.op("convert", wide, out=x.aval)
+    def lower(ctx: Any, *values: Any) -> Any:
+        values = ctx.operands(values)
+        aval = values[0].aval
+        if aval.dtype.itemsize >= float32.itemsize:
+            return formula(ctx, *values)
+        out = aval.update(dtype=float32)
+        wide = formula(ctx, *[ctx.op("convert", x, out=out) for x in values])
+        return ctx.op("convert", wide, out=aval)
 
     return lower
 
@@ -69,22 +72,45 @@ def on_sheet(name: str, real: bool = False, negative: bool = False) -> Callable:
 
 @in_float32
 def exp2(ctx: Any, x: Any) -> Any:
-    """2**x: e**(r log 2) for the rest r of the nearest integer n, which goes into the exponent.
+    """2**x: the power series at the rest of the nearest integer n, which goes into the exponent.
 
-    e**(x log 2) would lose as many digits as x has before the point.
+    e**(x log 2) would lose as many digits as x has before the point. In a number whose last bit
+    counts 1, n stands in the last bits; processors convert no vectors to 64-bit integers.
     """
     if x.aval.dtype.kind == "c":
         return _same(ctx, "exponential", _same(ctx, "multiply", x, math.log(2)))
-    info = np.finfo(x.aval.dtype)
+    op, info = partial(_same, ctx), np.finfo(x.aval.dtype)
     words: ShapedArray = x.aval.update(dtype=np.dtype(f"i{info.dtype.itemsize}"))
-    n = _same(ctx, "round_nearest_even", x)
-    rest = _same(ctx, "multiply", _same(ctx, "subtract", x, n), math.log(2))
-    bits = ctx.op("bitcast_convert", _same(ctx, "exponential", rest), out=words)
-    shift = _same(ctx, "shift_left", ctx.op("convert", n, out=words), info.nmant)
-    out = ctx.op("bitcast_convert", _same(ctx, "add", bits, shift), out=x.aval)
-    low, high = ctx.compare("LT", x, float(info.minexp)), ctx.compare("LT", x, float(info.maxexp))
-    out = _same(ctx, "select", low, 0.0, out)
-    return _same(ctx, "select", high, out, _same(ctx, "multiply", x, math.inf))  # inf, or nan
+    ends = float(info.minexp), float(info.maxexp)
+    x = op("select", ctx.compare("LT", x, ends[0]), ends[0] - 1, op("minimum", x, ends[1]))
+    n = op("round_nearest_even", x)
+    rest = op("subtract", x, n)
+    terms = 13 if info.nmant > 23 else 8
+    total = op("multiply", rest, math.log(2) ** terms / math.factorial(terms))
+    for k in range(terms - 1, 0, -1):
+        total = op("multiply", op("add", total, math.log(2) ** k / math.factorial(k)), rest)
+    bits = ctx.op("bitcast_convert", op("add", total, 1.0), out=words)
+    last = ctx.op("bitcast_convert", op("add", n, 1.5 * 2.0**info.nmant), out=words)
+    exponent = op("shift_left", last, info.nmant)
+    return ctx.op("bitcast_convert", op("add", bits, exponent), out=x.aval)
+
+
+def logaddexp(base: float) -> Callable:
+    """log(base**x + base**y) to the base `base`, from the larger of the two on."""
+
+    @in_float32
+    def lower(ctx: Any, x: Any, y: Any) -> Any:
+        op, log = partial(_same, ctx), math.log(base)
+        gap = op("subtract", x, y)
+        less = op("negate", op("abs", gap))
+        less = less if base == math.e else op("multiply", less, log)
+        more = op("log_plus_one", op("exponential", less))
+        more = more if base == math.e else op("divide", more, log)
+        smooth = op("add", op("maximum", x, y), more)
+        odd = ctx.compare("NE", gap, gap)  # two equal infinities, or nan
+        return op("select", odd, op("add", x, y), smooth)
+
+    return lower
 
 
 def _hyperbolic(ctx: Any, x: Any) -> tuple[Any, Any]:

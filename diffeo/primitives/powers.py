@@ -1,4 +1,6 @@
-"""Powers: integer_pow, a static integer power; square; exp2, a power of 2."""
+"""Powers: integer_pow, a static integer power; square; exp2, a power of 2; logarithms of sums of
+powers.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import numpy as np
 
 from . import formulas
 from .core import ZERO, Primitive
-from .elementwise import Elementwise, kind_of, mul, scale
+from .elementwise import Elementwise, kind_of, logistic, mul, scale, select
 from .reference import power_of_two
 from .types import ShapedArray
 
@@ -19,6 +21,24 @@ square = Elementwise("square", np.square, lambda ctx, x: ctx.op("multiply", x, x
                      lambda x: x * 2, accepts="iufc")
 exp2 = Elementwise("exp2", power_of_two, formulas.exp2, lambda x, y: y * math.log(2),
                    singular=True)
+
+
+def _sum_of_powers(name: str, impl: Callable, base: float) -> Elementwise:
+    """The logarithm of a sum of two powers, by whose ratio it is differentiated: smooth where the
+    powers are equal, too.
+    """
+
+    def share(x: Any, y: Any) -> Any:
+        gap = x - y
+        gap = select(gap == gap, gap, 0.0)  # of two equal infinities
+        return logistic.bind(gap if base == math.e else gap * math.log(base))
+
+    return Elementwise(name, impl, formulas.logaddexp(base), share, lambda x, y: share(y, x),
+                       accepts="f")  # fmt: skip
+
+
+logaddexp = _sum_of_powers("logaddexp", np.logaddexp, math.e)
+logaddexp2 = _sum_of_powers("logaddexp2", np.logaddexp2, 2.0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

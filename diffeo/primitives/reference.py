@@ -48,9 +48,9 @@ def zero_dominant_product(t: Any, factor: Any) -> Any:
 
 def logistic_function(x: Any) -> Any:
     """1 / (1 + exp(-x)), 0 where the exponential is too large a number."""
+    if x.dtype.kind != "c":
+        return _expit(x)
     with np.errstate(over="ignore"):
-        if x.dtype.kind != "c":
-            return 1 / (1 + np.exp(-x))
         left = np.real(x) < 0
         power = np.exp(np.where(left, x, -x))
         return np.where(left, power, 1) / (1 + power)
@@ -133,13 +133,24 @@ def make_complex(x: Any, y: Any) -> Any:
 def special_function(name: str) -> Callable[..., Any]:
     """A function of scipy.special; narrow dtypes are computed in float32."""
 
-    def call(*xs: Any) -> Any:
-        # SciPy is heavy: it is loaded when such a function is first evaluated by NumPy.
-        from scipy import special
+    found: Any = None
 
-        x = np.asarray(xs[0])
+    def call(*xs: Any) -> Any:
+        nonlocal found
+        if found is None:
+            # SciPy is heavy: it is loaded when such a function is first evaluated by NumPy.
+            from scipy import special
+
+            found = getattr(special, name)
+        x = xs[0]
+        if type(x) is np.ndarray and x.dtype.char in "fdFD":
+            return found(*xs)
+        x = np.asarray(x)
         if x.dtype.kind in "fc" and x.dtype.itemsize >= 4:
-            return getattr(special, name)(*xs)
-        return getattr(special, name)(*[np.asarray(x, np.float32) for x in xs]).astype(x.dtype)
+            return found(*xs)
+        return found(*[np.asarray(x, np.float32) for x in xs]).astype(x.dtype)
 
     return call
+
+
+_expit = special_function("expit")

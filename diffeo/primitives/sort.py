@@ -153,7 +153,7 @@ class TopK(Primitive):
 
     def _by_places(self, x: Any) -> list[Any]:
         if not self.k or not x.size:
-            return [full_like(aval, 0) for aval in self.abstract_eval(x.aval)]
+            return [full_like(aval, False) for aval in self.abstract_eval(x.aval)]
         order = slice_in_dim(argsort([x], self.axis, True), 0, self.k, 1, self.axis)
         return [take_along_axis(x, order, self.axis, "promise_in_bounds"), order]
 

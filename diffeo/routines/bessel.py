@@ -44,12 +44,15 @@ def _i_polynomials(n: int) -> tuple[Callable, Callable]:
     def far(w: np.ndarray) -> np.ndarray:
         return poisson(n, falling(1 / w), 1 / w, 4096) / np.sqrt(w)
 
-    return chebyshev(near, 0.0, _BREAK), chebyshev(far, 0.0, 1 / _BREAK)
+    return chebyshev(near, 0.0, _BREAK, 26, True), chebyshev(far, 0.0, 1 / _BREAK, 26, True)
 
 
 def power(x: Any, n: int) -> Any:
     """x**n, by multiplication; 1.0 for n = 0."""
     return math.prod([x] * n, start=1.0) if n else 1.0
+
+
+_HOST = special_function("i0e"), special_function("i1e")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,7 +63,7 @@ class BesselI(Formula):
 
     def impl(self, x: np.ndarray) -> np.ndarray:
         if self.n < 2:
-            return special_function(("i0e", "i1e")[self.n])(x)
+            return _HOST[self.n](x)
         return special_function("ive")(np.full_like(x, self.n), x)
 
     def lower(self, ctx: Any, x: Any) -> Any:

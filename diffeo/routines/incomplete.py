@@ -54,28 +54,51 @@ def bell(i: int, j: int, g: Callable[[int, int], Any]) -> Any:
     return found(i, j)
 
 
-def integral(m: Any, integrand: Callable, *given: Any, fine: int = 1) -> Any:
+def integral(
+    m: Any, integrand: Callable, *given: Any, fine: int = 1, needed: Any = None
+) -> Any:
     """The integral over z > 0 of integrand(z, *given), which falls on a scale of 1 or more; with
-    steps that are `fine` times finer.
+    steps that are `fine` times finer. Nothing is done unless it is `needed` anywhere.
     """
     like = given[0]
     wide = like.dtype.itemsize == 8
     step, small, count = (0.125, 1e-17, 4) if wide else (0.25, 1e-9, 2)
 
     def going(t: Any, last: Any, total: Any, *given: Any) -> Any:
-        return (last > m.abs(total) * small) | m.spread(t < 1.0, like)
+        more = (last > m.abs(total) * small) | m.spread(t < 1.0, like)
+        return more if needed is None else more & given[-1]
 
     def advance(t: Any, last: Any, total: Any, *given: Any) -> Any:
         last = last * 0.0
         for _ in range(count):
             slope = m.exp(-t)
             z = m.exp(t - slope)
-            term = integrand(m.spread(z, like), *given) * m.spread(z * (1.0 + slope) * step, like)
+            weight = m.spread(z * (1.0 + slope) * step, like)
+            term = integrand(m.spread(z, like), *given[:operands]) * weight
             last, total, t = m.max(last, m.abs(term)), total + term, t + step / fine
         return t, last, total, *given
 
-    zero = m.full(0.0, like)
+    zero, operands = m.full(0.0, like), len(given)
+    given = given if needed is None else (*given, needed)
     return m.loop(going, advance, (m.number(-3.625, like), zero, zero, *given))[2] * (1 / fine)
+
+
+def _series(m: Any, a: Any, x: Any) -> Any:
+    """1 + x / (a + 1) + x**2 / ((a + 1) (a + 2)) + ...: P(a, x), but for a factor."""
+    small = 1e-17 if a.dtype.itemsize == 8 else 1e-9
+
+    def going(k: Any, term: Any, total: Any, a: Any, x: Any) -> Any:
+        return term > total * small
+
+    def advance(k: Any, term: Any, total: Any, a: Any, x: Any) -> Any:
+        for _ in range(4):
+            k = k + 1.0
+            term = term * (x / (a + m.spread(k, a)))
+            total = total + term
+        return k, term, total, a, x
+
+    one = m.full(1.0, a)
+    return m.loop(going, advance, (m.number(0.0, a), one, one, a, x))[2]
 
 
 # --------------------------------------------------------------------------------------------------
@@ -201,6 +224,9 @@ beta_density = FormulaRow(
 # The functions
 
 
+_HOST = special_function("gammainc"), special_function("gammaincc")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Igamma(Formula):
     """The n-th derivative by a of P(a, x), the part of gamma(a) below x (of 1 - P with `upper`),
@@ -219,7 +245,7 @@ class Igamma(Formula):
     def impl(self, a: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.n:
             return evaluate(self.formula, a, x)
-        return special_function("gammaincc" if self.upper else "gammainc")(a, x)
+        return _HOST[self.upper](a, x)
 
     def formula(self, m: Any, a: Any, x: Any) -> Any:
         n = self.n
@@ -235,11 +261,19 @@ class Igamma(Formula):
             density = m.where(below, density, density / (1.0 + u))
             return density * bell(n, 0, lambda k, _: slopes[k - 1] + v if k == 1 else slopes[k - 1])
 
-        part = integral(m, tail, a1, x1, below, width, *_gamma_slopes(m, n, a1, x1)) / width
-        if not self.scaled:
-            part = part * _gamma_weight(m, a1, x1)
-        whole = 0.0 if n else 1.0
+        whole, weight = 0.0 if n else 1.0, None if self.scaled else _gamma_weight(m, a1, x1)
+        needed = None
+        if not n:
+            summed = inside & ((x1 < 16.0) | (below & (a1 < 256.0)))
+            lower = _series(m, a1, m.where(summed, x1, 0.0)) * weight / a1
+            # Where most is below, the difference from 1 would lose digits.
+            needed = inside & ~(summed & (below | (lower < 0.99)) if self.upper else summed)
+        slopes = _gamma_slopes(m, n, a1, x1)
+        part = integral(m, tail, a1, x1, below, width, *slopes, needed=needed) / width
+        part = part if weight is None else part * weight
         out = m.where(below != self.upper, part, whole - part)
+        if needed is not None:
+            out = m.where(needed, out, 1.0 - lower if self.upper else lower)
         ones = (a == 0.0) | (x == math.inf) if not self.upper else (a == math.inf) | (x == 0.0)
         wrong = (a == x) & ((a == 0.0) | (a == math.inf))  # where P has no limit
         wrong = wrong | (a == 0.0) if n else wrong

@@ -1,6 +1,7 @@
 """Special functions, with the names and conventions of scipy.special."""
 
-from .bessel import bessel_jn, i0, i0e, i1, i1e
+from ...numpy.windows import i0
+from .bessel import bessel_jn, i0e, i1, i1e
 from .entropy import (
     boxcox,
     boxcox1p,
@@ -34,6 +35,7 @@ from .gamma import (
     polygamma,
     zeta,
 )
+from .harmonics import sph_harm_y
 from .hypergeometric import hyp1f1, hyp2f1
 from .integrals import exp1, expi, expn, fresnel, owens_t, sici, spence
 from .normal import dawsn, erf, erfc, erfcinv, erfcx, erfinv, log_ndtr, ndtr, ndtri, wofz
@@ -88,6 +90,7 @@ __all__ = [
     "sici",
     "softmax",
     "spence",
+    "sph_harm_y",
     "wofz",
     "xlog1py",
     "xlogy",

@@ -1,4 +1,4 @@
-"""Bessel functions of integer order and spherical harmonics."""
+"""Bessel functions of integer order."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import numpy as np
 
 from ...numpy.common import arr, static_int
 from ...numpy.shaping import stack
-from ...primitives import elementwise as e
+from ...numpy.windows import grown
 from ...primitives.core import with_user_line
-from ...primitives.operators import to_inexact
+from ...primitives.operators import to_inexact, unary
 from ...primitives.reference import special_function
 from ...routines.bessel import BesselI, poisson, power
 from ...routines.special import Formula, chebyshev
+
+_i0e, _i1e = unary(BesselI(0), True), unary(BesselI(1), True)
 
 
 def i0e(x: Any) -> Any:
@@ -30,7 +32,7 @@ def i0e(x: Any) -> Any:
         >>> i0e(2.0)
         Array(0.30850832)
     """
-    return BesselI(0).bind(arr(to_inexact(x)))
+    return _i0e(x)
 
 
 def i1e(x: Any) -> Any:
@@ -43,29 +45,7 @@ def i1e(x: Any) -> Any:
         >>> i1e(2.0)
         Array(0.21526929)
     """
-    return BesselI(1).bind(arr(to_inexact(x)))
-
-
-def _grown(x: Any, n: int) -> Any:
-    """I_n(x), with its limits."""
-    finite = e.is_finite.bind(x)
-    safe = e.select(finite, x, 0.0)
-    value = e.exp.bind(e.absolute.bind(safe)) * BesselI(n).bind(safe)
-    return e.select(finite, value, x if n else e.absolute.bind(x))
-
-
-def i0(x: Any) -> Any:
-    """The modified Bessel function I_0(x).
-
-    Raises:
-        TypeError: for complex numbers.
-
-    Examples:
-        >>> i0(2.0)
-        Array(2.2795853)
-    """
-    x = arr(to_inexact(x))
-    return _grown(x, 0)
+    return _i1e(x)
 
 
 def i1(x: Any) -> Any:
@@ -79,7 +59,7 @@ def i1(x: Any) -> Any:
         Array(1.59063685)
     """
     x = arr(to_inexact(x))
-    return _grown(x, 1)
+    return grown(x, 1)
 
 
 def _limit(n: int) -> float:

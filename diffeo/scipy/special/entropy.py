@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ...nn import normalized
 from ...nn.functions import sigmoid
 from ...numpy.common import arr
 from ...primitives import elementwise as e
-from ...primitives.operators import align, align_inexact, to_inexact
+from ...primitives.array import Array
+from ...primitives.operators import align, align_inexact, binary, to_inexact
+from ...primitives.reference import special_function
 from ...routines.special import polynomial
 
 expit = sigmoid
@@ -39,17 +39,6 @@ def _product_with(log: e.Elementwise, root: float) -> Callable[[Any, Any], Any]:
     return product
 
 
-def _host_product_with(log: Callable, root: float) -> Callable[[Any, Any], Any]:
-    """The same in NumPy."""
-
-    def product(x: Any, y: Any) -> Any:
-        zero = np.equal(x, 0) & np.equal(y, y)
-        safe = np.where(zero, np.asarray(root + 1.0, y.dtype), y)
-        return np.where(zero, np.zeros((), x.dtype), x * log(safe))
-
-    return product
-
-
 def _slope(x: Any, y: Any, shift: float) -> Any:
     """x / (y + shift), and 0 for 0 / 0."""
     y = y + shift
@@ -64,13 +53,21 @@ class _OfArrays(e.Elementwise):
 
 # Primitives, since no formula in others has their derivatives where x and log's argument are 0.
 _xlogy = _OfArrays(
-    "xlogy", _host_product_with(np.log, 0.0),
+    "xlogy", special_function("xlogy"),
     lambda ctx, x, y: ctx.inline(_product_with(e.log, 0.0), x, y),
     lambda x, y: e.log.bind(y), lambda x, y: _slope(x, y, 0.0), singular=True)
 _xlog1py = _OfArrays(
-    "xlog1py", _host_product_with(np.log1p, -1.0),
+    "xlog1py", special_function("xlog1py"),
     lambda ctx, x, y: ctx.inline(_product_with(e.log1p, -1.0), x, y),
     lambda x, y: e.log1p.bind(y), lambda x, y: _slope(x, y, 1.0), singular=True)
+
+_pair_xlogy, _pair_xlog1py = binary(_xlogy, True), binary(_xlog1py, True)
+
+
+def _of_pair(quick: Callable, primitive: Any, x: Any, y: Any) -> Any:
+    if type(x) is Array and type(y) is Array:
+        return quick(x, y)
+    return primitive.bind(*align(arr(to_inexact(x)), arr(to_inexact(y))))
 
 
 def xlogy(x: Any, y: Any) -> Any:
@@ -80,12 +77,12 @@ def xlogy(x: Any, y: Any) -> Any:
         >>> xlogy(0.0, 0.0)
         Array(0.)
     """
-    return _xlogy.bind(*align(arr(to_inexact(x)), arr(to_inexact(y))))
+    return _of_pair(_pair_xlogy, _xlogy, x, y)
 
 
 def xlog1py(x: Any, y: Any) -> Any:
     """x * log(1 + y), and 0 for x = 0 (but nan for y = nan). The derivative by x is log(1 + y)."""
-    return _xlog1py.bind(*align(arr(to_inexact(x)), arr(to_inexact(y))))
+    return _of_pair(_pair_xlog1py, _xlog1py, x, y)
 
 
 def entr(x: Any) -> Any:

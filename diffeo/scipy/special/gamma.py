@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
@@ -11,10 +12,10 @@ import numpy as np
 from ...lax import special as lax_special
 from ...numpy.common import arr, static_int
 from ...primitives import elementwise as e
-from ...primitives.array import as_value
+from ...primitives.array import Array, as_value
 from ...primitives.core import with_user_line
 from ...primitives.families import full_like
-from ...primitives.operators import align_inexact, to_inexact
+from ...primitives.operators import align_inexact, binary, to_inexact, unary
 from ...routines import special as s
 from ...routines.incomplete import Betainc, Igamma, psi, stirling_error
 from ...routines.special import TRACED, FormulaRow, Zeta, zeta_minus_one
@@ -24,6 +25,22 @@ def operands(*xs: Any) -> list[Any]:
     """Arrays of one floating-point dtype and one shape."""
     values = align_inexact(*[arr(x) for x in xs])
     return [arr(v) for v in values]
+
+
+def pair(primitive: Any) -> Callable[[Any, Any], Any]:
+    """A function of two arrays of one floating-point dtype, with a short way for those that are."""
+    quick = binary(primitive, True)
+
+    def function(x: Any, y: Any) -> Any:
+        if type(x) is Array and type(y) is Array:
+            return quick(x, y)
+        return primitive.bind(*operands(x, y))
+
+    return function
+
+
+_gammaln, _digamma = unary(s.lgamma, True), unary(s.digamma, True)
+_zeta, _gammainc, _gammaincc = pair(Zeta()), pair(Igamma()), pair(Igamma(0, True))
 
 
 def gammaln(x: Any) -> Any:
@@ -43,7 +60,7 @@ def gammaln(x: Any) -> Any:
         >>> gammaln(10.0)
         Array(12.80182748)
     """
-    return s.lgamma.bind(arr(to_inexact(x)))
+    return _gammaln(x)
 
 
 def loggamma(x: Any) -> Any:
@@ -127,7 +144,7 @@ def digamma(x: Any) -> Any:
         >>> digamma(1.0)
         Array(-0.57721566)
     """
-    return s.digamma.bind(arr(to_inexact(x)))
+    return _digamma(x)
 
 
 def polygamma(n: Any, x: Any) -> Any:
@@ -164,7 +181,7 @@ def zeta(x: Any, q: Any = None) -> Any:
         >>> zeta(2.0), zeta(2.0, 2.0)
         (Array(1.64493407), Array(0.64493407))
     """
-    return Zeta().bind(*operands(x, 1.0 if q is None else q))
+    return _zeta(x, 1.0 if q is None else q)
 
 
 def bernoulli(n: int) -> Any:
@@ -335,7 +352,7 @@ def gammainc(a: Any, x: Any) -> Any:
         >>> gammainc(2.0, 3.0)
         Array(0.80085173)
     """
-    return Igamma().bind(*operands(a, x))
+    return _gammainc(a, x)
 
 
 def gammaincc(a: Any, x: Any) -> Any:
@@ -345,7 +362,7 @@ def gammaincc(a: Any, x: Any) -> Any:
         >>> gammaincc(2.0, 50.0)
         Array(9.83662422e-21)
     """
-    return Igamma(0, True).bind(*operands(a, x))
+    return _gammaincc(a, x)
 
 
 def betainc(a: Any, b: Any, x: Any) -> Any:

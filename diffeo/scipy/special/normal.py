@@ -12,7 +12,7 @@ import numpy as np
 
 from ...numpy.common import arr
 from ...primitives import elementwise as e
-from ...primitives.operators import to_inexact
+from ...primitives.operators import to_inexact, unary
 from ...primitives.reference import special_function
 from ...primitives.structural import convert_element_type
 from ...primitives.types import complex_dtype
@@ -21,6 +21,7 @@ from ...routines.incomplete import integral
 from ...routines.special import HOST, Formula, FormulaRow, chebyshev, evaluate
 
 _ROOT_PI = math.sqrt(math.pi)
+_erf, _erfc = unary(e.erf, True), unary(s.erfc, True)
 
 
 def erf(x: Any) -> Any:
@@ -30,7 +31,7 @@ def erf(x: Any) -> Any:
         >>> erf(1.0)
         Array(0.84270079)
     """
-    return e.erf.bind(arr(to_inexact(x)))
+    return _erf(x)
 
 
 def erfc(x: Any) -> Any:
@@ -40,7 +41,7 @@ def erfc(x: Any) -> Any:
         >>> erfc(10.0)
         Array(2.08848758e-45)
     """
-    return s.erfc.bind(arr(to_inexact(x)))
+    return _erfc(x)
 
 
 @cache
@@ -84,25 +85,60 @@ class Erfcx(Formula):
         return (lambda x: Erfcx(self.n + 1).bind(x) * -2.0,)
 
 
-def _erfcinv(m: Any, q: Any) -> Any:
-    """XLA's erf_inv, or far out an asymptotic formula; in the tails Halley's method for
-    log(erfc(y)) = log(q) then takes what error there is to its third power, twice.
+@cache
+def _inverse_polynomials() -> tuple[Callable, Callable, Callable]:
+    """erf's inverse y of x by w = -log(1 - x**2): y / x up to w = 7, and y in the root of w."""
+
+    def inverse(w: np.ndarray) -> np.ndarray:
+        """Newton's method for log(erfc(y)), whose value is known without a difference."""
+        log, y = -w - np.log1p(np.sqrt(-np.expm1(-w))), np.sqrt(w)
+        for _ in range(30):
+            scaled = special_function("erfcx")(y)
+            y = y + (np.log(scaled) - y * y - log) * scaled * (_ROOT_PI / 2)
+        return y
+
+    def near(w: np.ndarray) -> np.ndarray:
+        x = np.sqrt(-np.expm1(-w))
+        return np.where(w < 0.3, special_function("erfinv")(x), inverse(w)) / x
+
+    of_root = lambda s: inverse(s * s)
+    return (
+        chebyshev(near, 0.0, 7.0, 23, True),
+        chebyshev(of_root, 2.6, 6.2, 22, True),
+        chebyshev(of_root, 6.2, 27.4, 26, True),
+    )
+
+
+def _inverse(m: Any, x: Any, product: Any, tail: bool) -> Any:
+    """The inverse of erf at x, of which `product`, 1 - x**2, is known exactly; with `tail` for as
+    small a product as there are numbers.
     """
-    t = m.where(q < 1.0, q, 2.0 - q)
-    tail = t < 0.5
-    t = m.where(tail & (t > 0.0), t, 0.25)
-    log = m.log(t)
-    y = m.where(t > 1e-4, m.erf_inv(1.0 - t), m.sqrt(-log - 0.5 * m.log(-log * math.pi)))
-    for _ in range(2):
-        ratio = m.of(Erfcx())(y) * (_ROOT_PI / 2)
-        step = (m.log(ratio * (2 / _ROOT_PI)) - y * y - log) * ratio
-        y = y + step / (step * (0.5 / ratio - y) + 1.0)
-    y = m.where(q < 1.0, y, -y)
-    y = m.where(tail, y, m.erf_inv(m.where(tail, 0.0, 1.0 - q)))
-    y = m.where(q == 0.0, math.inf, m.where(q == 2.0, -math.inf, y))
-    return m.where((q >= 0.0) & (q <= 2.0), y, math.nan)
+    near, far, farther = _inverse_polynomials()
+    w = -m.log(product)
+    close = w < 7.0
+    root = m.sqrt(m.where(close, 7.0, w))
+    size = far(root)
+    if tail:
+        size = m.where(root < 6.2, size, farther(root))
+    return m.where(close, x * near(w), m.where(x < 0.0, -size, size))
 
 
+def _erfinv(m: Any, x: Any) -> Any:
+    size = m.abs(x)
+    y = _inverse(m, x, (1.0 - size) * (size + 1.0), False)
+    return m.where(size == 1.0, x * math.inf, y)
+
+
+def _erfcinv(m: Any, q: Any) -> Any:
+    y = _inverse(m, 1.0 - q, q * (2.0 - q), True)
+    return m.where(q == 0.0, math.inf, m.where(q == 2.0, -math.inf, y))
+
+
+erfinv_p = FormulaRow(
+    "erfinv", _erfinv, lambda x, y: e.exp.bind(e.scale.bind(y, y)) * (_ROOT_PI / 2),
+    impl=special_function("erfinv"),
+)  # fmt: skip
+_inverse_of_erf = unary(erfinv_p, True)
 erfcinv_p = FormulaRow(
     "erfcinv", _erfcinv, lambda q, y: e.exp.bind(y * y) * (-_ROOT_PI / 2),
     impl=special_function("erfcinv"),
@@ -132,12 +168,7 @@ def erfinv(x: Any) -> Any:
         >>> erfinv(0.5)
         Array(0.47693628)
     """
-    x = arr(to_inexact(x))
-    size = e.absolute.bind(x)
-    middle = size < 0.5
-    near = e.erf_inv.bind(e.select(middle, x, 0.0))
-    far = erfcinv_p.bind(e.select(middle, 0.5, 1.0 - size))
-    return e.select(middle, near, e.select(x < 0, -far, far))
+    return _inverse_of_erf(x)
 
 
 def erfcx(x: Any) -> Any:

@@ -1,0 +1,160 @@
+"""How products may be computed: algorithms, named by the types of the factors and of the sums.
+
+An algorithm is what its name says on every platform: the factors are rounded, or split into parts
+of a narrower type, and the products of the parts are added up in the type of the sums. Compilers
+for GPU and TPU have units for just these products.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..primitives.core import typeof, with_user_line
+from ..primitives.dot import FULL, Precision, dot_general
+from ..primitives.rounding import ReducePrecision
+from ..primitives.structural import convert_element_type
+from ..primitives.types import bfloat16, float16, float32, float64, is_float
+from .precision import precision_of
+
+#: How many parts each factor has, by the number of products of parts that are added up.
+_PARTS = {1: 1, 3: 2, 6: 3, 9: 3}
+
+
+class DotAlgorithm(NamedTuple):
+    """An algorithm of products.
+
+    Attributes:
+        lhs_precision_type, rhs_precision_type: float16, bfloat16, float32 or float64, to which
+            factors are rounded.
+        accumulation_type: the dtype of sums, at least as wide.
+        lhs_component_count, rhs_component_count: of how many parts of these types a factor is made.
+        num_primitive_operations: how many products of parts there are: 1, 3, 6 or 9.
+        allow_imprecise_accumulation: whether sums may be less exact, of no influence here.
+    """
+
+    lhs_precision_type: Any
+    rhs_precision_type: Any
+    accumulation_type: Any
+    lhs_component_count: int = 1
+    rhs_component_count: int = 1
+    num_primitive_operations: int = 1
+    allow_imprecise_accumulation: bool = False
+
+
+class DotAlgorithmPreset(enum.Enum):
+    """Algorithms by name: the types of both factors and of the sums; X3, X6 and X9 say how many
+    products of parts stand for a product of more digits.
+
+    ANY_F8 are float8 factors of any type, ANY the dtype that is asked for.
+    """
+
+    DEFAULT = 0
+    ANY_F8_ANY_F8_F32 = 1
+    ANY_F8_ANY_F8_F32_FAST_ACCUM = 2
+    ANY_F8_ANY_F8_ANY = 3
+    ANY_F8_ANY_F8_ANY_FAST_ACCUM = 4
+    F16_F16_F16 = 5
+    F16_F16_F32 = 6
+    BF16_BF16_BF16 = 7
+    BF16_BF16_F32 = 8
+    BF16_BF16_F32_X3 = 9
+    BF16_BF16_F32_X6 = 10
+    BF16_BF16_F32_X9 = 11
+    TF32_TF32_F32 = 12
+    TF32_TF32_F32_X3 = 13
+    F32_F32_F32 = 14
+    F64_F64_F64 = 15
+
+
+class _Plan(NamedTuple):
+    """A rounding of each factor, how often it splits, the number of products, the sums' dtype."""
+
+    rounds: tuple[Any, Any]
+    count: int
+    sums: np.dtype | None
+    precision: tuple[Precision, Precision] = FULL
+
+
+_TYPES = {"F16": float16, "BF16": bfloat16, "F32": float32, "F64": float64}
+
+
+def _of_preset(name: str, preset: DotAlgorithmPreset, x: Any, y: Any) -> _Plan:
+    words = preset.name.split("_")
+    if words[0] == "ANY":
+        for factor in (x, y):
+            if not factor.dtype.name.startswith("float8"):
+                raise with_user_line(TypeError(
+                    f"{name}: the algorithm {preset.name} is one of float8 factors, got {x.aval} "
+                    f"and {y.aval}"))
+        return _Plan((float32, float32), 1, None if words[4] == "ANY" else float32)
+    count = int(words[3][1:]) if len(words) > 3 else 1
+    if words[0] == "TF32":  # GPUs have units for it, which the compiler takes for this precision
+        return _Plan(("tf32", "tf32"), count, float32, (Precision.HIGH, Precision.HIGH))
+    return _Plan((_TYPES[words[0]],) * 2, count, _TYPES[words[2]])
+
+
+def _of_algorithm(name: str, algorithm: DotAlgorithm) -> _Plan:
+    left, right, sums = (np.dtype(t) for t in algorithm[:3])
+    count, parts = algorithm.num_primitive_operations, algorithm[3:5]
+    known = set(_TYPES.values())
+    wide = sums in known and all([t in known and t.itemsize <= sums.itemsize
+                                  for t in (left, right)])
+    if not wide or _PARTS.get(count) != parts[0] or parts[0] != parts[1]:
+        raise with_user_line(ValueError(
+            f"{name}: no platform computes products by {algorithm}; expected factors of float16, "
+            "bfloat16, float32 or float64, sums at least as wide, and 1, 2, 3 or 3 components for "
+            "1, 3, 6 or 9 operations"))
+    return _Plan((left, right), count, sums)
+
+
+def how(name: str, precision: Any) -> Any:
+    """What a product's `precision` asks for: a pair of precisions, or an algorithm.
+
+    Raises:
+        ValueError: for anything that names neither.
+    """
+    if isinstance(precision, str) and precision in DotAlgorithmPreset.__members__:
+        precision = DotAlgorithmPreset[precision]
+    if isinstance(precision, (DotAlgorithm, DotAlgorithmPreset)):
+        return FULL if precision is DotAlgorithmPreset.DEFAULT else precision
+    return precision_of(name, precision)
+
+
+def product(name: str, x: Any, y: Any, contract: Any, batch: Any, how: Any, preferred: Any) -> Any:
+    """`dot_general` by a pair of precisions or an algorithm, of arrays of floats then."""
+    if not isinstance(how, (DotAlgorithm, DotAlgorithmPreset)):
+        return dot_general(x, y, contract, batch, how, preferred)
+    if not (is_float(x.dtype) and is_float(y.dtype)):
+        raise with_user_line(TypeError(
+            f"{name}: an algorithm multiplies floating-point numbers, got {x.aval} and {y.aval}"))
+    plan = (_of_preset(name, how, x, y) if isinstance(how, DotAlgorithmPreset)
+            else _of_algorithm(name, how))
+    out = preferred or (x.dtype if x.dtype == y.dtype else plan.sums or float32)
+    sums = plan.sums or out
+    pieces = [_parts(v, to, _PARTS[plan.count]) for v, to in zip((x, y), plan.rounds)]
+    total = None
+    last = max(_PARTS[plan.count] - 1, 0) if plan.count != 9 else 4
+    for i, j in sorted([(i, j) for i in range(len(pieces[0])) for j in range(len(pieces[1]))
+                        if i + j <= last], key=sum, reverse=True):  # the smallest first
+        a, b = pieces[0][i], pieces[1][j]
+        if a.dtype != b.dtype:
+            a, b = convert_element_type(a, sums), convert_element_type(b, sums)
+        term = dot_general(a, b, contract, batch, plan.precision,
+                           None if a.dtype == sums else sums)
+        total = term if total is None else total + term
+    return convert_element_type(total, out)
+
+
+def _parts(x: Any, to: Any, count: int) -> list[Any]:
+    """A factor rounded, and what the rounding left, rounded again."""
+    found, rest = [], x
+    for _ in range(count):
+        part = (ReducePrecision(8, 10).bind(convert_element_type(rest, float32)) if to == "tf32"
+                else convert_element_type(rest, to))
+        found.append(part)
+        if len(found) < count:
+            rest = rest - convert_element_type(part, typeof(rest).dtype)
+    return found

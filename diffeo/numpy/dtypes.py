@@ -1,0 +1,184 @@
+"""Dtypes by NumPy's names, questions about them, and about shapes and texts of values."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from numpy import (
+    complexfloating,
+    floating,
+    generic,
+    inexact,
+    integer,
+    number,
+    signedinteger,
+    unsignedinteger,
+)
+
+from ..primitives.core import Value, typeof
+from ..primitives.types import (
+    SCALARS,
+    ShapedArray,
+    bool_,
+    complex64,
+    complex128,
+    float16,
+    float32,
+    float64,
+    int64,
+    is_float,
+    scalar_aval,
+    uint64,
+)
+from ..primitives.types import promote_types as join
+from .common import axes_of, known
+from .creation import asarray
+
+bool = bool_
+single, double, csingle, cdouble = float32, float64, complex64, complex128
+float_, complex_, int_, uint = float64, complex128, int64, uint64
+int4, uint4 = np.dtype(ml_dtypes.int4), np.dtype(ml_dtypes.uint4)
+float8_e3m4, float8_e4m3, float8_e4m3b11fnuz, float8_e4m3fn = (
+    np.dtype(getattr(ml_dtypes, f"float8_{name}"))
+    for name in ("e3m4", "e4m3", "e4m3b11fnuz", "e4m3fn"))
+float8_e4m3fnuz, float8_e5m2fnuz, float8_e8m0fnu = (
+    np.dtype(getattr(ml_dtypes, f"float8_{name}"))
+    for name in ("e4m3fnuz", "e5m2fnuz", "e8m0fnu"))
+
+
+def promote_types(a: Any, b: Any) -> np.dtype:
+    """The dtype in which operands of two dtypes meet; Python's int, float and complex are weak.
+
+    Raises:
+        TypeError: if there is none.
+
+    Examples:
+        >>> promote_types("int64", "float32"), promote_types(float, "bfloat16")
+        (dtype('float32'), dtype(bfloat16))
+    """
+    return join(*[scalar_aval(t) if isinstance(t, type) and t in SCALARS
+                  else ShapedArray((), np.dtype(t)) for t in (a, b)])[0]
+
+
+def issubdtype(arg1: Any, arg2: Any) -> builtins.bool:
+    """Whether a dtype is another one, or of a kind such as `floating` or `integer`.
+
+    bfloat16 and the float8 types are floating, int4 and uint4 are integers.
+
+    Examples:
+        >>> issubdtype("bfloat16", floating), issubdtype("int32", inexact), issubdtype(int, "int64")
+        (True, False, True)
+    """
+    if isinstance(arg1, type) and issubclass(arg1, np.generic) and arg1 in _KINDS:
+        return np.issubdtype(arg1, arg2)
+    found = np.dtype(arg1)
+    if isinstance(arg2, type) and arg2 in _KINDS:
+        if found.kind == "V" or is_float(found):
+            usual = "uint8" if found.name.startswith("uint") else "int8"
+            found = np.dtype(float16 if is_float(found) else usual)
+        return np.issubdtype(found, arg2)
+    return found == np.dtype(arg2)
+
+
+_KINDS = frozenset((generic, number, integer, signedinteger, unsignedinteger, inexact, floating,
+                    complexfloating, np.flexible, np.character))
+
+
+def isscalar(element: Any) -> builtins.bool:
+    """Whether `element` is a number, or an array without axes.
+
+    Examples:
+        >>> isscalar(2.0), isscalar(asarray(2.0)), isscalar([2.0])
+        (True, True, False)
+    """
+    arrays = (Value, np.ndarray)
+    return element.ndim == 0 if isinstance(element, arrays) else np.isscalar(element)
+
+
+def iscomplexobj(x: Any) -> builtins.bool:
+    """Whether the dtype of `x` is complex.
+
+    Examples:
+        >>> iscomplexobj(1j), iscomplexobj(asarray([1.0]))
+        (True, False)
+    """
+    return typeof(asarray(x)).dtype.kind == "c"
+
+
+def isrealobj(x: Any) -> builtins.bool:
+    """Whether the dtype of `x` is not complex.
+
+    Examples:
+        >>> isrealobj(1j)
+        False
+    """
+    return not iscomplexobj(x)
+
+
+def shape(a: Any) -> tuple[int, ...]:
+    """The size of each axis.
+
+    Examples:
+        >>> shape([[1, 2, 3]])
+        (1, 3)
+    """
+    return asarray(a).shape
+
+
+def ndim(a: Any) -> int:
+    """The number of axes.
+
+    Examples:
+        >>> ndim(asarray([[1.0]]))
+        2
+    """
+    return asarray(a).ndim
+
+
+def size(a: Any, axis: int | Sequence[int] | None = None) -> int:
+    """The number of elements, or of those along an axis or axes.
+
+    Raises:
+        ValueError: if there is no such axis.
+
+    Examples:
+        >>> size([[1, 2, 3]]), size([[1, 2, 3]], 1)
+        (3, 3)
+    """
+    sizes, count = shape(a), 1
+    for i in axes_of(axis, len(sizes), "size"):
+        count *= sizes[i]
+    return count
+
+
+def array_repr(arr: Any, max_line_width: int | None = None, precision: int | None = None,
+               suppress_small: builtins.bool | None = None) -> str:
+    """The text that stands for an array, `Array([...])`; of a traced value, what it is.
+
+    Examples:
+        >>> array_repr(asarray([1.23456]), precision=2)
+        'Array([1.23])'
+    """
+    value = known(arr)
+    if value is None:
+        return repr(arr)
+    return np.array_repr(value, max_line_width, precision, suppress_small).replace(
+        "array(", "Array(", 1)
+
+
+def array_str(a: Any, max_line_width: int | None = None, precision: int | None = None,
+              suppress_small: builtins.bool | None = None) -> str:
+    """The numbers of an array as text; of a traced value, what it is.
+
+    Examples:
+        >>> array_str(asarray([1.23456]), precision=2)
+        '[1.23]'
+    """
+    value = known(a)
+    if value is None:
+        return repr(a)
+    return np.array_str(value, max_line_width, precision, suppress_small)

@@ -1,0 +1,96 @@
+"""Window functions, and the Bessel function that one of them is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..primitives import elementwise as e
+from ..primitives.array import Array
+from ..primitives.operators import to_inexact
+from ..primitives.types import default_dtype
+from ..routines.bessel import BesselI
+from .common import arr, static_int
+
+
+def _window(name: str, function: Callable, M: int) -> Array:
+    return Array(function(static_int(M, name, "M")).astype(default_dtype(float)))
+
+
+def bartlett(M: int) -> Any:
+    """The triangular window of M points, 0 at its ends.
+
+    Examples:
+        >>> bartlett(5)
+        Array([0. , 0.5, 1. , 0.5, 0. ])
+    """
+    return _window("bartlett", np.bartlett, M)
+
+
+def blackman(M: int) -> Any:
+    """Blackman's window of M points, 0.42 - 0.5 cos t + 0.08 cos 2t.
+
+    Examples:
+        >>> blackman(3)
+        Array([-1.38777878e-17,  1.00000000e+00, -1.38777878e-17])
+    """
+    return _window("blackman", np.blackman, M)
+
+
+def hamming(M: int) -> Any:
+    """Hamming's window of M points, 0.54 - 0.46 cos t.
+
+    Examples:
+        >>> hamming(3)
+        Array([0.08, 1.  , 0.08])
+    """
+    return _window("hamming", np.hamming, M)
+
+
+def hanning(M: int) -> Any:
+    """Von Hann's window of M points, 0.5 - 0.5 cos t.
+
+    Examples:
+        >>> hanning(3)
+        Array([0., 1., 0.])
+    """
+    return _window("hanning", np.hanning, M)
+
+
+def kaiser(M: int, beta: Any) -> Any:
+    """Kaiser's window of M points, i0(beta sqrt(1 - t**2)) / i0(beta); differentiable by beta.
+
+    Examples:
+        >>> kaiser(3, 0.0)
+        Array([1., 1., 1.])
+    """
+    count = static_int(M, "kaiser", "M")
+    beta = arr(to_inexact(beta))
+    if count == 1:
+        return Array(np.ones(1, beta.dtype))
+    t = np.linspace(-1.0, 1.0, count) if count > 0 else np.zeros(0)
+    height = np.sqrt(np.maximum((1 - t) * (1 + t), 0.0)).astype(beta.dtype)
+    return i0(Array(height) * beta) / i0(beta)
+
+
+def i0(x: Any) -> Any:
+    """The modified Bessel function I_0(x).
+
+    Raises:
+        TypeError: for complex numbers.
+
+    Examples:
+        >>> i0(2.0)
+        Array(2.2795853)
+    """
+    return grown(arr(to_inexact(x)), 0)
+
+
+def grown(x: Any, n: int) -> Any:
+    """I_n(x), with its limits."""
+    finite = e.is_finite.bind(x)
+    safe = e.select(finite, x, 0.0)
+    value = e.exp.bind(e.absolute.bind(safe)) * BesselI(n).bind(safe)
+    return e.select(finite, value, x if n else e.absolute.bind(x))

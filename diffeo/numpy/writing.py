@@ -1,0 +1,164 @@
+"""NumPy's functions that write into an array: here they return another one, and `inplace=False`
+says that this is meant.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..primitives import elementwise as e
+from ..primitives.core import describe, with_user_line
+from ..primitives.operators import broadcast_to
+from ..primitives.structural import convert_element_type, reshape
+from .common import axis_of, no_such, to_bool
+from .creation import asarray
+from .cumulative import cumsum
+from .selecting import take
+
+
+def _needs_copy(name: str, inplace: bool) -> None:
+    if inplace:
+        raise with_user_line(ValueError(
+            f"{name}: arrays never change; pass inplace=False and use the result"))
+
+
+def _repeated(values: Any, size: int) -> Any:
+    """The elements of `values`, repeated or cut to a number of them."""
+    flat = reshape(values, (values.size,))
+    return flat if values.size == size else take(flat, np.arange(size) % values.size)
+
+
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None, inplace: bool = True, *,
+                   mode: str | None = None) -> Any:
+    """`arr` with `values` at each line's own `indices` along `axis` (None: the flat array).
+
+    Args:
+        arr: What to start from.
+        indices: Integers with as many axes, which broadcast but for `axis`.
+        values: Broadcast to the shape of `indices`.
+        axis: Along which to write.
+        inplace: Must be False.
+        mode: As of `x.at[...].set`.
+
+    Raises:
+        ValueError: with `inplace`, or for another number of axes.
+        IndexError: for a known index out of bounds.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> put_along_axis(dx.numpy.zeros((2, 2)), dx.numpy.array([[1], [0]]), 5.0, 1, False)
+        Array([[0., 5.],
+               [5., 0.]])
+    """
+    _needs_copy("put_along_axis", inplace)
+    x, places, new = asarray(arr), asarray(indices), asarray(values)
+    if axis is None:
+        flat = reshape(x, (x.size,))
+        return reshape(put_along_axis(flat, places, new, 0, False, mode=mode), x.shape)
+    axis = axis_of(axis, x.ndim, "put_along_axis")
+    if places.ndim != x.ndim or places.dtype.kind not in "iu":
+        raise with_user_line(ValueError(
+            f"put_along_axis: needs integer indices with the {x.ndim} axes of {describe(x)}, got "
+            f"{describe(places)}"))
+    shape = tuple([places.shape[i] if i == axis else n for i, n in enumerate(x.shape)])
+    index = list(np.ix_(*[np.arange(n) for n in shape]))
+    index[axis] = broadcast_to(places, shape)
+    return x.at[tuple(index)].set(broadcast_to(new, shape), mode=mode)
+
+
+def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True) -> Any:
+    """`a` with `val` on its main diagonal.
+
+    Args:
+        a: A matrix, or an array with more axes, all of one size.
+        val: A number, or numbers, repeated as often as needed.
+        wrap: Begin again below the last row of a tall matrix, after an empty row.
+        inplace: Must be False.
+
+    Raises:
+        ValueError: with `inplace`, or for other shapes.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> fill_diagonal(dx.numpy.zeros((2, 2)), 3.0, inplace=False)
+        Array([[3., 0.],
+               [0., 3.]])
+    """
+    _needs_copy("fill_diagonal", inplace)
+    x, new = asarray(a), asarray(val)
+    if x.ndim < 2 or (x.ndim > 2 and len(set(x.shape)) > 1):
+        raise with_user_line(ValueError(
+            "fill_diagonal: needs a matrix, or an array whose axes have one size, got "
+            f"{describe(x)}"))
+    step = 1 + sum([int(np.prod(x.shape[i:])) for i in range(1, x.ndim)])
+    end = x.size if wrap or x.ndim > 2 else min(x.size, x.shape[1] ** 2)
+    places = np.arange(0, end, step)
+    if not places.size or not new.size:
+        return x
+    flat = reshape(x, (x.size,)).at[places]
+    return reshape(flat.set(_repeated(new, places.size), unique_indices=True), x.shape)
+
+
+def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Any:
+    """`arr` with the first of `vals` where `mask` is first true, the second where it is next, and
+    so on; they begin again when they are used up.
+
+    Args:
+        arr: What to start from.
+        mask: Booleans, as many as `arr` has elements.
+        vals: One number or more.
+        inplace: Must be False.
+
+    Raises:
+        ValueError: with `inplace`, for a mask of another size, or without values.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> place(dx.numpy.zeros(3), dx.numpy.array([True, False, True]), [1.0, 2.0], inplace=False)
+        Array([1., 0., 2.])
+    """
+    _needs_copy("place", inplace)
+    x, new, chosen = asarray(arr), asarray(vals), to_bool(asarray(mask))
+    if chosen.size != x.size or not new.size:
+        raise with_user_line(ValueError(
+            f"place: needs a mask of the {x.size} elements of {describe(x)} and a value or more, "
+            f"got {describe(chosen)} and {describe(new)}"))
+    chosen = reshape(chosen, (x.size,))
+    number = (cumsum(convert_element_type(chosen, np.int64)) - 1) % new.size
+    found = convert_element_type(take(reshape(new, (new.size,)), number), x.dtype)
+    return reshape(e.select(chosen, found, reshape(x, (x.size,))), x.shape)
+
+
+def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = True) -> Any:
+    """`a` with values at places in the flat array.
+
+    Args:
+        a: What to start from.
+        ind: Integers.
+        v: Values, repeated as often as needed.
+        mode: None, where a traced index out of bounds is left out; 'clip' or 'wrap'.
+        inplace: Must be False.
+
+    Raises:
+        ValueError: with `inplace`, or for another mode.
+        IndexError: for a known index out of bounds.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> put(dx.numpy.zeros(3), [0, 2], 5.0, inplace=False)
+        Array([5., 0., 5.])
+    """
+    _needs_copy("put", inplace)
+    if mode not in (None, "clip", "wrap"):
+        raise no_such("put", "mode", mode, (None, "clip", "wrap"))
+    x, places, new = asarray(a), asarray(ind), asarray(v)
+    if not x.size or not places.size or not new.size:
+        return x
+    places = reshape(places, (places.size,))
+    if mode == "wrap":
+        places = places % x.size
+    flat = reshape(x, (x.size,)).at[places]
+    new = _repeated(new, places.size)
+    return reshape(flat.set(new, mode="clip" if mode == "clip" else None), x.shape)

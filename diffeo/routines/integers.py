@@ -1,0 +1,47 @@
+"""Whole numbers of each element: gcd and lcm, by Euclid's algorithm on their absolute values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..primitives.elementwise import Elementwise, absolute, select
+from ..primitives.structural import convert_element_type
+from .special import Repeat
+
+
+def _euclid(x: Any, y: Any) -> Any:
+    """The greatest common divisor of unsigned integers; 0 of two zeros."""
+
+    def step(x: Any, y: Any) -> tuple[Any, Any]:
+        going = y != 0
+        return select(going, y, x), select(going, x % select(going, y, 1), 0)
+
+    return Repeat(lambda x, y: y != 0, step).bind(x, y)[0]
+
+
+def _multiple(x: Any, y: Any) -> Any:
+    divisor = _euclid(x, y)
+    return select(divisor == 0, 0, x // select(divisor == 0, 1, divisor) * y)
+
+
+def _of_sizes(formula: Callable) -> Callable:
+    """The lowering of a formula of unsigned integers, which hold the size of the least integer."""
+
+    def lower(ctx: Any, *values: Any) -> Any:
+        def in_primitives(*xs: Any) -> Any:
+            dtype = xs[0].dtype
+            wide = np.dtype(f"u{dtype.itemsize}")
+            sizes = [x if dtype == wide else convert_element_type(absolute.bind(x), wide)
+                     for x in xs]  # fmt: skip
+            return convert_element_type(formula(*sizes), dtype)
+
+        return ctx.inline(in_primitives, *ctx.operands(values))
+
+    return lower
+
+
+gcd = Elementwise("gcd", np.gcd, _of_sizes(_euclid), None, None, accepts="iu")
+lcm = Elementwise("lcm", np.lcm, _of_sizes(_multiple), None, None, accepts="iu")

@@ -1,0 +1,83 @@
+"""Spherical harmonics."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ...numpy.common import arr, concrete, same_dtype, static_int
+from ...primitives import elementwise as e
+from ...primitives.core import describe, with_user_line
+from ...primitives.families import full_like
+from ...primitives.operators import align, broadcast_shapes, broadcast_to, to_inexact
+from ...primitives.structural import convert_element_type
+
+
+def sph_harm_y(n: Any, m: Any, theta: Any, phi: Any, diff_n: int | None = None,
+               n_max: int | None = None) -> Any:  # fmt: skip
+    """The spherical harmonic of degree n and order m, orthonormal on the sphere, with the sign
+    (-1)**m.
+
+    Args:
+        n: whole numbers >= 0.
+        m: whole numbers from -n to n.
+        theta: the angle from the pole, in 0 ... pi.
+        phi: the angle around the pole; all four broadcast.
+        diff_n: must be None: dx.grad differentiates.
+        n_max: the highest degree, needed where n is traced; a higher n counts as `n_max`.
+
+    Returns:
+        Complex numbers; 0 for |m| > n and nan for n < 0.
+
+    Raises:
+        TypeError: for degrees or orders that are no integers.
+        ValueError: with `diff_n`.
+
+    Examples:
+        >>> sph_harm_y(1, 0, 0.0, 0.0)
+        Array(0.48860251+0.j)
+    """
+    if diff_n is not None:
+        raise with_user_line(ValueError(
+            f"sph_harm_y: diff_n={diff_n}: take derivatives by theta and phi with dx.grad"))
+    n, m = (arr(v) for v in align(n, m))
+    if n.dtype.kind not in "iu":
+        raise with_user_line(TypeError(
+            f"sph_harm_y: n and m must be integers, got {describe(n)} and {describe(m)}"))
+    theta, phi = (arr(to_inexact(v)) for v in same_dtype(arr(theta), arr(phi)))
+    if n_max is None:
+        degrees = concrete(n, "sph_harm_y", "Give n_max, the highest degree.")
+        highest = max(int(degrees.max(initial=0)), 0)
+    else:
+        highest = static_int(n_max, "sph_harm_y", "n_max")
+    shape = broadcast_shapes(n.shape, m.shape, theta.shape, phi.shape)
+    n, m, theta, phi = (broadcast_to(v, shape) for v in (n, m, theta, phi))
+    degree, order = (convert_element_type(v, theta.dtype) for v in (n, m))
+    degree = e.minimum.bind(degree, float(highest))
+    size = _legendre(degree, e.absolute.bind(order), theta, highest)
+    odd = e.absolute.bind(e.rem.bind(order, 2.0)) == 1.0
+    size = e.select(odd & (order < 0.0), -size, size)
+    size = e.select(degree < 0.0, math.nan, size)
+    angle = order * phi
+    return e.complex_.bind(size * e.cos.bind(angle), size * e.sin.bind(angle))
+
+
+def _legendre(n: Any, m: Any, theta: Any, highest: int) -> Any:
+    """Legendre's associated function of cos(theta), normalized, for 0 <= m, n <= highest: from
+    degree m, where it is a power of the sine, upwards, which is stable.
+    """
+    x, s = e.cos.bind(theta), e.sin.bind(theta)
+    start = full_like(theta, math.sqrt(0.25 / math.pi))
+    for k in range(1, highest + 1):
+        start = e.select(m >= float(k), start * s * -math.sqrt(1 + 0.5 / k), start)
+    now, last, squares = e.select(m <= n, start, 0.0), full_like(theta, 0.0), m * m
+    for k in range(1, highest + 1):
+        going = (m < float(k)) & (n >= float(k))
+        rest = e.select(going, k * k - squares, 1.0)
+        a = e.sqrt.bind((4.0 * k * k - 1.0) / rest)
+        before = e.select(going, (k - 1.0) ** 2 - squares, 0.0)
+        b = e.sqrt.bind(e.maximum.bind(before, 0.0) * (1.0 / (4.0 * (k - 1) ** 2 - 1.0)
+                                                       if k > 1 else 0.0))
+        now, last = (e.select(going, a * (x * now - b * last), now),
+                     e.select(going, now, last))
+    return now
