@@ -295,8 +295,8 @@ def select(pred: Any, on_true: Any, on_false: Any) -> Any:
 
 
 def zero_scalar(x: Any) -> Any:
-    """The Python zero of the kind of `x`'s dtype."""
-    kind = typeof(x).dtype.kind
+    """The Python zero of the kind of `x`'s dtype; `x` is an array, a tracer or a type."""
+    kind = (x if type(x) is ShapedArray else typeof(x)).dtype.kind
     return 0j if kind == "c" else False if kind == "b" else 0 if kind in "iu" else 0.0
 
 

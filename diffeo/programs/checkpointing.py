@@ -23,7 +23,7 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import typeof
-from ..primitives.elementwise import maximum, minimum
+from ..primitives.elementwise import maximum, minimum, zero_scalar
 from ..primitives.families import full
 from ..primitives.indexing import dynamic_slice, dynamic_update_slice
 from ..primitives.slicing import concatenate, pad, slice_in_dim
@@ -58,7 +58,7 @@ def write(x: Any, i: Any, value: Any) -> Any:
 def empty(count: int, like: Any) -> Any:
     """Slots for arrays of a type."""
     aval = typeof(like)
-    return full((count, *aval.shape), 0, aval.dtype)
+    return full((count, *aval.shape), zero_scalar(like), aval.dtype)
 
 
 def counts(checkpoints: int) -> tuple[int, int]:
@@ -139,7 +139,7 @@ def go_back(
     places = iota(int64, (size,)) * distance
     for i, s in enumerate(slots):
         zeros = [0] * typeof(s).ndim
-        slots[i] = pad(s, zeros, [size - first, *zeros[1:]])
+        slots[i] = pad(s, zeros, [size - first, *zeros[1:]], value=zero_scalar(s))
     values = [end, used - 1, places, *slots, *state]
     return repeat(lambda end, *_: end > 0, way.one, values)[3 + len(slots) :]
 

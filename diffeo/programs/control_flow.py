@@ -11,7 +11,7 @@ from typing import Any
 
 from ..primitives.array import Array
 from ..primitives.core import ZERO, LinearInput, typeof, with_user_line
-from ..primitives.elementwise import eq, select
+from ..primitives.elementwise import eq, select, zero_scalar
 from ..primitives.families import Full, HigherOrder
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, eval_jaxpr
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
@@ -278,7 +278,7 @@ def _with_zeros(jaxpr: Jaxpr, avals: Sequence[ShapedArray], there: Sequence[bool
             outs.append(next(given))
         else:
             outs.append(Var(aval.strong))
-            eqns.append(Eqn(Full(aval.shape, aval.dtype, 0), (), (outs[-1],)))
+            eqns.append(Eqn(Full(aval.shape, aval.dtype, zero_scalar(aval)), (), (outs[-1],)))
     return Jaxpr(jaxpr.in_vars, eqns, outs, name=jaxpr.name)
 
 

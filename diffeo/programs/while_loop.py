@@ -92,76 +92,94 @@ class While(HigherOrder):
         return ctx.while_region(going, step, operands)[m:]
 
     def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
+        outs = self.lifted(interpreter, values, interpreter.decides)
+        if outs is not None:
+            return outs
         first, second, carry = self.groups(values)
-        body, cond = self.body, self.cond
+        check_all_parts_act(self, interpreter)
+        going = interpreter.inline(self.cond, [*first, *carry])
+        running = carry if interpreter.mixes else []
+        loop = self.masked(interpreter.mixes)
+        operands = [*first, *second, *going, *carry, *running]
+        outs = loop.lifted(interpreter, operands, interpreter.anywhere)
+        return outs[1 : 1 + len(carry)]  # type: ignore[index]
+
+    def lifted(
+        self, interpreter: Any, values: Sequence[Any], decision: Callable
+    ) -> list[Any] | None:
+        """The loop over transformed programs, applied to values. It goes on by what `decision`
+        makes of the condition's value; None if that is None.
+        """
+        first, second, carry = self.groups(values)
         wanted = interpreter.flatten(carry)[1]
-        masked = False
         while True:
             carry = [interpreter.widen(v, s) for v, s in zip(carry, wanted)]
-            operands = [*first, *second, *carry] if masked else [*second, *carry]
-            arrays, statics = interpreter.flatten(operands)
+            test = self.test(interpreter, [*first, *carry], decision)
+            if test is None:
+                return None
+            arrays, statics = interpreter.flatten([*second, *carry])
             avals = [typeof(a) for a in arrays]
-            new_body, body_consts, after = interpreter.transform_jaxpr(body, statics, avals, wanted)
-            if after != wanted:
-                wanted = after
-                continue
-            new_cond, cond_consts, decided = self.test(interpreter, cond, [*first, *carry])
-            if decided or masked:
+            body, consts, after = interpreter.transform_jaxpr(self.body, statics, avals, wanted)
+            if after == wanted:
                 break
-            # Parts may be done sooner than others: they stay as they are from then on.
-            check_all_parts_act(self, interpreter)
-            body, masked = self.masked(), True
-        first_arrays, _ = interpreter.flatten(first)
+            wanted = after
+        cond, cond_consts = test
+        cond_consts = [*cond_consts, *interpreter.flatten(first)[0]]
         count = len(interpreter.flatten(carry)[0])
         made = replace(
             self,
-            cond=new_cond,
-            body=new_body,
-            cond_consts=len(cond_consts) + len(first_arrays),
-            body_consts=len(body_consts) + len(arrays) - count,
+            cond=cond,
+            body=body,
+            cond_consts=len(cond_consts),
+            body_consts=len(consts) + len(arrays) - count,
         )
-        outs = made.bind(*cond_consts, *first_arrays, *body_consts, *arrays)
-        return interpreter.unflatten(wanted, outs)
+        return interpreter.unflatten(wanted, made.bind(*cond_consts, *consts, *arrays))
 
-    @staticmethod
     def test(
-        interpreter: Any, cond: Jaxpr, values: Sequence[Any]
-    ) -> tuple[Jaxpr, Sequence[Any], bool]:
-        """The condition on the arrays of values, its constants, and whether all parts of what they
-        stand for decide alike.
-        """
+        self, interpreter: Any, values: Sequence[Any], decision: Callable
+    ) -> tuple[Jaxpr, Sequence[Any]] | None:
+        """The condition on the arrays of values, and its constants; None if nothing decides."""
         arrays, statics = interpreter.flatten(values)
         avals = [typeof(a) for a in arrays]
-        jaxpr, consts, out_statics = interpreter.transform_jaxpr(cond, statics, avals)
-        decided = False
+        jaxpr, consts, out_statics = interpreter.transform_jaxpr(self.cond, statics, avals)
+        undecided = False
 
-        def decision(*args: Any) -> list[Any]:
-            nonlocal decided
+        def decided(*args: Any) -> list[Any]:
+            nonlocal undecided
             (value,) = interpreter.unflatten(out_statics, eval_jaxpr(jaxpr, args))
-            array = interpreter.decides(value)
-            decided = array is not None
-            return [array if decided else interpreter.anywhere(value)]
+            array = decision(value)
+            undecided = array is None
+            return [] if undecided else [array]
 
-        staged = stage(decision, jaxpr.in_avals, cond.name)
-        return staged.closed_over(), [*staged.consts, *consts], decided
+        staged = stage(decided, jaxpr.in_avals, self.cond.name)
+        return None if undecided else (staged.closed_over(), [*staged.consts, *consts])
 
-    def masked(self) -> Jaxpr:
-        """A body that leaves the carry as it is where the condition does not hold; it takes the
-        constants of the condition, too.
+    def masked(self, mixes: bool) -> While:
+        """The loop that carries, before the carry, whether it is going. What is done stays as it
+        is, and has no use for going on. With `mixes`, where `select` may mix the two, a second
+        carry after the first goes on by itself, and the first is the result.
         """
-        key = ("masked", self.cond, self.cond_consts)
+        key = ("masked", self, mixes)
         if key not in self.body.memo:
+            n, m = self.cond_consts, self.cond_consts + self.body_consts
+            count = len(self.out_avals)
 
             def step(*args: Any) -> list[Any]:
-                first, second, carry = self.groups(args)
-                going = eval_jaxpr(self.cond, [*first, *carry])[0]
-                return [
+                going, carry = args[m], list(args[m + 1 :])
+                new = eval_jaxpr(self.body, [*args[n:m], *carry[-count:]])
+                kept = [
                     select(broadcast_in_dim(going, a.shape, ()) if a.shape else going, b, a)
-                    for a, b in zip(carry, eval_jaxpr(self.body, [*second, *carry]))
+                    for a, b in zip(carry[:count], new)
                 ]
+                after = eval_jaxpr(self.cond, [*args[:n], *(new if mixes else kept)])[0]
+                return [after & going, *kept, *new] if mixes else [after, *kept]
 
-            avals = [*self.cond.in_avals[: self.cond_consts], *self.body.in_avals]
-            self.body.memo[key] = stage(step, [a.strong for a in avals], self.body.name)
+            consts, carry = self.body.in_avals[: self.body_consts], self.body.in_avals[m - n :]
+            avals = [*self.cond.in_avals[:n], *consts, ShapedArray((), bool_), *carry]
+            avals = [a.strong for a in (*avals, *(carry if mixes else ()))]
+            going = stage(lambda going, *_: [going], avals[m:], self.cond.name)
+            body = stage(step, avals, self.body.name)
+            self.body.memo[key] = While(going, body, 0, m, self.checkpoints)
         return self.body.memo[key]
 
     def partial(self, linear: Sequence[bool]) -> Parts:

@@ -69,8 +69,10 @@ class Interpreter(Trace):
     - `aval(value)`: the type that the program sees (by default that of the first array);
     - `key()`: what distinguishes differently configured interpreters of one class (by default
       nothing);
-    - for control flow that depends on a value: `decides(value)`, or else `anywhere(value)`;
-    - for the carries of loops whose static parts change: `join(a, b)` and `widen(value, static)`.
+    - for control flow that depends on a value: `decides(value)`, or else `anywhere(value)` and
+      `mixes`;
+    - for the carries of loops whose static parts change: `join(a, b)` and `widen(value, static)`;
+    - `result(value)`: what `run` returns of a value (by default the value).
 
     Rules run in the surrounding context, with ordinary arrays (or tracers of outer
     transformations), so whatever they compute can itself be differentiated, vectorised and
@@ -80,6 +82,11 @@ class Interpreter(Trace):
 
     See docs/your-own-transformation.md for interval arithmetic written with it.
     """
+
+    #: Whether the rule of `select` may mix its operands where a predicate does not decide, as a
+    #: hull of intervals does. Then a loop goes on with the new carry alone, and mixes what is done
+    #: into its result only; the old carry, mixed in, would never be done.
+    mixes = False
 
     def lift(self, x: Any) -> Any:
         """The value of a constant."""
@@ -125,7 +132,8 @@ class Interpreter(Trace):
         default) if parts of what it stands for may decide differently, as the rows of a batch do.
 
         Then a conditional computes all of its branches, and chooses by the rule of `select`; a
-        loop goes on while the predicate holds `anywhere`, and chooses likewise.
+        loop goes on while the predicate holds `anywhere`, and parts that are done stay as they
+        are, by the rule of `select` (see `mixes`).
         """
         return None
 
@@ -147,6 +155,10 @@ class Interpreter(Trace):
     def stacked(self, static: Any) -> Any:
         """The static part of a value whose arrays are those of all steps, stacked in front."""
         return static
+
+    def result(self, value: Any) -> Any:
+        """What `run` returns where the function returned this value."""
+        return value
 
     def aval(self, value: Any) -> ShapedArray:
         """The type of the array that a value stands for."""
@@ -227,12 +239,14 @@ class Interpreter(Trace):
             self.finished = True
 
     def run(self, fun: Callable, *values: Any) -> Any:
-        """Call `fun` on values of this interpreter, one for each argument; the result's arrays
-        become values.
+        """Call `fun` on values of this interpreter, one for each argument.
 
         Args:
             fun: a function of arrays that returns an array or a tree of arrays.
             *values: one value for each argument.
+
+        Returns:
+            The tree that `fun` returns, with `result(value)` in the place of each array.
         """
         structure: Any = None
 
@@ -244,7 +258,7 @@ class Interpreter(Trace):
         fresh = copy.copy(self)
         fresh.parent, fresh.function_name = None, getattr(fun, "__name__", "a function")
         outs = fresh.trace_flat(flat, values)
-        return tree.unflatten(structure, outs)
+        return tree.unflatten(structure, [self.result(o) for o in outs])
 
     def inline(self, fun: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:
         """Run a function of arrays under this interpreter; for rules, which the context around

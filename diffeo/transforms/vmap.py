@@ -7,11 +7,13 @@ import functools
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..primitives.array import as_value
 from ..primitives.core import Primitive, describe, state, typeof, with_user_line
 from ..primitives.reduction import reduce_or
 from ..primitives.structural import batch_at_front, move_axis
-from ..primitives.types import ShapedArray
+from ..primitives.types import ShapedArray, float0
 from ..programs.custom_rules import CustomCall
 from . import tree
 from .api_util import WRAPPED, argument_or_keyword, check_callable, check_outputs, name_of
@@ -319,6 +321,9 @@ def _place(name: str, out: Any, dim: int | None, wanted: int | None, size: int) 
         raise with_user_line(
             ValueError(f"vmap of {name}: out_axes is {wanted}, but the result has {ndim} axes")
         )
+    if out.dtype == float0:  # no operation of a program: it has no bits
+        shape = [n for i, n in enumerate(out.shape) if i != dim]
+        return np.zeros([*shape[: wanted % ndim], size, *shape[wanted % ndim :]], float0)
     return move_axis(
         batch_at_front(out, dim, size) if dim is None else out,
         0 if dim is None else dim,
