@@ -45,12 +45,11 @@ class Checkpoint(Call):
         kept = [v for eqn in eqns if self.keeps(eqn) for v in eqn.outs]
         inputs = dict(zip(program.in_vars, range(len(program.in_vars))))
         free = dict.fromkeys([*inputs, *kept])
-        again = [eqn for eqn in eqns if not all([v in free for v in eqn.outs])]
         # Both parts use one set of variables, so they are one program when written one after the
-        # other; an equation that the linear part repeats may be in both.
-        there = {id(eqn) for eqn in again}
-        rest = [eqn for eqn in parts.tangent.eqns if id(eqn) not in there]
-        whole = eliminate_dead_code(Jaxpr([*free], [*again, *rest], parts.tangent.outs))
+        # other; an equation that the linear part repeats may be in both, or be kept.
+        both = {id(eqn): eqn for eqn in (*eqns, *parts.tangent.eqns)}.values()
+        again = [eqn for eqn in both if not all([v in free for v in eqn.outs])]
+        whole = eliminate_dead_code(Jaxpr([*free], again, parts.tangent.outs))
         used = {v for eqn in whole.eqns for v in eqn.inputs if type(v) is Var} | set(whole.outs)
         needed = [v for v in free if v in used]
         computed = [v for v in needed if v not in inputs]
