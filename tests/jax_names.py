@@ -41,8 +41,8 @@ ELSEWHERE = {
     **dict.fromkeys(
         ("gamma_density", "beta_density", "betaln", "expi", "sine_integral", "cosine_integral",
          "fresnel_sine", "fresnel_cosine", "spence", "owens_t", "erfinv", "erfcinv", "wofz",
-         "dawsn", "polygamma", "zeta", "bessel_i", "bessel_j", "igamma", "betainc", "hypergeometric",
-         "expn", "erfcx"), _SPECIAL),
+         "dawsn", "polygamma", "zeta", "bessel_i", "bessel_j", "igamma", "betainc",
+         "hypergeometric", "expn", "erfcx"), _SPECIAL),
     **dict.fromkeys(
         ("lu_solve", "within_levels", "cholesky_update", "triangular_sylvester", "sylvester",
          "matrix_sqrt", "eig", "tridiagonal", "eigh", "geqrf", "qr", "given", "log_determinant",
