@@ -101,7 +101,7 @@ def main() -> int:
     passed = sum(case.passes(result) for case, result in outcomes)
     errors = [f"{case.name}: {result.error}" for case, result in outcomes if result.error]
     print(f"\n{passed} of {len(cases)} within target, {time.perf_counter() - started:.0f} s")
-    print("\n".join(errors), end="\n" if errors else "")
+    print("\n".join(report.causes(outcomes) if options.words else errors))
     if options.save:
         print(
             "\n".join(

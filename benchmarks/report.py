@@ -52,6 +52,15 @@ def header() -> str:
     return f"{line(HEADER)}\n{rule}"
 
 
+def causes(outcomes: list[tuple[Case, Result]]) -> list[str]:
+    """For each case that missed its target, why."""
+    return [
+        f"- {case.name}: {case.cause or result.error or 'not known'}"
+        for case, result in outcomes
+        if not case.passes(result)
+    ]
+
+
 def facts() -> dict[str, str]:
     """What the numbers depend on."""
     names = ("diffeo", "jaxlib", "jax", "numpy")
@@ -97,6 +106,10 @@ def save(outcomes: list[tuple[Case, Result]], prefix: str = "") -> list[Path]:
             "measured in turn in one run of `python -m benchmarks --save`, which writes this file.",
             "",
             *table,
+            "",
+            "Why targets are missed:",
+            "",
+            *(causes(outcomes) or ["- none is"]),
             "",
             *(f"- {name}: {value}" for name, value in known.items()),
             "",

@@ -87,12 +87,15 @@ def cases() -> list[Case]:
     """Eager on 10 and 10^6 elements, compiled forward and gradient."""
     found: list[Case] = []
     for word in words_table.WORDS:
+        cause = lambda kind, word=word: words_table.CAUSES.get((word.name, kind), "")
+        eager, compiled, gradient = map(cause, ("eager", "compiled", "gradient"))
         if word.plain is not None:
-            found.append(EagerWord(f"{word.name}, eager, 10 (NumPy)", 3.0, word, 10))
-            found.append(EagerWord(f"{word.name}, eager, 10^6 (NumPy)", 1.1, word, 10**6))
-        found.append(CompiledWord(f"{word.name}, compiled", 1.05, word, False))
+            name = f"{word.name}, eager"
+            found.append(EagerWord(f"{name}, 10 (NumPy)", 3.0, word, 10, cause=eager))
+            found.append(EagerWord(f"{name}, 10^6 (NumPy)", 1.1, word, 10**6, cause=eager))
+        found.append(CompiledWord(f"{word.name}, compiled", 1.05, word, False, cause=compiled))
         if word.by:
-            found.append(CompiledWord(f"{word.name}, gradient", 1.05, word, True))
+            found.append(CompiledWord(f"{word.name}, gradient", 1.05, word, True, cause=gradient))
     return found
 
 

@@ -51,6 +51,10 @@ def sort(a: Any, axis: int | None = -1, *, kind: None = None, order: None = None
         >>> sort(dx.numpy.array([3.0, 1.0, 2.0]))
         Array([1., 2., 3.])
     """
+    host = host_of(a)
+    if host is not None and host.ndim == 1 and axis in (0, -1) and not descending and (
+            host.dtype.char in "fdilqILQ"):
+        return Array(np.sort(host, kind="stable"), a.weak_type)
     a, axis = _flat(a, axis, "sort")
     out = sort_p([a], axis, 1, bool(stable))[0]
     return rev(out, (axis,)) if descending else out

@@ -89,11 +89,14 @@ class Pad(Linear):
 
     def impl(self, x: np.ndarray) -> np.ndarray:
         spread = [n + (n - 1) * i if n else 0 for n, i in zip(x.shape, self.interior)]
-        full = np.full(
-            [max(a, 0) + n + max(b, 0) for n, a, b in zip(spread, self.low, self.high)],
-            self.value,
-            x.dtype,
-        )
+        ends = [(max(a, 0), max(b, 0)) for a, b in zip(self.low, self.high)]
+        full = np.empty([a + n + b for n, (a, b) in zip(spread, ends)], x.dtype)
+        if any(self.interior):
+            full.fill(self.value)
+        for axis, (a, b) in enumerate(ends):
+            lines = (slice(None),) * axis
+            full[(*lines, slice(0, a))] = self.value
+            full[(*lines, slice(full.shape[axis] - b, None))] = self.value
         inner = tuple(
             [
                 slice(max(a, 0), max(a, 0) + n, i + 1)
