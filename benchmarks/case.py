@@ -57,6 +57,8 @@ class Case:
     name: str
     target: float
     cause: str = field(default="", kw_only=True)
+    #: What is measured: seconds, or bytes.
+    unit: str = field(default="s", kw_only=True)
 
     def measure(self, ours: ModuleType, theirs: ModuleType) -> Result:
         """Time both libraries side by side."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.case import Case, Program, Result, batch_timer, interleave
+from benchmarks.case import Case, Program, Result, Timing, batch_timer, interleave
 
 STEPS, BATCH, WIDTH = 100, 16, 64
 _different = itertools.count(1)
@@ -123,6 +123,39 @@ class WhileAgainstScan(Case):
         return Result(*interleave(timers, budget=10.0, rounds=(3, 20)))
 
 
+# --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Memory(Case):
+    """The temporary memory of the compiled gradient of 24 blocks, in bytes."""
+
+    policy: str | None = None
+    on: bool = True
+
+    def measure(self, ours, theirs):
+        """Compile in both libraries."""
+        found = [float(self.temporary(lib)) for lib in (ours, theirs)]
+        return Result(*[Timing(n, n) for n in found])
+
+    def temporary(self, lib):
+        """What the compiler says."""
+
+        def block(x, weights):
+            h = lib.numpy.tanh(lib.numpy.tanh(x @ weights[0]) @ weights[1])
+            return x + h @ weights[2], None
+
+        if self.on:
+            policy = self.policy and getattr(lib.checkpoint_policies, self.policy)
+            block = lib.checkpoint(block, policy=policy, prevent_cse=False)
+        loss = lambda weights, x: (lib.lax.scan(block, x, weights)[0] ** 2).sum()
+        shapes = (64, 256), (256, 256), (256, 64)
+        weights = [lib.numpy.ones((24, *shape)) for shape in shapes]
+        compiled = lib.jit(lib.grad(loss)).lower(weights, lib.numpy.ones((512, 64))).compile()
+        found = compiled.memory_analysis()
+        return found["temp"] if isinstance(found, dict) else found.temp_size_in_bytes
+
+
 CASES = [
     Program("stage gradient of LSTM by scan", 0.2, stage),
     Program("trace and lower gradient of LSTM", 0.2, lower),
@@ -130,4 +163,7 @@ CASES = [
     Program("gradient of LSTM, 100 steps, batch 16", 1.05, run),
     WhileAgainstScan("gradient of 10^5 steps: while (our scan)", 3.0),
     WhileAgainstScan("gradient of 10^5 steps: while (jax's scan)", 3.0, "jax"),
+    Memory("memory, gradient of 24 blocks", 1.02, on=False, unit="B"),
+    Memory("memory, the same, checkpoint", 1.02, unit="B"),
+    Memory("memory, the same, products kept", 1.02, "dots_saveable", unit="B"),
 ]

@@ -23,12 +23,18 @@ def seconds(value: float) -> str:
     return f"{value / 1e-9:.3g} ns"
 
 
+def size(value: float) -> str:
+    """A number of bytes with three digits and a readable unit."""
+    return f"{value / 2**20:.3g} MiB"
+
+
 def rows(case: Case, result: Result) -> list[tuple[str, ...]]:
     """The lines of the table for one case."""
     if result.error is not None or result.ours is None or result.theirs is None:
         return [(case.name, "error", "", "", f"{case.target:g}", "MISSED")]
     mark = "ok" if result.ratio <= case.target else "MISSED"
-    times = seconds(result.ours.best), seconds(result.theirs.best)
+    show = seconds if case.unit == "s" else size
+    times = show(result.ours.best), show(result.theirs.best)
     lines = [(case.name, *times, f"{result.ratio:.3f}", f"{case.target:g}", mark)]
     if result.per_item is not None and result.limit is not None:
         mark = "ok" if result.per_item <= result.limit else "MISSED"
