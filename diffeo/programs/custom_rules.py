@@ -19,7 +19,7 @@ from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Jaxpr
 from ..primitives.staging import stage
 from ..primitives.types import ShapedArray
-from .control_flow import Call
+from .control_flow import Call, check_operands
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,20 +81,26 @@ class CustomCall(Call):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CustomTangent(HigherOrder):
-    """The tangent of a function with a backward rule: linear in the operands after the first
-    `residuals`.
+    """The tangent of a function with a backward rule: linear in the operands after its
+    residuals.
 
     Transposition calls `rule.backward(residuals, cts)`, anything else `rule.forward(residuals,
     tangents)`.
     """
 
     rule: Any
-    residuals: int
+    in_avals: tuple[ShapedArray, ...]
     out_avals: tuple[ShapedArray, ...]
 
     keeps_weak = False
 
+    @property
+    def residuals(self) -> int:
+        """The number of operands that are not tangents."""
+        return self.rule.residuals
+
     def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
+        check_operands(f"custom_tangent of {self.rule}", self.in_avals, avals)
         return list(self.out_avals)
 
     def fun(self, *args: Any) -> Sequence[Any]:  # type: ignore[override]

@@ -114,7 +114,9 @@ class Rules:
         if self.has_jvp:  # forward mode has a rule of its own
             kept += [as_value(p) for p in primals]
         given = [t for t in tangents if t is not ZERO]
-        call = CustomTangent(pullback, len(kept), tuple(pullback.out_avals))
+        operands = tuple([typeof(x).strong for x in (*kept, *given)])
+        pullback.residuals = len(kept)
+        call = CustomTangent(pullback, operands, tuple(pullback.out_avals))
         found = iter(call.bind(*kept, *given) if pullback.out_avals else ())
         return outs, [next(found) if there else ZERO for there in pullback.inexact]
 
@@ -156,6 +158,7 @@ class Pullback:
         outs: Sequence[Any],
     ):
         self.rules, self.aux, self.count, self.moving = rules, aux, count, moving
+        self.residuals = count  # and, where there is a jvp rule, the primals
         avals = [typeof(o).strong for o in outs]
         self.inexact = [is_inexact(a.dtype) for a in avals]
         self.out_avals = [a for a, there in zip(avals, self.inexact) if there]
