@@ -36,6 +36,9 @@ program_samples(lambda p, n: [lax.cond(p, lambda n: n + 1, lambda n: -n, n)],
 program_samples(lambda p, w, x: [lax.cond(p, lambda: w * x, lambda: w)],
                 bools(), real(2), real(2), note="closures")
 
+program_samples(lambda p, x: [lax.cond(p, lambda x: dnp.where(x > 0, x * x, x), dnp.sin, x)],
+                bools(), real(3), note="bits among residuals")
+
 sample(Named("kept"), real(2, 3))
 program_samples(lambda w, x: [dx.checkpoint(lambda w, x: dnp.sin(dnp.tanh(w @ x)))(w, x)],
                 real(2, 2), real(2), note="nothing kept")
@@ -74,6 +77,12 @@ program_samples(lambda n, z: lax.while_loop(
 program_samples(lambda n, x: lax.while_loop(
     lambda c: c[0] < 0, lambda c: (c[0] + 1, c[1] * c[1]), (n, x)),
     ints(low=0, high=1), real(2), note="no steps")
+program_samples(lambda n, x: lax.while_loop(
+    lambda c: c[0] < 3, lambda c: (c[0] + 1, ~c[1], dnp.where(c[1], c[2] * c[2], 1.5 * c[2])),
+    (n, n > 0, x)), ints(low=0, high=2), real(), note="bits in the carry")
+program_samples(lambda n, w, x: lax.while_loop(
+    lambda c: (c[0] < 3) & (abs(c[1] * w) < 1e6), lambda c: (c[0] + 1, dnp.sin(c[1]) * w), (n, x)),
+    ints(low=0, high=2), real(), real(), note="a limit with a derivative")
 program_samples(lambda n, x: lax.while_loop(
     lambda c: c[0] < 9, lambda c: (c[0] + 1, dnp.cos(c[1]) + c[0]), (n, x), checkpoints=4),
     ints(low=0, high=2), real(), note="few checkpoints")

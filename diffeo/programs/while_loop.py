@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 from ..primitives.core import LinearInput, typeof
 from ..primitives.elementwise import select
 from ..primitives.families import HigherOrder
-from ..primitives.jaxpr import Jaxpr, eval_jaxpr
+from ..primitives.jaxpr import Jaxpr, Var, eliminate_dead_code, eval_jaxpr
 from ..primitives.partial import Parts, linear_results, transpose_parts
 from ..primitives.staging import stage
 from ..primitives.structural import broadcast_in_dim
@@ -114,7 +115,7 @@ class While(HigherOrder):
         wanted = interpreter.flatten(carry)[1]
         while True:
             carry = [interpreter.widen(v, s) for v, s in zip(carry, wanted)]
-            test = self.test(interpreter, [*first, *carry], decision)
+            test = self.test(interpreter, first, carry, decision)
             if test is None:
                 return None
             arrays, statics = interpreter.flatten([*second, *carry])
@@ -124,7 +125,6 @@ class While(HigherOrder):
                 break
             wanted = after
         cond, cond_consts = test
-        cond_consts = [*cond_consts, *interpreter.flatten(first)[0]]
         count = len(interpreter.flatten(carry)[0])
         made = replace(
             self,
@@ -136,10 +136,14 @@ class While(HigherOrder):
         return interpreter.unflatten(wanted, made.bind(*cond_consts, *consts, *arrays))
 
     def test(
-        self, interpreter: Any, values: Sequence[Any], decision: Callable
+        self, interpreter: Any, first: Sequence[Any], carry: Sequence[Any], decision: Callable
     ) -> tuple[Jaxpr, Sequence[Any]] | None:
-        """The condition on the arrays of values, and its constants; None if nothing decides."""
-        arrays, statics = interpreter.flatten(values)
+        """The condition on the arrays of values, and the constants that it needs; None if nothing
+        decides.
+
+        Of what a value has beside the array that decides, a tangent say, nothing is needed.
+        """
+        arrays, statics = interpreter.flatten([*first, *carry])
         avals = [typeof(a) for a in arrays]
         jaxpr, consts, out_statics = interpreter.transform_jaxpr(self.cond, statics, avals)
         undecided = False
@@ -152,7 +156,16 @@ class While(HigherOrder):
             return [] if undecided else [array]
 
         staged = stage(decided, jaxpr.in_avals, self.cond.name)
-        return None if undecided else (staged.closed_over(), [*staged.consts, *consts])
+        if undecided:
+            return None
+        cond = eliminate_dead_code(staged.closed_over())
+        given = [*staged.consts, *consts, *interpreter.flatten(first)[0]]
+        needed = {v for eqn in cond.eqns for v in eqn.inputs if type(v) is Var}
+        needed.update([v for v in cond.outs if type(v) is Var])
+        kept = [v in needed for v in cond.in_vars[: len(given)]]
+        inputs = [*compress(cond.in_vars, kept), *cond.in_vars[len(given) :]]
+        program = Jaxpr(inputs, cond.eqns, cond.outs, name=cond.name)
+        return program, list(compress(given, kept))
 
     def masked(self, mixes: bool) -> While:
         """The loop that carries, before the carry, whether it is going. What is done stays as it
