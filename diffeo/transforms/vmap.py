@@ -56,7 +56,8 @@ class Batching(Interpreter):
         return value[0] if value[1] is None else None
 
     def anywhere(self, value: tuple[Any, int | None]) -> Any:
-        return reduce_or(value[0], (0,))
+        array, dim = value
+        return array if dim is None else reduce_or(array, (dim,))
 
     def unstack(self, value: tuple[Any, int | None]) -> tuple[Any, int | None]:
         array, dim = value
