@@ -120,6 +120,14 @@ PROGRAMS = {
             0, 3, lambda i, c: lib.numpy.sin(c) + x, c), c), c), x, None, 5)[1].sum()), (0.7,)),
     "integers carried along": (lambda lib: lib.grad(lambda x: lib.lax.scan(
         lambda c, _: ((c[0] + 1, c[1] * x, ~c[2]), c[0]), (0, x, True), None, 3)[0][1]), (1.3,)),
+    "a choice by what varies among constants, gradient": (lambda lib: lib.grad(
+        lambda w, xs: lib.numpy.sum(lib.lax.scan(lambda c, x: (c + lib.lax.cond(
+            x > 0, lambda: lib.numpy.sin(w) * w, lambda: w * w), None), 0.0, xs)[0])),
+        (0.7, XS[0])),
+    "a length that varies, constant carry, gradient": (lambda lib: lib.grad(
+        lambda w, ns: lib.numpy.sum(lib.lax.scan(lambda c, n: (c * w + lib.lax.fori_loop(
+            0, 3, lambda i, y: lib.numpy.where(i < n, lib.numpy.sin(y * w), y), w), None),
+            1.0, ns)[0])), (0.7, np.arange(4))),
     "associative scan inside": (lambda lib: lambda xs: lib.lax.map(
         lambda x: lib.lax.associative_scan(lib.numpy.multiply, x), xs), (XS,)),
 }

@@ -95,6 +95,20 @@ def test_scan_with_checkpoints(length: int, checkpoints: int, reverse: bool):
             np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-12)
 
 
+def test_a_loop_inside_of_a_scan_whose_length_varies():
+    """The condition depends on what varies from step to step, the carry on constants alone."""
+
+    def loss(w, ns):
+        power = lambda n: dx.lax.fori_loop(0, n, lambda i, y: y * w, dx.numpy.sin(w))
+        return dx.lax.scan(lambda c, n: (c + power(n), None), 0.0, ns)[0]
+
+    plain = lambda w: sum(jax.numpy.sin(w) * w**n for n in range(4))
+    for f in (dx.grad(loss), dx.jit(dx.grad(loss))):
+        np.testing.assert_allclose(f(0.7, np.arange(4)), jax.grad(plain)(0.7), rtol=1e-12)
+    second = dx.jacfwd(dx.grad(loss))(0.7, np.arange(4))
+    np.testing.assert_allclose(second, jax.grad(jax.grad(plain))(0.7), rtol=1e-12)
+
+
 def test_linear_transpose_and_linearize():
     f = lambda x: dx.lax.while_loop(
         lambda c: c[0] < 5, lambda c: (c[0] + 1, 2.0 * c[1]), (0, x)

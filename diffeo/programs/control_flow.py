@@ -212,6 +212,9 @@ class Cond(HigherOrder):
             memo[key] = stage(chosen, [a.strong for a in avals], "cond")
         return memo[key]
 
+    def whole(self, linear: Sequence[bool]) -> bool:
+        return linear[0]  # the choice itself depends on what varies
+
     def partial(self, linear: Sequence[bool]) -> Parts:
         flags = linear[1:]
         each = [linear_results(b, flags) for b in self.branches]

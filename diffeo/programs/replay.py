@@ -37,6 +37,24 @@ class Loop:
         """What belongs to the constants, the carry and the xs (or ys, without constants)."""
         return split_list(items, self.consts, self.carry)
 
+    def check(self, inputs: int) -> None:
+        """ValueError unless the numbers fit the program, which has so many inputs."""
+        ins, outs = self.body.in_avals, self.body.out_avals
+        carry = ins[self.consts : self.consts + self.carry]
+        fits = min(self.consts, self.carry, self.going_consts, self.length or 0) >= 0
+        if (
+            not fits
+            or inputs != len(ins)
+            or self.checkpoints < 4
+            or [a.strong for a in carry] != [a.strong for a in outs[: self.carry]]
+            or len(carry) != self.carry
+        ):
+            raise ValueError(
+                f"replay of {self.body.name}: {self.consts} constants, a carry of {self.carry}, a "
+                f"length of {self.length} and {self.checkpoints} checkpoints (at least 4) do not "
+                f"fit a program from {ins} to {outs}"
+            )
+
     def slices(self, xs: Sequence[Any], position: Any) -> list[Any]:
         """The slices of a step."""
         return [read(x, self.place(position)) for x in xs]
@@ -146,6 +164,7 @@ def loop_avals(loop: Loop) -> list[ShapedArray]:
 
 def _condition(going: Jaxpr, consts: int, linear: Sequence[bool]) -> Jaxpr:
     """A condition as a program of the carry that is not linear; it cannot depend on the rest."""
+    going = eliminate_dead_code(going)
     flags = [False] * consts + list(linear)
     inputs = [v for v, flag in zip(going.in_vars, flags) if not flag]
     return Jaxpr(inputs, going.eqns, going.outs, name=going.name)
@@ -207,6 +226,7 @@ class Replay(HigherOrder):
         return [a.strong for a in given] + [self.loop.stacked(x) for x in xs]
 
     def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
+        self.loop.check(len(self.inside))
         check_operands(f"replay of {self.loop.body.name}", self.in_avals(), avals)
         return self.out_avals
 

@@ -195,16 +195,25 @@ class While(HigherOrder):
             self.body.memo[key] = While(going, body, 0, m, self.checkpoints)
         return self.body.memo[key]
 
+    def linear_carry(self, linear: Sequence[bool]) -> list[bool]:
+        """Which parts of the carry are linear, those included that steps make so."""
+        _, consts, carry = self.groups(linear)
+        while True:
+            outs = linear_results(self.body, [*consts, *carry])
+            after = [a or b for a, b in zip(carry, outs)]
+            if after == carry:
+                return carry
+            carry = after
+
+    def whole(self, linear: Sequence[bool]) -> bool:
+        # The condition itself depends on what varies.
+        flags = [*linear[: self.cond_consts], *self.linear_carry(linear)]
+        return any(linear_results(self.cond, flags))
+
     def partial(self, linear: Sequence[bool]) -> Parts:
         key = ("partial while", self, tuple(linear))
         if key not in self.body.memo:
-            _, consts, carry = self.groups(linear)
-            while True:
-                outs = linear_results(self.body, [*consts, *carry])
-                after = [a or b for a, b in zip(carry, outs)]
-                if after == carry:
-                    break
-                carry = after
+            consts, carry = self.groups(linear)[1], self.linear_carry(linear)
             loop = Loop(
                 self.body,
                 self.body_consts,
