@@ -155,9 +155,10 @@ class HigherOrder(Primitive):
         """
         raise self.missing("interpret", "forward interpretation")
 
-    def partial(self, linear: Sequence[bool]) -> Parts:
+    def partial(self, linear: Sequence[bool]) -> Parts | None:
         """Split by which operands are linear; each part is an operation of its own, or None if it
-        has no results.
+        has no results. None in all if what it does is decided by a linear operand: no derivative
+        is linear so, but the operands that vary from step to step are split off likewise.
         """
         raise self.missing("partial", "linearization")
 

@@ -91,9 +91,12 @@ def _sorted_equations(
         flags = [type(v) is Var and v in linear_vars for v in eqn.inputs]
         if not any(flags):
             known_eqns.append(eqn)
-        elif not all(flags) and eqn.primitive.compiled:
-            primitive: Any = eqn.primitive
-            parts: Parts = primitive.partial(flags)
+            continue
+        primitive: Any = eqn.primitive
+        parts: Parts | None = (
+            None if all(flags) or not primitive.compiled else primitive.partial(flags)
+        )
+        if parts is not None:
             operands = [v for v, flag in zip(eqn.inputs, flags) if not flag]
             outs = [v for v, flag in zip(eqn.outs, parts.linear_outs) if not flag]
             avals = [] if parts.known is None else parts.known.out_avals

@@ -197,7 +197,9 @@ class Cond(HigherOrder):
             memo[key] = stage(chosen, [a.strong for a in avals], "cond")
         return memo[key]
 
-    def partial(self, linear: Sequence[bool]) -> Parts:
+    def partial(self, linear: Sequence[bool]) -> Parts | None:
+        if linear[0]:
+            return None
         flags = linear[1:]
         each = [linear_results(b, flags) for b in self.branches]
         linear_outs = [any(column) for column in zip(*each)]

@@ -108,6 +108,7 @@ def loop_avals(loop: Loop) -> list[ShapedArray]:
 
 def _condition(going: Jaxpr, consts: int, linear: Sequence[bool]) -> Jaxpr:
     """A condition as a program of the carry that is not linear; it cannot depend on the rest."""
+    going = eliminate_dead_code(going)
     flags = [False] * consts + list(linear)
     inputs = [v for v, flag in zip(going.in_vars, flags) if not flag]
     return Jaxpr(inputs, going.eqns, going.outs, name=going.name)

@@ -187,16 +187,19 @@ class While(HigherOrder):
             self.body.memo[key] = While(going, body, 0, m, self.checkpoints)
         return self.body.memo[key]
 
-    def partial(self, linear: Sequence[bool]) -> Parts:
+    def partial(self, linear: Sequence[bool]) -> Parts | None:
         key = ("partial while", self, tuple(linear))
         if key not in self.body.memo:
-            _, consts, carry = self.groups(linear)
+            first, consts, carry = self.groups(linear)
             while True:
                 outs = linear_results(self.body, [*consts, *carry])
                 after = [a or b for a, b in zip(carry, outs)]
                 if after == carry:
                     break
                 carry = after
+            if linear_results(self.cond, [*first, *carry])[0]:
+                self.body.memo[key] = None
+                return None
             loop = Loop(
                 self.body,
                 self.body_consts,
@@ -213,7 +216,8 @@ class While(HigherOrder):
         self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
         linear = [type(a) is LinearInput for a in args]
-        return transpose_parts(self.partial(linear), transpose_jaxpr, cts, args)
+        parts: Any = self.partial(linear)
+        return transpose_parts(parts, transpose_jaxpr, cts, args)
 
 
 def repeat(going: Callable, step: Callable, values: Sequence[Any]) -> list[Any]:
