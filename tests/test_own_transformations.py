@@ -70,7 +70,7 @@ def loop_in_steps(x: Any) -> Any:
 
 PROGRAMS = {
     "arithmetic": lambda x: (x * x - 3.0 / (x * x + 1.0)) ** 3 + abs(x) * np.cos(2.0 * x),
-    "functions": lambda x: np.exp(-x) * np.log(x * x + 1.0) - np.sqrt(abs(x)) + np.tanh(x),
+    "functions": lambda x: np.exp(-x) * np.log(x * x + 1.0) - np.sqrt(abs(x) + 0.5) + np.tanh(x),
     "where": lambda x: np.where((x > 0.1) & (x < 1.0), x * x, np.where(x <= -0.5, -x, 0.3 * x)),
     "matrices": lambda x: np.dot(MATRIX, np.sin(x * POINTS)).max() + (x * POINTS)[None].sum(),
     "cond": lambda x: lax.cond(x > 0.2, lambda x: x * x, lambda x: 0.5 - x, x),
@@ -154,7 +154,7 @@ def test_a_predicate_that_decides_leaves_one_branch():
 def test_a_loop_that_is_undecided_ends():
     """The old carry, mixed into the new one, would keep the condition undecided for ever."""
     low, high = bounds(shrink)((0.5, 2.0))
-    assert 0.0 < low <= float(shrink(0.5)) and float(shrink(2.0)) <= high <= 0.4
+    assert low == pytest.approx(0.5 * 0.6**4) and high == pytest.approx(2.0 * 0.6)
 
 
 def test_integers_have_no_bounds_bit_by_bit():
@@ -300,11 +300,18 @@ def test_vmap_around_is_a_loop(fun, ours, compiled):
     same(found, [np.stack(column) for column in zip(*rows)])
 
 
-@each_program
-@pytest.mark.parametrize("name", ["bounds", "propagate"])
-def test_vmap_inside_is_vmap_around(fun, name):
-    """The rows are independent; so are their bounds, and their errors."""
-    transform, pair = OURS[name]
+UNDECIDED = ("while by the value", "while by both", "scan of while")
+
+
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [(p, "propagate") for p in PROGRAMS] + [(p, "bounds") for p in PROGRAMS if p not in UNDECIDED],
+)
+def test_vmap_inside_is_vmap_around(program, name):
+    """The rows are independent; so are their bounds, and their errors. A loop that an interval does
+    not decide need not end with vmap inside (see the page).
+    """
+    fun, (transform, pair) = PROGRAMS[program], OURS[name]
     xs = dnp.array([-1.3, 0.15, 0.9])
     same(transform(dx.vmap(fun))(pair(xs)), dx.vmap(transform(fun))(pair(xs)))
 

@@ -172,7 +172,8 @@ class HigherOrder(Primitive):
 
     def whole(self, linear: Sequence[bool]) -> bool:
         """Whether it goes to the part of what depends on these operands as it stands, instead of
-        being split by `partial`: it then keeps its rules.
+        being split by `partial`: it keeps its rules then, or they decide what it does. (No
+        derivative is linear so, but what varies from step to step of a scan is split off, too.)
         """
         return False
 

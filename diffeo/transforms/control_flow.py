@@ -85,6 +85,10 @@ def switch(
         >>> dx.lax.switch(1, [lambda x: x, lambda x: -x, lambda x: 2 * x], 3.0)
         Array(-3.)
     """
+    if not isinstance(branches, (tuple, list)):
+        raise with_user_line(
+            TypeError(f"switch: expects a list of functions, got {describe(branches)}")
+        )
     branches = tuple(branches)
     if not branches:
         raise with_user_line(ValueError("switch: expects at least one branch, got none"))

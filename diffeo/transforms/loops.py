@@ -59,6 +59,21 @@ def scan(
     """
     check_callable(f, "scan")
     name = f"scan of {name_of(f)}"
+    return _scan(name, f, init, xs, length, reverse, unroll, checkpoints)
+
+
+def _scan(
+    name: str,
+    f: Callable,
+    init: Any,
+    xs: Any,
+    length: Any,
+    reverse: Any = False,
+    unroll: Any = 1,
+    checkpoints: Any = None,
+    counted: bool = False,
+) -> tuple[Any, Any]:
+    """`scan`, under a name; with `counted`, the carry is a pair of a counter and the user's."""
     slices, x_tree = leaves_of(xs, f"{name}: xs")
     steps = _length(name, slices, xs, length)
     carry, carry_tree = leaves_of(init, f"{name}: init")
@@ -72,12 +87,8 @@ def scan(
 
     carry, staged = settle(carry, trace)
     out_tree = _pair(name, staged)
-    check_same(
-        f"{name}: the carry must keep its structure, shapes and dtypes",
-        ("the carry it gets", "the one it returns"),
-        (carry_tree, [typeof(c) for c in carry]),
-        (out_tree[0], staged.outs[: out_tree[0].num_leaves]),
-    )
+    after = staged.outs[: out_tree[0].num_leaves]
+    _check_carry(name, (carry_tree, [typeof(c) for c in carry]), (out_tree[0], after), counted)
     repeated = Scan(
         staged.jaxpr,
         steps,
@@ -89,6 +100,22 @@ def scan(
     )
     outs = repeated.bind(*staged.consts, *carry, *slices)
     return tree.unflatten(carry_tree, outs[:count]), tree.unflatten(out_tree[1], outs[count:])
+
+
+def _check_carry(
+    name: str, before: tuple[Any, list[Any]], after: tuple[Any, list[Any]], counted: bool
+) -> None:
+    """TypeError unless the carry keeps its type; a counter is not the user's."""
+    if counted:
+        before, after = [
+            (tree.treedef_children(structure)[1], avals[1:]) for structure, avals in (before, after)
+        ]
+    check_same(
+        f"{name}: the carry must keep its structure, shapes and dtypes",
+        ("the carry it gets", "the one it returns"),
+        before,
+        after,
+    )
 
 
 def _length(name: str, slices: list[Any], xs: Any, length: Any) -> int:
@@ -125,9 +152,17 @@ def _pair(name: str, staged: Staged) -> list[Any]:
     empty = tree.unflatten(staged.out_tree, staged.outs)
     if not isinstance(empty, (tuple, list)) or len(children) != 2:
         raise with_user_line(
-            TypeError(f"{name}: the function must return a pair (carry, y), got {describe(empty)}")
+            TypeError(
+                f"{name}: the function must return a pair (carry, y), got {_described(empty)}; "
+                "return (carry, None) if there is no y"
+            )
         )
     return children
+
+
+def _described(out: Any) -> str:
+    """What a function returned, as messages say it."""
+    return str(out) if type(out) is ShapedArray else describe(out)
 
 
 def _unroll(name: str, unroll: Any, steps: int) -> int:
@@ -182,21 +217,31 @@ def while_loop(
     check_callable(cond_fun, "while_loop: cond_fun")
     check_callable(body_fun, "while_loop: body_fun")
     name = f"while_loop of {name_of(body_fun)}"
+    return _while(name, cond_fun, body_fun, init_val, checkpoints)
+
+
+def _while(
+    name: str,
+    cond_fun: Callable,
+    body_fun: Callable,
+    init_val: Any,
+    checkpoints: Any,
+    counted: bool = False,
+) -> Any:
+    """`while_loop`, under a name; with `counted`, the carry is a counter and the user's."""
     carry, structure = leaves_of(init_val, f"{name}: init_val")
     in_tree = tree.treedef_tuple([structure])
     carry, body = settle(carry, lambda avals: Staged(body_fun, in_tree, avals))
     avals = [typeof(c) for c in carry]
-    check_same(
-        f"{name}: the carry must keep its structure, shapes and dtypes",
-        ("the carry it gets", "the one it returns"),
-        (structure, avals),
-        (body.out_tree, body.outs),
-    )
+    _check_carry(name, (structure, avals), (body.out_tree, body.outs), counted)
     cond = Staged(cond_fun, in_tree, avals)
     if len(cond.outs) != 1 or cond.outs[0].strong is not ShapedArray((), bool_):
-        found = ", ".join(map(str, cond.outs)) or "nothing"
+        found = tree.unflatten(cond.out_tree, cond.outs)
         raise with_user_line(
-            TypeError(f"{name}: cond_fun ({cond.name}) must return one boolean, got {found}")
+            TypeError(
+                f"{name}: cond_fun ({cond.name}) must return one boolean, got {_described(found)}; "
+                "compare (y != 0), and reduce an array by dx.numpy.any or all"
+            )
         )
     loop = While(
         cond.jaxpr,
@@ -254,17 +299,15 @@ def fori_loop(
         steps = max(0, int(end) - int(start))
         step = _named(lambda carry, _: (fun(*carry), None), body_fun)
         unroll = 1 if unroll is None else unroll
-        (_, value), _ = scan(
-            step, (start, init_val), None, steps, unroll=unroll, checkpoints=checkpoints
-        )
-        return value
+        init = (start, init_val)
+        return _scan(name, step, init, None, steps, False, unroll, checkpoints, True)[0][1]
     if unroll is not None:
         raise with_user_line(
             ValueError(f"{name}: unroll needs bounds that are known when the function is traced")
         )
     going = lambda carry: carry[0] < end
     step = _named(lambda carry: fun(*carry), body_fun)
-    return while_loop(going, step, (start, init_val), checkpoints=checkpoints)[1]
+    return _while(name, going, step, (start, init_val), checkpoints, True)[1]
 
 
 def _bound(name: str, which: str, value: Any) -> Any:
@@ -308,15 +351,20 @@ def map(f: Callable, xs: Any, *, batch_size: int | None = None) -> Any:
         Array([0., 1., 4.])
     """
     check_callable(f, "map")
+    name = f"map of {name_of(f)}"
+    leaves, structure = leaves_of(xs, f"{name}: xs")
+    if not leaves:
+        raise with_user_line(
+            ValueError(f"{name}: there is nothing to map over: no arrays in {describe(xs)}")
+        )
     step = _named(lambda _, x: ((), f(x)), f)
     if batch_size is None:
-        return scan(step, (), xs)[1]
+        return _scan(name, step, (), xs, None)[1]
     if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
         raise with_user_line(
-            ValueError(f"map: batch_size must be a whole number >= 1, got {batch_size!r}")
+            ValueError(f"{name}: batch_size must be a whole number >= 1, got {batch_size!r}")
         )
-    leaves, structure = leaves_of(xs, "map: xs")
-    length = _length(f"map of {name_of(f)}", leaves, xs, None)
+    length = _length(name, leaves, xs, None)
     whole, rest = divmod(length, batch_size)
     parts = []
     if whole:
@@ -325,7 +373,7 @@ def map(f: Callable, xs: Any, *, batch_size: int | None = None) -> Any:
             for x in leaves
         ]
         batched = _named(lambda _, x: ((), vmap(f)(x)), f)
-        outs = scan(batched, (), tree.unflatten(structure, rows))[1]
+        outs = _scan(name, batched, (), tree.unflatten(structure, rows), None)[1]
         merge = lambda y: reshape(as_value(y), (whole * batch_size, *y.shape[2:]))
         parts.append(tree.map(merge, outs))
     if rest or not whole:
