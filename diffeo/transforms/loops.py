@@ -76,6 +76,7 @@ def _scan(
     """`scan`, under a name; with `counted`, the carry is a pair of a counter and the user's."""
     slices, x_tree = leaves_of(xs, f"{name}: xs")
     steps = _length(name, slices, xs, length)
+    unroll, checkpoints = _unroll(name, unroll, steps), _checkpoints(name, checkpoints)
     carry, carry_tree = leaves_of(init, f"{name}: init")
     x_avals = [typeof(x) for x in slices]
     x_avals = [a.update(a.shape[1:]) for a in x_avals]
@@ -95,8 +96,8 @@ def _scan(
         len(staged.consts),
         count,
         bool(reverse),
-        _unroll(name, unroll, steps),
-        _checkpoints(name, checkpoints),
+        unroll,
+        checkpoints,
     )
     outs = repeated.bind(*staged.consts, *carry, *slices)
     return tree.unflatten(carry_tree, outs[:count]), tree.unflatten(out_tree[1], outs[count:])
@@ -229,6 +230,7 @@ def _while(
     counted: bool = False,
 ) -> Any:
     """`while_loop`, under a name; with `counted`, the carry is a counter and the user's."""
+    checkpoints = _checkpoints(name, checkpoints) or CHECKPOINTS
     carry, structure = leaves_of(init_val, f"{name}: init_val")
     in_tree = tree.treedef_tuple([structure])
     carry, body = settle(carry, lambda avals: Staged(body_fun, in_tree, avals))
@@ -248,7 +250,7 @@ def _while(
         body.jaxpr,
         len(cond.consts),
         len(body.consts),
-        _checkpoints(name, checkpoints) or CHECKPOINTS,
+        checkpoints,
     )
     return tree.unflatten(structure, loop.bind(*cond.consts, *body.consts, *carry))
 
