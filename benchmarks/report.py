@@ -5,11 +5,12 @@ import json
 import math
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.case import Case, Result
+from benchmarks.case import Case, Result, Timing
 
 RESULTS = Path(__file__).resolve().parent / "results"
 HEADER = ("case", "diffeo", "jax", "ratio", "target", "")
@@ -98,18 +99,37 @@ def processor() -> str:
     return names[0].strip() if names else "unknown"
 
 
-def save(outcomes: list[tuple[Case, Result]], prefix: str = "") -> list[Path]:
-    """Write the table as Markdown and the numbers as JSON; the paths written."""
+def kept(path: Path) -> dict[str, Result]:
+    """The results of a saved table, by the names of the cases."""
+    if not path.exists():
+        return {}
+    found = {}
+    for row in json.loads(path.read_text(encoding="utf-8"))["cases"]:
+        sides = [row[side] and Timing(**row[side]) for side in ("ours", "theirs")]
+        found[row["name"]] = Result(*sides, row["per_item"], row["limit"], row["error"])
+    return found
+
+
+def save(
+    outcomes: list[tuple[Case, Result]], prefix: str = "", every: Sequence[Case] = ()
+) -> list[Path]:
+    """Write the table as Markdown and the numbers as JSON; the paths written. Of the cases that
+    were not measured now, those of `every` keep the results of the saved table.
+    """
     known = facts()
     python = ".".join(known["python"].split(".")[:2])
     stem = f"{prefix}{known['jaxlib']}-py{python}"
+    results = kept(RESULTS / f"{stem}.json")
+    results.update({case.name: result for case, result in outcomes})
+    outcomes = [(case, results[case.name]) for case in every if case.name in results]
     table = [header(), *(line(row) for case, result in outcomes for row in rows(case, result))]
     text = "\n".join(
         [
             f"# diffeo / jax, jaxlib {known['jaxlib']}, Python {python}",
             "",
             "Best times of one call, and their ratio: lower is better. Both libraries were",
-            "measured in turn in one run of `python -m benchmarks --save`, which writes this file.",
+            "measured in turn in one run of `python -m benchmarks --save`, which writes this file;",
+            "with `--only`, some rows were measured again.",
             "",
             *table,
             "",
