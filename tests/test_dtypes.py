@@ -14,6 +14,7 @@ import pytest
 import diffeo as dx
 from diffeo.primitives import Array
 from diffeo.primitives.types import short_dtype
+from tests.samples import SAMPLES as SAMPLES  # filled in the order of its own imports
 from tests.samples_elementwise import FLOAT8
 
 dn = dx.numpy

@@ -15,7 +15,13 @@ from ..primitives.slicing import concatenate, rev, slice_in_dim
 from ..primitives.sort import sort as sort_p
 from ..primitives.sort import take_along_axis as take_places
 from ..primitives.structural import broadcast_in_dim, convert_element_type, iota, reshape
-from ..primitives.types import complex_dtype, default_dtype, is_complex, is_float
+from ..primitives.types import (
+    complex_dtype,
+    default_dtype,
+    float8_e5m2,
+    is_complex,
+    is_float,
+)
 from .common import (
     arr,
     axis_of,
@@ -53,7 +59,7 @@ def sort(a: Any, axis: int | None = -1, *, kind: None = None, order: None = None
     """
     host = host_of(a)
     if host is not None and host.ndim == 1 and axis in (0, -1) and not descending and (
-            host.dtype.char in "fdilqILQ"):
+            host.dtype.kind in "iuf" and host.dtype != float8_e5m2):
         return Array(np.sort(host, kind="stable"), a.weak_type)
     a, axis = _flat(a, axis, "sort")
     out = sort_p([a], axis, 1, bool(stable))[0]
