@@ -31,6 +31,8 @@ from ..routines.matrices import adjoint, diagonal, places, upper_triangle
 from ..routines.schur import Schur, TriangularSylvester, pair_rotations
 from ..routines.sylvester import MatrixSqrt, Sylvester
 from ..transforms.autodiff import jvp
+from ..transforms.control_flow import cond
+from ..transforms.loops import fori_loop
 
 __all__ = ["expm", "expm_frechet", "fractional_matrix_power", "funm", "logm", "rsf2csf", "schur",
            "solve_sylvester", "sqrtm"]
@@ -109,10 +111,15 @@ def expm(A: Any, *, upper_triangular: bool = False, max_squarings: int = 16) -> 
     out = divide(even - odd, even + odd)
     fits = times <= max_squarings
     times = where(fits, times, 0.0)
-    needed = known(times)  # while a program is traced, all squarings have to be written down
-    most = max_squarings if needed is None else int(np.max(needed, initial=0.0))
-    for k in range(most):
-        out = where(_for_each(times > k), out @ out, out)
+    square = lambda k, a: where(_for_each(times > k), a @ a, a)
+    needed = known(times)
+    if needed is None:
+        most = reduce_max(times, range(times.ndim))
+        step = lambda k, a: cond(most > k, square, lambda k, a: a, k, a)
+        out = fori_loop(0, max_squarings, step, out)
+    else:
+        for k in range(int(np.max(needed, initial=0.0))):
+            out = square(k, out)
     return where(_for_each(fits), out, math.nan)
 
 
