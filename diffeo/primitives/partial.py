@@ -93,15 +93,13 @@ def _sorted_equations(
             known_eqns.append(eqn)
             continue
         primitive: Any = eqn.primitive
-        parts: Parts | None = (
-            None if all(flags) or not primitive.compiled else primitive.partial(flags)
-        )
+        parts = primitive.partial(flags) if primitive.compiled and not all(flags) else None
         if parts is not None:
             operands = [v for v, flag in zip(eqn.inputs, flags) if not flag]
             outs = [v for v, flag in zip(eqn.outs, parts.linear_outs) if not flag]
             avals = [] if parts.known is None else parts.known.out_avals
             computed = [Var(a) for a in avals[len(outs) :]]
-            if avals:
+            if parts.known is not None and avals:
                 known_eqns.append(Eqn(parts.known, operands, [*outs, *computed], eqn.source))
             tangent_outs = [v for v, flag in zip(eqn.outs, parts.linear_outs) if flag]
             if tangent_outs:
