@@ -102,7 +102,12 @@ class While(HigherOrder):
         running = carry if interpreter.mixes else []
         loop = self.masked(interpreter.mixes)
         operands = [*first, *second, *going, *carry, *running]
-        outs = loop.lifted(interpreter, operands, interpreter.anywhere)
+
+        def decision(value: Any) -> Any:
+            array = interpreter.decides(value)
+            return interpreter.anywhere(value) if array is None else array
+
+        outs = loop.lifted(interpreter, operands, decision)
         return outs[1 : 1 + len(carry)]  # type: ignore[index]
 
     def lifted(
