@@ -53,7 +53,7 @@ def message(error: type[Exception], run: Any) -> str:
 # Types that differ: the first leaf by its path, both types, the user's functions
 
 
-@pytest.mark.parametrize(
+each_that_differs = pytest.mark.parametrize(
     ("other", "where", "types"),
     [
         (shorter, "['vel'][0]", ("f64[3]", "f64[2]")),
@@ -62,6 +62,9 @@ def message(error: type[Exception], run: Any) -> str:
         (nothing, "the top", ("a dict", "None")),
     ],
 )
+
+
+@each_that_differs
 @pytest.mark.parametrize("traced", [False, True])
 def test_branches_that_differ(other, where, types, traced):
     wrap = dx.jit if traced else lambda fun: fun
@@ -76,15 +79,7 @@ def test_branches_that_differ(other, where, types, traced):
     assert "branch 0 (settled)" in text and f"branch 2 ({other.__name__})" in text
 
 
-@pytest.mark.parametrize(
-    ("other", "where", "types"),
-    [
-        (shorter, "['vel'][0]", ("f64[3]", "f64[2]")),
-        (integral, "['vel'][0]", ("f64[3]", "i64[3]")),
-        (renamed, "['vel']|['speed']", ("a tuple of 2", "no such key")),
-        (nothing, "the top", ("a dict", "None")),
-    ],
-)
+@each_that_differs
 @pytest.mark.parametrize("traced", [False, True])
 def test_carries_that_differ(other, where, types, traced):
     wrap = dx.jit if traced else lambda fun: fun

@@ -28,10 +28,10 @@ from ..primitives.families import full
 from ..primitives.indexing import dynamic_slice, dynamic_update_slice
 from ..primitives.slicing import concatenate, pad, slice_in_dim
 from ..primitives.structural import convert_element_type, expand_dims, iota, reduce_sum, squeeze
-from ..primitives.types import int32, int64
+from ..primitives.types import ShapedArray, int32, int64
 from .control_flow import choose, split_list
 
-#: Steps that `go_back` runs in one stretch, keeping every carry.
+#: The most steps that `go_back` runs in one stretch, keeping every carry; a power of two.
 LEAF = 32
 #: How often a stretch may be run again, in the table of distances.
 REPETITIONS = 40
@@ -61,9 +61,23 @@ def empty(count: int, like: Any) -> Any:
     return full((count, *aval.shape), zero_scalar(like), aval.dtype)
 
 
-def counts(checkpoints: int) -> tuple[int, int]:
-    """The slots that `record` fills, an even number, and those of `go_back` in all."""
-    return max(2, checkpoints // 4 * 2), max(4, checkpoints)
+#: How many carries are kept where nothing is said, and the bytes that they may take then.
+CHECKPOINTS, BYTES = 128, 2**30
+
+
+def sensible(carry: Sequence[ShapedArray]) -> int:
+    """How many carries of these types to keep: fewer of very large ones."""
+    each = sum([a.nbytes for a in carry])
+    return min(CHECKPOINTS, max(8, BYTES // max(1, each)))
+
+
+def counts(checkpoints: int) -> tuple[int, int, int]:
+    """How the carries that may be kept, 4 or more, are shared: the slots that `record` fills, an
+    even number; those of `go_back` in all; and the steps of a stretch, a power of two.
+    """
+    leaf = min(LEAF, 1 << ((checkpoints // 4).bit_length() - 1))
+    size = checkpoints - leaf
+    return max(2, size // 4 * 2), size, leaf
 
 
 def record(
@@ -74,7 +88,7 @@ def record(
 
     `going(position, carry)` says whether there is a next step, `step(position, carry, ys)` is it.
     """
-    size, _ = counts(checkpoints)
+    size = counts(checkpoints)[0]
     n, m = len(carry), len(ys)
 
     def thinned(distance: Any, *slots: Any) -> list[Any]:
@@ -134,8 +148,8 @@ def go_back(
     what is to be done at each, given the carry that it started with.
     """
     (end, used, distance), slots = kept[:3], list(kept[3:])
-    first, size = counts(checkpoints)
-    way = _WayBack(repeat, step, back, size, len(slots))
+    first, size, leaf = counts(checkpoints)
+    way = _WayBack(repeat, step, back, (size, leaf), len(slots))
     places = iota(int64, (size,)) * distance
     for i, s in enumerate(slots):
         zeros = [0] * typeof(s).ndim
@@ -149,13 +163,16 @@ class _WayBack:
     slots, the slots, and the state.
     """
 
-    def __init__(self, repeat: Callable, step: Callable, back: Callable, size: int, n: int):
-        self.repeat, self.step, self.back, self.size, self.n = repeat, step, back, size, n
-        self.table = Array(distances(size))
+    def __init__(
+        self, repeat: Callable, step: Callable, back: Callable, sizes: tuple[int, int], n: int
+    ):
+        self.repeat, self.step, self.back, self.n = repeat, step, back, n
+        self.size, self.stretch = sizes
+        self.table = Array(distances(self.size))
 
     def one(self, end: Any, top: Any, *values: Any) -> list[Any]:
         """Go back over the last stretch if it is short, or else keep another carry in it."""
-        near = end - read(values[0], top) <= LEAF
+        near = end - read(values[0], top) <= self.stretch
         near = convert_element_type(near, int32)
         return choose(near, [self.further, self.leaf], [end, top, *values])
 
@@ -171,7 +188,7 @@ class _WayBack:
             rows = [write(r, j, c) for r, c in zip(rows, carry)]
             return [j + 1, *self.step(at + j, carry), *rows]
 
-        start = [number(0), *carry, *[empty(LEAF, c) for c in carry]]
+        start = [number(0), *carry, *[empty(self.stretch, c) for c in carry]]
         values = self.repeat(lambda j, *_: j < last, keep, start)
         _, carry, rows = split_list(values, 1, self.n)
         rows = [write(r, last, c) for r, c in zip(rows, carry)]
@@ -188,12 +205,12 @@ class _WayBack:
         """
         (places,), slots, state = split_list(values, 1, self.n)
         at = read(places, top)
-        stretches = (end - at + (LEAF - 1)) >> (LEAF.bit_length() - 1)  # LEAF is a power of two
+        stretches = (end - at + (self.stretch - 1)) >> (self.stretch.bit_length() - 1)
         free = self.size - 1 - top
         too_short = convert_element_type(read(self.table, free) < stretches, int64)
         repetitions = minimum.bind(reduce_sum(too_short, (0,)), REPETITIONS)
         right = read(read(self.table, maximum.bind(free - 1, 0)), repetitions)
-        goal = at + maximum.bind(stretches - right, 1) * LEAF
+        goal = at + maximum.bind(stretches - right, 1) * self.stretch
 
         def one(position: Any, *carry: Any) -> list[Any]:
             return [position + 1, *self.step(position, list(carry))]

@@ -56,6 +56,14 @@ def split_list(items: Sequence[Any], *counts: int) -> list[list[Any]]:
     return [*pieces, list(items[at:])]
 
 
+def select_each(flag: Any, on_true: Sequence[Any], on_false: Sequence[Any]) -> list[Any]:
+    """One list of arrays or the other, by a scalar flag."""
+    return [
+        select(broadcast_in_dim(flag, a.shape, ()) if a.shape else flag, a, b)
+        for a, b in zip(on_true, on_false)
+    ]
+
+
 def check_all_parts_act(primitive: HigherOrder, interpreter: Any) -> None:
     """An error for a choice that parts of its operands take differently, if something happens
     outside: it would happen for all of them.
@@ -146,8 +154,11 @@ class Cond(HigherOrder):
 
     @property
     def out_avals(self) -> list[ShapedArray]:
-        """The types of the results."""
-        return self.branches[0].out_avals
+        """The types of the results, weak if they are in all branches."""
+        return [
+            column[0] if all([a.weak_type for a in column]) else column[0].strong
+            for column in zip(*[b.out_avals for b in self.branches])
+        ]
 
     @property
     def work(self) -> int:
@@ -159,16 +170,12 @@ class Cond(HigherOrder):
         for branch in self.branches:
             check_operands("cond", [ShapedArray((), int32), *branch.in_avals], avals)
             check_operands("cond: the results of the branches", first.out_avals, branch.out_avals)
-        return [
-            branch_outs[0] if all([a.weak_type for a in branch_outs]) else branch_outs[0].strong
-            for branch_outs in zip(*[b.out_avals for b in self.branches])
-        ]
+        return self.out_avals
 
     def evaluate(self, run: Callable, arrays: Sequence[Any]) -> list[Any]:
         index = int(arrays[0].host)
         branch = self.branches[index if 0 <= index < len(self.branches) else -1]
-        avals = self.abstract_eval(*[a.aval.strong for a in arrays])
-        return typed(eval_jaxpr(branch, arrays[1:]), avals)
+        return typed(eval_jaxpr(branch, arrays[1:]), self.out_avals)
 
     def lower(self, ctx: Any, index: Any, *operands: Any) -> Any:
         branches = [lambda b=branch: ctx.program(b, operands) for branch in self.branches]
@@ -201,11 +208,7 @@ class Cond(HigherOrder):
             def chosen(index: Any, *operands: Any) -> list[Any]:
                 outs = eval_jaxpr(self.branches[-1], operands)
                 for i, branch in enumerate(self.branches[:-1]):
-                    flag = eq.bind(index, i)
-                    outs = [
-                        select(broadcast_in_dim(flag, a.shape, ()) if a.shape else flag, a, b)
-                        for a, b in zip(eval_jaxpr(branch, operands), outs)
-                    ]
+                    outs = select_each(eq.bind(index, i), eval_jaxpr(branch, operands), outs)
                 return outs
 
             avals = [ShapedArray((), int32), *self.branches[0].in_avals]

@@ -216,7 +216,7 @@ class Replay(HigherOrder):
 
     def in_avals(self) -> list[ShapedArray]:
         """The types of the operands."""
-        size, _ = counts(self.loop.checkpoints)
+        size = counts(self.loop.checkpoints)[0]
         consts, carry, xs = self.loop.groups(self.loop.body.in_avals)
         flags = self.loop.groups(self.inside)[1]
         slots = [a.update((size, *a.shape)) for a, lin in zip(carry, flags) if not lin]

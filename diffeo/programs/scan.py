@@ -14,7 +14,7 @@ from ..primitives.families import HigherOrder, full_like
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.partial import Parts, linear_results, partial_jaxpr, transpose_parts
 from ..primitives.staging import stage
-from ..primitives.types import ShapedArray, int32
+from ..primitives.types import ShapedArray, int32, int64
 from .control_flow import SMALL, Call, check_operands, split_list, typed, work
 from .replay import Loop, replay_parts
 from .while_loop import repeat
@@ -103,7 +103,7 @@ class Scan(HigherOrder):
     def lower(self, ctx: Any, *operands: Any) -> Any:
         consts, carry, xs = self.groups(operands)
         ys = [ctx.constant(0, self.stacked(a)) for a in self.jaxpr.out_avals[self.carry :]]
-        counter = ShapedArray((), int32)
+        counter = ShapedArray((), int32 if self.length < 2**31 else int64)
         rounds, rest = divmod(self.length, max(1, min(self.unroll, self.length)))
         if rounds > 1:
             first = [ctx.constant(0, counter), *consts, *carry, *xs, *ys]

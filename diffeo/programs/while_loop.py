@@ -8,25 +8,22 @@ from itertools import compress
 from typing import Any
 
 from ..primitives.core import LinearInput, typeof
-from ..primitives.elementwise import select
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Jaxpr, Var, eliminate_dead_code, eval_jaxpr
 from ..primitives.partial import Parts, linear_results, transpose_parts
 from ..primitives.staging import stage
-from ..primitives.structural import broadcast_in_dim
 from ..primitives.types import ShapedArray, bool_
+from .checkpointing import sensible
 from .control_flow import (
     SMALL,
     check_all_parts_act,
     check_operands,
+    select_each,
     split_list,
     typed,
     work,
 )
 from .replay import Loop, replay_parts
-
-#: How many carries reverse mode through a loop of unknown length keeps, by default.
-CHECKPOINTS = 128
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,14 +32,14 @@ class While(HigherOrder):
     says so.
 
     Operands are `cond_consts` constants of the condition, `body_consts` of the body, and the carry.
-    `checkpoints`: how many carries reverse mode keeps.
+    `checkpoints`: how many carries reverse mode keeps, by default a sensible number.
     """
 
     cond: Jaxpr
     body: Jaxpr
     cond_consts: int
     body_consts: int
-    checkpoints: int = CHECKPOINTS
+    checkpoints: int | None = None
 
     #: A loop of unknown length counts as large.
     work = SMALL
@@ -58,7 +55,8 @@ class While(HigherOrder):
 
     def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
         counts = (self.cond_consts, self.body_consts)
-        if min(counts) < 0 or sum(counts) > len(avals) or self.checkpoints < 4:
+        kept = 4 if self.checkpoints is None else self.checkpoints
+        if min(counts) < 0 or sum(counts) > len(avals) or kept < 4:
             raise ValueError(
                 f"while: {counts[0]} and {counts[1]} constants and {self.checkpoints} checkpoints "
                 f"(at least 4) do not fit {len(avals)} operands"
@@ -185,10 +183,7 @@ class While(HigherOrder):
             def step(*args: Any) -> list[Any]:
                 going, carry = args[m], list(args[m + 1 :])
                 new = eval_jaxpr(self.body, [*args[n:m], *carry[-count:]])
-                kept = [
-                    select(broadcast_in_dim(going, a.shape, ()) if a.shape else going, b, a)
-                    for a, b in zip(carry[:count], new)
-                ]
+                kept = select_each(going, new, carry[:count])
                 after = eval_jaxpr(self.cond, [*args[:n], *(new if mixes else kept)])[0]
                 return [after & going, *kept, *new] if mixes else [after, *kept]
 
@@ -219,11 +214,12 @@ class While(HigherOrder):
         key = ("partial while", self, tuple(linear))
         if key not in self.body.memo:
             consts, carry = self.groups(linear)[1], self.linear_carry(linear)
+            known = [a for a, lin in zip(self.out_avals, carry) if not lin]
             loop = Loop(
                 self.body,
                 self.body_consts,
                 len(carry),
-                self.checkpoints,
+                self.checkpoints or sensible(known),
                 repeat,
                 going=self.cond,
                 going_consts=self.cond_consts,

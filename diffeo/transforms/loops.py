@@ -13,7 +13,7 @@ from ..primitives.slicing import concatenate, slice_in_dim
 from ..primitives.structural import convert_element_type, reshape
 from ..primitives.types import ShapedArray, bool_, promote_types
 from ..programs.scan import Scan
-from ..programs.while_loop import CHECKPOINTS, While
+from ..programs.while_loop import While
 from . import tree
 from .api_util import check_callable, name_of
 from .staged import Staged, check_same, leaves_of, settle
@@ -199,7 +199,8 @@ def while_loop(
         cond_fun: from the carry to one boolean.
         body_fun: from the carry to the next one, which has its structure, shapes and dtypes.
         init_val: the first carry, an array or a tree of them.
-        checkpoints: how many carries reverse mode keeps, at least 4; by default 128.
+        checkpoints: how many carries reverse mode keeps, at least 4; by default 128, and fewer if
+            they would take more than a gibibyte (8 at least).
 
     Returns:
         The first carry for which `cond_fun` is false. Under a `vmap` that maps the condition, the
@@ -230,7 +231,7 @@ def _while(
     counted: bool = False,
 ) -> Any:
     """`while_loop`, under a name; with `counted`, the carry is a counter and the user's."""
-    checkpoints = _checkpoints(name, checkpoints) or CHECKPOINTS
+    checkpoints = _checkpoints(name, checkpoints)
     carry, structure = leaves_of(init_val, f"{name}: init_val")
     in_tree = tree.treedef_tuple([structure])
     carry, body = settle(carry, lambda avals: Staged(body_fun, in_tree, avals))

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from ..primitives.core import ZERO, describe, typeof, with_user_line
+from ..primitives.core import ZERO, Typed, describe, typeof, with_user_line
 from ..primitives.types import ShapedArray
 from . import tree
 from .autodiff import from_tangent, tangent_aval
 
 
-class SymbolicZero:
+class SymbolicZero(Typed):
     """A tangent or cotangent that is known to be zero, as rules with `symbolic_zeros=True` see
     it; it has the `aval`, shape and dtype of the zeros that it stands for.
     """
@@ -25,21 +23,6 @@ class SymbolicZero:
 
     def __repr__(self) -> str:
         return f"SymbolicZero({self.aval})"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the zeros."""
-        return self.aval.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The dtype of the zeros."""
-        return self.aval.dtype
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return self.aval.ndim
 
     @staticmethod
     def from_primal_value(x: Any) -> SymbolicZero:
