@@ -211,28 +211,55 @@ class Scan(HigherOrder):
         before the known one, operands are passed on, the others are stacked.
         """
         body = partial_jaxpr(self.jaxpr, inside, linear_outs)
-        numbers = self.groups(range(len(inside)))
-        known = [[i for i in group if not inside[i]] for group in numbers]
-        first_step, count = len(known[0]), len(linear_outs) - sum(linear_outs)
+        groups = self.groups(range(len(inside)))
         # The residuals of a step that are neither constants nor slices: computed, or its carry.
+        is_own = [s is None or (s in groups[1] and not inside[s]) for s in body.sources]
+        count = len(linear_outs) - sum(linear_outs)
         computed = iter(body.known.outs[count:])
         own = [
             next(computed) if s is None else self.jaxpr.in_vars[s]
-            for s in body.sources
-            if s is None or (s in numbers[1] and not inside[s])
+            for s, flag in zip(body.sources, is_own)
+            if flag
         ]
-        step = Jaxpr(
-            body.known.in_vars, body.known.eqns, [*body.known.outs[:count], *own],
-            name=self.jaxpr.name,
+        outs = [*body.known.outs[:count], *own]
+        step = Jaxpr(body.known.in_vars, body.known.eqns, outs, name=self.jaxpr.name)
+        known = [[i for i in group if not inside[i]] for group in groups]
+        split = partial_jaxpr(
+            step,
+            [i >= len(known[0]) for i in range(len(step.in_vars))],
+            [i < count for i in range(len(outs))],
+            effects=True,
         )
-        varying = [i >= first_step for i in range(len(step.in_vars))]
-        wanted = [i < count for i in range(len(step.outs))]
-        split = partial_jaxpr(step, varying, wanted, effects=True)
+        fixed = iter([not flag for flag in split.linear_outs[count:]])
+        consts, carry, xs = [], [], []  # of the linear scan: variables with their sources
+        for var, s, flag in zip(body.tangent.in_vars, body.sources, is_own):
+            if flag:
+                (consts if next(fixed) else xs).append((var, None))
+            else:
+                (consts if s in groups[0] else carry if s in groups[1] else xs).append((var, s))
+        inputs = [*consts, *carry, *xs]
+        tangent = Jaxpr(
+            [v for v, _ in inputs], body.tangent.eqns, body.tangent.outs, name=self.jaxpr.name
+        )
+        first = self._known_part(linear, known, split, count)
+        return Parts(
+            first if first.out_avals or first.effects else None,
+            replace(self, jaxpr=tangent, consts=len(consts), carry=len(carry)),
+            linear_outs,
+            [s for _, s in inputs],
+        )
+
+    def _known_part(
+        self, linear: Sequence[bool], known: Sequence[list[int]], split: Parts, count: int
+    ) -> Call:
+        """What depends on constants only, and the scan of the rest -> (`count` known results, the
+        residuals of the first, those of each step).
+        """
 
         def run(*operands: Any) -> list[Any]:
             given = dict(zip([i for i, flag in enumerate(linear) if not flag], operands))
             ins = [given[i] for group in known for i in group]
-            before = eval_jaxpr(split.known, ins[:first_step])
+            before = eval_jaxpr(split.known, ins[: len(known[0])])
             fixed = len(split.linear_outs) - sum(split.linear_outs)
             inputs = split.inputs(ins, before[fixed:])
             scan = replace(
@@ -244,29 +271,8 @@ class Scan(HigherOrder):
             outs = scan.bind(*inputs) if split.tangent.outs or split.tangent.effects else []
             return [*outs[:count], *before[:fixed], *outs[count:]]
 
-        fixed = iter([not flag for flag in split.linear_outs[count:]])
-        sorts: dict[str, list[tuple[Any, int | None]]] = {"const": [], "carry": [], "x": []}
-        for var, s in zip(body.tangent.in_vars, body.sources):
-            if s is None or (s in numbers[1] and not inside[s]):
-                sorts["const" if next(fixed) else "x"].append((var, None))
-            else:
-                group = "const" if s in numbers[0] else "carry" if s in numbers[1] else "x"
-                sorts[group].append((var, s))
-        inputs = [*sorts["const"], *sorts["carry"], *sorts["x"]]
-        program = Jaxpr(
-            [v for v, _ in inputs], body.tangent.eqns, body.tangent.outs, name=self.jaxpr.name
-        )
-        tangent = replace(
-            self, jaxpr=program, consts=len(sorts["const"]), carry=len(sorts["carry"])
-        )
         avals = [a for a, flag in zip(self.operand_avals(), linear) if not flag]
-        known_part = Call(stage(run, avals, self.jaxpr.name), compile=False)
-        return Parts(
-            known_part if known_part.jaxpr.outs or known_part.effects else None,
-            tangent,
-            linear_outs,
-            [s for _, s in inputs],
-        )
+        return Call(stage(run, avals, self.jaxpr.name), compile=False)
 
     def transpose_with(
         self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
