@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import settings
 
-from diffeo.primitives import jaxpr, staging
+from diffeo.primitives import jaxpr
 
 settings.register_profile("diffeo", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("diffeo")
@@ -22,6 +22,6 @@ def jax():
 @pytest.fixture(autouse=True, scope="session")
 def check_every_program():
     """`check_jaxpr` runs after every staging, linearization and split of a program."""
-    staging.after_staging = jaxpr.check_jaxpr
+    jaxpr.after_making = jaxpr.check_jaxpr
     yield
-    staging.after_staging = None
+    jaxpr.after_making = None

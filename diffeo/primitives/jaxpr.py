@@ -6,7 +6,7 @@ Literal
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING
 from typing import Any
 
@@ -304,6 +304,18 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
             define(var, where)
     for out in jaxpr.outs:
         known(out, "results")
+
+
+#: Called with every program that a transformation makes, if it is set; the tests have
+#: `check_jaxpr` look at them all.
+after_making: Callable[[Jaxpr], None] | None = None
+
+
+def made(jaxpr: Jaxpr) -> Jaxpr:
+    """The program itself, which has just been made."""
+    if after_making is not None:
+        after_making(jaxpr)
+    return jaxpr
 
 
 def sub_jaxprs(primitive: Any) -> Iterator[Jaxpr]:

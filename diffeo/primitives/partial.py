@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .core import ZERO, LinearInput, Primitive
-from .jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code
+from .jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code, made
 
 
 class Parts(NamedTuple):
@@ -77,7 +77,8 @@ def partial_jaxpr(
     inputs = [*residuals, *[v for v, flag in zip(jaxpr.in_vars, linear) if flag]]
     tangent = Jaxpr(inputs, [*again, *linear_eqns], tangent_outs, name=jaxpr.name)
     sources = [place.get(v) for v in inputs]
-    found = Parts(eliminate_dead_code(known), eliminate_dead_code(tangent), linear_outs, sources)
+    known, tangent = [made(eliminate_dead_code(half)) for half in (known, tangent)]
+    found = Parts(known, tangent, linear_outs, sources)
     jaxpr.memo[key] = found
     return found
 

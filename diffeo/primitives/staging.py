@@ -24,19 +24,9 @@ from .core import (
     with_user_line,
 )
 from .errors import UnexpectedTracerError
-from .jaxpr import Eqn, Jaxpr, Literal, Var
+from .jaxpr import Eqn, Jaxpr, Literal, Var, made
 from .partial import Parts
 from .types import SCALARS, ShapedArray
-
-#: Called with every program that is made here, if it is set; the tests have `check_jaxpr` look at
-#: them all.
-after_staging: Callable[[Jaxpr], None] | None = None
-
-
-def _made(jaxpr: Jaxpr) -> Jaxpr:
-    if after_staging is not None:
-        after_staging(jaxpr)
-    return jaxpr
 
 
 class StagingTracer(Tracer):
@@ -162,7 +152,7 @@ class StagingTrace(Trace):
         out_vars = [self.operand(o) for o in outs]
         self.finished = True
         found = list(self.constants.values())
-        return _made(
+        return made(
             Jaxpr(
                 [t.variable for t in inputs],
                 self.eqns,

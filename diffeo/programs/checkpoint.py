@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..primitives.identity import OptimizationBarrier
-from ..primitives.jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code
+from ..primitives.jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code, made
 from ..primitives.partial import Parts, partial_jaxpr
 from .control_flow import Call
 
@@ -54,8 +54,9 @@ class Checkpoint(Call):
         needed = [v for v in free if v in used]
         computed = [v for v in needed if v not in inputs]
         outs = [*parts.known.outs[:count], *computed]
-        known = eliminate_dead_code(Jaxpr(parts.known.in_vars, eqns, outs, name=program.name))
-        tangent = Jaxpr(needed, whole.eqns, whole.outs, name=program.name)
+        known = Jaxpr(parts.known.in_vars, eqns, outs, name=program.name)
+        known = made(eliminate_dead_code(known))
+        tangent = made(Jaxpr(needed, whole.eqns, whole.outs, name=program.name))
         return Parts(
             Call(known, self.compile) if known.outs or known.effects else None,
             replace(self, jaxpr=tangent, barrier=True),
@@ -90,4 +91,4 @@ def without_calls(jaxpr: Jaxpr) -> Jaxpr:
         return [env[v] if type(v) is Var else v for v in program.outs]
 
     outs = inline(jaxpr, {v: v for v in jaxpr.in_vars})
-    return Jaxpr(jaxpr.in_vars, eqns, outs, name=jaxpr.name)
+    return made(Jaxpr(jaxpr.in_vars, eqns, outs, name=jaxpr.name))

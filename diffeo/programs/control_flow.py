@@ -13,7 +13,7 @@ from ..primitives.array import Array
 from ..primitives.core import ZERO, LinearInput, typeof, with_user_line
 from ..primitives.elementwise import eq, select, zero_scalar
 from ..primitives.families import Full, HigherOrder
-from ..primitives.jaxpr import Eqn, Jaxpr, Var, eval_jaxpr
+from ..primitives.jaxpr import Eqn, Jaxpr, Var, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
 from ..primitives.staging import stage
 from ..primitives.structural import broadcast_in_dim
@@ -266,14 +266,14 @@ def same_inputs(
     every = [c for own in consts for c in own]
     if not every:
         return tuple(jaxprs), every
-    made, before = [], 0
+    found, before = [], 0
     for jaxpr, own in zip(jaxprs, consts):
         leading = [Var(typeof(c)) for c in every]
         leading[before : before + len(own)] = jaxpr.in_vars[: len(own)]
         before += len(own)
         inputs = [*leading, *jaxpr.in_vars[len(own) :]]
-        made.append(Jaxpr(inputs, jaxpr.eqns, jaxpr.outs, name=jaxpr.name))
-    return tuple(made), every
+        found.append(made(Jaxpr(inputs, jaxpr.eqns, jaxpr.outs, name=jaxpr.name)))
+    return tuple(found), every
 
 
 def _with_zeros(jaxpr: Jaxpr, avals: Sequence[ShapedArray], there: Sequence[bool]) -> Jaxpr:
@@ -285,7 +285,7 @@ def _with_zeros(jaxpr: Jaxpr, avals: Sequence[ShapedArray], there: Sequence[bool
         else:
             outs.append(Var(aval.strong))
             eqns.append(Eqn(Full(aval.shape, aval.dtype, zero_scalar(aval)), (), (outs[-1],)))
-    return Jaxpr(jaxpr.in_vars, eqns, outs, name=jaxpr.name)
+    return made(Jaxpr(jaxpr.in_vars, eqns, outs, name=jaxpr.name))
 
 
 def _shared_slots(parts: Sequence[Parts]) -> tuple[list[ShapedArray], list[list[int]]]:
@@ -339,7 +339,7 @@ def _from_slots(
     }
     inputs = [own.get(("operand", s)) or Var(aval) for s, aval in passed]
     inputs += [own.get(("slot", i)) or Var(aval) for i, aval in enumerate(slots)]
-    return Jaxpr(inputs, tangent.eqns, tangent.outs, name=tangent.name)
+    return made(Jaxpr(inputs, tangent.eqns, tangent.outs, name=tangent.name))
 
 
 def choose(index: Any, branches: Sequence[Callable], operands: Sequence[Any]) -> list[Any]:

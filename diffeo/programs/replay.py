@@ -8,7 +8,7 @@ from typing import Any
 
 from ..primitives.core import ZERO, LinearInput, with_user_line
 from ..primitives.families import HigherOrder, full_like
-from ..primitives.jaxpr import Eqn, Jaxpr, eliminate_dead_code, eval_jaxpr
+from ..primitives.jaxpr import Eqn, Jaxpr, eliminate_dead_code, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
 from ..primitives.staging import stage
 from ..primitives.types import ShapedArray, int64
@@ -88,7 +88,7 @@ def replay_parts(
     count = len(linear_outs) - sum(linear_outs)
     n_consts, n_carry = len(consts) - sum(consts), len(carry) - sum(carry)
     outs = body.known.outs[:count]
-    known_step = eliminate_dead_code(Jaxpr(body.known.in_vars, body.known.eqns, outs))
+    known_step = made(eliminate_dead_code(Jaxpr(body.known.in_vars, body.known.eqns, outs)))
     own = loop.going_consts
     known_ys = [a for a, lin in zip(loop.body.out_avals, linear_outs) if not lin][n_carry:]
 
@@ -167,7 +167,7 @@ def _condition(going: Jaxpr, consts: int, linear: Sequence[bool]) -> Jaxpr:
     going = eliminate_dead_code(going)
     flags = [False] * consts + list(linear)
     inputs = [v for v, flag in zip(going.in_vars, flags) if not flag]
-    return Jaxpr(inputs, going.eqns, going.outs, name=going.name)
+    return made(Jaxpr(inputs, going.eqns, going.outs, name=going.name))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

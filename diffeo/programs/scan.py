@@ -11,7 +11,7 @@ import numpy as np
 from ..primitives.array import Array
 from ..primitives.core import ZERO, LinearInput, typeof
 from ..primitives.families import HigherOrder, full_like
-from ..primitives.jaxpr import Jaxpr, eval_jaxpr
+from ..primitives.jaxpr import Jaxpr, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr, transpose_parts
 from ..primitives.staging import stage
 from ..primitives.types import ShapedArray, int32, int64
@@ -167,10 +167,10 @@ class Scan(HigherOrder):
                 break
             wanted = out_statics[: self.carry]
         count = sum([interpreter.count(s) for s in wanted])
-        made = replace(
+        scan = replace(
             self, jaxpr=jaxpr, consts=len(closed) + len(outer) - count, carry=count
         )
-        outs = made.bind(*closed, *outer, *slices)
+        outs = scan.bind(*closed, *outer, *slices)
         stacked = [interpreter.stacked(s) for s in out_statics[self.carry :]]
         return interpreter.unflatten([*wanted, *stacked], outs)
 
@@ -222,7 +222,7 @@ class Scan(HigherOrder):
             if flag
         ]
         outs = [*body.known.outs[:count], *own]
-        step = Jaxpr(body.known.in_vars, body.known.eqns, outs, name=self.jaxpr.name)
+        step = made(Jaxpr(body.known.in_vars, body.known.eqns, outs, name=self.jaxpr.name))
         known = [[i for i in group if not inside[i]] for group in groups]
         split = partial_jaxpr(
             step,
@@ -238,9 +238,8 @@ class Scan(HigherOrder):
             else:
                 (consts if s in groups[0] else carry if s in groups[1] else xs).append((var, s))
         inputs = [*consts, *carry, *xs]
-        tangent = Jaxpr(
-            [v for v, _ in inputs], body.tangent.eqns, body.tangent.outs, name=self.jaxpr.name
-        )
+        ins, name = [v for v, _ in inputs], self.jaxpr.name
+        tangent = made(Jaxpr(ins, body.tangent.eqns, body.tangent.outs, name=name))
         first = self._known_part(linear, known, split, count)
         return Parts(
             first if first.out_avals or first.effects else None,

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..primitives.core import LinearInput, typeof
 from ..primitives.families import HigherOrder
-from ..primitives.jaxpr import Jaxpr, Var, eliminate_dead_code, eval_jaxpr
+from ..primitives.jaxpr import Jaxpr, Var, eliminate_dead_code, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, transpose_parts
 from ..primitives.staging import stage
 from ..primitives.types import ShapedArray, bool_
@@ -129,14 +129,14 @@ class While(HigherOrder):
             wanted = after
         cond, cond_consts = test
         count = len(interpreter.flatten(carry)[0])
-        made = replace(
+        loop = replace(
             self,
             cond=cond,
             body=body,
             cond_consts=len(cond_consts),
             body_consts=len(consts) + len(arrays) - count,
         )
-        return interpreter.unflatten(wanted, made.bind(*cond_consts, *consts, *arrays))
+        return interpreter.unflatten(wanted, loop.bind(*cond_consts, *consts, *arrays))
 
     def test(
         self, interpreter: Any, first: Sequence[Any], carry: Sequence[Any], decision: Callable
@@ -167,7 +167,7 @@ class While(HigherOrder):
         needed.update([v for v in cond.outs if type(v) is Var])
         kept = [v in needed for v in cond.in_vars[: len(given)]]
         inputs = [*compress(cond.in_vars, kept), *cond.in_vars[len(given) :]]
-        program = Jaxpr(inputs, cond.eqns, cond.outs, name=cond.name)
+        program = made(Jaxpr(inputs, cond.eqns, cond.outs, name=cond.name))
         return program, list(compress(given, kept))
 
     def masked(self, mixes: bool) -> While:
