@@ -343,9 +343,8 @@ class Tracer(Value):
             self._need(
                 TracerBoolConversionError,
                 "a Python `if`, `while`, `and`, `or` or `not`",
-                "Use dx.numpy.where(cond, a, b) to choose between values (for a whole function: "
-                "mark the argument static "
-                "with jit's static_argnums/static_argnames).",
+                "Use dx.lax.cond or dx.numpy.where(cond, a, b) to choose, dx.lax.while_loop to "
+                "repeat, or mark the argument static with jit's static_argnums/static_argnames.",
             )
         )
 

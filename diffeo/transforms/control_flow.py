@@ -111,7 +111,8 @@ def _scalar(name: str, what: str, value: Any, kinds: str) -> Any:
     except TypeError:
         fits = False
     if not fits:
-        expected = "one integer" if kinds == "iu" else "one boolean or number"
+        expected = "one integer" if kinds == "iu" else "one boolean or number (dx.numpy.where "
+        expected += "" if kinds == "iu" else "chooses element by element)"
         raise with_user_line(TypeError(f"{name}: {what} must be {expected}, got {describe(value)}"))
     return found
 
