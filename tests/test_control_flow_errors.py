@@ -130,9 +130,11 @@ def test_numbers_give_way():
 
 CASES = {
     "predicate": (TypeError, lambda: lax.cond(dnp.ones(2), abs, abs, 1.0),
-                  "cond: the predicate must be one boolean or number, got f64[2]"),
+                  "cond: the predicate must be one boolean or number "
+                  "(dx.numpy.where chooses element by element), got f64[2]"),
     "predicate None": (TypeError, lambda: lax.cond(None, abs, abs, 1.0),
-                       "cond: the predicate must be one boolean or number, got NoneType None"),
+                       "cond: the predicate must be one boolean or number "
+                       "(dx.numpy.where chooses element by element), got NoneType None"),
     "no branch": (TypeError, lambda: lax.cond(True, abs, 2.0),
                   "cond: false_fun expects a function, got float 2.0"),
     "called branch": (TypeError, lambda: lax.cond(True, abs(1.0), abs, 1.0),
