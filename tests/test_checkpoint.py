@@ -167,3 +167,15 @@ def test_bad_input():
         dx.checkpoint_name(X, 3)
     with raises(ValueError, "argnums", "5"):
         dx.grad(dx.checkpoint(lambda x: x, static_argnums=5))(1.0)
+
+
+def test_offloading_is_accepted_and_keeps_values():
+    p = dx.checkpoint_policies
+    kept = lambda policy: [aval for aval, where in dx.saved_residuals(
+        dx.checkpoint(layer(dx), policy=policy), W, X) if "argument" not in where]
+    names = p.save_and_offload_only_these_names(
+        names_which_can_be_saved=["other"], names_which_can_be_offloaded=["h"],
+        offload_src="device", offload_dst="pinned_host")
+    assert kept(names) == kept(p.save_only_these_names("h")) != []
+    dots = p.offload_dot_with_no_batch_dims("device", "pinned_host")
+    assert kept(dots) == kept(p.dots_with_no_batch_dims_saveable) != []
