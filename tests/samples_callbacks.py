@@ -21,7 +21,7 @@ _avals = ShapedArray((), np.dtype(np.int64)), ShapedArray((2,), np.dtype(np.int3
 
 for _method in ("sequential", "sequential_unrolled"):
     sample(PureCallback(_function, _avals, _method), real(2, 3), ints(3), note=_method, by=())
-_small = HostFunction(lambda x: [np.asarray(abs(x) < 1, np.int64)], "small")
+_small = HostFunction(lambda x: [np.asarray(abs(x) < 1, np.int64)], "small", operands=1)
 sample(
     PureCallback(_small, _avals[:1], "expand_dims"), real(), note="expand_dims", by=()
 )  # fmt: skip

@@ -34,13 +34,14 @@ class HostFunction:
     """A Python function of arrays that returns a sequence of arrays, with what messages say of it.
 
     `result` says where the result of a number stands in what the user's function returns, `source`
-    is the line from which it is called.
+    is the line from which it is called, `operands` how many arrays it takes, if that is known.
     """
 
     function: Callable[..., Sequence[Any]]
     name: str
     result: Callable[[int], str] = "result {}".format
     source: Any = None
+    operands: int | None = None
 
     def __repr__(self) -> str:
         return self.name
@@ -62,6 +63,13 @@ class Callback(Primitive):
     avals: tuple[ShapedArray, ...]
 
     def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
+        if not all([type(a) is ShapedArray for a in self.avals]):
+            raise TypeError(f"{self.name}: expects the types of the results, got {self.avals}")
+        if self.callback.operands not in (None, len(avals)):
+            raise TypeError(
+                f"{self.name} of {self.callback.name}: expects {self.callback.operands} operands, "
+                f"got {len(avals)}: {list(avals)}"
+            )
         return list(self.avals)
 
     def impl(self, *arrays: np.ndarray) -> list[np.ndarray]:

@@ -48,6 +48,7 @@ class Loop:
             or self.checkpoints < 4
             or [a.strong for a in carry] != [a.strong for a in outs[: self.carry]]
             or len(carry) != self.carry
+            or (self.length is None and self.consts + self.carry != len(ins))
         ):
             raise ValueError(
                 f"replay of {self.body.name}: {self.consts} constants, a carry of {self.carry}, a "

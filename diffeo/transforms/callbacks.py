@@ -234,7 +234,8 @@ def _host_function(
             )
         return outs
 
-    function = HostFunction(called, name_of(callback), partial(_place, out_tree), source)
+    place = partial(_place, out_tree)
+    function = HostFunction(called, name_of(callback), place, source, len(arrays))
     return function, arrays
 
 
