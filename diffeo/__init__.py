@@ -40,11 +40,12 @@ from .transforms.checkpoint import (
 )
 from .transforms.closures import closure_convert, custom_gradient
 from .transforms.custom import custom_jvp, custom_rule, custom_vjp
-from .transforms.gradients import grad, hvp, value_and_grad
+from .transforms.gradients import grad, value_and_grad
 from .transforms.interpreter import Interpreter
 from .transforms.jacobians import hessian, jacfwd, jacrev
 from .transforms.jit import eval_shape, jit, make_jaxpr
 from .transforms.naming import named_call, named_scope
+from .transforms.products import gauss_newton_vp, hvp, vhp
 from .transforms.stages import ShapeDtypeStruct
 from .transforms.taylor import derivatives, taylor
 from .transforms.vmap import vmap
@@ -77,6 +78,7 @@ __all__ = [
     "eval_jaxpr",
     "eval_shape",
     "float0",
+    "gauss_newton_vp",
     "grad",
     "hessian",
     "hvp",
@@ -105,6 +107,7 @@ __all__ = [
     "tree",
     "typeof",
     "value_and_grad",
+    "vhp",
     "vjp",
     "vmap",
 ]
