@@ -43,11 +43,11 @@ from .transforms.custom import custom_jvp, custom_rule, custom_vjp
 from .transforms.gradients import grad, value_and_grad
 from .transforms.interpreter import Interpreter
 from .transforms.jacobians import hessian, jacfwd, jacrev
+from .transforms.jets import derivatives, jet, nth_derivative, taylor
 from .transforms.jit import eval_shape, jit, make_jaxpr
 from .transforms.naming import named_call, named_scope
 from .transforms.products import gauss_newton_vp, hvp, vhp
 from .transforms.stages import ShapeDtypeStruct
-from .transforms.taylor import derivatives, taylor
 from .transforms.vmap import vmap
 
 __version__ = "0.1.0"
@@ -86,6 +86,7 @@ __all__ = [
     "jacfwd",
     "jacobian",
     "jacrev",
+    "jet",
     "jit",
     "jvp",
     "lax",
@@ -95,6 +96,7 @@ __all__ = [
     "named_call",
     "named_scope",
     "nn",
+    "nth_derivative",
     "numpy",
     "print_saved_residuals",
     "pure_callback",

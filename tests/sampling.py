@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import diffeo  # noqa: F401  (so that every module with primitives is there)
-from diffeo.primitives import Array, Primitive, elementwise, families, stage, structural
+from diffeo.primitives import Array, Primitive, elementwise, families, identity, stage, structural
 from diffeo.primitives.jaxpr import Var
 from diffeo.primitives.types import SCALARS, ShapedArray, is_inexact
 from diffeo.programs.control_flow import Call
@@ -82,7 +82,7 @@ def _has_derivative(primitive: Primitive) -> bool:
     """False for primitives that are constant almost everywhere, by what they say of themselves."""
     if isinstance(primitive, elementwise.Elementwise):
         own = type(primitive).jvp is not elementwise.Elementwise.jvp
-        return primitive is not elementwise.stop_gradient_p and bool(own or primitive.derivatives)
+        return primitive is not identity.stop_gradient_p and bool(own or primitive.derivatives)
     if isinstance(primitive, structural.ConvertElementType):
         return is_inexact(primitive.dtype)
     return not isinstance(primitive, families.Discrete)

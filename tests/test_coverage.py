@@ -21,6 +21,7 @@ from diffeo.primitives import (
     cumulative,
     elementwise,
     families,
+    identity,
     indexing,
     reduction,
 )
@@ -120,7 +121,7 @@ def jvp_of(primitive: Any) -> str:
         return "lifted" if defines(kind, "interpret") else ""
     if issubclass(kind, callbacks.Callback):
         return "zero" if kind is callbacks.DebugCallback else "refused"
-    if issubclass(kind, families.Discrete) or primitive is elementwise.stop_gradient_p:
+    if issubclass(kind, families.Discrete) or primitive is identity.stop_gradient_p:
         return "zero"
     if hasattr(kind, "linear_part"):
         return "linear"
@@ -137,7 +138,8 @@ def defines_own_jvp(kind: type) -> bool:
 
 def taylor_of(primitive: Any) -> str:
     kind, jvp = class_of(primitive), jvp_of(primitive)
-    if defines(kind, "taylor"):
+    of_row = getattr(kind, "taylor", None) is elementwise.Elementwise.taylor
+    if primitive.series if of_row else defines(kind, "taylor"):
         return "recurrence"
     words = {"linear": "coefficients", "bilinear": "Cauchy", "zero": "–", "lifted": "lifted",
              "refused": "refused"}

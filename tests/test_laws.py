@@ -11,11 +11,12 @@ import pytest
 
 from diffeo.lowering.stablehlo import lower_module
 from diffeo.primitives.core import ZERO, typeof
-from diffeo.primitives.elementwise import ELEMENTWISE, stop_gradient_p
+from diffeo.primitives.elementwise import ELEMENTWISE
+from diffeo.primitives.identity import stop_gradient_p
 from diffeo.primitives.jaxpr import check_jaxpr, eval_jaxpr, infer, sub_jaxprs
 from diffeo.primitives.types import SCALARS, ShapedArray
+from diffeo.transforms.jets import taylor
 from diffeo.transforms.jvp import jvp_flat
-from diffeo.transforms.taylor import taylor
 from diffeo.transforms.vmap import Batching
 from tests.laws import (
     close,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..numpy.common import arr, static_int
-from ..primitives import bits, powers, rounding
+from ..primitives import bits, identity, powers, rounding
 from ..primitives import elementwise as e
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.identity import OptimizationBarrier
@@ -262,6 +262,6 @@ def stop_gradient(x: Any) -> Any:
     def stop(leaf: Any) -> Any:
         if type(leaf) in SCALARS or not is_inexact(typeof(leaf).dtype):
             return leaf
-        return e.stop_gradient(arr(leaf))
+        return identity.stop_gradient(arr(leaf))
 
     return tree.map(stop, x)

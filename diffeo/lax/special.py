@@ -10,6 +10,7 @@ import numpy as np
 from ..numpy.common import known
 from ..primitives import elementwise as e
 from ..primitives.families import full_like
+from ..primitives.identity import stop_gradient
 from ..primitives.types import SCALARS
 from ..routines import special as s
 from ..routines.bessel import BesselI
@@ -94,7 +95,7 @@ def polygamma(m: Any, x: Any) -> Any:
         order = float(orders.flat[0])
         if order >= 0 and order.is_integer() and np.all(orders == order):
             return s.Polygamma(int(order)).bind(x)
-    m = e.stop_gradient(m)
+    m = stop_gradient(m)
     whole, zero = (m >= 0) & (e.floor.bind(m) == m), m == 0
     order = e.select(zero, 1.0, m)
     size = e.exp.bind(s.lgamma.bind(order + 1.0)) * s.Zeta().bind(order + 1.0, x)

@@ -14,6 +14,7 @@ import numpy as np
 from ..numpy.common import arr, axes_of, keep_axes, narrow
 from ..primitives import elementwise as e
 from ..primitives.families import full_like
+from ..primitives.identity import stop_gradient
 from ..primitives.operators import align, broadcast_to, to_inexact
 from ..primitives.reduction import reduce_max
 from ..primitives.structural import convert_element_type, drop_axes, reduce_sum, reshape
@@ -29,7 +30,7 @@ def _largest(x: Any, axes: tuple[int, ...]) -> Any:
     finite, so that nothing becomes inf - inf.
     """
     parts = e.real.bind(x) if x.dtype.kind == "c" else x
-    top = reduce_max(e.stop_gradient(parts), axes)
+    top = reduce_max(stop_gradient(parts), axes)
     top = e.select(e.is_finite.bind(top), top, 0.0)
     return keep_axes(convert_element_type(top, x.dtype), x.shape, axes)
 

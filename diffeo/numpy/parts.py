@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import bits, powers, rounding
+from ..primitives import bits, identity, powers, rounding
 from ..primitives import elementwise as e
 from ..primitives import operators as o
 from ..primitives.core import describe, with_user_line
@@ -71,7 +71,7 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
     if x.dtype.kind != "f":
         x = convert_element_type(x, np.float32)
     info = np.finfo(x.dtype)
-    word = bitcast_convert_type(e.stop_gradient(x), f"i{x.dtype.itemsize}")
+    word = bitcast_convert_type(identity.stop_gradient(x), f"i{x.dtype.itemsize}")
     biased = (word >> info.nmant) & ((1 << info.bits - 1 - info.nmant) - 1)
     usual = (x != 0) & e.is_finite.bind(x)
     exponent = where(usual, convert_element_type(biased, np.int32) - (info.maxexp - 2), 0)

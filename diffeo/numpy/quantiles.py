@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import elementwise as e
 from ..primitives.core import describe, with_user_line
+from ..primitives.identity import stop_gradient
 from ..primitives.operators import broadcast_to, to_inexact
 from ..primitives.sort import sort as sort_p
 from ..primitives.sort import take_along_axis as take_places
@@ -146,7 +146,7 @@ def _by_weight(lines: Any, weights: Any, missing: Any, parts: Any) -> tuple[Any,
 
 
 def _at_places(lines: Any, places: Any) -> Any:
-    index = convert_element_type(e.stop_gradient(places), np.int64)
+    index = convert_element_type(stop_gradient(places), np.int64)
     return take_places(lines, index, lines.ndim - 1)
 
 

@@ -14,6 +14,7 @@ from ..primitives import powers
 from ..primitives.array import Array, as_value
 from ..primitives.core import typeof, with_user_line
 from ..primitives.families import full_like
+from ..primitives.identity import stop_gradient
 from ..primitives.structural import convert_element_type
 from ..primitives.types import SCALARS, is_float, is_inexact
 from .common import (
@@ -205,7 +206,7 @@ def hypot(x: Any, y: Any, /) -> Any:
     """
     x, y = (as_value(v) for v in o.align_inexact(x, y))
     x, y = o.align(x, y)
-    largest = e.stop_gradient(maximum(o.absolute(x), o.absolute(y)))
+    largest = stop_gradient(maximum(o.absolute(x), o.absolute(y)))
     usual = (largest > 0) & e.is_finite.bind(largest)
     scale = where(usual, largest, 1.0)
     a, b = x / scale, y / scale

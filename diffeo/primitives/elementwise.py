@@ -4,7 +4,9 @@ and derivatives.
 A row: `name, NumPy function, StableHLO op, derivative by each operand`. A derivative takes the
 operands, and the result too if it has one parameter more. `singular=True` where a derivative may
 be infinite: its product with a zero (co)tangent is then zero, so that `where(x > 0, sqrt(x), 0)`
-has the gradient 0 at 0, not nan.
+has the gradient 0 at 0, not nan. `series` is a recurrence for Taylor coefficients, where the one
+derived from the derivative is much slower; it takes the arithmetic of series, the result, and the
+operands' series.
 """
 
 from __future__ import annotations
@@ -61,8 +63,9 @@ class Elementwise(Primitive):
         accepts: str = "fc",
         result: Any = None,
         singular: bool = False,
+        series: Callable | None = None,
     ):
-        self._name, self.hlo, self.accepts = name, hlo, accepts
+        self._name, self.hlo, self.accepts, self.series = name, hlo, accepts, series
         self.result, self.singular = result, singular
         self.impl = impl
         self.same_type = result is None
@@ -127,6 +130,9 @@ class Elementwise(Primitive):
                 )
                 total = term if total is ZERO else add.bind(total, term)
         return out, total
+
+    def taylor(self, series: Any, args: Sequence[Any]) -> Any:
+        return self.series and self.series(series, self.bind(*[a[0] for a in args]), *args)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         found = {d for a, d in zip(args, dims) if type(a) not in SCALARS}
@@ -364,13 +370,6 @@ class MakeComplex(ElementwiseLinear):
         )
 
 
-class StopGradient(Elementwise):
-    """The identity, with a tangent that is zero."""
-
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        return self.bind(*primals), ZERO
-
-
 def _compare(direction: str) -> Callable:
     return lambda ctx, x, y: ctx.compare(direction, x, y)
 
@@ -409,7 +408,8 @@ div = Div("div", truncated_quotient, "divide", lambda x, y: None, lambda x, y: N
 rem = row("rem", truncated_remainder, "remainder", lambda x, y: 1.0,
           lambda x, y: -trunc(x / y), accepts="iuf", singular=True)
 power = row("pow", np.power, "power", lambda x, y: scale.bind(y, x ** (y - 1.0)),
-            lambda x, y, out: _pow_by_exponent(x, out), singular=True)
+            lambda x, y, out: _pow_by_exponent(x, out), singular=True,
+            series=lambda s, out, x, y: (type(y[0]) is float and s.power(x, y[0], out)) or None)
 maximum = row("max", np.maximum, "maximum", lambda x, y: _balance(x, y),
               lambda x, y: _balance(y, x), accepts="biuf")
 minimum = row("min", np.minimum, "minimum", lambda x, y: _balance(y, x),
@@ -423,13 +423,18 @@ ceil = row("ceil", np.ceil, "ceil", accepts="f")
 round_even = row("round", np.rint, "round_nearest_even", accepts="f")
 is_finite = row("is_finite", np.isfinite, "is_finite", accepts="f", result=_to_bool)
 absolute = Abs("abs", np.abs, "abs", accepts="ifc", result=real_dtype)
-sqrt = row("sqrt", np.sqrt, on_sheet("sqrt"), lambda x, y: 0.5 / y, singular=True)
-rsqrt = row("rsqrt", lambda x: 1 / np.sqrt(x), "rsqrt", lambda x, y: -0.5 * y / x, singular=True)
-cbrt = row("cbrt", np.cbrt, "cbrt", lambda x, y: 1 / (3.0 * y * y), accepts="f", singular=True)
+sqrt = row("sqrt", np.sqrt, on_sheet("sqrt"), lambda x, y: 0.5 / y, singular=True,
+           series=lambda s, y, x: s.root(x, y))
+rsqrt = row("rsqrt", lambda x: 1 / np.sqrt(x), "rsqrt", lambda x, y: -0.5 * y / x, singular=True,
+            series=lambda s, y, x: s.power(x, -1 / 2, y))
+cbrt = row("cbrt", np.cbrt, "cbrt", lambda x, y: 1 / (3.0 * y * y), accepts="f", singular=True,
+           series=lambda s, y, x: s.power(x, 1 / 3, y))
 exp = row("exp", np.exp, "exponential", lambda x, y: y, singular=True)
 expm1 = row("expm1", np.expm1, "exponential_minus_one", lambda x, y: y + 1.0, singular=True)
-log = row("log", np.log, "log", lambda x: reciprocal(x), singular=True)
-log1p = row("log1p", accurate_log1p, "log_plus_one", lambda x: reciprocal(x + 1.0), singular=True)
+log = row("log", np.log, "log", lambda x: reciprocal(x), singular=True,
+          series=lambda s, y, x: s.logarithm(x, x[0], y))
+log1p = row("log1p", accurate_log1p, "log_plus_one", lambda x: reciprocal(x + 1.0), singular=True,
+            series=lambda s, y, x: s.logarithm(x, x[0] + 1.0, y))
 sin = row("sin", np.sin, formulas.sin, lambda x: cos.bind(x))
 cos = row("cos", np.cos, formulas.cos, lambda x: -sin.bind(x))
 tan = row("tan", np.tan, "chlo.tan", lambda x, y: y * y + 1.0)
@@ -447,7 +452,8 @@ acosh = row("acosh", np.arccosh, on_sheet("chlo.acosh"),
             lambda x: scale.bind(rsqrt.bind(x + 1.0), rsqrt.bind(x - 1.0)), singular=True)
 atanh = row("atanh", np.arctanh, on_sheet("chlo.atanh", real=True),
             lambda x: reciprocal(_one_minus_square(x)), singular=True)
-logistic = row("logistic", logistic_function, "logistic", lambda x, y: y * (1.0 - y))
+logistic = row("logistic", logistic_function, "logistic", lambda x, y: y * (1.0 - y),
+               series=lambda s, y, x: s.logistic(x, y))
 erf = row("erf", special_function("erf"), "chlo.erf",
           lambda x: exp.bind(-(x * x)) * (2 / math.sqrt(math.pi)), accepts="f")
 erf_inv = row("erf_inv", special_function("erfinv"), "chlo.erf_inv",
@@ -475,18 +481,12 @@ imag = RealPart("imag", np.imag, "imag", accepts="c", result=real_dtype)
 conj = Conj("conj", np.conj, formulas.conj, accepts="c")
 complex_ = MakeComplex("complex", make_complex, "complex", None, None, accepts="f",
                        result=complex_dtype)
-stop_gradient_p = StopGradient("stop_gradient", lambda x: x, lambda ctx, x: x, accepts="biufcs")
 # fmt: on
 
 
 def trunc(x: Any) -> Any:
     """Round towards zero."""
     return select(x < 0, ceil.bind(x), floor.bind(x))
-
-
-def stop_gradient(x: Any) -> Any:
-    """`x`, as a constant of differentiation."""
-    return stop_gradient_p.bind(x)
 
 
 def _pow_by_exponent(x: Any, out: Any) -> Any:

@@ -1,4 +1,6 @@
-"""Identities that say something to the compiler or to us: copy, a name, optimization_barrier."""
+"""Identities that say something to the compiler or to us: copy, stop_gradient, a name,
+optimization_barrier.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .core import ZERO, LinearInput, Primitive
-from .elementwise import ElementwiseLinear
+from .elementwise import Elementwise, ElementwiseLinear
 from .families import Linear
 from .types import ShapedArray
 
@@ -22,6 +24,21 @@ class Copy(ElementwiseLinear):
 
 
 copy = Copy("copy", np.copy, lambda ctx, x: x, accepts="biufcs")
+
+
+class StopGradient(Elementwise):
+    """The identity, with a tangent that is zero."""
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        return self.bind(*primals), ZERO
+
+
+stop_gradient_p = StopGradient("stop_gradient", lambda x: x, lambda ctx, x: x, accepts="biufcs")
+
+
+def stop_gradient(x: Any) -> Any:
+    """`x`, as a constant of differentiation."""
+    return stop_gradient_p.bind(x)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -14,6 +14,7 @@ import numpy as np
 from . import formulas
 from .core import ZERO, Primitive
 from .elementwise import Elementwise, kind_of, logistic, mul, scale, select
+from .families import full_like
 from .reference import power_of_two
 from .types import ShapedArray
 
@@ -79,6 +80,11 @@ class IntegerPow(Primitive):
             lambda _: one,
             lambda p: ctx.op("divide", one, p),
         )
+
+    def taylor(self, series: Any, args: Sequence[Any]) -> Any:
+        one = series.lift(full_like(args[0][0], 1))
+        multiply = lambda x, y: series.product(mul, x, y)
+        return self.power(args[0], multiply, lambda _: one, lambda y: series.quotient(one, y))
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         (x,), (t,) = primals, tangents

@@ -121,9 +121,12 @@ class Config(threading.local):
     Attributes:
         default_bits: 64 (NumPy's: float64, int64, complex128) or 32; the dtypes that Python
             scalars and creation functions get when nothing else decides.
+        fuse_derivatives: nested derivatives by a scalar, `grad(grad(f))` say, are computed in one
+            Taylor pass (the default); if False, each level differentiates the one inside.
     """
 
     default_bits = 64
+    fuse_derivatives = True
 
     @contextmanager
     def defaults(self, bits: int) -> Iterator[None]:

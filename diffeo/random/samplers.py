@@ -13,6 +13,7 @@ from ..primitives import elementwise as e
 from ..primitives.array import as_value
 from ..primitives.core import with_user_line
 from ..primitives.families import full_like
+from ..primitives.identity import stop_gradient
 from ..primitives.operators import broadcast_shapes, broadcast_to, to_inexact, to_value
 from ..primitives.slicing import index_in_dim
 from ..primitives.structural import bitcast_convert_type, convert_element_type
@@ -280,7 +281,7 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape = None,
     root = float(np.array(math.sqrt(2), dtype))
     a, b = (e.erf.bind(e.div.bind(v, root)) for v in (low, high))
     out = e.mul.bind(e.erf_inv.bind(uniform(key, shape, dtype, a, b)), root)
-    low, high = (e.stop_gradient(v) for v in (low, high))
+    low, high = (stop_gradient(v) for v in (low, high))
     inside = [broadcast_to(v, shape) for v in (_next_above(low), -_next_above(-high))]
     return e.minimum.bind(e.maximum.bind(out, inside[0]), inside[1])
 

@@ -22,9 +22,9 @@ from ..primitives.elementwise import (
     select,
     sign,
     sin,
-    stop_gradient,
 )
 from ..primitives.families import full, full_like
+from ..primitives.identity import stop_gradient
 from ..primitives.reduction import ReduceProd, reduce_and, reduce_max, reduce_prod
 from ..primitives.structural import ConvertElementType, Iota, reduce_sum
 from ..primitives.types import ShapedArray

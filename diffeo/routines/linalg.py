@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..primitives.core import ZERO, typeof
-from ..primitives.elementwise import real, select, stop_gradient
+from ..primitives.elementwise import real, select
 from ..primitives.families import Discrete, full, full_like
+from ..primitives.identity import stop_gradient
 from ..primitives.index_dims import IndexDims
 from ..primitives.indexing import Gather, Scatter, dynamic_slice, dynamic_update_slice
 from ..primitives.slicing import pad, slice_in_dim

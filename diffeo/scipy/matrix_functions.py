@@ -21,6 +21,7 @@ from ..numpy.ufuncs import where
 from ..primitives import elementwise as e
 from ..primitives.core import with_user_line
 from ..primitives.families import full
+from ..primitives.identity import stop_gradient
 from ..primitives.operators import broadcast_shapes
 from ..primitives.powers import exp2
 from ..primitives.reduction import reduce_max, reduce_min
@@ -60,7 +61,7 @@ def _to_complex(x: Any) -> Any:
 
 def _one_norm(x: Any) -> Any:
     """The largest sum of sizes in a column, as a constant of differentiation."""
-    sums = reduce_sum(e.absolute.bind(e.stop_gradient(x)), (x.ndim - 2,))
+    sums = reduce_sum(e.absolute.bind(stop_gradient(x)), (x.ndim - 2,))
     return reduce_max(sums, (sums.ndim - 1,)) if x.size else full(x.shape[:-2], 0.0, sums.dtype)
 
 
@@ -391,7 +392,7 @@ def solve_sylvester(
     x = Sylvester().bind(a, b, c)
     if not x.size:
         return x
-    values = [diagonal(Schur().bind(_to_complex(e.stop_gradient(v)))[0]) for v in (a, b)]
+    values = [diagonal(Schur().bind(_to_complex(stop_gradient(v)))[0]) for v in (a, b)]
     sums = expand_dims(values[0], (c.ndim - 1,)) + expand_dims(values[1], (c.ndim - 2,))
     least = reduce_min(e.absolute.bind(sums), (c.ndim - 2, c.ndim - 1))
     return where(_for_each(least < tol), math.nan, x)

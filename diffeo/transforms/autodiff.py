@@ -20,6 +20,7 @@ from . import tree
 from .api_util import as_values, check_callable, check_outputs, name_of
 from .jvp import jvp_flat
 from .linearize import linearize_flat
+from .nested import is_nested, times, value_and_slope
 from .transpose import backward_pass, pull_back_program
 
 
@@ -184,7 +185,11 @@ def jvp(
     check_callable(fun, "jvp")
     values, moves, structure = point_and_direction("jvp", primals, tangents)
     flat = Flat(fun, structure, name_of(fun), has_aux)
-    outs, out_tangents = quietly(jvp_flat, flat, values, moves, flat.name)
+    if not has_aux and is_nested(values) and moves[0] is not ZERO:
+        outs, slopes = quietly(value_and_slope, flat, values[0])
+        out_tangents = [s if s is ZERO else times(moves[0], s) for s in slopes]
+    else:
+        outs, out_tangents = quietly(jvp_flat, flat, values, moves, flat.name)
     result = flat.result(outs)
     moved = tree.unflatten(
         flat.out_tree,

@@ -12,8 +12,8 @@ from typing import Any
 
 from ..primitives.array import as_value
 from ..primitives.core import ZERO, Tracer, Value, describe, typeof, with_user_line
-from ..primitives.elementwise import stop_gradient
 from ..primitives.errors import UnexpectedTracerError
+from ..primitives.identity import stop_gradient
 from ..primitives.types import SCALARS, is_inexact
 from ..programs.custom_rules import CustomCall
 from . import tree

@@ -23,6 +23,7 @@ from .api_util import (
 )
 from .autodiff import Flat, from_tangent, of_chosen, quietly
 from .linearize import linearize_flat
+from .nested import is_nested, value_and_slope
 from .transpose import pull_back_program
 
 
@@ -57,7 +58,9 @@ def value_and_grad(
         check_differentiable(f"grad of {name}", values, chosen, numbers, holomorphic, allow_int)
 
         flat = Flat(of_chosen(fun, args, kwargs, numbers), structure, name, has_aux)
-        value, found, outs = quietly(_gradient, flat, values, name, holomorphic)
+        nested = not has_aux and is_nested(values)
+        compute = _nested_gradient if nested else _gradient
+        value, found, outs = quietly(compute, flat, values, name, holomorphic)
         leaves = [from_tangent(c, v.aval) for c, v in zip(found, values)]
         gradient = tree.unflatten(structure, leaves)
         gradient = gradient[0] if isinstance(argnums, int) else gradient
@@ -78,6 +81,13 @@ def _gradient(
     eager = state.trace.eager
     cts[0] = Array(np.ones((), value.dtype)) if eager else full_like(value, 1)
     return value, pull_back_program(program, cts), outs
+
+
+def _nested_gradient(
+    flat: Flat, values: Sequence[Any], name: str, holomorphic: bool
+) -> tuple[Any, list[Any], list[Any]]:
+    outs, slopes = value_and_slope(flat, values[0])
+    return _check_scalar(flat, outs, name, holomorphic), slopes, outs
 
 
 def _check_scalar(flat: Flat, outs: Sequence[Any], name: str, holomorphic: bool) -> Any:

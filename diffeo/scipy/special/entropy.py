@@ -11,6 +11,7 @@ from ...nn.functions import sigmoid
 from ...numpy.common import arr
 from ...primitives import elementwise as e
 from ...primitives.array import Array
+from ...primitives.identity import stop_gradient
 from ...primitives.operators import align, align_inexact, binary, to_inexact
 from ...primitives.reference import special_function
 from ...routines.special import polynomial
@@ -111,7 +112,7 @@ def rel_entr(p: Any, q: Any) -> Any:
     a, b = e.select(inside, p, 1.0), e.select(inside, q, 1.0)
     edge = e.select((p == 0) & (q >= 0), p * 0.0, math.inf)
     edge = e.select((p == p) & (q == q), edge, math.nan)
-    return e.select(inside, a * e.log.bind(a / b), e.stop_gradient(edge))
+    return e.select(inside, a * e.log.bind(a / b), stop_gradient(edge))
 
 
 def kl_div(p: Any, q: Any) -> Any:

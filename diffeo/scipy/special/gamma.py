@@ -15,6 +15,7 @@ from ...primitives import elementwise as e
 from ...primitives.array import Array, as_value
 from ...primitives.core import with_user_line
 from ...primitives.families import full_like
+from ...primitives.identity import stop_gradient
 from ...primitives.operators import align_inexact, binary, to_inexact, unary
 from ...routines import special as s
 from ...routines.incomplete import Betainc, Igamma, psi, stirling_error
@@ -87,7 +88,7 @@ def gammasgn(x: Any) -> Any:
         >>> gammasgn(-0.5), gammasgn(2.0)
         (Array(-1.), Array(1.))
     """
-    x = e.stop_gradient(arr(to_inexact(x)))
+    x = stop_gradient(arr(to_inexact(x)))
     floor = e.floor.bind(e.select(e.is_finite.bind(x), x, -1.0))
     odd = e.absolute.bind(e.rem.bind(floor, 2.0)) == 1.0
     left = e.select(floor == x, math.nan, e.select(odd, -1.0, full_like(x, 1.0)))
