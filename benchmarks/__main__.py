@@ -11,6 +11,8 @@ from benchmarks import (
     control,
     dispatch,
     eager,
+    high_order,
+    pinn,
     report,
     staging,
     startup,
@@ -20,7 +22,9 @@ from benchmarks import (
 from benchmarks.case import Case, Result
 
 CASES: list[Case] = [
-    case for theme in (startup, eager, staging, dispatch, control, training) for case in theme.CASES
+    case
+    for theme in (startup, eager, staging, dispatch, control, training, high_order, pinn)
+    for case in theme.CASES
 ]
 
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -92,6 +94,33 @@ class Program(Case):
     def passes(self, result: Result) -> bool:
         """Whether the ratio and the limit are met."""
         return super().passes(result) and (result.per_item or 0.0) <= self.limit
+
+
+@dataclass(frozen=True)
+class Pair(Case):
+    """The same numbers, by each library in its own way: `ours(lib)` and `theirs(lib)` return the
+    calls to time. Their results are compared once; they may differ by `rtol` of the largest.
+
+    With `runs`, each side is called so many times only: for calls that take seconds.
+    """
+
+    ours: Callable[[ModuleType], Callable[[], Any]]
+    theirs: Callable[[ModuleType], Callable[[], Any]]
+    rtol: float = field(default=1e-8, kw_only=True)
+    runs: int | None = field(default=None, kw_only=True)
+
+    def measure(self, ours: ModuleType, theirs: ModuleType) -> Result:
+        """Compare, then time in turn."""
+        sides = (ours, self.ours(ours)), (theirs, self.theirs(theirs))
+        results = [lib.tree.leaves(call()) for lib, call in sides]
+        for a, b in zip(*results, strict=True):
+            rounding = self.rtol * float(np.max(np.abs(b)))
+            np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=0.0, atol=rounding)
+        timers = tuple([batch_timer(*side) for side in sides])
+        if self.runs is None:
+            return Result(*interleave(timers, budget=2.0))
+        samples = [[timer(1) for timer in timers] for _ in range(self.runs)]
+        return Result(*[summary(column) for column in zip(*samples, strict=True)])
 
 
 @dataclass(frozen=True)

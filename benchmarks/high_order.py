@@ -1,0 +1,196 @@
+"""Derivatives of high order: in our own way beside nested transformations, `jax.experimental.jet`,
+and folx where it is installed.
+"""
+
+import importlib.util
+import itertools
+import sys
+from dataclasses import dataclass
+from functools import partial
+
+from benchmarks.case import Case, Pair, Program, Result, Timing, batch_timer, interleave
+from benchmarks.networks import (
+    bilaplacian,
+    laplacian,
+    nested_bilaplacian,
+    nested_laplacian,
+    network,
+    parameters,
+    points,
+    scalar_network,
+)
+
+_different = itertools.count(1)
+
+
+def wave(lib, factor=1.0):
+    """A function of one number, as a new function object."""
+    return lambda x: factor * lib.numpy.tanh(lib.numpy.sin(x) * x)
+
+
+def nested(lib, fun, order):
+    """The derivative of an order by as many `grad`s."""
+    for _ in range(order):
+        fun = lib.grad(fun)
+    return fun
+
+
+MANY = 1000
+
+
+def staged(lib, order):
+    """Nested derivatives, which we stage as one Taylor pass."""
+    return lambda: lib.make_jaxpr(nested(lib, wave(lib), order))(0.7)
+
+
+def from_nothing(lib, order):
+    """Trace, lower, compile and run, at one point; no two programs are quite equal."""
+    different = lambda: wave(lib, 1.0 + 1e-12 * next(_different))
+    return lambda: lib.jit(nested(lib, different(), order))(0.7)
+
+
+def at_many_points(lib, order):
+    compiled = lib.jit(lib.vmap(nested(lib, wave(lib), order)))
+    x = points(lib, MANY)
+    return lambda: compiled(x)
+
+
+@dataclass(frozen=True)
+class Within(Case):
+    """Our own time beside a number of seconds."""
+
+    order: int
+    seconds: float
+
+    def measure(self, ours, theirs):
+        """Time one side."""
+        timer = batch_timer(ours, staged(ours, self.order))
+        return Result(*interleave((timer,), budget=2.0), Timing(self.seconds, self.seconds))
+
+
+@dataclass(frozen=True)
+class Growth(Case):
+    """Our own time at an order beside four times that at half of it."""
+
+    order: int
+
+    def measure(self, ours, theirs):
+        """Time both orders in turn."""
+        orders = self.order, self.order // 2
+        timers = tuple([batch_timer(ours, at_many_points(ours, n)) for n in orders])
+        whole, half = interleave(timers, budget=2.0)
+        return Result(whole, Timing(4 * half.best, 4 * half.median))
+
+
+# --------------------------------------------------------------------------------------------------
+# Taylor mode of a network
+
+TERMS = 6
+
+
+def jet_of_network(lib, jet):
+    """The derivatives of a network along a line in its inputs, as a function of the point and the
+    direction, and its arguments.
+    """
+    layers, x = parameters(lib, (16, 128, 128, 128, 1)), points(lib, 64, 16)
+    apply = network(lib)
+    zero = lib.numpy.zeros_like(x)
+
+    def derivatives(x, direction):
+        series = [direction] + [zero] * (TERMS - 1)
+        return jet(lambda x: apply(x, layers), (x,), (series,))
+
+    return derivatives, (x, 0.5 - x)
+
+
+def jets(lib):
+    """The function `jet` of a library."""
+    if lib.__name__ == "diffeo":
+        return lib.jet
+    return importlib.import_module("jax.experimental.jet").jet
+
+
+def stage_jet(lib):
+    jet = jets(lib)
+
+    def call():
+        derivatives, args = jet_of_network(lib, jet)
+        return lib.make_jaxpr(derivatives)(*args)
+
+    return call
+
+
+def run_jet(lib):
+    derivatives, args = jet_of_network(lib, jets(lib))
+    compiled = lib.jit(derivatives)
+    return lambda: compiled(*args)
+
+
+# --------------------------------------------------------------------------------------------------
+# The Laplacian and its square
+
+
+def folx(lib, f):
+    forward = importlib.import_module("folx").forward_laplacian
+    return lambda x, layers: forward(lambda x: f(x, layers))(x).laplacian
+
+
+@dataclass(frozen=True)
+class Field:
+    """A batch of points of a space, and a network on it."""
+
+    dimension: int
+    width: int
+    batch: int
+
+    def build(self, operator, gradient, lib):
+        """The operator at all points; or the gradient, by the parameters, of its mean square."""
+        layers = parameters(lib, (self.dimension, *[self.width] * 4, 1))
+        x = points(lib, self.batch, self.dimension)
+        at_all = lib.vmap(operator(lib, scalar_network(lib)), (0, None))
+        square = lambda layers: lib.numpy.mean(at_all(x, layers) ** 2)
+        compiled = lib.jit(lib.grad(square) if gradient else partial(at_all, x))
+        return lambda: compiled(layers)
+
+
+def on_field(name, field, mine, others):
+    """An operator, and the gradient of its mean square, beside each of some others."""
+    return [
+        Pair(
+            f"{'gradient of ' * gradient}{name}, d={field.dimension} ({other})",
+            target,
+            partial(field.build, mine, gradient),
+            partial(field.build, operator, gradient),
+        )
+        for gradient in (False, True)
+        for other, (operator, target) in others.items()
+    ]
+
+
+LAPLACIANS = {"Hessian": (nested_laplacian, 0.5), "folx": (folx, 1.0)}
+if importlib.util.find_spec("folx") is None:
+    print("folx is not installed: the Laplacian is not compared with its own", file=sys.stderr)
+    del LAPLACIANS["folx"]
+
+CASES = [
+    Pair(
+        "8th derivative, from nothing",
+        0.01,
+        partial(from_nothing, order=8),
+        partial(from_nothing, order=8),
+        runs=3,
+    ),
+    Pair(
+        "8th derivative, 1000 points",
+        0.05,
+        partial(at_many_points, order=8),
+        partial(at_many_points, order=8),
+    ),
+    Within("32nd derivative, stage (limit 0.1 s)", 1.0, 32, 0.1),
+    *[Growth(f"order {n}, 1000 points (4 x order {n // 2})", 1.0, n) for n in (16, 32, 64)],
+    Program("jet of an MLP, order 6, stage", 1.0, stage_jet),
+    Pair("jet of an MLP, order 6", 1.0, run_jet, run_jet),
+    *on_field("Laplacian", Field(10, 64, 64), laplacian, LAPLACIANS),
+    *on_field("Laplacian", Field(100, 256, 64), laplacian, LAPLACIANS),
+    *on_field("biharmonic", Field(5, 64, 32), bilaplacian, {"nested": (nested_bilaplacian, 0.2)}),
+]
