@@ -23,6 +23,19 @@ from . import (
     scipy,
     tree,
 )
+from .differential import (
+    D,
+    ForwardLaplacian,
+    Operator,
+    bilaplacian,
+    curl,
+    differential_operator,
+    directional,
+    divergence,
+    forward_laplacian,
+    laplacian,
+    weighted_laplacian,
+)
 from .lax import stop_gradient
 from .primitives.array import Array
 from .primitives.core import Primitive, Tracer, typeof
@@ -53,18 +66,23 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Array",
+    "D",
+    "ForwardLaplacian",
     "Interpreter",
     "Jaxpr",
+    "Operator",
     "Primitive",
     "ShapeDtypeStruct",
     "ShapedArray",
     "Tracer",
+    "bilaplacian",
     "check_jaxpr",
     "checkpoint",
     "checkpoint_name",
     "checkpoint_policies",
     "closure_convert",
     "config",
+    "curl",
     "custom_batching",
     "custom_derivatives",
     "custom_gradient",
@@ -73,10 +91,14 @@ __all__ = [
     "custom_vjp",
     "debug",
     "derivatives",
+    "differential_operator",
+    "directional",
+    "divergence",
     "errors",
     "eval_jaxpr",
     "eval_shape",
     "float0",
+    "forward_laplacian",
     "grad",
     "hessian",
     "hvp",
@@ -87,6 +109,7 @@ __all__ = [
     "jet",
     "jit",
     "jvp",
+    "laplacian",
     "lax",
     "linear_transpose",
     "linearize",
@@ -109,6 +132,7 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "vmap",
+    "weighted_laplacian",
 ]
 
 jacobian = jacrev
