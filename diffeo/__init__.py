@@ -45,6 +45,7 @@ from .transforms.interpreter import Interpreter
 from .transforms.jacobians import hessian, jacfwd, jacrev
 from .transforms.jit import eval_shape, jit, make_jaxpr
 from .transforms.naming import named_call, named_scope
+from .transforms.sparsity import Sparsity, hessian_sparsity, jacobian_sparsity
 from .transforms.stages import ShapeDtypeStruct
 from .transforms.taylor import derivatives, taylor
 from .transforms.vmap import vmap
@@ -58,6 +59,7 @@ __all__ = [
     "Primitive",
     "ShapeDtypeStruct",
     "ShapedArray",
+    "Sparsity",
     "Tracer",
     "check_jaxpr",
     "checkpoint",
@@ -79,10 +81,12 @@ __all__ = [
     "float0",
     "grad",
     "hessian",
+    "hessian_sparsity",
     "hvp",
     "io_callback",
     "jacfwd",
     "jacobian",
+    "jacobian_sparsity",
     "jacrev",
     "jit",
     "jvp",

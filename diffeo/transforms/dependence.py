@@ -18,9 +18,9 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import Trace, Tracer, state, typeof
-from ..primitives.jaxpr import Jaxpr, eval_jaxpr, infer
+from ..primitives.jaxpr import Jaxpr, eval_jaxpr, infer, sub_jaxprs
 from ..primitives.types import SCALARS, ShapedArray
-from ..programs.control_flow import Call, Cond, split_list, work
+from ..programs.control_flow import Call, Cond, split_list
 from ..programs.replay import Replay
 from ..programs.scan import Scan
 from ..programs.while_loop import While
@@ -28,8 +28,20 @@ from .dependence_rules import dependence
 from .evaluation import EVALUATION
 from .index_sets import IndexSets, check_room, joined, union
 
-#: So many operations of loops are unrolled.
+#: Loops are unrolled until there have been so many operations.
 UNROLLED = 20_000
+
+
+def at_least(jaxpr: Jaxpr) -> int:
+    """The number of operations of a program in which loops of unknown length run once."""
+    found = jaxpr.memo.get("at least")
+    if found is None:
+        found = 0
+        for eqn in jaxpr.eqns:
+            times = eqn.primitive.length if type(eqn.primitive) is Scan else 1
+            found += 1 + times * sum([at_least(inner) for inner in sub_jaxprs(eqn.primitive)])
+        jaxpr.memo["at least"] = found
+    return found
 
 
 class Unknown(Tracer):
@@ -60,7 +72,9 @@ class Tracked(Unknown):
 
 
 class Dependence(Trace):
-    """Computes index sets of numbers below `total`; `left` operations of loops may be unrolled."""
+    """Computes index sets of numbers below `total`; loops are unrolled while there are operations
+    `left`.
+    """
 
     parent = EVALUATION
 
@@ -91,6 +105,7 @@ class Dependence(Trace):
         open_ = any([isinstance(a, Tracer) for a in args])
         if not (open_ or primitive.effects or primitive.calls_python):
             return EVALUATION.process(primitive, args)
+        self.left -= 1
         before, state.trace = state.trace, self
         try:
             outs = self.program(primitive, args) if primitive.compiled else None
@@ -133,15 +148,9 @@ class Dependence(Trace):
             return self.tracked(typeof(values[0]), union([self.sets(v) for v in values]))
         return self.unknown(typeof(values[0]))
 
-    def afford(self, operations: int) -> bool:
-        """Whether so many operations may still be unrolled; then there are fewer left."""
-        fits = operations <= self.left
-        self.left -= operations if fits else 0
-        return fits
-
     def scan(self, scan: Scan, args: list[Any]) -> list[Any]:
         consts, carry, xs = scan.groups(args)
-        if not self.afford(scan.work):
+        if scan.length * at_least(scan.jaxpr) > self.left:
             return self.steps(scan.jaxpr, consts, carry, xs, scan.length)
         rows: list[Any] = [None] * scan.length
         for i in scan.order():
@@ -170,8 +179,7 @@ class Dependence(Trace):
 
     def repeat(self, loop: While, args: list[Any]) -> list[Any]:
         first, second, carry = loop.groups(args)
-        cost = work(loop.cond) + work(loop.body) + 1
-        while self.afford(cost):
+        while self.left > 0:
             going = eval_jaxpr(loop.cond, [*first, *carry])[0]
             if type(going) is not Array:
                 break
