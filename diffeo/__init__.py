@@ -45,6 +45,7 @@ from .transforms.interpreter import Interpreter
 from .transforms.jacobians import hessian, jacfwd, jacrev
 from .transforms.jit import eval_shape, jit, make_jaxpr
 from .transforms.naming import named_call, named_scope
+from .transforms.sparse import sparse_hessian, sparse_jacobian
 from .transforms.sparsity import Sparsity, hessian_sparsity, jacobian_sparsity
 from .transforms.stages import ShapeDtypeStruct
 from .transforms.taylor import derivatives, taylor
@@ -104,6 +105,8 @@ __all__ = [
     "remat",
     "saved_residuals",
     "scipy",
+    "sparse_hessian",
+    "sparse_jacobian",
     "stop_gradient",
     "taylor",
     "tree",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -173,6 +174,19 @@ class Arguments:
                         "complex number apart into its real and imaginary part"
                     )
                 )
+
+        self.avals = [typeof(v) for v in self.leaves]
+        self.key = (self.structure, self.rest, *[a.strong for a in self.avals])
+
+    def without_values(self) -> Arguments:
+        """The same without the numbers."""
+        found = copy.copy(self)
+        found.values = found.others = []
+        return found
+
+    def describe(self) -> str:
+        """The types, for messages."""
+        return ", ".join(map(str, self.avals)) or "nothing"
 
     @property
     def leaves(self) -> list[Any]:
