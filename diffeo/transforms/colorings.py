@@ -109,7 +109,7 @@ def color_jacobian(pattern: Sparsity, method: str, ordering: str) -> Coloring:
 
 def sets_of(pattern: Sparsity) -> IndexSets:
     """The rows of a pattern as sets of columns."""
-    return IndexSets(pattern.bounds(), pattern.cols, pattern.shape[1])
+    return IndexSets(pattern.bounds, pattern.cols, pattern.shape[1])
 
 
 def _by_columns(pattern: Sparsity, ordering: str) -> Coloring:

@@ -28,6 +28,7 @@ from ..primitives.indexing import (
     ScatterAdd,
     clamp_starts,
 )
+from ..primitives.reduction import Reduction
 from ..primitives.rounding import ReducePrecision
 from ..primitives.scatter import ScatterMul
 from ..primitives.slicing import Concatenate, Pad, Rev, Slice, Split
@@ -59,6 +60,8 @@ def dependence(trace: Any, primitive: Any, args: Sequence[Any], avals: Sequence[
     rule = RULES.get(type(primitive))
     if rule is None and isinstance(primitive, Elementwise):
         rule = _product if isinstance(primitive, Mul) else _elementwise
+    if isinstance(primitive, Reduction):
+        rule = _summed
     if rule is not None:
         return [trace.tracked(a, s) for a, s in zip(avals, rule(trace, primitive, args, avals))]
     if type(primitive).decompose is not Primitive.decompose:
@@ -128,7 +131,7 @@ def _padded(trace: Any, primitive: Pad, args: Sequence[Any], avals: Any) -> list
     return _moved(trace, replace(primitive, value=0), args, avals)
 
 
-def _summed(trace: Any, primitive: ReduceSum, args: Sequence[Any], avals: Any) -> list[IndexSets]:
+def _summed(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
     shape = args[0].aval.shape
     kept = [1 if i in primitive.axes else n for i, n in enumerate(shape)]
     groups = np.broadcast_to(numbered(kept), shape).reshape(-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -120,12 +121,21 @@ class Sparsity:
         import scipy.sparse  # heavy, and only sparse results need it
 
         values = np.ones(self.nnz, bool) if values is None else np.asarray(values)
-        return scipy.sparse.csr_array((values, self.cols, self.bounds()), self.shape)
+        cols, bounds = self._compressed  # copies, since SciPy's methods may write into them
+        return scipy.sparse.csr_array((values, cols.copy(), bounds.copy()), self.shape)
 
+    @functools.cached_property
     def bounds(self) -> np.ndarray:
         """Where each row begins in `rows` and `cols`, and where the last ends."""
         sizes = np.bincount(self.rows, minlength=self.shape[0])
         return np.concatenate([[0], np.cumsum(sizes)])
+
+    @functools.cached_property
+    def _compressed(self) -> tuple[np.ndarray, np.ndarray]:
+        """`cols` and `bounds` as SciPy keeps them."""
+        small = max(self.nnz, *self.shape) < 2**31
+        dtype = np.int32 if small else np.int64
+        return self.cols.astype(dtype), self.bounds.astype(dtype)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sparsity) and (
