@@ -95,12 +95,10 @@ def color_jacobian(pattern: Sparsity, method: str, ordering: str) -> Coloring:
     ways = {"column": _by_columns, "row": _by_rows, "bidirectional": _both_ways}
     if method in ways:
         return ways[method](pattern, ordering)
-    column = _by_columns(pattern, ordering)
-    largest = int(np.bincount(pattern.cols, minlength=1).max())
-    if column.count <= largest:  # so many products has any colouring of rows
-        return column
-    row = _by_rows(pattern, ordering)
-    best = column if column.count <= row.count else row
+    best = _by_columns(pattern, ordering)
+    if best.count > int(np.bincount(pattern.cols, minlength=1).max()):  # the fewest of any rows'
+        row = _by_rows(pattern, ordering)
+        best = row if row.count < best.count else best
     if best.count <= 3:
         return best
     both = _both_ways(pattern, ordering)
@@ -263,8 +261,8 @@ def color_star(graph: IndexSets, ordering: str = "auto") -> np.ndarray:
     if ordering == "auto":
         owners, numbers = graph.pairs()
         steps = np.unique(np.abs(owners - numbers))
-        most = min(int(graph.sizes.max(initial=0)) + 1, IN_TURN)
-        for count in range(1, most + 1):
+        neighbours = -(-len(numbers) // max(1, graph.count))  # on average, as bands have
+        for count in range(1, min(neighbours + 1, IN_TURN) + 1):
             if len(steps) <= IN_TURN and np.all(steps % count):
                 colors = np.arange(graph.count) % count
                 if is_star(graph, colors):

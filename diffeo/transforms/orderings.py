@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .index_sets import IndexSets, check_room
+from ..primitives.core import with_user_line
+from .index_sets import LIMIT, IndexSets
 
 #: What a user may ask for; "auto" takes the best of some.
 ORDERINGS = ("auto", "natural", "largest_first", "smallest_last", "incidence_degree")
@@ -30,7 +31,14 @@ def transposed(sets: IndexSets) -> IndexSets:
 
 def meeting(rows: IndexSets) -> IndexSets:
     """For each column the others that have a nonzero in one row with it."""
-    check_room(int(np.sum(rows.sizes**2)))
+    pairs = int(np.sum(rows.sizes**2))
+    if pairs > LIMIT:
+        raise with_user_line(
+            ValueError(
+                f"ordering: {pairs:.2g} pairs of columns share a row, more than {LIMIT}, which "
+                'this order of the colouring would look at; use ordering="natural", or "auto"'
+            )
+        )
     columns = transposed(rows)
     owners, elements = columns.pairs()
     return without_self(rows.combine(columns.count, owners, elements))

@@ -20,13 +20,15 @@ from ..primitives.cumulative import LinearRecurrence
 from ..primitives.elementwise import neg
 from ..primitives.index_dims import IndexDims
 from ..primitives.indexing import ScatterAdd
-from ..primitives.slicing import concatenate
+from ..primitives.slicing import concatenate, slice_in_dim
 from ..primitives.sort import take_along_axis
 from .sparsity import Sparsity
 
 
 def taken(x: Any, places: np.ndarray) -> Any:
     """`x[places]` of a vector."""
+    if not len(places):
+        return slice_in_dim(x, 0, 0)
     return take_along_axis(x, Array(places), 0, "promise_in_bounds")
 
 
