@@ -208,7 +208,7 @@ def test_full_row_of_many_columns():
     rows, cols = np.concatenate([[np.arange(n), np.arange(n)], [[0] * n, np.arange(n)]], 1)
     pattern = dx.Sparsity.from_places(rows, cols, (n, n))
     assert color_jacobian(pattern, "auto", "auto").count == 2
-    with pytest.raises(ValueError, match='share a row.* use ordering="natural"'):
+    with pytest.raises(ValueError, match=r'share a row.* use ordering="natural"'):
         color_jacobian(pattern, "column", "largest_first")
 
 

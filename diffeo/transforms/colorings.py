@@ -136,15 +136,13 @@ def color_columns(rows: IndexSets, ordering: str = "auto") -> np.ndarray:
         if np.bincount(owners * least + turn[numbers], minlength=1).max() == 1:
             return np.where(used, turn, -1)
     row_lists, columns = lists(rows), lists(transposed(rows))
-    found = None
+    found = []
     for name in _orders(ordering, len(rows.numbers), int(np.sum(rows.sizes**2))):
         order = range(rows.total) if name == "natural" else order_of(meeting(rows), name)
-        colors = _greedy(columns, len(row_lists), order)
-        if found is None or colors.max() < found.max():
-            found = colors
-        if found.max() + 1 == least:
+        found.append(_greedy(columns, len(row_lists), order))
+        if count_colors(found[-1]) == least:
             break
-    return np.where(used, found, -1)
+    return np.where(used, min(found, key=count_colors), -1)
 
 
 def _orders(ordering: str, nonzeros: int, edges: int) -> Sequence[str]:
@@ -271,13 +269,9 @@ def color_star(graph: IndexSets, ordering: str = "auto") -> np.ndarray:
 
 
 def _best_of(graph: IndexSets, ordering: str, algorithm: Any) -> np.ndarray:
-    neighbours, found = lists(graph), None
-    for name in _orders(ordering, len(graph.numbers), 0):
-        colors = algorithm(neighbours, order_of(graph, name))
-        if found is None or colors.max(initial=-1) < found.max(initial=-1):
-            found = colors
-    assert found is not None
-    return found
+    neighbours, orders = lists(graph), _orders(ordering, len(graph.numbers), 0)
+    found = [algorithm(neighbours, order_of(graph, name)) for name in orders]
+    return min(found, key=count_colors)
 
 
 def _star(graph: Graph, order: Sequence[int]) -> np.ndarray:

@@ -12,6 +12,7 @@ work, or their end is not known, a step is looked at once for all steps.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -272,7 +273,7 @@ def closure(
             break
         carry = grown
     ends = np.cumsum([0, *[s.count for s in start]])
-    return [carry.slice(a, b) for a, b in zip(ends, ends[1:])]
+    return [carry.slice(a, b) for a, b in pairwise(ends)]
 
 
 def each_step(
@@ -283,7 +284,7 @@ def each_step(
     those of all steps one after the other.
     """
     ends = np.cumsum([0, *sizes])
-    first = [fast + a * length + np.arange(b - a) for a, b in zip(ends, ends[1:])]
+    first = [fast + a * length + np.arange(b - a) for a, b in pairwise(ends)]
     first = np.concatenate([np.arange(fast), *first])
     stride = np.concatenate([np.zeros(fast, np.int64), np.repeat(sizes, sizes)]).astype(np.int64)
     owners, numbers = out.pairs()

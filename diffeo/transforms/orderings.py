@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,7 +21,7 @@ Graph = Sequence[Sequence[int]]
 def lists(sets: IndexSets) -> list[list[int]]:
     """Sets as lists of Python integers, which loops handle faster."""
     numbers, bounds = sets.numbers.tolist(), sets.bounds.tolist()
-    return [numbers[a:b] for a, b in zip(bounds, bounds[1:])]
+    return [numbers[a:b] for a, b in pairwise(bounds)]
 
 
 def transposed(sets: IndexSets) -> IndexSets:

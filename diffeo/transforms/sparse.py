@@ -14,8 +14,8 @@ from ..primitives.array import Array
 from ..primitives.core import ZERO, Tracer, describe, state, typeof, with_user_line
 from ..primitives.elementwise import absolute, eq
 from ..primitives.families import full, full_like
-from ..primitives.indexing import ScatterAdd
 from ..primitives.index_dims import IndexDims
+from ..primitives.indexing import ScatterAdd
 from ..primitives.jaxpr import eval_jaxpr
 from ..primitives.slicing import concatenate, slice_in_dim
 from ..primitives.structural import (
