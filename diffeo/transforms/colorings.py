@@ -96,10 +96,13 @@ def color_jacobian(pattern: Sparsity, method: str, ordering: str) -> Coloring:
     if method in ways:
         return ways[method](pattern, ordering)
     best = _by_columns(pattern, ordering)
+    usual = pattern.nnz / max(1, min(pattern.shape))
+    if pattern.nnz > QUICK and best.count <= 2 * usual:  # others are not much better
+        return best
     if best.count > int(np.bincount(pattern.cols, minlength=1).max()):  # the fewest of any rows'
         row = _by_rows(pattern, ordering)
         best = row if row.count < best.count else best
-    if best.count <= 3:
+    if best.count <= max(3, usual):
         return best
     both = _both_ways(pattern, ordering)
     return both if both.count < best.count else best
@@ -132,17 +135,24 @@ def color_columns(rows: IndexSets, ordering: str = "auto") -> np.ndarray:
     if ordering == "auto":
         turn = np.arange(rows.total) % least
         owners, numbers = rows.pairs()
-        # Every row has the colours once: no colouring has fewer.
-        if np.bincount(owners * least + turn[numbers], minlength=1).max() == 1:
+        if _counts(owners * least + turn[numbers]).max() == 1:  # no colouring has fewer
             return np.where(used, turn, -1)
-    row_lists, columns = lists(rows), lists(transposed(rows))
+    columns = lists(transposed(rows))
     found = []
     for name in _orders(ordering, len(rows.numbers), int(np.sum(rows.sizes**2))):
         order = range(rows.total) if name == "natural" else order_of(meeting(rows), name)
-        found.append(_greedy(columns, len(row_lists), order))
+        found.append(_greedy(columns, rows.count, order))
         if count_colors(found[-1]) == least:
             break
     return np.where(used, min(found, key=count_colors), -1)
+
+
+def _counts(keys: np.ndarray) -> np.ndarray:
+    """How often each of some numbers is among them."""
+    if keys.max(initial=0) < 16 * len(keys):
+        return np.bincount(keys)[keys] if len(keys) else keys
+    _, places, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return counts[places]
 
 
 def _orders(ordering: str, nonzeros: int, edges: int) -> Sequence[str]:
@@ -217,8 +227,10 @@ def _thresholds(degrees: np.ndarray) -> list[int]:
     if not len(values):
         return [1]
     jumps = values[1:] / values[:-1]
-    widest = np.sort(np.argsort(-jumps, kind="stable")[:6]) + 1
-    return [int(values[-1]) + 1, *values[widest].tolist(), 1]
+    widest = np.argsort(-jumps, kind="stable")[:6]
+    if degrees.sum() > QUICK:  # each one tried takes time
+        widest = widest[jumps[widest] > 2]
+    return [int(values[-1]) + 1, *values[widest + 1].tolist(), 1]
 
 
 # --------------------------------------------------------------------------------------------------
@@ -240,9 +252,7 @@ def color_hessian(pattern: Sparsity, method: str, ordering: str) -> Coloring:
 
 def _alone(pattern: Sparsity, colors: np.ndarray) -> np.ndarray:
     """Which nonzeros (i, j) are the only ones of row i in columns of the colour of j."""
-    keys = pattern.rows * count_colors(colors) + colors[pattern.cols]
-    counts = np.bincount(keys, minlength=1)
-    return counts[keys] == 1
+    return _counts(pattern.rows * count_colors(colors) + colors[pattern.cols]) == 1
 
 
 def is_star(graph: IndexSets, colors: np.ndarray) -> bool:
