@@ -7,6 +7,7 @@ import pytest
 
 import diffeo as dx
 from diffeo.primitives import Array
+from diffeo.transforms.dependence import components
 from tests.laws import function_of
 from tests.samples import SAMPLES
 
@@ -233,6 +234,25 @@ def test_loops_that_are_not_unrolled():
     spread = lambda x: lax.while_loop(
         lambda y: dnp.sum(y) < 90, lambda y: y.at[1:].set(y[:-1] + y[1:]), x)  # fmt: skip
     np.testing.assert_array_equal(dx.jacobian_sparsity(spread, np.ones(5)).todense(), np.tri(5))
+
+
+def test_carries_that_mix_for_many_steps():
+    n = 50
+    swap = lambda y: y.at[:n].multiply(0.5 * dnp.roll(y[:n], 1))
+    mixed = lambda x: lax.while_loop(lambda y: dnp.sum(y) < 90, swap, x)
+    expected = np.eye(2 * n, dtype=bool)
+    expected[:n, :n] = True
+    np.testing.assert_array_equal(dx.jacobian_sparsity(mixed, np.ones(2 * n)).todense(), expected)
+    edges = np.array([[0, 1], [5, 1], [3, 4], [4, 6], [2, 2]]).T
+    np.testing.assert_array_equal(components(8, *edges), [0, 0, 2, 3, 3, 0, 3, 7])
+
+
+def test_steps_in_time_are_exact_until_they_are_many():
+    n = 100
+    step = lambda y, _: (y - 0.1 * dnp.roll(y, 1) ** 2, None)
+    after = lambda count: lambda x: lax.scan(step, x, None, count)[0]
+    assert dx.jacobian_sparsity(after(20), np.ones(n)).nnz == 21 * n
+    assert dx.jacobian_sparsity(after(10**6), np.ones(n)).nnz == n * n
 
 
 def test_hessians():

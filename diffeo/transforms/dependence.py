@@ -29,8 +29,11 @@ from .dependence_rules import dependence
 from .evaluation import EVALUATION
 from .index_sets import IndexSets, check_room, joined, union
 
-#: Loops are unrolled until there have been so many operations.
-UNROLLED = 20_000
+#: Loops are unrolled until there have been so many operations. One on more numbers than `MANY`
+#: counts as several: all in all that takes a second, or half a minute for the largest patterns.
+UNROLLED, MANY = 20_000, 2**14
+#: So many steps are looked at for the sets that a carry has in the end.
+ROUNDS = 30
 
 
 def at_least(jaxpr: Jaxpr) -> int:
@@ -106,7 +109,7 @@ class Dependence(Trace):
         open_ = any([isinstance(a, Tracer) for a in args])
         if not (open_ or primitive.effects or primitive.calls_python):
             return EVALUATION.process(primitive, args)
-        self.left -= 1
+        self.left -= 1 + sum([len(a.sets.numbers) for a in args if type(a) is Tracked]) // MANY
         before, state.trace = state.trace, self
         try:
             outs = self.program(primitive, args) if primitive.compiled else None
@@ -150,11 +153,12 @@ class Dependence(Trace):
         return self.unknown(typeof(values[0]))
 
     def scan(self, scan: Scan, args: list[Any]) -> list[Any]:
-        consts, carry, xs = scan.groups(args)
-        if scan.length * at_least(scan.jaxpr) > self.left:
-            return self.steps(scan.jaxpr, consts, carry, xs, scan.length)
-        rows: list[Any] = [None] * scan.length
+        consts, start, xs = scan.groups(args)
+        fits = scan.length * at_least(scan.jaxpr) <= self.left
+        carry, rows = start, [None] * scan.length
         for i in scan.order():
+            if not fits or self.left < 0:
+                return self.steps(scan.jaxpr, consts, start, xs, scan.length)
             outs = eval_jaxpr(scan.jaxpr, [*consts, *carry, *[self.row(x, i) for x in xs]])
             carry, rows[i] = split_list(outs, scan.carry)
         avals = scan.out_avals[scan.carry :]
@@ -260,20 +264,42 @@ def closure(
     total: int,
 ) -> list[IndexSets]:
     """The sets of a carry after any number of steps: at the start, and all that `after`, sets of
-    numbers of what a step gets (constants `before`, carry, slices), adds to them.
+    numbers of what a step gets (constants `before`, carry, slices), adds to them. Where that takes
+    many steps, elements of the carry that have to do with each other count as one.
     """
     local = sum([s.count for s in (*before, *start, *always)])
     steps = [IndexSets.empty(s.count, local) if a is None else a for s, a in zip(start, after)]
     owners, elements = joined(steps, local).pairs()
     carry = joined(start, total)
-    while True:
+    for _ in range(ROUNDS):
         source = joined([*before, carry, *always], total)
         grown = union([carry, source.combine(carry.count, owners, elements)])
         if len(grown.numbers) == len(carry.numbers):
             break
         carry = grown
+    else:
+        elements = elements - sum([s.count for s in before])
+        inside = (elements >= 0) & (elements < carry.count)
+        groups = components(carry.count, owners[inside], elements[inside])
+        carry = carry.gather(groups, carry.count).take(groups)
     ends = np.cumsum([0, *[s.count for s in start]])
     return [carry.slice(a, b) for a, b in pairwise(ends)]
+
+
+def components(count: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """For each vertex of a graph with edges between `a` and `b` the number of one vertex of its
+    component, the same for all.
+    """
+    labels = np.arange(count)
+    while True:
+        least = np.minimum(labels[a], labels[b])
+        found = labels.copy()
+        np.minimum.at(found, labels[a], least)
+        np.minimum.at(found, labels[b], least)
+        found = found[found]
+        if np.array_equal(found, labels):
+            return labels
+        labels = found
 
 
 def each_step(
