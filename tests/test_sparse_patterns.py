@@ -7,8 +7,10 @@ import pytest
 
 import diffeo as dx
 from diffeo.primitives import Array
+from diffeo.routines.conv import ConvGeneralDilated
+from diffeo.routines.windows import ReduceWindowSum
 from diffeo.transforms.dependence import components
-from tests.laws import function_of
+from tests.laws import close, function_of
 from tests.samples import SAMPLES
 
 dnp, lax = dx.numpy, dx.lax
@@ -52,6 +54,15 @@ def test_every_nonzero_of_a_primitive_is_in_its_pattern(sample):
         pattern = dx.jacobian_sparsity(fun, *args, argnums=tuple(range(len(by))), local=local)
         assert pattern.shape == dense.shape
         assert not ((dense != 0) & ~pattern.todense()).any()
+
+
+@pytest.mark.parametrize("kind", [ConvGeneralDilated, ReduceWindowSum])
+def test_decompositions_that_patterns_are_made_by(kind):
+    for sample in [s for s in SAMPLES if type(s.primitive) is kind]:
+        expected = sample.bind(*map(Array, sample.args))[0]
+        found = sample.primitive.decompose(*map(Array, sample.args))
+        rough = 1e-2 if expected.dtype.itemsize < 4 else 1e-5
+        close(found, expected, rough, rough)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -291,6 +302,19 @@ def test_inside_of_other_transformations():
     dx.jit(inside)(X), dx.grad(inside)(X), dx.vmap(inside)(X[None])
     assert all([p == dx.jacobian_sparsity(stencil, X) for p in found[::2]])
     assert all([p.nnz == N for p in found[1::2]])
+
+
+def test_nothing_happens_outside():
+    def fun(x):
+        dx.io_callback(seen.append, None, x[0])
+        dx.debug.callback(seen.append, 3.0)
+        scale = dx.pure_callback(lambda: seen.append(1) or np.ones(N), dx.typeof(X))
+        return scale * x
+
+    seen = []
+    for local in (False, True):
+        assert dx.jacobian_sparsity(fun, X, local=local).nnz == N
+    assert not seen
 
 
 def test_large_patterns_stay_sparse():

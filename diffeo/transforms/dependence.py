@@ -155,14 +155,15 @@ class Dependence(Trace):
     def scan(self, scan: Scan, args: list[Any]) -> list[Any]:
         consts, start, xs = scan.groups(args)
         fits = scan.length * at_least(scan.jaxpr) <= self.left
-        carry, rows = start, [None] * scan.length
+        carry, rows = start, {}
         for i in scan.order():
             if not fits or self.left < 0:
                 return self.steps(scan.jaxpr, consts, start, xs, scan.length)
             outs = eval_jaxpr(scan.jaxpr, [*consts, *carry, *[self.row(x, i) for x in xs]])
             carry, rows[i] = split_list(outs, scan.carry)
         avals = scan.out_avals[scan.carry :]
-        return [*carry, *[self.stack([r[k] for r in rows], a) for k, a in enumerate(avals)]]
+        columns = [[rows[i][k] for i in range(scan.length)] for k in range(len(avals))]
+        return [*carry, *map(self.stack, columns, avals)]
 
     def row(self, x: Any, i: int) -> Any:
         """`x[i]`."""
