@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array
-from ..primitives.core import Trace, Tracer, state, typeof
+from ..primitives.array import Array, as_value
+from ..primitives.core import Trace, Tracer, Value, state, typeof
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr, infer, sub_jaxprs
 from ..primitives.types import SCALARS, ShapedArray
 from ..programs.control_flow import Call, Cond, split_list
@@ -106,10 +106,10 @@ class Dependence(Trace):
         if primitive.compiled and primitive.fun is not None:
             return primitive.fun(*args)
         args = [self.seen(a) for a in args]
+        self.left -= 1 + sum([len(a.sets.numbers) for a in args if type(a) is Tracked]) // MANY
         open_ = any([isinstance(a, Tracer) for a in args])
         if not (open_ or primitive.effects or primitive.calls_python):
             return EVALUATION.process(primitive, args)
-        self.left -= 1 + sum([len(a.sets.numbers) for a in args if type(a) is Tracked]) // MANY
         before, state.trace = state.trace, self
         try:
             outs = self.program(primitive, args) if primitive.compiled else None
@@ -130,6 +130,7 @@ class Dependence(Trace):
 
     def program(self, primitive: Any, args: list[Any]) -> list[Any] | None:
         """The results of an operation on programs; None for one that is not known here."""
+        args = [a if isinstance(a, Value) else as_value(a) for a in args]
         if isinstance(primitive, Call):
             return eval_jaxpr(primitive.jaxpr, args)
         if type(primitive) is Replay:
@@ -186,6 +187,7 @@ class Dependence(Trace):
     def repeat(self, loop: While, args: list[Any]) -> list[Any]:
         first, second, carry = loop.groups(args)
         while self.left > 0:
+            self.left -= 1
             going = eval_jaxpr(loop.cond, [*first, *carry])[0]
             if type(going) is not Array:
                 break
