@@ -59,6 +59,8 @@ from .transforms.jacobians import hessian, jacfwd, jacrev
 from .transforms.jets import derivatives, jet, nth_derivative, taylor
 from .transforms.jit import eval_shape, jit, make_jaxpr
 from .transforms.naming import named_call, named_scope
+from .transforms.sparse import sparse_hessian, sparse_jacobian
+from .transforms.sparsity import Sparsity, hessian_sparsity, jacobian_sparsity
 from .transforms.stages import ShapeDtypeStruct
 from .transforms.vmap import vmap
 
@@ -74,6 +76,7 @@ __all__ = [
     "Primitive",
     "ShapeDtypeStruct",
     "ShapedArray",
+    "Sparsity",
     "Tracer",
     "bilaplacian",
     "check_jaxpr",
@@ -101,10 +104,12 @@ __all__ = [
     "forward_laplacian",
     "grad",
     "hessian",
+    "hessian_sparsity",
     "hvp",
     "io_callback",
     "jacfwd",
     "jacobian",
+    "jacobian_sparsity",
     "jacrev",
     "jet",
     "jit",
@@ -125,6 +130,8 @@ __all__ = [
     "remat",
     "saved_residuals",
     "scipy",
+    "sparse_hessian",
+    "sparse_jacobian",
     "stop_gradient",
     "taylor",
     "tree",
