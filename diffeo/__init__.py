@@ -53,12 +53,13 @@ from .transforms.checkpoint import (
 )
 from .transforms.closures import closure_convert, custom_gradient
 from .transforms.custom import custom_jvp, custom_rule, custom_vjp
-from .transforms.gradients import grad, hvp, value_and_grad
+from .transforms.gradients import grad, value_and_grad
 from .transforms.interpreter import Interpreter
 from .transforms.jacobians import hessian, jacfwd, jacrev
 from .transforms.jets import derivatives, jet, nth_derivative, taylor
 from .transforms.jit import eval_shape, jit, make_jaxpr
 from .transforms.naming import named_call, named_scope
+from .transforms.products import gauss_newton_vp, hvp, vhp
 from .transforms.sparse import sparse_hessian, sparse_jacobian
 from .transforms.sparsity import Sparsity, hessian_sparsity, jacobian_sparsity
 from .transforms.stages import ShapeDtypeStruct
@@ -102,6 +103,7 @@ __all__ = [
     "eval_shape",
     "float0",
     "forward_laplacian",
+    "gauss_newton_vp",
     "grad",
     "hessian",
     "hessian_sparsity",
@@ -137,6 +139,7 @@ __all__ = [
     "tree",
     "typeof",
     "value_and_grad",
+    "vhp",
     "vjp",
     "vmap",
     "weighted_laplacian",
