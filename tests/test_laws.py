@@ -279,6 +279,22 @@ def test_collapsed_series_are_sums_of_series(sample: Sample):
             close_all([(host(found) / size).astype(found.dtype)], [expected], 1e-10)
 
 
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.smooth and s.by], ids=repr)
+def test_unit_vectors_without_their_zeros(sample: Sample):
+    for by in sample.by:
+        x = value(sample.args[by])
+        if x.dtype.kind != "f" or not 0 < x.size < 50:
+            continue
+        fun = function_of(sample, (by,))
+        fun.name = "fun"  # type: ignore[attr-defined]
+        wanted = Sums(2, each=True)
+        plain = [value(np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape))]
+        _, expected, _, rows = push(fun, [x], plain, x.size, wanted)
+        _, found, _, own_rows = push(fun, [x], None, x.size, wanted)
+        close_all(found, expected, 1e-9)
+        close_all(own_rows, rows, 1e-9)
+
+
 # --------------------------------------------------------------------------------------------------
 # Nothing widens silently
 

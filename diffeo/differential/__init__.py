@@ -9,6 +9,7 @@ from .operators import (
     forward_laplacian,
     laplacian,
 )
+from .tensors import derivative_tensor
 
 __all__ = [
     "D",
@@ -16,6 +17,7 @@ __all__ = [
     "Operator",
     "bilaplacian",
     "curl",
+    "derivative_tensor",
     "differential_operator",
     "directional",
     "divergence",

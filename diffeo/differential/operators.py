@@ -118,7 +118,7 @@ def laplacian(
         )
 
     def compute(point: Point, args: tuple) -> Any:
-        family, factor = Family(2, np.eye(point.size)), 2.0
+        family, factor = Family(2, point.size), 2.0
         if not setting.exact and sampling == "coordinates":
             chosen = _some(setting, point.size, "laplacian")
             family = family.rows(lambda x: x[chosen])
@@ -178,7 +178,7 @@ def forward_laplacian(fun: Callable, argnums: int = 0) -> Callable:
 
     def compute(point: Point, args: tuple) -> ForwardLaplacian:
         point.must_be_array()
-        value, laplacian, each = point.with_gradient(Family(2, np.eye(point.size)))
+        value, laplacian, each = point.with_gradient(Family(2, point.size))
         parts = (value, each, _times(laplacian, 2.0))
         return ForwardLaplacian(*[point.result(part) for part in parts])
 
@@ -300,7 +300,7 @@ def differential_operator(
         total: Any = None
         values: Any = None
         for family in families:
-            count = family.directions.shape[0]
+            count = family.count
             if not setting.exact and count > setting.directions:
                 chosen = _some(setting, count, "differential_operator")
                 family = family.chosen(chosen, count / setting.directions)

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..numpy.creation import asarray, full
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.slicing import slice_in_dim
@@ -17,6 +19,7 @@ from ..transforms.collapsed import Sums, push
 from ..transforms.jets import expand
 from ..transforms.loops import scan
 from ..transforms.series import Series
+from ..transforms.vmap import vmap
 
 
 class Point:
@@ -76,18 +79,27 @@ class Point:
 
     def with_gradient(self, family: Family) -> list[list[Any]]:
         """The values, the sums, and the gradient, if the directions are a basis."""
-        moves, size = self.moves(family.directions), family.directions.shape[0]
+        moves, size = self._moves(family), family.count
         wanted = Sums(family.order, family.weights, each=True)
         values, totals, _, each = push(self.flat, self.values, moves, size, wanted)
         shape = self.values[0].shape
         last = [move_axis(e, 0, e.ndim - 1) for e in each]
         return [values, totals, [reshape(e, (*e.shape[:-1], *shape)) for e in last]]
 
+    def coefficients(self, directions: Any, order: int) -> list[Any]:
+        """Coefficient `order` along each row of a matrix, for each result."""
+        along = lambda *moves: self._series(moves, order)
+        return vmap(along)(*self.moves(directions))
+
+    def _series(self, moves: Sequence[Any], order: int) -> list[Any]:
+        series = [Series([x, v]) for x, v in zip(self.values, moves)]
+        return [o[order] for o in expand(self.flat, series, order)]
+
     def sums(self, family: Family, chunk: int | None = None) -> list[list[Any]]:
         """The values, and what the family asks for, each a list of arrays; at most `chunk`
         directions at a time.
         """
-        count = family.directions.shape[0]
+        count = family.count
         if count == 1:
             return self._along(family)
         if chunk is None or chunk >= count:
@@ -109,10 +121,13 @@ class Point:
     def _at_once(self, family: Family) -> list[list[Any]]:
         others = list(zip(family.degrees, family.others))
         wanted = Sums(family.order, family.weights, others)
-        moves = self.moves(family.directions)
-        size = family.directions.shape[0]
+        moves, size = self._moves(family), family.count
         values, totals, lower, _ = push(self.flat, self.values, moves, size, wanted)
         return [values, totals, *lower]
+
+    def _moves(self, family: Family) -> list[Any] | None:
+        """The directions for each leaf; None for the unit vectors of a single one."""
+        return None if family.basis and len(self.values) == 1 else self.moves(family.directions)
 
     def _along(self, family: Family) -> list[list[Any]]:
         """A single direction: a power series, with nothing to sum."""
@@ -138,8 +153,9 @@ def of_points(
 
 
 class Family:
-    """Directions, rows of a matrix, and the sums that are wanted of them: of coefficient `order`,
-    by `weights` (1 if None), and of coefficients of lower `degrees`, by the weights `others`.
+    """Directions, rows of a matrix, or all unit vectors of a number of elements; and the sums that
+    are wanted of them: of coefficient `order`, by `weights` (1 if None), and of coefficients of
+    lower `degrees`, by the weights `others`.
     """
 
     def __init__(
@@ -150,9 +166,17 @@ class Family:
         others: Sequence[Any] = (),
         degrees: Sequence[int] = (),
     ):
-        self.order, self.directions, self.degrees = order, asarray(directions), tuple(degrees)
+        self.basis = isinstance(directions, int)
+        self.count = directions if self.basis else directions.shape[0]
+        self._rows = None if self.basis else asarray(directions)
+        self.order, self.degrees = order, tuple(degrees)
         self.weights = None if weights is None else asarray(weights)
         self.others = [asarray(w) for w in others]
+
+    @property
+    def directions(self) -> Any:
+        """The matrix, made when it is asked for."""
+        return asarray(np.eye(self.count)) if self._rows is None else self._rows
 
     def chosen(self, positions: Any, factor: float) -> Family:
         """Some of the directions, their weights times a factor."""

@@ -23,6 +23,7 @@ from ..primitives.families import full_like
 from ..primitives.powers import IntegerPow
 from ..primitives.structural import batch_at_front, broadcast_in_dim, convert_element_type
 from .autodiff import quietly
+from .directions import Directions
 from .jets import filled
 from .series import Series
 from .taylor import Taylor
@@ -125,21 +126,22 @@ class Sums:
 
 
 def push(
-    flat: Any, points: Sequence[Any], moves: Sequence[Any], size: int, sums: Sums
+    flat: Any, points: Sequence[Any], moves: Sequence[Any] | None, size: int, sums: Sums
 ) -> tuple[list, list, list[list], list]:
     """Push `size` directions through a function of arrays.
 
     Args:
         flat: the function.
         points: its arguments.
-        moves: for each the directions, with an axis of `size` in front, or None if it rests.
+        moves: for each the directions, with an axis of `size` in front, or None if it rests. None
+            for all unit vectors of a point that is one array.
         size: the number of directions.
         sums: what is wanted.
 
     Returns:
         The results; their sums; the other sums; each first coefficient, directions in front.
     """
-    moving = [i for i, v in enumerate(moves) if v is not None]
+    moving = [i for i, v in enumerate(moves or points) if v is not None]
     interpreter = Collapsed(sums.order, flat.name, size)
     found: dict[str, list] = {}
 
@@ -165,10 +167,14 @@ def push(
         found["each"] = [filled(o, 1) for o in outs] if sums.each else []
         return [x for part in found.values() for x in part]
 
-    given = [moves[i] for i in moving]
-    given += [w for w in (sums.weights, *[w for _, w in sums.others]) if w is not None]
-    outs = quietly(Batching(size, flat.name, AXIS).trace_flat, along, [(g, 0) for g in given])
-    arrays = iter(outs)
+    batching = Batching(size, flat.name, AXIS)
+    if moves is None:
+        batching = Directions(points[0].shape, flat.name, AXIS)
+        given = [batching.basis(full_like(points[0], 1))]
+    else:
+        given = [(moves[i], 0) for i in moving]
+    given += [(w, 0) for w in (sums.weights, *[w for _, w in sums.others]) if w is not None]
+    arrays = iter([batching.plain(o) for o in quietly(batching.trace_flat, along, given)])
     take = lambda part: [next(arrays) for _ in found[part]]
     first, total = [x for x, _ in take("first")], [x for x, _ in take("sums")]
     others = [x for x, _ in take("others")]
