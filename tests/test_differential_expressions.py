@@ -130,7 +130,7 @@ def test_derivative_tensors(jax, order):
         expected = jax.jacfwd(expected)
     for run in RUNS.values():
         close(
-            run(dx.derivative_tensor(of(dx, "network"), order))(x),
+            run(dx.derivative_tensor(functools.partial(network, dx), order))(x),
             expected(x),
             rtol=1e-7,
             atol=1e-8,
