@@ -12,6 +12,7 @@ from benchmarks import (
     dispatch,
     eager,
     report,
+    sparse,
     staging,
     startup,
     training,
@@ -20,7 +21,9 @@ from benchmarks import (
 from benchmarks.case import Case, Result
 
 CASES: list[Case] = [
-    case for theme in (startup, eager, staging, dispatch, control, training) for case in theme.CASES
+    case
+    for theme in (startup, eager, staging, dispatch, control, sparse, training)
+    for case in theme.CASES
 ]
 
 

@@ -53,12 +53,15 @@ from .transforms.checkpoint import (
 )
 from .transforms.closures import closure_convert, custom_gradient
 from .transforms.custom import custom_jvp, custom_rule, custom_vjp
-from .transforms.gradients import grad, hvp, value_and_grad
+from .transforms.gradients import grad, value_and_grad
 from .transforms.interpreter import Interpreter
 from .transforms.jacobians import hessian, jacfwd, jacrev
 from .transforms.jets import derivatives, jet, nth_derivative, taylor
 from .transforms.jit import eval_shape, jit, make_jaxpr
 from .transforms.naming import named_call, named_scope
+from .transforms.products import gauss_newton_vp, hvp, vhp
+from .transforms.sparse import sparse_hessian, sparse_jacobian
+from .transforms.sparsity import Sparsity, hessian_sparsity, jacobian_sparsity
 from .transforms.stages import ShapeDtypeStruct
 from .transforms.vmap import vmap
 
@@ -74,6 +77,7 @@ __all__ = [
     "Primitive",
     "ShapeDtypeStruct",
     "ShapedArray",
+    "Sparsity",
     "Tracer",
     "bilaplacian",
     "check_jaxpr",
@@ -99,12 +103,15 @@ __all__ = [
     "eval_shape",
     "float0",
     "forward_laplacian",
+    "gauss_newton_vp",
     "grad",
     "hessian",
+    "hessian_sparsity",
     "hvp",
     "io_callback",
     "jacfwd",
     "jacobian",
+    "jacobian_sparsity",
     "jacrev",
     "jet",
     "jit",
@@ -125,11 +132,14 @@ __all__ = [
     "remat",
     "saved_residuals",
     "scipy",
+    "sparse_hessian",
+    "sparse_jacobian",
     "stop_gradient",
     "taylor",
     "tree",
     "typeof",
     "value_and_grad",
+    "vhp",
     "vjp",
     "vmap",
     "weighted_laplacian",

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..primitives.array import as_value
 from ..primitives.core import Value, describe, with_user_line
+from ..primitives.types import is_inexact
 from . import tree
 
 #: What a transformed function takes over from the user's.
@@ -101,3 +102,36 @@ def check_argnums(argnums: int | Sequence[int], count: int, what: str) -> tuple[
     if len(set(resolved)) != len(resolved):
         raise with_user_line(ValueError(f"{what}: argnums={argnums!r} names an argument twice"))
     return resolved
+
+
+def check_differentiable(
+    what: str,
+    values: Sequence[Any],
+    chosen: tuple,
+    numbers: Sequence[int],
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    instead: str = "choose other arguments with argnums",
+) -> None:
+    """TypeError unless all leaves of the chosen arguments are of a dtype to differentiate by."""
+    for i, v in enumerate(values):
+        dtype = v.dtype
+        if dtype.kind == "f" and not holomorphic:
+            continue
+        if dtype.kind == "c" if holomorphic else is_inexact(dtype) or allow_int:
+            continue
+        where = argument(chosen, i, numbers)
+        if holomorphic:
+            raise with_user_line(
+                TypeError(
+                    f"{what}: with holomorphic=True all inputs must be complex, {where} is "
+                    f"{describe(v)}"
+                )
+            )
+        raise with_user_line(
+            TypeError(
+                f"{what}: {where} is {describe(v)}, but derivatives are taken with respect to "
+                "floating-point or complex numbers. Pass a float (1.0 instead of 1, "
+                f"x.astype(float)), or {instead}"
+            )
+        )

@@ -134,6 +134,27 @@ def as_tuple(x: Any, what: str) -> tuple:
     return tuple(x)
 
 
+def point_and_direction(
+    kind: str, primals: Any, tangents: Any, called: str = "tangents"
+) -> tuple[list[Any], list[Any], Any]:
+    """-> (the leaves of some arguments, the tangents for them, their structure); TypeError if
+    these do not fit.
+    """
+    primals = as_tuple(primals, f"{kind}: primals")
+    tangents = as_tuple(tangents, f"{kind}: {called}")
+    leaves, structure = tree.flatten(primals)
+    moves, other = tree.flatten(tangents)
+    _check_same(f"{kind}: {called} must have the structure of primals", structure, other)
+    values = as_values(leaves, kind, primals)
+    paths = tree.leaves_with_path(tangents)
+    what = f"{kind}: {called[:-1]} at "
+    moves = [
+        _as_tangent(t, typeof(p), what, tree.keystr(path))
+        for t, p, (path, _) in zip(moves, values, paths)
+    ]
+    return values, moves, structure
+
+
 # --------------------------------------------------------------------------------------------------
 # Forward mode, linearization, reverse mode
 
@@ -162,16 +183,7 @@ def jvp(
         (Array(0.), Array(2.))
     """
     check_callable(fun, "jvp")
-    primals, tangents = as_tuple(primals, "jvp: primals"), as_tuple(tangents, "jvp: tangents")
-    leaves, structure = tree.flatten(primals)
-    moves, other = tree.flatten(tangents)
-    _check_same("jvp: tangents must have the structure of primals", structure, other)
-    values = as_values(leaves, "jvp", primals)
-    paths = tree.leaves_with_path(tangents)
-    moves = [
-        _as_tangent(t, typeof(p), "jvp: tangent at ", tree.keystr(path))
-        for t, p, (path, _) in zip(moves, values, paths)
-    ]
+    values, moves, structure = point_and_direction("jvp", primals, tangents)
     flat = Flat(fun, structure, name_of(fun), has_aux)
     if not has_aux and is_nested(values) and moves[0] is not ZERO:
         outs, slopes = quietly(value_and_slope, flat, values[0])

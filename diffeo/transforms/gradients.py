@@ -1,4 +1,4 @@
-"""Gradients of scalar functions: grad, value_and_grad; products with the Hessian."""
+"""Gradients of scalar functions: grad, value_and_grad."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from ..primitives.core import ZERO, describe, state, typeof, with_user_line
 from ..primitives.families import full_like
 from ..primitives.types import is_inexact
 from . import tree
-from .api_util import WRAPPED, argument, as_values, check_argnums, check_callable, name_of
-from .autodiff import Flat, as_tuple, from_tangent, jvp, of_chosen, quietly
+from .api_util import (
+    WRAPPED,
+    as_values,
+    check_argnums,
+    check_callable,
+    check_differentiable,
+    name_of,
+)
+from .autodiff import Flat, from_tangent, of_chosen, quietly
 from .linearize import linearize_flat
 from .nested import is_nested, value_and_slope
 from .transpose import pull_back_program
@@ -48,7 +55,7 @@ def value_and_grad(
         chosen = tuple([args[n] for n in numbers])
         leaves, structure = tree.flatten(chosen)
         values = as_values(leaves, f"grad of {name}", chosen, numbers)
-        _check_differentiable(values, chosen, numbers, name, holomorphic, allow_int)
+        check_differentiable(f"grad of {name}", values, chosen, numbers, holomorphic, allow_int)
 
         flat = Flat(of_chosen(fun, args, kwargs, numbers), structure, name, has_aux)
         nested = not has_aux and is_nested(values)
@@ -81,38 +88,6 @@ def _nested_gradient(
 ) -> tuple[Any, list[Any], list[Any]]:
     outs, slopes = value_and_slope(flat, values[0])
     return _check_scalar(flat, outs, name, holomorphic), slopes, outs
-
-
-def _check_differentiable(
-    values: Sequence[Any],
-    chosen: Any,
-    numbers: Sequence[int],
-    name: str,
-    holomorphic: bool,
-    allow_int: bool,
-) -> None:
-    for i, v in enumerate(values):
-        dtype = v.dtype
-        if dtype.kind == "f" and not holomorphic:
-            continue
-        if dtype.kind == "c" if holomorphic else is_inexact(dtype) or allow_int:
-            continue
-        where = argument(chosen, i, numbers)
-        if holomorphic:
-            raise with_user_line(
-                TypeError(
-                    f"grad of {name}: with holomorphic=True all inputs must be complex, {where} "
-                    f"is {describe(v)}"
-                )
-            )
-        raise with_user_line(
-            TypeError(
-                f"grad of {name}: {where} is {describe(v)}, but derivatives are taken with "
-                "respect to floating-point or "
-                "complex numbers. Pass a float (1.0 instead of 1, x.astype(float)), or choose "
-                "other arguments with argnums"
-            )
-        )
 
 
 def _check_scalar(flat: Flat, outs: Sequence[Any], name: str, holomorphic: bool) -> Any:
@@ -194,27 +169,3 @@ def grad(
         return (found, value[1]) if has_aux else found
 
     return gradient
-
-
-def hvp(fun: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-    """The product of the Hessian of a scalar function with a vector: forward over reverse, no
-    Hessian is formed.
-
-    Args:
-        fun: a scalar function of arrays or trees.
-        primals: its arguments, a tuple.
-        tangents: the vector: an entry for each argument.
-
-    Returns:
-        A tree like the argument, for one argument; a tuple of them for several.
-
-    Examples:
-        >>> import diffeo as dx
-        >>> x, v = dx.numpy.array([1.0, 2.0]), dx.numpy.array([1.0, 1.0])
-        >>> hvp(lambda x: dx.numpy.sum(x ** 3), (x,), (v,))
-        Array([ 6., 12.])
-    """
-    check_callable(fun, "hvp")
-    primals = as_tuple(primals, "hvp: primals")
-    argnums = tuple(range(len(primals)))
-    return jvp(grad(fun, 0 if len(argnums) == 1 else argnums), primals, tangents)[1]

@@ -4,45 +4,82 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..primitives.array import Array
-from ..primitives.core import ZERO, describe, typeof, with_user_line
+from ..primitives.core import ZERO, describe, state, typeof, with_user_line
 from ..primitives.families import full_like
-from ..primitives.jaxpr import eval_jaxpr
-from ..primitives.slicing import slice_in_dim
-from ..primitives.structural import batch_at_front, move_axis, reshape
-from ..primitives.types import is_inexact
+from ..primitives.jaxpr import Jaxpr, eval_jaxpr
+from ..primitives.slicing import concatenate, slice_in_dim
+from ..primitives.structural import (
+    batch_at_front,
+    convert_element_type,
+    iota,
+    move_axis,
+    reshape,
+)
+from ..primitives.types import float0, is_inexact
 from . import tree
-from .api_util import WRAPPED, as_values, check_argnums, check_callable, name_of
-from .autodiff import Flat, of_chosen
+from .api_util import (
+    WRAPPED,
+    argument,
+    as_values,
+    check_argnums,
+    check_callable,
+    check_differentiable,
+    name_of,
+)
+from .autodiff import Flat, from_tangent, of_chosen
 from .linearize import linearize_flat
+from .loops import map as map_slices
+from .nested import is_nested, value_and_slope
 from .transpose import pull_back_program
 from .vmap import Batching
 
 
-def _basis(avals: Sequence[Any]) -> list[Array]:
-    """For leaves with N elements in all: N unit vectors along a leading axis, cut into the
-    leaves.
+def _unit_vectors(avals: Sequence[Any], start: Any, count: int) -> list[Any]:
+    """Of the unit vectors along all elements of some leaves, those from `start` on, `count` of
+    them along a leading axis, cut into the leaves; behind the last one come zeros.
     """
-    total, at, parts = sum([a.size for a in avals]), 0, []
+    at, parts = 0, []
     for a in avals:
-        part = np.zeros((total, a.size), a.dtype)
-        part[at : at + a.size] = np.eye(a.size, dtype=a.dtype)
-        parts.append(Array(part.reshape(total, *a.shape)))
+        if state.trace.eager:
+            part: Any = Array(np.eye(count, a.size, start - at, a.dtype))
+        else:
+            row, column = [iota(np.int64, (count, a.size), axis) for axis in (0, 1)]
+            part = convert_element_type(row + (start - at) == column, a.dtype)
+        parts.append(reshape(part, (count, *a.shape)))
         at += a.size
     return parts
 
 
 def _rows(
-    size: int, compute: Callable[..., Sequence[Any]], basis: Sequence[Any], likes: Sequence[Any]
+    compute: Callable[..., Sequence[Any]], avals: Sequence[Any], likes: Sequence[Any], chunk: Any
 ) -> list[Any]:
-    """The results of a linear map on all basis vectors; the axis of the basis comes first."""
-    outs = Batching(size).trace_flat(compute, [(b, 0) for b in basis])
-    zeros = [full_like(like, 0) if o is ZERO else o for (o, _), like in zip(outs, likes)]
-    return [batch_at_front(o, d, size) for o, (_, d) in zip(zeros, outs)]
+    """The results of a linear map on all unit vectors, at most `chunk` of them at a time; the axis
+    of the unit vectors comes first.
+    """
+
+    def rows(start: Any, count: int) -> list[Any]:
+        vectors = [(v, 0) for v in _unit_vectors(avals, start, count)]
+        outs = Batching(count).trace_flat(compute, vectors)
+        zeros = [full_like(like, 0) if o is ZERO else o for (o, _), like in zip(outs, likes)]
+        return [batch_at_front(o, d, count) for o, (_, d) in zip(zeros, outs)]
+
+    size = sum([a.size for a in avals])
+    if chunk is None or chunk >= size:
+        return rows(0, size)
+    steps = -(-size // chunk)
+    count = -(-size // steps)  # steps of one size: less is computed in vain than with full ones
+    if state.trace.eager:
+        parts = [rows(at, min(count, size - at)) for at in range(0, size, count)]
+        return [concatenate(columns) for columns in zip(*parts)]
+    found = map_slices(lambda start: rows(start, count), iota(np.int64, (steps,)) * count)
+    merged = [reshape(f, (steps * count, *f.shape[2:])) for f in found]
+    return [slice_in_dim(m, 0, size) for m in merged]
 
 
 def _split(rows: Any, avals: Sequence[Any]) -> list[Any]:
@@ -56,60 +93,121 @@ def _split(rows: Any, avals: Sequence[Any]) -> list[Any]:
     return parts
 
 
-def _jacobian(
-    kind: str, fun: Callable, argnums: int | Sequence[int], has_aux: bool, blocks: Callable
-) -> Callable:
-    check_callable(fun, kind)
-    name = name_of(fun)
+@dataclass(frozen=True)
+class _Options:
+    """What the user said beside the function."""
 
-    @functools.wraps(fun, assigned=WRAPPED)
-    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        numbers = check_argnums(argnums, len(args), f"{kind} of {name}")
-        chosen = tuple([args[n] for n in numbers])
-        leaves, structure = tree.flatten(chosen)
-        values = as_values(leaves, f"{kind} of {name}", chosen, numbers)
-        for v in values:
-            if not is_inexact(v.dtype):
+    kind: str
+    argnums: int | Sequence[int]
+    has_aux: bool
+    holomorphic: bool
+    allow_int: bool
+    chunk: int | None
+
+    def check(self) -> None:
+        """ValueError for a chunk size that is no positive integer."""
+        chunk = self.chunk
+        if chunk is None:
+            return
+        if not isinstance(chunk, (int, np.integer)) or isinstance(chunk, bool) or chunk < 1:
+            raise with_user_line(
+                ValueError(
+                    f"{self.kind}: chunk_size must be a whole number >= 1, or None for all basis "
+                    f"vectors at once, got {describe(chunk)}"
+                )
+            )
+
+    def check_inputs(self, what: str, values: Sequence[Any], chosen: tuple, numbers: Any) -> None:
+        """TypeError for arguments by which there is no such derivative."""
+        check_differentiable(what, values, chosen, numbers, self.holomorphic, self.allow_int)
+        if self.kind == "jacrev" or self.holomorphic:
+            return
+        for i, v in enumerate(values):
+            if v.dtype.kind == "c":
                 raise with_user_line(
                     TypeError(
-                        f"{kind} of {name}: derivatives are taken by floating-point or complex "
-                        f"arguments, got {describe(v)}"
+                        f"{what}: {argument(chosen, i, numbers)} is {describe(v)}; say "
+                        "holomorphic=True if the function is complex differentiable, or use "
+                        "dx.jvp, which takes any complex direction"
                     )
                 )
 
-        flat = Flat(of_chosen(fun, args, kwargs, numbers), structure, name, has_aux)
-        with np.errstate(all="ignore"):
-            outs, program, has_tangent = linearize_flat(flat, values, name)
-            for o in outs[: flat.count]:
-                if not is_inexact(typeof(o).dtype):
-                    raise with_user_line(
-                        TypeError(
-                            f"{kind} of {name}: the function returned {describe(o)}, an integer or "
-                            "boolean, which has no derivative"
-                        )
+    def check_outputs(self, what: str, outs: Sequence[Any]) -> None:
+        """TypeError for results that have no such derivative."""
+        for o in outs:
+            dtype = typeof(o).dtype
+            if not is_inexact(dtype):
+                raise with_user_line(
+                    TypeError(
+                        f"{what}: the function returned {describe(o)}, an integer or boolean, "
+                        "which has no derivative"
                     )
-            table = blocks(program, has_tangent[: flat.count], values, outs[: flat.count])
+                )
+            if self.holomorphic and dtype.kind != "c":
+                raise with_user_line(
+                    TypeError(
+                        f"{what}: with holomorphic=True all results must be complex, the function "
+                        f"returned {describe(o)}"
+                    )
+                )
+            if self.kind != "jacfwd" and dtype.kind == "c" and not self.holomorphic:
+                raise with_user_line(
+                    TypeError(
+                        f"{what}: the function returned {describe(o)}; take its real and "
+                        "imaginary parts, say holomorphic=True if the function is complex "
+                        "differentiable, or use dx.vjp, which takes any complex cotangent"
+                    )
+                )
+
+
+def _jacobian(fun: Callable, options: _Options, blocks: Callable) -> Callable:
+    check_callable(fun, options.kind)
+    options.check()
+    name, argnums = name_of(fun), options.argnums
+    what = f"{options.kind} of {name}"
+
+    @functools.wraps(fun, assigned=WRAPPED)
+    def jacobian_of(*args: Any, **kwargs: Any) -> Any:
+        numbers = check_argnums(argnums, len(args), what)
+        chosen = tuple([args[n] for n in numbers])
+        leaves, structure = tree.flatten(chosen)
+        values = as_values(leaves, what, chosen, numbers)
+        options.check_inputs(what, values, chosen, numbers)
+        flat = Flat(of_chosen(fun, args, kwargs, numbers), structure, name, options.has_aux)
+        with np.errstate(all="ignore"):
+            if not options.has_aux and is_nested(values):
+                outs, slopes = value_and_slope(flat, values[0])
+                options.check_outputs(what, outs)
+                table = [[from_tangent(s, typeof(o))] for s, o in zip(slopes, outs)]
+            else:
+                outs, program, has_tangent = linearize_flat(flat, values, name)
+                results, there = outs[: flat.count], has_tangent[: flat.count]
+                options.check_outputs(what, results)
+                table = blocks(program, there, values, results, options.chunk)
         per_out = [tree.unflatten(structure, row) for row in table]
         if isinstance(argnums, int):
             per_out = [p[0] for p in per_out]
         jacobian = tree.unflatten(flat.out_tree, per_out)
-        return (jacobian, flat.aux(outs)) if has_aux else jacobian
+        return (jacobian, flat.aux(outs)) if options.has_aux else jacobian
 
     return jacobian_of
 
 
 def _forward_blocks(
-    program: Any, has_tangent: Sequence[bool], values: Sequence[Any], outs: Sequence[Any]
+    program: Jaxpr,
+    has_tangent: Sequence[bool],
+    values: Sequence[Any],
+    outs: Sequence[Any],
+    chunk: int | None,
 ) -> list[list]:
     avals = [v.aval.strong for v in values]
-    size = sum([a.size for a in avals])
 
     def push(*tangents: Any) -> Sequence[Any]:
         found = iter(eval_jaxpr(program, tangents))
         return [next(found) if there else full_like(o, 0) for there, o in zip(has_tangent, outs)]
 
     table = []
-    for rows, out in zip(_rows(size, push, _basis(avals), outs), outs):
+    for rows, out in zip(_rows(push, avals, outs, chunk), outs):
         shape = typeof(out).shape
         row = []
         for block, a in zip(_split(rows, avals), avals):
@@ -122,21 +220,40 @@ def _forward_blocks(
 
 
 def _reverse_blocks(
-    program: Any, has_tangent: Sequence[bool], values: Sequence[Any], outs: Sequence[Any]
+    program: Jaxpr,
+    has_tangent: Sequence[bool],
+    values: Sequence[Any],
+    outs: Sequence[Any],
+    chunk: int | None,
 ) -> list[list]:
-    out_avals = [typeof(o).strong for o in outs]
-    size = sum([a.size for a in out_avals])
+    avals = [typeof(o).strong for o in outs]
+    inexact = [v for v in values if is_inexact(v.dtype)]
 
     def pull(*cts: Any) -> Sequence[Any]:
         given = [c for c, there in zip(cts, has_tangent) if there]
-        found = pull_back_program(program, given)
-        return [full_like(v, 0) if c is ZERO else c for c, v in zip(found, values)]
+        found = [
+            c for c, v in zip(pull_back_program(program, given), values) if is_inexact(v.dtype)
+        ]
+        return [full_like(v, 0) if c is ZERO else c for c, v in zip(found, inexact)]
 
-    columns = [_split(rows, out_avals) for rows in _rows(size, pull, _basis(out_avals), values)]
+    rows = iter(_rows(pull, avals, inexact, chunk))
+    columns = [
+        _split(next(rows), avals)
+        if is_inexact(v.dtype)
+        else [np.zeros((*a.shape, *v.shape), float0) for a in avals]
+        for v in values
+    ]
     return [[column[i] for column in columns] for i in range(len(outs))]
 
 
-def jacfwd(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
+def jacfwd(
+    fun: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    *,
+    chunk_size: int | None = None,
+) -> Callable:
     """All first derivatives, by forward mode: one pass per input element, vectorised. For tall
     Jacobians.
 
@@ -144,11 +261,20 @@ def jacfwd(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
         fun: a function of arrays or trees that returns arrays or a tree.
         argnums: which positional arguments to differentiate by.
         has_aux: `fun` returns (result, auxiliary data).
+        holomorphic: `fun` is complex differentiable, from complex to complex.
+        chunk_size: how many passes are made at once, at most: less memory, the same result. By
+            default all of them.
 
     Returns:
         A function with the arguments of `fun` that returns, for each leaf of the result and each
         leaf of the chosen arguments, an array of the result's axes followed by the argument's (a
         tree in a tree).
+
+    Raises:
+        ValueError: if `chunk_size` is not positive; (when called) if `argnums` names arguments
+            that are not there.
+        TypeError: (when called) for arguments or results that are integers, or complex without
+            `holomorphic` (`jacfwd` allows complex results, `jacrev` complex arguments).
 
     Examples:
         >>> import diffeo as dx
@@ -156,25 +282,51 @@ def jacfwd(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
         Array([[2., 0.],
                [0., 4.]])
     """
-    return _jacobian("jacfwd", fun, argnums, has_aux, _forward_blocks)
+    options = _Options("jacfwd", argnums, has_aux, holomorphic, False, chunk_size)
+    return _jacobian(fun, options, _forward_blocks)
 
 
-def jacrev(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
+def jacrev(
+    fun: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    *,
+    chunk_size: int | None = None,
+) -> Callable:
     """All first derivatives, by reverse mode: one pass per output element, vectorised. For wide
     Jacobians.
 
-    Arguments and result are those of `jacfwd`.
+    Arguments, result and errors are those of `jacfwd`, and
+
+    Args:
+        allow_int: integer arguments are allowed; derivatives by them have dtype `dx.float0`.
 
     Examples:
         >>> import diffeo as dx
         >>> jacrev(lambda x: dx.numpy.sum(x ** 2))(dx.numpy.array([1.0, 2.0]))
         Array([2., 4.])
+        >>> f = lambda x: dx.numpy.outer(x, x)
+        >>> jacrev(f, chunk_size=10)(dx.numpy.ones(8)).shape     # 64 passes, 10 at a time
+        (8, 8, 8)
     """
-    return _jacobian("jacrev", fun, argnums, has_aux, _reverse_blocks)
+    options = _Options("jacrev", argnums, has_aux, holomorphic, allow_int, chunk_size)
+    return _jacobian(fun, options, _reverse_blocks)
 
 
-def hessian(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
+def hessian(
+    fun: Callable,
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    *,
+    chunk_size: int | None = None,
+) -> Callable:
     """All second derivatives: forward mode over reverse mode.
+
+    Arguments and errors are those of `jacfwd`; `chunk_size` is the number of columns of the
+    Hessian that are computed at once.
 
     Returns:
         A function like that of `jacfwd(jacrev(fun))`; for a scalar function of one array of shape
@@ -186,5 +338,6 @@ def hessian(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = Fal
         Array([[4., 2.],
                [2., 0.]])
     """
-    check_callable(fun, "hessian")
-    return jacfwd(jacrev(fun, argnums, has_aux), argnums, has_aux)
+    inner = _Options("hessian", argnums, has_aux, holomorphic, False, None)
+    outer = replace(inner, chunk=chunk_size)
+    return _jacobian(_jacobian(fun, inner, _reverse_blocks), outer, _forward_blocks)

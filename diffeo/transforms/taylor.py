@@ -125,9 +125,11 @@ class Taylor(Arithmetic, Interpreter):
     def linear(self, primitive: Any, values: Sequence[Series]) -> Any:
         """Coefficient by coefficient."""
         first, top = [v[0] for v in values], top_of(values)
-        if top == 0:
+        if top == 0:  # tangents, and zeros
             moving = range(len(values)) if primitive.linear is None else primitive.linear
-            first = [self.summed(v, 0) if i in moving else v[0] for i, v in enumerate(values)]
+            for i in moving:
+                if values[i].top is not None:
+                    first[i] = self.summed(values[i], 0)
         out = primitive.bind(*first)
 
         def coefficient(k: int) -> Any:
