@@ -113,6 +113,23 @@ def test_integer_powers_at_zero(n):
     assert [float(d) for d in dx.derivatives(lambda x: x ** float(n), 0.0, 14)] == expected
 
 
+@pytest.mark.parametrize("p", [0.5, 1.5, 2.5, -0.5, 1 / 3])
+def test_powers_at_zero_above_the_exponent(p):
+    """Infinite, as level by level; zero where the base does not move."""
+    f = lambda x: x**p
+    with dx.config.separate_derivatives():
+        expected = [float(repeated(dx.grad, f, n)(0.0)) for n in range(1, 4)]
+    assert [float(d) for d in dx.derivatives(f, 0.0, 3)][1:] == expected
+    if p > 0:
+        assert [float(d) for d in dx.derivatives(lambda x: f(0.0 * x), 0.0, 3)] == [0.0] * 4
+
+
+def test_roots_at_zero():
+    for root in (dnp.sqrt, dnp.cbrt):
+        assert [float(d) for d in dx.derivatives(root, 0.0, 3)] == [0.0, np.inf, -np.inf, np.inf]
+        assert [float(d) for d in dx.derivatives(lambda x: root(0.0 * x), 0.0, 3)] == [0.0] * 4  # noqa: B023
+
+
 def test_powers_at_zero_below_the_exponent():
     assert [float(d) for d in dx.derivatives(lambda x: x**3.5, 0.0, 3)] == [0.0, 0.0, 0.0, 0.0]
 
