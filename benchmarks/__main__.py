@@ -14,6 +14,7 @@ from benchmarks import (
     high_order,
     pinn,
     report,
+    sparse,
     staging,
     startup,
     training,
@@ -21,11 +22,8 @@ from benchmarks import (
 )
 from benchmarks.case import Case, Result
 
-CASES: list[Case] = [
-    case
-    for theme in (startup, eager, staging, dispatch, control, training, high_order, pinn)
-    for case in theme.CASES
-]
+THEMES = startup, eager, staging, dispatch, control, high_order, sparse, training, pinn
+CASES: list[Case] = [case for theme in THEMES for case in theme.CASES]
 
 
 def arguments() -> argparse.Namespace:

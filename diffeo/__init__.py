@@ -23,6 +23,20 @@ from . import (
     scipy,
     tree,
 )
+from .differential import (
+    D,
+    ForwardLaplacian,
+    Operator,
+    bilaplacian,
+    curl,
+    derivative_tensor,
+    differential_operator,
+    directional,
+    divergence,
+    forward_laplacian,
+    laplacian,
+    weighted_laplacian,
+)
 from .lax import stop_gradient
 from .primitives.array import Array
 from .primitives.core import Primitive, Tracer, typeof
@@ -47,6 +61,8 @@ from .transforms.jets import derivatives, jet, nth_derivative, taylor
 from .transforms.jit import eval_shape, jit, make_jaxpr
 from .transforms.naming import named_call, named_scope
 from .transforms.products import gauss_newton_vp, hvp, vhp
+from .transforms.sparse import sparse_hessian, sparse_jacobian
+from .transforms.sparsity import Sparsity, hessian_sparsity, jacobian_sparsity
 from .transforms.stages import ShapeDtypeStruct
 from .transforms.vmap import vmap
 
@@ -54,18 +70,24 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Array",
+    "D",
+    "ForwardLaplacian",
     "Interpreter",
     "Jaxpr",
+    "Operator",
     "Primitive",
     "ShapeDtypeStruct",
     "ShapedArray",
+    "Sparsity",
     "Tracer",
+    "bilaplacian",
     "check_jaxpr",
     "checkpoint",
     "checkpoint_name",
     "checkpoint_policies",
     "closure_convert",
     "config",
+    "curl",
     "custom_batching",
     "custom_derivatives",
     "custom_gradient",
@@ -73,22 +95,30 @@ __all__ = [
     "custom_rule",
     "custom_vjp",
     "debug",
+    "derivative_tensor",
     "derivatives",
+    "differential_operator",
+    "directional",
+    "divergence",
     "errors",
     "eval_jaxpr",
     "eval_shape",
     "float0",
+    "forward_laplacian",
     "gauss_newton_vp",
     "grad",
     "hessian",
+    "hessian_sparsity",
     "hvp",
     "io_callback",
     "jacfwd",
     "jacobian",
+    "jacobian_sparsity",
     "jacrev",
     "jet",
     "jit",
     "jvp",
+    "laplacian",
     "lax",
     "linear_transpose",
     "linearize",
@@ -104,6 +134,8 @@ __all__ = [
     "remat",
     "saved_residuals",
     "scipy",
+    "sparse_hessian",
+    "sparse_jacobian",
     "stop_gradient",
     "taylor",
     "tree",
@@ -112,6 +144,7 @@ __all__ = [
     "vhp",
     "vjp",
     "vmap",
+    "weighted_laplacian",
 ]
 
 jacobian = jacrev

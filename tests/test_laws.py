@@ -14,7 +14,8 @@ from diffeo.primitives.core import ZERO, typeof
 from diffeo.primitives.elementwise import ELEMENTWISE
 from diffeo.primitives.identity import stop_gradient_p
 from diffeo.primitives.jaxpr import check_jaxpr, eval_jaxpr, infer, sub_jaxprs
-from diffeo.primitives.types import SCALARS, ShapedArray
+from diffeo.primitives.types import SCALARS, ShapedArray, config
+from diffeo.transforms.collapsed import Sums, push
 from diffeo.transforms.jets import taylor
 from diffeo.transforms.jvp import jvp_flat
 from diffeo.transforms.vmap import Batching
@@ -251,11 +252,47 @@ def test_taylor_agrees_with_nested_jvp(sample: Sample):
     derivative, factorial = fun, 1.0
     for k in range(4):
         factorial *= max(k, 1)
-        expected = [host(o) / factorial for o in derivative(*xs)]
+        with config.separate_derivatives():
+            expected = [host(o) / factorial for o in derivative(*xs)]
         close_all(
             coefficients[k], [e.astype(c.dtype) for e, c in zip(expected, coefficients[k])], 1e-9
         )
         derivative = (lambda f: lambda *a: jvp(f, a, vs)[1])(derivative)
+
+
+@each_differentiable
+def test_collapsed_series_are_sums_of_series(sample: Sample):
+    fun = function_of(sample, sample.by)
+    fun.name = "fun"  # type: ignore[attr-defined]
+    xs = [value(sample.args[i]) for i in sample.by]
+    rows = [[value(direction(x, 10 * k)) for x in xs] for k in range(3)]
+    moves = [value(np.stack([host(row[i]) for row in rows])) for i in range(len(xs))]
+    weights = np.array([1.0, -2.0, 0.5])
+    for order in (1, 2, 3):
+        each = [taylor(lambda *a: fun(*a), xs, row, order)[order] for row in rows]
+        first, sums, _, _ = push(fun, xs, moves, 3, Sums(order, value(weights)))
+        close_all(first, fun(*xs), 1e-14)
+        for found, *column in zip(sums, *each):
+            terms = [w * host(c).astype(complex) for w, c in zip(weights, column)]
+            size = 1.0 + np.abs(terms).sum(0)
+            expected = (sum(terms) / size).astype(found.dtype)
+            close_all([(host(found) / size).astype(found.dtype)], [expected], 1e-10)
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.smooth and s.by], ids=repr)
+def test_unit_vectors_without_their_zeros(sample: Sample):
+    for by in sample.by:
+        x = value(sample.args[by])
+        if x.dtype.kind != "f" or not 0 < x.size < 50:
+            continue
+        fun = function_of(sample, (by,))
+        fun.name = "fun"  # type: ignore[attr-defined]
+        wanted = Sums(2, each=True)
+        plain = [value(np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape))]
+        _, expected, _, rows = push(fun, [x], plain, x.size, wanted)
+        _, found, _, own_rows = push(fun, [x], None, x.size, wanted)
+        close_all(found, expected, 1e-9)
+        close_all(own_rows, rows, 1e-9)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -1,4 +1,8 @@
-"""The notebooks run, and print what is stored in them; numbers may differ in the last digits."""
+"""The notebooks run, and print what is stored in them; numbers may differ in the last digits.
+
+A cell tagged `parameters` holds the lengths of computations, `STEPS = 100`. They are cut here, and
+what follows such a cell is compared in its kinds only.
+"""
 
 import re
 from pathlib import Path
@@ -9,6 +13,8 @@ from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e[+-]?\d+)?")
+QUICK = {"01_quickstart"}
+LENGTH = re.compile(r"^([A-Z_]+ = )\d+$", re.MULTILINE)
 
 
 def outputs(cell):
@@ -32,20 +38,48 @@ def same(a, b):
     return words[0] == words[1] and numbers[0] == pytest.approx(numbers[1], rel=1e-6, abs=1e-12)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-@pytest.mark.filterwarnings("ignore")
-def test_notebook(path):
-    stored = nbformat.read(path, as_version=4)
-    executed = nbformat.from_dict(stored)
-    for cell in executed.cells:
+def is_parameters(cell):
+    return "parameters" in cell.metadata.get("tags", [])
+
+
+def shortened(notebook):
+    """A copy without outputs, its lengths cut to 2."""
+    copy = nbformat.from_dict(notebook)
+    for cell in copy.cells:
         cell.pop("outputs", None)
         if cell.cell_type == "code":
             cell.outputs = []
+        if is_parameters(cell):
+            cell.source, count = LENGTH.subn(r"\g<1>2", cell.source)
+            assert count == len(cell.source.splitlines()), cell.source
+    return copy
+
+
+def marked(path):
+    return pytest.param(path, marks=() if path.stem in QUICK else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("path", [marked(p) for p in NOTEBOOKS], ids=lambda p: p.stem)
+@pytest.mark.filterwarnings("ignore")
+def test_notebook(path):
+    stored = nbformat.read(path, as_version=4)
+    executed = shortened(stored)
     NotebookClient(executed, timeout=120, kernel_name="python3").execute(cwd=path.parents[1])
+    whole = True
     for before, after in zip(stored.cells, executed.cells):
         (kinds, text), (new_kinds, new_text) = outputs(before), outputs(after)
         assert kinds == new_kinds, before.source
-        assert same(text, new_text), f"{before.source}\n-- stored\n{text}\n-- now\n{new_text}"
+        assert bool(text) == bool(new_text), before.source
+        whole = whole and not is_parameters(before)
+        if whole:
+            assert same(text, new_text), f"{before.source}\n-- stored\n{text}\n-- now\n{new_text}"
+
+
+def test_stored_training_came_near_the_exact_solutions():
+    path = next(p for p in NOTEBOOKS if p.stem == "03_pde")
+    printed = "".join([outputs(c)[1] for c in nbformat.read(path, as_version=4).cells])
+    errors = [float(e) for e in re.findall(r"relative error: (\S+)", printed)]
+    assert len(errors) == 2 and max(errors) < 0.01
 
 
 def test_outputs_are_stored():

@@ -129,6 +129,23 @@ class Config(threading.local):
     fuse_derivatives = True
 
     @contextmanager
+    def separate_derivatives(self) -> Iterator[None]:
+        """Let each level of nested derivatives differentiate the one inside, within a `with`
+        block: see `fuse_derivatives`. It matters while a function is called or traced.
+
+        Examples:
+            >>> import diffeo as dx
+            >>> with dx.config.separate_derivatives():
+            ...     print(dx.grad(dx.grad(lambda x: x ** 3))(2.0))
+            12.0
+        """
+        before, self.fuse_derivatives = self.fuse_derivatives, False
+        try:
+            yield
+        finally:
+            self.fuse_derivatives = before
+
+    @contextmanager
     def defaults(self, bits: int) -> Iterator[None]:
         """Use 32- or 64-bit default dtypes within a `with` block.
 

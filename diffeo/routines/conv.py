@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..primitives.core import LinearInput
+from ..primitives.array import Array
+from ..primitives.core import LinearInput, typeof
 from ..primitives.dot import (
     FULL,
     DotGeneral,
@@ -24,9 +25,10 @@ from ..primitives.dot import (
     precision_config,
     product_dtype,
 )
-from ..primitives.elementwise import complex_, imag, real
+from ..primitives.elementwise import complex_, imag, real, zero_scalar
 from ..primitives.families import Bilinear, full, zeros_like
 from ..primitives.slicing import Pad, Slice, index_in_dim, pad, rev
+from ..primitives.sort import take_along_axis
 from ..primitives.structural import (
     Shape,
     broadcast_in_dim,
@@ -214,6 +216,27 @@ class ConvGeneralDilated(Bilinear):
             feature_group_count=f"{self.feature_groups} : i64",
             batch_group_count=f"{self.batch_groups} : i64",
             precision_config=precision_config(self.precision),
+        )
+
+    def decompose(self, x: Any, y: Any) -> Any:
+        """Gather what windows see, and multiply; the numbers of elements go the way of `impl`."""
+        out, n = self.abstract_eval(typeof(x).strong, typeof(y).strong), len(self.strides)
+        if not out.size or not x.size or not y.size:
+            return full(out.shape, 0, out.dtype)
+        number = self.windows(np.arange(1, x.size + 1).reshape(x.shape), y.shape, out.shape) - 1
+        windows = take_along_axis(
+            reshape(x, (x.size,)), Array(number.reshape(-1)), 0, "fill", zero_scalar(x)
+        )
+        windows = reshape(windows, number.shape)
+        b, rows, f, features = number.shape[:4]
+        kernel = transpose(y, self.dims.rhs_spec)
+        outs, *sizes = kernel.shape[0], *number.shape[4 : 4 + n]
+        kernel = reshape(kernel, (b, f, outs // (b * f), features, *kernel.shape[2:]))
+        summed = tuple(range(3, 4 + n)), (3, *range(4 + n, 4 + 2 * n))
+        dot = DotGeneral(summed, ((0, 1), (0, 2)), self.precision, self.preferred_element_type)
+        total = move_axis(dot.bind(kernel, windows), 3, 0)
+        return transpose(
+            reshape(total, (rows, outs, *sizes)), inverse_permutation(self.dims.out_spec)
         )
 
     def by_parts(self, x: Any, y: Any) -> Any:

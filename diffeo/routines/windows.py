@@ -17,7 +17,7 @@ from ..primitives.index_dims import IndexDims
 from ..primitives.indexing import Gather, ScatterAdd
 from ..primitives.reduction import ADD, MAX, MIN, MUL, ReduceProd, extreme, place_of_extremum
 from ..primitives.slicing import Pad, pad
-from ..primitives.structural import Shape, iota, move_axis, reshape, size_of
+from ..primitives.structural import Shape, iota, move_axis, reduce_sum, reshape, size_of
 from ..primitives.types import ShapedArray, float32, int32, int64, is_inexact
 
 
@@ -141,6 +141,9 @@ class ReduceWindowSum(Linear, WindowReduction):
     """The sum over each window."""
 
     accepts, monoid = "iufc", ADD
+
+    def decompose(self, x: Any) -> Any:
+        return reduce_sum(self.window.patches(x), (x.ndim,))
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         """The sum of the cotangents of the windows that see an element: windows again, over the

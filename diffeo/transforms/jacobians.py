@@ -32,9 +32,10 @@ from .api_util import (
     check_differentiable,
     name_of,
 )
-from .autodiff import Flat, of_chosen
+from .autodiff import Flat, from_tangent, of_chosen
 from .linearize import linearize_flat
 from .loops import map as map_slices
+from .nested import is_nested, value_and_slope
 from .transpose import pull_back_program
 from .vmap import Batching
 
@@ -174,10 +175,15 @@ def _jacobian(fun: Callable, options: _Options, blocks: Callable) -> Callable:
         options.check_inputs(what, values, chosen, numbers)
         flat = Flat(of_chosen(fun, args, kwargs, numbers), structure, name, options.has_aux)
         with np.errstate(all="ignore"):
-            outs, program, has_tangent = linearize_flat(flat, values, name)
-            results, there = outs[: flat.count], has_tangent[: flat.count]
-            options.check_outputs(what, results)
-            table = blocks(program, there, values, results, options.chunk)
+            if not options.has_aux and is_nested(values):
+                outs, slopes = value_and_slope(flat, values[0])
+                options.check_outputs(what, outs)
+                table = [[from_tangent(s, typeof(o))] for s, o in zip(slopes, outs)]
+            else:
+                outs, program, has_tangent = linearize_flat(flat, values, name)
+                results, there = outs[: flat.count], has_tangent[: flat.count]
+                options.check_outputs(what, results)
+                table = blocks(program, there, values, results, options.chunk)
         per_out = [tree.unflatten(structure, row) for row in table]
         if isinstance(argnums, int):
             per_out = [p[0] for p in per_out]

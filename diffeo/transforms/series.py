@@ -8,13 +8,14 @@ summed as soon as it is no product with something that is the same for all direc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..primitives.core import ZERO, state, typeof
 from ..primitives.elementwise import add, div, mul, reciprocal, scale, select, sub, zero_scalar
 from ..primitives.families import full_like
-from ..primitives.powers import IntegerPow
+from ..primitives.powers import IntegerPow, integer_pow
 
 
 class Series:
@@ -226,7 +227,7 @@ class Arithmetic:
     def power(self, x: Series, p: float, out: Any) -> Series:
         """y = x**p for a number p: k x[0] y[k] = sum of (p i - (k - i)) x[i] y[k-i], i >= 1.
 
-        Where x[0] is 0, the derivatives below p are 0; those above are not finite, or, for an
+        Where x[0] is 0, the derivatives below p are 0; those above are infinite, or, for an
         integer p, computed by products.
         """
         if p == int(p):
@@ -237,12 +238,28 @@ class Arithmetic:
             weight = lambda i: p * i - (k - i)
             found = self.convolve(scale.bind, x, y, k, x.top, range(1, k + 1), weight)
             found = self.divide(over(found), k)
-            if k >= p or found is ZERO:
-                return found
-            return self.in_parent(lambda: select(at_zero, zero_scalar(found), found))
+            if found is ZERO:
+                return ZERO
+            singular = zero_scalar(found) if k < p else self.power_at_zero(x, p, k)
+            return self.in_parent(lambda: select(at_zero, singular, found))
 
         y = Series([out], coefficient, x.top)
         return y
+
+    def power_at_zero(self, x: Series, p: float, k: int) -> Any:
+        """Coefficient k > p of x**p where x[0] is 0: infinite, unless x does not move."""
+        first, lead = x[1], ZERO
+        if first is not ZERO:
+            number = math.prod([(p - i) / (i + 1) for i in range(k)])
+            lead = self.in_parent(lambda: mul.bind(integer_pow(first, k), number))
+            lead = self.collapse(lead) if k == x.top else lead
+        last = self.scale(x[k], p) if k > 1 else ZERO
+        if lead is ZERO:
+            lead = last
+        elif last is not ZERO and k != x.top:
+            still = self.in_parent(lambda: first == 0)
+            lead = self.in_parent(lambda: select(still, last, lead))
+        return self.in_parent(lambda: scale.bind(lead, full_like(lead, math.inf)))
 
     def logistic(self, x: Series, out: Any) -> Series:
         """y' = (y - y**2) x'."""

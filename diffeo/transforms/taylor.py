@@ -105,9 +105,9 @@ class Taylor(Arithmetic, Interpreter):
             return special
         if primitive.bilinear:
             return self.product(primitive, *values)
-        out = primitive.bind(*[v[0] for v in values])
         if hasattr(primitive, "linear_part"):
-            return self.linear(primitive, values, out)
+            return self.linear(primitive, values)
+        out = primitive.bind(*[v[0] for v in values])
         outs, top = out if primitive.multiple_results else [out], top_of(values)
         slopes: list[Series] = []
 
@@ -122,9 +122,15 @@ class Taylor(Arithmetic, Interpreter):
         ]
         return made if primitive.multiple_results else made[0]
 
-    def linear(self, primitive: Any, values: Sequence[Series], out: Any) -> Any:
+    def linear(self, primitive: Any, values: Sequence[Series]) -> Any:
         """Coefficient by coefficient."""
         first, top = [v[0] for v in values], top_of(values)
+        if top == 0:  # tangents, and zeros
+            moving = range(len(values)) if primitive.linear is None else primitive.linear
+            for i in moving:
+                if values[i].top is not None:
+                    first[i] = self.summed(values[i], 0)
+        out = primitive.bind(*first)
 
         def coefficient(k: int) -> Any:
             parts = [self.summed(v, k) if k == top else v[k] for v in values]

@@ -87,6 +87,10 @@ class Batching(Interpreter):
             return [(o, 0 if there else None) for o, there in zip(outs, batched)]
         return [(o, 0) for o in CustomCall(None, rules=rules).bind(*args)]
 
+    def plain(self, value: tuple[Any, Any]) -> tuple[Any, int | None]:
+        """The value with its batch axis in the array, if it has one."""
+        return value
+
     def rerun(self, fun: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:
         """Vectorise a function once more, over whatever is current now; values that it closed
         over are still known, as long as the transformation runs.

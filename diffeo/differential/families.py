@@ -1,0 +1,100 @@
+"""From an expression in `D` to families of directions with weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..numpy.creation import asarray
+from ..numpy.shaping import stack
+from ..primitives.core import describe, with_user_line
+from ..transforms.api_util import name_of
+from .algebra import Direction, Operator, by_degree, directions_of, is_scalar
+from .point import Family, Point
+
+
+def families_of(point: Point, operator: Operator, args: tuple) -> tuple[list[Family], Any]:
+    """What the operator sums: a family for each degree, or one with the family of a higher degree
+    that has its directions; and the factor of the value itself, None if there is none.
+    """
+    found: list[tuple[int, list[Direction], list[tuple[int, dict]]]] = []
+    identity = None
+    for degree, terms in by_degree(operator).items():
+        numbers = [_coefficient(point, factors, args) for _, factors in terms]
+        if degree == 0:
+            identity = _total(numbers)
+            continue
+        weights: dict[Direction, list] = {}
+        for (indices, _), number in zip(terms, numbers):
+            positions = [_position(point, index) for index in indices]
+            for direction, weight in directions_of(positions).items():
+                weights.setdefault(direction, []).append(number * weight)
+        totals = {direction: _total(parts) for direction, parts in weights.items()}
+        for _, directions, wanted in found:
+            if all([d in directions for d in totals]):
+                wanted.append((degree, totals))
+                break
+        else:
+            found.append((degree, list(totals), [(degree, totals)]))
+    return [_family(point.size, *entry) for entry in found], identity
+
+
+def _family(
+    size: int, order: int, directions: Sequence[Direction], wanted: Sequence[tuple[int, dict]]
+) -> Family:
+    rows = np.zeros((len(directions), size))
+    for row, direction in zip(rows, directions):
+        for position, component in direction:
+            row[position] = component
+    weights = [_array([totals.get(d, 0.0) for d in directions]) for _, totals in wanted]
+    if order == 1:  # linear in the direction: there is only one
+        return Family(1, (asarray(weights[0]) @ asarray(rows))[None])
+    return Family(order, rows, weights[0], weights[1:], [degree for degree, _ in wanted[1:]])
+
+
+def _position(point: Point, index: tuple[int, ...]) -> int:
+    """Where an element stands in the flattened point."""
+    shape: tuple[int, ...] = (point.size,)
+    if len(index) > 1:
+        shape = point.must_be_array().shape
+    if len(index) != len(shape) or any([i >= n for i, n in zip(index, shape)]):
+        raise with_user_line(
+            IndexError(
+                f"{point.what}: the operator differentiates by element {index}, but the point has "
+                f"{point.size} elements, of shape {shape}"
+            )
+        )
+    return int(np.ravel_multi_index(index, shape))
+
+
+def _coefficient(point: Point, factors: Sequence[Any], args: tuple) -> Any:
+    """The number of a term at the point."""
+    number, *functions = factors
+    for function in functions:
+        value = function(*args)
+        if not is_scalar(value):
+            raise with_user_line(
+                TypeError(
+                    f"{point.what}: a coefficient must be a scalar, {name_of(function)} returned "
+                    f"{describe(value)}"
+                )
+            )
+        number = value * number
+    return number
+
+
+def _total(numbers: Sequence[Any]) -> Any:
+    """The sum, without a leading zero."""
+    total = numbers[0]
+    for n in numbers[1:]:
+        total = total + n
+    return total
+
+
+def _array(numbers: Sequence[Any]) -> Any:
+    """NumPy's array if all numbers are known, else diffeo's."""
+    if all([isinstance(n, (int, float)) for n in numbers]):
+        return np.array(numbers, float)
+    return stack([asarray(n) for n in numbers])

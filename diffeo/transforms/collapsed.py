@@ -1,0 +1,183 @@
+"""Collapsed Taylor mode: the sum over many directions of the highest Taylor coefficient.
+
+A linear differential operator of order d is a weighted sum, over directions v, of the d-th
+coefficients of f(x + t v). Coefficient d enters each rule linearly, and so its sum can be pushed
+through a function instead of its summands: one array beside those of the lower coefficients, which
+are held for each direction, while coefficient 0 is the same for all (Dangel, Siebert, Zeinhofer and
+Walther 2025, "Collapsing Taylor mode automatic differentiation", arXiv:2505.13644; the forward
+Laplacian of Li et al. 2023 is the case of order 2).
+
+The directions are a named batch axis, the sum over them is a `psum`: all that Taylor mode and vmap
+go through, this goes through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..primitives.collectives import Psum
+from ..primitives.core import ZERO, state, typeof
+from ..primitives.elementwise import Elementwise, mul, scale
+from ..primitives.families import full_like
+from ..primitives.powers import IntegerPow
+from ..primitives.structural import batch_at_front, broadcast_in_dim, convert_element_type
+from .autodiff import quietly
+from .directions import Directions
+from .jets import filled
+from .series import Series
+from .taylor import Taylor
+from .vmap import Batching
+
+AXIS = "directions"
+
+
+def is_unary(primitive: Any) -> bool:
+    """Whether it is a function of each element of one array, of which derivatives follow."""
+    if isinstance(primitive, IntegerPow):
+        return True
+    row = isinstance(primitive, Elementwise) and primitive.arity == 1 and primitive.same_type
+    return row and bool(primitive.derivatives) and not hasattr(primitive, "linear_part")
+
+
+class Collapsed(Taylor):
+    """Carries power series whose coefficient `order` is a sum over the axis of directions, each
+    summand times its weight (1, if `weights` is None).
+    """
+
+    def __init__(self, order: int, function_name: str, size: int, weights: Any = None):
+        super().__init__(order, function_name)
+        self.size, self.weights = size, weights
+
+    def key(self) -> Any:  # weights are tracers: what is made with them is never remembered
+        return self.order, self.size, self.weights is None
+
+    def build(self, static: tuple[bool, ...], arrays: Sequence[Any]) -> Series:
+        series = super().build(static, arrays)
+        series.top = self.order if any(static[1:]) else None
+        return series
+
+    def derive(self, primitive: Any, values: Sequence[Series]) -> Any:
+        if is_unary(primitive) and values[0].top == self.order > 1:
+            return self.compose(primitive, values[0])
+        return super().derive(primitive, values)
+
+    def compose(self, primitive: Any, x: Series) -> Series:
+        """A function of each element, by the formula of Faà di Bruno: its derivatives are the same
+        for all directions, and the sum at the top reads the operand only.
+        """
+        shared = Taylor(self.order, self.function_name)
+        shared.parent, shared.inside_rule = self.parent, True
+        line = Series([x[0], shared.in_parent(lambda: full_like(x[0], 1))])
+        derivatives = shared.in_parent(lambda: shared.rule(primitive, [line]))
+        powers = [x]
+        product = mul if not getattr(primitive, "singular", True) else scale
+
+        def coefficient(k: int) -> Any:
+            found = ZERO
+            for m in range(1, k + 1):
+                if len(powers) < m:
+                    powers.append(self.power_after(powers[-1], x, m))
+                a, b = powers[m - 1][k], derivatives[m]
+                if a is not ZERO and b is not ZERO:
+                    term = self.in_parent(lambda a=a, b=b: product.bind(a, b))
+                    found = self.plus(found, term)
+            return found
+
+        return Series([derivatives[0]], coefficient, self.order)
+
+    def power_after(self, lower: Series, x: Series, m: int) -> Series:
+        """(x - x[0])**m, given the power before; its first m coefficients are zero."""
+
+        def coefficient(k: int) -> Any:
+            if k < m:
+                return ZERO
+            if m == 2:
+                return self.square_at(x, k, self.order, 1)
+            return self.convolve(mul.bind, lower, x, k, self.order, range(m - 1, k))
+
+        return Series([ZERO], coefficient, self.order)
+
+    def collapse(self, coefficient: Any) -> Any:
+        return self.in_parent(lambda: self.weighted_sum(coefficient, self.weights))
+
+    def weighted_sum(self, x: Any, weights: Any) -> Any:
+        """The sum over directions of an array times the direction's weight."""
+        if weights is not None:
+            aval = typeof(x)
+            weight = convert_element_type(weights, aval.dtype)
+            x = mul.bind(x, broadcast_in_dim(weight, aval.shape, ()))
+        return Psum(((AXIS, self.size),)).bind(x)
+
+
+class Sums:
+    """What is wanted of a family of directions: the sum of coefficients `order`, each times its
+    weight; other sums, as pairs (degree, weights); and coefficient 1 of each direction, if `each`.
+    """
+
+    def __init__(
+        self,
+        order: int,
+        weights: Any = None,
+        others: Sequence[tuple[int, Any]] = (),
+        each: bool = False,
+    ):
+        self.order, self.weights, self.others, self.each = order, weights, others, each
+
+
+def push(
+    flat: Any, points: Sequence[Any], moves: Sequence[Any] | None, size: int, sums: Sums
+) -> tuple[list, list, list[list], list]:
+    """Push `size` directions through a function of arrays.
+
+    Args:
+        flat: the function.
+        points: its arguments.
+        moves: for each the directions, with an axis of `size` in front, or None if it rests. None
+            for all unit vectors of a point that is one array.
+        size: the number of directions.
+        sums: what is wanted.
+
+    Returns:
+        The results; their sums; the other sums; each first coefficient, directions in front.
+    """
+    moving = [i for i, v in enumerate(moves or points) if v is not None]
+    interpreter = Collapsed(sums.order, flat.name, size)
+    found: dict[str, list] = {}
+
+    def along(*given: Any) -> list[Any]:
+        interpreter.parent = state.trace
+        rows = iter(given)
+        series = [Series([x]) for x in points]
+        for i in moving:
+            series[i] = Series([points[i], next(rows)], top=sums.order)
+        if sums.weights is not None:
+            interpreter.weights = next(rows)
+        if sums.order == 1:
+            for i in moving:
+                series[i].coefficients[1] = interpreter.collapse(series[i][1])
+        outs = interpreter.trace_flat(flat, series)
+        found["first"] = [o[0] for o in outs]
+        found["sums"] = [filled(o, sums.order) for o in outs]
+        found["others"] = [
+            interpreter.weighted_sum(filled(o, degree), w)
+            for (degree, _), w in zip(sums.others, rows)
+            for o in outs
+        ]
+        found["each"] = [filled(o, 1) for o in outs] if sums.each else []
+        return [x for part in found.values() for x in part]
+
+    batching = Batching(size, flat.name, AXIS)
+    if moves is None:
+        batching = Directions(points[0].shape, flat.name, AXIS)
+        given = [batching.basis(full_like(points[0], 1))]
+    else:
+        given = [(moves[i], 0) for i in moving]
+    given += [(w, 0) for w in (sums.weights, *[w for _, w in sums.others]) if w is not None]
+    arrays = iter([batching.plain(o) for o in quietly(batching.trace_flat, along, given)])
+    take = lambda part: [next(arrays) for _ in found[part]]
+    first, total = [x for x, _ in take("first")], [x for x, _ in take("sums")]
+    others = [x for x, _ in take("others")]
+    n = len(first)
+    each = [batch_at_front(x, dim, size) for x, dim in take("each")]
+    return first, total, [others[i * n : (i + 1) * n] for i in range(len(sums.others))], each

@@ -1,0 +1,437 @@
+"""Sparse Jacobians and Hessians: few products with directions that belong to many columns, or rows,
+at once, from which the nonzeros are taken.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..primitives.array import Array
+from ..primitives.core import ZERO, Tracer, describe, state, typeof, with_user_line
+from ..primitives.elementwise import absolute, eq
+from ..primitives.families import full, full_like
+from ..primitives.index_dims import IndexDims
+from ..primitives.indexing import ScatterAdd
+from ..primitives.jaxpr import eval_jaxpr
+from ..primitives.slicing import concatenate, slice_in_dim
+from ..primitives.structural import (
+    batch_at_front,
+    broadcast_in_dim,
+    convert_element_type,
+    iota,
+    reshape,
+)
+from .api_util import WRAPPED, check_callable, name_of
+from .colorings import Coloring, check_ordering, color_hessian, color_jacobian
+from .gradients import grad
+from .jit import jit
+from .linearize import linearize_flat
+from .sparsity import Arguments, Sparsity, check_results, detect, symmetric
+from .substitution import taken
+from .transpose import pull_back_program
+from .vmap import Batching
+
+METHODS = {
+    "sparse_jacobian": ("auto", "column", "row", "bidirectional"),
+    "sparse_hessian": ("auto", "star", "acyclic"),
+}
+
+
+class SparseDerivative:
+    """A function that returns the sparse Jacobian or Hessian of another. Made by
+    `sparse_jacobian` and `sparse_hessian`.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        fun: Callable,
+        argnums: int | Sequence[int],
+        sparsity: Any,
+        method: str,
+        ordering: str,
+        local: bool,
+        check: Any,
+    ):
+        check_callable(fun, kind)
+        if method not in METHODS[kind]:
+            raise with_user_line(
+                ValueError(
+                    f"{kind}: method must be one of {', '.join(METHODS[kind])}, got {method!r}"
+                )
+            )
+        check_ordering(ordering)
+        if not any([check is c for c in (None, False, True)]) and check != "probe":
+            raise with_user_line(
+                ValueError(f'{kind}: check must be True, False or "probe", got {describe(check)}')
+            )
+        functools.update_wrapper(self, fun, WRAPPED, ())
+        self.kind, self.fun, self.argnums = kind, fun, argnums
+        self.sparsity = None if sparsity is None else Sparsity.of(sparsity)
+        self.method, self.ordering, self.local = method, ordering, local
+        certain = sparsity is None and not local
+        self.check = (False if certain else "probe") if check is None else check
+        self.prepared: dict[Any, Prepared] = {}
+
+    @property
+    def what(self) -> str:
+        """How messages call the derivative."""
+        return f"{self.kind} of {name_of(self.fun)}"
+
+    def prepare(self, *args: Any, **kwargs: Any) -> Prepared:
+        """Find the pattern and the colouring for arguments of these types (with `local`, these
+        numbers); later calls with such arguments use them, too.
+
+        Returns:
+            The derivative for these types: `sparsity`, `coloring`, `colors` (the number of
+            products), `values(*args)` and calls.
+
+        Examples:
+            >>> import diffeo as dx
+            >>> prepared = sparse_jacobian(lambda x: x[1:] * x[:-1]).prepare(dx.numpy.ones(4))
+            >>> prepared.colors, prepared.values(dx.numpy.array([1.0, 2.0, 3.0, 4.0]))
+            (2, Array([2., 1., 3., 2., 4., 3.]))
+        """
+        return self.of(Arguments(self.what, args, kwargs, self.argnums))
+
+    def of(self, given: Arguments) -> Prepared:
+        """The derivative that is prepared for these arguments."""
+        found = self.prepared.get(given.key)
+        if found is None:
+            found = self.prepared[given.key] = Prepared(self, given)
+        return found
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        given = Arguments(self.what, args, kwargs, self.argnums)
+        return self.of(given).matrix(given)
+
+    def __repr__(self) -> str:
+        return f"<{self.what}>"
+
+
+class Prepared:
+    """A sparse derivative for arguments of certain types.
+
+    Attributes:
+        sparsity: the pattern.
+        coloring: which products are taken, and where the nonzeros are found in them.
+    """
+
+    def __init__(self, derivative: SparseDerivative, given: Arguments):
+        self.what, self.argnums = derivative.what, derivative.argnums
+        self.check, fun = derivative.check, derivative.fun
+        symmetrical = derivative.kind == "sparse_hessian"
+        self.fun = grad(fun, given.numbers) if symmetrical else fun
+        self.given = given.without_values()
+        pattern = derivative.sparsity
+        if pattern is None:
+            pattern = detect(self.what, self.fun, given, derivative.local)
+        elif pattern.shape[1] != given.size or (symmetrical and len({*pattern.shape}) > 1):
+            n = given.size
+            raise with_user_line(
+                ValueError(
+                    f"{self.what}: the given pattern is {pattern.shape[0]} x {pattern.shape[1]}, "
+                    f"but there are {n} variables: expected {n if symmetrical else '...'} x {n}"
+                )
+            )
+        self.sparsity = symmetric(pattern) if symmetrical else pattern
+        color = color_hessian if symmetrical else color_jacobian
+        self.coloring: Coloring = color(self.sparsity, derivative.method, derivative.ordering)
+        self._jitted = jit(lambda *leaves: self._evaluate(leaves, None)[0])
+        self._probed = jit(self._with_probe)
+
+    @property
+    def colors(self) -> int:
+        """The number of products that an evaluation takes."""
+        return self.coloring.count
+
+    def values(self, *args: Any, **kwargs: Any) -> Any:
+        """The nonzeros in the order of `sparsity.rows` and `sparsity.cols`, an array. May be
+        traced: compiled, differentiated, vectorised.
+
+        Raises:
+            TypeError: for arguments of other types than it was prepared for.
+            ValueError: if a check finds nonzeros outside of the pattern (see `sparse_jacobian`).
+        """
+        return self._values(Arguments(self.what, args, kwargs, self.argnums))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.matrix(Arguments(self.what, args, kwargs, self.argnums))
+
+    def __repr__(self) -> str:
+        m, n = self.sparsity.shape
+        return (
+            f"<{self.what}: {m} x {n}, {self.sparsity.nnz} nonzeros, {self.colors} products, "
+            f"{self.coloring.method}>"
+        )
+
+    def matrix(self, given: Arguments) -> Any:
+        """What a call returns: a `scipy.sparse.csr_array`, or a triple."""
+        values, pattern = self._values(given), self.sparsity
+        triple = Array(pattern.rows), Array(pattern.cols), values
+        if isinstance(values, Tracer):
+            return triple
+        try:
+            return pattern.tocsr(values)
+        except ImportError:
+            return triple
+
+    # -- Evaluation --
+
+    def _values(self, given: Arguments) -> Any:
+        if given.key != self.given.key:
+            raise with_user_line(
+                TypeError(
+                    f"{self.what} was prepared for {self.given.describe()}, got "
+                    f"{given.describe()}; prepare it for these, too"
+                )
+            )
+        leaves = given.leaves
+        if not state.trace.eager or any([isinstance(v, Tracer) for v in leaves]):
+            return self._evaluate(leaves, None)[0]
+        if self.check is False:
+            return self._jitted(*leaves)
+        if self.check is True:
+            values = self._jitted(*leaves)
+            self._compare(np.asarray(values), leaves)
+            return values
+        values, *sides = self._probed(*leaves)
+        self._judge(*[np.asarray(s, np.float64) for s in sides])
+        return values
+
+    def _evaluate(self, leaves: Sequence[Any], probe: Any) -> tuple[Any, Any]:
+        """The nonzeros, and the products with directions `probe` (rows of columns' numbers)."""
+        count, coloring = self.given.count, self.coloring
+        name = name_of(self.fun)
+        flat = self.given.flat(self.fun, leaves[count:], name)
+        with np.errstate(all="ignore"):
+            outs, program, has_tangent = linearize_flat(flat, leaves[:count], name)
+            check_results(self.what, outs)
+            derivative = _Linearized(program, has_tangent, leaves[:count], outs)
+            if derivative.m != self.sparsity.shape[0]:
+                raise with_user_line(
+                    ValueError(
+                        f"{self.what}: the pattern has {self.sparsity.shape[0]} rows, but the "
+                        f"function returns {derivative.m} elements"
+                    )
+                )
+            more = None if probe is None else derivative.push(probe)
+            if not self.sparsity.nnz:
+                return full((0,), 0, derivative.dtype), more
+            products = []
+            if coloring.forward:
+                products.append(derivative.push(_seeds(coloring.columns, coloring.forward)))
+            if coloring.backward:
+                products.append(derivative.pull(_seeds(coloring.rows, coloring.backward)))
+            every = concatenate([reshape(p, (p.size,)) for p in products])
+            if coloring.substitution is not None:
+                return coloring.substitution.apply(every), more
+            return taken(every, coloring.places), more  # type: ignore[arg-type]
+
+    # -- Checks --
+
+    def _with_probe(self, *leaves: Any) -> tuple[Any, Any, Any, Any]:
+        """The nonzeros; the product with a direction by forward mode, the same by the nonzeros,
+        and the sum of its terms' absolute values.
+        """
+        m, n = self.sparsity.shape
+        random = np.random.default_rng(0)
+        direction = random.uniform(0.5, 1.5, n) * random.choice([-1.0, 1.0], n)
+        values, more = self._evaluate(leaves, Array(direction[None]))
+        terms = values * convert_element_type(Array(direction[self.sparsity.cols]), values.dtype)
+        add = ScatterAdd(IndexDims((), (0,), (0,)))
+        zeros = full((m,), 0, values.dtype)
+        rows = Array(self.sparsity.rows[:, None])
+        sums, sizes = (add.bind(zeros, rows, t) for t in (terms, absolute.bind(terms)))
+        return values, reshape(more, (m,)), sums, sizes
+
+    def _judge(self, product: np.ndarray, sums: np.ndarray, sizes: np.ndarray) -> None:
+        """ValueError if a product differs from that by the nonzeros."""
+        with np.errstate(invalid="ignore"):
+            wrong = np.abs(product - sums) > self._tolerance() * (np.abs(product) + sizes)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise with_user_line(
+                ValueError(
+                    f"{self.what}: row {row} has nonzeros outside of the pattern: its product with "
+                    f"a direction is {product[row]:.6g}, by the nonzeros of the pattern "
+                    f"{sums[row]:.6g}.\n  A pattern that was found with local=True holds where the "
+                    "numbers take the same course; leave local out, or find it anew here"
+                )
+            )
+
+    def _compare(self, values: np.ndarray, leaves: Sequence[Any]) -> None:
+        """ValueError that names the first entry in which the dense derivative differs."""
+        m, n = self.sparsity.shape
+        dense = np.asarray(self._evaluate(leaves, Array(np.eye(n)))[1], np.float64).T
+        found = np.zeros((m, n))
+        found[self.sparsity.rows, self.sparsity.cols] = values
+        size = np.max(np.abs(dense), 1, keepdims=True, initial=0, where=np.isfinite(dense))
+        with np.errstate(invalid="ignore"):
+            wrong = np.abs(dense - found) > self._tolerance() * size
+        wrong |= np.isnan(dense) != np.isnan(found)
+        if wrong.any():
+            i, j = (int(k) for k in np.argwhere(wrong)[0])
+            raise with_user_line(
+                ValueError(
+                    f"{self.what}: entry ({i}, {j}) is {dense[i, j]:.6g}, in the sparse result "
+                    f"{found[i, j]:.6g}: the pattern does not hold at this point"
+                )
+            )
+
+    def _tolerance(self) -> float:
+        dtypes = [a.dtype for a in self.given.avals]
+        return max([1e-6, *[np.sqrt(float(_eps(d))) for d in dtypes]])
+
+
+def _eps(dtype: Any) -> float:
+    """The distance from 1 to the next number."""
+    one = np.ones((), dtype)
+    return float(np.nextafter(one, one + one) - one) if dtype.itemsize >= 4 else 2.0**-7
+
+
+def _seeds(colors: Any, count: int) -> Any:
+    """For each colour the sum of the unit vectors of that colour, in rows."""
+    shape = (count, len(colors))
+    return eq.bind(broadcast_in_dim(Array(colors), shape, (1,)), iota(np.int64, shape))
+
+
+class _Linearized:
+    """The derivative at a point as a map of rows: all leaves in one vector."""
+
+    def __init__(
+        self, program: Any, has_tangent: Sequence[bool], values: Sequence[Any], outs: Sequence[Any]
+    ):
+        self.program, self.has_tangent = program, has_tangent
+        self.ins = [typeof(v).strong for v in values]
+        self.outs = [typeof(o).strong for o in outs]
+        self.m = sum([a.size for a in self.outs])
+        self.dtype = np.result_type(*[a.dtype for a in (self.outs or self.ins)])
+
+    def push(self, rows: Any) -> Any:
+        """The products with directions, one in each row."""
+
+        def compute(*tangents: Any) -> list[Any]:
+            found = iter(eval_jaxpr(self.program, tangents))
+            return [
+                next(found) if there else full_like(a, 0)
+                for there, a in zip(self.has_tangent, self.outs)
+            ]
+
+        return self._apply(compute, rows, self.ins, self.outs)
+
+    def pull(self, rows: Any) -> Any:
+        """The products of rows with the derivative."""
+
+        def compute(*cts: Any) -> list[Any]:
+            given = [c for c, there in zip(cts, self.has_tangent) if there]
+            found = pull_back_program(self.program, given)
+            return [full_like(a, 0) if c is ZERO else c for c, a in zip(found, self.ins)]
+
+        return self._apply(compute, rows, self.outs, self.ins)
+
+    def _apply(
+        self, compute: Callable, rows: Any, ins: Sequence[Any], outs: Sequence[Any]
+    ) -> Any:
+        count, at, parts = rows.shape[0], 0, []
+        for a in ins:
+            part = convert_element_type(slice_in_dim(rows, at, at + a.size, 1, 1), a.dtype)
+            parts.append((reshape(part, (count, *a.shape)), 0))
+            at += a.size
+        found = Batching(count).trace_flat(compute, parts)
+        fronts = [batch_at_front(x, dim, count) for x, dim in found]
+        flat = [reshape(x, (count, a.size)) for x, a in zip(fronts, outs)]
+        return concatenate([convert_element_type(x, self.dtype) for x in flat], 1)
+
+
+# --------------------------------------------------------------------------------------------------
+# For users
+
+
+def sparse_jacobian(
+    fun: Callable,
+    argnums: int | Sequence[int] = 0,
+    *,
+    sparsity: Any = None,
+    method: str = "auto",
+    ordering: str = "auto",
+    local: bool = False,
+    check: bool | str | None = None,
+) -> SparseDerivative:
+    """The Jacobian of a function as a sparse matrix, from few products.
+
+    The first call with arguments of some types finds the pattern (see `jacobian_sparsity`), and
+    colours it: columns of one colour share no row, so one product of forward mode shows all their
+    nonzeros. Later calls run one compiled program.
+
+    Args:
+        fun: a function of arrays or trees that returns arrays or a tree, of real numbers.
+        argnums: which positional arguments to differentiate by.
+        sparsity: the pattern, if it is known: a `Sparsity`, a SciPy sparse array, or a matrix.
+        method: "column" (products of forward mode), "row" (of reverse mode), "bidirectional"
+            (both), or "auto", that of the fewest products.
+        ordering: of the greedy colouring: "natural", "largest_first", "smallest_last",
+            "incidence_degree", or "auto", the best of some.
+        local: the pattern at the numbers of the first call. It is smaller, and may not hold at
+            other points.
+        check: "probe" compares one product with a direction in every call, True the whole dense
+            derivative, with a ValueError where they differ; False nothing. By default a pattern
+            that is local or given is probed. Traced calls are not checked.
+
+    Returns:
+        A function with the arguments of `fun`. It returns a `scipy.sparse.csr_array` whose rows
+        are the elements of the result, whose columns those of the chosen arguments, all leaves one
+        after the other; where it is traced, or SciPy is not installed, a triple (rows, cols,
+        values) of arrays. Its `prepare(*args)` returns what is kept for arguments of these types:
+        `sparsity`, `colors` and `values(*args)`.
+
+    Raises:
+        TypeError: for arguments or results that are not of real floating-point numbers.
+        ValueError: for unknown methods, patterns of a wrong shape, patterns that do not hold.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> jacobian = sparse_jacobian(lambda x: x[1:] * x[:-1])
+        >>> jacobian(dx.numpy.array([1.0, 2.0, 3.0, 4.0])).toarray()
+        array([[2., 1., 0., 0.],
+               [0., 3., 2., 0.],
+               [0., 0., 4., 3.]])
+    """
+    return SparseDerivative(
+        "sparse_jacobian", fun, argnums, sparsity, method, ordering, local, check
+    )
+
+
+def sparse_hessian(
+    fun: Callable,
+    argnums: int | Sequence[int] = 0,
+    *,
+    sparsity: Any = None,
+    method: str = "auto",
+    ordering: str = "auto",
+    local: bool = False,
+    check: bool | str | None = None,
+) -> SparseDerivative:
+    """The Hessian of a scalar function as a sparse symmetric matrix, from few products.
+
+    Arguments, result and errors are those of `sparse_jacobian`, with these methods:
+
+    - "star" (also "auto"): every nonzero, or its mirror image, stands alone in a product.
+    - "acyclic": fewer products, from which nonzeros are found by substitution, with somewhat
+      larger rounding errors.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> hessian = sparse_hessian(lambda x: dx.numpy.sum(x[1:] * x[:-1] ** 2))
+        >>> hessian(dx.numpy.array([1.0, 2.0, 3.0])).toarray()
+        array([[4., 2., 0.],
+               [2., 6., 4.],
+               [0., 4., 0.]])
+    """
+    return SparseDerivative(
+        "sparse_hessian", fun, argnums, sparsity, method, ordering, local, check
+    )
