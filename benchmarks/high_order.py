@@ -155,20 +155,38 @@ class Field:
 
 
 def on_field(name, field, mine, others):
-    """An operator, and the gradient of its mean square, beside each of some others."""
+    """An operator, and the gradient of its mean square, beside each of some others, of which the
+    target is said, and what stands in its way.
+    """
     return [
         Pair(
             f"{'gradient of ' * gradient}{name}, d={field.dimension} ({other})",
             target,
             partial(field.build, mine, gradient),
             partial(field.build, operator, gradient),
+            cause=cause,
         )
         for gradient in (False, True)
-        for other, (operator, target) in others.items()
+        for other, (operator, target, cause) in others.items()
     ]
 
 
-LAPLACIANS = {"Hessian": (nested_laplacian, 0.5), "folx": (folx, 1.0)}
+LAPLACIANS = {
+    "Hessian": (
+        nested_laplacian,
+        0.5,
+        "d + 2 products with each matrix stand against 2 d + 2: 0.55 for d = 10, 0.50 for 100",
+    ),
+    "folx": (folx, 1.0, "folx pushes the same d + 2 arrays through each layer"),
+}
+BIHARMONICS = {
+    "nested": (
+        nested_bilaplacian,
+        0.2,
+        "(d + 2)**2 arrays go through each layer, those of mixed derivatives twice, as either "
+        "Laplacian makes them",
+    ),
+}
 if importlib.util.find_spec("folx") is None:
     print("folx is not installed: the Laplacian is not compared with its own", file=sys.stderr)
     del LAPLACIANS["folx"]
@@ -180,12 +198,14 @@ CASES = [
         partial(from_nothing, order=8),
         partial(from_nothing, order=8),
         runs=3,
+        cause="jax's own takes 1.3 s with jaxlib 0.12, 4 s with 0.10.2",
     ),
     Pair(
         "8th derivative, 1000 points",
         0.05,
         partial(at_points, order=8),
         partial(at_points, order=8),
+        cause="jax's own takes 0.1 ms with jaxlib 0.12, 40 ms or more with 0.10.2",
     ),
     Within("32nd derivative, stage (limit 0.1 s)", 1.0, 32, 0.1),
     *[Growth(f"order {n}, 1000 points (4 x order {n // 2})", 1.0, n) for n in (16, 32)],
@@ -196,5 +216,5 @@ CASES = [
     Pair("jet of an MLP, order 6", 1.0, run_jet, run_jet),
     *on_field("Laplacian", Field(10, 64, 64), laplacian, LAPLACIANS),
     *on_field("Laplacian", Field(100, 256, 64), laplacian, LAPLACIANS),
-    *on_field("biharmonic", Field(5, 64, 32), bilaplacian, {"nested": (nested_bilaplacian, 0.2)}),
+    *on_field("biharmonic", Field(5, 64, 32), bilaplacian, BIHARMONICS),
 ]
