@@ -110,6 +110,16 @@ def test_laplacian_composes():
     )
 
 
+def test_named_axes_of_the_user_are_his():
+    f = lambda x: dx.lax.psum(dnp.sum(x**2), "directions") * x[0]
+    rows = dx.vmap(dx.laplacian(f), axis_name="directions")(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    # All rows move together along each unit vector.
+    g = lambda both: dnp.stack([dnp.sum(both**2) * row[0] for row in both])
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    moved = lambda i: dx.taylor(g, (x,), (np.tile(np.eye(2)[i], (2, 1)),), 2)[2]
+    close(rows, 2.0 * (moved(0) + moved(1)))
+
+
 def test_laplacian_in_float32():
     x = rng(4).astype(np.float32)
     found = dx.laplacian(of(dx, "network"))(x)

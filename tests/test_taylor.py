@@ -131,6 +131,11 @@ def test_roots_at_zero():
         assert [float(d) for d in dx.derivatives(still(root), 0.0, 3)] == [0.0] * 4
 
 
+def test_powers_by_no_number():
+    for p in (np.inf, np.nan):
+        assert float(dx.derivatives(lambda x: x**p, 0.5, 1)[0]) in (0.0, 1.0) or np.isnan(p)  # noqa: B023
+
+
 def test_powers_at_zero_below_the_exponent():
     assert [float(d) for d in dx.derivatives(lambda x: x**3.5, 0.0, 3)] == [0.0, 0.0, 0.0, 0.0]
 

@@ -29,7 +29,8 @@ from .series import Series
 from .taylor import Taylor
 from .vmap import Batching
 
-AXIS = "directions"
+#: No name that a user would give to an axis of his own.
+AXIS = "directions of a differential operator"
 
 
 def is_unary(primitive: Any) -> bool:

@@ -230,7 +230,7 @@ class Arithmetic:
         Where x[0] is 0, the derivatives below p are 0; those above are infinite, or, for an
         integer p, computed by products.
         """
-        if p == int(p):
+        if p.is_integer():
             return IntegerPow(int(p)).taylor(self, (x,))
         over, at_zero = self.over(x[0]), self.in_parent(lambda: x[0] == 0)
 
