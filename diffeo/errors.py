@@ -2,6 +2,7 @@
 
 from .primitives.errors import (
     ConcretizationTypeError,
+    ForwardModeError,
     TracerArrayConversionError,
     TracerBoolConversionError,
     TracerIntegerConversionError,
@@ -10,6 +11,7 @@ from .primitives.errors import (
 
 __all__ = [
     "ConcretizationTypeError",
+    "ForwardModeError",
     "TracerArrayConversionError",
     "TracerBoolConversionError",
     "TracerIntegerConversionError",

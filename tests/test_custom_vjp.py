@@ -186,8 +186,18 @@ def test_reverse_mode_needs_no_transposition():
         close((f(2.0), f(0.1)), (1.0, 0.6))
     close(dx.vmap(dx.grad(loss))(np.array([2.0, 0.1])), np.array([1.0, 0.6]))
     close(dx.hvp(loss, (0.1,), (1.0,)), 6.0)
+    # Derivatives of derivatives by a scalar stay in reverse mode then.
+    for second in (dx.grad(dx.grad(loss)), dx.jacrev(dx.jacrev(loss)), dx.grad(dx.jacrev(loss))):
+        close((second(2.0), second(0.1)), (0.0, 6.0))
+    close(dx.grad(dx.grad(dx.grad(lambda x: loss(x) * x)))(0.05), 18.0)
     for wrap in (lambda f: f, dx.jit):
-        with raises(TypeError, "clip_gradient: forward-mode", "not linear", "jvp rule", line="jac"):
+        with raises(
+            dx.errors.ForwardModeError,
+            "clip_gradient: forward-mode",
+            "not linear",
+            "jvp",
+            line="jac",
+        ):
             wrap(dx.jacfwd(loss))(2.0)
 
 
@@ -208,7 +218,9 @@ def test_rules_that_are_not_linear(bwd, reason):
     f = dx.custom_vjp(lambda x: x * 2.0)
     f.defvjp(lambda x: (f(x), None), bwd)
     dx.grad(lambda x: f(x).sum())(np.ones(2))
-    with raises(TypeError, "backward rule, which is not linear", reason, line="dx.jvp"):
+    with raises(
+        dx.errors.ForwardModeError, "backward rule, which is not linear", reason, line="dx.jvp"
+    ):
         dx.jvp(f, (np.ones(2),), (np.ones(2),))
 
 

@@ -23,3 +23,9 @@ class TracerArrayConversionError(ConcretizationTypeError):
 
 class UnexpectedTracerError(RuntimeError):
     """A traced value outlived the transformation that made it: it leaked."""
+
+
+class ForwardModeError(TypeError):
+    """A function has a rule for reverse mode only, and it is no linear one: forward mode cannot use
+    it.
+    """

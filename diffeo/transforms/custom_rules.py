@@ -16,6 +16,7 @@ from typing import Any
 from ..primitives.array import as_value
 from ..primitives.core import ZERO, Trace, Tracer, state, typeof, with_user_line
 from ..primitives.elementwise import add
+from ..primitives.errors import ForwardModeError
 from ..primitives.families import full_like, zeros_like
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.staging import StagingTrace, TangentTrace, stage
@@ -204,7 +205,7 @@ class Pullback:
             except NotImplementedError as error:
                 reason = str(error)
         raise with_user_line(
-            TypeError(
+            ForwardModeError(
                 f"{self.rules.name}: forward-mode differentiation needs the transpose of its "
                 f"backward rule, which is not linear in the cotangents: {reason}\n  Give it a jvp "
                 "rule, too (dx.custom_rule takes both), or use reverse mode (grad, vjp, jacrev)"

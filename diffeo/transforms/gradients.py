@@ -58,9 +58,14 @@ def value_and_grad(
         check_differentiable(f"grad of {name}", values, chosen, numbers, holomorphic, allow_int)
 
         flat = Flat(of_chosen(fun, args, kwargs, numbers), structure, name, has_aux)
-        nested = not has_aux and is_nested(values)
-        compute = _nested_gradient if nested else _gradient
-        value, found, outs = quietly(compute, flat, values, name, holomorphic)
+        nested = None
+        if not has_aux and is_nested(values):
+            nested = quietly(value_and_slope, flat, values[0], True)
+        if nested is None:
+            value, found, outs = quietly(_gradient, flat, values, name, holomorphic)
+        else:
+            outs, found = nested
+            value = _check_scalar(flat, outs, name, holomorphic)
         leaves = [from_tangent(c, v.aval) for c, v in zip(found, values)]
         gradient = tree.unflatten(structure, leaves)
         gradient = gradient[0] if isinstance(argnums, int) else gradient
@@ -81,13 +86,6 @@ def _gradient(
     eager = state.trace.eager
     cts[0] = Array(np.ones((), value.dtype)) if eager else full_like(value, 1)
     return value, pull_back_program(program, cts), outs
-
-
-def _nested_gradient(
-    flat: Flat, values: Sequence[Any], name: str, holomorphic: bool
-) -> tuple[Any, list[Any], list[Any]]:
-    outs, slopes = value_and_slope(flat, values[0])
-    return _check_scalar(flat, outs, name, holomorphic), slopes, outs
 
 
 def _check_scalar(flat: Flat, outs: Sequence[Any], name: str, holomorphic: bool) -> Any:

@@ -175,15 +175,18 @@ def _jacobian(fun: Callable, options: _Options, blocks: Callable) -> Callable:
         options.check_inputs(what, values, chosen, numbers)
         flat = Flat(of_chosen(fun, args, kwargs, numbers), structure, name, options.has_aux)
         with np.errstate(all="ignore"):
+            nested = None
             if not options.has_aux and is_nested(values):
-                outs, slopes = value_and_slope(flat, values[0])
-                options.check_outputs(what, outs)
-                table = [[from_tangent(s, typeof(o))] for s, o in zip(slopes, outs)]
-            else:
+                nested = value_and_slope(flat, values[0], options.kind == "jacrev")
+            if nested is None:
                 outs, program, has_tangent = linearize_flat(flat, values, name)
                 results, there = outs[: flat.count], has_tangent[: flat.count]
                 options.check_outputs(what, results)
                 table = blocks(program, there, values, results, options.chunk)
+            else:
+                outs, slopes = nested
+                options.check_outputs(what, outs)
+                table = [[from_tangent(s, typeof(o))] for s, o in zip(slopes, outs)]
         per_out = [tree.unflatten(structure, row) for row in table]
         if isinstance(argnums, int):
             per_out = [p[0] for p in per_out]

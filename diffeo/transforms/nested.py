@@ -13,6 +13,7 @@ from typing import Any
 
 from ..primitives.core import ZERO, state, typeof
 from ..primitives.elementwise import scale
+from ..primitives.errors import ForwardModeError
 from ..primitives.families import full_like
 from ..primitives.structural import broadcast_in_dim, convert_element_type
 from ..primitives.types import config, is_inexact
@@ -34,16 +35,24 @@ def is_nested(values: list[Any]) -> bool:
     return type(x.owner) is JVP or (type(x.owner) is Taylor and x.value.unit)
 
 
-def value_and_slope(flat: Any, x: Any) -> tuple[list[Any], list[Any]]:
+def value_and_slope(
+    flat: Any, x: Any, in_reverse: bool = False
+) -> tuple[list[Any], list[Any]] | None:
     """Results of a function at a scalar for which `is_nested` holds, and their derivatives (`ZERO`
-    for what has none).
+    for what has none). None if the caller may as well go `in_reverse`, and must, as a rule of the
+    user's has no forward mode.
     """
     owner = x.owner
     order = 2 if type(owner) is JVP else owner.order + 1
     point = x.value[0]
     series = Series([point, full_like(point, 1)])
     series.unit = True
-    outs = Taylor(order, flat.name).trace_flat(flat, [series])
+    try:
+        outs = Taylor(order, flat.name).trace_flat(flat, [series])
+    except ForwardModeError:
+        if in_reverse:
+            return None
+        raise
     extend = _dual if type(owner) is JVP else _longer
     found, slopes = [], []
     for out in outs:
