@@ -133,7 +133,7 @@ def test_roots_at_zero():
 
 @pytest.mark.parametrize("p", [np.inf, -np.inf, np.nan])
 def test_powers_by_no_number(p):
-    value, slope = dx.derivatives(lambda x: x**p, 0.5, 1)
+    value = dx.derivatives(lambda x: x**p, 0.5, 1)[0]
     np.testing.assert_array_equal(np.asarray(value), np.power(0.5, p))
 
 
