@@ -22,10 +22,9 @@ from ..transforms.api_util import check_callable
 from ..transforms.autodiff import linearize
 from ..transforms.jacobians import jacfwd
 from ..transforms.jets import check_order, taylor
-from ..transforms.loops import scan
 from ..transforms.vmap import vmap
 from .operators import checked
-from .point import Family, Point, of_points
+from .point import Family, Point, of_points, sum_of_chunks
 
 
 def divergence(
@@ -69,7 +68,7 @@ def divergence(
             rows = random.rademacher(setting.key, (count, point.size), x.dtype)
         along = lambda v: sum_(v * reshape(push(reshape(v, x.shape)), (point.size,)))
         several = lambda part: sum_(vmap(along)(part))
-        total = _in_chunks(several, rows, setting.chunk)
+        total = sum_of_chunks(several, rows, setting.chunk)
         return total if count == 1 else total / count
 
     return of_points("divergence", fun, argnums, compute)
@@ -87,16 +86,6 @@ def _field(point: Point, x: Any) -> Any:
             )
         )
     return outs[0]
-
-
-def _in_chunks(compute: Callable, rows: Any, chunk: int | None) -> Any:
-    """The sum of `compute` over the rows of a matrix, some at a time."""
-    count = rows.shape[0]
-    if chunk is None or chunk >= count:
-        return compute(rows)
-    cut = count % chunk or chunk
-    pieces = reshape(rows[cut:], ((count - cut) // chunk, chunk, rows.shape[1]))
-    return scan(lambda total, part: (total + compute(part), None), compute(rows[:cut]), pieces)[0]
 
 
 def curl(fun: Callable, argnums: int = 0) -> Callable:

@@ -295,22 +295,24 @@ def differential_operator(
     setting = checked("differential_operator", directions, key, chunk)
     check_operator("differential_operator", operator)
 
-    def compute(point: Point, args: tuple) -> Any:
-        families, identity = families_of(point, operator, args)
-        total: Any = None
-        values: Any = None
-        for family in families:
-            count = family.count
-            if not setting.exact and count > setting.directions:
-                chosen = _some(setting, count, "differential_operator")
-                family = family.chosen(chosen, count / setting.directions)
-            values, *parts = point.sums(family, setting.chunk)
-            for part in parts:
-                total = part if total is None else [a + b for a, b in zip(total, part)]
-        if identity is not None or total is None:
-            values = point.flat(*point.values) if values is None else values
-            part = [v * (0.0 if identity is None else identity) for v in values]
-            total = part if total is None else [a + b for a, b in zip(total, part)]
-        return point.result(total)
-
+    compute = lambda point, args: _apply(point, operator, args, setting)
     return of_points("differential_operator", fun, argnums, compute)
+
+
+def _apply(point: Point, operator: Operator, args: tuple, setting: Setting) -> Any:
+    """The sum of an operator's families, and the value itself times its factor."""
+    families, identity = families_of(point, operator, args)
+    total: Any = None
+    values: Any = None
+    for family in families:
+        if not setting.exact and family.count > setting.directions:
+            chosen = _some(setting, family.count, "differential_operator")
+            family = family.chosen(chosen, family.count / setting.directions)
+        values, *parts = point.sums(family, setting.chunk)
+        for part in parts:
+            total = part if total is None else [a + b for a, b in zip(total, part)]
+    if identity is not None or total is None:
+        values = point.flat(*point.values) if values is None else values
+        part = [v * (0.0 if identity is None else identity) for v in values]
+        total = part if total is None else [a + b for a, b in zip(total, part)]
+    return point.result(total)

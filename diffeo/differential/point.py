@@ -99,24 +99,22 @@ class Point:
         """The values, and what the family asks for, each a list of arrays; at most `chunk`
         directions at a time.
         """
-        count = family.count
-        if count == 1:
+        if family.count == 1:
             return self._along(family)
-        if chunk is None or chunk >= count:
+        if chunk is None or chunk >= family.count:
             return self._at_once(family)
-        cut = count % chunk or chunk
-        values, *totals = self._at_once(family.rows(lambda x: x[:cut]))
-        steps = (count - cut) // chunk
-        pieces = family.rows(lambda x: reshape(x[cut:], (steps, chunk, *x.shape[1:])))
+        values: list[Any] = []
 
-        def step(totals: Any, piece: Any) -> tuple[Any, None]:
-            rows, weights, others = piece
+        def totals(arrays: tuple) -> list[list[Any]]:
+            rows, weights, others = arrays
             part = Family(family.order, rows, weights, others, family.degrees)
-            _, *more = self._at_once(part)
-            return tree.map(lambda a, b: a + b, totals, more), None
+            found, *sums = self._at_once(part)
+            values.append(found)
+            return sums
 
-        arrays = (pieces.directions, pieces.weights, pieces.others)
-        return [values, *scan(step, totals, arrays)[0]]
+        arrays = (family.directions, family.weights, family.others)
+        sums = sum_of_chunks(totals, arrays, chunk)
+        return [values[0], *sums]  # of the first chunk, which stands outside of the loop
 
     def _at_once(self, family: Family) -> list[list[Any]]:
         others = list(zip(family.degrees, family.others))
@@ -150,6 +148,21 @@ def of_points(
         return compute(Point(what, fun, argnums, args, kwargs), args)
 
     return at
+
+
+def sum_of_chunks(compute: Callable, rows: Any, chunk: int | None) -> Any:
+    """The sum of `compute` over a tree of arrays, some of their rows at a time."""
+    count = tree.leaves(rows)[0].shape[0]
+    if chunk is None or chunk >= count:
+        return compute(rows)
+    cut = count % chunk or chunk
+    steps = (count - cut) // chunk
+    pieces = tree.map(lambda x: reshape(x[cut:], (steps, chunk, *x.shape[1:])), rows)
+
+    def step(total: Any, piece: Any) -> tuple[Any, None]:
+        return tree.map(lambda a, b: a + b, total, compute(piece)), None
+
+    return scan(step, compute(tree.map(lambda x: x[:cut], rows)), pieces)[0]
 
 
 class Family:

@@ -154,6 +154,17 @@ def jet(
         ) from None
     points = as_values(leaves, "jet", primals)
     terms = [as_tuple(t, "jet: the terms of an array") for t in terms]
+    order = _number_of_terms(terms)
+    values = [_moving(x, given, factorial_scaled) for x, given in zip(points, terms)]
+    flat = Flat(fun, structure, name_of(fun))
+    outs = expand(flat, values, order)
+    if factorial_scaled:
+        outs = [derivatives_of(o) for o in outs]
+    result = tree.unflatten(flat.out_tree, [o[0] for o in outs])
+    return result, tree.unflatten(flat.out_tree, [o[1:] for o in outs])
+
+
+def _number_of_terms(terms: Sequence[tuple]) -> int:
     orders = sorted({len(t) for t in terms})
     if len(orders) > 1:
         raise with_user_line(
@@ -161,23 +172,19 @@ def jet(
                 f"jet: all arguments need one number of terms, got {orders}; fill up by zeros"
             )
         )
-    order = orders[0] if orders else 0
-    values = []
-    for x, given in zip(points, terms):
-        check_point("jet", x)
-        arrays = as_values(given, "jet: term", tuple(given))
-        coefficients = [as_coefficient("jet: a term", c, x) for c in arrays]
-        if factorial_scaled:
-            coefficients = [
-                c / math.factorial(k) if k > 1 else c for k, c in enumerate(coefficients, 1)
-            ]
-        values.append(Series([x, *coefficients]))
-    flat = Flat(fun, structure, name_of(fun))
-    outs = expand(flat, values, order)
+    return orders[0] if orders else 0
+
+
+def _moving(x: Any, terms: tuple, factorial_scaled: bool) -> Series:
+    """The series of a point with the terms that a user gave for it."""
+    check_point("jet", x)
+    arrays = as_values(terms, "jet: term", terms)
+    coefficients = [as_coefficient("jet: a term", c, x) for c in arrays]
     if factorial_scaled:
-        outs = [derivatives_of(o) for o in outs]
-    result = tree.unflatten(flat.out_tree, [o[0] for o in outs])
-    return result, tree.unflatten(flat.out_tree, [o[1:] for o in outs])
+        coefficients = [
+            c / math.factorial(k) if k > 1 else c for k, c in enumerate(coefficients, 1)
+        ]
+    return Series([x, *coefficients])
 
 
 def derivatives_of(coefficients: Sequence[Any]) -> list[Any]:
