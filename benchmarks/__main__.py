@@ -1,33 +1,52 @@
-"""`python -m benchmarks`: the table of ratios diffeo / jax, measured side by side in one run."""
+"""`python -m benchmarks [group ...]`: diffeo beside jax, measured side by side in one run."""
 
 import argparse
 import importlib
 import os
 import sys
 import time
-from types import ModuleType
+from collections import Counter
+from collections.abc import Sequence
 
 from benchmarks import (
-    control,
+    compile,
     dispatch,
     eager,
     high_order,
-    pinn,
+    lowering,
+    memory,
     report,
+    run,
+    scaling,
     sparse,
-    staging,
     startup,
-    training,
+    summary,
+    tracing,
     words,
 )
-from benchmarks.case import Case, Result
+from benchmarks.case import Case, measured
 
-THEMES = startup, eager, staging, dispatch, control, high_order, sparse, training, pinn
-CASES: list[Case] = [case for theme in THEMES for case in theme.CASES]
+GROUPS: dict[str, Sequence[Case]] = {
+    "startup": startup.CASES,
+    "eager": eager.CASES,
+    "tracing": tracing.CASES,
+    "lowering": lowering.CASES,
+    "compile": compile.CASES,
+    "dispatch": dispatch.CASES,
+    "run": run.CASES,
+    "high-order": high_order.CASES,
+    "sparse": sparse.CASES,
+    "memory": memory.CASES,
+    "scaling": scaling.CASES,
+}
 
 
-def arguments() -> argparse.Namespace:
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """What the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "groups", nargs="*", metavar="group", help=f"of {', '.join(GROUPS)}; by default all of them"
+    )
     parser.add_argument(
         "--only",
         action="append",
@@ -43,14 +62,35 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--save",
         action="store_true",
-        help="keep the table in benchmarks/results (of --only: these rows)",
+        help="keep the table in benchmarks/results (of some groups or cases: these rows)",
+    )
+    parser.add_argument(
+        "--readme", action="store_true", help="print README's table of what was saved, and stop"
     )
     # jax against itself, which shows how far a ratio of 1 strays on this machine.
     parser.add_argument("--self-test", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(words)
+    for group in options.groups:
+        if group not in GROUPS:
+            parser.error(f"there is no group {group!r}: choose of {', '.join(GROUPS)}")
     if options.save and options.self_test:
         parser.error("--save keeps tables of diffeo only: leave --self-test out")
+    if options.words and options.groups:
+        parser.error("--words measures no group: leave out which, or --words")
     return options
+
+
+def selected(options: argparse.Namespace) -> dict[str, list[Case]]:
+    """The cases that are asked for, by their groups."""
+    groups = {"words": words.CASES} if options.words else GROUPS
+    wanted = lambda case: (
+        not options.only or any(part.lower() in case.name.lower() for part in options.only)
+    )
+    return {
+        group: [case for case in cases if wanted(case)]
+        for group, cases in groups.items()
+        if not options.groups or group in options.groups
+    }
 
 
 #: glibc gives large blocks of memory back to the system and asks for them again, whose pages are
@@ -71,49 +111,53 @@ def keep_memory() -> None:
         os.execve(sys.executable, command, {**os.environ, **MEMORY})
 
 
-def run(case: Case, ours: ModuleType, theirs: ModuleType) -> Result:
-    """Measure a case; one that fails is a line of the table and does not stop the others."""
-    try:
-        return case.measure(ours, theirs)
-    except Exception as error:
-        return Result(error=f"{type(error).__name__}: {error}")
+def prepare() -> None:
+    """Settings that hold for both sides, made before either is imported."""
+    os.environ["JAX_ENABLE_X64"] = "1"  # the dtypes of both sides are the same
+    os.environ["DIFFEO_CACHE_DIR"] = ""  # nothing that an earlier run compiled
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # torch's threads do not spin while others run
+
+
+def measure(cases: Sequence[Case], library: str) -> list[tuple[Case, report.Result]]:
+    """Print the table row by row; the outcomes."""
+    ours, theirs = importlib.import_module(library), importlib.import_module("jax")
+    print("  ".join(f"{name} {value}" for name, value in report.facts().items()), end="\n\n")
+    left_out = Counter(case.needs for case in cases if not case.possible)
+    for package, count in left_out.items():
+        print(f"{package} is not installed: cases left out: {count}\n")
+    print(report.header(), flush=True)
+    outcomes = []
+    for case in cases:
+        if case.possible:
+            outcomes.append((case, measured(case, ours, theirs)))
+            for row in report.rows(*outcomes[-1]):
+                print(report.line(row), flush=True)
+    return outcomes
 
 
 def main() -> int:
     options = arguments()
-    every = words.CASES if options.words else CASES
-    cases = [
-        case
-        for case in every
-        if not options.only or any(part.lower() in case.name.lower() for part in options.only)
-    ]
+    if options.readme:
+        print("\n".join(summary.readme()))
+        return 0
+    groups = selected(options)
+    cases = [case for found in groups.values() for case in found]
     if options.list:
         print("\n".join(case.name for case in cases))
         return 0
     if options.words:
         keep_memory()
-    os.environ["JAX_ENABLE_X64"] = "1"  # the dtypes of both sides are the same
+    prepare()
     started = time.perf_counter()
-    ours = importlib.import_module("jax" if options.self_test else "diffeo")
-    theirs = importlib.import_module("jax")
-    print("  ".join(f"{name} {value}" for name, value in report.facts().items()), end="\n\n")
-    print(report.header(), flush=True)
-    outcomes = []
-    for case in cases:
-        outcomes.append((case, run(case, ours, theirs)))
-        for row in report.rows(*outcomes[-1]):
-            print(report.line(row), flush=True)
+    outcomes = measure(cases, "jax" if options.self_test else "diffeo")
     passed = sum(case.passes(result) for case, result in outcomes)
     errors = [f"{case.name}: {result.error}" for case, result in outcomes if result.error]
-    print(f"\n{passed} of {len(cases)} within target, {time.perf_counter() - started:.0f} s")
+    print(f"\n{passed} of {len(outcomes)} within target, {time.perf_counter() - started:.0f} s")
     print("\n".join(report.causes(outcomes) if options.words else errors))
     if options.save:
-        print(
-            "\n".join(
-                f"wrote {path.relative_to(report.RESULTS.parent.parent)}"
-                for path in report.save(outcomes, "words-" if options.words else "", every)
-            )
-        )
+        every = {"words": words.CASES} if options.words else GROUPS
+        for path in report.save(outcomes, "words-" if options.words else "", every):
+            print(f"wrote {path.relative_to(report.RESULTS.parent.parent)}")
     return 1 if errors else 0
 
 

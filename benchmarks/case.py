@@ -1,17 +1,19 @@
 """A benchmark is one program for both libraries, and the ratio of their times that passes.
 
 Public names of diffeo are jax's, so a case says its program once: `build(lib)` is given the module
-`diffeo` or `jax` and returns the function without arguments that is timed.
+`diffeo` or `jax` and returns the function without arguments that is timed. How times are taken is
+in `benchmarks.clock`.
 """
 
-import gc
+from __future__ import annotations
+
+import importlib.util
 import math
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,55 +22,126 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.clock import Timing, batch_timer, interleave, summary
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
-class Timing:
-    """One side of a measurement: the best and the median time of a call, in seconds."""
+class Line:
+    """A line of the table: both sides, in a unit, and what passes.
 
-    best: float
-    median: float
+    `target` is the most that ours / theirs may be, `limit` the most that ours may be. Units are
+    seconds "s", bytes "B", and "" for numbers, which have no ratio.
+    """
+
+    name: str
+    ours: Timing | None = None
+    theirs: Timing | None = None
+    target: float | None = None
+    limit: float | None = None
+    unit: str = "s"
+
+    @property
+    def ratio(self) -> float:
+        """Our best time over theirs; nan where there is none."""
+        return self._quotient("best")
+
+    @property
+    def medians(self) -> float:
+        """The ratio of the medians."""
+        return self._quotient("median")
+
+    def _quotient(self, kind: str) -> float:
+        if self.ours is None or self.theirs is None or not self.unit:
+            return math.nan
+        return getattr(self.ours, kind) / getattr(self.theirs, kind)
+
+    @property
+    def passes(self) -> bool:
+        """Whether target and limit are met; a line without either passes, unless nothing came."""
+        if self.ours is None:
+            return False
+        within = self.limit is None or self.ours.best <= self.limit
+        return within and (self.target is None or self.ratio <= self.target)
 
 
 @dataclass(frozen=True)
 class Result:
-    """Both sides of a case, or the error that stood in the way.
-
-    `per_item` is our time for one of the items that the call made, `limit` the most it may be.
-    """
+    """Both sides of a case and further lines of it, or the error that stood in the way."""
 
     ours: Timing | None = None
     theirs: Timing | None = None
-    per_item: float | None = None
-    limit: float | None = None
+    lines: tuple[Line, ...] = ()
     error: str | None = None
-
-    @property
-    def ratio(self) -> float:
-        """Our best time over theirs; nan after an error."""
-        if self.ours is None or self.theirs is None:
-            return math.nan
-        return self.ours.best / self.theirs.best
 
 
 @dataclass(frozen=True)
 class Case:
-    """A name, and the ratio ours / theirs that passes; why it is missed, where that is known."""
+    """A name, and the ratio ours / theirs that passes, or None where it is for information only."""
 
     name: str
-    target: float
+    target: float | None
+    #: The most that ours may be.
+    limit: float | None = field(default=None, kw_only=True)
+    #: Why it is missed, where that is known.
     cause: str = field(default="", kw_only=True)
-    #: What is measured: seconds, or bytes.
     unit: str = field(default="s", kw_only=True)
+    #: A package without which the case is left out.
+    needs: str = field(default="", kw_only=True)
 
     def measure(self, ours: ModuleType, theirs: ModuleType) -> Result:
         """Time both libraries side by side."""
         raise NotImplementedError
 
+    @property
+    def possible(self) -> bool:
+        """Whether the package that the case needs is installed."""
+        return not self.needs or importlib.util.find_spec(self.needs) is not None
+
+    def table(self, result: Result) -> tuple[Line, ...]:
+        """The lines of a result: the case's own, and the others."""
+        own = Line(self.name, result.ours, result.theirs, self.target, self.limit, self.unit)
+        return own, *result.lines
+
     def passes(self, result: Result) -> bool:
-        """Whether the target is met."""
-        return result.ratio <= self.target
+        """Whether all targets are met."""
+        return all([line.passes for line in self.table(result)])
+
+
+_results: dict[Case, Result] = {}
+
+
+def measured(case: Case, ours: ModuleType, theirs: ModuleType) -> Result:
+    """The result of a case, which is measured once; one that fails does not stop the others."""
+    if case not in _results:
+        try:
+            _results[case] = case.measure(ours, theirs)
+        except Exception as error:
+            _results[case] = Result(error=f"{type(error).__name__}: {error}")
+    return _results[case]
+
+
+@dataclass(frozen=True)
+class GeometricMean(Case):
+    """Of the times of some cases; its ratio is the mean of their ratios."""
+
+    cases: tuple[Case, ...]
+
+    def measure(self, ours: ModuleType, theirs: ModuleType) -> Result:
+        """Measure the cases that have not been."""
+        results = [measured(case, ours, theirs) for case in self.cases]
+        failed = [c.name for c, r in zip(self.cases, results) if r.error is not None]
+        if failed:
+            return Result(error=f"no mean, since these failed: {', '.join(failed)}")
+        sides = [r.ours for r in results], [r.theirs for r in results]
+        return Result(*[geometric_mean(side) for side in sides])
+
+
+def geometric_mean(timings: list[Any]) -> Timing:
+    """Of the best and of the median times."""
+    mean = statistics.geometric_mean
+    return Timing(mean([t.best for t in timings]), mean([t.median for t in timings]))
 
 
 @dataclass(frozen=True)
@@ -76,24 +149,24 @@ class Program(Case):
     """A program that runs many times in one process.
 
     `build(lib)` returns the call to time. Where `count` is given, `count(result of the call)` items
-    came out of it, and our own time for one of them may be `limit` seconds at most.
+    came out of it, and our own time for one of them may be `per_item` seconds at most.
     """
 
     build: Callable[[ModuleType], Callable[[], Any]]
     count: Callable[[Any], int] | None = None
-    limit: float = math.inf
+    per_item: float = math.inf
+    budget: float = field(default=4.0, kw_only=True)
 
     def measure(self, ours: ModuleType, theirs: ModuleType) -> Result:
         """Time both libraries, batch by batch in turn."""
         calls = self.build(ours), self.build(theirs)
-        mine, other = interleave((batch_timer(ours, calls[0]), batch_timer(theirs, calls[1])))
+        timers = batch_timer(ours, calls[0]), batch_timer(theirs, calls[1])
+        sides = interleave(timers, budget=self.budget)
         if self.count is None:
-            return Result(mine, other)
-        return Result(mine, other, mine.best / self.count(calls[0]()), self.limit)
-
-    def passes(self, result: Result) -> bool:
-        """Whether the ratio and the limit are met."""
-        return super().passes(result) and (result.per_item or 0.0) <= self.limit
+            return Result(*sides)
+        count = self.count(calls[0]())
+        each = [Timing(t.best / count, t.median / count, t.spread) for t in sides]
+        return Result(*sides, (Line("per equation", *each, limit=self.per_item),))
 
 
 @dataclass(frozen=True)
@@ -108,26 +181,35 @@ class Pair(Case):
     theirs: Callable[[ModuleType], Callable[[], Any]]
     rtol: float = field(default=1e-8, kw_only=True)
     runs: int | None = field(default=None, kw_only=True)
+    budget: float = field(default=2.0, kw_only=True)
+
+    def sides(self, ours: ModuleType, theirs: ModuleType) -> list[Callable[[int], float]]:
+        """The timers of both sides, whose results have been compared."""
+        sides = (ours, self.ours(ours)), (theirs, self.theirs(theirs))
+        results = [[np.asarray(x) for x in lib.tree.leaves(call())] for lib, call in sides]
+        for a, b in zip(*results, strict=True):
+            rounding = self.rtol * float(np.max(np.abs(b)))
+            np.testing.assert_allclose(a, b, rtol=0.0, atol=rounding)
+        return [batch_timer(*side) for side in sides]
 
     def measure(self, ours: ModuleType, theirs: ModuleType) -> Result:
         """Compare, then time in turn."""
-        sides = (ours, self.ours(ours)), (theirs, self.theirs(theirs))
-        results = [lib.tree.leaves(call()) for lib, call in sides]
-        for a, b in zip(*results, strict=True):
-            rounding = self.rtol * float(np.max(np.abs(b)))
-            np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=0.0, atol=rounding)
-        timers = tuple([batch_timer(*side) for side in sides])
+        timers = self.sides(ours, theirs)
         if self.runs is None:
-            return Result(*interleave(timers, budget=2.0))
+            return Result(*interleave(tuple(timers), budget=self.budget))
         samples = [[timer(1) for timer in timers] for _ in range(self.runs)]
         return Result(*[summary(column) for column in zip(*samples, strict=True)])
 
 
 @dataclass(frozen=True)
 class FreshJob(Case):
-    """A job of `benchmarks.fresh`: each run is a process of its own, which reports its seconds."""
+    """A job of `benchmarks.fresh`: each run is a process of its own, which reports its seconds.
+
+    With `again`, it is the second process with the same cache folder.
+    """
 
     job: str
+    again: bool = False
     runs: int = 11
 
     def measure(self, ours: ModuleType, theirs: ModuleType) -> Result:
@@ -135,91 +217,27 @@ class FreshJob(Case):
         names = (ours.__name__, theirs.__name__)
         for name in names:  # as after an installation, which compiles all modules to bytecode
             run_fresh(name, self.job)
-        samples = [[run_fresh(name, self.job) for name in names] for _ in range(self.runs)]
+        samples = [[run_fresh(name, self.job, self.again) for name in names]
+                   for _ in range(self.runs)]  # fmt: skip
         mine, other = (summary(column) for column in zip(*samples, strict=True))
         return Result(mine, other)
 
 
-def run_fresh(library: str, job: str) -> float:
-    """Seconds of one job in a fresh process, with an empty cache folder."""
-    with tempfile.TemporaryDirectory() as cache:
-        process = subprocess.run(
-            [sys.executable, "-m", "benchmarks.fresh", library, job],
-            cwd=ROOT,
-            env={**os.environ, "XDG_CACHE_HOME": cache, "PYTHONDONTWRITEBYTECODE": ""},
-            capture_output=True,
-            text=True,
-        )
-    if process.returncode:
-        raise RuntimeError(f"{library}, {job}: {process.stderr.strip().splitlines()[-1]}")
-    return float(process.stdout)
-
-
-def batch_timer(lib: ModuleType, call: Callable[[], Any]) -> Callable[[int], float]:
-    """A function that runs `call` n times, waits for the last result, and returns the seconds."""
-
-    def batch(n: int) -> float:
-        result = None
-        start = time.perf_counter()
-        for _ in range(n):
-            result = call()
-        wait(lib, result)
-        return time.perf_counter() - start
-
-    return batch
-
-
-def wait(lib: ModuleType, result: Any) -> None:
-    """Block until every array in `result` has been computed."""
-    for leaf in lib.tree.leaves(result):
-        if hasattr(leaf, "block_until_ready"):
-            leaf.block_until_ready()
-
-
-def interleave(
-    timers: tuple[Callable[[int], float], ...],
-    batch_seconds: float = 0.005,
-    budget: float = 4.0,
-    rounds: tuple[int, int] = (7, 400),
-) -> list[Timing]:
-    """Times of one call by each timer, from short batches taken in turn, the first one changing.
-
-    The collector of garbage waits outside of the clock: with both libraries in one process, its
-    cost would be that of the two heaps together.
+def run_fresh(library: str, job: str, again: bool = False) -> float:
+    """Seconds of one job in a fresh process whose cache folder is empty, or was filled by the same
+    job before.
     """
-    sizes = [batch_size(timer, batch_seconds) for timer in timers]
-    samples: list[list[float]] = [[] for _ in timers]
-    order = list(range(len(timers)))
-    started = time.perf_counter()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        while len(samples[0]) < rounds[1]:
-            if len(samples[0]) >= rounds[0] and time.perf_counter() - started > budget:
-                break
-            for i in order:
-                gc.collect()
-                samples[i].append(timers[i](sizes[i]) / sizes[i])
-            order.reverse()
-    finally:
-        gc.enable()
-        gc.unfreeze()
-    return [summary(column) for column in samples]
-
-
-def batch_size(timer: Callable[[int], float], seconds: float) -> int:
-    """How many calls fill a batch of about `seconds`; also the warm-up."""
-    timer(2)
-    size = 1
-    while True:
-        elapsed = timer(size)
-        if elapsed >= seconds:
-            return size
-        size = max(size + 1, min(10 * size, math.ceil(1.2 * size * seconds / max(elapsed, 1e-9))))
-
-
-def summary(samples: Any) -> Timing:
-    """The best and the median of some samples."""
-    samples = list(samples)
-    return Timing(min(samples), statistics.median(samples))
+    with tempfile.TemporaryDirectory() as cache:
+        places = {"XDG_CACHE_HOME": cache, "DIFFEO_CACHE_DIR": cache, "PYTHONDONTWRITEBYTECODE": ""}
+        for _ in range(1 + again):
+            process = subprocess.run(
+                [sys.executable, "-m", "benchmarks.fresh", library, job],
+                cwd=ROOT,
+                env={**os.environ, **places},
+                capture_output=True,
+                text=True,
+            )
+            if process.returncode:
+                last = process.stderr.strip().splitlines()[-1]
+                raise RuntimeError(f"{library}, {job}: {last}")
+    return float(process.stdout)

@@ -1,6 +1,6 @@
 """`python -m benchmarks.checkpoints`: what the gradient of a long loop costs, in time and memory.
 
-The loop of `benchmarks.control`, a pendulum with 64 starting points, as a `while_loop` that keeps a
+The loop of `benchmarks.loops`, a pendulum with 64 starting points, as a `while_loop` that keeps a
 number of carries, beside the `scan` that keeps what it needs of each step. Memory is what the
 compiler reserves for intermediate values; `docs/control-flow.md` has the table.
 """
@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 import diffeo as dx
-from benchmarks.control import by_scan, by_while
+from benchmarks.loops import by_scan, by_while
 from benchmarks.report import seconds, size
 
 LENGTHS = [10**k for k in range(2, 7)]

@@ -6,11 +6,9 @@ Derivatives by the inputs are taken in each library's usual way: here by `deriva
 """
 
 import math
-import statistics
-from dataclasses import dataclass
 from functools import partial
 
-from benchmarks.case import Case, Pair, Result, Timing
+from benchmarks.case import GeometricMean, Pair
 from benchmarks.networks import (
     bilaplacian,
     laplacian,
@@ -118,43 +116,10 @@ def kuramoto_sivashinsky(derivatives, lib, u):
 # --------------------------------------------------------------------------------------------------
 
 
-_measured: dict[Case, Result] = {}
-
-
-@dataclass(frozen=True)
-class Step(Pair):
-    """A training step, measured once even if its mean with others is asked, too."""
-
-    def measure(self, ours, theirs):
-        """Time both, or return the times."""
-        if self not in _measured:
-            _measured[self] = super().measure(ours, theirs)
-        return _measured[self]
-
-
-@dataclass(frozen=True)
-class GeometricMean(Case):
-    """Of the times of several steps; its ratio is the mean of their ratios."""
-
-    steps: tuple[Step, ...]
-
-    def measure(self, ours, theirs):
-        """Measure the steps that have not been."""
-        results = [step.measure(ours, theirs) for step in self.steps]
-        sides = [r.ours for r in results], [r.theirs for r in results]
-        mean = statistics.geometric_mean
-        return Result(
-            *[
-                Timing(mean([t.best for t in side]), mean([t.median for t in side]))
-                for side in sides
-            ]
-        )
-
-
 def step(name, dimension, equation, mine, theirs):
     """A step in both ways of taking its derivatives."""
     ways = [partial(training_step, partial(equation, way), dimension) for way in (mine, theirs)]
-    return Step(f"PINN step: {name}", 0.5, *ways)
+    return Pair(f"PINN step: {name}", 0.5, *ways)
 
 
 STEPS = (

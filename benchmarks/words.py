@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import words_table
-from benchmarks.case import Case, Result, batch_timer, interleave
+from benchmarks.case import Case, Result
+from benchmarks.clock import batch_timer, interleave, wait
 from benchmarks.words_table import Word
 
 BUDGET = 0.6
@@ -64,13 +65,7 @@ class CompiledWord(Case):
             fun = lib.grad(lambda *xs: total(lib, self.word.call(lib, *xs)), self.word.by)
         compiled = lib.jit(fun)
 
-        def call() -> Any:
-            out = compiled(*arrays)
-            for leaf in lib.tree.leaves(out):
-                leaf.block_until_ready()
-            return out
-
-        return call
+        return lambda: wait(lib, compiled(*arrays))
 
 
 def total(lib: ModuleType, out: Any) -> Any:

@@ -7,70 +7,123 @@ arrays; `dx.numpy` is NumPy's interface on diffeo's arrays, and plain NumPy code
 Names and signatures are JAX's where the concept is the same. For a tour, run `python -m diffeo`.
 """
 
-# First of all: imported from within our own modules, NumPy takes a tenth longer to load, as Python
-# then collects garbage at a worse moment (measured; see benchmarks/startup.py).
-import numpy as _numpy  # noqa: F401
+from typing import TYPE_CHECKING
 
-from . import (
-    custom_batching,
-    custom_derivatives,
-    debug,
-    errors,
-    lax,
-    nn,
-    numpy,
-    random,
-    scipy,
-    tree,
-)
-from .differential import (
-    D,
-    ForwardLaplacian,
-    Operator,
-    bilaplacian,
-    curl,
-    derivative_tensor,
-    differential_operator,
-    directional,
-    divergence,
-    forward_laplacian,
-    laplacian,
-    weighted_laplacian,
-)
-from .lax import stop_gradient
-from .primitives.array import Array
-from .primitives.core import Primitive, Tracer, typeof
-from .primitives.jaxpr import Jaxpr, check_jaxpr, eval_jaxpr
-from .primitives.types import ShapedArray, config, float0
-from .transforms.autodiff import jvp, linear_transpose, linearize, vjp
-from .transforms.callbacks import io_callback, pure_callback
-from .transforms.checkpoint import (
-    checkpoint,
-    checkpoint_name,
-    checkpoint_policies,
-    print_saved_residuals,
-    remat,
-    saved_residuals,
-)
-from .transforms.closures import closure_convert, custom_gradient
-from .transforms.custom import custom_jvp, custom_rule, custom_vjp
-from .transforms.gradients import grad, value_and_grad
-from .transforms.interpreter import Interpreter
-from .transforms.jacobians import hessian, jacfwd, jacrev
-from .transforms.jets import derivatives, jet, nth_derivative, taylor
-from .transforms.jit import eval_shape, jit, make_jaxpr
-from .transforms.naming import named_call, named_scope
-from .transforms.products import gauss_newton_vp, hvp, vhp
-from .transforms.sparse import sparse_hessian, sparse_jacobian
-from .transforms.sparsity import Sparsity, hessian_sparsity, jacobian_sparsity
-from .transforms.stages import ShapeDtypeStruct
-from .transforms.vmap import vmap
+from ._loading import Late as _Late
+from ._loading import Uncollected as _Uncollected
+
+with _Uncollected():
+    from . import numpy
+    from .primitives.array import Array
+    from .primitives.core import Primitive, Tracer, typeof
+    from .primitives.jaxpr import Jaxpr, check_jaxpr, eval_jaxpr
+    from .primitives.types import ShapedArray, config, float0
+    from .transforms import evaluation as _evaluation  # noqa: F401  (the trace at the bottom)
+    from .transforms.autodiff import jvp, linear_transpose, linearize, vjp
+    from .transforms.gradients import grad, value_and_grad
+    from .transforms.interpreter import Interpreter
+    from .transforms.jit import eval_shape, jit, make_jaxpr
+    from .transforms.stages import ShapeDtypeStruct
+
+if TYPE_CHECKING:  # the names that load late; a test compares with the table
+    from . import (
+        compilation_cache,
+        custom_batching,
+        custom_derivatives,
+        debug,
+        errors,
+        lax,
+        nn,
+        random,
+        scipy,
+        tree,
+    )
+    from .differential import (
+        D,
+        ForwardLaplacian,
+        Operator,
+        bilaplacian,
+        curl,
+        derivative_tensor,
+        differential_operator,
+        directional,
+        divergence,
+        forward_laplacian,
+        laplacian,
+        weighted_laplacian,
+    )
+    from .lax import stop_gradient
+    from .lowering.devices import (
+        Device,
+        default_backend,
+        device_count,
+        devices,
+        local_device_count,
+        local_devices,
+    )
+    from .lowering.plugins import register_plugin
+    from .transforms.callbacks import io_callback, pure_callback
+    from .transforms.checkpoint import (
+        checkpoint,
+        checkpoint_name,
+        checkpoint_policies,
+        print_saved_residuals,
+        remat,
+        saved_residuals,
+    )
+    from .transforms.closures import closure_convert, custom_gradient
+    from .transforms.custom import custom_jvp, custom_rule, custom_vjp
+    from .transforms.explain import explain
+    from .transforms.jacobians import hessian, jacfwd, jacobian, jacrev
+    from .transforms.jets import derivatives, jet, nth_derivative, taylor
+    from .transforms.naming import named_call, named_scope
+    from .transforms.placement import block_until_ready, default_device, device_get, device_put
+    from .transforms.products import gauss_newton_vp, hvp, vhp
+    from .transforms.sparse import sparse_hessian, sparse_jacobian
+    from .transforms.sparsity import Sparsity, hessian_sparsity, jacobian_sparsity
+    from .transforms.vmap import vmap
+else:
+    _late = _Late(__name__, {
+        ".": (
+            "compilation_cache custom_batching custom_derivatives debug errors lax nn random scipy "
+            "tree"
+        ),
+        ".differential": (
+            "D ForwardLaplacian Operator bilaplacian curl derivative_tensor differential_operator "
+            "directional divergence forward_laplacian laplacian weighted_laplacian"
+        ),
+        ".lax": "stop_gradient",
+        ".lowering.devices": (
+            "Device default_backend device_count devices local_device_count local_devices"
+        ),
+        ".lowering.plugins": "register_plugin",
+        ".transforms.callbacks": "io_callback pure_callback",
+        ".transforms.checkpoint": (
+            "checkpoint checkpoint_name checkpoint_policies print_saved_residuals remat "
+            "saved_residuals"
+        ),
+        ".transforms.closures": "closure_convert custom_gradient",
+        ".transforms.custom": "custom_jvp custom_rule custom_vjp",
+        ".transforms.explain": "explain",
+        ".transforms.jacobians": "hessian jacfwd jacobian jacrev",
+        ".transforms.jets": "derivatives jet nth_derivative taylor",
+        ".transforms.naming": "named_call named_scope",
+        ".transforms.placement": "block_until_ready default_device device_get device_put",
+        ".transforms.products": "gauss_newton_vp hvp vhp",
+        ".transforms.sparse": "sparse_hessian sparse_jacobian",
+        ".transforms.sparsity": "Sparsity hessian_sparsity jacobian_sparsity",
+        ".transforms.vmap": "vmap",
+    })
+    __getattr__, __dir__ = _late.load, _late.listed
+
+del TYPE_CHECKING
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Array",
     "D",
+    "Device",
     "ForwardLaplacian",
     "Interpreter",
     "Jaxpr",
@@ -81,11 +134,13 @@ __all__ = [
     "Sparsity",
     "Tracer",
     "bilaplacian",
+    "block_until_ready",
     "check_jaxpr",
     "checkpoint",
     "checkpoint_name",
     "checkpoint_policies",
     "closure_convert",
+    "compilation_cache",
     "config",
     "curl",
     "custom_batching",
@@ -95,14 +150,21 @@ __all__ = [
     "custom_rule",
     "custom_vjp",
     "debug",
+    "default_backend",
+    "default_device",
     "derivative_tensor",
     "derivatives",
+    "device_count",
+    "device_get",
+    "device_put",
+    "devices",
     "differential_operator",
     "directional",
     "divergence",
     "errors",
     "eval_jaxpr",
     "eval_shape",
+    "explain",
     "float0",
     "forward_laplacian",
     "gauss_newton_vp",
@@ -122,6 +184,8 @@ __all__ = [
     "lax",
     "linear_transpose",
     "linearize",
+    "local_device_count",
+    "local_devices",
     "make_jaxpr",
     "named_call",
     "named_scope",
@@ -131,6 +195,7 @@ __all__ = [
     "print_saved_residuals",
     "pure_callback",
     "random",
+    "register_plugin",
     "remat",
     "saved_residuals",
     "scipy",
@@ -146,5 +211,3 @@ __all__ = [
     "vmap",
     "weighted_laplacian",
 ]
-
-jacobian = jacrev

@@ -1,8 +1,12 @@
-"""The errors of tracing: what a program raises that uses a traced value where it cannot."""
+"""The errors of tracing (what a program raises that uses a traced value where it cannot), of memory
+that runs out, and the warnings of the compilation cache.
+"""
 
 from .primitives.errors import (
+    CacheWarning,
     ConcretizationTypeError,
     ForwardModeError,
+    OutOfMemoryError,
     TracerArrayConversionError,
     TracerBoolConversionError,
     TracerIntegerConversionError,
@@ -10,8 +14,10 @@ from .primitives.errors import (
 )
 
 __all__ = [
+    "CacheWarning",
     "ConcretizationTypeError",
     "ForwardModeError",
+    "OutOfMemoryError",
     "TracerArrayConversionError",
     "TracerBoolConversionError",
     "TracerIntegerConversionError",

@@ -1,5 +1,7 @@
 """What holds for all tests: every staged program is type-checked; hypothesis repeats itself."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
@@ -7,6 +9,10 @@ from diffeo.primitives import jaxpr
 
 settings.register_profile("diffeo", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("diffeo")
+
+#: Need three processor devices, which a process has from its start: `test_devices.py` runs them.
+if os.environ.get("DIFFEO_NUM_CPU_DEVICES") != "3":
+    collect_ignore = ["several_devices.py", "several_devices_jit.py"]
 
 
 @pytest.fixture(scope="module")

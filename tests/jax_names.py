@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from diffeo.primitives.elementwise import ELEMENTWISE
+from diffeo.primitives.table import ELEMENTWISE
+from tests import whole as whole
 
 Oracle = Callable[[Any, Any], Callable]
 
@@ -249,6 +250,7 @@ JAX: dict[str, Oracle] = {
     "scatter_max": scatter("scatter_max"),
     "reduce_xor": reducer("reduce_xor"),
     "reduce_precision": lax("reduce_precision", "exponent_bits", "mantissa_bits"),
+    "device_put": lambda p, jax: lambda x: jax.device_put(x),
     "optimization_barrier": lambda p, jax: lambda *xs: jax.lax.optimization_barrier(xs),
     "round_away": lambda p, jax: lambda x: jax.lax.round(x),
     "cum_prod": _cumulative("cumprod"),

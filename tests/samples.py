@@ -22,7 +22,7 @@ from diffeo.primitives import (
     sort,
     structural,
 )
-from diffeo.primitives.elementwise import ELEMENTWISE
+from diffeo.primitives.table import ELEMENTWISE
 from diffeo.routines import integers, random_bits
 from tests.sampling import SAMPLES, Sample, bools, call_sample, comp, ints, real, sample, words
 

@@ -12,6 +12,7 @@ import numpy as np
 import diffeo as dx
 from diffeo.primitives import Array, stage
 from diffeo.primitives.identity import Named
+from diffeo.primitives.placement import DevicePut
 from diffeo.primitives.types import ShapedArray
 from tests.sampling import bools, comp, ints, program_samples, real, sample
 
@@ -40,6 +41,8 @@ program_samples(lambda p, x: [lax.cond(p, lambda x: dnp.where(x > 0, x * x, x), 
                 bools(), real(3), note="bits among residuals")
 
 sample(Named("kept"), real(2, 3))
+sample(DevicePut("cpu:0"), real(2, 3))
+sample(DevicePut(None), comp(3), note="nowhere")
 program_samples(lambda w, x: [dx.checkpoint(lambda w, x: dnp.sin(dnp.tanh(w @ x)))(w, x)],
                 real(2, 2), real(2), note="nothing kept")
 program_samples(lambda w, x: [dx.checkpoint(

@@ -8,6 +8,7 @@ import ml_dtypes
 import numpy as np
 
 from diffeo.primitives import bits, elementwise, identity, powers, rounding, slicing, structural
+from diffeo.primitives.table import ELEMENTWISE
 from tests.sampling import bools, comp, ints, real, sample
 
 # fmt: off
@@ -73,11 +74,11 @@ for _row in (elementwise.sqrt, elementwise.asin, elementwise.acos, elementwise.a
 for _row in (elementwise.log, elementwise.rsqrt):
     sample(_row, _cuts[_cuts != 0], note="branch cuts", smooth=False)
 for _name in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "expm1", "logistic", "square"):
-    _row = elementwise.ELEMENTWISE[_name]
+    _row = ELEMENTWISE[_name]
     sample(_row, np.concatenate([_cuts, _small]), note="complex near 0", smooth=False)
     sample(_row, _large, note="complex far from 0", smooth=False)
 for _name in ("log1p", "asin", "asinh", "atan", "atanh"):
-    sample(elementwise.ELEMENTWISE[_name], _small, note="complex near 0", smooth=False)
+    sample(ELEMENTWISE[_name], _small, note="complex near 0", smooth=False)
 
 # --------------------------------------------------------------------------------------------------
 # Types for storage: made, converted both ways, moved; not computed with

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from diffeo.primitives.elementwise import ELEMENTWISE
+from diffeo.primitives.table import ELEMENTWISE
 from diffeo.routines import bessel, incomplete, special
 from diffeo.scipy.special.bessel import BesselJ
 from diffeo.scipy.special.hypergeometric import Hypergeometric

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-import diffeo  # noqa: F401  (so that every module with primitives is there)
 from diffeo.primitives import Array, Primitive, elementwise, families, identity, stage, structural
 from diffeo.primitives.jaxpr import Var
 from diffeo.primitives.types import SCALARS, ShapedArray, is_inexact
 from diffeo.programs.control_flow import Call
+from tests import whole as whole
 
 
 @dataclass(frozen=True, eq=False)

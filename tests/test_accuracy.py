@@ -16,8 +16,10 @@ import pytest
 
 import diffeo as dx
 from diffeo.primitives import Array, elementwise, identity, powers, rounding
-from diffeo.primitives.elementwise import ELEMENTWISE, Elementwise
+from diffeo.primitives.elementwise import Elementwise
+from diffeo.primitives.table import ELEMENTWISE, is_own
 from diffeo.routines import random_bits
+from tests import whole as whole
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
@@ -80,7 +82,8 @@ def both(f: Callable, arrays: Any) -> dict[str, Any]:
             for how, run in (("NumPy", f), ("compiled", dx.jit(f)))}
 
 
-ROWS = [r for r in ELEMENTWISE.values() if "f" in r.accepts and r.result is None and r.own]
+OWN = [r for r in ELEMENTWISE.values() if is_own(r.module)]
+ROWS = [r for r in OWN if "f" in r.accepts and r.result is None]
 #: Rows of the pages of arithmetic and of elementary functions; the others are special functions.
 ELEMENTARY = [
     r

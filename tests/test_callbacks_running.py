@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.lowering import runtime
+from diffeo.lowering import executables
 from diffeo.lowering.compiler import cache_info
 from diffeo.lowering.host_calls import HostCalls
 from diffeo.primitives.callbacks import HostFunction, PureCallback
@@ -282,8 +282,8 @@ def test_a_primitive_checks_the_number_of_results():
 
 def test_a_program_that_xla_refuses():
     text = "module { func.func public @main() -> tensor<f64> { nonsense } }"
-    with pytest.raises(runtime.CompilationError, match="nonsense"):
-        runtime.compile_module(text, [], [REAL], functions=[lambda: ()])
+    with pytest.raises(executables.CompilationError, match="nonsense"):
+        executables.compile_module(text, [], [REAL], functions=[lambda: ()])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -30,7 +30,7 @@ USE_DIFFEO = """
 import gc, sys
 import ml_dtypes
 import numpy as np
-from diffeo.lowering import compiler, pytree, runtime
+from diffeo.lowering import buffers, compiler, devices, executables, pytree
 from diffeo.primitives.types import ShapedArray
 
 def use_diffeo():
@@ -40,22 +40,22 @@ def use_diffeo():
         %y = stablehlo.add %x, %x : tensor<3xf64>
         %z = stablehlo.convert %y : (tensor<3xf64>) -> tensor<3xbf16>
         return %y, %z : tensor<3xf64>, tensor<3xbf16> } }'''
-    executable = compiler.compile_program(text, [aval], [aval, half])
-    x = runtime.put(np.arange(3.0), aval)
+    executable = compiler.compile_program(text, [aval], [aval, half]).executable
+    x = buffers.put(np.arange(3.0), aval)
     y, z = executable.execute([x])
-    assert runtime.to_numpy(x, aval).tolist() == [0, 1, 2]
-    assert runtime.to_numpy(y, aval).tolist() == [0, 2, 4]
-    assert runtime.to_numpy(z, half).tolist() == [0, 2, 4]
+    assert buffers.to_numpy(x, aval).tolist() == [0, 1, 2]
+    assert buffers.to_numpy(y, aval).tolist() == [0, 2, 4]
+    assert buffers.to_numpy(z, half).tolist() == [0, 2, 4]
     b = np.ones(3, ml_dtypes.bfloat16)
-    assert runtime.to_numpy(runtime.put(b, half), half).tolist() == [1, 1, 1]
+    assert buffers.to_numpy(buffers.put(b, half), half).tolist() == [1, 1, 1]
     leaves, treedef = pytree.flatten_adopting({"a": [x, y], "b": None})
     assert leaves == [x, y] and pytree.unflatten(treedef, leaves) == {"a": [x, y], "b": None}
     try:
-        runtime.compile_module("nonsense", [], [])
-    except runtime.CompilationError:
+        executables.compile_module("nonsense", [], [])
+    except executables.CompilationError:
         pass
     gc.collect()
-    runtime.device_description()
+    devices.device_description()
 """
 
 USE_JAX = """
@@ -125,6 +125,49 @@ def test_the_tour_and_then_jax():
     steps = "use_everything()\nimport jax\nimport jax.numpy as jnp\nuse_jax()\nuse_everything()"
     after = USE_JAX.replace("import jax\nimport jax.numpy as jnp\n", "import numpy as np\n")
     in_a_process(THE_TOUR, after, steps)
+
+
+JITTED_CALLS = """
+import numpy as np
+import diffeo as dx
+
+f = dx.jit(lambda x, y: x * y)
+
+def use_jit():
+    # Numbers that float32 cannot hold, as NumPy arrays, NumPy and Python scalars, and Arrays.
+    x = np.full(4, 1 / 3)
+    for _ in range(3):
+        for a, b in ((x, 1 / 3), (x, np.float64(1 / 3)), (dx.numpy.asarray(x), x)):
+            y = np.asarray(f(a, b))
+            assert y.dtype == np.float64 and (y == 1 / 3 * (1 / 3)).all(), y
+        assert int(f(2**40 + 1, 3)) == 3 * (2**40 + 1)
+        assert f(np.float32(2), np.ones(2, "float32")).dtype == np.float32
+"""
+
+JAX_IN_EVERY_STATE = """
+import jax
+
+def in_every_state(use):
+    assert jax.numpy.ones(2).dtype == "float32" and not jax.config.jax_enable_x64
+    use()
+    for wide in (True, False, True, False):
+        jax.config.update("jax_enable_x64", wide)
+        use()
+        with jax.disable_jit():
+            use()
+        assert jax.jit(lambda x: x)(np.ones(2)).dtype == ("float64" if wide else "float32")
+        assert jax.jit(lambda x: x)(2.0).dtype == ("float64" if wide else "float32")
+    use()
+"""
+
+
+@needs_jax
+@pytest.mark.parametrize("jax_first", [True, False])
+def test_the_settings_of_jax_are_not_ours_and_stay_as_they_are(jax_first):
+    before = JAX_IN_EVERY_STATE if jax_first else "use_jit()"
+    after = "" if jax_first else JAX_IN_EVERY_STATE
+    in_a_process("import numpy as np", *((before, JITTED_CALLS) if jax_first else
+                 (JITTED_CALLS, before, after)), "in_every_state(use_jit)")  # fmt: skip
 
 
 REGISTERED_WITH_JAX = """

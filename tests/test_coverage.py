@@ -26,6 +26,7 @@ from diffeo.primitives import (
     reduction,
 )
 from diffeo.primitives.core import snake_case
+from diffeo.primitives.table import ELEMENTWISE
 from diffeo.routines import determinant, windows
 from tests.samples import SAMPLES
 from tests.samples_collectives import NAMED
@@ -99,7 +100,7 @@ def compiled(kind: type) -> bool:
 
 def primitives() -> dict[str, Any]:
     """All primitives of the library: rows of the elementwise table, and classes, by name."""
-    found: dict[str, Any] = dict(elementwise.ELEMENTWISE)
+    found: dict[str, Any] = dict(ELEMENTWISE)
     for kind in subclasses(Primitive):
         own = kind.__module__.startswith("diffeo.")
         if own and not is_family(kind) and not issubclass(kind, elementwise.Elementwise):
@@ -186,7 +187,7 @@ def counts() -> dict[str, int]:
     """The number of samples of each primitive."""
     found: dict[str, int] = {}
     for s in [*SAMPLES, *NAMED]:
-        rows = elementwise.ELEMENTWISE.get(s.primitive.name) is s.primitive
+        rows = ELEMENTWISE.get(s.primitive.name) is s.primitive
         name = s.primitive.name if rows else snake_case(type(s.primitive).__name__)
         found[name] = found.get(name, 0) + 1
     return found

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from diffeo.primitives.elementwise import ELEMENTWISE
+from diffeo.primitives.table import ELEMENTWISE
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -29,14 +29,25 @@ ROOMS = ("programs", "routines")
 LINKS = ("primitives", "lowering", "transforms")
 
 #: The rooms of transforms/ that may speak to the machine.
-TO_THE_MACHINE = {"evaluation", "jit", "stages", "tree", "tree_difference", "tree_registration"}
+TO_THE_MACHINE = {
+    "evaluation", "explain", "jitted", "launch", "on_device", "placement", "signatures", "stages",
+    "tree", "tree_difference", "tree_registration",
+}  # fmt: skip
 #: Where jax may be imported: the converters, for users who have it.
 TO_JAX = ("diffeo.interop",)
 #: Where jaxlib may be imported.
 TO_JAXLIB = ("diffeo.lowering",)
 #: Heavy or optional packages that a function may import when it is called, with a comment that
 #: says why; and the standard library's modules for error paths and the debugger.
-LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "opt_einsum", "pdb"}
+LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "logging", "opt_einsum", "pdb"}
+
+#: Where modules are loaded by their names: the late names and methods of the face, rows that are
+#: unpickled, parts of jaxlib and of its plugins.
+LOADERS = {
+    "diffeo._loading", "diffeo.lowering.compat", "diffeo.lowering.cuda", "diffeo.numpy.methods",
+    "diffeo.primitives.table", "diffeo.transforms.evaluation", "diffeo.transforms.jitted",
+    "diffeo.transforms.launch",    "diffeo.transforms.simplify_tables",
+}  # fmt: skip
 
 #: Tokens that are no code.
 BLANK = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
@@ -127,6 +138,14 @@ def test_imports_stand_at_the_top(module: str):
                 assert top(name) in LATE, f"{where}: import {name} inside a function"
                 near = text[max(0, line - 4) : line]
                 assert any(["#" in t for t in near]), f"{where}: say why {name} is imported late"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_few_modules_load_others_by_name(module: str):
+    names = {n.id for n in ast.walk(parsed(MODULES[module])) if isinstance(n, ast.Name)}
+    assert module in LOADERS or not names & {"import_module", "__import__"}
+    hooks = {n.name for n in parsed(MODULES[module]).body if isinstance(n, ast.FunctionDef)}
+    assert "__getattr__" not in hooks, "names load late by a table: see diffeo/_loading.py"
 
 
 def test_no_circles():

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diffeo.lowering.stablehlo import lower_module
+from diffeo.lowering.module import lower_module
 from diffeo.primitives.core import ZERO, typeof
-from diffeo.primitives.elementwise import ELEMENTWISE
 from diffeo.primitives.identity import stop_gradient_p
 from diffeo.primitives.jaxpr import check_jaxpr, eval_jaxpr, infer, sub_jaxprs
+from diffeo.primitives.table import ELEMENTWISE
 from diffeo.primitives.types import SCALARS, ShapedArray, config
 from diffeo.transforms.collapsed import Sums, push
 from diffeo.transforms.jets import taylor

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from diffeo.lowering import compat, compiler, runtime
+from diffeo.lowering import buffers, compat, compiler, devices, executables
 from diffeo.primitives.array import Array, from_buffer
 
 
@@ -66,9 +66,9 @@ def program(aval, operation=None):
 
 def run(array, operation=None):
     aval = aval_of(array)
-    executable = compiler.compile_program(program(aval, operation), [aval], [aval])
-    [out] = executable.execute([runtime.put(array, aval)])
-    return runtime.to_numpy(out, aval)
+    executable = compiler.compile_program(program(aval, operation), [aval], [aval]).executable
+    [out] = executable.execute([buffers.put(array, aval)])
+    return buffers.to_numpy(out, aval)
 
 
 def aligned(n, dtype=np.float64):
@@ -83,30 +83,30 @@ def aligned(n, dtype=np.float64):
 
 
 def test_one_device_that_is_made_once():
-    assert runtime.devices() is runtime.devices()
-    assert runtime.default_device() is runtime.devices()[0]
-    assert repr(runtime.default_device()) == "cpu:0"
+    assert devices.devices() is devices.devices()
+    assert devices.default_device() is devices.devices()[0]
+    assert repr(devices.default_device()) == "cpu:0"
 
 
 def test_device_description_names_machine_and_jaxlib():
-    text = runtime.device_description()
+    text = devices.device_description()
     assert re.fullmatch(rf"cpu:0 \(.+ cores, jaxlib {re.escape(compat.version)}\)", text), text
 
 
 def test_import_starts_no_client_and_forced_device_count_is_respected():
     code = """
-        from diffeo.lowering import runtime
-        assert runtime._state.devices is None
-        assert len(runtime.devices()) == 3
-        second = runtime.devices()[1]
+        from diffeo.lowering import buffers, devices, executables
+        assert not devices.state.platforms
+        assert len(devices.devices()) == 3
+        second = devices.devices()[1]
         import numpy as np
         from diffeo.primitives.types import ShapedArray
         aval = ShapedArray((3,), np.float64)
         text = '''module { func.func public @main(%x: tensor<3xf64>) -> tensor<3xf64> {
           %y = stablehlo.add %x, %x : tensor<3xf64> return %y : tensor<3xf64> } }'''
-        executable = runtime.compile_module(text, [aval], [aval], device=second)
-        [y] = executable.execute([runtime.put(np.ones(3), aval, device=second)])
-        assert runtime.to_numpy(y, aval).tolist() == [2, 2, 2]
+        executable = executables.compile_module(text, [aval], [aval], device=second)
+        [y] = executable.execute([buffers.put(np.ones(3), aval, device=second)])
+        assert buffers.to_numpy(y, aval).tolist() == [2, 2, 2]
     """
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=3"}
     done = subprocess.run(
@@ -121,22 +121,22 @@ def test_use_in_a_forked_child_is_an_error_and_not_a_hang():
     code = """
         import os, warnings
         import numpy as np
-        from diffeo.lowering import runtime
+        from diffeo.lowering import buffers, devices, executables
         from diffeo.primitives.types import ShapedArray
         aval = ShapedArray((3,), np.float64)
         text = '''module { func.func public @main(%x: tensor<3xf64>) -> tensor<3xf64> {
           %y = stablehlo.add %x, %x : tensor<3xf64> return %y : tensor<3xf64> } }'''
-        executable = runtime.compile_module(text, [aval], [aval])
-        x = runtime.put(np.ones(3), aval)
+        executable = executables.compile_module(text, [aval], [aval])
+        x = buffers.put(np.ones(3), aval)
         [y] = executable.execute([x])
-        runtime.block_until_ready([y])
+        buffers.block_until_ready([y])
         warnings.simplefilter("ignore")
         child = os.fork()
         if child == 0:
-            assert runtime.to_numpy(y, aval).tolist() == [2, 2, 2]  # it is there already
-            for use in (lambda: executable.execute([x]), runtime.devices,
-                        lambda: runtime.put(np.ones(3), aval),
-                        lambda: runtime.compile_module(text, [aval], [aval])):
+            assert buffers.to_numpy(y, aval).tolist() == [2, 2, 2]  # it is there already
+            for use in (lambda: executable.execute([x]), devices.devices,
+                        lambda: buffers.put(np.ones(3), aval),
+                        lambda: executables.compile_module(text, [aval], [aval])):
                 try:
                     use()
                 except RuntimeError as error:
@@ -163,7 +163,7 @@ def test_use_in_a_forked_child_is_an_error_and_not_a_hang():
 def test_every_dtype_goes_to_the_device_and_back(name, shape, alias):
     array = (np.arange(np.prod(shape, dtype=int)) % 2).astype(dtype_of(name)).reshape(shape)
     aval = aval_of(array)
-    back = runtime.to_numpy(runtime.put(array, aval, alias=alias), aval)
+    back = buffers.to_numpy(buffers.put(array, aval, alias=alias), aval)
     assert back.dtype == array.dtype and back.shape == shape
     assert back.tobytes() == array.tobytes()
     assert not back.flags.writeable
@@ -194,7 +194,7 @@ def test_any_strides(data, shape, dtype):
         array = array[:: data.draw(st.sampled_from([1, 2, -1]))]
     aval = aval_of(array)
     for alias in (False, True):
-        back = runtime.to_numpy(runtime.put(array, aval, alias=alias), aval)
+        back = buffers.to_numpy(buffers.put(array, aval, alias=alias), aval)
         np.testing.assert_array_equal(back, array)
 
 
@@ -202,20 +202,20 @@ def test_any_strides(data, shape, dtype):
 def test_a_copied_array_may_change_afterwards(n):
     array, _ = aligned(n)
     aval = aval_of(array)
-    buffer = runtime.put(array, aval)
+    buffer = buffers.put(array, aval)
     array[:] = 7
-    assert not runtime.to_numpy(buffer, aval).any()
+    assert not buffers.to_numpy(buffer, aval).any()
 
 
 def test_a_shared_array_is_used_in_place_and_lives_as_long_as_its_users():
     array, raw = aligned(1000)
     array[:] = 3
     aval, address, alive = aval_of(array), array.ctypes.data, weakref.ref(raw)
-    buffer = runtime.put(array, aval, alias=True)
+    buffer = buffers.put(array, aval, alias=True)
     del array, raw
     gc.collect()
     assert alive() is not None
-    view = runtime.to_numpy(buffer, aval)
+    view = buffers.to_numpy(buffer, aval)
     assert view.ctypes.data == address
     del buffer
     gc.collect()
@@ -238,32 +238,32 @@ def test_a_view_keeps_a_result_alive(name):
 
 def test_put_refuses_an_array_of_another_type():
     with pytest.raises(TypeError, match=r"float32\[3\].*float64\[3\]"):
-        runtime.put(np.ones(3), Aval((3,), np.float32))
+        buffers.put(np.ones(3), Aval((3,), np.float32))
     with pytest.raises(TypeError, match=r"float64\[4\].*float64\[3\]"):
-        runtime.put(np.ones(3), Aval((4,), np.float64))
+        buffers.put(np.ones(3), Aval((4,), np.float64))
     with pytest.raises(TypeError, match=">f8"):
-        runtime.put(np.ones(3, ">f8"), Aval((3,), np.float64))
+        buffers.put(np.ones(3, ">f8"), Aval((3,), np.float64))
 
 
 @pytest.mark.parametrize("name", ["float64", "bfloat16", "int4"])
 def test_reading_deleted_data_says_so(name):
     array = np.ones(3, dtype_of(name))
-    buffer = runtime.put(array, aval_of(array))
+    buffer = buffers.put(array, aval_of(array))
     buffer.delete()
     with pytest.raises(RuntimeError, match="donated"):
-        runtime.to_numpy(buffer, aval_of(array))
+        buffers.to_numpy(buffer, aval_of(array))
 
 
 def test_a_donated_operand_is_gone():
     aval = Aval((4,), np.float64)
     text = program(aval, "add").replace("%x: tensor<4xf64>", "%x: tensor<4xf64> {tf.aliasing_output"
                                         " = 0 : i32}")
-    executable = runtime.compile_module(text, [aval], [aval])
-    x = runtime.put(np.ones(4), aval)
+    executable = executables.compile_module(text, [aval], [aval])
+    x = buffers.put(np.ones(4), aval)
     [y] = executable.execute([x])
-    assert runtime.to_numpy(y, aval).tolist() == [2] * 4
+    assert buffers.to_numpy(y, aval).tolist() == [2] * 4
     with pytest.raises(RuntimeError, match="donated"):
-        runtime.to_numpy(x, aval)
+        buffers.to_numpy(x, aval)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -272,13 +272,13 @@ def test_a_donated_operand_is_gone():
 
 def test_execute_in_many_threads():
     aval = Aval((64,), np.float64)
-    executable = compiler.compile_program(program(aval, "add"), [aval], [aval])
+    executable = compiler.compile_program(program(aval, "add"), [aval], [aval]).executable
     failures = []
 
     def work(start):
         for i in range(start, start + 50):
-            [y] = executable.execute([runtime.put(np.full(64, float(i)), aval)])
-            if not (runtime.to_numpy(y, aval) == 2 * i).all():
+            [y] = executable.execute([buffers.put(np.full(64, float(i)), aval)])
+            if not (buffers.to_numpy(y, aval) == 2 * i).all():
                 failures.append(i)
 
     threads = [threading.Thread(target=work, args=(100 * n,)) for n in range(6)]
@@ -292,16 +292,16 @@ def test_programs_without_operands_or_results():
     text = """module { func.func public @main() -> tensor<f32> {
       %0 = stablehlo.constant dense<1.5> : tensor<f32>
       return %0 : tensor<f32> } }"""
-    [y] = runtime.compile_module(text, [], [aval]).execute([])
-    assert runtime.to_numpy(y, aval) == 1.5
+    [y] = executables.compile_module(text, [], [aval]).execute([])
+    assert buffers.to_numpy(y, aval) == 1.5
     text = "module { func.func public @main(%x: tensor<f32>) { return } }"
-    nothing = runtime.compile_module(text, [aval], [])
-    assert nothing.execute([runtime.put(np.array(1, np.float32), aval)]) == []
+    nothing = executables.compile_module(text, [aval], [])
+    assert nothing.execute([buffers.put(np.array(1, np.float32), aval)]) == []
 
 
 def test_what_an_executable_tells():
     aval = Aval((8, 8), np.float64)
-    executable = runtime.compile_module(program(aval, "add"), [aval], [aval])
+    executable = executables.compile_module(program(aval, "add"), [aval], [aval])
     assert executable.in_avals == (aval,) and executable.out_avals == (aval,)
     assert executable.compile_seconds > 0
     assert "HloModule" in executable.as_text() and "f64[8,8]" in executable.as_text()
@@ -309,13 +309,13 @@ def test_what_an_executable_tells():
     memory = executable.memory_analysis()
     assert memory["argument"] == memory["output"] == 512 and memory["alias"] == 0
     assert "cpu:0" in repr(executable)
-    runtime.block_until_ready(executable.execute([runtime.put(np.ones((8, 8)), aval)]))
+    buffers.block_until_ready(executable.execute([buffers.put(np.ones((8, 8)), aval)]))
 
 
 def test_a_refused_program_is_shown_where_it_is_wrong():
     text = program(Aval((4,), np.float32), "add").replace("%x, %x", "%x, %nobody")
-    with pytest.raises(runtime.CompilationError) as caught:
-        runtime.compile_module(text, [], [])
+    with pytest.raises(executables.CompilationError) as caught:
+        executables.compile_module(text, [], [])
     message = str(caught.value)
     assert "undeclared" in message and "%nobody" in message and "bug in diffeo" in message
     lines = message.splitlines()
@@ -330,21 +330,21 @@ def test_an_unknown_custom_call_is_named():
     text = """module { func.func public @main(%x: tensor<f32>) -> tensor<f32> {
       %0 = stablehlo.custom_call @no_such_target(%x) : (tensor<f32>) -> tensor<f32>
       return %0 : tensor<f32> } }"""
-    with pytest.raises(runtime.CompilationError, match=r"\| .*@no_such_target"):
-        runtime.compile_module(text, [], [])
+    with pytest.raises(executables.CompilationError, match=r"\| .*@no_such_target"):
+        executables.compile_module(text, [], [])
 
 
 def test_compiler_options():
     aval = Aval((4,), np.float64)
     text = program(aval, "add")
     options = {"xla_backend_optimization_level": 0}
-    executable = compiler.compile_program(text, [aval], [aval], options=options)
-    assert executable is not compiler.compile_program(text, [aval], [aval])
+    executable = compiler.compile_program(text, [aval], [aval], options=options).executable
+    assert executable is not compiler.compile_program(text, [aval], [aval]).executable
     with pytest.raises(ValueError, match="xla_no_such_flag"):
-        runtime.compile_module(text, [aval], [aval], options={"xla_no_such_flag": 1})
+        executables.compile_module(text, [aval], [aval], options={"xla_no_such_flag": 1})
     with pytest.raises(ValueError, match="not a valid int32"):
-        runtime.compile_module(text, [aval], [aval], options={**options, "xla_gpu_autotune_level":
-                                                              "high"})
+        wrong = {**options, "xla_gpu_autotune_level": "high"}
+        executables.compile_module(text, [aval], [aval], options=wrong)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -354,13 +354,13 @@ def test_compiler_options():
 def test_the_same_program_is_compiled_once():
     cache = compiler.ProgramCache()
     aval = Aval((5,), np.float64)
-    first = cache.compile_program(program(aval, "add"), [aval], [aval])
-    assert cache.compile_program(program(aval, "add"), [aval], [aval]) is first
-    assert cache.compile_program(program(aval, "subtract"), [aval], [aval]) is not first
+    first = cache.compile_program(program(aval, "add"), [aval], [aval]).executable
+    assert cache.compile_program(program(aval, "add"), [aval], [aval]).executable is first
+    assert cache.compile_program(program(aval, "subtract"), [aval], [aval]).executable is not first
     assert cache.cache_info() == (1, 2, 2, 1024)
     cache.clear_cache()
     assert cache.cache_info() == (0, 0, 0, 1024)
-    assert cache.compile_program(program(aval, "add"), [aval], [aval]) is not first
+    assert cache.compile_program(program(aval, "add"), [aval], [aval]).executable is not first
 
 
 def test_the_least_recently_used_program_goes_first():
@@ -383,7 +383,7 @@ def test_threads_that_want_the_same_program_compile_it_once():
 
     def work():
         barrier.wait()
-        made.append(cache.compile_program(program(aval, "divide"), [aval], [aval]))
+        made.append(cache.compile_program(program(aval, "divide"), [aval], [aval]).executable)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     [thread.start() for thread in threads]
@@ -395,7 +395,7 @@ def test_threads_that_want_the_same_program_compile_it_once():
 def test_a_failure_is_not_kept():
     cache = compiler.ProgramCache()
     for _ in range(2):
-        with pytest.raises(runtime.CompilationError):
+        with pytest.raises(executables.CompilationError):
             cache.compile_program("module { nonsense }", [], [])
     assert cache.cache_info()[:3] == (0, 2, 0)
 
@@ -411,7 +411,8 @@ def test_the_folder_cannot_be_imported_twice(tmp_path):
 
 def test_arrays_are_given_their_device_memory():
     array = Array(np.arange(3.0))
-    executable = compiler.compile_program(program(array.aval, "add"), [array.aval], [array.aval])
+    aval = array.aval
+    executable = compiler.compile_program(program(aval, "add"), [aval], [aval]).executable
     [buffer] = executable.execute([array.buffer])
     result = from_buffer(buffer, array.aval)
     assert result.host.tolist() == [0, 2, 4] and not result.host.flags.writeable

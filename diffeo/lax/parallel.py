@@ -23,6 +23,7 @@ from ..primitives.core import with_user_line
 from ..primitives.elementwise import select
 from ..primitives.families import full, full_like
 from ..primitives.indexing import dynamic_slice
+from ..primitives.named_axes import Axis, find_axes
 from ..primitives.slicing import index_in_dim
 from ..primitives.structural import (
     broadcast_in_dim,
@@ -36,7 +37,7 @@ from ..transforms import tree
 from .strict import apply
 
 
-def _axes(name: str, axis_name: Any, groups: Any = None) -> tuple[collectives.Axis, ...]:
+def _axes(name: str, axis_name: Any, groups: Any = None) -> tuple[Axis, ...]:
     """The named axes with their sizes, checked."""
     if groups is not None:
         raise with_user_line(NotImplementedError(
@@ -50,10 +51,10 @@ def _axes(name: str, axis_name: Any, groups: Any = None) -> tuple[collectives.Ax
                 "axis of the array itself use dx.numpy's functions"))
     if len(set(names)) != len(names):
         raise with_user_line(ValueError(f"{name}: an axis is named twice in {names}"))
-    return collectives.find_axes(name, names)
+    return find_axes(name, names)
 
 
-def _size(axes: Sequence[collectives.Axis]) -> int:
+def _size(axes: Sequence[Axis]) -> int:
     return math.prod([size for _, size in axes])
 
 
@@ -200,7 +201,7 @@ def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: i
     return tree.map(gathered, x)
 
 
-def _split(name: str, x: Any, axis: int, axes: Sequence[collectives.Axis], tiled: bool) -> Any:
+def _split(name: str, x: Any, axis: int, axes: Sequence[Axis], tiled: bool) -> Any:
     """The axis of an array split into one of each named axis' size, and, if tiled, the rest."""
     size, found = _size(axes), x.shape[axis]
     if found % size if tiled else found != size:
@@ -327,7 +328,7 @@ def ppermute(x: Any, axis_name: Any, perm: Any) -> Any:
     return tree.map(lambda leaf: _permute_together(arr(leaf), axes, pairs), x)
 
 
-def _permute_together(x: Any, axes: tuple[collectives.Axis, ...], pairs: Any) -> Any:
+def _permute_together(x: Any, axes: tuple[Axis, ...], pairs: Any) -> Any:
     """`ppermute` over several axes: every row takes what it gets from all rows' arrays."""
     size, names = _size(axes), [n for n, _ in axes]
     collectives.Ppermute((("all of them", size),), pairs).abstract_eval(x.aval)

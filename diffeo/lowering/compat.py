@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -53,8 +54,15 @@ SHARE: Any = _jax.HostBufferSemantics.ZERO_COPY
 #: Wait for a list of buffers; raises the error of a computation that failed.
 block_until_ready: Callable[[list[Any]], None] = _jax.batched_block_until_ready
 
+#: Where CUDA's assembler lies, if pip has installed it; `cuda.py` knows, once a GPU is used.
+cuda_folder: str | None = None
+#: Whether copying to a device gives a buffer of its own, or may give the same one again.
+ALWAYS_COPY: Any = _jax.ArrayCopySemantics.ALWAYS_COPY
+MAY_SHARE: Any = _jax.ArrayCopySemantics.REUSE_INPUT
+
 _RESULTS_WANT_SKIP_CHECKS = "_skip_checks" in (_jax.array_result_handler.__doc__ or "")
-_BUFFERS_READ_THEMSELVES = hasattr(_jax.ArrayImpl, "_to_np_array_did_copy")
+_DLPACK_HAS_VERSIONS = "max_version" in (_jax.buffer_to_dlpack_managed_tensor.__doc__ or "")
+BUFFERS_READ_THEMSELVES = hasattr(_jax.ArrayImpl, "_to_np_array_did_copy")
 
 
 def make_cpu_client(num_devices: int | None) -> Any:
@@ -62,19 +70,31 @@ def make_cpu_client(num_devices: int | None) -> Any:
     return _jax.get_tfrt_cpu_client(asynchronous=True, num_devices=num_devices)
 
 
+def load_plugin(name: str, path: str) -> Any:
+    """Load a PJRT plugin under a name -> its C interface, a capsule."""
+    return _jax.load_pjrt_plugin(name, path, c_api=None)
+
+
+def make_plugin_client(name: str, options: Mapping[str, Any]) -> Any:
+    """A PJRT client of a plugin that was loaded under this name."""
+    if not _jax.pjrt_plugin_initialized(name):
+        _jax.initialize_pjrt_plugin(name)
+    return _jax.get_c_api_client(name, dict(options), None)
+
+
 def device_list(device: Any) -> Any:
     """The list of one device, in the form in which jaxlib compares it fastest."""
     return _jax.DeviceList((device,))
 
 
-def single_device_sharding(devices: Any) -> Any:
-    """The placement of a whole array on one device.
+def single_device_sharding(devices: Any, memory_kind: str | None = None) -> Any:
+    """The placement of a whole array on one device, in its own memory or one of another kind.
 
     The class with the fitting name is unusable before 0.11, NamedSharding imports jax.
     """
     # Heavy, and of use only once a device is: loaded here, not when diffeo is imported.
     hlo: Any = import_module("jaxlib._hlo")
-    return _jax.GSPMDSharding(devices, hlo.HloSharding.replicate())
+    return _jax.GSPMDSharding(devices, hlo.HloSharding.replicate(), memory_kind)
 
 
 def result_handler(aval: Any, sharding: Any) -> Any:
@@ -87,12 +107,45 @@ def result_handler(aval: Any, sharding: Any) -> Any:
     return _jax.array_result_handler(aval, sharding, True)
 
 
+def copy_to_device(buffer: Any, devices: Any, sharding: Any, how: Any = MAY_SHARE) -> Any:
+    """The buffer in another place; the copy waits for the computation of the buffer by itself."""
+    copy = _jax.batched_copy_array_to_devices_with_sharding
+    return copy([buffer], [devices], [sharding], [how])[0]
+
+
+def start_copy_to_host(buffer: Any) -> None:
+    """Begin to copy a buffer to the host; nothing where this jaxlib cannot (before 0.11)."""
+    if hasattr(_jax, "batched_copy_to_host_async"):
+        _jax.batched_copy_to_host_async([buffer])
+
+
+def read_from_accelerator(buffer: Any, devices: Any) -> np.ndarray:
+    """The numbers of a buffer of one of NumPy's own dtypes that is not in host memory."""
+    if BUFFERS_READ_THEMSELVES:
+        return buffer._to_np_array_did_copy()[0]
+    pinned = copy_to_device(buffer, devices, single_device_sharding(devices, "pinned_host"))
+    return np.asarray(memoryview(pinned))
+
+
+def dlpack_capsule(
+    buffer: Any, stream: int | None, max_version: tuple[int, int] | None, copied: bool
+) -> Any:
+    """A buffer as DLPack's capsule."""
+    if _DLPACK_HAS_VERSIONS:
+        return _jax.buffer_to_dlpack_managed_tensor(
+            buffer, stream=stream, max_version=max_version, copied=copied
+        )
+    return _jax.buffer_to_dlpack_managed_tensor(buffer, stream=stream)
+
+
 def compile_options(device: Any, overrides: Mapping[str, Any]) -> Any:
     """Options of a program for one device; `overrides` are XLA flags and their values."""
     options = _jax.CompileOptions()
     options.num_replicas = 1
     options.num_partitions = 1
     options.device_assignment = _jax.DeviceAssignment.create(np.array([[device.id]], np.int32))
+    if cuda_folder and device.platform == "gpu":
+        options.executable_build_options.debug_options.xla_gpu_cuda_data_dir = cuda_folder
     if overrides:
         options.env_option_overrides = list(overrides.items())
     return options
@@ -129,6 +182,7 @@ def compile_with_functions(
         return client.compile_and_load(module, devices, options, list(functions))
 
 
+@lru_cache(maxsize=1)
 def register_lapack() -> None:
     """Make the LAPACK kernels that jaxlib ships callable from programs, as `lapack_<name>_ffi`."""
     # Loads SciPy's LAPACK (a third of a second): only once a program calls it.
@@ -136,6 +190,84 @@ def register_lapack() -> None:
     kernels.initialize()  # without it, a call ends the process
     for name, kernel in kernels.registrations().items():
         _jax.register_custom_call_target(name, kernel, "Host", int(name.endswith("_ffi")), 0)
+
+
+# --------------------------------------------------------------------------------------------------
+# jaxlib's dispatcher
+
+
+class _FastPath(NamedTuple):
+    """What the dispatcher wants to know of a program; the names are its own."""
+
+    xla_executable: Any
+    out_pytree_def: Any
+    in_shardings: list[Any]
+    out_shardings: list[Any]
+    out_avals: list[Any]
+    out_committed: list[bool]
+    kept_var_bitvec: list[bool]
+    in_device_local_layouts: list[Any]
+    const_args: list[Any]
+
+
+@lru_cache(maxsize=1)
+def _dispatcher() -> tuple[Any, Any, list[Any]]:
+    """(the registry of operands' containers, the dispatcher's cache, the settings it reads)."""
+    settings: list[Any] = []
+    if _jax_config() is None:
+        # The dispatcher reads three settings of the process, which jax makes when it is imported.
+        # Where jax is not there, they are made here; if it is imported later, it makes its own.
+        config: Any = import_module("jaxlib._jax").config.Config
+        settings.append(config("diffeo_wide", True, include_in_jit_key=True))
+        settings += [config("diffeo_disable", False), config("diffeo_hook", None)]
+        _jax.jax_jit.set_enable_x64_state(settings[0])
+        _jax.jax_jit.set_disable_jit_state(settings[1])
+        _jax.jax_jit.set_post_hook_state(settings[2])
+    return pytree.PyTreeRegistry(), _jax.PjitFunctionCache(), settings
+
+
+def _jax_config() -> Any:
+    return sys.modules.get("jax._src.config")
+
+
+def _keeps_64_bits() -> bool:
+    """Whether the dispatcher takes NumPy's numbers as they are: not under jax's own default, which
+    narrows them to 32 bits.
+    """
+    theirs = _jax_config()
+    return theirs is None or getattr(getattr(theirs, "enable_x64", None), "value", False) is True
+
+
+def native_caller(
+    call: Callable[..., list[Any]], loaded: Any, sharding: Any, count: int, out_avals: Sequence[Any]
+) -> Callable[..., list[Any]]:
+    """A function that does what `call` does, a program of `count` operands, by way of jaxlib's
+    dispatcher; `call` itself serves where that will not.
+    """
+    registry, cache, _ = _dispatcher()
+    out_tree = registry.flatten([0] * len(out_avals))[1]
+    several = len(out_avals)
+    fast = _FastPath(
+        loaded,
+        out_tree,
+        [sharding] * count,
+        [sharding] * several,
+        list(out_avals),
+        [True] * several,
+        [True] * count,
+        [None] * count,
+        [],
+    )
+
+    def miss(*operands: Any) -> tuple[list[Any], Any, bool]:
+        # The setting of 64 bits is part of the dispatcher's key: what is kept under one value is
+        # not found under the other.
+        return call(*operands), fast if _keeps_64_bits() else None, False
+
+    def refuse(*args: Any) -> Any:
+        raise TypeError("an operand that jaxlib's dispatcher does not know")
+
+    return _jax.pjit("diffeo", call, miss, [], [], (), registry, refuse, cache)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -170,7 +302,7 @@ def read_extended(buffer: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.nd
     None where this jaxlib has no way to read the dtype (those narrower than a byte, before 0.11).
     The array keeps the buffer alive. The caller has waited for the buffer.
     """
-    if _BUFFERS_READ_THEMSELVES:
+    if BUFFERS_READ_THEMSELVES:
         return buffer._to_np_array_did_copy()[0]
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     if size == 0:

@@ -1,22 +1,46 @@
-"""Compiled programs, kept: the same program is compiled once in a process.
+"""Compiled programs, kept: in this process, and on disk for the next one.
 
-The key is the program's text with the types, so a function that is defined anew (a notebook cell
-that is run again) finds what its former self compiled.
+The key is the program's text without the names in it, so a function that is defined anew (a
+notebook cell that is run again) finds what its former self compiled.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import compat
-from .runtime import Device, Executable, compile_module, default_device
+from . import cache_folder, compat
+from .autotune import TABLE, Measurement, tune
+from .devices import Device, default_device
+from .disk_cache import DiskCache
+from .executables import Executable, compile_module, load_module, prepare
+from .flags import QUICK, default_flags
+from .program_keys import description, module_name, program_digest
+
+#: A program that compiles faster than this is not stored: a load takes 1 to 3 ms.
+WORTH_STORING = 0.005
+
+
+class Compilation(NamedTuple):
+    """A compiled program, and where it came from.
+
+    Attributes:
+        executable: the program.
+        origin: "memory", "disk", "compiled" or "tuned".
+        seconds: how long it took to get it.
+    """
+
+    executable: Executable
+    origin: str
+    seconds: float
 
 
 class CacheInfo(NamedTuple):
-    """What a program cache has done: found, compiled, holds, and may hold."""
+    """What a program cache has done: found, compiled or loaded, holds, and may hold."""
 
     hits: int
     misses: int
@@ -49,33 +73,57 @@ class ProgramCache:
         options: Mapping[str, Any] | None = None,
         device: Device | None = None,
         functions: Sequence[Callable] = (),
-    ) -> Executable:
-        """As `runtime.compile_module`, but only if the program is not there already.
+        optimize: bool = True,
+        tune_with: Sequence[Any] | None = None,
+    ) -> Compilation:
+        """As `executables.compile_module`, but only if the program is found neither in memory nor
+        on disk.
 
-        Avals are compared as dictionary keys are; a failure to compile is not kept. A program that
-        calls Python functions is not kept either: its text does not say which they are, and they
-        shall live no longer than who asked for it.
+        A failure to compile is not kept. A program that calls Python functions is not kept either:
+        its text does not say which they are, and they shall live no longer than who asked for it.
+
+        Args:
+            text, in_avals, out_avals, options, device, functions: see `compile_module`.
+            optimize: False compiles in about half the time what then runs up to three times
+                slower.
+            tune_with: buffers, one per operand, to try variants of the compilation on and keep the
+                fastest; they are not consumed.
         """
         device = device or default_device()
-        if functions:
-            return compile_module(
-                text, in_avals, out_avals, options=options, device=device, functions=functions
-            )
-        chosen = tuple(sorted((options or {}).items()))
-        key = (text, tuple(in_avals), tuple(out_avals), chosen, device)
+        given = options or {}
+        tuned = tune_with is not None and optimize
+
+        def make(text: str, **kind: Any) -> Executable:
+            return compile_module(text, in_avals, out_avals, device=device, **kind)
+
+        if functions:  # not tuned: trial runs would call them
+            flags = _flags(text, device, given, optimize)
+            return _compilation(make(text, options=flags, functions=functions))
+        digest = program_digest(text)
+        key = (digest, tuple(sorted(given.items())), optimize, tuned, device)
         with self._lock:
             if (found := self._find(key)) is not None:
-                return found
+                return Compilation(found, "memory", 0.0)
             gate = self._compiling.setdefault(key, threading.Lock())
         with gate:
             with self._lock:
                 if (found := self._find(key)) is not None:
-                    return found
+                    return Compilation(found, "memory", 0.0)
                 self._misses += 1
             try:
-                made = compile_module(text, in_avals, out_avals, options=options, device=device)
+                flags = _flags(text, device, given, optimize)
+                place = _Place(digest, device, flags, tuned)
+                made = place.load(text, in_avals, out_avals)
+                if made is None:
+                    if tuned and tune_with is not None:
+                        start = time.perf_counter()
+                        best = tune(make, text, flags, given, tune_with)
+                        made = Compilation(best, "tuned", time.perf_counter() - start)
+                    else:
+                        made = _compilation(make(text, options=flags))
+                    place.store(text, made)
                 with self._lock:
-                    self._programs[key] = made
+                    self._programs[key] = made.executable
                     if len(self._programs) > self._max_size:
                         self._programs.popitem(last=False)
             finally:
@@ -101,6 +149,70 @@ class ProgramCache:
             self._programs.move_to_end(key)
             self._hits += 1
         return found
+
+
+def _flags(
+    text: str, device: Device, given: Mapping[str, Any], optimize: bool
+) -> Mapping[str, Any]:
+    """All flags of a compilation; those that the user gives come last."""
+    return {**(default_flags(text, device.platform) if optimize else QUICK), **given}
+
+
+def _compilation(executable: Executable) -> Compilation:
+    return Compilation(executable, "compiled", executable.compile_seconds)
+
+
+class _Place:
+    """Where a program is on disk: the cache, the key in it, and what the key stands for."""
+
+    def __init__(self, digest: bytes, device: Device, flags: Mapping[str, Any], tuned: bool):
+        self.device, self.flags = device, flags
+        # Who asks XLA to write its work down wants to see it done.
+        asked = any(["xla_dump" in name for name in flags])
+        self.cache: DiskCache | None = None if asked else cache_folder.current()
+        if self.cache is not None:
+            self.description = description(device, flags, f"tuned {TABLE}" if tuned else "plain")
+            self.key = hashlib.sha256(digest + self.description.encode()).hexdigest()
+
+    def load(
+        self, text: str, in_avals: Sequence[Any], out_avals: Sequence[Any]
+    ) -> Compilation | None:
+        start = time.perf_counter()
+        found = self.cache and self.cache.get(self.key, self.description)
+        if not found:
+            return None
+        prepare(text)
+        try:
+            made = load_module(
+                found.payload,
+                in_avals,
+                out_avals,
+                options=self.flags,
+                device=self.device,
+                compile_seconds=float(found.about["seconds"]),
+            )
+            made.tuning = tuple([Measurement(*row) for row in found.about["tuning"]])
+        except (compat.XlaError, KeyError, TypeError, ValueError) as error:
+            assert self.cache is not None
+            self.cache.discard(self.key, f"jaxlib does not load it ({error})")
+            return None
+        return Compilation(made, "disk", time.perf_counter() - start)
+
+    def store(self, text: str, made: Compilation) -> None:
+        if self.cache is None or not self.cache.writing or made.seconds < WORTH_STORING:
+            return
+        try:
+            payload = made.executable.serialize()
+        except compat.XlaError:  # this kind of device cannot
+            return
+        self.cache.put(
+            self.key,
+            self.description,
+            payload,
+            name=module_name(text),
+            seconds=made.executable.compile_seconds,
+            tuning=[tuple(row) for row in made.executable.tuning],
+        )
 
 
 _programs = ProgramCache()

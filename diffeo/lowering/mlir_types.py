@@ -61,7 +61,7 @@ def scalar_text(value: Any, dtype: np.dtype) -> str:
     """
     if dtype == bool_:
         return "true" if value else "false"
-    if "int" in dtype.name:
+    if dtype.kind in "iu" or element_type(dtype).startswith(("i", "ui")):  # int4 is of no kind
         return str(int(value))
     if dtype.kind == "c":
         part = np.dtype(np.float32 if dtype.itemsize == 8 else np.float64)

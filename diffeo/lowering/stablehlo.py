@@ -8,126 +8,42 @@ arguments of `main`, not text.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from ..primitives.jaxpr import Jaxpr, Literal
+from ..primitives.jaxpr import Jaxpr, Literal, Var
+from ..primitives.sources import show_source
 from ..primitives.staging import stage
 from ..primitives.types import ShapedArray, bool_, is_inexact
-from .mlir_types import scalar_text, tensor_type
+from .foreign_calls import CHAIN, ForeignCalls
+from .writer import Operand, Writer
 
-#: The kernel that calls Python, and the type of what makes its calls come one after the other.
-_PYTHON = "xla_ffi_python_cpu_callback"
-_CHAIN = ShapedArray((), np.dtype(np.uint8))
-#: No array has so many axes: `custom_call` without column-major operands.
-_ROW_MAJOR = 65
+#: No attributes.
+NONE: Mapping[int, str] = {}
 
 
-class Operand:
-    """A value of the program that is being written: its name and type."""
+class Builder(Writer, ForeignCalls):
+    """Writes a module. `lower` rules use its methods to emit operations; the module is `text()`.
 
-    __slots__ = ("aval", "name", "type")
+    Attributes:
+        platform: what the program will run on: "cpu", "cuda", "tpu" or a plugin's name.
+    """
 
-    def __init__(self, name: str, aval: ShapedArray):
-        self.name, self.aval, self.type = name, aval, tensor_type(aval)
-
-    def __repr__(self) -> str:
-        return f"{self.name}:{self.aval}"
-
-
-class Builder:
-    """Writes a module. `lower` rules use its methods to emit operations; the module is `text()`."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
+    def __init__(self, platform: str = "cpu") -> None:
+        super().__init__()
+        self.platform = platform
         self.functions: list[str] = []
         self.names: dict[int, str] = {}
         self.jaxprs: list[Jaxpr] = []
-        self.count = 0
-        self.outs: Sequence[ShapedArray] = ()
-        self.splats: dict[Any, Operand] = {}
         #: The Python functions that the program calls, by their number.
         self.python: list[Callable] = []
         #: In a program with effects: what every operation with an effect takes and returns anew, so
         #: that they happen one after the other.
         self.chain: Operand | None = None
 
-    # -- Emitting --
-
-    def fresh(self) -> str:
-        """A new name."""
-        self.count += 1
-        return f"%{self.count}"
-
-    def op(
-        self, name: str, *operands: Any, out: ShapedArray | None = None, **attributes: str
-    ) -> Operand:
-        """Emit `stablehlo.<name>` (or the name as it is, with a dot) with one result, by default
-        of the equation's type.
-
-        Python scalars among the operands become constants of the type of the other operands.
-        """
-        for v in operands:
-            if type(v) is not Operand:
-                operands = tuple(self.operands(operands))
-                break
-        result = Operand(self.fresh(), self.outs[0] if out is None else out)
-        if len(operands) == 2:  # written out for speed: most operations have one or two operands
-            a, b = operands
-            names, types = f"{a.name}, {b.name}", f"{a.type}, {b.type}"
-        elif len(operands) == 1:
-            names, types = operands[0].name, operands[0].type
-        else:
-            names = ", ".join([v.name for v in operands])
-            types = ", ".join([v.type for v in operands])
-        attrs = ", ".join([f"{k} = {v}" for k, v in attributes.items()]) if attributes else ""
-        if attrs:
-            attrs = f" <{{{attrs}}}>"
-        full = name if "." in name else "stablehlo." + name
-        self.lines.append(f'{result.name} = "{full}"({names}){attrs} : ({types}) -> {result.type}')
-        return result
-
-    def emit(
-        self,
-        name: str,
-        operands: Sequence[Any],
-        outs: Sequence[ShapedArray],
-        attributes: dict[str, str],
-        region: str = "",
-    ) -> list[Operand]:
-        """Emit an operation with a region, or with several results, in generic form."""
-        results = [Operand(self.fresh(), aval) for aval in outs]
-        listed = ", ".join([f"{k} = {v}" for k, v in attributes.items()])
-        attrs = f" <{{{listed}}}>" if listed else ""
-        types = [r.type for r in results]
-        full = name if "." in name else "stablehlo." + name
-        self.lines.append(
-            f"{', '.join([r.name for r in results])} = "
-            f'"{full}"({", ".join([v.name for v in operands])}){attrs}{region} : '
-            f"({', '.join([v.type for v in operands])})"
-            f" -> {types[0] if len(types) == 1 else '(' + ', '.join(types) + ')'}"
-        )
-        return results
-
-    def operands(self, values: Sequence[Any]) -> list[Operand]:
-        """Values with Python scalars replaced by constants of the others' type."""
-        like = next(v.aval for v in reversed(values) if type(v) is Operand)
-        return [v if type(v) is Operand else self.constant(v, like) for v in values]
-
-    def constant(self, value: Any, aval: ShapedArray) -> Operand:
-        """An array filled with one number."""
-        key = (scalar_text(value, aval.dtype), aval.strong)
-        found = self.splats.get(key)
-        if found is None:
-            found = self.splats[key] = Operand(self.fresh(), aval.strong)
-            kind = tensor_type(aval)
-            self.lines.append(
-                f'{found.name} = "stablehlo.constant"() <{{value = dense<{key[0]}> : {kind}}}> '
-                f": () -> {kind}"
-            )
-        return found
+    # -- Attributes and short operations --
 
     def i64s(self, numbers: Sequence[int]) -> str:
         """The attribute for a list of integers."""
@@ -157,7 +73,7 @@ class Builder:
     def region(self, avals: Sequence[ShapedArray], body: Callable[..., Sequence[Operand]]) -> str:
         """The text of a region: a block with these arguments whose results `body` emits."""
         outer, self.lines = self.lines, []
-        splats, self.splats = self.splats, {}
+        names, self.splats, self.forms = (self.splats, self.forms), {}, {}
         chain, self.chain = self.chain, None
         arguments = [Operand(self.fresh(), a) for a in avals]
         results = body(*arguments)
@@ -167,7 +83,7 @@ class Builder:
             f"({', '.join([r.type for r in results])}) -> ()"
         )
         text = f" ({{\n^bb0({listed}):\n" + "\n".join(self.lines) + "\n})"
-        self.lines, self.splats, self.chain = outer, splats, chain
+        self.lines, self.chain, (self.splats, self.forms) = outer, chain, names
         return text
 
     def chained(self, body: Callable[..., Sequence[Operand]]) -> Callable[..., list[Operand]]:
@@ -279,63 +195,6 @@ class Builder:
         }
         return self.emit("scatter", [x, indices, updates], self.outs, attributes, region)[0]
 
-    def custom_call(
-        self,
-        target: str,
-        operands: Sequence[Operand],
-        outs: Sequence[ShapedArray],
-        *,
-        matrices: int,
-        reuse: bool = False,
-        effects: bool = False,
-        **config: str,
-    ) -> list[Operand]:
-        """Call a kernel that is registered with XLA under the name `target`.
-
-        Operands and results with `matrices` axes and more have their last two axes in column-major
-        order. `reuse`: the first result is written over the first operand. `effects`: it is called
-        also if no result is needed. `config` holds the kernel's attributes, such as
-        `uplo="76 : ui8"`.
-        """
-
-        def layouts(avals: Sequence[ShapedArray]) -> str:
-            return f"[{', '.join([_layout(a.ndim, a.ndim >= matrices) for a in avals])}]"
-
-        which = [0] if len(outs) > 1 else []
-        alias = f"output_tuple_indices = {which}, operand_index = 0, operand_tuple_indices = []"
-        attributes = {
-            "call_target_name": f'"{target}"',
-            "api_version": "4 : i32",
-            "backend_config": f"{{{', '.join([f'{k} = {v}' for k, v in config.items()])}}}",
-            "operand_layouts": layouts([v.aval for v in operands]),
-            "result_layouts": layouts(outs),
-        }
-        if effects:
-            attributes["has_side_effect"] = "true"
-        if reuse:
-            attributes["output_operand_aliases"] = f"[#stablehlo.output_operand_alias<{alias}>]"
-        return self.emit("custom_call", operands, outs, attributes)
-
-    def call_python(
-        self,
-        function: Callable[..., Sequence[np.ndarray]],
-        operands: Sequence[Operand],
-        outs: Sequence[ShapedArray],
-        effects: bool,
-    ) -> list[Operand]:
-        """Call a Python function of NumPy arrays, which returns arrays of exactly the types `outs`
-        (XLA does not look at them) in C order.
-        """
-        call = {"index": f"{len(self.python)} : ui64", "matrices": _ROW_MAJOR, "effects": effects}
-        if not effects:
-            self.python.append(function)
-            return self.custom_call(_PYTHON, operands, outs, **call)
-        self.python.append(lambda chain, *arrays: (chain, *function(*arrays)))
-        chain = self.chain or self.constant(0, _CHAIN)
-        results = self.custom_call(_PYTHON, [chain, *operands], [_CHAIN, *outs], **call)
-        self.chain = results[0]
-        return results[1:]
-
     # -- Programs --
 
     def inline(self, fun: Callable, *operands: Any) -> Any:
@@ -383,7 +242,7 @@ class Builder:
         """The results of one of several functions that emit operations, chosen by a number."""
         chain = self.chain
         if chain is not None:
-            outs = [_CHAIN, *outs]
+            outs = [CHAIN, *outs]
             branches = [lambda b=b: self.chained(b)(chain) for b in branches]
         if not outs:
             return []
@@ -406,15 +265,36 @@ class Builder:
         if jaxpr.consts:
             raise TypeError("only scalars may be constants of a program that is lowered in place")
         env: dict[Any, Operand] = dict(zip(jaxpr.in_vars, operands))
-        for eqn in jaxpr.eqns:
-            outs = eqn.outs
-            self.outs = [v.aval for v in outs]
-            values = [v.value if type(v) is Literal else env[v] for v in eqn.inputs]
-            found = eqn.primitive.lower(self, *values)
-            if eqn.primitive.multiple_results:
-                env.update(zip(outs, found))
-            else:
+        eqn: Any = None
+        forms, lines = self.forms, self.lines
+        try:
+            for eqn in jaxpr.eqns:
+                primitive, outs = eqn.primitive, eqn.outs
+                values = [env[v] if type(v) is Var else v.value for v in eqn.inputs]
+                twice = len(values) == 2 and values[0] is values[1]  # x * x says less than x * y
+                types = [v.type if type(v) is Operand else repr(v) for v in values]
+                key = (id(primitive), twice, *types)
+                form = forms.get(key)
+                if form is not None:
+                    head, rest, aval, kind, _ = form
+                    name = self.fresh()
+                    names = ", ".join([v.name for v in values if type(v) is Operand])
+                    lines.append(f"{name}{head}{names}{rest}")
+                    env[outs[0]] = Operand(name, aval, kind)
+                    continue
+                self.outs = [v.aval for v in outs]
+                before = len(lines)
+                found = primitive.lower(self, *values)
+                if primitive.multiple_results:
+                    env.update(zip(outs, found))
+                    continue
                 env[outs[0]] = found
+                if len(lines) == before + 1:
+                    self.remember(key, primitive, values, found)
+        except NotImplementedError as error:  # what the platform does not have
+            if "\n  at " not in str(error):
+                error.args = (f"{eqn.primitive.name}: {error}\n  at {show_source(eqn.source)}",)
+            raise
         return [
             self.constant(v.value, v.aval) if type(v) is Literal else env[v] for v in jaxpr.outs
         ]
@@ -423,12 +303,12 @@ class Builder:
         """Call a program: one private function per program, however often it is called."""
         name = self.names.get(id(jaxpr))
         if name is None:
-            name = self.names[id(jaxpr)] = f"{_identifier(jaxpr.name)}_{len(self.names)}"
+            name = self.names[id(jaxpr)] = f"{identifier(jaxpr.name)}_{len(self.names)}"
             self.jaxprs.append(jaxpr)  # keeps the id from being used again
             self.function(jaxpr, name, "private")
         if jaxpr.effects:
-            operands = [self.chain or self.constant(0, _CHAIN), *operands]
-            avals = [_CHAIN, *jaxpr.out_avals]
+            operands = [self.chain or self.constant(0, CHAIN), *operands]
+            avals = [CHAIN, *jaxpr.out_avals]
         else:
             avals = jaxpr.out_avals
         if not avals:
@@ -444,53 +324,35 @@ class Builder:
             self.chain, *results = results
         return results
 
-    def function(self, jaxpr: Jaxpr, name: str, visibility: str) -> None:
-        """Write a program as a function of the module."""
-        saved = self.lines, self.splats, self.outs, self.chain
-        self.lines, self.splats, self.chain = [], {}, None
+    def function(
+        self, jaxpr: Jaxpr, name: str, visibility: str, attributes: Mapping[int, str] = NONE
+    ) -> None:
+        """Write a program as a function of the module; `attributes` are those of its inputs."""
+        saved = self.lines, self.splats, self.forms, self.outs, self.chain
+        self.lines, self.splats, self.forms, self.chain = [], {}, {}, None
         inputs = operands = [Operand(f"%arg{i}", v.aval) for i, v in enumerate(jaxpr.in_vars)]
         if jaxpr.effects and visibility == "private":
-            self.chain = Operand("%chain", _CHAIN)
+            self.chain = Operand("%chain", CHAIN)
             operands = [self.chain, *inputs]
         elif jaxpr.effects:
-            self.chain = self.constant(0, _CHAIN)
+            self.chain = self.constant(0, CHAIN)
         results = self.program(jaxpr, inputs)
         if jaxpr.effects and visibility == "private":
             results = [self.chain, *results]
-        arguments = ", ".join([f"{v.name}: {v.type}" for v in operands])
+        arguments = ", ".join(
+            [f"{v.name}: {v.type}{attributes.get(i, '')}" for i, v in enumerate(operands)]
+        )
         types = ", ".join([v.type for v in results])
         names = ", ".join([v.name for v in results])
         self.lines.append(f"func.return {names} : {types}" if results else "func.return")
-        body = "\n".join(["  " + line for line in self.lines])
+        body = "\n  ".join(self.lines)
         self.functions.append(
-            f"func.func {visibility} @{name}({arguments}) -> ({types}) {{\n{body}\n}}"
+            f"func.func {visibility} @{name}({arguments}) -> ({types}) {{\n  {body}\n}}"
         )
-        self.lines, self.splats, self.outs, self.chain = saved
+        self.lines, self.splats, self.forms, self.outs, self.chain = saved
 
 
-def _layout(ndim: int, column_major: bool) -> str:
-    """The order of the axes in memory, fastest first."""
-    order = [ndim - 2, ndim - 1, *reversed(range(ndim - 2))] if column_major else range(ndim)[::-1]
-    return f"dense<{list(order) if ndim else ''}> : tensor<{ndim}xindex>"
-
-
-def _identifier(name: str) -> str:
+def identifier(name: str) -> str:
     """A name for MLIR from a Python function's."""
     kept = "".join([c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name])
     return kept or "fn"
-
-
-class Module(NamedTuple):
-    """A program for XLA: its StableHLO text, and the Python functions that it calls by number."""
-
-    text: str
-    functions: Sequence[Callable]
-
-
-def lower_module(jaxpr: Jaxpr) -> Module:
-    """The StableHLO module of a program; its constants are the first arguments of `main`."""
-    builder = Builder()
-    builder.function(jaxpr.closed_over(), "main", "public")
-    functions = "\n".join(builder.functions)
-    text = f"module @{_identifier(jaxpr.name)} {{\n{functions}\n}}\n"
-    return Module(text, builder.python)

@@ -14,20 +14,24 @@ from ..primitives.operators import broadcast_to, power, to_inexact
 from ..primitives.slicing import stack
 from ..primitives.structural import convert_element_type, iota, move_axis, reshape
 from ..primitives.types import SCALARS, default_dtype, promote_types, real_dtype
+from ..transforms.placement import device_put
 from .common import arr, axis_of, dtype_of, same_dtype, static_int, static_shape
 from .ufuncs import exp, log, where
 
 _ORDER = (bool, int, float, complex)
 
 
-def array(object: Any, dtype: Any = None, copy: bool = True, ndmin: int = 0) -> Any:
+def array(object: Any, dtype: Any = None, copy: bool = True, ndmin: int = 0, *,
+          device: Any = None) -> Any:
     """An array from a number, a NumPy array, nested lists of numbers and arrays, or any array-like.
 
-    NumPy arrays are copied, as Arrays never change. Lists may contain traced values.
+    NumPy arrays are copied, as Arrays never change. Lists may contain traced values. `device`, here
+    and elsewhere, commits the array to a device, as `dx.device_put` does.
 
     Raises:
         TypeError: for what is no number or array (strings, None, objects).
         ValueError: for ragged nested lists.
+        RuntimeError: if there is no such device.
 
     Examples:
         >>> array([[1, 2], [3, 4]]), array([1, 2.5]).dtype
@@ -37,12 +41,14 @@ def array(object: Any, dtype: Any = None, copy: bool = True, ndmin: int = 0) -> 
     out = _from(object) if dtype is None else _with_dtype(object, dtype_of(dtype))
     if copy and out is object and type(out) is Array and out._np is not None:
         out = Array(out._np.copy(), out.weak_type)
-    return out if out.ndim >= ndmin else reshape(out, (1,) * (ndmin - out.ndim) + out.shape)
+    if out.ndim < ndmin:
+        out = reshape(out, (1,) * (ndmin - out.ndim) + out.shape)
+    return out if device is None else device_put(out, device)
 
 
-def asarray(object: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
+def asarray(object: Any, dtype: Any = None, *, copy: bool | None = None, device: Any = None) -> Any:
     """`object` as an array; an Array or a traced value is returned as it is."""
-    return array(object, dtype, copy=bool(copy))
+    return array(object, dtype, copy=bool(copy), device=device)
 
 
 def _from(object: Any) -> Any:
@@ -128,7 +134,7 @@ def copy(a: Any) -> Any:
     return array(a)
 
 
-def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
     """`x` converted to `dtype`: to integers by truncation, complex to its real part.
 
     Examples:
@@ -136,6 +142,8 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
         Array([ 1, -2])
     """
     dtype = dtype_of(dtype)
+    if device is not None:
+        return device_put(astype(x, dtype), device)
     if type(x) is Array and state.trace.eager:  # the short way between NumPy's real numbers
         host = x._np
         if host is not None and dtype.kind in "if" and host.dtype.kind == dtype.kind:
@@ -143,16 +151,33 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
     return convert_element_type(arr(x), dtype)
 
 
-def from_dlpack(x: Any, /) -> Array:
-    """An array from any object with `__dlpack__` (torch, cupy, jax ...); the data are copied."""
-    return as_value(x if isinstance(x, Array) else np.array(np.from_dlpack(x)))  # type: ignore
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Array:
+    """An array from any object with `__dlpack__` (torch, cupy, jax ...); the data are copied, from
+    an accelerator's memory to the host's.
+
+    Raises:
+        ValueError: with `copy=False`.
+        BufferError: if the object cannot be exported, or not to the host.
+    """
+    if copy is False and not isinstance(x, Array):
+        raise with_user_line(ValueError(
+            "from_dlpack: the data are copied, as the exporter may change them; copy=False cannot "
+            "be had"))
+    if not isinstance(x, Array):
+        on_host = x.__dlpack_device__()[0] == 1
+        host: Any = np.from_dlpack(x) if on_host else np.from_dlpack(x, device="cpu", copy=True)
+        x = Array(np.array(host))
+    return x if device is None else device_put(x, device)
 
 
 # ----------------------------------------------------------------------------------------------
 # Constants
 
 
-def _constant(make: Callable, shape: Any, value: Any, dtype: np.dtype, name: str) -> Any:
+def _constant(make: Callable, shape: Any, value: Any, dtype: np.dtype, name: str,
+              device: Any) -> Any:
+    if device is not None:
+        return device_put(_constant(make, shape, value, dtype, name, None), device)
     shape = shape if type(shape) is tuple else static_shape(shape, name)
     if state.trace.eager:
         try:
@@ -162,28 +187,30 @@ def _constant(make: Callable, shape: Any, value: Any, dtype: np.dtype, name: str
     return full_p(static_shape(shape, name), value, dtype)
 
 
-def zeros(shape: Any, dtype: Any = None) -> Any:
+def zeros(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
     """Zeros of a shape (an integer or a tuple); float64 by default.
 
     Examples:
         >>> zeros((2, 3)).shape, zeros(2, "int32").dtype
         ((2, 3), dtype('int32'))
     """
-    return _constant(np.zeros, shape, 0, dtype_of(dtype, float), "zeros")
+    return _constant(np.zeros, shape, 0, dtype_of(dtype, float), "zeros", device)
 
 
-def ones(shape: Any, dtype: Any = None) -> Any:
+def ones(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
     """Ones of a shape (an integer or a tuple); float64 by default."""
-    return _constant(np.ones, shape, 1, dtype_of(dtype, float), "ones")
+    return _constant(np.ones, shape, 1, dtype_of(dtype, float), "ones", device)
 
 
-def empty(shape: Any, dtype: Any = None) -> Any:
+def empty(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
     """Zeros: an Array cannot be filled later, so nothing is gained by leaving it undefined."""
-    return _constant(np.zeros, shape, 0, dtype_of(dtype, float), "empty")
+    return _constant(np.zeros, shape, 0, dtype_of(dtype, float), "empty", device)
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) -> Any:
     """An array filled with `fill_value` (a number, or an array that broadcasts to the shape)."""
+    if device is not None:
+        return device_put(full(shape, fill_value, dtype), device)
     shape = static_shape(shape, "full")
     if type(fill_value) in SCALARS:
         dtype = dtype_of(dtype, type(fill_value))
@@ -199,40 +226,44 @@ def _like(a: Any, dtype: Any, shape: Any, name: str) -> tuple[tuple[int, ...], n
             aval.dtype if dtype is None else dtype_of(dtype, float))
 
 
-def zeros_like(a: Any, dtype: Any = None, shape: Any = None) -> Any:
+def zeros_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None) -> Any:
     """Zeros of the shape and dtype of `a`, unless others are given."""
     shape, dtype = _like(a, dtype, shape, "zeros_like")
-    return _constant(np.zeros, shape, 0, dtype, "zeros_like")
+    return _constant(np.zeros, shape, 0, dtype, "zeros_like", device)
 
 
-def ones_like(a: Any, dtype: Any = None, shape: Any = None) -> Any:
+def ones_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None) -> Any:
     """Ones of the shape and dtype of `a`, unless others are given."""
     shape, dtype = _like(a, dtype, shape, "ones_like")
-    return _constant(np.ones, shape, 1, dtype, "ones_like")
+    return _constant(np.ones, shape, 1, dtype, "ones_like", device)
 
 
-def empty_like(a: Any, dtype: Any = None, shape: Any = None) -> Any:
+def empty_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None) -> Any:
     """Zeros of the shape and dtype of `a`; see `empty`."""
-    return zeros_like(a, dtype, shape)
+    return zeros_like(a, dtype, shape, device=device)
 
 
-def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None) -> Any:
+def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *,
+              device: Any = None) -> Any:
     """An array of the shape and dtype of `a`, unless others are given, filled with `fill_value`."""
     shape, dtype = _like(a, dtype, shape, "full_like")
-    return full(shape, fill_value, dtype)
+    return full(shape, fill_value, dtype, device=device)
 
 
 # ----------------------------------------------------------------------------------------------
 # Ranges
 
 
-def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *,
+           device: Any = None) -> Any:
     """Numbers from `start` (0 by default) up to, without, `stop` by `step`; all static.
 
     Examples:
         >>> arange(4), arange(1, 2, 0.25)
         (Array([0, 1, 2, 3]), Array([1.  , 1.25, 1.5 , 1.75]))
     """
+    if device is not None:
+        return device_put(arange(start, stop, step, dtype), device)
     if stop is None:
         start, stop = 0, start
     step = 1 if step is None else step
@@ -261,13 +292,15 @@ def _static_number(x: Any, name: str, what: str) -> Any:
 
 
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False,
-             dtype: Any = None, axis: int = 0) -> Any:
+             dtype: Any = None, axis: int = 0, *, device: Any = None) -> Any:
     """`num` numbers at equal distances from `start` to `stop` (arrays and traced values too).
 
     Examples:
         >>> linspace(0, 1, 5)
         Array([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
+    if device is not None:
+        return device_put(linspace(start, stop, num, endpoint, retstep, dtype, axis), device)
     num = static_int(num, "linspace", "num")
     if num < 0:
         raise with_user_line(ValueError(f"linspace: num must not be negative, got {num}"))

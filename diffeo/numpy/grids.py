@@ -15,6 +15,7 @@ from ..primitives.operators import broadcast_to
 from ..primitives.slicing import concatenate
 from ..primitives.structural import convert_element_type, iota, reshape
 from ..primitives.types import default_dtype
+from ..transforms.placement import device_put
 from .common import (
     arr,
     axis_of,
@@ -38,7 +39,7 @@ def _band(rows: int, columns: int, compare: Any, k: int) -> Any:
     return compare.bind(column - row, k)
 
 
-def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None, *, device: Any = None) -> Any:
     """Ones on a diagonal (the `k`-th above the main one), zeros elsewhere; (N, M).
 
     Examples:
@@ -49,7 +50,8 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     rows = static_int(N, "eye", "N")
     columns = rows if M is None else static_int(M, "eye", "M")
     band = _band(rows, columns, e.eq, static_int(k, "eye", "k"))
-    return convert_element_type(band, dtype_of(dtype))
+    band = convert_element_type(band, dtype_of(dtype))
+    return band if device is None else device_put(band, device)
 
 
 def identity(n: int, dtype: Any = None) -> Any:

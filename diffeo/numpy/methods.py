@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -9,50 +10,46 @@ import numpy as np
 
 from ..primitives.core import Value
 from ..primitives.operators import NUMPY
-from . import (
-    creation,
-    cumulative,
-    indexing,
-    products,
-    reductions,
-    selecting,
-    sets,
-    shaping,
-    sorting,
-    ufuncs,
-)
-from .updates import At
 
 
 def _flatten(self: Any, order: str = "C") -> Any:
     """All elements in one axis."""
-    return shaping.ravel(self, order)
+    return _namespace.ravel(self, order)
 
 
 def _reshape(self: Any, *shape: Any, order: str = "C") -> Any:
     """The elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
-    return shaping.reshape(self, shape[0] if len(shape) == 1 else shape, order)
+    return _namespace.reshape(self, shape[0] if len(shape) == 1 else shape, order)
 
 
 def _transpose(self: Any, *axes: Any) -> Any:
     """Axes in another order, reversed by default: `x.transpose(1, 0)` or `x.transpose((1, 0))`."""
     order: Any = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
-    return shaping.transpose(self, order or None)
+    return _namespace.transpose(self, order or None)
 
 
 def _clip(self: Any, min: Any = None, max: Any = None) -> Any:
     """Kept within `min` and `max`."""
-    return ufuncs.clip(self, min, max)
+    return _namespace.clip(self, min, max)
 
 
 def _astype(self: Any, dtype: Any, copy: bool = True) -> Any:
     """Converted to `dtype`."""
-    return creation.astype(self, dtype)
+    return _namespace.astype(self, dtype)
 
 
 def _copy(self: Any) -> Any:
     """A copy."""
-    return creation.array(self)
+    return _namespace.array(self)
+
+
+def _to_device(self: Any, device: Any, /, *, stream: Any = None) -> Any:
+    """On a device; see `dx.device_put`."""
+    return _load(".transforms.placement", "device_put")(self, device)
+
+
+def _device(self: Any) -> None:
+    """None, where a program decides; creation functions take it as their `device`."""
 
 
 def _view_of_module(self: Any, api_version: str | None = None) -> ModuleType:
@@ -62,20 +59,50 @@ def _view_of_module(self: Any, api_version: str | None = None) -> ModuleType:
 
 _namespace: Any = None
 
-METHODS = {
-    "all": reductions.all, "any": reductions.any, "argmax": reductions.argmax,
-    "argmin": reductions.argmin, "argsort": sorting.argsort, "astype": _astype, "clip": _clip,
-    "conj": ufuncs.conj, "conjugate": ufuncs.conj, "copy": _copy, "cumprod": cumulative.cumprod,
-    "cumsum": cumulative.cumsum, "diagonal": products.diagonal, "dot": products.dot,
-    "flatten": _flatten, "max": reductions.max, "mean": reductions.mean, "min": reductions.min,
-    "nonzero": sets.nonzero, "prod": reductions.prod, "ptp": reductions.ptp,
-    "ravel": shaping.ravel, "repeat": selecting.repeat, "reshape": _reshape,
-    "round": ufuncs.round, "searchsorted": sorting.searchsorted, "sort": sorting.sort,
-    "squeeze": shaping.squeeze, "std": reductions.std, "sum": reductions.sum,
-    "swapaxes": shaping.swapaxes, "take": selecting.take, "trace": products.trace,
-    "transpose": _transpose, "var": reductions.var, "__getitem__": indexing.getitem,
-    "__setitem__": indexing.setitem, "__array_namespace__": _view_of_module,
+#: Methods that are functions of the same name; for each module, which.
+FUNCTIONS = {
+    "cumulative": "cumprod cumsum", "products": "diagonal dot trace",
+    "reductions": "all any argmax argmin max mean min prod ptp std sum var",
+    "selecting": "repeat take", "sets": "nonzero", "shaping": "ravel squeeze swapaxes",
+    "sorting": "argsort searchsorted sort", "ufuncs": "conj conjugate round",
 }
+METHODS = {
+    "astype": _astype, "clip": _clip, "copy": _copy, "flatten": _flatten, "reshape": _reshape,
+    "to_device": _to_device, "transpose": _transpose, "__array_namespace__": _view_of_module,
+    "__getitem__": ("indexing", "getitem"), "__setitem__": ("indexing", "setitem"),
+    **{name: (home, name) for home, names in FUNCTIONS.items() for name in names.split()},
+}
+PROPERTIES = {
+    "T": ("shaping", "transpose"), "mT": ("shaping", "matrix_transpose"),
+    "real": ("ufuncs", "real"), "imag": ("ufuncs", "imag"), "at": ("updates", "At"),
+}
+#: The methods of ufuncs, `np.add.reduce` and so on.
+OF_UFUNCS = {
+    np.add.reduce: ("reductions", "sum"), np.add.accumulate: ("cumulative", "cumsum"),
+    np.multiply.reduce: ("reductions", "prod"), np.multiply.accumulate: ("cumulative", "cumprod"),
+    np.maximum.reduce: ("reductions", "max"), np.maximum.accumulate: ("cumulative", "cummax"),
+    np.minimum.reduce: ("reductions", "min"), np.minimum.accumulate: ("cumulative", "cummin"),
+    np.logical_and.reduce: ("reductions", "all"), np.logical_or.reduce: ("reductions", "any"),
+}
+
+
+def _load(home: str, name: str) -> Any:
+    """A function of this package, from a module that may not be loaded yet."""
+    return getattr(import_module(f".{home}", __package__), name)
+
+
+class LateMethod:
+    """Stands in `Value` for a method whose module is loaded when it is first asked for."""
+
+    def __init__(self, name: str, where: tuple[str, str], is_property: bool):
+        self.name, self.where, self.is_property = name, where, is_property
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        method: Any = _load(*self.where)
+        if self.is_property:
+            method = property(method, doc=method.__doc__)
+        setattr(Value, self.name, method)
+        return method.__get__(instance, owner)
 
 
 def _from_axis_0(function: Any) -> Any:
@@ -83,16 +110,19 @@ def _from_axis_0(function: Any) -> Any:
     return lambda a, axis=0, *args, **kwargs: function(a, axis, *args, **kwargs)
 
 
-#: The methods of ufuncs, `np.add.reduce` and so on.
-OF_UFUNCS = {
-    np.add.reduce: reductions.sum, np.add.accumulate: cumulative.cumsum,
-    np.multiply.reduce: reductions.prod, np.multiply.accumulate: cumulative.cumprod,
-    np.maximum.reduce: reductions.max, np.maximum.accumulate: cumulative.cummax,
-    np.minimum.reduce: reductions.min, np.minimum.accumulate: cumulative.cummin,
-    np.logical_and.reduce: reductions.all, np.logical_or.reduce: reductions.any,
-}
-PROPERTIES = {"T": shaping.transpose, "mT": shaping.matrix_transpose, "real": ufuncs.real,
-              "imag": ufuncs.imag, "at": At}
+def _find(function: Any) -> Any:
+    """Our function for NumPy's, or None: it has the same name in the same namespace."""
+    where = OF_UFUNCS.get(function)
+    if where is not None:
+        return _from_axis_0(_load(*where))
+    name = getattr(function, "__name__", "")
+    for space in ("", "linalg", "fft"):
+        theirs = getattr(np, space) if space else np
+        if getattr(theirs, name, None) is function and not isinstance(function, type):
+            ours = getattr(_namespace, space) if space else _namespace
+            mine = getattr(ours, name) if name in ours.__all__ else None
+            return None if mine is function else mine
+    return None
 
 
 def install(namespace: ModuleType) -> None:
@@ -100,14 +130,9 @@ def install(namespace: ModuleType) -> None:
     global _namespace
     _namespace = namespace
     for name, method in METHODS.items():
-        setattr(Value, name, method)
-    for name, getter in PROPERTIES.items():
-        setattr(Value, name, property(getter, doc=getter.__doc__))
-    NUMPY.update({theirs: _from_axis_0(ours) for theirs, ours in OF_UFUNCS.items()})
-    for theirs in (np, np.linalg, np.fft):
-        ours = namespace if theirs is np else getattr(namespace, theirs.__name__.split(".")[-1])
-        for name in ours.__all__:
-            function = getattr(theirs, name, None)
-            mine = getattr(ours, name)
-            if callable(function) and not isinstance(function, type) and mine is not function:
-                NUMPY[function] = mine
+        late = type(method) is tuple
+        setattr(Value, name, LateMethod(name, method, False) if late else method)
+    for name, where in PROPERTIES.items():
+        setattr(Value, name, LateMethod(name, where, True))
+    Value.device = property(_device)  # type: ignore[attr-defined]
+    NUMPY.find = _find

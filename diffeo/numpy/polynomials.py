@@ -14,10 +14,11 @@ from ..primitives.structural import reshape
 from ..primitives.types import complex_dtype
 from . import linalg
 from .common import arr, concrete, same_dtype, static_int
+from .convolving import convolve
 from .creation import asarray, ones, zeros
 from .grids import diag, vander
 from .indexing import getitem
-from .products import convolve, dot, outer
+from .products import dot, outer
 from .reductions import all as all_
 from .reductions import argmin
 from .reductions import sum as sum_

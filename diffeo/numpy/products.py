@@ -17,17 +17,15 @@ from ..primitives.core import Value, state, with_user_line
 from ..primitives.dot import FULL, DotGeneral, accumulator
 from ..primitives.dot import outer as outer_p
 from ..primitives.operators import broadcast_shapes, broadcast_to
-from ..primitives.slicing import rev
+from ..primitives.slicing import slice_in_dim
 from ..primitives.structural import convert_element_type, reduce_sum, reshape
 from ..primitives.structural import transpose as permute
-from ..routines.conv import ConvDimensionNumbers, ConvGeneralDilated
 from .algorithms import how as _asked
 from .algorithms import product as _multiplied
-from .common import arr, axis_of, no_such, same_dtype, static_int
-from .indexing import getitem
-from .precision import precision_of, preferred_of
+from .common import arr, axis_of, same_dtype, static_int
+from .precision import preferred_of
 from .reductions import sum as _sum
-from .shaping import moveaxis, stack
+from .shaping import moveaxis, stack, unstack
 from .ufuncs import conj
 
 _MATRIX_PRODUCT = DotGeneral(((1,), (0,)))
@@ -82,10 +80,10 @@ def matmul(a: Any, b: Any, /, *, precision: Any = None, preferred_element_type: 
         Array([1., 2.])
     """
     how = _how("matmul", precision, preferred_element_type)
-    quick = _at_once(np.matmul, a, b) if how is _PLAIN else None
-    if quick is not None:
-        return quick
-    if isinstance(a, Value) and isinstance(b, Value) and how is _PLAIN:
+    if how is _PLAIN and isinstance(a, Value) and isinstance(b, Value):
+        quick = _at_once(np.matmul, a, b)
+        if quick is not None:
+            return quick
         u, v = a.aval, b.aval
         alike = u.dtype is v.dtype and u.dtype in _FAST and u.ndim == v.ndim == 2
         if alike and u.shape[1] == v.shape[0]:
@@ -245,7 +243,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1,
     a, b = moveaxis(a, axisa, -1), moveaxis(b, axisb, -1)
     if a.shape[-1] not in (2, 3) or b.shape[-1] not in (2, 3):
         raise _mismatch("cross", a, b, "vectors need 2 or 3 elements")
-    x, y = ([getitem(v, (..., i)) for i in range(v.shape[-1])] for v in (a, b))
+    x, y = (unstack(v, axis=-1) for v in (a, b))
     last = x[0] * y[1] - x[1] * y[0]
     if len(x) == 2 and len(y) == 2:
         return last
@@ -263,70 +261,16 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     a = moveaxis(a, (i, j), (-2, -1))
     rows, columns = a.shape[-2:]
     count = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
-    places = np.arange(count)
-    return getitem(a, (..., places + max(-offset, 0), places + max(offset, 0)))
+    # In the rows behind each other, its elements stand at even distances.
+    first = max(-offset, 0) * columns + max(offset, 0) if count else 0
+    limit = first + (count - 1) * (columns + 1) + 1 if count else 0
+    rows_in_line = reshape(a, (*a.shape[:-2], rows * columns))
+    return slice_in_dim(rows_in_line, first, limit, columns + 1, -1)
 
 
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
     """The sum of a diagonal."""
     return _sum(diagonal(a, offset, axis1, axis2), -1, dtype)
-
-
-# ----------------------------------------------------------------------------------------------
-# Convolutions
-
-
-def correlate_padded(x: Any, y: Any, padding: Any, how: Any = _PLAIN) -> Any:
-    """Sums over windows of `x`, padded by pairs for each axis, of products with `y`; no axes of
-    features. `how` is the precision and the dtype asked for.
-    """
-    ones, axes = (1,) * x.ndim, tuple(range(x.ndim + 2))
-    numbers = ConvDimensionNumbers(axes, axes, axes)
-    conv = ConvGeneralDilated(ones, tuple(padding), ones, ones, numbers, 1, 1, *how)
-    out = conv.bind(*[reshape(v, (1, 1, *v.shape)) for v in (x, y)])
-    return reshape(out, out.shape[2:])
-
-
-def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None,
-             preferred_element_type: Any = None) -> Any:
-    """The discrete convolution of two vectors: 'full', 'same' or 'valid'.
-
-    Examples:
-        >>> import diffeo as dx
-        >>> convolve(dx.numpy.array([1.0, 2.0]), dx.numpy.array([1.0, 1.0]))
-        Array([1., 3., 2.])
-    """
-    if mode not in ("full", "same", "valid"):
-        raise no_such("convolve", "mode", mode, ("full", "same", "valid"))
-    how = _how("convolve", precision, preferred_element_type)
-    how = (precision_of("convolve", precision), how[1]) if how is not _PLAIN else how
-    vectors = type(a) is Array and type(v) is Array and a.ndim == v.ndim == 1
-    quick = _at_once(lambda x, y: np.convolve(x, y, mode), a, v) if (
-        vectors and how is _PLAIN) else None
-    if quick is not None:
-        return quick
-    a, v = same_dtype(a, v)
-    if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
-        raise with_user_line(ValueError(
-            f"convolve: needs two vectors with elements, got shapes {a.shape} and {v.shape}"))
-    if a.aval.dtype.kind == "b":
-        a, v = (convert_element_type(x, np.int32) for x in (a, v))
-        out = convolve(a, v, mode, preferred_element_type=how[1])
-        return out if how[1] is not None else convert_element_type(out, np.bool_)
-    a, v = (a, v) if a.size >= v.size else (v, a)
-    m = v.size
-    edge = {"full": (m - 1, m - 1), "same": (m // 2, (m - 1) // 2), "valid": (0, 0)}[mode]
-    return correlate_padded(a, rev(v, (0,)), (edge,), how)
-
-
-def correlate(a: Any, v: Any, mode: str = "valid", *, precision: Any = None,
-              preferred_element_type: Any = None) -> Any:
-    """The cross-correlation of two vectors: the convolution with `v` reversed and conjugated."""
-    a, v = same_dtype(a, v)
-    if v.ndim != 1:
-        raise with_user_line(ValueError(f"correlate: needs two vectors, got {a.aval}, {v.aval}"))
-    return convolve(a, rev(conj(v), (0,)), mode, precision=precision,
-                    preferred_element_type=preferred_element_type)
 
 
 # ----------------------------------------------------------------------------------------------

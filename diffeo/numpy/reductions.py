@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,11 @@ def _finish(out: Any, a: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     return keep_axes(out, a.shape, axes) if keepdims else out
 
 
+@lru_cache(maxsize=64)
+def _sum_over_all(ndim: int) -> ReduceSum:
+    return ReduceSum(tuple(range(ndim)))
+
+
 def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
         initial: Any = None, where: Any = None) -> Any:
     """The sum over axes (all by default). Booleans and short integers are summed in 64 bits.
@@ -100,7 +106,7 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: 
             if quick is not None:
                 return quick
         elif axis is None and isinstance(a, Value) and a.aval.dtype in _FLOATS:
-            return ReduceSum(tuple(range(a.aval.ndim))).bind(a)  # what a traced loss ends with
+            return _sum_over_all(a.aval.ndim).bind(a)  # what a traced loss ends with
     a = _masked(widened(arr(a), dtype), where, 0)
     axes = axes_of(axis, a.ndim, "sum")
     total = _finish(_total(a, axes), a, axes, keepdims)

@@ -252,6 +252,8 @@ def _in_numpy(x: Array, index: Any, op: str, values: Any) -> Any:
     plain = plain_index(index)
     if plain is NotImplemented or (isinstance(values, Value) and type(values) is not Array):
         return None
+    if x.at_home or (type(values) is Array and values.at_home):
+        return None
     host, new = x.host, values.host if type(values) is Array else values
     out = np.array(host)
     try:

@@ -2,26 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from .core import Value, typeof
+from .core import Value, typeof, with_user_line
 from .types import SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
 
 ndarray = np.ndarray
 _new = object.__new__
 
 
-class _Device:
-    """What the machine (lowering/runtime.py) lends to arrays; installed when it is imported."""
+class Machine:
+    """What the machine does for arrays. `lowering/buffers.py` says how, when it is imported."""
 
-    fetch: Callable[[Any, ShapedArray], np.ndarray]
-    put: Callable[[np.ndarray, ShapedArray], Any]
+    def put(self, host: np.ndarray, aval: ShapedArray) -> Any:
+        """A buffer with the numbers of host data, on the default device."""
+        raise NotImplementedError
+
+    def fetch_buffer(self, array: Array) -> Any:
+        """A copy on the default device of a buffer that is on another."""
+        raise NotImplementedError
+
+    def fetch(self, array: Array) -> np.ndarray:
+        """The numbers of an array that has no host data, as host data, which the array keeps
+        unless it is at home elsewhere.
+        """
+        raise NotImplementedError
+
+    def device_of(self, array: Array) -> Any:
+        """The device on which the numbers are."""
+        raise NotImplementedError
+
+    def at_home(self, array: Array) -> bool:
+        """Whether an array that has no host data is to stay where it is."""
+        raise NotImplementedError
+
+    def move(self, array: Array, device: Any) -> Array:
+        """The array committed to a device (or its name); with None, to none."""
+        raise NotImplementedError
+
+    def wait(self, array: Array) -> None:
+        """Wait for the buffer; the error of its computation."""
+        raise NotImplementedError
+
+    def start_fetching(self, array: Array) -> None:
+        """Begin to copy the buffer to the host."""
+        raise NotImplementedError
+
+    def dlpack(self, array: Array, **how: Any) -> Any:
+        """The array as a capsule of DLPack's protocol."""
+        raise NotImplementedError
+
+    def dlpack_device(self, array: Array) -> tuple[int, int]:
+        """DLPack's type of the array's device, and its number."""
+        raise NotImplementedError
 
 
-device = _Device()
+#: The one machine; its methods are replaced.
+machine = Machine()
+
+
+#: Why an array cannot be read any more.
+GONE = (
+    "the array has no data any more: its buffer was donated to a compiled function (see "
+    "donate_argnums) or deleted. Use the function's result, or do not donate the array."
+)
+
+
+class Deleted:
+    """In the place of the buffer of an array whose data are gone.
+
+    Attributes:
+        reason: a sentence for the message.
+    """
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str):
+        self.reason = reason
+
+    def is_deleted(self) -> bool:
+        """Yes."""
+        return True
+
+    def block_until_ready(self) -> None:
+        """An error."""
+        raise with_user_line(RuntimeError(self.reason))
 
 
 class Array(Value):
@@ -30,6 +98,11 @@ class Array(Value):
     It behaves as a NumPy array does (operators, methods, indexing, conversion) but cannot be
     written to; use `x.at[index].set(value)`. Host data are a NumPy array; device data stand behind
     an opaque handle; either is made from the other when first needed and kept.
+
+    An array is *committed* to a device by `dx.device_put`, and so are results computed from it;
+    other arrays go wherever they are needed. What an accelerator has computed stays there, too:
+    such arrays, and those committed elsewhere than to the first processor, hold no host data, so
+    the short ways of eager arithmetic do not see them.
 
     Make arrays with `diffeo.numpy` (`array`, `asarray`, `zeros`, `arange` ...), not by calling
     this class.
@@ -43,11 +116,17 @@ class Array(Value):
         Array([6., 3., 4.])
     """
 
-    __slots__ = ("__weakref__", "_aval", "_buffer", "_np", "weak_type")
+    __slots__ = ("__weakref__", "_aval", "_buffer", "_device", "_np", "_placed", "weak_type")
 
     _np: Any
+    #: A buffer on the process's first device, or None: what compiled functions take at once.
     _buffer: Any
     _aval: Any
+    #: The device that the array is committed to; the slot of others may be empty, as writing it
+    #: would cost every result: see `committed_to`.
+    _device: Any
+    #: A buffer on another device, with the device; or empty.
+    _placed: tuple[Any, Any]
     weak_type: bool  # type: ignore[assignment]
 
     def __init__(self, host: Any, weak_type: bool = False):
@@ -89,22 +168,99 @@ class Array(Value):
         """The numbers as a NumPy array that must not be written to; waits for the device."""
         host = self._np
         if host is None:
-            host = self._np = device.fetch(self._buffer, self._aval)
+            if type(self._buffer) is Deleted:
+                raise with_user_line(RuntimeError(self._buffer.reason))
+            host = machine.fetch(self)
         return host
 
     @property
     def buffer(self) -> Any:
-        """The device buffer; the data are put there if they are not yet."""
+        """The buffer on the first device; the data are put there if they are not yet."""
         buffer = self._buffer
         if buffer is None:
-            buffer = self._buffer = device.put(self._np, self.aval)
+            if self._np is None:
+                return machine.fetch_buffer(self)
+            buffer = self._buffer = machine.put(self._np, self.aval)
         return buffer
 
+    # -- Devices --
+
+    @property
+    def device(self) -> Any:
+        """The device on which the numbers are; that of host data is the first processor."""
+        return machine.device_of(self)
+
+    def devices(self) -> set[Any]:
+        """The set of this one device."""
+        return {machine.device_of(self)}
+
+    @property
+    def committed(self) -> bool:
+        """Whether the array is bound to its device (see `dx.device_put`)."""
+        return committed_to(self) is not None
+
+    @property
+    def at_home(self) -> bool:
+        """Whether the array stays where it is, and is not evaluated by NumPy: on an accelerator,
+        or committed to another processor than the default device.
+        """
+        return self._np is None and machine.at_home(self)
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Array:
+        """The array committed to a device, as by `dx.device_put`.
+
+        Args:
+            device: a device, or its name.
+            stream: None; transfers are ordered with the computations of an array by themselves.
+
+        Raises:
+            RuntimeError: if there is no such device.
+            ValueError: for a name that cannot be one, or for a stream.
+        """
+        if stream is not None:
+            raise ValueError(
+                f"to_device: stream={stream!r} cannot be chosen; transfers wait for the array, and "
+                "what uses the result waits for the transfer. Leave it None"
+            )
+        return machine.move(self, device)
+
     def block_until_ready(self) -> Array:
-        """Wait until the computation of the array is done; returns the array."""
+        """Wait until the computation of the array is done; returns the array.
+
+        Raises:
+            RuntimeError: if it failed, or the array was deleted.
+        """
         if self._np is None:
-            self._buffer.block_until_ready()
+            machine.wait(self)
         return self
+
+    def is_ready(self) -> bool:
+        """Whether the computation of the array is done."""
+        if self._np is None:
+            if self.is_deleted():  # such a buffer must not be asked
+                machine.wait(self)
+            return handle(self).is_ready()
+        return True
+
+    def delete(self) -> None:
+        """Free the memory at once; the array cannot be used any more."""
+        if not self.is_deleted():
+            self._aval = self.aval
+            if handle(self) is None:
+                self.buffer.delete()
+            for buffer in (self._buffer, getattr(self, "_placed", (None, None))[1]):
+                if buffer is not None:
+                    buffer.delete()
+            self._np, self._buffer = None, Deleted(GONE)
+
+    def is_deleted(self) -> bool:
+        """Whether the array was deleted, or donated to a compiled function."""
+        return self._np is None and bool(handle(self).is_deleted())
+
+    def copy_to_host_async(self) -> None:
+        """Begin to copy the numbers to the host, where a later `np.asarray` finds them."""
+        if self._np is None:
+            machine.start_fetching(self)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         host = self.host
@@ -172,6 +328,8 @@ class Array(Value):
         return int(self.host)
 
     def __repr__(self) -> str:
+        if self.is_deleted():
+            return f"Array(<deleted>, {self.aval})"
         text = np.array2string(self.host, prefix="Array(", separator=", ", threshold=1000)
         usual = self.dtype in (np.float64, np.int64, np.complex128, np.bool_) and self.size
         return f"Array({text})" if usual else f"Array({text}, dtype={self.dtype})"
@@ -193,21 +351,46 @@ class Array(Value):
     def __reduce__(self):
         return Array, (np.array(self.host), self.weak_type)
 
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        # An exporter of read-only memory needs the versioned protocol; the consumer gets NumPy's.
-        return self.host.__dlpack__(**kwargs)
+    def __dlpack__(self, **how: Any) -> Any:
+        return machine.dlpack(self, **how)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return self.host.__dlpack_device__()
+        return machine.dlpack_device(self)
 
 
-def from_buffer(buffer: Any, aval: ShapedArray) -> Array:
-    """An Array around a device buffer of type `aval`."""
+def from_buffer(buffer: Any, aval: ShapedArray, device: Any = None) -> Array:
+    """An Array around a device buffer of type `aval`, committed to its device if that is given."""
     array = _new(Array)
     array._np = None
     array._buffer = buffer
     array._aval = aval
     array.weak_type = aval.weak_type
+    if device is not None:
+        array._device = device
+    return array
+
+
+def handle(x: Array) -> Any:
+    """An array's buffer, wherever it is; None if there are only host data."""
+    return x._buffer if x._buffer is not None else getattr(x, "_placed", (None, None))[1]
+
+
+def committed_to(x: Array) -> Any:
+    """The device that an array is committed to, or None."""
+    return getattr(x, "_device", None)
+
+
+def variant(x: Array, weak_type: bool, device: Any) -> Array:
+    """The same numbers as an array that is weak, or committed, otherwise."""
+    array = _new(Array)
+    aval = x.aval
+    array._np = x._np
+    array._buffer = x._buffer
+    array._aval = aval.weak if weak_type else aval.strong
+    array._device = device
+    array.weak_type = weak_type
+    if hasattr(x, "_placed"):
+        array._placed = x._placed
     return array
 
 
@@ -226,7 +409,9 @@ def as_value(x: Any) -> Any:
         try:
             return Array(np.array(x, aval.dtype), aval.weak_type)
         except OverflowError:
-            raise OverflowError(f"the Python integer {x} does not fit into {aval.dtype}") from None
+            raise with_user_line(
+                OverflowError(f"the Python integer {x} does not fit into {aval.dtype}")
+            ) from None
     aval = typeof(x)
     return Array(np.array(x, dtype=aval.dtype))
 

@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from .core import ZERO, Primitive, describe, show_source, state, with_user_line
+from .core import ZERO, Primitive, describe, state, with_user_line
+from .frozen import frozen
+from .sources import show_source
 from .structural import batch_at_front, move_axis
 from .types import KIND_RANK, SCALAR_RANK, SCALARS, ShapedArray, is_inexact
 
@@ -51,7 +53,7 @@ class HostFunction:
         return TypeError(f"{message}\n  at {show_source(self.source)}")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Callback(Primitive):
     """Call a Python function whose results have the types `avals`."""
 
@@ -156,7 +158,7 @@ class Rows:
         return outs
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class PureCallback(Callback):
     """The results of a Python function that depends on its operands alone; it may be called often,
     or not at all.
@@ -189,7 +191,7 @@ class PureCallback(Callback):
         return batched.bind(*args), [0] * len(self.avals)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class IoCallback(Callback):
     """The results of a Python function that also does something; it is called exactly once."""
 
@@ -209,7 +211,7 @@ class IoCallback(Callback):
         return self.by_rows(size, args, dims)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class DebugCallback(Callback):
     """Call a Python function for what it does; derivatives pass by, and it sees primal values."""
 

@@ -12,16 +12,17 @@ of the sum of all rows' results: `vmap(grad(f))` is `grad(sum of vmap(f))`.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .core import Primitive, state, with_user_line
+from .core import Primitive
 from .elementwise import kind_of, select
 from .families import Discrete, Linear, full_like
+from .frozen import frozen
 from .index_dims import IndexDims
 from .indexing import gather
+from .named_axes import Axis, unbound
 from .reduction import ReduceMax, ReduceMin
 from .structural import (
     ReduceSum,
@@ -35,43 +36,8 @@ from .structural import (
 )
 from .types import ShapedArray
 
-#: A name and a size.
-Axis = tuple[Hashable, int]
 
-
-def axes_in_scope() -> dict[Hashable, int]:
-    """The named axes and their sizes; the current trace and those around it know. Inner names hide
-    outer ones.
-    """
-    found: dict[Hashable, int] = {}
-    trace = state.trace
-    while trace is not None:
-        found = {**getattr(trace, "named_axes", {}), **found}
-        trace = trace.parent
-    return found
-
-
-def unbound(what: str, name: Hashable) -> Exception:
-    """The error for a name that no transformation around binds."""
-    bound = [f"{n!r} (of size {size})" for n, size in axes_in_scope().items()]
-    return with_user_line(
-        NameError(
-            f"{what}: no axis is named {name!r} here; the named axes are: "
-            f"{', '.join(bound) or 'none'}. dx.vmap(..., axis_name={name!r}) gives an axis its name"
-        )
-    )
-
-
-def find_axes(what: str, names: Sequence[Hashable]) -> tuple[Axis, ...]:
-    """The named axes with their sizes; NameError for one that is not there."""
-    scope = axes_in_scope()
-    for name in names:
-        if name not in scope:
-            raise unbound(what, name)
-    return tuple([(name, scope[name]) for name in names])
-
-
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Collective(Primitive):
     """An operation across named `axes`; only reductions take more than one.
 
@@ -155,7 +121,7 @@ class Pmin(Pmax):
     reduction = ReduceMin
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Exchange(Collective, Linear):
     """A named axis and the axis at `axis` of the array have to do with each other."""
 
@@ -214,7 +180,7 @@ class AllToAll(Exchange):
         return (self.bind(ct),)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Ppermute(Collective, Linear):
     """Row `b` gets the array of row `a`, for each pair (a, b); rows that get none have zeros."""
 

@@ -8,11 +8,11 @@ user's function, and puts the old trace back.
 
 from __future__ import annotations
 
-import linecache
 import os
 import sys
 import threading
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from .errors import (
     UnexpectedTracerError,
 )
 from .leaks import where_stored
+from .sources import show_source
 from .types import SCALARS, ShapedArray, float0, is_inexact, scalar_aval
 
 
@@ -63,6 +64,8 @@ class Primitive:
     effects: Any = ()
     #: Calls a function of the user's: its errors are theirs, and no memo may keep it alive.
     calls_python = False
+    #: The types of results by those of operands: a dictionary as soon as there is something in it.
+    _types: Any = MappingProxyType({})
 
     # Written once here, so that the dataclasses below need not have them generated at import.
     def __eq__(self, other: object) -> bool:
@@ -77,7 +80,7 @@ class Primitive:
         return found
 
     def __getstate__(self) -> dict:
-        made = ("_hash", "_program")  # of this process only
+        made = ("_hash", "_parameters", "_program", "_types")  # of this process only
         return {k: v for k, v in self.__dict__.items() if k not in made}
 
     def __repr__(self) -> str:
@@ -86,8 +89,12 @@ class Primitive:
 
     def parameters(self) -> tuple:
         """The static parameters; of a class that is no dataclass, the object itself."""
-        fields = getattr(self, "__dataclass_fields__", None)
-        return (id(self),) if fields is None else tuple([getattr(self, f) for f in fields])
+        found = self.__dict__.get("_parameters")
+        if found is None:
+            fields = getattr(self, "__dataclass_fields__", None)
+            found = (id(self),) if fields is None else tuple([getattr(self, f) for f in fields])
+            self.__dict__["_parameters"] = found
+        return found
 
     @property
     def name(self) -> str:
@@ -441,6 +448,16 @@ def describe(x: Any) -> str:
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
+class _Own(dict):
+    """Whether a file is diffeo's, by its name."""
+
+    def __missing__(self, filename: str) -> bool:
+        return self.setdefault(filename, filename.startswith(_HERE))
+
+
+_own = _Own()
+
+
 def user_source(depth: int = 1) -> tuple[Any, int] | None:
     """(code, instruction) of the innermost frame outside of diffeo; looked up as text only when it
     is shown.
@@ -448,35 +465,9 @@ def user_source(depth: int = 1) -> tuple[Any, int] | None:
     if state.source is not None:
         return state.source
     frame = sys._getframe(depth)
-    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+    while frame is not None and _own[frame.f_code.co_filename]:
         frame = frame.f_back
     return None if frame is None else (frame.f_code, frame.f_lasti)
-
-
-def source_line(source: tuple[Any, int] | None) -> tuple[str, int, str]:
-    """(file, line, function) of a source that `user_source` captured."""
-    if source is None:
-        return "?", 0, "?"
-    code, instruction = source
-    line = code.co_firstlineno
-    for start, end, number in code.co_lines():
-        if start <= instruction < end and number is not None:
-            line = number
-    return code.co_filename, line, code.co_name
-
-
-def short_filename(filename: str) -> str:
-    """The name of a file without its folder; `cell` for a notebook's cell, whose name is a hash."""
-    folder, name = os.path.split(filename)
-    return "cell" if os.path.basename(folder).startswith("ipykernel_") else name
-
-
-def show_source(source: tuple[Any, int] | None) -> str:
-    """`file.py:12 in loss: return np.sum(x)`, as messages show it."""
-    filename, line, function = source_line(source)
-    text = linecache.getline(filename, line).strip()
-    text = text if len(text) <= 100 else text[:97] + "..."
-    return f"{short_filename(filename)}:{line} in {function}" + (f": {text}" if text else "")
 
 
 def with_user_line(error: Exception) -> Exception:

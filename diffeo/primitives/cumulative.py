@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from . import elementwise as e
 from .core import ZERO, Primitive
 from .families import Linear, zeros_like
+from .frozen import frozen
 from .reduction import ADD, MAX, MIN, MUL, Monoid
 from .reference import zero_dominant_product
 from .slicing import pad, slice_in_dim, stack
@@ -59,7 +59,7 @@ def scanned(
     return [slice_in_dim(reshape(o, f.shape), 0, n, 1, axis) for o, f in zip(outs, full)]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class LinearRecurrence(Primitive):
     """y[i] = a[i] y[i-1] + b[i] along `axis`, from nothing; from the end if `reverse`.
 
@@ -114,7 +114,7 @@ class LinearRecurrence(Primitive):
         return LinearRecurrence(self.axis + 1, self.reverse).bind(a, b), 0
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Cumulative(Primitive):
     """The partial results of an associative operation along `axis`, from the end if `reverse`.
 

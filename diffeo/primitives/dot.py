@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from .core import LinearInput, typeof
 from .families import Bilinear
+from .frozen import frozen
 from .structural import (
     Shape,
     broadcast_in_dim,
@@ -91,7 +91,7 @@ def _order(axes: Shape) -> list[int]:
     return sorted(range(len(axes)), key=axes.__getitem__)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class DotGeneral(Bilinear):
     """Sum over paired `contract` axes, keep paired `batch_dims` axes.
 
@@ -141,6 +141,8 @@ class DotGeneral(Bilinear):
         return flat.reshape(batch + rows + columns)
 
     def lower(self, ctx: Any, x: Any, y: Any) -> Any:
+        if ctx.platform != "cpu" and not self._has_kernel(x.aval.dtype):
+            return ctx.inline(self._by_conversion, x, y)
         parts = zip(
             ("lhs_batching", "rhs_batching", "lhs_contracting", "rhs_contracting"),
             (*self.batch_dims, *self.contract),
@@ -154,33 +156,38 @@ class DotGeneral(Bilinear):
             precision_config=precision_config(self.precision),
         )
 
+    def _has_kernel(self, dtype: np.dtype) -> bool:
+        """Whether accelerators have products of this dtype that are added up in the one asked
+        for: in wider floats those of narrow floats, in int32 those of bytes.
+        """
+        out = self.preferred_element_type
+        if out is None or out == dtype:
+            return True
+        return out == float32 if kind_of(dtype) in "fs" and dtype.itemsize < 4 else (
+            out.name == "int32" and dtype.itemsize == 1)  # fmt: skip
+
+    def _by_conversion(self, x: Any, y: Any) -> Any:
+        """As `impl` does it."""
+        out: Any = self.preferred_element_type
+        wide = accumulator(x.dtype, out)
+        x, y = (convert_element_type(v, wide) for v in (x, y))
+        product = DotGeneral(self.contract, self.batch_dims, self.precision)
+        return convert_element_type(product.bind(x, y), out)
+
     def transpose_lhs(self, ct: Any, x: LinearInput, y: Any) -> Any:
-        ndim, ndim_y = x.aval.ndim, typeof(y).ndim
-        nb, free = len(self.batch_dims[0]), self.free(ndim, 0)
-        ct_y = DotGeneral(
-            (tuple(range(nb + len(free), ct.ndim)), self.free(ndim_y, 1)),
-            (tuple(range(nb)), self.batch_dims[1]),
-            self.precision,
-        ).bind(*matched(ct, y))
-        # The axes of the product: batch, the free ones of x, then x's contracted ones in the order
-        # of y's axes.
-        contracted = [self.contract[0][k] for k in _order(self.contract[1])]
-        order = inverse_permutation((*self.batch_dims[0], *free, *contracted))
-        return convert_element_type(transpose(ct_y, order), x.aval.dtype)
+        product, order = _left_transpose(self, x.aval.ndim, typeof(y).ndim)
+        ct_y = product.bind(*matched(ct, y))
+        if order is not None:
+            ct_y = transpose(ct_y, order)
+        return convert_element_type(ct_y, x.aval.dtype)
 
     def transpose_rhs(self, ct: Any, x: Any, y: LinearInput) -> Any:
-        ndim_x = typeof(x).ndim
-        nb, free = len(self.batch_dims[0]), self.free(ndim_x, 0)
+        product, order = _right_transpose(self, typeof(x).ndim, y.aval.ndim)
         ct, x = matched(ct, x)
-        x_ct = DotGeneral(
-            (free, tuple(range(nb, nb + len(free)))),
-            (self.batch_dims[0], tuple(range(nb))),
-            self.precision,
-        ).bind(x, ct)
-        # The axes of the product: batch, y's contracted ones in the order of x's, y's free ones.
-        contracted = [self.contract[1][k] for k in _order(self.contract[0])]
-        order = (*self.batch_dims[1], *contracted, *self.free(y.aval.ndim, 1))
-        return convert_element_type(transpose(x_ct, inverse_permutation(order)), y.aval.dtype)
+        x_ct = product.bind(x, ct)
+        if order is not None:
+            x_ct = transpose(x_ct, order)
+        return convert_element_type(x_ct, y.aval.dtype)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         x, y = args
@@ -203,6 +210,44 @@ class DotGeneral(Bilinear):
         place = new.free(args[side].ndim, side).index(dim)
         before = len(self.batch_dims[0]) + (len(self.free(typeof(x).ndim, 0)) if side == 1 else 0)
         return new.bind(x, y), before + place
+
+
+@lru_cache(maxsize=4096)
+def _left_transpose(dot: DotGeneral, ndim_x: int, ndim_y: int) -> tuple[DotGeneral, Shape | None]:
+    """The product of a cotangent with the right operand, and the order of axes that makes it the
+    cotangent of the left one; None if it is in order.
+    """
+    nb, free = len(dot.batch_dims[0]), dot.free(ndim_x, 0)
+    rest = dot.free(ndim_y, 1)
+    ndim = nb + len(free) + len(rest)
+    product = DotGeneral(
+        (tuple(range(nb + len(free), ndim)), rest),
+        (tuple(range(nb)), dot.batch_dims[1]),
+        dot.precision,
+    )
+    # The axes of the product: batch, the free ones of x, then x's contracted ones in the order of
+    # y's axes.
+    contracted = [dot.contract[0][k] for k in _order(dot.contract[1])]
+    return product, _unless_sorted(inverse_permutation((*dot.batch_dims[0], *free, *contracted)))
+
+
+@lru_cache(maxsize=4096)
+def _right_transpose(dot: DotGeneral, ndim_x: int, ndim_y: int) -> tuple[DotGeneral, Shape | None]:
+    """The same for the right operand: the product of the left one with a cotangent."""
+    nb, free = len(dot.batch_dims[0]), dot.free(ndim_x, 0)
+    product = DotGeneral(
+        (free, tuple(range(nb, nb + len(free)))),
+        (dot.batch_dims[0], tuple(range(nb))),
+        dot.precision,
+    )
+    # The axes of the product: batch, y's contracted ones in the order of x's, y's free ones.
+    contracted = [dot.contract[1][k] for k in _order(dot.contract[0])]
+    order = (*dot.batch_dims[1], *contracted, *dot.free(ndim_y, 1))
+    return product, _unless_sorted(inverse_permutation(order))
+
+
+def _unless_sorted(permutation: Shape) -> Shape | None:
+    return None if list(permutation) == sorted(permutation) else permutation
 
 
 @lru_cache(maxsize=4096)

@@ -12,7 +12,6 @@ operands' series.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,6 +31,7 @@ from .reference import (
     zero_dominant_product,
 )
 from .structural import batch_at_front
+from .table import enter, named
 from .types import (
     KINDS,
     SCALARS,
@@ -73,11 +73,7 @@ class Elementwise(Primitive):
         self.derivatives = tuple(
             [(d, d.__code__.co_argcount > self.arity) for d in derivatives if d is not None]
         )
-        #: Whether the row was made in diffeo, whose names nobody else may give.
-        self.own = sys._getframe(1).f_globals["__name__"].startswith("diffeo.")
-        if name in ELEMENTWISE and ELEMENTWISE[name].own:
-            raise ValueError(f"'{name}' is a primitive of diffeo itself: choose another name")
-        ELEMENTWISE[name] = self
+        self.module = enter(name, self)
 
     @property
     def name(self) -> str:
@@ -87,7 +83,7 @@ class Elementwise(Primitive):
         return self._name
 
     def __reduce__(self) -> Any:
-        return ELEMENTWISE.__getitem__, (self._name,)
+        return named, (self.module, self._name)
 
     def abstract_eval(self, *avals: Any) -> ShapedArray:
         first, scalars = None, False
@@ -141,8 +137,6 @@ class Elementwise(Primitive):
         return self.bind(*[batch_at_front(a, d, size) for a, d in zip(args, dims)]), 0
 
 
-#: Every row of the table, by name.
-ELEMENTWISE: dict[str, Elementwise] = {}
 # --------------------------------------------------------------------------------------------------
 # Linear and bilinear rows, whose rules are not a derivative's product
 
@@ -231,7 +225,7 @@ class Div(Elementwise):
             return out, self.by_scalar(dx, y)
         total = ZERO if dx is ZERO else scale.bind(dx, reciprocal(y))
         if dy is not ZERO:
-            term = scale.bind(dy, -(out / y))
+            term = scale.bind(dy, -(out / y))  # not out * reciprocal(y): it is safe at 0
             total = term if total is ZERO else add.bind(total, term)
         return out, total
 

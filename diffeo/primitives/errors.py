@@ -29,3 +29,15 @@ class ForwardModeError(TypeError):
     """A function has a rule for reverse mode only, and it is no linear one: forward mode cannot use
     it.
     """
+
+
+class OutOfMemoryError(MemoryError, RuntimeError):
+    """A compiled program, or compiling it, needs more memory than there is; the message says what
+    for.
+    """
+
+
+class CacheWarning(RuntimeWarning):
+    """The cache of compiled programs on disk cannot be used, or not an entry of it. Computations
+    go on without.
+    """

@@ -8,13 +8,13 @@ product rule. `Discrete`: no derivative. `HigherOrder`: operations on programs. 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .array import Array
 from .core import ZERO, LinearInput, Primitive, typeof
+from .frozen import frozen
 from .jaxpr import eval_jaxpr, sub_jaxprs
 from .partial import Parts, one_equation
 from .types import SCALARS, ShapedArray, check_scalar
@@ -30,7 +30,7 @@ class Discrete(Primitive):
         return out, [ZERO] * len(out) if self.multiple_results else ZERO
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Full(Discrete):
     """A constant array of one value; it has no operands."""
 
@@ -82,6 +82,8 @@ class Linear(Primitive):
 
     def linear_part(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         """The tangent of the result; the same map takes each coefficient of a power series."""
+        if len(primals) == 1 and tangents[0] is not ZERO:
+            return self.bind(*tangents)
         positions = range(len(primals)) if self.linear is None else self.linear
         args = list(primals)
         for i in positions:

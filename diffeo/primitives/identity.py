@@ -5,7 +5,6 @@ optimization_barrier.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from .core import ZERO, LinearInput, Primitive
 from .elementwise import Elementwise, ElementwiseLinear
 from .families import Linear
+from .frozen import frozen
 from .types import ShapedArray
 
 
@@ -41,7 +41,7 @@ def stop_gradient(x: Any) -> Any:
     return stop_gradient_p.bind(x)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Named(Linear):
     """The operand, under a name by which a policy of `checkpoint` may keep it."""
 
@@ -63,7 +63,7 @@ class Named(Linear):
         return self.bind(*args), dims[0]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class OptimizationBarrier(Primitive):
     """The operands themselves; the compiler moves no operation from one side to the other."""
 

@@ -5,7 +5,7 @@ of its family is in scatter.py), dynamic slices.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from .core import LinearInput, Primitive, typeof
 from .elementwise import kind_of, select, zero_scalar
 from .families import Linear, full_like
+from .frozen import frozen
 from .index_dims import IndexDims, clamp_indices, in_bounds, numpy_index
 from .slicing import stack
 from .structural import (
@@ -31,7 +32,7 @@ from .types import ShapedArray, check_scalar
 MODES = ("clip", "fill", "promise_in_bounds")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Gather(Linear):
     """Windows of `sizes` of the operand at positions given by indices.
 
@@ -121,7 +122,7 @@ class Gather(Linear):
         return new.bind(x, ix), 0
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class ScatterFamily(Primitive):
     """Windows of an operand combined with updates at positions given by indices; a window that
     sticks out is dropped.
@@ -289,7 +290,7 @@ def clamp_starts(starts: Sequence[Any], shape: Shape, sizes: Shape) -> list[int]
     return [min(max(int(s), 0), n - size) for s, n, size in zip(starts, shape, sizes)]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class DynamicSlice(Linear):
     """A window of static `sizes` at starts given as scalar operands, moved inside if it would
     stick out.
@@ -327,7 +328,7 @@ class DynamicSlice(Linear):
         )
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class DynamicUpdateSlice(Linear):
     """The operand with a window overwritten by the update, at starts as in `DynamicSlice`."""
 

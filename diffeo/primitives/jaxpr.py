@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING
 from typing import Any
 
-from .core import Primitive, short_filename, source_line, state, typeof
+from .core import Primitive, state, typeof
+from .sources import short_filename, source_line
 from .types import SCALARS, ShapedArray, short_dtype
 
 
@@ -197,12 +198,12 @@ def eliminate_dead_code(jaxpr: Jaxpr, effects: bool = True) -> Jaxpr:
     """The program without equations and constants that no result needs; inputs stay, and `effects`
     if so.
     """
-    live = {v for v in jaxpr.outs if type(v) is Var}
+    live = set(jaxpr.outs)
     kept = []
     for eqn in reversed(jaxpr.eqns):
-        if any([v in live for v in eqn.outs]) or (effects and eqn.primitive.effects):
+        if not live.isdisjoint(eqn.outs) or (effects and eqn.primitive.effects):
             kept.append(eqn)
-            live.update([v for v in eqn.inputs if type(v) is Var])
+            live.update(eqn.inputs)  # also literals, of which no equation is asked
     pairs = [(v, c) for v, c in zip(jaxpr.const_vars, jaxpr.consts) if v in live]
     if len(kept) == len(jaxpr.eqns) and len(pairs) == len(jaxpr.consts):
         return jaxpr

@@ -108,6 +108,13 @@ def _stretching(shape: tuple[int, ...], ndim: int) -> BroadcastInDim:
     return BroadcastInDim(shape, tuple(range(len(shape) - ndim, len(shape))))
 
 
+@lru_cache(maxsize=4096)
+def _stretches(x: tuple[int, ...], y: tuple[int, ...]) -> list[BroadcastInDim | None]:
+    """The primitives that stretch arrays of two shapes to their common one; None if it is that."""
+    shape = broadcast_shapes(x, y)
+    return [None if own == shape else _stretching(shape, len(own)) for own in (x, y)]
+
+
 def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
     """`x` stretched to `shape` by NumPy's rules."""
     own = x.shape
@@ -166,7 +173,7 @@ def unary(primitive: Any, inexact: bool = False) -> Callable[[Any], Any]:
             if host is not None and host.dtype.kind in kinds and host.dtype is not float8_e5m2:
                 return Array(impl(host), x.weak_type)
         elif isinstance(x, Value) and x.aval.dtype.kind in kinds:
-            return bind(x)
+            return state.trace.process(primitive, (x,))  # `bind`, written out for speed
         x = to_value(x)
         if inexact:
             x = to_inexact(x)
@@ -214,10 +221,11 @@ def binary(
                 if isinstance(y, Value):
                     other = y.aval
                     if other is aval:
-                        return bind(x, y)
+                        return state.trace.process(primitive, (x, y))  # `bind`, written out
                     if other.dtype is aval.dtype:
-                        shape = broadcast_shapes(aval.shape, other.shape)
-                        return bind(broadcast_to(x, shape), broadcast_to(y, shape))
+                        left, right = _stretches(aval.shape, other.shape)
+                        x = x if left is None else left.bind(x)
+                        return bind(x, y if right is None else right.bind(y))
                 elif ky is float and kind == "f":
                     return bind(x, y)
         elif kx is float and isinstance(y, Value) and y.aval.dtype.kind == "f" and "f" in fits:
@@ -323,9 +331,22 @@ def matmul(x: Any, y: Any, /) -> Any:
 # Installation: operators are given to `Value`, so that arrays and tracers have them
 
 
-#: NumPy function -> ours, filled by diffeo.numpy; plain NumPy code on arrays and tracers goes
-#: through it.
-NUMPY: dict[Any, Callable] = {}
+
+class _Functions(dict[Any, Any]):
+    """NumPy's function -> ours, or None. Each is found when it is first asked for."""
+
+    #: Installed by diffeo.numpy.
+    find: Callable[[Any], Any]
+
+    def __missing__(self, function: Any) -> Any:
+        found = self.find(function)
+        if found is not None:
+            self[function] = found
+        return found
+
+
+#: Plain NumPy code on arrays and tracers goes through it.
+NUMPY = _Functions()
 
 _OPERANDS = (Value, float, int, np.ndarray, np.generic, complex)  # the likely ones first
 
@@ -411,7 +432,7 @@ def _dispatch(function: Any, name: str, original: Callable, args: Any, kwargs: A
     """Our function for NumPy's; without one, NumPy's own on concrete arrays, an error on
     tracers.
     """
-    ours = NUMPY.get(function)
+    ours = NUMPY[function]
     if ours is not None:
         return ours(*args, **kwargs)
     if _has_tracer(args) or _has_tracer(tuple(kwargs.values())):

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from . import formulas
 from .core import ZERO, Primitive
 from .elementwise import Elementwise, kind_of, logistic, mul, scale, select
 from .families import full_like
+from .frozen import frozen
 from .reference import power_of_two
 from .types import ShapedArray
 
@@ -42,7 +42,7 @@ logaddexp = _sum_of_powers("logaddexp", np.logaddexp, math.e)
 logaddexp2 = _sum_of_powers("logaddexp2", np.logaddexp2, 2.0)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class IntegerPow(Primitive):
     """`x ** n` for a static integer n, by repeated multiplication; any derivative at 0 is right
     for n >= 0.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -25,6 +24,7 @@ from .elementwise import (
     select,
 )
 from .families import Discrete
+from .frozen import frozen
 from .slicing import pad, slice_in_dim
 from .structural import (
     Shape,
@@ -71,7 +71,7 @@ OR = Monoid(logical_or, lambda dtype: 0)
 XOR = Monoid(logical_xor, lambda dtype: 0)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Reduction(Primitive):
     """Combine the elements along `axes`, which disappear, by an associative operation.
 
@@ -171,7 +171,7 @@ class ReduceXor(Discrete, Reduction):
     accepts, monoid = "biu", XOR
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class ArgReduction(Discrete):
     """The place of an extremum along `axis`, the first one if there are several; the first nan if
     there is one.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import ml_dtypes
@@ -13,6 +12,7 @@ import numpy as np
 from .core import ZERO
 from .elementwise import Elementwise, add, kind_of, select
 from .families import Linear
+from .frozen import frozen
 from .reference import clamped, rounded_away
 from .types import ShapedArray
 
@@ -37,7 +37,7 @@ nextafter = Elementwise(
 clamp = Clamp("clamp", clamped, "clamp", None, None, None, accepts="biuf")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class ReducePrecision(Linear):
     """Round to the numbers that a float of so many bits holds; the dtype stays.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -11,11 +10,12 @@ import numpy as np
 
 from .core import ZERO, LinearInput, typeof
 from .families import Linear, full_like
+from .frozen import frozen
 from .structural import Shape, batch_at_front, check_axes, expand_dims, move_axis, squeeze
 from .types import ShapedArray, check_scalar
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Slice(Linear):
     """`x[starts[i]:limits[i]:strides[i]]` along each axis; bounds are checked, strides are
     positive.
@@ -60,7 +60,7 @@ class Slice(Linear):
         return Slice((0, *self.starts), (size, *self.limits), (1, *self.strides)).bind(x), 0
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Pad(Linear):
     """Put `low[i]` and `high[i]` elements of `value` at the ends of each axis (negative numbers
     cut), `interior[i]` between neighbours.
@@ -138,7 +138,7 @@ class Pad(Linear):
         return Pad((0, *self.low), (0, *self.high), (0, *self.interior), self.value).bind(x), 0
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Concatenate(Linear):
     """The operands one after the other along `axis`."""
 
@@ -181,7 +181,7 @@ class Concatenate(Linear):
         ), 0
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Split(Linear):
     """Parts of these sizes along `axis`, which they fill."""
 
@@ -222,7 +222,7 @@ class Split(Linear):
         return outs, [0] * len(outs)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Rev(Linear):
     """The elements in reverse order along `axes`."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from .elementwise import (
     shift_right_logical,
 )
 from .families import full_like
+from .frozen import frozen
 from .indexing import Gather, IndexDims
 from .slicing import slice_in_dim
 from .structural import (
@@ -37,7 +37,7 @@ from .types import ShapedArray, float32, uint8, uint32, uint64
 _MANY = 4096
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Sort(Primitive):
     """Sort all operands along `axis` by the first `num_keys` of them (earlier ones weigh more);
     nan comes last.
@@ -106,7 +106,7 @@ class Sort(Primitive):
         return outs, [0] * len(outs)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class TopK(Primitive):
     """The `k` largest elements along `axis`, the largest first, and their places (int32).
 

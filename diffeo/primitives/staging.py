@@ -7,6 +7,7 @@ what linearization needs.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -17,15 +18,14 @@ from .core import (
     Trace,
     Tracer,
     leaked,
-    show_source,
     state,
-    typeof,
     user_source,
     with_user_line,
 )
 from .errors import UnexpectedTracerError
 from .jaxpr import Eqn, Jaxpr, Literal, Var, made
 from .partial import Parts
+from .sources import show_source
 from .types import SCALARS, ShapedArray
 
 
@@ -44,9 +44,47 @@ class StagingTracer(Tracer):
 
 
 @lru_cache(maxsize=4096)
-def _remembered(primitive: Primitive, *avals: Any) -> Any:
-    """`abstract_eval`, remembered: programs repeat the same operations on the same types."""
-    return primitive.abstract_eval(*avals)
+def _shared_types(primitive: Primitive) -> dict:
+    """The `_types` of all primitives that are equal to this one."""
+    return {}
+
+
+def result_type(primitive: Primitive, operands: Sequence[Any]) -> Any:
+    """What `abstract_eval` says of operands, which are types and Python scalars; rules see strong
+    types. Remembered with the primitive: programs repeat the same operations on the same types.
+    """
+    types: Any = primitive._types
+    if type(types) is not dict:
+        try:
+            # Programs and users' functions must not be kept alive by other primitives.
+            own = primitive.compiled or primitive.calls_python
+            types = {} if own else _shared_types(primitive)
+        except TypeError:  # parameters without a hash
+            types = {}
+        object.__setattr__(primitive, "_types", types)
+    key = tuple([float if type(a) is float else a for a in operands])
+    out = types.get(key)
+    if out is not None:
+        return out
+    avals = []
+    weak, strong = False, not operands
+    for a in operands:
+        if type(a) is ShapedArray:
+            if a.weak_type:
+                weak, a = True, a.strong
+            elif a.dtype.kind != "b":  # a boolean has no weakness to give or to take
+                strong = True
+        avals.append(a)
+    try:
+        out = primitive.abstract_eval(*avals)
+    except (TypeError, ValueError) as error:
+        raise with_user_line(error) from None
+    if (weak and not strong) if primitive.keeps_weak else primitive.weak_type:
+        out = [o.weak for o in out] if primitive.multiple_results else out.weak
+    # Every dtype of floats holds a float; whether it holds an integer depends on the number.
+    if all([type(a) is ShapedArray or a is float for a in key]):
+        types[key] = out
+    return out
 
 
 class StagingTrace(Trace):
@@ -77,37 +115,27 @@ class StagingTrace(Trace):
             return state.trace.process(*primitive.closed(args))
         inputs: list[Any] = []
         avals: list[Any] = []
-        weak, strong = False, not args
         for a in args:
             if type(a) is StagingTracer and a.owner is self:
                 inputs.append(a.variable)
-                aval = a.aval
+                avals.append(a.aval)
             elif type(a) in SCALARS and primitive.takes_scalars:
                 inputs.append(Literal(a))
-                avals.append(a)
-                continue
+                avals.append(float if type(a) is float else a)
             else:
                 var = self.constant(a)
                 inputs.append(var)
-                aval = var.aval
-            if aval.weak_type:
-                weak, aval = True, aval.strong
-            elif aval.dtype.kind != "b":  # a boolean has no weakness to give or to take
-                strong = True
-            avals.append(aval)
-        if not (weak or strong) and all([type(a) in SCALARS for a in args]):
-            return self.process(primitive, promoted_scalars(args))
-        return self.record(
-            primitive,
-            inputs,
-            avals,
-            weak and not strong if primitive.keeps_weak else primitive.weak_type,
-        )
+                avals.append(var.aval)
+        out = primitive._types.get(tuple(avals))
+        if out is None:
+            if args and all([type(v) is Literal for v in inputs]):
+                return self.process(primitive, promoted_scalars(args))
+            operands = [v.value if type(v) is Literal else v.aval for v in inputs]
+            out = result_type(primitive, operands)
+        return self.record(primitive, inputs, out)
 
-    def record(self, primitive: Primitive, inputs: list[Any], avals: list[Any], weak: bool) -> Any:
-        """Append an equation; returns tracers of its results. Types are strong ones, `weak` is the
-        results'.
-        """
+    def record(self, primitive: Primitive, inputs: list[Any], out: Any) -> Any:
+        """Append an equation with results of the types `out`; returns their tracers."""
         if self.finished:
             raise with_user_line(
                 UnexpectedTracerError(
@@ -116,20 +144,6 @@ class StagingTrace(Trace):
                     "storing them."
                 )
             )
-        try:
-            # Elementwise rules are as fast as the memo; programs and users' functions must not be
-            # kept alive by it.
-            if primitive.same_type or primitive.compiled or primitive.calls_python:
-                out: Any = primitive.abstract_eval(*avals)
-            else:
-                try:
-                    out = _remembered(primitive, *avals)
-                except TypeError:  # the rule's complaint, or parameters without a hash
-                    out = primitive.abstract_eval(*avals)
-        except (TypeError, ValueError) as error:
-            raise with_user_line(error) from None
-        if weak:
-            out = [o.weak for o in out] if primitive.multiple_results else out.weak
         source = state.source or user_source(4)  # not record, process, bind
         if primitive.multiple_results:
             outs = [Var(a) for a in out]
@@ -170,31 +184,40 @@ class TangentTrace(StagingTrace):
     """
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
+        inputs: list[Any] = []
+        mine: Any = None
         for a in args:
             if type(a) is StagingTracer and a.owner is self:
-                break
-        else:
+                mine = a
+                inputs.append(a.variable)
+            else:
+                inputs.append(a)
+        if mine is None:
             return self.parent.process(primitive, args)
         if primitive.compiled:
-            linear = [type(a) is StagingTracer and a.owner is self for a in args]
+            linear = [type(v) is Var for v in inputs]
             if not primitive.whole(linear):
                 if primitive.fun is not None:
                     return primitive.fun(*args)
                 return self.split(primitive, args, linear)
             if primitive.lazy:
                 return self.process(*primitive.closed(args))
-        inputs = [
-            a.variable if type(a) is StagingTracer and a.owner is self else Literal(a) for a in args
-        ]
+        inputs = [v if type(v) is Var else Literal(v) for v in inputs]
         if primitive.same_type:  # the rule that bound it knows that the operands fit
-            var = Var(a.aval)
-            source = state.source or user_source(3)  # not process, bind
-            self.eqns.append(Eqn(primitive, inputs, (var,), source))
-            return StagingTracer(self, var, source)
-        avals = [
-            a if type(a) in SCALARS and primitive.takes_scalars else typeof(a).strong for a in args
+            return self.record(primitive, inputs, mine.aval)
+        return self.record(primitive, inputs, self.tangent_type(primitive, inputs))
+
+    def tangent_type(self, primitive: Primitive, inputs: Sequence[Any]) -> Any:
+        """The types of results; those of tangents are strong."""
+        scalars = SCALARS if primitive.takes_scalars else ()
+        operands = [
+            v.value if type(v) is Literal and type(v.value) in scalars else v.aval.strong
+            for v in inputs
         ]
-        return self.record(primitive, inputs, avals, False)
+        out = primitive._types.get(tuple(operands))
+        if out is None:
+            out = result_type(primitive, operands)
+        return [o.strong for o in out] if primitive.multiple_results else out.strong
 
     def split(self, primitive: Any, args: Sequence[Any], linear: Sequence[bool]) -> list[Any]:
         """A higher-order primitive: run its known part in the parent, record its linear part."""
@@ -209,7 +232,7 @@ class TangentTrace(StagingTrace):
         outs = iter(results[:count])
         inputs = [self.operand(x) for x in parts.inputs(args, results[count:])]
         tangents = iter(
-            self.record(parts.tangent, inputs, [v.aval.strong for v in inputs], False)
+            self.record(parts.tangent, inputs, self.tangent_type(parts.tangent, inputs))
             if any(parts.linear_outs)
             else ()
         )
@@ -220,9 +243,17 @@ class TangentTrace(StagingTrace):
         return value.variable if mine else Literal(value)
 
 
+#: A program is many small objects that stay, and the collector of garbage would go through all of
+#: them again and again: while a function is traced, it waits for so many new ones.
+_PATIENCE = 200_000
+
+
 def stage(fun: Callable[..., Sequence[Any]], avals: Sequence[ShapedArray], name: str = "") -> Jaxpr:
     """Trace a function of arrays that returns a sequence of arrays into a program."""
-    before = state.trace, state.source
+    before, thresholds = (state.trace, state.source), gc.get_threshold()
+    hurried = 0 < thresholds[0] < _PATIENCE
+    if hurried:
+        gc.set_threshold(_PATIENCE, *thresholds[1:])
     trace = StagingTrace(before[0], name)
     state.trace, state.source = trace, None
     try:
@@ -231,3 +262,5 @@ def stage(fun: Callable[..., Sequence[Any]], avals: Sequence[ShapedArray], name:
     finally:
         state.trace, state.source = before
         trace.finished = True
+        if hurried:
+            gc.set_threshold(*thresholds)

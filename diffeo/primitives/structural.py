@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from .core import ZERO, typeof
 from .families import Discrete, Linear
+from .frozen import frozen
 from .reference import saturated
 from .types import SCALARS, ShapedArray, is_inexact, kind_of
 
@@ -37,7 +38,7 @@ def inverse_permutation(permutation: Sequence[int]) -> Shape:
 # --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Reshape(Linear):
     """The same elements in row-major order under another shape."""
 
@@ -65,7 +66,7 @@ class Reshape(Linear):
         return Reshape((size, *self.shape)).bind(move_axis(args[0], dims[0], 0)), 0
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Transpose(Linear):
     """Axis `i` of the result is axis `permutation[i]` of the operand."""
 
@@ -92,7 +93,7 @@ class Transpose(Linear):
         return Transpose((dims[0], *up)).bind(args[0]), 0
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class BroadcastInDim(Linear):
     """Axis `i` of the operand becomes axis `dims[i]` of the result; the other axes repeat. Sizes
     of 1 stretch.
@@ -142,7 +143,7 @@ class BroadcastInDim(Linear):
         return BroadcastInDim((size, *self.shape), (0, *[d + 1 for d in self.dims])).bind(x), 0
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class ReduceSum(Linear):
     """The sum over `axes`, which disappear."""
 
@@ -170,7 +171,7 @@ class ReduceSum(Linear):
         return ReduceSum(axes).bind(args[0]), out_dim
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class ConvertElementType(Linear):
     """The nearest values in another dtype: to an integer by truncation (the extreme one for what
     is beyond, 0 for nan), to bool by `!= 0`, complex to its real part.
@@ -214,7 +215,7 @@ class ConvertElementType(Linear):
         return self.bind(*args), dims[0]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class BitcastConvertType(Discrete):
     """The same bits read as another dtype of the same width."""
 
@@ -241,7 +242,7 @@ class BitcastConvertType(Discrete):
         return self.bind(*args), dims[0]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Iota(Discrete):
     """0, 1, 2 ... along `axis`, constant along the others; it has no operands."""
 
@@ -266,13 +267,18 @@ class Iota(Discrete):
 
 
 # --------------------------------------------------------------------------------------------------
-# The primitives as functions
+# The primitives as functions; programs ask for the same ones again and again, so they are kept
+
+_reshape, _transpose, _broadcast_in_dim, _reduce_sum, _convert = map(
+    lru_cache(maxsize=4096),
+    (Reshape, Transpose, BroadcastInDim, ReduceSum, ConvertElementType),
+)
 
 
 def reshape(x: Any, shape: Sequence[int]) -> Any:
     """`x` with its elements in row-major order under `shape` (all sizes given)."""
     shape = tuple(shape)
-    return x if x.shape == shape else Reshape(shape).bind(x)
+    return x if x.shape == shape else _reshape(shape).bind(x)
 
 
 def transpose(x: Any, permutation: Sequence[int]) -> Any:
@@ -281,7 +287,7 @@ def transpose(x: Any, permutation: Sequence[int]) -> Any:
     return (
         x
         if permutation == tuple(range(len(permutation))) == tuple(range(x.ndim))
-        else Transpose(permutation).bind(x)
+        else _transpose(permutation).bind(x)
     )
 
 
@@ -291,14 +297,14 @@ def broadcast_in_dim(x: Any, shape: Sequence[int], dims: Sequence[int]) -> Any:
     return (
         x
         if x.shape == shape and dims == tuple(range(len(shape)))
-        else BroadcastInDim(shape, dims).bind(x)
+        else _broadcast_in_dim(shape, dims).bind(x)
     )
 
 
 def reduce_sum(x: Any, axes: Sequence[int]) -> Any:
     """The sum of `x` over `axes`."""
     axes = tuple(axes)
-    return ReduceSum(axes).bind(x) if axes else x
+    return _reduce_sum(axes).bind(x) if axes else x
 
 
 def convert_element_type(x: Any, dtype: Any, weak_type: bool = False) -> Any:
@@ -308,7 +314,7 @@ def convert_element_type(x: Any, dtype: Any, weak_type: bool = False) -> Any:
     return (
         x
         if aval.dtype == dtype and aval.weak_type == weak_type
-        else ConvertElementType(dtype, weak_type).bind(x)
+        else _convert(dtype, weak_type).bind(x)
     )
 
 
@@ -333,7 +339,12 @@ def drop_axes(shape: Shape, axes: Sequence[int]) -> Shape:
 
 def broadcast_from(x: Any, shape: Shape, axes: Sequence[int]) -> Any:
     """Undo the shape of a reduction: `x` repeated over `axes` of `shape`."""
-    return broadcast_in_dim(x, shape, [i for i in range(len(shape)) if i not in axes])
+    return broadcast_in_dim(x, shape, _other_axes(len(shape), tuple(axes)))
+
+
+@lru_cache(maxsize=4096)
+def _other_axes(ndim: int, axes: Shape) -> Shape:
+    return tuple([i for i in range(ndim) if i not in axes])
 
 
 def batched_axes(axes: Sequence[int], dim: int) -> tuple[Shape, int]:

@@ -17,6 +17,9 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from . import settings as process_settings
+from .settings import device_name, process
+
 bool_ = np.dtype(np.bool_)
 int8, int16, int32, int64 = (np.dtype(f"int{n}") for n in (8, 16, 32, 64))
 uint8, uint16, uint32, uint64 = (np.dtype(f"uint{n}") for n in (8, 16, 32, 64))
@@ -114,19 +117,104 @@ def short_dtype(dtype: np.dtype) -> str:
 # Default dtypes
 
 
+#: The settings that programs depend on.
+PROGRAM_SETTINGS = ("default_bits", "fuse_derivatives", "simplify", "default_device")
+_settings: dict[tuple, tuple] = {}
+
+
 class Config(threading.local):
-    """Settings of the library. `dx.config` is the one instance; a setting holds for the thread
-    that makes it.
+    """Settings of the library. `dx.config` is the one instance.
 
     Attributes:
         default_bits: 64 (NumPy's: float64, int64, complex128) or 32; the dtypes that Python
             scalars and creation functions get when nothing else decides.
         fuse_derivatives: nested derivatives by a scalar, `grad(grad(f))` say, are computed in one
             Taylor pass (the default); if False, each level differentiates the one inside.
+        simplify: programs are simplified before they are compiled (the default); if False, only
+            dead code goes.
+        default_device: where programs run whose operands are not bound to a device; a device, its
+            name ("cpu:1", "cuda") or None: the first device of the default platform.
+        num_cpu_devices: how many devices the processor counts as, 1 by default.
+        platforms: the platforms to use, the default one first, as "cuda,cpu"; None: accelerators
+            that are there, then the processor.
+        preallocate: whether an accelerator's memory is taken as a whole at the start; False.
+        memory_fraction: the part of an accelerator's memory that may be used; None: XLA's choice.
+        progress: what takes long to compile says so, in a terminal or a notebook.
+        log_compiles: say on the logger "diffeo" what is traced and compiled, why, and how long it
+            took.
+        settings: the values of all settings that programs depend on; of equal settings, the same
+            object.
+
+    A setting holds for the thread that makes it; those from `num_cpu_devices` to `memory_fraction`
+    hold for the process, and can be made only before a device is first used; the environment can
+    make them, too: DIFFEO_NUM_CPU_DEVICES, DIFFEO_PLATFORMS, DIFFEO_PREALLOCATE and
+    DIFFEO_MEMORY_FRACTION.
+
+    Raises:
+        AttributeError: where a setting is made that does not exist.
     """
 
     default_bits = 64
     fuse_derivatives = True
+    simplify = True
+    progress = True
+    log_compiles = False
+    num_cpu_devices = process_settings.num_cpu_devices
+    platforms = process_settings.platforms
+    preallocate = process_settings.preallocate
+    memory_fraction = process_settings.memory_fraction
+    _default_device: str | None = None
+
+    settings: tuple = ()
+
+    def __init__(self) -> None:
+        self._note_settings()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not hasattr(type(self), name) or name == "settings":
+            known = [
+                n
+                for n, v in vars(type(self)).items()
+                if n[0] != "_" and n != "settings" and not hasattr(v, "__wrapped__")
+            ]
+            raise AttributeError(
+                f"dx.config has no setting {name!r}; the settings are {', '.join(known)}"
+            )
+        super().__setattr__(name, value)
+        self._note_settings()
+
+    def _note_settings(self) -> None:
+        now = tuple([getattr(self, name) for name in PROGRAM_SETTINGS])
+        super().__setattr__("settings", _settings.setdefault(now, now))
+
+    @contextmanager
+    def simplification(self, on: bool) -> Iterator[None]:
+        """Have programs that are lowered within a `with` block simplified, or not: see `simplify`.
+
+        Examples:
+            >>> import diffeo as dx
+            >>> f = lambda x: dx.numpy.sin(x) + dx.numpy.sin(x)
+            >>> with dx.config.simplification(False):
+            ...     print(dx.jit(f).lower(1.0).as_text().count("sine"))
+            2
+            >>> print(dx.jit(f).lower(1.0).as_text().count("sine"))
+            1
+        """
+        before, self.simplify = self.simplify, bool(on)
+        try:
+            yield
+        finally:
+            self.simplify = before
+
+    @property
+    def default_device(self) -> str | None:
+        """See the class."""
+        return self._default_device
+
+    @default_device.setter
+    def default_device(self, device: Any) -> None:
+        super().__setattr__("_default_device", device_name(device))
+        process.placed = process.placed or device is not None
 
     @contextmanager
     def separate_derivatives(self) -> Iterator[None]:
@@ -330,13 +418,20 @@ def kind_of(dtype: np.dtype) -> str:
 
 def check_scalar(name: str, value: Any, dtype: np.dtype) -> None:
     """TypeError unless a dtype holds a Python scalar: for integers, within their limits."""
-    whole = "int" in dtype.name
-    fits = SCALAR_RANK[type(value)] <= (1 if whole else KIND_RANK.get(dtype.kind, 2))
-    if fits and whole:
-        info = ml_dtypes.iinfo(dtype)
-        fits = info.min <= value <= info.max
+    rank, limits = _held(dtype)
+    fits = SCALAR_RANK[type(value)] <= rank
+    if fits and limits is not None:
+        fits = limits.min <= value <= limits.max
     if not fits:
         raise TypeError(f"{name}: the scalar {value} does not fit {dtype}; convert first")
+
+
+@cache
+def _held(dtype: np.dtype) -> tuple[int, Any]:
+    """The highest rank of the scalars that a dtype holds, and the limits of integers."""
+    if "int" in dtype.name:
+        return 1, ml_dtypes.iinfo(dtype)
+    return KIND_RANK.get(dtype.kind, 2), None
 
 
 @cache

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from ..primitives.frozen import frozen
 from ..primitives.identity import OptimizationBarrier
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code, made
 from ..primitives.partial import Parts, partial_jaxpr
 from .control_flow import Call
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Checkpoint(Call):
     """Call a program; its linear part takes the operands and computes its residuals again.
 

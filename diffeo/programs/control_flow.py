@@ -6,13 +6,14 @@ The loops stand in `scan.py` and `while_loop.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from ..primitives.array import Array
+from ..primitives.array import committed_to, variant
 from ..primitives.core import ZERO, LinearInput, typeof, with_user_line
 from ..primitives.elementwise import eq, select, zero_scalar
 from ..primitives.families import Full, HigherOrder
+from ..primitives.frozen import frozen
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
 from ..primitives.staging import stage
@@ -39,10 +40,10 @@ def check_operands(name: str, expected: Sequence[ShapedArray], avals: Sequence[A
         raise TypeError(f"{name}: expects {list(expected)}, got {list(avals)}")
 
 
-def typed(arrays: Sequence[Array], avals: Sequence[ShapedArray]) -> list[Array]:
+def typed(arrays: Sequence[Any], avals: Sequence[ShapedArray]) -> list[Any]:
     """Arrays that are as weak as a program says, whatever the weakness of its operands."""
     return [
-        x if x.weak_type == a.weak_type else Array(x.host, a.weak_type)
+        x if x.weak_type == a.weak_type else variant(x, a.weak_type, committed_to(x))
         for x, a in zip(arrays, avals)
     ]
 
@@ -79,7 +80,7 @@ def check_all_parts_act(primitive: HigherOrder, interpreter: Any) -> None:
         )
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Call(HigherOrder):
     """Call a program that has no constants of its own: one function of the compiled module.
 
@@ -144,7 +145,7 @@ class Call(HigherOrder):
         return [next(outs) if lin else None for lin in linear]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Cond(HigherOrder):
     """One of several programs, chosen by the first operand, an int32 (out of range, the last); the
     other operands are those of each.

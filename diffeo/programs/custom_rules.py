@@ -8,7 +8,6 @@ here they are an object that knows its functions of flat arrays.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,14 @@ import numpy as np
 from ..primitives.array import Array
 from ..primitives.core import LinearInput, typeof
 from ..primitives.families import HigherOrder
+from ..primitives.frozen import frozen
 from ..primitives.jaxpr import Jaxpr
 from ..primitives.staging import stage
 from ..primitives.types import ShapedArray
 from .control_flow import Call, check_operands
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class CustomCall(Call):
     """Call a function that has rules of its own.
 
@@ -79,7 +79,7 @@ class CustomCall(Call):
         return super().transpose_with(transpose_jaxpr, cts, args)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class CustomTangent(HigherOrder):
     """The tangent of a function with a backward rule: linear in the operands after its
     residuals.

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..primitives.core import ZERO, LinearInput, with_user_line
 from ..primitives.families import HigherOrder, full_like
+from ..primitives.frozen import frozen
 from ..primitives.jaxpr import Eqn, Jaxpr, eliminate_dead_code, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
 from ..primitives.staging import stage
@@ -171,7 +172,7 @@ def _condition(going: Jaxpr, consts: int, linear: Sequence[bool]) -> Jaxpr:
     return made(Jaxpr(inputs, going.eqns, going.outs, name=going.name))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Replay(HigherOrder):
     """The linear part of a loop that was recorded: what it did to tangents.
 

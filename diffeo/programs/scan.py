@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from ..primitives.array import Array
 from ..primitives.core import ZERO, LinearInput, typeof
 from ..primitives.families import HigherOrder, full_like
+from ..primitives.frozen import frozen
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr, transpose_parts
 from ..primitives.staging import stage
@@ -20,7 +21,7 @@ from .replay import Loop, replay_parts
 from .while_loop import repeat
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Scan(HigherOrder):
     """Repeat a program: (constants, carry, slices of xs) -> (carry, slices of ys).
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import compress
 from typing import Any
 
 from ..primitives.core import LinearInput, typeof
 from ..primitives.families import HigherOrder
+from ..primitives.frozen import frozen
 from ..primitives.jaxpr import Jaxpr, Var, eliminate_dead_code, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, transpose_parts
 from ..primitives.staging import stage
@@ -26,7 +27,7 @@ from .control_flow import (
 from .replay import Loop, replay_parts
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class While(HigherOrder):
     """Repeat a program, (constants, carry) -> carry, while another, (constants, carry) -> bool,
     says so.

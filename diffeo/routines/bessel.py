@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ..primitives.elementwise import sign
+from ..primitives.frozen import frozen
 from ..primitives.reference import special_function
 from .special import Formula, chebyshev
 
@@ -55,7 +55,7 @@ def power(x: Any, n: int) -> Any:
 _HOST = special_function("i0e"), special_function("i1e")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class BesselI(Formula):
     """The modified Bessel function I_n(x), times exp(-|x|)."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..primitives.core import ZERO
 from ..primitives.families import Full
+from ..primitives.frozen import frozen
 from ..primitives.structural import Reshape, reshape
 from ..primitives.types import ShapedArray
 from . import matrices as mx
 from .linalg import TriangularSolve, half_of_lower
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class CholeskyUpdate(mx.Written):
     """Upper triangular r and vectors w -> the upper triangular x with x^H x = r^H r + w w^H, or
     r^H r - w w^H in a `downdate` (nan where that is not positive definite).

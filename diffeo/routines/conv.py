@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from ..primitives.dot import (
 )
 from ..primitives.elementwise import complex_, imag, real, zero_scalar
 from ..primitives.families import Bilinear, full, zeros_like
+from ..primitives.frozen import frozen
 from ..primitives.slicing import Pad, Slice, index_in_dim, pad, rev
 from ..primitives.sort import take_along_axis
 from ..primitives.structural import (
@@ -87,7 +88,7 @@ def _misfit(complaint: str) -> TypeError:
     return TypeError(f"conv_general_dilated: {complaint}")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class ConvGeneralDilated(Bilinear):
     """out[n, o, i] = the sum over c, k of x[n, c, strides * i + rhs_dilation * k] * y[o, c, k],
     where elements of x are `lhs_dilation` apart and padded with zeros.
@@ -199,6 +200,11 @@ class ConvGeneralDilated(Bilinear):
             return ctx.inline(self.by_place, x, y)
         if out.dtype.kind == "c":
             return ctx.inline(self.by_parts, x, y)
+        if out.dtype.kind in "iu" and ctx.platform == "cuda":
+            if x.aval.dtype.itemsize <= 2:
+                return ctx.inline(self.by_floats, x, y)
+            host = lambda *arrays: [np.ascontiguousarray(self.impl(*arrays))]
+            return ctx.call_python(host, [x, y], [out], effects=False)[0]
         labels = []
         for spec, (first, second) in zip(self.dims, ("bf", "oi", "bf")):
             names = dict(zip(spec, (first, second, *map(str, range(n)))))
@@ -252,6 +258,15 @@ class ConvGeneralDilated(Bilinear):
         first = conv(x_re + x_im, y_re)
         second, third = conv(x_re, y_im - y_re), conv(x_im, y_re + y_im)
         return complex_.bind(first - third, first + second)
+
+    def by_floats(self, x: Any, y: Any) -> Any:
+        """Of integers of 8 or 16 bits, whose sums of products float64 holds exactly: cuDNN knows
+        bytes only, and does not let sums overflow. (Wider ones are left to the host.)
+        """
+        dtype = self.preferred_element_type or x.dtype
+        x, y = convert_element_type(x, float64), convert_element_type(y, float64)
+        total = replace(self, preferred_element_type=None).bind(x, y)
+        return convert_element_type(convert_element_type(total, np.int64), dtype)
 
     def separate(self, y: ShapedArray) -> bool:
         """Whether each of several features meets a small window of its own, and makes one output

@@ -5,7 +5,6 @@ own rather than the decomposition's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf, nan
 from typing import Any
 
@@ -24,6 +23,7 @@ from ..primitives.elementwise import (
     sin,
 )
 from ..primitives.families import full, full_like
+from ..primitives.frozen import frozen
 from ..primitives.identity import stop_gradient
 from ..primitives.reduction import ReduceProd, reduce_and, reduce_max, reduce_prod
 from ..primitives.structural import ConvertElementType, Iota, reduce_sum
@@ -96,7 +96,7 @@ class Determinant(Given):
         return product_trace(Adjugate().bind(*known, out), da)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Adjugate(OfMatrices):
     """The transposed cofactors of a: (a, lu, permutation, determinant); the derivative of the
     determinant by a^T.

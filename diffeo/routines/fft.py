@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..primitives.elementwise import conj, select
 from ..primitives.families import Linear
+from ..primitives.frozen import frozen
 from ..primitives.structural import (
     Shape,
     broadcast_in_dim,
@@ -34,7 +34,7 @@ def ends(kind: str, lengths: Shape) -> tuple[Shape, Shape]:
     return half if kind == "IRFFT" else lengths, half if kind == "RFFT" else lengths
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Fft(Linear):
     """The Fourier transform over the last one to three axes: `kind` is FFT, IFFT, RFFT or IRFFT.
 

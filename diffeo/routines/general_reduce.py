@@ -7,7 +7,6 @@ tree of pairwise combinations to which they decompose, with the program applied 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from ..primitives.array import Array
 from ..primitives.core import ZERO, Primitive, typeof
 from ..primitives.elementwise import select
 from ..primitives.families import full
+from ..primitives.frozen import frozen
 from ..primitives.jaxpr import Jaxpr, Var
 from ..primitives.slicing import concatenate, slice_in_dim
 from ..primitives.staging import stage
@@ -83,7 +83,7 @@ class Decomposed(Primitive):
         return [o for o, _ in outs], [t for _, t in outs]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class ByProgram(Decomposed):
     """A reduction by `computation`, a program that takes two lists of scalars, the earlier first.
 
@@ -140,7 +140,7 @@ class ByProgram(Decomposed):
         return self.widened().bind(*xs, *args[n:]), [0] * n
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Reduce(ByProgram):
     """Combine the elements of several arrays along `axes`, which disappear, by a program."""
 
@@ -186,7 +186,7 @@ class Reduce(ByProgram):
         return [reshape(o, shape) for o in outs]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class ReduceWindow(ByProgram):
     """Combine the elements of each window of several arrays by a program.
 

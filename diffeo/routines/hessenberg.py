@@ -7,7 +7,6 @@ the vectors v of the reflections 1 - tau v v^H.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,15 +14,17 @@ import numpy as np
 from ..primitives.core import typeof
 from ..primitives.elementwise import real, reciprocal, scale, select
 from ..primitives.families import zeros_like
+from ..primitives.frozen import frozen
 from ..primitives.slicing import Slice, pad, rev
 from ..primitives.structural import convert_element_type
 from ..primitives.types import ShapedArray, real_dtype
 from . import matrices as mx
+from .kernels import lapack_name
 from .linalg import TriangularSolve, conjugate, hermitian
 from .qr import HouseholderProduct
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Hessenberg(mx.Lapack):
     """Square matrices as q h q^H, where h has no elements below the first subdiagonal -> h packed
     with the reflections whose product is q, and their factors tau.
@@ -46,7 +47,7 @@ class Hessenberg(mx.Lapack):
 
     def lower(self, ctx: Any, *arrays: Any) -> Any:
         n = arrays[0].aval.shape[-1]
-        return self.call(ctx, "gehrd", arrays, ctx.outs, low="1 : i32", high=f"{n} : i32")
+        return self.call(ctx, "gehrd", arrays, ctx.outs, low=1, high=n)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         packed, taus = self.bind(*primals)
@@ -54,7 +55,7 @@ class Hessenberg(mx.Lapack):
         return [packed, taus], [mx.upper_triangle(dh, -1) + dv, dtaus]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Tridiagonal(mx.Lapack):
     """Hermitian matrices as q t q^H with tridiagonal real t -> t packed with the reflections, its
     diagonal, its subdiagonal, and the factors tau. Read is one triangle, in which they are packed:
@@ -75,18 +76,12 @@ class Tridiagonal(mx.Lapack):
         from scipy.linalg import lapack
 
         (a,) = matrices
-        reduce = getattr(lapack, self.kernel(a.dtype)[0])
+        reduce = getattr(lapack, lapack_name("sytrd", a.dtype))
         *found, info = reduce(a, lower=self.below, lwork=mx.BLOCK * len(a))
         return found, info
 
-    def kernel(self, dtype: np.dtype) -> tuple[str, str]:
-        """LAPACK's name of the routine, with and without its letter for the dtype."""
-        name = "hetrd" if dtype.kind == "c" else "sytrd"
-        return mx.LETTERS[dtype] + name, name
-
     def lower(self, ctx: Any, *arrays: Any) -> Any:
-        uplo = f"{ord('L' if self.below else 'U')} : ui8"
-        return self.call(ctx, self.kernel(arrays[0].aval.dtype)[1], arrays, ctx.outs, uplo=uplo)
+        return self.call(ctx, "sytrd", arrays, ctx.outs, uplo="L" if self.below else "U")
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """The upper triangle is the lower one of the matrix in reverse order."""

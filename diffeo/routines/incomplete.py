@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from ..primitives.frozen import frozen
 from ..primitives.reference import special_function
 from ..primitives.types import ShapedArray
 from .special import (
@@ -227,7 +227,7 @@ beta_density = FormulaRow(
 _HOST = special_function("gammainc"), special_function("gammaincc")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Igamma(Formula):
     """The n-th derivative by a of P(a, x), the part of gamma(a) below x (of 1 - P with `upper`),
     for a > 0; over x times the density with `scaled`, which is for n >= 1.
@@ -298,7 +298,7 @@ class Igamma(Formula):
         return by_a, by_x
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Betainc(Formula):
     """The regularized incomplete beta function I_x(a, b), the part of beta(a, b) below x; its
     derivative of order i by a and j by b.

@@ -5,7 +5,7 @@ systems, determinants.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from ..primitives.core import ZERO, typeof
 from ..primitives.elementwise import real, select
 from ..primitives.families import Discrete, full, full_like
+from ..primitives.frozen import frozen
 from ..primitives.identity import stop_gradient
 from ..primitives.index_dims import IndexDims
 from ..primitives.indexing import Gather, Scatter, dynamic_slice, dynamic_update_slice
@@ -28,7 +29,7 @@ from ..primitives.structural import (
     size_of,
 )
 from ..primitives.types import ShapedArray
-from . import small_matrices
+from . import kernels, small_matrices
 from .matrices import (
     LETTERS,
     Lapack,
@@ -47,21 +48,6 @@ from .matrices import (
 from .special import TRACED
 
 
-def kernel(
-    ctx: Any, name: str, operands: Sequence[Any], outs: Sequence[ShapedArray], reuse: bool = False,
-    **config: Any,
-) -> list[Any]:  # fmt: skip
-    """Call `lapack_<letter><name>_ffi` on matrices, which are not empty."""
-    first = operands[0].aval
-    target = f"lapack_{LETTERS[first.dtype]}{name}_ffi"
-    return ctx.custom_call(target, operands, outs, matrices=first.ndim, reuse=reuse, **config)
-
-
-def letters(**chosen: str) -> dict[str, str]:
-    """The attributes of a kernel that are letters."""
-    return {k: f"{ord(v)} : ui8" for k, v in chosen.items()}
-
-
 def side_by_side(solve: Callable, b: Any, dim: int, size: int, axis: int) -> tuple[Any, Any]:
     """`solve` for a batch of right-hand sides, whose axis is `dim`, with one matrix: they stand
     side by side, the batch axis at `axis`, after the one along which they are put.
@@ -75,7 +61,7 @@ def side_by_side(solve: Callable, b: Any, dim: int, size: int, axis: int) -> tup
 # --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class TriangularSolve(Lapack):
     """The x with op(a) x = b, or with x op(a) = b (`side` "R"), where a is triangular: only that
     triangle is read.
@@ -116,8 +102,8 @@ class TriangularSolve(Lapack):
         if a.aval.shape[-1] <= small_matrices.LARGEST:
             chosen = (self.side, self.uplo, self.form, self.diag)
             return ctx.inline(lambda a, b: small_matrices.triangular_solve(a, b, *chosen), a, b)
-        chosen = letters(side=self.side, uplo=self.uplo, trans_x=self.form, diag=self.diag)
-        return kernel(ctx, "trsm", [a, b], [b.aval], False, **chosen)[0]
+        chosen = {"side": self.side, "uplo": self.uplo, "trans_x": self.form, "diag": self.diag}
+        return kernels.call(ctx, "trsm", [a, b], [b.aval], **chosen)[0]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """op(a) dx = db - op(da) x."""
@@ -164,7 +150,7 @@ def check_system(name: str, a: ShapedArray, b: ShapedArray, axis: int) -> None:
 # --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Cholesky(OfStacks):
     """The lower triangular l with a = l l^H and a positive diagonal; nan if there is none.
 
@@ -185,7 +171,7 @@ class Cholesky(OfStacks):
         (a,) = values
         if 0 < a.aval.shape[-1] <= small_matrices.LARGEST:
             return ctx.inline(small_matrices.cholesky, a)
-        (found,) = self.call(ctx, "potrf", [a], [a.aval], **letters(uplo="L"))
+        (found,) = self.call(ctx, "potrf", [a], [a.aval], uplo="L")
         return ctx.inline(lower_triangle, found)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -213,7 +199,7 @@ def half_of_lower(x: Any) -> Any:
 # --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class LuPivotsToPermutation(OfMatrices, Discrete):
     """The order of `size` rows after row i was exchanged with row pivots[i], for each i in turn."""
 
@@ -237,6 +223,12 @@ class LuPivotsToPermutation(OfMatrices, Discrete):
             j = swaps[:, i]
             flat[:, i], flat[every, j] = flat[every, j], flat[:, i].copy()
         return order
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        (pivots,) = values
+        if pivots.aval.size and kernels.has(ctx.platform, "pivots"):
+            return kernels.call(ctx, "pivots", [pivots], ctx.outs)[0]
+        return ctx.inline(self.decompose, pivots)
 
     def decompose(self, pivots: Any) -> Any:
         shape, axis = (*pivots.shape[:-1], self.size), pivots.ndim - 1
@@ -278,7 +270,7 @@ def rows_at(x: Any, order: Any, m: Any = TRACED) -> Any:
     return m.of(Gather(dims, sizes, "promise_in_bounds", unique=True))(x, indices)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Lu(OfMatrices):
     """a[permutation] = l u -> (l and u in one array, pivots, permutation).
 
@@ -310,7 +302,7 @@ class Lu(OfMatrices):
             order = ctx.op("iota", out=outs[2], iota_dimension=f"{len(shape) - 2} : i64")
             return [a, ctx.constant(0, outs[1]), order]
         info = ShapedArray(shape[:-2], int32)
-        out, pivots, _ = kernel(ctx, "getrf", [a], [*outs[:2], info], reuse=True)
+        out, pivots, _ = kernels.call(ctx, "getrf", [a], [*outs[:2], info])
         pivots = ctx.op("subtract", pivots, 1, out=outs[1])  # from 0
         return [out, pivots, ctx.inline(LuPivotsToPermutation(shape[-2]).bind, pivots)]
 
@@ -337,7 +329,7 @@ def _squared(x: Any, size: int) -> Any:
     return pad(x, [0] * x.ndim, [*none, size - x.shape[-2], size - x.shape[-1]])
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class LuSolve(Written):
     """The x with a x = b, or with `form` "T" a^T x = b, where lu and the permutation are those of
     a: they are not differentiated, the derivative is by a.

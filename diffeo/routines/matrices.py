@@ -14,11 +14,11 @@ from ..primitives.elementwise import zero_scalar
 from ..primitives.index_dims import IndexDims
 from ..primitives.indexing import DynamicSlice, DynamicUpdateSlice, Gather
 from ..primitives.structural import BroadcastInDim, Iota, ReduceSum, Transpose, batch_at_front
-from ..primitives.types import ShapedArray, bool_, complex64, complex128, float32, float64
+from ..primitives.types import ShapedArray, bool_
+from . import kernels
+from .kernels import LETTERS
 from .special import HOST, TRACED
 
-#: The letter by which LAPACK's routines for a dtype begin.
-LETTERS = {float32: "s", float64: "d", complex64: "c", complex128: "z"}
 int32 = np.dtype(np.int32)
 #: The size of LAPACK's blocks, for each of which it wants a row of workspace.
 BLOCK = 64
@@ -80,21 +80,28 @@ class Lapack(OfMatrices):
         return outs if self.multiple_results else outs[0]
 
     def call(
-        self, ctx: Any, kernel: str, operands: Any, outs: Any, rest: Any = (), **config: str
+        self, ctx: Any, kernel: str, operands: Any, outs: Any, rest: Any = (), **chosen: Any
     ) -> list[Any]:
-        """Call `lapack_<letter><kernel>_ffi` -> its results `outs`; those of the types `rest`,
-        which come next, are dropped, and so is its report, one number for each matrix.
+        """Call a routine of LAPACK's, see `kernels.py` -> its results `outs`; those of the types
+        `rest`, which come next, are dropped, and so is its report, one number for each matrix.
+
+        What an accelerator does not have is computed by the host's processor.
         """
         first = operands[0].aval
         if not outs[0].size:
             return [ctx.constant(0, out) for out in outs]
+        if not kernels.has(ctx.platform, kernel) and ctx.calls_python:
+            return ctx.call_python(self._on_host, operands, outs, effects=False)
         info = ShapedArray(first.shape[: first.ndim - self.rank], int32)
-        found = ctx.custom_call(
-            f"lapack_{LETTERS[first.dtype]}{kernel}_ffi", operands, [*outs, *rest, info],
-            matrices=info.ndim + 2, reuse=outs[0] == first, **config)  # fmt: skip
+        found = kernels.call(ctx, kernel, operands, [*outs, *rest, info], **chosen)
         failed = ctx.compare("NE", found[-1], 0)
         return [ctx.op("select", self._like(ctx, failed, x.aval), math.nan, x, out=x.aval)
                 for x in found[: len(outs)]]  # fmt: skip
+
+    def _on_host(self, *arrays: np.ndarray) -> Any:
+        """The results of the routine itself, by SciPy."""
+        found = Lapack.impl(self, *arrays)
+        return found if self.multiple_results else [found]
 
     def _like(self, ctx: Any, flags: Any, like: ShapedArray) -> Any:
         """One flag for each matrix, for each element."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,12 @@ import numpy as np
 from ..primitives.core import ZERO
 from ..primitives.elementwise import imag, select
 from ..primitives.families import full_like
+from ..primitives.frozen import frozen
 from ..primitives.slicing import pad, slice_in_dim
 from ..primitives.sort import take_along_axis
 from ..primitives.types import ShapedArray
-from .linalg import TriangularSolve, identity_like, kernel
+from . import kernels
+from .linalg import TriangularSolve, identity_like
 from .matrices import (
     LETTERS,
     Lapack,
@@ -56,7 +57,7 @@ def columns_at(x: Any, order: Any) -> Any:
     return take_along_axis(x, spread(order, x.shape, of_columns(x)), x.ndim - 1)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Geqrf(OfMatrices):
     """The QR decomposition as LAPACK gives it -> (r on and above the diagonal, the reflections'
     vectors below it; their factors tau), and with `pivoting` the order of the columns.
@@ -92,9 +93,9 @@ class Geqrf(OfMatrices):
             numbers = [ctx.op("iota", out=o, iota_dimension=f"{o.ndim - 1} : i64") for o in order]
             return [a, ctx.constant(0, taus), *numbers]
         if not self.pivoting:
-            return kernel(ctx, "geqrf", [a], outs, reuse=True)
+            return kernels.call(ctx, "geqrf", [a], outs)
         free = ctx.constant(0, order[0])
-        packed, moved, taus = kernel(ctx, "geqp3", [a, free], [packed, *order, taus], reuse=True)
+        packed, moved, taus = kernels.call(ctx, "geqp3", [a, free], [packed, *order, taus])
         return [packed, taus, ctx.op("subtract", moved, 1, out=order[0])]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -126,7 +127,7 @@ class Geqrf(OfMatrices):
         return list(outs), [upper_triangle(dr) + dv, dtaus, *[ZERO for _ in order]]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class HouseholderProduct(Lapack):
     """The first columns of the product of reflections 1 - tau v v^H.
 
@@ -149,14 +150,14 @@ class HouseholderProduct(Lapack):
         from scipy.linalg import lapack
 
         a, taus = matrices
-        q, _, info = getattr(lapack, LETTERS[a.dtype] + _NAMES[a.dtype.kind])(a, taus)
+        q, _, info = getattr(lapack, kernels.lapack_name("orgqr", a.dtype))(a, taus)
         return [q], info
 
     def lower(self, ctx: Any, *values: Any) -> Any:
         a = values[0]
         if not a.aval.size:
             return a
-        return kernel(ctx, _NAMES[a.aval.dtype.kind], values, [a.aval], reuse=True)[0]
+        return kernels.call(ctx, "orgqr", values, [a.aval])[0]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """That of 1 - v y; see `compact`."""
@@ -192,15 +193,12 @@ def compact(a: Any, taus: Any) -> tuple[Any, Any]:
     return v, TriangularSolve(uplo="U", diag="U").bind(scaled(overlaps), scaled(adjoint(v)))
 
 
-_NAMES = {"f": "orgqr", "c": "ungqr"}
-
-
 def q_of(packed: Any, taus: Any) -> Any:
     """The orthonormal factor, with as many columns as there are reflections."""
     return HouseholderProduct().bind(columns_of(packed, taus.shape[-1]), taus)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Qr(OfMatrices):
     """Matrices as q r -> q, whose columns are orthonormal, and the upper triangular r; with
     `pivoting` the columns are put in an order in which the diagonal of r decreases, which is

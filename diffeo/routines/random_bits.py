@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from ..primitives.elementwise import (
     shift_right_logical,
 )
 from ..primitives.families import Discrete, full, full_like
+from ..primitives.frozen import frozen
 from ..primitives.reference import fused_multiply_add
 from ..primitives.slicing import concatenate, slice_in_dim, stack
 from ..primitives.structural import (
@@ -99,7 +99,7 @@ def _next_state(i: Any, x0: Any, x1: Any, ka: Any, kb: Any, kc: Any) -> list[Any
     return [i, x0 + ka, x1 + kb + spread(i), kb, kc, ka]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Threefry2x32(Discrete):
     """Two words of 32 random bits from a key of two words and a counter of two words; all of one
     shape.
@@ -138,7 +138,7 @@ class Threefry2x32(Discrete):
         return self.bind(*[batch_at_front(a, d, size) for a, d in zip(args, dims)]), [0, 0]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class RandomBits(Discrete):
     """Two arrays of random words, of `shape`, from a key of two words: element `i` is encrypted
     counter `i`.
@@ -224,7 +224,7 @@ def _halved(shape: Shape) -> tuple[Shape, int]:
     return (*shape[:at], -(-shape[at] // 2), *shape[at + 1 :]), at
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class RngBitGenerator(Discrete):
     """XLA's generator: a new state and random bits of `shape` and `dtype`, from a state.
 

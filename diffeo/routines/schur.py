@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from ..primitives.core import ZERO, typeof
 from ..primitives.elementwise import absolute, complex_, imag, real, select, sqrt
 from ..primitives.families import Full, zeros_like
+from ..primitives.frozen import frozen
 from ..primitives.reduction import ArgMax, ReduceMax
 from ..primitives.structural import ReduceSum, reduce_sum
 from ..primitives.types import ShapedArray
@@ -20,7 +20,7 @@ from .linalg import TriangularSolve
 from .special import HOST, TRACED
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class TriangularSylvester(mx.Written):
     """The x with a x + x b = c, where a and b are upper triangular; what stands below their
     diagonals is not read.
@@ -126,7 +126,7 @@ def over_columns(m: Any, step: Any, x: Any, *fixed: Any) -> Any:
     return m.loop(lambda j, *_: j < n, step, [first, x, *fixed])[1]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Schur(mx.Lapack):
     """Square matrices as z t z^H -> t, z, with unitary z and upper triangular t.
 
@@ -157,7 +157,7 @@ class Schur(mx.Lapack):
         (a,) = arrays
         values = [a.aval.update(a.aval.shape[:-1])] * (2 if a.aval.dtype.kind == "f" else 1)
         rest = [*values, a.aval.update(a.aval.shape[:-2], mx.int32)]
-        found = self.call(ctx, "gees", [a], [a.aval] * 2, rest, mode="86 : ui8", sort="78 : ui8")
+        found = self.call(ctx, "gees", [a], [a.aval] * 2, rest, mode="V", sort="N")
         return ctx.inline(partial(_with_phases, TRACED), *found)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:

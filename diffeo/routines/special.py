@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ..primitives.core import Primitive
-from ..primitives.elementwise import ELEMENTWISE, Elementwise, exp, select
+from ..primitives.elementwise import Elementwise, exp, select
 from ..primitives.families import full, full_like
 from ..primitives.formulas import in_float32
+from ..primitives.frozen import frozen
 from ..primitives.reduction import reduce_or
 from ..primitives.reference import special_function
 from ..primitives.structural import broadcast_in_dim, convert_element_type
+from ..primitives.table import ELEMENTWISE
 from ..primitives.types import ShapedArray, float32
 
 
@@ -45,7 +46,7 @@ def _host_loop(going: Callable, step: Callable, values: Sequence[Any]) -> Sequen
     return values
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Repeat(Primitive):
     """`step` on some arrays, again and again, while `going` holds anywhere; of lowering only, where
     nothing is differentiated.
@@ -294,7 +295,7 @@ erfc = Elementwise("erfc", special_function("erfc"), in_float32(lambda ctx, x: c
     accepts="f")  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Polygamma(Formula):
     """The n-th derivative of digamma, for a static n: (-1)**(n+1) n! zeta(n+1, x)."""
 
@@ -320,7 +321,7 @@ BERNOULLI = [(-1) ** (j + 1) * 2 * (zeta_minus_one(2 * j) + 1) / (2 * math.pi) *
              for j in range(1, 13)]  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Zeta(Formula):
     """Hurwitz's zeta function, the sum of (q + k)**-s over k >= 0, for s > 1; its n-th derivative
     by s.

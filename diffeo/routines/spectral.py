@@ -18,7 +18,6 @@ is nan, never a wrong number:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import nan
 from typing import Any
 
@@ -27,11 +26,12 @@ import numpy as np
 from ..primitives.core import ZERO
 from ..primitives.elementwise import absolute, conj, imag, real, scale, select
 from ..primitives.families import full_like
+from ..primitives.frozen import frozen
 from ..primitives.reduction import ReduceMax
 from ..primitives.slicing import concatenate, slice_in_dim
 from ..primitives.structural import convert_element_type, reduce_sum
 from ..primitives.types import ShapedArray, bool_, complex_dtype, real_dtype
-from .linalg import conjugate, hermitian, identity_like, letters, solve
+from .linalg import conjugate, hermitian, identity_like, solve
 from .matrices import (
     LETTERS,
     Lapack,
@@ -71,7 +71,7 @@ def differences(w: Any, like: Any) -> tuple[Any, Any]:
     return convert_element_type(inverse, like.dtype), equal & (rows != columns)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class WithinLevels(Written):
     """(x, equal) -> the diagonal of a perturbation x, and what its elements between `equal` values
     do to vectors: nothing where they are 0 up to rounding, else nan.
@@ -130,7 +130,7 @@ def per_column(x: Any, like: Any) -> Any:
     return convert_element_type(spread(x, like.shape, of_columns(like)), like.dtype)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Eigh(OfStacks):
     """Hermitian matrices as v diag(w) v^H -> w, ascending, and the unitary v, if `vectors`.
 
@@ -155,9 +155,8 @@ class Eigh(OfStacks):
 
     def lower(self, ctx: Any, *values: Any) -> Any:
         (a,), (w, *_) = values, ctx.outs
-        name = "syevd" if a.aval.dtype.kind == "f" else "heevd"
-        chosen = letters(mode="V" if self.vectors else "N", uplo=self.uplo)
-        v, w = self.call(ctx, name, [a], [a.aval, w], **chosen)
+        mode = "V" if self.vectors else "N"
+        v, w = self.call(ctx, "syevd", [a], [a.aval, w], mode=mode, uplo=self.uplo)
         return [w, v] if self.vectors else [w]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -172,7 +171,7 @@ class Eigh(OfStacks):
         return [w, v], [real_part(dw), matmul(v, inverse * x + mixed)]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Eig(OfStacks):
     """Eigenvalues w of square matrices, and as columns, if asked for, `left` and `right` vectors:
     u with u^H a = w u^H and v with a v = v w.
@@ -214,7 +213,7 @@ class Eig(OfStacks):
     def lower(self, ctx: Any, *values: Any) -> Any:
         (a,), (w, *_) = values, ctx.outs
         v = ShapedArray(a.aval.shape, w.dtype)
-        chosen = letters(compute_left="NV"[self.left], compute_right="NV"[self.right])
+        chosen = {"compute_left": "NV"[self.left], "compute_right": "NV"[self.right]}
         parts = [w] if a.aval.dtype.kind == "c" else [w.update(dtype=a.aval.dtype)] * 2
         *parts, left, right = self.call(ctx, "geev", [a], [*parts, v, v], **chosen)
         both = [x for x, flag in ((left, self.left), (right, self.right)) if flag]
@@ -261,7 +260,7 @@ def _moved(w: Any, v: Any, da: Any) -> tuple[Any, Any]:
     return dw, dv - v * per_column(back, v)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Svd(OfStacks):
     """Matrices as u diag(s) vh -> s, descending, and, if `vectors`, u, s and vh, whose columns and
     rows are orthonormal; with `full_matrices` they are square.
@@ -297,7 +296,7 @@ class Svd(OfStacks):
         else:
             u, s, vh = Svd(True).abstract_eval(a.aval)
         mode = "N" if not self.vectors else "A" if self.full_matrices else "S"
-        _, s, u, vh = self.call(ctx, "gesdd", [a], [a.aval, s, u, vh], **letters(mode=mode))
+        _, s, u, vh = self.call(ctx, "gesdd", [a], [a.aval, s, u, vh], mode=mode)
         return [u, s, vh] if self.vectors else [s]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:

@@ -5,9 +5,9 @@ differentiates.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from ..primitives.frozen import frozen
 from ..primitives.reduction import ReduceOr
 from ..primitives.structural import ConvertElementType
 from ..primitives.types import ShapedArray, complex_dtype
@@ -25,7 +25,7 @@ from .schur import (
 )
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Sylvester(mx.Written):
     """The x with a x + x b = c; 0 where c is 0, even if a and -b have an eigenvalue in common.
 
@@ -54,7 +54,7 @@ class Sylvester(mx.Written):
         return None, None, self.bind(mx.flipped(a), mx.flipped(b), ct)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class MatrixSqrt(mx.Written):
     """The principal square root of complex square matrices: x with x x = a and eigenvalues in the
     right half plane; of negative numbers they are on the positive imaginary axis.

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..primitives.core import ZERO
+from ..primitives.frozen import frozen
 from ..primitives.slicing import pad
 from ..primitives.structural import broadcast_in_dim
 from ..primitives.types import ShapedArray
 from .matrices import LETTERS, Lapack
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class TridiagonalSolve(Lapack):
     """The x with dl[i] x[i-1] + d[i] x[i] + du[i] x[i+1] = b[i], by elimination with pivoting.
 

@@ -5,7 +5,6 @@ of an extremum, by which the latter two are differentiated.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from ..primitives import elementwise as e
 from ..primitives.core import Primitive, typeof
 from ..primitives.families import Discrete, Linear, full, full_like
+from ..primitives.frozen import frozen
 from ..primitives.index_dims import IndexDims
 from ..primitives.indexing import Gather, ScatterAdd
 from ..primitives.reduction import ADD, MAX, MIN, MUL, ReduceProd, extreme, place_of_extremum
@@ -103,7 +103,7 @@ class Window(NamedTuple):
         }
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class WindowReduction(Primitive):
     """Combine the elements of each window by an associative operation.
 
@@ -198,7 +198,7 @@ class ReduceWindowMin(WindowReduction):
     monoid, jvp = MIN, _extremum_jvp
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class WindowPlace(Discrete):
     """Where in the flat array the extremum of each window is: the first, or the first nan; the
     array's size for a window that sees no element.

@@ -11,8 +11,9 @@ import numpy as np
 
 from ..numpy import fft
 from ..numpy.common import arr, axes_of, axis_of, no_such, same_dtype, static_int
+from ..numpy.convolving import correlate_padded
 from ..numpy.precision import precision_of
-from ..numpy.products import correlate_padded, tensordot
+from ..numpy.products import tensordot
 from ..numpy.reductions import mean
 from ..numpy.selecting import pad
 from ..numpy.ufuncs import conj

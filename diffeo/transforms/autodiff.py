@@ -65,6 +65,8 @@ class Flat:
 
 def of_chosen(fun: Callable, args: Sequence[Any], kwargs: dict, numbers: Sequence[int]) -> Callable:
     """`fun` as a function of some of its arguments, the others fixed."""
+    if not kwargs and tuple(numbers) == tuple(range(len(args))):
+        return fun
 
     def partial(*given: Any) -> Any:
         full = list(args)

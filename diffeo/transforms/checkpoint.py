@@ -10,8 +10,6 @@ from ..primitives.array import as_value
 from ..primitives.core import (
     Primitive,
     describe,
-    short_filename,
-    source_line,
     state,
     typeof,
     with_user_line,
@@ -19,6 +17,7 @@ from ..primitives.core import (
 from ..primitives.dot import DotGeneral
 from ..primitives.identity import Named
 from ..primitives.jaxpr import Literal
+from ..primitives.sources import short_filename, source_line
 from ..primitives.staging import StagingTrace, StagingTracer
 from ..primitives.types import SCALARS, ShapedArray
 from ..programs.checkpoint import Checkpoint

@@ -1,18 +1,18 @@
 """Evaluation: the interpreter at the bottom. Host arrays go to NumPy at once; programs are
-compiled.
+compiled, and so are operations on arrays that are at home on an accelerator.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from ..lowering import runtime  # noqa: F401  (gives arrays their device memory)
-from ..lowering.compiler import compile_program
-from ..lowering.stablehlo import Module, lower_module
-from ..primitives.array import Array, as_value, from_buffer, promoted_scalars
+from ..lowering.devices import Device, default_device
+from ..lowering.placement import Place, at_home, place_for
+from ..primitives.array import Array, as_value, promoted_scalars
 from ..primitives.core import (
     Primitive,
     Trace,
@@ -23,8 +23,11 @@ from ..primitives.core import (
     typeof,
     with_user_line,
 )
-from ..primitives.jaxpr import Jaxpr, apply_type_rule, eliminate_dead_code
-from ..primitives.types import SCALARS, float8_e5m2, is_storage
+from ..primitives.jaxpr import Jaxpr, apply_type_rule
+from ..primitives.placement import DevicePut
+from ..primitives.settings import process
+from ..primitives.types import SCALARS, config, float8_e5m2, is_storage
+from .launch import Program, prepare
 
 
 class Evaluation(Trace):
@@ -32,47 +35,55 @@ class Evaluation(Trace):
 
     eager = True
 
-    def at_once(self, primitive: Any, args: Sequence[Any]) -> Any:
-        """The short way of most of eager arithmetic: one host array, or two of one type."""
+    def process(self, primitive: Any, args: Sequence[Any]) -> Any:
+        # The short way of most of eager arithmetic: one host array, or two of one type.
         try:
             if len(args) == 1:
                 x = args[0]
                 if type(x) is Array and not primitive.multiple_results:
                     a = x._np
-                    if a is None or (dtype := a.dtype) is float8_e5m2:
-                        return None
-                    if dtype.kind in primitive.accepts and dtype.kind != "V":
+                    if (
+                        a is not None
+                        and (kind := (dtype := a.dtype).kind) in primitive.accepts
+                        and kind != "V"
+                        and dtype is not float8_e5m2
+                    ):
                         weak = x.weak_type if primitive.keeps_weak else primitive.weak_type
                         return Array(primitive.impl(a), weak)
-            elif len(args) == 2 and primitive.same_type and getattr(primitive, "arity", 2) == 2:
+            elif len(args) == 2 and primitive.same_type and primitive.arity == 2:
                 x, y = args
                 if type(x) is Array and type(y) is Array:
                     a, b = x._np, y._np
                     if (
-                        a is None
-                        or b is None
-                        or a.dtype is not b.dtype
-                        or a.shape != b.shape
-                        or a.dtype is float8_e5m2
+                        a is not None
+                        and b is not None
+                        and (dtype := a.dtype) is b.dtype
+                        and a.shape == b.shape
+                        and dtype is not float8_e5m2
                     ):
-                        return None
-                    return Array(primitive.impl(a, b), x.weak_type and y.weak_type)
+                        return Array(primitive.impl(a, b), x.weak_type and y.weak_type)
         except Exception as error:
             raise _explain(primitive, args, error) from None
-        return None
+        return self.at_length(primitive, args)
 
-    def process(self, primitive: Any, args: Sequence[Any]) -> Any:
-        out = self.at_once(primitive, args)
-        if out is not None:
-            return out
-        if primitive.compiled and primitive.fun is not None:
-            return [as_value(o) for o in primitive.fun(*args)]
+    def at_length(self, primitive: Any, args: Sequence[Any]) -> Any:
+        """Operands of every kind."""
+        if primitive.compiled:
+            if primitive.fun is not None:
+                return [as_value(o) for o in primitive.fun(*args)]
+            return self.evaluate(primitive, args)
+        if type(primitive) is DevicePut:
+            return primitive.move(_values(args)[0])
         host: list[Any] = []
         weak, strong, scalars = False, False, False
         for a in args:
             if type(a) is Array:
                 value = a._np
-                host.append(a.host if value is None else value)
+                if value is None:
+                    if at_home(a):
+                        return self.at_home(primitive, _values(args, primitive.takes_scalars))
+                    value = a.host
+                host.append(value)
                 if a.weak_type:
                     weak = True
                 elif host[-1].dtype.kind != "b":  # a boolean has no weakness to give or to take
@@ -85,8 +96,6 @@ class Evaluation(Trace):
             else:
                 host.append(np.asarray(a))
                 strong = True
-        if primitive.compiled:
-            return self.evaluate(primitive, [as_value(a) for a in args])
         if scalars:
             if all([type(a) in SCALARS for a in args]):
                 return self.process(primitive, promoted_scalars(args))
@@ -99,7 +108,7 @@ class Evaluation(Trace):
                 or is_storage(host[0].dtype)
             )
         ):
-            _check(primitive, args)
+            check(primitive, args)
         try:
             out = primitive.impl(*host)
         except Exception as error:
@@ -109,14 +118,32 @@ class Evaluation(Trace):
         weak = weak and not strong if primitive.keeps_weak else primitive.weak_type
         return [Array(o, weak) for o in out] if primitive.multiple_results else Array(out, weak)
 
-    def evaluate(self, primitive: Any, arrays: Sequence[Array]) -> list[Any]:
+    def evaluate(self, primitive: Any, args: Sequence[Any]) -> list[Any]:
         """An operation on programs."""
-        _check(primitive, arrays)
+        arrays = _values(args)
+        check(primitive, arrays)
         before, state.trace = state.trace, self
         try:
+            if process.placed:
+                for a in arrays:
+                    if a._np is None and at_home(a):
+                        return self.at_home(primitive, arrays)
             return primitive.evaluate(run_program, arrays)
         finally:
             state.trace = before
+
+    def at_home(self, primitive: Any, args: Sequence[Any]) -> Any:
+        """An operation some of whose operands are to stay on their device, as its results are."""
+        # Loads with the first array that is elsewhere.
+        return import_module(".on_device", __package__).evaluate(self, primitive, args)
+
+
+def _values(args: Sequence[Any], scalars: bool = False) -> list[Any]:
+    """Operands as Arrays, except for Python scalars where those are allowed."""
+    for a in args:
+        if isinstance(a, Tracer):
+            raise leaked(a)
+    return [a if scalars and type(a) in SCALARS else as_value(a) for a in args]
 
 
 def _fit_scalars(host: list[Any]) -> list[Any]:
@@ -127,7 +154,7 @@ def _fit_scalars(host: list[Any]) -> list[Any]:
     return host
 
 
-def _check(primitive: Primitive, args: Sequence[Any]) -> None:
+def check(primitive: Primitive, args: Sequence[Any]) -> None:
     """What the rule itself says of the operands' types; its TypeError or ValueError."""
     scalars = primitive.takes_scalars
     try:
@@ -142,43 +169,33 @@ def _check(primitive: Primitive, args: Sequence[Any]) -> None:
 def _explain(primitive: Primitive, args: Sequence[Any], error: Exception) -> Exception:
     """The rule's own complaint about the operands, if it has one, rather than NumPy's."""
     try:
-        _check(primitive, args)
+        check(primitive, args)
     except (TypeError, ValueError) as better:
         return better
     return with_user_line(error)
 
 
-class Program:
-    """A program compiled for its types, with the constants that it takes first."""
-
-    __slots__ = ("constants", "executable", "out_avals")
-
-    def __init__(self, jaxpr: Jaxpr, module: Module):
-        avals = [v.aval for v in (*jaxpr.const_vars, *jaxpr.in_vars)]
-        self.out_avals = jaxpr.out_avals
-        self.executable = compile_program(
-            module.text, avals, self.out_avals, functions=module.functions
-        )
-        self.constants = [as_value(c).buffer for c in jaxpr.consts]
-
-    def run(self, arrays: Sequence[Array]) -> list[Array]:
-        """The results for arrays of the types that the program was compiled for; not checked."""
-        buffers = self.executable.execute(self.constants + [a.buffer for a in arrays])
-        return [from_buffer(b, aval) for b, aval in zip(buffers, self.out_avals)]
-
-
-def run_program(jaxpr: Jaxpr, arrays: Sequence[Array]) -> list[Array]:
-    """Compile a program once, and run it."""
-    program = jaxpr.memo.get("program")
+def run_program(jaxpr: Jaxpr, arrays: Sequence[Array], place: Place | None = None) -> list[Array]:
+    """Compile a program once for each device, and run it; by default where its operands are."""
+    if place is None and process.placed:
+        place = place_for(arrays, closed_over=jaxpr.consts, name=jaxpr.name)
+    device, commits = place or (None, None)
+    key = ("program", config.simplify, device)
+    program = jaxpr.memo.get(key)
     if program is None:
-        live = eliminate_dead_code(jaxpr)
-        program = jaxpr.memo["program"] = Program(live, lower_module(live))
+        program = jaxpr.memo[key] = compiled(jaxpr, device)
     # The runtime itself looks at nothing but the number of bytes.
     if [a.aval.strong for a in arrays] != [v.aval.strong for v in jaxpr.in_vars]:
         raise TypeError(
             f"{jaxpr.name} was traced for {jaxpr.in_avals}, got {[a.aval for a in arrays]}"
         )
-    return program.run(arrays)
+    return program.run(arrays, commits)
+
+
+def compiled(jaxpr: Jaxpr, device: Device | None) -> Program:
+    """A program for a device; None: the default one, which all operands are on."""
+    platform = (device or default_device()).platform
+    return Program(prepare(jaxpr, platform), device)
 
 
 EVALUATION = Evaluation()

@@ -82,10 +82,14 @@ def _gradient(
     if not has_tangent[0]:
         return value, [ZERO] * len(values), outs
     cts: list[Any] = [ZERO] * len(program.outs)
-    # A constant of the program, if one is being written; in eager mode the shortest way.
-    eager = state.trace.eager
-    cts[0] = Array(np.ones((), value.dtype)) if eager else full_like(value, 1)
+    # A constant of the program, if one is being written.
+    cts[0] = _one(value.dtype) if state.trace.eager else full_like(value, 1)
     return value, pull_back_program(program, cts), outs
+
+
+@functools.lru_cache(maxsize=64)
+def _one(dtype: np.dtype) -> Array:
+    return Array(np.ones((), dtype))
 
 
 def _check_scalar(flat: Flat, outs: Sequence[Any], name: str, holomorphic: bool) -> Any:

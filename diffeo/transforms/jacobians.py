@@ -212,12 +212,13 @@ def _forward_blocks(
     table = []
     for rows, out in zip(_rows(push, avals, outs, chunk), outs):
         shape = typeof(out).shape
-        row = []
-        for block, a in zip(_split(rows, avals), avals):
-            # (in..., out...) -> (out..., in...)
-            for _ in a.shape:
-                block = move_axis(block, 0, len(shape) + a.ndim - 1)
-            row.append(block)
+        # Turned around once, before it is cut: a transpose for each block costs a pass of its own.
+        last = move_axis(rows, 0, len(shape))
+        at, row = 0, []
+        for a in avals:
+            block = slice_in_dim(last, at, at + a.size, axis=len(shape))
+            row.append(reshape(block, (*shape, *a.shape)))
+            at += a.size
         table.append(row)
     return table
 
@@ -316,6 +317,9 @@ def jacrev(
     """
     options = _Options("jacrev", argnums, has_aux, holomorphic, allow_int, chunk_size)
     return _jacobian(fun, options, _reverse_blocks)
+
+
+jacobian = jacrev
 
 
 def hessian(

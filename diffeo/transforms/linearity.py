@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
-from ..primitives.core import ZERO, Primitive, show_source, typeof
+from ..primitives.core import ZERO, Primitive, typeof
 from ..primitives.families import Full
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var, sub_jaxprs
+from ..primitives.sources import show_source
 from ..primitives.staging import stage
 from ..primitives.types import SCALARS
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..primitives.core import ZERO, Tracer, describe, state, typeof, with_user_line
+from ..primitives.frozen import frozen
 from ..primitives.types import is_inexact
 from . import tree
 from .api_util import argument, as_values, check_argnums, check_callable, name_of
@@ -24,7 +24,7 @@ from .jvp import jvp_flat
 SHOWN = 40
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Sparsity:
     """The pattern of a matrix: the places of the entries that may be nonzero, row by row.
 

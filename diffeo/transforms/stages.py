@@ -5,19 +5,22 @@ hold.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..lowering.stablehlo import Module, lower_module
-from ..primitives.array import as_value
+from ..lowering.compat import XlaError
+from ..lowering.devices import Device, default_device, devices, find
+from ..lowering.executables import explain_run_error
+from ..primitives.array import GONE, Array, Deleted, as_value, handle
 from ..primitives.core import Tracer, Typed, describe, typeof, with_user_line
-from ..primitives.jaxpr import Jaxpr, eliminate_dead_code
+from ..primitives.jaxpr import Jaxpr
 from ..primitives.types import ShapedArray
 from ..programs.control_flow import Call
 from . import tree
-from .evaluation import Program
+from .api_util import argument_or_keyword
+from .launch import Prepared, Program, prepare
 
 
 class ShapeDtypeStruct(Typed):
@@ -51,32 +54,80 @@ def aval_of(x: Any) -> ShapedArray:
     return typeof(x)
 
 
+def structs(avals: Sequence[ShapedArray]) -> list[ShapeDtypeStruct]:
+    """Types as users see them."""
+    return [ShapeDtypeStruct(a.shape, a.dtype, a.weak_type) for a in avals]
+
+
+class Options(NamedTuple):
+    """How `jit` compiles; see there."""
+
+    compiler_options: Mapping[str, Any] | None = None
+    device: Any = None
+    keep_unused: bool = False
+    inline: bool = False
+    reroll: bool = False
+    autotune: bool = False
+    optimize: bool = True
+
+
 class Traced:
     """A function traced for one signature: its program and the structure of its result.
 
     Attributes:
         jaxpr: the program, a `Jaxpr`.
+        in_tree, out_tree: the structures of `(args, kwargs)`, without the static ones, and of the
+            result.
         seconds: how long tracing took.
     """
 
-    def __init__(self, jaxpr: Jaxpr, in_tree: Any, out_tree: Any, seconds: float):
+    def __init__(
+        self,
+        jaxpr: Jaxpr,
+        in_tree: Any,
+        out_tree: Any,
+        seconds: float,
+        *,
+        options: Options = Options(),  # noqa: B008  (immutable)
+        static: tuple = (),
+        settings: tuple = (),
+        donated: tuple[int, ...] = (),
+    ):
         self.jaxpr, self.in_tree, self.out_tree, self.seconds = jaxpr, in_tree, out_tree, seconds
-        self._program: Compiled | None = None
+        self.options, self.static, self.settings, self.donated = options, static, settings, donated
+        self.made_at = time.time()
+        #: Under what the function that was traced remembers it.
+        self.key: Any = None
+        #: How many calls have come since; a list, for the dispatch to count in.
+        self.calls = [0]
+        #: What was compiled of it, by device.
+        self.programs: dict[Device, Compiled] = {}
         self._call: Call | None = None
 
-    def lower(self) -> Lowered:
-        """Write the program as StableHLO."""
+    def lower(self, device: Device | None = None) -> Lowered:
+        """Write the program as StableHLO, for the device that `jit` was given, or this one, or the
+        default one.
+        """
+        if device is None:
+            wanted = self.options.device
+            device = default_device() if wanted is None else find(wanted)
         start = time.perf_counter()
-        jaxpr = eliminate_dead_code(self.jaxpr)
-        module = lower_module(jaxpr)
-        return Lowered(self, jaxpr, module, time.perf_counter() - start)
+        prepared = prepare(
+            self.jaxpr,
+            device.platform,
+            keep_unused=self.options.keep_unused,
+            donated=self.donated,
+            reroll=self.options.reroll,
+        )
+        return Lowered(self, prepared, device, time.perf_counter() - start)
 
-    @property
-    def compiled(self) -> Compiled:
-        """The compiled program; made when it is first asked for."""
-        if self._program is None:
-            self._program = self.lower().compile()
-        return self._program
+    def compiled_for(self, device: Device, arrays: Sequence[Array]) -> Compiled:
+        """The program compiled for a device; `arrays` are what it is tuned with, if it is."""
+        found = self.programs.get(device)
+        if found is None:
+            lowered = self.lower(device)
+            found = self.programs[device] = lowered._compile(None, arrays)
+        return found
 
     @property
     def call(self) -> Call:
@@ -84,6 +135,11 @@ class Traced:
         if self._call is None:
             self._call = Call(self.jaxpr.closed_over())
         return self._call
+
+    @property
+    def out_info(self) -> Any:
+        """Shapes and dtypes of the result, as `ShapeDtypeStruct`s."""
+        return tree.unflatten(self.out_tree, structs(self.jaxpr.out_avals))
 
     def __repr__(self) -> str:
         return f"<Traced {self.jaxpr.name}: {len(self.jaxpr.eqns)} equations>"
@@ -93,55 +149,79 @@ class Lowered:
     """A function written as StableHLO for one signature.
 
     Attributes:
+        traced: the stage before.
+        jaxpr: the program that was written: simplified, without inputs that nothing reads.
+        device: what it was written for.
         seconds: how long lowering took.
     """
 
-    def __init__(self, traced: Traced, jaxpr: Jaxpr, module: Module, seconds: float):
-        self.traced, self.jaxpr, self.seconds = traced, jaxpr, seconds
-        self._module = module
+    def __init__(self, traced: Traced, prepared: Prepared, device: Device, seconds: float):
+        self.traced, self.jaxpr, self.device = traced, prepared.jaxpr, device
+        self.seconds = seconds
+        self._prepared = prepared
 
     def as_text(self) -> str:
         """The StableHLO module."""
-        return self._module.text
+        return self._prepared.module.text
 
-    def compile(self) -> Compiled:
-        """Compile it with XLA, or find it in the cache of programs."""
+    def compile(self, compiler_options: Mapping[str, Any] | None = None) -> Compiled:
+        """Compile it with XLA, or find it in a cache of programs.
+
+        Args:
+            compiler_options: XLA's flags and their values, besides those that `jit` was given.
+
+        Raises:
+            ValueError: for an option that XLA does not know, or a value that it does not take.
+        """
+        return self._compile(compiler_options, None)
+
+    def _compile(
+        self, compiler_options: Mapping[str, Any] | None, arrays: Sequence[Array] | None
+    ) -> Compiled:
+        options = self.traced.options
         start = time.perf_counter()
-        program = Program(self.jaxpr, self._module)
+        flags = {**(options.compiler_options or {}), **(compiler_options or {})}
+        try:
+            tune_with = arrays if options.autotune else None
+            # None: what compiled functions can run without looking where their operands are.
+            device = None if self.device is devices()[0] else self.device
+            program = Program(self._prepared, device, flags, options.optimize, tune_with)
+        except ValueError as error:
+            raise with_user_line(error) from None
         return Compiled(self, program, time.perf_counter() - start)
+
+    @property
+    def out_info(self) -> Any:
+        """Shapes and dtypes of the result, as `ShapeDtypeStruct`s."""
+        return self.traced.out_info
 
     def __repr__(self) -> str:
         return f"<Lowered {self.jaxpr.name}: {self.as_text().count(chr(10))} lines of StableHLO>"
 
 
 class Compiled:
-    """A function compiled for one signature. Call it with arguments of exactly these types.
+    """A function compiled for one signature. Call it with arguments of exactly these types, without
+    the static ones.
 
     Attributes:
-        seconds: how long compiling took (next to nothing if the cache had the program).
+        lowered: the stage before.
+        in_tree, out_tree: the structures of `(args, kwargs)` and of the result.
+        seconds: how long compiling took (next to nothing if a cache had the program).
     """
 
     def __init__(self, lowered: Lowered, program: Program, seconds: float):
         self.lowered, self.program, self.seconds = lowered, program, seconds
-        self.out_tree = lowered.traced.out_tree
-        #: What the dispatch of `Jitted` needs, in one tuple.
-        self.entry = (
-            *program.executable.parts,
-            program.constants,
-            program.out_avals,
-            self.out_tree.unflatten,
-        )
+        self.in_tree, self.out_tree = lowered.traced.in_tree, lowered.traced.out_tree
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves, structure = tree.flatten((args, kwargs))
-        expected = self.lowered.jaxpr.in_avals
-        if structure != self.lowered.traced.in_tree:
-            difference = tree.first_difference(self.lowered.traced.in_tree, structure)
+        if structure != self.in_tree:
+            difference = tree.first_difference(self.in_tree, structure)
             raise with_user_line(
                 TypeError(f"compiled for arguments of another structure: {difference}")
             )
         values = [as_value(x) for x in leaves]
-        for value, aval in zip(values, expected):
+        for value, aval in zip(values, self.in_avals):
             if isinstance(value, Tracer) or value.aval is not aval:
                 raise with_user_line(
                     TypeError(
@@ -150,11 +230,73 @@ class Compiled:
                         "exactly the types it was lowered for: call the jit function for others"
                     )
                 )
-        return self.run(values)
+        return self.run(values, self.program.device)
 
-    def run(self, arrays: list[Any]) -> Any:
-        """The result for the arguments' leaves; their types are not checked."""
-        return self.out_tree.unflatten(self.program.run(arrays))
+    def run(self, arrays: Sequence[Any], commits: Device | None = None) -> Any:
+        """The result for the arguments' leaves, committed to a device or not; their types are not
+        checked.
+
+        Raises:
+            RuntimeError: if an argument has no data any more, or the program fails.
+        """
+        for i, x in enumerate(arrays):
+            if type(x._buffer) is Deleted:
+                raise with_user_line(RuntimeError(f"{self.argument(i)}: {x._buffer.reason}"))
+        try:
+            outs = self.program.run(arrays, commits)
+        except XlaError as error:
+            raise self.failure(error, arrays) from None
+        return self.out_tree.unflatten(outs)
+
+    def argument(self, index: int) -> str:
+        """How messages call a leaf of the arguments."""
+        args, kwargs = tree.unflatten(self.in_tree, range(self.in_tree.num_leaves))
+        taken = [where for where, _, _ in self.lowered.traced.static]
+        numbers = [n for n in range(len(args) + len(taken)) if n not in taken]
+        where = argument_or_keyword((args, kwargs), index, numbers)
+        return f"jit of {self.lowered.jaxpr.name}: {where}"
+
+    def failure(self, error: Exception, arrays: Sequence[Any]) -> Exception:
+        """The error for a run that XLA refused or gave up."""
+        buffers = [handle(x) for x in arrays]
+        for i in self.program.prepared.donated:
+            again = [k for k, b in enumerate(buffers) if k != i and b is buffers[i]]
+            if again and "donate" in str(error):
+                return with_user_line(
+                    RuntimeError(
+                        f"{self.argument(i)} is donated, but the same array is also "
+                        f"{self.argument(again[0]).partition(': ')[2]}: pass a copy, or do not "
+                        "donate it"
+                    )
+                )
+        for i, b in enumerate(buffers):
+            if hasattr(b, "is_deleted") and b.is_deleted():
+                return with_user_line(RuntimeError(f"{self.argument(i)}: {GONE}"))
+        return with_user_line(explain_run_error(self.program.executable, error))
+
+    @property
+    def in_avals(self) -> list[ShapedArray]:
+        """The types of the arguments' leaves."""
+        return self.lowered.traced.jaxpr.in_avals
+
+    @property
+    def out_info(self) -> Any:
+        """Shapes and dtypes of the result, as `ShapeDtypeStruct`s."""
+        return self.lowered.out_info
+
+    @property
+    def input_shardings(self) -> Any:
+        """Where the arguments have to be: `(args, kwargs)` with a `SingleDeviceSharding` for each
+        array.
+        """
+        where = self.lowered.device.sharding
+        return tree.unflatten(self.in_tree, [where] * self.in_tree.num_leaves)
+
+    @property
+    def output_shardings(self) -> Any:
+        """Where the results are."""
+        where = self.lowered.device.sharding
+        return tree.unflatten(self.out_tree, [where] * self.out_tree.num_leaves)
 
     def as_text(self) -> str:
         """The program as XLA optimised it."""
@@ -169,4 +311,4 @@ class Compiled:
         return self.program.executable.memory_analysis()
 
     def __repr__(self) -> str:
-        return f"<Compiled {self.lowered.jaxpr.name} for {self.lowered.jaxpr.in_avals}>"
+        return f"<Compiled {self.lowered.jaxpr.name} for {self.in_avals}>"

@@ -59,33 +59,28 @@ def pull_back(
     try:
         for eqn in reversed(eqns):
             primitive: Any = eqn.primitive
-            if values:
-                args = [
-                    v.value
-                    if type(v) is Literal
-                    else values[v]
-                    if v in values
-                    else LinearInput(v.aval)
-                    for v in eqn.inputs
-                ]
-            else:
-                args = [v.value if type(v) is Literal else LinearInput(v.aval) for v in eqn.inputs]
             if primitive.multiple_results:
-                out_cts = [found.pop(v, ZERO) for v in eqn.outs]
+                out_cts: Any = [found.pop(v, ZERO) for v in eqn.outs]
                 if all([ct is ZERO for ct in out_cts]):
                     continue
-                state.source = eqn.source
-                in_cts = (
-                    primitive.transpose_with(transpose_jaxpr, out_cts, args)
-                    if primitive.compiled
-                    else primitive.transpose(out_cts, *args)
-                )
             else:
-                ct = found.pop(eqn.outs[0], ZERO)
-                if ct is ZERO:
+                out_cts = found.pop(eqn.outs[0], ZERO)
+                if out_cts is ZERO:
                     continue
-                state.source = eqn.source
-                in_cts = primitive.transpose(ct, *args)
+            args = []
+            for v in eqn.inputs:
+                if type(v) is Literal:
+                    args.append(v.value)
+                elif values and v in values:
+                    args.append(values[v])
+                else:
+                    args.append(LinearInput(v.aval))
+            state.source = eqn.source
+            in_cts = (
+                primitive.transpose_with(transpose_jaxpr, out_cts, args)
+                if primitive.compiled
+                else primitive.transpose(out_cts, *args)
+            )
             for v, ct in zip(eqn.inputs, in_cts):
                 if ct is not None and ct is not ZERO and type(v) is Var:
                     found[v] = ct if v not in found else add.bind(found[v], ct)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,6 +13,7 @@ from ...numpy.common import arr, static_int
 from ...numpy.shaping import stack
 from ...numpy.windows import grown
 from ...primitives.core import with_user_line
+from ...primitives.frozen import frozen
 from ...primitives.operators import to_inexact, unary
 from ...primitives.reference import special_function
 from ...routines.bessel import BesselI, poisson, power
@@ -95,7 +95,7 @@ def _far_polynomials(n: int) -> tuple[Callable, Callable]:
     )
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class BesselJ(Formula):
     """The Bessel function J_n(x)."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from ...primitives import elementwise as e
+from ...primitives.frozen import frozen
 from ...primitives.reference import special_function
 from ...primitives.types import ShapedArray
 from ...routines.special import MOST, Formula, evaluate
@@ -21,7 +22,7 @@ from .gamma import gammasgn, operands
 _MOST = 100_000
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Hypergeometric(Formula):
     """The sum of (a1)_k ... / ((b1)_k ...) x**k / k! for `upper` numbers a, some b, and x; its
     derivative of the `orders` by a and b, and `by_x` by x.

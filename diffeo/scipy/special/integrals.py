@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from ...numpy.common import arr
 from ...numpy.ufuncs import sinc
 from ...primitives import elementwise as e
+from ...primitives.frozen import frozen
 from ...primitives.operators import to_inexact
 from ...primitives.reference import special_function
 from ...routines.incomplete import integral
@@ -36,7 +36,7 @@ from .gamma import operands
 # Exponential integrals
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Expn(Formula):
     """The integral of t**-n exp(-x t) over t > 1, times (-log(t))**k: its k-th derivative by n."""
 

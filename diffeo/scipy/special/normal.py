@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from ...numpy.common import arr
 from ...primitives import elementwise as e
+from ...primitives.frozen import frozen
 from ...primitives.operators import to_inexact, unary
 from ...primitives.reference import special_function
 from ...primitives.structural import convert_element_type
@@ -59,7 +59,7 @@ def _tail_polynomial(n: int) -> Callable:
     return chebyshev(f, 0.0, 1.0, 44 + 10 * n)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Erfcx(Formula):
     """exp(x**2) erfc(x) for n = 0; its n-th derivative, over (-2)**n: no differences of large
     numbers.

@@ -1,0 +1,160 @@
+"""Buffers: an array's numbers on a device, and the ways there and back.
+
+A *buffer* is an opaque handle of jaxlib; nobody outside this folder may look into it or show it to
+a user. Types of values (*avals*) are anything with `.shape`, `.dtype` and `.weak_type`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..primitives.array import GONE
+from ..primitives.core import with_user_line
+from ..primitives.settings import process
+from . import compat
+from .devices import Device, default_device, fork_error, state
+from .executables import Executable, compile_module, explain_run_error
+from .mlir_types import element_type
+
+
+def put(array: np.ndarray, aval: Any, *, alias: bool = False, device: Device | None = None) -> Any:
+    """A device buffer with the numbers of a NumPy array of any strides.
+
+    Args:
+        array: the data; dtypes of ml_dtypes (bfloat16, float8, int4 ...) are welcome.
+        aval: their type; shape and dtype must be the array's.
+        alias: the promise that the memory never changes again, so that the device may use it in
+            place (it does where the memory is aligned to 64 bytes) and keeps it alive. Otherwise
+            the numbers are copied before `put` returns.
+        device: where to; the default device if None.
+
+    Raises:
+        TypeError: if the shape or the dtype is not that of `aval`.
+    """
+    if array.dtype != aval.dtype or array.shape != aval.shape:
+        raise TypeError(
+            f"put: the aval says {aval.dtype}{list(aval.shape)}, but the array is "
+            f"{array.dtype}{list(array.shape)}; convert one of them first"
+        )
+    if state.forked:
+        raise fork_error()
+    to = device or default_device()
+    how = compat.SHARE if alias else compat.COPY
+    return compat.device_put(aval, to._sharding, [array], to._singleton, True, False, how, True)
+
+
+def to_numpy(buffer: Any, aval: Any) -> np.ndarray:
+    """The numbers of a buffer as a read-only NumPy array; waits until they are computed.
+
+    On the CPU it is a view of the device's memory, which it keeps alive (dtypes narrower than a
+    byte are copied).
+
+    Raises:
+        RuntimeError: if the computation of the buffer failed, or the buffer was donated to a
+            program or deleted.
+    """
+    if state.forked and not is_ready(buffer):
+        raise fork_error()
+    dtype = aval.dtype
+    try:
+        if process.placed and device_of(buffer).platform != "cpu":
+            array = read_from_accelerator(buffer, aval)
+        elif dtype.isbuiltin == 1:  # NumPy's own, not one of ml_dtypes
+            # np.asarray(buffer) would go through whatever jax, if it is loaded, added to the class.
+            return np.asarray(memoryview(buffer))
+        else:
+            buffer.block_until_ready()
+            array = compat.read_extended(buffer, aval.shape, dtype)
+            if array is None:
+                array = _as_plain(buffer, aval, to_numpy)
+    except (BufferError, compat.XlaError) as error:
+        raise read_error(buffer, error) from None
+    array.flags.writeable = False
+    return array
+
+
+def read_from_accelerator(buffer: Any, aval: Any) -> np.ndarray:
+    """The numbers of a buffer that is not in host memory, copied."""
+    buffer.block_until_ready()
+    devices_ = device_of(buffer)._list
+    if aval.dtype.isbuiltin == 1 or compat.BUFFERS_READ_THEMSELVES:
+        return compat.read_from_accelerator(buffer, devices_)
+    return _as_plain(
+        buffer, aval, lambda plain, _: compat.read_from_accelerator(plain, devices_)
+    )
+
+
+def device_of(buffer: Any) -> Device:
+    """The device that a buffer is on."""
+    return state.by_sharding[id(buffer._sharding)]
+
+
+def is_ready(buffer: Any) -> bool:
+    """Whether a buffer is computed, or gone."""
+    return buffer.is_deleted() or buffer.is_ready()  # jaxlib 0.10 must not be asked in this order
+
+
+def block_until_ready(buffers: Sequence[Any]) -> None:
+    """Wait until all buffers are computed; raises the error of a computation that failed."""
+    if state.forked:
+        raise fork_error()
+    compat.block_until_ready(list(buffers))
+
+
+def read_error(buffer: Any, error: Exception) -> Exception:
+    """The reason why a buffer cannot be read; the buffer protocol hides it in a BufferError."""
+    if buffer.is_deleted():
+        return with_user_line(RuntimeError(GONE))
+    try:
+        buffer.block_until_ready()
+    except compat.XlaError as failure:
+        return explain_run_error(None, failure)
+    return error
+
+
+class _Aval:
+    """The type of a helper program's operand or result."""
+
+    __slots__ = ("dtype", "shape", "weak_type")
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype):
+        self.shape, self.dtype, self.weak_type = shape, dtype, False
+
+
+#: Dtypes of which the device packs several elements into a byte, and what they are converted to;
+#: other dtypes of ml_dtypes are read as integers of the same bits.
+_WIDER = {
+    "int2": ("i2", np.int8),
+    "int4": ("i4", np.int8),
+    "uint2": ("ui2", np.uint8),
+    "uint4": ("ui4", np.uint8),
+    "float4_e2m1fn": ("f4E2M1FN", np.float32),
+}
+
+
+def _as_plain(buffer: Any, aval: Any, read: Callable[[Any, Any], np.ndarray]) -> np.ndarray:
+    """Numbers that NumPy has no letter for: made plain by a small program, read, and made what
+    they were by NumPy.
+    """
+    program = _plain_program(aval.shape, aval.dtype, device_of(buffer))
+    [plain] = program.execute([buffer])
+    found = read(plain, program.out_avals[0])
+    return found.astype(aval.dtype) if aval.dtype.name in _WIDER else found.view(aval.dtype)
+
+
+@lru_cache(maxsize=256)
+def _plain_program(shape: tuple[int, ...], dtype: np.dtype, device: Device) -> Executable:
+    name, plain = _WIDER.get(dtype.name) or (element_type(dtype), f"uint{8 * dtype.itemsize}")
+    operation = "convert" if dtype.name in _WIDER else "bitcast_convert"
+    sizes, plain = "".join([f"{n}x" for n in shape]), np.dtype(plain)
+    source, target = f"tensor<{sizes}{name}>", f"tensor<{sizes}{element_type(plain)}>"
+    text = (
+        f"module {{ func.func public @main(%x: {source}) -> {target} {{\n"
+        f'  %y = "stablehlo.{operation}"(%x) : ({source}) -> {target}\n'
+        f"  return %y : {target}\n}} }}"
+    )
+    return compile_module(text, [_Aval(shape, dtype)], [_Aval(shape, plain)], device=device)

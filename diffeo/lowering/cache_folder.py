@@ -1,0 +1,93 @@
+"""Where this process keeps compiled programs on disk: as the environment says, or the user."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+
+from .disk_cache import DiskCache, warn_once
+
+#: Bytes that the cache may take unless DIFFEO_CACHE_SIZE says otherwise.
+DEFAULT_SIZE = 2 << 30
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+class _State:
+    """The cache of this process, once somebody has asked for it; None if it is off."""
+
+    known = False
+    cache: DiskCache | None = None
+    lock = threading.Lock()
+
+
+def current() -> DiskCache | None:
+    """The cache on disk that this process uses; None if it is off."""
+    if not _State.known:
+        with _State.lock:
+            if not _State.known:
+                folder = environment_folder()
+                _State.cache, _State.known = _open(folder) if folder else None, True
+    return _State.cache
+
+
+def use(folder: str | os.PathLike[str] | None) -> DiskCache | None:
+    """Use another folder from now on, or none; the cache that was in use before."""
+    before = current()
+    restore(None if folder is None else _open(os.path.abspath(os.path.expanduser(folder))))
+    return before
+
+
+def restore(cache: DiskCache | None) -> None:
+    """Use a cache that `use` returned."""
+    with _State.lock:
+        _State.cache, _State.known = cache, True
+
+
+def _open(folder: str) -> DiskCache:
+    """The cache in a folder: in a part of it that belongs to this user alone, whatever the folder's
+    own permissions are.
+    """
+    return DiskCache(os.path.join(folder, "programs"), environment_size())
+
+
+def environment_folder() -> str | None:
+    """The folder that the environment names; None if there is to be none.
+
+    DIFFEO_CACHE_DIR, if it is set (empty or "off": none); else `diffeo` in the folder that the
+    system has for caches of this user.
+    """
+    chosen = os.environ.get("DIFFEO_CACHE_DIR")
+    if chosen is not None:
+        off = chosen.strip().lower() in ("", "off", "none", "0")
+        return None if off else os.path.abspath(os.path.expanduser(chosen))
+    if sys.platform == "darwin":
+        base = "~/Library/Caches"
+    elif sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = os.path.join(os.path.expanduser(base), "diffeo")
+    if not os.path.isabs(folder):
+        warn_once(
+            "home",
+            "this user has no home folder, so compiled programs are not kept; name a folder in "
+            "DIFFEO_CACHE_DIR ('off' for none)",
+        )
+        return None
+    return folder
+
+
+def environment_size() -> int:
+    """The bytes that DIFFEO_CACHE_SIZE allows, as in "500M" or "2GiB"."""
+    chosen = os.environ.get("DIFFEO_CACHE_SIZE", "").strip()
+    if not chosen:
+        return DEFAULT_SIZE
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", chosen, re.IGNORECASE)
+    if found is None:
+        warn_once(
+            "size", f"DIFFEO_CACHE_SIZE is {chosen!r}, but it must be like 500M or 2G; using 2G"
+        )
+        return DEFAULT_SIZE
+    return int(float(found[1]) * _UNITS[found[2].lower()])

@@ -1,0 +1,249 @@
+"""Where arrays are, where programs run, and the ways between: what the machine does for arrays.
+
+An array is *committed* to a device, or goes wherever it is needed. An array without host data may
+be *at home* on its device: then operations on it are computed there, in eager mode, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..primitives.array import Array, committed_to, from_buffer, handle, machine, variant
+from ..primitives.core import with_user_line
+from ..primitives.settings import process
+from . import compat
+from .buffers import device_of, is_ready, put, read_error, to_numpy
+from .devices import Device, default_device, devices, find, fork_error, state
+
+
+def at_home(array: Array) -> bool:
+    """Whether an array without host data is to stay where it is, instead of being evaluated by
+    NumPy: on an accelerator, or committed to a processor other than the default device.
+    """
+    if not process.placed or array.is_deleted():
+        return False
+    committed = committed_to(array)
+    if committed is None:
+        return not device_of(handle(array)).on_host
+    return committed is not state.default or not committed.on_host
+
+
+def buffer_on(array: Array, device: Device, keep: bool = True) -> Any:
+    """An array's buffer on a device: its own, if it is there, or a copy.
+
+    Args:
+        array: any array; what it is committed to does not matter here.
+        device: where to.
+        keep: the array keeps a buffer that was made of its host data, for the next time.
+
+    Raises:
+        RuntimeError: if the array was deleted or donated.
+    """
+    host = array._np
+    for buffer in (array._buffer, getattr(array, "_placed", (None, None))[1]):
+        if buffer is not None:
+            if host is None and buffer.is_deleted():
+                raise read_error(buffer, RuntimeError())
+            if not process.placed or device_of(buffer) is device:
+                return buffer
+    if host is None:
+        buffer = handle(array)
+        if device_of(buffer)._client is device._client:
+            return compat.copy_to_device(buffer, device._list, device._sharding)
+        host = to_numpy(buffer, array.aval)
+        keep = False
+    made = put(host, array.aval, alias=True, device=device)
+    if keep and device is devices()[0]:
+        array._buffer = made
+    elif keep:
+        array._placed = (device, made)
+    return made
+
+
+def placed(buffer: Any, aval: Any, device: Device, commits: Device | None = None) -> Array:
+    """An Array around a buffer on a device, committed to one or not. What is not on the first
+    device of the process is kept where the dispatch of compiled functions does not look.
+    """
+    if device is devices()[0]:
+        return from_buffer(buffer, aval, commits)
+    process.placed = True
+    array = from_buffer(None, aval, commits)
+    array._placed = (device, buffer)
+    return array
+
+
+def committed(array: Array, device: Device | None, donate: bool = False) -> Array:
+    """The array on a device and committed to it; with None, where it is and committed to none.
+
+    Host data stay where programs go anyway, so that eager arithmetic keeps its short ways.
+    """
+    if device is None or (array._np is not None and device.on_host and device is devices()[0]):
+        moved = variant(array, array.weak_type, device)
+    elif committed_to(array) is device:
+        return array
+    else:
+        moved = placed(buffer_on(array, device, keep=False), array.aval, device, device)
+    if donate and handle(moved) is not handle(array):
+        array.delete()
+    return moved
+
+
+class Place(NamedTuple):
+    """Where a program runs, and what its results are committed to: the device, or None."""
+
+    device: Device
+    commits: Device | None
+
+
+def place_for(
+    arrays: Sequence[Array],
+    wanted: Any = None,
+    closed_over: Sequence[Any] = (),
+    name: str = "the program",
+) -> Place:
+    """Where a program runs on these arrays.
+
+    Args:
+        arrays: its operands. Those that are committed to a device decide.
+        wanted: a device, or its name, that decides instead.
+        closed_over: constants of the program; they decide if the operands do not, and are copied
+            otherwise.
+        name: what messages call the program.
+
+    Raises:
+        ValueError: if operands are committed to different devices.
+        RuntimeError: if there is no device `wanted`.
+    """
+    if wanted is not None:
+        device = find(wanted)
+        process.placed = process.placed or device is not devices()[0]
+        return Place(device, device)
+    if not process.placed:
+        return Place(default_device(), None)
+    home = None
+    for array in arrays:
+        device = committed_to(array)
+        if device is not None and device is not home:
+            if home is not None:
+                raise _conflict(arrays, name)
+            home = device
+    for array in closed_over:
+        if home is None and type(array) is Array:
+            home = committed_to(array)
+    if home is None:
+        return Place(default_device(), None)
+    return Place(home, None if home.on_host and home is state.default else home)
+
+
+def home_of(arrays: Sequence[Array], name: str) -> Place:
+    """Where an eager operation is computed some of whose operands are at home on their device."""
+    if any([committed_to(a) is not None for a in arrays]):
+        return place_for(arrays, name=name)
+    return Place(next(device_of(handle(a)) for a in arrays if a._np is None and at_home(a)), None)
+
+
+def put_on(array: Array, place: Place) -> Array:
+    """A result that NumPy computed, where the operands were; host memory is as good as the first
+    processor.
+    """
+    if place.commits is None and place.device.on_host:
+        return array
+    return placed(buffer_on(array, place.device), array.aval, place.device, place.commits)
+
+
+def device_for(
+    arrays: Sequence[Array],
+    wanted: Any = None,
+    closed_over: Sequence[Any] = (),
+    name: str = "the program",
+) -> Device:
+    """The device on which a program runs on these arrays; see `place_for`."""
+    return place_for(arrays, wanted, closed_over, name).device
+
+
+def _conflict(arrays: Sequence[Array], name: str) -> Exception:
+    bound = [f"{a.aval} on {committed_to(a)}" for a in arrays if committed_to(a) is not None]
+    last = next(committed_to(a) for a in reversed(arrays) if committed_to(a) is not None)
+    return with_user_line(
+        ValueError(
+            f"{name}: operands are committed to different devices: {', '.join(bound)}. Arrays are "
+            "committed by dx.device_put, or as results of such arrays; put them on one device "
+            f"first: dx.device_put(x, {str(last)!r})"
+        )
+    )
+
+
+# --------------------------------------------------------------------------------------------------
+# What arrays get from the machine
+
+
+def _fetch(array: Array) -> np.ndarray:
+    host = to_numpy(handle(array), array._aval)
+    if not at_home(array):
+        array._np = host
+    return host
+
+
+def _device_of(array: Array) -> Device:
+    if committed_to(array) is not None:
+        return committed_to(array)
+    return devices("cpu")[0] if array._np is not None else device_of(handle(array))
+
+
+def _wait(array: Array) -> None:
+    buffer = handle(array)
+    if state.forked and not is_ready(buffer):
+        raise fork_error()
+    try:
+        buffer.block_until_ready()
+    except compat.XlaError as error:
+        raise read_error(buffer, error) from None
+
+
+#: DLPack's numbers for platforms.
+_DLPACK = {"cpu": 1, "cuda": 2, "rocm": 10}
+
+
+def _dlpack_device(array: Array) -> tuple[int, int]:
+    device = _device_of(array)
+    if device.platform not in _DLPACK:
+        raise BufferError(
+            f"DLPack has no number for the platform {device.platform!r}; "
+            "export dx.device_put(x, 'cpu')"
+        )
+    return _DLPACK[device.platform], 0 if device.platform == "cpu" else device.id
+
+
+def _dlpack(array: Array, **how: Any) -> Any:
+    device = _device_of(array)
+    kind, _ = _dlpack_device(array)
+    wanted = how.get("dl_device") or (kind,)
+    if kind == 1 or wanted[0] == 1:
+        # An exporter of read-only memory needs the versioned protocol; the consumer gets NumPy's.
+        if kind != 1:
+            how = {k: v for k, v in how.items() if k != "stream"}
+        return array.host.__dlpack__(**how)
+    buffer = buffer_on(array, device)
+    if how.get("copy"):
+        buffer = compat.copy_to_device(
+            buffer, device._list, device._sharding, compat.ALWAYS_COPY
+        )
+    return compat.dlpack_capsule(
+        buffer, how.get("stream"), how.get("max_version"), bool(how.get("copy"))
+    )
+
+
+# Arrays get their device memory from here; the numbers of an Array never change.
+machine.put = lambda host, aval: put(host, aval, alias=True, device=state.default or devices()[0])
+machine.fetch_buffer = lambda array: buffer_on(array, devices()[0])
+machine.fetch = _fetch
+machine.at_home = at_home
+machine.device_of = _device_of
+machine.move = lambda array, device: committed(array, None if device is None else find(device))
+machine.wait = _wait
+machine.start_fetching = lambda array: compat.start_copy_to_host(handle(array))
+machine.dlpack = _dlpack
+machine.dlpack_device = _dlpack_device

@@ -1,0 +1,42 @@
+"""Named axes, those of `vmap(axis_name=...)`: which there are where a program is traced."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from .core import state, with_user_line
+
+#: A name and a size.
+Axis = tuple[Hashable, int]
+
+
+def axes_in_scope() -> dict[Hashable, int]:
+    """The named axes and their sizes; the current trace and those around it know. Inner names hide
+    outer ones.
+    """
+    found: dict[Hashable, int] = {}
+    trace = state.trace
+    while trace is not None:
+        found = {**getattr(trace, "named_axes", {}), **found}
+        trace = trace.parent
+    return found
+
+
+def unbound(what: str, name: Hashable) -> Exception:
+    """The error for a name that no transformation around binds."""
+    bound = [f"{n!r} (of size {size})" for n, size in axes_in_scope().items()]
+    return with_user_line(
+        NameError(
+            f"{what}: no axis is named {name!r} here; the named axes are: "
+            f"{', '.join(bound) or 'none'}. dx.vmap(..., axis_name={name!r}) gives an axis its name"
+        )
+    )
+
+
+def find_axes(what: str, names: Sequence[Hashable]) -> tuple[Axis, ...]:
+    """The named axes with their sizes; NameError for one that is not there."""
+    scope = axes_in_scope()
+    for name in names:
+        if name not in scope:
+            raise unbound(what, name)
+    return tuple([(name, scope[name]) for name in names])

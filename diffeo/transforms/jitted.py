@@ -1,0 +1,462 @@
+"""A jitted function: it traces once for each signature, lowers, compiles, and from then on only
+dispatches.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..lowering import pytree
+from ..lowering.compat import XlaError
+from ..lowering.dispatch import host_caller
+from ..lowering.placement import place_for
+from ..primitives.array import Array, Deleted, as_value, from_buffer
+from ..primitives.core import Tracer, describe, state, with_user_line
+from ..primitives.jaxpr import eval_jaxpr
+from ..primitives.named_axes import axes_in_scope
+from ..primitives.staging import StagingTracer, stage
+from ..primitives.types import SCALARS, ShapedArray, config
+from . import tree
+from .api_util import argument_or_keyword, check_outputs, name_of
+from .interpreter import Boxed
+from .signatures import (
+    NO_STATIC,
+    NONE,
+    Arguments,
+    check_static,
+    join,
+    leaf_numbers,
+    split,
+)
+from .stages import Compiled, Lowered, Options, Traced, aval_of
+
+if TYPE_CHECKING:
+    from .explain import Explanation
+
+flatten, new, ndarray = pytree.flatten, object.__new__, np.ndarray
+pytree.plain_leaf_types.update((Array, Boxed, StagingTracer))
+
+#: Types of numbers: Python's, and NumPy's of which each is one dtype.
+NUMBERS = SCALARS | {np.dtype(letter).type for letter in "?bhilqBHILQefdFD"}
+#: Types of arguments that are no containers.
+LEAVES = frozenset({Array, ndarray, *NUMBERS})
+#: Stands for the structure of a single positional argument that is no container.
+LEAF = flatten(0)[1]
+#: Signatures that a function remembers; the oldest is forgotten first.
+MAX_SIGNATURES = 4096
+
+#: All jitted functions that are alive.
+instances: weakref.WeakSet = weakref.WeakSet()
+_numbers = itertools.count()
+
+
+def _after_fork() -> None:
+    """The threads of the runtime do not exist in a forked child: only the slow path looks for
+    that.
+    """
+    for instance in list(instances):
+        instance.forget_entries()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _explain() -> Any:
+    # Loads with the first question.
+    return import_module(".explain", __package__)
+
+
+def _is_native(x: Any) -> bool:
+    """Whether the bytes of an array are in the order that jaxlib's dispatcher takes for granted."""
+    return type(x) is not ndarray or x.dtype.isnative
+
+
+class Entry(NamedTuple):
+    """What a call of a known signature needs. The first three are the signature; the last of the
+    types may be the static arguments.
+    """
+
+    settings: tuple
+    structure: pytree.PyTreeDef
+    avals: list[Any]
+    #: None: `compiled` has to do it.
+    run: Callable[[list[Any]], Any] | None
+    handlers: list[Any]
+    constants: list[Any]
+    #: The arguments' leaves that the program takes; None: all of them.
+    kept: tuple[int, ...] | None
+    #: The types of the results; of a single one that is the function's result, also its weakness.
+    out_avals: list[Any]
+    #: What makes the function's result of the arrays; None: it is the one array.
+    finish: Callable[[list[Array]], Any] | None
+    calls: list[int]
+    compiled: Compiled
+
+
+class Jitted:
+    """A function that is compiled for each signature it is called with. Made by `jit`."""
+
+    def __init__(
+        self,
+        fun: Callable,
+        static: Arguments = NONE,
+        donated: Arguments = NONE,
+        options: Options = Options(),  # noqa: B008  (immutable)
+    ):
+        functools.update_wrapper(self, fun)
+        self.fun = fun
+        self.name = name_of(fun)
+        self.static = None if static is NONE else static
+        self.donated, self.options = donated, options
+        # A static argument is not looked at as an array.
+        self.leaf_types = LEAVES if self.static is None else frozenset()
+        self.number = next(_numbers)
+        self.cache: dict[Any, Traced] = {}
+        self.forget_entries()
+        instances.add(self)
+
+    def forget_entries(self) -> None:
+        """The next call of each signature goes the slow way."""
+        # Entries as plain tuples, which Python takes apart faster than named ones.
+        self.fast: dict[Any, tuple] = {}
+        self.from_host: dict[Any, tuple] = {}
+        # Their structures are compared with others: never None, which jaxlib refuses to do.
+        self.recent: Any = (None, LEAF, None)
+        self.recent_host: Any = (None, LEAF, None)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # The hot path: every line of it is paid by every call.
+        if not state.trace.eager:
+            return self.slow_call(args, kwargs)
+        if len(args) == 1 and not kwargs and type(args[0]) in self.leaf_types:
+            if type(args[0]) is not Array:
+                return self.host_call(args, LEAF, NO_STATIC, args, kwargs)
+            leaves: Any = args
+            structure = LEAF
+            avals: list[Any] = [args[0]._aval]
+            buffers = [args[0]._buffer]
+        else:
+            leaves, structure, static = self.flatten(args, kwargs)
+            if leaves and type(leaves[-1]) is not Array:  # sooner than by the exception below
+                return self.host_call(leaves, structure, static, args, kwargs)
+            try:
+                avals = [x._aval for x in leaves]
+                buffers = [x._buffer for x in leaves]
+            except AttributeError:  # not all are Arrays
+                buffers = None
+            if buffers is None:
+                return self.host_call(leaves, structure, static, args, kwargs)
+            if static:
+                avals.append(static)
+        entry = self.recent
+        if (
+            entry[2] != avals
+            or (entry[1] is not structure and entry[1] != structure)
+            or entry[0] is not config.settings
+        ):
+            entry = self.find(structure, avals)
+            if entry is None:
+                return self.slow_call(args, kwargs, signature=(structure, avals[len(leaves) :]))
+        _, _, _, run, handlers, constants, kept, out_avals, finish, calls, compiled = entry
+        calls[0] += 1
+        if run is None:
+            return compiled.run(leaves)
+        if kept is not None:
+            buffers = [buffers[i] for i in kept]
+        if constants:
+            buffers = constants + buffers
+        try:
+            outs = run(buffers).consume_with_handlers(handlers)
+        except XlaError as error:
+            raise compiled.failure(error, leaves) from None
+        except TypeError:
+            if not any([b is None or type(b) is Deleted for b in buffers]):
+                raise  # of a Python function that the program called
+            outs = None
+        if outs is None:
+            return self.slow_call(args, kwargs)
+        if finish is None:
+            array = new(Array)
+            array._np, array._buffer, array._aval, array.weak_type = None, outs[0], *out_avals
+            return array
+        return finish([from_buffer(b, a) for b, a in zip(outs, out_avals)])
+
+    def flatten(self, args: tuple, kwargs: dict) -> tuple[list[Any], pytree.PyTreeDef, tuple]:
+        """The leaves of the arguments that are not static, their structure, and the static ones."""
+        static = NO_STATIC
+        if self.static:
+            args, kwargs, static = split(self.static, args, kwargs)
+        # In a list: (args, kwargs) is not to be taken for two arguments.
+        leaves, structure = flatten([args, kwargs] if kwargs else args)
+        return leaves, structure, static
+
+    def find(self, structure: pytree.PyTreeDef, avals: list[Any]) -> tuple | None:
+        """The entry of a signature other than the most recent one."""
+        try:
+            entry = self.fast.get((structure, config.settings, *avals))
+        except TypeError:  # a static argument without a hash: the slow path says so
+            return None
+        if entry is not None:
+            self.recent = entry
+        return entry
+
+    def host_call(
+        self, leaves: Any, structure: pytree.PyTreeDef, static: tuple, args: tuple, kwargs: dict
+    ) -> Any:
+        """A call with NumPy arrays and Python scalars among the leaves."""
+        kinds: list[Any] = []
+        values: list[Any] = []
+        for x in leaves:
+            kind = type(x)
+            if kind is Array:
+                buffer = x._buffer
+                if buffer is None:
+                    if x._np is None:  # on another device
+                        return self.slow_call(args, kwargs)
+                    buffer = x.buffer
+                kinds.append(x.aval)
+                values.append(buffer)
+                continue
+            if kind is ndarray:
+                kinds.append((x.dtype, x.shape))
+            elif kind in NUMBERS:
+                kinds.append(kind)
+            else:
+                return self.slow_call(args, kwargs)
+            values.append(x)
+        if static:
+            kinds.append(static)
+        found = self.recent_host
+        if (
+            found[2] != kinds
+            or (found[1] is not structure and found[1] != structure)
+            or found[0] is not config.settings
+        ):
+            key = (structure, config.settings, *kinds)
+            found = None
+            with suppress(TypeError):  # a static argument without a hash: the slow path says so
+                found = self.from_host.get(key)
+            if found is None:
+                return self.slow_call(args, kwargs, host=(structure, kinds))
+            self.recent_host = found
+        _, _, _, call, kept, copies, out_avals, finish, calls = found
+        if kept is not None:
+            values = [values[i] for i in kept]
+        if copies:
+            # The memory of a NumPy array is the caller's, who may write to it afterwards.
+            values = [x.copy() if type(x) is ndarray else x for x in values]
+        try:
+            outs = call(*values)
+        except (TypeError, OverflowError, XlaError):  # the slow path knows what to say
+            outs = None
+        if outs is None:
+            return self.slow_call(args, kwargs)
+        calls[0] += 1
+        if finish is None:
+            return from_buffer(outs[0], out_avals[0])
+        return finish([from_buffer(b, a) for b, a in zip(outs, out_avals)])
+
+    def slow_call(self, args: tuple, kwargs: dict, signature: Any = None, host: Any = None) -> Any:
+        """Any call: tracers, the first call of a signature, and what is wrong with a call.
+
+        Args:
+            args, kwargs: the arguments.
+            signature: the structure with which the fast path looks for the call, and a list with
+                the static arguments, if there are any.
+            host: the structure and kinds of leaves with which `host_call` does.
+        """
+        traced, leaves = self.trace_leaves(args, kwargs)
+        if not state.trace.eager or any(
+            [isinstance(x, Tracer) for x in (*leaves, *traced.jaxpr.consts)]
+        ):
+            values = [as_value(x) for x in leaves]
+            if self.options.inline:
+                outs = eval_jaxpr(traced.jaxpr, values)
+            else:
+                outs = traced.call.bind(*traced.jaxpr.consts, *values)
+            return tree.unflatten(traced.out_tree, outs)
+        arrays = [as_value(x) for x in leaves]
+        name, known = f"jit of {self.name}", bool(traced.programs)
+        place = place_for(arrays, self.options.device, traced.jaxpr.consts, name)
+        compiled = traced.compiled_for(place.device, arrays)
+        if config.log_compiles and not known:
+            _explain().log(self, traced, compiled)
+        result = compiled.run(arrays, place.commits)
+        traced.calls[0] += 1
+        # The fast path does not look where arrays are.
+        everywhere = compiled.program.device is None and config.default_device is None
+        if everywhere and self.cache.get(traced.key) is traced:
+            if signature is not None:
+                entry = self.entry(traced, compiled, *signature)
+                self.recent = tuple(entry)
+                self.fast[entry.structure, config.settings, *entry.avals] = self.recent
+            elif host is not None and all([_is_native(x) for x in leaves]):
+                self.remember_host(traced, compiled, *host)
+        return result
+
+    def entry(
+        self, traced: Traced, compiled: Compiled, structure: pytree.PyTreeDef, static: list[Any]
+    ) -> Entry:
+        """What calls of a signature need from now on."""
+        program = compiled.program
+        run, handlers = program.executable.parts
+        out_avals = program.prepared.jaxpr.out_avals
+        finish = traced.out_tree.unflatten
+        if tree.treedef_is_leaf(traced.out_tree) and out_avals:
+            finish, out_avals = None, [*out_avals, out_avals[0].weak_type]
+        return Entry(
+            config.settings,
+            structure,
+            [*traced.jaxpr.in_avals, *static],
+            # Donation and results without numbers take a little more than running.
+            None if program.prepared.donated or program.has_float0 else run,
+            handlers,
+            program.constants,
+            program.prepared.kept,
+            out_avals,
+            finish,
+            traced.calls,
+            compiled,
+        )
+
+    def remember_host(
+        self, traced: Traced, compiled: Compiled, structure: pytree.PyTreeDef, kinds: list[Any]
+    ) -> None:
+        """As `entry`, for calls with NumPy arrays and numbers."""
+        entry = self.entry(traced, compiled, structure, [])
+        if entry.run is None:
+            return
+        call = host_caller(compiled.program.executable, entry.constants)
+        self.from_host[structure, config.settings, *kinds] = self.recent_host = (
+            config.settings,
+            structure,
+            kinds,
+            call,
+            entry.kept,
+            any([type(k) is tuple for k in kinds]),
+            compiled.program.prepared.jaxpr.out_avals,
+            entry.finish,
+            entry.calls,
+        )
+
+    def trace_leaves(self, args: tuple, kwargs: dict) -> tuple[Traced, list[Any]]:
+        """The program for these arguments, from the cache or traced now, and the arguments'
+        leaves.
+        """
+        static = NO_STATIC
+        if self.static:
+            args, kwargs, static = split(self.static, args, kwargs)
+        dynamic = (args, kwargs)
+        leaves, structure = tree.flatten(dynamic)
+        avals = tuple([self.check_leaf(x, i, dynamic, static) for i, x in enumerate(leaves)])
+        key = (structure, avals, static, config.settings)
+        if not state.trace.eager:  # programs know the sizes of the named axes around them
+            key = (*key, *axes_in_scope().items())
+        try:
+            found = self.cache.get(key)
+        except TypeError:
+            check_static(self.name, static)
+            raise
+        if found is None:
+            check_static(self.name, static)
+            found = self.stage(structure, avals, static)
+            # A program with tracers of outer transformations among its constants serves this call
+            # only.
+            if not any([isinstance(c, Tracer) for c in found.jaxpr.consts]):
+                found.key = key
+                self.remember(key, found)
+        return found, leaves
+
+    def remember(self, key: Any, traced: Traced) -> None:
+        """Keep what was traced, and forget the oldest if there are too many."""
+        if len(self.cache) >= MAX_SIGNATURES:
+            self.cache.pop(next(iter(self.cache)), None)
+            self.forget_entries()
+        self.cache[key] = traced
+
+    def stage(self, structure: Any, avals: Sequence[ShapedArray], static: tuple) -> Traced:
+        """Trace the function."""
+        out_tree: Any = None
+
+        def flat(*xs: Any) -> Sequence[Any]:
+            nonlocal out_tree
+            args, kwargs = tree.unflatten(structure, xs)
+            args, kwargs = join(args, kwargs, static)
+            result = self.fun(*args, **kwargs)
+            outs, out_tree = tree.flatten(result)
+            return check_outputs(outs, result, self.name)
+
+        start = time.perf_counter()
+        jaxpr = stage(flat, avals, self.name)
+        return Traced(
+            jaxpr,
+            structure,
+            out_tree,
+            time.perf_counter() - start,
+            options=self.options,
+            static=static,
+            settings=config.settings,
+            donated=leaf_numbers(structure, self.donated, static),
+        )
+
+    def check_leaf(self, x: Any, index: int, dynamic: Any, static: Any) -> ShapedArray:
+        """The type of an argument's leaf, or an error that names the argument."""
+        try:
+            return aval_of(x)
+        except TypeError:
+            taken = [where for where, _, _ in static]
+            numbers = [n for n in range(len(dynamic[0]) + len(taken)) if n not in taken]
+            raise with_user_line(
+                TypeError(
+                    f"jit of {self.name}: {argument_or_keyword(dynamic, index, numbers)} is "
+                    f"{describe(x)}, which is neither an array nor a number; mark the argument "
+                    "static with static_argnums or static_argnames if the program depends on it"
+                )
+            ) from None
+
+    def trace(self, *args: Any, **kwargs: Any) -> Traced:
+        """Trace for arguments (or `ShapeDtypeStruct`s) like these."""
+        return self.trace_leaves(args, kwargs)[0]
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """Trace and lower for arguments (or `ShapeDtypeStruct`s) like these."""
+        return self.trace(*args, **kwargs).lower()
+
+    def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """Shapes and dtypes of the result, without computing it."""
+        return self.trace(*args, **kwargs).out_info
+
+    def explain(self) -> Explanation:
+        """What was traced and compiled for which arguments, why, how long it took, and how often
+        it was called since.
+
+        Examples:
+            >>> import diffeo as dx
+            >>> f = dx.jit(lambda x: x + 1)
+            >>> f(1.0), f(2.0)
+            (Array(2.), Array(3.))
+            >>> [(s.why, s.calls) for s in f.explain().signatures]
+            [('first call', 2)]
+        """
+        return _explain().explain_function(self)
+
+    def clear_cache(self) -> None:
+        """Forget all traced and compiled programs of this function."""
+        self.cache.clear()
+        self.forget_entries()
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<jit of {self.name}, {len(self.cache)} signatures>"

@@ -1,0 +1,152 @@
+"""The way of a program to the machine: what of it is needed, its text, and what runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..lowering.compiler import compile_program
+from ..lowering.devices import Device
+from ..lowering.module import Module, lower_module
+from ..lowering.placement import buffer_on, placed
+from ..primitives.array import Array, as_value, from_buffer
+from ..primitives.jaxpr import Jaxpr, Var
+from ..primitives.types import ShapedArray, float0
+from .simplify import simplify
+
+
+class Prepared(NamedTuple):
+    """A program as it goes to the compiler.
+
+    Attributes:
+        jaxpr: what of it is needed: it has no dead equations, no inputs that nothing reads, and no
+            results of dtype float0, which have no numbers.
+        module: its text.
+        kept: the numbers of the inputs that it still has; None if these are all.
+        out_avals: the types of all results of the original.
+        donated: the numbers of the original's inputs whose memory the results may take.
+    """
+
+    jaxpr: Jaxpr
+    module: Module
+    kept: tuple[int, ...] | None
+    out_avals: list[ShapedArray]
+    donated: tuple[int, ...]
+
+
+def prepare(
+    jaxpr: Jaxpr,
+    platform: str = "cpu",
+    *,
+    keep_unused: bool = True,
+    donated: Collection[int] = (),
+    reroll: bool = False,
+) -> Prepared:
+    """Reduce a program to what is needed of it, and write it as StableHLO."""
+    out_avals = jaxpr.out_avals
+    outs = [v for v in jaxpr.outs if v.aval.dtype != float0]
+    live = jaxpr
+    if len(outs) != len(jaxpr.outs):
+        live = Jaxpr(jaxpr.in_vars, jaxpr.eqns, outs, jaxpr.const_vars, jaxpr.consts, jaxpr.name)
+    live = simplify(live)
+    if reroll:
+        # Loads with the first program that asks for it.
+        live = import_module(".reroll", __package__).reroll(live)
+    kept = None
+    if not keep_unused or any([v.aval.dtype == float0 for v in live.in_vars]):
+        read = {v for eqn in live.eqns for v in eqn.inputs if type(v) is Var}
+        read.update([v for v in live.outs if type(v) is Var])
+        numbers = tuple([i for i, v in enumerate(live.in_vars) if v in read])
+        if len(numbers) < len(live.in_vars):
+            kept = numbers
+            inputs = [live.in_vars[i] for i in kept]
+            live = Jaxpr(inputs, live.eqns, live.outs, live.const_vars, live.consts, live.name)
+    places = {number: i for i, number in enumerate(kept or range(len(live.in_vars)))}
+    given = tuple([i for i in sorted(donated) if i in places])
+    module = lower_module(live, platform, [places[i] for i in given])
+    return Prepared(live, module, kept, out_avals, given)
+
+
+class Program:
+    """A program compiled for its types and a device, with the constants that it takes first.
+
+    Attributes:
+        device: where it runs; None: on the first device, where all operands are.
+        prepared: the program as it went to the compiler.
+        executable: what runs.
+        origin: where that came from.
+        constants: buffers of the values that the traced function closed over.
+    """
+
+    __slots__ = ("constants", "device", "executable", "origin", "prepared")
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        device: Device | None = None,
+        options: Mapping[str, Any] | None = None,
+        optimize: bool = True,
+        tune_with: Sequence[Array] | None = None,
+    ):
+        jaxpr, module = prepared.jaxpr, prepared.module
+        avals = [v.aval for v in (*jaxpr.const_vars, *jaxpr.in_vars)]
+        self.prepared = prepared
+        self.device = device
+        self.constants = self.buffers([as_value(c) for c in jaxpr.consts])
+        trial = None
+        if tune_with is not None:
+            trial = self.constants + self.buffers(self.used(tune_with))
+        self.executable, self.origin, _ = compile_program(
+            module.text,
+            avals,
+            jaxpr.out_avals,
+            options=options,
+            device=device,
+            functions=module.functions,
+            optimize=optimize,
+            tune_with=trial,
+        )
+
+    def used(self, arrays: Sequence[Array]) -> Sequence[Array]:
+        """Those of the arguments that the program takes."""
+        kept = self.prepared.kept
+        return arrays if kept is None else [arrays[i] for i in kept]
+
+    def buffers(self, arrays: Sequence[Array]) -> list[Any]:
+        """The buffers of arrays on the program's device."""
+        device = self.device
+        return [a.buffer if device is None else buffer_on(a, device) for a in arrays]
+
+    def run(self, arrays: Sequence[Array], commits: Device | None = None) -> list[Array]:
+        """The results for arrays of the types that the program was compiled for, which is not
+        checked; committed to a device or not.
+        """
+        given = self.buffers(self.used(arrays))
+        donated = [arrays[i] for i in self.prepared.donated]
+        for a in donated:
+            a._np = None  # a view, which would keep the memory from being given away
+        outs = self.executable.execute(self.constants + given)
+        for a in donated:
+            a.delete()  # XLA leaves alone what no result has the type of, or NumPy looks at
+        avals, device = [v.aval for v in self.prepared.jaxpr.outs], self.device
+        if device is None:
+            return self.wrap([from_buffer(b, a) for b, a in zip(outs, avals)])
+        return self.wrap([placed(b, a, device, commits) for b, a in zip(outs, avals)])
+
+    @property
+    def has_float0(self) -> bool:
+        """Whether some results are of dtype float0, which the machine does not know."""
+        return len(self.prepared.out_avals) != len(self.prepared.jaxpr.outs)
+
+    def wrap(self, arrays: list[Array]) -> list[Array]:
+        """All results, given those that have numbers."""
+        if not self.has_float0:
+            return arrays
+        found = iter(arrays)
+        return [
+            Array(np.zeros(a.shape, float0)) if a.dtype == float0 else next(found)
+            for a in self.prepared.out_avals
+        ]

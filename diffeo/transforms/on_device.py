@@ -1,0 +1,98 @@
+"""Operations on arrays that are at home on their device: in eager mode, too, these are computed
+there, an accelerator's each by a program of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+
+from ..lowering.devices import Device
+from ..lowering.placement import home_of, put_on
+from ..primitives.array import Array
+from ..primitives.core import Primitive, with_user_line
+from ..primitives.families import HigherOrder
+from ..primitives.indexing import DynamicSlice
+from ..primitives.slicing import Slice
+from ..primitives.staging import stage
+from ..primitives.structural import broadcast_in_dim
+from ..primitives.types import SCALARS, ShapedArray
+from .evaluation import check, compiled, run_program
+from .launch import Program
+
+
+def evaluate(trace: Any, primitive: Any, args: Sequence[Any]) -> Any:
+    """An operation some of whose operands are to stay on their device; its results stay there."""
+    place = home_of([a for a in args if type(a) is Array], primitive.name)
+    if place.device.on_host or primitive.calls_python:
+        hosts = [Array(a.host, a.weak_type) if type(a) is Array else a for a in args]
+        if primitive.compiled:
+            outs = primitive.evaluate(partial(run_program, place=place), hosts)
+        else:
+            outs = trace.process(primitive, hosts)
+        if primitive.multiple_results:
+            return [put_on(o, place) for o in outs]
+        return put_on(outs, place)
+    if primitive.compiled:
+        return HigherOrder.evaluate(primitive, partial(run_program, place=place), args)
+    check(primitive, args)
+    if type(primitive) is Slice:
+        primitive, args = _item(primitive, args[0])
+    outs = single_program(primitive, args, place.device).run(_as_arrays(args), place.commits)
+    return outs if primitive.multiple_results else outs[0]
+
+
+def single_program(primitive: Primitive, args: Sequence[Any], device: Device) -> Program:
+    """The program of one primitive for operands like these, compiled once. Python scalars among
+    them are its operands, too: one program serves all numbers.
+    """
+    kinds = tuple([type(a) if type(a) in SCALARS else a.aval for a in args])
+    return _single_program(primitive, kinds, device)
+
+
+def _item(primitive: Slice, x: Array) -> tuple[Any, Sequence[Any]]:
+    """What `x[i]` takes, with the places as operands, so that one program serves all of them; any
+    other slice as it is.
+    """
+    spans = list(zip(x.shape, primitive.starts, primitive.limits, primitive.strides))
+    wholes = [limit - start == n for n, start, limit, _ in spans]
+    items = [limit - start == 1 for _, start, limit, _ in spans]
+    if all(wholes) or not all([a or b for a, b in zip(wholes, items)]):
+        return primitive, [x]
+    sizes = tuple([limit - start for _, start, limit, _ in spans])
+    places = [Array(np.asarray(start, np.int64)) for start in primitive.starts]
+    return DynamicSlice(sizes), [x, *places]
+
+
+@lru_cache(maxsize=4096)
+def _single_program(primitive: Primitive, kinds: tuple, device: Device) -> Program:
+    like = _last_aval(kinds)
+
+    def single(*xs: Any) -> Sequence[Any]:
+        operands = [
+            broadcast_in_dim(x, like.shape, ()) if kind in SCALARS and like.shape else x
+            for x, kind in zip(xs, kinds)
+        ]
+        out = primitive.bind(*operands)
+        return out if primitive.multiple_results else [out]
+
+    scalar = ShapedArray((), like.dtype, True)
+    avals = [scalar if kind in SCALARS else kind for kind in kinds]
+    return compiled(stage(single, avals, primitive.name), device)
+
+
+def _last_aval(kinds: Sequence[Any]) -> ShapedArray:
+    """The type of which a Python scalar among operands is."""
+    return next(k for k in reversed(kinds) if k not in SCALARS)
+
+
+def _as_arrays(args: Sequence[Any]) -> list[Array]:
+    """Operands with Python scalars as arrays of the others' dtype."""
+    dtype = next(a.dtype for a in reversed(args) if type(a) not in SCALARS)
+    try:
+        return [Array(np.asarray(a, dtype)) if type(a) in SCALARS else a for a in args]
+    except (OverflowError, TypeError) as error:
+        raise with_user_line(error) from None

@@ -1,0 +1,143 @@
+"""Trees of arrays on devices, and back: what users say of where data are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ..lowering import buffers
+from ..lowering.devices import Device, find
+from ..lowering.devices import default_device as current_default
+from ..lowering.placement import buffer_on, committed
+from ..primitives.array import Array, as_value, committed_to, handle
+from ..primitives.core import Tracer, describe, with_user_line
+from ..primitives.placement import DevicePut
+from ..primitives.types import config
+from . import tree
+
+
+def device_put(x: Any, device: Any = None, *, donate: bool = False) -> Any:
+    """Arrays on a device and *committed* to it: what is computed of them is computed there.
+
+    Differentiable: cotangents go back to where the argument was. Inside of a compiled function it
+    is the identity, since a program runs on one device.
+
+    Args:
+        x: an array, a number, or a tree of them. NumPy arrays are copied.
+        device: a device, its name ("cpu:1", "cuda"), or a tree of them whose structure is that of
+            `x` or a prefix of it. None: the default device, to which nothing is committed.
+        donate: the arguments are not needed any more; their memory is freed where it was copied.
+
+    Returns:
+        The tree, with Arrays in it. Transfers may still be under way: what uses them waits.
+
+    Raises:
+        RuntimeError: if there is no such device.
+        TypeError: if a leaf is no array or number, or what is given as a device is none.
+        ValueError: if the tree of devices is no prefix of `x`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> y = device_put(dx.numpy.arange(3.0), "cpu")
+        >>> y.device, y.committed, (y + 1).device
+        (cpu:0, True, cpu:0)
+    """
+    if device is None or isinstance(device, (str, Device)):
+        place = None if device is None else find(device)
+        return tree.map(lambda leaf: _put(leaf, place, donate), x)
+    leaves, structure = tree.flatten(x)
+    try:
+        places = tree.broadcast_prefix(device, x, is_leaf=lambda d: d is None)
+    except ValueError as error:
+        raise with_user_line(ValueError(f"device_put: the devices are {error}")) from None
+    found = [None if d is None else find(d) for d in places]
+    return tree.unflatten(structure, [_put(leaf, d, donate) for leaf, d in zip(leaves, found)])
+
+
+def _put(x: Any, device: Device | None, donate: bool) -> Any:
+    try:
+        value = as_value(x)
+    except TypeError:
+        raise with_user_line(
+            TypeError(f"device_put: expected arrays and numbers, got {describe(x)}")
+        ) from None
+    if isinstance(value, Tracer):
+        if device is None:
+            return value
+        known = value.concrete()
+        source = committed_to(known) if type(known) is Array else None
+        return DevicePut(repr(device), None if source is None else repr(source)).bind(value)
+    if device is None:
+        buffer_on(value, current_default())
+        return value
+    return committed(value, device, donate and value is x)
+
+
+def device_get(x: Any) -> Any:
+    """Arrays as NumPy arrays, which must not be written to; all transfers are begun at once.
+
+    Args:
+        x: an array, or a tree of arrays and anything else, which stays as it is.
+
+    Raises:
+        RuntimeError: if the computation of an array failed.
+        TracerArrayConversionError: for a traced value.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> device_get({"a": dx.numpy.ones(2), "b": 3})
+        {'a': array([1., 1.]), 'b': 3}
+    """
+    for leaf in tree.leaves(x):
+        if type(leaf) is Array:
+            leaf.copy_to_host_async()
+    return tree.map(lambda a: np.asarray(a) if isinstance(a, (Array, Tracer)) else a, x)
+
+
+def block_until_ready(x: Any) -> Any:
+    """Wait until all arrays of a tree are computed; returns the tree.
+
+    Raises:
+        RuntimeError: if the computation of an array failed.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> block_until_ready(dx.jit(dx.numpy.exp)(0.0))
+        Array(1.)
+    """
+    waiting = [a for a in tree.leaves(x) if type(a) is Array and a._np is None]
+    if len(waiting) > 1 and not any([a.is_deleted() for a in waiting]):
+        buffers.block_until_ready([handle(a) for a in waiting])
+    for a in waiting:
+        a.block_until_ready()
+    return x
+
+
+@contextmanager
+def default_device(device: Any) -> Iterator[None]:
+    """Within a `with` block, programs run on this device unless their operands are committed to
+    another; `dx.config.default_device` is the same for good.
+
+    Args:
+        device: a device, its name ("cuda:1"), a platform's ("cpu"), or None: the first device of
+            the default platform.
+
+    Raises:
+        RuntimeError: if there is no such device.
+        ValueError: for a name that cannot be one.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> with dx.default_device("cpu:0"):
+        ...     dx.jit(dx.numpy.sin)(0.0)
+        Array(0.)
+    """
+    before = config.default_device
+    config.default_device = None if device is None else find(device)
+    try:
+        yield
+    finally:
+        config.default_device = before

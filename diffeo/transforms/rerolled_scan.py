@@ -1,0 +1,441 @@
+"""One repeat of a program as a scan: where operands come from, the body, and what later equations
+need of the blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from ..primitives.elementwise import add, mul
+from ..primitives.families import Full
+from ..primitives.indexing import DynamicSlice
+from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var, made
+from ..primitives.structural import BroadcastInDim, Iota, Reshape
+from ..primitives.types import ShapedArray, int32
+from ..programs.scan import Scan
+from .repeats import Place, Places, Repeat, Tokens
+from .rows import Row, Rows, concatenated, take_row
+
+#: Arithmetic that is computed again rather than kept for later, if its operands are kept.
+ARITHMETIC = frozenset(
+    [
+        *["add", "sub", "mul", "div", "neg", "abs", "sign", "integer_pow", "max", "min", "square"],
+        *["scale", "select", "and", "or", "not", "xor", "eq", "ne", "lt", "le", "gt", "ge"],
+        *["is_finite", "real", "imag", "conj", "stop_gradient"],
+    ]
+)
+
+
+class Source(NamedTuple):
+    """Where an operand of the block comes from.
+
+    - "literal" (the literal), "constant" (a variable): the same in every block;
+    - "own" (place within the block): computed by this block;
+    - "carry" (place, variables): computed by the block as many blocks before as there are
+      variables, which are what that is before the first block, the latest first;
+    - "numbers" (literals, type), "rows" (variables): one for each block.
+    """
+
+    kind: str
+    what: Any
+
+
+class Uses:
+    """Which equations use a variable; a result of the program is used by one after the last."""
+
+    def __init__(self, jaxpr: Jaxpr):
+        self.by: dict[Any, list[int]] = {}
+        self.end = len(jaxpr.eqns)
+        for i, eqn in enumerate(jaxpr.eqns):
+            for v in eqn.inputs:
+                self.by.setdefault(v, []).append(i)
+        for v in jaxpr.outs:
+            self.by.setdefault(v, []).append(self.end)
+
+    def first_after(self, var: Var, end: int) -> int | None:
+        """The first use from an equation on."""
+        for i in self.by.get(var, ()):
+            if i >= end:
+                return i
+        return None
+
+
+class Loop:
+    """A repeat with the sources of its operands."""
+
+    def __init__(self, eqns: Sequence[Eqn], places: Places, repeat: Repeat, rows: Rows):
+        self.eqns, self.places, self.rows = eqns, places, rows
+        self.start, self.period, self.count = repeat
+        self.end = repeat.end
+        self.block = eqns[self.start : self.start + self.period]
+        self.sources = [
+            [self.source(j, slot) for slot in range(len(eqn.inputs))]
+            for j, eqn in enumerate(self.block)
+        ]
+
+    def equation(self, k: int, j: int) -> Eqn:
+        """Equation j of block k."""
+        return self.eqns[self.start + k * self.period + j]
+
+    def outside(self, var: Var) -> bool:
+        """Whether a variable is assigned before the loop."""
+        place = self.places.get(var)
+        return place is not None and place[0] < self.start
+
+    def source(self, j: int, slot: int) -> Source:
+        """Where operand `slot` of equation j comes from."""
+        operands = [self.equation(k, j).inputs[slot] for k in range(self.count)]
+        last = operands[-1]
+        if type(last) is Literal:
+            if len({(type(v.value), repr(v.value)) for v in operands}) == 1:
+                return Source("literal", last)
+            return Source("numbers", (tuple(operands), self.block[j].outs[0].aval.strong))
+        place = self.places[last]
+        if place[0] < self.start:
+            same = all([v is last for v in operands])
+            return Source("constant", last) if same else Source("rows", tuple(operands))
+        within = place[0] - self.start - (self.count - 1) * self.period
+        if within >= 0:
+            return Source("own", (within, place[1]))
+        back = -(within // self.period)
+        place = within % self.period, place[1]
+        return Source("carry", (place, tuple(reversed(operands[:back]))))
+
+    @cached_property
+    def latest(self) -> int:
+        """The last equation before the loop that assigns one of the operands it has as rows."""
+        rows = [s.what for group in self.sources for s in group if s.kind == "rows"]
+        return max([self.places[v][0] for vars in rows for v in vars], default=-1)
+
+    @cached_property
+    def series(self) -> dict[tuple[Var, ...], tuple[Var, int, int]]:
+        """Operands that are rows of one array, which is there before the loop."""
+        found = {}
+        for group in self.sources:
+            for s in group:
+                if s.kind == "rows" and s.what not in found:
+                    series = self.rows.series(s.what)
+                    if series is not None and self.outside(series[0]):
+                        found[s.what] = series
+        return found
+
+    @cached_property
+    def reverse(self) -> bool:
+        """Whether the last rows belong to the first block, for most of the bytes."""
+        votes = [
+            vars[0].aval.nbytes * (1 if step > 0 else -1)
+            for vars, (_, _, step) in self.series.items()
+        ]
+        return sum(votes) < 0
+
+    def row(self, k: int) -> int:
+        """The number of the row that belongs to block k."""
+        return self.count - 1 - k if self.reverse else k
+
+    def in_order(self, items: Sequence[Any]) -> list[Any]:
+        """One item for each block, in the order of the rows."""
+        return list(reversed(items)) if self.reverse else list(items)
+
+
+# --------------------------------------------------------------------------------------------------
+# What is needed of the blocks
+
+
+class Needs:
+    """What equations after a loop need of its blocks: values that are kept, and equations that are
+    repeated before the first of those that need them.
+
+    Attributes:
+        blocks: the blocks of which a value is kept, by its place in the block.
+        again: the equations to repeat, by the number of the equation that they come before.
+    """
+
+    def __init__(self, loop: Loop, uses: Uses):
+        self.loop = loop
+        self.blocks: dict[Place, list[int]] = {}
+        self.again: dict[int, list[Eqn]] = {}
+        first: dict[Any, int] = {}
+        needed: set[Place] = set()  # of blocks before the last, too
+        for i in range(loop.start, loop.end):
+            k, j = divmod(i - loop.start, loop.period)
+            for o, var in enumerate(loop.eqns[i].outs):
+                at = uses.first_after(var, loop.end)
+                if at is not None:
+                    first[var] = at
+                    if k < loop.count - 1:
+                        needed.add((j, o))
+        self._spread(first, self._choose(needed))
+
+    def _choose(self, needed: set[Place]) -> set[int]:
+        """Which equations of the block to repeat: those for which fewer bytes are kept so. What is
+        carried is kept: to repeat it would be to repeat all blocks before.
+        """
+        block, sources = self.loop.block, self.loop.sources
+        carried = {s.what[0] for group in sources for s in group if s.kind == "carry"}
+        chosen: set[int] = set()
+
+        def kept(j: int, costs: dict[Place, int]) -> int:
+            """The bytes to keep for the operands of an equation, beside what is kept anyway."""
+            total = 0
+            for source in set(sources[j]):
+                if source.kind not in ("own", "carry"):
+                    continue
+                place = source.what if source.kind == "own" else source.what[0]
+                if place in needed:
+                    continue
+                if place not in costs:
+                    costs[place] = block[place[0]].outs[place[1]].aval.nbytes
+                    if place not in carried and cheap(block[place[0]]):
+                        costs[place] = min(costs[place], kept(place[0], costs))
+                total += costs[place]
+            return total
+
+        for j in range(self.loop.period - 1, -1, -1):
+            eqn = block[j]
+            if (j, 0) not in needed or (j, 0) in carried or not cheap(eqn):
+                continue
+            if kept(j, {}) < eqn.outs[0].aval.nbytes:
+                chosen.add(j)
+                needed.update([s.what for s in sources[j] if s.kind == "own"])
+                needed.update([s.what[0] for s in sources[j] if s.kind == "carry"])
+        return chosen
+
+    def _spread(self, first: dict[Any, int], chosen: set[int]) -> None:
+        """From the values that are needed, and where first, to what is kept and repeated."""
+        loop = self.loop
+        for i in range(loop.end - 1, loop.start - 1, -1):
+            eqn = loop.eqns[i]
+            k, j = divmod(i - loop.start, loop.period)
+            for o, var in enumerate(eqn.outs):
+                at = first.get(var)
+                if at is None:
+                    continue
+                if j not in chosen:
+                    self.blocks.setdefault((j, o), []).append(k)
+                    continue
+                self.again.setdefault(at, []).append(eqn)
+                for v in eqn.inputs:
+                    if type(v) is Var and not loop.outside(v):
+                        first[v] = min(at, first.get(v, at))
+        for eqns in self.again.values():
+            eqns.reverse()
+
+
+def cheap(eqn: Eqn) -> bool:
+    """Whether to compute it again costs less than to keep it."""
+    return eqn.primitive.cheap or eqn.primitive.name in ARITHMETIC
+
+
+# --------------------------------------------------------------------------------------------------
+# The scan
+
+
+class Rolled(NamedTuple):
+    """What stands for a repeat.
+
+    Attributes:
+        eqns: the equations instead of it.
+        again: those to repeat later, by the number of the equation that they come before.
+        stacked: variables that are now rows of an array.
+    """
+
+    eqns: list[Eqn]
+    again: dict[int, list[Eqn]]
+    stacked: dict[Var, Row]
+
+
+def rolled(loop: Loop, uses: Uses, tokens: Tokens, bodies: dict[int, Jaxpr], name: str) -> Rolled:
+    """A repeat as a scan."""
+    needs = Needs(loop, uses)
+    builder = Builder(loop)
+    builder.write_body()
+    carried, stacked = builder.results(needs)
+    jaxpr = builder.body(name, tokens, bodies)
+    inputs = builder.inputs()
+    primitive = Scan(jaxpr, loop.count, len(builder.consts), len(builder.carries), loop.reverse)
+    outs = [*carried, *[array for array, _ in stacked]]
+    source = loop.block[0].source
+    eqns = [*builder.before, Eqn(primitive, inputs, outs, source)]
+    for array, rows in stacked:
+        for k, var in rows:
+            eqns += take_row(array, loop.row(k), var, source)
+    return Rolled(eqns, needs.again, builder.stacked)
+
+
+class Builder:
+    """Writes the scan of a loop: its body, and the equations before it that make its operands."""
+
+    def __init__(self, loop: Loop):
+        self.loop, self.source = loop, loop.block[0].source
+        self.before: list[Eqn] = []
+        self.eqns: list[Eqn] = []
+        self.values: dict[Place, Var] = {}
+        # Variables of the body for variables outside, carried values and slices.
+        self.consts: dict[Var, Var] = {}
+        self.carries: dict[tuple[Place, tuple[Var, ...]], Var] = {}
+        self.xs: dict[Any, Var] = {}
+        self.arrays: list[Var] = []  # that the slices are taken of
+        self.outs: list[Any] = []
+        self.known: dict[Any, Any] = {}
+        self.stacked: dict[Var, Row] = {}
+
+    def emit(self, primitive: Any, inputs: Sequence[Any], aval: ShapedArray) -> Var:
+        """One more equation of the body; its result."""
+        out = Var(aval)
+        self.eqns.append(Eqn(primitive, inputs, (out,), self.source))
+        return out
+
+    def emit_before(self, primitive: Any, inputs: Sequence[Any], aval: ShapedArray) -> Var:
+        """One more equation before the loop; its result."""
+        out = Var(aval)
+        self.before.append(Eqn(primitive, inputs, (out,), self.source))
+        return out
+
+    def write_body(self) -> None:
+        """The equations of the block, on variables of the body."""
+        for j, (eqn, sources) in enumerate(zip(self.loop.block, self.loop.sources)):
+            inputs = [self.operand(s) for s in sources]
+            outs = [Var(v.aval.strong) for v in eqn.outs]
+            self.values.update({(j, o): v for o, v in enumerate(outs)})
+            self.eqns.append(Eqn(eqn.primitive, inputs, outs, eqn.source))
+
+    def operand(self, source: Source) -> Any:
+        """What stands for an operand in the body."""
+        kind, what = source
+        if kind == "literal":
+            return what
+        if kind == "own":
+            return self.values[what]
+        if kind == "constant":
+            return self.constant(what)
+        if kind == "carry":
+            place, before = what
+            for back in range(1, len(before) + 1):
+                key = place, before[:back]
+                if key not in self.carries:
+                    self.carries[key] = Var(before[0].aval.strong)
+            return self.carries[place, before]
+        if what not in self.known:
+            self.known[what] = self.number(*what) if kind == "numbers" else self.slice(what)
+        return self.known[what]
+
+    def constant(self, var: Var) -> Var:
+        """A variable from outside, the same in each step."""
+        return self.consts.setdefault(var, Var(var.aval.strong))
+
+    def sliced(self, array: Var) -> Var:
+        """The slice of an array that belongs to a step."""
+        if array not in self.xs:
+            aval = array.aval.strong
+            self.xs[array] = Var(aval.update(aval.shape[1:]))
+        return self.xs[array]
+
+    def number(self, literals: Sequence[Literal], aval: ShapedArray) -> Var:
+        """Of numbers that differ from block to block, that of the step."""
+        one = ShapedArray((1,), aval.dtype)
+        pieces = [
+            self.emit_before(Full((1,), aval.dtype, literal.value), (), one)
+            for literal in self.loop.in_order(literals)
+        ]
+        x = self.sliced(self.stack(pieces))
+        return self.emit(BroadcastInDim(aval.shape, ()), [x], aval) if aval.shape else x
+
+    def stack(self, pieces: Sequence[Var]) -> Var:
+        """Arrays with a leading axis of size 1, one after the other."""
+        aval = pieces[0].aval.strong
+        out = Var(aval.update((len(pieces), *aval.shape[1:])))
+        self.before.append(concatenated(pieces, out, self.source))
+        return out
+
+    def slice(self, vars: Sequence[Var]) -> Var:
+        """Of variables that differ from block to block, that of the step."""
+        aval = vars[0].aval.strong
+        loop = self.loop
+        series = loop.series.get(tuple(vars))
+        if series is None:
+            ordered = loop.in_order(vars)
+            whole = aval.update((1, *aval.shape))
+            rows = [self.emit_before(Reshape(whole.shape), [v], whole) for v in ordered]
+            array = self.stack(rows)
+            self.stacked.update(
+                {v: Row(array, i) for i, v in enumerate(ordered) if loop.rows.of(v) is None}
+            )
+            return self.sliced(array)
+        array, first, step = series
+        size = array.aval.shape[0]
+        if size == loop.count and first == loop.row(0):
+            row = self.sliced(array)
+        else:
+            row = self.row_at(array, first, step)
+        return row if row.aval.shape == aval.shape else self.emit(Reshape(aval.shape), [row], aval)
+
+    def row_at(self, array: Var, first: int, step: int) -> Var:
+        """`array[first + step * k]` in step k: without a copy of these rows of the array."""
+        scalar = ShapedArray((), int32)
+        if self.loop.reverse:  # slices are counted from the last step
+            first, step = first + step * (self.loop.count - 1), -step
+        if "count" not in self.known:
+            line = ShapedArray((self.loop.count,), int32)
+            counter = self.emit_before(Iota(line.shape, line.dtype, 0), (), line)
+            self.known["count"] = self.sliced(counter)
+            self.known["zero"] = self.emit(Full((), scalar.dtype, 0), (), scalar)
+        index = self.known["count"]
+        if step != 1:
+            index = self.emit(mul, [index, Literal(step)], scalar)
+        if first:
+            index = self.emit(add, [index, Literal(first)], scalar)
+        aval = array.aval.strong
+        window = aval.update((1, *aval.shape[1:]))
+        starts = [index, *[self.known["zero"]] * (aval.ndim - 1)]
+        taken = self.emit(DynamicSlice(window.shape), [self.constant(array), *starts], window)
+        row = aval.update(aval.shape[1:])
+        return self.emit(Reshape(row.shape), [taken], row)
+
+    def results(self, needs: Needs) -> tuple[list[Var], list[tuple[Var, list[tuple[int, Var]]]]]:
+        """The results of the scan outside: those of the carry, and stacked values with the rows
+        that are needed of them. Also those of the body.
+        """
+        loop, last = self.loop, self.loop.count - 1
+        for (j, o), blocks in needs.blocks.items():
+            if blocks == [last] and not any([key[0] == (j, o) for key in self.carries]):
+                aval = loop.block[j].outs[o].aval.strong
+                zero = self.emit_before(Full(aval.shape, aval.dtype, 0), (), aval)
+                self.carries[(j, o), (zero,)] = Var(aval)
+        carried: list[Var] = []
+        done: set[Place] = set()
+        for place, before in self.carries:
+            first = len(before) == 1
+            self.outs.append(self.values[place] if first else self.carries[place, before[:-1]])
+            if first and place not in done:
+                done.add(place)
+                carried.append(loop.equation(last, place[0]).outs[place[1]])
+            else:
+                carried.append(Var(self.outs[-1].aval))
+        stacked = []
+        for (j, o), blocks in needs.blocks.items():
+            if blocks == [last]:
+                continue
+            value = self.values[j, o]
+            self.outs.append(value)
+            array = Var(value.aval.update((loop.count, *value.aval.shape)))
+            rows = [(k, loop.equation(k, j).outs[o]) for k in blocks]
+            if (j, o) in done and last in blocks:  # both a carry and a row
+                k, v = rows.pop(blocks.index(last))
+                self.stacked[v] = Row(array, loop.row(k))
+            stacked.append((array, rows))
+        return carried, stacked
+
+    def body(self, name: str, tokens: Tokens, bodies: dict[int, Jaxpr]) -> Jaxpr:
+        """The program of a step; one that is already there, if it does the same."""
+        ins = [*self.consts.values(), *self.carries.values(), *self.xs.values()]
+        jaxpr = Jaxpr(ins, self.eqns, self.outs, name=name)
+        number = tokens.structure(jaxpr)
+        if number not in bodies:
+            bodies[number] = made(jaxpr)
+        return bodies[number]
+
+    def inputs(self) -> list[Var]:
+        """The operands of the scan."""
+        return [*self.consts, *[before[-1] for _, before in self.carries], *self.xs]

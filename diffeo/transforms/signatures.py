@@ -1,0 +1,203 @@
+"""Which arguments of a function are meant: by position, by name, either inferred from the other."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ..lowering.pytree import PyTreeDef
+from ..primitives.core import describe, with_user_line
+from . import tree
+from .api_util import name_of
+
+Numbers = int | Sequence[int] | None
+Names = str | Sequence[str] | None
+
+
+class Arguments(NamedTuple):
+    """Some arguments of a function: their positions, which may be negative, and their names."""
+
+    numbers: tuple[int, ...]
+    names: frozenset[str]
+
+    def positions(self, count: int) -> list[int]:
+        """The positions of those among `count` positional arguments."""
+        return sorted({n % count if n < 0 else n for n in self.numbers if -count <= n < count})
+
+
+NONE = Arguments((), frozenset())
+
+
+def choose(fun: Callable, numbers: Numbers, names: Names, what: str) -> Arguments:
+    """The arguments that `{what}_argnums` and `{what}_argnames` choose.
+
+    Raises:
+        TypeError: if these are not integers and strings.
+        ValueError: if the function has no such arguments.
+    """
+    numbers_given, names_given = numbers is not None, names is not None
+    chosen = _listed(numbers, int, f"jit of {name_of(fun)}: {what}_argnums")
+    named = _listed(names, str, f"jit of {name_of(fun)}: {what}_argnames")
+    if not chosen and not named:
+        return NONE
+    try:
+        parameters = list(inspect.signature(fun).parameters.values())
+    except (TypeError, ValueError):
+        return Arguments(chosen, frozenset(named))
+    positional = [
+        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    has_star = any([p.kind is p.VAR_POSITIONAL for p in parameters])
+    has_kwargs = any([p.kind is p.VAR_KEYWORD for p in parameters])
+    known = [p.name for p in parameters]
+    count = len(positional)
+    for n in chosen:
+        if not has_star and not -count <= n < count:
+            raise with_user_line(
+                ValueError(
+                    f"jit of {name_of(fun)}: {what}_argnums has {n}, but the function has the "
+                    f"positional parameters {positional}"
+                )
+            )
+    for n in named:
+        if n not in known and not has_kwargs:
+            raise with_user_line(
+                ValueError(
+                    f"jit of {name_of(fun)}: {what}_argnames has {n!r}, but the parameters are "
+                    f"{known}"
+                )
+            )
+    if not names_given:
+        named = tuple([positional[n] for n in chosen if -count <= n < count])
+    if not numbers_given:
+        chosen = tuple([positional.index(n) for n in named if n in positional])
+    return Arguments(chosen, frozenset(named))
+
+
+def _listed(value: Any, kind: type, what: str) -> tuple:
+    """One or several as a tuple; TypeError if they are not of the kind."""
+    if value is None:
+        return ()
+    listed = (value,) if isinstance(value, kind) else value
+    try:
+        listed = tuple(listed)
+    except TypeError:
+        listed = (value,)
+    for item in listed:
+        if not isinstance(item, kind) or isinstance(item, bool):
+            expected = "an integer" if kind is int else "a string"
+            raise with_user_line(
+                TypeError(f"{what} must be {expected} or a sequence of such, got {describe(value)}")
+            )
+    return listed
+
+
+def check_disjoint(static: Arguments, donated: Arguments, what: str) -> None:
+    """ValueError if an argument is static and donated."""
+    both = static.names & donated.names or set(static.numbers) & set(donated.numbers)
+    if both:
+        raise with_user_line(
+            ValueError(
+                f"{what}: {sorted(both)} is both static and donated; a static argument is no array "
+                "and has no memory to donate"
+            )
+        )
+
+
+class Static(tuple):
+    """Static arguments as a key: (place, value, what tells it apart from values that are equal but
+    not the same: 1, 1.0 and True, or 0.0 and -0.0), ...
+
+    Values whose comparison fails are different; `check_static` says what is wrong with them.
+    """
+
+    __slots__ = ()
+    __hash__ = tuple.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        try:
+            return tuple.__eq__(self, other) is True  # type: ignore[arg-type]
+        except Exception:
+            return False
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+
+NO_STATIC = Static()
+
+
+def split(static: Arguments, args: tuple, kwargs: dict) -> tuple[tuple, dict, Static]:
+    """(args, kwargs) without the static ones, and these."""
+    places = static.positions(len(args)) if args else []
+    taken = [(n, args[n]) for n in places]
+    if static.names and kwargs:
+        taken += [(k, kwargs[k]) for k in sorted(kwargs) if k in static.names]
+        kwargs = {k: v for k, v in kwargs.items() if k not in static.names}
+    dynamic = tuple([a for i, a in enumerate(args) if i not in places])
+    return dynamic, kwargs, Static([(k, v, _exactly(v)) for k, v in taken])
+
+
+def _exactly(value: Any) -> Any:
+    kind = type(value)
+    return (kind, repr(value)) if kind is float or kind is complex else kind
+
+
+def join(args: Sequence[Any], kwargs: dict, static: tuple) -> tuple[list, dict]:
+    """The full (args, kwargs) again."""
+    args, kwargs = list(args), dict(kwargs)
+    for where, value, _ in static:
+        if isinstance(where, int):
+            args.insert(where, value)
+        else:
+            kwargs[where] = value
+    return args, kwargs
+
+
+def check_static(name: str, static: tuple) -> None:
+    """ValueError for a static argument that cannot be a key: without hash, or not equal to
+    itself.
+    """
+    for where, value, _ in static:
+        try:
+            hash(value)
+        except TypeError:
+            raise with_user_line(
+                ValueError(
+                    f"jit of {name}: the static argument {where!r} is {describe(value)}, which has "
+                    "no hash; static arguments are keys of the cache of programs: pass a tuple "
+                    "instead of a list, a frozen dataclass instead of a dict, or let an array be "
+                    "an ordinary argument"
+                )
+            ) from None
+        try:
+            same = bool(value == value)
+        except Exception as error:
+            same, reason = False, f"its == raises {type(error).__name__}: {error}"
+        else:
+            reason = "it is not equal to itself"
+        if not same:
+            raise with_user_line(
+                ValueError(
+                    f"jit of {name}: the static argument {where!r} is {describe(value)}, but "
+                    f"{reason}; static arguments are keys of the cache of programs, which needs "
+                    "an == that is true for equal values"
+                )
+            )
+
+
+def leaf_numbers(structure: PyTreeDef, chosen: Arguments, static: tuple) -> tuple[int, ...]:
+    """The leaves that belong to the chosen arguments, in a flattened (args, kwargs) without the
+    static ones.
+    """
+    if chosen is NONE:
+        return ()
+    args, kwargs = tree.unflatten(structure, range(structure.num_leaves))
+    taken = [where for where, _, _ in static if isinstance(where, int)]
+    count = len(args) + len(taken)
+    numbers = [n for n in range(count) if n not in taken]
+    wanted = set(chosen.positions(count))
+    found = [tree.leaves(a) for n, a in zip(numbers, args) if n in wanted]
+    found += [tree.leaves(v) for k, v in kwargs.items() if k in chosen.names]
+    return tuple(sorted([i for leaves in found for i in leaves]))

@@ -1,0 +1,416 @@
+"""Rules of the simplifier for elementwise primitives: what holds for every number, to the last bit.
+
+`x + 0.0` is none of them (-0.0 + 0.0 is 0.0), nor is `x * 0` or `x - x` of floats; `x - 0.0` is.
+Of complex numbers little holds, as an infinite part makes the other nan. The sign of a nan is
+nobody's business.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from ..primitives.core import Primitive
+from ..primitives.elementwise import (
+    Elementwise,
+    Select,
+    absolute,
+    add,
+    complex_,
+    conj,
+    div,
+    eq,
+    ge,
+    gt,
+    imag,
+    le,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    lt,
+    maximum,
+    minimum,
+    mul,
+    ne,
+    neg,
+    real,
+    scale,
+    shift_left,
+    shift_right_arithmetic,
+    shift_right_logical,
+    sub,
+)
+from ..primitives.families import Full
+from ..primitives.identity import Named, copy, stop_gradient_p
+from ..primitives.jaxpr import Literal, Var
+from ..primitives.powers import IntegerPow, square
+from ..primitives.slicing import Pad
+from ..primitives.structural import ConvertElementType
+from ..primitives.types import SCALARS, ShapedArray, bool_, is_float, kind_of
+
+
+def filled(aval: ShapedArray, value: Any) -> tuple:
+    """An array of one number, as what a rule returns."""
+    return Full(aval.shape, aval.dtype, value), ()
+
+
+def same_number(a: Any, b: Any) -> bool:
+    """Whether a known number is `b`, with its sign if it is zero."""
+    if type(a) not in SCALARS or a != b:
+        return False
+    if type(a) is complex or type(b) is complex:
+        return repr(complex(a)) == repr(complex(b))
+    return bool(a) or math.copysign(1, a) == math.copysign(1, b)
+
+
+def kind(inputs: Sequence[Any]) -> str:
+    """The letter of the operands' kind of dtype."""
+    return kind_of(next(v for v in reversed(inputs) if type(v) is Var).aval.dtype)
+
+
+# --------------------------------------------------------------------------------------------------
+# Facts about the rows of the table
+
+#: `op(x, number)` is x: by row, for floats and for integers; then those of `op(number, x)`.
+NEUTRAL_RIGHT: dict[Any, dict[str, Any]] = {
+    add: {"f": -0.0, "i": 0, "u": 0},
+    sub: {"f": 0.0, "i": 0, "u": 0},
+    mul: {"f": 1, "i": 1, "u": 1, "b": True},
+    div: {"f": 1, "i": 1, "u": 1},
+    logical_and: {"i": -1, "b": True},
+    logical_or: {"i": 0, "u": 0, "b": False},
+    logical_xor: {"i": 0, "u": 0, "b": False},
+    shift_left: {"i": 0, "u": 0},
+    shift_right_logical: {"i": 0, "u": 0},
+    shift_right_arithmetic: {"i": 0},
+    maximum: {"f": -math.inf, "u": 0, "b": False},
+    minimum: {"f": math.inf, "b": True},
+}
+COMMUTATIVE = {add, mul, logical_and, logical_or, logical_xor, maximum, minimum}
+#: `op(x, number)` is that number.
+ABSORBING: dict[Any, dict[str, Any]] = {
+    mul: {"i": 0, "u": 0, "b": False},
+    logical_and: {"i": 0, "u": 0, "b": False},
+    logical_or: {"i": -1, "b": True},
+}
+#: `op(x, x)` is x, or this number (of floats only where nan is no exception).
+IDEMPOTENT = {logical_and, logical_or, maximum, minimum}
+OF_EQUALS: dict[Any, tuple[str, Any]] = {
+    sub: ("iu", 0),
+    logical_xor: ("iub", 0),
+    eq: ("iub", True),
+    le: ("iub", True),
+    ge: ("iub", True),
+    ne: ("iub", False),
+    lt: ("iubf", False),
+    gt: ("iubf", False),
+}
+#: `not op(x, y)` is the other; of floats, nan spoils it where order is asked for.
+OPPOSITE = {eq: ne, ne: eq, lt: ge, ge: lt, gt: le, le: gt}
+#: `op(op(x))` is x.
+INVOLUTIONS = {neg, logical_not, conj}
+#: Evaluation by NumPy gives the same bits as any other.
+EXACT = {
+    add, sub, mul, div, scale, square, neg, absolute, eq, ne, lt, le, gt, ge, maximum, minimum,
+    logical_and, logical_or, logical_xor, logical_not,
+}  # fmt: skip
+
+
+def neutral(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """x + -0.0, x - 0.0, x * 1, x / 1, x & -1 and so on are x."""
+    x, y = inputs
+    right = NEUTRAL_RIGHT[op].get(kind_of(aval.dtype))
+    if right is not None:
+        if type(y) is Literal and same_number(y.value, right):
+            return x
+        if type(x) is Literal and op in COMMUTATIVE and same_number(x.value, right):
+            return y
+    return None
+
+
+def absorbing(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """x * 0 of integers is 0, x & 0 is 0, x | True is True."""
+    number = ABSORBING[op].get(kind_of(aval.dtype))
+    if number is not None:
+        for v in inputs:
+            if type(v) is Literal and v.value == number:
+                return filled(aval, number)
+    return None
+
+
+def idempotent(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """max(x, x), min(x, x), x & x and x | x are x."""
+    return inputs[0] if inputs[0] is inputs[1] else None
+
+
+def of_equals(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """x - x is 0, x == x is true, x < x is false."""
+    x, y = inputs
+    if x is y:
+        kinds, number = OF_EQUALS[op]
+        if kind_of(x.aval.dtype) in kinds:
+            return filled(aval, bool(number) if aval.dtype == bool_ else number)
+    return None
+
+
+def involution(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """-(-x), not not x and conj conj x are x."""
+    maker = s.makers.get(inputs[0])
+    return maker.inputs[0] if maker is not None and maker.primitive is op else None
+
+
+def opposite(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """not (x == y) is x != y; of integers, not (x < y) is x >= y."""
+    maker = s.makers.get(inputs[0])
+    if maker is None or type(maker.primitive) is not Elementwise:
+        return None
+    other = OPPOSITE.get(maker.primitive)
+    if other is None or not (other in (eq, ne) or kind(maker.inputs) in "iub"):
+        return None
+    return other, maker.inputs
+
+
+def sign_of_sum(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """x + -y is x - y, x - -y is x + y. (Sums of padded arrays are looked at in the end.)"""
+    x, y = inputs
+    maker = s.makers.get(y)
+    if maker is not None:
+        if maker.primitive is neg:
+            return (sub if op is add else add), (x, maker.inputs[0])
+        if type(maker.primitive) is Pad:
+            s.pads = True
+    maker = s.makers.get(x) if op is add else None
+    if maker is not None and maker.primitive is neg:
+        return sub, (y, maker.inputs[0])
+    return None
+
+
+def sign_of_number(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """x * -1 is -x; -x * 3.0 is x * -3.0."""
+    x, y = inputs
+    if kind_of(aval.dtype) not in "fi":
+        return None
+    if op is mul and type(x) is Literal:
+        x, y = y, x
+    if type(y) is not Literal:
+        return None
+    if y.value == -1:
+        return neg, (x,)
+    maker = s.makers.get(x)
+    if maker is None or maker.primitive is not neg or type(y.value) is not float:
+        return None
+    return op, (maker.inputs[0], Literal(-y.value))
+
+
+def sign_of_product(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """-x * -y is x * y; -x / -y is x / y."""
+    x, y = s.makers.get(inputs[0]), s.makers.get(inputs[1])
+    if x is None or y is None or x.primitive is not neg or y.primitive is not neg:
+        return None
+    return (op, (x.inputs[0], y.inputs[0])) if kind_of(aval.dtype) == "f" else None
+
+
+def scale_by_number(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """scale(c, y), of derivatives, is c * y for a number that is not zero, and 0 for zero."""
+    t = s.number(inputs[0])
+    if t is None or kind_of(aval.dtype) != "f":
+        return None
+    return (mul, inputs) if t else filled(aval, 0.0)
+
+
+def folded(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """An exact operation on numbers is a number."""
+    for v in inputs:
+        if type(v) is not Literal and v not in s.splats:
+            return None
+    numbers = [s.number(v) for v in inputs]
+    dtype = next(v for v in inputs if type(v) is Var).aval.dtype
+    return computed(op, [np.asarray(n).astype(dtype) for n in numbers], aval)
+
+
+def computed(op: Primitive, arrays: Sequence[np.ndarray], aval: ShapedArray) -> Any:
+    """What NumPy computes of arrays without axes, as a filled array; None if other machines might
+    differ (subnormal numbers, nan) or know it only in other dtypes.
+    """
+    if any([x.dtype.kind not in "biuf" or x.dtype.itemsize == 2 for x in arrays]):
+        return None
+    if op is div and arrays[0].dtype.kind != "f":
+        return None
+    with np.errstate(all="ignore"):
+        out = np.asarray(op.impl(*arrays))
+    if out.dtype != aval.dtype or out.dtype.kind not in "biuf" or out.dtype.itemsize == 2:
+        return None
+    if out.dtype.kind == "f" and (np.isnan(out) or 0 < abs(out) < ml_dtypes.finfo(out.dtype).tiny):
+        return None
+    return filled(aval, out.item())
+
+
+# --------------------------------------------------------------------------------------------------
+# Rules of single primitives
+
+
+def of_full(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """The number of an array of floats is a float."""
+    value = op.value
+    if type(value) is int and abs(value) <= 2048 and is_float(op.dtype):
+        return filled(aval, float(value))
+    return None
+
+
+def of_select(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """select(p, x, x) is x, select(True, x, y) is x, select(not p, x, y) is select(p, y, x)."""
+    p, x, y = inputs
+    if x is y:
+        return x
+    known = s.number(p)
+    a, b = s.number(x), s.number(y)
+    if known is None and a is not None and same_number(a, b):
+        known = True
+    if known is not None:
+        chosen, number = (x, a) if known else (y, b)
+        return chosen if type(chosen) is Var else filled(aval, number)
+    maker = s.makers.get(p)
+    if maker is not None and maker.primitive is logical_not:
+        return op, (maker.inputs[0], y, x)
+    return nested_select(s, op, p, x, y)
+
+
+def nested_select(s: Any, op: Any, p: Any, x: Any, y: Any) -> Any:
+    """select(p, select(p, x, _), y) is select(p, x, y), and so on the other side."""
+    left, right = s.makers.get(x), s.makers.get(y)
+    if left is not None and left.primitive is op and left.inputs[0] is p:
+        x = left.inputs[1]
+    elif right is not None and right.primitive is op and right.inputs[0] is p:
+        y = right.inputs[2]
+    else:
+        return None
+    return (op, (p, x, y)) if type(x) is Var or type(y) is Var else None
+
+
+def identity(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """`copy`, `stop_gradient` and names say nothing to the compiler."""
+    return inputs[0] if type(inputs[0]) is Var else None
+
+
+def of_abs(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """abs(-x) and abs(abs(x)) are abs(x)."""
+    maker = s.makers.get(inputs[0])
+    if maker is None:
+        return None
+    if maker.primitive is neg:
+        return op, maker.inputs
+    return inputs[0] if maker.primitive is op else None
+
+
+def part_of_complex(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """real(complex(x, y)) is x; imag(complex(x, y)) is y."""
+    maker = s.makers.get(inputs[0])
+    if maker is None or maker.primitive is not complex_:
+        return None
+    part = maker.inputs[0 if op is real else 1]
+    return part if type(part) is Var else filled(aval, part.value)
+
+
+def complex_of_parts(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """complex(real(z), imag(z)) is z."""
+    x, y = (s.makers.get(v) for v in inputs)
+    if x is None or y is None or x.primitive is not real or y.primitive is not imag:
+        return None
+    return x.inputs[0] if x.inputs[0] is y.inputs[0] else None
+
+
+def of_convert(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """A cast to the type that it is, of a number, or of a cast that loses nothing."""
+    x = inputs[0]
+    if x.aval.dtype == op.dtype:
+        return x
+    number = s.number(x)
+    if number is not None:
+        return computed(op, [np.asarray(number).astype(x.aval.dtype)], aval)
+    maker = s.makers.get(x)
+    if maker is not None and type(maker.primitive) is ConvertElementType:
+        source = maker.inputs[0]
+        if lossless(source.aval.dtype, x.aval.dtype):
+            return op, (source,)
+    return None
+
+
+@cache
+def lossless(narrow: np.dtype, wide: np.dtype) -> bool:
+    """Whether a dtype holds all numbers of another."""
+    a, b = kind_of(narrow), kind_of(wide)
+    if a == "b":
+        return b in "iuf"
+    if a in "iu" and b in "iu":
+        low, high = ml_dtypes.iinfo(narrow), ml_dtypes.iinfo(wide)
+        return high.min <= low.min and low.max <= high.max
+    if b != "f":
+        return False
+    to = ml_dtypes.finfo(wide)
+    if a == "f":
+        of = ml_dtypes.finfo(narrow)
+        fits = of.nmant <= to.nmant and of.maxexp <= to.maxexp and of.minexp >= to.minexp
+        # Below the normal numbers, the steps must be as fine too.
+        return fits and of.minexp - of.nmant >= to.minexp - to.nmant
+    return a in "iu" and ml_dtypes.iinfo(narrow).bits <= to.nmant and to.maxexp > 64
+
+
+def of_power(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """x ** 1 is x; of a number, it is a number."""
+    if op.n == 1:
+        return inputs[0]
+    number = s.number(inputs[0])
+    if number is None or op.n < 0:
+        return None
+    return computed(op, [np.asarray(number).astype(aval.dtype)], aval)
+
+
+# --------------------------------------------------------------------------------------------------
+# The table: the rules of each row, in the order in which they are tried. Those of `NUMBERS` are
+# tried only if a number is among the operands.
+
+
+def _of_rows(*tables: tuple[Any, Any]) -> dict[Any, tuple]:
+    rows: dict[Any, tuple] = {}
+    for table, rule in tables:
+        for row in table:
+            rows[row] = (*rows.get(row, ()), rule)
+    return rows
+
+
+NUMBERS = _of_rows(
+    ((scale,), scale_by_number),
+    (EXACT, folded),
+    (NEUTRAL_RIGHT, neutral),
+    (ABSORBING, absorbing),
+    ((mul, div), sign_of_number),
+)
+ROWS = _of_rows(
+    (NUMBERS, None),
+    (IDEMPOTENT, idempotent),
+    (OF_EQUALS, of_equals),
+    (INVOLUTIONS, involution),
+    ((logical_not,), opposite),
+    ((add, sub), sign_of_sum),
+    ((mul, div), sign_of_product),
+    ((absolute,), of_abs),
+    ((real, imag), part_of_complex),
+    ((complex_,), complex_of_parts),
+    ((copy, stop_gradient_p), identity),
+)
+ROWS = {row: tuple([rule for rule in rules if rule is not None]) for row, rules in ROWS.items()}
+NUMBERS = {row: rules + ROWS[row] for row, rules in NUMBERS.items()}
+RULES: dict[type, Any] = {
+    **{type(row): ROWS for row in ROWS},
+    Select: (of_select,),
+    Full: (of_full,),
+    Named: (identity,),
+    ConvertElementType: (of_convert,),
+    IntegerPow: (of_power,),
+}

@@ -1,0 +1,72 @@
+"""The simplifier's rules for operations at places that are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..primitives.indexing import DynamicSlice, DynamicUpdateSlice, Gather
+from ..primitives.slicing import Pad, Slice
+from ..primitives.types import ShapedArray
+from .simplify_algebra import filled, same_number
+from .simplify_shapes import Shape, made_by, of_splat, same_shape
+
+
+def _known_starts(s: Any, starts: Sequence[Any], shape: Shape, sizes: Shape) -> Shape | None:
+    """Starts that are numbers, moved so that the window lies inside."""
+    numbers = [s.number(v) for v in starts]
+    if any([n is None for n in numbers]):
+        return None
+    return tuple([min(max(int(k), 0), n - m) for k, n, m in zip(numbers, shape, sizes)])
+
+
+def of_dynamic_slice(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """At a known place it is a slice; of an update at the same place, it is the update."""
+    x, *starts = inputs
+    known = _known_starts(s, starts, x.aval.shape, op.sizes)
+    if known is not None:
+        limits = tuple([a + n for a, n in zip(known, op.sizes)])
+        return Slice(known, limits, (1,) * len(known)), (x,)
+    maker = made_by(s, x, DynamicUpdateSlice)
+    if maker is not None and list(maker.inputs[2:]) == starts:
+        update = maker.inputs[1]
+        return update if update.aval.shape == op.sizes else None
+    return None
+
+
+def of_dynamic_update(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """An update of everything; of what an update at the same place overwrites; at a known place of
+    an array of one number, which is a pad.
+    """
+    x, update, *starts = inputs
+    if update.aval.shape == x.aval.shape:
+        return update
+    maker = made_by(s, x, DynamicUpdateSlice)
+    if (
+        maker is not None
+        and list(maker.inputs[2:]) == starts
+        and maker.inputs[1].aval.shape == update.aval.shape
+    ):
+        return op, (maker.inputs[0], *inputs[1:])
+    number, shape = s.number(x), update.aval.shape
+    known = None if number is None else _known_starts(s, starts, x.aval.shape, shape)
+    if known is None:
+        return None
+    high = tuple([n - a - m for n, a, m in zip(x.aval.shape, known, shape)])
+    return Pad(known, high, (0,) * len(known), number), (update,)
+
+
+def of_gather(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """Windows of an array of one number, unless other numbers are filled in."""
+    number = s.number(inputs[0])
+    if number is None or (op.mode == "fill" and not same_number(op.fill, number)):
+        return None
+    return filled(aval, number)
+
+
+#: The rules of each type, in the order in which they are tried.
+RULES: dict[type, Any] = {
+    DynamicSlice: (same_shape, of_splat, of_dynamic_slice),
+    DynamicUpdateSlice: (of_dynamic_update,),
+    Gather: (of_gather,),
+}
