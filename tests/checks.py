@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import diffeo as dx
+from diffeo.lowering import disk_cache
 from diffeo.primitives.core import state
 
 
@@ -13,6 +14,14 @@ def nothing_is_left_behind():
     before = state.trace, state.source
     yield
     assert (state.trace, state.source) == before
+
+
+@pytest.fixture(autouse=True)
+def warn_again():
+    """A warning comes once in a process; each test that imports this is one."""
+    disk_cache._warned.clear()
+    yield
+    disk_cache._warned.clear()
 
 
 def close(found, expected, rtol=1e-9, atol=1e-12):

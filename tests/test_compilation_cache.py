@@ -13,16 +13,9 @@ import diffeo as dx
 from diffeo.lowering import buffers, cache_folder, compat, compiler, disk_cache, program_keys
 from diffeo.lowering.disk_cache import SUFFIX
 from diffeo.primitives.types import ShapedArray
+from tests.checks import warn_again as warn_again
 
 CacheWarning = dx.errors.CacheWarning
-
-
-@pytest.fixture(autouse=True)
-def warn_again():
-    """A warning comes once in a process; each test is one."""
-    disk_cache._warned.clear()
-    yield
-    disk_cache._warned.clear()
 
 
 def program(name, text="stablehlo.add %x, %x"):

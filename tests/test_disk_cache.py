@@ -15,17 +15,10 @@ import pytest
 import diffeo as dx
 from diffeo.lowering import disk_cache
 from diffeo.lowering.disk_cache import MAGIC, PARTIAL, SUFFIX, DiskCache
+from tests.checks import warn_again as warn_again
 
 KEY, OTHER = "0" * 64, "1" * 64
 CacheWarning = dx.errors.CacheWarning
-
-
-@pytest.fixture(autouse=True)
-def warn_again():
-    """A warning comes once in a process; each test is one."""
-    disk_cache._warned.clear()
-    yield
-    disk_cache._warned.clear()
 
 
 @pytest.fixture

@@ -402,6 +402,19 @@ def test_the_log(caplog):
 def test_settings_that_do_not_exist():
     with pytest.raises(AttributeError, match=r"no setting 'default_bit'; .* default_bits"):
         dx.config.default_bit = 32
+    with pytest.raises(ValueError, match="32 or 64 bits, got 16"):
+        dx.config.default_bits = 16
+    with pytest.raises(TypeError, match=r"simplify is True or False, got 'no'"):
+        dx.config.simplify = "no"
+    assert dx.config.default_bits == 64 and dx.config.simplify is True
+
+
+@pytest.mark.parametrize("options", [5, [1], {1: True}])
+def test_compiler_options_that_are_none(options):
+    with raises(TypeError, "jit of <lambda>: compiler_options are XLA's flags by name"):
+        dx.jit(lambda x: x, compiler_options=options)
+    with raises(TypeError, "compile of <lambda>: compiler_options are XLA's flags by name"):
+        dx.jit(lambda x: x).lower(1.0).compile(options)
 
 
 def test_programs_go_with_their_function():

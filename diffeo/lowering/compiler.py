@@ -48,6 +48,21 @@ class CacheInfo(NamedTuple):
     max_size: int
 
 
+def _made(
+    make: Callable[..., Executable],
+    text: str,
+    flags: Mapping[str, Any],
+    given: Mapping[str, Any],
+    tune_with: Sequence[Any] | None,
+) -> Compilation:
+    """A program compiled now: the fastest variant, if there are buffers to try them on."""
+    if tune_with is None:
+        return _compilation(make(text, options=flags))
+    start = time.perf_counter()
+    best = tune(make, text, flags, given, tune_with)
+    return Compilation(best, "tuned", time.perf_counter() - start)
+
+
 class ProgramCache:
     """Executables by program; the one that was not used for longest goes first. Thread-safe.
 
@@ -115,21 +130,19 @@ class ProgramCache:
                 place = _Place(digest, device, flags, tuned)
                 made = place.load(text, in_avals, out_avals)
                 if made is None:
-                    if tuned and tune_with is not None:
-                        start = time.perf_counter()
-                        best = tune(make, text, flags, given, tune_with)
-                        made = Compilation(best, "tuned", time.perf_counter() - start)
-                    else:
-                        made = _compilation(make(text, options=flags))
+                    made = _made(make, text, flags, given, tune_with if tuned else None)
                     place.store(text, made)
-                with self._lock:
-                    self._programs[key] = made.executable
-                    if len(self._programs) > self._max_size:
-                        self._programs.popitem(last=False)
+                self._keep(key, made.executable)
             finally:
                 with self._lock:
                     self._compiling.pop(key, None)
         return made
+
+    def _keep(self, key: tuple, executable: Executable) -> None:
+        with self._lock:
+            self._programs[key] = executable
+            if len(self._programs) > self._max_size:
+                self._programs.popitem(last=False)
 
     def cache_info(self) -> CacheInfo:
         """Hits, misses, and how many programs the cache holds and may hold."""

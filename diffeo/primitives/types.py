@@ -119,6 +119,13 @@ def short_dtype(dtype: np.dtype) -> str:
 
 #: The settings that programs depend on.
 PROGRAM_SETTINGS = ("default_bits", "fuse_derivatives", "simplify", "default_device")
+#: Those that are on or off.
+SWITCHES = ("fuse_derivatives", "simplify", "progress", "log_compiles")
+#: All that `dx.config` has.
+SETTINGS = (
+    "default_bits", *SWITCHES, "default_device", "num_cpu_devices", "platforms", "preallocate",
+    "memory_fraction",
+)  # fmt: skip
 _settings: dict[tuple, tuple] = {}
 
 
@@ -152,6 +159,7 @@ class Config(threading.local):
 
     Raises:
         AttributeError: where a setting is made that does not exist.
+        TypeError, ValueError: where it cannot have the value.
     """
 
     default_bits = 64
@@ -171,15 +179,14 @@ class Config(threading.local):
         self._note_settings()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not hasattr(type(self), name) or name == "settings":
-            known = [
-                n
-                for n, v in vars(type(self)).items()
-                if n[0] != "_" and n != "settings" and not hasattr(v, "__wrapped__")
-            ]
+        if name not in SETTINGS:
             raise AttributeError(
-                f"dx.config has no setting {name!r}; the settings are {', '.join(known)}"
+                f"dx.config has no setting {name!r}; the settings are {', '.join(SETTINGS)}"
             )
+        if name in SWITCHES and type(value) is not bool:
+            raise TypeError(f"dx.config.{name} is True or False, got {value!r}")
+        if name == "default_bits" and value not in (32, 64):
+            raise ValueError(f"default dtypes have 32 or 64 bits, got {value!r}")
         super().__setattr__(name, value)
         self._note_settings()
 
@@ -243,8 +250,6 @@ class Config(threading.local):
             ...     print(dx.numpy.zeros(2).dtype)
             float32
         """
-        if bits not in (32, 64):
-            raise ValueError(f"default dtypes have 32 or 64 bits, got {bits!r}")
         before, self.default_bits = self.default_bits, bits
         try:
             yield

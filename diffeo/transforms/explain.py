@@ -223,7 +223,7 @@ def _signature(traced: Traced, earlier: Sequence[Traced]) -> Signature:
         traced.seconds,
         compiled and compiled.lowered.seconds,
         compiled and compiled.seconds,
-        compiled.program.origin if compiled else "",
+        compiled.origin if compiled else "",
         traced.calls[0],
         compiled.program.executable.tuning if compiled else (),
     )

@@ -9,7 +9,7 @@ from typing import Any
 from ..primitives.jaxpr import Jaxpr
 from .api_util import WRAPPED, check_callable, name_of
 from .jitted import Jitted
-from .signatures import Names, Numbers, check_disjoint, choose
+from .signatures import Names, Numbers, check_disjoint, check_options, choose
 from .stages import Options
 
 
@@ -61,8 +61,9 @@ def jit(
         `explain` and `clear_cache`.
 
     Raises:
-        TypeError: if `fun` is not a function; when called, if an argument is not an array or
-            number, or the function uses a traced value where a concrete one is needed.
+        TypeError: if `fun` is not a function, or an option is not of its kind; when called, if an
+            argument is not an array or number, or the function uses a traced value where a concrete
+            one is needed.
         ValueError: for static or donated arguments that the function does not have, static ones
             that are not hashable or not equal to themselves, and compiler options that XLA does
             not know.
@@ -102,6 +103,7 @@ def jit(
     static = choose(fun, static_argnums, static_argnames, "static")
     donated = choose(fun, donate_argnums, donate_argnames, "donate")
     check_disjoint(static, donated, f"jit of {name_of(fun)}")
+    check_options(compiler_options, f"jit of {name_of(fun)}")
     options = Options(compiler_options, device, keep_unused, inline, reroll, autotune, optimize)
     return Jitted(fun, static, donated, options)
 

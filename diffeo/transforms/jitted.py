@@ -168,8 +168,8 @@ class Jitted:
             if entry is None:
                 return self.slow_call(args, kwargs, signature=(structure, avals[len(leaves) :]))
         _, _, _, run, handlers, constants, kept, out_avals, finish, calls, compiled = entry
-        calls[0] += 1
         if run is None:
+            calls[0] += 1
             return compiled.run(leaves)
         if kept is not None:
             buffers = [buffers[i] for i in kept]
@@ -185,6 +185,7 @@ class Jitted:
             outs = None
         if outs is None:
             return self.slow_call(args, kwargs)
+        calls[0] += 1
         if finish is None:
             array = new(Array)
             array._np, array._buffer, array._aval, array.weak_type = None, outs[0], *out_avals

@@ -59,12 +59,13 @@ def prepare(
     if not keep_unused or any([v.aval.dtype == float0 for v in live.in_vars]):
         read = {v for eqn in live.eqns for v in eqn.inputs if type(v) is Var}
         read.update([v for v in live.outs if type(v) is Var])
-        numbers = tuple([i for i, v in enumerate(live.in_vars) if v in read])
-        if len(numbers) < len(live.in_vars):
-            kept = numbers
+        needed = tuple([i for i, v in enumerate(live.in_vars) if v in read])
+        if len(needed) < len(live.in_vars):
+            kept = needed
             inputs = [live.in_vars[i] for i in kept]
             live = Jaxpr(inputs, live.eqns, live.outs, live.const_vars, live.consts, live.name)
-    places = {number: i for i, number in enumerate(kept or range(len(live.in_vars)))}
+    numbers = range(len(live.in_vars)) if kept is None else kept
+    places = {number: i for i, number in enumerate(numbers)}
     given = tuple([i for i in sorted(donated) if i in places])
     module = lower_module(live, platform, [places[i] for i in given])
     return Prepared(live, module, kept, out_avals, given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..lowering.pytree import PyTreeDef
@@ -91,6 +91,18 @@ def _listed(value: Any, kind: type, what: str) -> tuple:
                 TypeError(f"{what} must be {expected} or a sequence of such, got {describe(value)}")
             )
     return listed
+
+
+def check_options(flags: Any, what: str) -> None:
+    """TypeError if compiler options are no dictionary of names and values."""
+    if flags is None or (isinstance(flags, Mapping) and all([type(k) is str for k in flags])):
+        return
+    raise with_user_line(
+        TypeError(
+            f"{what}: compiler_options are XLA's flags by name, as "
+            f"{{'xla_cpu_enable_fast_math': True}}, got {describe(flags)}"
+        )
+    )
 
 
 def check_disjoint(static: Arguments, donated: Arguments, what: str) -> None:

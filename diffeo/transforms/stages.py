@@ -21,6 +21,7 @@ from ..programs.control_flow import Call
 from . import tree
 from .api_util import argument_or_keyword
 from .launch import Prepared, Program, prepare
+from .signatures import check_options
 
 
 class ShapeDtypeStruct(Typed):
@@ -179,6 +180,7 @@ class Lowered:
         self, compiler_options: Mapping[str, Any] | None, arrays: Sequence[Array] | None
     ) -> Compiled:
         options = self.traced.options
+        check_options(compiler_options, f"compile of {self.jaxpr.name}")
         start = time.perf_counter()
         flags = {**(options.compiler_options or {}), **(compiler_options or {})}
         try:
@@ -273,6 +275,11 @@ class Compiled:
             if hasattr(b, "is_deleted") and b.is_deleted():
                 return with_user_line(RuntimeError(f"{self.argument(i)}: {GONE}"))
         return with_user_line(explain_run_error(self.program.executable, error))
+
+    @property
+    def origin(self) -> str:
+        """Where the executable came from: "compiled", "memory", "disk" or "tuned"."""
+        return self.program.origin
 
     @property
     def in_avals(self) -> list[ShapedArray]:
