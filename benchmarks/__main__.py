@@ -12,6 +12,7 @@ from benchmarks import (
     compile,
     dispatch,
     eager,
+    functions,
     high_order,
     lowering,
     memory,
@@ -58,6 +59,11 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="measure primitive by primitive instead: eager beside NumPy, compiled beside jax",
     )
+    parser.add_argument(
+        "--functions",
+        action="store_true",
+        help="measure all functions of diffeo.numpy instead, eager and compiled",
+    )
     parser.add_argument("--list", action="store_true", help="show the names of the cases")
     parser.add_argument(
         "--save",
@@ -75,14 +81,21 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
             parser.error(f"there is no group {group!r}: choose of {', '.join(GROUPS)}")
     if options.save and options.self_test:
         parser.error("--save keeps tables of diffeo only: leave --self-test out")
-    if options.words and options.groups:
-        parser.error("--words measures no group: leave out which, or --words")
+    if (options.words or options.functions) and options.groups:
+        parser.error("--words and --functions measure no group: leave out which, or these")
     return options
+
+
+def tables(options: argparse.Namespace) -> tuple[str, dict[str, Sequence[Case]]]:
+    """How the files of a table begin, and all cases in it."""
+    if options.functions:
+        return "functions-", {"functions": functions.cases()}
+    return ("words-", {"words": words.CASES}) if options.words else ("", GROUPS)
 
 
 def selected(options: argparse.Namespace) -> dict[str, list[Case]]:
     """The cases that are asked for, by their groups."""
-    groups = {"words": words.CASES} if options.words else GROUPS
+    groups = tables(options)[1]
     wanted = lambda case: (
         not options.only or any(part.lower() in case.name.lower() for part in options.only)
     )
@@ -145,7 +158,7 @@ def main() -> int:
     if options.list:
         print("\n".join(case.name for case in cases))
         return 0
-    if options.words:
+    if options.words or options.functions:
         keep_memory()
     prepare()
     started = time.perf_counter()
@@ -153,10 +166,10 @@ def main() -> int:
     passed = sum(case.passes(result) for case, result in outcomes)
     errors = [f"{case.name}: {result.error}" for case, result in outcomes if result.error]
     print(f"\n{passed} of {len(outcomes)} within target, {time.perf_counter() - started:.0f} s")
-    print("\n".join(report.causes(outcomes) if options.words else errors))
+    detailed = options.words or options.functions
+    print("\n".join(report.causes(outcomes) if detailed else errors))
     if options.save:
-        every = {"words": words.CASES} if options.words else GROUPS
-        for path in report.save(outcomes, "words-" if options.words else "", every):
+        for path in report.save(outcomes, *tables(options)):
             print(f"wrote {path.relative_to(report.RESULTS.parent.parent)}")
     return 1 if errors else 0
 

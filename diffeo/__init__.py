@@ -9,15 +9,16 @@ Names and signatures are JAX's where the concept is the same. For a tour, run `p
 
 from typing import TYPE_CHECKING
 
-from ._loading import Late as _Late
-from ._loading import Uncollected as _Uncollected
+from ._uncollected import Uncollected as _Uncollected
 
 with _Uncollected():
     from . import numpy
+    from ._loading import Late as _Late
     from .primitives.array import Array
+    from .primitives.config import config
     from .primitives.core import Primitive, Tracer, typeof
     from .primitives.jaxpr import Jaxpr, check_jaxpr, eval_jaxpr
-    from .primitives.types import ShapedArray, config, float0
+    from .primitives.types import ShapedArray, float0
     from .transforms import evaluation as _evaluation  # noqa: F401  (the trace at the bottom)
     from .transforms.autodiff import jvp, linear_transpose, linearize, vjp
     from .transforms.gradients import grad, value_and_grad
@@ -71,6 +72,7 @@ if TYPE_CHECKING:  # the names that load late; a test compares with the table
         remat,
         saved_residuals,
     )
+    from .transforms.clearing import clear_caches
     from .transforms.closures import closure_convert, custom_gradient
     from .transforms.custom import custom_jvp, custom_rule, custom_vjp
     from .transforms.explain import explain
@@ -102,6 +104,7 @@ else:
             "checkpoint checkpoint_name checkpoint_policies print_saved_residuals remat "
             "saved_residuals"
         ),
+        ".transforms.clearing": "clear_caches",
         ".transforms.closures": "closure_convert custom_gradient",
         ".transforms.custom": "custom_jvp custom_rule custom_vjp",
         ".transforms.explain": "explain",
@@ -139,6 +142,7 @@ __all__ = [
     "checkpoint",
     "checkpoint_name",
     "checkpoint_policies",
+    "clear_caches",
     "closure_convert",
     "compilation_cache",
     "config",

@@ -1,4 +1,4 @@
-"""A look at the values inside of transformed programs. The names are those of `jax.debug`."""
+"""A look into transformed programs. The names are those of `jax.debug`; `widenings` is diffeo's."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from .primitives.errors import ConcretizationTypeError
 from .primitives.staging import StagingTrace
 from .transforms import tree
 from .transforms.callbacks import debug_callback as callback
+from .transforms.widening import Widening, widenings
 
-__all__ = ["breakpoint", "callback", "print"]
+__all__ = ["Widening", "breakpoint", "callback", "print", "widenings"]
 
 
 def print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> None:

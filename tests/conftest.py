@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 from diffeo.primitives import jaxpr
+from diffeo.primitives.config import config
 
 settings.register_profile("diffeo", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("diffeo")
@@ -13,6 +14,8 @@ settings.load_profile("diffeo")
 #: Need three processor devices, which a process has from its start: `test_devices.py` runs them.
 if os.environ.get("DIFFEO_NUM_CPU_DEVICES") != "3":
     collect_ignore = ["several_devices.py", "several_devices_jit.py"]
+#: The generator's tables make rows as they are imported, once; there are no tests in its files.
+collect_ignore_glob = ["random_programs/*"]
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +34,10 @@ def check_every_program():
     jaxpr.after_making = jaxpr.check_jaxpr
     yield
     jaxpr.after_making = None
+
+
+@pytest.fixture(autouse=True)
+def default_bits():
+    """With DIFFEO_TEST_BITS=32, tests run as under `dx.config.defaults(32)`."""
+    with config.defaults(int(os.environ.get("DIFFEO_TEST_BITS", "64"))):
+        yield

@@ -19,6 +19,9 @@ Oracle = Callable[[Any, Any], Callable]
 NOT_IN_JAX = {
     "scale": "a product in which zero dominates: jax has nan there",
     "fma": "a detail of our random numbers",
+    **dict.fromkeys(
+        ("floor_div", "mod", "fmod", "fraction"), "test_division.py compares with NumPy: jax's "
+        "floor the rounded quotient"),
     "random_bits": "jax's own is a program; dx.random is compared with jax.random bit by bit",
     "call": "an operation on a program, not a function",
     "custom_call": "an operation on a program; the tests of custom rules compare with jax",
@@ -31,8 +34,17 @@ NOT_IN_JAX = {
     "reduce_window": "of a program; test_windows.py compares dx.lax.reduce_window",
     "linear_recurrence": "what the derivatives of cumulative operations are made of",
     "window_place": "what the derivatives of extrema of windows are made of",
+    "hold": "a value as it is, without derivatives; test_chosen_rows.py has what is made of it",
+    **dict.fromkeys(
+        ("sech_squared", "one_minus_square", "inverse_square_plus_one", "inverse_root",
+         "over_square_sum", "over_hypot", "continued_gamma_density", "beta_edge", "log_of_ratio",
+         "relative_excess", "erfcinv_slope", "sine_of_square", "cosine_of_square",
+         "growing_bessel_i"),
+        "a part of other functions and of derivatives; test_tails.py compares them with mpmath"),
 }
 
+_TAILS = "tests/test_tails.py and test_special_ends.py compare with mpmath"
+_COMPLEX = "tests/test_complex_special.py compares with SciPy and mpmath"
 _SPECIAL = "tests/test_special.py compares with SciPy, mpmath and jax"
 _LINALG = "tests/test_linalg.py and test_scipy_linalg.py compare the functions made of it"
 _AXES = "tests/test_named_axes.py compares under vmap"
@@ -47,10 +59,16 @@ ELSEWHERE = {
          "fresnel_sine", "fresnel_cosine", "spence", "owens_t", "erfinv", "erfcinv", "wofz",
          "dawsn", "polygamma", "zeta", "bessel_i", "bessel_j", "igamma", "betainc",
          "hypergeometric", "expn", "erfcx"), _SPECIAL),
+    **dict.fromkeys(("hypot", "soft_sign", "entr", "rel_entr", "kl_div", "poch", "box_cox",
+                     "dawson"), _TAILS),
+    **dict.fromkeys(("complex_erf", "complex_erfc", "complex_dawsn", "log_gamma"), _COMPLEX),
+    **dict.fromkeys(("normal_hazard", "normal_tail_fall", "normal_tail_quantile"),
+                    "tests/test_random_tails.py compares what is drawn"),
     **dict.fromkeys(
         ("lu_solve", "within_levels", "cholesky_update", "triangular_sylvester", "sylvester",
          "matrix_sqrt", "eig", "tridiagonal", "eigh", "geqrf", "qr", "given", "log_determinant",
-         "determinant", "pseudo_inverse", "adjugate"), _LINALG),
+         "determinant", "pseudo_inverse", "adjugate", "diagonal_sylvester", "eigh_levels",
+         "svd_levels", "polar_factor"), _LINALG),
     **dict.fromkeys(
         ("psum", "pmax", "pmin", "all_gather", "psum_scatter", "all_to_all", "ppermute",
          "axis_index"), _AXES),

@@ -43,10 +43,15 @@ DOMAINS = {
     "log1p": (-0.8, 2.0), "asin": (-0.9, 0.9), "acos": (-0.9, 0.9), "acosh": (1.2, 3.0),
     "atanh": (-0.9, 0.9), "erf_inv": (-0.9, 0.9), "erfinv": (-0.9, 0.9), "tan": (-1.2, 1.2),
     "pow": (0.3, 2.0), "div": (0.4, 2.0), "rem": (0.4, 7.0), "atan2": (0.3, 2.0),
-    "ceil": (-2.2, 2.2),
+    "fmod": (0.4, 7.0), "mod": (0.4, 7.0), "floor_div": (0.4, 7.0), "ceil": (-2.2, 2.2),
+    "over_square_sum": (0.3, 2.0),
     "gamma_density": (0.3, 3.0), "beta_density": (0.2, 0.9), "lgamma": (0.3, 4.0),
     "digamma": (0.3, 4.0), "betaln": (0.3, 3.0), "erfcinv": (0.3, 1.7), "expi": (0.3, 3.0),
     "cosine_integral": (0.3, 3.0), "spence": (0.2, 4.0),
+    "normal_hazard": (1.2, 6.0), "normal_tail_fall": (1.2, 6.0), "normal_tail_quantile": (1.2, 6.0),
+    "continued_gamma_density": (0.3, 3.0), "entr": (0.2, 3.0), "poch": (0.3, 3.0),
+    "kl_div": (0.3, 3.0), "rel_entr": (0.3, 3.0),
+    "log_of_ratio": (0.3, 3.0), "relative_excess": (0.3, 3.0), "erfcinv_slope": (0.3, 1.7),
     "xlogy": (0.2, 2.0), "xlog1py": (-0.8, 2.0), "round_away": (-2.2, 2.2),
 }
 
@@ -60,7 +65,8 @@ for _name, _row in ELEMENTWISE.items():
     if "c" in _accepts:
         sample(_row, *[comp(2, 3)] * _n, note="complex")
     if "i" in _accepts:
-        _low, _high = (0, 9) if "shift" in _name else (1, 9) if _name in ("div", "rem") else (-9, 9)
+        _low, _high = (0, 9) if "shift" in _name or _name == "pow" else (-9, 9)
+        _low = 1 if _name in ("div", "rem") else _low
         sample(_row, *[ints(3, 4)] * (_n - 1), ints(3, 4, low=_low, high=_high), note="int64")
         sample(_row, *[ints(4, dtype=np.int8)] * (_n - 1),
                ints(4, low=_low, high=_high, dtype=np.int8), note="int8")
@@ -90,6 +96,7 @@ sample(elementwise.rem, _signs, np.array([2, 2, -2, -2]), note="sign of the divi
 sample(elementwise.rem, np.array([7.5, -7.5, 7.5]), np.array([2.0, 2.0, -2.0]), note="signs")
 sample(elementwise.power, np.array([-2.0, 0.0, 0.0, 2.0]), np.array([3.0, 0.0, 2.0, -1.0]),
        note="edges", smooth=False)
+sample(elementwise.power, np.array([3, -2, 0, 7]), np.array([70, 65, 64, 2**62]), note="wraps")
 sample(elementwise.power, np.array([0.0, 0.0]), np.array([2.0, 3.5]), note="base 0", by=(1,))
 sample(elementwise.scale, np.array([0.0, 2.0, 0.0]), np.array([np.inf, 3.0, np.nan]),
        note="zero wins", smooth=False)
@@ -143,6 +150,8 @@ for _power in (-3, -1, 0, 1, 2, 3, 7):
 sample(powers.IntegerPow(3), np.array([0.0, -1.5]), note="at 0")
 sample(powers.IntegerPow(0), np.array([0.0, -1.5]), note="0 at 0")
 sample(powers.IntegerPow(1), np.array([0.0, -1.5]), note="1 at 0")
+sample(powers.IntegerPow(40), real(2, 3, low=0.5), note="many factors", smooth=False)
+sample(powers.IntegerPow(70), ints(3), note="wraps")
 sample(powers.IntegerPow(3), comp(3), note="complex")
 sample(powers.IntegerPow(-2), comp(3), note="complex negative")
 sample(powers.IntegerPow(3), ints(3, dtype=np.int32), note="int32")

@@ -7,7 +7,16 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 
-from diffeo.primitives import bits, elementwise, identity, powers, rounding, slicing, structural
+from diffeo.primitives import (
+    bits,
+    elementwise,
+    identity,
+    powers,
+    reduction,
+    rounding,
+    slicing,
+    structural,
+)
 from diffeo.primitives.table import ELEMENTWISE
 from tests.sampling import bools, comp, ints, real, sample
 
@@ -79,6 +88,22 @@ for _name in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "expm1", "logistic", 
     sample(_row, _large, note="complex far from 0", smooth=False)
 for _name in ("log1p", "asin", "asinh", "atan", "atanh"):
     sample(ELEMENTWISE[_name], _small, note="complex near 0", smooth=False)
+
+_nan = np.nan
+_unordered = np.array([complex(_nan, 1), complex(1, _nan), 1 + 1j, complex(_nan, _nan), -0.0])
+for _name in ("max", "min", "lt", "le", "gt", "ge"):
+    sample(ELEMENTWISE[_name], _cuts, _cuts[::-1].copy(), note="complex ties", smooth=False)
+    for _shift in range(5):
+        sample(ELEMENTWISE[_name], _unordered, np.roll(_unordered, _shift), smooth=False,
+               note=f"complex nan {_shift}")
+for _arg in (reduction.ArgMax, reduction.ArgMin):
+    for _axis in (0, 1):
+        sample(_arg(_axis, np.dtype(np.int64)), np.array([[1 + 2j, 1 - 1j, 1 + 2j], [1, 0, -5j]]),
+               note="complex ties")
+        sample(_arg(_axis, np.dtype(np.int32)), np.stack([_unordered, _unordered[::-1]]),
+               note="complex nan")
+    sample(_arg(0, np.dtype(np.int64)), np.array([complex(-np.inf, -np.inf)] * 2),
+           note="complex infinities")
 
 # --------------------------------------------------------------------------------------------------
 # Types for storage: made, converted both ways, moved; not computed with

@@ -13,7 +13,7 @@ import numpy as np
 
 from diffeo.primitives.elementwise import conj
 from diffeo.primitives.slicing import slice_in_dim
-from diffeo.routines import determinant, linalg, qr, spectral
+from diffeo.routines import determinant, levels, linalg, polar, qr, spectral
 from diffeo.routines.matrices import adjoint, matmul
 from tests.sampling import Draw, call_sample, comp, i32, real, sample
 
@@ -171,6 +171,24 @@ sample(
     smooth=False,
 )
 sample(spectral.WithinLevels(), _none, np.zeros((0, 0), bool), note="empty")
+
+for _complex in (False, True):
+    _a = _near(_apart, 3, 3, complex_=_complex)(np.random.default_rng(0))
+    _a = _a + _a.conj().T
+    _some = np.array([[True, True, False], [True, True, False], [False, False, True]])
+    _w, _v = np.linalg.eigh(_a)
+    _u, _s, _vh = np.linalg.svd(_a[:, :2], full_matrices=False)
+    _note = "complex" if _complex else ""
+    for _sign in (-1, 0, 1):
+        sample(levels.DiagonalSylvester(_sign), np.diag(_w).astype(_a.dtype), _v, ~_some, by=(1,),
+               note=f"{_sign} {_note}")  # fmt: skip
+    sample(levels.EighLevels(), _a, _w.astype(_a.dtype), _v, _some, smooth=False, by=(), note=_note)
+    sample(levels.SvdLevels(), _a[:, :2], _u, _s.astype(_a.dtype), _vh.conj().T, _some[:2, :2],
+           smooth=False, by=(), note=_note)  # fmt: skip
+    sample(polar.PolarFactor(), _a[:, :2], _u @ _vh, _vh.conj().T, smooth=False, by=(), note=_note)
+    _program(lambda x: polar.polar(x)[0], _a, note=f"polar {_note}")
+sample(levels.DiagonalSylvester(-1), _none, _none, np.zeros((0, 0), bool), note="empty")
+_program(lambda x: polar.polar(x, True)[1], 2.0 * np.eye(3)[:, :2], note="polar of equal values")
 
 sample(spectral.Eigh(), _near(_apart, 3, 3))
 sample(spectral.Eigh("U"), _near(_far, 5, 5), note="upper triangle")

@@ -8,11 +8,13 @@ import numpy as np
 
 from diffeo.primitives.table import ELEMENTWISE
 from diffeo.routines import bessel, incomplete, special
+from diffeo.routines.complex_gamma import LogGamma
 from diffeo.scipy.special.bessel import BesselJ
+from diffeo.scipy.special.entropy import BoxCox
 from diffeo.scipy.special.hypergeometric import Hypergeometric
 from diffeo.scipy.special.integrals import Expn
-from diffeo.scipy.special.normal import Erfcx
-from tests.sampling import real, sample
+from diffeo.scipy.special.normal import Dawson, Erfcx
+from tests.sampling import comp, real, sample
 
 # fmt: off
 _half = np.array([0.5, 2.0], np.float16)
@@ -76,6 +78,29 @@ for _family in (bessel.BesselI, BesselJ):
     sample(_family(2), real(0, 2), note="empty")
     sample(_family(0), _half, note="float16", by=())
     sample(_family(1), _brain, note="bfloat16", by=())
+
+for _k, _less in ((1, 0), (2, 1)):
+    sample(bessel.BesselI(1, _k, _less), np.array([0.3, -7.0, 9.0, 1e5]), note=f"{_k} {_less}")
+for _n in (0, 2):
+    sample(bessel.GrowingBesselI(_n), real(4, low=-12.0, high=12.0), note=f"{_n}")
+    sample(bessel.GrowingBesselI(_n), np.array([0.0, 712.0, math.inf, -math.inf, math.nan]),
+           note=f"{_n} edges", smooth=False)
+    sample(Dawson(_n), real(2, 3), note=f"{_n}")
+    sample(Dawson(_n), np.array([0.0, -1e-300, 8.0, -30.0, math.inf, math.nan]),
+           note=f"{_n} edges", smooth=False)
+    sample(BoxCox(_n), real(2, 3, low=0.3, high=3.0), real(2, 3), note=f"{_n}")
+    sample(BoxCox(_n, True), real(2, 3, low=-0.7, high=3.0), real(2, 3), note=f"shifted {_n}")
+    sample(BoxCox(_n), _FIRST, _SECOND, note=f"{_n} edges", smooth=False)
+sample(bessel.GrowingBesselI(), real(0, 2), note="empty")
+sample(Dawson(), _half, note="float16", by=())
+sample(BoxCox(), _half, _half, note="float16", by=())
+
+_plane = np.array([0.3 + 0.4j, -2.5 + 1.0j, 4.0 - 3.0j, -0.7 - 0.2j])
+for _n in range(3):
+    sample(LogGamma(_n), _plane, note=f"{_n}")
+sample(LogGamma(), np.array([0j, -2 + 0j, complex(-2.5, -0.0), 1 + 0j, 1e9 + 1j]), note="edges",
+       smooth=False)
+sample(LogGamma(1), comp(0, 2), note="empty")
 
 sample(Expn(), real(2, 3, low=0.5, high=4.0), real(2, 3, low=0.3, high=4.0))
 sample(Expn(1), real(2, low=0.5, high=4.0), real(2, low=0.3, high=4.0), note="1")

@@ -82,7 +82,8 @@ def _has_derivative(primitive: Primitive) -> bool:
     """False for primitives that are constant almost everywhere, by what they say of themselves."""
     if isinstance(primitive, elementwise.Elementwise):
         own = type(primitive).jvp is not elementwise.Elementwise.jvp
-        return primitive is not identity.stop_gradient_p and bool(own or primitive.derivatives)
+        constant = isinstance(primitive, identity.StopGradient)
+        return not constant and bool(own or primitive.derivatives)
     if isinstance(primitive, structural.ConvertElementType):
         return is_inexact(primitive.dtype)
     return not isinstance(primitive, families.Discrete)

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import weakref
 
 import numpy as np
 import pytest
@@ -185,9 +186,45 @@ def test_the_bound_from_the_environment(monkeypatch):
     for text, size in sizes.items():
         monkeypatch.setenv("DIFFEO_CACHE_SIZE", text)
         assert cache_folder.environment_size() == size
-    monkeypatch.setenv("DIFFEO_CACHE_SIZE", "plenty")
-    with pytest.warns(CacheWarning, match="plenty"):
-        assert cache_folder.environment_size() == 2 << 30
+    for text in ("plenty", "-1", "nan", "1e9", "9" * 400, "9" * 5000 + "G", f"{1 << 63}", "1" * 19):
+        monkeypatch.setenv("DIFFEO_CACHE_SIZE", text)
+        disk_cache._warned.clear()
+        if text == "1" * 19:  # an exbibyte, for once
+            assert cache_folder.environment_size() == pytest.approx(int(text))
+            continue
+        with pytest.warns(CacheWarning, match=text[:30]) as caught:
+            assert cache_folder.environment_size() == 2 << 30
+        assert len(str(caught[0].message)) < 200
+
+
+# --------------------------------------------------------------------------------------------------
+# Memory
+
+
+def test_the_memory_of_programs_is_bounded(monkeypatch):
+    dx.clear_caches()
+    monkeypatch.setattr(compiler._programs, "_max_bytes", 40_000)
+    functions = [dx.jit(lambda x, i=i: x * 2 + i) for i in range(30)]
+    for _ in range(2):
+        for i, f in enumerate(functions):
+            for _ in range(3):
+                assert f(1.0) == 2 + i
+            programs = compiler._programs._programs.values()
+            assert compiler._programs._bytes == sum([p.size for p in programs]) <= 40_000
+            held = [t for g in functions for t in g.cache.values()]
+            assert len(held) == len(programs) < 30
+    dx.clear_caches()
+
+
+def test_all_caches_can_be_cleared():
+    f, g = dx.jit(lambda x: x * 3), dx.jit(lambda x: dx.numpy.sin(x))
+    lists = [f(1.0), g(1.0), g(dx.numpy.ones(3))]
+    assert compiler.cache_info().size and f.explain().signatures
+    alive = weakref.ref(next(iter(f.cache.values())))
+    dx.clear_caches()
+    assert compiler.cache_info().size == 0 and not f.explain().signatures
+    assert alive() is None
+    assert [f(1.0), g(1.0)] == lists[:2]
 
 
 # --------------------------------------------------------------------------------------------------

@@ -142,6 +142,14 @@ def test_as_in_jax(name: str, compiled: bool):
     agree((lambda lib: lib.jit(fun(lib))) if compiled else fun, *args, weak=plain)
 
 
+def test_an_operand_for_each_branch():
+    f = lambda p, x: dx.lax.cond(p, x, lambda x: x * x, (x, 2.0), lambda y: y[0] * y[1])
+    for transform in (lambda f: f, dx.jit, dx.vmap):
+        p, x = (np.array([True]), np.array([3.0])) if transform is dx.vmap else (True, 3.0)
+        assert np.all(transform(f)(p, x) == 9.0) and np.all(transform(f)(p ^ True, x) == 6.0)
+    assert [float(dx.grad(lambda x, p=p: f(p, x))(3.0)) for p in (True, False)] == [6.0, 2.0]
+
+
 def test_closed_over_values_have_derivatives():
     def loss(lib):
         def fun(a, b):

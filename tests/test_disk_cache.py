@@ -8,7 +8,9 @@ import random
 import stat
 import struct
 import time
+import tracemalloc
 import warnings
+import zlib
 
 import pytest
 
@@ -107,6 +109,102 @@ def test_an_entry_of_something_else(cache):
     is_a_miss(cache)
     with open(file_of(cache), "wb") as file:
         file.write(b"diffeo program 9\n" + bytes(100))
+    is_a_miss(cache)
+
+
+def with_header(cache, header, payload=None):
+    """An entry with these bytes for a header and for what is compressed; its checksum is right."""
+    packed = zlib.compress(b"payload") if payload is None else payload
+    body = struct.pack(">I", len(header)) + header + packed
+    with open(file_of(cache), "wb") as file:
+        file.write(MAGIC + hashlib.sha256(body).digest() + body)
+
+
+ODD = [None, [], {}, "text", True, -1, -0.5, 1e300, float("nan"), float("inf"), 10**400, [[]],
+       [1], [["a", 1.0, 1.0, 1]], [["a", -1.0, 1.0, True]],
+       [["a", 1.0, float("nan"), True]]]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "field", ["key", "description", "name", "seconds", "created", "tuning", "bytes"]
+)
+def test_odd_fields_of_a_header(cache, field):
+    kind = {"name": str, "key": str, "description": str, "tuning": list}.get(field, (int, float))
+    for value in ODD:
+        if field in ("name", "tuning") and value in ("text", []):
+            continue  # as it may be
+        cache.put(KEY, "here", b"payload")
+        rewritten(cache, **{field: value})
+        for entry in cache.entries():
+            assert isinstance(getattr(entry, field, value), kind) and repr(entry)
+            repr(dx.compilation_cache.Entries([entry]))
+        is_a_miss(cache)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"", b"[]", b"3", b"null", b'"text"', b"{}", b"\xff", b"[" * 200_000, b'{"a":' * 100_000,
+     b'{"seconds": ' + b"9" * 9999 + b"}"],
+)  # fmt: skip
+def test_odd_headers(cache, header):
+    cache.put(OTHER, "here", b"payload")
+    with_header(cache, header)
+    assert [entry.key for entry in cache.entries()] == [OTHER]
+    is_a_miss(cache)
+
+
+def test_exchanged_names(cache):
+    cache.put(KEY, "here", b"one")
+    cache.put(OTHER, "here", b"two")
+    between = file_of(cache, "2" * 64)
+    os.rename(file_of(cache), between)
+    os.rename(file_of(cache, OTHER), file_of(cache))
+    os.rename(between, file_of(cache, OTHER))
+    is_a_miss(cache)
+    disk_cache._warned.clear()
+    with pytest.warns(CacheWarning, match="another program"):
+        assert cache.get(OTHER, "here") is None
+
+
+@pytest.mark.parametrize("said", [7, 1 << 20, 1 << 30, 1 << 62])
+def test_what_inflates_without_end(cache, said):
+    cache.put(KEY, "here", bytes(1 << 24))  # of all, what takes the least room
+    assert len(cache.get(KEY, "here").payload) == 1 << 24
+    about = json.loads(header_of(cache)) | {"bytes": said}
+    with_header(cache, json.dumps(about).encode(), zlib.compress(bytes(1 << 26), 9))
+    tracemalloc.start()
+    try:
+        is_a_miss(cache)
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def header_of(cache):
+    with open(file_of(cache), "rb") as file:
+        content = file.read()
+    start = len(MAGIC) + 36
+    return content[start : start + struct.unpack_from(">I", content, start - 4)[0]]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("kind", ["pipe", "link to a device", "link to a pipe"])
+def test_what_would_be_waited_for(cache, kind):
+    cache.put(OTHER, "here", b"payload")
+    if kind == "link to a device":
+        os.symlink("/dev/zero", file_of(cache))
+    else:
+        target = file_of(cache) + ("" if kind == "pipe" else ".pipe")
+        os.mkfifo(target, 0o600)
+        if kind != "pipe":
+            os.symlink(target, file_of(cache))
+    assert [entry.key for entry in cache.entries()] == [OTHER]
+    is_a_miss(cache)
+
+
+def test_a_file_larger_than_the_cache(cache):
+    cache.put(KEY, "here", b"payload")
+    os.truncate(file_of(cache), 1 << 40)  # it has holes
     is_a_miss(cache)
 
 

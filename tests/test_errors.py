@@ -73,8 +73,8 @@ def test_primitive_of_the_wrong_dtype():
         dx.jit(lambda x, y: e.mul.bind(x, y))(array(2), array(2, dtype="float32"))
     with raises(TypeError, "sin", "floating-point", "i64[3]", line="e.sin.bind"):
         dx.jit(lambda x: e.sin.bind(x))(np.arange(3))
-    with raises(TypeError, "lt", "c128[2]", line="x < x"):
-        dx.jit(lambda x: x < x)(array(2, dtype=complex))
+    with raises(TypeError, "floor", "c128[2]", line="dx.numpy.floor"):
+        dx.jit(lambda x: dx.numpy.floor(x))(array(2, dtype=complex))
 
 
 def test_an_integer_that_does_not_fit():

@@ -30,8 +30,8 @@ LINKS = ("primitives", "lowering", "transforms")
 
 #: The rooms of transforms/ that may speak to the machine.
 TO_THE_MACHINE = {
-    "evaluation", "explain", "jitted", "launch", "on_device", "placement", "signatures", "stages",
-    "tree", "tree_difference", "tree_registration",
+    "clearing", "evaluation", "explain", "jitted", "launch", "on_device", "placement", "signatures",
+    "stages", "tree", "tree_difference", "tree_registration",
 }  # fmt: skip
 #: Where jax may be imported: the converters, for users who have it.
 TO_JAX = ("diffeo.interop",)
@@ -183,7 +183,7 @@ def code_lines(file: Path) -> set[int]:
 
 def test_the_language_is_small():
     files = sorted((PACKAGE / "primitives").glob("*.py"))
-    assert sum([len(code_lines(f)) for f in files]) < 5000
+    assert sum([len(code_lines(f)) for f in files]) < 6000
     pages = []
     for file in [*files, *[f for room in ROOMS for f in sorted((PACKAGE / room).glob("*.py"))]]:
         lines = code_lines(file)

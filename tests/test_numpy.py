@@ -397,7 +397,7 @@ def test_dtypes():
     (lambda m: m.sum(m.ones((3, 3)), axis=(0, 0)), ValueError, "twice"),
     (lambda m: m.max(m.zeros(0)), ValueError, "initial"),
     (lambda m: m.sum(m.ones(2), out=np.zeros(())), TypeError, "out"),
-    (lambda m: np.mean(m.ones(2), out=np.zeros(())), TypeError, "out"),
+    (lambda m: m.mean(m.ones(2), out=np.zeros(())), TypeError, "out"),
     (lambda m: m.argmax(m.zeros(0)), ValueError, "no elements"),
     (lambda m: m.reshape(m.ones(6), (4, -1)), ValueError, "cannot take the shape"),
     (lambda m: m.ones(6).reshape(4), ValueError, "cannot take the shape"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 import pytest
 
@@ -106,3 +108,64 @@ def test_methods():
         np.testing.assert_allclose(got, want)
     traced = dx.jit(lambda m: [m.trace(), m.var(), m.T, m.at[0].get(), m.sum(1), m.real])(A)
     np.testing.assert_allclose(traced[1], A.var())
+
+
+def test_in_place_operators_of_numpys_arrays():
+    d = dnp.array([1.0, 2.0, 3.0])
+    for op in (operator.isub, operator.iadd, operator.imul, operator.itruediv, operator.ipow,
+               operator.ifloordiv, operator.imod):
+        a = np.array([5.0, 6.0, 7.0])
+        want = op(a.copy(), np.asarray(d))
+        assert op(a, d) is a
+        np.testing.assert_array_equal(a, want)
+    square = np.eye(3)
+    square @= dnp.ones((3, 3))
+    np.testing.assert_array_equal(square, np.ones((3, 3)))
+    bits = np.zeros(3, int)
+    bits |= dnp.array([1, 2, 4])
+    np.testing.assert_array_equal(bits, [1, 2, 4])
+    bits[...] = dnp.array([7, 8, 9])
+    bits[0] = dnp.asarray(6)
+    np.testing.assert_array_equal(bits, [6, 8, 9])
+    with pytest.raises(TypeError, match=r"[Cc]ast"):
+        bits += d
+    out = np.zeros(3)
+    assert np.add(d, 1.0, out=out) is out and np.mean(dnp.ones((3, 2)), axis=1, out=out) is out
+    np.add.at(out, [0, 0], dnp.array([1.0, 2.0]))
+    np.testing.assert_array_equal(out, [4, 1, 1])
+    with pytest.raises(TypeError, match="never changes"):
+        np.add(d, d, out=d)
+    for transform in (dx.jit, dx.vmap, lambda f: dx.grad(lambda v: f(v).sum())):
+        for f in (lambda v: operator.isub(np.zeros(3), v), lambda v: np.exp(v, out=np.zeros(3)),
+                  lambda v: np.mean(v, out=np.zeros(()))):
+            with pytest.raises(TypeError, match="cannot write into an array"):
+                transform(f)(d)
+
+
+def test_traced_values_are_arrays():
+    seen = []
+
+    def f(v):
+        seen.append(isinstance(v, dx.Array) and isinstance(v, dnp.ndarray))
+        return v * 2.0
+
+    for transform in (dx.jit, dx.grad, dx.vmap, lambda f: dx.jit(dx.grad(f)),
+                      lambda f: lambda v: dx.jvp(f, (v,), (v,))):
+        transform(f)(np.ones(2) if transform is dx.vmap else 1.0)
+    assert len(seen) >= 5 and all(seen)
+    assert isinstance(dnp.ones(2), dx.Array)
+    for other in (np.ones(2), np.float64(1), 1.0, [1.0], None):
+        assert not isinstance(other, dx.Array)
+
+
+def test_lists_of_traced_values():
+    f = lambda a, b: (dnp.array([[a, b + 1], [2, a * b]]), dnp.asarray(((a, 1), (2, b))),
+                      np.stack([a, b]), dnp.array([dnp.stack([a, b]), [1, 2]]), dnp.array([a, 2.5]))
+    want = f(1.0, 2.0)
+    for got in (dx.jit(f)(1.0, 2.0), [v[0] for v in dx.vmap(f)(dnp.ones(1), dnp.full(1, 2.0))]):
+        for v, w in zip(got, want):
+            np.testing.assert_array_equal(v, w)
+            assert v.dtype == w.dtype
+    assert float(dx.grad(lambda a: dnp.array([a, a * a, 1.0]).sum())(3.0)) == 7.0
+    with pytest.raises(TypeError, match=r"dx.numpy.array\(\[a, b\]\)"):
+        dx.jit(lambda a, b: np.array([a, b]))(1.0, 2.0)

@@ -253,7 +253,7 @@ def test_convolve_and_correlate(mode, dtype):
 
 
 def test_convolve_refuses():
-    for bad in ((A, A[0]), (A[0], A[0][:0]), (A[0, 0], A[0])):
+    for bad in ((A, A[0]), (A[0], A[0][:0])):
         with pytest.raises(ValueError, match="vectors"):
             dx.numpy.convolve(*bad)
     with pytest.raises(ValueError, match="mode"):

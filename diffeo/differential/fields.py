@@ -217,7 +217,7 @@ def _of_matrix(a: Any, n: int) -> Family:
     eye = np.eye(n)
     if a.ndim < 2:
         return Family(2, eye, a * np.full(n, 2.0))
-    if isinstance(a, Array):
+    if type(a) is Array:
         matrix = np.asarray(a)
         values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
         return Family(2, vectors.T, 2 * values)

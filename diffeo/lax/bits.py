@@ -9,6 +9,7 @@ import numpy as np
 
 from ..numpy.common import arr, static_shape
 from ..primitives.core import describe, with_user_line
+from ..primitives.foreign import array_dtype
 from ..primitives.slicing import concatenate, slice_in_dim
 from ..primitives.structural import convert_element_type, reshape
 from ..primitives.types import uint32, uint64
@@ -65,7 +66,7 @@ def rng_bit_generator(key: Any, shape: Any, dtype: Any = np.uint32,
         low, high = (slice_in_dim(words, i, i + 1, 1, 1) for i in (0, 1))
         key = reshape(low | high << 32, (2,))
     name = RandomAlgorithm(algorithm).name.removeprefix("RNG_")
-    primitive = RngBitGenerator(static_shape(shape, "rng_bit_generator"), np.dtype(dtype), name)
+    primitive = RngBitGenerator(static_shape(shape, "rng_bit_generator"), array_dtype(dtype), name)
     new, bits = apply(primitive, key)
     if narrow:
         column = reshape(new, (2, 1))

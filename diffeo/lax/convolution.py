@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..numpy.common import arr, no_such, static_int
+from ..numpy.common import arr, no_such, sequence_of, static_int, static_ints
 from ..numpy.precision import precision_of, preferred_of
 from ..primitives import slicing, structural
 from ..primitives.array import Array
@@ -72,6 +72,8 @@ def conv_dimension_numbers(lhs_shape: Sequence[int], rhs_shape: Sequence[int],
     """
     if isinstance(dimension_numbers, ConvDimensionNumbers):
         return ConvDimensionNumbers(*[tuple(map(int, spec)) for spec in dimension_numbers])
+    lhs_shape = static_ints(lhs_shape, "conv_dimension_numbers", "lhs_shape", 0)
+    rhs_shape = static_ints(rhs_shape, "conv_dimension_numbers", "rhs_shape", 0)
     n = len(lhs_shape)
     if n != len(rhs_shape):
         raise _wrong("dimension_numbers", f"shapes {tuple(lhs_shape)} and {tuple(rhs_shape)} must "
@@ -115,7 +117,7 @@ def _ints(name: str, what: str, numbers: Any, count: int) -> tuple[int, ...]:
         return (1,) * count
     if not isinstance(numbers, (tuple, list, np.ndarray)) or len(numbers) != count:
         raise _wrong(name, f"{what} must be {count} integers, got {describe(numbers)}")
-    return tuple([static_int(n, name, what) for n in numbers])
+    return static_ints(numbers, name, what)
 
 
 def conv_general_dilated(
@@ -166,8 +168,10 @@ def conv_general_dilated(
                 f"{name}: padding={padding!r} says nothing where lhs_dilation={spread}: give pairs "
                 "of integers, or use conv_transpose"))
         window = dilated([rhs.shape[a] for a in numbers.rhs_spec[2:]], apart)
-        padding = padtype_to_pads([lhs.shape[a] for a in numbers.lhs_spec[2:]], window, strides,
+        known = [max(s, 1) for s in strides]  # the primitive says what is wrong with others
+        padding = padtype_to_pads([lhs.shape[a] for a in numbers.lhs_spec[2:]], window, known,
                                   padding)
+    padding = sequence_of(padding, name, "padding, if it is no word,")
     pads: Any = tuple([_ints(name, "each pair of the padding", p, 2) for p in padding])
     return apply(ConvGeneralDilated(
         strides, pads, spread, apart, numbers,

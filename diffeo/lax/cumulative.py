@@ -8,6 +8,7 @@ from typing import Any
 from ..numpy.common import arr, axis_of
 from ..primitives import cumulative, slicing, structural
 from ..primitives.core import describe, with_user_line
+from ..primitives.sources import rename
 from ..transforms import tree
 from .reducing import axis_primitive
 
@@ -18,7 +19,7 @@ def _cumulative(kind: Any, doc: str) -> Callable:
     def function(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
         return axis_primitive(name, operand, axis, lambda a: kind(a, bool(reverse)))
 
-    function.__name__ = function.__qualname__ = name
+    rename(function, name)
     function.__doc__ = f"""{doc} along an axis, from its end if `reverse`.
 
     Raises:

@@ -11,8 +11,9 @@ from ..primitives import bits, identity, powers, rounding
 from ..primitives import elementwise as e
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.identity import OptimizationBarrier
-from ..primitives.operators import broadcast_to, to_value
 from ..primitives.powers import IntegerPow
+from ..primitives.promotion import broadcast_to, to_value
+from ..primitives.sources import rename
 from ..primitives.structural import convert_element_type
 from ..primitives.types import SCALARS, is_inexact
 from ..transforms import tree
@@ -99,7 +100,7 @@ shift_right_arithmetic = _binary(e.shift_right_arithmetic, "Bits to the right, k
 
 for _name, _function in list(globals().items()):
     if getattr(_function, "__name__", "") == "function":
-        _function.__name__ = _function.__qualname__ = _name
+        rename(_function, _name)
 
 
 def integer_pow(x: Any, y: int) -> Any:

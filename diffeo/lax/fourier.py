@@ -6,9 +6,9 @@ import enum
 from collections.abc import Sequence
 from typing import Any
 
-from ..numpy.common import arr, static_int
+from ..numpy.common import arr, static_ints
 from ..primitives.core import describe, with_user_line
-from ..primitives.operators import to_inexact
+from ..primitives.promotion import to_inexact
 from ..primitives.structural import convert_element_type
 from ..primitives.types import complex64, float32, is_complex
 from ..routines import fft as page
@@ -53,7 +53,7 @@ def fft(x: Any, fft_type: FftType | str, fft_lengths: Sequence[int]) -> Any:
     if name not in FftType.__members__:
         raise with_user_line(ValueError(
             f"fft: fft_type must be one of {', '.join(FftType.__members__)}, got {fft_type!r}"))
-    lengths = tuple([static_int(n, "fft", "each length") for n in fft_lengths])
+    lengths = static_ints(fft_lengths, "fft", "fft_lengths")
     x = arr(to_inexact(x))
     if name == "RFFT":
         if is_complex(x.dtype):

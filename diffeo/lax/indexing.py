@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..numpy.common import arr, axis_of, static_int, static_shape
+from ..numpy.common import arr, axis_of, sequence_of, static_int, static_shape
 from ..numpy.indexing import fill_scalar
 from ..numpy.updates import applied
 from ..primitives import elementwise as e
@@ -14,9 +14,11 @@ from ..primitives import indexing, slicing
 from ..primitives.core import describe, with_user_line
 from ..primitives.families import full
 from ..primitives.indexing import IndexDims
-from ..primitives.operators import promote, remainder
+from ..primitives.operators import remainder
+from ..primitives.promotion import promote
 from ..primitives.scatter import ScatterMax, ScatterMin, ScatterMul
 from ..primitives.slicing import concatenate
+from ..primitives.sources import entrance
 from ..primitives.structural import expand_dims, squeeze
 from ..primitives.types import ShapedArray, default_dtype
 from .strict import apply, check
@@ -80,6 +82,11 @@ class GatherScatterMode(enum.Enum):
 
 
 def _dims(numbers: Any) -> IndexDims:
+    kinds = (GatherDimensionNumbers, ScatterDimensionNumbers)
+    if not isinstance(numbers, kinds):
+        raise with_user_line(TypeError(
+            f"{entrance(numbers)}dimension_numbers must be a GatherDimensionNumbers or "
+            f"ScatterDimensionNumbers, got {describe(numbers)}"))
     return IndexDims(*[tuple(axes) for axes in numbers])
 
 
@@ -268,7 +275,7 @@ def _starts(name: str, operand: Any, starts: Any, negative: bool) -> list[Any]:
     if getattr(starts, "ndim", 0) == 1:
         starts = arr(starts)
         starts = [slicing.index_in_dim(starts, i) for i in range(starts.shape[0])]
-    starts = list(starts)
+    starts = list(sequence_of(starts, name, "start_indices"))
     if len(starts) != operand.ndim:
         raise with_user_line(TypeError(
             f"{name}: needs a start for each axis of {describe(operand)}, got {len(starts)}"))
@@ -388,7 +395,9 @@ def index_take(src: Any, idxs: Any, axes: Any) -> Any:
         >>> index_take(x, (dx.numpy.array([0, 1]), dx.numpy.array([1, -1])), (0, 1))
         Array([2, 4])
     """
-    src, places = arr(src), [arr(i) for i in idxs]
+    src = arr(src)
+    places = [arr(i) for i in sequence_of(idxs, "index_take", "idxs")]
+    axes = sequence_of(axes, "index_take", "axes")
     axes = tuple([axis_of(a, src.ndim, "index_take") for a in axes])
     if not places or len(places) != len(axes) or any([i.ndim != 1 for i in places]):
         raise with_user_line(TypeError(

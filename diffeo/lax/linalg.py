@@ -20,14 +20,14 @@ import numpy as np
 from ..numpy.common import arr
 from ..primitives.array import Array
 from ..primitives.core import with_user_line
-from ..primitives.operators import broadcast_to
 from ..primitives.slicing import slice_in_dim
-from ..primitives.structural import convert_element_type, expand_dims, squeeze
+from ..primitives.structural import expand_dims, squeeze
 from ..routines import linalg as page
 from ..routines import qr as qr_page
 from ..routines.cholesky_update import CholeskyUpdate
 from ..routines.hessenberg import Hessenberg, Tridiagonal
 from ..routines.matrices import adjoint, check_matrices, lower_triangle, matmul
+from ..routines.polar import polar
 from ..routines.schur import Schur
 from ..routines.spectral import Eig, Eigh, Svd
 from ..routines.tridiagonal_solve import TridiagonalSolve
@@ -254,11 +254,7 @@ def qdwh(x: Any, *, is_hermitian: bool = False, max_iterations: int | None = Non
             f"qdwh: dynamic_shape={dynamic_shape} is not supported; slice the matrix"))
     if x.shape[-2] < x.shape[-1]:
         raise with_user_line(ValueError(f"qdwh: expects matrices with m >= n, got {x.aval}"))
-    u, s, vh = svd(x, full_matrices=False)
-    s = convert_element_type(expand_dims(s, (s.ndim - 1,)), u.dtype)
-    spread = broadcast_to(s, vh.shape)
-    return (matmul(u, vh), matmul(adjoint(vh) * spread, vh), Array(np.asarray(0, np.int32)),
-            Array(np.asarray(True)))
+    return *polar(x), Array(np.asarray(0, np.int32)), Array(np.asarray(True))
 
 
 def svd(x: Any, *, full_matrices: bool = True, compute_uv: bool = True,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..numpy.algorithms import DotAlgorithm, DotAlgorithmPreset, how, product
-from ..numpy.common import arr, static_int
+from ..numpy.common import arr, static_ints
 from ..numpy.precision import preferred_of
 from ..primitives import dot as dot_page
 from ..primitives import elementwise as e
@@ -44,7 +44,17 @@ DotDimensionNumbers = tuple[tuple[Sequence[int], Sequence[int]],
 
 
 def _axes(name: str, axes: Any) -> tuple[int, ...]:
-    return tuple([static_int(a, name, "an axis") for a in axes])
+    return static_ints(axes, name, "each part of dimension_numbers")
+
+
+def _axes_of_both(name: str, numbers: Any) -> Any:
+    try:
+        (a, b), (c, d) = numbers
+    except (TypeError, ValueError):
+        raise with_user_line(TypeError(
+            f"{name}: dimension_numbers must be ((contracted axes of lhs, of rhs), (batch axes of "
+            f"lhs, of rhs)), got {describe(numbers)}")) from None
+    return (_axes(name, a), _axes(name, b)), (_axes(name, c), _axes(name, d))
 
 
 def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = None,
@@ -74,8 +84,7 @@ def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = Non
         >>> dot_general(bytes, bytes, (((0,), (0,)), ((), ())), preferred_element_type="int32")
         Array(20000, dtype=int32)
     """
-    contract, batch = ((_axes("dot_general", a), _axes("dot_general", b))
-                       for a, b in dimension_numbers)
+    contract, batch = _axes_of_both("dot_general", dimension_numbers)
     asked, preferred = how("dot_general", precision), preferred_of(preferred_element_type)
     if not isinstance(asked, tuple) or isinstance(asked, DotAlgorithm):
         return product("dot_general", arr(lhs), arr(rhs), contract, batch, asked, preferred)

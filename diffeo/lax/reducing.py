@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..numpy.common import arr, axis_of, static_int
+from ..numpy.common import arr, axis_of, dtype_of, static_ints
 from ..primitives import reduction, structural
 from ..primitives.array import Array
-from ..primitives.core import Tracer, describe, with_user_line
+from ..primitives.core import Tracer, describe, snake_case, with_user_line
 from ..primitives.families import full
 from ..primitives.jaxpr import eliminate_dead_code
+from ..primitives.sources import rename
 from ..primitives.staging import stage
 from ..primitives.types import SCALARS, ShapedArray, promote_types
 from ..programs.control_flow import Call
@@ -26,7 +27,7 @@ from .strict import apply
 
 def _reduction(primitive: Any, doc: str) -> Callable[[Any, Sequence[int]], Any]:
     def function(operand: Any, axes: Sequence[int]) -> Any:
-        return apply(primitive(tuple([static_int(a, doc, "an axis") for a in axes])), operand)
+        return apply(primitive(static_ints(axes, snake_case(primitive.__name__), "axes")), operand)
 
     raises = "Raises:\n        TypeError: for a wrong axis or dtype."
     function.__doc__ = f"{doc} over axes.\n\n    {raises}\n    "
@@ -43,7 +44,7 @@ reduce_xor = _reduction(reduction.ReduceXor, "The exclusive or of bits or boolea
 
 for _name, _function in list(globals().items()):
     if getattr(_function, "__name__", "") == "function":
-        _function.__name__ = _function.__qualname__ = _name
+        rename(_function, _name)
 
 #: The functions of which it is known without tracing what they do.
 _ROWS = {
@@ -168,7 +169,7 @@ def reduce(operands: Any, init_values: Any, computation: Callable[[Any, Any], An
         Array([ 5., 13.])
     """
     it = Computation("reduce", operands, init_values, computation)
-    axes = tuple([static_int(a, "reduce", "an axis") for a in dimensions])
+    axes = static_ints(dimensions, "reduce", "dimensions")
     kind = _SINGLE.get(it.single)
     if kind is not None and not (kind is structural.ReduceSum and it.xs[0].dtype == np.bool_):
         out = apply(kind(axes), it.xs[0])
@@ -188,11 +189,11 @@ def axis_primitive(name: str, operand: Any, axis: int, make: Callable[[int], Any
 
 def argmax(operand: Any, axis: int, index_dtype: Any) -> Any:
     """The place of the largest element along an axis; the first one of equals, the first nan."""
-    dtype = np.dtype(index_dtype)
+    dtype = dtype_of(index_dtype)
     return axis_primitive("argmax", operand, axis, lambda a: reduction.ArgMax(a, dtype))
 
 
 def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
     """The place of the smallest element along an axis; the first one of equals, the first nan."""
-    dtype = np.dtype(index_dtype)
+    dtype = dtype_of(index_dtype)
     return axis_primitive("argmin", operand, axis, lambda a: reduction.ArgMin(a, dtype))

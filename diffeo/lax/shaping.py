@@ -10,23 +10,25 @@ import numpy as np
 
 from ..numpy import creation
 from ..numpy import shaping as layout
-from ..numpy.common import arr, axes_of, axis_of, static_int, static_shape
+from ..numpy.common import (
+    arr,
+    axes_of,
+    axis_of,
+    dtype_of,
+    sequence_of,
+    static_int,
+    static_ints,
+    static_shape,
+)
 from ..primitives import elementwise as e
-from ..primitives import operators, slicing, structural
+from ..primitives import slicing, structural
 from ..primitives.array import Array
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.families import full as constant
-from ..primitives.types import SCALARS, default_dtype
+from ..primitives.promotion import broadcast_shapes as common_shape
+from ..primitives.promotion import broadcast_to as stretch
+from ..primitives.types import SCALARS
 from .strict import apply, join
-
-
-def _dtype(dtype: Any) -> np.dtype:
-    python = dtype is int or dtype is float or dtype is complex
-    return default_dtype(dtype) if python else np.dtype(dtype)
-
-
-def _ints(name: str, numbers: Any) -> tuple[int, ...]:
-    return tuple([static_int(n, name, "each number") for n in numbers])
 
 
 def convert_element_type(operand: Any, new_dtype: Any) -> Any:
@@ -36,12 +38,12 @@ def convert_element_type(operand: Any, new_dtype: Any) -> Any:
         >>> convert_element_type(2.7, np.int32)
         Array(2, dtype=int32)
     """
-    return structural.convert_element_type(arr(operand), _dtype(new_dtype))
+    return structural.convert_element_type(arr(operand), dtype_of(new_dtype))
 
 
 def bitcast_convert_type(operand: Any, new_dtype: Any) -> Any:
     """The same bits read as another dtype of the same width; TypeError for another width."""
-    return apply(structural.BitcastConvertType(_dtype(new_dtype)), operand)
+    return apply(structural.BitcastConvertType(dtype_of(new_dtype)), operand)
 
 
 def reshape(operand: Any, new_sizes: Any, dimensions: Sequence[int] | None = None) -> Any:
@@ -58,7 +60,8 @@ def reshape(operand: Any, new_sizes: Any, dimensions: Sequence[int] | None = Non
 
 def transpose(operand: Any, permutation: Sequence[int]) -> Any:
     """Axis i of the result is axis permutation[i]."""
-    return apply(structural.Transpose(_ints("transpose", permutation)), operand)
+    axes = static_ints(permutation, "transpose", "permutation")
+    return apply(structural.Transpose(axes), operand)
 
 
 def broadcast(operand: Any, sizes: Sequence[int]) -> Any:
@@ -79,28 +82,29 @@ def broadcast_in_dim(operand: Any, shape: Any, broadcast_dimensions: Sequence[in
     Raises:
         TypeError: if the axes do not increase, or a size is neither 1 nor that of the shape.
     """
-    axes = _ints("broadcast_in_dim", broadcast_dimensions)
+    axes = static_ints(broadcast_dimensions, "broadcast_in_dim", "broadcast_dimensions")
     shape = static_shape(shape, "broadcast_in_dim")
     return apply(structural.BroadcastInDim(shape, axes), operand)
 
 
 def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
     """The shape to which shapes broadcast; ValueError if they do not."""
-    return operators.broadcast_shapes(*[tuple(s) for s in shapes])
+    checked = [static_ints(s, "broadcast_shapes", "a shape", 0) for s in shapes]
+    return common_shape(*checked)
 
 
 def squeeze(array: Any, dimensions: Sequence[int]) -> Any:
     """Remove axes of size 1; TypeError for another size."""
-    array = arr(array)
+    array, places = arr(array), sequence_of(dimensions, "squeeze", "dimensions")
     try:
-        return structural.squeeze(array, axes_of(tuple(dimensions), array.ndim, "squeeze"))
+        return structural.squeeze(array, axes_of(places, array.ndim, "squeeze"))
     except TypeError as error:
         raise with_user_line(error) from None
 
 
 def expand_dims(array: Any, dimensions: Sequence[int]) -> Any:
     """Insert axes of size 1, at these places of the result."""
-    array, places = arr(array), tuple(dimensions)
+    array, places = arr(array), sequence_of(dimensions, "expand_dims", "dimensions")
     return structural.expand_dims(array, axes_of(places, array.ndim + len(places), "expand_dims"))
 
 
@@ -109,6 +113,10 @@ def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = No
     operand = arr(operand)
     shape = operand.shape
     axes = range(operand.ndim)[start_dimension:stop_dimension]
+    if axes.start > axes.stop:
+        raise with_user_line(ValueError(
+            f"collapse: there are no axes from {start_dimension} to {stop_dimension} of "
+            f"{describe(operand)}"))
     merged = math.prod([shape[a] for a in axes])
     return structural.reshape(operand, (*shape[:axes.start], merged, *shape[axes.stop:]))
 
@@ -119,7 +127,9 @@ def concatenate(operands: Sequence[Any], dimension: int) -> Any:
     Raises:
         TypeError: unless dtypes and the other axes agree.
     """
-    values = [arr(x) for x in operands]
+    rows = operands if getattr(operands, "ndim", 0) else sequence_of(
+        operands, "concatenate", "operands")
+    values = [arr(x) for x in rows]
     if not values:
         raise with_user_line(TypeError("concatenate: needs at least one operand"))
     axis = axis_of(dimension, values[0].ndim, "concatenate")
@@ -129,7 +139,7 @@ def concatenate(operands: Sequence[Any], dimension: int) -> Any:
 def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
     """Cut into parts of these sizes, which add up to that of the axis."""
     operand = arr(operand)
-    axis, sizes = axis_of(axis, operand.ndim, "split"), static_shape(tuple(sizes), "split")
+    axis, sizes = axis_of(axis, operand.ndim, "split"), static_ints(sizes, "split", "sizes", 0)
     if sum(sizes) != operand.shape[axis]:
         raise with_user_line(ValueError(
             f"split: sizes {sizes} do not add up to axis {axis} of {describe(operand)}"))
@@ -153,7 +163,8 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, in
         Array([0., 1., 0., 2.])
     """
     operand = arr(operand)
-    config = [_ints("pad", triple) for triple in padding_config]
+    config = [static_ints(triple, "pad", "each part of padding_config")
+              for triple in sequence_of(padding_config, "pad", "padding_config")]
     if any([len(triple) != 3 for triple in config]):
         raise with_user_line(TypeError(
             f"pad: padding_config needs (low, high, interior) for each axis, got {config}"))
@@ -173,7 +184,7 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, in
     padded = apply(slicing.Pad(low, high, interior), operand)
     inside = constant(operand.shape, True, np.bool_)
     inside = slicing.Pad(low, high, interior, False).bind(inside)
-    return e.select(inside, padded, operators.broadcast_to(padding_value, padded.shape))
+    return e.select(inside, padded, stretch(padding_value, padded.shape))
 
 
 def slice(operand: Any, start_indices: Sequence[int], limit_indices: Sequence[int],
@@ -183,8 +194,9 @@ def slice(operand: Any, start_indices: Sequence[int], limit_indices: Sequence[in
     Raises:
         TypeError: if a bound is outside, or there are not as many as axes.
     """
-    starts, limits = _ints("slice", start_indices), _ints("slice", limit_indices)
-    steps = (1,) * len(starts) if strides is None else _ints("slice", strides)
+    starts = static_ints(start_indices, "slice", "start_indices")
+    limits = static_ints(limit_indices, "slice", "limit_indices")
+    steps = (1,) * len(starts) if strides is None else static_ints(strides, "slice", "strides")
     return apply(slicing.Slice(starts, limits, steps), operand)
 
 
@@ -217,7 +229,7 @@ def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True)
 
 def rev(operand: Any, dimensions: Sequence[int]) -> Any:
     """The elements in reverse order along axes."""
-    return apply(slicing.Rev(_ints("rev", dimensions)), operand)
+    return apply(slicing.Rev(static_ints(dimensions, "rev", "dimensions")), operand)
 
 
 def iota(dtype: Any, size: int) -> Any:
@@ -227,14 +239,21 @@ def iota(dtype: Any, size: int) -> Any:
         >>> iota(np.float32, 3)
         Array([0., 1., 2.], dtype=float32)
     """
-    return structural.iota(_dtype(dtype), static_shape(size, "iota"))
+    return _iota("iota", dtype, static_shape(size, "iota"), 0)
+
+
+def _iota(name: str, dtype: Any, shape: tuple[int, ...], axis: int) -> Any:
+    dtype = dtype_of(dtype)
+    if dtype.kind == "b":
+        raise with_user_line(TypeError(f"{name}: the dtype must be one of numbers, got bool"))
+    return structural.iota(dtype, shape, axis)
 
 
 def broadcasted_iota(dtype: Any, shape: Any, dimension: int) -> Any:
     """0, 1, 2 ... along one axis, repeated along the others."""
     shape = static_shape(shape, "broadcasted_iota")
     axis = axis_of(dimension, len(shape), "broadcasted_iota")
-    return structural.iota(_dtype(dtype), shape, axis)
+    return _iota("broadcasted_iota", dtype, shape, axis)
 
 
 def broadcast_to_rank(x: Any, rank: int) -> Any:
@@ -258,7 +277,7 @@ def tile(operand: Any, reps: Sequence[int]) -> Any:
         >>> tile(dx.numpy.array([1, 2]), (2,))
         Array([1, 2, 1, 2])
     """
-    operand, times = arr(operand), static_shape(tuple(reps), "tile")
+    operand, times = arr(operand), static_ints(reps, "tile", "reps", 0)
     if len(times) != operand.ndim:
         raise with_user_line(ValueError(
             f"tile: needs a number for each axis of {describe(operand)}, got {times}"))
@@ -271,7 +290,9 @@ def stack(operands: Sequence[Any], axis: int = 0) -> Any:
     Raises:
         TypeError: if shapes or dtypes differ.
     """
-    values = [arr(x) for x in operands]
+    rows = operands if getattr(operands, "ndim", 0) else sequence_of(
+        operands, "concatenate", "operands")
+    values = [arr(x) for x in rows]
     if not values:
         raise with_user_line(TypeError("stack: needs at least one operand, got 0"))
     axis = axis_of(axis, values[0].ndim + 1, "stack")
@@ -310,10 +331,10 @@ def broadcast_like(arr: Any, like_arr: Any) -> Any:
                [1, 2]])
     """
     x, shape = creation.asarray(arr), creation.asarray(like_arr).shape
-    if operators.broadcast_shapes(x.shape, shape) != shape:
+    if common_shape(x.shape, shape) != shape:
         raise with_user_line(ValueError(
             f"broadcast_like: {describe(x)} does not broadcast to shape {shape}"))
-    return operators.broadcast_to(x, shape)
+    return stretch(x, shape)
 
 
 def dtype(x: Any) -> np.dtype:
@@ -323,4 +344,4 @@ def dtype(x: Any) -> np.dtype:
         >>> dtype(2.0), dtype("int8")
         (dtype('float64'), dtype('int8'))
     """
-    return _dtype(x) if isinstance(x, (str, type, np.dtype)) else typeof(x).dtype
+    return dtype_of(x) if isinstance(x, (str, type, np.dtype)) else typeof(x).dtype

@@ -8,7 +8,7 @@ from ..primitives.array import as_value
 from ..primitives.core import Primitive, describe, typeof, with_user_line
 from ..primitives.elementwise import KINDS, kind_of
 from ..primitives.jaxpr import apply_type_rule
-from ..primitives.operators import broadcast_to, cast, to_value
+from ..primitives.promotion import broadcast_to, cast, to_value
 from ..primitives.types import SCALARS, STORAGE, is_storage
 
 #: The kinds of dtypes that hold a Python scalar of a type.

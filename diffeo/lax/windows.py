@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..numpy.common import static_int
+from ..numpy.common import sequence_of, static_int, static_ints
 from ..primitives.core import describe, with_user_line
 from ..primitives.types import ShapedArray
 from ..routines import windows
@@ -27,13 +27,14 @@ _SINGLE = {
 
 def _window(name: str, shape: Sequence[int], sizes: Any, strides: Any, padding: Any,
             base_dilation: Any, dilation: Any) -> windows.Window:
-    ones = (1,) * len(sizes)
+    ones = (1,) * len(sequence_of(sizes, name, "window_dimensions"))
 
     def numbers(what: str, given: Any) -> tuple[int, ...]:
-        return ones if given is None else tuple([static_int(n, name, what) for n in given])
+        return ones if given is None else static_ints(given, name, what, 1)
 
-    sizes, strides = numbers("a window size", sizes), numbers("a stride", strides)
-    dilation, base = numbers("a dilation", dilation), numbers("a base dilation", base_dilation)
+    sizes, strides = numbers("window_dimensions", sizes), numbers("window_strides", strides)
+    dilation = numbers("window_dilation", dilation)
+    base = numbers("base_dilation", base_dilation)
     if isinstance(padding, str):
         spans = [(n - 1) * d + 1 for n, d in zip(sizes, dilation)]
         padding = padtype_to_pads(shape, spans, strides, padding)

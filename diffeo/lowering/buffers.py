@@ -19,6 +19,7 @@ from . import compat
 from .devices import Device, default_device, fork_error, state
 from .executables import Executable, compile_module, explain_run_error
 from .mlir_types import element_type
+from .waiting import until_ready
 
 
 def put(array: np.ndarray, aval: Any, *, alias: bool = False, device: Device | None = None) -> Any:
@@ -60,6 +61,8 @@ def to_numpy(buffer: Any, aval: Any) -> np.ndarray:
     if state.forked and not is_ready(buffer):
         raise fork_error()
     dtype = aval.dtype
+    if not is_ready(buffer):
+        until_ready(buffer)
     try:
         if process.placed and device_of(buffer).platform != "cpu":
             array = read_from_accelerator(buffer, aval)
@@ -102,6 +105,9 @@ def block_until_ready(buffers: Sequence[Any]) -> None:
     """Wait until all buffers are computed; raises the error of a computation that failed."""
     if state.forked:
         raise fork_error()
+    for buffer in buffers:
+        if not is_ready(buffer):
+            until_ready(buffer)
     compat.block_until_ready(list(buffers))
 
 
@@ -140,14 +146,14 @@ def _as_plain(buffer: Any, aval: Any, read: Callable[[Any, Any], np.ndarray]) ->
     """Numbers that NumPy has no letter for: made plain by a small program, read, and made what
     they were by NumPy.
     """
-    program = _plain_program(aval.shape, aval.dtype, device_of(buffer))
+    program = plain_program(aval.shape, aval.dtype, device_of(buffer))
     [plain] = program.execute([buffer])
     found = read(plain, program.out_avals[0])
     return found.astype(aval.dtype) if aval.dtype.name in _WIDER else found.view(aval.dtype)
 
 
 @lru_cache(maxsize=256)
-def _plain_program(shape: tuple[int, ...], dtype: np.dtype, device: Device) -> Executable:
+def plain_program(shape: tuple[int, ...], dtype: np.dtype, device: Device) -> Executable:
     name, plain = _WIDER.get(dtype.name) or (element_type(dtype), f"uint{8 * dtype.itemsize}")
     operation = "convert" if dtype.name in _WIDER else "bitcast_convert"
     sizes, plain = "".join([f"{n}x" for n in shape]), np.dtype(plain)

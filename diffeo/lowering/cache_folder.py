@@ -11,6 +11,8 @@ from .disk_cache import DiskCache, warn_once
 
 #: Bytes that the cache may take unless DIFFEO_CACHE_SIZE says otherwise.
 DEFAULT_SIZE = 2 << 30
+#: More is no size of anything.
+_LARGEST = float(1 << 63)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -85,9 +87,11 @@ def environment_size() -> int:
     if not chosen:
         return DEFAULT_SIZE
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", chosen, re.IGNORECASE)
-    if found is None:
+    size = float(found[1]) * _UNITS[found[2].lower()] if found else _LARGEST
+    if size >= _LARGEST:
+        shown = chosen if len(chosen) <= 40 else f"{chosen[:37]}..."
         warn_once(
-            "size", f"DIFFEO_CACHE_SIZE is {chosen!r}, but it must be like 500M or 2G; using 2G"
+            "size", f"DIFFEO_CACHE_SIZE is {shown!r}, but it must be like 500M or 2G; using 2G"
         )
         return DEFAULT_SIZE
-    return int(float(found[1]) * _UNITS[found[2].lower()])
+    return int(size)

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..primitives.signals import Held
+
 # XLA reads it when it is loaded; without it every start prints information lines on stderr.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
@@ -171,7 +173,7 @@ def compile_with_functions(
     client: Any, text: str, devices: Any, options: Any, functions: Sequence[Callable]
 ) -> Any:
     """Compile a program that calls these Python functions; for such, the client does not take
-    text.
+    text. The caller holds signals: nothing of this is to be left before its end.
     """
     ir, context = _mlir()
     with context:
@@ -239,12 +241,13 @@ def _keeps_64_bits() -> bool:
 
 
 def native_caller(
-    call: Callable[..., list[Any]], loaded: Any, sharding: Any, count: int, out_avals: Sequence[Any]
-) -> Callable[..., list[Any]]:
+    call: Callable[..., Any], loaded: Any, sharding: Any, count: int, out_avals: Sequence[Any]
+) -> Callable[..., Any]:
     """A function that does what `call` does, a program of `count` operands, by way of jaxlib's
     dispatcher; `call` itself serves where that will not.
     """
-    registry, cache, _ = _dispatcher()
+    with Held():
+        registry, cache, _ = _dispatcher()
     out_tree = registry.flatten([0] * len(out_avals))[1]
     several = len(out_avals)
     fast = _FastPath(

@@ -13,10 +13,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..primitives.exact import Exact
 from . import cache_folder, compat
 from .autotune import TABLE, Measurement, tune
 from .devices import Device, default_device
-from .disk_cache import DiskCache
+from .disk_cache import MAGIC, DiskCache
 from .executables import Executable, compile_module, load_module, prepare
 from .flags import QUICK, default_flags
 from .program_keys import description, module_name, program_digest
@@ -64,16 +65,23 @@ def _made(
 
 
 class ProgramCache:
-    """Executables by program; the one that was not used for longest goes first. Thread-safe.
+    """Executables by program; the one that was not asked for for longest goes first. Thread-safe.
+
+    Args:
+        max_size: how many it keeps.
+        max_bytes: how much memory they may take, roughly; those that go for its sake are also
+            forgotten by the functions that they were made for.
 
     Two threads that ask for the same program at once compile it once; threads that ask for
     different programs compile at the same time.
     """
 
-    def __init__(self, max_size: int = 1024):
+    def __init__(self, max_size: int = 1024, max_bytes: int = 1 << 30):
         if max_size < 1:
             raise ValueError(f"a program cache needs room for 1 program or more, got {max_size}")
-        self._max_size = max_size
+        self._max_size, self._max_bytes, self._bytes = max_size, max_bytes, 0
+        #: Who is told of an executable that goes for the sake of memory.
+        self.when_evicted: list[Callable[[Executable], None]] = []
         self._programs: OrderedDict[tuple, Executable] = OrderedDict()
         self._compiling: dict[tuple, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -115,7 +123,7 @@ class ProgramCache:
             flags = _flags(text, device, given, optimize)
             return _compilation(make(text, options=flags, functions=functions))
         digest = program_digest(text)
-        key = (digest, tuple(sorted(given.items())), optimize, tuned, device)
+        key = (digest, Exact(tuple(sorted(given.items()))), optimize, tuned, device)
         with self._lock:
             if (found := self._find(key)) is not None:
                 return Compilation(found, "memory", 0.0)
@@ -132,6 +140,7 @@ class ProgramCache:
                 if made is None:
                     made = _made(make, text, flags, given, tune_with if tuned else None)
                     place.store(text, made)
+                made.executable.watched = "stablehlo.while" in text
                 self._keep(key, made.executable)
             finally:
                 with self._lock:
@@ -139,10 +148,20 @@ class ProgramCache:
         return made
 
     def _keep(self, key: tuple, executable: Executable) -> None:
+        evicted = []
         with self._lock:
             self._programs[key] = executable
-            if len(self._programs) > self._max_size:
-                self._programs.popitem(last=False)
+            self._bytes += executable.size
+            while len(self._programs) > self._max_size or (
+                self._bytes > self._max_bytes and len(self._programs) > 1
+            ):
+                large = self._bytes > self._max_bytes
+                gone = self._programs.popitem(last=False)[1]
+                self._bytes -= gone.size
+                evicted += [gone] if large else []
+        for gone in evicted:
+            for tell in self.when_evicted:
+                tell(gone)
 
     def cache_info(self) -> CacheInfo:
         """Hits, misses, and how many programs the cache holds and may hold."""
@@ -153,6 +172,7 @@ class ProgramCache:
         """Forget all programs and counts. Programs that are still in use elsewhere live on."""
         with self._lock:
             self._programs.clear()
+            self._bytes = 0
             self._hits = self._misses = 0
         compat.collect_garbage()
 
@@ -185,7 +205,7 @@ class _Place:
         self.cache: DiskCache | None = None if asked else cache_folder.current()
         if self.cache is not None:
             self.description = description(device, flags, f"tuned {TABLE}" if tuned else "plain")
-            self.key = hashlib.sha256(digest + self.description.encode()).hexdigest()
+            self.key = hashlib.sha256(MAGIC + digest + self.description.encode()).hexdigest()
 
     def load(
         self, text: str, in_avals: Sequence[Any], out_avals: Sequence[Any]
@@ -233,3 +253,4 @@ _programs = ProgramCache()
 compile_program = _programs.compile_program
 cache_info = _programs.cache_info
 clear_cache = _programs.clear_cache
+when_evicted = _programs.when_evicted

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from ..primitives.config import config
 from ..primitives.core import with_user_line
 from ..primitives.settings import device_name, process
-from ..primitives.types import config
+from ..primitives.signals import Held
 from . import compat, plugins
 
 
@@ -299,7 +300,7 @@ def _first_that_works() -> tuple[Device, ...]:
 
 def _start(name: str) -> tuple[Device, ...]:
     """Make the client of a platform, once."""
-    with state.lock:
+    with state.lock, Held():
         found = state.platforms.get(name)
         if found is not None:
             return found

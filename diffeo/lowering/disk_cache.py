@@ -3,8 +3,8 @@
 A folder holds a file per program: a magic number, the SHA-256 of all that follows, a header in
 JSON, and the compressed executable. jaxlib itself checks nothing of an executable (a flipped bit
 crashes, or computes something else), and an executable is code: only files that are whole, that
-belong to this user and that nobody else can write are handed to it. Anything else is a miss, with a
-warning, once for each cause.
+say themselves which program they are, that belong to this user and that nobody else can write are
+handed to it. Anything else is a miss, with a warning, once for each cause.
 
 Files appear in one piece (they are written under another name and renamed), so that any number of
 processes may share a folder.
@@ -22,16 +22,20 @@ import threading
 import time
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import FileIO
 from typing import Any, NamedTuple
 
 from ..primitives.errors import CacheWarning
 
-MAGIC = b"diffeo program 1\n"
+MAGIC = b"diffeo program 2\n"
 SUFFIX, PARTIAL = ".program", ".partial"
 _HEAD = struct.Struct(f">{len(MAGIC)}s32sI")
 #: A header is a few hundred bytes; more is damage.
 _MAX_HEADER = 1 << 20
+#: How many times as large as on disk an executable may be: more than zlib's level 1 makes of zeros,
+#: and less than the thousand times of its other levels, which fill the memory.
+_MAX_RATIO = 256
 #: Seconds after which use is noted again, and after which an unfinished file is an orphan.
 _HOUR = 3600.0
 
@@ -134,12 +138,14 @@ class DiskCache:
     def _get(self, key: str, description: str) -> StoredProgram | None:
         path = self._file(key)
         try:
-            with open(path, "rb", buffering=0) as file:
+            with _opened(path) as file:
                 status = os.fstat(file.fileno())
-                if not stat.S_ISREG(status.st_mode) or not _is_private(status):
+                if not _is_private(status):
                     raise Damaged("it belongs to another user, or another user may write it")
+                if status.st_size > self.max_size:
+                    raise Damaged("it is larger than the whole cache may be")
                 about, payload = _decode(file.readall())
-            if about.get("description") != description:
+            if about["key"] != key or about["description"] != description:
                 raise Damaged("it is of another program, or for another machine")
         except FileNotFoundError:
             return None
@@ -165,7 +171,9 @@ class DiskCache:
 
     def put(self, key: str, description: str, payload: bytes, **about: Any) -> None:
         """Store an executable; `about` is noted in the header. What fails is a warning."""
-        content = _encode({**about, "description": description, "created": time.time()}, payload)
+        noted = {"name": "", "seconds": 0.0, "tuning": [], **about}
+        noted.update(key=key, description=description, created=time.time(), bytes=len(payload))
+        content = _encode(noted, payload)
         if not self.writing or len(content) > self.max_size or not self._usable():
             return
         path = self._file(key)
@@ -242,19 +250,19 @@ class DiskCache:
             if not item.name.endswith(SUFFIX):
                 continue
             try:
-                with open(item.path, "rb") as file:
+                with _opened(item.path) as file:
                     about = _header(file.read(_HEAD.size), file)
             except (OSError, Damaged):
                 continue
             found.append(
                 CacheEntry(
-                    name=about.get("name", ""),
+                    name=about["name"],
                     key=item.name.removesuffix(SUFFIX),
                     size=status.st_size,
-                    created=about.get("created", 0.0),
+                    created=about["created"],
                     last_used=status.st_mtime,
-                    compile_seconds=about.get("seconds", 0.0),
-                    description=about.get("description", ""),
+                    compile_seconds=about["seconds"],
+                    description=about["description"],
                 )
             )
         return sorted(found, key=lambda entry: -entry.last_used)
@@ -337,6 +345,19 @@ def _encode(about: dict[str, Any], payload: bytes) -> bytes:
     return MAGIC + digest + length + body
 
 
+def _opened(path: str) -> FileIO:
+    """A file, open for reading; Damaged if it is a pipe or a device, which might wait for ever."""
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        kind = os.fstat(number).st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+            raise Damaged("it is no file, but a pipe or a device")
+        return FileIO(number)  # OSError for a folder
+    except BaseException:
+        os.close(number)
+        raise
+
+
 def _decode(content: bytes) -> tuple[dict[str, Any], bytes]:
     """The header and the executable of a file, or Damaged."""
     if len(content) < _HEAD.size:
@@ -347,11 +368,18 @@ def _decode(content: bytes) -> tuple[dict[str, Any], bytes]:
     if hashlib.sha256(memoryview(content)[_HEAD.size - 4 :]).digest() != digest:
         raise Damaged("it is damaged")
     end = _HEAD.size + length
+    about = _understood(content[_HEAD.size : end])
+    size = about["bytes"]
+    if size > _MAX_RATIO * len(content):
+        raise Damaged("its executable is too large to be one")
+    unpacker = zlib.decompressobj()
     try:
-        about = json.loads(content[_HEAD.size : end])
-        return about, zlib.decompress(memoryview(content)[end:])
-    except (ValueError, zlib.error) as error:
+        payload = unpacker.decompress(memoryview(content)[end:], size + 1)
+    except zlib.error as error:
         raise Damaged(f"it cannot be understood ({error})") from None
+    if len(payload) != size or not unpacker.eof:
+        raise Damaged("its executable is not as large as it says")
+    return about, payload
 
 
 def _header(head: bytes, file: Any) -> dict[str, Any]:
@@ -361,13 +389,52 @@ def _header(head: bytes, file: Any) -> dict[str, Any]:
     magic, _, length = _HEAD.unpack(head)
     if magic != MAGIC or length > _MAX_HEADER:
         raise Damaged("it is not a file of this version of diffeo")
+    return _understood(file.read(length))
+
+
+def _understood(header: bytes) -> dict[str, Any]:
+    """A header in which everything is as `put` writes it, or Damaged."""
     try:
-        about = json.loads(file.read(length))
-    except ValueError:
-        raise Damaged("it is damaged") from None
-    if not isinstance(about, dict):
-        raise Damaged("it is damaged")
+        about = json.loads(header)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"it cannot be understood ({error})") from None
+    if type(about) is not dict or not all([is_so(about.get(k)) for k, is_so in _FIELDS.items()]):
+        raise Damaged("its header is not as it should be")
     return about
+
+
+def _is_text(x: Any) -> bool:
+    return type(x) is str
+
+
+def _is_time(x: Any) -> bool:
+    """Seconds of a compilation, or since 1970."""
+    return type(x) in (int, float) and 0 <= x < 1e11
+
+
+def _is_tuning(x: Any) -> bool:
+    """Rows of measurements: a name, two times, and whether it was chosen."""
+    return type(x) is list and all(
+        [
+            type(row) is list
+            and [*map(type, row)] in ([str, float, float, bool],)
+            and _is_time(row[1])
+            and _is_time(row[2])
+            for row in x
+        ]
+    )
+
+
+#: What a header has.
+_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "key": _is_text,
+    "description": _is_text,
+    "name": _is_text,
+    "seconds": _is_time,
+    "created": _is_time,
+    "tuning": _is_tuning,
+    "bytes": lambda x: type(x) is int and x >= 0,
+}
 
 
 def size_text(size: float) -> str:

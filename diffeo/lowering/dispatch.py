@@ -8,36 +8,57 @@ which one that is, types decide that the caller has compared.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..primitives.array import Deleted
 from . import compat
 from .buffers import put
 from .executables import Executable
 
 
-def host_caller(executable: Executable, constants: Sequence[Any]) -> Callable[..., list[Any]]:
-    """A function of an executable's operands (without the constants, which come first) that returns
-    the buffers of its results.
+class HostCaller(NamedTuple):
+    """How an executable is called with operands of the host.
 
-    Operands are buffers, NumPy arrays, or Python scalars, of the executable's types. NumPy arrays
-    may be used in place while the program runs: the caller hands over copies.
+    Attributes:
+        call: a function of the operands (without the constants, which come first): buffers, NumPy
+            arrays, or Python scalars, of the executable's types. It returns the buffers of the
+            results; or None, having run nothing, where an operand is not of its type. NumPy arrays
+            may be used in place while the program runs: the caller hands over copies.
+        refused: what it raises, having run nothing, where an operand is not of its type.
+        failed: what it raises where XLA does not run the program, or gives up.
     """
+
+    call: Callable[..., list[Any] | None]
+    refused: tuple[type[Exception], ...]
+    failed: tuple[type[Exception], ...]
+
+
+def host_caller(executable: Executable, constants: Sequence[Any]) -> HostCaller:
+    """How to call an executable whose first operands are these constants."""
     avals = executable.in_avals[len(constants) :]
     constants = list(constants)
+    run, handlers = executable.parts
 
-    def call(*operands: Any) -> list[Any]:
-        values = [
-            put(np.asarray(x, a.dtype), a, alias=True, device=executable.device)
-            if isinstance(x, (np.ndarray, np.generic, int, float, complex))
-            else x
-            for x, a in zip(operands, avals)
-        ]
-        return executable.execute(constants + values)
+    def call(*operands: Any) -> list[Any] | None:
+        try:
+            values = [
+                put(np.asarray(x, a.dtype), a, alias=True, device=executable.device)
+                if isinstance(x, (np.ndarray, np.generic, int, float, complex))
+                else x
+                for x, a in zip(operands, avals)
+            ]
+        except (TypeError, OverflowError):
+            return None
+        if any([type(x) is Deleted for x in values]):
+            return None
+        return run(constants + values).consume_with_handlers(handlers)
 
-    if constants or executable.calls_python:
-        return call
-    return compat.native_caller(
+    if constants or executable.calls_python or executable.watched:
+        # What else is raised is the users'.
+        return HostCaller(call, (), (compat.XlaError,))
+    native = compat.native_caller(
         call, executable._loaded, executable.device._sharding, len(avals), executable.out_avals
     )
+    return HostCaller(native, (TypeError, OverflowError), (compat.XlaError, ValueError))

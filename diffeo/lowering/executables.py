@@ -21,12 +21,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..primitives.signals import Held
 from . import compat
 from .devices import Device, default_device, fork_error, state
 from .host_calls import HostCalls
 from .memory_errors import is_out_of_memory, out_of_memory
 from .program_keys import module_name
 from .progress import progress
+from .waiting import interruptibly, note_loop
+
+#: Seconds after which somebody may lose patience with a loop.
+LONG = 0.1
+
+#: What a program takes for each letter of its text: measured, on processors, from 4 to 25.
+BYTES_PER_LETTER = 20
 
 
 class CompilationError(RuntimeError):
@@ -52,6 +60,9 @@ class Executable:
         device: where it runs.
         calls_python: whether it calls Python functions.
         compile_seconds: how long XLA took, also if that was in another process.
+        size: bytes of memory that it takes, roughly: XLA does not say it.
+        watched: whether it may take long before `execute` returns, so that a signal would wait: it
+            has a loop, and has not run yet, or did take long.
         tuning: what autotuning measured, if this is its choice; else empty.
     """
 
@@ -64,7 +75,9 @@ class Executable:
         "device",
         "in_avals",
         "out_avals",
+        "size",
         "tuning",
+        "watched",
     )
 
     def __init__(
@@ -82,6 +95,8 @@ class Executable:
         self.compile_seconds = compile_seconds
         self.calls_python = calls is not None
         self.tuning: tuple[Any, ...] = ()
+        self.size = 0
+        self.watched = False
         self._loaded = loaded
         self._run = calls.runner(loaded) if calls else loaded.execute_sharded
         self._handlers = [compat.result_handler(aval, device._sharding) for aval in out_avals]
@@ -96,7 +111,11 @@ class Executable:
         if state.forked:
             raise fork_error()
         try:
-            return self._run(buffers).consume_with_handlers(self._handlers)
+            if not self.watched:
+                return self._run(buffers).consume_with_handlers(self._handlers)
+            outs = self._watch(buffers).consume_with_handlers(self._handlers)
+            note_loop(outs)
+            return outs
         except compat.XlaError as error:
             raise explain_run_error(self, error) from None
 
@@ -104,7 +123,14 @@ class Executable:
     def parts(self) -> tuple[Callable, list[Any]]:
         """(run, handlers), for a dispatcher that cannot afford a call of `execute`:
         `run(buffers).consume_with_handlers(handlers)`."""
-        return self._run, self._handlers
+        return self._watch if self.watched else self._run, self._handlers
+
+    def _watch(self, buffers: list[Any]) -> Any:
+        """As `_run`, but signals are seen meanwhile."""
+        start = time.perf_counter()
+        results = interruptibly(lambda: self._run(buffers))
+        self.watched = time.perf_counter() - start > LONG
+        return results
 
     def serialize(self) -> bytes:
         """The compiled program as bytes, for `load_module` with the same version of jaxlib on a
@@ -164,7 +190,8 @@ def compile_module(
     calls = HostCalls(functions) if functions else None
     start = time.perf_counter()
     try:
-        with progress(f"compiling {module_name(text) or 'a program'}"):
+        # An exception in between would free what the compiler reads.
+        with progress(f"compiling {module_name(text) or 'a program'}"), Held():
             if calls:
                 loaded = compat.compile_with_functions(
                     target._client, text, target._list, chosen, calls.entries()
@@ -178,7 +205,9 @@ def compile_module(
             raise out_of_memory(error, text=text) from None
         raise CompilationError(_explain_refusal(text, str(error)), text) from None
     seconds = time.perf_counter() - start
-    return Executable(loaded, in_avals, out_avals, target, seconds, calls)
+    made = Executable(loaded, in_avals, out_avals, target, seconds, calls)
+    made.size = BYTES_PER_LETTER * len(text)
+    return made
 
 
 def load_module(
@@ -198,8 +227,11 @@ def load_module(
         RuntimeError: if jaxlib sees that they are no executable.
     """
     chosen = compat.compile_options(device._singleton[0], options)
-    loaded = device._client.deserialize_executable(payload, device._list, chosen)
-    return Executable(loaded, in_avals, out_avals, device, compile_seconds)
+    with Held():  # as for the compiler
+        loaded = device._client.deserialize_executable(payload, device._list, chosen)
+    made = Executable(loaded, in_avals, out_avals, device, compile_seconds)
+    made.size = len(payload)
+    return made
 
 
 def explain_run_error(executable: Executable | None, error: Exception) -> Exception:
@@ -219,7 +251,7 @@ def prepare(text: str) -> None:
 
 def _need_lapack() -> None:
     """Register the LAPACK kernels, once in a process."""
-    with state.lock:
+    with state.lock, Held():
         compat.register_lapack()
 
 

@@ -11,12 +11,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..primitives.array import Array, committed_to, from_buffer, handle, machine, variant
+from ..primitives.array import (
+    Array,
+    committed_to,
+    from_buffer,
+    handle,
+    machine,
+    read_only,
+    variant,
+)
 from ..primitives.core import with_user_line
 from ..primitives.settings import process
 from . import compat
 from .buffers import device_of, is_ready, put, read_error, to_numpy
 from .devices import Device, default_device, devices, find, fork_error, state
+from .waiting import until_ready
 
 
 def at_home(array: Array) -> bool:
@@ -197,6 +206,8 @@ def _wait(array: Array) -> None:
     buffer = handle(array)
     if state.forked and not is_ready(buffer):
         raise fork_error()
+    if not is_ready(buffer):
+        until_ready(buffer)
     try:
         buffer.block_until_ready()
     except compat.XlaError as error:
@@ -225,7 +236,8 @@ def _dlpack(array: Array, **how: Any) -> Any:
         # An exporter of read-only memory needs the versioned protocol; the consumer gets NumPy's.
         if kind != 1:
             how = {k: v for k, v in how.items() if k != "stream"}
-        return array.host.__dlpack__(**how)
+        host = read_only(array.host) if how.get("max_version") else array.host
+        return host.__dlpack__(**how)
     buffer = buffer_on(array, device)
     if how.get("copy"):
         buffer = compat.copy_to_device(

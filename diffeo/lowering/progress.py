@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from ..primitives.types import config
+from ..primitives.config import config
 
 #: Seconds before the line appears, and between its changes.
 PATIENCE, INTERVAL = 2.0, 1.0

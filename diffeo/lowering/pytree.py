@@ -11,6 +11,7 @@ registry belongs to jax. A container that is registered there is *adopted* when 
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives.exact import Exact
 from .compat import PyTreeDef, pytree
 
 DictKey = pytree.DictKey
@@ -30,6 +32,11 @@ registry: Any = pytree.PyTreeRegistry()
 registry.__module__ = __name__
 registry.__name__ = "registry"
 
+#: The message for a tree of containers in containers in containers.
+TOO_DEEP = (
+    "a tree has more levels, containers in containers, than Python's recursion limit of {} allows; "
+    "is it a chain, or does it contain itself? Keep its numbers in a flat list, or in an array"
+)
 _TWICE = "{0} is a tree container already; register each class once"
 
 _shared: Any = pytree.default_registry()
@@ -60,6 +67,10 @@ def flatten_adopting(
                     "use keys of one type, or an OrderedDict"
                 ) from None
             raise
+        except SystemError as error:  # how jaxlib says it
+            if not isinstance(error.__cause__ or error.__context__, RecursionError):
+                raise
+            raise RecursionError(TOO_DEEP.format(sys.getrecursionlimit())) from None
         if len(leaves) == 1 and type(leaves[0]) in plain_leaf_types:
             return leaves, treedef
         if not adopt_all(map(type, leaves)):
@@ -106,21 +117,41 @@ def register(
     """
     if not isinstance(type_, type):
         raise TypeError(f"a container is registered by its class, got {type_!r}")
+    keyed = None if flatten_with_keys_rule is None else _exactly(flatten_with_keys_rule)
+    rules = _exactly(flatten_rule), _made_of_exact(unflatten_rule), keyed
     with _lock:
         if type_ in _adopted:
-            _adopted.pop(type_).replace(flatten_rule, unflatten_rule, flatten_with_keys_rule)
+            _adopted.pop(type_).replace(*rules)
             return
         try:
-            registry.register_node(type_, flatten_rule, unflatten_rule, flatten_with_keys_rule)
+            registry.register_node(type_, *rules)
         except ValueError:
             raise ValueError(_TWICE.format(type_)) from None
 
 
+def _exactly(flatten_rule: Callable[[Any], tuple]) -> Callable[[Any], tuple]:
+    """A rule whose auxiliary data are equal only if they are the same."""
+
+    def exact_rule(node: Any) -> tuple:
+        children, aux = flatten_rule(node)
+        return children, aux if aux is None else Exact(aux)
+
+    return exact_rule
+
+
+def _made_of_exact(unflatten_rule: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def from_exact(aux: Any, children: Any) -> Any:
+        return unflatten_rule(aux.value if type(aux) is Exact else aux, children)
+
+    return from_exact
+
+
 def register_fields(type_: type, data: tuple[str, ...], meta: tuple[str, ...]) -> None:
     """Make a class a container of the attributes `data`, with `meta` as auxiliary data; its
-    constructor takes both by name. jaxlib does this without calling Python functions.
+    constructor takes both by name. Without the latter, jaxlib does this without calling Python
+    functions; it would compare them by ==.
     """
-    if type_ in _adopted:
+    if meta or type_ in _adopted:
         register(type_, *_field_rules(type_, data, meta))
         return
     try:
@@ -156,6 +187,8 @@ def one_level(node: Any) -> tuple[list[tuple[Any, Any]], Any] | None:
     if found is None:
         return None
     pairs, aux = found
+    if type(aux) is Exact:
+        aux = aux.value
     names = getattr(node, "_fields", None)
     if names is not None and isinstance(node, tuple):
         # jaxlib 0.10 gives every item of a named tuple the name of the first.

@@ -7,7 +7,6 @@ arguments of `main`, not text.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 from ..primitives.jaxpr import Jaxpr, Literal, Var
 from ..primitives.sources import show_source
 from ..primitives.staging import stage
-from ..primitives.types import ShapedArray, bool_, is_inexact
+from ..primitives.types import SCALARS, ShapedArray, bool_, is_inexact
 from .foreign_calls import CHAIN, ForeignCalls
 from .writer import Operand, Writer
 
@@ -49,16 +48,13 @@ class Builder(Writer, ForeignCalls):
         """The attribute for a list of integers."""
         return f"array<i64: {', '.join(map(str, numbers))}>" if len(numbers) else "array<i64>"
 
-    def compare(self, direction: str, x: Any, y: Any, total: bool = False) -> Operand:
-        """Elementwise comparison: direction EQ, NE, LT, LE, GT or GE; `total` orders nan and
-        signed zeros as well.
-        """
+    def compare(self, direction: str, x: Any, y: Any) -> Operand:
+        """Elementwise comparison: direction EQ, NE, LT, LE, GT or GE."""
         if type(x) is not Operand or type(y) is not Operand:
             x, y = self.operands((x, y))
         dtype = x.aval.dtype
         signed = "SIGNED" if dtype.name.startswith("int") else "UNSIGNED"
         compare_type = "FLOAT" if is_inexact(dtype) else signed
-        compare_type = "TOTALORDER" if total and compare_type == "FLOAT" else compare_type
         return self.op(
             "compare",
             x,
@@ -68,12 +64,22 @@ class Builder(Writer, ForeignCalls):
             compare_type=f"#stablehlo<comparison_type {compare_type}>",
         )
 
+    def hidden(self, value: Any, aval: ShapedArray) -> Operand:
+        """An array filled with one number, which the compiler does not see."""
+        scalar = ShapedArray((), aval.dtype)
+        number = self.constant(value, scalar)
+        behind = self.emit("optimization_barrier", [number], [scalar], {})
+        return self.op(
+            "broadcast_in_dim", *behind, out=aval.strong, broadcast_dimensions=self.i64s(())
+        )
+
     # -- Operations with regions or long attributes --
 
     def region(self, avals: Sequence[ShapedArray], body: Callable[..., Sequence[Operand]]) -> str:
         """The text of a region: a block with these arguments whose results `body` emits."""
         outer, self.lines = self.lines, []
-        names, self.splats, self.forms = (self.splats, self.forms), {}, {}
+        names = self.splats, self.forms, self.formulas
+        self.splats, self.forms, self.formulas = {}, {}, {}
         chain, self.chain = self.chain, None
         arguments = [Operand(self.fresh(), a) for a in avals]
         results = body(*arguments)
@@ -83,7 +89,8 @@ class Builder(Writer, ForeignCalls):
             f"({', '.join([r.type for r in results])}) -> ()"
         )
         text = f" ({{\n^bb0({listed}):\n" + "\n".join(self.lines) + "\n})"
-        self.lines, self.chain, (self.splats, self.forms) = outer, chain, names
+        self.lines, self.chain = outer, chain
+        self.splats, self.forms, self.formulas = names
         return text
 
     def chained(self, body: Callable[..., Sequence[Operand]]) -> Callable[..., list[Operand]]:
@@ -106,34 +113,28 @@ class Builder(Writer, ForeignCalls):
         return self.emit("reduce", [x, init], self.outs, {"dimensions": self.i64s(axes)}, region)[0]
 
     def sort(
-        self, xs: Sequence[Operand], axis: int, num_keys: int, stable: bool = True
+        self, xs: Sequence[Operand], axis: int, num_keys: int, key: Callable, stable: bool = True
     ) -> list[Operand]:
-        """Sort all operands by the first `num_keys`; nan last, signed zeros equal."""
+        """Sort all operands by the first `num_keys`: by the integers that `key`, a function of
+        primitives, makes of them.
+        """
 
         def body(*pairs: Operand) -> list[Operand]:
             flag = ShapedArray((), bool_)
             less = None
             for k in reversed(range(num_keys)):
-                a, b = (self._canonical(v) for v in pairs[2 * k : 2 * k + 2])
-                smaller = self.compare("LT", a, b, total=True)
+                a, b = (self.inline(key, v) for v in pairs[2 * k : 2 * k + 2])
+                smaller = self.compare("LT", a, b)
                 if less is None:
                     less = smaller
                 else:
-                    equal = self.compare("EQ", a, b, total=True)
+                    equal = self.compare("EQ", a, b)
                     less = self.op("or", smaller, self.op("and", equal, less, out=flag), out=flag)
             return [less]  # type: ignore[list-item]
 
         scalars = [ShapedArray((), x.aval.dtype) for x in xs for _ in range(2)]
         attributes = {"dimension": f"{axis} : i64", "is_stable": str(stable).lower()}
         return self.emit("sort", xs, [x.aval for x in xs], attributes, self.region(scalars, body))
-
-    def _canonical(self, x: Operand) -> Operand:
-        """A key for the total order in which all nan are one, above everything, and -0 is 0."""
-        if x.aval.dtype.kind not in "fV":
-            return x
-        zero, nan = self.constant(0, x.aval), self.constant(math.nan, x.aval)
-        x0 = self.op("select", self.compare("EQ", x, zero), zero, x, out=x.aval)
-        return self.op("select", self.compare("NE", x, x), nan, x0, out=x.aval)
 
     def index(self, indices: Operand) -> Operand:
         """Positions as XLA can work with them: in 8 or 16 bits its own bounds would overflow."""
@@ -199,18 +200,20 @@ class Builder(Writer, ForeignCalls):
 
     def inline(self, fun: Callable, *operands: Any) -> Any:
         """Lower what a function of primitives does to these operands (the rule for primitives that
-        decompose).
+        decompose); Python scalars among them it gets as they are.
         """
         several = False
+        arrays = [v for v in operands if type(v) not in SCALARS]
 
         def flat(*args: Any) -> Sequence[Any]:
             nonlocal several
-            out = fun(*args)
+            given = iter(args)
+            out = fun(*[v if type(v) in SCALARS else next(given) for v in operands])
             several = isinstance(out, (list, tuple))
             return out if several else [out]
 
         saved = self.outs
-        outs = self.program(stage(flat, [v.aval for v in operands]), operands)
+        outs = self.program(stage(flat, [v.aval for v in arrays]), arrays)
         self.outs = saved
         return outs if several else outs[0]
 
@@ -261,29 +264,35 @@ class Builder(Writer, ForeignCalls):
         return f" ({', '.join([r[2:-1] for r in regions])})"
 
     def program(self, jaxpr: Jaxpr, operands: Sequence[Operand]) -> list[Operand]:
-        """Emit the equations of a program; the results."""
-        if jaxpr.consts:
-            raise TypeError("only scalars may be constants of a program that is lowered in place")
+        """Emit the equations of a program; the results.
+
+        Constants of whole programs are arguments; those of a rule that is staged only now, a
+        user's backward rule say, stand in the text.
+        """
         env: dict[Any, Operand] = dict(zip(jaxpr.in_vars, operands))
+        env.update({v: self.array(c, v.aval) for v, c in zip(jaxpr.const_vars, jaxpr.consts)})
         eqn: Any = None
-        forms, lines = self.forms, self.lines
+        forms, formulas, lines = self.forms, self.formulas, self.lines
         try:
             for eqn in jaxpr.eqns:
                 primitive, outs = eqn.primitive, eqn.outs
                 values = [env[v] if type(v) is Var else v.value for v in eqn.inputs]
                 twice = len(values) == 2 and values[0] is values[1]  # x * x says less than x * y
-                types = [v.type if type(v) is Operand else repr(v) for v in values]
+                types = [v.key if type(v) is Operand else repr(v) for v in values]
                 key = (id(primitive), twice, *types)
                 form = forms.get(key)
+                if form is None and key in formulas:
+                    env[outs[0]] = self.again(formulas[key], values)
+                    continue
                 if form is not None:
-                    head, rest, aval, kind, _ = form
+                    head, rest, aval, kind, made, _ = form
                     name = self.fresh()
                     names = ", ".join([v.name for v in values if type(v) is Operand])
                     lines.append(f"{name}{head}{names}{rest}")
-                    env[outs[0]] = Operand(name, aval, kind)
+                    env[outs[0]] = Operand(name, aval, kind, made)
                     continue
                 self.outs = [v.aval for v in outs]
-                before = len(lines)
+                before, first, splats = len(lines), self.count, len(self.splats)
                 found = primitive.lower(self, *values)
                 if primitive.multiple_results:
                     env.update(zip(outs, found))
@@ -291,6 +300,8 @@ class Builder(Writer, ForeignCalls):
                 env[outs[0]] = found
                 if len(lines) == before + 1:
                     self.remember(key, primitive, values, found)
+                elif len(self.splats) == splats:
+                    self.remember_formula(key, primitive, values, found, before, first)
         except NotImplementedError as error:  # what the platform does not have
             if "\n  at " not in str(error):
                 error.args = (f"{eqn.primitive.name}: {error}\n  at {show_source(eqn.source)}",)
@@ -328,8 +339,8 @@ class Builder(Writer, ForeignCalls):
         self, jaxpr: Jaxpr, name: str, visibility: str, attributes: Mapping[int, str] = NONE
     ) -> None:
         """Write a program as a function of the module; `attributes` are those of its inputs."""
-        saved = self.lines, self.splats, self.forms, self.outs, self.chain
-        self.lines, self.splats, self.forms, self.chain = [], {}, {}, None
+        saved = self.lines, self.splats, self.forms, self.formulas, self.outs, self.chain
+        self.lines, self.splats, self.forms, self.formulas, self.chain = [], {}, {}, {}, None
         inputs = operands = [Operand(f"%arg{i}", v.aval) for i, v in enumerate(jaxpr.in_vars)]
         if jaxpr.effects and visibility == "private":
             self.chain = Operand("%chain", CHAIN)
@@ -349,7 +360,7 @@ class Builder(Writer, ForeignCalls):
         self.functions.append(
             f"func.func {visibility} @{name}({arguments}) -> ({types}) {{\n  {body}\n}}"
         )
-        self.lines, self.splats, self.forms, self.outs, self.chain = saved
+        self.lines, self.splats, self.forms, self.formulas, self.outs, self.chain = saved
 
 
 def identifier(name: str) -> str:

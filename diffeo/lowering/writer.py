@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from ..primitives.types import ShapedArray
 from .mlir_types import scalar_text, tensor_type
 
+#: Names of values in a line.
+NAMES = re.compile(r"%\w+")
+
 
 class Operand:
-    """A value of the program that is being written: its name and type."""
+    """A value of the program that is being written: its name and type.
 
-    __slots__ = ("aval", "name", "type")
+    Attributes:
+        made: "/quotient", "/product" or "/sum" (with a number), of which XLA would make one with
+            others; empty for what is none.
+        key: the type, and how it was made.
+    """
 
-    def __init__(self, name: str, aval: ShapedArray, kind: str = ""):
-        self.name, self.aval, self.type = name, aval, kind or tensor_type(aval)
+    __slots__ = ("aval", "key", "made", "name", "type")
+
+    def __init__(self, name: str, aval: ShapedArray, kind: str = "", made: str = ""):
+        self.name, self.aval, self.made = name, aval, made
+        self.type = kind or tensor_type(aval)
+        self.key = self.type + made if made else self.type
+
+    def mark(self, made: str) -> Operand:
+        """Note how the value was made; itself."""
+        self.made, self.key = made, self.type + made
+        return self
 
     def __repr__(self) -> str:
         return f"{self.name}:{self.aval}"
@@ -30,7 +49,9 @@ class Writer:
         self.outs: Sequence[ShapedArray] = ()
         self.splats: dict[Any, Operand] = {}
         #: Lines to write again with other names: see `remember`.
-        self.forms: dict[Any, tuple[str, str, ShapedArray, str, Any]] = {}
+        self.forms: dict[Any, tuple[str, str, ShapedArray, str, str, Any]] = {}
+        #: The same of several lines: see `remember_formula`.
+        self.formulas: dict[Any, Any] = {}
         #: What the last operation was: its only result, name, operands, and the rest of its line.
         self.last: tuple[Operand | None, str, Sequence[Operand], str] = (None, "", (), "")
 
@@ -102,7 +123,44 @@ class Writer:
             head = f' = "{name}"({"".join([n + ", " for n in listed[:at]])}'
             rest = f"{''.join([', ' + n for n in listed[after:]])}){rest}"
             # The primitive is kept, so that nothing else has its id.
-            self.forms[key] = head, rest, result.aval, result.type, primitive
+            self.forms[key] = head, rest, result.aval, result.type, result.made, primitive
+
+    def remember_formula(
+        self, key: Any, primitive: Any, values: Sequence[Any], result: Any, before: int, first: int
+    ) -> None:
+        """Keep the lines from `before` on that lowered an equation, the names after `first`, as a
+        form with places for names: of the operands, then of the results line by line.
+        """
+        given = [v.name for v in values if type(v) is Operand]
+        written = self.lines[before:]
+        if (
+            not 1 < len(written) == self.count - first <= 24
+            or type(result) is not Operand
+            or (len(set(given)) < len(given) > 2)
+            or any(["({" in line or "\n" in line for line in written])
+            or primitive.compiled
+            or primitive.effects
+            or primitive.calls_python
+        ):
+            return
+        names = [*given, *[f"%{first + 1 + i}" for i in range(len(written))]]
+        places = {name: f"{{{i}}}" for i, name in reversed(list(enumerate(names)))}
+        text = "\n".join(written).replace("{", "{{").replace("}", "}}")
+        text = NAMES.sub(lambda found: places.get(found[0], found[0]), text)
+        if result.name in names[len(given) :]:
+            place = names.index(result.name)
+            # The primitive is kept, so that nothing else has its id.
+            form = text, len(written), place, result.aval, result.type, result.made, primitive
+            self.formulas[key] = form
+
+    def again(self, form: Any, values: Sequence[Any]) -> Operand:
+        """Write a formula for other operands."""
+        text, count, place, aval, kind, made, _ = form
+        names = [v.name for v in values if type(v) is Operand]
+        names += [f"%{self.count + 1 + i}" for i in range(count)]
+        self.count += count
+        self.lines += text.format(*names).split("\n")
+        return Operand(names[place], aval, kind, made)
 
     def operands(self, values: Sequence[Any]) -> list[Operand]:
         """Values with Python scalars replaced by constants of the others' type."""
@@ -121,3 +179,23 @@ class Writer:
                 f": () -> {kind}"
             )
         return found
+
+    def array(self, value: Any, aval: ShapedArray) -> Operand:
+        """An array of any numbers, written out."""
+        host = np.asarray(value)
+        if host.ndim == 0:
+            return self.constant(host[()], aval)
+        kind = tensor_type(aval)
+        result = Operand(self.fresh(), aval.strong)
+        elements = _listed(host, aval.dtype) if host.size else ""
+        self.lines.append(
+            f'{result.name} = "stablehlo.constant"() <{{value = dense<{elements}> : {kind}}}> '
+            f": () -> {kind}"
+        )
+        return result
+
+
+def _listed(x: np.ndarray, dtype: np.dtype) -> str:
+    if x.ndim == 0:
+        return scalar_text(x[()], dtype)
+    return f"[{', '.join([_listed(row, dtype) for row in x])}]"

@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from ..numpy.common import arr, axes_of, axis_of, keep_axes, static_int
+from ..numpy.common import arr, axes_of, axis_of, dtype_of, keep_axes, narrow, real_only, static_int
 from ..numpy.ufuncs import where as choose
 from ..primitives import elementwise as e
 from ..primitives.core import describe, with_user_line
-from ..primitives.operators import broadcast_to, to_inexact, unary
+from ..primitives.formulas import in_float32
+from ..primitives.operators import unary
+from ..primitives.powers import square
+from ..primitives.promotion import broadcast_to, to_inexact
 from ..primitives.slicing import slice_in_dim
+from ..primitives.slopes import widened
 from ..primitives.structural import broadcast_in_dim, convert_element_type, iota, reduce_sum
-from ..primitives.types import default_dtype
 from ..routines.special import erfc
 
 
@@ -47,25 +50,25 @@ def relu(x: Any) -> Any:
         >>> dx.grad(dx.nn.relu)(0.0)
         Array(0.)
     """
-    x = arr(x)
+    x = real_only("relu", arr(x))
     return e.select(x <= 0, 0, x)
 
 
 def relu6(x: Any) -> Any:
     """min(max(x, 0), 6), with the derivative 0 at 0 and at 6."""
-    x = inexact(x)
+    x = real_only("relu6", inexact(x))
     return e.select(x <= 0, 0.0, e.select(x >= 6, 6.0, x))
 
 
 def leaky_relu(x: Any, negative_slope: Any = 1e-2) -> Any:
     """x for x >= 0, else negative_slope * x."""
-    x = inexact(x)
+    x = real_only("leaky_relu", inexact(x))
     return choose(x >= 0, x, negative_slope * x)
 
 
 def hard_tanh(x: Any) -> Any:
     """x moved into [-1, 1]; the derivative is 1 at both ends."""
-    x = arr(x)
+    x = real_only("hard_tanh", arr(x))
     return e.select(x > 1, 1, e.select(x < -1, -1, x))
 
 
@@ -76,7 +79,7 @@ def hard_sigmoid(x: Any) -> Any:
 
 def hard_silu(x: Any) -> Any:
     """x * hard_sigmoid(x)."""
-    x = inexact(x)
+    x = real_only("hard_silu", inexact(x))
     return x * hard_sigmoid(x)
 
 
@@ -85,14 +88,14 @@ hard_swish = hard_silu
 
 def elu(x: Any, alpha: Any = 1.0) -> Any:
     """x for x > 0, else alpha * (exp(x) - 1)."""
-    x = inexact(x)
+    x = real_only("elu", inexact(x))
     positive = x > 0
     return choose(positive, x, alpha * e.expm1.bind(e.select(positive, 0.0, x)))
 
 
 def celu(x: Any, alpha: Any = 1.0) -> Any:
     """x for x > 0, else alpha * (exp(x / alpha) - 1) (Barron 2017); the derivative at 0 is 1."""
-    x = inexact(x)
+    x = real_only("celu", inexact(x))
     positive = x > 0
     return choose(positive, x, alpha * e.expm1.bind(e.select(positive, 0.0, x) / alpha))
 
@@ -112,22 +115,40 @@ def softplus(x: Any) -> Any:
         >>> dx.grad(dx.grad(dx.nn.softplus))(0.0)
         Array(0.25)
     """
-    x = inexact(x)
+    x = real_only("softplus", inexact(x))
     # x + log(1 + exp(-x)) on the right; each branch is smooth, so every derivative is right at 0.
     positive = x > 0
     return e.select(positive, x, 0.0) + e.log1p.bind(e.exp.bind(e.select(positive, -x, x)))
 
 
 def squareplus(x: Any, b: Any = 4) -> Any:
-    """(x + sqrt(x^2 + b)) / 2 (Barron 2021)."""
+    """(x + sqrt(x^2 + b)) / 2 (Barron 2021); for x < 0 as b / 2 / (sqrt(x^2 + b) - x), which loses
+    no digits.
+    """
     x = inexact(x)
+    if type(b) in (int, float) and b > 0 and x.dtype.kind != "c":
+        root = e.hypot.bind(x, math.sqrt(b))
+        left = x < 0
+        below = 0.5 * b / (root - e.select(left, x, 0.0))
+        return e.select(left, below, 0.5 * (e.select(left, 0.0, x) + root))
     return (x + e.sqrt.bind(inexact(x * x + b))) / 2
+
+
+def _soft_sign(x: Any) -> Any:
+    return x / (abs(x) + 1.0)
+
+
+# A primitive, since the quotient's rule takes the difference of nearly equal numbers far from 0.
+_soft_sign_p = e.Elementwise(
+    "soft_sign", widened(_soft_sign), in_float32(lambda ctx, x: ctx.inline(_soft_sign, x)),
+    lambda x: square.bind(e.reciprocal(abs(x) + 1.0)), accepts="f",
+)  # fmt: skip
 
 
 def soft_sign(x: Any) -> Any:
     """x / (1 + |x|)."""
     x = inexact(x)
-    return x / (abs(x) + 1)
+    return _soft_sign(x) if x.dtype.kind == "c" else _soft_sign_p.bind(x)
 
 
 _sigmoid = unary(e.logistic, True)
@@ -174,16 +195,25 @@ def gelu(x: Any, approximate: bool = True) -> Any:
     Args:
         x: an array.
         approximate: use tanh(sqrt(2/pi) (x + 0.044715 x^3)) in place of erf(x / sqrt(2)),
-            which is computed as erfc(-x / sqrt(2)) - 1: no digits are lost far below 0.
+            which is computed as erfc(-x / sqrt(2)) - 1; no digits are lost far below 0.
 
     Examples:
         >>> gelu(1.0), gelu(1.0, approximate=False)
         (Array(0.84119199), Array(0.84134475))
     """
     x = inexact(x)
-    if approximate:
-        return x * (0.5 * (1.0 + e.tanh.bind(math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3))))
-    return 0.5 * x * erfc.bind(x * -math.sqrt(0.5))
+    if not approximate:
+        return 0.5 * x * erfc.bind(x * -math.sqrt(0.5))
+    if x.dtype.kind == "c":
+        return _gelu_by_tanh(x)
+    left, right = x < -30, x > 30  # beyond, where the cube may overflow, it is 0 or x
+    inner = _gelu_by_tanh(e.select(left | right, 0.0, x))
+    return e.select(left, 0.0, e.select(right, x, inner))
+
+
+def _gelu_by_tanh(x: Any) -> Any:
+    """x (1 + tanh(u)) / 2 as x sigmoid(2 u): no digits are lost where tanh(u) is near -1."""
+    return x * e.logistic.bind(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3))
 
 
 def glu(x: Any, axis: int = -1) -> Any:
@@ -222,13 +252,15 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> A
                [0., 0., 0.]])
     """
     x, size = arr(x), static_int(num_classes, "one_hot", "num_classes")
+    if size < 0:
+        raise with_user_line(ValueError(f"one_hot: num_classes must not be negative, got {size}"))
     if x.dtype.kind == "b":
         raise with_user_line(TypeError(f"one_hot: expects integers, got {describe(x)}"))
     axis = axis_of(axis, x.ndim + 1, "one_hot")
     shape = (*x.shape[:axis], size, *x.shape[axis:])
     spread = broadcast_in_dim(x, shape, [d for d in range(x.ndim + 1) if d != axis])
     hit = e.eq.bind(spread, iota(x.dtype, shape, axis))
-    return convert_element_type(hit, default_dtype(float) if dtype is None else dtype)
+    return convert_element_type(hit, dtype_of(dtype))
 
 
 def standardize(x: Any, axis: Any = -1, mean: Any = None, variance: Any = None,
@@ -254,6 +286,12 @@ def standardize(x: Any, axis: Any = -1, mean: Any = None, variance: Any = None,
         Array([-1.,  1.])
     """
     x = inexact(x)
+    if narrow(x.dtype):  # in which squares are soon too large
+        mean, variance = (None if v is None else convert_element_type(arr(v), np.float32)
+                          for v in (mean, variance))  # fmt: skip
+        x32 = convert_element_type(x, np.float32)
+        wide = standardize(x32, axis, mean, variance, epsilon, where)
+        return convert_element_type(wide, x.dtype)
     axes = axes_of(axis, x.ndim, "standardize")
     if mean is None:
         mean = _mean(x, axes, where)

@@ -16,20 +16,16 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..numpy.common import arr, static_shape
+from ..numpy.common import arr, dtype_of, static_shape
 from ..numpy.creation import full
 from ..primitives import elementwise as e
 from ..primitives.core import with_user_line
 from ..primitives.slicing import index_in_dim
 from ..primitives.structural import convert_element_type
-from ..primitives.types import default_dtype, is_complex, real_dtype
+from ..primitives.types import SCALARS, is_complex, real_dtype
 
 Initializer = Callable[..., Any]
 Axes = int | Sequence[int]
-
-
-def _dtype(dtype: Any) -> np.dtype:
-    return default_dtype(float) if dtype is None or dtype is float else np.dtype(dtype)
 
 
 def _number(x: Any, dtype: Any) -> Any:
@@ -38,12 +34,12 @@ def _number(x: Any, dtype: Any) -> Any:
 
 def zeros(key: Any, shape: Any, dtype: Any = None) -> Any:
     """Zeros; the key is not used."""
-    return full(shape, 0, _dtype(dtype))
+    return full(shape, 0, dtype_of(dtype))
 
 
 def ones(key: Any, shape: Any, dtype: Any = None) -> Any:
     """Ones; the key is not used."""
-    return full(shape, 1, _dtype(dtype))
+    return full(shape, 1, dtype_of(dtype))
 
 
 def constant(value: Any, dtype: Any = None) -> Initializer:
@@ -56,7 +52,7 @@ def constant(value: Any, dtype: Any = None) -> Initializer:
     default = dtype
 
     def init(key: Any, shape: Any, dtype: Any = default) -> Any:
-        return full(shape, value, _dtype(dtype))
+        return full(shape, value, dtype_of(dtype))
 
     return init
 
@@ -66,7 +62,7 @@ def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
     default = dtype
 
     def init(key: Any, shape: Any, dtype: Any = default) -> Any:
-        return random.uniform(key, shape, _dtype(dtype)) * _number(scale, _dtype(dtype))
+        return random.uniform(key, shape, dtype_of(dtype)) * _number(scale, dtype_of(dtype))
 
     return init
 
@@ -76,7 +72,7 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
     default = dtype
 
     def init(key: Any, shape: Any, dtype: Any = default) -> Any:
-        return random.normal(key, shape, _dtype(dtype)) * _number(stddev, _dtype(dtype))
+        return random.normal(key, shape, dtype_of(dtype)) * _number(stddev, dtype_of(dtype))
 
     return init
 
@@ -87,8 +83,8 @@ def truncated_normal(stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0,
     default = dtype
 
     def init(key: Any, shape: Any, dtype: Any = default) -> Any:
-        sample = random.truncated_normal(key, lower, upper, shape, _dtype(dtype))
-        return sample * _number(stddev, _dtype(dtype))
+        sample = random.truncated_normal(key, lower, upper, shape, dtype_of(dtype))
+        return sample * _number(stddev, dtype_of(dtype))
 
     return init
 
@@ -174,10 +170,13 @@ def variance_scaling(scale: Any, mode: str, distribution: str, in_axis: Axes = -
         if value not in known:
             raise with_user_line(ValueError(
                 f"variance_scaling: {what} must be one of {', '.join(known)}, got {value!r}"))
+    if type(scale) in SCALARS and not (type(scale) is not complex and scale >= 0):
+        raise with_user_line(ValueError(
+            f"variance_scaling: scale must be a number >= 0, got {scale!r}"))
     default = dtype
 
     def init(key: Any, shape: Any, dtype: Any = default) -> Any:
-        sizes, kind = static_shape(shape, "variance_scaling"), _dtype(dtype)
+        sizes, kind = static_shape(shape, "variance_scaling"), dtype_of(dtype)
         n = _DENOMINATORS[mode](*_fans(sizes, in_axis, out_axis, batch_axis))
         return _DISTRIBUTIONS[distribution](key, sizes, kind, _number(scale / max(n, 1.0), kind))
 

@@ -15,7 +15,7 @@ from ..numpy.common import arr, axes_of, keep_axes, narrow
 from ..primitives import elementwise as e
 from ..primitives.families import full_like
 from ..primitives.identity import stop_gradient
-from ..primitives.operators import align, broadcast_to, to_inexact
+from ..primitives.promotion import align, broadcast_to, to_inexact
 from ..primitives.reduction import reduce_max
 from ..primitives.structural import convert_element_type, drop_axes, reduce_sum, reshape
 

@@ -44,6 +44,8 @@ _late = _Late(__name__, {
         "mask_indices meshgrid mgrid ogrid r_ ravel_multi_index tri tril tril_indices "
         "tril_indices_from triu triu_indices triu_indices_from unravel_index vander"
     ),
+    ".histograms": "bincount histogram histogram2d histogram_bin_edges histogramdd",
+    ".logarithms": "log10 log2 logaddexp logaddexp2",
     ".mapping": "apply_along_axis apply_over_axes vectorize",
     ".namespace_info": "__array_api_version__ __array_namespace_info__",
     ".nanreductions": (
@@ -78,8 +80,7 @@ _late = _Late(__name__, {
         "rollaxis rot90 split squeeze stack swapaxes tile transpose unstack vsplit vstack"
     ),
     ".sorting": (
-        "argpartition argsort bincount digitize histogram histogram2d histogram_bin_edges "
-        "histogramdd lexsort partition searchsorted sort sort_complex"
+        "argpartition argsort digitize lexsort partition searchsorted sort sort_complex"
     ),
     ".ufuncs": (
         "abs absolute acos acosh add angle arccos arccosh arcsin arcsinh arctan arctan2 arctanh "
@@ -88,7 +89,7 @@ _late = _Late(__name__, {
         "copysign cos cosh deg2rad degrees divide divmod equal exp exp2 expm1 fabs fix float_power "
         "floor floor_divide fmod greater greater_equal heaviside hypot imag invert isclose "
         "iscomplex isfinite isinf isnan isneginf isposinf isreal left_shift less less_equal log "
-        "log1p log2 log10 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor "
+        "log1p logical_and logical_not logical_or logical_xor "
         "maximum minimum mod multiply nan_to_num negative not_equal positive pow power rad2deg "
         "radians real reciprocal remainder right_shift rint round sign signbit sin sinc sinh sqrt "
         "square subtract tan tanh true_divide trunc where"
@@ -154,6 +155,13 @@ if TYPE_CHECKING:  # the same for type checkers; a test compares
         triu_indices as triu_indices, triu_indices_from as triu_indices_from,
         unravel_index as unravel_index, vander as vander,
     )
+    from .histograms import (
+        bincount as bincount, histogram as histogram, histogram2d as histogram2d,
+        histogram_bin_edges as histogram_bin_edges, histogramdd as histogramdd,
+    )
+    from .logarithms import (
+        log2 as log2, log10 as log10, logaddexp as logaddexp, logaddexp2 as logaddexp2,
+    )
     from .mapping import (
         apply_along_axis as apply_along_axis, apply_over_axes as apply_over_axes,
         vectorize as vectorize,
@@ -218,9 +226,7 @@ if TYPE_CHECKING:  # the same for type checkers; a test compares
         transpose as transpose, unstack as unstack, vsplit as vsplit, vstack as vstack,
     )
     from .sorting import (
-        argpartition as argpartition, argsort as argsort, bincount as bincount,
-        digitize as digitize, histogram as histogram, histogram2d as histogram2d,
-        histogram_bin_edges as histogram_bin_edges, histogramdd as histogramdd, lexsort as lexsort,
+        argpartition as argpartition, argsort as argsort, digitize as digitize, lexsort as lexsort,
         partition as partition, searchsorted as searchsorted, sort as sort,
         sort_complex as sort_complex,
     )
@@ -240,8 +246,7 @@ if TYPE_CHECKING:  # the same for type checkers; a test compares
         hypot as hypot, imag as imag, invert as invert, isclose as isclose, iscomplex as iscomplex,
         isfinite as isfinite, isinf as isinf, isnan as isnan, isneginf as isneginf,
         isposinf as isposinf, isreal as isreal, left_shift as left_shift, less as less,
-        less_equal as less_equal, log as log, log1p as log1p, log2 as log2, log10 as log10,
-        logaddexp as logaddexp, logaddexp2 as logaddexp2, logical_and as logical_and,
+        less_equal as less_equal, log as log, log1p as log1p, logical_and as logical_and,
         logical_not as logical_not, logical_or as logical_or, logical_xor as logical_xor,
         maximum as maximum, minimum as minimum, mod as mod, multiply as multiply,
         nan_to_num as nan_to_num, negative as negative, not_equal as not_equal,

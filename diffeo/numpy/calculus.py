@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
-from ..primitives.core import with_user_line
-from ..primitives.operators import to_inexact
+from ..primitives.core import describe, with_user_line
+from ..primitives.promotion import broadcast_to, to_inexact
 from ..primitives.slicing import concatenate, slice_in_dim
 from ..primitives.structural import reshape
-from .common import arr, axes_of, axis_of, same_dtype
-from .creation import asarray
+from ..primitives.types import is_complex
+from .common import arr, axes_of, axis_of, real_only, same_dtype
+from .creation import asarray, zeros
 from .cumulative import cumsum, diff
 from .grids import diag
 from .indexing import getitem
@@ -18,31 +20,54 @@ from .products import dot
 from .reductions import mean
 from .shaping import atleast_2d
 from .sorting import searchsorted
-from .ufuncs import clip, conj, less, real, sqrt, where
+from .ufuncs import clip, conj, imag, isfinite, isinf, isnan, less, real, sqrt, where
 
 
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
     """Linear interpolation through the points (xp, fp), `xp` rising; constant beyond the ends.
+
+    A point gives its own value, whatever its neighbours are: infinite ones, too.
+
+    Raises:
+        ValueError: if xp and fp are not vectors of one size, or are empty.
 
     Examples:
         >>> import diffeo as dx
         >>> interp(1.5, dx.numpy.array([1.0, 2.0]), dx.numpy.array([10.0, 20.0]))
         Array(15.)
     """
-    x, xp, fp = (arr(to_inexact(v)) for v in same_dtype(asarray(x), asarray(xp), asarray(fp)))
-    if xp.ndim != 1 or xp.shape != fp.shape:
+    x, xp = (real_only("interp", asarray(v)) for v in (x, xp))
+    fp = asarray(fp)
+    if is_complex(fp.dtype):
+        ends = [None if v is None else asarray(v) for v in (left, right)]
+        parts = [interp(x, xp, part(fp), *[None if v is None else part(v) for v in ends])
+                 for part in (real, imag)]
+        return parts[0] + 1j * parts[1]
+    x, xp, fp = (arr(to_inexact(v)) for v in same_dtype(x, xp, fp))
+    if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
         raise with_user_line(ValueError(
-            f"interp: xp and fp must be vectors of one size, got {xp.shape} and {fp.shape}"))
+            "interp: xp and fp must be vectors of one size, with a point or more, got "
+            f"{xp.shape} and {fp.shape}"))
     n = xp.shape[0]
-    if n == 1:
-        return getitem(fp, 0) + x * 0
-    high = clip(searchsorted(xp, x, "right"), 1, n - 1)
-    x0, x1, y0, y1 = (getitem(v, i) for v in (xp, fp) for i in (high - 1, high))
-    gap = x1 - x0
-    flat = gap == 0
-    out = where(flat, y0, y0 + (x - x0) * ((y1 - y0) / where(flat, 1.0, gap)))
+    out = broadcast_to(fp[0], x.shape) if n == 1 else _between(x, xp, fp)
     out = where(less(x, xp[0]), fp[0] if left is None else left, out)
     return where(less(xp[n - 1], x), fp[n - 1] if right is None else right, out)
+
+
+def _between(x: Any, xp: Any, fp: Any) -> Any:
+    """Interpolation between the first and the last of several points."""
+    high = clip(searchsorted(xp, x, "right"), 1, xp.shape[0] - 1)
+    x0, x1, y0, y1 = (getitem(v, i) for v in (xp, fp) for i in (high - 1, high))
+    at_point = (x == x0) | (x == x1)
+    gap = x1 - x0
+    flat = gap == 0
+    slope = (y1 - y0) / where(flat, 1.0, gap)
+    slope = where(flat | (at_point & ~isfinite(slope)), 0.0, slope)
+    # From one side, and where that is none or inexact, from the other, as NumPy has it.
+    away = (where(isinf(at) & (x == at), 0.0, x - at) for at in (x0, x1))
+    sides = [slope * d + y for d, y in zip(away, (y0, y1))]
+    out = where((isnan(sides[0]) & (x != x0)) | (x == x1), sides[1], sides[0])
+    return where(isnan(out) & (y0 == y1) & ~isnan(x), y0, out)
 
 
 def gradient(f: Any, *varargs: Any, axis: Any = None) -> Any:
@@ -82,7 +107,10 @@ def _along(f: Any, step: Any, axis: int) -> Any:
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * math.pi) -> Any:
     """Angles without jumps of more than half a `period` between neighbours."""
     p = arr(p)
+    p = to_inexact(p) if type(period) is float else p
     axis = axis_of(axis, p.ndim, "unwrap")
+    if not p.shape[axis]:
+        return to_inexact(p)
     jump = diff(p, axis=axis)
     half = period / 2
     wrapped = (jump + half) % period - half
@@ -97,16 +125,41 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * m
 
 def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False,
         ddof: int | None = None) -> Any:
-    """The covariance matrix of variables, one in each row (or column, if not `rowvar`)."""
-    x = atleast_2d(arr(to_inexact(arr(m))))
-    x = x if rowvar or arr(m).ndim < 2 else x.T
+    """The covariance matrix of variables, one in each row (or column, if not `rowvar`).
+
+    With too few observations, as many as `ddof` or fewer, the result is nan or infinite, and there
+    is a warning, as in NumPy.
+
+    Raises:
+        ValueError: for more than two axes, other numbers of observations, or a broken `ddof`.
+    """
+    m = asarray(m)
+    parts = [m] if y is None else [m, asarray(y)]
+    for part, name in zip(parts, ("m", "y")):
+        if part.ndim > 2:
+            raise with_user_line(ValueError(
+                f"cov: {name} has more than two axes: {describe(part)}"))
+    if ddof is not None and ddof != int(ddof):
+        raise with_user_line(ValueError(f"cov: ddof must be an integer, got {ddof!r}"))
+    x = atleast_2d(arr(to_inexact(m)))
+    x = x if rowvar or m.ndim < 2 else x.T
+    if not x.shape[0]:
+        return zeros((0, 0), x.dtype)
     if y is not None:
-        other = atleast_2d(arr(to_inexact(arr(y))))
+        other = atleast_2d(arr(to_inexact(parts[1])))
         x, other = same_dtype(x, other if rowvar or other.shape[0] == 1 else other.T)
+        if x.shape[1] != other.shape[1]:
+            raise with_user_line(ValueError(
+                f"cov: m has {x.shape[1]} observations, y {other.shape[1]}"))
         x = concatenate([x, other], 0)
-    ddof = int(not bias) if ddof is None else ddof
+    ddof = int(not bias) if ddof is None else int(ddof)
+    count = x.shape[1] - ddof
+    if count <= 0:
+        warnings.warn(
+            f"cov: {x.shape[1]} observations with ddof={ddof} leave no degree of freedom",
+            RuntimeWarning, stacklevel=2)
     x = x - mean(x, 1, keepdims=True)
-    out = dot(x, conj(x.T)) / (x.shape[1] - ddof)
+    out = dot(x, conj(x.T)) / asarray(max(count, 0)).astype(real(x).dtype)
     return out.reshape(()) if out.size == 1 else out
 
 
@@ -120,10 +173,19 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
 
 
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
-    """For each place the function (or number) of the last condition that holds, or the default."""
+    """For each place the function (or number) of the last condition that holds, or the default.
+
+    Raises:
+        ValueError: unless there is a function for each condition, and perhaps one more, for places
+            where none holds.
+    """
     x = asarray(x)
     conditions = [asarray(c) for c in (condlist if isinstance(condlist, (list, tuple))
                                        else [condlist])]
+    if len(funclist) - len(conditions) not in (0, 1) or not len(funclist):
+        raise with_user_line(ValueError(
+            f"piecewise: {len(conditions)} conditions need as many functions, or one more, got "
+            f"{len(funclist)}"))
     value = lambda f: f(x, *args, **kw) if callable(f) else f
     out: Any = value(funclist[-1]) if len(funclist) == len(conditions) + 1 else 0
     for condition, function in zip(conditions, funclist):
@@ -132,6 +194,8 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
 
 
 def ediff1d(ary: Any) -> Any:
-    """The differences of neighbours in the flat array."""
+    """The differences of neighbours in the flat array; TypeError for booleans."""
     ary = arr(ary)
+    if ary.dtype.kind == "b":
+        raise with_user_line(TypeError(f"ediff1d: expects numbers, got {describe(ary)}"))
     return diff(reshape(ary, (ary.size,)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +11,13 @@ import numpy as np
 
 from ..primitives import elementwise as e
 from ..primitives.array import Array, as_value
-from ..primitives.core import Tracer, describe, state, with_user_line
+from ..primitives.core import Tracer, describe, state, typeof, with_user_line
 from ..primitives.errors import ConcretizationTypeError
-from ..primitives.operators import promote, to_value
+from ..primitives.families import full_like
+from ..primitives.foreign import array_dtype
+from ..primitives.identity import stop_gradient
+from ..primitives.promotion import broadcast_to, promote, to_value
+from ..primitives.sources import entrance
 from ..primitives.structural import convert_element_type, reshape
 from ..primitives.types import SCALARS, default_dtype, float32, is_complex, is_float
 
@@ -35,6 +40,34 @@ def host_of(x: Any) -> Any:
     return x._np if type(x) is Array and state.trace.eager else None
 
 
+#: The dtypes in which NumPy computes as we do.
+REALS = frozenset(map(np.dtype, ("f4", "f8")))
+NUMBERS = REALS | frozenset(map(np.dtype, ("?", "u1", "i4", "i8")))
+
+
+def by_numpy(function: Any, *xs: Any, dtypes: Any = REALS) -> Any:
+    """NumPy's function of host Arrays of one dtype in eager mode, the short way where it gives what
+    ours does; else None.
+    """
+    if not state.trace.eager:
+        return None
+    hosts = []
+    for x in xs:
+        host = x._np if type(x) is Array else None
+        if host is None or host.dtype not in dtypes or host.dtype != xs[0]._np.dtype:
+            return None
+        hosts.append(host)
+    try:
+        out = function(*hosts)
+    except (TypeError, ValueError):
+        return None  # the long way explains what is wrong
+    weak = all([x.weak_type for x in xs])
+    if type(out) is tuple:
+        return tuple([Array(v, weak and v.dtype == hosts[0].dtype) for v in out])
+    out = np.asarray(out)
+    return Array(out, weak and out.dtype == hosts[0].dtype)
+
+
 def static_int(x: Any, name: str, what: str) -> int:
     """A Python integer; a clear error for tracers and for anything that is no integer."""
     if type(x) is int:
@@ -51,6 +84,23 @@ def static_int(x: Any, name: str, what: str) -> int:
             TypeError(f"{name}: {what} must be an integer, got {describe(x)}")) from None
 
 
+def sequence_of(x: Any, name: str, what: str) -> tuple[Any, ...]:
+    """The items of a list, a tuple or a vector; TypeError for anything else."""
+    vector = getattr(x, "ndim", 0) == 1 and not isinstance(x, (str, bytes))
+    if isinstance(x, (tuple, list, range)) or vector:
+        return tuple(x)
+    raise with_user_line(TypeError(f"{name}: {what} must be a sequence, got {describe(x)}"))
+
+
+def static_ints(x: Any, name: str, what: str, least: int | None = None) -> tuple[int, ...]:
+    """Integers from a list, a tuple or a vector of them; ValueError for one below `least`."""
+    found = tuple([static_int(n, name, f"each of {what}") for n in sequence_of(x, name, what)])
+    if least is not None and any([n < least for n in found]):
+        bound = "positive" if least == 1 else "not negative" if not least else f"{least} or more"
+        raise with_user_line(ValueError(f"{name}: {what} must be {bound}, got {found}"))
+    return found
+
+
 def static_shape(shape: Any, name: str) -> tuple[int, ...]:
     """A shape from an integer or a sequence of integers, checked."""
     if isinstance(shape, (tuple, list)) or getattr(shape, "ndim", 0) == 1:
@@ -60,6 +110,13 @@ def static_shape(shape: Any, name: str) -> tuple[int, ...]:
     if any([n < 0 for n in sizes]):
         raise with_user_line(ValueError(f"{name}: sizes must not be negative, got shape {sizes}"))
     return sizes
+
+
+def integers(x: Any, dtype: Any = np.int64) -> Any:
+    """Integers in a wide dtype; known ones are converted by NumPy, and so stay known."""
+    if type(x) is Array:
+        return Array(np.asarray(x).astype(dtype))
+    return convert_element_type(x, dtype)
 
 
 def known(x: Any) -> Any:
@@ -89,7 +146,10 @@ def dtype_of(dtype: Any, kind: type = float) -> np.dtype:
     """The dtype that is meant; the default one of `kind` for None, that of Python's own types."""
     if dtype is None or dtype is float or dtype is int or dtype is complex:
         return default_dtype(kind if dtype is None else dtype)
-    return np.dtype(dtype)
+    try:
+        return array_dtype(dtype)
+    except TypeError as error:
+        raise with_user_line(TypeError(f"{entrance(dtype)}{error}")) from None
 
 
 def axis_of(axis: Any, ndim: int, name: str) -> int:
@@ -135,9 +195,33 @@ def holds_floats(x: Any) -> bool:
     return is_float(x.aval.dtype) or is_complex(x.aval.dtype)
 
 
+def real_only(name: str, x: Any) -> Any:
+    """`x`; TypeError, with the user's line, if it is complex."""
+    if typeof(x).dtype.kind == "c":
+        raise with_user_line(TypeError(f"{name}: expects real numbers, got {describe(x)}"))
+    return x
+
+
 def narrow(dtype: np.dtype) -> bool:
     """Whether sums of this dtype are made in float32: float16, bfloat16 and smaller."""
     return is_float(dtype) and dtype.itemsize < float32.itemsize
+
+
+def rounded(x: Any, bound: Any) -> Any:
+    """`x`, whose size is less than `bound`: clamped, which keeps XLA from computing a product and
+    the sum that follows without rounding in between, so that a floor or a comparison of the sum
+    would come out otherwise than NumPy's.
+    """
+    if is_complex(x.dtype):
+        return x
+    bound = stop_gradient(as_value(bound))
+    bound = broadcast_to(convert_element_type(bound, x.dtype), x.shape)
+    return e.minimum.bind(e.maximum.bind(x, -bound), bound)
+
+
+def quotient(x: Any, n: float) -> Any:
+    """`x / n`, rounded once: XLA multiplies by the reciprocal of what it knows to be constant."""
+    return x / e.select(e.eq.bind(x, x), full_like(x, n), math.nan)
 
 
 def safe_sqrt(x: Any) -> Any:

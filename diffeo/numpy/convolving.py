@@ -53,7 +53,7 @@ def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None,
     x, y = host_of(a), host_of(v)
     if how == PLAIN and x is not None and y is not None and _fit(x, y):
         return Array(np.convolve(x, y, mode), a.weak_type and v.weak_type)
-    a, v = same_dtype(a, v)
+    a, v = (reshape(x, (1,)) if not x.ndim else x for x in same_dtype(a, v))
     if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
         raise with_user_line(ValueError(
             f"convolve: needs two vectors with elements, got shapes {a.shape} and {v.shape}"))

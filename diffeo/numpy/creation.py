@@ -5,18 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from ..primitives.array import Array, as_value
 from ..primitives.core import Tracer, Value, describe, state, typeof, with_user_line
 from ..primitives.families import full as full_p
-from ..primitives.operators import broadcast_to, power, to_inexact
+from ..primitives.foreign import refusal
+from ..primitives.operators import power
+from ..primitives.promotion import broadcast_shapes, broadcast_to, to_inexact
 from ..primitives.slicing import stack
-from ..primitives.structural import convert_element_type, iota, move_axis, reshape
+from ..primitives.sources import entrance
+from ..primitives.structural import (
+    ConvertElementType,
+    convert_element_type,
+    expand_dims,
+    iota,
+    move_axis,
+    reshape,
+)
 from ..primitives.types import SCALARS, default_dtype, promote_types, real_dtype
 from ..transforms.placement import device_put
-from .common import arr, axis_of, dtype_of, same_dtype, static_int, static_shape
-from .ufuncs import exp, log, where
+from .common import (
+    arr,
+    axis_of,
+    dtype_of,
+    known,
+    quotient,
+    rounded,
+    same_dtype,
+    static_int,
+    static_shape,
+)
+from .ufuncs import absolute, exp, floor, log, where
 
 _ORDER = (bool, int, float, complex)
 
@@ -38,6 +59,9 @@ def array(object: Any, dtype: Any = None, copy: bool = True, ndmin: int = 0, *,
         (Array([[1, 2],
                [3, 4]]), dtype('float64'))
     """
+    if copy is not None and not isinstance(copy, (bool, int, np.bool_)):
+        raise with_user_line(ValueError(
+            f"array: copy must be True, False or None, got {describe(copy)}"))
     out = _from(object) if dtype is None else _with_dtype(object, dtype_of(dtype))
     if copy and out is object and type(out) is Array and out._np is not None:
         out = Array(out._np.copy(), out.weak_type)
@@ -47,23 +71,46 @@ def array(object: Any, dtype: Any = None, copy: bool = True, ndmin: int = 0, *,
 
 
 def asarray(object: Any, dtype: Any = None, *, copy: bool | None = None, device: Any = None) -> Any:
-    """`object` as an array; an Array or a traced value is returned as it is."""
-    return array(object, dtype, copy=bool(copy), device=device)
+    """`object` as an array; an Array or a traced value is returned as it is.
+
+    Raises:
+        ValueError: with `copy=False`, if the numbers have to be copied: those of anything but an
+            Array or a traced value, and those that get another dtype.
+    """
+    out = array(object, dtype, copy=bool(copy), device=device)
+    if copy is False and out is not object:
+        raise with_user_line(ValueError(
+            f"asarray: copy=False cannot be had of {describe(object)}: its numbers have to be "
+            "copied, as Arrays never change, or get another dtype; leave copy out"))
+    return out
 
 
 def _from(object: Any) -> Any:
-    if isinstance(object, (Value, np.ndarray, np.generic)) or type(object) in SCALARS:
+    kind = type(object)
+    if kind is np.ndarray or kind in SCALARS:
         return as_value(object)
+    if isinstance(object, (Value, np.ndarray, np.generic)):
+        return as_value(_plain(object))
     if isinstance(object, (list, tuple)):
         return _from_list(object, None)
     if hasattr(object, "__array__") or hasattr(object, "__dlpack__"):
         return as_value(_foreign(object))
     raise with_user_line(TypeError(
-        f"array: expected numbers, arrays or nested lists of them, got {describe(object)}"))
+        f"{entrance(object) or 'array: '}expected numbers, arrays or nested lists of them, got "
+        f"{describe(object)}"))
+
+
+def _plain(object: Any) -> Any:
+    """A subclass of NumPy's array as a plain one, where no more than its class is lost."""
+    if not isinstance(object, np.ndarray) or refusal(object, True):
+        return object
+    return np.asarray(object)
 
 
 def _foreign(object: Any) -> np.ndarray:
-    return np.asarray(object) if hasattr(object, "__array__") else np.from_dlpack(object)
+    # `asanyarray` keeps the mask of an `__array__` that has one, so that it is refused.
+    found = np.asanyarray(object) if hasattr(object, "__array__") else np.from_dlpack(object)
+    return _plain(found)
 
 
 def _with_dtype(object: Any, dtype: np.dtype) -> Any:
@@ -97,14 +144,13 @@ def _from_list(object: Any, dtype: Any) -> Any:
             dtype = default_dtype(max(kinds, key=_ORDER.index) if kinds else float)
         return Array(_numpy_array(object, dtype))
     if not any([issubclass(k, Value) for k in kinds]):
-        found = _numpy_array(object, None)
-        if found.dtype.kind in "OSUMm":
-            raise with_user_line(TypeError(
-                f"array: expected numbers or arrays in the list, got {describe(object)}"))
-        if dtype is None:
-            leaves = _leaves(object)
-            dtype = promote_types(*[typeof(leaf) for leaf in leaves])[0]
-        return Array(found.astype(dtype))
+        leaves = _leaves(object)
+        avals = [_type_of(leaf) for leaf in leaves]
+        dtype = promote_types(*avals)[0] if dtype is None else dtype
+        for leaf in leaves:
+            if type(leaf) is int:
+                _number(leaf, dtype, "array")  # fits, or says that it does not
+        return Array(_numpy_array(object, None).astype(dtype))
     parts = [_from_list(o, None) if isinstance(o, (list, tuple)) else _from(o) for o in object]
     if len({p.shape for p in parts}) > 1:
         raise with_user_line(ValueError(
@@ -113,6 +159,11 @@ def _from_list(object: Any, dtype: Any) -> Any:
     parts = same_dtype(*parts)
     out = stack(parts)
     return convert_element_type(out, out.aval.dtype if dtype is None else dtype)
+
+
+def _type_of(leaf: Any) -> Any:
+    usual = isinstance(leaf, (np.ndarray, np.generic)) or type(leaf) in SCALARS
+    return typeof(leaf) if usual else _from(leaf).aval
 
 
 def _leaves(object: Any) -> list[Any]:
@@ -156,14 +207,19 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
     an accelerator's memory to the host's.
 
     Raises:
+        TypeError: for an object without `__dlpack__`.
         ValueError: with `copy=False`.
         BufferError: if the object cannot be exported, or not to the host.
     """
-    if copy is False and not isinstance(x, Array):
+    if copy is False and type(x) is not Array:
         raise with_user_line(ValueError(
             "from_dlpack: the data are copied, as the exporter may change them; copy=False cannot "
             "be had"))
-    if not isinstance(x, Array):
+    if not hasattr(x, "__dlpack__") or not hasattr(x, "__dlpack_device__"):
+        raise with_user_line(TypeError(
+            f"from_dlpack: expected an array with __dlpack__ and __dlpack_device__, got "
+            f"{describe(x)}; dx.numpy.asarray makes arrays of numbers and lists"))
+    if type(x) is not Array:
         on_host = x.__dlpack_device__()[0] == 1
         host: Any = np.from_dlpack(x) if on_host else np.from_dlpack(x, device="cpu", copy=True)
         x = Array(np.array(host))
@@ -184,7 +240,21 @@ def _constant(make: Callable, shape: Any, value: Any, dtype: np.dtype, name: str
             return Array(make(shape, dtype))
         except (TypeError, ValueError):
             pass  # the check below says what is wrong with the shape
-    return full_p(static_shape(shape, name), value, dtype)
+    return full_p(static_shape(shape, name), _number(value, dtype, name), dtype)
+
+
+def _number(value: Any, dtype: np.dtype, name: str) -> Any:
+    """A Python number as one that a constant of `dtype` takes, converted as `astype` converts."""
+    if "int" in dtype.name:
+        if type(value) in (float, complex):
+            value = int(ConvertElementType(dtype).impl(np.asarray(value)))
+        limits = ml_dtypes.iinfo(dtype)
+        if not limits.min <= value <= limits.max:
+            raise with_user_line(OverflowError(
+                f"{name}: the Python integer {value} does not fit into {dtype}"))
+        return int(value)
+    kind: Any = bool if dtype.kind == "b" else complex if dtype.kind == "c" else float
+    return kind(value.real if type(value) is complex and kind is float else value)
 
 
 def zeros(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
@@ -214,8 +284,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) 
     shape = static_shape(shape, "full")
     if type(fill_value) in SCALARS:
         dtype = dtype_of(dtype, type(fill_value))
-        return full_p(shape, dtype.type(fill_value).item() if dtype.kind in "biuf" else fill_value,
-                      dtype)
+        return full_p(shape, _number(fill_value, dtype, "full"), dtype)
     value = asarray(fill_value, dtype)
     return broadcast_to(convert_element_type(value, value.aval.dtype), shape)
 
@@ -274,12 +343,17 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *,
     dtype = dtype_of(dtype, float)
     if values[2] == 0:
         raise with_user_line(ValueError("arange: the step must not be 0"))
-    if not state.trace.eager and all(type(v) is int for v in values) and dtype.kind in "iuf":
+    whole = all([type(v) is int for v in values]) and dtype.itemsize >= 4 and dtype.kind in "if"
+    if not state.trace.eager and whole:
         first, last, by = values
         line = iota(dtype, (len(range(first, last, by)),))
         line = line if by == 1 else line * by
         return line if first == 0 else line + first
-    return Array(np.arange(*values).astype(dtype))
+    try:
+        return Array(np.arange(*values, dtype=dtype))
+    except (TypeError, ValueError, OverflowError, MemoryError) as error:
+        kind = MemoryError if isinstance(error, MemoryError) else type(error)
+        raise with_user_line(kind(f"arange: {error}")) from None
 
 
 def _static_number(x: Any, name: str, what: str) -> Any:
@@ -307,35 +381,68 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
     gaps = num - 1 if endpoint else num
     if all([type(v) in SCALARS for v in (start, stop)]):
         kind = complex if complex in (type(start), type(stop)) else float
-        dtype = dtype_of(dtype, kind)
-        line = Array(np.linspace(start, stop, num, endpoint).astype(dtype))
+        line = np.linspace(start, stop, num, endpoint)
+        line = Array(_whole_below(line, dtype_of(dtype, kind), np.floor))
         return (line, Array((stop - start) / gaps if gaps else np.nan)) if retstep else line
-    start, stop = (arr(to_inexact(v)) for v in same_dtype(start, stop))
+    start, stop = (arr(to_inexact(v)) for v in same_dtype(asarray(start), asarray(stop)))
     delta = stop - start
     count = Array(np.arange(num).astype(real_dtype(delta.aval.dtype)))
     count = reshape(count, (num,) + (1,) * delta.ndim)
-    step = delta / max(gaps, 1)
-    line = start + count * step
+    step = quotient(delta, max(gaps, 1))
+    line = rounded(count * step, 2.0 * absolute(delta) + 1.0) + start
     if endpoint and num > 1:
         line = where(count == num - 1, stop, line)
     line = line if axis == 0 else move_axis(line, 0, axis_of(axis, line.ndim, "linspace"))
-    line = line if dtype is None else convert_element_type(line, dtype_of(dtype, float))
+    line = line if dtype is None else _whole_below(line, dtype_of(dtype, float), floor)
     return (line, step) if retstep else line
+
+
+def _whole_below(line: Any, dtype: np.dtype, floor: Callable) -> Any:
+    """Converted to `dtype`: to integers by rounding down, as NumPy's `linspace` does."""
+    if dtype.kind in "iu":
+        if line.dtype.kind == "c":
+            raise with_user_line(TypeError(f"linspace: complex numbers do not become {dtype}"))
+        line = floor(line)
+    return astype(line, dtype) if isinstance(line, Value) else line.astype(dtype)
 
 
 def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0,
              dtype: Any = None, axis: int = 0) -> Any:
-    """`base` to the powers `linspace(start, stop, num)`."""
+    """`base` to the powers `linspace(start, stop, num)`; `base` may be an array."""
+    if type(base) not in SCALARS:
+        start, stop, base = map(asarray, (start, stop, base))
+        shape = broadcast_shapes(start.shape, stop.shape, base.shape)
+        start, stop, base = (broadcast_to(v, shape) for v in (start, stop, base))
+        base = expand_dims(base, (axis_of(axis, len(shape) + 1, "logspace"),))
     out = power(base, linspace(start, stop, num, endpoint, axis=axis))
     return out if dtype is None else astype(out, dtype)
 
 
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None,
               axis: int = 0) -> Any:
-    """`num` numbers in geometric progression from `start` to `stop` (positive or negative)."""
+    """`num` numbers in geometric progression from `start` to `stop` (positive or negative).
+
+    Raises:
+        ValueError: for a known end that is 0, or a negative number of numbers.
+    """
+    num = static_int(num, "geomspace", "num")
+    zero = [v for v in map(known, (start, stop)) if v is not None and np.any(v == 0)]
+    if zero or num < 0:
+        raise with_user_line(ValueError(
+            f"geomspace: needs num >= 0 and ends that are not 0, got {num=} and the ends "
+            f"{describe(start)}, {describe(stop)}"))
+    if all([type(v) in SCALARS for v in (start, stop)]):
+        # NumPy's own way through logarithms of 10 decides which integer a number is next to.
+        kind = dtype_of(dtype, complex if complex in (type(start), type(stop)) else float)
+        return Array(np.geomspace(start, stop, num, endpoint).astype(kind))
     start, stop = (arr(to_inexact(v)) for v in same_dtype(start, stop))
     steps = linspace(start * 0.0, log(stop / start), num, endpoint, axis=axis)
+    axis = axis_of(axis, steps.ndim, "geomspace")
+    shape = broadcast_shapes(start.shape, stop.shape)
+    start, stop = (expand_dims(broadcast_to(v, shape), (axis,)) for v in (start, stop))
     out = start * exp(steps)
+    if endpoint and steps.shape[axis] > 1:
+        out = where(iota(np.int64, steps.shape, axis) == steps.shape[axis] - 1, stop, out)
     return out if dtype is None else astype(out, dtype)
 
 

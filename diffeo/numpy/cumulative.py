@@ -9,7 +9,7 @@ import numpy as np
 from ..primitives import cumulative as c
 from ..primitives.array import Array
 from ..primitives.core import with_user_line
-from ..primitives.operators import broadcast_to, to_inexact
+from ..primitives.promotion import broadcast_to, to_inexact
 from ..primitives.slicing import concatenate as join
 from ..primitives.slicing import pad, slice_in_dim
 from ..primitives.structural import reshape
@@ -19,7 +19,9 @@ from .reductions import at_once, sum, widened
 
 
 def _flat_axis(a: Any, axis: int | None, name: str) -> tuple[Any, int]:
-    return (reshape(a, (a.size,)), 0) if axis is None else (a, axis_of(axis, a.ndim, name))
+    if axis is None or (not a.ndim and axis in (0, -1)):
+        return reshape(a, (a.size,)), 0
+    return a, axis_of(axis, a.ndim, name)
 
 
 def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
@@ -85,12 +87,16 @@ def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None,
 
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """The `n`-th difference of neighbours along an axis, `prepend` and `append` put to its ends."""
-    a = arr(a)
+    a, n = arr(a), static_int(n, "diff", "n")
+    if n < 0:
+        raise with_user_line(ValueError(f"diff: n must not be negative, got {n}"))
+    if n == 0:
+        return a
     axis = axis_of(axis, a.ndim, "diff")
     parts = [p if p is a else _as_end(asarray(p), a, axis)
              for p in (prepend, a, append) if p is not None]
     a = join(same_dtype(*parts), axis)
-    for _ in range(static_int(n, "diff", "n")):
+    for _ in range(n):
         size = a.shape[axis]
         if size == 0:
             break
@@ -116,5 +122,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
         if x.ndim == 1:
             dx = reshape(dx, tuple([dx.size if i == axis else 1 for i in range(y.ndim)]))
     n = y.shape[axis]
+    if not n:
+        return sum(y, axis)
     pairs = slice_in_dim(y, 1, n, 1, axis) + slice_in_dim(y, 0, n - 1, 1, axis)
     return sum(pairs * dx, axis) * 0.5

@@ -20,6 +20,7 @@ from numpy import (
 )
 
 from ..primitives.core import Value, typeof
+from ..primitives.foreign import array_dtype
 from ..primitives.types import (
     SCALARS,
     ShapedArray,
@@ -61,7 +62,7 @@ def promote_types(a: Any, b: Any) -> np.dtype:
         (dtype('float32'), dtype(bfloat16))
     """
     return join(*[scalar_aval(t) if isinstance(t, type) and t in SCALARS
-                  else ShapedArray((), np.dtype(t)) for t in (a, b)])[0]
+                  else ShapedArray((), array_dtype(t)) for t in (a, b)])[0]
 
 
 def issubdtype(arg1: Any, arg2: Any) -> builtins.bool:

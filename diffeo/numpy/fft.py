@@ -22,7 +22,7 @@ from typing import Any
 
 from ..primitives import slicing
 from ..primitives.core import describe, with_user_line
-from ..primitives.operators import to_inexact
+from ..primitives.promotion import to_inexact
 from ..primitives.structural import convert_element_type, inverse_permutation, transpose
 from ..primitives.types import complex64, complex128, float32, is_complex
 from ..routines.fft import ends
@@ -59,7 +59,8 @@ def _sizes(name: str, kind: str, x: Any, s: Any, axes: Sequence[int]) -> tuple[i
         found[-1] = 2 * (found[-1] - 1)
     if s is not None:
         given = [static_int(n, name, "each size") for n in s]
-        found = [m if n == -1 else n for n, m in zip(given, found)]
+        # As in NumPy, -1 keeps the size of an axis where there may be several.
+        found = [m if n == -1 and name.endswith(("2", "n")) else n for n, m in zip(given, found)]
     if any([n < 1 for n in found]):
         raise with_user_line(ValueError(
             f"{name}: the transformed axes need a size of at least 1, got the sizes {found} for "

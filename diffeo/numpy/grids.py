@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,16 +12,18 @@ from ..primitives import elementwise as e
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
 from ..primitives.elementwise import zero_scalar
-from ..primitives.operators import broadcast_to
+from ..primitives.promotion import broadcast_to
 from ..primitives.slicing import concatenate
-from ..primitives.structural import convert_element_type, iota, reshape
-from ..primitives.types import default_dtype
+from ..primitives.structural import broadcast_in_dim, convert_element_type, iota, reshape
+from ..primitives.types import ShapedArray, default_dtype, promote_types
 from ..transforms.placement import device_put
 from .common import (
     arr,
     axis_of,
     concrete,
     dtype_of,
+    integers,
+    known,
     no_such,
     places_of,
     same_dtype,
@@ -28,8 +31,10 @@ from .common import (
     static_shape,
 )
 from .creation import arange, asarray, linspace, ones, zeros
+from .indexing import bounded
 from .products import diagonal
 from .shaping import stack
+from .ufuncs import where
 
 
 def _band(rows: int, columns: int, compare: Any, k: int) -> Any:
@@ -49,6 +54,9 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None, *, device: 
     """
     rows = static_int(N, "eye", "N")
     columns = rows if M is None else static_int(M, "eye", "M")
+    if rows < 0 or columns < 0:
+        raise with_user_line(ValueError(
+            f"eye: N and M must not be negative, got {rows} and {columns}"))
     band = _band(rows, columns, e.eq, static_int(k, "eye", "k"))
     band = convert_element_type(band, dtype_of(dtype))
     return band if device is None else device_put(band, device)
@@ -84,6 +92,10 @@ def triu(m: Any, k: int = 0) -> Any:
     return _part(m, e.ge, k, "triu")
 
 
+#: Up to which size a diagonal matrix is made by a mask.
+_SMALL = 256
+
+
 def diag(v: Any, k: int = 0) -> Any:
     """A matrix with the vector `v` on its `k`-th diagonal; or the diagonal of a matrix.
 
@@ -98,6 +110,9 @@ def diag(v: Any, k: int = 0) -> Any:
     if v.ndim != 1:
         raise with_user_line(ValueError(f"diag: needs a vector or a matrix, got shape {v.shape}"))
     n = v.shape[0] + abs(k)
+    if not k and n <= _SMALL:  # a known mask, by which derivatives tell what it is
+        columns = broadcast_in_dim(v, (n, n), (1,))
+        return e.select(Array(np.eye(n, dtype=bool)), columns, zero_scalar(v))
     places = np.arange(v.shape[0])
     out = zeros((n, n), v.dtype)
     return out.at[places + max(-k, 0), places + max(k, 0)].set(v, unique_indices=True)
@@ -112,7 +127,13 @@ def diagflat(v: Any, k: int = 0) -> Any:
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """Powers of the elements of the vector `x` as columns, falling unless `increasing`."""
     x = arr(x)
-    count = x.shape[0] if N is None else N
+    if x.ndim != 1:
+        raise with_user_line(ValueError(f"vander: x must be a vector, got {describe(x)}"))
+    if x.dtype.kind in "biu":  # as NumPy does: powers leave the range of a small integer
+        x = convert_element_type(x, promote_types(x.aval, ShapedArray((), default_dtype(int)))[0])
+    count = x.shape[0] if N is None else static_int(N, "vander", "N")
+    if count < 0:
+        raise with_user_line(ValueError(f"vander: N must not be negative, got {count}"))
     columns = [x ** k for k in range(count)]
     if not columns:
         return zeros((x.shape[0], 0), x.dtype)
@@ -325,18 +346,94 @@ def mask_indices(n: int, mask_func: Callable, k: Any = 0, *, size: int | None = 
     return _places(found)
 
 
-def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
-    """For places in the flat array, those in an array of `shape`."""
-    place, out = arr(indices), []
-    for n in static_shape(shape, "unravel_index")[::-1]:
-        out.append(place % n)
-        place = place // n
-    return tuple(out[::-1])
+def _order(order: str, name: str) -> None:
+    if order not in ("C", "F"):
+        raise no_such(name, "order", order, ("C", "F"))
 
 
-def ravel_multi_index(multi_index: Any, dims: Any) -> Any:
-    """For places in an array of shape `dims`, those in the flat array."""
+def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]:
+    """For places in the flat array, those in an array of `shape`.
+
+    Args:
+        indices: Integers; traced ones that are out of bounds are moved to the nearest end, after
+            negative ones were counted from the last.
+        shape: An integer or a tuple of them.
+        order: 'C', the last axis changes fastest, or 'F', the first one does.
+
+    Raises:
+        TypeError: for numbers that are no integers.
+        ValueError: for a known index that is negative or too large, or an unknown order.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> unravel_index(dx.numpy.array([1, 5]), (2, 3))
+        (Array([0, 1]), Array([1, 2]))
+    """
+    _order(order, "unravel_index")
+    sizes = static_shape(shape, "unravel_index")
+    place, total = _integers("unravel_index", "indices", indices), math.prod(sizes)
+    value = known(place)
+    if value is not None and value.size and not (value.min() >= 0 and value.max() < total):
+        raise with_user_line(ValueError(
+            f"unravel_index: an index in [{value.min()}, {value.max()}] is out of bounds for an "
+            f"array of shape {sizes} with {total} elements"))
+    if value is None:
+        place = where(place < 0, place + total, place)
+        place = bounded(place, total, "clip", "unravel_index")
+    out = []
+    for n in sizes[::-1] if order == "C" else sizes:
+        out.append(place % n if n else place)
+        place = place // n if n else place
+    return tuple(out[::-1] if order == "C" else out)
+
+
+def _integers(name: str, what: str, x: Any) -> Any:
+    """An array of integers of the default width."""
+    x = asarray(x)
+    if x.dtype.kind not in "iu" and x.size:
+        raise with_user_line(TypeError(f"{name}: {what} must hold integers, got {describe(x)}"))
+    return integers(x, default_dtype(int))
+
+
+def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Any:
+    """For places in an array of shape `dims`, those in the flat array.
+
+    Args:
+        multi_index: Integers, one array for each axis.
+        dims: The shape.
+        mode: What happens out of bounds, for all axes or for each one: 'raise' (traced indices are
+            moved to the nearest end), 'clip' to the nearest end, 'wrap' modulo the size.
+        order: 'C', the last axis changes fastest, or 'F', the first one does.
+
+    Raises:
+        TypeError: for numbers that are no integers.
+        ValueError: for a known index that is negative or too large with 'raise', another number of
+            axes, or an unknown mode or order.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> ravel_multi_index((dx.numpy.array([0, 1]), dx.numpy.array([1, 2])), (2, 3))
+        Array([1, 5])
+    """
+    _order(order, "ravel_multi_index")
+    sizes = static_shape(dims, "ravel_multi_index")
+    indices = [_integers("ravel_multi_index", "multi_index", i) for i in multi_index]
+    modes = (mode,) * len(sizes) if isinstance(mode, str) else tuple(mode)
+    if not len(indices) == len(sizes) == len(modes):
+        raise with_user_line(ValueError(
+            f"ravel_multi_index: {len(indices)} index arrays and {len(modes)} modes do not go with "
+            f"{len(sizes)} axes of the shape {sizes}"))
+    for m in modes:
+        if m not in ("raise", "clip", "wrap"):
+            raise no_such("ravel_multi_index", "mode", m, ("raise", "clip", "wrap"))
     out: Any = 0
-    for index, n in zip(multi_index, static_shape(dims, "ravel_multi_index")):
-        out = out * n + arr(index)
+    parts = list(zip(indices, sizes, modes))
+    for axis, (index, n, m) in list(enumerate(parts))[:: 1 if order == "C" else -1]:
+        value = known(index) if m == "raise" else None
+        if value is not None and value.size and not (value.min() >= 0 and value.max() < n):
+            raise with_user_line(ValueError(
+                f"ravel_multi_index: an index in [{value.min()}, {value.max()}] is out of bounds "
+                f"for axis {axis} of shape {sizes}; mode='clip' or 'wrap' allows it"))
+        index = bounded(index, n, "wrap" if m == "wrap" else "clip", "ravel_multi_index")
+        out = out * n + index
     return out

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives import elementwise as e
 from ..primitives.array import Array
 from ..primitives.core import Tracer, Value, state, with_user_line
 from ..primitives.errors import ConcretizationTypeError
 from ..primitives.indexing import IndexDims, dynamic_slice, gather
-from ..primitives.operators import broadcast_to
+from ..primitives.promotion import broadcast_to
 from ..primitives.structural import reshape
 from ..primitives.types import is_inexact
-from .common import no_such
+from .common import integers, no_such
 from .creation import full, zeros
 from .layout import NEW, Layout, Span, out_of_bounds, read_index, take_spans, with_inserted
 
@@ -39,7 +40,7 @@ def plain_index(index: Any) -> Any:
         return NotImplemented if any([i is NotImplemented for i in items]) else tuple(items)
     if kind is Array:
         index = index.host
-    return index if isinstance(index, np.ndarray) and index.dtype.kind in "biu" else NotImplemented
+    return index if type(index) is np.ndarray and index.dtype.kind in "biu" else NotImplemented
 
 
 def getitem(x: Any, index: Any) -> Any:
@@ -55,7 +56,7 @@ def getitem(x: Any, index: Any) -> Any:
             if plain is not NotImplemented:
                 try:
                     return Array(host[plain], x.weak_type)
-                except (IndexError, TypeError, ValueError):
+                except (IndexError, TypeError, ValueError, OverflowError):
                     pass  # explained below
     return read(x, read_index(x.shape, index))
 
@@ -139,6 +140,26 @@ def setitem(x: Any, index: Any, value: Any) -> None:
     raise with_user_line(TypeError(
         "arrays never change: write x = x.at[index].set(value) in place of x[index] = value "
         "(also .add, .multiply, .min, .max ...)"))
+
+
+def bounded(indices: Any, n: int, mode: str, name: str) -> Any:
+    """Indices of an axis of size n as NumPy's modes have it: 'wrap' takes them modulo n, 'clip' to
+    the nearest end, where negative ones do not count from the other.
+
+    Raises:
+        IndexError: if there are indices, but no places.
+    """
+    if not n and indices.size:
+        raise with_user_line(IndexError(
+            f"{name}: there is nothing to take {indices.size} elements from: the axis has size 0"))
+    wide = indices if indices.dtype.itemsize == 8 else integers(indices)
+    if type(wide) is Array:
+        value = np.asarray(wide)
+        return Array(value % n if mode == "wrap" else np.clip(value, 0, n - 1))
+    if mode == "wrap":
+        return wide % n
+    high = e.select(e.gt.bind(wide, n - 1), n - 1, wide)
+    return high if wide.dtype.kind == "u" else e.select(e.lt.bind(high, 0), 0, high)
 
 
 def take(a: Any, indices: Any, axis: int, *how: Any) -> Any:

@@ -14,12 +14,13 @@ import numpy as np
 
 from ..primitives import elementwise as e
 from ..primitives.array import Array
-from ..primitives.core import Tracer, Value, describe, with_user_line
+from ..primitives.core import Tracer, Value, describe, typeof, with_user_line
 from ..primitives.errors import ConcretizationTypeError
 from ..primitives.families import full
-from ..primitives.operators import broadcast_shapes, broadcast_to
+from ..primitives.promotion import broadcast_shapes, broadcast_to
 from ..primitives.slicing import Slice, concatenate, rev
 from ..primitives.structural import convert_element_type, expand_dims, reshape
+from .creation import asarray
 
 #: The label of a result's axis that the index inserts (None).
 NEW = "new"
@@ -84,7 +85,11 @@ class Layout:
     def wrap(self) -> None:
         """Bring all indices into their axes, modulo their sizes."""
         for a, i in self.arrays.items():
-            self.arrays[a] = i % self.shape[a]
+            n = self.shape[a]
+            if not n:
+                raise out_of_bounds("(any)", a, self.shape)
+            narrow = isinstance(i, Value) and i.dtype.itemsize < 8  # perhaps too narrow for n
+            self.arrays[a] = (convert_element_type(i, np.int64) if narrow else i) % n
 
     def index_dtype(self) -> np.dtype:
         """int32 where it can hold all positions and all traced indices, else int64."""
@@ -117,9 +122,9 @@ def _item(item: Any) -> Any:
     if isinstance(item, (bool, np.bool_)):
         return np.asarray(item)
     if isinstance(item, (list, tuple)):
-        raise with_user_line(TypeError(
-            f"an array cannot be indexed by the {type(item).__name__} {describe(item)}; make it an "
-            "array first: x[dx.numpy.array(...)]"))
+        item = asarray(item)
+        if not item.size and not isinstance(item, Tracer):  # of which NumPy makes integers, too
+            item = np.zeros(item.shape, np.int64)
     if isinstance(item, (Value, np.ndarray, np.generic)):
         return _array_item(item)
     try:
@@ -131,7 +136,7 @@ def _item(item: Any) -> Any:
 
 
 def _array_item(item: Any) -> Any:
-    kind = item.dtype.kind
+    kind = typeof(item).dtype.kind
     if kind not in "biu":
         raise with_user_line(TypeError(
             f"an index array must hold integers or booleans, got {describe(item)}; convert it with "

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any
 
 from ..primitives.core import describe, with_user_line
-from ..primitives.operators import broadcast_shapes, broadcast_to
+from ..primitives.promotion import broadcast_shapes, broadcast_to
 from ..primitives.structural import expand_dims
 from ..transforms.vmap import vmap
 from .common import arr, axis_of
@@ -63,6 +63,7 @@ def vectorize(pyfunc: Callable, *, excluded: Collection[int | str] = frozenset()
             `'(n,k),(k)->(n)'`; numbers by default.
 
     Raises:
+        TypeError: if `pyfunc` is no function.
         ValueError: for a malformed signature, or arguments that do not fit it or do not broadcast.
 
     Examples:
@@ -71,6 +72,8 @@ def vectorize(pyfunc: Callable, *, excluded: Collection[int | str] = frozenset()
         >>> dot(dx.numpy.ones((2, 3)), dx.numpy.arange(3.0))
         Array([3., 3.])
     """
+    if not callable(pyfunc):
+        raise with_user_line(TypeError(f"vectorize: expects a function, got {describe(pyfunc)}"))
     given = None if signature is None else _parse(signature)[0]
 
     @wraps(pyfunc)

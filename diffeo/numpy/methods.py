@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from .._loading import loaded
 from ..primitives.core import Value
 from ..primitives.operators import NUMPY
 
@@ -88,7 +90,8 @@ OF_UFUNCS = {
 
 def _load(home: str, name: str) -> Any:
     """A function of this package, from a module that may not be loaded yet."""
-    return getattr(import_module(f".{home}", __package__), name)
+    load = import_module if f"{__package__}.{home}" in sys.modules else loaded
+    return getattr(load(f".{home}", __package__), name)
 
 
 class LateMethod:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ..primitives import elementwise as e
+from ..primitives.array import Array
+from ..primitives.core import with_user_line
 from ..primitives.types import is_inexact
-from .common import arr, is_nan, safe_sqrt
+from .common import arr, axis_of, by_numpy, is_nan, known, safe_sqrt
 from .cumulative import cumprod, cumsum
 from .reductions import all, argmax, argmin, max, mean, min, prod, sum, var
 from .ufuncs import isnan, where
@@ -16,6 +20,11 @@ from .ufuncs import isnan, where
 def _without_nan(a: Any, value: Any) -> tuple[Any, Any]:
     a = arr(a)
     return (e.select(is_nan(a), value, a), is_nan(a)) if is_inexact(a.aval.dtype) else (a, None)
+
+
+def _axis(a: Any, axis: Any) -> Any:
+    """An axis; a number without axes has an axis 0 here, as in NumPy."""
+    return None if not a.ndim and type(axis) is int and axis in (0, -1) else axis
 
 
 def nansum(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
@@ -31,14 +40,15 @@ def nanprod(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False)
 def nanmean(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
     """The mean of all elements but nan; nan if there is none."""
     a = arr(a)
-    return mean(a, axis, dtype, keepdims=keepdims, where=~isnan(a))
+    return mean(a, _axis(a, axis), dtype, keepdims=keepdims, where=~isnan(a))
 
 
 def nanvar(a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0,
            keepdims: bool = False) -> Any:
     """The variance of all elements but nan."""
     a = arr(a)
-    return var(_without_nan(a, 0.0)[0], axis, dtype, None, ddof, keepdims, where=~isnan(a))
+    finite = _without_nan(a, 0.0)[0]
+    return var(finite, _axis(a, axis), dtype, None, ddof, keepdims, where=~isnan(a))
 
 
 def nanstd(a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0,
@@ -47,8 +57,21 @@ def nanstd(a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0,
     return safe_sqrt(nanvar(a, axis, dtype, ddof, keepdims))
 
 
+def _neutral(a: Any, value: float) -> Any:
+    """What loses against every number: of complex ones the imaginary parts are compared, too."""
+    return complex(value, value) if arr(a).aval.dtype.kind == "c" else value
+
+
 def _nan_extremum(function: Any, a: Any, axis: Any, keepdims: bool, neutral: float) -> Any:
-    filled, missing = _without_nan(a, neutral)
+    a = arr(a)
+    if a.size and not (keepdims or isinstance(axis, tuple)):
+        # NumPy passes over nan itself; where there is nothing else, it is nan.
+        over = np.fmax if neutral < 0 else np.fmin
+        axis = axis if axis is None or not a.ndim else axis_of(axis, a.ndim, "nanmax")
+        quick = by_numpy(lambda v: over.reduce(v, axis), a)
+        if quick is not None:
+            return quick
+    filled, missing = _without_nan(a, _neutral(a, neutral))
     out = function(filled, axis, keepdims=keepdims)
     return out if missing is None else where(all(missing, axis, keepdims=keepdims), math.nan, out)
 
@@ -63,14 +86,34 @@ def nanmin(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return _nan_extremum(min, a, axis, keepdims, math.inf)
 
 
+def _nan_place(name: str, function: Any, a: Any, axis: Any, keepdims: bool, neutral: float) -> Any:
+    a = arr(a)
+    filled, missing = _without_nan(a, neutral)
+    out = function(filled, axis, keepdims=keepdims)
+    if missing is None:
+        return out
+    none = all(missing, axis, keepdims=keepdims)
+    value = known(none) if type(a) is not Array else np.isnan(np.asarray(a)).all(axis)
+    if value is None:
+        return where(none, -1, out)
+    if value.any():
+        raise with_user_line(ValueError(
+            f"{name}: there are only nan, along axis {axis} of shape {missing.shape}"))
+    return out
+
+
 def nanargmax(a: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """The place of the largest of all elements but nan."""
-    return argmax(_without_nan(a, -math.inf)[0], axis, keepdims=keepdims)
+    """The place of the largest of all elements but nan.
+
+    Raises:
+        ValueError: where there are only nan; in a program that is traced, their place is -1.
+    """
+    return _nan_place("nanargmax", argmax, a, axis, keepdims, _neutral(a, -math.inf))
 
 
 def nanargmin(a: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """The place of the smallest of all elements but nan."""
-    return argmin(_without_nan(a, math.inf)[0], axis, keepdims=keepdims)
+    """The place of the smallest of all elements but nan; see `nanargmax`."""
+    return _nan_place("nanargmin", argmin, a, axis, keepdims, _neutral(a, math.inf))
 
 
 def nancumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Any:

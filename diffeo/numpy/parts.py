@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import bits, identity, powers, rounding
+from ..primitives import bits, division, identity, powers, rounding
 from ..primitives import elementwise as e
 from ..primitives import operators as o
 from ..primitives.core import describe, with_user_line
+from ..primitives.promotion import align, to_inexact
 from ..primitives.structural import bitcast_convert_type, convert_element_type, expand_dims, reshape
-from ..primitives.types import is_integer
+from ..primitives.types import is_complex, is_integer
 from ..routines import integers
-from .common import arr, axis_of, no_such, static_int
+from .common import NUMBERS, REALS, arr, axis_of, by_numpy, no_such, static_int
 from .reductions import sum as sum_
 from .selecting import pad
 from .shaping import moveaxis, ravel
@@ -35,7 +36,7 @@ def nextafter(x: Any, y: Any, /) -> Any:
 
 def spacing(x: Any, /) -> Any:
     """The distance to the next number away from zero, with the sign of `x`."""
-    x = arr(o.to_inexact(x))
+    x = arr(to_inexact(x))
     out = where(x < 0, -math.inf, where(x == x, math.inf, x))
     return e.select(x == 0, rounding.nextafter.bind(x, out), rounding.nextafter.bind(x, out) - x)
 
@@ -50,7 +51,7 @@ def ldexp(x1: Any, x2: Any, /) -> Any:
     x2 = arr(x2)
     if not is_integer(x2.dtype):
         raise with_user_line(TypeError(f"ldexp: expects integer exponents, got {describe(x2)}"))
-    x1 = arr(o.to_inexact(x1))
+    x1 = arr(to_inexact(x1))
     # In two steps: 2**x2 alone may be too large.
     half = x2 >> 1
     for part in (half, x2 - half):
@@ -61,13 +62,19 @@ def ldexp(x1: Any, x2: Any, /) -> Any:
 def frexp(x: Any, /) -> tuple[Any, Any]:
     """Fractions in [0.5, 1) (or 0) and int32 exponents with `x == fraction * 2**exponent`.
 
-    Numbers below the smallest normal one have its exponent, and a smaller fraction.
+    In compiled programs, which take numbers below the smallest normal one for 0, those have its
+    exponent, and a smaller fraction.
 
     Examples:
         >>> frexp(12.0)
         (Array(0.75), Array(4, dtype=int32))
     """
-    x = arr(o.to_inexact(x))
+    x = arr(to_inexact(x))
+    if is_complex(x.dtype):
+        raise with_user_line(TypeError(f"frexp: expects real numbers, got {describe(x)}"))
+    quick = by_numpy(np.frexp, x)
+    if quick is not None:
+        return quick
     if x.dtype.kind != "f":
         x = convert_element_type(x, np.float32)
     info = np.finfo(x.dtype)
@@ -80,26 +87,33 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
 
 def modf(x: Any, /) -> tuple[Any, Any]:
     """The parts behind and before the point, both with the sign of `x`."""
-    x = arr(o.to_inexact(x))
-    whole = trunc(x)
-    return where(e.is_finite.bind(x), x - whole, e.sign.bind(x) * 0.0), whole
+    x = arr(to_inexact(x))
+    return division.fraction.bind(x), trunc(x)
 
 
 def fmax(x: Any, y: Any, /) -> Any:
     """The larger of two; the other one if one is nan."""
-    x, y = (arr(v) for v in o.align(x, y))
-    return where((x > y) | isnan(y), x, y)
+    quick = by_numpy(np.fmax, x, y)
+    if quick is not None:
+        return quick
+    x, y = (arr(v) for v in align(x, y))
+    return where((x >= y) | isnan(y), x, y)
 
 
 def fmin(x: Any, y: Any, /) -> Any:
     """The smaller of two; the other one if one is nan."""
-    x, y = (arr(v) for v in o.align(x, y))
-    return where((x < y) | isnan(y), x, y)
+    quick = by_numpy(np.fmin, x, y)
+    if quick is not None:
+        return quick
+    x, y = (arr(v) for v in align(x, y))
+    return where((x <= y) | isnan(y), x, y)
 
 
 def bitwise_count(x: Any, /) -> Any:
     """The number of bits set in the size of integers, as uint8."""
     x = arr(x)
+    if x.dtype.kind == "b":
+        return convert_element_type(x, np.uint8)
     if not is_integer(x.dtype):
         raise with_user_line(TypeError(f"bitwise_count: expects integers, got {describe(x)}"))
     size = x if x.dtype.kind == "u" else e.absolute.bind(x)
@@ -121,7 +135,15 @@ def packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Any:
         Array([131, 128], dtype=uint8)
     """
     a = arr(a)
+    if a.dtype.kind not in "biu":
+        raise with_user_line(TypeError(
+            f"packbits: expects booleans or integers, got {describe(a)}; convert it with "
+            ".astype(bool)"))
     places = _bit_places(bitorder, "packbits")
+    pack: Any = np.packbits  # its stubs know literal arguments only
+    quick = by_numpy(lambda a: pack(a, axis, bitorder), a, dtypes=NUMBERS - REALS)
+    if quick is not None:
+        return quick
     if axis is None:
         a, axis = ravel(a), 0
     a = moveaxis(convert_element_type(a != 0, np.uint8), axis_of(axis, a.ndim, "packbits"), -1)
@@ -145,6 +167,10 @@ def unpackbits(a: Any, axis: int | None = None, count: int | None = None,
     if a.dtype != np.uint8:
         raise with_user_line(TypeError(f"unpackbits: expects uint8, got {describe(a)}"))
     places = _bit_places(bitorder, "unpackbits")
+    unpack: Any = np.unpackbits
+    quick = by_numpy(lambda a: unpack(a, axis, count, bitorder), a, dtypes=NUMBERS)
+    if quick is not None:
+        return quick
     if axis is None:
         a, axis = ravel(a), 0
     a = moveaxis(a, axis_of(axis, a.ndim, "unpackbits"), -1)
@@ -167,7 +193,7 @@ def gcd(x1: Any, x2: Any, /) -> Any:
         >>> gcd(12, -18)
         Array(6)
     """
-    return integers.gcd.bind(*o.align(x1, x2))
+    return integers.gcd.bind(*align(x1, x2))
 
 
 def lcm(x1: Any, x2: Any, /) -> Any:
@@ -180,4 +206,4 @@ def lcm(x1: Any, x2: Any, /) -> Any:
         >>> lcm(4, -6)
         Array(12)
     """
-    return integers.lcm.bind(*o.align(x1, x2))
+    return integers.lcm.bind(*align(x1, x2))

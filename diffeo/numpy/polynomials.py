@@ -8,7 +8,7 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
-from ..primitives.operators import to_inexact
+from ..primitives.promotion import to_inexact
 from ..primitives.slicing import concatenate, slice_in_dim
 from ..primitives.structural import reshape
 from ..primitives.types import complex_dtype
@@ -54,10 +54,18 @@ def polymul(a1: Any, a2: Any) -> Any:
     return convolve(asarray(a1), asarray(a2))
 
 
+def _order(name: str, m: Any) -> int:
+    """How many times to differentiate or integrate: 0 or more."""
+    m = static_int(m, name, "m")
+    if m < 0:
+        raise with_user_line(ValueError(f"{name}: m must not be negative, got {m}"))
+    return m
+
+
 def polyder(p: Any, m: int = 1) -> Any:
     """The coefficients of the `m`-th derivative of a polynomial."""
     p = asarray(p)
-    for _ in range(m):
+    for _ in range(_order("polyder", m)):
         n = p.shape[0]
         p = slice_in_dim(p, 0, n - 1) * Array(np.arange(n - 1, 0, -1))
     return p
@@ -66,7 +74,7 @@ def polyder(p: Any, m: int = 1) -> Any:
 def polyint(p: Any, m: int = 1) -> Any:
     """The coefficients of an `m`-fold integral of a polynomial."""
     p = asarray(p)
-    for _ in range(m):
+    for _ in range(_order("polyint", m)):
         p = p / Array(np.arange(p.shape[0], 0, -1))
         p = concatenate([p, zeros(1, p.dtype)])
     return p

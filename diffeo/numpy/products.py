@@ -16,7 +16,7 @@ from ..primitives.array import Array
 from ..primitives.core import Value, state, with_user_line
 from ..primitives.dot import FULL, DotGeneral, accumulator
 from ..primitives.dot import outer as outer_p
-from ..primitives.operators import broadcast_shapes, broadcast_to
+from ..primitives.promotion import broadcast_shapes, broadcast_to
 from ..primitives.slicing import slice_in_dim
 from ..primitives.structural import convert_element_type, reduce_sum, reshape
 from ..primitives.structural import transpose as permute
@@ -306,6 +306,8 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: Any = "auto", precision
         arrays = [arr(x) for x in everything[:len(everything) // 2 * 2:2]]
         lists = everything[1::2] + (everything[-1:] if len(everything) % 2 else [])
         subscripts = _interleaved(lists, len(arrays))
+    if not arrays:
+        raise with_user_line(ValueError(f"einsum: {subscripts!r} needs operands, got none"))
     how = _how("einsum", precision, preferred_element_type)
     small = len(arrays) == 2 and how is _PLAIN and max(x.size for x in arrays) <= 256
     quick = _at_once(lambda x, y: np.einsum(subscripts, x, y), *arrays) if small else None
@@ -430,8 +432,11 @@ def _product(left: Any, right: Any, needed: set[str], how: Any) -> tuple[Any, st
 
 
 def multi_dot(arrays: Any) -> Any:
-    """The product of several matrices in the cheapest order."""
+    """The product of two matrices or more in the cheapest order."""
     xs = [arr(x) for x in arrays]
+    if len(xs) < 2:
+        raise with_user_line(ValueError(
+            f"multi_dot: expects two matrices or more, got {len(xs)}"))
     names = [_opt_einsum().get_symbol(i) for i in range(len(xs) + 1)]
     words = ["".join(names[i:i + 2]) for i in range(len(xs))]
     if xs[0].ndim == 1:

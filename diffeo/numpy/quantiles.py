@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import describe, with_user_line
+from ..primitives.array import Array
+from ..primitives.core import Tracer, describe, with_user_line
 from ..primitives.identity import stop_gradient
-from ..primitives.operators import broadcast_to, to_inexact
+from ..primitives.promotion import broadcast_to, to_inexact
 from ..primitives.sort import sort as sort_p
 from ..primitives.sort import take_along_axis as take_places
 from ..primitives.structural import broadcast_in_dim, convert_element_type, reshape
 from ..primitives.types import is_complex
-from .common import arr, axes_of, is_nan, no_out, no_such
-from .creation import asarray
+from .common import arr, axes_of, by_numpy, is_nan, no_out, no_such, quotient, rounded
+from .creation import asarray, full
 from .cumulative import cumsum
+from .indexing import getitem
 from .reductions import any as any_
 from .reductions import sum as sum_
 from .shaping import moveaxis
@@ -31,19 +33,27 @@ _METHODS = (*_CONTINUOUS, "lower", "higher", "midpoint", "nearest", "inverted_cd
             "averaged_inverted_cdf", "closest_observation")
 
 
-def _place(q: Any, count: Any, method: str) -> Any:
-    """Where among `count` sorted elements the quantile lies, counted from 0."""
-    if method in _CONTINUOUS:
+def _place(q: Any, count: Any, method: str, product: Any) -> Any:
+    """Where among `count` sorted elements the quantile lies, counted from 0, by NumPy's formulas;
+    `product` multiplies and rounds.
+    """
+    if method in _CONTINUOUS and method != "linear":
         alpha, beta = _CONTINUOUS[method]
-        return q * count + (alpha + q * (1.0 - alpha - beta)) - 1.0
+        return product(q, count) + (alpha + product(q, 1.0 - alpha - beta)) - 1.0
     if method.endswith("inverted_cdf"):
-        return q * count - 1.0
-    return q * count - 1.5 if method == "closest_observation" else q * (count - 1.0)
+        return product(q, count) - 1.0
+    if method == "closest_observation":
+        return product(q, count) - 1.0 - 0.5
+    return product(q, count - 1.0)
 
 
-def _weight(weight: Any, low: Any, method: str) -> Any:
+def _rounded_product(q: Any, count: Any) -> Any:
+    return rounded(q * count, 2.0 * count + 2.0)
+
+
+def _weight(weight: Any, low: Any, method: str, where: Any) -> Any:
     """The weight of the element above, given the fraction of the way to it."""
-    odd = low - 2 * floor(low / 2) > 0
+    odd = low % 2.0 == 1.0
     if method == "higher":
         return where(weight > 0, 1.0, weight)
     if method == "lower":
@@ -65,11 +75,10 @@ def _quantile(name: str, a: Any, q: Any, axis: Any, method: str, keepdims: bool,
               skip_nan: bool, weights: Any = None) -> Any:
     if method not in _METHODS:
         raise no_such(name, "method", method, _METHODS)
-    a, q = arr(to_inexact(arr(a))), asarray(q)
-    if is_complex(a.dtype):
+    a, q = arr(to_inexact(asarray(a))), _parts(name, q)
+    if is_complex(a.dtype) and not name.endswith("median"):  # as NumPy has it
         raise with_user_line(TypeError(
-            f"{name}: complex numbers have no order, got {describe(a)}"))
-    q = convert_element_type(q, a.dtype)
+            f"{name}: expects real numbers, got {describe(a)}; complex ones have a median"))
     axes = axes_of(axis, a.ndim, name)
     kept = [i for i in range(a.ndim) if i not in axes]
     n = math.prod([a.shape[i] for i in axes])
@@ -79,26 +88,70 @@ def _quantile(name: str, a: Any, q: Any, axis: Any, method: str, keepdims: bool,
         return reshape(x, (*x.shape[:len(kept)], n))
 
     lines = as_lines(a)
+    if not lines.size or not q.size:
+        return _of_none(name, lines, q, a, axes, keepdims)
     if weights is not None:
         weights = as_lines(_like(name, weights, a, axes, method))
+    if weights is None and not skip_nan and isinstance(q, np.ndarray):
+        return _of_known(lines, q, a, axes, method, keepdims)
     lines, *rest = sort_p([lines] if weights is None else [lines, weights], lines.ndim - 1)
     missing = is_nan(lines)
     bad = any_(missing, -1, keepdims=True)
-    count = convert_element_type(sum_(~missing, -1, keepdims=True), q.dtype) if skip_nan else None
+    count = sum_(~missing, -1, keepdims=True) if skip_nan else None
     shape = (*lines.shape[:-1], q.size)
-    parts = broadcast_to(reshape(q, (1,) * len(kept) + (q.size,)), shape)
+    parts = broadcast_to(reshape(asarray(q), (1,) * len(kept) + (q.size,)), shape)
     if weights is None:
-        out = _interpolated(lines, parts, float(n) if count is None else count, method)
+        many = float(n) if count is None else convert_element_type(count, q.dtype)
+        out = _interpolated(lines, parts, many, method)
     else:
+        parts = convert_element_type(parts, a.dtype)
         out, wrong = _by_weight(lines, rest[0], missing, parts)
         bad = wrong if skip_nan else bad | wrong
     if skip_nan:
         bad = (count == 0) if weights is None else bad | (count == 0)
     out = where(bad, np.nan, out)
-    out = reshape(moveaxis(out, -1, 0), q.shape + lines.shape[:-1])
-    if not keepdims:
-        return out
-    return reshape(out, q.shape + tuple([1 if i in axes else m for i, m in enumerate(a.shape)]))
+    return _shaped(out, q, a, axes, keepdims)
+
+
+def _shaped(out: Any, q: Any, a: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """A result with an axis for all of `q` at its end, in the shape that NumPy gives it."""
+    rest = tuple([1 if i in axes else m for i, m in enumerate(a.shape)] if keepdims else
+                 [m for i, m in enumerate(a.shape) if i not in axes])
+    return reshape(moveaxis(out, -1, 0), q.shape + rest)
+
+
+def _of_none(name: str, lines: Any, q: Any, a: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """The quantiles of lines without elements, which are nan for nanquantile and the medians; or of
+    no `q`.
+    """
+    if name == "quantile" and q.size and math.prod(lines.shape[:-1]):
+        raise with_user_line(IndexError(
+            f"{name}: {describe(a)} has no elements along the axes {axes}"))
+    out = full((*lines.shape[:-1], q.size), np.nan, a.dtype)
+    return _shaped(out, q, a, axes, keepdims)
+
+
+def _numbers(q: Any) -> Any:
+    """Fractions or percents: NumPy's array where they are known, else a traced value."""
+    q = q if isinstance(q, (int, float, np.ndarray, np.generic)) else asarray(q)
+    return q if isinstance(q, Tracer) else np.asarray(q)
+
+
+def _parts(name: str, q: Any) -> Any:
+    """The fractions in a dtype in which places can be computed, NumPy's for all but narrow numbers;
+    checked where they are known.
+    """
+    q = _numbers(q)
+    dtype = np.dtype(np.float32 if q.dtype == np.float32 else np.float64)
+    if q.dtype.kind == "c":
+        raise with_user_line(TypeError(f"{name}: q must be real, got {describe(q)}"))
+    if isinstance(q, Tracer):
+        return convert_element_type(q, dtype)
+    q = q.astype(dtype)
+    if not np.all((q >= 0) & (q <= 1)):
+        raise with_user_line(ValueError(
+            f"{name}: q must be in [0, 1] (percentiles in [0, 100]), got the fractions {q}"))
+    return q
 
 
 def _like(name: str, weights: Any, a: Any, axes: tuple[int, ...], method: str) -> Any:
@@ -116,12 +169,36 @@ def _like(name: str, weights: Any, a: Any, axes: tuple[int, ...], method: str) -
     return weights if weights.shape == a.shape else broadcast_in_dim(weights, a.shape, axes)
 
 
+def _of_known(lines: Any, q: np.ndarray, a: Any, axes: tuple[int, ...], method: str,
+              keepdims: bool) -> Any:
+    """The quantiles at known fractions, whose places NumPy computes: so many elements are needed,
+    and if one is nan, the last.
+    """
+    last = lines.shape[-1] - 1
+    place = np.asarray(_place(q.reshape(-1), lines.shape[-1], method, np.multiply))
+    low = np.floor(place)
+    weight = _weight(place - low, low, method, np.where)
+    at = [np.clip(p, 0, last).astype(np.int64) for p in (low, low + 1)]
+    wanted = np.unique(np.concatenate([*at, [last]]))
+    ordered = by_numpy(lambda v: np.partition(v, wanted, -1), lines)
+    if ordered is None:
+        ordered = sort_p([lines], lines.ndim - 1)[0]
+    below, above = (getitem(ordered, (..., i)) for i in at)
+    weights = Array(np.broadcast_to(weight.astype(lines.dtype), below.shape))
+    bad = is_nan(getitem(ordered, (..., slice(last, None))))
+    return _shaped(where(bad, np.nan, _mixed(below, above, weights)), q, a, axes, keepdims)
+
+
 def _interpolated(lines: Any, parts: Any, count: Any, method: str) -> Any:
     last = count - 1.0
-    place = _place(parts, count, method)
+    place = _place(parts, count, method, _rounded_product)
     low = floor(place)
-    weight = _weight(place - low, low, method)
+    weight = _weight(place - low, low, method, where)
     below, above = (_at_places(lines, clip(p, 0.0, last)) for p in (low, low + 1.0))
+    return _mixed(below, above, convert_element_type(weight, lines.dtype))
+
+
+def _mixed(below: Any, above: Any, weight: Any) -> Any:
     # An infinite neighbour has no part in a result that is one of the elements.
     at_low, at_high = weight == 0, weight == 1
     mixed = where(at_high, 0.0, below) * (1.0 - weight) + where(at_low, 0.0, above) * weight
@@ -170,7 +247,9 @@ def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input
 
     Raises:
         TypeError: for complex numbers, or if `out` is given.
-        ValueError: for an unknown method, or weights that do not fit.
+        ValueError: for an unknown method, known fractions outside of [0, 1], or weights that do not
+            fit.
+        IndexError: if there are no elements.
 
     Examples:
         >>> import diffeo as dx
@@ -182,17 +261,25 @@ def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input
     return _quantile("quantile", a, q, axis, method, keepdims, False, weights)
 
 
+def _of_hundred(q: Any) -> Any:
+    """Percents as fractions; those that are known are divided by NumPy."""
+    q = _numbers(q)
+    return q / 100 if isinstance(q, np.ndarray) else quotient(arr(to_inexact(q)), 100.0)
+
+
 def percentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
                method: str = "linear", keepdims: bool = False, *, weights: Any = None) -> Any:
     """`quantile` with `q` in percent."""
-    return quantile(a, asarray(q) / 100, axis, out, overwrite_input, method, keepdims,
+    return quantile(a, _of_hundred(q), axis, out, overwrite_input, method, keepdims,
                     weights=weights)
 
 
 def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
            keepdims: bool = False) -> Any:
     """The middle element of the sorted ones; nan if there is a nan."""
-    return quantile(a, 0.5, axis, out, overwrite_input, "midpoint", keepdims)
+    if out is not None:
+        raise no_out("median")
+    return _quantile("median", a, 0.5, axis, "midpoint", keepdims, False)
 
 
 def nanquantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
@@ -207,11 +294,13 @@ def nanpercentile(a: Any, q: Any, axis: Any = None, out: None = None,
                   overwrite_input: bool = False, method: str = "linear", keepdims: bool = False,
                   *, weights: Any = None) -> Any:
     """`percentile` of all elements but nan."""
-    return nanquantile(a, asarray(q) / 100, axis, out, overwrite_input, method, keepdims,
+    return nanquantile(a, _of_hundred(q), axis, out, overwrite_input, method, keepdims,
                        weights=weights)
 
 
 def nanmedian(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
               keepdims: bool = False) -> Any:
     """`median` of all elements but nan."""
-    return nanquantile(a, 0.5, axis, out, overwrite_input, "midpoint", keepdims)
+    if out is not None:
+        raise no_out("nanmedian")
+    return _quantile("nanmedian", a, 0.5, axis, "midpoint", keepdims, True)

@@ -13,21 +13,32 @@ from ..primitives import reduction as r
 from ..primitives.array import Array
 from ..primitives.core import Value, describe, state, with_user_line
 from ..primitives.families import full_like
-from ..primitives.operators import broadcast_to, to_inexact
-from ..primitives.structural import ReduceSum, convert_element_type, reduce_sum, reshape
+from ..primitives.promotion import broadcast_to, to_inexact
+from ..primitives.slicing import concatenate
+from ..primitives.structural import (
+    ReduceSum,
+    convert_element_type,
+    reduce_sum,
+    reshape,
+    transpose,
+)
 from ..primitives.types import STORAGE, default_dtype, is_storage, kind_of, real_dtype
 from .common import (
+    NUMBERS,
     arr,
     axes_of,
     axis_of,
+    by_numpy,
     dtype_of,
     keep_axes,
+    known,
     narrow,
     no_out,
     safe_sqrt,
     to_bool,
 )
 from .creation import asarray
+from .methods import _load
 from .ufuncs import imag, isclose, isnan, maximum, minimum, real, where
 
 _where = where  # several functions have a parameter of that name
@@ -51,6 +62,11 @@ def at_once(reduce: Any, a: Array, axis: Any) -> Any:
     if axis is None or (type(axis) is int and -host.ndim <= axis < host.ndim):
         return Array(reduce(host, axis), a.weak_type)
     return None
+
+
+def _axes(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
+    """The axes to reduce; a number without axes has an axis 0 here, as in NumPy."""
+    return () if not ndim and type(axis) is int and axis in (0, -1) else axes_of(axis, ndim, name)
 
 
 def _total(a: Any, axes: tuple[int, ...]) -> Any:
@@ -108,9 +124,9 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: 
         elif axis is None and isinstance(a, Value) and a.aval.dtype in _FLOATS:
             return _sum_over_all(a.aval.ndim).bind(a)  # what a traced loss ends with
     a = _masked(widened(arr(a), dtype), where, 0)
-    axes = axes_of(axis, a.ndim, "sum")
+    axes = _axes(axis, a.ndim, "sum")
     total = _finish(_total(a, axes), a, axes, keepdims)
-    return total if initial is None else total + initial
+    return total if initial is None else total + arr(initial)
 
 
 def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
@@ -123,27 +139,42 @@ def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
         if quick is not None:
             return quick
     a = _masked(widened(arr(a), dtype), where, 1)
-    axes = axes_of(axis, a.ndim, "prod")
+    axes = _axes(axis, a.ndim, "prod")
     total = _finish(r.reduce_prod(a, axes), a, axes, keepdims)
-    return total if initial is None else total * initial
+    return total if initial is None else total * arr(initial)
 
 
 def _extremum(name: str, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any) -> Any:
     a = arr(a)
     largest = name == "max"
     dtype = a.aval.dtype
-    axes = axes_of(axis, a.ndim, name)
+    axes = _axes(axis, a.ndim, name)
     if initial is None and (where is not None or 0 in [a.shape[i] for i in axes]):
         what = "with `where`" if where is not None else f"of shape {a.shape} along axis {axis}"
         raise with_user_line(ValueError(
             f"{name}: an array {what} may have no elements: give `initial`"))
+    if dtype.kind == "c":
+        a = a if where is None else _where(where, a, initial)
+        return _finish(_complex_extremum(a, axes, initial, largest), a, axes, keepdims)
     if where is not None:
         a = _where(where, a, r.extreme(dtype, not largest))
-    if dtype.kind == "c":
-        raise with_user_line(TypeError(f"{name}: complex numbers have no order"))
     out = (r.reduce_max if largest else r.reduce_min)(a, axes) if axes else a
     out = _finish(out, a, axes, keepdims)
     return out if initial is None else (maximum if largest else minimum)(out, initial)
+
+
+def _complex_extremum(a: Any, axes: tuple[int, ...], initial: Any, largest: bool) -> Any:
+    """The first of the extremal complex numbers (or the first nan), which gets the derivative."""
+    kept = [i for i in range(a.ndim) if i not in axes]
+    sizes = tuple([a.shape[i] for i in kept])
+    lines = reshape(transpose(a, (*kept, *axes)), (*sizes, _size(a, axes)))
+    if initial is not None:
+        first = convert_element_type(arr(initial), a.aval.dtype)
+        lines = concatenate([broadcast_to(first, (*sizes, 1)), lines], len(sizes))
+    place = (r.argmax if largest else r.argmin)(lines, len(sizes), np.dtype(np.int64))
+    # Sorting and gathering load with the first maximum of complex numbers.
+    take = _load(".primitives.sort", "take_along_axis")
+    return reshape(take(lines, reshape(place, (*sizes, 1)), len(sizes)), sizes)
 
 
 def max(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None,
@@ -193,7 +224,7 @@ def _logical(name: str, ufunc: Any, reduce: Any, neutral: bool, a: Any, axis: An
         if quick is not None:
             return quick
     a = _masked(to_bool(a), where, neutral)
-    axes = axes_of(axis, a.ndim, name)
+    axes = _axes(axis, a.ndim, name)
     return _finish(reduce(a, axes), a, axes, keepdims)
 
 
@@ -211,6 +242,10 @@ def any(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False,
 
 def count_nonzero(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The number of elements that are not 0."""
+    if axis is None and not keepdims:
+        quick = by_numpy(np.count_nonzero, a, dtypes=NUMBERS)
+        if quick is not None:
+            return Array(np.asarray(quick._np, default_dtype(int)))
     return sum(to_bool(a), axis, keepdims=keepdims)
 
 
@@ -261,7 +296,7 @@ def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any 
             return quick
     a = arr(to_inexact(arr(a))) if dtype is None else convert_element_type(arr(a), dtype_of(dtype))
     axes = axes_of(axis, a.ndim, "var")
-    ddof = ddof if correction is None else correction
+    ddof = _freedom("var", ddof, correction)
     if narrow(a.dtype):
         wide = var(a.astype(np.float32), axes, None, None, ddof, keepdims, where=where, mean=mean)
         return convert_element_type(wide, a.dtype)
@@ -274,6 +309,19 @@ def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any 
     total = _finish(_total(_masked(squares, where, 0), axes), a, axes, keepdims)
     count = _count(a, axes, keepdims, where, total.dtype) - ddof
     return total / (builtins.max(count, 0) if isinstance(count, (int, float)) else count)
+
+
+def _freedom(name: str, ddof: Any, correction: Any) -> Any:
+    """The degrees of freedom that the mean takes, by either of their names."""
+    if isinstance(ddof, str):
+        raise with_user_line(TypeError(f"{name}: ddof must be a number, got {describe(ddof)}"))
+    if correction is None:
+        return ddof
+    if type(ddof) in (int, float) and ddof != 0:
+        raise with_user_line(ValueError(
+            f"{name}: ddof and correction are two names of one thing; got ddof={ddof} and "
+            f"correction={correction}"))
+    return correction
 
 
 def _plain(dtype: Any, ddof: Any, keepdims: bool, *rest: Any) -> bool:
@@ -290,12 +338,16 @@ def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any 
     """The standard deviation: the root of `var`. Its gradient is 0 where it is 0 (never nan)."""
     if out is not None:
         raise no_out("std")
+    if dtype is None and isinstance(getattr(a, "dtype", None), np.dtype) and narrow(a.dtype):
+        wide = std(convert_element_type(arr(a), np.float32), axis, None, None, ddof, keepdims,
+                   where=where, mean=mean, correction=correction)
+        return convert_element_type(wide, a.dtype)  # the variance may be too large a number
     if type(a) is Array and _plain(dtype, ddof, keepdims, where, mean, correction):
         quick = at_once(np.std, a, axis)
         if quick is not None:
             return quick
-    return safe_sqrt(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean,
-                         correction=correction))
+    ddof = _freedom("std", ddof, correction)
+    return safe_sqrt(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean))
 
 
 def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False,
@@ -317,6 +369,10 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         weights = reshape(weights, tuple([n if i in axes else 1 for i, n in enumerate(a.shape)]))
         weights = broadcast_to(weights, a.shape)
     total = sum(weights, axis, keepdims=keepdims)
+    value = known(total)
+    if value is not None and not np.all(value):
+        raise with_user_line(ZeroDivisionError(
+            "average: the weights sum to 0, so there is no mean"))
     out = sum(a * weights, axis, keepdims=keepdims) / total
     return (out, total) if returned else out
 
@@ -334,6 +390,8 @@ def _arg(name: str, function: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     a = arr(a)
     if a.aval.dtype.kind == "b":
         a = convert_element_type(a, np.int8)
+    if not a.ndim and type(axis) is int and axis in (0, -1):
+        axis = None
     flat = reshape(a, (a.size,)) if axis is None else a
     place = 0 if axis is None else axis_of(axis, a.ndim, name)
     if flat.shape[place] == 0:

@@ -9,11 +9,22 @@ import numpy as np
 from ..primitives import slicing as s
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
-from ..primitives.operators import broadcast_shapes, broadcast_to
+from ..primitives.promotion import broadcast_shapes, broadcast_to
 from ..primitives.sort import take_along_axis as take_places
 from ..primitives.structural import convert_element_type, expand_dims, reshape
 from . import indexing
-from .common import arr, axes_of, axis_of, concrete, host_of, known, no_out, no_such, static_int
+from .common import (
+    arr,
+    axes_of,
+    axis_of,
+    concrete,
+    host_of,
+    integers,
+    known,
+    no_out,
+    no_such,
+    static_int,
+)
 from .creation import asarray, full
 from .cumulative import cumsum
 from .shaping import concatenate, stack
@@ -26,8 +37,22 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
          fill_value: Any = None) -> Any:
     """The parts of `a` at `indices` along an axis (of the flat array without one).
 
-    Out of bounds: an IndexError if the indices are known, else clamped; or by `mode` ('clip',
-    'fill' with `fill_value`, 'wrap').
+    Args:
+        a: An array.
+        indices: Integers, known or traced; their axes replace the one that is indexed.
+        axis: The axis; None for the flat array.
+        out: None, as arrays never change.
+        mode: What happens out of bounds. None and 'raise': an IndexError if the indices are known,
+            else they are moved to the nearest end, after negative ones were counted from the last.
+            'wrap': modulo the size. 'clip': the nearest end, which for a negative index is the
+            first place. 'fill': `fill_value` in place of an element; negative indices count from
+            the last.
+        unique_indices, indices_are_sorted: Promises, see `x.at`.
+        fill_value: For 'fill': a number, by default nan, or the extreme of an integer dtype.
+
+    Raises:
+        IndexError: for a known index out of bounds, or of an axis without places.
+        ValueError: for an unknown mode.
 
     Examples:
         >>> import diffeo as dx
@@ -40,16 +65,29 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
     if axis is None:
         a, axis = reshape(a, (a.size,)), 0
     axis = axis_of(axis, a.ndim, "take")
-    indices = asarray(indices)
+    indices = _integers_or_none(indices)
+    mode = None if mode == "raise" else mode
     hosts = host_of(a), host_of(indices)
-    if hosts[0] is not None and hosts[1] is not None and mode in (None, "raise") and (
+    if hosts[0] is not None and hosts[1] is not None and mode in (None, "clip") and (
             fill_value is None and hosts[1].dtype.kind in "iu"):
         try:
-            return Array(np.asarray(hosts[0].take(hosts[1], axis)), a.weak_type)
+            found = hosts[0].take(hosts[1], axis, mode=mode or "raise")
+            return Array(np.asarray(found), a.weak_type)
         except (IndexError, TypeError):
             pass  # explained below
-    return indexing.take(a, indices, axis, None if mode == "raise" else mode, fill_value,
-                         unique_indices, indices_are_sorted)
+    mode = indexing.mode_of("take", mode)
+    if indices.dtype == np.bool_:  # as numbers, and not as a mask
+        indices = integers(indices)
+    if mode in ("clip", "wrap") and indices.dtype.kind in "iu":
+        indices, mode = indexing.bounded(indices, a.shape[axis], mode, "take"), None
+    return indexing.take(a, indices, axis, mode, fill_value, unique_indices, indices_are_sorted)
+
+
+def _integers_or_none(indices: Any) -> Any:
+    """Indices as an array; an empty list has integers, as in NumPy."""
+    found = asarray(indices)
+    empty = isinstance(indices, (list, tuple)) and not found.size
+    return asarray(np.zeros(found.shape, np.int64)) if empty else found
 
 
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1, mode: str | None = None,
@@ -100,6 +138,9 @@ def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
         a, axis = reshape(a, (a.size,)), 0
     axis = axis_of(axis, a.ndim, "compress")
     mask = asarray(condition).astype(bool)
+    if mask.ndim != 1:
+        raise with_user_line(ValueError(
+            f"compress: condition must be a vector, got shape {mask.shape}"))
     places = np.flatnonzero(np.asarray(mask))
     return indexing.getitem(a, (slice(None),) * axis + (places,))
 
@@ -109,17 +150,62 @@ def extract(condition: Any, arr: Any) -> Any:
     return compress(asarray(condition).ravel(), asarray(arr).ravel())
 
 
-def choose(a: Any, choices: Any, mode: str = "clip") -> Any:
-    """For each place the element of `choices[a]`, all broadcast."""
-    parts = [asarray(c) for c in choices]
-    shape = broadcast_shapes(arr(a).shape, *[p.shape for p in parts])
+def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
+    """For each place the element of `choices[a]`, all broadcast.
+
+    Args:
+        a: Integers.
+        choices: Arrays, or an array of them along the first axis.
+        out: None, as arrays never change.
+        mode: What happens to an `a` that is no place in `choices`: 'raise' (if it is traced, it is
+            moved to the nearest), 'clip' to the nearest, 'wrap' modulo their number.
+
+    Raises:
+        TypeError: if `a` holds no integers, or `out` is given.
+        ValueError: for a known `a` that is negative or too large with 'raise', without choices, or
+            for an unknown mode.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> choose(dx.numpy.array([1, 0]), [dx.numpy.array([1, 2]), dx.numpy.array([3, 4])])
+        Array([3, 2])
+    """
+    if out is not None:
+        raise no_out("choose")
+    if mode not in ("raise", "clip", "wrap"):
+        raise no_such("choose", "mode", mode, ("raise", "clip", "wrap"))
+    a, parts = asarray(a), [asarray(c) for c in choices]
+    if a.dtype.kind not in "biu" or not parts:
+        raise with_user_line((ValueError if not parts else TypeError)(
+            f"choose: needs integers `a` and at least one choice, got {describe(a)} and "
+            f"{len(parts)} choices"))
+    place = integers(a)
+    value = known(place) if mode == "raise" else None
+    if value is not None and value.size and not (value.min() >= 0 and value.max() < len(parts)):
+        raise with_user_line(ValueError(
+            f"choose: `a` holds numbers in [{value.min()}, {value.max()}], but the {len(parts)} "
+            "choices count from 0; mode='clip' or 'wrap' allows it"))
+    place = indexing.bounded(place, len(parts), "wrap" if mode == "wrap" else "clip", "choose")
+    shape = broadcast_shapes(a.shape, *[p.shape for p in parts])
     table = stack([broadcast_to(p, shape) for p in parts])
-    place = convert_element_type(broadcast_to(arr(a), shape), np.int64)
-    return take_along_axis(table, expand_dims(place, (0,)), 0, mode=mode)[0]
+    place = expand_dims(broadcast_to(place, shape), (0,))
+    return take_places(table, place, 0, "promise_in_bounds")[0]
 
 
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    """For each place the choice of the first condition that holds, else `default`."""
+    """For each place the choice of the first condition that holds, else `default`.
+
+    Raises:
+        TypeError: for conditions that are not boolean.
+        ValueError: without conditions, or if there are not as many choices.
+    """
+    condlist = [asarray(c) for c in condlist]
+    if not condlist:
+        raise with_user_line(ValueError("select: needs at least one condition"))
+    for i, condition in enumerate(condlist):
+        if condition.dtype != np.bool_:
+            raise with_user_line(TypeError(
+                f"select: condlist[{i}] must be boolean, got {describe(condition)}"))
     if len(condlist) != len(choicelist):
         raise with_user_line(ValueError(
             f"select: {len(condlist)} conditions do not go with {len(choicelist)} choices"))
@@ -142,6 +228,9 @@ def repeat(a: Any, repeats: Any, axis: int | None = None, *,
     axis = axis_of(axis, a.ndim, "repeat")
     n = a.shape[axis]
     counts = known(asarray(repeats))
+    if counts is not None and counts.size and counts.min() < 0:
+        raise with_user_line(ValueError(
+            f"repeat: repeats must not be negative, the least one is {counts.min()}"))
     if counts is not None and total_repeat_length is None:
         if counts.size == 1:
             times = int(counts.reshape(()))
@@ -169,6 +258,9 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
         shift]
     shifts = shifts * len(axes) if len(shifts) == 1 else shifts
     axes = list(axes) * len(shifts) if len(axes) == 1 else axes
+    if len(shifts) != len(axes):
+        raise with_user_line(ValueError(
+            f"roll: {len(shifts)} shifts do not go with {len(axes)} axes"))
     for by, at in zip(shifts, axes):
         at = axis_of(at, a.ndim, "roll")
         n = a.shape[at]
@@ -220,7 +312,14 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: 
     if any([n < 0 for p in widths for n in p]):
         raise with_user_line(ValueError(f"pad: widths must not be negative, got {pad_width}"))
     if mode in _BY_PLACE and reflect_type == "even":
+        if not (type(constant_values) is int and constant_values == 0):
+            raise with_user_line(ValueError(
+                f"pad: constant_values are for mode='constant', and mode is {mode!r}"))
         for axis, (low, high) in enumerate(widths):
+            if (low or high) and not x.shape[axis]:
+                raise with_user_line(ValueError(
+                    f"pad: axis {axis} of shape {x.shape} has no elements to repeat; "
+                    "mode='constant' needs none"))
             if low or high:
                 places = np.pad(np.arange(x.shape[axis]), (low, high), mode)  # type: ignore
                 x = indexing.getitem(x, (slice(None),) * axis + (places,))
@@ -244,8 +343,11 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     if axis is None:
         x, axis = reshape(x, (x.size,)), 0
     axis = axis_of(axis, x.ndim, "delete")
-    obj = obj if isinstance(obj, slice) else np.asarray(asarray(obj))
-    kept = np.delete(np.arange(x.shape[axis]), obj)
+    obj = obj if isinstance(obj, slice) else np.asarray(_integers_or_none(obj))
+    try:
+        kept = np.delete(np.arange(x.shape[axis]), obj)
+    except (IndexError, ValueError) as error:
+        raise with_user_line(type(error)(f"delete: {error}")) from None
     return indexing.getitem(x, (slice(None),) * axis + (kept,))
 
 
@@ -255,10 +357,13 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     if axis is None:
         x, axis = reshape(x, (x.size,)), 0
     axis = axis_of(axis, x.ndim, "insert")
-    places = obj if isinstance(obj, slice) else np.asarray(asarray(obj))
+    places = obj if isinstance(obj, slice) else np.asarray(_integers_or_none(obj))
     # NumPy itself says where which number goes: insert negative ones into the old places.
     numbers = -1 - np.arange(values.size).reshape(values.shape)
-    board = np.insert(np.arange(x.size).reshape(x.shape), places, numbers, axis)
+    try:
+        board = np.insert(np.arange(x.size).reshape(x.shape), places, numbers, axis)
+    except (IndexError, ValueError) as error:
+        raise with_user_line(type(error)(f"insert: {error}")) from None
     both = s.concatenate([reshape(x, (x.size,)), reshape(
         convert_element_type(values, x.dtype), (values.size,))])
     return indexing.getitem(both, np.where(board < 0, x.size - 1 - board, board))
@@ -269,6 +374,10 @@ def resize(a: Any, new_shape: Any) -> Any:
     a = arr(a)
     shape = new_shape if isinstance(new_shape, (tuple, list)) else (new_shape,)
     sizes = tuple([static_int(n, "resize", "each size") for n in shape])
+    if any([n < 0 for n in sizes]):
+        raise with_user_line(ValueError(f"resize: sizes must not be negative, got {new_shape}"))
+    if not a.size:  # zeros, as in NumPy
+        return full(sizes, 0, a.dtype)
     return reshape(take(a, np.arange(int(np.prod(sizes))) % max(a.size, 1)), sizes)
 
 
@@ -285,6 +394,8 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
         Array([1, 0, 2])
     """
     filt = asarray(filt)
+    if set(trim.lower()) - set("fb"):
+        raise with_user_line(ValueError(f"trim_zeros: trim may hold 'f' and 'b', got {trim!r}"))
     places = np.nonzero(concrete(filt, "trim_zeros", "Slice the array instead."))
     index = [slice(None)] * filt.ndim
     for i in axes_of(axis, filt.ndim, "trim_zeros"):

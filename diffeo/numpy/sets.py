@@ -15,12 +15,15 @@ from ..primitives.array import Array
 from ..primitives.core import with_user_line
 from ..primitives.families import full as full_p
 from ..primitives.slicing import concatenate, slice_in_dim
+from ..primitives.sort import comparable
 from ..primitives.sort import sort as sort_p
 from ..primitives.structural import convert_element_type, iota, reshape
-from ..primitives.types import default_dtype, is_inexact
+from ..primitives.types import default_dtype, is_complex, is_inexact
 from .common import (
+    NUMBERS,
     arr,
     axis_of,
+    by_numpy,
     concrete,
     is_nan,
     no_such,
@@ -113,6 +116,7 @@ def unique(ar: Any, return_index: bool = False, return_inverse: bool = False,
         Array([1, 3, 1])
     """
     ar = arr(asarray(ar))
+    axis = None if axis is None else axis_of(axis, ar.ndim, "unique")
     flags = return_index, return_inverse, return_counts
     if size is None:
         distinct: Any = np.unique
@@ -139,7 +143,7 @@ def _sized_unique(x: Any, axis: int | None, equal_nan: bool, size: int, fill: An
     rows = reshape(x, (n, x.size // n))
     keys = [reshape(slice_in_dim(rows, j, j + 1, 1, 1), (n,)) for j in range(rows.shape[1])]
     *keys, order = sort_p([*keys, iota(default_dtype(int), (n,))], 0, max(len(keys), 1))
-    starts = _starts(keys, n, equal_nan)
+    starts = _starts(keys, n, equal_nan and axis is None)
     first = _first_true(starts, size + 1)
     valid = first[:-1] < n
     places = getitem(order, where(valid, first[:-1], 0))
@@ -153,14 +157,22 @@ def _sized_unique(x: Any, axis: int | None, equal_nan: bool, size: int, fill: An
     return [convert_element_type(values, x.dtype), places, inverse, first[1:] - first[:-1]]
 
 
+def _same(x: Any, y: Any) -> Any:
+    """Where elements are equal, subnormal ones too; nan is equal to nan."""
+    if not is_complex(x.dtype):
+        return e.eq.bind(comparable(x), comparable(y))
+    return _same(e.real.bind(x), e.real.bind(y)) & _same(e.imag.bind(x), e.imag.bind(y))
+
+
 def _starts(keys: list[Any], n: int, equal_nan: bool) -> Any:
     """Where sorted parts, given by their keys, differ from the part before."""
     new = full_p((n - 1,), False, np.bool_)
     for key in keys:
-        left, right = slice_in_dim(key, 0, n - 1), slice_in_dim(key, 1, n)
-        differ = e.ne.bind(left, right)
-        if equal_nan and is_inexact(key.dtype):
-            differ = differ & ~(is_nan(left) & is_nan(right))
+        both = slice_in_dim(key, 0, n - 1), slice_in_dim(key, 1, n)
+        differ = ~_same(*both)
+        if is_inexact(key.dtype):
+            missing = is_nan(both[0]), is_nan(both[1])
+            differ = differ & ~(missing[0] & missing[1]) if equal_nan else differ | missing[1]
         new = new | differ
     return concatenate([full_p((1,), True, np.bool_), new])
 
@@ -231,10 +243,15 @@ def isin(element: Any, test_elements: Any, assume_unique: bool = False, invert: 
     element, tests = same_dtype(asarray(element), asarray(test_elements))
     if tests.size == 0:
         return full(element.shape, bool(invert))
+    if invert is False and method == "auto" and tests.ndim == 1:
+        quick = by_numpy(np.isin, element, tests, dtypes=NUMBERS)
+        if quick is not None:
+            return quick
     ordered = sort(tests, None)
     how = method if method in ("compare_all", "sort") else "scan"
     place = searchsorted(ordered, element, method=how)
-    found = getitem(ordered, where(place < tests.size, place, tests.size - 1)) == element
+    nearest = getitem(ordered, where(place < tests.size, place, tests.size - 1))
+    found = _same(nearest, element) & ~is_nan(element)
     return ~found if invert else found
 
 

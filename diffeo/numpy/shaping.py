@@ -13,8 +13,8 @@ from ..primitives import slicing as s
 from ..primitives import structural as t
 from ..primitives.array import Array
 from ..primitives.core import describe, state, with_user_line
-from ..primitives.operators import broadcast_shapes as common_shape
-from ..primitives.operators import broadcast_to as stretch
+from ..primitives.promotion import broadcast_shapes as common_shape
+from ..primitives.promotion import broadcast_to as stretch
 from .common import arr, axes_of, axis_of, dtype_of, host_of, same_dtype, static_int, static_shape
 from .creation import asarray
 
@@ -163,10 +163,15 @@ def atleast_3d(*arys: Any) -> Any:
 def broadcast_to(array: Any, shape: Any) -> Any:
     """`array` stretched to `shape` by NumPy's rules."""
     x, shape = arr(array), static_shape(shape, "broadcast_to")
-    if len(shape) < x.ndim or common_shape(x.shape, shape) != shape:
+    fits = len(shape) >= x.ndim and all(
+        [m in (1, n) for m, n in zip(x.shape[::-1], shape[::-1])])
+    if not fits:
         raise with_user_line(ValueError(
             f"broadcast_to: shape {x.shape} does not stretch to {shape}"))
-    return stretch(x, shape)
+    try:
+        return stretch(x, shape)
+    except ValueError as error:  # more bytes than there can be
+        raise with_user_line(error) from None
 
 
 def broadcast_arrays(*args: Any) -> list[Any]:
@@ -353,8 +358,11 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
 
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """`split` along axis 0."""
-    return split(ary, indices_or_sections, 0)
+    """`split` along axis 0 of an array with two axes or more."""
+    x = arr(ary)
+    if x.ndim < 2:
+        raise with_user_line(ValueError(f"vsplit: needs two axes or more, got shape {x.shape}"))
+    return split(x, indices_or_sections, 0)
 
 
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:

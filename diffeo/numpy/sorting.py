@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,9 @@ import numpy as np
 from ..primitives import elementwise as e
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
-from ..primitives.operators import broadcast_to, to_inexact
+from ..primitives.promotion import broadcast_to, to_inexact
 from ..primitives.slicing import concatenate, rev, slice_in_dim
+from ..primitives.sort import comparable, sort_numpy
 from ..primitives.sort import sort as sort_p
 from ..primitives.sort import take_along_axis as take_places
 from ..primitives.structural import broadcast_in_dim, convert_element_type, iota, reshape
@@ -20,61 +20,88 @@ from ..primitives.types import (
     default_dtype,
     float8_e5m2,
     is_complex,
-    is_float,
+    is_integer,
+    limits_of,
 )
 from .common import (
+    NUMBERS,
     arr,
     axis_of,
-    concrete,
+    by_numpy,
     dtype_of,
     host_of,
+    known,
     no_such,
+    real_only,
     same_dtype,
     static_int,
 )
-from .creation import asarray, full_like, zeros
+from .creation import asarray, zeros
 from .indexing import getitem
 from .reductions import sum as sum_
-from .shaping import stack
 from .ufuncs import where
 
 
 def _flat(a: Any, axis: int | None, name: str) -> tuple[Any, int]:
     a = arr(a)
-    if axis is None:
+    if axis is None or (name.startswith("arg") and not a.ndim and axis in (0, -1)):
         return reshape(a, (a.size,)), 0
     return a, axis_of(axis, a.ndim, name)
 
 
-def sort(a: Any, axis: int | None = -1, *, kind: None = None, order: None = None,
-         stable: bool = True, descending: bool = False) -> Any:
+_KINDS = (None, "quicksort", "mergesort", "heapsort", "stable")
+
+
+def _check_kind(name: str, kind: Any, order: Any) -> None:
+    """NumPy's parameters of sorting; here each kind is stable."""
+    if kind not in _KINDS:
+        raise no_such(name, "kind", kind, _KINDS)
+    if order is not None:
+        raise with_user_line(ValueError(
+            f"{name}: order names fields of structured arrays, which an Array is not; got "
+            f"{order!r}"))
+
+
+def sort(a: Any, axis: int | None = -1, *, kind: str | None = None,
+         order: None = None, stable: bool | None = True, descending: bool = False) -> Any:
     """Sorted along an axis (flat with None), smallest first; nan comes last.
 
-    Complex numbers are ordered by their real, then their imaginary parts.
+    Complex numbers are ordered by their real, then their imaginary parts. Equal elements keep their
+    order, whichever of NumPy's kinds is asked for: 0.0 and -0.0 are equal, and so are all nan.
+
+    Raises:
+        ValueError: for a `kind` that NumPy does not know, an `order`, or an axis that there is not.
 
     Examples:
         >>> import diffeo as dx
         >>> sort(dx.numpy.array([3.0, 1.0, 2.0]))
         Array([1., 2., 3.])
     """
+    if kind is not None or order is not None:
+        _check_kind("sort", kind, order)
     host = host_of(a)
     if host is not None and host.ndim == 1 and axis in (0, -1) and not descending and (
             host.dtype.kind in "iuf" and host.dtype != float8_e5m2):
-        return Array(np.sort(host, kind="stable"), a.weak_type)
+        return Array(sort_numpy(host, 0), a.weak_type)
     a, axis = _flat(a, axis, "sort")
-    out = sort_p([a], axis, 1, bool(stable))[0]
+    out = sort_p([a], axis)[0]
     return rev(out, (axis,)) if descending else out
 
 
-def argsort(a: Any, axis: int | None = -1, *, kind: None = None, order: None = None,
-            stable: bool = True, descending: bool = False, dtype: Any = None) -> Any:
+def argsort(a: Any, axis: int | None = -1, *, kind: str | None = None, order: None = None,
+            stable: bool | None = True, descending: bool = False, dtype: Any = None) -> Any:
     """The places from which a stable sort takes the elements; equal ones keep their order.
+
+    Raises:
+        ValueError: as `sort`.
 
     Examples:
         >>> import diffeo as dx
         >>> argsort(dx.numpy.array([3.0, 1.0, 3.0]), descending=True)
         Array([0, 2, 1])
     """
+    if kind is not None or order is not None:
+        _check_kind("argsort", kind, order)
     a, axis = _flat(a, axis, "argsort")
     dtype = dtype_of(dtype, int)
     host = host_of(a)
@@ -102,6 +129,8 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
         Array([2, 1, 0])
     """
     keys = same_shape("lexsort", [arr(k) for k in keys])
+    if not keys[0].ndim and axis in (0, -1):
+        return zeros((), default_dtype(int))
     axis = axis_of(axis, keys[0].ndim, "lexsort")
     places = iota(default_dtype(int), keys[0].shape, axis)
     return sort_p([*keys[::-1], places], axis, len(keys))[-1]
@@ -119,7 +148,7 @@ def _checked_place(name: str, a: Any, kth: Any, axis: int) -> None:
     n = a.shape[axis]
     for k in kth if isinstance(kth, (tuple, list)) else (kth,):
         k = static_int(k, name, "kth")
-        if not -n <= k < n:
+        if a.size and not -n <= k < n:
             raise with_user_line(ValueError(
                 f"{name}: kth={k} is out of bounds for axis {axis} of shape {a.shape}"))
 
@@ -170,32 +199,40 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *,
         raise no_such("searchsorted", "side", side, ("left", "right"))
     if method not in _SEARCHES:
         raise no_such("searchsorted", "method", method, _SEARCHES)
+    a = arr(a)
+    if type(v) is int and is_integer(a.dtype):  # as large as the dtype holds, it finds the ends
+        low, high = limits_of(a.dtype)
+        v, side = (low, "left") if v < low else (high, "right") if v > high else (v, side)
     a, v = same_dtype(a, v)
     if a.ndim != 1:
         raise with_user_line(ValueError(
             f"searchsorted: needs a sorted vector, got shape {a.shape}"))
-    a = a if sorter is None else getitem(a, sorter)
+    if sorter is not None:
+        sorter = asarray(sorter)
+        if sorter.shape != a.shape:
+            raise with_user_line(ValueError(
+                f"searchsorted: sorter must have the shape of a, {a.shape}, got {sorter.shape}"))
+        a = getitem(a, sorter)
     n, dtype = a.shape[0], default_dtype(int)
     hosts = host_of(a), host_of(v)
     if hosts[0] is not None and hosts[1] is not None and a.dtype.kind != "V":
         return Array(np.asarray(np.searchsorted(*hosts, side)).astype(dtype))  # type: ignore
-    if method == "sort":
+    if method == "sort" or a.dtype.kind == "c":  # whose nan have an order of their own
         return _merged(a, v, side)
     before = e.lt.bind if side == "left" else e.le.bind
+    v = comparable(v)
     if method == "compare_all":
         shape = (*v.shape, n)
-        pairs = broadcast_to(a, shape), broadcast_in_dim(v, shape, range(v.ndim))
+        pairs = broadcast_to(comparable(a), shape), broadcast_in_dim(v, shape, range(v.ndim))
         place = sum_(before(*pairs), -1, dtype=dtype)
     else:
         place = _halved(a, v, before)
-    if is_float(a.dtype):  # comparisons with nan are false
-        last = n if side == "right" else n - sum_(a != a, dtype=place.dtype)
-        place = where(v != v, last, place)
     return convert_element_type(place, dtype)
 
 
 def _halved(a: Any, v: Any, before: Any) -> Any:
-    """How many elements of the sorted vector are before each of `v`: halve the interval."""
+    """How many elements of the sorted vector are before each of the keys `v`: halve the interval.
+    """
     n = a.shape[0]
     place = zeros(v.shape, np.int32 if n < 2**31 else np.int64)
     steps = []
@@ -204,7 +241,7 @@ def _halved(a: Any, v: Any, before: Any) -> Any:
         n -= n // 2
     for step in steps + [1] * n:
         at = take_places(a, reshape(place + (step - 1), (v.size,)), 0, "promise_in_bounds")
-        place = e.select(before(reshape(at, v.shape), v), place + step, place)
+        place = e.select(before(reshape(comparable(at), v.shape), v), place + step, place)
     return place
 
 
@@ -219,131 +256,31 @@ def _merged(a: Any, v: Any, side: str) -> Any:
 
 
 def digitize(x: Any, bins: Any, right: bool = False, *, method: str = "scan") -> Any:
-    """The number of the bin of each element; `bins` increase or decrease. See `searchsorted`."""
-    bins = arr(bins)
+    """The number of the bin of each element; `bins` increase or decrease. See `searchsorted`.
+
+    Raises:
+        ValueError: unless `bins` is a vector, and where it is known, in order.
+    """
+    x, bins = (real_only("digitize", asarray(v)) for v in (x, bins))
+    value = known(bins)
+    falls = value is not None and value.ndim == 1 and value.size > 0 and value[0] > value[-1]
+    if bins.ndim != 1 or (value is not None and not in_order(value[::-1] if falls else value)):
+        raise with_user_line(ValueError(
+            f"digitize: bins must be a vector that increases or decreases, got {describe(bins)}"))
     if bins.size == 0:
         return convert_element_type(zeros(arr(x).shape), default_dtype(int))
+    if value is not None and value.dtype.kind in "iuf":
+        quick = by_numpy(lambda x: np.digitize(x, value, right), x, dtypes=NUMBERS)
+        if quick is not None and quick._np.dtype == default_dtype(int):
+            return quick
     side = "left" if right else "right"
-    up = searchsorted(bins, x, side, method=method)
-    down = bins.shape[0] - searchsorted(rev(bins, (0,)), x, side, method=method)
-    return where(getitem(bins, -1) >= getitem(bins, 0), up, down)
+    rise = lambda: searchsorted(bins, x, side, method=method)
+    fall = lambda: bins.shape[0] - searchsorted(rev(bins, (0,)), x, side, method=method)
+    if value is not None:
+        return fall() if falls else rise()
+    return where(getitem(bins, -1) >= getitem(bins, 0), rise(), fall())
 
 
-def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | None = None) -> Any:
-    """How often each of 0, 1, 2 ... occurs; a traced `x` needs `length`."""
-    x = arr(x)
-    if length is None:
-        value = concrete(x, "bincount", "Give `length`.")
-        length = max(int(value.max()) + 1 if value.size else 0, minlength)
-    ones = convert_element_type(x == x, default_dtype(int)) if weights is None else arr(weights)
-    return zeros(length, ones.dtype).at[where(x < 0, 0, x)].add(ones, mode="drop")
-
-
-def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None) -> Any:
-    """The edges of `bins` equal bins over the range of `a`."""
-    if not isinstance(bins, int):
-        return arr(bins)
-    a = arr(to_inexact(arr(a)))
-    low, high = range if range is not None else (getitem(sort(a, None), i) for i in (0, -1))
-    same = asarray(low) == asarray(high)
-    low, high = where(same, low - 0.5, low), where(same, high + 0.5, high)
-    part = np.linspace(0, 1, bins + 1)
-    return where(part == 1, high, low + (high - low) * Array(part.astype(a.dtype)))
-
-
-def histogram(a: Any, bins: Any = 10, range: Any = None, weights: Any = None,
-              density: bool = False) -> tuple[Any, Any]:
-    """(counts, edges): how many elements lie in each bin; the last bin has its right edge in it."""
-    a = reshape(arr(a), (arr(a).size,))
-    edges = histogram_bin_edges(a, bins, range)
-    count = edges.shape[0] - 1
-    place = searchsorted(edges, a, "right") - 1
-    place = where(a == getitem(edges, -1), count - 1, place)
-    inside = (place >= 0) & (place < count)
-    ones = convert_element_type(inside, default_dtype(int)) if weights is None else arr(weights)
-    out = zeros(count, ones.dtype).at[where(inside, place, count)].add(ones, mode="drop")
-    if density:
-        out = out / (edges[1:] - edges[:-1]) / sum_(out)
-    return out, edges
-
-
-def histogramdd(sample: Any, bins: Any = 10, range: Any = None, weights: Any = None,
-                density: bool = False) -> tuple[Any, list[Any]]:
-    """How many points lie in each cell of a grid.
-
-    Args:
-        sample: Points (n, d).
-        bins: A number of equal bins, or for each coordinate such a number or a vector of edges.
-        range: None, or for each coordinate None or the ends (low, high) of its bins.
-        weights: None, or what each point counts, (n,).
-        density: Divide by the sum of all counts and by the sizes of the cells.
-
-    Returns:
-        (counts with d axes, the edges along each); the last bins have their right edges in them.
-
-    Raises:
-        ValueError: for other shapes, or lists of other lengths.
-
-    Examples:
-        >>> import diffeo as dx
-        >>> histogramdd(dx.numpy.array([[0.0, 0.0], [1.0, 3.0]]), 2)[0]
-        Array([[1., 0.],
-               [0., 1.]])
-    """
-    x = arr(to_inexact(arr(sample)))
-    if x.ndim != 2:
-        raise with_user_line(ValueError(f"histogramdd: expects points (n, d), got {describe(x)}"))
-    count = x.shape[1]
-    bins = [bins] * count if isinstance(bins, int) else list(bins)
-    spans = [None] * count if range is None else list(range)
-    if len(bins) != count or len(spans) != count:
-        raise with_user_line(ValueError(
-            f"histogramdd: {len(bins)} bins and {len(spans)} ranges do not go with {count} "
-            "coordinates"))
-    columns = [x[:, i] for i, _ in enumerate(bins)]
-    edges = [histogram_bin_edges(*v) for v in zip(columns, bins, spans)]
-    shape = tuple([v.shape[0] - 1 for v in edges])
-    cell, inside = zeros(x.shape[:1], default_dtype(int)), x[:, 0] == x[:, 0] if count else True
-    for column, edge, n in zip(columns, edges, shape):
-        place = searchsorted(edge, column, "right") - 1
-        place = where(column == getitem(edge, -1), n - 1, place)
-        inside = inside & (place >= 0) & (place < n)
-        cell = cell * n + place
-    total = math.prod(shape)
-    values = full_like(columns[0], 1.0) if weights is None else arr(weights)
-    out = zeros(total, values.dtype).at[where(inside, cell, total)].add(values, mode="drop")
-    out = reshape(out, shape)
-    if density:
-        out = out / sum_(out)
-        for i, edge in enumerate(edges):
-            size = edge[1:] - edge[:-1]
-            out = out / reshape(size, (-1, *[1] * (count - 1 - i)))
-    return out, edges
-
-
-def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, weights: Any = None,
-                density: bool = False) -> tuple[Any, Any, Any]:
-    """How many points (x, y) lie in each cell of a grid -> (counts, edges along x, along y).
-
-    Args:
-        x, y: Coordinates, two vectors of one size.
-        bins: A number of equal bins, edges for both, or a pair of such.
-        range, weights, density: As of `histogramdd`.
-
-    Raises:
-        ValueError: for other shapes.
-
-    Examples:
-        >>> import diffeo as dx
-        >>> histogram2d(dx.numpy.array([0.0, 1.0]), dx.numpy.array([0.0, 3.0]), 2)[0]
-        Array([[1., 0.],
-               [0., 1.]])
-    """
-    x, y = same_dtype(x, y)
-    if x.ndim != 1 or x.shape != y.shape:
-        raise with_user_line(ValueError(
-            f"histogram2d: x and y must be vectors of one size, got {x.shape} and {y.shape}"))
-    if not isinstance(bins, int) and len(bins) not in (1, 2):
-        bins = [bins, bins]  # edges
-    counts, (first, second) = histogramdd(stack([x, y], 1), bins, range, weights, density)
-    return counts, first, second
+def in_order(x: np.ndarray) -> bool:
+    """Whether no element of a vector is less than the one before."""
+    return x.size < 2 or bool(np.all(x[1:] >= x[:-1]))

@@ -14,26 +14,34 @@ from ..primitives import powers
 from ..primitives.array import Array, as_value
 from ..primitives.core import typeof, with_user_line
 from ..primitives.families import full_like
-from ..primitives.identity import stop_gradient
-from ..primitives.structural import convert_element_type
-from ..primitives.types import SCALARS, is_float, is_inexact
+from ..primitives.promotion import (
+    align_inexact,
+    broadcast_shapes,
+    broadcast_to,
+    promote,
+    to_inexact,
+    to_value,
+)
+from ..primitives.sources import rename
+from ..primitives.structural import bitcast_convert_type, convert_element_type
+from ..primitives.types import SCALARS, is_float, is_inexact, is_integer, limits_of
 from .common import (
     arr,
+    by_numpy,
     holds_floats,
     host_of,
     is_nan,
     places_of,
-    safe_sqrt,
+    real_only,
     static_int,
     to_bool,
 )
 
 
 def _named(function: Any, name: str, doc: str) -> Any:
-    function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
     function.__module__ = __name__
-    return function
+    return rename(function, name)
 
 
 def _real(primitive: Any, name: str, doc: str) -> Any:
@@ -72,9 +80,22 @@ add = _named(o.add, "add", "`x + y`.")
 subtract = _named(o.sub, "subtract", "`x - y`.")
 multiply = _named(o.mul, "multiply", "`x * y`.")
 divide = true_divide = _named(o.true_divide, "divide", "`x / y`; integers become floats.")
-floor_divide = o.floor_divide
-remainder = mod = o.remainder
+floor_divide = _named(o.floor_divide, "floor_divide", """`x // y`: the quotient rounded down.
+
+    What NumPy gives, to the last bit: 1.0 // 0.1 is 9, as 0.1 is a little above a tenth. Of
+    integers, 0 where `y` is 0.
+    """)
+divmod = _named(o.divide_whole, "divmod", "`(x // y, x % y)`.")
+remainder = mod = _named(o.remainder, "remainder", """`x % y`: with the sign of `y`, as in Python.
+
+    Of integers, 0 where `y` is 0. The derivative by `y` is `-(x // y)`.
+    """)
+fmod = _named(o.fmod, "fmod", """The remainder with the sign of `x`, as in C.
+
+    Of integers, 0 where `y` is 0.
+    """)
 negative = _named(o.negative, "negative", "`-x`.")
+positive = _named(o.positive, "positive", "`x` itself; TypeError for booleans.")
 equal = _named(o.equal, "equal", "Where `x == y`.")
 not_equal = _named(o.not_equal, "not_equal", "Where `x != y`.")
 less = _named(o.less, "less", "Where `x < y`.")
@@ -88,11 +109,12 @@ bitwise_not = invert = bitwise_invert = _named(
     o.invert, "bitwise_not", "`~x`: each bit inverted; not, of booleans.")
 left_shift = bitwise_left_shift = _named(o.left_shift, "left_shift", "`x << y`, of integers.")
 right_shift = bitwise_right_shift = o.right_shift
-maximum = _named(o.binary(e.maximum, kinds="biuf"), "maximum", """The larger of two; nan if one is.
+maximum = _named(o.binary(e.maximum, kinds="biufc"), "maximum", """The larger of two; nan if one is.
 
     Where both are equal the derivative is 1/2 by each.
     """)
-minimum = _named(o.binary(e.minimum, kinds="biuf"), "minimum", """The smaller of two; nan if one is.
+minimum = _named(o.binary(e.minimum, kinds="biufc"), "minimum", """The smaller of two; nan if one
+    is.
 
     Where both are equal the derivative is 1/2 by each.
     """)
@@ -101,7 +123,21 @@ asinh, acosh, atanh = arcsinh, arccosh, arctanh
 
 
 def power(x: Any, y: Any, /) -> Any:
-    """`x ** y`. A static whole exponent is exact, and differentiable everywhere."""
+    """`x ** y`. A static whole exponent is right at 0 in all derivatives, and may be of any size.
+
+    Powers of integers wrap around, as NumPy's do. Where an exponent of integers is negative and
+    not known while a program is traced, the result is the quotient rounded towards zero: 1 for the
+    base 1, 1 or -1 for -1, and 0 for all others.
+
+    Raises:
+        ValueError: for negative exponents of integers, where they are known.
+        OverflowError: for a Python integer that does not fit into the dtype of integers.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> power(dx.numpy.array([2, 3]), 5), power(-2.0, 3)
+        (Array([ 32, 243]), Array(-8.))
+    """
     return o.power(x, y)
 
 
@@ -119,21 +155,6 @@ def _at_least_double(dtype: np.dtype) -> Any:
     return np.complex128 if dtype.kind == "c" else np.float64
 
 
-def divmod(x: Any, y: Any, /) -> tuple[Any, Any]:
-    """`(x // y, x % y)`."""
-    return floor_divide(x, y), remainder(x, y)
-
-
-def fmod(x: Any, y: Any, /) -> Any:
-    """The remainder with the sign of `x`, as in C."""
-    return e.rem.bind(*o.align(x, y))
-
-
-def positive(x: Any, /) -> Any:
-    """`x` itself."""
-    return arr(x)
-
-
 def absolute(x: Any, /) -> Any:
     """The absolute value; of complex numbers it is real."""
     return o.absolute(x)
@@ -144,7 +165,7 @@ abs = absolute
 
 def fabs(x: Any, /) -> Any:
     """The absolute value of real numbers, as floats."""
-    return o.absolute(o.to_inexact(x))
+    return o.absolute(real_only("fabs", to_inexact(x)))
 
 
 def sign(x: Any, /) -> Any:
@@ -154,21 +175,27 @@ def sign(x: Any, /) -> Any:
 
 def signbit(x: Any, /) -> Any:
     """Where the sign bit is set: negative numbers, and -0.0."""
-    x = arr(x)
+    x = real_only("signbit", arr(x))
     if not is_float(x.aval.dtype):
         return less(x, 0)
-    return e.lt.bind(x, 0.0) | ((x == 0) & less(e.div.bind(1.0, where(x == 0, x, 1.0)), 0.0))
+    return e.lt.bind(bitcast_convert_type(x, f"i{x.aval.dtype.itemsize}"), 0)
 
 
 def copysign(x: Any, y: Any, /) -> Any:
     """The size of `x` with the sign of `y`."""
-    x, y = o.align_inexact(x, y)
+    quick = by_numpy(np.copysign, x, y)
+    if quick is not None:
+        return quick
+    x, y = (real_only("copysign", v) for v in align_inexact(x, y))
     size = o.absolute(as_value(x))
     return where(signbit(y), -size, size)
 
 
 def square(x: Any, /) -> Any:
-    """`x * x`."""
+    """`x * x`; booleans become integers of 8 bits, as NumPy has it."""
+    x = to_value(x)
+    if type(x) is not bool and typeof(x).dtype.kind == "b":
+        x = convert_element_type(x, np.int8)
     return o.mul(x, x)
 
 
@@ -180,43 +207,18 @@ def reciprocal(x: Any, /) -> Any:
 exp2 = _real(powers.exp2, "exp2", "2 to the power `x`.")
 
 
-def log2(x: Any, /) -> Any:
-    """The logarithm to the base 2."""
-    return log(x) / math.log(2)
-
-
-def log10(x: Any, /) -> Any:
-    """The logarithm to the base 10."""
-    return log(x) / math.log(10)
-
-
-logaddexp = _named(o.binary(powers.logaddexp, True), "logaddexp", """`log(exp(x) + exp(y))`
-    without overflow; right derivatives of any order, also where x = y.
-    """)
-logaddexp2 = _named(o.binary(powers.logaddexp2, True), "logaddexp2",
-                    "`log2(2**x + 2**y)` without overflow.")
-
-
-def hypot(x: Any, y: Any, /) -> Any:
-    """`sqrt(x**2 + y**2)` without overflow; its gradient at (0, 0) is 0.
+hypot = _named(o.binary(e.hypot, True), "hypot", """`sqrt(x**2 + y**2)` without overflow; its
+    gradient at (0, 0) is 0.
 
     Examples:
         >>> hypot(3.0, 4.0)
         Array(5.)
-    """
-    x, y = (as_value(v) for v in o.align_inexact(x, y))
-    x, y = o.align(x, y)
-    largest = stop_gradient(maximum(o.absolute(x), o.absolute(y)))
-    usual = (largest > 0) & e.is_finite.bind(largest)
-    scale = where(usual, largest, 1.0)
-    a, b = x / scale, y / scale
-    out = safe_sqrt(a * a + b * b) * scale
-    return where(isinf(x) | isinf(y), np.inf, out)
+    """)
 
 
 def sinc(x: Any, /) -> Any:
     """`sin(pi x) / (pi x)`, and 1 at 0, with all its derivatives."""
-    y = arr(o.to_inexact(x)) * math.pi
+    y = arr(to_inexact(x)) * math.pi
     near = less(o.absolute(y), 1.0)
     safe, z = where(near, 1.0, y), where(near, y * y, 0.0)
     series = full_like(z, 0.0)
@@ -227,18 +229,18 @@ def sinc(x: Any, /) -> Any:
 
 def heaviside(x: Any, y: Any, /) -> Any:
     """0 for negative `x`, 1 for positive `x`, `y` at 0."""
-    x, y = o.align_inexact(x, y)
+    x, y = (real_only("heaviside", v) for v in align_inexact(x, y))
     return where(isnan(x), np.nan, where(o.equal(x, 0), y, where(less(x, 0), 0.0, 1.0)))
 
 
 def deg2rad(x: Any, /) -> Any:
     """Degrees as radians."""
-    return o.mul(o.to_inexact(x), math.pi / 180)
+    return o.mul(real_only("deg2rad", to_inexact(x)), math.pi / 180)
 
 
 def rad2deg(x: Any, /) -> Any:
     """Radians as degrees."""
-    return o.mul(o.to_inexact(x), 180 / math.pi)
+    return o.mul(real_only("rad2deg", to_inexact(x)), 180 / math.pi)
 
 
 radians, degrees = deg2rad, rad2deg
@@ -255,7 +257,12 @@ def _rounding(primitive: Any, name: str, doc: str) -> Any:
         if type(x) is Array and x.dtype.kind == "f":
             return fast(x)
         x = arr(x)
-        return x if x.aval.dtype.kind in "biu" else fast(x)
+        kind = x.aval.dtype.kind
+        if kind == "c" and primitive is e.round_even:
+            return e.complex_.bind(fast(e.real.bind(x)), fast(e.imag.bind(x)))
+        if kind in "biu":
+            return to_inexact(x) if primitive is e.round_even else x
+        return fast(x)
     return _named(function, name, doc)
 
 
@@ -266,6 +273,9 @@ rint = _rounding(e.round_even, "rint", "The nearest whole number; halves go to t
 
 def trunc(x: Any, /) -> Any:
     """The whole number next to `x` towards 0."""
+    quick = by_numpy(np.trunc, x)
+    if quick is not None:
+        return quick
     x = arr(x)
     return x if x.aval.dtype.kind in "biu" else e.trunc(x)
 
@@ -305,6 +315,9 @@ def isnan(x: Any, /) -> Any:
 
 def isinf(x: Any, /) -> Any:
     """Where `x` is plus or minus infinity."""
+    quick = by_numpy(np.isinf, x)
+    if quick is not None:
+        return quick
     x = arr(x)
     if not holds_floats(x):
         return full_like(typeof(x).update(dtype=np.bool_).strong, False)
@@ -315,12 +328,12 @@ def isinf(x: Any, /) -> Any:
 
 def isposinf(x: Any, /) -> Any:
     """Where `x` is plus infinity."""
-    return o.equal(o.to_inexact(arr(x)), math.inf)
+    return o.equal(real_only("isposinf", to_inexact(arr(x))), math.inf)
 
 
 def isneginf(x: Any, /) -> Any:
     """Where `x` is minus infinity."""
-    return o.equal(o.to_inexact(arr(x)), -math.inf)
+    return o.equal(real_only("isneginf", to_inexact(arr(x))), -math.inf)
 
 
 def isfinite(x: Any, /) -> Any:
@@ -365,7 +378,7 @@ def logical_not(x: Any, /) -> Any:
 
 def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
     """Where `abs(a - b) <= atol + rtol * abs(b)`, or both are the same infinity."""
-    a, b = o.align_inexact(a, b)
+    a, b = align_inexact(a, b)
     a, b = arr(a), arr(b)
     near = less_equal(o.absolute(a - b), atol + rtol * o.absolute(b))
     out = where(isfinite(a) & isfinite(b), near, o.equal(a, b))
@@ -399,7 +412,7 @@ conjugate = conj
 
 def angle(z: Any, deg: bool = False) -> Any:
     """The angle of complex numbers in (-pi, pi], in degrees if `deg`."""
-    z = arr(o.to_inexact(z))
+    z = arr(to_inexact(z))
     out = arctan2(imag(z), real(z))
     return rad2deg(out) if deg else out
 
@@ -426,18 +439,23 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     if c is not None and a is not None and b is not None and (
             a.dtype is b.dtype and c.dtype == np.bool_):
         return Array(np.where(c, a, b), x.weak_type and y.weak_type)
-    x, y = o.promote(x, y)
+    x, y = promote(x, y)
     if type(x) in SCALARS and type(y) in SCALARS:
         x = as_value(x)
     pred = to_bool(condition)
-    shape = o.broadcast_shapes(*[v.shape for v in (pred, x, y) if type(v) not in SCALARS])
-    x, y = (v if type(v) in SCALARS else o.broadcast_to(v, shape) for v in (x, y))
-    return e.select(o.broadcast_to(pred, shape), x, y)
+    shape = broadcast_shapes(*[v.shape for v in (pred, x, y) if type(v) not in SCALARS])
+    x, y = (v if type(v) in SCALARS else broadcast_to(v, shape) for v in (x, y))
+    return e.select(broadcast_to(pred, shape), x, y)
 
 
 def clip(arr: Any = None, /, min: Any = None, max: Any = None, *, a: Any = None,
          a_min: Any = None, a_max: Any = None) -> Any:
     """`arr` kept within `min` and `max`, each of which may be None or an array.
+
+    A Python integer beyond what the dtype of integers holds is no bound, if it lies on its side.
+
+    Raises:
+        OverflowError: for a Python integer on the other side, such as 300 as `min` of uint8.
 
     Examples:
         >>> import diffeo as dx
@@ -449,7 +467,12 @@ def clip(arr: Any = None, /, min: Any = None, max: Any = None, *, a: Any = None,
     host = host_of(x)
     if host is not None and host.dtype.char in "fd" and type(low) is type(high) is float:
         return Array(np.clip(host, low, high), x.weak_type)
-    x = maximum(x, low) if low is not None else as_value(o.to_value(x))
+    if type(low) is int or type(high) is int:
+        x = as_value(to_value(x))
+        least, most = limits_of(x.aval.dtype) if is_integer(x.aval.dtype) else (-math.inf, math.inf)
+        low = None if type(low) is int and low < least else low
+        high = None if type(high) is int and high > most else high
+    x = maximum(x, low) if low is not None else as_value(to_value(x))
     return x if high is None else minimum(x, high)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,14 +20,8 @@ from ..primitives.indexing import (
     clamp_indices,
     dynamic_update_slice,
 )
-from ..primitives.operators import (
-    broadcast_shapes,
-    broadcast_to,
-    power,
-    promote,
-    to_value,
-    true_divide,
-)
+from ..primitives.operators import power, true_divide
+from ..primitives.promotion import broadcast_shapes, broadcast_to, promote, to_value
 from ..primitives.scatter import ScatterMax, ScatterMin, ScatterMul
 from ..primitives.structural import convert_element_type, reshape
 from ..primitives.types import SCALARS, is_float, promote_types, scalar_aval
@@ -273,8 +268,19 @@ def _unique(layout: Layout, clip: bool) -> bool:
     arrays = [a for a in layout.arrays.values() if type(a) is not int]
     if clip or any([isinstance(a, Value) for a in arrays]):
         return False
-    flat = np.stack([np.broadcast_to(a, layout.batch).reshape(-1) for a in arrays], 1)
-    return len(np.unique(flat, axis=0)) == len(flat)
+    sizes = [layout.shape[k] for k, a in layout.arrays.items() if type(a) is not int]
+    size, count = math.prod(sizes), math.prod(layout.batch)
+    if count > size:
+        return False
+    flat: Any = 0
+    for a, n in zip(arrays, sizes):
+        flat = flat * n + np.where((a >= 0) & (a < n), a, 0)
+    flat = np.broadcast_to(flat, layout.batch).reshape(-1)
+    if size > 64 * count + 4096:  # a table of all places would be large
+        return len(np.unique(flat)) == count
+    seen = np.zeros(size, bool)
+    seen[flat] = True
+    return int(seen.sum()) == count
 
 
 class _Plan:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import elementwise as e
 from ..primitives.array import Array
-from ..primitives.operators import to_inexact
+from ..primitives.operators import unary
+from ..primitives.promotion import to_inexact
 from ..primitives.types import default_dtype
-from ..routines.bessel import BesselI
+from ..routines.bessel import GrowingBesselI
 from .common import arr, static_int
 
 
@@ -75,6 +75,9 @@ def kaiser(M: int, beta: Any) -> Any:
     return i0(Array(height) * beta) / i0(beta)
 
 
+_i0 = unary(GrowingBesselI(0), True)
+
+
 def i0(x: Any) -> Any:
     """The modified Bessel function I_0(x).
 
@@ -85,12 +88,4 @@ def i0(x: Any) -> Any:
         >>> i0(2.0)
         Array(2.2795853)
     """
-    return grown(arr(to_inexact(x)), 0)
-
-
-def grown(x: Any, n: int) -> Any:
-    """I_n(x), with its limits."""
-    finite = e.is_finite.bind(x)
-    safe = e.select(finite, x, 0.0)
-    value = e.exp.bind(e.absolute.bind(safe)) * BesselI(n).bind(safe)
-    return e.select(finite, value, x if n else e.absolute.bind(x))
+    return _i0(x)

@@ -10,11 +10,12 @@ import numpy as np
 
 from ..primitives import elementwise as e
 from ..primitives.core import describe, with_user_line
-from ..primitives.operators import broadcast_to
+from ..primitives.promotion import broadcast_to
 from ..primitives.structural import convert_element_type, reshape
 from .common import axis_of, no_such, to_bool
 from .creation import asarray
 from .cumulative import cumsum
+from .indexing import bounded
 from .selecting import take
 
 
@@ -138,7 +139,8 @@ def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = Tr
         a: What to start from.
         ind: Integers.
         v: Values, repeated as often as needed.
-        mode: None, where a traced index out of bounds is left out; 'clip' or 'wrap'.
+        mode: None or 'raise', where a traced index out of bounds is left out; 'clip' to the nearest
+            end (the first place for a negative one), or 'wrap' modulo the size.
         inplace: Must be False.
 
     Raises:
@@ -151,14 +153,19 @@ def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = Tr
         Array([5., 0., 5.])
     """
     _needs_copy("put", inplace)
-    if mode not in (None, "clip", "wrap"):
-        raise no_such("put", "mode", mode, (None, "clip", "wrap"))
+    modes = (None, "raise", "clip", "wrap")
+    if mode not in modes:
+        raise no_such("put", "mode", mode, modes)
     x, places, new = asarray(a), asarray(ind), asarray(v)
-    if not x.size or not places.size or not new.size:
+    if not places.size or not new.size:
         return x
+    if not x.size:
+        raise with_user_line(IndexError(f"put: an array of shape {x.shape} has no places"))
     places = reshape(places, (places.size,))
-    if mode == "wrap":
-        places = places % x.size
+    if places.dtype.kind not in "biu":
+        raise with_user_line(TypeError(f"put: ind must hold integers, got {describe(places)}"))
+    places = convert_element_type(places, np.int64) if places.dtype.kind == "b" else places
+    if mode in ("clip", "wrap"):
+        places = bounded(places, x.size, mode, "put")
     flat = reshape(x, (x.size,)).at[places]
-    new = _repeated(new, places.size)
-    return reshape(flat.set(new, mode="clip" if mode == "clip" else None), x.shape)
+    return reshape(flat.set(_repeated(new, places.size)), x.shape)

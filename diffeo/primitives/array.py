@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .core import Value, typeof, with_user_line
+from .foreign import array_dtype
 from .types import SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
 
 ndarray = np.ndarray
@@ -92,7 +93,16 @@ class Deleted:
         raise with_user_line(RuntimeError(self.reason))
 
 
-class Array(Value):
+class ArrayType(type):
+    """The type of `Array`: for `isinstance`, traced values are arrays, too, so that the same test
+    serves a program that is traced and one that is not. `type(x) is Array` tells them apart.
+    """
+
+    def __instancecheck__(cls, x: object) -> bool:
+        return isinstance(x, Value)
+
+
+class Array(Value, metaclass=ArrayType):
     """An immutable n-dimensional array.
 
     It behaves as a NumPy array does (operators, methods, indexing, conversion) but cannot be
@@ -103,6 +113,8 @@ class Array(Value):
     other arrays go wherever they are needed. What an accelerator has computed stays there, too:
     such arrays, and those committed elsewhere than to the first processor, hold no host data, so
     the short ways of eager arithmetic do not see them.
+
+    `isinstance(x, dx.Array)` is true of traced values, too, and false of NumPy's arrays.
 
     Make arrays with `diffeo.numpy` (`array`, `asarray`, `zeros`, `arange` ...), not by calling
     this class.
@@ -141,6 +153,8 @@ class Array(Value):
         aval = self._aval
         if aval is None:
             host = self._np
+            if not host.dtype.isnative:
+                host = self._np = host.astype(array_dtype(host.dtype))
             aval = self._aval = ShapedArray(host.shape, host.dtype, self.weak_type)
         return aval
 
@@ -180,7 +194,8 @@ class Array(Value):
         if buffer is None:
             if self._np is None:
                 return machine.fetch_buffer(self)
-            buffer = self._buffer = machine.put(self._np, self.aval)
+            aval = self.aval
+            buffer = self._buffer = machine.put(self._np, aval)
         return buffer
 
     # -- Devices --
@@ -271,9 +286,7 @@ class Array(Value):
                     "asked for"
                 )
             return np.array(host, dtype=dtype)
-        view = host.view()
-        view.flags.writeable = False
-        return view
+        return read_only(host)
 
     def item(self) -> Any:
         """The Python scalar of a one-element array."""
@@ -349,13 +362,31 @@ class Array(Value):
         return self
 
     def __reduce__(self):
-        return Array, (np.array(self.host), self.weak_type)
+        return _restored, (np.array(self.host), self.weak_type)
 
     def __dlpack__(self, **how: Any) -> Any:
         return machine.dlpack(self, **how)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return machine.dlpack_device(self)
+
+
+def read_only(host: Any) -> np.ndarray:
+    """A view of an array that nobody can make writable: it does not see whose memory it is."""
+    if not host.flags.aligned:
+        host = host.copy()
+    if host.dtype.isbuiltin == 1:
+        return np.asarray(memoryview(host).toreadonly())
+    size = host.dtype.itemsize
+    if not size:
+        return host.view()  # of float0, which has no bytes
+    # What the buffer protocol has no letter for, a dtype of ml_dtypes.
+    return np.asarray(memoryview(host.view(f"u{size}")).toreadonly()).view(host.dtype)
+
+
+def _restored(host: np.ndarray, weak_type: bool) -> Array:
+    """An array from a pickle, which may come from a machine of the other byte order."""
+    return Array(host.astype(array_dtype(host.dtype), copy=False), weak_type)
 
 
 def from_buffer(buffer: Any, aval: ShapedArray, device: Any = None) -> Array:

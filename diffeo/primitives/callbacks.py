@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from .array import read_only
 from .core import ZERO, Primitive, describe, state, with_user_line
+from .foreign import array_dtype
 from .frozen import frozen
 from .sources import show_source
 from .structural import batch_at_front, move_axis
@@ -96,9 +98,7 @@ class Callback(Primitive):
 
     def call(self, *arrays: np.ndarray) -> list[np.ndarray]:
         """The function's results, checked, in C order."""
-        views = [np.asarray(a).view() for a in arrays]
-        for view in views:
-            view.flags.writeable = False
+        views = [read_only(np.asarray(a)) for a in arrays]
         before = state.trace, state.source
         state.trace, state.source = type(state).trace, None  # evaluation: outside of everything
         try:
@@ -115,6 +115,8 @@ class Callback(Primitive):
         rank = KIND_RANK.get(aval.dtype.kind, 2)
         number_fits = type(out) in SCALARS and SCALAR_RANK[type(out)] <= rank
         array = np.asarray(out, aval.dtype if number_fits else None, order="C")
+        if not array.dtype.isnative:
+            array = array.astype(array_dtype(array.dtype))
         if array.shape == aval.shape and array.dtype == aval.dtype:
             return array
         raise self.callback.located(

@@ -8,7 +8,6 @@ user's function, and puts the old trace back.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -24,9 +23,12 @@ from .errors import (
     TracerIntegerConversionError,
     UnexpectedTracerError,
 )
+from .exact import exactly_equal
+from .foreign import DTYPES, array_dtype, is_plain, refusal
+from .frozen import OwnCopy
 from .leaks import where_stored
-from .sources import show_source
-from .types import SCALARS, ShapedArray, float0, is_inexact, scalar_aval
+from .sources import HERE, show_source, shown_name, user_frame
+from .types import SCALARS, ShapedArray, Typed, is_inexact, scalar_aval
 
 
 class Primitive:
@@ -51,6 +53,8 @@ class Primitive:
     cheap = False
     #: Linear in each of two operands.
     bilinear = False
+    #: Its results are values and vectors of a matrix, which interpreters follow.
+    decomposes = False
     #: The result has the type of the array operands, which are all of one type; then `accepts`
     #: holds the letters of the kinds of dtype that they may have.
     same_type = False
@@ -64,6 +68,10 @@ class Primitive:
     effects: Any = ()
     #: Calls a function of the user's: its errors are theirs, and no memo may keep it alive.
     calls_python = False
+    #: Might not end on operands that it is not meant for.
+    endless = False
+    #: An interpreter that has no rule for it takes the first operand for the result.
+    optional = False
     #: The types of results by those of operands: a dictionary as soon as there is something in it.
     _types: Any = MappingProxyType({})
 
@@ -71,7 +79,10 @@ class Primitive:
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        return type(self) is type(other) and self.parameters() == other.parameters()  # type: ignore
+        if type(self) is not type(other):
+            return False
+        a, b = self.parameters(), other.parameters()  # type: ignore
+        return a == b and exactly_equal(a, b)
 
     def __hash__(self) -> int:
         found = self.__dict__.get("_hash")
@@ -211,6 +222,12 @@ class Trace:
         """Apply `primitive`; operands that this trace does not own are constants to it."""
         raise NotImplementedError
 
+    def stand_in(self, value: Any) -> Any:
+        """What stands here for a value of a transformation that has returned; the value itself if
+        nothing does.
+        """
+        return value if self.parent is None else self.parent.stand_in(value)
+
 
 class _State(threading.local):
     trace: Any = Trace()
@@ -225,39 +242,6 @@ state = _State()
 def install_base_trace(trace: Trace) -> None:
     """Make `trace` (evaluation) the one in which every thread starts."""
     _State.trace = trace
-
-
-class Typed:
-    """Something that has a type, `aval`, and so a shape and a dtype."""
-
-    __slots__ = ()
-
-    aval: ShapedArray
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The size of each axis."""
-        return self.aval.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The type of the elements."""
-        return self.aval.dtype
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return self.aval.ndim
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return self.aval.size
-
-    @property
-    def weak_type(self) -> bool:
-        """Whether the dtype came from a Python scalar and gives way to other dtypes."""
-        return self.aval.weak_type
 
 
 class Value(Typed):
@@ -301,7 +285,7 @@ class Value(Typed):
         sort = squeeze = std = sum = swapaxes = take = trace = transpose = var = _method
 
 
-class Tracer(Value):
+class Tracer(OwnCopy, Value):
     """A value inside a transformation. It knows its type and the trace that owns it, perhaps not
     its numbers.
     """
@@ -388,9 +372,17 @@ class Tracer(Value):
             TracerArrayConversionError,
             "a real NumPy array (np.asarray, or code that calls it)",
             "NumPy functions work on traced values where dx.numpy has the same function; call "
-            "dx.numpy's.",
+            "dx.numpy's. In place of np.array([a, b]) write dx.numpy.array([a, b]).",
         )
         return np.array(value, dtype=dtype) if copy else np.asarray(value, dtype=dtype)
+
+    def __reduce__(self) -> Any:
+        raise with_user_line(
+            ConcretizationTypeError(
+                f"this {self.aval} cannot be pickled, as its numbers are not known or belong to a "
+                f"derivative.\n  It is {self.origin()}.\n  Return it, and pickle the result."
+            )
+        )
 
     def item(self) -> Any:
         """The Python scalar of a one-element array; only where the numbers are known."""
@@ -418,44 +410,41 @@ def typeof(x: Any) -> ShapedArray:
     """
     if isinstance(x, Value):
         return x.aval
-    if type(x) in SCALARS:
-        return scalar_aval(type(x))
-    if (
-        isinstance(x, (np.ndarray, np.generic))
-        and x.dtype.kind not in "OSUMm"
-        and (x.dtype.names is None or x.dtype == float0)
-    ):
-        return ShapedArray(x.shape, x.dtype if x.dtype.isnative else x.dtype.newbyteorder("="))
-    raise TypeError(
-        f"not a value that diffeo can trace: {describe(x)}; expected an array or a number"
-    )
+    kind = type(x)
+    if kind in SCALARS:
+        return scalar_aval(kind)
+    if isinstance(x, (np.ndarray, np.generic)):
+        dtype = x.dtype
+        if dtype in DTYPES and (kind is np.ndarray or is_plain(kind)):
+            return ShapedArray(x.shape, dtype)
+        if refusal(x) is None:  # in another byte order
+            return ShapedArray(x.shape, array_dtype(dtype))
+    raise TypeError(f"not a value that diffeo can trace: {describe(x)}; {expected(x)}")
+
+
+def expected(x: Any, otherwise: str = "expected an array or a number") -> str:
+    """What is wrong with an object that is no value, and what to do."""
+    return refusal(x) or otherwise
 
 
 def describe(x: Any) -> str:
     """A short description of any object, for messages."""
-    if isinstance(x, (Value, np.ndarray)):
-        kind = "" if isinstance(x, Value) else "numpy array "
-        return f"{kind}{x.aval if isinstance(x, Value) else f'{x.dtype}{list(x.shape)}'}"
+    if isinstance(x, Value):
+        return str(x.aval)
+    if isinstance(x, np.ndarray):
+        kind = "numpy array" if type(x) is np.ndarray else type(x).__name__
+        return f"{kind} {x.dtype}{list(x.shape)}"
     if isinstance(x, (tuple, list)) and any([isinstance(v, Value) for v in x]):
         return f"{type(x).__name__} of {len(x)}: {', '.join(map(describe, x))}"
-    text = repr(x)
+    try:
+        text = repr(x)
+    except Exception:  # of a class of the user's, or of lists in lists in lists
+        return f"{type(x).__name__} without a repr"
     return f"{type(x).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
 # --------------------------------------------------------------------------------------------------
 # The user's line: kept with every equation and shown in every message
-
-_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-
-
-class _Own(dict):
-    """Whether a file is diffeo's, by its name."""
-
-    def __missing__(self, filename: str) -> bool:
-        return self.setdefault(filename, filename.startswith(_HERE))
-
-
-_own = _Own()
 
 
 def user_source(depth: int = 1) -> tuple[Any, int] | None:
@@ -464,22 +453,29 @@ def user_source(depth: int = 1) -> tuple[Any, int] | None:
     """
     if state.source is not None:
         return state.source
-    frame = sys._getframe(depth)
-    while frame is not None and _own[frame.f_code.co_filename]:
-        frame = frame.f_back
+    frame = user_frame(sys._getframe(depth))[0]
     return None if frame is None else (frame.f_code, frame.f_lasti)
 
 
 def with_user_line(error: Exception) -> Exception:
-    """The same error; its message says on which line of the user's program it arose."""
+    """The same error; its message says which function was called, and on which line of the user's
+    program: helpers that several functions share need not know who called them.
+    """
     if error.args and isinstance(error.args[0], str) and "\n  at " not in error.args[0]:
-        error.args = (f"{error.args[0]}\n  at {show_source(user_source())}", *error.args[1:])
+        message = error.args[0]
+        called = None  # what is wrong with a value itself is not the function's affair
+        if state.source is None and not isinstance(error, (RuntimeError, UnexpectedTracerError)):
+            called = user_frame(sys._getframe(1))[1]
+        name = shown_name(called)
+        if name is not None and name not in message:
+            message = f"{name}: {message}"
+        error.args = (f"{message}\n  at {show_source(user_source())}", *error.args[1:])
     return error
 
 
 def leaked(tracer: Tracer) -> Exception:
     """The error for a tracer that outlived its transformation; looks for where it was stored."""
-    stored = where_stored(tracer, _HERE)
+    stored = where_stored(tracer, HERE)
     return with_user_line(
         UnexpectedTracerError(
             f"a traced value leaked: {tracer.aval}, {tracer.origin()}, is used after the "

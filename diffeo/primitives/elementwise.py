@@ -1,12 +1,12 @@
 """Functions of each element: the family, and the table of names, NumPy functions, StableHLO ops
 and derivatives.
 
-A row: `name, NumPy function, StableHLO op, derivative by each operand`. A derivative takes the
-operands, and the result too if it has one parameter more. `singular=True` where a derivative may
-be infinite: its product with a zero (co)tangent is then zero, so that `where(x > 0, sqrt(x), 0)`
-has the gradient 0 at 0, not nan. `series` is a recurrence for Taylor coefficients, where the one
-derived from the derivative is much slower; it takes the arithmetic of series, the result, and the
-operands' series.
+A row: `name, NumPy function, StableHLO op, derivative by each operand`, which is None for an
+operand without one; a row without any says its `arity`. A derivative takes the operands, and the
+result too if it has one parameter more. `singular=True` where a derivative may be infinite: its
+product with a zero (co)tangent is then zero, so that `where(x > 0, sqrt(x), 0)` has the gradient 0
+at 0, not nan. `series` is a recurrence for Taylor coefficients, where the one derived from the
+derivative is much slower; it takes the arithmetic of series, the result, and the operands' series.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from . import formulas
+from . import formulas, slopes
+from .choice import Select, batch_elements, select, select_p, zero_scalar  # noqa: F401
 from .core import ZERO, LinearInput, Primitive, typeof
 from .families import Linear, full_like, zeros_like
 from .reference import (
@@ -30,8 +31,7 @@ from .reference import (
     truncated_remainder,
     zero_dominant_product,
 )
-from .structural import batch_at_front
-from .table import enter, named
+from .table import enter, named, with_results
 from .types import (
     KINDS,
     SCALARS,
@@ -64,15 +64,19 @@ class Elementwise(Primitive):
         result: Any = None,
         singular: bool = False,
         series: Callable | None = None,
+        arity: int | None = None,
     ):
         self._name, self.hlo, self.accepts, self.series = name, hlo, accepts, series
         self.result, self.singular = result, singular
         self.impl = impl
         self.same_type = result is None
-        self.arity = max(len(derivatives), 1)
-        self.derivatives = tuple(
-            [(d, d.__code__.co_argcount > self.arity) for d in derivatives if d is not None]
-        )
+        self.arity = arity = max(len(derivatives), 1) if arity is None else arity
+        if len(derivatives) not in (0, arity):
+            raise TypeError(
+                f"{name}: expects a derivative, or None, by each of {arity} operands, or none at "
+                f"all, got {len(derivatives)}"
+            )
+        self.derivatives = with_results(name, derivatives, arity)
         self.module = enter(name, self)
 
     @property
@@ -119,8 +123,9 @@ class Elementwise(Primitive):
         out = self.bind(*primals)
         total = ZERO
         product = scale if self.singular else mul
-        for (derivative, wants_out), t in zip(self.derivatives, tangents):
-            if t is not ZERO:
+        for found, t in zip(self.derivatives, tangents):
+            if found is not None and t is not ZERO:
+                derivative, wants_out = found
                 term = product.bind(
                     t, derivative(*primals, out) if wants_out else derivative(*primals)
                 )
@@ -130,11 +135,7 @@ class Elementwise(Primitive):
     def taylor(self, series: Any, args: Sequence[Any]) -> Any:
         return self.series and self.series(series, self.bind(*[a[0] for a in args]), *args)
 
-    def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
-        found = {d for a, d in zip(args, dims) if type(a) not in SCALARS}
-        if len(found) == 1:
-            return self.bind(*args), found.pop()
-        return self.bind(*[batch_at_front(a, d, size) for a, d in zip(args, dims)]), 0
+    batch = batch_elements  # type: ignore[assignment]
 
 
 # --------------------------------------------------------------------------------------------------
@@ -162,6 +163,10 @@ class Add(ElementwiseLinear):
     """
 
     sign: Any = None
+    hlo: Any
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        return formulas.sum_or_difference(ctx, self.hlo, *values)
 
     def linear_part(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         dx, dy = tangents
@@ -180,6 +185,9 @@ class Mul(Elementwise):
     """The product; of a tangent and a factor it is what most derivatives are made of."""
 
     bilinear = True
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        return formulas.multiply(ctx, *values)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         (x, y), (dx, dy) = primals, tangents
@@ -241,68 +249,18 @@ class Div(Elementwise):
         return series.quotient(*args)
 
 
-class Select(Linear):
-    """`select(pred, on_true, on_false)`: a choice for each element; pred is boolean of the same
-    shape.
-    """
-
-    takes_scalars = True
-    linear = (1, 2)
-
-    def abstract_eval(self, pred: Any, x: Any, y: Any) -> ShapedArray:
-        out = x if type(x) is ShapedArray else y
-        same = type(out) is ShapedArray and (type(y) is not ShapedArray or y is out)
-        if (
-            not same
-            or type(pred) is not ShapedArray
-            or pred.dtype != bool_
-            or pred.shape != out.shape
-        ):
-            raise TypeError(
-                "select: expects a boolean array and two operands of its shape and of one "
-                "dtype, got "
-                f"{pred}, {x}, {y}"
-            )
-        if type(x) in SCALARS or type(y) in SCALARS:
-            check_scalar("select", x if out is y else y, out.dtype)
-        return out
-
-    def impl(self, pred: np.ndarray, x: Any, y: Any) -> np.ndarray:
-        return np.where(pred, x, y)
-
-    def lower(self, ctx: Any, *values: Any) -> Any:
-        return ctx.op("select", *values)
-
-    def transpose(self, ct: Any, pred: Any, x: Any, y: Any) -> Sequence[Any]:
-        zero = zero_scalar(ct)
-        return (
-            None,
-            select(pred, ct, zero) if type(x) is LinearInput else None,
-            select(pred, zero, ct) if type(y) is LinearInput else None,
-        )
-
-    batch = Elementwise.batch  # type: ignore[assignment]
-
-
-select_p = Select()
-
-
-def select(pred: Any, on_true: Any, on_false: Any) -> Any:
-    """`on_true` where `pred`, else `on_false`; equal shapes and dtypes, or Python scalars."""
-    if type(on_true) in SCALARS and type(on_false) in SCALARS:
-        raise TypeError("select: one of the two operands must be an array")
-    return select_p.bind(pred, on_true, on_false)
-
-
-def zero_scalar(x: Any) -> Any:
-    """The Python zero of the kind of `x`'s dtype; `x` is an array, a tracer or a type."""
-    kind = (x if type(x) is ShapedArray else typeof(x)).dtype.kind
-    return 0j if kind == "c" else False if kind == "b" else 0 if kind in "iu" else 0.0
-
-
 def reciprocal(x: Any) -> Any:
     """1 / x."""
     return div.bind(1.0, x)
+
+
+class Extremum(Elementwise):
+    """The larger or smaller of two; complex numbers have an order, too."""
+
+    hlo: Any
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        return formulas.extremum(self.hlo, ctx, *values)
 
 
 class Sign(Elementwise):
@@ -325,18 +283,14 @@ class Abs(Elementwise):
         out = self.bind(x)
         if typeof(x).dtype.kind != "c":
             return out, mul.bind(t, sign.bind(x))
-        unit = real_imag_quotient(x, out)
-        return out, real.bind(scale.bind(t, conj.bind(unit)))
+        u, v = real.bind(x), imag.bind(x)
+        along, across = over_hypot.bind(u, v), over_hypot.bind(v, u)
+        return out, add.bind(scale.bind(real.bind(t), along), scale.bind(imag.bind(t), across))
 
 
 def _nonzero(x: Any) -> Any:
     """`x`, and 1 where it is 0."""
     return select(x == 0, 1.0 if typeof(x).dtype.kind != "c" else 1 + 0j, x)
-
-
-def real_imag_quotient(x: Any, r: Any) -> Any:
-    """A complex array over a real one of the same shape."""
-    return complex_.bind(div.bind(real.bind(x), r), div.bind(imag.bind(x), r))
 
 
 class RealPart(ElementwiseLinear):
@@ -364,21 +318,8 @@ class MakeComplex(ElementwiseLinear):
         )
 
 
-def _compare(direction: str) -> Callable:
-    return lambda ctx, x, y: ctx.compare(direction, x, y)
-
-
-def _lower_sign(ctx: Any, x: Any) -> Any:  # XLA's own does not know unsigned integers
-    return ctx.op("minimum", x, 1) if x.aval.dtype.kind == "u" else ctx.op("sign", x)
-
-
 def _to_bool(dtype: np.dtype) -> np.dtype:
     return bool_
-
-
-def _one_minus_square(x: Any) -> Any:
-    """1 - x**2, exact near 1, where it is a singular denominator."""
-    return (1.0 - x) * (x + 1.0)
 
 
 def _balance(x: Any, y: Any) -> Any:
@@ -391,39 +332,39 @@ def _balance(x: Any, y: Any) -> Any:
 # The table
 
 # fmt: off
-row, on_sheet = Elementwise, formulas.on_sheet
+row, on_sheet, compare = Elementwise, formulas.on_sheet, formulas.comparison
 neg = Neg("neg", np.negative, "negate", accepts="iufc")
-add = Add("add", np.add, "add", lambda x, y: None, lambda x, y: None, accepts="biufcs")
-sub = Add("sub", np.subtract, "subtract", lambda x, y: None, lambda x, y: None, accepts="iufc")
+add = Add("add", np.add, "add", None, None, accepts="biufcs")
+sub = Add("sub", np.subtract, "subtract", None, None, accepts="iufc")
 sub.sign = neg
 mul = Mul("mul", np.multiply, "multiply", lambda x, y: y, lambda x, y: x, accepts="biufc")
 scale = Scale("scale", zero_dominant_product, "", lambda x, y: y, lambda x, y: x)
-div = Div("div", truncated_quotient, "divide", lambda x, y: None, lambda x, y: None, accepts="iufc")
+div = Div("div", truncated_quotient, formulas.divide, None, None, accepts="iufc")
 rem = row("rem", truncated_remainder, "remainder", lambda x, y: 1.0,
-          lambda x, y: -trunc(x / y), accepts="iuf", singular=True)
-power = row("pow", np.power, "power", lambda x, y: scale.bind(y, x ** (y - 1.0)),
-            lambda x, y, out: _pow_by_exponent(x, out), singular=True,
+          lambda x, y, out: round_even.bind((out - x) / y), accepts="iuf", singular=True)
+power = row("pow", np.power, formulas.power, lambda x, y: scale.bind(y, x ** (y - 1.0)),
+            lambda x, y, out: _pow_by_exponent(x, out), accepts="iufc", singular=True,
             series=lambda s, out, x, y: (type(y[0]) is float and s.power(x, y[0], out)) or None)
-maximum = row("max", np.maximum, "maximum", lambda x, y: _balance(x, y),
-              lambda x, y: _balance(y, x), accepts="biuf")
-minimum = row("min", np.minimum, "minimum", lambda x, y: _balance(y, x),
-              lambda x, y: _balance(x, y), accepts="biuf")
-atan2 = row("atan2", np.arctan2, "atan2", lambda x, y: y / (x * x + y * y),
-            lambda x, y: -x / (x * x + y * y), accepts="f", singular=True)
+maximum = Extremum("max", np.maximum, "maximum", lambda x, y: _balance(x, y),
+                   lambda x, y: _balance(y, x), accepts="biufc")
+minimum = Extremum("min", np.minimum, "minimum", lambda x, y: _balance(y, x),
+                   lambda x, y: _balance(x, y), accepts="biufc")
+atan2 = row("atan2", np.arctan2, "atan2", lambda x, y: over_square_sum.bind(y, x),
+            lambda x, y: -over_square_sum.bind(x, y), accepts="f", singular=True)
 
-sign = Sign("sign", np.sign, _lower_sign, accepts="iufc")
+sign = Sign("sign", np.sign, formulas.sign, accepts="iufc")
 floor = row("floor", np.floor, "floor", accepts="f")
 ceil = row("ceil", np.ceil, "ceil", accepts="f")
 round_even = row("round", np.rint, "round_nearest_even", accepts="f")
 is_finite = row("is_finite", np.isfinite, "is_finite", accepts="f", result=_to_bool)
-absolute = Abs("abs", np.abs, "abs", accepts="ifc", result=real_dtype)
+absolute = Abs("abs", np.abs, formulas.magnitude, accepts="biufc", result=real_dtype)
 sqrt = row("sqrt", np.sqrt, on_sheet("sqrt"), lambda x, y: 0.5 / y, singular=True,
            series=lambda s, y, x: s.root(x, y))
 rsqrt = row("rsqrt", lambda x: 1 / np.sqrt(x), "rsqrt", lambda x, y: -0.5 * y / x, singular=True)
 cbrt = row("cbrt", np.cbrt, "cbrt", lambda x, y: 1 / (3.0 * y * y), accepts="f", singular=True,
            series=lambda s, y, x: s.power(x, 1 / 3, y))
 exp = row("exp", np.exp, "exponential", lambda x, y: y, singular=True)
-expm1 = row("expm1", np.expm1, "exponential_minus_one", lambda x, y: y + 1.0, singular=True)
+expm1 = row("expm1", np.expm1, "exponential_minus_one", lambda x: exp.bind(x), singular=True)
 log = row("log", np.log, "log", lambda x: reciprocal(x), singular=True,
           series=lambda s, y, x: s.logarithm(x, x[0], y))
 log1p = row("log1p", accurate_log1p, "log_plus_one", lambda x: reciprocal(x + 1.0), singular=True,
@@ -432,20 +373,23 @@ sin = row("sin", np.sin, formulas.sin, lambda x: cos.bind(x))
 cos = row("cos", np.cos, formulas.cos, lambda x: -sin.bind(x))
 tan = row("tan", np.tan, "chlo.tan", lambda x, y: y * y + 1.0)
 asin = row("asin", np.arcsin, on_sheet("chlo.asin", real=True),
-           lambda x: rsqrt.bind(_one_minus_square(x)), singular=True)
+           lambda x: rsqrt.bind(one_minus_square.bind(x)), singular=True)
 acos = row("acos", np.arccos, on_sheet("chlo.acos", negative=True),
-           lambda x: -rsqrt.bind(_one_minus_square(x)), singular=True)
-atan = row("atan", np.arctan, "chlo.atan", lambda x: reciprocal(x * x + 1.0), singular=True)
+           lambda x: -rsqrt.bind(one_minus_square.bind(x)), singular=True)
+atan = row("atan", np.arctan, on_sheet("chlo.atan", real=True),
+           lambda x: inverse_square_plus_one.bind(x), singular=True)
 sinh = row("sinh", np.sinh, formulas.sinh, lambda x: cosh.bind(x), singular=True)
 cosh = row("cosh", np.cosh, formulas.cosh, lambda x: sinh.bind(x), singular=True)
-tanh = row("tanh", np.tanh, "tanh", lambda x, y: 1.0 - y * y)
+tanh = row("tanh", np.tanh, "tanh", lambda x: sech_squared.bind(x),
+           series=lambda s, y, x: s.tanh(x, y))
 asinh = row("asinh", np.arcsinh, on_sheet("chlo.asinh", real=True),
-            lambda x: rsqrt.bind(x * x + 1.0), singular=True)
+            lambda x: inverse_root.bind(x), singular=True)
 acosh = row("acosh", np.arccosh, on_sheet("chlo.acosh"),
             lambda x: scale.bind(rsqrt.bind(x + 1.0), rsqrt.bind(x - 1.0)), singular=True)
 atanh = row("atanh", np.arctanh, on_sheet("chlo.atanh", real=True),
-            lambda x: reciprocal(_one_minus_square(x)), singular=True)
-logistic = row("logistic", logistic_function, "logistic", lambda x, y: y * (1.0 - y),
+            lambda x: reciprocal(one_minus_square.bind(x)), singular=True)
+logistic = row("logistic", logistic_function, "logistic",
+               lambda x: sech_squared.bind(x * 0.5) * 0.25,
                series=lambda s, y, x: s.logistic(x, y))
 erf = row("erf", special_function("erf"), "chlo.erf",
           lambda x: exp.bind(-(x * x)) * (2 / math.sqrt(math.pi)), accepts="f")
@@ -453,12 +397,28 @@ erf_inv = row("erf_inv", special_function("erfinv"), "chlo.erf_inv",
               lambda x, y: exp.bind(scale.bind(y, y)) * (math.sqrt(math.pi) / 2),
               accepts="f", singular=True)
 
-eq = row("eq", np.equal, _compare("EQ"), None, None, accepts="biufcs", result=_to_bool)
-ne = row("ne", np.not_equal, _compare("NE"), None, None, accepts="biufcs", result=_to_bool)
-lt = row("lt", np.less, _compare("LT"), None, None, accepts="biuf", result=_to_bool)
-le = row("le", np.less_equal, _compare("LE"), None, None, accepts="biuf", result=_to_bool)
-gt = row("gt", np.greater, _compare("GT"), None, None, accepts="biuf", result=_to_bool)
-ge = row("ge", np.greater_equal, _compare("GE"), None, None, accepts="biuf", result=_to_bool)
+# Derivatives that lose no digits, nor do their own; the length of (x, y), and a share of it.
+slope = lambda name, *derivatives, **more: row(name, *slopes.FORMULAS[name], *derivatives, **more)
+sech_squared = slope("sech_squared", lambda x, y: tanh.bind(x) * y * -2.0)
+one_minus_square = slope("one_minus_square", lambda x: x * -2.0)
+inverse_square_plus_one = slope("inverse_square_plus_one", lambda x, y: x * y * y * -2.0,
+                                singular=True)
+inverse_root = slope("inverse_root", lambda x, y: -(x * y * (y * y)), singular=True)
+over_square_sum = slope("over_square_sum",
+                        lambda x, y, p: _difference_of_squares(over_square_sum.bind(y, x), p),
+                        lambda x, y, p: p * over_square_sum.bind(y, x) * -2.0, accepts="f",
+                        singular=True)
+hypot = slope("hypot", lambda x, y: over_hypot.bind(x, y), lambda x, y: over_hypot.bind(y, x),
+              accepts="f", singular=True)
+over_hypot = slope("over_hypot", lambda x, y: _turning(x, y, over_hypot.bind(y, x)),
+                   lambda x, y, p: -_turning(x, y, p), accepts="f", singular=True)
+
+eq = row("eq", np.equal, compare("EQ"), None, None, accepts="biufcs", result=_to_bool)
+ne = row("ne", np.not_equal, compare("NE"), None, None, accepts="biufcs", result=_to_bool)
+lt = row("lt", np.less, compare("LT"), None, None, accepts="biufc", result=_to_bool)
+le = row("le", np.less_equal, compare("LE"), None, None, accepts="biufc", result=_to_bool)
+gt = row("gt", np.greater, compare("GT"), None, None, accepts="biufc", result=_to_bool)
+ge = row("ge", np.greater_equal, compare("GE"), None, None, accepts="biufc", result=_to_bool)
 logical_not = row("not", np.invert, "not", accepts="biu")
 logical_and = row("and", np.bitwise_and, "and", None, None, accepts="biu")
 logical_or = row("or", np.bitwise_or, "or", None, None, accepts="biu")
@@ -480,6 +440,15 @@ complex_ = MakeComplex("complex", make_complex, "complex", None, None, accepts="
 def trunc(x: Any) -> Any:
     """Round towards zero."""
     return select(x < 0, ceil.bind(x), floor.bind(x))
+
+
+def _difference_of_squares(x: Any, y: Any) -> Any:
+    return (x - y) * (x + y)
+
+
+def _turning(x: Any, y: Any, across: Any) -> Any:
+    """The share of y in the length of (x, y), times another share, over the length."""
+    return scale.bind(over_hypot.bind(y, x), across / _nonzero(hypot.bind(x, y)))
 
 
 def _pow_by_exponent(x: Any, out: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 
 from .array import Array
 from .core import ZERO, LinearInput, Primitive, typeof
+from .foreign import array_dtype
 from .frozen import frozen
 from .jaxpr import eval_jaxpr, sub_jaxprs
 from .partial import Parts, one_equation
@@ -53,13 +54,19 @@ class Full(Discrete):
 
 def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Any:
     """An array of `shape` and `dtype` filled with the Python scalar `value`."""
-    return Full(tuple(shape), np.dtype(dtype), value).bind()
+    dtype = array_dtype(dtype)
+    return Full(tuple(shape), dtype, _as_bool(value) if dtype.kind == "b" else value).bind()
 
 
 def full_like(x: Any, value: Any) -> Any:
     """An array of the shape and dtype of `x` (an array, a tracer or a type) filled with `value`."""
     aval = x if type(x) is ShapedArray else typeof(x)
+    value = _as_bool(value) if aval.dtype.kind == "b" else value
     return Full(aval.shape, aval.dtype, value).bind()
+
+
+def _as_bool(value: Any) -> Any:
+    return bool(value) if type(value) is int and value in (0, 1) else value
 
 
 def zeros_like(x: Any) -> Any:

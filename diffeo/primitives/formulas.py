@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .types import ShapedArray, float32, real_dtype
+from .types import SCALARS, ShapedArray, bool_, float32, real_dtype
 
 
 def in_float32(formula: Callable) -> Callable:
@@ -31,15 +31,50 @@ def in_float32(formula: Callable) -> Callable:
     return lower
 
 
-def _same(ctx: Any, name: str, *operands: Any) -> Any:
+def same(ctx: Any, name: str, *operands: Any) -> Any:
     """An operation whose result has the type of its (last) array operand."""
     aval = next(v.aval for v in reversed(operands) if hasattr(v, "aval"))
     return ctx.op(name, *operands, out=aval)
 
 
-def _parts(ctx: Any, z: Any) -> list[Any]:
+def parts_of(ctx: Any, z: Any) -> list[Any]:
     aval = z.aval.update(dtype=real_dtype(z.aval.dtype))
     return [ctx.op(name, z, out=aval) for name in ("real", "imag")]
+
+
+def comparison(direction: str) -> Callable:
+    """A comparison; complex numbers are ordered by their real, then by their imaginary parts, and
+    a nan in either is in no order, as NumPy has it.
+    """
+    strict = direction[0] + "T"
+
+    def lower(ctx: Any, *values: Any) -> Any:
+        x, y = ctx.operands(values)
+        if x.aval.dtype.kind != "c" or direction in ("EQ", "NE"):
+            return ctx.compare(direction, x, y)
+        (a, b), (c, d) = parts_of(ctx, x), parts_of(ctx, y)
+        known = same(ctx, "and", ctx.compare("EQ", b, b), ctx.compare("EQ", d, d))
+        first = same(ctx, "and", ctx.compare(strict, a, c), known)
+        second = same(ctx, "and", ctx.compare("EQ", a, c), ctx.compare(direction, b, d))
+        return same(ctx, "or", first, second)
+
+    return lower
+
+
+def extremum(name: str, ctx: Any, *values: Any) -> Any:
+    """`maximum` or `minimum`: XLA's own of real numbers, of complex ones by comparison; a nan wins,
+    the first of two.
+    """
+    x, y = ctx.operands(values)
+    if x.aval.dtype.kind != "c":
+        return ctx.op(name, x, y)
+    in_order = comparison("GE" if name == "maximum" else "LE")(ctx, x, y)
+    return ctx.op("select", same(ctx, "or", in_order, ctx.compare("NE", x, x)), x, y)
+
+
+def magnitude(ctx: Any, x: Any) -> Any:
+    """The absolute value; unsigned numbers and booleans are their own."""
+    return x if x.aval.dtype.kind in "bu" else ctx.op("abs", x)
 
 
 def with_sign_of(ctx: Any, x: Any, y: Any) -> Any:
@@ -47,8 +82,8 @@ def with_sign_of(ctx: Any, x: Any, y: Any) -> Any:
     words: ShapedArray = x.aval.update(dtype=np.dtype(f"i{x.aval.dtype.itemsize}"))
     sign = int(np.iinfo(words.dtype).min)
     bits = [ctx.op("bitcast_convert", v, out=words) for v in (x, y)]
-    kept = [_same(ctx, "and", b, mask) for b, mask in zip(bits, (~sign, sign))]
-    return ctx.op("bitcast_convert", _same(ctx, "or", *kept), out=x.aval)
+    kept = [same(ctx, "and", b, mask) for b, mask in zip(bits, (~sign, sign))]
+    return ctx.op("bitcast_convert", same(ctx, "or", *kept), out=x.aval)
 
 
 def on_sheet(name: str, real: bool = False, negative: bool = False) -> Callable:
@@ -63,8 +98,8 @@ def on_sheet(name: str, real: bool = False, negative: bool = False) -> Callable:
         out = ctx.op(name, z)
         if z.aval.dtype.kind != "c":
             return out
-        (x, y), (u, v) = _parts(ctx, z), _parts(ctx, out)
-        v = with_sign_of(ctx, v, _same(ctx, "negate", y) if negative else y)
+        (x, y), (u, v) = parts_of(ctx, z), parts_of(ctx, out)
+        v = with_sign_of(ctx, v, same(ctx, "negate", y) if negative else y)
         return ctx.op("complex", with_sign_of(ctx, u, x) if real else u, v)
 
     return lower
@@ -78,8 +113,8 @@ def exp2(ctx: Any, x: Any) -> Any:
     counts 1, n stands in the last bits; processors convert no vectors to 64-bit integers.
     """
     if x.aval.dtype.kind == "c":
-        return _same(ctx, "exponential", _same(ctx, "multiply", x, math.log(2)))
-    op, info = partial(_same, ctx), np.finfo(x.aval.dtype)
+        return same(ctx, "exponential", same(ctx, "multiply", x, math.log(2)))
+    op, info = partial(same, ctx), np.finfo(x.aval.dtype)
     words: ShapedArray = x.aval.update(dtype=np.dtype(f"i{info.dtype.itemsize}"))
     ends = float(info.minexp), float(info.maxexp)
     x = op("select", ctx.compare("LT", x, ends[0]), ends[0] - 1, op("minimum", x, ends[1]))
@@ -95,12 +130,100 @@ def exp2(ctx: Any, x: Any) -> Any:
     return ctx.op("bitcast_convert", op("add", bits, exponent), out=x.aval)
 
 
+# XLA's simplifier makes one operation of two where real numbers allow it, but not floats. It looks
+# no further than at what made an operand: a change of sign, which costs nothing, hides a product,
+# and a barrier a number.
+QUOTIENT, PRODUCT, SUM = "/quotient", "/product", "/sum"
+
+
+def divide(ctx: Any, x: Any, y: Any) -> Any:
+    """x / y, not as a part of x / (y z) for (x / y) / z, or x z / y for x / (y / z), whose products
+    overflow where the quotients do not.
+    """
+    known = type(x) in SCALARS or type(y) in SCALARS
+    given, turned = ctx.operands((x, y)), False
+    if given[0].aval.dtype.kind in "iu":
+        return ctx.op("divide", *given)
+    for i, v in enumerate(given):
+        if v.made == QUOTIENT or (known and v.made == PRODUCT):
+            given[i], turned = same(ctx, "negate", v), not turned
+    out = same(ctx, "divide", *given)
+    return same(ctx, "negate", out) if turned else out.mark(QUOTIENT)
+
+
+def multiply(ctx: Any, x: Any, y: Any) -> Any:
+    """x * y; if y is a number, not as a part of x (y z) for (x y) z."""
+    number, v = _number(x, y)
+    if number is None:
+        return ctx.op("multiply", x, y)
+    if v.made in (PRODUCT, QUOTIENT):
+        return same(ctx, "negate", same(ctx, "multiply", same(ctx, "negate", v), number))
+    return ctx.op("multiply", x, y).mark(PRODUCT)
+
+
+def sum_or_difference(ctx: Any, name: str, x: Any, y: Any) -> Any:
+    """x + y or x - y; if y is a number, not as a part of x + (y + z) for (x + y) + z.
+
+    Nor is x itself what XLA makes of x + 0.0: of -0.0 it is 0.0.
+    """
+    number, v = _number(x, y)
+    if number is None:
+        return ctx.op(name, x, y)
+    if (
+        number == 0
+        and v.aval.dtype.kind != "c"
+        and (name == "add" or v is x)
+        and math.copysign(1, number) == (1 if name == "add" else -1)
+    ):
+        return ctx.op("select", ctx.compare("EQ", v, 0.0), 0.0, v)
+    given = [x, y]
+    if v.made == SUM:
+        given[v is x] = ctx.hidden(number, v.aval)
+    return ctx.op(name, *given).mark(SUM)
+
+
+def _number(x: Any, y: Any) -> tuple[Any, Any]:
+    """The number among two operands, and the other one; None if there is none beside floats."""
+    number, v = (y, x) if type(y) in SCALARS else (x, y)
+    known = type(number) in SCALARS and v.aval.dtype.kind not in "biu"
+    return (number if known else None), v
+
+
+def power(ctx: Any, x: Any, y: Any) -> Any:
+    """x**y; of integers by squaring, as often as the largest exponent has bits: XLA's own reads six
+    of them. A negative exponent gives the quotient 1 / x**-y rounded towards zero, and 0 for x = 0.
+    """
+    x, y = ctx.operands((x, y))
+    kind, op = x.aval.dtype.kind, partial(same, ctx)
+    if kind not in "iu":
+        return ctx.op("power", x, y)
+    if kind == "i":
+        negative, flag = ctx.compare("LT", y, 0), partial(ctx.op, out=x.aval.update(dtype=bool_))
+        unit = flag("or", ctx.compare("EQ", x, 1), ctx.compare("EQ", x, -1))
+        gone = flag("and", negative, flag("not", unit))
+        x = op("select", gone, 0, x)
+        y = op("select", negative, op("subtract", 2, op("and", y, 1)), y)
+    scalar = ShapedArray((), x.aval.dtype)
+    either = ctx.region([scalar, scalar], lambda a, b: [ctx.op("or", a, b, out=scalar)])
+    axes = {"dimensions": ctx.i64s(range(x.aval.ndim))}
+    bits = ctx.emit("reduce", [y, ctx.constant(0, scalar)], [scalar], axes, either)[0]
+
+    def step(bits: Any, y: Any, x: Any, out: Any) -> list[Any]:
+        odd = ctx.compare("EQ", op("and", y, 1), 1)
+        left = ctx.op("shift_right_logical", bits, 1, out=scalar)
+        return [left, op("shift_right_logical", y, 1), op("multiply", x, x),
+                op("select", odd, op("multiply", out, x), out)]
+
+    going = lambda bits, *_: ctx.compare("NE", bits, 0)
+    return ctx.while_region(going, step, [bits, y, x, ctx.constant(1, x.aval)])[3]
+
+
 def logaddexp(base: float) -> Callable:
     """log(base**x + base**y) to the base `base`, from the larger of the two on."""
 
     @in_float32
     def lower(ctx: Any, x: Any, y: Any) -> Any:
-        op, log = partial(_same, ctx), math.log(base)
+        op, log = partial(same, ctx), math.log(base)
         gap = op("subtract", x, y)
         less = op("negate", op("abs", gap))
         less = less if base == math.e else op("multiply", less, log)
@@ -118,7 +241,7 @@ def _hyperbolic(ctx: Any, x: Any) -> tuple[Any, Any]:
 
     sinh|x| = m (m + 2) (1 + (m + 1)**-2) / 2, cosh x = ((m + 1)**2 + (m + 1)**-2) / 2.
     """
-    op = partial(_same, ctx)
+    op = partial(same, ctx)
     m = op("exponential_minus_one", op("multiply", op("abs", x), 0.5))
     p = op("add", m, 1.0)
     inverse = op("divide", 1.0, op("multiply", p, p))
@@ -133,7 +256,7 @@ def _oscillating(ctx: Any, growth: Any, angle: Any) -> list[Any]:
 
     The sine of 0 wins against an infinite factor.
     """
-    op = partial(_same, ctx)
+    op = partial(same, ctx)
     grown = _hyperbolic(ctx, growth)
     sine, cosine = op("sine", angle), op("cosine", angle)
     still = ctx.compare("EQ", sine, 0.0)
@@ -150,25 +273,25 @@ def sinh(ctx: Any, x: Any) -> Any:
     """sinh(x + iy) = sinh x cos y + i cosh x sin y."""
     if x.aval.dtype.kind != "c":
         return _hyperbolic(ctx, x)[0]
-    return ctx.op("complex", *_oscillating(ctx, *_parts(ctx, x))[:2])
+    return ctx.op("complex", *_oscillating(ctx, *parts_of(ctx, x))[:2])
 
 
 @in_float32
 def cosh(ctx: Any, x: Any) -> Any:
     """cosh(x + iy) = cosh x cos y + i sinh x sin y."""
     if x.aval.dtype.kind != "c":
-        op = partial(_same, ctx)
+        op = partial(same, ctx)
         p = op("exponential", op("multiply", op("abs", x), 0.5))
         return op("add", op("multiply", op("multiply", p, 0.5), p),
                   op("divide", 0.5, op("multiply", p, p)))
-    return ctx.op("complex", *_oscillating(ctx, *_parts(ctx, x))[2:])
+    return ctx.op("complex", *_oscillating(ctx, *parts_of(ctx, x))[2:])
 
 
 def sin(ctx: Any, x: Any) -> Any:
     """sin(x + iy) = sin x cosh y + i cos x sinh y."""
     if x.aval.dtype.kind != "c":
         return ctx.op("sine", x)
-    re, im = _parts(ctx, x)
+    re, im = parts_of(ctx, x)
     parts = _oscillating(ctx, im, re)
     return ctx.op("complex", parts[1], parts[0])
 
@@ -177,12 +300,23 @@ def cos(ctx: Any, x: Any) -> Any:
     """cos(x + iy) = cos x cosh y - i sin x sinh y."""
     if x.aval.dtype.kind != "c":
         return ctx.op("cosine", x)
-    re, im = _parts(ctx, x)
+    re, im = parts_of(ctx, x)
     parts = _oscillating(ctx, im, re)
-    return ctx.op("complex", parts[2], _same(ctx, "negate", parts[3]))
+    return ctx.op("complex", parts[2], same(ctx, "negate", parts[3]))
 
 
 def conj(ctx: Any, z: Any) -> Any:
     """The conjugate, made of parts: StableHLO has no operation for it."""
-    re, im = _parts(ctx, z)
-    return ctx.op("complex", re, _same(ctx, "negate", im))
+    re, im = parts_of(ctx, z)
+    return ctx.op("complex", re, same(ctx, "negate", im))
+
+
+def sign(ctx: Any, x: Any) -> Any:
+    """The sign. XLA's own does not know unsigned integers, and gives -0.0 for -0.0, as NumPy does
+    for bfloat16 only.
+    """
+    kind = x.aval.dtype.kind
+    if kind == "u":
+        return ctx.op("minimum", x, 1)
+    out = ctx.op("sign", x)
+    return out if kind in "icV" else ctx.op("select", ctx.compare("EQ", x, 0.0), 0.0, out)

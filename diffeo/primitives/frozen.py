@@ -9,6 +9,18 @@ from typing import Any, TypeVar, dataclass_transform
 C = TypeVar("C", bound=type)
 
 
+class OwnCopy:
+    """What never changes, or stands for one thing only, is its own copy, as functions are."""
+
+    __slots__ = ()
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        return self
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class _Pattern:
     field: Any

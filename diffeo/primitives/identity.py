@@ -41,6 +41,20 @@ def stop_gradient(x: Any) -> Any:
     return stop_gradient_p.bind(x)
 
 
+class Hold(StopGradient):
+    """`stop_gradient`, as it stands in derived programs: an interpreter without a rule for it takes
+    the value as it is.
+    """
+
+    optional = True
+
+    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+        return (ZERO,)
+
+
+hold = Hold("hold", lambda x: x, lambda ctx, x: x, accepts="biufcs")
+
+
 @frozen
 class Named(Linear):
     """The operand, under a name by which a policy of `checkpoint` may keep it."""

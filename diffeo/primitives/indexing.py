@@ -12,7 +12,7 @@ import numpy as np
 
 from .core import LinearInput, Primitive, typeof
 from .elementwise import kind_of, select, zero_scalar
-from .families import Linear, full_like
+from .families import Linear, full, full_like
 from .frozen import frozen
 from .index_dims import IndexDims, clamp_indices, in_bounds, numpy_index
 from .slicing import stack
@@ -20,6 +20,7 @@ from .structural import (
     Shape,
     batch_at_front,
     broadcast_in_dim,
+    drop_axes,
     iota,
     move_axis,
     reshape,
@@ -110,6 +111,13 @@ class Gather(Linear):
         return add.bind(full_like(x.aval, 0), indices, ct), None
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        if not size:  # a window of one row does not fit
+            avals = [
+                a if d is None else a.update(drop_axes(a.shape, (d,)))
+                for a, d in zip(map(typeof, args), dims)
+            ]
+            out = self.abstract_eval(*avals)
+            return full((0, *out.shape), zero_scalar(out), out.dtype), 0
         operand, indices = dims[0] is not None, dims[1] is not None
         x, ix = (a if d is None else move_axis(a, d, 0) for a, d in zip(args, dims))
         new = replace(
@@ -209,6 +217,8 @@ class ScatterFamily(Primitive):
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         indexed = dims[1] is not None
         x, updates = batch_at_front(args[0], dims[0], size), batch_at_front(args[2], dims[2], size)
+        if not size:  # in no rows there is nothing to write
+            return x, 0
         ix = move_axis(args[1], dims[1], 0) if indexed else args[1]
         new = self.dims.batched(True, indexed, x.ndim - 1)
         in_order = self.in_order and not indexed

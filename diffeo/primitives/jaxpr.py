@@ -58,6 +58,9 @@ class Eqn:
     ):
         self.primitive, self.inputs, self.outs, self.source = primitive, inputs, outs, source
 
+    def __reduce__(self):
+        return Eqn, (self.primitive, self.inputs, self.outs)  # code is not to be pickled
+
     def __repr__(self) -> str:
         return f"Eqn({self.primitive!r}, {len(self.inputs)} -> {len(self.outs)})"
 

@@ -72,4 +72,6 @@ def _variables(cell: CellType, inside: str) -> Iterator[str]:
                 if isinstance(function, FunctionType) and function.__closure__ is closure:
                     code = function.__code__
                     if not code.co_filename.startswith(inside):
-                        yield code.co_freevars[closure.index(cell)]
+                        # By identity: to compare traced values is an operation on them.
+                        place = next(i for i, c in enumerate(closure) if c is cell)
+                        yield code.co_freevars[place]

@@ -97,7 +97,7 @@ def _sorted_equations(
         acts = effects and eqn.primitive.effects
         if not any(flags) and not acts:
             known_eqns.append(eqn)
-        elif _splits(eqn.primitive, flags) and not acts:
+        elif splits(eqn.primitive, flags) and not acts:
             primitive: Any = eqn.primitive
             parts: Parts = primitive.partial(flags)
             operands = [v for v, flag in zip(eqn.inputs, flags) if not flag]
@@ -117,7 +117,7 @@ def _sorted_equations(
     return known_eqns, linear_eqns, linear_vars
 
 
-def _splits(primitive: Any, linear: Sequence[bool]) -> bool:
+def splits(primitive: Any, linear: Sequence[bool]) -> bool:
     """Whether an operation may have a known part and a linear one."""
     return not all(linear) and primitive.compiled and not primitive.whole(linear)
 

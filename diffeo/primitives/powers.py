@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from . import formulas
-from .core import ZERO, Primitive
+from .core import ZERO, Primitive, with_user_line
 from .elementwise import Elementwise, kind_of, logistic, mul, scale, select
 from .families import full_like
+from .formulas import divide, in_float32, same
 from .frozen import frozen
 from .reference import power_of_two
 from .types import ShapedArray
@@ -42,10 +44,17 @@ logaddexp = _sum_of_powers("logaddexp", np.logaddexp, math.e)
 logaddexp2 = _sum_of_powers("logaddexp2", np.logaddexp2, 2.0)
 
 
+#: The most factors of which a power of floats is a product: a last place for every two.
+MOST_FACTORS = 32
+
+
 @frozen
 class IntegerPow(Primitive):
-    """`x ** n` for a static integer n, by repeated multiplication; any derivative at 0 is right
-    for n >= 0.
+    """`x ** n` for a static integer n; any derivative at 0 is right for n >= 0.
+
+    By repeated multiplication, which wraps around as integers do. Of floats each multiplication
+    rounds: those of more than `MOST_FACTORS` factors are powers of floats. Narrow ones are
+    computed in float32.
     """
 
     n: int
@@ -59,6 +68,11 @@ class IntegerPow(Primitive):
         return x
 
     def impl(self, x: np.ndarray) -> np.ndarray:
+        dtype = x.dtype
+        if dtype.itemsize < 4 and kind_of(dtype) == "f":
+            return self.impl(np.asarray(x, np.float32)).astype(dtype)
+        if abs(self.n) > MOST_FACTORS and dtype.kind == "f":
+            return np.power(x, dtype.type(self.n))
         return self.power(x, np.multiply, np.ones_like, lambda p: 1 / p)
 
     def power(self, x: Any, multiply: Callable, one: Callable, invert: Callable) -> Any:
@@ -73,12 +87,17 @@ class IntegerPow(Primitive):
         return invert(result) if self.n < 0 else result
 
     def lower(self, ctx: Any, x: Any) -> Any:
+        return (self._lower if kind_of(x.aval.dtype) in "iu" else in_float32(self._lower))(ctx, x)
+
+    def _lower(self, ctx: Any, x: Any) -> Any:
+        if abs(self.n) > MOST_FACTORS and kind_of(x.aval.dtype) == "f":
+            return same(ctx, "power", x, float(self.n))
         one = ctx.constant(1, x.aval)
         return self.power(
             x,
-            lambda a, b: ctx.op("multiply", a, b),
+            lambda a, b: same(ctx, "multiply", a, b),
             lambda _: one,
-            lambda p: ctx.op("divide", one, p),
+            lambda p: divide(ctx, one, p),
         )
 
     def taylor(self, series: Any, args: Sequence[Any]) -> Any:
@@ -92,12 +111,30 @@ class IntegerPow(Primitive):
             return self.bind(x), ZERO
         product = mul if self.n > 0 else scale
         factor = integer_pow(x, self.n - 1)
-        return self.bind(x), product.bind(t, factor * self.n if self.n != 1 else factor)
+        return self.bind(x), product.bind(t, factor * float(self.n) if self.n != 1 else factor)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         return self.bind(*args), dims[0]
 
 
+#: Larger floats are all even.
+WHOLE = 2**53
+
+
+def check_exponent(least: Any) -> None:
+    """ValueError if the least exponent of integers is negative."""
+    if least < 0:
+        raise with_user_line(
+            ValueError(
+                "Integers to negative integer powers are not allowed, got the exponent "
+                f"{int(least)}: make the base a float, x.astype(float) ** {int(least)}"
+            )
+        )
+
+
 def integer_pow(x: Any, n: int) -> Any:
     """`x ** n` for a static Python integer n (floats for a negative one)."""
-    return x if n == 1 else IntegerPow(n).bind(x)
+    return x if n == 1 else _power(n).bind(x)
+
+
+_power = lru_cache(maxsize=256)(IntegerPow)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,8 +13,10 @@ from .elementwise import (
     add,
     eq,
     gt,
+    imag,
     kind_of,
     logical_and,
+    logical_not,
     logical_or,
     logical_xor,
     lt,
@@ -21,9 +24,11 @@ from .elementwise import (
     minimum,
     mul,
     ne,
+    real,
     select,
 )
 from .families import Discrete
+from .foreign import array_dtype
 from .frozen import frozen
 from .slicing import pad, slice_in_dim
 from .structural import (
@@ -183,8 +188,8 @@ class ArgReduction(Discrete):
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         check_axes(self.name, (self.axis,), x.ndim)
-        if kind_of(x.dtype) in "cs":
-            raise TypeError(f"{self.name}: complex and float8 numbers have no order, got {x}")
+        if kind_of(x.dtype) == "s":
+            raise TypeError(f"{self.name}: float8 numbers have no order, got {x}")
         if self.dtype.kind not in "iu":
             raise TypeError(f"{self.name}: places are integers, got dtype {self.dtype} for {x}")
         if x.shape[self.axis] == 0:
@@ -195,10 +200,30 @@ class ArgReduction(Discrete):
 
     def lower(self, ctx: Any, x: Any) -> Any:
         shape, largest = x.aval.shape, type(self) is ArgMax
+        if x.aval.dtype.kind == "c":
+            return ctx.inline(lambda z: self.of_complex(z, largest), x)
         places = ctx.inline(lambda: iota(self.dtype, shape, self.axis))
         attributes = {"dimensions": ctx.i64s([self.axis])}
         beyond = np.iinfo(self.dtype).max
         return place_of_extremum(ctx, "reduce", x, places, beyond, largest, attributes)
+
+    def of_complex(self, z: Any, largest: bool) -> Any:
+        """The place among complex numbers, ordered by their real, then their imaginary parts."""
+        axes = (self.axis,)
+        extremal = lambda x, among: broadcast_from(
+            (reduce_max if largest else reduce_min)(
+                select(among, x, -math.inf if largest else math.inf), axes
+            ),
+            z.shape,
+            axes,
+        )
+        missing = ne.bind(z, z)
+        among = logical_not.bind(missing)
+        for part in (real.bind(z), imag.bind(z)):
+            among = logical_and.bind(among, eq.bind(part, extremal(part, among)))
+        some = broadcast_from(reduce_or(missing, axes), z.shape, axes)
+        chosen = logical_or.bind(missing, logical_and.bind(among, logical_not.bind(some)))
+        return argmax(convert_element_type(chosen, np.int8), self.axis, self.dtype)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         (axis,), out_dim = batched_axes((self.axis,), dims[0])
@@ -276,9 +301,9 @@ def reduce_xor(x: Any, axes: Sequence[int]) -> Any:
 
 def argmax(x: Any, axis: int, dtype: Any = np.int64) -> Any:
     """The index of the largest element along `axis`."""
-    return ArgMax(axis, np.dtype(dtype)).bind(x)
+    return ArgMax(axis, array_dtype(dtype)).bind(x)
 
 
 def argmin(x: Any, axis: int, dtype: Any = np.int64) -> Any:
     """The index of the smallest element along `axis`."""
-    return ArgMin(axis, np.dtype(dtype)).bind(x)
+    return ArgMin(axis, array_dtype(dtype)).bind(x)

@@ -35,6 +35,8 @@ def truncated_remainder(x: Any, y: Any) -> Any:
 def logical_right_shift(x: Any, n: Any) -> Any:
     """x >> n with zeros coming in from the left, for signed integers as well."""
     dtype = np.result_type(x, n)
+    if dtype.kind not in "iu":
+        raise TypeError(f"shift_right_logical: expects integers, got {dtype}")
     bits = np.dtype(f"u{dtype.itemsize}")
     x, n = np.asarray(x, dtype), np.asarray(n, dtype)
     return np.right_shift(x.view(bits), n.view(bits)).view(dtype)
@@ -79,8 +81,14 @@ def rounded_away(x: Any) -> Any:
 
 
 def clamped(low: Any, x: Any, high: Any) -> Any:
-    """x moved into [low, high]."""
-    return np.minimum(np.maximum(x, low), high)
+    """x moved into [low, high]; Python scalars take the dtype of what is none."""
+    dtype = _dtype_of(low, x, high)
+    return np.minimum(np.maximum(np.asarray(x, dtype), low), high)
+
+
+def _dtype_of(*xs: Any) -> np.dtype:
+    """The dtype of the arrays among operands: two scalars would be combined in their own."""
+    return next(x.dtype for x in xs if hasattr(x, "dtype"))
 
 
 def fused_multiply_add(x: Any, y: Any, z: Any) -> Any:
@@ -124,8 +132,9 @@ def saturated(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def make_complex(x: Any, y: Any) -> Any:
     """x + i y, infinities and nan in either part kept apart."""
+    dtype = np.result_type(_dtype_of(x, y), np.complex64)
     x, y = np.broadcast_arrays(x, y)
-    out = np.empty(x.shape, np.result_type(x, np.complex64))
+    out = np.empty(x.shape, dtype)
     out.real, out.imag = x, y
     return out
 

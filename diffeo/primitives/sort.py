@@ -10,8 +10,10 @@ import numpy as np
 from .core import ZERO, Primitive, typeof
 from .elementwise import (
     STORAGE,
+    eq,
     imag,
     kind_of,
+    ne,
     real,
     select,
     shift_left,
@@ -20,6 +22,7 @@ from .elementwise import (
 from .families import full_like
 from .frozen import frozen
 from .indexing import Gather, IndexDims
+from .reduction import reduce_or
 from .slicing import slice_in_dim
 from .structural import (
     batch_at_front,
@@ -30,11 +33,15 @@ from .structural import (
     iota,
     move_axis,
 )
-from .types import ShapedArray, float32, uint8, uint32, uint64
+from .types import ShapedArray, bfloat16, float32, uint8, uint32, uint64
 
 #: From this number of elements on, several operands are sorted by integers that hold key and place:
 #: XLA sorts those several times as fast as it calls a comparator, but the program is longer.
 _MANY = 4096
+
+#: Below this number of elements, floating-point numbers are sorted by a comparator: the program is
+#: shorter.
+_FEW = 256
 
 
 @frozen
@@ -64,7 +71,7 @@ class Sort(Primitive):
 
     def impl(self, *xs: np.ndarray) -> list[np.ndarray]:
         if len(xs) == 1 and xs[0].dtype.kind != "V":
-            return [np.sort(xs[0], self.axis)]
+            return [sort_numpy(xs[0], self.axis)]
         keys = [_numpy_key(k) for k in xs[: self.num_keys]]
         if self.num_keys == 1:
             order = np.argsort(keys[0], self.axis, kind="stable")
@@ -72,22 +79,34 @@ class Sort(Primitive):
             order = np.lexsort(keys[::-1], self.axis)
         return [np.take_along_axis(x, order, self.axis) for x in xs]
 
-    def lower(self, ctx: Any, *xs: Any) -> Any:
+    def lower(self, ctx: Any, *operands: Any) -> Any:
+        xs: Sequence[Any] = operands
         aval = xs[0].aval
         kinds = [kind_of(x.aval.dtype) for x in xs[: self.num_keys]]
-        many = len(xs) > 1 and aval.size >= _MANY and aval.shape[self.axis] < 2**31
+        floats = kinds == ["f"] and len(xs) == 1 and aval.size >= _FEW
+        # One sort has room for the places and the keys of narrow numbers.
+        wanted = aval.size >= _MANY if len(xs) > 1 else floats and aval.dtype.itemsize < 8
+        many = wanted and aval.shape[self.axis] < 2**31
         if not aval.size:
             return list(xs)
         if "c" in kinds or many:
-            return ctx.inline(self._by_places, *xs)
-        if len(xs) == 1 and kinds == ["f"]:
-            dtype = aval.dtype
-            return ctx.inline(lambda x: [_from_bits(self.bind(_to_bits(x))[0], dtype)], *xs)
-        return ctx.sort(xs, self.axis, self.num_keys, self.stable)
+            return ctx.inline(self._by_places, *operands)
+        if floats:
+            return self._lower_floats(ctx, operands[0])
+        return ctx.sort(xs, self.axis, self.num_keys, comparable, self.stable)
+
+    def _lower_floats(self, ctx: Any, x: Any) -> Any:
+        """Sort the bits of numbers as integers, which XLA does fast. Where equal numbers have
+        different bits (zeros of both signs, several nan) that loses their order: then sort again.
+        """
+        distinct = lambda x: Sort(self.axis).bind(_all_distinct(x))[0]
+        found, ties = ctx.inline(lambda x: _with_ties(distinct(x), x.aval, self.axis), x)
+        again = lambda: ctx.sort([x], self.axis, 1, comparable)
+        return ctx.case(ties, [lambda: [found], again], [x.aval])
 
     def _by_places(self, *xs: Any) -> list[Any]:
         order = argsort(xs[: self.num_keys], self.axis)
-        return [take_along_axis(x, order, self.axis, "promise_in_bounds") for x in xs]
+        return [_moved(x, order, self.axis) for x in xs]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """The tangents follow their primals: sort the places along, then gather."""
@@ -143,19 +162,21 @@ class TopK(Primitive):
         fits = dtype.itemsize < 3 or dtype == float32  # XLA's kernel knows float32 only
         if not fits or not 0 < self.k <= n // 8 or not x.aval.size:
             return ctx.inline(self._by_places, x)
-        x = ctx.inline(lambda x: move_axis(_float32_key(x), self.axis, last), x)
-        shape = (*x.aval.shape[:-1], self.k)
+        key = ctx.inline(lambda x: move_axis(_float32_key(x), self.axis, last), x)
+        shape = (*key.aval.shape[:-1], self.k)
         outs = [ShapedArray(shape, d) for d in (float32, np.dtype(np.int32))]
-        found = ctx.emit("chlo.top_k", [x], outs, {"k": f"{self.k} : i64"})
-        back = lambda v, i: [move_axis(convert_element_type(a, d), last, self.axis)
-                             for a, d in ((v, dtype), (i, np.int32))]  # fmt: skip
-        return ctx.inline(back, *found)
+        found = ctx.emit("chlo.top_k", [key], outs, {"k": f"{self.k} : i64"})
+        return ctx.inline(self._at_places, x, ctx.inline(
+            lambda i: move_axis(convert_element_type(i, np.int32), last, self.axis), found[1]))
+
+    def _at_places(self, x: Any, places: Any) -> list[Any]:
+        return [_moved(x, places, self.axis), places]
 
     def _by_places(self, x: Any) -> list[Any]:
         if not self.k or not x.size:
             return [full_like(aval, False) for aval in self.abstract_eval(x.aval)]
         order = slice_in_dim(argsort([x], self.axis, True), 0, self.k, 1, self.axis)
-        return [take_along_axis(x, order, self.axis, "promise_in_bounds"), order]
+        return self._at_places(x, order)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         values, places = self.bind(*primals)
@@ -166,9 +187,33 @@ class TopK(Primitive):
         return TopK(self.k, self.axis + 1).bind(move_axis(args[0], dims[0], 0)), [0, 0]
 
 
+def sort_numpy(x: np.ndarray, axis: int) -> np.ndarray:
+    """NumPy's stable sort, by its quick one: of floating-point numbers, only zeros (of both signs)
+    and nan are equal and differ in their bits, and these are put back in their order.
+    """
+    if x.dtype.kind == "c":
+        return np.sort(x, axis, kind="stable")
+    out = np.sort(x, axis)
+    if x.dtype.kind == "f":
+        given, line = np.moveaxis(x, axis, -1), np.moveaxis(out, axis, -1)
+        for equal in (lambda v: v == 0, lambda v: v != v):
+            which = equal(given)
+            if which.any():
+                line[equal(line)] = given[which]
+    return out
+
+
 def _numpy_key(x: np.ndarray) -> np.ndarray:
     """NumPy does not know where the nan of bfloat16 and its like belong."""
     return x.astype(np.float32) if x.dtype.kind == "V" else x
+
+
+def _moved(x: Any, places: Any, axis: int) -> Any:
+    """Elements at places; bit by bit, as XLA computes with bfloat16 in float32, with one nan."""
+    dtype = typeof(x).dtype
+    x = bitcast_convert_type(x, np.uint16) if dtype == bfloat16 else x
+    out = take_along_axis(x, places, axis, "promise_in_bounds")
+    return bitcast_convert_type(out, dtype) if dtype == bfloat16 else out
 
 
 def _follow(t: Any, order: Any, axis: int) -> Any:
@@ -181,8 +226,13 @@ def _follow(t: Any, order: Any, axis: int) -> Any:
 
 def _float32_key(x: Any) -> Any:
     """float32 numbers in the order of `x`, which has 16 bits or is float32: one zero, one nan."""
-    x = convert_element_type(x, float32)
-    return select(x != x, float("nan"), select(x == 0, 0.0, x))
+    dtype = typeof(x).dtype
+    if kind_of(dtype) != "f":
+        return convert_element_type(x, float32)
+    # Made of bits: the machine may take subnormal numbers for 0.
+    key = convert_element_type(_to_bits(x), uint32)
+    key = shift_left.bind(key, full_like(key, 32 - 8 * dtype.itemsize)) if dtype != float32 else key
+    return bitcast_convert_type(select(key >= 1 << 31, key ^ (1 << 31), ~key), float32)
 
 
 def _to_bits(x: Any) -> Any:
@@ -192,16 +242,56 @@ def _to_bits(x: Any) -> Any:
         return convert_element_type(x, uint8) if kind == "b" else x
     width = 8 * dtype.itemsize
     sign = 1 << (width - 1)
-    bits = bitcast_convert_type(select(x == 0, 0.0, x) if kind == "f" else x, f"u{dtype.itemsize}")
+    bits = bitcast_convert_type(x, f"u{dtype.itemsize}")
     if kind == "i":
         return bits ^ sign
-    return select(x != x, 2 * sign - 1, select(bits >= sign, ~bits, bits ^ sign))
+    # Integers tell, as the machine may compare numbers with subnormal ones taken for 0.
+    size = bits & (sign - 1)
+    return select(
+        size > _infinity(dtype), 2 * sign - 1, select(bits >= sign, sign - size, bits | sign)
+    )
 
 
-def _from_bits(bits: Any, dtype: np.dtype) -> Any:
-    """The floating-point numbers that `_to_bits` has taken apart."""
+def _infinity(dtype: np.dtype) -> int:
+    """The bits of infinity; those of nan are larger but for the sign."""
+    return int(np.array(np.inf, dtype).view(f"u{dtype.itemsize}"))
+
+
+def comparable(x: Any) -> Any:
+    """What is compared in place of floating-point numbers, to order them as `Sort` does: the
+    machine may take subnormal ones for 0.
+    """
+    return _to_bits(x) if kind_of(typeof(x).dtype) == "f" else x
+
+
+def _all_distinct(x: Any) -> Any:
+    """As `_to_bits`, and other integers for all floating-point numbers with other bits: -0 is below
+    0, and nan are in the order of their bits.
+    """
+    dtype = typeof(x).dtype
     sign = 1 << (8 * dtype.itemsize - 1)
-    return bitcast_convert_type(select(bits >= sign, bits ^ sign, ~bits), dtype)
+    bits = bitcast_convert_type(x, f"u{dtype.itemsize}")
+    # Those of nan with a sign are the least ones: subtracted, they wrap around to the largest.
+    return select(bits >= sign, ~bits, bits | sign) - (sign - 1 - _infinity(dtype))
+
+
+def _with_ties(keys: Any, aval: ShapedArray, axis: int) -> tuple[Any, Any]:
+    """The numbers that `_all_distinct` gave sorted keys for, and an int32: 1 if equal neighbours
+    differ in their bits, else 0.
+    """
+    sign = 1 << (8 * aval.dtype.itemsize - 1)
+    bits = keys + (sign - 1 - _infinity(aval.dtype))
+    x = bitcast_convert_type(select(bits >= sign, bits ^ sign, ~bits), aval.dtype)
+    pairs = [(k[0], k[1]) for k in (_neighbours(keys, axis), _neighbours(_to_bits(x), axis))]
+    differ, equal = ne.bind(*pairs[0]), eq.bind(*pairs[1])
+    ties = reduce_or(differ & equal, range(len(aval.shape)))
+    return x, convert_element_type(ties, np.int32)
+
+
+def _neighbours(x: Any, axis: int) -> list[Any]:
+    """The array without its last, and without its first part along an axis."""
+    n = x.shape[axis]
+    return [slice_in_dim(x, i, i + n - 1, 1, axis) for i in (0, 1)]
 
 
 def _words(x: Any) -> list[Any]:

@@ -4,7 +4,52 @@ from __future__ import annotations
 
 import linecache
 import os
+import sys
+from types import FrameType
 from typing import Any
+
+#: Where diffeo's own files are.
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+class _Own(dict):
+    """Whether a file is diffeo's, by its name."""
+
+    def __missing__(self, filename: str) -> bool:
+        return self.setdefault(filename, filename.startswith(HERE))
+
+
+_own = _Own()
+
+
+def user_frame(frame: FrameType | None) -> tuple[FrameType | None, FrameType | None]:
+    """The innermost frame outside of diffeo, and diffeo's frame that it called."""
+    called = None
+    while frame is not None and _own[frame.f_code.co_filename]:
+        called, frame = frame, frame.f_back
+    return frame, called
+
+
+def shown_name(called: FrameType | None) -> str | None:
+    """The name of the function that runs in a frame, if users know it: not those of protocols, nor
+    of functions that others make without a `rename`.
+    """
+    if called is None:
+        return None
+    code = called.f_code
+    if code.co_name == "method":  # an operator
+        return getattr(called.f_locals.get("function"), "__name__", None)
+    if "<" in code.co_qualname or code.co_name.startswith(("__", "_array_")):
+        return None
+    name = code.co_name.removeprefix("_")  # of methods of arrays
+    return None if name == "getitem" else name
+
+
+def rename(function: Any, name: str) -> Any:
+    """Give a function that another one made the name by which users call it, in tracebacks too."""
+    function.__name__ = function.__qualname__ = name
+    function.__code__ = function.__code__.replace(co_name=name, co_qualname=name)
+    return function
 
 
 def source_line(source: tuple[Any, int] | None) -> tuple[str, int, str]:
@@ -31,3 +76,19 @@ def show_source(source: tuple[Any, int] | None) -> str:
     text = linecache.getline(filename, line).strip()
     text = text if len(text) <= 100 else text[:97] + "..."
     return f"{short_filename(filename)}:{line} in {function}" + (f": {text}" if text else "")
+
+
+def entrance(x: Any) -> str:
+    """`f: x: `, the function of diffeo's that the user called and the parameter that holds an
+    object, for messages; empty if that is not known.
+    """
+    called = user_frame(sys._getframe(1))[1]
+    name = shown_name(called)
+    if called is None or name is None:
+        return ""
+    code, values = called.f_code, called.f_locals
+    if code.co_name == "method":
+        return f"{name}: "
+    parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    found = next((p for p in parameters if values.get(p) is x), None)
+    return f"{name}: {found}: " if found else f"{name}: "

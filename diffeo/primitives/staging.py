@@ -23,8 +23,10 @@ from .core import (
     with_user_line,
 )
 from .errors import UnexpectedTracerError
+from .exact import Exact
 from .jaxpr import Eqn, Jaxpr, Literal, Var, made
 from .partial import Parts
+from .signals import is_uncalled, uncalled
 from .sources import show_source
 from .types import SCALARS, ShapedArray
 
@@ -43,9 +45,16 @@ class StagingTracer(Tracer):
         return f"a value traced in {self.owner.function_name or 'a transformation'}, {where}"
 
 
+def exact_key(primitive: Any) -> Any:
+    """A primitive as the key of a cache: an outsider's class may have an == of its own, for which
+    0.0 and -0.0 are one.
+    """
+    return primitive if type(primitive).__eq__ is Primitive.__eq__ else Exact(primitive)
+
+
 @lru_cache(maxsize=4096)
-def _shared_types(primitive: Primitive) -> dict:
-    """The `_types` of all primitives that are equal to this one."""
+def _shared_types(primitive: Any) -> dict:
+    """The `_types` of all primitives that are the same as this one."""
     return {}
 
 
@@ -58,7 +67,7 @@ def result_type(primitive: Primitive, operands: Sequence[Any]) -> Any:
         try:
             # Programs and users' functions must not be kept alive by other primitives.
             own = primitive.compiled or primitive.calls_python
-            types = {} if own else _shared_types(primitive)
+            types = {} if own else _shared_types(exact_key(primitive))
         except TypeError:  # parameters without a hash
             types = {}
         object.__setattr__(primitive, "_types", types)
@@ -87,6 +96,19 @@ def result_type(primitive: Primitive, operands: Sequence[Any]) -> Any:
     return out
 
 
+def check_owners(values: Sequence[Any]) -> None:
+    """UnexpectedTracerError for a value that a transformation owns which is not around: its program
+    would have the value for a constant.
+    """
+    for value in values:
+        if isinstance(value, Tracer):
+            trace = state.trace
+            while trace is not None and trace is not value.owner:
+                trace = trace.parent
+            if trace is None:
+                raise leaked(value)
+
+
 class StagingTrace(Trace):
     """Records every primitive as an equation; values from outside become constants."""
 
@@ -94,6 +116,8 @@ class StagingTrace(Trace):
         self.parent, self.function_name = parent, function_name
         self.eqns: list[Eqn] = []
         self.constants: dict[int, tuple[Var, Any, Any]] = {}
+        #: The functions that may come in between, once somebody has asked.
+        self.uncalled: Any = None
 
     def input(self, aval: ShapedArray) -> StagingTracer:
         """A new input of the program."""
@@ -103,8 +127,12 @@ class StagingTrace(Trace):
         """The variable of a value from outside; the same value is the same variable."""
         found = self.constants.get(id(value))
         if found is None:
-            if isinstance(value, Tracer) and value.owner.finished:
-                raise leaked(value)
+            if isinstance(value, Tracer):
+                other = self.stand_in(value)
+                if other is not value:
+                    return self.operand(other)
+                if value.owner.finished:
+                    raise leaked(value)
             array = as_value(value)
             # The value is kept so that its id is not used again.
             found = self.constants[id(value)] = (Var(array.aval), array, value)
@@ -112,11 +140,15 @@ class StagingTrace(Trace):
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
         if primitive.compiled and primitive.lazy:  # from the top: it may close over anything
-            return state.trace.process(*primitive.closed(args))
+            closed, operands = primitive.closed(args)
+            check_owners(operands[: len(operands) - len(args)])
+            return state.trace.process(closed, operands)
         inputs: list[Any] = []
         avals: list[Any] = []
+        mine, known = False, len(self.constants)
         for a in args:
             if type(a) is StagingTracer and a.owner is self:
+                mine = True
                 inputs.append(a.variable)
                 avals.append(a.aval)
             elif type(a) in SCALARS and primitive.takes_scalars:
@@ -126,6 +158,10 @@ class StagingTrace(Trace):
                 var = self.constant(a)
                 inputs.append(var)
                 avals.append(var.aval)
+        if not mine and self.is_interrupted():
+            while len(self.constants) > known:  # the program does not need them
+                self.constants.popitem()
+            return outside(primitive, args)
         out = primitive._types.get(tuple(avals))
         if out is None:
             if args and all([type(v) is Literal for v in inputs]):
@@ -133,6 +169,14 @@ class StagingTrace(Trace):
             operands = [v.value if type(v) is Literal else v.aval for v in inputs]
             out = result_type(primitive, operands)
         return self.record(primitive, inputs, out)
+
+    def is_interrupted(self) -> bool:
+        """Whether it is not the traced function that is running, but the handler of a signal, a
+        finalizer or the like, which has come in between.
+        """
+        if self.uncalled is None:
+            self.uncalled = uncalled()
+        return is_uncalled(2, self.uncalled, stage.__code__)
 
     def record(self, primitive: Primitive, inputs: list[Any], out: Any) -> Any:
         """Append an equation with results of the types `out`; returns their tracers."""
@@ -241,6 +285,16 @@ class TangentTrace(StagingTrace):
     def operand(self, value: Any) -> Any:
         mine = type(value) is StagingTracer and value.owner is self
         return value.variable if mine else Literal(value)
+
+
+def outside(primitive: Primitive, args: Sequence[Any]) -> Any:
+    """Evaluate a primitive outside of all transformations."""
+    before = state.trace, state.source
+    state.trace, state.source = type(state).trace, None
+    try:
+        return primitive.bind(*args)
+    finally:
+        state.trace, state.source = before
 
 
 #: A program is many small objects that stay, and the collector of garbage would go through all of

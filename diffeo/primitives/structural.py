@@ -14,6 +14,7 @@ import numpy as np
 
 from .core import ZERO, typeof
 from .families import Discrete, Linear
+from .foreign import array_dtype
 from .frozen import frozen
 from .reference import saturated
 from .types import SCALARS, ShapedArray, is_inexact, kind_of
@@ -309,7 +310,7 @@ def reduce_sum(x: Any, axes: Sequence[int]) -> Any:
 
 def convert_element_type(x: Any, dtype: Any, weak_type: bool = False) -> Any:
     """`x` in another dtype; the result is strongly typed unless `weak_type`."""
-    dtype = np.dtype(dtype)
+    dtype = array_dtype(dtype)
     aval = typeof(x)
     return (
         x
@@ -320,12 +321,12 @@ def convert_element_type(x: Any, dtype: Any, weak_type: bool = False) -> Any:
 
 def bitcast_convert_type(x: Any, dtype: Any) -> Any:
     """The bits of `x` read as another dtype of the same width."""
-    return BitcastConvertType(np.dtype(dtype)).bind(x)
+    return BitcastConvertType(array_dtype(dtype)).bind(x)
 
 
 def iota(dtype: Any, shape: Sequence[int], axis: int = 0) -> Any:
     """0, 1, 2 ... along `axis` of an array of `shape`."""
-    return Iota(tuple(shape), np.dtype(dtype), axis).bind()
+    return Iota(tuple(shape), array_dtype(dtype), axis).bind()
 
 
 # --------------------------------------------------------------------------------------------------

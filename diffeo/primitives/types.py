@@ -8,17 +8,16 @@ one (NEP 50).
 from __future__ import annotations
 
 import math
+import operator
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
-from . import settings as process_settings
-from .settings import device_name, process
+from .config import task_settings
+from .foreign import array_dtype, float0
 
 bool_ = np.dtype(np.bool_)
 int8, int16, int32, int64 = (np.dtype(f"int{n}") for n in (8, 16, 32, 64))
@@ -26,10 +25,6 @@ uint8, uint16, uint32, uint64 = (np.dtype(f"uint{n}") for n in (8, 16, 32, 64))
 float16, float32, float64 = (np.dtype(f"float{n}") for n in (16, 32, 64))
 bfloat16, float8_e5m2 = np.dtype(ml_dtypes.bfloat16), np.dtype(ml_dtypes.float8_e5m2)
 complex64, complex128 = np.dtype(np.complex64), np.dtype(np.complex128)
-
-#: The dtype of a tangent or cotangent of an integer or boolean array: it holds no information (as
-#: in JAX).
-float0 = np.dtype([("float0", np.void, 0)])
 
 
 class ShapedArray:
@@ -59,9 +54,14 @@ class ShapedArray:
         found = _interned.get(key)
         if found is not None:
             return found
-        shape, dtype = tuple([int(n) for n in shape]), np.dtype(dtype)
+        try:
+            shape = tuple([operator.index(n) for n in shape])
+        except TypeError:
+            raise TypeError(f"a shape is a tuple of integers, got {shape!r}") from None
+        dtype = array_dtype(dtype)
         if any(n < 0 for n in shape):
             raise TypeError(f"a shape needs sizes >= 0, got {shape}")
+        _check_size(shape, dtype)
         with _intern_lock:
             strong = _interned.get((shape, dtype, False)) or _make_pair(shape, dtype)
             found = strong.weak if weak_type else strong
@@ -85,6 +85,18 @@ class ShapedArray:
         return ShapedArray, (self.shape, self.dtype, self.weak_type)
 
 
+def _check_size(shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """ValueError for what no memory has room for: numbers of bytes are of 64 bits everywhere. Axes
+    of size 0 do not help: the others are multiplied all the same.
+    """
+    size = math.prod([n for n in shape if n]) * max(dtype.itemsize, 1)
+    if size >= 1 << 63:
+        raise ValueError(
+            f"an array of shape {shape} and dtype {dtype} would have {size:.3g} bytes, and sizes "
+            "end at 2**63; use smaller axes"
+        )
+
+
 _interned: dict[tuple, ShapedArray] = {}
 _intern_lock = threading.RLock()
 
@@ -103,6 +115,39 @@ def _make_pair(shape: tuple[int, ...], dtype: np.dtype) -> ShapedArray:
 _SHORT = {"bool": "bool", "bfloat16": "bf16", "float": "f", "int": "i", "uint": "u", "complex": "c"}
 
 
+class Typed:
+    """Something that has a type, `aval`, and so a shape and a dtype."""
+
+    __slots__ = ()
+
+    aval: ShapedArray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of each axis."""
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the elements."""
+        return self.aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.aval.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.aval.size
+
+    @property
+    def weak_type(self) -> bool:
+        """Whether the dtype came from a Python scalar and gives way to other dtypes."""
+        return self.aval.weak_type
+
+
 @cache
 def short_dtype(dtype: np.dtype) -> str:
     """`f64` for float64, `i32` for int32, `bf16`, `bool`, `c128` ...: how programs are printed."""
@@ -117,154 +162,11 @@ def short_dtype(dtype: np.dtype) -> str:
 # Default dtypes
 
 
-#: The settings that programs depend on.
-PROGRAM_SETTINGS = ("default_bits", "fuse_derivatives", "simplify", "default_device")
-#: Those that are on or off.
-SWITCHES = ("fuse_derivatives", "simplify", "progress", "log_compiles")
-#: All that `dx.config` has.
-SETTINGS = (
-    "default_bits", *SWITCHES, "default_device", "num_cpu_devices", "platforms", "preallocate",
-    "memory_fraction",
-)  # fmt: skip
-_settings: dict[tuple, tuple] = {}
-
-
-class Config(threading.local):
-    """Settings of the library. `dx.config` is the one instance.
-
-    Attributes:
-        default_bits: 64 (NumPy's: float64, int64, complex128) or 32; the dtypes that Python
-            scalars and creation functions get when nothing else decides.
-        fuse_derivatives: nested derivatives by a scalar, `grad(grad(f))` say, are computed in one
-            Taylor pass (the default); if False, each level differentiates the one inside.
-        simplify: programs are simplified before they are compiled (the default); if False, only
-            dead code goes.
-        default_device: where programs run whose operands are not bound to a device; a device, its
-            name ("cpu:1", "cuda") or None: the first device of the default platform.
-        num_cpu_devices: how many devices the processor counts as, 1 by default.
-        platforms: the platforms to use, the default one first, as "cuda,cpu"; None: accelerators
-            that are there, then the processor.
-        preallocate: whether an accelerator's memory is taken as a whole at the start; False.
-        memory_fraction: the part of an accelerator's memory that may be used; None: XLA's choice.
-        progress: what takes long to compile says so, in a terminal or a notebook.
-        log_compiles: say on the logger "diffeo" what is traced and compiled, why, and how long it
-            took.
-        settings: the values of all settings that programs depend on; of equal settings, the same
-            object.
-
-    A setting holds for the thread that makes it; those from `num_cpu_devices` to `memory_fraction`
-    hold for the process, and can be made only before a device is first used; the environment can
-    make them, too: DIFFEO_NUM_CPU_DEVICES, DIFFEO_PLATFORMS, DIFFEO_PREALLOCATE and
-    DIFFEO_MEMORY_FRACTION.
-
-    Raises:
-        AttributeError: where a setting is made that does not exist.
-        TypeError, ValueError: where it cannot have the value.
-    """
-
-    default_bits = 64
-    fuse_derivatives = True
-    simplify = True
-    progress = True
-    log_compiles = False
-    num_cpu_devices = process_settings.num_cpu_devices
-    platforms = process_settings.platforms
-    preallocate = process_settings.preallocate
-    memory_fraction = process_settings.memory_fraction
-    _default_device: str | None = None
-
-    settings: tuple = ()
-
-    def __init__(self) -> None:
-        self._note_settings()
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in SETTINGS:
-            raise AttributeError(
-                f"dx.config has no setting {name!r}; the settings are {', '.join(SETTINGS)}"
-            )
-        if name in SWITCHES and type(value) is not bool:
-            raise TypeError(f"dx.config.{name} is True or False, got {value!r}")
-        if name == "default_bits" and value not in (32, 64):
-            raise ValueError(f"default dtypes have 32 or 64 bits, got {value!r}")
-        super().__setattr__(name, value)
-        self._note_settings()
-
-    def _note_settings(self) -> None:
-        now = tuple([getattr(self, name) for name in PROGRAM_SETTINGS])
-        super().__setattr__("settings", _settings.setdefault(now, now))
-
-    @contextmanager
-    def simplification(self, on: bool) -> Iterator[None]:
-        """Have programs that are lowered within a `with` block simplified, or not: see `simplify`.
-
-        Examples:
-            >>> import diffeo as dx
-            >>> f = lambda x: dx.numpy.sin(x) + dx.numpy.sin(x)
-            >>> with dx.config.simplification(False):
-            ...     print(dx.jit(f).lower(1.0).as_text().count("sine"))
-            2
-            >>> print(dx.jit(f).lower(1.0).as_text().count("sine"))
-            1
-        """
-        before, self.simplify = self.simplify, bool(on)
-        try:
-            yield
-        finally:
-            self.simplify = before
-
-    @property
-    def default_device(self) -> str | None:
-        """See the class."""
-        return self._default_device
-
-    @default_device.setter
-    def default_device(self, device: Any) -> None:
-        super().__setattr__("_default_device", device_name(device))
-        process.placed = process.placed or device is not None
-
-    @contextmanager
-    def separate_derivatives(self) -> Iterator[None]:
-        """Let each level of nested derivatives differentiate the one inside, within a `with`
-        block: see `fuse_derivatives`. It matters while a function is called or traced.
-
-        Examples:
-            >>> import diffeo as dx
-            >>> with dx.config.separate_derivatives():
-            ...     print(dx.grad(dx.grad(lambda x: x ** 3))(2.0))
-            12.0
-        """
-        before, self.fuse_derivatives = self.fuse_derivatives, False
-        try:
-            yield
-        finally:
-            self.fuse_derivatives = before
-
-    @contextmanager
-    def defaults(self, bits: int) -> Iterator[None]:
-        """Use 32- or 64-bit default dtypes within a `with` block.
-
-        Examples:
-            >>> import diffeo as dx
-            >>> with dx.config.defaults(32):
-            ...     print(dx.numpy.zeros(2).dtype)
-            float32
-        """
-        before, self.default_bits = self.default_bits, bits
-        try:
-            yield
-        finally:
-            self.default_bits = before
-
-
-config = Config()
-
-
 def default_dtype(kind: type) -> np.dtype:
     """The dtype of a Python scalar of type `kind` (bool, int, float, complex) when nothing else
     decides.
     """
-    wide = config.default_bits == 64
+    wide = task_settings().default_bits == 64
     if kind is float:
         return float64 if wide else float32
     if kind is int:
@@ -375,7 +277,7 @@ def promote_types(*avals: ShapedArray) -> tuple[np.dtype, bool]:
         >>> promote_types(ShapedArray((), np.float32), scalar_aval(float))
         (dtype('float32'), False)
     """
-    return _promote(tuple([(a.dtype, a.weak_type) for a in avals]), config.default_bits)
+    return _promote(tuple([(a.dtype, a.weak_type) for a in avals]), task_settings().default_bits)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -426,16 +328,23 @@ def check_scalar(name: str, value: Any, dtype: np.dtype) -> None:
     rank, limits = _held(dtype)
     fits = SCALAR_RANK[type(value)] <= rank
     if fits and limits is not None:
-        fits = limits.min <= value <= limits.max
+        fits = limits[0] <= value <= limits[1]
     if not fits:
         raise TypeError(f"{name}: the scalar {value} does not fit {dtype}; convert first")
+
+
+@cache
+def limits_of(dtype: np.dtype) -> tuple[int, int]:
+    """The least and the largest integer of a dtype."""
+    info = ml_dtypes.iinfo(dtype)
+    return int(info.min), int(info.max)
 
 
 @cache
 def _held(dtype: np.dtype) -> tuple[int, Any]:
     """The highest rank of the scalars that a dtype holds, and the limits of integers."""
     if "int" in dtype.name:
-        return 1, ml_dtypes.iinfo(dtype)
+        return 1, limits_of(dtype)
     return KIND_RANK.get(dtype.kind, 2), None
 
 

@@ -12,13 +12,13 @@ from typing import Any
 from ..primitives.array import committed_to, variant
 from ..primitives.core import ZERO, LinearInput, typeof, with_user_line
 from ..primitives.elementwise import eq, select, zero_scalar
-from ..primitives.families import Full, HigherOrder
+from ..primitives.families import Full, HigherOrder, full
 from ..primitives.frozen import frozen
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
 from ..primitives.staging import stage
 from ..primitives.structural import broadcast_in_dim
-from ..primitives.types import ShapedArray, int32
+from ..primitives.types import ShapedArray, bool_, int32
 
 #: Programs of so many operations, counting each repetition, are evaluated by NumPy in eager mode;
 #: larger loops are compiled.
@@ -186,7 +186,7 @@ class Cond(HigherOrder):
         index = interpreter.decides(values[0])
         if index is None:
             check_all_parts_act(self, interpreter)
-            return interpreter.inline(self.all_branches(), values)
+            return self.mixed(interpreter, values)
         arrays, statics = interpreter.flatten(values[1:])
         avals = [typeof(a) for a in arrays]
         wanted: tuple = ()
@@ -200,21 +200,28 @@ class Cond(HigherOrder):
         branches, consts = same_inputs([f[0] for f in found], [f[1] for f in found])
         return interpreter.unflatten(wanted, Cond(branches).bind(index, *consts, *arrays))
 
-    def all_branches(self) -> Jaxpr:
-        """The program that computes every branch and chooses among the results."""
-        memo = self.branches[0].memo
-        key = ("all", self.branches)
-        if key not in memo:
+    def mixed(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
+        """Every branch for the parts that choose it, by the rule of `select`."""
+        last = len(self.branches) - 1
+        flags = interpreter.inline(
+            lambda index: [eq.bind(index, i) for i in range(last)], values[:1]
+        )
 
-            def chosen(index: Any, *operands: Any) -> list[Any]:
-                outs = eval_jaxpr(self.branches[-1], operands)
-                for i, branch in enumerate(self.branches[:-1]):
-                    outs = select_each(eq.bind(index, i), eval_jaxpr(branch, operands), outs)
-                return outs
+        def none(*flags: Any) -> list[Any]:
+            found = full((), True, bool_)
+            for flag in flags:
+                found = select(flag, full((), False, bool_), found)
+            return [found]
 
-            avals = [ShapedArray((), int32), *self.branches[0].in_avals]
-            memo[key] = stage(chosen, [a.strong for a in avals], "cond")
-        return memo[key]
+        def either(flag: Any, *xs: Any) -> list[Any]:
+            return select_each(flag, *split_list(xs, len(outs)))
+
+        otherwise = lambda: interpreter.inline(none, flags)[0]
+        outs = interpreter.chosen(self.branches[last], otherwise, values[1:])
+        for flag, branch in zip(flags, self.branches):
+            found = interpreter.chosen(branch, lambda flag=flag: flag, values[1:])
+            outs = interpreter.inline(either, [flag, *found, *outs])
+        return outs
 
     def whole(self, linear: Sequence[bool]) -> bool:
         return linear[0]  # the choice itself depends on what varies

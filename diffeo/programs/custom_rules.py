@@ -36,6 +36,7 @@ class CustomCall(Call):
     rules: Any = None
 
     keeps_weak = False
+    endless = True  # nobody knows what is in the rules
 
     @property
     def lazy(self) -> bool:  # type: ignore[override]
@@ -93,6 +94,7 @@ class CustomTangent(HigherOrder):
     out_avals: tuple[ShapedArray, ...]
 
     keeps_weak = False
+    endless = True
 
     @property
     def residuals(self) -> int:

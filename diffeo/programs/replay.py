@@ -184,6 +184,8 @@ class Replay(HigherOrder):
     loop: Loop
     inside: tuple[bool, ...]
 
+    endless = True
+
     @property
     def body(self) -> Parts:
         """A step in its parts."""

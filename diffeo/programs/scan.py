@@ -193,7 +193,7 @@ class Scan(HigherOrder):
             inside, linear_outs = self.linear_carry(linear)
             self.jaxpr.memo[key] = (
                 self._parts(linear, inside, linear_outs)
-                if self.checkpoints is None
+                if self.checkpoints is None or not self.length  # there is nothing to keep
                 else replay_parts(self.loop(), linear, inside, linear_outs)
             )
         return self.jaxpr.memo[key]
@@ -279,7 +279,7 @@ class Scan(HigherOrder):
     ) -> Sequence[Any]:
         linear = tuple([type(a) is LinearInput for a in args])
         inside, linear_outs = self.linear_carry(linear)
-        if not all(linear_outs) or self.checkpoints is not None:
+        if not all(linear_outs) or (self.checkpoints is not None and self.length):
             return transpose_parts(self.partial(linear), transpose_jaxpr, cts, args)
         zero_cts = tuple([ct is ZERO for ct in cts])
         key = ("transposed scan", self, linear, zero_cts)

@@ -13,10 +13,12 @@ from ..primitives.frozen import frozen
 from ..primitives.jaxpr import Jaxpr, Var, eliminate_dead_code, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, transpose_parts
 from ..primitives.staging import stage
-from ..primitives.types import ShapedArray, bool_
+from ..primitives.structural import convert_element_type
+from ..primitives.types import ShapedArray, bool_, int32
 from .checkpointing import sensible
 from .control_flow import (
     SMALL,
+    Cond,
     check_all_parts_act,
     check_operands,
     select_each,
@@ -44,6 +46,7 @@ class While(HigherOrder):
 
     #: A loop of unknown length counts as large.
     work = SMALL
+    endless = True
 
     @property
     def out_avals(self) -> list[ShapedArray]:
@@ -181,10 +184,18 @@ class While(HigherOrder):
             n, m = self.cond_consts, self.cond_consts + self.body_consts
             count = len(self.out_avals)
 
+            ins = [Var(a) for a in self.body.in_avals]
+            stay = made(Jaxpr(ins, (), ins[self.body_consts :], name=self.body.name))
+            step_or_stay = Cond((stay, self.body))
+
             def step(*args: Any) -> list[Any]:
                 going, carry = args[m], list(args[m + 1 :])
-                new = eval_jaxpr(self.body, [*args[n:m], *carry[-count:]])
-                kept = select_each(going, new, carry[:count])
+                operands = [*args[n:m], *carry[-count:]]
+                if mixes:
+                    new = eval_jaxpr(self.body, operands)
+                    kept = select_each(going, new, carry[:count])
+                else:
+                    new = kept = step_or_stay.bind(convert_element_type(going, int32), *operands)
                 after = eval_jaxpr(self.cond, [*args[:n], *(new if mixes else kept)])[0]
                 return [after & going, *kept, *new] if mixes else [after, *kept]
 

@@ -26,9 +26,9 @@ from .samplers import (
     normal,
     rademacher,
     randint,
-    truncated_normal,
     uniform,
 )
+from .tails import truncated_normal
 
 __all__ = [
     "PRNGKey", "fold_in", "key", "key_data", "split", "wrap_key_data",

@@ -14,12 +14,19 @@ from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.cumulative import cumsum
 from ..primitives.families import full
 from ..primitives.indexing import Gather, IndexDims
-from ..primitives.operators import broadcast_to, to_value
+from ..primitives.promotion import broadcast_to, to_value
 from ..primitives.reduction import argmax
 from ..primitives.slicing import index_in_dim, slice_in_dim
 from ..primitives.sort import sort
-from ..primitives.structural import broadcast_in_dim, expand_dims, iota, move_axis, reshape
-from ..primitives.types import SCALARS, default_dtype, is_float, uint32
+from ..primitives.structural import (
+    broadcast_in_dim,
+    convert_element_type,
+    expand_dims,
+    iota,
+    move_axis,
+    reshape,
+)
+from ..primitives.types import SCALARS, default_dtype, float32, is_float, uint32
 from .keys import Shape, check_key, raw_bits, split
 from .samplers import check_parameters, gumbel, inexact, randint, uniform
 
@@ -141,9 +148,16 @@ def choice(key: Any, a: Any, shape: Shape = (), replace: bool = True, p: Any = N
     return places if type(a) is int else take(a, places, axis)
 
 
+def _resolved(x: Any) -> Any:
+    """Weights, those of 16 bits in float32: with so few different numbers, sums of probabilities
+    stop growing, and ties of Gumbel noise, of which the first one wins, decide.
+    """
+    return x if x.dtype.itemsize > 2 else convert_element_type(x, float32)
+
+
 def _weighted(key: Any, n: int, shape: tuple[int, ...], replace: bool, p: Any, mode: Any) -> Any:
     """Numbers below n with probabilities `p`."""
-    p = inexact(p)
+    p = _resolved(inexact(p))
     if p.shape != (n,):
         raise with_user_line(ValueError(
             f"choice: p must have the shape {(n,)}, one probability for each, got {p.aval}"))
@@ -167,7 +181,8 @@ def _largest(scores: Any, k: int) -> Any:
 
 def categorical(key: Any, logits: Any, axis: int = -1, shape: Shape = None,
                 replace: bool = True, mode: str | None = None) -> Any:
-    """Categories with the probabilities softmax(logits), by the Gumbel trick.
+    """Categories with the probabilities softmax(logits), by the Gumbel trick; logits of 16 bits
+    are taken as float32, so draws are not jax's, which prefer the first categories.
 
     Args:
         key: a key.
@@ -191,7 +206,7 @@ def categorical(key: Any, logits: Any, axis: int = -1, shape: Shape = None,
         >>> categorical(PRNGKey(0), np.log([[0.1, 0.9], [0.5, 0.5]]))
         Array([1, 0])
     """
-    key, logits = check_key("categorical", key), inexact(logits)
+    key, logits = check_key("categorical", key), _resolved(inexact(logits))
     if not is_float(logits.dtype) or not logits.ndim:
         raise with_user_line(TypeError(
             f"categorical: logits must be real numbers with an axis, got {logits.aval}"))

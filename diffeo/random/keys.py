@@ -8,12 +8,14 @@ import numpy as np
 
 from ..numpy.common import static_shape
 from ..primitives.array import Array, as_value
+from ..primitives.config import config
 from ..primitives.core import Value, describe, with_user_line
 from ..primitives.elementwise import logical_or, logical_xor, shift_left, shift_right_logical
 from ..primitives.families import full
+from ..primitives.foreign import array_dtype
 from ..primitives.slicing import slice_in_dim, stack
 from ..primitives.structural import convert_element_type, reshape
-from ..primitives.types import config, uint32, uint64
+from ..primitives.types import uint32, uint64
 from ..routines.random_bits import random_bits, threefry2x32
 
 #: A tuple of integers, or one integer.
@@ -177,7 +179,7 @@ def bits(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
         Array([4070199207, 4202968722], dtype=uint32)
     """
     key = check_key("bits", key)
-    dtype = np.dtype(dtype or (uint64 if config.default_bits == 64 else uint32))
+    dtype = array_dtype(dtype or (uint64 if config.default_bits == 64 else uint32))
     if dtype.kind != "u":
         raise with_user_line(ValueError(f"bits: dtype must be an unsigned integer's, got {dtype}"))
     return raw_bits(key, static_shape(shape, "bits"), dtype)

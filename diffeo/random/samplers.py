@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
-from ..numpy.common import arr, static_shape
+from ..numpy.common import arr, dtype_of, static_shape
 from ..primitives import elementwise as e
 from ..primitives.array import as_value
 from ..primitives.core import with_user_line
 from ..primitives.families import full_like
 from ..primitives.identity import stop_gradient
-from ..primitives.operators import broadcast_shapes, broadcast_to, to_inexact, to_value
+from ..primitives.promotion import broadcast_shapes, broadcast_to, to_inexact, to_value
+from ..primitives.reduction import reduce_or
 from ..primitives.slicing import index_in_dim
 from ..primitives.structural import bitcast_convert_type, convert_element_type
 from ..primitives.types import (
     SCALARS,
     complex64,
     default_dtype,
+    float32,
     int32,
     is_complex,
     is_float,
+    is_storage,
     real_dtype,
+    uint32,
+    uint64,
 )
 from ..routines.random_bits import fma
+from ..transforms.control_flow import cond
 from .keys import Shape, check_key, raw_bits, split
 
 
 def float_dtype(name: str, dtype: Any, allow_complex: bool = False) -> np.dtype:
     """A floating-point dtype, by default the default one; ValueError for another."""
-    dtype = default_dtype(float) if dtype is None or dtype is float else np.dtype(dtype)
-    if not is_float(dtype) and not (allow_complex and is_complex(dtype)):
+    dtype = dtype_of(dtype)
+    fits = is_float(dtype) and not is_storage(dtype)
+    if not fits and not (allow_complex and is_complex(dtype)):
         raise with_user_line(ValueError(f"{name}: dtype must be floating-point, got {dtype}"))
     return dtype
 
@@ -47,7 +56,7 @@ def check_parameters(name: str, shape: tuple[int, ...], **parameters: Any) -> No
                 f"{name}: {what} of shape {own} does not broadcast to shape={shape}"))
 
 
-def _unit(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+def unit_numbers(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Uniform in [0, 1): random bits as the mantissa of numbers in [1, 2), less 1 (as jax does)."""
     mantissa = int(ml_dtypes.finfo(dtype).nmant)
     unsigned = np.dtype(f"u{dtype.itemsize}")
@@ -58,16 +67,64 @@ def _unit(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     return e.sub.bind(bitcast_convert_type(word, dtype), 1.0)
 
 
+@lru_cache(256)
+def _range(dtype: np.dtype, low: float, high: float) -> tuple[float, float, float | None]:
+    """Python bounds in a dtype: the lowest number, the width, and the largest number below `high`
+    if rounding could reach `high` itself. A width of inf is that of finite bounds.
+    """
+    with np.errstate(over="ignore"):
+        first, end = np.array(low, dtype), np.array(high, dtype)
+        width = float(end - first)
+    if not (np.isfinite(first) and np.isfinite(end)):
+        raise with_user_line(ValueError(
+            f"uniform: minval and maxval must be finite in {dtype}, got {low} and {high}"))
+    least, most = float(first), float(end)
+    below = float(np.nextafter(end, first))
+    if least == most or math.isinf(width):
+        return least, width, None if least == most else below
+    unit = 1 - Fraction(1, 1 << int(ml_dtypes.finfo(dtype).nmant))
+    reaches = unit * Fraction(width) + Fraction(least) >= (Fraction(below) + Fraction(most)) / 2
+    return least, width, below if reaches else None
+
+
 def _between(key: Any, shape: tuple[int, ...], dtype: np.dtype, low: float, high: float) -> Any:
     """Uniform in [low, high) for Python numbers."""
-    unit = _unit(key, shape, dtype)
+    unit = unit_numbers(key, shape, dtype)
     if low == 0 and high == 1:
         return unit
-    lowest = np.array(low, dtype)
-    with np.errstate(over="ignore"):
-        width = float(np.array(high, dtype) - lowest)
-    low = float(lowest)
-    return e.maximum.bind(fma.bind(unit, width, low), low)
+    least, width, below = _range(dtype, low, high)
+    if math.isinf(width):  # of twice the halves there is no overflow
+        half = e.sub.bind(full_like(unit, high / 2), least / 2)
+        out = e.mul.bind(fma.bind(unit, half, least / 2), 2.0)
+    else:
+        out = fma.bind(unit, width, least)
+    if below is not None:
+        out = e.minimum.bind(out, below)
+    return e.maximum.bind(out, least)
+
+
+def scaled(unit: Any, low: Any, high: Any) -> Any:
+    """Uniform numbers in [0, 1) moved into [low, high), arrays of their dtype that broadcast to
+    their shape, with derivatives by both.
+    """
+    most = float(ml_dtypes.finfo(unit.dtype).max)
+    fits = e.absolute.bind(high * 0.5 - low * 0.5) <= most / 2
+    part = e.select(fits, full_like(low, 1.0), 0.5)  # of halves there is no overflow
+    parts = high * part - low * part, low * part, 1.0 / part
+    width, start, back, below, low = (
+        broadcast_to(v, unit.shape) for v in (*parts, -next_above(-high), low)
+    )
+    return e.maximum.bind(e.minimum.bind(fma.bind(unit, width, start) * back, below), low)
+
+
+def next_above(x: Any) -> Any:
+    """The next number in the direction of +inf, by its bits; it moves with x."""
+    fixed = stop_gradient(x)
+    signed = np.dtype(f"i{x.dtype.itemsize}")
+    number = bitcast_convert_type(fixed, signed)
+    moved = e.select(fixed > 0, number + 1, number - 1)
+    above = bitcast_convert_type(e.select(fixed == 0, 1, moved), x.dtype)
+    return x + e.select(e.is_finite.bind(fixed), above - fixed, 0.0)
 
 
 def uniform(key: Any, shape: Shape = (), dtype: Any = None, minval: Any = 0.0,
@@ -83,7 +140,7 @@ def uniform(key: Any, shape: Shape = (), dtype: Any = None, minval: Any = 0.0,
     Raises:
         TypeError: if `key` is not a key or the shape is not static.
         ValueError: for another dtype, bounds of a shape that does not fit, or Python numbers with
-            minval > maxval.
+            minval > maxval or beyond the dtype's range.
 
     Examples:
         >>> from diffeo.random import PRNGKey
@@ -99,8 +156,9 @@ def uniform(key: Any, shape: Shape = (), dtype: Any = None, minval: Any = 0.0,
         return _between(key, shape, dtype, minval, maxval)
     low, high = (arr(v) for v in (minval, maxval))
     check_parameters("uniform", shape, minval=low, maxval=high)
-    low, high = (broadcast_to(convert_element_type(v, dtype), shape) for v in (low, high))
-    return e.maximum.bind(fma.bind(_unit(key, shape, dtype), high - low, low), low)
+    low, high = (convert_element_type(v, dtype) for v in (low, high))
+    low, high = (broadcast_to(v, broadcast_shapes(low.shape, high.shape)) for v in (low, high))
+    return scaled(unit_numbers(key, shape, dtype), low, high)
 
 
 def _integer_bound(what: str, x: Any) -> Any:
@@ -120,8 +178,9 @@ def _integer_bound(what: str, x: Any) -> Any:
 def randint(key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = None) -> Any:
     """Uniform integers in [minval, maxval).
 
-    Where the range is not a power of two there is a slight bias, below (maxval - minval) / 2**n for
-    n-bit integers (n = 32 for narrower ones).
+    Where the range is not a power of two there is a slight bias, below 2**-(n / 4) for n-bit
+    integers (n = 32 for narrower ones). Ranges that would have a larger one in jax draw other
+    numbers than jax.
 
     Args:
         key: a key.
@@ -142,7 +201,7 @@ def randint(key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = None)
         Array([5, 1, 5, 7, 3])
     """
     key, shape = check_key("randint", key), static_shape(shape, "randint")
-    dtype = default_dtype(int) if dtype is None or dtype is int else np.dtype(dtype)
+    dtype = dtype_of(dtype, int)
     if dtype.kind not in "iu" or dtype.itemsize not in (1, 2, 4, 8):
         raise with_user_line(TypeError(f"randint: dtype must be an integer's, got {dtype}"))
     low, high = _integer_bound("minval", minval), _integer_bound("maxval", maxval)
@@ -191,22 +250,47 @@ def _span(low: Any, high: Any, dtype: np.dtype, sampled: np.dtype) -> tuple[Any,
 
 
 def _below(key: Any, shape: tuple[int, ...], dtype: np.dtype, span: Any) -> Any:
-    """Unsigned integers below `span` (0 stands for all): twice as many bits, modulo the span."""
+    """Unsigned integers below `span` (0 stands for all): twice as many bits, modulo the span.
+
+    The power of two in front of the first word is taken modulo the word, as jax does; but where
+    the second word alone would prefer some numbers noticeably, by `_fair`.
+    """
     half, unsigned = 4 * dtype.itemsize, np.dtype(f"u{dtype.itemsize}")
     keys = split(key)
     high, low = (raw_bits(index_in_dim(keys, i), shape, unsigned) for i in (0, 1))
-    count = 1 << 2 * half
+    count, most = 1 << 2 * half, 1 << 3 * half // 2
     if type(span) is int:
         if span == 0:
             return low
+        if count % span > most:
+            return _fair(high, low, full_like(low, span))
         factor: Any = ((1 << half) % span) ** 2 % count % span
-        modulo = lambda x: e.rem.bind(x, span)
-    else:
-        safe = e.select(span == 0, 1, span)
-        modulo = lambda x: e.select(span == 0, x, e.rem.bind(x, safe))
-        factor = modulo(full_like(safe, 1 << half))
-        factor = modulo(e.mul.bind(factor, factor))
-    return modulo(e.add.bind(e.mul.bind(modulo(high), factor), modulo(low)))
+        return e.rem.bind(e.add.bind(
+            e.mul.bind(e.rem.bind(high, span), factor), e.rem.bind(low, span)), span)  # fmt: skip
+    safe = e.select(span == 0, 1, span)
+    modulo = lambda x: e.select(span == 0, x, e.rem.bind(x, safe))
+    factor = modulo(full_like(safe, 1 << half))
+    factor = modulo(e.mul.bind(factor, factor))
+    usual = modulo(e.add.bind(e.mul.bind(modulo(high), factor), modulo(low)))
+    unfair = e.rem.bind(e.sub.bind(full_like(safe, 0), safe), safe) > most  # 2**bits modulo span
+    choose = lambda *words: e.select(unfair, _fair(*words), usual)
+    return cond(reduce_or(unfair, range(unfair.ndim)), choose, lambda *_: usual, high, low, safe)
+
+
+def _fair(high: Any, low: Any, span: Any) -> Any:
+    """Two words as one number, modulo the span: of 64-bit words, 24 bits of the first one."""
+    if low.dtype.itemsize == 4:
+        high, low, span = (convert_element_type(x, uint64) for x in (high, low, span))
+        word = e.logical_or.bind(e.shift_left.bind(high, 32), low)
+        return convert_element_type(e.rem.bind(word, span), uint32)
+    room = lambda x: e.sub.bind(span, x)
+    plus = lambda x, y: e.select(e.ge.bind(x, room(y)), e.sub.bind(x, room(y)), e.add.bind(x, y))
+    word = e.rem.bind(e.sub.bind(full_like(span, 0), span), span)  # 2**64 modulo the span
+    total, zero = full_like(span, 0), full_like(span, 0)
+    for bit in range(24):
+        here = e.logical_and.bind(e.shift_right_logical.bind(high, 63 - bit), 1)
+        total = plus(plus(total, total), e.select(here == 1, word, zero))
+    return plus(total, e.rem.bind(low, span))
 
 
 def normal(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
@@ -243,51 +327,9 @@ def _normal(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     return e.mul.bind(e.erf_inv.bind(u), float(np.array(math.sqrt(2), dtype)))
 
 
-def _next_above(x: Any) -> Any:
-    """The next number in the direction of +inf, by its bits."""
-    signed = np.dtype(f"i{x.dtype.itemsize}")
-    number = bitcast_convert_type(x, signed)
-    moved = e.select(x > 0, number + 1, number - 1)
-    moved = e.select(x == 0, 1, moved)
-    above = bitcast_convert_type(moved, x.dtype)
-    return e.select(e.is_finite.bind(x), above, x)
-
-
-def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape = None,
-                     dtype: Any = None) -> Any:
-    """Samples of the standard normal distribution given that they lie in (lower, upper).
-
-    Args:
-        key: a key.
-        lower, upper: the bounds, numbers or arrays that broadcast to `shape`.
-        shape: the shape of the result, by default that of the bounds.
-        dtype: a floating-point dtype, by default float64.
-
-    Raises:
-        TypeError: if `key` is not a key or the shape is not static.
-        ValueError: for another dtype or bounds of a shape that does not fit.
-
-    Examples:
-        >>> from diffeo.random import PRNGKey
-        >>> truncated_normal(PRNGKey(0), -2, 2, (2,))
-        Array([-0.19635199, -0.74147057])
-    """
-    key, dtype = check_key("truncated_normal", key), float_dtype("truncated_normal", dtype)
-    low, high = (convert_element_type(arr(v), dtype) for v in (lower, upper))
-    if shape is None:
-        shape = broadcast_shapes(low.shape, high.shape)
-    shape = static_shape(shape, "truncated_normal")
-    check_parameters("truncated_normal", shape, lower=low, upper=high)
-    root = float(np.array(math.sqrt(2), dtype))
-    a, b = (e.erf.bind(e.div.bind(v, root)) for v in (low, high))
-    out = e.mul.bind(e.erf_inv.bind(uniform(key, shape, dtype, a, b)), root)
-    low, high = (stop_gradient(v) for v in (low, high))
-    inside = [broadcast_to(v, shape) for v in (_next_above(low), -_next_above(-high))]
-    return e.minimum.bind(e.maximum.bind(out, inside[0]), inside[1])
-
-
 def bernoulli(key: Any, p: Any = 0.5, shape: Shape = None, mode: str = "low") -> Any:
-    """Booleans that are true with probability `p`.
+    """Booleans that are true with probability `p`, up to the resolution of its dtype (of float32
+    for 16 bits, where jax has 2**-10 or 2**-7).
 
     Args:
         key: a key.
@@ -311,10 +353,10 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Shape = None, mode: str = "low") ->
         raise with_user_line(TypeError(f"bernoulli: p must be floating-point, got {p.aval}"))
     shape = p.shape if shape is None else static_shape(shape, "bernoulli")
     check_parameters("bernoulli", shape, p=p)
-    p = broadcast_to(p, shape)
+    p = broadcast_to(p if p.dtype.itemsize > 2 else convert_element_type(p, float32), shape)
     if mode == "low":
-        return e.lt.bind(_unit(key, shape, p.dtype), p)
-    u = _unit(key, (2, *shape), p.dtype)
+        return e.lt.bind(unit_numbers(key, shape, p.dtype), p)
+    u = unit_numbers(key, (2, *shape), p.dtype)
     u1, u2 = index_in_dim(u, 0), index_in_dim(u, 1)
     return e.lt.bind(u2 * 2.0 ** -int(ml_dtypes.finfo(p.dtype).nmant), p - u1)
 
@@ -334,7 +376,7 @@ def exponential(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
         Array([0.54207056, 0.24372319])
     """
     key, shape, dtype, _ = _standard("exponential", key, shape, dtype)
-    return e.neg.bind(e.log1p.bind(e.neg.bind(_unit(key, shape, dtype))))
+    return e.neg.bind(e.log1p.bind(e.neg.bind(unit_numbers(key, shape, dtype))))
 
 
 def gumbel(key: Any, shape: Shape = (), dtype: Any = None, mode: str | None = None) -> Any:
@@ -349,7 +391,7 @@ def gumbel(key: Any, shape: Shape = (), dtype: Any = None, mode: str | None = No
     if mode != "high":
         u = _between(key, shape, dtype, float(info.tiny), 1.0)
         return e.neg.bind(e.log.bind(e.neg.bind(e.log.bind(u))))
-    u = _unit(key, (2, *shape), dtype)
+    u = unit_numbers(key, (2, *shape), dtype)
     high, low = index_in_dim(u, 0), index_in_dim(u, 1)
     x = e.select(high >= 0.5, high, high + 2.0 ** -int(info.nmant) * low + float(info.tiny))
     return e.neg.bind(e.log.bind(e.neg.bind(e.log1p.bind(e.neg.bind(x)))))
@@ -381,7 +423,7 @@ def cauchy(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
 
 def rademacher(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
     """-1 or 1 with equal probability, of any numeric dtype, by default int64."""
-    dtype = default_dtype(int) if dtype is None or dtype is int else np.dtype(dtype)
+    dtype = dtype_of(dtype, int)
     heads = bernoulli(key, 0.5, static_shape(shape, "rademacher"))
     return convert_element_type(2 * convert_element_type(heads, dtype) - 1, dtype)
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..primitives.elementwise import sign
 from ..primitives.frozen import frozen
 from ..primitives.reference import special_function
-from .special import Formula, chebyshev
+from .special import Formula, chebyshev, evaluate
 
 #: Where a polynomial in x gives way to one in 1 / x.
 _BREAK = 8.0
@@ -32,19 +32,26 @@ def poisson(n: int, f: Callable, base: np.ndarray, count: int) -> np.ndarray:
 
 
 @cache
-def _i_polynomials(n: int) -> tuple[Callable, Callable]:
-    """I_n(x) exp(-x) / x**n on 0 ... 8, and times sqrt(x) in 1 / x beyond."""
+def _i_polynomials(n: int, k: int) -> tuple[Callable, Callable]:
+    """The k-th derivative of I_n(x) exp(-x) / x**n, but for its sign: times (1 + x)**k, which
+    keeps its size, on 0 ... 8; and times x**(n + k + 1/2) in 1 / x beyond.
+    """
 
-    def falling(x: np.ndarray) -> Callable:
-        return lambda u: np.exp(np.multiply.outer(x, -2 * np.sin(u / 2) ** 2))
+    def falling(x: np.ndarray, by: np.ndarray) -> Callable:
+        def f(u: np.ndarray) -> np.ndarray:
+            gap = 2 * np.sin(u / 2) ** 2  # 1 - cos(u)
+            return np.exp(np.multiply.outer(-x, gap)) * np.multiply.outer(by, gap) ** k
+
+        return f
 
     def near(x: np.ndarray) -> np.ndarray:
-        return poisson(n, falling(x), np.ones_like(x), 64)
+        return poisson(n, falling(x, 1 + x), np.ones_like(x), 64 + 2 * k)
 
     def far(w: np.ndarray) -> np.ndarray:
-        return poisson(n, falling(1 / w), 1 / w, 4096) / np.sqrt(w)
+        return poisson(n, falling(1 / w, 1 / w), 1 / w, 4096) / np.sqrt(w)
 
-    return chebyshev(near, 0.0, _BREAK, 26, True), chebyshev(far, 0.0, 1 / _BREAK, 26, True)
+    inner = chebyshev(near, 0.0, _BREAK, 26, True) if k == 0 else chebyshev(near, 0.0, _BREAK, 34)
+    return inner, chebyshev(far, 0.0, 1 / _BREAK, 26, True)
 
 
 def power(x: Any, n: int) -> Any:
@@ -57,30 +64,70 @@ _HOST = special_function("i0e"), special_function("i1e")
 
 @frozen
 class BesselI(Formula):
-    """The modified Bessel function I_n(x), times exp(-|x|)."""
+    """The modified Bessel function I_n(x), times exp(-|x|). In general x**(n - less) times the k-th
+    derivative of I_n(r) exp(-r) / r**n at r = |x|, but for its sign, in which nothing cancels.
+    """
 
     n: int = 0
+    k: int = 0
+    less: int = 0
 
     def impl(self, x: np.ndarray) -> np.ndarray:
+        if self.k or self.less:
+            return evaluate(self.formula, x)
         if self.n < 2:
             return _HOST[self.n](x)
         return special_function("ive")(np.full_like(x, self.n), x)
 
     def lower(self, ctx: Any, x: Any) -> Any:
-        return ctx.op("chlo.bessel_i1e", x) if self.n == 1 else super().lower(ctx, x)
+        first = (self.n, self.k, self.less) == (1, 0, 0)
+        return ctx.op("chlo.bessel_i1e", x) if first else super().lower(ctx, x)
 
     def formula(self, m: Any, x: Any) -> Any:
-        near, far = _i_polynomials(self.n)
-        size = m.abs(x)
+        near, far = _i_polynomials(self.n, self.k)
+        size, exponent = m.abs(x), self.n - self.less
         small, large = m.where(size < _BREAK, x, 0.0), m.where(size < _BREAK, _BREAK, size)
-        beyond = far(1.0 / large) / m.sqrt(large)
-        beyond = beyond if self.n % 2 == 0 else m.where(x < 0.0, -beyond, beyond)
-        return m.where(size < _BREAK, near(m.abs(small)) * power(small, self.n), beyond)
+        w = 1.0 / large
+        beyond = far(w) * power(w, self.k + self.less) / m.sqrt(large)
+        beyond = beyond if exponent % 2 == 0 else m.where(x < 0.0, -beyond, beyond)
+        inner = near(m.abs(small)) * power(small, exponent) / power(m.abs(small) + 1.0, self.k)
+        return m.where(size < _BREAK, inner, beyond)
 
     def slopes(self) -> Sequence[Callable]:
-        def by_x(x: Any, out: Any) -> Any:
-            above = BesselI(self.n + 1).bind(x)
-            mean = (BesselI(self.n - 1).bind(x) + above) * 0.5 if self.n else above
-            return mean - sign.bind(x) * out
+        n, k, less = self.n, self.k, self.less
+
+        def by_x(x: Any) -> Any:
+            slope = -(sign.bind(x) * BesselI(n, k + 1, less).bind(x))
+            if n == less:
+                return slope
+            return BesselI(n, k, less + 1).bind(x) * float(n - less) + slope
+
+        return (by_x,)
+
+
+@frozen
+class GrowingBesselI(Formula):
+    """The modified Bessel function I_n(x)."""
+
+    n: int = 0
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        large = np.abs(x) > 700.0  # exp(|x|) is too large, or I_n itself
+        if 1 in large.tobytes():
+            return evaluate(self.formula, x)
+        if self.n < 2:
+            return special_function(("i0", "i1")[self.n])(x)
+        return special_function("iv")(np.full_like(x, self.n), x)
+
+    def formula(self, m: Any, x: Any) -> Any:
+        finite = m.where(m.abs(x) < math.inf, x, 0.0)
+        half = m.exp(m.abs(finite) * 0.5)  # exp(|x|) may be too large
+        value = half * (half * m.of(BesselI(self.n))(finite))
+        return m.where(m.abs(x) < math.inf, value, x if self.n % 2 else m.abs(x))
+
+    def slopes(self) -> Sequence[Callable]:
+        def by_x(x: Any) -> Any:
+            above = GrowingBesselI(self.n + 1).bind(x)
+            return (GrowingBesselI(self.n - 1).bind(x) + above) * 0.5 if self.n else above
 
         return (by_x,)

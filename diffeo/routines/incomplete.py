@@ -16,18 +16,24 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives.elementwise import scale
+from ..primitives.families import full_like
 from ..primitives.frozen import frozen
 from ..primitives.reference import special_function
 from ..primitives.types import ShapedArray
-from .special import (
-    BERNOULLI,
-    TRACED,
-    Formula,
-    FormulaRow,
-    Polygamma,
-    evaluate,
-    polynomial,
+from .densities import (
+    above_falling,
+    above_log,
+    beta_density,
+    beta_slopes,
+    beta_weight,
+    excess_of_beta,
+    gamma_density,
+    gamma_slopes,
+    gamma_weight,
+    psi,
 )
+from .special import EULER, TRACED, Formula, evaluate, zeta_minus_one
 
 
 def bell(i: int, j: int, g: Callable[[int, int], Any]) -> Any:
@@ -101,123 +107,20 @@ def _series(m: Any, a: Any, x: Any) -> Any:
     return m.loop(going, advance, (m.number(0.0, a), one, one, a, x))[2]
 
 
-# --------------------------------------------------------------------------------------------------
-# Densities, without the cancellation of their factors (Loader 2000)
-
-#: Stirling's series is used from here on.
-_LARGE = 8.0
-_STIRLING = [b * math.factorial(2 * j - 2) for j, b in enumerate(BERNOULLI[:9], 1)]
-_DIGAMMA = [b * math.factorial(2 * j - 1) for j, b in enumerate(BERNOULLI[:9], 1)]
-_ARTANH = [2.0 / (2 * k + 3) for k in range(11)]
-
-
-def stirling_error(m: Any, a: Any) -> Any:
-    """log(gamma(a) / (sqrt(2 pi / a) (a / e)**a))."""
-    large = a >= _LARGE
-    low, high = m.where(large, 1.0, a), 1.0 / m.where(large, a, _LARGE)
-    direct = m.lgamma(low) - (low - 0.5) * m.log(low) + low - 0.5 * math.log(2 * math.pi)
-    return m.where(large, polynomial(high * high, _STIRLING) * high, direct)
-
-
-def _deviance(m: Any, a: Any, mean: Any, more: Any) -> Any:
-    """a log(a / mean) + mean - a, where mean - a = more."""
-    near = m.abs(more) < 0.3 * a
-    mu = m.where(near, more, 0.0) / a
-    v = mu / (mu + 2.0)
-    series = v * (mu - v * v * polynomial(v * v, _ARTANH))
-    return m.where(near, a * series, more - a * (m.log(mean) - m.log(a)))
-
-
-def _gamma_weight(m: Any, a: Any, x: Any) -> Any:
-    """x**a exp(-x) / gamma(a)."""
-    size = m.exp(-_deviance(m, a, x, x - a) - stirling_error(m, a))
-    return size * m.sqrt(a / (2 * math.pi))
-
-
-def _beta_weight(m: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
-    """x**a y**b / beta(a, b), where y = 1 - x."""
-    n, more = a + b, b * x - a * y
-    away = _deviance(m, a, n * x, more) + _deviance(m, b, n * y, -more)
-    rest = stirling_error(m, n) - stirling_error(m, a) - stirling_error(m, b)
-    return m.exp(rest - away) * m.sqrt(a / n) * m.sqrt(b / (2 * math.pi))
-
-
-def _at_edge(m: Any, a: Any, value: Any) -> Any:
-    """x**(a - 1) at x = 0, times a value."""
-    return m.where(a < 1.0, math.inf, m.where(a == 1.0, value, 0.0))
-
-
-def _gamma_density(m: Any, a: Any, x: Any) -> Any:
-    """x**(a - 1) exp(-x) / gamma(a) for a > 0."""
-    inside = (a > 0.0) & (a < math.inf) & (x > 0.0) & (x < math.inf)
-    a1, x1 = m.where(inside, a, 1.0), m.where(inside, x, 1.0)
-    edge = m.where(x == 0.0, _at_edge(m, a, m.full(1.0, a)), 0.0)
-    edge = m.where((a >= 0.0) & (x >= 0.0), edge, math.nan)
-    return m.where(inside, _gamma_weight(m, a1, x1) / x1, edge)
-
-
-def _beta_density(m: Any, a: Any, b: Any, x: Any) -> Any:
-    """x**(a - 1) (1 - x)**(b - 1) / beta(a, b) for a, b > 0."""
-    known = (a > 0.0) & (a < math.inf) & (b > 0.0) & (b < math.inf)
-    inside = known & (x > 0.0) & (x < 1.0)
-    a1, b1, x1 = m.where(inside, a, 1.0), m.where(inside, b, 1.0), m.where(inside, x, 0.5)
-    y1 = 1.0 - x1
-    edge = m.where(x == 0.0, _at_edge(m, a, b), m.where(x == 1.0, _at_edge(m, b, a), math.nan))
-    edge = m.where(known, edge, math.nan)
-    return m.where(inside, _beta_weight(m, a1, b1, x1, y1) / x1 / y1, edge)
-
-
-def psi(m: Any, k: int, a: Any) -> Any:
-    """The polygamma function; for k = 0 without its logarithm, digamma(a) - log(a)."""
-    if k:
-        return m.of(Polygamma(k))(a)
-    large = a >= _LARGE
-    low, high = m.where(large, 1.0, a), 1.0 / m.where(large, a, _LARGE)
-    series = high * (-0.5 - high * polynomial(high * high, _DIGAMMA))
-    return m.where(large, series, m.digamma(low) - m.log(low))
-
-
-def _log_ratio(m: Any, x: Any, mean: Any, less: Any) -> Any:
-    """log(x / mean), where x - mean = less; also where that is small."""
-    near = m.abs(less) < 0.5 * mean
-    return m.where(near, m.log1p(m.where(near, less, 0.0) / mean), m.log(x / mean))
-
-
-def _gamma_slopes(m: Any, n: int, a: Any, x: Any) -> list[Any]:
-    """The derivatives 1 ... n by a of the logarithm of gamma's density."""
-    return [-psi(m, k, a) + (0.0 if k else _log_ratio(m, x, a, x - a)) for k in range(n)]
-
-
-def _beta_slopes(m: Any, i: int, j: int, a: Any, b: Any, x: Any) -> dict[tuple[int, int], Any]:
-    """The derivatives up to i by a and j by b of the logarithm of beta's density."""
-    both = [psi(m, k, a + b) for k in range(i + j)]
-    found = {}
-    for k in range(i + 1):
-        for q in range(j + 1):
-            if k + q:
-                slope = both[k + q - 1]
-                slope = slope if q else slope - psi(m, k - 1, a)
-                found[k, q] = slope if k else slope - psi(m, q - 1, b)
-    y = 1.0 - x
-    less = b * x - a * y
-    if i:
-        found[1, 0] = found[1, 0] + _log_ratio(m, (a + b) * x, a, less)
-    if j:
-        found[0, 1] = found[0, 1] + _log_ratio(m, (a + b) * y, b, -less)
-    return found
-
-
-gamma_density = FormulaRow(
-    "gamma_density", _gamma_density,
-    lambda a, x, out: out * _gamma_slopes(TRACED, 1, a, x)[0],
-    lambda a, x, out: out * ((a - 1.0) / x - 1.0),
-)  # fmt: skip
-beta_density = FormulaRow(
-    "beta_density", _beta_density,
-    lambda a, b, x, out: out * _beta_slopes(TRACED, 1, 0, a, b, x)[1, 0],
-    lambda a, b, x, out: out * _beta_slopes(TRACED, 0, 1, a, b, x)[0, 1],
-    lambda a, b, x, out: out * ((a - 1.0) / x - (b - 1.0) / (1.0 - x)),
-)  # fmt: skip
+def _small_upper(m: Any, a: Any, x: Any) -> Any:
+    """1 - P(a, x) for x < 1 and small a, where P(a, x) = x**a / gamma(a + 1) (1 + a times the sum
+    of (-x)**k / (k! (a + k))) is near 1.
+    """
+    x = m.where(x < 1.0, x, 0.5)
+    total = x * 0.0
+    for k in range(18, 0, -1):
+        total = (total + (-1.0) ** k / math.factorial(k) / (a + float(k))) * x
+    near = a < 0.01  # then a + 1 has not the digits of a
+    z, series = m.where(near, -a, 0.0), 0.0
+    for k in range(8, 1, -1):
+        series = (series + (zeta_minus_one(k) + 1.0) / k) * z
+    gamma = m.where(near, (series + EULER) * z, m.lgamma(a + 1.0))
+    return -m.expm1(a * m.log(x) - gamma + m.log1p(a * total))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -245,9 +148,32 @@ class Igamma(Formula):
     def impl(self, a: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.n:
             return evaluate(self.formula, a, x)
-        return _HOST[self.upper](a, x)
+        out, large = _HOST[self.upper](a, x), a > 1e4
+        if 1 in large.tobytes():  # SciPy's sums are cut off far from a
+            out = np.asarray(out)
+            out[large] = evaluate(self.formula, np.asarray(a)[large], np.asarray(x)[large])
+        return out
 
     def formula(self, m: Any, a: Any, x: Any) -> Any:
+        """For n > 0 and small a through P(a, x) = P(a + 1, x) + x**a exp(-x) / gamma(a + 1)
+        for small a: the slopes of the density grow like a**-n there, and cancel.
+        """
+        n = self.n
+        if not n or self.scaled:
+            return self.direct(m, a, x)
+        near = (a < 0.5) if n > 1 else (a < 0.5) & ((x < 1.0) | (a == 0.0))
+        near = near & (a >= 0.0) & (x > 0.0) & (x < math.inf)
+        above = m.where(near, a, 1.0) + 1.0
+        x1 = m.where(near, x, 1.0)
+        slopes = [m.log(x1) - m.digamma(above), *[-psi(m, k, above) for k in range(1, n)]]
+        factor = bell(n, 0, lambda k, _: slopes[k - 1])
+        more = m.exp((above - 1.0) * m.log(x1) - x1 - m.lgamma(above)) * factor
+        return self.direct(m, m.where(near, above, a), x) + m.where(
+            near, -more if self.upper else more, 0.0
+        )
+
+    def direct(self, m: Any, a: Any, x: Any) -> Any:
+        """By a series or the integral of the smaller tail."""
         n = self.n
         inside = (a > 0.0) & (a < math.inf) & (x > 0.0) & (x < math.inf)
         a1, x1 = m.where(inside, a, 1.0), m.where(inside, x, 1.0)
@@ -257,23 +183,29 @@ class Igamma(Formula):
         def tail(z: Any, a: Any, x: Any, below: Any, width: Any, *slopes: Any) -> Any:
             u = z / width
             v = m.where(below, -u, m.log1p(u))  # log(t / x), where t is the integration's
-            density = m.exp(a * v - x * m.where(below, m.expm1(v), u))
+            # a v - (t - x): what is linear in u is a difference, what is left over is small.
+            curved = m.where(below, above_falling(m, x, u), above_log(m, a, u))
+            density = m.exp(-m.abs(a - x) * u - curved)
             density = m.where(below, density, density / (1.0 + u))
             return density * bell(n, 0, lambda k, _: slopes[k - 1] + v if k == 1 else slopes[k - 1])
 
-        whole, weight = 0.0 if n else 1.0, None if self.scaled else _gamma_weight(m, a1, x1)
+        whole, weight = 0.0 if n else 1.0, None if self.scaled else gamma_weight(m, a1, x1)
         needed = None
         if not n:
             summed = inside & ((x1 < 16.0) | (below & (a1 < 256.0)))
             lower = _series(m, a1, m.where(summed, x1, 0.0)) * weight / a1
             # Where most is below, the difference from 1 would lose digits.
             needed = inside & ~(summed & (below | (lower < 0.99)) if self.upper else summed)
-        slopes = _gamma_slopes(m, n, a1, x1)
+            needed = needed & ~((x1 < 1.0) & (a1 < 0.5)) if self.upper else needed
+        slopes = gamma_slopes(m, n, a1, x1)
         part = integral(m, tail, a1, x1, below, width, *slopes, needed=needed) / width
         part = part if weight is None else part * weight
         out = m.where(below != self.upper, part, whole - part)
         if needed is not None:
             out = m.where(needed, out, 1.0 - lower if self.upper else lower)
+            if self.upper:
+                near = inside & (x1 < 1.0) & (a1 < 0.5)
+                out = m.where(near, _small_upper(m, m.where(near, a1, 0.25), x1), out)
         ones = (a == 0.0) | (x == math.inf) if not self.upper else (a == math.inf) | (x == 0.0)
         wrong = (a == x) & ((a == 0.0) | (a == math.inf))  # where P has no limit
         wrong = wrong | (a == 0.0) if n else wrong
@@ -286,14 +218,15 @@ class Igamma(Formula):
 
         def by_a(a: Any, x: Any, out: Any) -> Any:
             more = Igamma(n + 1, self.upper, self.scaled).bind(a, x)
-            return more - out * _gamma_slopes(TRACED, 1, a, x)[0] if self.scaled else more
+            return more - out * gamma_slopes(TRACED, 1, a, x)[0] if self.scaled else more
 
         def by_x(a: Any, x: Any, out: Any) -> Any:
-            slopes = _gamma_slopes(TRACED, n, a, x)
+            slopes = gamma_slopes(TRACED, n, a, x)
             factor = bell(n, 0, lambda k, _: slopes[k - 1])
             if self.scaled:
                 return factor / x - out * (a / x - 1.0)
-            return gamma_density.bind(a, x) * (factor * sign)
+            # The density is 0 where the factor, a power of log(x), is infinite.
+            return scale.bind(gamma_density.bind(a, x), factor * full_like(x, sign))
 
         return by_a, by_x
 
@@ -310,7 +243,12 @@ class Betainc(Formula):
     def impl(self, a: np.ndarray, b: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.i or self.j:
             return evaluate(self.formula, a, b, x)
-        return special_function("betainc")(a, b, x)
+        out, large = special_function("betainc")(a, b, x), np.maximum(a, b) > 1e4
+        if 1 in large.tobytes():  # SciPy's takes differences of large products
+            out = np.asarray(out)
+            given = [np.asarray(v)[large] for v in (a, b, x)]
+            out[large] = evaluate(self.formula, *given)
+        return out
 
     def formula(self, m: Any, a: Any, b: Any, x: Any) -> Any:
         i, j = self.i, self.j
@@ -318,36 +256,54 @@ class Betainc(Formula):
         inside = known & (x > 0.0) & (x < 1.0)
         a1, b1, x1 = m.where(inside, a, 1.0), m.where(inside, b, 1.0), m.where(inside, x, 0.5)
         y1 = 1.0 - x1
-        above = b1 * x1 > a1 * y1  # then the other tail, of beta(b, a) below 1 - x
-        p, q = m.where(above, b1, a1), m.where(above, a1, b1)
+        excess = excess_of_beta(m, a1, b1, x1)
+        above = excess > 0.0  # then the other tail, of beta(b, a) below 1 - x
+        q = m.where(above, a1, b1)
         s, r = m.where(above, y1, x1), m.where(above, x1, y1)
         odds = s / r
-        width = 1.0 + odds + m.abs(p - q * odds) + m.sqrt(q * odds * (1.0 + odds))
-        slopes = _beta_slopes(m, i, j, a1, b1, x1)
+        slope = m.abs(excess) / r  # p - q odds
+        width = 1.0 + odds + slope + m.sqrt(q) * m.sqrt(odds * (1.0 + odds))
+        slopes = beta_slopes(m, i, j, a1, b1, x1)
 
-        def tail(z: Any, p: Any, q: Any, odds: Any, width: Any, above: Any, *given: Any) -> Any:
+        def tail(
+            z: Any, slope: Any, q: Any, odds: Any, width: Any, above: Any, *given: Any
+        ) -> Any:
             u = z / width  # log(s / t), where t is the integration's
-            v = m.log1p(-odds * m.expm1(-u))  # log((1 - t) / (1 - s))
+            more = -odds * m.expm1(-u)
+            v = m.log1p(more)  # log((1 - t) / (1 - s))
+            # q v - p u: what is linear in u is a difference, what is left over is small.
+            curved = above_falling(m, q * odds, u) + above_log(m, q, more)
             g = dict(zip(slopes, given))
             if i:
                 g[1, 0] = g[1, 0] + m.where(above, v, -u)
             if j:
                 g[0, 1] = g[0, 1] + m.where(above, -u, v)
-            return m.exp((q - 1.0) * v - p * u) * bell(i, j, lambda k, n: g[k, n])
+            return m.exp(-slope * u - curved - v) * bell(i, j, lambda k, n: g[k, n])
 
-        part = integral(m, tail, p, q, odds, width, above, *slopes.values()) / width
-        part = part * _beta_weight(m, p, q, s, r) / r
+        part = integral(m, tail, slope, q, odds, width, above, *slopes.values()) / width
+        part = part * beta_weight(m, a1, b1, x1, y1) / r
         whole = 0.0 if i + j else 1.0
         out = m.where(above, whole - part, part)
-        edge = m.where(x == 1.0, whole, m.where(x == 0.0, x * 0.0, math.nan))
-        return m.where(inside, out, m.where(known, edge, math.nan))
+        ends = m.where(x == 1.0, whole, m.where(x == 0.0, x * 0.0, math.nan))
+        return m.where(inside, out, m.where(known, ends, self.at_edges(m, a, b, x)))
+
+    def at_edges(self, m: Any, a: Any, b: Any, x: Any) -> Any:
+        """The limits at a, b = 0 and inf; derivatives by a parameter are known at inf."""
+        left, right = (a == 0.0) | (b == math.inf), (b == 0.0) | (a == math.inf)
+        valid = (left ^ right) & (a >= 0.0) & (b >= 0.0) & (x >= 0.0) & (x <= 1.0)
+        if self.i or self.j:
+            valid = valid & (a > 0.0) & (b > 0.0)
+            return m.where(valid, x * 0.0, math.nan)
+        whole = m.where(left, x > 0.0, x == 1.0)
+        return m.where(valid, m.where(whole, 1.0, x * 0.0), math.nan)
 
     def slopes(self) -> Sequence[Callable]:
         i, j = self.i, self.j
 
         def by_x(a: Any, b: Any, x: Any) -> Any:
-            slopes = _beta_slopes(TRACED, i, j, a, b, x)
-            return beta_density.bind(a, b, x) * bell(i, j, lambda k, n: slopes[k, n])
+            slopes = beta_slopes(TRACED, i, j, a, b, x)
+            factor = bell(i, j, lambda k, n: slopes[k, n])
+            return scale.bind(beta_density.bind(a, b, x), factor * full_like(x, 1.0))
 
         return (
             lambda a, b, x: Betainc(i + 1, j).bind(a, b, x),

@@ -186,6 +186,11 @@ def spread(x: Any, shape: Sequence[int], dims: Sequence[int] | None = None, m: A
     return m.of(BroadcastInDim(tuple(shape), tuple(dims)))(x)
 
 
+def rounding(x: Any) -> float:
+    """What is rounding beside 1 in the elements of matrices that were decomposed."""
+    return 4 * x.shape[-1] * float(np.finfo(x.dtype).eps)
+
+
 def of_rows(x: Any) -> Sequence[int]:
     """Where to `spread` one number for each row of matrices."""
     return tuple(range(x.ndim - 1))

@@ -23,7 +23,7 @@ from ..primitives.frozen import frozen
 from ..primitives.reduction import reduce_or
 from ..primitives.reference import special_function
 from ..primitives.structural import broadcast_in_dim, convert_element_type
-from ..primitives.table import ELEMENTWISE
+from ..primitives.table import ELEMENTWISE, with_results
 from ..primitives.types import ShapedArray, float32
 
 
@@ -152,9 +152,9 @@ class Formula(Primitive):
         return len(self.slopes())
 
     @property
-    def derivatives(self) -> list[tuple[Callable, bool]]:
+    def derivatives(self) -> tuple:
         """(derivative, whether it asks for the result) by each operand."""
-        return [(d, d.__code__.co_argcount > self.arity) for d in self.slopes()]
+        return with_results(self.name, self.slopes(), self.arity)
 
     def abstract_eval(self, *avals: Any) -> ShapedArray:
         if not all([0 <= v <= MOST for v in self.parameters() if type(v) is int]):
@@ -273,6 +273,7 @@ def _lower_digamma(ctx: Any, x: Any) -> Any:
 
 _SMALL = np.array(_NEAR)
 _gammaln, _zeta = special_function("gammaln"), special_function("zeta")
+_digamma = special_function("digamma")
 
 
 def _host_lgamma(x: Any) -> Any:
@@ -286,7 +287,21 @@ def _host_lgamma(x: Any) -> Any:
     return out
 
 
-digamma = Elementwise("digamma", special_function("digamma"), _lower_digamma,
+def _host_digamma(x: Any) -> Any:
+    """SciPy's; of negative numbers reflected, by their distance from the nearest pole."""
+    out = _digamma(x)
+    left = x < 0
+    if 1 in left.tobytes():
+        out = np.asarray(out)
+        x = np.asarray(x)[left]
+        z = np.where(np.isfinite(x), x, 0).astype(np.float32 if x.dtype.itemsize < 4 else x.dtype)
+        gap = z - np.rint(z)
+        found = _digamma(1 - z) - math.pi / np.tan(math.pi * np.where(gap == 0, 0.5, gap))
+        out[left] = np.where(np.isfinite(x) & (gap != 0), found, math.nan).astype(out.dtype)
+    return out
+
+
+digamma = Elementwise("digamma", _host_digamma, _lower_digamma,
                       lambda x: Polygamma(1).bind(x), accepts="f", singular=True)  # fmt: skip
 lgamma = Elementwise("lgamma", _host_lgamma, _lower_lgamma,
                      lambda x: digamma.bind(x), accepts="f", singular=True)  # fmt: skip
@@ -350,6 +365,9 @@ class Zeta(Formula):
     def at_edges(self, m: Any, s: Any, q: Any, found: Any) -> Any:
         """What was found, and limits where arguments are infinite or poles."""
         pole = (q <= 0.0) & (m.floor(q) == q)
+        far = q > 1e9  # then XLA's sum may be 0
+        rest = 1.0 / (m.where(s == 1.0, 2.0, s) - 1.0) + 0.5 / m.where(far, q, 1.0)
+        found = m.where(far, m.pow(m.where(far, q, 1.0), 1.0 - s) * rest, found)
         found = m.where(s == math.inf, m.pow(q, -s), found)
         found = m.where(q == math.inf, 0.0, found)
         found = m.where(pole | (s == 1.0), math.inf, found)

@@ -10,9 +10,9 @@ is nan, never a wrong number:
 - in reverse mode, a function of the eigenvectors alone that does not depend on the choice of basis
   (a projection onto the space) does not feel m within the space: its derivative is exact; that of
   one that does depend on the choice is nan;
-- functions of both (v g(w) v^H), tangents of eigenvectors that m mixes, and what is derived from
-  them (second derivatives) are nan. Matrix functions by other means (`scipy.linalg.sqrtm`, `expm`)
-  have derivatives there.
+- functions of both, tangents of eigenvectors that m mixes, and what is derived from them (second
+  derivatives) are nan, unless interpreters see what a program makes of the decomposition: products
+  v g(w) v^H and sums of g(w) have derivatives of every order (see levels.py).
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from ..primitives.core import ZERO
 from ..primitives.elementwise import absolute, conj, imag, real, scale, select
 from ..primitives.families import full_like
 from ..primitives.frozen import frozen
+from ..primitives.identity import stop_gradient
 from ..primitives.reduction import ReduceMax
 from ..primitives.slicing import concatenate, slice_in_dim
 from ..primitives.structural import convert_element_type, reduce_sum
 from ..primitives.types import ShapedArray, bool_, complex_dtype, real_dtype
+from .levels import all_apart, eigh_blocks, svd_blocks
 from .linalg import conjugate, hermitian, identity_like, solve
 from .matrices import (
     LETTERS,
@@ -44,14 +46,10 @@ from .matrices import (
     of_columns,
     of_rows,
     places,
+    rounding,
     spread,
 )
 from .special import TRACED
-
-
-def rounding(x: Any) -> float:
-    """What is rounding beside 1 in the elements of matrices that were decomposed."""
-    return 4 * x.shape[-1] * float(np.finfo(x.dtype).eps)
 
 
 def largest(x: Any, m: Any = TRACED) -> Any:
@@ -140,6 +138,7 @@ class Eigh(OfStacks):
     uplo: str = "L"
     vectors: bool = True
     multiple_results = True
+    decomposes = True
 
     def abstract_eval(self, a: ShapedArray) -> list[ShapedArray]:
         check_matrices("eigh", a)
@@ -147,6 +146,19 @@ class Eigh(OfStacks):
             raise ValueError(f"eigh: uplo must be 'L' or 'U', got {self.uplo!r}")
         w = ShapedArray(a.shape[:-1], real_dtype(a.dtype))
         return [w, a] if self.vectors else [w]
+
+    def follow(self, outs: Sequence[Any]) -> tuple[Any, dict[int, tuple]]:
+        """The values, and what other results are: (side, the axis of numbers, conjugated)."""
+        return outs[0], {1: ("v", -1, False)} if self.vectors else {}
+
+    def apart(self, w: np.ndarray, a: ShapedArray) -> bool:
+        """Whether the derivatives of all functions of the results are right as they are."""
+        return all_apart(w, rounding(a), False)
+
+    def blocks(self, a: Any, known: Sequence[Any], series: Any) -> Any:
+        """The smooth decomposition of `a`, whose results are known; see levels.py."""
+        known = known if self.vectors else Eigh(self.uplo).bind(stop_gradient(a))
+        return eigh_blocks(self.uplo, a, known, series)
 
     def stacked(self, *arrays: np.ndarray) -> Sequence[np.ndarray]:
         uplo: Any = self.uplo
@@ -269,6 +281,7 @@ class Svd(OfStacks):
     full_matrices: bool = False
     vectors: bool = True
     multiple_results = True
+    decomposes = True
 
     def abstract_eval(self, a: ShapedArray) -> list[ShapedArray]:
         check_matrices("svd", a, square=False)
@@ -278,6 +291,20 @@ class Svd(OfStacks):
         rows, columns = (m, n) if self.full_matrices else (k, k)
         u, vh = a.update((*lead, m, rows)), a.update((*lead, columns, n))
         return [u, s, vh] if self.vectors else [s]
+
+    def follow(self, outs: Sequence[Any]) -> tuple[Any, dict[int, tuple]]:
+        """As of `Eigh`."""
+        if not self.vectors:
+            return outs[0], {}
+        return outs[1], {0: ("u", -1, False), 2: ("v", -2, True)}
+
+    def apart(self, s: np.ndarray, a: ShapedArray) -> bool:
+        """As of `Eigh`."""
+        return all_apart(s, rounding(a), True)
+
+    def blocks(self, a: Any, known: Sequence[Any], series: Any) -> Any:
+        """As of `Eigh`."""
+        return svd_blocks(a, known if self.vectors else Svd().bind(stop_gradient(a)), series)
 
     def stacked(self, *arrays: np.ndarray) -> Sequence[np.ndarray]:
         (a,) = arrays

@@ -14,7 +14,7 @@ from ..numpy.linalg.operands import matrices
 from ..numpy.shaping import broadcast_to
 from ..numpy.ufuncs import where
 from ..primitives.core import with_user_line
-from ..primitives.operators import broadcast_shapes, to_inexact
+from ..primitives.promotion import broadcast_shapes, to_inexact
 from ..primitives.slicing import pad
 from ..primitives.structural import convert_element_type, expand_dims
 from ..primitives.types import is_complex
@@ -22,6 +22,7 @@ from ..routines.hessenberg import Hessenberg
 from ..routines.linalg import Cholesky, TriangularSolve, hermitian
 from ..routines.linalg import conjugate as _conjugate
 from ..routines.matrices import adjoint, places, upper_triangle
+from ..routines.polar import polar as _polar
 from ..routines.qr import HouseholderProduct
 from ..routines.qr import qr as _qr
 
@@ -273,7 +274,8 @@ def polar(a: Any, side: str = "right", *, method: str = "qdwh", eps: float | Non
     Args:
         a: [..., m, n].
         side: where p stands.
-        method: "qdwh" or "svd"; both are by singular values here.
+        method: "qdwh" or "svd"; both are by singular values here. Derivatives of any order are by
+            Sylvester's equation, right at equal singular values, and nan where one is 0.
         eps, max_iterations: of no influence.
 
     Returns:
@@ -293,10 +295,7 @@ def polar(a: Any, side: str = "right", *, method: str = "qdwh", eps: float | Non
         raise no_such("polar", "side", side, ("right", "left"))
     if method not in ("qdwh", "svd"):
         raise no_such("polar", "method", method, ("qdwh", "svd"))
-    u, s, vh = nl.svd(matrices("polar", a), False)
-    s = convert_element_type(expand_dims(s, (s.ndim - 1,)), u.dtype)
-    p = (adjoint(vh) * s) @ vh if side == "right" else (u * s) @ adjoint(u)
-    return u @ vh, p
+    return _polar(matrices("polar", a), side == "left")
 
 
 def _spaces(a: Any, name: str, rcond: Any) -> tuple[Any, Any, int]:

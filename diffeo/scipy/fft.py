@@ -19,7 +19,7 @@ from ..primitives import elementwise as e
 from ..primitives import slicing
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
-from ..primitives.operators import to_inexact
+from ..primitives.promotion import to_inexact
 from ..primitives.structural import convert_element_type, move_axis, reshape
 from ..primitives.types import complex64, complex128, float32, is_complex
 

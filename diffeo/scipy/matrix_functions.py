@@ -19,11 +19,11 @@ from ..numpy.linalg.operands import matrices
 from ..numpy.shaping import broadcast_to
 from ..numpy.ufuncs import where
 from ..primitives import elementwise as e
-from ..primitives.core import with_user_line
+from ..primitives.core import describe, with_user_line
 from ..primitives.families import full
 from ..primitives.identity import stop_gradient
-from ..primitives.operators import broadcast_shapes
 from ..primitives.powers import exp2
+from ..primitives.promotion import broadcast_shapes
 from ..primitives.reduction import reduce_max, reduce_min
 from ..primitives.structural import convert_element_type, expand_dims, reduce_sum
 from ..primitives.types import complex_dtype, is_complex
@@ -276,6 +276,8 @@ def funm(A: Any, func: Callable[[Any], Any], disp: bool = True) -> Any:
         Array([[1., 3.],
                [0., 4.]])
     """
+    if not callable(func):
+        raise with_user_line(TypeError(f"funm: func must be a function, got {describe(func)}"))
     t, z = Schur().bind(_to_complex(matrices("funm", A, True)))
     rows, columns = places(t)
     of = func(diagonal(t))

@@ -13,8 +13,8 @@ from ..numpy.shaping import broadcast_to
 from ..numpy.sorting import argsort
 from ..numpy.ufuncs import where
 from ..primitives import elementwise as e
-from ..primitives.core import with_user_line
-from ..primitives.operators import broadcast_shapes
+from ..primitives.core import describe, with_user_line
+from ..primitives.promotion import broadcast_shapes
 from ..primitives.slicing import concatenate, index_in_dim, pad, slice_in_dim
 from ..primitives.structural import convert_element_type, expand_dims, squeeze
 from ..routines.linalg import (
@@ -24,9 +24,10 @@ from ..routines.linalg import (
     TriangularSolve,
     conjugate,
     hermitian,
+    identity_like,
     rows_at,
 )
-from ..routines.matrices import adjoint, lower_triangle, places, upper_triangle
+from ..routines.matrices import adjoint, flipped, lower_triangle, places, upper_triangle
 from ..routines.tridiagonal_solve import TridiagonalSolve
 
 __all__ = ["cho_factor", "cho_solve", "cholesky", "det", "inv", "lu", "lu_factor", "lu_solve",
@@ -38,8 +39,8 @@ def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False,
     """The triangular factor of positive definite matrices: a = u^H u, or with `lower` a = l l^H.
 
     Args:
-        a: [..., n, n], Hermitian; the mean of a and a^H is decomposed.
-        lower: which factor.
+        a: [..., n, n], Hermitian; of it one triangle is read, and the real part of the diagonal.
+        lower: which factor, and which triangle of a is read; by default the upper one.
         overwrite_a, check_finite: of no influence.
 
     Returns:
@@ -55,7 +56,7 @@ def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False,
                [0., 2.]])
     """
     x = matrices("cholesky", a, True)
-    factor = Cholesky().bind((x + adjoint(x)) * 0.5)
+    factor = Cholesky().bind(hermitian(x, lower))
     return factor if lower else adjoint(factor)
 
 
@@ -89,6 +90,10 @@ def cho_solve(c_and_lower: tuple[Any, bool], b: Any, overwrite_b: bool = False,
         >>> cho_solve((2.0 * dx.numpy.eye(2), False), dx.numpy.array([8.0, 12.0]))
         Array([2., 3.])
     """
+    if not isinstance(c_and_lower, (tuple, list)) or len(c_and_lower) != 2:
+        raise with_user_line(TypeError(
+            "cho_solve: c_and_lower must be a pair (factor, whether it is the lower one), got "
+            f"{describe(c_and_lower)}"))
     c, lower = c_and_lower
     uplo = "L" if lower else "U"
     first, second = ("N", "C") if lower else ("C", "N")
@@ -140,16 +145,27 @@ def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False,
     return _on_columns("solve_triangular", system.bind, a, b)
 
 
+#: What `solve` and `inv` may take for granted of a matrix, under SciPy's names, long and short.
+_STRUCTURES = {
+    "general": "gen", "gen": "gen", "symmetric": "sym", "sym": "sym", "hermitian": "her",
+    "her": "her", "positive definite": "pos", "pos": "pos", "diagonal": "diagonal",
+    "tridiagonal": "tridiagonal", "banded": "gen", "upper triangular": "U",
+    "lower triangular": "L",
+}  # fmt: skip
+
+
 def solve(a: Any, b: Any, lower: bool = False, overwrite_a: bool = False,
           overwrite_b: bool = False, debug: bool = False, check_finite: bool = True,
-          assume_a: str = "gen") -> Any:  # fmt: skip
+          assume_a: str | None = "gen") -> Any:  # fmt: skip
     """The x with a x = b.
 
     Args:
         a: [..., n, n].
         b: [n], or [..., n, k]; leading axes broadcast, dtypes promoted.
         lower: with "pos", "sym" and "her": read the lower triangle of a, else the upper one.
-        assume_a: "gen"; "sym", "her" (solved as "gen"); "pos": Hermitian and positive definite.
+        assume_a: what is known of a, and so which elements are read: "gen" (or None, "banded"):
+            all; "sym", "her": one triangle; "pos": that of a positive definite matrix;
+            "diagonal", "tridiagonal", "upper triangular", "lower triangular": those named.
         overwrite_a, overwrite_b, debug, check_finite: of no influence.
 
     Raises:
@@ -160,20 +176,38 @@ def solve(a: Any, b: Any, lower: bool = False, overwrite_a: bool = False,
         >>> solve(dx.numpy.array([[2.0, 1.0], [1.0, 3.0]]), dx.numpy.array([3.0, 4.0]))
         Array([1., 1.])
     """
-    if assume_a not in ("gen", "sym", "her", "pos"):
-        raise no_such("solve", "assume_a", assume_a, ("gen", "sym", "her", "pos"))
-    if assume_a != "pos":
+    kind = "gen" if assume_a is None else _STRUCTURES.get(assume_a)
+    if kind is None:
+        raise no_such("solve", "assume_a", assume_a, tuple(_STRUCTURES))
+    if kind == "gen":
         return nl.solve(a, b)
+    if kind in ("L", "U"):
+        return _on_columns("solve", TriangularSolve("L", kind).bind, a, b)
+    if kind == "pos":
+        return _on_columns("solve", lambda a, b: _by_factor(hermitian(a, lower), b), a, b)
+    return nl.solve(_that_is_read(matrices("solve", a, True), kind, lower), b)
 
-    def by_factor(a: Any, b: Any) -> Any:
-        factor = Cholesky().bind(hermitian(a, lower))
-        return TriangularSolve(form="C").bind(factor, TriangularSolve().bind(factor, b))
 
-    return _on_columns("solve", by_factor, a, b)
+def _by_factor(a: Any, b: Any) -> Any:
+    """The x with a x = b for positive definite a."""
+    factor = Cholesky().bind(a)
+    return TriangularSolve(form="C").bind(factor, TriangularSolve().bind(factor, b))
 
 
-def inv(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    """The inverse of square matrices [..., n, n].
+def _that_is_read(a: Any, kind: str, lower: bool) -> Any:
+    """The matrices of a kind, see `solve`, that have the elements of `a` which are read."""
+    if kind == "her":
+        return hermitian(a, lower)
+    if kind == "sym":
+        half = lower_triangle(a, -1) if lower else upper_triangle(a, 1)
+        return lower_triangle(upper_triangle(a)) + half + flipped(half)
+    width = 0 if kind == "diagonal" else 1
+    return lower_triangle(upper_triangle(a, -width), width)
+
+
+def inv(a: Any, overwrite_a: bool = False, check_finite: bool = True, *,
+        assume_a: str | None = None, lower: bool = False) -> Any:  # fmt: skip
+    """The inverse of square matrices [..., n, n]; `assume_a` and `lower` as in `solve`.
 
     Examples:
         >>> import diffeo as dx
@@ -181,7 +215,10 @@ def inv(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
         Array([[0.5 , 0.  ],
                [0.  , 0.25]])
     """
-    return nl.inv(a)
+    if assume_a is None:
+        return nl.inv(a)
+    x = matrices("inv", a, True)
+    return solve(x, identity_like(x), lower, assume_a=assume_a)
 
 
 def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:

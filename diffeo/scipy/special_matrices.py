@@ -12,7 +12,7 @@ from ..numpy.creation import array
 from ..numpy.shaping import broadcast_to, concatenate
 from ..primitives.core import with_user_line
 from ..primitives.families import full
-from ..primitives.operators import broadcast_shapes, to_inexact
+from ..primitives.promotion import broadcast_shapes, to_inexact
 from ..primitives.slicing import pad, rev
 from ..primitives.structural import expand_dims
 from ..primitives.types import is_complex

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable, Sequence
+from types import MethodType
 from typing import Any
 
 from ..primitives.array import as_value
-from ..primitives.core import Value, describe, with_user_line
+from ..primitives.core import Value, describe, expected, with_user_line
+from ..primitives.frozen import OwnCopy
 from ..primitives.types import is_inexact
 from . import tree
 
@@ -21,6 +25,46 @@ def name_of(fun: Callable) -> str:
         inner = getattr(fun, "func", None)
         name = name_of(inner) if callable(inner) else type(fun).__name__
     return name
+
+
+class Transformed(OwnCopy):
+    """A function that a transformation made of another.
+
+    As any function, it is its own copy, and it is pickled by its name where that leads to it; else
+    by what it was made of.
+
+    Args:
+        fun: the function that it was made of.
+        run: what it does when it is called.
+        make, args: what makes it anew.
+    """
+
+    def __init__(self, fun: Callable, run: Callable, make: Callable, *args: Any):
+        functools.update_wrapper(self, fun, WRAPPED)
+        self._run, self._made_by = run, (make, args)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._run(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __reduce__(self) -> Any:
+        return global_name(self) or self._made_by
+
+    def __repr__(self) -> str:
+        return f"<{name_of(self._made_by[0]).strip('_')} of {name_of(self)}>"
+
+
+def global_name(x: Any) -> str | None:
+    """The name by which an object with a module is found there, or None."""
+    name = getattr(x, "__qualname__", None)
+    found: Any = sys.modules.get(getattr(x, "__module__", None) or "")
+    if name is None or found is None:
+        return None
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return name if found is x else None
 
 
 def check_callable(fun: Any, transformation: str) -> None:
@@ -46,6 +90,37 @@ def argument_or_keyword(
     if kind.idx == 0:
         return argument(full[0], index, numbers)
     return f"keyword argument {first.key}{tree.keystr(path)}"
+
+
+def flat_arguments(
+    what: str, args: tuple, kwargs: dict | None = None, numbers: Sequence[int] | None = None
+) -> tuple[list[Any], Any]:
+    """The leaves of a tuple of arguments (of `(args, kwargs)`, if the latter are given), and their
+    structure; RecursionError that names the argument which is nested too deeply.
+    """
+    try:
+        return tree.flatten(args if kwargs is None else (args, kwargs))
+    except RecursionError as error:
+        named = {f"argument {n}": x for n, x in zip(numbers or range(len(args)), args)}
+        named |= {f"keyword argument {name}": x for name, x in (kwargs or {}).items()}
+        where = next((f"{name} is too deep: " for name, x in named.items() if _is_deep(x)), "")
+        raise with_user_line(RecursionError(f"{what}: {where}{error}")) from None
+
+
+def flat_result(result: Any, name: str) -> tuple[list[Any], Any]:
+    """The leaves of a function's result, and its structure."""
+    try:
+        return tree.flatten(result)
+    except RecursionError as error:
+        raise with_user_line(RecursionError(f"the result of {name}: {error}")) from None
+
+
+def _is_deep(x: Any) -> bool:
+    try:
+        tree.flatten(((x,),))
+    except RecursionError:
+        return True
+    return False
 
 
 def as_values(
@@ -74,8 +149,8 @@ def _output(out: Any, index: int, result: Any, name: str) -> Any:
         path = tree.keystr(tree.leaves_with_path(result)[index][0])
         raise with_user_line(
             TypeError(
-                f"{name} returned {describe(out)}{f' at {path}' if path else ''}; a transformed "
-                "function returns arrays, numbers, or trees of them"
+                f"{name} returned {describe(out)}{f' at {path}' if path else ''}; "
+                + expected(out, "a transformed function returns arrays, numbers, or trees of them")
             )
         ) from None
 
@@ -86,7 +161,8 @@ def check_argnums(argnums: int | Sequence[int], count: int, what: str) -> tuple[
     """
     if type(argnums) is int and 0 <= argnums < count:
         return (argnums,)
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    several = isinstance(argnums, Sequence) and not isinstance(argnums, (str, bytes))
+    numbers: tuple[Any, ...] = tuple(argnums) if several else (argnums,)  # type: ignore[arg-type]
     if not all([isinstance(n, int) and not isinstance(n, bool) for n in numbers]):
         raise with_user_line(
             TypeError(f"{what}: argnums must be an integer or a tuple of integers, got {argnums!r}")

@@ -5,6 +5,7 @@ trees of arrays.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ import numpy as np
 from ..primitives.array import as_value
 from ..primitives.core import ZERO, describe, typeof, with_user_line
 from ..primitives.families import full_like
-from ..primitives.jaxpr import Jaxpr, eval_jaxpr
+from ..primitives.foreign import refusal
+from ..primitives.jaxpr import Eqn, Jaxpr, Literal, eval_jaxpr
 from ..primitives.staging import stage
 from ..primitives.structural import convert_element_type
-from ..primitives.types import ShapedArray, float0, is_inexact
+from ..primitives.types import SCALARS, ShapedArray, float0, is_inexact
 from . import tree
-from .api_util import as_values, check_callable, check_outputs, name_of
+from .api_util import as_values, check_callable, check_outputs, flat_arguments, flat_result, name_of
 from .jvp import jvp_flat
 from .linearize import linearize_flat
 from .nested import is_nested, times, value_and_slope
@@ -39,7 +41,7 @@ class Flat:
     def __call__(self, *leaves: Any) -> Sequence[Any]:
         out = self.fun(*tree.unflatten(self.in_tree, leaves))
         if not self.has_aux:
-            outs, self.out_tree = tree.flatten(out)
+            outs, self.out_tree = flat_result(out, self.name)
             self.count = len(outs)
             return check_outputs(outs, out, self.name)
         if not isinstance(out, tuple) or len(out) != 2:
@@ -109,8 +111,12 @@ def _as_tangent(t: Any, aval: ShapedArray, what: str, path: str) -> Any:
     except TypeError:
         fits = False
     if not fits:
+        reason = refusal(t)
         raise with_user_line(
-            TypeError(f"{what}{path}: expected shape and dtype of {expected}, got {describe(t)}")
+            TypeError(
+                f"{what}{path}: expected shape and dtype of {expected}, got {describe(t)}"
+                + (f"; {reason}" if reason else "")
+            )
         ) from None
     return convert_element_type(value, expected.dtype)
 
@@ -144,7 +150,7 @@ def point_and_direction(
     """
     primals = as_tuple(primals, f"{kind}: primals")
     tangents = as_tuple(tangents, f"{kind}: {called}")
-    leaves, structure = tree.flatten(primals)
+    leaves, structure = flat_arguments(kind, primals)
     moves, other = tree.flatten(tangents)
     _check_same(f"{kind}: {called} must have the structure of primals", structure, other)
     values = as_values(leaves, kind, primals)
@@ -201,7 +207,11 @@ def jvp(
 
 
 class Derivative:
-    """The derivative of a function at a point: the tangent program with what surrounds it."""
+    """The derivative of a function at a point: the tangent program with what surrounds it.
+
+    A tree whose leaves are the residuals, so that it can be a result of a compiled function, or
+    what the forward rule of a function hands to the backward rule.
+    """
 
     def __init__(
         self,
@@ -214,8 +224,53 @@ class Derivative:
         self.flat, self.program, self.has_tangent = flat, program, has_tangent
         self.primals = [typeof(p) for p in primals]
         self.outs = [typeof(o) for o in outs[: flat.count]]
+        self.apart: Any = None
+
+    def tree_flatten(self) -> tuple[list[Any], Derivative]:
+        if self.apart is None:  # the same residual is one leaf, wherever it is used
+            program = self.program
+            places = [v for eqn in program.eqns for v in eqn.inputs] + list(program.outs)
+            found = {id(v.value): v.value for v in places if _is_residual(v)}
+            holes = {key: Hole(k, typeof(value)) for k, (key, value) in enumerate(found.items())}
+            form = copy(self)
+            form.program = _with(program, lambda x: holes.get(id(x)))
+            self.apart = list(found.values()), form
+        return self.apart
+
+    @classmethod
+    def tree_unflatten(cls, form: Derivative, residuals: Sequence[Any]) -> Derivative:
+        made, filled = copy(form), list(residuals)
+        made.program = _with(form.program, lambda x: filled[x.number] if type(x) is Hole else None)
+        made.apart = filled, form
+        return made
 
 
+class Hole:
+    """The place of a residual in a tangent program without them."""
+
+    __slots__ = ("aval", "number")
+
+    def __init__(self, number: int, aval: ShapedArray):
+        self.number, self.aval = number, aval
+
+
+def _is_residual(v: Any) -> bool:
+    """Whether a place in a tangent program holds an array or a traced value."""
+    return type(v) is Literal and type(v.value) not in SCALARS
+
+
+def _with(program: Jaxpr, other: Callable[[Any], Any]) -> Jaxpr:
+    """The tangent program with other residuals; None keeps one."""
+
+    def put(v: Any) -> Any:
+        found = other(v.value) if _is_residual(v) else None
+        return v if found is None else Literal(found)
+
+    eqns = [Eqn(e.primitive, list(map(put, e.inputs)), e.outs, e.source) for e in program.eqns]
+    return Jaxpr(program.in_vars, eqns, list(map(put, program.outs)), name=program.name)
+
+
+@tree.register_pytree_node_class
 class LinearMap(Derivative):
     """The derivative of a function at a point, as a linear function of tangents. Made by
     `linearize`.
@@ -258,13 +313,14 @@ def linearize(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
         (Array(9.), Array(6.), Array(60.))
     """
     check_callable(fun, "linearize")
-    leaves, structure = tree.flatten(primals)
+    leaves, structure = flat_arguments("linearize", primals)
     values = as_values(leaves, "linearize", primals)
     flat = Flat(fun, structure, name_of(fun))
     outs, program, has_tangent = quietly(linearize_flat, flat, values, flat.name)
     return flat.result(outs), LinearMap(flat, program, has_tangent, values, outs)
 
 
+@tree.register_pytree_node_class
 class Pullback(Derivative):
     """The transposed derivative of a function at a point: cotangents of the result to cotangents
     of the arguments. Made by `vjp`.
@@ -311,7 +367,7 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
         (Array(3.), Array(2.))
     """
     check_callable(fun, "vjp")
-    leaves, structure = tree.flatten(primals)
+    leaves, structure = flat_arguments("vjp", primals)
     values = as_values(leaves, "vjp", primals)
     flat = Flat(fun, structure, name_of(fun), has_aux)
     outs, program, has_tangent = quietly(linearize_flat, flat, values, flat.name)
@@ -369,9 +425,12 @@ def linear_transpose(fun: Callable, *primals: Any) -> Callable:
             found = quietly(
                 backward_pass, program, dict(zip(program.const_vars, program.consts)), cts
             )
-        except NotImplementedError as error:
+        except (NotImplementedError, TypeError) as error:
+            if isinstance(error, TypeError) and "LinearInput" not in str(error):
+                raise
+            reason = f": {error}" if isinstance(error, NotImplementedError) else ""
             raise with_user_line(
-                TypeError(f"linear_transpose: {flat.name} is not linear: {error}")
+                TypeError(f"linear_transpose: {flat.name} is not linear{reason}")
             ) from None
         return tree.unflatten(structure, [from_tangent(c, a) for c, a in zip(found, avals)])
 

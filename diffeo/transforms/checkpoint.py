@@ -22,7 +22,7 @@ from ..primitives.staging import StagingTrace, StagingTracer
 from ..primitives.types import SCALARS, ShapedArray
 from ..programs.checkpoint import Checkpoint
 from . import tree
-from .api_util import WRAPPED, argument_or_keyword, check_argnums, check_callable, name_of
+from .api_util import Transformed, argument_or_keyword, check_argnums, check_callable, name_of
 from .autodiff import Flat
 from .linearize import linearize_flat
 from .staged import Staged, leaves_of
@@ -70,7 +70,6 @@ def checkpoint(
     if policy is not None:
         check_callable(policy, "checkpoint: policy")
 
-    @functools.wraps(fun, assigned=WRAPPED)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         if state.trace.eager:  # nothing is differentiated
             return fun(*args, **kwargs)
@@ -89,7 +88,10 @@ def checkpoint(
         call = Checkpoint(staged.jaxpr, policy=policy, prevent_cse=bool(prevent_cse))
         return tree.unflatten(staged.out_tree, call.bind(*staged.consts, *leaves))
 
-    return checkpointed
+    make = functools.partial(
+        checkpoint, prevent_cse=prevent_cse, policy=policy, static_argnums=static_argnums
+    )
+    return Transformed(fun, checkpointed, make, fun)
 
 
 remat = checkpoint

@@ -25,8 +25,8 @@ from ..primitives.structural import batch_at_front, broadcast_in_dim, convert_el
 from .autodiff import quietly
 from .directions import Directions
 from .jets import filled
+from .levels import SmoothTaylor
 from .series import Series
-from .taylor import Taylor
 from .vmap import Batching
 
 #: No name that a user would give to an axis of his own.
@@ -41,7 +41,7 @@ def is_unary(primitive: Any) -> bool:
     return row and bool(primitive.derivatives) and not hasattr(primitive, "linear_part")
 
 
-class Collapsed(Taylor):
+class Collapsed(SmoothTaylor):
     """Carries power series whose coefficient `order` is a sum over the axis of directions, each
     summand times its weight (1, if `weights` is None).
     """
@@ -67,7 +67,7 @@ class Collapsed(Taylor):
         """A function of each element, by the formula of Faà di Bruno: its derivatives are the same
         for all directions, and the sum at the top reads the operand only.
         """
-        shared = Taylor(self.order, self.function_name)
+        shared = SmoothTaylor(self.order, self.function_name)
         shared.parent, shared.inside_rule = self.parent, True
         line = Series([x[0], shared.in_parent(lambda: full_like(x[0], 1))])
         derivatives = shared.in_parent(lambda: shared.rule(primitive, [line]))

@@ -37,6 +37,8 @@ def cond(
         *operands: arrays or trees of them.
         operand: a single operand, as a keyword.
 
+    `cond(pred, x, true_fun, y, false_fun)` gives each function an operand of its own.
+
     Returns:
         `true_fun(*operands)` or `false_fun(*operands)`.
 
@@ -49,6 +51,10 @@ def cond(
         >>> f(4.0), dx.grad(f)(4.0), dx.grad(f)(-1.0)
         (Array(2.), Array(0.25), Array(0.))
     """
+    if not callable(true_fun) and len(operands) == 2 and callable(false_fun):
+        first, then, (second, otherwise) = true_fun, false_fun, operands
+        check_callable(otherwise, "cond: false_fun")
+        return cond(pred, lambda x, y: then(x), lambda x, y: otherwise(y), first, second)
     check_callable(true_fun, "cond: true_fun")
     check_callable(false_fun, "cond: false_fun")
     if operand is not _NOTHING:

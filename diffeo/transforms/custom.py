@@ -13,11 +13,12 @@ from typing import Any
 from ..primitives.array import as_value
 from ..primitives.core import ZERO, Tracer, Value, describe, typeof, with_user_line
 from ..primitives.errors import UnexpectedTracerError
+from ..primitives.frozen import OwnCopy
 from ..primitives.identity import stop_gradient
 from ..primitives.types import SCALARS, is_inexact
 from ..programs.custom_rules import CustomCall
 from . import tree
-from .api_util import argument, check_callable, name_of
+from .api_util import argument, check_callable, global_name, name_of
 from .autodiff import from_tangent
 from .symbolic_zeros import SymbolicZero
 from .tree_rules import Static, TreeRules, is_array, traced
@@ -40,8 +41,11 @@ class Given:
     linear: Any = None
 
 
-class Custom:
+class Custom(OwnCopy):
     """A function with rules: how it is called, whatever the rules are."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return global_name(self) or super().__reduce_ex__(protocol)
 
     #: What messages call the decorator.
     kind = "custom_rule"

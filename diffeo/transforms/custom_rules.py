@@ -22,7 +22,8 @@ from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.staging import StagingTrace, TangentTrace, stage
 from ..primitives.types import ShapedArray, is_inexact
 from ..programs.custom_rules import CustomCall, CustomTangent
-from .jvp import jvp_flat
+from .interpreter import Boxed
+from .jvp import JVP, jvp_flat
 from .linearity import why_not_linear
 from .transpose import backward_pass
 
@@ -171,7 +172,7 @@ class Pullback:
         """The cotangents of the operands that move, given those of the results."""
         given = iter(cts)
         full = [next(given) if there else ZERO for there in self.inexact]
-        found = self.rules.apply_bwd(self.aux, residuals[: self.count], full)
+        found = _replacing({}, self.rules.apply_bwd, self.aux, residuals[: self.count], full)
         return [c for c, there in zip(found, self.moving) if there]
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
@@ -249,13 +250,61 @@ class Replacing(Trace):
             primitive = CustomCall(None, rules=rules)
         return self.parent.process(primitive, _replaced(args, self.table))
 
+    def stand_in(self, value: Any) -> Any:
+        found = _replaced(value, self.table)
+        return super().stand_in(value) if found is value else found
+
 
 def _replaced(x: Any, table: Table) -> Any:
     """Values, in lists and tuples, with operands in the place of what was closed over."""
     if isinstance(x, (list, tuple)):
         return type(x)([_replaced(item, table) for item in x])
     found = table.get(id(x))
-    return x if found is None else found[1]
+    if found is not None:
+        return found[1]
+    # A backward rule runs when the function has returned: what it closed over are numbers now.
+    while type(x) is Boxed and type(x.owner) is JVP and not _around(x.owner):
+        x = x.value[0]
+    return x
+
+
+def _around(owner: Any) -> bool:
+    """Whether a transformation is at work here."""
+    trace = None if owner.finished else state.trace
+    while trace is not None and trace is not owner:
+        trace = trace.parent
+    return trace is not None
+
+
+class Inheriting(Trace):
+    """Values of a transformation that has returned are those of its copy, the parent."""
+
+    def __init__(self, parent: Any, former: Any):
+        self.parent, self.former = parent, former
+
+    def process(self, primitive: Any, args: Sequence[Any]) -> Any:
+        return self.parent.process(primitive, [self.inherited(a) for a in args])
+
+    def stand_in(self, value: Any) -> Any:
+        found = self.inherited(value)
+        return super().stand_in(value) if found is value else found
+
+    def inherited(self, x: Any) -> Any:
+        """The value, as one of the copy if it was one of the former transformation."""
+        former = type(x) is Boxed and x.owner is self.former
+        return Boxed(self.parent, x.value) if former else x
+
+
+def inheriting(former: Any, fun: Callable, *args: Any) -> list[Any]:
+    """Call a function that may have closed over values of a transformation that has returned, in
+    a copy of it.
+    """
+    before = state.trace
+    state.trace = trace = Inheriting(before, former)
+    try:
+        return [trace.inherited(o) for o in fun(*args)]
+    finally:
+        state.trace = before
 
 
 def _replacing(table: Table, rule: Callable, *args: Any) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 from ..lowering.devices import Device, default_device
 from ..lowering.placement import Place, at_home, place_for
 from ..primitives.array import Array, as_value, promoted_scalars
+from ..primitives.config import config
 from ..primitives.core import (
     Primitive,
     Trace,
@@ -23,10 +24,11 @@ from ..primitives.core import (
     typeof,
     with_user_line,
 )
+from ..primitives.foreign import array_dtype
 from ..primitives.jaxpr import Jaxpr, apply_type_rule
 from ..primitives.placement import DevicePut
 from ..primitives.settings import process
-from ..primitives.types import SCALARS, config, float8_e5m2, is_storage
+from ..primitives.types import SCALARS, float8_e5m2, is_storage
 from .launch import Program, prepare
 
 
@@ -94,7 +96,9 @@ class Evaluation(Trace):
             elif isinstance(a, Tracer):
                 raise leaked(a)
             else:
-                host.append(np.asarray(a))
+                given = np.asarray(a)
+                native = given.dtype.isnative
+                host.append(given if native else given.astype(array_dtype(given.dtype)))
                 strong = True
         if scalars:
             if all([type(a) in SCALARS for a in args]):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from ..lowering import cache_folder, compiler
 from ..lowering.autotune import Measurement
 from ..lowering.disk_cache import DiskCacheInfo
+from ..primitives.config import PROGRAM_SETTINGS
 from ..primitives.core import describe
-from ..primitives.types import PROGRAM_SETTINGS
 from . import tree
 from .api_util import argument_or_keyword
 from .jitted import Jitted, instances

@@ -14,11 +14,12 @@ from ..primitives.families import full_like
 from ..primitives.types import is_inexact
 from . import tree
 from .api_util import (
-    WRAPPED,
+    Transformed,
     as_values,
     check_argnums,
     check_callable,
     check_differentiable,
+    flat_arguments,
     name_of,
 )
 from .autodiff import Flat, from_tangent, of_chosen, quietly
@@ -33,7 +34,7 @@ def value_and_grad(
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
-) -> Callable:
+) -> Any:
     """A function that returns the value of a scalar function together with its gradient; arguments
     as in `grad`.
 
@@ -49,11 +50,10 @@ def value_and_grad(
     check_callable(fun, "value_and_grad")
     name = name_of(fun)
 
-    @functools.wraps(fun, assigned=WRAPPED)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         numbers = check_argnums(argnums, len(args), f"grad of {name}")
         chosen = tuple([args[n] for n in numbers])
-        leaves, structure = tree.flatten(chosen)
+        leaves, structure = flat_arguments(f"grad of {name}", chosen, numbers=numbers)
         values = as_values(leaves, f"grad of {name}", chosen, numbers)
         check_differentiable(f"grad of {name}", values, chosen, numbers, holomorphic, allow_int)
 
@@ -71,7 +71,8 @@ def value_and_grad(
         gradient = gradient[0] if isinstance(argnums, int) else gradient
         return ((value, flat.aux(outs)), gradient) if has_aux else (value, gradient)
 
-    return value_and_gradient
+    options = (argnums, has_aux, holomorphic, allow_int)
+    return Transformed(fun, value_and_gradient, value_and_grad, fun, *options)
 
 
 def _gradient(
@@ -163,11 +164,11 @@ def grad(
         Array([2., 4.])
     """
     check_callable(fun, "grad")
-    both = value_and_grad(fun, argnums, has_aux, holomorphic, allow_int)
+    options = (argnums, has_aux, holomorphic, allow_int)
+    both = value_and_grad(fun, *options)._run
 
-    @functools.wraps(fun, assigned=WRAPPED)
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, found = both(*args, **kwargs)
         return (found, value[1]) if has_aux else found
 
-    return gradient
+    return Transformed(fun, gradient, grad, fun, *options)

@@ -87,6 +87,8 @@ class Interpreter(Trace):
     #: hull of intervals does. Then a loop goes on with the new carry alone, and mixes what is done
     #: into its result only; the old carry, mixed in, would never be done.
     mixes = False
+    #: Whether there is a rule for every primitive, so that others may bind what they like.
+    complete = False
 
     def lift(self, x: Any) -> Any:
         """The value of a constant."""
@@ -218,6 +220,10 @@ class Interpreter(Trace):
                 if primitive.compiled  # type: ignore[attr-defined]
                 else self.rule(primitive, values)
             )
+        except NotImplementedError:
+            if not primitive.optional:
+                raise
+            out = values[0]
         finally:
             state.trace, state.source = before, source
         return [self.wrap(o) for o in out] if primitive.multiple_results else self.wrap(out)
@@ -277,6 +283,12 @@ class Interpreter(Trace):
         what is around differentiates, or vectorises, what this interpreter computes.
         """
         return self.inline(call.rules.fun, values)
+
+    def chosen(self, program: Any, flag: Callable, values: Sequence[Any]) -> list[Any]:
+        """Apply a program where a predicate, whose value is `flag()`, chooses parts of what values
+        stand for; for the other parts the results are anything. Here all are computed alike.
+        """
+        return self.inline(program, values)
 
     def flatten(self, values: Sequence[Any]) -> tuple[list[Any], tuple]:
         """All arrays of some values, and the static parts."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,15 +20,16 @@ from ..primitives.structural import (
     move_axis,
     reshape,
 )
-from ..primitives.types import float0, is_inexact
+from ..primitives.types import default_dtype, float0, is_inexact
 from . import tree
 from .api_util import (
-    WRAPPED,
+    Transformed,
     argument,
     as_values,
     check_argnums,
     check_callable,
     check_differentiable,
+    flat_arguments,
     name_of,
 )
 from .autodiff import Flat, from_tangent, of_chosen
@@ -49,7 +49,7 @@ def _unit_vectors(avals: Sequence[Any], start: Any, count: int) -> list[Any]:
         if state.trace.eager:
             part: Any = Array(np.eye(count, a.size, start - at, a.dtype))
         else:
-            row, column = [iota(np.int64, (count, a.size), axis) for axis in (0, 1)]
+            row, column = [iota(default_dtype(int), (count, a.size), axis) for axis in (0, 1)]
             part = convert_element_type(row + (start - at) == column, a.dtype)
         parts.append(reshape(part, (count, *a.shape)))
         at += a.size
@@ -77,7 +77,7 @@ def _rows(
     if state.trace.eager:
         parts = [rows(at, min(count, size - at)) for at in range(0, size, count)]
         return [concatenate(columns) for columns in zip(*parts)]
-    found = map_slices(lambda start: rows(start, count), iota(np.int64, (steps,)) * count)
+    found = map_slices(lambda start: rows(start, count), iota(default_dtype(int), (steps,)) * count)
     merged = [reshape(f, (steps * count, *f.shape[2:])) for f in found]
     return [slice_in_dim(m, 0, size) for m in merged]
 
@@ -166,11 +166,10 @@ def _jacobian(fun: Callable, options: _Options, blocks: Callable) -> Callable:
     name, argnums = name_of(fun), options.argnums
     what = f"{options.kind} of {name}"
 
-    @functools.wraps(fun, assigned=WRAPPED)
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
         numbers = check_argnums(argnums, len(args), what)
         chosen = tuple([args[n] for n in numbers])
-        leaves, structure = tree.flatten(chosen)
+        leaves, structure = flat_arguments(what, chosen, numbers=numbers)
         values = as_values(leaves, what, chosen, numbers)
         options.check_inputs(what, values, chosen, numbers)
         flat = Flat(of_chosen(fun, args, kwargs, numbers), structure, name, options.has_aux)
@@ -193,7 +192,7 @@ def _jacobian(fun: Callable, options: _Options, blocks: Callable) -> Callable:
         jacobian = tree.unflatten(flat.out_tree, per_out)
         return (jacobian, flat.aux(outs)) if options.has_aux else jacobian
 
-    return jacobian_of
+    return Transformed(fun, jacobian_of, _jacobian, fun, options, blocks)
 
 
 def _forward_blocks(

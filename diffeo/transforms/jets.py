@@ -15,8 +15,8 @@ from ..primitives.types import is_inexact
 from . import tree
 from .api_util import WRAPPED, as_values, check_argnums, check_callable, name_of
 from .autodiff import Flat, as_tuple, of_chosen, quietly
+from .levels import SmoothTaylor
 from .series import Series
-from .taylor import Taylor
 
 
 def check_order(what: str, order: Any) -> None:
@@ -52,7 +52,7 @@ def as_coefficient(what: str, c: Any, x: Any) -> Any:
 
 def expand(flat: Flat, values: Sequence[Series], order: int) -> list[list[Any]]:
     """For each result of a function, its coefficients up to an order."""
-    outs = quietly(Taylor(order, flat.name).trace_flat, flat, values)
+    outs = quietly(SmoothTaylor(order, flat.name).trace_flat, flat, values)
     return [[filled(o, k) for k in range(order + 1)] for o in outs]
 
 

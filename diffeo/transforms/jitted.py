@@ -18,22 +18,35 @@ import numpy as np
 
 from ..lowering import pytree
 from ..lowering.compat import XlaError
+from ..lowering.compiler import when_evicted
 from ..lowering.dispatch import host_caller
 from ..lowering.placement import place_for
 from ..primitives.array import Array, Deleted, as_value, from_buffer
-from ..primitives.core import Tracer, describe, state, with_user_line
+from ..primitives.config import config, task_settings
+from ..primitives.core import Tracer, describe, expected, state, with_user_line
+from ..primitives.frozen import OwnCopy
 from ..primitives.jaxpr import eval_jaxpr
 from ..primitives.named_axes import axes_in_scope
 from ..primitives.staging import StagingTracer, stage
-from ..primitives.types import SCALARS, ShapedArray, config
+from ..primitives.types import ShapedArray
 from . import tree
-from .api_util import argument_or_keyword, check_outputs, name_of
+from .api_util import (
+    argument_or_keyword,
+    check_outputs,
+    flat_arguments,
+    flat_result,
+    global_name,
+    name_of,
+)
 from .interpreter import Boxed
 from .signatures import (
     NO_STATIC,
     NONE,
+    NUMBERS,
     Arguments,
     check_static,
+    converters,
+    is_native,
     join,
     leaf_numbers,
     split,
@@ -46,24 +59,19 @@ if TYPE_CHECKING:
 flatten, new, ndarray = pytree.flatten, object.__new__, np.ndarray
 pytree.plain_leaf_types.update((Array, Boxed, StagingTracer))
 
-#: Types of numbers: Python's, and NumPy's of which each is one dtype.
-NUMBERS = SCALARS | {np.dtype(letter).type for letter in "?bhilqBHILQefdFD"}
 #: Types of arguments that are no containers.
 LEAVES = frozenset({Array, ndarray, *NUMBERS})
 #: Stands for the structure of a single positional argument that is no container.
 LEAF = flatten(0)[1]
 #: Signatures that a function remembers; the oldest is forgotten first.
 MAX_SIGNATURES = 4096
-
 #: All jitted functions that are alive.
 instances: weakref.WeakSet = weakref.WeakSet()
 _numbers = itertools.count()
 
 
 def _after_fork() -> None:
-    """The threads of the runtime do not exist in a forked child: only the slow path looks for
-    that.
-    """
+    """In a forked child the runtime has no threads; only the slow path looks for that."""
     for instance in list(instances):
         instance.forget_entries()
 
@@ -71,14 +79,21 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
+def _forget(executable: Any) -> None:
+    """No function holds on to a program that goes for the sake of memory."""
+    for instance in list(instances):
+        for key, traced in list(instance.cache.items()):
+            held = [c.program.executable for c in list(traced.programs.values())]
+            if any([e is executable for e in held]):
+                instance.cache.pop(key, None)
+                instance.forget_entries()
+
+
+when_evicted.append(_forget)
+
+
 def _explain() -> Any:
-    # Loads with the first question.
-    return import_module(".explain", __package__)
-
-
-def _is_native(x: Any) -> bool:
-    """Whether the bytes of an array are in the order that jaxlib's dispatcher takes for granted."""
-    return type(x) is not ndarray or x.dtype.isnative
+    return import_module(".explain", __package__)  # loads with the first question
 
 
 class Entry(NamedTuple):
@@ -103,7 +118,7 @@ class Entry(NamedTuple):
     compiled: Compiled
 
 
-class Jitted:
+class Jitted(OwnCopy):
     """A function that is compiled for each signature it is called with. Made by `jit`."""
 
     def __init__(
@@ -162,7 +177,7 @@ class Jitted:
         if (
             entry[2] != avals
             or (entry[1] is not structure and entry[1] != structure)
-            or entry[0] is not config.settings
+            or entry[0] is not task_settings().settings
         ):
             entry = self.find(structure, avals)
             if entry is None:
@@ -180,8 +195,9 @@ class Jitted:
         except XlaError as error:
             raise compiled.failure(error, leaves) from None
         except TypeError:
+            # With such operands nothing has run; else it is of a function that the program called.
             if not any([b is None or type(b) is Deleted for b in buffers]):
-                raise  # of a Python function that the program called
+                raise
             outs = None
         if outs is None:
             return self.slow_call(args, kwargs)
@@ -194,17 +210,21 @@ class Jitted:
 
     def flatten(self, args: tuple, kwargs: dict) -> tuple[list[Any], pytree.PyTreeDef, tuple]:
         """The leaves of the arguments that are not static, their structure, and the static ones."""
-        static = NO_STATIC
+        static, given = NO_STATIC, (args, kwargs)
         if self.static:
             args, kwargs, static = split(self.static, args, kwargs)
         # In a list: (args, kwargs) is not to be taken for two arguments.
-        leaves, structure = flatten([args, kwargs] if kwargs else args)
+        try:
+            leaves, structure = flatten([args, kwargs] if kwargs else args)
+        except SystemError:  # a tree that is too deep: the slow path says which
+            self.trace_leaves(*given)
+            raise
         return leaves, structure, static
 
     def find(self, structure: pytree.PyTreeDef, avals: list[Any]) -> tuple | None:
         """The entry of a signature other than the most recent one."""
         try:
-            entry = self.fast.get((structure, config.settings, *avals))
+            entry = self.fast.get((structure, task_settings().settings, *avals))
         except TypeError:  # a static argument without a hash: the slow path says so
             return None
         if entry is not None:
@@ -241,24 +261,28 @@ class Jitted:
         if (
             found[2] != kinds
             or (found[1] is not structure and found[1] != structure)
-            or found[0] is not config.settings
+            or found[0] is not task_settings().settings
         ):
-            key = (structure, config.settings, *kinds)
+            key = (structure, task_settings().settings, *kinds)
             found = None
             with suppress(TypeError):  # a static argument without a hash: the slow path says so
                 found = self.from_host.get(key)
             if found is None:
                 return self.slow_call(args, kwargs, host=(structure, kinds))
             self.recent_host = found
-        _, _, _, call, kept, copies, out_avals, finish, calls = found
+        _, _, _, (call, refused, failed), kept, made_of, out_avals, finish, calls, compiled = found
         if kept is not None:
             values = [values[i] for i in kept]
-        if copies:
-            # The memory of a NumPy array is the caller's, who may write to it afterwards.
-            values = [x.copy() if type(x) is ndarray else x for x in values]
+        try:
+            if made_of:
+                values = [made_of[type(x)](x) if type(x) in made_of else x for x in values]
+        except OverflowError:  # of a number: the slow path knows what to say
+            return self.slow_call(args, kwargs)
         try:
             outs = call(*values)
-        except (TypeError, OverflowError, XlaError):  # the slow path knows what to say
+        except failed as error:
+            raise compiled.failure(XlaError(str(error)), leaves) from None
+        except refused:  # before anything has run
             outs = None
         if outs is None:
             return self.slow_call(args, kwargs)
@@ -300,8 +324,8 @@ class Jitted:
             if signature is not None:
                 entry = self.entry(traced, compiled, *signature)
                 self.recent = tuple(entry)
-                self.fast[entry.structure, config.settings, *entry.avals] = self.recent
-            elif host is not None and all([_is_native(x) for x in leaves]):
+                self.fast[entry.structure, task_settings().settings, *entry.avals] = self.recent
+            elif host is not None and all([is_native(x) for x in leaves]):
                 self.remember_host(traced, compiled, *host)
         return result
 
@@ -316,7 +340,7 @@ class Jitted:
         if tree.treedef_is_leaf(traced.out_tree) and out_avals:
             finish, out_avals = None, [*out_avals, out_avals[0].weak_type]
         return Entry(
-            config.settings,
+            task_settings().settings,
             structure,
             [*traced.jaxpr.in_avals, *static],
             # Donation and results without numbers take a little more than running.
@@ -337,17 +361,17 @@ class Jitted:
         entry = self.entry(traced, compiled, structure, [])
         if entry.run is None:
             return
-        call = host_caller(compiled.program.executable, entry.constants)
-        self.from_host[structure, config.settings, *kinds] = self.recent_host = (
-            config.settings,
+        self.from_host[structure, task_settings().settings, *kinds] = self.recent_host = (
+            task_settings().settings,
             structure,
             kinds,
-            call,
+            host_caller(compiled.program.executable, entry.constants),
             entry.kept,
-            any([type(k) is tuple for k in kinds]),
+            converters(kinds),
             compiled.program.prepared.jaxpr.out_avals,
             entry.finish,
             entry.calls,
+            compiled,
         )
 
     def trace_leaves(self, args: tuple, kwargs: dict) -> tuple[Traced, list[Any]]:
@@ -358,9 +382,10 @@ class Jitted:
         if self.static:
             args, kwargs, static = split(self.static, args, kwargs)
         dynamic = (args, kwargs)
-        leaves, structure = tree.flatten(dynamic)
+        numbers = self.numbers(args, static)
+        leaves, structure = flat_arguments(f"jit of {self.name}", args, kwargs, numbers)
         avals = tuple([self.check_leaf(x, i, dynamic, static) for i, x in enumerate(leaves)])
-        key = (structure, avals, static, config.settings)
+        key = (structure, avals, static, task_settings().settings)
         if not state.trace.eager:  # programs know the sizes of the named axes around them
             key = (*key, *axes_in_scope().items())
         try:
@@ -394,7 +419,7 @@ class Jitted:
             args, kwargs = tree.unflatten(structure, xs)
             args, kwargs = join(args, kwargs, static)
             result = self.fun(*args, **kwargs)
-            outs, out_tree = tree.flatten(result)
+            outs, out_tree = flat_result(result, self.name)
             return check_outputs(outs, result, self.name)
 
         start = time.perf_counter()
@@ -406,22 +431,29 @@ class Jitted:
             time.perf_counter() - start,
             options=self.options,
             static=static,
-            settings=config.settings,
+            settings=task_settings().settings,
             donated=leaf_numbers(structure, self.donated, static),
         )
+
+    def numbers(self, args: tuple, static: tuple) -> list[int]:
+        """The positions of the arguments that are not static."""
+        taken = [where for where, _, _ in static]
+        return [n for n in range(len(args) + len(taken)) if n not in taken]
 
     def check_leaf(self, x: Any, index: int, dynamic: Any, static: Any) -> ShapedArray:
         """The type of an argument's leaf, or an error that names the argument."""
         try:
             return aval_of(x)
         except TypeError:
-            taken = [where for where, _, _ in static]
-            numbers = [n for n in range(len(dynamic[0]) + len(taken)) if n not in taken]
+            numbers = self.numbers(dynamic[0], static)
+            otherwise = (
+                "which is neither an array nor a number; mark the argument static with "
+                "static_argnums or static_argnames if the program depends on it"
+            )
             raise with_user_line(
                 TypeError(
                     f"jit of {self.name}: {argument_or_keyword(dynamic, index, numbers)} is "
-                    f"{describe(x)}, which is neither an array nor a number; mark the argument "
-                    "static with static_argnums or static_argnames if the program depends on it"
+                    f"{describe(x)}, {expected(x, otherwise)}"
                 )
             ) from None
 
@@ -458,6 +490,10 @@ class Jitted:
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
+
+    def __reduce__(self) -> Any:
+        made_of = (self.fun, self.static or NONE, self.donated, self.options)
+        return global_name(self) or (type(self), made_of)
 
     def __repr__(self) -> str:
         return f"<jit of {self.name}, {len(self.cache)} signatures>"

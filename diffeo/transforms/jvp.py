@@ -12,6 +12,7 @@ from ..primitives.elementwise import add
 from ..primitives.families import full_like
 from ..primitives.types import ShapedArray
 from .interpreter import Boxed, Interpreter
+from .levels import follow
 
 
 class JVP(Interpreter):
@@ -20,6 +21,12 @@ class JVP(Interpreter):
     `outer` processes what depends on no tangent: the parent, or, in linearization, the parent's
     parent.
     """
+
+    #: How many derivatives are taken.
+    derivatives = 1
+    #: What results are to a decomposition of a matrix, by their identities; see `levels.py`.
+    followed: Any = None
+    complete = True
 
     def __init__(self, parent: Any = None, outer: Any = None, function_name: str = ""):
         self.parent, self.function_name = parent, function_name
@@ -60,6 +67,7 @@ class JVP(Interpreter):
         return f"the derivative of {self.function_name or 'a function'}"
 
     def trace_flat(self, fun: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:
+        self.followed = None
         if self.parent is None:
             self.parent = self.outer = state.trace
         return super().trace_flat(fun, values)
@@ -115,8 +123,16 @@ class JVP(Interpreter):
         finally:
             state.trace, state.source = before, source
         if primitive.multiple_results:
-            return [o if t is ZERO else Boxed(self, (o, t)) for o, t in zip(out, tangent)]
-        return out if tangent is ZERO else Boxed(self, (out, tangent))
+            out = [o if t is ZERO else Boxed(self, (o, t)) for o, t in zip(out, tangent)]
+            return follow(self, primitive, args, out) if primitive.decomposes else out
+        if tangent is ZERO:
+            return out
+        out = Boxed(self, (out, tangent))
+        return out if self.followed is None else follow(self, primitive, args, out)
+
+    def with_derivatives(self, out: Boxed, smooth: Any) -> Any:
+        """A result with the derivative of another one of the same value."""
+        return Boxed(self, (out.value[0], smooth.value[1])) if type(smooth) is Boxed else out
 
 
 def jvp_flat(

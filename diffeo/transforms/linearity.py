@@ -3,38 +3,138 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import ZERO, Primitive, typeof
+from ..primitives.elementwise import div
 from ..primitives.families import Full
+from ..primitives.identity import Hold
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var, sub_jaxprs
 from ..primitives.sources import show_source
 from ..primitives.staging import stage
 from ..primitives.types import SCALARS
+from ..programs.control_flow import Cond
+from ..programs.scan import Scan
+from ..programs.while_loop import While
 
 
 def why_not_linear(jaxpr: Jaxpr, linear: Sequence[bool] | None = None) -> str | None:
     """The reason why a program is not linear in some of its inputs (all by default); None if it
     is, as far as its primitives say. What they leave open, its transposition finds.
     """
-    known = {v for v, c in zip(jaxpr.const_vars, jaxpr.consts) if _is_zero(c)}
     flags = [True] * len(jaxpr.in_vars) if linear is None else linear
-    moving = {v for v, flag in zip(jaxpr.in_vars, flags) if flag}
-    for eqn in jaxpr.eqns:
-        if any([type(v) is Var and v in moving for v in eqn.inputs]):
-            reason = _why(eqn, moving, known)
-            if reason is not None:
-                return reason
-            moving.update(eqn.outs)
-        elif _makes_zero(eqn, known):
-            known.update(eqn.outs)
+    reason, moving, known = _walk(jaxpr, flags, [False] * len(flags))
+    if reason is not None:
+        return reason
     for v in jaxpr.outs:
         if not _has(v, moving) and not _zero(v, known):
             return "a result does not depend on them"
     return None
+
+
+def _walk(
+    jaxpr: Jaxpr, linear: Sequence[bool], zeros: Sequence[bool]
+) -> tuple[str | None, set, set]:
+    """Why a program is not linear in some inputs, of which others are zeros; what of its values
+    depends on them, and what is zero.
+    """
+    known = {v for v, c in zip(jaxpr.const_vars, jaxpr.consts) if _is_zero(c)}
+    known.update([v for v, flag in zip(jaxpr.in_vars, zeros) if flag])
+    moving = {v for v, flag in zip(jaxpr.in_vars, linear) if flag}
+    for eqn in _used(jaxpr):
+        depends = any([_has(v, moving) for v in eqn.inputs])
+        if eqn.primitive.compiled:
+            reason, still = _inside(eqn, moving, known)
+            known.update(still)
+        else:
+            reason = _why(eqn, moving, known) if depends else None
+        if reason is not None:
+            return reason, moving, known
+        if depends:
+            moving.update([v for v in _moving_results(eqn, moving) if v not in known])
+        else:
+            known.update(_zero_results(eqn, known))
+    return None, moving, known
+
+
+def _used(jaxpr: Jaxpr) -> list[Eqn]:
+    """The equations that a result depends on: what others do does not matter."""
+    wanted, found = {v for v in jaxpr.outs if type(v) is Var}, []
+    for eqn in reversed(jaxpr.eqns):
+        if not wanted.isdisjoint(eqn.outs):
+            found.append(eqn)
+            wanted.update([v for v in eqn.inputs if type(v) is Var])
+    return found[::-1]
+
+
+def _inside(eqn: Eqn, moving: set, known: set) -> tuple[str | None, list[Var]]:
+    """Why an operation on programs is not linear, and the results that are zero all the same."""
+    flags = [_has(v, moving) for v in eqn.inputs]
+    zeros = [_zero(v, known) and not flag for v, flag in zip(eqn.inputs, flags)]
+    if not any(flags) and not any(zeros):
+        return None, []
+    nothing: list[bool] = []
+    for (inner, linear, carried), (_, empty, _) in zip(
+        _programs(eqn.primitive, flags), _programs(eqn.primitive, zeros)
+    ):
+        reason, found = _why_repeated(inner, linear, empty, carried)
+        if reason is not None:
+            return reason, []
+        nothing = [a and b for a, b in zip(nothing, found)] if nothing else found
+    return None, [v for v, flag in zip(eqn.outs, nothing) if flag]
+
+
+def _why_repeated(
+    inner: Jaxpr, linear: Sequence[bool], zeros: Sequence[bool], carried: Sequence[int]
+) -> tuple[str | None, list[bool]]:
+    """Why a program is not linear that is given its first results again as the inputs `carried`,
+    and which of its results are zero. A carry that starts as zero may come to depend on the linear
+    inputs. One that starts as something else may be replaced, and must not be added to.
+    """
+    linear, zeros = list(linear), list(zeros)
+    while True:
+        reason, moving, known = _walk(inner, linear, zeros)
+        if reason is not None:
+            return reason, []
+        pairs = list(zip(carried, inner.outs))
+        grown = [(i, v) for i, v in pairs if zeros[i] and not _zero(v, known)]
+        grown = grown or [(i, v) for i, v in pairs if not linear[i] and _has(v, moving)]
+        if not grown:
+            return None, [_zero(v, known) for v in inner.outs]
+        for i, v in grown:
+            zeros[i], linear[i] = False, _has(v, moving)
+
+
+def _moving_results(eqn: Eqn, moving: set) -> Sequence[Var]:
+    """The results that depend on linear operands, of which there is one."""
+    primitive: Any = eqn.primitive
+    flags = [_has(v, moving) for v in eqn.inputs]
+    if not primitive.compiled or primitive.whole(flags):
+        return eqn.outs
+    return list(compress(eqn.outs, primitive.partial(flags).linear_outs))
+
+
+def _programs(
+    primitive: Any, flags: Sequence[bool]
+) -> list[tuple[Jaxpr, Sequence[bool], Sequence[int]]]:
+    """The programs of an operation that its operands go into, flags of operands as those of their
+    inputs, and the inputs that are the first results of the step before.
+    """
+    if isinstance(primitive, Cond):
+        return [(branch, flags[1:], ()) for branch in primitive.branches]
+    if isinstance(primitive, Scan):
+        first = primitive.consts
+        return [(primitive.jaxpr, flags, range(first, first + primitive.carry))]
+    if isinstance(primitive, While):
+        _, consts, carry = primitive.groups(flags)
+        places = range(len(consts), len(consts) + len(carry))
+        return [(primitive.body, [*consts, *carry], places)]
+    found = sub_jaxprs(primitive)
+    return [(inner, flags, ()) for inner in found if len(inner.in_vars) == len(flags)]
 
 
 def _has(v: Any, found: set) -> bool:
@@ -59,10 +159,23 @@ def _positions(primitive: Primitive, count: int) -> Sequence[int] | None:
     return range(count) if found is None else found
 
 
+def _zero_results(eqn: Eqn, known: set) -> Sequence[Var]:
+    """The results that are zero, of an equation without linear operands."""
+    primitive: Any = eqn.primitive
+    if isinstance(primitive, Scan) and not primitive.length:  # its carry, and empty arrays
+        starts = [*primitive.groups(eqn.inputs)[1], *[None] * len(eqn.outs)]
+        return [v for v, x in zip(eqn.outs, starts) if x is None or _zero(x, known)]
+    return eqn.outs if _makes_zero(eqn, known) else ()
+
+
 def _makes_zero(eqn: Eqn, known: set) -> bool:
     """Whether an equation without linear operands makes zeros."""
     if isinstance(eqn.primitive, Full):
         return eqn.primitive.value == 0
+    if eqn.primitive is div:
+        return _zero(eqn.inputs[0], known)
+    if eqn.primitive.bilinear:
+        return any([_zero(v, known) for v in eqn.inputs])
     positions = _positions(eqn.primitive, len(eqn.inputs))
     return positions is not None and all([_zero(eqn.inputs[i], known) for i in positions])
 
@@ -80,10 +193,7 @@ def _why(eqn: Eqn, moving: set, known: set) -> str | None:
         if not all([flags[i] or _zero(eqn.inputs[i], known) for i in positions]):
             return f"{where} adds something that does not depend on them"
         return None
-    if primitive.compiled:
-        for inner in sub_jaxprs(primitive):
-            if len(inner.in_vars) == len(flags):
-                return why_not_linear(inner, flags)
+    if isinstance(primitive, Hold):
         return None
     depends = not primitive.multiple_results and _tangent_depends(eqn, flags)
     return f"{where} is not linear in them" if depends else None

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..primitives.config import config
 from ..primitives.core import ZERO, state, typeof
 from ..primitives.elementwise import scale
 from ..primitives.errors import ForwardModeError
 from ..primitives.families import full_like
 from ..primitives.structural import broadcast_in_dim, convert_element_type
-from ..primitives.types import config, is_inexact
+from ..primitives.types import is_inexact
 from .interpreter import Boxed
 from .jvp import JVP
+from .levels import SmoothTaylor
 from .series import Series
-from .taylor import Taylor
 
 
 def is_nested(values: list[Any]) -> bool:
@@ -32,7 +33,7 @@ def is_nested(values: list[Any]) -> bool:
     (x,) = values
     if type(x) is not Boxed or x.owner is not state.trace or x.shape or x.dtype.kind != "f":
         return False
-    return type(x.owner) is JVP or (type(x.owner) is Taylor and x.value.unit)
+    return type(x.owner) is JVP or (type(x.owner) is SmoothTaylor and x.value.unit)
 
 
 def value_and_slope(
@@ -48,7 +49,7 @@ def value_and_slope(
     series = Series([point, full_like(point, 1)])
     series.unit = True
     try:
-        outs = Taylor(order, flat.name).trace_flat(flat, [series])
+        outs = SmoothTaylor(order, flat.name).trace_flat(flat, [series])
     except ForwardModeError:
         if in_reverse:
             return None

@@ -14,10 +14,11 @@ from ..lowering.devices import Device
 from ..lowering.placement import home_of, put_on
 from ..primitives.array import Array
 from ..primitives.core import Primitive, with_user_line
+from ..primitives.exact import Exact
 from ..primitives.families import HigherOrder
 from ..primitives.indexing import DynamicSlice
 from ..primitives.slicing import Slice
-from ..primitives.staging import stage
+from ..primitives.staging import exact_key, stage
 from ..primitives.structural import broadcast_in_dim
 from ..primitives.types import SCALARS, ShapedArray
 from .evaluation import check, compiled, run_program
@@ -50,7 +51,7 @@ def single_program(primitive: Primitive, args: Sequence[Any], device: Device) ->
     them are its operands, too: one program serves all numbers.
     """
     kinds = tuple([type(a) if type(a) in SCALARS else a.aval for a in args])
-    return _single_program(primitive, kinds, device)
+    return single_program_for(exact_key(primitive), kinds, device)
 
 
 def _item(primitive: Slice, x: Array) -> tuple[Any, Sequence[Any]]:
@@ -68,8 +69,8 @@ def _item(primitive: Slice, x: Array) -> tuple[Any, Sequence[Any]]:
 
 
 @lru_cache(maxsize=4096)
-def _single_program(primitive: Primitive, kinds: tuple, device: Device) -> Program:
-    like = _last_aval(kinds)
+def single_program_for(key: Any, kinds: tuple, device: Device) -> Program:
+    primitive, like = key.value if type(key) is Exact else key, _last_aval(kinds)
 
     def single(*xs: Any) -> Sequence[Any]:
         operands = [

@@ -13,9 +13,9 @@ from ..lowering.devices import Device, find
 from ..lowering.devices import default_device as current_default
 from ..lowering.placement import buffer_on, committed
 from ..primitives.array import Array, as_value, committed_to, handle
-from ..primitives.core import Tracer, describe, with_user_line
+from ..primitives.config import config
+from ..primitives.core import Tracer, describe, expected, with_user_line
 from ..primitives.placement import DevicePut
-from ..primitives.types import config
 from . import tree
 
 
@@ -62,7 +62,9 @@ def _put(x: Any, device: Device | None, donate: bool) -> Any:
         value = as_value(x)
     except TypeError:
         raise with_user_line(
-            TypeError(f"device_put: expected arrays and numbers, got {describe(x)}")
+            TypeError(
+                f"device_put: got {describe(x)}; {expected(x, 'expected arrays and numbers')}"
+            )
         ) from None
     if isinstance(value, Tracer):
         if device is None:

@@ -23,7 +23,7 @@ ARITHMETIC = frozenset(
     [
         *["add", "sub", "mul", "div", "neg", "abs", "sign", "integer_pow", "max", "min", "square"],
         *["scale", "select", "and", "or", "not", "xor", "eq", "ne", "lt", "le", "gt", "ge"],
-        *["is_finite", "real", "imag", "conj", "stop_gradient"],
+        *["is_finite", "real", "imag", "conj", "stop_gradient", "hold"],
     ]
 )
 

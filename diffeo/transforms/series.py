@@ -13,7 +13,19 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..primitives.core import ZERO, state, typeof
-from ..primitives.elementwise import add, div, mul, reciprocal, scale, select, sub, zero_scalar
+from ..primitives.elementwise import (
+    add,
+    div,
+    mul,
+    neg,
+    reciprocal,
+    scale,
+    sech_squared,
+    select,
+    sub,
+    tanh,
+    zero_scalar,
+)
 from ..primitives.families import full_like
 from ..primitives.powers import IntegerPow, integer_pow
 
@@ -262,10 +274,29 @@ class Arithmetic:
         return self.in_parent(lambda: scale.bind(lead, full_like(lead, math.inf)))
 
     def logistic(self, x: Series, out: Any) -> Series:
-        """y' = (y - y**2) x'."""
+        """y' = (y - y**2) x'; coefficient k > 0 of the factor is (1 - 2 y[0]) y[k] - ..., where
+        1 - 2 y[0] is -tanh(x / 2).
+        """
         y = Series([out], lambda k: self.integrated(slope, k, x.top), x.top)
-        first = self.in_parent(lambda: out * (1.0 - out))
-        growth = lambda k: self.minus(y[k], self.square_at(y, k, None))
+        half = self.scale(x[0], 0.5)
+        first, tilt = self.in_parent(
+            lambda: (sech_squared.bind(half) * 0.25, neg.bind(tanh.bind(half)))
+        )
+
+        def growth(k: int) -> Any:
+            lead = y[k] if y[k] is ZERO else self.in_parent(lambda: mul.bind(y[k], tilt))
+            return self.minus(lead, self.square_at(y, k, None, 1))
+
+        slope = self.product(mul, self.slope(x), Series([first], growth, x.top))
+        return y
+
+    def tanh(self, x: Series, out: Any) -> Series:
+        """y' = (1 - y**2) x', where the first factor begins with its own formula: it is small
+        where y**2 is near 1.
+        """
+        y = Series([out], lambda k: self.integrated(slope, k, x.top), x.top)
+        first = self.in_parent(lambda: sech_squared.bind(x[0]))
+        growth = lambda k: self.minus(ZERO, self.square_at(y, k, None))
         slope = self.product(mul, self.slope(x), Series([first], growth, x.top))
         return y
 

@@ -6,13 +6,20 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..lowering.pytree import PyTreeDef
+from ..primitives.config import config
 from ..primitives.core import describe, with_user_line
+from ..primitives.exact import exactly_equal
+from ..primitives.types import SCALARS, default_dtype
 from . import tree
 from .api_util import name_of
 
 Numbers = int | Sequence[int] | None
 Names = str | Sequence[str] | None
+#: Types of numbers: Python's, and NumPy's of which each is one dtype.
+NUMBERS = SCALARS | {np.dtype(letter).type for letter in "?bhilqBHILQefdFD"}
 
 
 class Arguments(NamedTuple):
@@ -129,7 +136,10 @@ class Static(tuple):
 
     def __eq__(self, other: object) -> bool:
         try:
-            return tuple.__eq__(self, other) is True  # type: ignore[arg-type]
+            # What the key holds besides the values tells most of them apart sooner.
+            return tuple.__eq__(self, other) is True and all(  # type: ignore
+                map(exactly_equal, self, other)  # type: ignore
+            )
         except Exception:
             return False
 
@@ -213,3 +223,19 @@ def leaf_numbers(structure: PyTreeDef, chosen: Arguments, static: tuple) -> tupl
     found = [tree.leaves(a) for n, a in zip(numbers, args) if n in wanted]
     found += [tree.leaves(v) for k, v in kwargs.items() if k in chosen.names]
     return tuple(sorted([i for leaves in found for i in leaves]))
+
+
+def converters(kinds: Sequence[Any]) -> dict[type, Callable]:
+    """What operands of some types have to be made into, as the dispatcher does not do it."""
+    found: dict[type, Callable] = {}
+    if any([type(k) is tuple and len(k) == 2 for k in kinds]):
+        # The memory of a NumPy array is the caller's, who may write to it afterwards.
+        found[np.ndarray] = np.ndarray.copy
+    if config.default_bits == 32:  # the dispatcher makes 64 bits of Python's numbers
+        found.update({k: default_dtype(k).type for k in (int, float, complex) if k in kinds})
+    return found
+
+
+def is_native(x: Any) -> bool:
+    """Whether the bytes of an array are in the order that jaxlib's dispatcher takes for granted."""
+    return type(x) is not np.ndarray or x.dtype.isnative

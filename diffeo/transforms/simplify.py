@@ -13,12 +13,14 @@ from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import Any
 
+from ..primitives.config import config
 from ..primitives.core import Primitive
+from ..primitives.exact import exactly_equal
 from ..primitives.families import Full
 from ..primitives.identity import OptimizationBarrier as Barrier
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var, eliminate_dead_code, infer, made
 from ..primitives.structural import BroadcastInDim, Reshape
-from ..primitives.types import SCALARS, config
+from ..primitives.types import SCALARS
 from .simplify_algebra import NUMBERS
 from .simplify_algebra import RULES as ALGEBRA
 from .simplify_live import live_equations
@@ -245,7 +247,7 @@ class Simplifier:
 
     def merged(self, found: Eqn, primitive: Any, outs: Sequence[Var]) -> bool:
         """Whether the results of an equation now stand for those of an equal one."""
-        if not (found.primitive is primitive or exactly_equal(found.primitive, primitive)):
+        if not same_primitive(found.primitive, primitive):
             return False
         return self.replace_all(outs, found.outs)
 
@@ -300,14 +302,10 @@ def each_use_its_own(eqns: Sequence[Eqn]) -> Sequence[Eqn]:
     return found
 
 
-def exactly_equal(a: Any, b: Any) -> bool:
-    """Whether parameters that are equal are the same: 0.0 is not -0.0, and 1 is not True."""
-    if a is b:
-        return True
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, Primitive):
-        a, b = a.parameters(), b.parameters()
-    if type(a) is tuple:
-        return all(map(exactly_equal, a, b))
-    return type(a) not in (float, complex) or repr(a) == repr(b)
+def same_primitive(a: Any, b: Any) -> bool:
+    """Whether equal primitives are the same; an outsider's may have an == of its own."""
+    return a is b or (
+        isinstance(a, Primitive)
+        and type(a) is type(b)
+        and exactly_equal(a.parameters(), b.parameters())
+    )

@@ -47,9 +47,9 @@ from ..primitives.elementwise import (
     sub,
 )
 from ..primitives.families import Full
-from ..primitives.identity import Named, copy, stop_gradient_p
+from ..primitives.identity import Named, copy, hold, stop_gradient_p
 from ..primitives.jaxpr import Literal, Var
-from ..primitives.powers import IntegerPow, square
+from ..primitives.powers import MOST_FACTORS, IntegerPow, square
 from ..primitives.slicing import Pad
 from ..primitives.structural import ConvertElementType
 from ..primitives.types import SCALARS, ShapedArray, bool_, is_float, kind_of
@@ -299,12 +299,12 @@ def identity(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
 
 
 def of_abs(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """abs(-x) and abs(abs(x)) are abs(x)."""
+    """abs(-x) and abs(abs(x)) are abs(x); -x of an unsigned number is another one."""
     maker = s.makers.get(inputs[0])
     if maker is None:
         return None
     if maker.primitive is neg:
-        return op, maker.inputs
+        return (op, maker.inputs) if kind(maker.inputs) != "u" else None
     return inputs[0] if maker.primitive is op else None
 
 
@@ -326,7 +326,10 @@ def complex_of_parts(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) 
 
 
 def of_convert(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """A cast to the type that it is, of a number, or of a cast that loses nothing."""
+    """A cast to the type that it is, of a number, or of a cast that loses nothing.
+
+    Floats beyond an integer's range become its ends, but integers wrap around.
+    """
     x = inputs[0]
     if x.aval.dtype == op.dtype:
         return x
@@ -336,7 +339,9 @@ def of_convert(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any
     maker = s.makers.get(x)
     if maker is not None and type(maker.primitive) is ConvertElementType:
         source = maker.inputs[0]
-        if lossless(source.aval.dtype, x.aval.dtype):
+        old, new = source.aval.dtype, op.dtype
+        wraps = kind_of(old) in "iu" and kind_of(new) in "iu" and kind_of(x.aval.dtype) == "f"
+        if lossless(old, x.aval.dtype) and not (wraps and not lossless(old, new)):
             return op, (source,)
     return None
 
@@ -366,7 +371,7 @@ def of_power(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     if op.n == 1:
         return inputs[0]
     number = s.number(inputs[0])
-    if number is None or op.n < 0:
+    if number is None or not 0 <= op.n <= MOST_FACTORS:
         return None
     return computed(op, [np.asarray(number).astype(aval.dtype)], aval)
 
@@ -402,7 +407,7 @@ ROWS = _of_rows(
     ((absolute,), of_abs),
     ((real, imag), part_of_complex),
     ((complex_,), complex_of_parts),
-    ((copy, stop_gradient_p), identity),
+    ((copy, hold, stop_gradient_p), identity),
 )
 ROWS = {row: tuple([rule for rule in rules if rule is not None]) for row, rules in ROWS.items()}
 NUMBERS = {row: rules + ROWS[row] for row, rules in NUMBERS.items()}

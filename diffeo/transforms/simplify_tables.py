@@ -9,6 +9,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from ..primitives.signals import Held
+
 #: The module of the rules for the primitives of a module.
 LATE = {
     "diffeo.primitives.indexing": ".simplify_indexing",
@@ -27,5 +29,6 @@ def late_rules(kind: type, table: str) -> Any:
 
 @cache
 def _late_rules(kind: type, table: str) -> Any:
-    module = import_module(LATE[kind.__module__], __package__)
+    with Held():
+        module = import_module(LATE[kind.__module__], __package__)
     return getattr(module, table, {}).get(kind)

@@ -12,7 +12,7 @@ from ..primitives.staging import stage
 from ..primitives.structural import convert_element_type
 from ..primitives.types import ShapedArray, promote_types
 from . import tree
-from .api_util import check_outputs, name_of
+from .api_util import check_outputs, flat_result, name_of
 
 
 class Staged:
@@ -32,7 +32,7 @@ class Staged:
 
         def flat(*leaves: Any) -> Sequence[Any]:
             out = fun(*tree.unflatten(in_tree, leaves))
-            found, self.out_tree = tree.flatten(out)
+            found, self.out_tree = flat_result(out, self.name)
             return check_outputs(found, out, self.name)
 
         staged = stage(flat, avals, self.name)
@@ -65,7 +65,10 @@ class Staged:
 
 def leaves_of(values: Any, what: str) -> tuple[list[Any], Any]:
     """The leaves of a tree as arrays or tracers, and its structure; TypeError that says where."""
-    leaves, structure = tree.flatten(values)
+    try:
+        leaves, structure = tree.flatten(values)
+    except RecursionError as error:
+        raise with_user_line(RecursionError(f"{what}: {error}")) from None
     found = []
     for i, x in enumerate(leaves):
         try:

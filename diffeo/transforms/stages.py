@@ -8,15 +8,15 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..lowering.compat import XlaError
 from ..lowering.devices import Device, default_device, devices, find
 from ..lowering.executables import explain_run_error
 from ..primitives.array import GONE, Array, Deleted, as_value, handle
-from ..primitives.core import Tracer, Typed, describe, typeof, with_user_line
+from ..primitives.core import Tracer, describe, typeof, with_user_line
+from ..primitives.foreign import array_dtype
+from ..primitives.frozen import OwnCopy
 from ..primitives.jaxpr import Jaxpr
-from ..primitives.types import ShapedArray
+from ..primitives.types import ShapedArray, Typed
 from ..programs.control_flow import Call
 from . import tree
 from .api_util import argument_or_keyword
@@ -36,7 +36,11 @@ class ShapeDtypeStruct(Typed):
     __slots__ = ("aval",)
 
     def __init__(self, shape: Sequence[int], dtype: Any, weak_type: bool = False):
-        self.aval = ShapedArray(tuple(shape), np.dtype(dtype), weak_type)
+        if not isinstance(shape, (tuple, list)):
+            raise TypeError(
+                f"ShapeDtypeStruct: shape must be a tuple of integers, got {describe(shape)}"
+            )
+        self.aval = ShapedArray(tuple(shape), array_dtype(dtype), weak_type)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ShapeDtypeStruct) and other.aval is self.aval
@@ -72,7 +76,18 @@ class Options(NamedTuple):
     optimize: bool = True
 
 
-class Traced:
+class _Stage(OwnCopy):
+    """A stage of a function."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"{self!r} cannot be pickled: a stage of a compiled function belongs to its process. "
+            "Pickle the function itself, and let the other process trace it; the cache on disk "
+            "spares it the compilation"
+        )
+
+
+class Traced(_Stage):
     """A function traced for one signature: its program and the structure of its result.
 
     Attributes:
@@ -146,7 +161,7 @@ class Traced:
         return f"<Traced {self.jaxpr.name}: {len(self.jaxpr.eqns)} equations>"
 
 
-class Lowered:
+class Lowered(_Stage):
     """A function written as StableHLO for one signature.
 
     Attributes:
@@ -201,7 +216,7 @@ class Lowered:
         return f"<Lowered {self.jaxpr.name}: {self.as_text().count(chr(10))} lines of StableHLO>"
 
 
-class Compiled:
+class Compiled(_Stage):
     """A function compiled for one signature. Call it with arguments of exactly these types, without
     the static ones.
 
@@ -260,7 +275,7 @@ class Compiled:
 
     def failure(self, error: Exception, arrays: Sequence[Any]) -> Exception:
         """The error for a run that XLA refused or gave up."""
-        buffers = [handle(x) for x in arrays]
+        buffers = [handle(x) if type(x) is Array else None for x in arrays]
         for i in self.program.prepared.donated:
             again = [k for k, b in enumerate(buffers) if k != i and b is buffers[i]]
             if again and "donate" in str(error):
@@ -272,7 +287,7 @@ class Compiled:
                     )
                 )
         for i, b in enumerate(buffers):
-            if hasattr(b, "is_deleted") and b.is_deleted():
+            if b is not None and hasattr(b, "is_deleted") and b.is_deleted():
                 return with_user_line(RuntimeError(f"{self.argument(i)}: {GONE}"))
         return with_user_line(explain_run_error(self.program.executable, error))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..primitives.core import ZERO, Typed, describe, typeof, with_user_line
-from ..primitives.types import ShapedArray
+from ..primitives.core import ZERO, describe, typeof, with_user_line
+from ..primitives.types import ShapedArray, Typed
 from . import tree
 from .autodiff import from_tangent, tangent_aval
 

@@ -24,6 +24,8 @@ from .series import Arithmetic, Series, top_of
 class Taylor(Arithmetic, Interpreter):
     """Carries truncated power series of one `order` through a function."""
 
+    complete = True
+
     def __init__(self, order: int, function_name: str = ""):
         self.order, self.function_name = order, function_name
         self.memo: dict[Any, Any] = {}

@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..primitives.core import ZERO, LinearInput, state
+from ..primitives.core import ZERO, LinearInput, state, typeof
 from ..primitives.elementwise import add
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var
+from ..primitives.partial import Parts, splits
 from ..primitives.staging import stage
 
 
@@ -26,7 +27,9 @@ def backward_pass(jaxpr: Jaxpr, values: dict[Var, Any], cts: Sequence[Any]) -> l
     todo = []
     try:
         for eqn in jaxpr.eqns:
-            if any([v in linear for v in eqn.inputs]):
+            flags = [v in linear for v in eqn.inputs]
+            if any(flags):
+                eqn = _linear_part(eqn, flags, values)
                 linear.update(eqn.outs)
                 todo.append(eqn)
             else:
@@ -39,6 +42,28 @@ def backward_pass(jaxpr: Jaxpr, values: dict[Var, Any], cts: Sequence[Any]) -> l
         state.source = before
     outs = [v if v in linear else None for v in jaxpr.outs]
     return pull_back(todo, inputs, outs, cts, values)
+
+
+def _linear_part(eqn: Eqn, flags: Sequence[bool], values: dict[Var, Any]) -> Eqn:
+    """An equation whose results are all linear. Of an operation on programs that has others, too,
+    the rest is evaluated first.
+    """
+    primitive: Any = eqn.primitive
+    if not splits(primitive, flags):
+        return eqn
+    parts: Parts = primitive.partial(flags)
+    if all(parts.linear_outs):
+        return eqn
+    state.source = eqn.source
+    fixed = [v for v, lin in zip(eqn.inputs, flags) if not lin]
+    given = [values[v] if type(v) is Var else v.value for v in fixed]
+    found = [] if parts.known is None else state.trace.process(parts.known, given)
+    outs = [v for v, lin in zip(eqn.outs, parts.linear_outs) if not lin]
+    values.update(zip(outs, found))
+    computed = [Var(typeof(x)) for x in found[len(outs) :]]
+    values.update(zip(computed, found[len(outs) :]))
+    tangents = [v for v, lin in zip(eqn.outs, parts.linear_outs) if lin]
+    return Eqn(parts.tangent, parts.inputs(eqn.inputs, computed), tangents, eqn.source)
 
 
 def pull_back(

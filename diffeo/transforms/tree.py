@@ -27,6 +27,7 @@ from ..lowering.pytree import (
     SequenceKey,
     flatten_adopting,
 )
+from ..primitives.core import describe
 from .tree_difference import first_difference
 from .tree_registration import (
     Partial,
@@ -72,9 +73,28 @@ def unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:
     """The tree of a structure and its leaves.
 
     Raises:
+        TypeError: for what is no structure, or no leaves.
         ValueError: if the number of leaves is not the structure's.
     """
-    return treedef.unflatten(leaves)
+    try:
+        return treedef.unflatten(leaves)
+    except (AttributeError, TypeError):
+        if isinstance(treedef, PyTreeDef) and isinstance(leaves, Iterable):
+            raise  # of a registered class
+        _check_structure("unflatten: treedef", treedef)
+        raise TypeError(f"tree.unflatten: leaves: expected some, got {describe(leaves)}") from None
+
+
+def _check_structure(what: str, treedef: Any) -> None:
+    if not isinstance(treedef, PyTreeDef):
+        raise TypeError(
+            f"tree.{what} must be a structure, as tree.structure gives it, got {describe(treedef)}"
+        )
+
+
+def _check_function(what: str, f: Any) -> None:
+    if not callable(f):
+        raise TypeError(f"tree.{what} must be a function, got {describe(f)}")
 
 
 def leaves(tree: Any, is_leaf: IsLeaf = None) -> list[Any]:
@@ -99,6 +119,8 @@ def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf = None) ->
     Raises:
         ValueError: if a tree does not have the structure; names the first place.
     """
+    if not callable(f):
+        _check_function("map: f", f)
     found, treedef = flatten_adopting(tree, is_leaf)
     if not rest:
         return treedef.unflatten([f(leaf) for leaf in found])
@@ -129,6 +151,7 @@ def reduce(
     Raises:
         TypeError: for a tree without leaves if there is no initializer.
     """
+    _check_function("reduce: function", function)
     found = leaves(tree, is_leaf)
     if initializer is not _NOTHING:
         return functools.reduce(function, found, initializer)
@@ -178,6 +201,9 @@ def transpose(
     Raises:
         TypeError: if it is not.
     """
+    _check_structure("transpose: outer_treedef", outer_treedef)
+    if inner_treedef is not None:
+        _check_structure("transpose: inner_treedef", inner_treedef)
     flat, treedef = flatten_adopting(pytree_to_transpose)
     inner: Any = inner_treedef
     if inner is None:

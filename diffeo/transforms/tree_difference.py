@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..lowering import pytree
+from ..primitives.exact import Exact
 
 
 class _AnyLeaf:
@@ -65,7 +66,7 @@ def _difference(
         return _key_difference(a, b, path, names)
     if len(pairs_a) != len(pairs_b):
         return f"{_at(path)}: {names[0]} has {said_a}, {names[1]} {said_b}"
-    if aux_a != aux_b:
+    if Exact(aux_a) != Exact(aux_b):
         return (
             f"{_at(path)}: both have a {type(a).__name__}, but {names[0]} with the static data "
             f"{aux_a!r}, {names[1]} with {aux_b!r}"

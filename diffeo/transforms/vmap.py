@@ -16,13 +16,24 @@ from ..primitives.structural import batch_at_front, move_axis
 from ..primitives.types import ShapedArray, float0
 from ..programs.custom_rules import CustomCall
 from . import tree
-from .api_util import WRAPPED, argument_or_keyword, check_callable, check_outputs, name_of
+from .api_util import (
+    Transformed,
+    argument_or_keyword,
+    check_callable,
+    check_outputs,
+    flat_arguments,
+    name_of,
+)
 from .batched_rules import BatchedRules
+from .chosen_rows import for_chosen_rows
+from .custom_rules import inheriting
 from .interpreter import Boxed, Interpreter
 
 
 class Batching(Interpreter):
     """Carries a batch axis of one `size`, which may have a name, through a function."""
+
+    complete = True
 
     def __init__(self, size: int, function_name: str = "", axis_name: Hashable = None):
         self.size, self.function_name, self.axis_name = size, function_name, axis_name
@@ -87,6 +98,9 @@ class Batching(Interpreter):
             return [(o, 0 if there else None) for o, there in zip(outs, batched)]
         return [(o, 0) for o in CustomCall(None, rules=rules).bind(*args)]
 
+    def chosen(self, program: Any, flag: Callable, values: Sequence[Any]) -> list[Any]:
+        return for_chosen_rows(self, program, flag, [self.plain(v) for v in values])
+
     def plain(self, value: tuple[Any, Any]) -> tuple[Any, int | None]:
         """The value with its batch axis in the array, if it has one."""
         return value
@@ -101,7 +115,7 @@ class Batching(Interpreter):
         if self.finished or around is self:
             inner = copy.copy(self)
             inner.parent, inner.finished = None, False
-            return inner.trace_flat(fun, values)
+            return inner.trace_flat(functools.partial(inheriting, self, fun), values)
         before, self.parent = self.parent, state.trace
         try:
             return self.inline(fun, values)
@@ -176,11 +190,11 @@ def vmap(
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
 
-    @functools.wraps(fun, assigned=WRAPPED)
     def mapped(*args: Any, **kwargs: Any) -> Any:
         return _call_mapped(fun, name, in_axes, out_axes, (axis_name, axis_size), args, kwargs)
 
-    return mapped
+    options = (in_axes, out_axes, axis_name, axis_size, spmd_axis_name)
+    return Transformed(fun, mapped, vmap, fun, *options)
 
 
 def _check_axis_name(name: str, axis_name: Any, spmd_axis_name: Any) -> None:
@@ -217,7 +231,7 @@ def _call_mapped(
                 f"{len(args)} positional arguments; give one entry for each"
             )
         )
-    leaves, structure = tree.flatten((args, kwargs))
+    leaves, structure = flat_arguments(f"vmap of {name}", args, kwargs)
     axes = _axes(f"in_axes of vmap of {name}", args, in_axes)
     axes += [0] * (len(leaves) - len(axes))  # keyword arguments
     values, dims = _check_leaves(name, (args, kwargs), leaves, axes)
@@ -241,9 +255,15 @@ def _call_mapped(
 def _axes(what: str, values: Any, axes: Any) -> list[int | None]:
     """One axis for each leaf of a tree, from a prefix of it."""
     try:
-        return tree.flatten_axes(what, values, axes)
+        found = tree.flatten_axes(what, values, axes)
     except ValueError as error:
         raise with_user_line(error) from None
+    for axis in found:
+        if axis is not None and type(axis) is not int and not isinstance(axis, np.integer):
+            raise with_user_line(
+                TypeError(f"{what} must be trees of integers or None, got {describe(axis)}")
+            )
+    return found
 
 
 def _check_leaves(
@@ -281,6 +301,10 @@ def _batch_size(
     name: str, full: Any, values: Sequence[Any], dims: Sequence[int | None], given: int | None
 ) -> int:
     sizes = [(v.shape[d], i) for i, (v, d) in enumerate(zip(values, dims)) if d is not None]
+    if given is not None and not (isinstance(given, (int, np.integer)) and given >= 0):
+        raise with_user_line(
+            ValueError(f"vmap of {name}: axis_size must be a whole number >= 0, got {given!r}")
+        )
     if not sizes and given is None:
         raise with_user_line(
             ValueError(

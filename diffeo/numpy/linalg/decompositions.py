@@ -9,6 +9,7 @@ import numpy as np
 from ...primitives.core import with_user_line
 from ...primitives.slicing import slice_in_dim
 from ...routines.linalg import Cholesky
+from ...routines.linalg import hermitian as hermitian_of
 from ...routines.matrices import adjoint, upper_triangle
 from ...routines.qr import Geqrf, rows_of
 from ...routines.qr import qr as qr_of
@@ -47,16 +48,18 @@ class SVDResult(NamedTuple):
     Vh: Any
 
 
-def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = True) -> Any:
+def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = False) -> Any:
     """The lower triangular l with a = l l^H and a positive diagonal, or `upper`: its adjoint.
 
-    Where `a` is not positive definite the result is nan.
+    Where `a` is not positive definite the result is nan. Derivatives are those of this function: by
+    elements of the triangle that is not read they are 0.
 
     Args:
-        a: Hermitian matrices (..., n, n).
+        a: Hermitian matrices (..., n, n), of which only the lower triangle is read (the upper one
+            if `upper`), and the real part of the diagonal.
         upper: Return l^H.
-        symmetrize_input: Take the mean of `a` and its adjoint; otherwise only the lower triangle is
-            read (the upper one if `upper`).
+        symmetrize_input: Read both triangles, take the mean of `a` and its adjoint (as jax does by
+            default): gradients are then Hermitian, too.
 
     Raises:
         ValueError: if the last two axes differ.
@@ -67,10 +70,10 @@ def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = True) -> A
         Array([[2., 0.],
                [1., 1.]])
     """
-    if symmetrize_input:
-        quick = at_once(lambda x: np.linalg.cholesky(symmetrized_host(x), upper=upper), a)
-        if quick is not None:
-            return quick
+    host = symmetrized_host if symmetrize_input else np.asarray
+    quick = at_once(lambda x: np.linalg.cholesky(host(x), upper=upper), a)
+    if quick is not None:
+        return quick
     a = matrices("cholesky", a, square=True)
     a = symmetrized(a) if symmetrize_input else adjoint(a) if upper else a
     found = Cholesky().bind(a)
@@ -115,19 +118,22 @@ def _triangle(name: str, uplo: Any) -> str:
     return chosen
 
 
-def eigh(a: Any, UPLO: str | None = None, symmetrize_input: bool = True) -> EighResult:
+def eigh(a: Any, UPLO: str | None = None, symmetrize_input: bool = False) -> EighResult:
     """Eigenvalues of Hermitian matrices, ascending, and eigenvectors as columns.
 
-    Derivatives at eigenvalues that are equal (up to rounding): those of functions of the
-    eigenvalues that treat equal ones alike are exact, and in reverse mode those of functions of the
-    eigenvectors alone that do not depend on the choice of basis; anything else is nan, not a wrong
-    number. Second derivatives are there only where eigenvalues differ. For functions of a matrix
-    (sqrtm, expm) use dx.scipy.linalg, whose derivatives need no eigenvectors.
+    Where eigenvalues are equal, or nearly so, functions of the matrix that do not depend on the
+    choice of eigenvectors have derivatives of every order, when they are written as products:
+    `(v * f(w)) @ v.conj().T`, `v @ diag(f(w)) @ v.conj().T`, the same by einsum, a projection
+    `v[:, :k] @ v[:, :k].T` between different eigenvalues; and sums `f(w).sum()`. First derivatives
+    are there of everything that treats equal eigenvalues alike, and in reverse mode of what depends
+    on eigenvectors alone, but not on their choice. Anything else is nan, not a wrong number.
 
     Args:
-        a: Hermitian matrices (..., n, n).
-        UPLO: The triangle that is read if the input is not symmetrized: 'L' (the default) or 'U'.
-        symmetrize_input: Take the mean of `a` and its adjoint.
+        a: Hermitian matrices (..., n, n), of which one triangle is read, and the real part of the
+            diagonal; derivatives by elements of the other one are 0.
+        UPLO: The triangle that is read: 'L' (the default) or 'U'.
+        symmetrize_input: Read both, take the mean of `a` and its adjoint (as jax does by default):
+            gradients are then Hermitian, too.
 
     Raises:
         ValueError: if the last two axes differ, or for another UPLO.
@@ -142,7 +148,7 @@ def eigh(a: Any, UPLO: str | None = None, symmetrize_input: bool = True) -> Eigh
     return EighResult(*Eigh(uplo).bind(symmetrized(a) if symmetrize_input else a))
 
 
-def eigvalsh(a: Any, UPLO: str | None = "L", *, symmetrize_input: bool = True) -> Any:
+def eigvalsh(a: Any, UPLO: str | None = "L", *, symmetrize_input: bool = False) -> Any:
     """Eigenvalues of Hermitian matrices, ascending; see `eigh`."""
     uplo: Any = _triangle("eigvalsh", UPLO)
     host = symmetrized_host if symmetrize_input else np.asarray
@@ -179,15 +185,16 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
         subset_by_index: tuple[int, int] | None = None) -> Any:
     """Matrices as u diag(s) vh with orthonormal columns of u and rows of vh: `U`, `S`, `Vh`.
 
-    At equal and at zero singular values derivatives are as `eigh` says; those of norms and other
-    functions of the singular values, and of the polar factor u vh, are finite and right.
+    At equal singular values derivatives are as `eigh` says, of products `(u * f(s)) @ vh`, among
+    them the polar factor `u @ vh`, and of `(u * f(s)) @ u.conj().T`. At zeros those of the product
+    of all factors and of norms are right; others may be nan.
 
     Args:
         a: Matrices (..., m, n).
         full_matrices: u and vh are square; otherwise they have the lesser of m and n columns and
             rows.
         compute_uv: False for the singular values alone.
-        hermitian: Taken for NumPy's sake; the result is the same.
+        hermitian: Matrices are Hermitian: only the lower triangle is read.
         subset_by_index: (first, end) of the singular values, in descending order, that are wanted.
 
     Raises:
@@ -198,7 +205,8 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
         >>> svd(dx.numpy.array([[0.0, 2.0], [1.0, 0.0]])).S
         Array([2., 1.])
     """
-    a = matrices("svd", a)
+    a = matrices("svd", a, square=hermitian)
+    a = hermitian_of(a) if hermitian else a
     if subset_by_index is not None and compute_uv and full_matrices:
         raise with_user_line(ValueError(
             f"svd: subset_by_index={subset_by_index} selects columns, so full_matrices must be "

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from ...primitives.core import with_user_line
-from ...primitives.operators import absolute, power, to_inexact
+from ...primitives.operators import absolute, power
+from ...primitives.promotion import to_inexact
 from ...primitives.structural import convert_element_type, reduce_sum
+from ...routines.linalg import hermitian as hermitian_of
 from .. import products
-from ..common import arr, axes_of, safe_sqrt
+from ..common import arr, axes_of, narrow, safe_sqrt
 from ..reductions import max as _max
 from ..reductions import min as _min
 from ..reductions import sum as _sum
@@ -43,6 +45,10 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         >>> norm(dx.numpy.array([3.0, 4.0]))
         Array(5.)
     """
+    dtype = getattr(x, "dtype", None)
+    if isinstance(dtype, np.dtype) and narrow(dtype):  # in which squares are soon too large
+        wide = norm(convert_element_type(arr(x), np.float32), ord, axis, keepdims)
+        return convert_element_type(wide, dtype)
     quick = at_once(lambda x: np.linalg.norm(x, ord, axis, keepdims), x)
     if quick is not None:
         return quick
@@ -135,8 +141,8 @@ def cond(x: Any, p: Any = None) -> Any:
 
 def matrix_rank(M: Any, rtol: Any = None, *, hermitian: bool = False, tol: Any = None) -> Any:
     """The number of singular values above a threshold: `tol`, or `rtol` times the largest one, by
-    default the precision of the dtype times the larger size. Anything with fewer than two axes
-    counts as a vector.
+    default the precision of the dtype times the larger size. Of `hermitian` matrices only the
+    lower triangle is read. Anything with fewer than two axes counts as a vector.
 
     Examples:
         >>> import diffeo as dx
@@ -146,7 +152,8 @@ def matrix_rank(M: Any, rtol: Any = None, *, hermitian: bool = False, tol: Any =
     M = arr(to_inexact(arr(M)))
     if M.ndim < 2:
         return (M != 0).any().astype(np.int64)
-    s = svdvals(matrices("matrix_rank", M))
+    M = matrices("matrix_rank", M, square=hermitian)
+    s = svdvals(hermitian_of(M) if hermitian else M)
     if tol is None:
         if rtol is None:
             rtol = max(M.shape[-2:]) * float(np.finfo(s.dtype).eps)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...primitives.core import with_user_line
-from ...primitives.operators import broadcast_shapes, broadcast_to, to_inexact
+from ...primitives.promotion import broadcast_shapes, broadcast_to, to_inexact
 from ...primitives.structural import convert_element_type, reshape
 from ...routines import determinant, linalg
 from ...routines.spectral import Svd
@@ -142,7 +142,7 @@ def pinv(a: Any, rtol: Any = None, hermitian: bool = False, *, rcond: Any = None
         a: Matrices (..., m, n).
         rtol: Singular values up to `rtol` times the largest one count as 0: a number, or one for
             each matrix; by default 10 max(m, n) times the precision of the dtype.
-        hermitian: Taken for NumPy's sake; the result is the same.
+        hermitian: Matrices are Hermitian: only the lower triangle is read.
         rcond: An older name of `rtol`.
 
     Raises:
@@ -156,7 +156,8 @@ def pinv(a: Any, rtol: Any = None, hermitian: bool = False, *, rcond: Any = None
     """
     if rtol is not None and rcond is not None:
         raise with_user_line(ValueError(f"pinv: give rtol or rcond, got {rtol} and {rcond}"))
-    a = matrices("pinv", a)
+    a = matrices("pinv", a, square=hermitian)
+    a = linalg.hermitian(a) if hermitian else a
     rtol = rcond if rtol is None else rtol
     if rtol is None:
         threshold = _threshold(a)

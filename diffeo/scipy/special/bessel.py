@@ -11,15 +11,15 @@ import numpy as np
 
 from ...numpy.common import arr, static_int
 from ...numpy.shaping import stack
-from ...numpy.windows import grown
 from ...primitives.core import with_user_line
 from ...primitives.frozen import frozen
-from ...primitives.operators import to_inexact, unary
+from ...primitives.operators import unary
+from ...primitives.promotion import to_inexact
 from ...primitives.reference import special_function
-from ...routines.bessel import BesselI, poisson, power
+from ...routines.bessel import BesselI, GrowingBesselI, poisson, power
 from ...routines.special import Formula, chebyshev
 
-_i0e, _i1e = unary(BesselI(0), True), unary(BesselI(1), True)
+_i0e, _i1e, _i1 = (unary(p, True) for p in (BesselI(0), BesselI(1), GrowingBesselI(1)))
 
 
 def i0e(x: Any) -> Any:
@@ -58,8 +58,7 @@ def i1(x: Any) -> Any:
         >>> i1(2.0)
         Array(1.59063685)
     """
-    x = arr(to_inexact(x))
-    return grown(x, 1)
+    return _i1(x)
 
 
 def _limit(n: int) -> float:

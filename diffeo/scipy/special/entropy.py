@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from ...nn import normalized
 from ...nn.functions import sigmoid
-from ...numpy.common import arr
+from ...numpy.common import arr, real_only
 from ...primitives import elementwise as e
 from ...primitives.array import Array
-from ...primitives.identity import stop_gradient
-from ...primitives.operators import align, align_inexact, binary, to_inexact
+from ...primitives.frozen import frozen
+from ...primitives.operators import binary
+from ...primitives.promotion import align, align_inexact, to_inexact
 from ...primitives.reference import special_function
-from ...routines.special import polynomial
+from ...routines.densities import deviance, log_ratio
+from ...routines.special import TRACED, Formula, FormulaRow, evaluate, polynomial
 
 expit = sigmoid
 
@@ -86,6 +90,18 @@ def xlog1py(x: Any, y: Any) -> Any:
     return _of_pair(_pair_xlog1py, _xlog1py, x, y)
 
 
+def _entr(m: Any, x: Any) -> Any:
+    inside = x > 0.0
+    value = -x * m.log(m.where(inside, x, 1.0))
+    return m.where(x < 0.0, -math.inf, value)
+
+
+_entr_p = FormulaRow(
+    "entr", _entr, lambda x: e.select(x < 0, 0.0, -1.0 - e.log.bind(e.absolute.bind(x))),
+    impl=special_function("entr"),
+)  # fmt: skip
+
+
 def entr(x: Any) -> Any:
     """The term of an entropy: -x log(x), 0 at 0, and -inf for negative numbers.
 
@@ -93,10 +109,42 @@ def entr(x: Any) -> Any:
         >>> entr(0.0), entr(-1.0)
         (Array(0.), Array(-inf))
     """
-    x = arr(to_inexact(x))
-    negative = x < 0
-    x = e.select(negative, 0.0, x)
-    return e.select(negative, -math.inf, _xlogy.bind(-x, x))
+    return _entr_p.bind(real_only("entr", arr(to_inexact(x))))
+
+
+def _inside(m: Any, p: Any, q: Any, inner: Callable, edge: Any) -> Any:
+    """`inner` of p, q > 0; `edge` for p = 0 <= q, and inf elsewhere."""
+    inside = (p > 0.0) & (q > 0.0)
+    value = inner(m.where(inside, p, 1.0), m.where(inside, q, 1.0))
+    other = m.where((p == 0.0) & (q >= 0.0), edge, math.inf)
+    return m.where(inside, value, m.where((p == p) & (q == q), other, math.nan))
+
+
+#: log(p / q), also where it is small, or p / q is too large or small a number.
+_log_of_ratio = FormulaRow(
+    "log_of_ratio", lambda m, p, q: log_ratio(m, p, q, p - q),
+    lambda p, q: e.reciprocal(p), lambda p, q: -e.reciprocal(q),
+)  # fmt: skip
+
+
+def _by_first(p: Any, q: Any) -> Any:
+    """log(p / q), but -1 at p = 0, so that sums of terms, some of them 0, have finite gradients."""
+    return e.select(p == 0, -1.0, _log_of_ratio.bind(p, q))
+
+
+_excess = FormulaRow(
+    "relative_excess", lambda m, p, q: m.where(p == 0.0, 1.0, (q - p) / q),
+    lambda p, q: -e.reciprocal(q), lambda p, q: _slope(p, q, 0.0) / q,
+)  # fmt: skip
+_rel_entr = FormulaRow(
+    "rel_entr",
+    lambda m, p, q: _inside(m, p, q, lambda a, b: a * log_ratio(m, a, b, a - b), p * 0.0),
+    lambda p, q: _by_first(p, q) + 1.0, lambda p, q: -_slope(p, q, 0.0),
+)  # fmt: skip
+_kl_div = FormulaRow(
+    "kl_div", lambda m, p, q: _inside(m, p, q, lambda a, b: deviance(m, a, b, b - a), q),
+    lambda p, q: _by_first(p, q), lambda p, q: _excess.bind(p, q),
+)  # fmt: skip
 
 
 def rel_entr(p: Any, q: Any) -> Any:
@@ -107,31 +155,73 @@ def rel_entr(p: Any, q: Any) -> Any:
         >>> rel_entr(0.0, 1.0), rel_entr(2.0, 1.0)
         (Array(0.), Array(1.38629436))
     """
-    p, q = (arr(v) for v in align_inexact(arr(p), arr(q)))
-    inside = (p > 0) & (q > 0)
-    a, b = e.select(inside, p, 1.0), e.select(inside, q, 1.0)
-    edge = e.select((p == 0) & (q >= 0), p * 0.0, math.inf)
-    edge = e.select((p == p) & (q == q), edge, math.nan)
-    return e.select(inside, a * e.log.bind(a / b), stop_gradient(edge))
+    pair = [real_only("rel_entr", arr(v)) for v in (p, q)]
+    return _rel_entr.bind(*[arr(v) for v in align_inexact(*pair)])
 
 
 def kl_div(p: Any, q: Any) -> Any:
-    """The term of a Kullback-Leibler divergence: p log(p / q) - p + q, and inf where `rel_entr` is.
+    """The term of a Kullback-Leibler divergence: p log(p / q) - p + q, and inf where `rel_entr` is;
+    without cancellation where p is near q. Its gradient at p = 0 is (-1, 1).
 
     Examples:
         >>> kl_div(0.0, 1.0), kl_div(2.0, 1.0)
         (Array(1.), Array(0.38629436))
     """
-    p, q = (arr(v) for v in align_inexact(arr(p), arr(q)))
-    return rel_entr(p, q) - p + q
+    pair = [real_only("kl_div", arr(v)) for v in (p, q)]
+    return _kl_div.bind(*[arr(v) for v in align_inexact(*pair)])
 
 
-def _exponential_quotient(x: Any) -> Any:
-    """(exp(x) - 1) / x, by its series near 0."""
-    near = e.absolute.bind(x) < 0.5
-    series = polynomial(e.select(near, x, 0.0), [1 / math.factorial(k + 1) for k in range(16)])
-    x = e.select(near, 1.0, x)
-    return e.select(near, series, e.expm1.bind(x) / x)
+def _exponential_quotient(m: Any, k: int, z: Any) -> Any:
+    """The integral of t**k exp(t z) over 0 ... 1, which is (exp(z) - 1) / z for k = 0: its k-th
+    derivative.
+    """
+    near = m.abs(z) < 1.0 + k
+    terms = 20 + 6 * k
+    series = polynomial(m.where(near, z, 0.0),
+                        [1 / (math.factorial(j) * (j + k + 1.0)) for j in range(terms)])
+    far = m.where(near, 1.0, z)
+    value = m.expm1(far) / far
+    for j in range(1, k + 1):
+        value = (m.exp(far) - float(j) * value) / far
+    return m.where(near, series, m.where(far == math.inf, math.inf, value))
+
+
+@frozen
+class BoxCox(Formula):
+    """(y**lmbda - 1) / lmbda, and log(y) at 0; y is x, or 1 + x with `shifted`. Its k-th derivative
+    by lmbda.
+    """
+
+    k: int = 0
+    shifted: bool = False
+
+    def impl(self, x: np.ndarray, lmbda: np.ndarray) -> np.ndarray:
+        return evaluate(self.formula, x, lmbda)
+
+    def formula(self, m: Any, x: Any, lmbda: Any) -> Any:
+        log, k = self.logarithm(m)(x), self.k
+        z = m.where(lmbda == 0.0, 0.0, lmbda * log)
+        end = z == -math.inf  # where only the constant is left of the power
+        z, log = m.where(end, -1.0, z), m.where(end, -1.0, log)
+        value = _exponential_quotient(m, k, z)
+        by, limit = m.where(end, -lmbda, 1.0), float(math.factorial(k))
+        for _ in range(k + 1):
+            value, limit = value * log, limit / by
+        return m.where(end, limit, value)
+
+    def logarithm(self, m: Any) -> Callable:
+        """log, or log1p."""
+        return m.log1p if self.shifted else m.log
+
+    def slopes(self) -> Sequence[Callable]:
+        def by_x(x: Any, lmbda: Any) -> Any:
+            base = x + 1.0 if self.shifted else x
+            slope = e.power.bind(base, lmbda - 1.0)
+            for _ in range(self.k):
+                slope = slope * self.logarithm(TRACED)(x)
+            return slope
+
+        return by_x, lambda x, lmbda: BoxCox(self.k + 1, self.shifted).bind(x, lmbda)
 
 
 def boxcox(x: Any, lmbda: Any) -> Any:
@@ -141,9 +231,7 @@ def boxcox(x: Any, lmbda: Any) -> Any:
         >>> boxcox(2.0, 0.5), boxcox(2.0, 0.0)
         (Array(0.82842712), Array(0.69314718))
     """
-    x, lmbda = (arr(v) for v in align_inexact(arr(x), arr(lmbda)))
-    log = e.log.bind(x)
-    return log * _exponential_quotient(lmbda * log)
+    return BoxCox().bind(*[arr(v) for v in align_inexact(arr(x), arr(lmbda))])
 
 
 def boxcox1p(x: Any, lmbda: Any) -> Any:
@@ -153,9 +241,7 @@ def boxcox1p(x: Any, lmbda: Any) -> Any:
         >>> boxcox1p(1e-10, 0.5)
         Array(1.e-10)
     """
-    x, lmbda = (arr(v) for v in align_inexact(arr(x), arr(lmbda)))
-    log = e.log1p.bind(x)
-    return log * _exponential_quotient(lmbda * log)
+    return BoxCox(0, True).bind(*[arr(v) for v in align_inexact(arr(x), arr(lmbda))])
 
 
 logsumexp = normalized.logsumexp

@@ -16,10 +16,18 @@ from ...primitives.array import Array, as_value
 from ...primitives.core import with_user_line
 from ...primitives.families import full_like
 from ...primitives.identity import stop_gradient
-from ...primitives.operators import align_inexact, binary, to_inexact, unary
+from ...primitives.operators import binary, unary
+from ...primitives.promotion import align_inexact, to_inexact
 from ...routines import special as s
-from ...routines.incomplete import Betainc, Igamma, psi, stirling_error
+from ...routines.complex_gamma import LogGamma
+from ...routines.densities import psi, stirling_error
+from ...routines.incomplete import Betainc, Igamma
 from ...routines.special import TRACED, FormulaRow, Zeta, zeta_minus_one
+
+
+def is_complex(x: Any) -> bool:
+    """Whether an array, traced or not, or a number is complex."""
+    return isinstance(x, complex) or getattr(getattr(x, "dtype", None), "kind", "") == "c"
 
 
 def operands(*xs: Any) -> list[Any]:
@@ -65,16 +73,16 @@ def gammaln(x: Any) -> Any:
 
 
 def loggamma(x: Any) -> Any:
-    """The logarithm of gamma(x) of real numbers; nan where gamma is negative.
-
-    Raises:
-        TypeError: for complex numbers.
+    """The logarithm of gamma(x): of real numbers, nan where gamma is negative; of complex numbers
+    the branch that is cut along the negative axis.
 
     Examples:
         >>> loggamma(3.0), loggamma(-0.5)
         (Array(0.69314718), Array(nan))
     """
     x = arr(to_inexact(x))
+    if x.dtype.kind == "c":
+        return LogGamma().bind(x)
     return e.select(x < 0, math.nan, s.lgamma.bind(x))
 
 
@@ -88,32 +96,35 @@ def gammasgn(x: Any) -> Any:
         >>> gammasgn(-0.5), gammasgn(2.0)
         (Array(-1.), Array(1.))
     """
-    x = stop_gradient(arr(to_inexact(x)))
-    floor = e.floor.bind(e.select(e.is_finite.bind(x), x, -1.0))
-    odd = e.absolute.bind(e.rem.bind(floor, 2.0)) == 1.0
-    left = e.select(floor == x, math.nan, e.select(odd, -1.0, full_like(x, 1.0)))
-    zero = e.sign.bind(e.atan2.bind(x, -1.0))
-    right = e.select(x == 0, zero, e.select(x > 0, 1.0, full_like(x, math.nan)))
-    return e.select(x < 0, left, right)
+    return sign_of_gamma(TRACED, stop_gradient(arr(to_inexact(x))))
+
+
+def sign_of_gamma(m: Any, x: Any) -> Any:
+    """1 or -1, as `gammasgn` says."""
+    floor = m.floor(m.where(m.abs(x) < math.inf, x, -1.0))
+    odd = m.abs(m.rem(floor, 2.0)) == 1.0
+    left = m.where(floor == x, math.nan, m.where(odd, -1.0, m.full(1.0, x)))
+    zero = m.sign(m.atan2(x, m.full(-1.0, x)))
+    right = m.where(x == 0.0, zero, m.where(x > 0.0, 1.0, m.full(math.nan, x)))
+    return m.where(x < 0.0, left, right)
 
 
 def gamma(x: Any) -> Any:
     """The gamma function, the integral of t**(x-1) exp(-t) over t > 0, and its continuation.
 
     Args:
-        x: real numbers.
+        x: real or complex numbers.
 
     Returns:
         An array of the shape of x; at 0 inf with the zero's sign, nan at negative whole numbers.
-
-    Raises:
-        TypeError: for complex numbers.
 
     Examples:
         >>> gamma(5.0), gamma(0.5)
         (Array(24.), Array(1.77245385))
     """
     x = arr(to_inexact(x))
+    if x.dtype.kind == "c":
+        return e.exp.bind(LogGamma().bind(x))
     return gammasgn(x) * e.exp.bind(s.lgamma.bind(x))
 
 
@@ -136,15 +147,14 @@ def factorial(n: Any, exact: bool = False) -> Any:
 
 
 def digamma(x: Any) -> Any:
-    """The derivative of gammaln.
-
-    Raises:
-        TypeError: for complex numbers.
+    """The derivative of gammaln, or of loggamma for complex numbers.
 
     Examples:
         >>> digamma(1.0)
         Array(-0.57721566)
     """
+    if is_complex(x):
+        return LogGamma(1).bind(arr(x))
     return _digamma(x)
 
 
@@ -222,15 +232,36 @@ def _betaln(m: Any, a: Any, b: Any) -> Any:
     return m.where(positive, value, m.lgamma(a) + m.lgamma(b) - m.lgamma(a + b))
 
 
+def _reflected(m: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
+    """Where one of a and b is a whole number n > 0 and a + b < 1; there 1 - a - b and n, as
+    |beta(a, b)| = |beta(1 - a - b, n)|, whose arguments are positive.
+    """
+    whole = lambda v: (v > 0.0) & (m.floor(v) == v) & (v < math.inf)
+    hit = (a + b < 1.0) & (whole(a) | whole(b)) & (a > -math.inf) & (b > -math.inf)
+    return hit, m.where(hit, 1.0 - a - b, 1.0), m.where(hit, m.max(a, b), 1.0)
+
+
+def _log_beta(m: Any, a: Any, b: Any) -> Any:
+    """log|beta(a, b)|, also where the poles of two gamma functions cancel."""
+    hit, top, n = _reflected(m, a, b)
+    value = _betaln(m, m.where(hit, top, a), m.where(hit, n, b))
+    pole = lambda x: (x <= 0.0) & (m.floor(x) == x)
+    return m.where((pole(a) | pole(b)) & ~hit & (a + b == a + b), math.inf, value)
+
+
 def _betaln_slope(a: Any, b: Any) -> Any:
     """digamma(a) - digamma(a + b)."""
+    hit, top, n = _reflected(TRACED, a, b)
+    hit = hit & (b > 0)  # digamma(1 - a) - digamma(1 - a - b), for a whole b
+    a, b = e.select(hit, top, a), e.select(hit, n, b)
     positive = (a > 0) & (b > 0)
     p, q = e.select(positive, a, 1.0), e.select(positive, b, 1.0)
     near = psi(TRACED, 0, p) - psi(TRACED, 0, p + q) - e.log1p.bind(q / p)
-    return e.select(positive, near, s.digamma.bind(a) - s.digamma.bind(a + b))
+    found = e.select(positive, near, s.digamma.bind(a) - s.digamma.bind(a + b))
+    return e.select(hit, -found, found)
 
 
-betaln_p = FormulaRow("betaln", _betaln, lambda a, b: _betaln_slope(a, b),
+betaln_p = FormulaRow("betaln", _log_beta, lambda a, b: _betaln_slope(a, b),
                       lambda a, b: _betaln_slope(b, a))  # fmt: skip
 
 
@@ -262,7 +293,43 @@ def beta(a: Any, b: Any) -> Any:
         Array(0.08333333)
     """
     a, b = operands(a, b)
-    return gammasgn(a) * gammasgn(b) * gammasgn(a + b) * e.exp.bind(betaln_p.bind(a, b))
+    hit, _, n = _reflected(TRACED, a, b)
+    pole = lambda x: (x <= 0) & (e.floor.bind(x) == x)
+    sign = lambda x: e.select(pole(x), 1.0, gammasgn(x))
+    odd = e.rem.bind(stop_gradient(n), 2.0) == 1.0
+    sign = e.select(hit, e.select(odd, -1.0, full_like(a, 1.0)), sign(a) * sign(b) * sign(a + b))
+    value = sign * e.exp.bind(betaln_p.bind(a, b))
+    # 1 / gamma(a + b) at its zeros, with its derivatives: gamma(1 - a - b) sin(pi (a + b)) / pi.
+    zero = pole(a + b) & ~pole(a) & ~pole(b) & ~hit
+    p, q, total = e.select(zero, a, 0.5), e.select(zero, b, 0.5), e.select(zero, a + b, 0.0)
+    size = gamma(p) * gamma(q) * gamma(1.0 - total) * (1 / math.pi)
+    turned = e.sin.bind((total - e.round_even.bind(total)) * math.pi)
+    even = e.rem.bind(e.round_even.bind(total), 2.0) == 0.0
+    return e.select(zero, size * e.select(even, turned, -turned), value)
+
+
+def _poch(m: Any, z: Any, n: Any) -> Any:
+    """By beta for positive numbers; z = 0, -1, ... and whole n through 1 - z, which is no pole."""
+    pole = (z <= 0.0) & (m.floor(z) == z)
+    top = m.where(pole, 1.0 - z, z + n)
+    bottom = m.where(pole, 1.0 - z - n, z)
+    positive = (z > 0.0) & (n > 0.0)
+    a, b = m.where(positive, z, 1.0), m.where(positive, n, 1.0)
+    size = m.where(positive, m.lgamma(b) - _betaln(m, a, b), m.lgamma(top) - m.lgamma(bottom))
+    value = sign_of_gamma(m, top) * sign_of_gamma(m, bottom) * m.exp(size)
+    odd = m.abs(m.rem(n, 2.0)) == 1.0
+    at_pole = m.where(odd, -value, value)
+    at_pole = m.where((m.floor(n) == n) & (bottom > 0.0), at_pole, 0.0)
+    at_pole = m.where((z + n <= 0.0) | (m.floor(n) != n), at_pole, 0.0)
+    value = m.where(pole, at_pole, value)
+    value = m.where((top <= 0.0) & (m.floor(top) == top) & ~pole, math.inf, value)
+    return m.where(n == 0.0, 1.0, value)
+
+
+poch_p = FormulaRow(
+    "poch", _poch,
+    lambda z, n, out: out * -_betaln_slope(z, n), lambda z, n, out: out * s.digamma.bind(z + n),
+)  # fmt: skip
 
 
 def poch(z: Any, m: Any) -> Any:
@@ -275,13 +342,7 @@ def poch(z: Any, m: Any) -> Any:
         >>> poch(3.0, 2.0)
         Array(12.)
     """
-    z, m = operands(z, m)
-    positive = (z > 0) & (m > 0)
-    a, b = e.select(positive, z, 1.0), e.select(positive, m, 1.0)
-    near = s.lgamma.bind(b) - betaln_p.bind(a, b)
-    size = e.select(positive, near, s.lgamma.bind(z + m) - s.lgamma.bind(z))
-    value = gammasgn(z + m) * gammasgn(z) * e.exp.bind(size)
-    return e.select(m == 0, 1.0, value)
+    return poch_p.bind(*operands(z, m))
 
 
 def comb(N: Any, k: Any, *, repetition: bool = False) -> Any:

@@ -9,7 +9,7 @@ from ...numpy.common import arr, concrete, same_dtype, static_int
 from ...primitives import elementwise as e
 from ...primitives.core import describe, with_user_line
 from ...primitives.families import full_like
-from ...primitives.operators import align, broadcast_shapes, broadcast_to, to_inexact
+from ...primitives.promotion import align, broadcast_shapes, broadcast_to, to_inexact
 from ...primitives.structural import convert_element_type
 
 

@@ -17,7 +17,7 @@ from ...numpy.common import arr
 from ...numpy.ufuncs import sinc
 from ...primitives import elementwise as e
 from ...primitives.frozen import frozen
-from ...primitives.operators import to_inexact
+from ...primitives.promotion import to_inexact
 from ...primitives.reference import special_function
 from ...routines.incomplete import integral
 from ...routines.special import (
@@ -93,9 +93,15 @@ def expn(n: Any, x: Any) -> Any:
     return Expn().bind(*operands(to_inexact(n), x))
 
 
+#: exp(x) - 1 over x, integrated: the sum of x**k / (k k!), by powers of x from the second on.
+_EXPONENTIAL = [1 / (k * math.factorial(k)) for k in range(1, 22)]
+
+
 def _expi(m: Any, x: Any) -> Any:
-    """-E_1(-x) on the left; log(x) + EULER + the integral of (exp(t) - 1) / t over 0 ... x."""
-    right = x > 0.0
+    """log|x| + EULER + the integral of (exp(t) - 1) / t over 0 ... x: a power series near 0, and
+    on the right; on the left -E_1(-x).
+    """
+    right, near = x > 0.0, m.abs(x) < 1.0
     size = m.where((x == 0.0) | (m.abs(x) == math.inf), 1.0, m.abs(x))
 
     def part(z: Any, x: Any, width: Any, right: Any) -> Any:
@@ -105,12 +111,22 @@ def _expi(m: Any, x: Any) -> Any:
 
     width = 1.0 + size
     value = integral(m, part, size, width, right) / width
-    value = m.where(right, m.log(size) + EULER + m.exp(size) * value, -m.exp(-size) * value)
+    half = m.exp(size * 0.5)  # exp(x) may be too large a number
+    value = m.where(right, m.log(size) + EULER + half * value * half, -m.exp(-size) * value)
+    small = m.where(near, x, 0.0)
+    series = m.log(size) + EULER + small * polynomial(small, _EXPONENTIAL)
+    value = m.where(near, series, value)
     value = m.where(x == math.inf, math.inf, m.where(x == -math.inf, 0.0, value))
     return m.where(x == 0.0, -math.inf, m.where(x == x, value, math.nan))
 
 
-expi_p = FormulaRow("expi", _expi, lambda x: e.exp.bind(x) / x, impl=special_function("expi"))
+def _exponential_over(x: Any) -> Any:
+    """exp(x) / x, also where exp(x) is too large a number."""
+    half = e.exp.bind(x * 0.5)
+    return half * (half / x)
+
+
+expi_p = FormulaRow("expi", _expi, lambda x: _exponential_over(x), impl=special_function("expi"))
 
 
 def expi(x: Any) -> Any:
@@ -245,9 +261,8 @@ def _fresnel(m: Any, x: Any, cosine: bool) -> Any:
     a, b = m.where(near, size, 1.0), m.where(near, _BREAK, size)
     w = 1.0 / (b * b) / (b * b)
     f, g = f(w) / b, g(w) / b / b / b
-    angle = m.where(b < 1e100, b, 0.0)
-    angle = angle * angle * (math.pi / 2)
-    sin, cos = m.sin(angle), m.cos(angle)
+    angle = _turn(m, b)
+    sin, cos = m.where(b == math.inf, 0.0, m.sin(angle)), m.where(b == math.inf, 0.0, m.cos(angle))
     a4 = a * a * (a * a)
     if cosine:
         value = m.where(near, a * cosine_near(a4), f * sin - g * cos + 0.5)
@@ -256,13 +271,30 @@ def _fresnel(m: Any, x: Any, cosine: bool) -> Any:
     return m.where(x == x, m.where(x < 0.0, -value, value), x)
 
 
-_angle = lambda x: x * x * (math.pi / 2)
+def _turn(m: Any, x: Any) -> Any:
+    """pi x**2 / 2 but for a multiple of 2 pi, without an error for large x: with x = 2 n + r, x**2
+    is 4 n r + r**2 but for a multiple of 4, and the product n r has no more digits than x.
+    """
+    n = m.round(m.where(m.abs(x) < math.inf, x, 0.0) * 0.5)
+    r = x - 2.0 * n
+    cross = n * r
+    return (4.0 * (cross - m.round(cross)) + r * r) * (math.pi / 2)
+
+
 fresnel_sine = FormulaRow(
-    "fresnel_sine", lambda m, x: _fresnel(m, x, False), lambda x: e.sin.bind(_angle(x))
+    "fresnel_sine", lambda m, x: _fresnel(m, x, False), lambda x: sine_of_square.bind(x)
 )
 fresnel_cosine = FormulaRow(
-    "fresnel_cosine", lambda m, x: _fresnel(m, x, True), lambda x: e.cos.bind(_angle(x))
+    "fresnel_cosine", lambda m, x: _fresnel(m, x, True), lambda x: cosine_of_square.bind(x)
 )
+sine_of_square = FormulaRow(
+    "sine_of_square", lambda m, x: m.sin(_turn(m, x)),
+    lambda x: cosine_of_square.bind(x) * x * math.pi,
+)  # fmt: skip
+cosine_of_square = FormulaRow(
+    "cosine_of_square", lambda m, x: m.cos(_turn(m, x)),
+    lambda x: sine_of_square.bind(x) * x * -math.pi,
+)  # fmt: skip
 
 
 def fresnel(x: Any) -> tuple[Any, Any]:

@@ -12,36 +12,38 @@ import numpy as np
 from ...numpy.common import arr
 from ...primitives import elementwise as e
 from ...primitives.frozen import frozen
-from ...primitives.operators import to_inexact, unary
+from ...primitives.operators import unary
+from ...primitives.promotion import to_inexact
 from ...primitives.reference import special_function
 from ...primitives.structural import convert_element_type
 from ...primitives.types import complex_dtype
 from ...routines import special as s
 from ...routines.incomplete import integral
-from ...routines.special import HOST, Formula, FormulaRow, chebyshev, evaluate
+from ...routines.special import HOST, Formula, FormulaRow, chebyshev, evaluate, polynomial
+from .gamma import is_complex
 
 _ROOT_PI = math.sqrt(math.pi)
 _erf, _erfc = unary(e.erf, True), unary(s.erfc, True)
 
 
 def erf(x: Any) -> Any:
-    """The error function.
+    """The error function, of real or complex numbers.
 
     Examples:
         >>> erf(1.0)
         Array(0.84270079)
     """
-    return _erf(x)
+    return complex_erf_p.bind(arr(x)) if is_complex(x) else _erf(x)
 
 
 def erfc(x: Any) -> Any:
-    """1 - erf(x); far to the right its relative accuracy stays.
+    """1 - erf(x), of real or complex numbers; far to the right its relative accuracy stays.
 
     Examples:
         >>> erfc(10.0)
         Array(2.08848758e-45)
     """
-    return _erfc(x)
+    return complex_erfc_p.bind(arr(x)) if is_complex(x) else _erfc(x)
 
 
 @cache
@@ -139,9 +141,21 @@ erfinv_p = FormulaRow(
     impl=special_function("erfinv"),
 )  # fmt: skip
 _inverse_of_erf = unary(erfinv_p, True)
+def _erfcinv_slope(m: Any, q: Any) -> Any:
+    """-sqrt(pi) / 2 exp(y**2), where exp(y**2) is erfcx(|y|) over erfc(|y|), the smaller one of q
+    and 2 - q: an error of y is not multiplied by y**2.
+    """
+    y = m.of(erfcinv_p)(q)
+    finite = m.where(m.abs(y) < math.inf, m.abs(y), 0.0)
+    slope = m.of(Erfcx())(finite) / m.min(q, 2.0 - q) * (-_ROOT_PI / 2)
+    return m.where(m.abs(y) == math.inf, -math.inf, slope + (y - y))
+
+
 erfcinv_p = FormulaRow(
-    "erfcinv", _erfcinv, lambda q, y: e.exp.bind(y * y) * (-_ROOT_PI / 2),
-    impl=special_function("erfcinv"),
+    "erfcinv", _erfcinv, lambda q: erfcinv_slope_p.bind(q), impl=special_function("erfcinv"),
+)  # fmt: skip
+erfcinv_slope_p = FormulaRow(
+    "erfcinv_slope", _erfcinv_slope, lambda q, slope: erfcinv_p.bind(q) * slope * slope * 2.0,
 )  # fmt: skip
 
 
@@ -172,29 +186,26 @@ def erfinv(x: Any) -> Any:
 
 
 def erfcx(x: Any) -> Any:
-    """exp(x**2) erfc(x), which neither overflows nor underflows for x > 0.
-
-    Raises:
-        TypeError: for complex numbers.
+    """exp(x**2) erfc(x), which neither overflows nor underflows for x > 0; of real or complex
+    numbers.
 
     Examples:
         >>> erfcx(1e3)
         Array(0.00056419)
     """
+    if is_complex(x):
+        return wofz_p.bind(arr(x) * 1j)
     return Erfcx().bind(arr(to_inexact(x)))
 
 
 def ndtr(x: Any) -> Any:
-    """The probability that a standard normal variable is below x.
-
-    Raises:
-        TypeError: for complex numbers.
+    """The probability that a standard normal variable is below x; continued to complex numbers.
 
     Examples:
         >>> ndtr(0.0), ndtr(-10.0)
         (Array(0.5), Array(7.61985302e-24))
     """
-    return 0.5 * s.erfc.bind(arr(to_inexact(x)) * -math.sqrt(0.5))
+    return 0.5 * erfc(arr(to_inexact(x)) * -math.sqrt(0.5))
 
 
 def ndtri(p: Any) -> Any:
@@ -214,22 +225,38 @@ def log_ndtr(x: Any, series_order: int = 3) -> Any:
     """log(ndtr(x)), accurate in both tails.
 
     Args:
-        x: real numbers.
+        x: real or complex numbers.
         series_order: taken for the sake of jax's signature; every x is accurate without it.
-
-    Raises:
-        TypeError: for complex numbers.
 
     Examples:
         >>> log_ndtr(-100.0)
         Array(-5005.52420869)
     """
     x = arr(to_inexact(x))
+    if x.dtype.kind == "c":
+        return _complex_log_ndtr(x)
     left = x < -1.0
     low, high = e.select(left, x, -1.0), e.select(left, 0.0, x)
     scaled = Erfcx().bind(low * -math.sqrt(0.5))
     tail = e.log.bind(0.5 * scaled) - 0.5 * low * low
     return e.select(left, tail, e.log1p.bind(-0.5 * s.erfc.bind(high * math.sqrt(0.5))))
+
+
+def _complex_log_ndtr(x: Any) -> Any:
+    """The principal logarithm of erfc(u) / 2, u = -x / sqrt(2); by erfcx where that is small, and
+    on the right as log(1 - erfc(-u) / 2), where the second term may be large, too.
+    """
+    left = e.real.bind(x) < -1.0
+    u = x * -math.sqrt(0.5)
+    low, high = e.select(left, u, 1.0 + 0j), e.select(left, 0j, -u)
+    tail = e.log.bind(0.5 * erfcx(low)) - low * low
+    large = e.real.bind(-high * high) > 100.0
+    grown = e.log.bind(-0.5 * erfcx(high)) - high * high
+    small = e.log1p.bind(-0.5 * erfc(e.select(large, 0j, high)))
+    out = e.select(left, tail, e.select(large, grown, small))
+    angle = e.imag.bind(out)
+    turns = e.round_even.bind(angle * (0.5 / math.pi))
+    return e.complex_.bind(e.real.bind(out), angle - turns * (2 * math.pi))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -270,27 +297,102 @@ wofz_p = FormulaRow(
     "wofz", _wofz, lambda z, w: z * w * -2.0 + complex(0.0, 2 / _ROOT_PI),
     impl=special_function("wofz"), accepts="c",
 )  # fmt: skip
-def _dawsn(m: Any, x: Any) -> Any:
-    """sqrt(pi) / 2 times the imaginary part of w(x), by the same rules."""
-    finite = m.where(m.abs(x) < math.inf, x, 0.0)
-    fraction = finite / _STEP - m.floor(finite / _STEP)
-    whole = (fraction >= 0.25) & (fraction <= 0.75)
-    total = x * 0.0
-    for k in range(_COUNT + 1):
-        halves, wholes = ((k + 0.5) * _STEP) ** 2, (k * _STEP) ** 2
-        weight = 0.5 if k == 0 else math.exp(-wholes)
-        size = m.where(whole, weight, total * 0.0 + math.exp(-halves))
-        total = total + size / (finite * finite - m.where(whole, wholes, total * 0.0 + halves))
-    angle = fraction * math.pi
-    sin, cos = m.sin(angle), m.cos(angle)
-    pole = m.where(whole, -cos, sin) / m.where(whole, sin, cos)
-    value = finite * total * (_STEP / _ROOT_PI) + m.exp(-finite * finite) * pole * (_ROOT_PI / 2)
-    return m.where(m.abs(x) == math.inf, 0.0, value + (x - finite))
+def _near_zero(m: Any, z: Any, terms: Sequence[float], far: Any) -> Any:
+    """z times a power series in z**2 where |z| < 1, and `far` elsewhere."""
+    near = m.abs(z) < 1.0
+    inner = m.where(near, z, 0j)
+    return m.where(near, inner * polynomial(inner * inner, terms), far)
 
 
-dawsn_p = FormulaRow(
-    "dawsn", _dawsn, lambda x, y: x * y * -2.0 + 1.0, impl=special_function("dawsn")
-)
+def _complex_erfc(m: Any, z: Any) -> Any:
+    """exp(-z**2) w(i z) on the right; 2 less that of -z on the left."""
+    left = m.real(z) < 0.0
+    right = m.where(left, -z, z)
+    found = m.exp(-right * right) * m.wofz(right * 1j)
+    return m.where(left, 2.0 - found, found)
+
+
+def _complex_erf(m: Any, z: Any) -> Any:
+    left = m.real(z) < 0.0
+    far = 1.0 - _complex_erfc(m, m.where(left, -z, z))
+    terms = [(-1) ** k / math.factorial(k) / (2 * k + 1) * 2 / _ROOT_PI for k in range(20)]
+    return _near_zero(m, z, terms, m.where(left, -far, far))
+
+
+def _complex_dawsn(m: Any, z: Any) -> Any:
+    """i sqrt(pi) / 2 (exp(-z**2) - w(z))."""
+    far = (m.exp(-z * z) - m.wofz(z)) * complex(0.0, _ROOT_PI / 2)
+    terms = [(-2.0) ** k / math.prod(range(1, 2 * k + 2, 2)) for k in range(26)]
+    return _near_zero(m, z, terms, far)
+
+
+def _bell(z: Any, factor: float) -> Any:
+    return e.exp.bind(-(z * z)) * factor
+
+
+complex_erf_p = FormulaRow(
+    "complex_erf", _complex_erf, lambda z: _bell(z, 2 / _ROOT_PI),
+    impl=special_function("erf"), accepts="c",
+)  # fmt: skip
+complex_erfc_p = FormulaRow(
+    "complex_erfc", _complex_erfc, lambda z: _bell(z, -2 / _ROOT_PI),
+    impl=special_function("erfc"), accepts="c",
+)  # fmt: skip
+complex_dawsn_p = FormulaRow(
+    "complex_dawsn", _complex_dawsn, lambda z, w: z * w * -2.0 + (1.0 + 0j),
+    impl=special_function("dawsn"), accepts="c",
+)  # fmt: skip
+
+
+@frozen
+class Dawson(Formula):
+    """The n-th derivative of Dawson's integral F, sqrt(pi) / 2 times the imaginary part of w(x), by
+    the same rules; for n > 0 and |x| > 7 by the derivative of F ~ the sum of (2k - 1)!! / 2**(k +
+    1) / x**(2k + 1), whose terms have one sign.
+    """
+
+    n: int = 0
+
+    def impl(self, x: np.ndarray) -> np.ndarray:
+        return evaluate(self.formula, x) if self.n else special_function("dawsn")(x)
+
+    def formula(self, m: Any, x: Any) -> Any:
+        size = m.abs(x)
+        below, here = 1.0, self.near(m, m.where(size < math.inf, size, 0.0))
+        for k in range(self.n):  # F' = 1 - 2 x F, and the derivatives of this
+            below, here = here, (1.0 if k == 0 else -2.0 * k * below) - 2.0 * size * here
+        if self.n:
+            far = size > 7.0
+            w = 1.0 / m.where(far, size, 7.0)
+            terms, odd = [], 1.0
+            for k in range(35):
+                terms.append(odd * math.comb(2 * k + self.n, self.n))
+                odd *= k + 0.5
+            beyond = polynomial(w * w, terms) * w * (0.5 * math.factorial(self.n))
+            for _ in range(self.n):
+                beyond = beyond * -w
+            here = m.where(far, beyond, here)
+        if self.n % 2 == 0:
+            here = m.where(x < 0.0, -here, here)
+        return m.where(size == math.inf, 0.0, here + (x - m.where(size < math.inf, x, 0.0)))
+
+    def near(self, m: Any, x: Any) -> Any:
+        """F for x >= 0."""
+        fraction = x / _STEP - m.floor(x / _STEP)
+        whole = (fraction >= 0.25) & (fraction <= 0.75)
+        total = x * 0.0
+        for k in range(_COUNT + 1):
+            halves, wholes = ((k + 0.5) * _STEP) ** 2, (k * _STEP) ** 2
+            weight = 0.5 if k == 0 else math.exp(-wholes)
+            size = m.where(whole, weight, total * 0.0 + math.exp(-halves))
+            total = total + size / (x * x - m.where(whole, wholes, total * 0.0 + halves))
+        angle = fraction * math.pi
+        sin, cos = m.sin(angle), m.cos(angle)
+        pole = m.where(whole, -cos, sin) / m.where(whole, sin, cos)
+        return x * total * (_STEP / _ROOT_PI) + m.exp(-x * x) * pole * (_ROOT_PI / 2)
+
+    def slopes(self) -> Sequence[Callable]:
+        return (lambda x: Dawson(self.n + 1).bind(x),)
 
 
 def wofz(z: Any) -> Any:
@@ -311,13 +413,13 @@ def wofz(z: Any) -> Any:
 
 
 def dawsn(x: Any) -> Any:
-    """Dawson's integral: exp(-x**2) times the integral of exp(t**2) over 0 ... x.
-
-    Raises:
-        TypeError: for complex numbers.
+    """Dawson's integral: exp(-x**2) times the integral of exp(t**2) over 0 ... x, of real or
+    complex numbers.
 
     Examples:
         >>> dawsn(1.0)
         Array(0.53807951)
     """
-    return dawsn_p.bind(arr(to_inexact(x)))
+    if is_complex(x):
+        return complex_dawsn_p.bind(arr(x))
+    return Dawson().bind(arr(to_inexact(x)))

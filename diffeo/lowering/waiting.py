@@ -1,0 +1,103 @@
+"""Waiting for the machine in a way that sees signals.
+
+Python runs the handler of a signal on the main thread, between two of its own steps. Where the main
+thread waits inside of XLA, Ctrl-C would have to wait, too, for ever if a loop does not end. So
+another thread waits there, and the main one for that, which a signal interrupts.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Any
+
+#: Threads that have nothing to do.
+_idle: list[_Waiter] = []
+os.register_at_fork(after_in_child=_idle.clear)
+
+#: Seconds for which it is looked all the time whether a buffer is computed.
+PATIENCE = 0.0003
+
+
+class _Job:
+    """A call that another thread makes, and what came of it."""
+
+    __slots__ = ("done", "error", "function", "result")
+
+    def __init__(self, function: Callable[[], Any]):
+        self.function, self.result = function, None
+        self.error: BaseException | None = None
+        self.done = threading.Lock()
+        self.done.acquire()
+
+
+class _Waiter(threading.Thread):
+    """Makes one call after the other."""
+
+    def __init__(self) -> None:
+        super().__init__(name="diffeo waits", daemon=True)
+        self.jobs: SimpleQueue[_Job] = SimpleQueue()
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            job = self.jobs.get()
+            try:
+                job.result = job.function()
+            except BaseException as error:
+                job.error = error
+            _idle.append(self)
+            job.done.release()
+            del job
+
+
+def interruptibly(function: Callable[[], Any]) -> Any:
+    """The result of a function that waits inside of the machine, or its error.
+
+    On the main thread, what the handler of a signal raises comes at once. The function goes on,
+    on a thread of its own, and nobody hears of its end.
+    """
+    if threading.get_ident() != threading.main_thread().ident:
+        return function()
+    waiter = _idle.pop() if _idle else _Waiter()
+    job = _Job(function)
+    waiter.jobs.put(job)
+    job.done.acquire()
+    if job.error is not None:
+        raise job.error
+    return job.result
+
+
+class _Loops:
+    """Whether programs with loops run on threads of XLA's own: only then is it looked for signals
+    where buffers are waited for, which costs the shortest waits some microseconds.
+    """
+
+    elsewhere = False
+
+
+def note_loop(outs: Sequence[Any]) -> None:
+    """Say what the first run of a program with a loop has returned."""
+    if not _Loops.elsewhere and outs and not _is_ready(outs[0]):
+        _Loops.elsewhere = True
+
+
+def until_ready(buffer: Any) -> None:
+    """Wait until a buffer is computed, or deleted; its errors come to whoever reads it.
+
+    Another thread that waits for a buffer would want to go on in Python when it is computed, and
+    that may be while the process ends: so the main thread looks now and then.
+    """
+    if not _Loops.elsewhere or threading.get_ident() != threading.main_thread().ident:
+        return
+    start = time.perf_counter()
+    while not _is_ready(buffer):
+        waited = time.perf_counter() - start
+        time.sleep(0 if waited < PATIENCE else min(waited / 20, 0.02))
+
+
+def _is_ready(buffer: Any) -> bool:
+    return buffer.is_deleted() or buffer.is_ready()  # jaxlib 0.10 must not be asked in this order

@@ -1,0 +1,67 @@
+"""Logarithms to other bases than e, and of sums of exponentials."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..primitives import elementwise as e
+from ..primitives import operators as o
+from ..primitives import powers
+from ..primitives.array import as_value
+from ..primitives.promotion import align, promote
+from .ufuncs import log
+
+
+def log2(x: Any, /) -> Any:
+    """The logarithm to the base 2."""
+    return _over(log(x), math.log(2))
+
+
+def log10(x: Any, /) -> Any:
+    """The logarithm to the base 10."""
+    return _over(log(x), math.log(10))
+
+
+def _over(z: Any, number: float) -> Any:
+    """A quotient by a real number, whose parts do not mix where one is infinite."""
+    if z.dtype.kind != "c":
+        return z / number
+    return e.complex_.bind(e.real.bind(z) / number, e.imag.bind(z) / number)
+
+
+_real_logaddexp = o.binary(powers.logaddexp, True)
+_real_logaddexp2 = o.binary(powers.logaddexp2, True)
+
+
+def logaddexp(x: Any, y: Any, /) -> Any:
+    """`log(exp(x) + exp(y))` without overflow; right derivatives of any order, also where x = y.
+
+    Of complex numbers too; the imaginary part is in [-pi, pi].
+    """
+    complex_ = promote(x, y) if _holds_complex(x) or _holds_complex(y) else None
+    return _real_logaddexp(x, y) if complex_ is None else _complex_logaddexp(*complex_)
+
+
+def logaddexp2(x: Any, y: Any, /) -> Any:
+    """`log2(2**x + 2**y)` without overflow; of complex numbers too."""
+    if not (_holds_complex(x) or _holds_complex(y)):
+        return _real_logaddexp2(x, y)
+    return _complex_logaddexp(*[v * math.log(2) for v in promote(x, y)]) / math.log(2)
+
+
+def _holds_complex(x: Any) -> bool:
+    return type(x) is complex or getattr(getattr(x, "dtype", None), "kind", "") == "c"
+
+
+def _complex_logaddexp(x: Any, y: Any) -> Any:
+    """From the one with the larger real part on."""
+    x, y = align(as_value(x), as_value(y))
+    first = e.real.bind(x) >= e.real.bind(y)
+    high, low = e.select(first, x, y), e.select(first, y, x)
+    none = e.real.bind(high) == -math.inf  # then the difference is no number
+    gap = e.select(none, 0j, low) - e.select(none, 0j, high)
+    total = e.select(none, high, high + e.log1p.bind(e.exp.bind(gap)))
+    angle = e.imag.bind(total)
+    turns = e.round_even.bind(angle * (0.5 / math.pi))
+    return e.complex_.bind(e.real.bind(total), angle - turns * (2 * math.pi))

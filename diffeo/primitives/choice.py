@@ -1,0 +1,89 @@
+"""A choice between two arrays for each element, and the batching that it shares with functions of
+each element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .core import LinearInput, typeof
+from .families import Linear
+from .structural import batch_at_front
+from .types import SCALARS, ShapedArray, bool_, check_scalar
+
+
+def batch_elements(
+    self: Any, size: int, args: Sequence[Any], dims: Sequence[Any]
+) -> tuple[Any, Any]:
+    """The `batch` rule of a primitive whose operands, but for scalars, have the shape of its
+    result.
+    """
+    found = {d for a, d in zip(args, dims) if type(a) not in SCALARS}
+    if len(found) == 1:
+        return self.bind(*args), found.pop()
+    return self.bind(*[batch_at_front(a, d, size) for a, d in zip(args, dims)]), 0
+
+
+class Select(Linear):
+    """`select(pred, on_true, on_false)`: a choice for each element; pred is boolean of the same
+    shape.
+    """
+
+    takes_scalars = True
+    linear = (1, 2)
+
+    def abstract_eval(self, pred: Any, x: Any, y: Any) -> ShapedArray:
+        out = x if type(x) is ShapedArray else y
+        same = type(out) is ShapedArray and (type(y) is not ShapedArray or y is out)
+        if (
+            not same
+            or type(pred) is not ShapedArray
+            or pred.dtype != bool_
+            or pred.shape != out.shape
+        ):
+            raise TypeError(
+                "select: expects a boolean array and two operands of its shape and of one "
+                "dtype, got "
+                f"{pred}, {x}, {y}"
+            )
+        if type(x) in SCALARS or type(y) in SCALARS:
+            check_scalar("select", x if out is y else y, out.dtype)
+        return out
+
+    def impl(self, pred: np.ndarray, x: Any, y: Any) -> np.ndarray:
+        return np.where(pred, x, y)
+
+    def lower(self, ctx: Any, *values: Any) -> Any:
+        return ctx.op("select", *values)
+
+    def transpose(self, ct: Any, pred: Any, x: Any, y: Any) -> Sequence[Any]:
+        zero = zero_scalar(ct)
+        return (
+            None,
+            select(pred, ct, zero) if type(x) is LinearInput else None,
+            select(pred, zero, ct) if type(y) is LinearInput else None,
+        )
+
+    batch = batch_elements  # type: ignore[assignment]
+
+
+select_p = Select()
+
+
+def select(pred: Any, on_true: Any, on_false: Any) -> Any:
+    """`on_true` where `pred`, else `on_false`; equal shapes and dtypes, or Python scalars."""
+    if type(on_true) in SCALARS and type(on_false) in SCALARS:
+        raise TypeError("select: one of the two operands must be an array")
+    return select_p.bind(pred, on_true, on_false)
+
+
+def zero_scalar(x: Any) -> Any:
+    """The Python zero of the kind of `x`'s dtype; `x` is an array, a tracer or a type."""
+    dtype = (x if type(x) is ShapedArray else typeof(x)).dtype
+    kind = dtype.kind
+    if kind in "iu" or (kind == "V" and "int" in dtype.name):
+        return 0
+    return 0j if kind == "c" else False if kind == "b" else 0.0

@@ -1,0 +1,97 @@
+"""Division with whole quotients: floor_div, mod, fmod; and fraction, what is behind the point.
+
+What NumPy computes, to the last bit. Of floats the remainder is made first, which is exact, and
+then the quotient of what it leaves, which is next to a whole number: x / y may have been rounded up
+before it is rounded down (1.0 / 0.1 is 10, but 1.0 // 0.1 is 9). Integers over 0 give 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .elementwise import Elementwise, div, floor, rem, round_even, select, trunc
+from .families import full_like
+from .formulas import in_float32, with_sign_of
+
+
+def _lowered(of_floats: Callable, of_integers: Callable) -> Callable:
+    """How a function is lowered that is written in primitives, one of floats, one of integers."""
+    wide = in_float32(lambda ctx, x, y: ctx.inline(of_floats, x, y))
+
+    def lower(ctx: Any, *values: Any) -> Any:
+        x, y = ctx.operands(values)
+        return ctx.inline(of_integers, x, y) if x.aval.dtype.kind in "iu" else wide(ctx, x, y)
+
+    return lower
+
+
+def _beyond(rest: Any, y: Any) -> Any:
+    """Where a remainder has not the sign of the divisor."""
+    return (rest != 0) & ((rest < 0) != (y < 0))
+
+
+def _floor_div(x: Any, y: Any) -> Any:
+    rest = rem.bind(x, y)
+    near = (x - rest) / select(rest == rest, y, rest)  # XLA multiplies by 1 / y if y is known
+    near = select(_beyond(rest, y), near - 1.0, near)
+    whole = floor.bind(near)
+    whole = select(near - whole > 0.5, whole + 1.0, whole)
+    whole = select(near == 0, x / y * 0.0, whole)
+    return select(y == 0, x / y, whole)
+
+
+def _floor_div_integers(x: Any, y: Any) -> Any:
+    quotient = div.bind(x, y)
+    if x.dtype.kind == "i":
+        quotient = select(_beyond(x - quotient * y, y), quotient - 1, quotient)
+    return select(y == 0, 0, quotient)
+
+
+def _mod(x: Any, y: Any) -> Any:
+    rest = rem.bind(x, y)
+    zero = select(y < 0, full_like(y, -0.0), 0.0)
+    return select(rest == 0, zero, select(_beyond(rest, y), rest + y, rest))
+
+
+def _mod_integers(x: Any, y: Any) -> Any:
+    rest = rem.bind(x, y)
+    if x.dtype.kind == "i":
+        rest = select(_beyond(rest, y), rest + y, rest)
+    return select(y == 0, 0, rest)
+
+
+def _fmod_integers(x: Any, y: Any) -> Any:
+    return select(y == 0, 0, rem.bind(x, y))
+
+
+@in_float32
+def _fraction(ctx: Any, x: Any) -> Any:
+    rest = ctx.inline(lambda x: select(abs(x) == np.inf, 0.0, x - trunc(x)), x)
+    return with_sign_of(ctx, rest, x)
+
+
+floor_div = Elementwise(
+    "floor_div", np.floor_divide, _lowered(_floor_div, _floor_div_integers), accepts="iuf", arity=2
+)
+mod = Elementwise(
+    "mod",
+    np.remainder,
+    _lowered(_mod, _mod_integers),
+    lambda x, y: 1.0,
+    lambda x, y: -floor_div.bind(x, y),
+    accepts="iuf",
+    singular=True,
+)
+fmod = Elementwise(
+    "fmod",
+    np.fmod,
+    _lowered(rem.bind, _fmod_integers),
+    lambda x, y: 1.0,
+    lambda x, y, out: round_even.bind((out - x) / y),
+    accepts="iuf",
+    singular=True,
+)
+fraction = Elementwise("fraction", lambda x: np.modf(x)[0], _fraction, lambda x: 1.0, accepts="f")

@@ -1,0 +1,203 @@
+"""Operands brought together: values from anything array-like, of one dtype and one shape."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from . import elementwise as e
+from .array import as_value
+from .core import Value, describe, typeof, with_user_line
+from .families import full_like
+from .sources import entrance
+from .structural import BroadcastInDim, convert_element_type
+from .types import (
+    KIND_RANK,
+    SCALARS,
+    ShapedArray,
+    default_dtype,
+    int8,
+    is_inexact,
+    is_integer,
+    is_storage,
+    limits_of,
+    promote_types,
+    scalar_aval,
+)
+
+
+def to_value(x: Any) -> Any:
+    """Python scalars as they are; anything array-like as an Array or tracer; lists are refused, as
+    in JAX.
+    """
+    if type(x) in SCALARS or isinstance(x, Value):
+        return x
+    if isinstance(x, (list, tuple)):
+        raise with_user_line(
+            TypeError(
+                f"{entrance(x)}expected an array or a number, got {describe(x)}; make it an array "
+                f"first: dx.numpy.array({type(x).__name__})"
+            )
+        )
+    try:
+        return as_value(x)
+    except TypeError as error:
+        raise with_user_line(TypeError(f"{entrance(x)}{error}")) from None
+
+
+def cast(x: Any, dtype: np.dtype, weak: bool) -> Any:
+    """A value in `dtype`; for a Python scalar, the scalar of that kind, checked for overflow."""
+    if type(x) not in SCALARS:
+        return x if x.aval.dtype == dtype else convert_element_type(x, dtype, weak)
+    kind = KIND_RANK.get(dtype.kind, 2)
+    if kind == 1:
+        low, high = limits_of(dtype)
+        if not low <= x <= high:
+            raise with_user_line(OverflowError(f"the Python integer {x} does not fit into {dtype}"))
+    return (bool, int, float, complex)[kind](x)
+
+
+def promote(*xs: Any) -> list[Any]:
+    """Values brought to one dtype by the lattice; Python scalars stay scalars of the kind of that
+    dtype.
+
+    Raises:
+        TypeError: for operands that are no arrays or have no common dtype.
+        OverflowError: for a Python integer that does not fit into the arrays' dtype.
+    """
+    values = [to_value(x) for x in xs]
+    avals = [scalar_aval(type(v)) if type(v) in SCALARS else v.aval for v in values]
+    first = avals[0]
+    if all([a.dtype is first.dtype and a.weak_type == first.weak_type for a in avals]):
+        return values
+    dtype, weak = promote_types(*avals)
+    return [cast(v, dtype, weak) for v in values]
+
+
+@lru_cache(maxsize=4096)
+def _common_shape(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...] | None:
+    """The shape to which shapes broadcast, or None."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        return None
+
+
+def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape to which shapes broadcast by NumPy's rules; ValueError with the user's line if
+    they do not.
+    """
+    shape = _common_shape(shapes)
+    if shape is None:
+        for given in shapes:  # NumPy says the same of sizes that do not fit and that nothing has
+            ShapedArray(given, bool)
+        listed = " and ".join(map(str, shapes))
+        raise with_user_line(
+            ValueError(
+                f"shapes {listed} do not broadcast: aligned at the right, sizes must be equal or 1"
+            )
+        )
+    return shape
+
+
+@lru_cache(maxsize=4096)
+def _stretching(shape: tuple[int, ...], ndim: int) -> BroadcastInDim:
+    """The primitive that stretches an array of `ndim` axes to `shape`."""
+    return BroadcastInDim(shape, tuple(range(len(shape) - ndim, len(shape))))
+
+
+@lru_cache(maxsize=4096)
+def stretches(x: tuple[int, ...], y: tuple[int, ...]) -> list[BroadcastInDim | None]:
+    """The primitives that stretch arrays of two shapes to their common one; None if it is that."""
+    shape = broadcast_shapes(x, y)
+    return [None if own == shape else _stretching(shape, len(own)) for own in (x, y)]
+
+
+def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
+    """`x` stretched to `shape` by NumPy's rules."""
+    own = x.shape
+    if own == shape:
+        return x
+    if broadcast_shapes(own, shape) != shape:
+        raise with_user_line(ValueError(f"an array of shape {own} does not broadcast to {shape}"))
+    return _stretching(shape, len(own)).bind(x)
+
+
+def align(*xs: Any) -> list[Any]:
+    """Promote and broadcast: the operands that a strict elementwise primitive wants.
+
+    At least one of the results is an array; Python scalars among others stay scalars.
+    """
+    values = promote(*xs)
+    avals = [v.aval for v in values if type(v) not in SCALARS]
+    if not avals:
+        values[0] = as_value(values[0])
+        return values
+    if is_storage(avals[0].dtype):
+        raise with_user_line(TypeError(f"no arithmetic on {describe(values[0])}: {e.STORAGE}"))
+    shapes = [a.shape for a in avals]
+    if all([s == shapes[0] for s in shapes]):
+        return values
+    shape = broadcast_shapes(*shapes)
+    return [v if type(v) in SCALARS else broadcast_to(v, shape) for v in values]
+
+
+def to_inexact(x: Any) -> Any:
+    """Integers and booleans as floats of the default dtype (weak ones stay weak)."""
+    if type(x) in SCALARS:
+        return x if type(x) in (float, complex) else float(x)
+    x = to_value(x)
+    return (
+        x
+        if is_inexact(x.aval.dtype)
+        else convert_element_type(x, default_dtype(float), x.aval.weak_type)
+    )
+
+
+def align_inexact(*xs: Any) -> list[Any]:
+    """Promote and broadcast, then integers become floats: an int64 with a float32 is a float32."""
+    if int in [type(x) for x in xs]:  # which need not fit into the dtype of integers beside it
+        values = [to_value(x) for x in xs]
+        if not any([type(v) not in SCALARS and is_inexact(v.aval.dtype) for v in values]):
+            xs = tuple([to_inexact(v) for v in values])
+    return [to_inexact(v) for v in align(*xs)]
+
+
+def align_numbers(*xs: Any) -> list[Any]:
+    """Promote and broadcast; booleans become int8, as NumPy has it."""
+    values = align(*xs)
+    if any([type(v) is not bool and typeof(v).dtype.kind != "b" for v in values]):
+        return values
+    return [int(v) if type(v) is bool else convert_element_type(v, int8) for v in values]
+
+
+def align_compared(x: Any, y: Any, /) -> list[Any]:
+    """Operands that compare as these do, promoted and broadcast: integers as the numbers that they
+    are, whatever their dtypes hold.
+    """
+    x, y = to_value(x), to_value(y)
+    if type(x) in SCALARS:
+        return align_compared(y, x)[::-1] if type(y) not in SCALARS else align(x, y)
+    dtype = x.aval.dtype
+    if type(y) is int and is_integer(dtype):
+        low, high = limits_of(dtype)
+        number: int = y
+        if not low <= number <= high:
+            return [full_like(x, 0), 1] if number > 0 else [full_like(x, 1), 0]
+    if type(y) in SCALARS or not is_integer(dtype):
+        return align(x, y)
+    other: Any = y
+    if dtype is other.aval.dtype or not is_integer(other.aval.dtype):
+        return align(x, y)
+    wide = np.promote_types(dtype, other.aval.dtype)
+    if is_integer(wide):
+        return align(convert_element_type(x, wide), convert_element_type(y, wide))
+    if dtype.kind == "u":
+        return align_compared(y, x)[::-1]
+    shape = broadcast_shapes(x.aval.shape, other.aval.shape)  # signed ones beside uint64
+    x, y = broadcast_to(x, shape), broadcast_to(y, shape)
+    negative = e.lt.bind(x, 0)
+    x = e.select(negative, 0, convert_element_type(x, other.aval.dtype))
+    return [x, e.select(negative, 1, y)]

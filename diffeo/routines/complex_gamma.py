@@ -1,0 +1,112 @@
+"""The logarithm of gamma of complex numbers, and its derivatives, the polygamma functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..primitives.frozen import frozen
+from ..primitives.reference import special_function
+from .special import BERNOULLI, EULER, Formula, evaluate, polynomial, zeta_minus_one
+
+#: Stirling's series is used where the real part is larger than this, plus the order.
+_FAR = 9
+_HOST = special_function("loggamma"), special_function("digamma")
+
+
+@frozen
+class LogGamma(Formula):
+    """The derivative of an order of log gamma(z), for complex z: of order 0, the branch that is
+    real on the right, cut along the negative axis; of order 1, digamma.
+
+    Numbers on the left are reflected, those on the right are moved to where Stirling's series
+    holds; in the lower half, and beneath the cut, results are conjugates (Hare 1997).
+    """
+
+    order: int = 0
+    accepts = "c"
+
+    def impl(self, z: np.ndarray) -> np.ndarray:
+        return _HOST[self.order](z) if self.order < 2 else evaluate(self.formula, z)
+
+    def formula(self, m: Any, z: Any) -> Any:
+        x, y = m.real(z), m.imag(z)
+        lower = m.atan2(y, x * 0.0 - 1.0) < 0.0  # -0.0 counts
+        pole = (y == 0.0) & (x <= 0.0) & (m.floor(x) == x)
+        x = m.where(pole, 0.5, x)
+        z = m.complex(x, m.abs(y))
+        left = x < 0.5
+        right = self.right(m, m.where(left, 1.0 - z, z))
+        found = m.where(left, self.reflected(m, z, right), right)
+        found = m.where(lower, m.conj(found), found)
+        return m.where(pole, complex(math.nan, math.nan), found)
+
+    def right(self, m: Any, z: Any) -> Any:
+        """For a real part of at least 1/2."""
+        n, total = self.order, z * 0.0
+        moved = z
+        for _ in range(_FAR + n):
+            near = m.real(moved) < float(_FAR + n)
+            step = m.where(near, moved, 1.0 + 0j)
+            if n == 0:
+                term = m.log(step)
+            else:
+                term = (-1.0) ** (n - 1) * math.factorial(n - 1) / self.power(step, n)
+            total = total + m.where(near, term, 0j)
+            moved = m.where(near, moved + 1.0, moved)
+        found = self.stirling(m, moved) - total
+        return self.near_zeros(m, z, found) if n == 0 else found
+
+    def power(self, z: Any, n: int) -> Any:
+        """z**n."""
+        return math.prod([z] * (n - 1), start=z)
+
+    def stirling(self, m: Any, z: Any) -> Any:
+        """BERNOULLI[j - 1] is B(2j) / (2j)!."""
+        n, inverse = self.order, 1.0 / z
+        sums = [b * math.factorial(2 * j - 2 + n) * (-1.0) ** n for j, b in enumerate(BERNOULLI, 1)]
+        tail = polynomial(inverse * inverse, sums) * inverse
+        for _ in range(n):
+            tail = tail * inverse
+        if n == 0:
+            return (z - 0.5) * m.log(z) - z + 0.5 * math.log(2 * math.pi) + tail
+        if n == 1:
+            return m.log(z) - 0.5 * inverse + tail
+        lead = (-1.0) ** n * math.factorial(n - 2) / self.power(z, n - 1)
+        return lead + (-1.0) ** n * math.factorial(n - 1) * 0.5 / self.power(z, n) + tail
+
+    def near_zeros(self, m: Any, z: Any, found: Any) -> Any:
+        """By the power series near 1 and 2, where log gamma is 0."""
+        two = m.abs(z - 2.0) < 0.2
+        near = two | (m.abs(z - 1.0) < 0.2)
+        u = m.where(near, m.where(two, z - 2.0, z - 1.0), 0j)
+        total = u * 0.0
+        for k in range(26, 1, -1):
+            total = (total + (-1.0) ** k * (zeta_minus_one(k) + 1.0) / k) * u
+        value = (total - EULER) * u
+        return m.where(near, m.where(two, value + m.log1p(u), value), found)
+
+    def reflected(self, m: Any, z: Any, mirrored: Any) -> Any:
+        """log gamma(z) = log(pi) - log(sin(pi z)) - log gamma(1 - z) in the upper half, where
+        sin(pi z) = i / 2 exp(-i pi z) (1 - exp(2 pi i z)); and its derivatives, with those of the
+        cotangent as polynomials in it.
+        """
+        n, x = self.order, m.real(z)
+        whole = m.round(x)
+        inner = m.complex(x - whole, m.imag(z))
+        grown = m.expm1(inner * complex(0.0, 2 * math.pi))
+        if n == 0:
+            angle = z * complex(0.0, math.pi) + complex(math.log(2 * math.pi), -math.pi / 2)
+            return angle - m.log(-grown) - mirrored
+        cot = complex(0.0, 1.0) * (grown + 2.0) / grown
+        terms = np.polynomial.Polynomial([0.0, 1.0])
+        for _ in range(n - 1):
+            terms = terms.deriv() * np.polynomial.Polynomial([-1.0, 0.0, -1.0])
+        slope = polynomial(cot, [float(c) for c in terms.coef]) * math.pi**n
+        return (mirrored if n % 2 else -mirrored) - slope
+
+    def slopes(self) -> Sequence[Callable]:
+        return (lambda z: LogGamma(self.order + 1).bind(z),)
