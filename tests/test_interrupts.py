@@ -168,7 +168,7 @@ threading.Thread(target=send, daemon=True).start()
 try:
     LOOPS[sys.argv[1]]()
 except KeyboardInterrupt:
-    assert time.monotonic() - sent[0] < 20
+    assert time.monotonic() - sent[0] < 2
     assert float(dx.jit(lambda x: x + 1)(1.0)) == 2
     print("stopped")
 """

@@ -194,7 +194,7 @@ class Array(Value, metaclass=ArrayType):
         if buffer is None:
             if self._np is None:
                 return machine.fetch_buffer(self)
-            aval = self.aval
+            aval = self.aval  # first, as it turns foreign bytes
             buffer = self._buffer = machine.put(self._np, aval)
         return buffer
 

@@ -464,7 +464,7 @@ def with_user_line(error: Exception) -> Exception:
     if error.args and isinstance(error.args[0], str) and "\n  at " not in error.args[0]:
         message = error.args[0]
         called = None  # what is wrong with a value itself is not the function's affair
-        if state.source is None and not isinstance(error, (RuntimeError, UnexpectedTracerError)):
+        if state.source is None and not isinstance(error, RuntimeError):
             called = user_frame(sys._getframe(1))[1]
         name = shown_name(called)
         if name is not None and name not in message:

@@ -327,7 +327,7 @@ def _into_numpy(name: str, function: Callable, args: Any, kwargs: Any) -> Any:
         raise with_user_line(
             TypeError(f"{name}: out= is a diffeo array, which never changes; use the result")
         )
-    if _has_tracer(args) or _has_tracer(tuple(kwargs.values())):
+    if _any_traced(args, kwargs):
         raise with_user_line(
             TypeError(
                 f"{name} cannot write into an array (out=, or an in-place operator on a NumPy "
@@ -335,7 +335,7 @@ def _into_numpy(name: str, function: Callable, args: Any, kwargs: Any) -> Any:
                 "result instead: a = a - x, in place of a -= x"
             )
         )
-    return function(*_to_numpy(args), **{k: _to_numpy(v) for k, v in kwargs.items()})
+    return _by_numpy(function, args, kwargs)
 
 
 def _array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -352,7 +352,7 @@ def _dispatch(function: Any, name: str, original: Callable, args: Any, kwargs: A
     ours = NUMPY[function]
     if ours is not None:
         return ours(*args, **kwargs)
-    if _has_tracer(args) or _has_tracer(tuple(kwargs.values())):
+    if _any_traced(args, kwargs):
         raise with_user_line(
             TypeError(
                 f"{name} is not supported on a traced value: diffeo.numpy has no such function. "
@@ -360,7 +360,17 @@ def _dispatch(function: Any, name: str, original: Callable, args: Any, kwargs: A
                 "diffeo.numpy has, or compute it outside of the transformation"
             )
         )
-    return original(*_to_numpy(args), **{k: _to_numpy(v) for k, v in kwargs.items()})
+    return _by_numpy(original, args, kwargs)
+
+
+def _by_numpy(function: Callable, args: Any, kwargs: Any) -> Any:
+    """NumPy's own function on the numbers of arrays."""
+    return function(*_to_numpy(args), **{k: _to_numpy(v) for k, v in kwargs.items()})
+
+
+def _any_traced(args: Any, kwargs: Any) -> bool:
+    """Whether there are traced values among arguments."""
+    return _has_tracer(args) or _has_tracer(tuple(kwargs.values()))
 
 
 def _has_tracer(x: Any) -> bool:
