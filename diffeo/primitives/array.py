@@ -371,11 +371,16 @@ class Array(Value, metaclass=ArrayType):
         return machine.dlpack_device(self)
 
 
+#: NumPy's numbers, which the buffer protocol has letters for. Those of ml_dtypes may have the same
+#: kinds and letters, and a dtype that equals one of NumPy's need not be the same object.
+_LETTERED = frozenset([np.dtype(letter).num for letter in "?bhilqBHILQefdFD"])
+
+
 def read_only(host: Any) -> np.ndarray:
     """A view of an array that nobody can make writable: it does not see whose memory it is."""
     if not host.flags.aligned:
         host = host.copy()
-    if host.dtype.isbuiltin == 1:
+    if host.dtype.num in _LETTERED:
         return np.asarray(memoryview(host).toreadonly())
     size = host.dtype.itemsize
     if not size:
