@@ -18,7 +18,6 @@ from ..primitives.operators import remainder
 from ..primitives.promotion import promote
 from ..primitives.scatter import ScatterMax, ScatterMin, ScatterMul
 from ..primitives.slicing import concatenate
-from ..primitives.sources import entrance
 from ..primitives.structural import expand_dims, squeeze
 from ..primitives.types import ShapedArray, default_dtype
 from .strict import apply, check
@@ -85,7 +84,7 @@ def _dims(numbers: Any) -> IndexDims:
     kinds = (GatherDimensionNumbers, ScatterDimensionNumbers)
     if not isinstance(numbers, kinds):
         raise with_user_line(TypeError(
-            f"{entrance(numbers)}dimension_numbers must be a GatherDimensionNumbers or "
+            "dimension_numbers must be a GatherDimensionNumbers or "
             f"ScatterDimensionNumbers, got {describe(numbers)}"))
     return IndexDims(*[tuple(axes) for axes in numbers])
 

@@ -11,13 +11,12 @@ import numpy as np
 
 from ..primitives import elementwise as e
 from ..primitives.array import Array, as_value
-from ..primitives.core import Tracer, describe, state, typeof, with_user_line
+from ..primitives.core import Tracer, describe, known, state, typeof, with_user_line
 from ..primitives.errors import ConcretizationTypeError
 from ..primitives.families import full_like
 from ..primitives.foreign import array_dtype
 from ..primitives.identity import stop_gradient
 from ..primitives.promotion import broadcast_to, promote, to_value
-from ..primitives.sources import entrance
 from ..primitives.structural import convert_element_type, reshape
 from ..primitives.types import SCALARS, default_dtype, float32, is_complex, is_float
 
@@ -119,12 +118,6 @@ def integers(x: Any, dtype: Any = np.int64) -> Any:
     return convert_element_type(x, dtype)
 
 
-def known(x: Any) -> Any:
-    """The NumPy array of a concrete value, None for a tracer without numbers."""
-    x = x.concrete() if isinstance(x, Tracer) else x
-    return None if x is None else np.asarray(x)
-
-
 def concrete(x: Any, name: str, instead: str) -> np.ndarray:
     """The NumPy array of a value on which the result's shape depends; an error for a tracer."""
     x = arr(x)
@@ -149,7 +142,7 @@ def dtype_of(dtype: Any, kind: type = float) -> np.dtype:
     try:
         return array_dtype(dtype)
     except TypeError as error:
-        raise with_user_line(TypeError(f"{entrance(dtype)}{error}")) from None
+        raise with_user_line(error, dtype) from None
 
 
 def axis_of(axis: Any, ndim: int, name: str) -> int:

@@ -9,13 +9,12 @@ import ml_dtypes
 import numpy as np
 
 from ..primitives.array import Array, as_value
-from ..primitives.core import Tracer, Value, describe, state, typeof, with_user_line
+from ..primitives.core import Tracer, Value, describe, known, state, typeof, with_user_line
 from ..primitives.families import full as full_p
 from ..primitives.foreign import refusal
 from ..primitives.operators import power
 from ..primitives.promotion import broadcast_shapes, broadcast_to, to_inexact
 from ..primitives.slicing import stack
-from ..primitives.sources import entrance
 from ..primitives.structural import (
     ConvertElementType,
     convert_element_type,
@@ -26,17 +25,7 @@ from ..primitives.structural import (
 )
 from ..primitives.types import SCALARS, default_dtype, promote_types, real_dtype
 from ..transforms.placement import device_put
-from .common import (
-    arr,
-    axis_of,
-    dtype_of,
-    known,
-    quotient,
-    rounded,
-    same_dtype,
-    static_int,
-    static_shape,
-)
+from .common import arr, axis_of, dtype_of, quotient, rounded, same_dtype, static_int, static_shape
 from .ufuncs import absolute, exp, floor, log, where
 
 _ORDER = (bool, int, float, complex)
@@ -96,8 +85,7 @@ def _from(object: Any) -> Any:
     if hasattr(object, "__array__") or hasattr(object, "__dlpack__"):
         return as_value(_foreign(object))
     raise with_user_line(TypeError(
-        f"{entrance(object) or 'array: '}expected numbers, arrays or nested lists of them, got "
-        f"{describe(object)}"))
+        f"expected numbers, arrays or nested lists of them, got {describe(object)}"), object)
 
 
 def _plain(object: Any) -> Any:

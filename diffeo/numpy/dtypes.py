@@ -19,7 +19,7 @@ from numpy import (
     unsignedinteger,
 )
 
-from ..primitives.core import Value, typeof
+from ..primitives.core import Value, known, typeof
 from ..primitives.foreign import array_dtype
 from ..primitives.types import (
     SCALARS,
@@ -36,7 +36,7 @@ from ..primitives.types import (
     uint64,
 )
 from ..primitives.types import promote_types as join
-from .common import axes_of, known
+from .common import axes_of
 from .creation import asarray
 
 bool = bool_

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..primitives import elementwise as e
 from ..primitives.array import Array
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import describe, known, with_user_line
 from ..primitives.elementwise import zero_scalar
 from ..primitives.promotion import broadcast_to
 from ..primitives.slicing import concatenate
@@ -23,7 +23,6 @@ from .common import (
     concrete,
     dtype_of,
     integers,
-    known,
     no_such,
     places_of,
     same_dtype,

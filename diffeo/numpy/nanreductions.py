@@ -9,9 +9,9 @@ import numpy as np
 
 from ..primitives import elementwise as e
 from ..primitives.array import Array
-from ..primitives.core import with_user_line
+from ..primitives.core import known, with_user_line
 from ..primitives.types import is_inexact
-from .common import arr, axis_of, by_numpy, is_nan, known, safe_sqrt
+from .common import arr, axis_of, by_numpy, is_nan, safe_sqrt
 from .cumulative import cumprod, cumsum
 from .reductions import all, argmax, argmin, max, mean, min, prod, sum, var
 from .ufuncs import isnan, where

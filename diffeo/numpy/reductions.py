@@ -11,7 +11,7 @@ import numpy as np
 
 from ..primitives import reduction as r
 from ..primitives.array import Array
-from ..primitives.core import Value, describe, state, with_user_line
+from ..primitives.core import Value, describe, known, state, with_user_line
 from ..primitives.families import full_like
 from ..primitives.promotion import broadcast_to, to_inexact
 from ..primitives.slicing import concatenate
@@ -31,7 +31,6 @@ from .common import (
     by_numpy,
     dtype_of,
     keep_axes,
-    known,
     narrow,
     no_out,
     safe_sqrt,

@@ -8,23 +8,12 @@ import numpy as np
 
 from ..primitives import slicing as s
 from ..primitives.array import Array
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import describe, known, with_user_line
 from ..primitives.promotion import broadcast_shapes, broadcast_to
 from ..primitives.sort import take_along_axis as take_places
 from ..primitives.structural import convert_element_type, expand_dims, reshape
 from . import indexing
-from .common import (
-    arr,
-    axes_of,
-    axis_of,
-    concrete,
-    host_of,
-    integers,
-    known,
-    no_out,
-    no_such,
-    static_int,
-)
+from .common import arr, axes_of, axis_of, concrete, host_of, integers, no_out, no_such, static_int
 from .creation import asarray, full
 from .cumulative import cumsum
 from .shaping import concatenate, stack

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..primitives import elementwise as e
 from ..primitives.array import Array
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import describe, known, with_user_line
 from ..primitives.promotion import broadcast_to, to_inexact
 from ..primitives.slicing import concatenate, rev, slice_in_dim
 from ..primitives.sort import comparable, sort_numpy
@@ -30,7 +30,6 @@ from .common import (
     by_numpy,
     dtype_of,
     host_of,
-    known,
     no_such,
     real_only,
     same_dtype,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..primitives import elementwise as e
 from ..primitives.array import Array, as_value
-from ..primitives.core import Value, describe, state, with_user_line
+from ..primitives.core import Value, describe, known, state, with_user_line
 from ..primitives.families import full, full_like
 from ..primitives.indexing import (
     Gather,
@@ -25,7 +25,6 @@ from ..primitives.promotion import broadcast_shapes, broadcast_to, promote, to_v
 from ..primitives.scatter import ScatterMax, ScatterMin, ScatterMul
 from ..primitives.structural import convert_element_type, reshape
 from ..primitives.types import SCALARS, is_float, promote_types, scalar_aval
-from .common import known
 from .indexing import mode_of, plain_index, read, read_with_mode
 from .layout import NEW, Layout, read_index, with_inserted
 from .ufuncs import maximum, minimum, where

@@ -8,6 +8,7 @@ user's function, and puts the old trace back.
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from .exact import exactly_equal
 from .foreign import DTYPES, array_dtype, is_plain, refusal
 from .frozen import OwnCopy
 from .leaks import where_stored
-from .sources import HERE, show_source, shown_name, user_frame
+from .sources import HERE, show_source, shown_name, shown_parameter, user_frame
 from .types import SCALARS, ShapedArray, Typed, is_inexact, scalar_aval
 
 
@@ -422,6 +423,12 @@ def typeof(x: Any) -> ShapedArray:
     raise TypeError(f"not a value that diffeo can trace: {describe(x)}; {expected(x)}")
 
 
+def known(x: Any) -> Any:
+    """The NumPy array of a concrete value; None for a traced one without numbers."""
+    x = x.concrete() if isinstance(x, Tracer) else x
+    return None if x is None else np.asarray(x)
+
+
 def expected(x: Any, otherwise: str = "expected an array or a number") -> str:
     """What is wrong with an object that is no value, and what to do."""
     return refusal(x) or otherwise
@@ -457,9 +464,13 @@ def user_source(depth: int = 1) -> tuple[Any, int] | None:
     return None if frame is None else (frame.f_code, frame.f_lasti)
 
 
-def with_user_line(error: Exception) -> Exception:
+def with_user_line(error: Exception, of: Any = None) -> Exception:
     """The same error; its message says which function was called, and on which line of the user's
     program: helpers that several functions share need not know who called them.
+
+    Args:
+        error: what is to be raised.
+        of: the object that is wrong; if it is an argument of that function, its parameter is named.
     """
     if error.args and isinstance(error.args[0], str) and "\n  at " not in error.args[0]:
         message = error.args[0]
@@ -467,8 +478,9 @@ def with_user_line(error: Exception) -> Exception:
         if state.source is None and not isinstance(error, RuntimeError):
             called = user_frame(sys._getframe(1))[1]
         name = shown_name(called)
-        if name is not None and name not in message:
-            message = f"{name}: {message}"
+        if name is not None and not re.search(rf"\b{name}\b", message):
+            parameter = None if of is None else shown_parameter(called, of)
+            message = ": ".join([p for p in (name, parameter, message) if p])
         error.args = (f"{message}\n  at {show_source(user_source())}", *error.args[1:])
     return error
 

@@ -11,7 +11,6 @@ from . import elementwise as e
 from .array import as_value
 from .core import Value, describe, typeof, with_user_line
 from .families import full_like
-from .sources import entrance
 from .structural import BroadcastInDim, convert_element_type
 from .types import (
     KIND_RANK,
@@ -37,14 +36,15 @@ def to_value(x: Any) -> Any:
     if isinstance(x, (list, tuple)):
         raise with_user_line(
             TypeError(
-                f"{entrance(x)}expected an array or a number, got {describe(x)}; make it an array "
-                f"first: dx.numpy.array({type(x).__name__})"
-            )
+                f"expected an array or a number, got {describe(x)}; make it an array first: "
+                f"dx.numpy.array({type(x).__name__})"
+            ),
+            x,
         )
     try:
         return as_value(x)
     except TypeError as error:
-        raise with_user_line(TypeError(f"{entrance(x)}{error}")) from None
+        raise with_user_line(error, x) from None
 
 
 def cast(x: Any, dtype: np.dtype, weak: bool) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 import os
-import sys
 from types import FrameType
 from typing import Any
 
@@ -45,6 +44,17 @@ def shown_name(called: FrameType | None) -> str | None:
     return None if name == "getitem" else name
 
 
+def shown_parameter(called: FrameType | None, x: Any) -> str | None:
+    """The parameter of the function that runs in a frame which holds an object, if there is one;
+    operators have none that users know.
+    """
+    if called is None or called.f_code.co_name == "method":
+        return None
+    code, values = called.f_code, called.f_locals
+    parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return next((p for p in parameters if values.get(p) is x), None)
+
+
 def rename(function: Any, name: str) -> Any:
     """Give a function that another one made the name by which users call it, in tracebacks too."""
     function.__name__ = function.__qualname__ = name
@@ -76,19 +86,3 @@ def show_source(source: tuple[Any, int] | None) -> str:
     text = linecache.getline(filename, line).strip()
     text = text if len(text) <= 100 else text[:97] + "..."
     return f"{short_filename(filename)}:{line} in {function}" + (f": {text}" if text else "")
-
-
-def entrance(x: Any) -> str:
-    """`f: x: `, the function of diffeo's that the user called and the parameter that holds an
-    object, for messages; empty if that is not known.
-    """
-    called = user_frame(sys._getframe(1))[1]
-    name = shown_name(called)
-    if called is None or name is None:
-        return ""
-    code, values = called.f_code, called.f_locals
-    if code.co_name == "method":
-        return f"{name}: "
-    parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    found = next((p for p in parameters if values.get(p) is x), None)
-    return f"{name}: {found}: " if found else f"{name}: "

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from ml_dtypes import finfo
 
-from ..numpy.common import arr, known, static_shape
+from ..numpy.common import arr, static_shape
 from ..primitives import elementwise as e
-from ..primitives.core import with_user_line
+from ..primitives.core import known, with_user_line
 from ..primitives.promotion import broadcast_shapes, broadcast_to
 from ..primitives.reference import special_function
 from ..primitives.structural import convert_element_type

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import legendre
 
-from ..numpy.common import known, no_such, same_dtype
+from ..numpy.common import no_such, same_dtype
 from ..numpy.creation import array
 from ..numpy.linalg.operands import matrices
 from ..numpy.shaping import broadcast_to
 from ..numpy.ufuncs import where
 from ..primitives import elementwise as e
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import describe, known, with_user_line
 from ..primitives.families import full
 from ..primitives.identity import stop_gradient
 from ..primitives.powers import exp2

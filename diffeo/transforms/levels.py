@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import ZERO, Tracer, state, typeof
+from ..primitives.core import ZERO, known, state, typeof
 from ..primitives.dot import DotGeneral
 from ..primitives.elementwise import (
     Conj,
@@ -109,12 +109,6 @@ class OnDiagonal:
     """Values as diagonal matrices."""
 
     values: Values
-
-
-def known(x: Any) -> Any:
-    """The NumPy array of a concrete value, None for a tracer without numbers."""
-    x = x.concrete() if isinstance(x, Tracer) else x
-    return None if x is None else np.asarray(x)
 
 
 class Source:
