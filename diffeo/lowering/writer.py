@@ -40,6 +40,13 @@ class Operand:
         return f"{self.name}:{self.aval}"
 
 
+def _repeatable(primitive: Any, given: Sequence[str]) -> bool:
+    """Whether what lowers a primitive once, with operands of these names, serves again."""
+    if primitive.compiled or primitive.effects or primitive.calls_python:
+        return False
+    return len(given) <= 2 or len(set(given)) == len(given)  # else it is not known which is which
+
+
 class Writer:
     """Writes operations and constants, line by line."""
 
@@ -109,12 +116,9 @@ class Writer:
         if (
             written is not result
             or not given
-            or (len(set(given)) < len(given) > 2)  # it is not known which is which
+            or not _repeatable(primitive, given)
             or [n for n in listed if n in given] != given
             or any([n in rest for n in given])  # inside of a region
-            or primitive.compiled
-            or primitive.effects
-            or primitive.calls_python
         ):
             return
         at = listed.index(given[0])
@@ -136,11 +140,8 @@ class Writer:
         if (
             not 1 < len(written) == self.count - first <= 24
             or type(result) is not Operand
-            or (len(set(given)) < len(given) > 2)
-            or any(["({" in line or "\n" in line for line in written])
-            or primitive.compiled
-            or primitive.effects
-            or primitive.calls_python
+            or not _repeatable(primitive, given)
+            or any(["({" in line or "\n" in line for line in written])  # a region
         ):
             return
         names = [*given, *[f"%{first + 1 + i}" for i in range(len(written))]]
