@@ -155,6 +155,11 @@ def axis_of(axis: Any, ndim: int, name: str) -> int:
     return axis + ndim if axis < 0 else axis
 
 
+def is_of_number(axis: Any, ndim: int) -> bool:
+    """Whether an axis is the one that a number without axes has in NumPy: 0, or -1."""
+    return not ndim and type(axis) is int and axis in (0, -1)
+
+
 def axes_of(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
     """Distinct axes counted from the front; None means all."""
     if axis is None:

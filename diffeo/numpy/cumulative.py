@@ -13,13 +13,13 @@ from ..primitives.promotion import broadcast_to, to_inexact
 from ..primitives.slicing import concatenate as join
 from ..primitives.slicing import pad, slice_in_dim
 from ..primitives.structural import reshape
-from .common import arr, axis_of, no_out, same_dtype, static_int
+from .common import arr, axis_of, is_of_number, no_out, same_dtype, static_int
 from .creation import asarray
 from .reductions import at_once, sum, widened
 
 
 def _flat_axis(a: Any, axis: int | None, name: str) -> tuple[Any, int]:
-    if axis is None or (not a.ndim and axis in (0, -1)):
+    if axis is None or is_of_number(axis, a.ndim):
         return reshape(a, (a.size,)), 0
     return a, axis_of(axis, a.ndim, name)
 

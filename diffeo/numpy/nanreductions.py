@@ -11,7 +11,7 @@ from ..primitives import elementwise as e
 from ..primitives.array import Array
 from ..primitives.core import known, with_user_line
 from ..primitives.types import is_inexact
-from .common import arr, axis_of, by_numpy, is_nan, safe_sqrt
+from .common import arr, axis_of, by_numpy, is_nan, is_of_number, safe_sqrt
 from .cumulative import cumprod, cumsum
 from .reductions import all, argmax, argmin, max, mean, min, prod, sum, var
 from .ufuncs import isnan, where
@@ -24,7 +24,7 @@ def _without_nan(a: Any, value: Any) -> tuple[Any, Any]:
 
 def _axis(a: Any, axis: Any) -> Any:
     """An axis; a number without axes has an axis 0 here, as in NumPy."""
-    return None if not a.ndim and type(axis) is int and axis in (0, -1) else axis
+    return None if is_of_number(axis, a.ndim) else axis
 
 
 def nansum(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
@@ -67,7 +67,7 @@ def _nan_extremum(function: Any, a: Any, axis: Any, keepdims: bool, neutral: flo
     if a.size and not (keepdims or isinstance(axis, tuple)):
         # NumPy passes over nan itself; where there is nothing else, it is nan.
         over = np.fmax if neutral < 0 else np.fmin
-        axis = axis if axis is None or not a.ndim else axis_of(axis, a.ndim, "nanmax")
+        axis = axis if axis is None or not a.ndim else axis_of(axis, a.ndim, f"nan{function.__name__}")
         quick = by_numpy(lambda v: over.reduce(v, axis), a)
         if quick is not None:
             return quick
@@ -93,6 +93,7 @@ def _nan_place(name: str, function: Any, a: Any, axis: Any, keepdims: bool, neut
     if missing is None:
         return out
     none = all(missing, axis, keepdims=keepdims)
+    # What is known stays so while a program is traced, where `none` is a part of the program.
     value = known(none) if type(a) is not Array else np.isnan(np.asarray(a)).all(axis)
     if value is None:
         return where(none, -1, out)

@@ -30,6 +30,7 @@ from .common import (
     axis_of,
     by_numpy,
     dtype_of,
+    is_of_number,
     keep_axes,
     narrow,
     no_out,
@@ -65,7 +66,7 @@ def at_once(reduce: Any, a: Array, axis: Any) -> Any:
 
 def _axes(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
     """The axes to reduce; a number without axes has an axis 0 here, as in NumPy."""
-    return () if not ndim and type(axis) is int and axis in (0, -1) else axes_of(axis, ndim, name)
+    return () if is_of_number(axis, ndim) else axes_of(axis, ndim, name)
 
 
 def _total(a: Any, axes: tuple[int, ...]) -> Any:
@@ -389,7 +390,7 @@ def _arg(name: str, function: Any, a: Any, axis: Any, keepdims: bool) -> Any:
     a = arr(a)
     if a.aval.dtype.kind == "b":
         a = convert_element_type(a, np.int8)
-    if not a.ndim and type(axis) is int and axis in (0, -1):
+    if is_of_number(axis, a.ndim):
         axis = None
     flat = reshape(a, (a.size,)) if axis is None else a
     place = 0 if axis is None else axis_of(axis, a.ndim, name)

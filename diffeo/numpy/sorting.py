@@ -30,6 +30,7 @@ from .common import (
     by_numpy,
     dtype_of,
     host_of,
+    is_of_number,
     no_such,
     real_only,
     same_dtype,
@@ -43,7 +44,7 @@ from .ufuncs import where
 
 def _flat(a: Any, axis: int | None, name: str) -> tuple[Any, int]:
     a = arr(a)
-    if axis is None or (name.startswith("arg") and not a.ndim and axis in (0, -1)):
+    if axis is None or (name.startswith("arg") and is_of_number(axis, a.ndim)):
         return reshape(a, (a.size,)), 0
     return a, axis_of(axis, a.ndim, name)
 
@@ -128,7 +129,7 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
         Array([2, 1, 0])
     """
     keys = same_shape("lexsort", [arr(k) for k in keys])
-    if not keys[0].ndim and axis in (0, -1):
+    if is_of_number(axis, keys[0].ndim):
         return zeros((), default_dtype(int))
     axis = axis_of(axis, keys[0].ndim, "lexsort")
     places = iota(default_dtype(int), keys[0].shape, axis)
