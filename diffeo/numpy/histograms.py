@@ -56,8 +56,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | N
         length = max(int(value.max()) + 1 if value.size else 0, minlength)  # type: ignore
     host = host_of(x), None if weights is None else host_of(weights)
     if host[0] is not None and (weights is None or getattr(host[1], "dtype", None) == np.float64):
-        kept = host[0] if host[0].dtype.kind != "u" else host[0].astype(np.int64)
-        counts = np.bincount(kept.astype(np.int64), host[1], length)[:length]
+        counts = np.bincount(host[0].astype(np.int64, copy=False), host[1], length)[:length]
         return Array(counts if weights is not None else counts.astype(default_dtype(int)))
     ones = full_like(x, 1, default_dtype(int)) if weights is None else weights
     x = convert_element_type(x, np.int64) if x.dtype.kind in "bf" else x
@@ -140,6 +139,14 @@ def _checked(name: str, function: Any, *args: Any) -> Any:
         raise with_user_line(type(error)(f"{name}: {error}")) from None
 
 
+def _bins_of(x: Any, edges: Any) -> tuple[Any, Any]:
+    """The bin in which each number lies, and whether there is one; the last has its right edge."""
+    count = edges.shape[0] - 1
+    place = searchsorted(edges, x, "right") - 1
+    place = where(x == getitem(edges, -1), count - 1, place)
+    return place, (place >= 0) & (place < count)
+
+
 def histogram(a: Any, bins: Any = 10, range: Any = None, weights: Any = None,
               density: bool = False) -> tuple[Any, Any]:
     """(counts, edges): how many elements lie in each bin; the last bin has its right edge in it.
@@ -159,9 +166,7 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, weights: Any = None,
             f"histogram: weights of shape {weights.shape} do not fit shape {a.shape}"))
     hosts = _hosts(a, bins, range, density, weights)
     if hosts is not None:
-        call = lambda a, bins, range, density, weights: np.histogram(
-            a, bins, range, density, weights)
-        counts, edges = _checked("histogram", call, *hosts)
+        counts, edges = _checked("histogram", np.histogram, *hosts)
         if density:
             over = edges.dtype if weights is None else np.result_type(edges, weights.dtype)
             counts = counts.astype(over)
@@ -171,9 +176,7 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, weights: Any = None,
     a = reshape(a, (a.size,))
     edges = histogram_bin_edges(a, bins, range)
     count = edges.shape[0] - 1
-    place = searchsorted(edges, a, "right") - 1
-    place = where(a == getitem(edges, -1), count - 1, place)
-    inside = (place >= 0) & (place < count)
+    place, inside = _bins_of(a, edges)
     ones = convert_element_type(inside, default_dtype(int)) if weights is None else reshape(
         weights, (a.size,))
     out = zeros(count, ones.dtype).at[where(inside, place, count)].add(ones, mode="drop")
@@ -210,7 +213,7 @@ def histogramdd(sample: Any, bins: Any = 10, range: Any = None, weights: Any = N
         hosts = _hosts(sample, bins, range, density, weights)
         if hosts is not None and all([isinstance(v, (int, np.ndarray, list, tuple, type(None)))
                                       for v in hosts]):
-            counts, edges = _checked("histogramdd", lambda *v: np.histogramdd(*v), *hosts)
+            counts, edges = _checked("histogramdd", np.histogramdd, *hosts)
             dtype = arr(to_inexact(sample)).dtype
             kind = dtype if weights is None else asarray(weights).dtype
             kind = np.result_type(kind, dtype) if density else kind
@@ -230,9 +233,8 @@ def histogramdd(sample: Any, bins: Any = 10, range: Any = None, weights: Any = N
     shape = tuple([v.shape[0] - 1 for v in edges])
     cell, inside = zeros(x.shape[:1], default_dtype(int)), x[:, 0] == x[:, 0] if count else True
     for column, edge, n in zip(columns, edges, shape):
-        place = searchsorted(edge, column, "right") - 1
-        place = where(column == getitem(edge, -1), n - 1, place)
-        inside = inside & (place >= 0) & (place < n)
+        place, within = _bins_of(column, edge)
+        inside = inside & within
         cell = cell * n + place
     total = math.prod(shape)
     values = full_like(columns[0], 1.0) if weights is None else arr(weights)

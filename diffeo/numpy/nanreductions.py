@@ -67,7 +67,8 @@ def _nan_extremum(function: Any, a: Any, axis: Any, keepdims: bool, neutral: flo
     if a.size and not (keepdims or isinstance(axis, tuple)):
         # NumPy passes over nan itself; where there is nothing else, it is nan.
         over = np.fmax if neutral < 0 else np.fmin
-        axis = axis if axis is None or not a.ndim else axis_of(axis, a.ndim, f"nan{function.__name__}")
+        name = f"nan{function.__name__}"
+        axis = axis if axis is None or not a.ndim else axis_of(axis, a.ndim, name)
         quick = by_numpy(lambda v: over.reduce(v, axis), a)
         if quick is not None:
             return quick
