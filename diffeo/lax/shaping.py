@@ -121,17 +121,22 @@ def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = No
     return structural.reshape(operand, (*shape[:axes.start], merged, *shape[axes.stop:]))
 
 
+def _rows(name: str, operands: Any) -> list[Any]:
+    """The arrays of a sequence, or those along the first axis of an array."""
+    rows = operands if getattr(operands, "ndim", 0) else sequence_of(operands, name, "operands")
+    values = [arr(x) for x in rows]
+    if not values:
+        raise with_user_line(TypeError(f"{name}: needs at least one operand, got 0"))
+    return values
+
+
 def concatenate(operands: Sequence[Any], dimension: int) -> Any:
     """The operands one after the other along an axis.
 
     Raises:
         TypeError: unless dtypes and the other axes agree.
     """
-    rows = operands if getattr(operands, "ndim", 0) else sequence_of(
-        operands, "concatenate", "operands")
-    values = [arr(x) for x in rows]
-    if not values:
-        raise with_user_line(TypeError("concatenate: needs at least one operand"))
+    values = _rows("concatenate", operands)
     axis = axis_of(dimension, values[0].ndim, "concatenate")
     return apply(slicing.Concatenate(axis), *values)
 
@@ -290,11 +295,7 @@ def stack(operands: Sequence[Any], axis: int = 0) -> Any:
     Raises:
         TypeError: if shapes or dtypes differ.
     """
-    rows = operands if getattr(operands, "ndim", 0) else sequence_of(
-        operands, "concatenate", "operands")
-    values = [arr(x) for x in rows]
-    if not values:
-        raise with_user_line(TypeError("stack: needs at least one operand, got 0"))
+    values = _rows("stack", operands)
     axis = axis_of(axis, values[0].ndim + 1, "stack")
     return concatenate([structural.expand_dims(x, (axis,)) for x in values], axis)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -198,6 +198,16 @@ def real_only(name: str, x: Any) -> Any:
     if typeof(x).dtype.kind == "c":
         raise with_user_line(TypeError(f"{name}: expects real numbers, got {describe(x)}"))
     return x
+
+
+def holds_complex(x: Any) -> bool:
+    """Whether an array, traced or not, or a number is complex."""
+    return type(x) is complex or getattr(getattr(x, "dtype", None), "kind", "") == "c"
+
+
+def reaches_beyond(value: Any, low: int, high: int) -> TypeGuard[np.ndarray]:
+    """Whether known integers are not all in low .. high - 1."""
+    return value is not None and value.size > 0 and not (low <= value.min() and value.max() < high)
 
 
 def narrow(dtype: np.dtype) -> bool:

@@ -25,6 +25,7 @@ from .common import (
     integers,
     no_such,
     places_of,
+    reaches_beyond,
     same_dtype,
     static_int,
     static_shape,
@@ -372,7 +373,7 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]
     sizes = static_shape(shape, "unravel_index")
     place, total = _integers("unravel_index", "indices", indices), math.prod(sizes)
     value = known(place)
-    if value is not None and value.size and not (value.min() >= 0 and value.max() < total):
+    if reaches_beyond(value, 0, total):
         raise with_user_line(ValueError(
             f"unravel_index: an index in [{value.min()}, {value.max()}] is out of bounds for an "
             f"array of shape {sizes} with {total} elements"))
@@ -429,7 +430,7 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
     parts = list(zip(indices, sizes, modes))
     for axis, (index, n, m) in list(enumerate(parts))[:: 1 if order == "C" else -1]:
         value = known(index) if m == "raise" else None
-        if value is not None and value.size and not (value.min() >= 0 and value.max() < n):
+        if reaches_beyond(value, 0, n):
             raise with_user_line(ValueError(
                 f"ravel_multi_index: an index in [{value.min()}, {value.max()}] is out of bounds "
                 f"for axis {axis} of shape {sizes}; mode='clip' or 'wrap' allows it"))

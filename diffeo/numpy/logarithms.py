@@ -10,6 +10,7 @@ from ..primitives import operators as o
 from ..primitives import powers
 from ..primitives.array import as_value
 from ..primitives.promotion import align, promote
+from .common import holds_complex
 from .ufuncs import log
 
 
@@ -39,19 +40,15 @@ def logaddexp(x: Any, y: Any, /) -> Any:
 
     Of complex numbers too; the imaginary part is in [-pi, pi].
     """
-    complex_ = promote(x, y) if _holds_complex(x) or _holds_complex(y) else None
+    complex_ = promote(x, y) if holds_complex(x) or holds_complex(y) else None
     return _real_logaddexp(x, y) if complex_ is None else _complex_logaddexp(*complex_)
 
 
 def logaddexp2(x: Any, y: Any, /) -> Any:
     """`log2(2**x + 2**y)` without overflow; of complex numbers too."""
-    if not (_holds_complex(x) or _holds_complex(y)):
+    if not (holds_complex(x) or holds_complex(y)):
         return _real_logaddexp2(x, y)
     return _complex_logaddexp(*[v * math.log(2) for v in promote(x, y)]) / math.log(2)
-
-
-def _holds_complex(x: Any) -> bool:
-    return type(x) is complex or getattr(getattr(x, "dtype", None), "kind", "") == "c"
 
 
 def _complex_logaddexp(x: Any, y: Any) -> Any:

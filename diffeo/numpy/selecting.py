@@ -13,7 +13,18 @@ from ..primitives.promotion import broadcast_shapes, broadcast_to
 from ..primitives.sort import take_along_axis as take_places
 from ..primitives.structural import convert_element_type, expand_dims, reshape
 from . import indexing
-from .common import arr, axes_of, axis_of, concrete, host_of, integers, no_out, no_such, static_int
+from .common import (
+    arr,
+    axes_of,
+    axis_of,
+    concrete,
+    host_of,
+    integers,
+    no_out,
+    no_such,
+    reaches_beyond,
+    static_int,
+)
 from .creation import asarray, full
 from .cumulative import cumsum
 from .shaping import concatenate, stack
@@ -99,8 +110,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1, mode: str | N
         except (IndexError, ValueError):
             pass  # explained below
     value = known(indices)
-    if value is not None and mode is None and value.size and not (
-            -n <= value.min() and value.max() < n):
+    if mode is None and reaches_beyond(value, -n, n):
         raise with_user_line(IndexError(
             f"take_along_axis: an index in [{value.min()}, {value.max()}] is out of bounds for axis"
             f" {axis} of shape {x.shape}"))
@@ -170,7 +180,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
             f"{len(parts)} choices"))
     place = integers(a)
     value = known(place) if mode == "raise" else None
-    if value is not None and value.size and not (value.min() >= 0 and value.max() < len(parts)):
+    if reaches_beyond(value, 0, len(parts)):
         raise with_user_line(ValueError(
             f"choose: `a` holds numbers in [{value.min()}, {value.max()}], but the {len(parts)} "
             "choices count from 0; mode='clip' or 'wrap' allows it"))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...lax import special as lax_special
-from ...numpy.common import arr, static_int
+from ...numpy.common import arr, holds_complex, static_int
 from ...primitives import elementwise as e
 from ...primitives.array import Array, as_value
 from ...primitives.core import with_user_line
@@ -23,11 +23,6 @@ from ...routines.complex_gamma import LogGamma
 from ...routines.densities import psi, stirling_error
 from ...routines.incomplete import Betainc, Igamma
 from ...routines.special import TRACED, FormulaRow, Zeta, zeta_minus_one
-
-
-def is_complex(x: Any) -> bool:
-    """Whether an array, traced or not, or a number is complex."""
-    return isinstance(x, complex) or getattr(getattr(x, "dtype", None), "kind", "") == "c"
 
 
 def operands(*xs: Any) -> list[Any]:
@@ -153,7 +148,7 @@ def digamma(x: Any) -> Any:
         >>> digamma(1.0)
         Array(-0.57721566)
     """
-    if is_complex(x):
+    if holds_complex(x):
         return LogGamma(1).bind(arr(x))
     return _digamma(x)
 

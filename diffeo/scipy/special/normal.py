@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...numpy.common import arr
+from ...numpy.common import arr, holds_complex
 from ...primitives import elementwise as e
 from ...primitives.frozen import frozen
 from ...primitives.operators import unary
@@ -20,7 +20,6 @@ from ...primitives.types import complex_dtype
 from ...routines import special as s
 from ...routines.incomplete import integral
 from ...routines.special import HOST, Formula, FormulaRow, chebyshev, evaluate, polynomial
-from .gamma import is_complex
 
 _ROOT_PI = math.sqrt(math.pi)
 _erf, _erfc = unary(e.erf, True), unary(s.erfc, True)
@@ -33,7 +32,7 @@ def erf(x: Any) -> Any:
         >>> erf(1.0)
         Array(0.84270079)
     """
-    return complex_erf_p.bind(arr(x)) if is_complex(x) else _erf(x)
+    return complex_erf_p.bind(arr(x)) if holds_complex(x) else _erf(x)
 
 
 def erfc(x: Any) -> Any:
@@ -43,7 +42,7 @@ def erfc(x: Any) -> Any:
         >>> erfc(10.0)
         Array(2.08848758e-45)
     """
-    return complex_erfc_p.bind(arr(x)) if is_complex(x) else _erfc(x)
+    return complex_erfc_p.bind(arr(x)) if holds_complex(x) else _erfc(x)
 
 
 @cache
@@ -193,7 +192,7 @@ def erfcx(x: Any) -> Any:
         >>> erfcx(1e3)
         Array(0.00056419)
     """
-    if is_complex(x):
+    if holds_complex(x):
         return wofz_p.bind(arr(x) * 1j)
     return Erfcx().bind(arr(to_inexact(x)))
 
@@ -420,6 +419,6 @@ def dawsn(x: Any) -> Any:
         >>> dawsn(1.0)
         Array(0.53807951)
     """
-    if is_complex(x):
+    if holds_complex(x):
         return complex_dawsn_p.bind(arr(x))
     return Dawson().bind(arr(to_inexact(x)))
