@@ -11,17 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from diffeo.primitives import (
-    cumulative,
-    dot,
-    elementwise,
-    families,
-    powers,
-    reduction,
-    slicing,
-    sort,
-    structural,
-)
+from diffeo.operations import cumulative, sort
+from diffeo.primitives import dot, elementwise, families, powers, reduction, slicing, structural
 from diffeo.primitives.table import ELEMENTWISE
 from diffeo.routines import integers, random_bits
 from tests.sampling import SAMPLES, Sample, bools, call_sample, comp, ints, real, sample, words

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from diffeo.primitives.callbacks import DebugCallback, HostFunction, IoCallback, PureCallback
+from diffeo.operations.callbacks import DebugCallback, HostFunction, IoCallback, PureCallback
 from diffeo.primitives.types import ShapedArray
 from tests.sampling import bools, comp, ints, real, sample
 

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 import diffeo as dx
-from diffeo.primitives import Primitive
-from diffeo.primitives.collectives import (
+from diffeo.operations.collectives import (
     AllGather,
     AllToAll,
     AxisIndex,
@@ -22,6 +21,7 @@ from diffeo.primitives.collectives import (
     Psum,
     PsumScatter,
 )
+from diffeo.primitives import Primitive
 from tests.sampling import Draw, bools, call_sample, comp, ints, real
 
 ROWS = 3

@@ -7,16 +7,8 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 
-from diffeo.primitives import (
-    bits,
-    elementwise,
-    identity,
-    powers,
-    reduction,
-    rounding,
-    slicing,
-    structural,
-)
+from diffeo.operations import bits, rounding
+from diffeo.primitives import elementwise, identity, powers, reduction, slicing, structural
 from diffeo.primitives.table import ELEMENTWISE
 from tests.sampling import bools, comp, ints, real, sample
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from diffeo.primitives import cumulative as c
+from diffeo.operations import cumulative as c
 from diffeo.primitives import elementwise as e
 from diffeo.primitives import reduction, stage
 from diffeo.primitives.types import ShapedArray, bfloat16

@@ -17,7 +17,7 @@ import pytest
 
 import diffeo as dx
 from diffeo.lowering import compiler, devices, placement, plugins
-from diffeo.primitives.callbacks import Callback
+from diffeo.operations.callbacks import Callback
 from diffeo.primitives.core import typeof
 from diffeo.primitives.types import SCALARS
 from diffeo.transforms.evaluation import run_program

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.primitives import Array, elementwise, identity, powers, rounding
+from diffeo.operations import rounding
+from diffeo.primitives import Array, elementwise, identity, powers
 from diffeo.primitives.elementwise import Elementwise
 from diffeo.primitives.table import ELEMENTWISE, is_own
 from diffeo.routines import random_bits

@@ -17,7 +17,7 @@ import diffeo as dx
 from diffeo.lowering import executables
 from diffeo.lowering.compiler import cache_info
 from diffeo.lowering.host_calls import HostCalls
-from diffeo.primitives.callbacks import HostFunction, PureCallback
+from diffeo.operations.callbacks import HostFunction, PureCallback
 from diffeo.primitives.types import ShapedArray
 from diffeo.transforms.evaluation import run_program
 from tests.checks import raises

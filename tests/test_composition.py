@@ -13,16 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import diffeo as dx
-from diffeo.primitives import (
-    Array,
-    cumulative,
-    dot,
-    elementwise,
-    powers,
-    reduction,
-    slicing,
-    structural,
-)
+from diffeo.operations import cumulative
+from diffeo.primitives import Array, dot, elementwise, powers, reduction, slicing, structural
 from tests.laws import close, differences, function_of, host, value
 from tests.samples import SAMPLES, Sample
 from tests.transformations import ALL, Jit, Vmap, check_pair, directions, name_of

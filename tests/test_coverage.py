@@ -14,17 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from diffeo.primitives import (
-    Primitive,
-    callbacks,
-    collectives,
-    cumulative,
-    elementwise,
-    families,
-    identity,
-    indexing,
-    reduction,
-)
+from diffeo.operations import callbacks, collectives, cumulative
+from diffeo.primitives import Primitive, elementwise, families, identity, indexing, reduction
 from diffeo.primitives.core import snake_case
 from diffeo.primitives.table import ELEMENTWISE
 from diffeo.routines import determinant, windows

@@ -21,10 +21,12 @@ import diffeo as dx
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "diffeo"
-FLOORS = {"primitives": 1, "routines": 2, "programs": 2, "lowering": 3, "transforms": 4}
+FLOORS = {
+    "primitives": 1, "operations": 2, "programs": 2, "routines": 2, "lowering": 3, "transforms": 4
+}  # fmt: skip
 FACE = 5
 #: More primitives, on top of the language.
-ROOMS = ("programs", "routines")
+ROOMS = ("operations", "programs", "routines")
 #: The links at the repository's top.
 LINKS = ("primitives", "lowering", "transforms")
 
@@ -183,7 +185,7 @@ def code_lines(file: Path) -> set[int]:
 
 def test_the_language_is_small():
     files = sorted((PACKAGE / "primitives").glob("*.py"))
-    assert sum([len(code_lines(f)) for f in files]) < 6000
+    assert sum([len(code_lines(f)) for f in files]) < 5000
     pages = []
     for file in [*files, *[f for room in ROOMS for f in sorted((PACKAGE / room).glob("*.py"))]]:
         lines = code_lines(file)

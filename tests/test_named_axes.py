@@ -9,7 +9,7 @@ import pytest
 
 import diffeo as dx
 import diffeo.numpy as dnp
-from diffeo.primitives.collectives import AllGather, AxisIndex, Pmax, Ppermute, Psum
+from diffeo.operations.collectives import AllGather, AxisIndex, Pmax, Ppermute, Psum
 from diffeo.primitives.core import typeof
 from diffeo.primitives.types import is_inexact
 from diffeo.transforms.vmap import Batching

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..numpy.common import arr, axis_of
-from ..primitives import cumulative, slicing, structural
+from ..operations import cumulative
+from ..primitives import slicing, structural
 from ..primitives.core import describe, with_user_line
 from ..primitives.sources import rename
 from ..transforms import tree

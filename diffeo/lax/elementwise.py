@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..numpy.common import arr, static_int
-from ..primitives import bits, identity, powers, rounding
+from ..operations import bits, rounding
 from ..primitives import elementwise as e
+from ..primitives import identity, powers
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.identity import OptimizationBarrier
 from ..primitives.powers import IntegerPow

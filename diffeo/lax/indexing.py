@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..numpy.common import arr, axis_of, sequence_of, static_int, static_shape
 from ..numpy.indexing import fill_scalar
 from ..numpy.updates import applied
+from ..operations.scatter import ScatterMax, ScatterMin, ScatterMul
 from ..primitives import elementwise as e
 from ..primitives import indexing, slicing
 from ..primitives.core import describe, with_user_line
@@ -16,7 +17,6 @@ from ..primitives.families import full
 from ..primitives.indexing import IndexDims
 from ..primitives.operators import remainder
 from ..primitives.promotion import promote
-from ..primitives.scatter import ScatterMax, ScatterMin, ScatterMul
 from ..primitives.slicing import concatenate
 from ..primitives.structural import expand_dims, squeeze
 from ..primitives.types import ShapedArray, default_dtype

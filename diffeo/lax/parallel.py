@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from ..numpy.common import arr, axis_of, static_int
-from ..primitives import collectives
+from ..operations import collectives
+from ..operations.named_axes import Axis, find_axes
 from ..primitives.core import with_user_line
 from ..primitives.elementwise import select
 from ..primitives.families import full, full_like
 from ..primitives.indexing import dynamic_slice
-from ..primitives.named_axes import Axis, find_axes
 from ..primitives.slicing import index_in_dim
 from ..primitives.structural import (
     broadcast_in_dim,

@@ -19,12 +19,12 @@ import numpy as np
 from ..numpy.algorithms import DotAlgorithm, DotAlgorithmPreset, how, product
 from ..numpy.common import arr, static_ints
 from ..numpy.precision import preferred_of
+from ..operations.cumulative import CumSum
 from ..primitives import dot as dot_page
 from ..primitives import elementwise as e
 from ..primitives import indexing, structural
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
-from ..primitives.cumulative import CumSum
 from ..primitives.dot import Precision
 from ..primitives.types import is_integer
 from .strict import apply

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..numpy.common import arr, axis_of, static_int
-from ..primitives import sort as sort_page
+from ..operations import sort as sort_page
 from ..primitives.core import describe, with_user_line
 from ..primitives.types import is_float
 from .strict import apply, check

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..operations.rounding import ReducePrecision
 from ..primitives.core import typeof, with_user_line
 from ..primitives.dot import FULL, Precision, dot_general
-from ..primitives.rounding import ReducePrecision
 from ..primitives.structural import convert_element_type
 from ..primitives.types import bfloat16, float16, float32, float64, is_float
 from .precision import precision_of

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import cumulative as c
+from ..operations import cumulative as c
 from ..primitives.array import Array
 from ..primitives.core import with_user_line
 from ..primitives.promotion import broadcast_to, to_inexact

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import bits, division, identity, powers, rounding
+from ..operations import bits, rounding
+from ..primitives import division, identity, powers
 from ..primitives import elementwise as e
 from ..primitives import operators as o
 from ..primitives.core import describe, with_user_line

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..operations.sort import sort as sort_p
+from ..operations.sort import take_along_axis as take_places
 from ..primitives.array import Array
 from ..primitives.core import Tracer, describe, with_user_line
 from ..primitives.identity import stop_gradient
 from ..primitives.promotion import broadcast_to, to_inexact
-from ..primitives.sort import sort as sort_p
-from ..primitives.sort import take_along_axis as take_places
 from ..primitives.structural import broadcast_in_dim, convert_element_type, reshape
 from ..primitives.types import is_complex
 from .common import arr, axes_of, by_numpy, is_nan, no_out, no_such, quotient, rounded

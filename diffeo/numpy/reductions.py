@@ -173,7 +173,7 @@ def _complex_extremum(a: Any, axes: tuple[int, ...], initial: Any, largest: bool
         lines = concatenate([broadcast_to(first, (*sizes, 1)), lines], len(sizes))
     place = (r.argmax if largest else r.argmin)(lines, len(sizes), np.dtype(np.int64))
     # Sorting and gathering load with the first maximum of complex numbers.
-    take = _load(".primitives.sort", "take_along_axis")
+    take = _load(".operations.sort", "take_along_axis")
     return reshape(take(lines, reshape(place, (*sizes, 1)), len(sizes)), sizes)
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from ..operations.sort import comparable, sort_numpy
+from ..operations.sort import sort as sort_p
+from ..operations.sort import take_along_axis as take_places
 from ..primitives import elementwise as e
 from ..primitives.array import Array
 from ..primitives.core import describe, known, with_user_line
 from ..primitives.promotion import broadcast_to, to_inexact
 from ..primitives.slicing import concatenate, rev, slice_in_dim
-from ..primitives.sort import comparable, sort_numpy
-from ..primitives.sort import sort as sort_p
-from ..primitives.sort import take_along_axis as take_places
 from ..primitives.structural import broadcast_in_dim, convert_element_type, iota, reshape
 from ..primitives.types import (
     complex_dtype,

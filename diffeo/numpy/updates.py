@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..operations.scatter import ScatterMax, ScatterMin, ScatterMul
 from ..primitives import elementwise as e
 from ..primitives.array import Array, as_value
 from ..primitives.core import Value, describe, known, state, with_user_line
@@ -22,7 +23,6 @@ from ..primitives.indexing import (
 )
 from ..primitives.operators import power, true_divide
 from ..primitives.promotion import broadcast_shapes, broadcast_to, promote, to_value
-from ..primitives.scatter import ScatterMax, ScatterMin, ScatterMul
 from ..primitives.structural import convert_element_type, reshape
 from ..primitives.types import SCALARS, is_float, promote_types, scalar_aval
 from .indexing import mode_of, plain_index, read, read_with_mode

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from ..numpy.common import axis_of, static_int, static_shape
+from ..operations.cumulative import cumsum
+from ..operations.sort import sort
 from ..primitives import elementwise as e
 from ..primitives.array import as_value
 from ..primitives.core import describe, typeof, with_user_line
-from ..primitives.cumulative import cumsum
 from ..primitives.families import full
 from ..primitives.indexing import Gather, IndexDims
 from ..primitives.promotion import broadcast_to, to_value
 from ..primitives.reduction import argmax
 from ..primitives.slicing import index_in_dim, slice_in_dim
-from ..primitives.sort import sort
 from ..primitives.structural import (
     broadcast_in_dim,
     convert_element_type,

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..operations.sort import take_along_axis
 from ..primitives.array import Array
 from ..primitives.core import LinearInput, typeof
 from ..primitives.dot import (
@@ -29,7 +30,6 @@ from ..primitives.elementwise import complex_, imag, real, zero_scalar
 from ..primitives.families import Bilinear, full, zeros_like
 from ..primitives.frozen import frozen
 from ..primitives.slicing import Pad, Slice, index_in_dim, pad, rev
-from ..primitives.sort import take_along_axis
 from ..primitives.structural import (
     Shape,
     broadcast_in_dim,

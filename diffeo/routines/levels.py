@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from ..operations.cumulative import cumsum
 from ..primitives.core import ZERO
-from ..primitives.cumulative import cumsum
 from ..primitives.elementwise import absolute, maximum, minimum, scale, select
 from ..primitives.families import full, full_like
 from ..primitives.frozen import frozen

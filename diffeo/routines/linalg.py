@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..operations.sort import Sort, take_along_axis
 from ..primitives.core import ZERO, typeof
 from ..primitives.elementwise import real, select
 from ..primitives.families import Discrete, full, full_like
@@ -18,7 +19,6 @@ from ..primitives.identity import stop_gradient
 from ..primitives.index_dims import IndexDims
 from ..primitives.indexing import Gather, Scatter, dynamic_slice, dynamic_update_slice
 from ..primitives.slicing import pad, slice_in_dim
-from ..primitives.sort import Sort, take_along_axis
 from ..primitives.structural import (
     Iota,
     Reshape,

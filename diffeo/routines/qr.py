@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..operations.sort import take_along_axis
 from ..primitives.core import ZERO
 from ..primitives.elementwise import imag, select
 from ..primitives.families import full_like
 from ..primitives.frozen import frozen
 from ..primitives.slicing import pad, slice_in_dim
-from ..primitives.sort import take_along_axis
 from ..primitives.types import ShapedArray
 from . import kernels
 from .linalg import TriangularSolve, identity_like

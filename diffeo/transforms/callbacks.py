@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import as_value
-from ..primitives.callbacks import (
+from ..operations.callbacks import (
     VMAP_METHODS,
     DebugCallback,
     HostFunction,
     IoCallback,
     PureCallback,
 )
+from ..primitives.array import as_value
 from ..primitives.core import describe, user_source, with_user_line
 from ..primitives.types import ShapedArray
 from . import tree

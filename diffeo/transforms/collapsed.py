@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..primitives.collectives import Psum
+from ..operations.collectives import Psum
 from ..primitives.core import ZERO, state, typeof
 from ..primitives.elementwise import Elementwise, mul, scale
 from ..primitives.families import full_like

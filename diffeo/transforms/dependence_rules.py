@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from ..operations.rounding import ReducePrecision
+from ..operations.scatter import ScatterMul
 from ..primitives.array import Array
 from ..primitives.core import Primitive, Tracer, typeof
 from ..primitives.dot import DotGeneral
@@ -29,8 +31,6 @@ from ..primitives.indexing import (
     clamp_starts,
 )
 from ..primitives.reduction import Reduction
-from ..primitives.rounding import ReducePrecision
-from ..primitives.scatter import ScatterMul
 from ..primitives.slicing import Concatenate, Pad, Rev, Slice, Split
 from ..primitives.staging import stage
 from ..primitives.structural import (

@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..primitives.collectives import Psum
+from ..operations.collectives import Psum
 from ..primitives.core import Primitive, typeof
 from ..primitives.dot import DotGeneral
 from ..primitives.elementwise import (

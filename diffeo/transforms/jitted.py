@@ -21,12 +21,12 @@ from ..lowering.compat import XlaError
 from ..lowering.compiler import when_evicted
 from ..lowering.dispatch import host_caller
 from ..lowering.placement import place_for
+from ..operations.named_axes import axes_in_scope
 from ..primitives.array import Array, Deleted, as_value, from_buffer
 from ..primitives.config import config, task_settings
 from ..primitives.core import Tracer, describe, expected, state, with_user_line
 from ..primitives.frozen import OwnCopy
 from ..primitives.jaxpr import eval_jaxpr
-from ..primitives.named_axes import axes_in_scope
 from ..primitives.staging import StagingTracer, stage
 from ..primitives.types import ShapedArray
 from . import tree

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..operations.cumulative import LinearRecurrence
+from ..operations.sort import take_along_axis
 from ..primitives.array import Array
-from ..primitives.cumulative import LinearRecurrence
 from ..primitives.elementwise import neg
 from ..primitives.index_dims import IndexDims
 from ..primitives.indexing import ScatterAdd
 from ..primitives.slicing import concatenate, slice_in_dim
-from ..primitives.sort import take_along_axis
 from .sparsity import Sparsity
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import Elementwise
+from ..primitives.elementwise import Elementwise
 
 
 def _unsigned(x: Any) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .core import ZERO, Primitive, typeof
-from .elementwise import (
+from ..primitives.core import ZERO, Primitive, typeof
+from ..primitives.elementwise import (
     STORAGE,
     eq,
     imag,
@@ -19,12 +19,12 @@ from .elementwise import (
     shift_left,
     shift_right_logical,
 )
-from .families import full_like
-from .frozen import frozen
-from .indexing import Gather, IndexDims
-from .reduction import reduce_or
-from .slicing import slice_in_dim
-from .structural import (
+from ..primitives.families import full_like
+from ..primitives.frozen import frozen
+from ..primitives.indexing import Gather, IndexDims
+from ..primitives.reduction import reduce_or
+from ..primitives.slicing import slice_in_dim
+from ..primitives.structural import (
     batch_at_front,
     bitcast_convert_type,
     check_axes,
@@ -33,7 +33,7 @@ from .structural import (
     iota,
     move_axis,
 )
-from .types import ShapedArray, bfloat16, float32, uint8, uint32, uint64
+from ..primitives.types import ShapedArray, bfloat16, float32, uint8, uint32, uint64
 
 #: From this number of elements on, several operands are sorted by integers that hold key and place:
 #: XLA sorts those several times as fast as it calls a comparator, but the program is longer.

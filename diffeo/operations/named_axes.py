@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from .core import state, with_user_line
+from ..primitives.core import state, with_user_line
 
 #: A name and a size.
 Axis = tuple[Hashable, int]

@@ -10,15 +10,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from . import elementwise as e
-from .core import ZERO, Primitive
-from .families import Linear, zeros_like
-from .frozen import frozen
-from .reduction import ADD, MAX, MIN, MUL, Monoid
-from .reference import zero_dominant_product
-from .slicing import pad, slice_in_dim, stack
-from .structural import batch_at_front, check_axes, convert_element_type, reshape
-from .types import ShapedArray, float32, is_inexact
+from ..primitives import elementwise as e
+from ..primitives.core import ZERO, Primitive
+from ..primitives.families import Linear, zeros_like
+from ..primitives.frozen import frozen
+from ..primitives.reduction import ADD, MAX, MIN, MUL, Monoid
+from ..primitives.reference import zero_dominant_product
+from ..primitives.slicing import pad, slice_in_dim, stack
+from ..primitives.structural import batch_at_front, check_axes, convert_element_type, reshape
+from ..primitives.types import ShapedArray, float32, is_inexact
 
 #: How many neighbours a scan combines before it looks at blocks of them.
 BLOCK = 4

@@ -16,15 +16,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .core import Primitive
-from .elementwise import kind_of, select
-from .families import Discrete, Linear, full_like
-from .frozen import frozen
-from .index_dims import IndexDims
-from .indexing import gather
-from .named_axes import Axis, unbound
-from .reduction import ReduceMax, ReduceMin
-from .structural import (
+from ..primitives.core import Primitive
+from ..primitives.elementwise import kind_of, select
+from ..primitives.families import Discrete, Linear, full_like
+from ..primitives.frozen import frozen
+from ..primitives.index_dims import IndexDims
+from ..primitives.indexing import gather
+from ..primitives.reduction import ReduceMax, ReduceMin
+from ..primitives.structural import (
     ReduceSum,
     batch_at_front,
     broadcast_in_dim,
@@ -34,7 +33,8 @@ from .structural import (
     move_axis,
     reduce_sum,
 )
-from .types import ShapedArray
+from ..primitives.types import ShapedArray
+from .named_axes import Axis, unbound
 
 
 @frozen

@@ -9,12 +9,12 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from .core import ZERO
-from .elementwise import Elementwise, add, kind_of, select
-from .families import Linear
-from .frozen import frozen
-from .reference import clamped, rounded_away
-from .types import ShapedArray
+from ..primitives.core import ZERO
+from ..primitives.elementwise import Elementwise, add, kind_of, select
+from ..primitives.families import Linear
+from ..primitives.frozen import frozen
+from ..primitives.reference import clamped, rounded_away
+from ..primitives.types import ShapedArray
 
 
 class Clamp(Elementwise):

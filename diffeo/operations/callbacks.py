@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from .array import read_only
-from .core import ZERO, Primitive, describe, state, with_user_line
-from .foreign import array_dtype
-from .frozen import frozen
-from .sources import show_source
-from .structural import batch_at_front, move_axis
-from .types import KIND_RANK, SCALAR_RANK, SCALARS, ShapedArray, is_inexact
+from ..primitives.array import read_only
+from ..primitives.core import ZERO, Primitive, describe, state, with_user_line
+from ..primitives.foreign import array_dtype
+from ..primitives.frozen import frozen
+from ..primitives.sources import show_source
+from ..primitives.structural import batch_at_front, move_axis
+from ..primitives.types import KIND_RANK, SCALAR_RANK, SCALARS, ShapedArray, is_inexact
 
 #: How `pure_callback` may be batched.
 VMAP_METHODS = (

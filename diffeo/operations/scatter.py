@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from .core import ZERO, LinearInput
+from ..primitives.core import ZERO, LinearInput
+from ..primitives.elementwise import mul, select
+from ..primitives.families import zeros_like
+from ..primitives.index_dims import IndexDims
+from ..primitives.indexing import Scatter, ScatterAdd, ScatterFamily
+from ..primitives.structural import convert_element_type, expand_dims, iota, reshape
 from .cumulative import LinearRecurrence, shifted
-from .elementwise import mul, select
-from .families import zeros_like
-from .index_dims import IndexDims
-from .indexing import Scatter, ScatterAdd, ScatterFamily
 from .sort import argsort, take_along_axis
-from .structural import convert_element_type, expand_dims, iota, reshape
 
 
 class ScatterMul(ScatterFamily):
