@@ -1,6 +1,7 @@
 """What holds for all tests: every staged program is type-checked; hypothesis repeats itself."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -11,11 +12,16 @@ from diffeo.primitives.config import config
 settings.register_profile("diffeo", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("diffeo")
 
+#: Tables make their rows as they are imported. Looking for doctests, pytest would import them again,
+#: by other names: every law would then be tried twice on each line.
+collect_ignore = [
+    file.name for file in Path(__file__).parent.glob("*.py")
+    if not file.name.startswith(("test_", "several_devices"))
+]
+collect_ignore_glob = ["random_programs/*"]
 #: Need three processor devices, which a process has from its start: `test_devices.py` runs them.
 if os.environ.get("DIFFEO_NUM_CPU_DEVICES") != "3":
-    collect_ignore = ["several_devices.py", "several_devices_jit.py"]
-#: The generator's tables make rows as they are imported, once; there are no tests in its files.
-collect_ignore_glob = ["random_programs/*"]
+    collect_ignore += ["several_devices.py", "several_devices_jit.py"]
 
 
 @pytest.fixture(scope="module")

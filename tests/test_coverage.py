@@ -206,6 +206,13 @@ def document() -> str:
     return HEADER + "\n".join([*lines, "\nWhere a rule is missing:\n", *reasons]) + "\n"
 
 
+def test_no_file_of_the_tests_is_imported_by_two_names():
+    folder = str(Path(__file__).parent)
+    files = [getattr(m, "__file__", None) or "" for m in set(sys.modules.values())]
+    files = [f for f in files if f.startswith(folder)]
+    assert len(files) == len(set(files)), "the tables of samples are filled twice"
+
+
 def test_documentation_is_up_to_date():
     written = DOCUMENT.read_text() if DOCUMENT.exists() else ""
     assert written == document(), "run `python -m tests.test_coverage --write`"
