@@ -12,8 +12,8 @@ from diffeo.primitives.config import config
 settings.register_profile("diffeo", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("diffeo")
 
-#: Tables make their rows as they are imported. Looking for doctests, pytest would import them again,
-#: by other names: every law would then be tried twice on each line.
+#: Tables make their rows as they are imported. Looking for doctests, pytest would import them
+#: again, by other names: every law would then be tried twice on each line.
 collect_ignore = [
     file.name for file in Path(__file__).parent.glob("*.py")
     if not file.name.startswith(("test_", "several_devices"))
