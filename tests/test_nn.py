@@ -1,6 +1,7 @@
 """diffeo.nn and diffeo.scipy.special: against jax, closed forms, mpmath and finite differences."""
 
 import math
+from functools import partial
 
 import mpmath
 import numpy as np
@@ -274,3 +275,24 @@ def test_entropy():
     np.testing.assert_array_equal(special.entr(np.array([-1.0, 0.0])), [-np.inf, 0.0])
     assert float(dx.jit(dx.grad(special.entr))(0.0)) == np.inf
     np.testing.assert_allclose(dx.grad(special.entr)(0.3), -math.log(0.3) - 1)
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "exact gelu"])
+def test_activations_have_numbers_at_the_ends(name):
+    """At an infinity stands the limit of the value and of each derivative; nowhere is a nan."""
+    fun = partial(nn.gelu, approximate=False) if name == "exact gelu" else getattr(nn, name)
+    ends = np.array([-np.inf, np.inf])
+    for far in (1e3, 8e307):
+        for order in range(3):
+            near, there = np.array([-far, far]), ends
+            for run in (fun, dx.jit(fun)):
+                for _ in range(order):
+                    run = dx.grad(run)
+                found = np.asarray(dx.vmap(run)(there)), np.asarray(dx.vmap(run)(near))
+                assert not np.isnan(found).any()
+                if order:
+                    np.testing.assert_allclose(*found, atol=1e-5)
+                else:
+                    finite = np.isfinite(found[0])
+                    np.testing.assert_allclose(found[0][finite], found[1][finite], atol=2e-3)
+                    assert (abs(found[1][~finite]) >= far / 200).all()

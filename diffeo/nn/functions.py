@@ -7,6 +7,7 @@ it, so that derivatives of every order are those of the branch that is taken.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -78,9 +79,11 @@ def hard_sigmoid(x: Any) -> Any:
 
 
 def hard_silu(x: Any) -> Any:
-    """x * hard_sigmoid(x)."""
+    """x * relu6(x + 3) / 6: 0 up to -3, x from 3 on."""
     x = real_only("hard_silu", inexact(x))
-    return x * hard_sigmoid(x)
+    left, right = x <= -3, x >= 3
+    inner = e.select(left | right, 0.0, x)
+    return e.select(left, 0.0, e.select(right, x, inner * ((inner + 3.0) / 6.0)))
 
 
 hard_swish = hard_silu
@@ -138,9 +141,15 @@ def _soft_sign(x: Any) -> Any:
     return x / (abs(x) + 1.0)
 
 
+def _soft_sign_or_limit(x: Any) -> Any:
+    """The quotient, and 1 or -1 at the infinities, where it is none."""
+    return e.select(abs(x) == math.inf, e.sign.bind(x), _soft_sign(x))
+
+
 # A primitive, since the quotient's rule takes the difference of nearly equal numbers far from 0.
 _soft_sign_p = e.Elementwise(
-    "soft_sign", widened(_soft_sign), in_float32(lambda ctx, x: ctx.inline(_soft_sign, x)),
+    "soft_sign", widened(_soft_sign_or_limit),
+    in_float32(lambda ctx, x: ctx.inline(_soft_sign_or_limit, x)),
     lambda x: square.bind(e.reciprocal(abs(x) + 1.0)), accepts="f",
 )  # fmt: skip
 
@@ -176,8 +185,7 @@ def tanh(x: Any) -> Any:
 
 def silu(x: Any) -> Any:
     """x * sigmoid(x) (also called swish)."""
-    x = inexact(x)
-    return x * sigmoid(x)
+    return _bent(lambda x: x * sigmoid(x), inexact(x), 800.0)
 
 
 swish = silu
@@ -185,8 +193,7 @@ swish = silu
 
 def mish(x: Any) -> Any:
     """x * tanh(softplus(x)) (Misra 2019)."""
-    x = inexact(x)
-    return x * tanh(softplus(x))
+    return _bent(lambda x: x * tanh(softplus(x)), inexact(x), 800.0)
 
 
 def gelu(x: Any, approximate: bool = True) -> Any:
@@ -202,13 +209,22 @@ def gelu(x: Any, approximate: bool = True) -> Any:
         (Array(0.84119199), Array(0.84134475))
     """
     x = inexact(x)
-    if not approximate:
-        return 0.5 * x * erfc.bind(x * -math.sqrt(0.5))
+    return _bent(_gelu_by_tanh, x, 30.0) if approximate else _bent(_gelu_by_erfc, x, 40.0)
+
+
+def _bent(fun: Callable, x: Any, far: float) -> Any:
+    """fun(x); 0 below -far and x above, where `fun` and its derivatives round to these or are no
+    numbers: infinity times 0, or a cube that overflows.
+    """
     if x.dtype.kind == "c":
-        return _gelu_by_tanh(x)
-    left, right = x < -30, x > 30  # beyond, where the cube may overflow, it is 0 or x
-    inner = _gelu_by_tanh(e.select(left | right, 0.0, x))
+        return fun(x)
+    left, right = x < -far, x > far
+    inner = fun(e.select(left | right, 0.0, x))
     return e.select(left, 0.0, e.select(right, x, inner))
+
+
+def _gelu_by_erfc(x: Any) -> Any:
+    return 0.5 * x * erfc.bind(x * -math.sqrt(0.5))
 
 
 def _gelu_by_tanh(x: Any) -> Any:
