@@ -99,7 +99,7 @@ def replay_sample(fun: Any, *operands: Any, note: str) -> None:
     derivative = lambda *xs: dx.jvp(lambda x: fun(*xs[:-2], x), xs[-2:-1], xs[-1:])[1]
     jaxpr = stage(lambda *xs: dx.tree.leaves(derivative(*xs)),
                   [ShapedArray(a.shape, a.dtype) for a in arrays])
-    eqn = next(e for e in jaxpr.eqns if e.primitive.compiled)
+    eqn = next(e for e in jaxpr.eqns if e.primitive.holds_programs)
     env = dict(zip(jaxpr.in_vars, map(Array, arrays)))
     env.update(zip(jaxpr.const_vars, jaxpr.consts))
     values = [env[v] for v in eqn.inputs]

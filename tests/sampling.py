@@ -107,7 +107,7 @@ def program_samples(fun: Callable, *operands: Any, note: str) -> None:
     env.update(zip(jaxpr.in_vars, map(Array, arrays)))
     for eqn in jaxpr.eqns:
         args = [env[v] if type(v) is Var else v.value for v in eqn.inputs]
-        if eqn.primitive.compiled:
+        if eqn.primitive.holds_programs:
             sample(eqn.primitive, *map(np.asarray, args), note=note)
         out = eqn.primitive.bind(*args)
         env.update(zip(eqn.outs, out if eqn.primitive.multiple_results else [out]))

@@ -16,7 +16,7 @@ import diffeo as dx
 from diffeo.lowering import compiler, devices
 from diffeo.lowering.placement import buffer_on, device_for, device_of, place_for
 from diffeo.primitives.array import Array, handle
-from diffeo.transforms.evaluation import run_program
+from diffeo.transforms.run import run_program
 from tests.laws import staged
 
 ZERO, ONE, TWO = dx.devices("cpu")

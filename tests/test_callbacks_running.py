@@ -19,7 +19,7 @@ from diffeo.lowering.compiler import cache_info
 from diffeo.lowering.host_calls import HostCalls
 from diffeo.operations.callbacks import HostFunction, PureCallback
 from diffeo.primitives.types import ShapedArray
-from diffeo.transforms.evaluation import run_program
+from diffeo.transforms.run import run_program
 from tests.checks import raises
 
 f64 = dx.ShapeDtypeStruct((), "float64")

@@ -15,7 +15,7 @@ import diffeo as dx
 from diffeo.lowering import buffers, devices, placement
 from diffeo.primitives.array import from_buffer
 from diffeo.primitives.types import ShapedArray
-from diffeo.transforms.evaluation import run_program
+from diffeo.transforms.run import run_program
 from tests.laws import staged
 
 ROOT = Path(__file__).parent.parent

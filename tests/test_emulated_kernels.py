@@ -23,7 +23,8 @@ from diffeo.routines.hessenberg import Tridiagonal
 from diffeo.routines.linalg import LuPivotsToPermutation
 from diffeo.routines.qr import HouseholderProduct
 from diffeo.routines.spectral import Eig, Svd
-from diffeo.transforms.launch import Prepared, Program
+from diffeo.transforms.launch import Program
+from diffeo.transforms.pipeline import Prepared
 from tests.laws import close
 from tests.samples import SAMPLES, Sample
 from tests.sampling import comp, real

@@ -12,6 +12,7 @@ import tokenize
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib.util import resolve_name
 from pathlib import Path
 from statistics import median
 
@@ -32,8 +33,8 @@ LINKS = ("primitives", "lowering", "transforms")
 
 #: The rooms of transforms/ that may speak to the machine.
 TO_THE_MACHINE = {
-    "clearing", "evaluation", "explain", "jitted", "launch", "on_device", "placement", "signatures",
-    "stages", "tree", "tree_difference", "tree_registration",
+    "clearing", "evaluation", "explain", "jitted", "launch", "on_device", "pipeline", "placement",
+    "run", "signatures", "stages", "tree", "tree_difference", "tree_registration",
 }  # fmt: skip
 #: Where jax may be imported: the converters, for users who have it.
 TO_JAX = ("diffeo.interop",)
@@ -48,8 +49,11 @@ LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "logging", "opt_einsum", 
 LOADERS = {
     "diffeo._loading", "diffeo.lowering.compat", "diffeo.lowering.cuda", "diffeo.numpy.methods",
     "diffeo.primitives.table", "diffeo.transforms.evaluation", "diffeo.transforms.jitted",
-    "diffeo.transforms.launch",    "diffeo.transforms.simplify_tables",
+    "diffeo.transforms.stages", "diffeo.transforms.simplify_tables",
 }  # fmt: skip
+
+#: The functions that load a module by its name.
+LOADING = {"import_module", "__import__", "loaded"}
 
 #: Tokens that are no code.
 BLANK = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
@@ -90,16 +94,23 @@ def imported(module: str, node: ast.AST) -> list[str]:
     return submodules + ([base] if others else [])
 
 
+def imported_late(module: str, node: ast.AST) -> list[str]:
+    """The module that is loaded by a call with a constant name: `import_module(".explain", ...)`,
+    `loaded("...")`.
+    """
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
+        return []
+    name = node.args[0]
+    if node.func.id not in LOADING or not isinstance(name, ast.Constant):
+        return []
+    package = module if MODULES[module].name == "__init__.py" else module.rpartition(".")[0]
+    return [resolve_name(name.value, package)]
+
+
 def imports_of(module: str) -> list[str]:
-    """What a module imports anywhere, except for type checkers only."""
-    tree = parsed(MODULES[module])
-    skipped = [n for n in ast.walk(tree) if isinstance(n, ast.If) and for_types(n)]
-    inside = {id(n) for block in skipped for child in block.body for n in ast.walk(child)}
-    return [name for n in ast.walk(tree) if id(n) not in inside for name in imported(module, n)]
-
-
-def for_types(node: ast.If) -> bool:
-    return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    """What a module imports anywhere, in functions, for type checkers only, and by name."""
+    nodes = list(ast.walk(parsed(MODULES[module])))
+    return [n for node in nodes for n in imported(module, node) + imported_late(module, node)]
 
 
 def floor_of(module: str) -> int:

@@ -315,7 +315,7 @@ def wide_names(sample: Sample) -> set[str]:
 @pytest.mark.parametrize(
     "sample",
     [s for s in SAMPLES if s.primitive.name != "bitcast_convert_type"
-     and not s.primitive.compiled and not any(sub_jaxprs(s.primitive))
+     and not s.primitive.holds_programs and not any(sub_jaxprs(s.primitive))
      and any(s.args[i].dtype in NARROW for i in s.arrays)], ids=repr)  # fmt: skip
 def test_float32_stays_float32(sample: Sample):
     args = [narrow(a) for a in sample.args]

@@ -27,7 +27,8 @@ from diffeo.routines.qr import Geqrf, HouseholderProduct
 from diffeo.routines.schur import Schur
 from diffeo.routines.spectral import Eig, Eigh, Svd
 from diffeo.routines.tridiagonal_solve import TridiagonalSolve
-from diffeo.transforms.launch import Prepared, Program
+from diffeo.transforms.launch import Program
+from diffeo.transforms.pipeline import Prepared
 from tests.laws import close
 
 DTYPES = ("float32", "float64", "complex64", "complex128")

@@ -15,9 +15,9 @@ from diffeo.primitives.core import typeof
 from diffeo.primitives.jaxpr import Eqn, Jaxpr, Var, check_jaxpr, sub_jaxprs
 from diffeo.programs.scan import Scan
 from diffeo.transforms import repeats
-from diffeo.transforms.evaluation import run_program
 from diffeo.transforms.repeats import tandem_repeats
 from diffeo.transforms.reroll import reroll
+from diffeo.transforms.run import run_program
 
 dnp = dx.numpy
 

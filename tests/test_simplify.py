@@ -52,7 +52,7 @@ from diffeo.primitives.structural import (
     convert_element_type,
     reduce_sum,
 )
-from diffeo.transforms.evaluation import run_program
+from diffeo.transforms.run import run_program
 from diffeo.transforms.simplify import simplify
 from diffeo.transforms.simplify_algebra import lossless
 

@@ -42,7 +42,7 @@ class Operand:
 
 def _repeatable(primitive: Any, given: Sequence[str]) -> bool:
     """Whether what lowers a primitive once, with operands of these names, serves again."""
-    if primitive.compiled or primitive.effects or primitive.calls_python:
+    if primitive.holds_programs or primitive.effects or primitive.calls_python:
         return False
     return len(given) <= 2 or len(set(given)) == len(given)  # else it is not known which is which
 

@@ -48,8 +48,10 @@ class Primitive:
     multiple_results = False
     #: Python scalars may stand among the operands.
     takes_scalars = False
-    #: Evaluation compiles the primitive instead of calling `impl` (operations on programs).
-    compiled = False
+    #: Among the parameters are programs; `HigherOrder` alone says so, and answers what follows.
+    holds_programs = False
+    #: Operands say where in an array elements are read or written.
+    takes_places = False
     #: Cheaper to compute again than to keep: a broadcast, say.
     cheap = False
     #: Linear in each of two operands.

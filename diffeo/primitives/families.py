@@ -136,7 +136,7 @@ class HigherOrder(Primitive):
     """
 
     multiple_results = True
-    compiled = True
+    holds_programs = True
     #: A Python function of arrays that evaluation calls instead of compiling a program.
     fun: Any = None
     #: Nobody has traced the function yet: a program gets what `closed` makes of the primitive.

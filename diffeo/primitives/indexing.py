@@ -49,6 +49,7 @@ class Gather(Linear):
     unique: bool = False
     in_order: bool = False
     linear = (0,)
+    takes_places = True
 
     def abstract_eval(self, x: ShapedArray, indices: ShapedArray) -> ShapedArray:
         if self.mode not in MODES:
@@ -143,6 +144,7 @@ class ScatterFamily(Primitive):
     unique: bool = False
     in_order: bool = False
     linear = (0, 2)
+    takes_places = True
     accepts = "biufc"
     ufunc: ClassVar[Any] = None
     hlo: ClassVar[str | None] = None
@@ -308,6 +310,7 @@ class DynamicSlice(Linear):
 
     sizes: Shape
     linear = (0,)
+    takes_places = True
 
     def abstract_eval(self, x: ShapedArray, *starts: ShapedArray) -> ShapedArray:
         check_starts("dynamic_slice", x, self.sizes, starts)
@@ -343,6 +346,7 @@ class DynamicUpdateSlice(Linear):
     """The operand with a window overwritten by the update, at starts as in `DynamicSlice`."""
 
     linear = (0, 1)
+    takes_places = True
 
     def abstract_eval(
         self, x: ShapedArray, update: ShapedArray, *starts: ShapedArray

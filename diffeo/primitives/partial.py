@@ -119,7 +119,7 @@ def _sorted_equations(
 
 def splits(primitive: Any, linear: Sequence[bool]) -> bool:
     """Whether an operation may have a known part and a linear one."""
-    return not all(linear) and primitive.compiled and not primitive.whole(linear)
+    return not all(linear) and primitive.holds_programs and not primitive.whole(linear)
 
 
 def _compute_again(

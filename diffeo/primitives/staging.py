@@ -66,7 +66,7 @@ def result_type(primitive: Primitive, operands: Sequence[Any]) -> Any:
     if type(types) is not dict:
         try:
             # Programs and users' functions must not be kept alive by other primitives.
-            own = primitive.compiled or primitive.calls_python
+            own = primitive.holds_programs or primitive.calls_python
             types = {} if own else _shared_types(exact_key(primitive))
         except TypeError:  # parameters without a hash
             types = {}
@@ -139,7 +139,7 @@ class StagingTrace(Trace):
         return found[0]
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
-        if primitive.compiled and primitive.lazy:  # from the top: it may close over anything
+        if primitive.holds_programs and primitive.lazy:  # from the top: it may close over anything
             closed, operands = primitive.closed(args)
             check_owners(operands[: len(operands) - len(args)])
             return state.trace.process(closed, operands)
@@ -238,7 +238,7 @@ class TangentTrace(StagingTrace):
                 inputs.append(a)
         if mine is None:
             return self.parent.process(primitive, args)
-        if primitive.compiled:
+        if primitive.holds_programs:
             linear = [type(v) is Var for v in inputs]
             if not primitive.whole(linear):
                 if primitive.fun is not None:

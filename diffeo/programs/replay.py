@@ -131,7 +131,7 @@ def _silent(jaxpr: Jaxpr) -> Jaxpr:
         eqns = []
         for eqn in jaxpr.eqns:
             primitive: Any = eqn.primitive
-            if primitive.effects and primitive.compiled:
+            if primitive.effects and primitive.holds_programs:
                 primitive = replace(primitive, **_silent_fields(primitive))
             eqns.append(Eqn(primitive, eqn.inputs, eqn.outs, eqn.source))
         every = Jaxpr(jaxpr.in_vars, eqns, jaxpr.outs, name=jaxpr.name)

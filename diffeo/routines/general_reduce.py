@@ -110,7 +110,7 @@ class ByProgram(Decomposed):
                 f"{ins} and {outs}"
             )
         used = [q.primitive for q in self.computation.eqns]
-        if self.computation.consts or any([p.compiled or p.calls_python for p in used]):
+        if self.computation.consts or any([p.holds_programs or p.calls_python for p in used]):
             raise TypeError(
                 f"{self.name}: the computation may contain neither arrays from outside, nor "
                 f"control flow, nor callbacks, got\n{self.computation}"

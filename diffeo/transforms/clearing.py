@@ -6,8 +6,8 @@ import gc
 
 from ..lowering.buffers import plain_program
 from ..lowering.compiler import clear_cache
-from .jitted import instances
 from .on_device import single_program_for
+from .stages import instances
 
 
 def clear_caches() -> None:

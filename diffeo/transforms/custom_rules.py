@@ -245,7 +245,7 @@ class Replacing(Trace):
         self.parent, self.table = parent, table
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
-        if primitive.compiled and primitive.lazy:  # it may close over them, too
+        if primitive.holds_programs and primitive.lazy:  # it may close over them, too
             rules = ReplacedRules(primitive.rules, self.table)
             primitive = CustomCall(None, rules=rules)
         return self.parent.process(primitive, _replaced(args, self.table))

@@ -103,7 +103,7 @@ class Dependence(Trace):
         return x.sets if type(x) is Tracked else IndexSets.empty(typeof(x).size, self.total)
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
-        if primitive.compiled and primitive.fun is not None:
+        if primitive.holds_programs and primitive.fun is not None:
             return primitive.fun(*args)
         args = [self.seen(a) for a in args]
         self.left -= 1 + sum([len(a.sets.numbers) for a in args if type(a) is Tracked]) // MANY
@@ -112,7 +112,7 @@ class Dependence(Trace):
             return EVALUATION.process(primitive, args)
         before, state.trace = state.trace, self
         try:
-            outs = self.program(primitive, args) if primitive.compiled else None
+            outs = self.program(primitive, args) if primitive.holds_programs else None
             if outs is not None:
                 return outs
             scalars = primitive.takes_scalars

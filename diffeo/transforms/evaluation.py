@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..lowering.devices import Device, default_device
-from ..lowering.placement import Place, at_home, place_for
+from ..lowering.placement import at_home
 from ..primitives.array import Array, as_value, promoted_scalars
-from ..primitives.config import config
 from ..primitives.core import (
     Primitive,
     Trace,
@@ -21,15 +19,13 @@ from ..primitives.core import (
     install_base_trace,
     leaked,
     state,
-    typeof,
     with_user_line,
 )
 from ..primitives.foreign import array_dtype
-from ..primitives.jaxpr import Jaxpr, apply_type_rule
 from ..primitives.placement import DevicePut
 from ..primitives.settings import process
 from ..primitives.types import SCALARS, float8_e5m2, is_storage
-from .launch import Program, prepare
+from .run import check, run_program
 
 
 class Evaluation(Trace):
@@ -70,7 +66,7 @@ class Evaluation(Trace):
 
     def at_length(self, primitive: Any, args: Sequence[Any]) -> Any:
         """Operands of every kind."""
-        if primitive.compiled:
+        if primitive.holds_programs:
             if primitive.fun is not None:
                 return [as_value(o) for o in primitive.fun(*args)]
             return self.evaluate(primitive, args)
@@ -158,18 +154,6 @@ def _fit_scalars(host: list[Any]) -> list[Any]:
     return host
 
 
-def check(primitive: Primitive, args: Sequence[Any]) -> None:
-    """What the rule itself says of the operands' types; its TypeError or ValueError."""
-    scalars = primitive.takes_scalars
-    try:
-        apply_type_rule(
-            primitive,
-            [a if scalars and type(a) in SCALARS else typeof(a).strong for a in args],
-        )
-    except (TypeError, ValueError) as error:
-        raise with_user_line(error) from None
-
-
 def _explain(primitive: Primitive, args: Sequence[Any], error: Exception) -> Exception:
     """The rule's own complaint about the operands, if it has one, rather than NumPy's."""
     try:
@@ -177,29 +161,6 @@ def _explain(primitive: Primitive, args: Sequence[Any], error: Exception) -> Exc
     except (TypeError, ValueError) as better:
         return better
     return with_user_line(error)
-
-
-def run_program(jaxpr: Jaxpr, arrays: Sequence[Array], place: Place | None = None) -> list[Array]:
-    """Compile a program once for each device, and run it; by default where its operands are."""
-    if place is None and process.placed:
-        place = place_for(arrays, closed_over=jaxpr.consts, name=jaxpr.name)
-    device, commits = place or (None, None)
-    key = ("program", config.simplify, device)
-    program = jaxpr.memo.get(key)
-    if program is None:
-        program = jaxpr.memo[key] = compiled(jaxpr, device)
-    # The runtime itself looks at nothing but the number of bytes.
-    if [a.aval.strong for a in arrays] != [v.aval.strong for v in jaxpr.in_vars]:
-        raise TypeError(
-            f"{jaxpr.name} was traced for {jaxpr.in_avals}, got {[a.aval for a in arrays]}"
-        )
-    return program.run(arrays, commits)
-
-
-def compiled(jaxpr: Jaxpr, device: Device | None) -> Program:
-    """A program for a device; None: the default one, which all operands are on."""
-    platform = (device or default_device()).platform
-    return Program(prepare(jaxpr, platform), device)
 
 
 EVALUATION = Evaluation()

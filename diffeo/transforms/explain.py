@@ -15,8 +15,7 @@ from ..primitives.config import PROGRAM_SETTINGS
 from ..primitives.core import describe
 from . import tree
 from .api_util import argument_or_keyword
-from .jitted import Jitted, instances
-from .stages import Compiled, Traced
+from .stages import Traced, instances
 
 
 @dataclass(frozen=True)
@@ -169,14 +168,10 @@ class Overview:
         return f"<div>{_html_table(head, self.rows())}{html.escape(self._caches())}</div>"
 
 
-def explain_function(function: Jitted) -> Explanation:
-    """What one function has done."""
-    earlier: list[Traced] = []
-    found = []
-    for traced in list(function.cache.values()):
-        found.append(_signature(traced, earlier))
-        earlier.append(traced)
-    return Explanation(function.name, tuple(found))
+def explained(name: str, traces: Sequence[Traced]) -> Explanation:
+    """Explain one function by what it traced, the oldest first."""
+    signatures = [_signature(traced, traces[:i]) for i, traced in enumerate(traces)]
+    return Explanation(name, tuple(signatures))
 
 
 def explain() -> Overview:
@@ -193,17 +188,16 @@ def explain() -> Overview:
     """
     called = sorted([f for f in list(instances) if f.cache], key=lambda f: f.number)
     disk = cache_folder.current()
-    explained = tuple([explain_function(f) for f in called])
-    return Overview(explained, compiler.cache_info(), disk and disk.info())
+    functions = tuple([explained(f.name, list(f.cache.values())) for f in called])
+    return Overview(functions, compiler.cache_info(), disk and disk.info())
 
 
-def log(function: Jitted, traced: Traced, compiled: Compiled) -> None:
-    """Say on the log that a function was compiled, why, and how long it took."""
-    earlier = [t for t in list(function.cache.values()) if t is not traced]
-    s = _signature(traced, earlier)
+def log(name: str, traces: Sequence[Traced], traced: Traced) -> None:
+    """Write to the log that one of a function's traces was compiled, why, and how long it took."""
+    s = _signature(traced, [t for t in traces if t is not traced])
     logging.getLogger("diffeo").warning(
         "jit of %s for (%s): traced %s ms, lowered %s ms, compiled %s ms (%s); %s",
-        function.name,
+        name,
         ", ".join([f"{where}: {what}" for where, what in s.arguments]),
         _milliseconds(s.trace_seconds),
         _milliseconds(s.lower_seconds),

@@ -28,7 +28,7 @@ def hoisted(
     found = []
     for eqn in body.eqns:
         primitive = eqn.primitive
-        if primitive.effects or primitive.calls_python or (primitive.compiled and not loops):
+        if primitive.effects or primitive.calls_python or (primitive.holds_programs and not loops):
             continue
         if type(primitive) is Checkpoint:  # it is there to be computed again
             continue

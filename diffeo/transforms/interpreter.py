@@ -54,6 +54,9 @@ class Boxed(Tracer):
         return f"{type(self.owner).__name__}<{self.value!r}>"
 
 
+tree.never_containers(Boxed)
+
+
 class Interpreter(Trace):
     """Base class of transformations. Subclass it to write your own; control flow, jit, vmap and
     grad come free.
@@ -217,7 +220,7 @@ class Interpreter(Trace):
         try:
             out = (
                 primitive.interpret(self, values)
-                if primitive.compiled  # type: ignore[attr-defined]
+                if primitive.holds_programs  # type: ignore[attr-defined]
                 else self.rule(primitive, values)
             )
         except NotImplementedError:

@@ -8,7 +8,6 @@ import functools
 import itertools
 import os
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -38,7 +37,6 @@ from .api_util import (
     global_name,
     name_of,
 )
-from .interpreter import Boxed
 from .signatures import (
     NO_STATIC,
     NONE,
@@ -51,13 +49,13 @@ from .signatures import (
     leaf_numbers,
     split,
 )
-from .stages import Compiled, Lowered, Options, Traced, aval_of
+from .stages import Compiled, Lowered, Options, Traced, aval_of, instances
 
 if TYPE_CHECKING:
     from .explain import Explanation
 
 flatten, new, ndarray = pytree.flatten, object.__new__, np.ndarray
-pytree.plain_leaf_types.update((Array, Boxed, StagingTracer))
+tree.never_containers(Array, StagingTracer)
 
 #: Types of arguments that are no containers.
 LEAVES = frozenset({Array, ndarray, *NUMBERS})
@@ -65,8 +63,6 @@ LEAVES = frozenset({Array, ndarray, *NUMBERS})
 LEAF = flatten(0)[1]
 #: Signatures that a function remembers; the oldest is forgotten first.
 MAX_SIGNATURES = 4096
-#: All jitted functions that are alive.
-instances: weakref.WeakSet = weakref.WeakSet()
 _numbers = itertools.count()
 
 
@@ -315,7 +311,7 @@ class Jitted(OwnCopy):
         place = place_for(arrays, self.options.device, traced.jaxpr.consts, name)
         compiled = traced.compiled_for(place.device, arrays)
         if config.log_compiles and not known:
-            _explain().log(self, traced, compiled)
+            _explain().log(self.name, list(self.cache.values()), traced)
         result = compiled.run(arrays, place.commits)
         traced.calls[0] += 1
         # The fast path does not look where arrays are.
@@ -481,7 +477,7 @@ class Jitted(OwnCopy):
             >>> [(s.why, s.calls) for s in f.explain().signatures]
             [('first call', 2)]
         """
-        return _explain().explain_function(self)
+        return _explain().explained(self.name, list(self.cache.values()))
 
     def clear_cache(self) -> None:
         """Forget all traced and compiled programs of this function."""

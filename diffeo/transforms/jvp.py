@@ -115,7 +115,7 @@ class JVP(Interpreter):
         if source is None:  # all that the rule binds comes from this line
             state.source = user_source(3)  # not process, bind
         try:
-            if primitive.compiled:
+            if primitive.holds_programs:
                 return [
                     self.wrap(v) for v in primitive.interpret(self, list(zip(primals, tangents)))
                 ]  # type: ignore

@@ -1,74 +1,18 @@
-"""The way of a program to the machine: what of it is needed, its text, and what runs it."""
+"""A compiled program with the constants that it closes over: what a call runs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from importlib import import_module
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..lowering.compiler import compile_program
 from ..lowering.devices import Device
-from ..lowering.module import Module, lower_module
 from ..lowering.placement import buffer_on, placed
 from ..primitives.array import Array, as_value, from_buffer
-from ..primitives.jaxpr import Jaxpr, Var
-from ..primitives.types import ShapedArray, float0
-from .simplify import simplify
-
-
-class Prepared(NamedTuple):
-    """A program as it goes to the compiler.
-
-    Attributes:
-        jaxpr: what of it is needed: it has no dead equations, no inputs that nothing reads, and no
-            results of dtype float0, which have no numbers.
-        module: its text.
-        kept: the numbers of the inputs that it still has; None if these are all.
-        out_avals: the types of all results of the original.
-        donated: the numbers of the original's inputs whose memory the results may take.
-    """
-
-    jaxpr: Jaxpr
-    module: Module
-    kept: tuple[int, ...] | None
-    out_avals: list[ShapedArray]
-    donated: tuple[int, ...]
-
-
-def prepare(
-    jaxpr: Jaxpr,
-    platform: str = "cpu",
-    *,
-    keep_unused: bool = True,
-    donated: Collection[int] = (),
-    reroll: bool = False,
-) -> Prepared:
-    """Reduce a program to what is needed of it, and write it as StableHLO."""
-    out_avals = jaxpr.out_avals
-    outs = [v for v in jaxpr.outs if v.aval.dtype != float0]
-    live = jaxpr
-    if len(outs) != len(jaxpr.outs):
-        live = Jaxpr(jaxpr.in_vars, jaxpr.eqns, outs, jaxpr.const_vars, jaxpr.consts, jaxpr.name)
-    live = simplify(live)
-    if reroll:
-        # Loads with the first program that asks for it.
-        live = import_module(".reroll", __package__).reroll(live)
-    kept = None
-    if not keep_unused or any([v.aval.dtype == float0 for v in live.in_vars]):
-        read = {v for eqn in live.eqns for v in eqn.inputs if type(v) is Var}
-        read.update([v for v in live.outs if type(v) is Var])
-        needed = tuple([i for i, v in enumerate(live.in_vars) if v in read])
-        if len(needed) < len(live.in_vars):
-            kept = needed
-            inputs = [live.in_vars[i] for i in kept]
-            live = Jaxpr(inputs, live.eqns, live.outs, live.const_vars, live.consts, live.name)
-    numbers = range(len(live.in_vars)) if kept is None else kept
-    places = {number: i for i, number in enumerate(numbers)}
-    given = tuple([i for i in sorted(donated) if i in places])
-    module = lower_module(live, platform, [places[i] for i in given])
-    return Prepared(live, module, kept, out_avals, given)
+from ..primitives.types import float0
+from .pipeline import Prepared
 
 
 class Program:

@@ -47,7 +47,7 @@ def _walk(
     moving = {v for v, flag in zip(jaxpr.in_vars, linear) if flag}
     for eqn in _used(jaxpr):
         depends = any([_has(v, moving) for v in eqn.inputs])
-        if eqn.primitive.compiled:
+        if eqn.primitive.holds_programs:
             reason, still = _inside(eqn, moving, known)
             known.update(still)
         else:
@@ -113,7 +113,7 @@ def _moving_results(eqn: Eqn, moving: set) -> Sequence[Var]:
     """The results that depend on linear operands, of which there is one."""
     primitive: Any = eqn.primitive
     flags = [_has(v, moving) for v in eqn.inputs]
-    if not primitive.compiled or primitive.whole(flags):
+    if not primitive.holds_programs or primitive.whole(flags):
         return eqn.outs
     return list(compress(eqn.outs, primitive.partial(flags).linear_outs))
 

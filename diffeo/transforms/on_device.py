@@ -21,8 +21,8 @@ from ..primitives.slicing import Slice
 from ..primitives.staging import exact_key, stage
 from ..primitives.structural import broadcast_in_dim
 from ..primitives.types import SCALARS, ShapedArray
-from .evaluation import check, compiled, run_program
 from .launch import Program
+from .run import check, compiled, run_program
 
 
 def evaluate(trace: Any, primitive: Any, args: Sequence[Any]) -> Any:
@@ -30,14 +30,14 @@ def evaluate(trace: Any, primitive: Any, args: Sequence[Any]) -> Any:
     place = home_of([a for a in args if type(a) is Array], primitive.name)
     if place.device.on_host or primitive.calls_python:
         hosts = [Array(a.host, a.weak_type) if type(a) is Array else a for a in args]
-        if primitive.compiled:
+        if primitive.holds_programs:
             outs = primitive.evaluate(partial(run_program, place=place), hosts)
         else:
             outs = trace.process(primitive, hosts)
         if primitive.multiple_results:
             return [put_on(o, place) for o in outs]
         return put_on(outs, place)
-    if primitive.compiled:
+    if primitive.holds_programs:
         return HigherOrder.evaluate(primitive, partial(run_program, place=place), args)
     check(primitive, args)
     if type(primitive) is Slice:

@@ -90,7 +90,7 @@ class Tokens:
 
     def primitive(self, primitive: Any) -> Any:
         """What two primitives share that do the same."""
-        return self.parameter(primitive) if primitive.compiled else primitive
+        return self.parameter(primitive) if primitive.holds_programs else primitive
 
     def parameter(self, value: Any) -> Any:
         """The same of a parameter."""

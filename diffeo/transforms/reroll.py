@@ -84,7 +84,7 @@ def _inner_programs(jaxpr: Jaxpr, tokens: Tokens, bodies: dict[int, Jaxpr]) -> J
     eqns = list(jaxpr.eqns)
     for i, eqn in enumerate(eqns):
         primitive: Any = eqn.primitive
-        if not primitive.compiled:
+        if not primitive.holds_programs:
             continue
         fields = {f: getattr(primitive, f) for f in getattr(primitive, "__dataclass_fields__", ())}
         changed = {f: new for f, old in fields.items() if (new := inner(old)) is not old}

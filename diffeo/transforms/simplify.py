@@ -63,7 +63,9 @@ class Simplifier:
     returns None, or the variable that the result is, or a primitive and operands to take instead.
     """
 
+    # What rules for operations on programs use: they load late, and cannot import their user.
     simplify = staticmethod(simplify)
+    live_equations = staticmethod(live_equations)
 
     def __init__(self) -> None:
         self.eqns: list[Eqn] = []
@@ -127,7 +129,7 @@ class Simplifier:
             primitive, inputs = found
         elif primitive.takes_scalars:
             inputs = self.interned(inputs)
-        if primitive.compiled:
+        if primitive.holds_programs:
             self.origin = origin
             rule = late_rules(type(primitive), "PROGRAMS")
             if rule is not None:

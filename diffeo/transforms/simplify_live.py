@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
-from ..primitives.jaxpr import Eqn
+from ..primitives.jaxpr import Eqn, Jaxpr, made
 from .simplify_tables import late_rules
 
 
@@ -19,11 +20,28 @@ def live_equations(eqns: Sequence[Eqn], outs: Sequence[Any]) -> tuple[list[Eqn],
     for eqn in reversed(eqns):
         primitive: Any = eqn.primitive
         if not live.isdisjoint(eqn.outs) or primitive.effects:
-            if primitive.compiled:
+            if primitive.holds_programs:
                 trim = late_rules(type(primitive), "TRIMMED")
                 if trim is not None:
-                    eqn = trim(eqn, [v in live for v in eqn.outs])
+                    eqn = trim(eqn, [v in live for v in eqn.outs], trimmed)
             kept.append(eqn)
             live.update(eqn.inputs)
     kept.reverse()
     return kept, live
+
+
+def trimmed(jaxpr: Jaxpr, wanted: Sequence[bool]) -> tuple[Jaxpr, set]:
+    """A program with only those results that are wanted, and the variables that it needs; it is
+    kept with the program, so that it is one function still where it is called alike.
+    """
+    key = ("trimmed", tuple(wanted))
+    found = jaxpr.memo.get(key)
+    if found is None:
+        outs = list(compress(jaxpr.outs, wanted))
+        eqns, live = live_equations(jaxpr.eqns, outs)
+        program = jaxpr
+        if len(outs) < len(jaxpr.outs) or eqns != list(jaxpr.eqns):
+            program = made(Jaxpr(jaxpr.in_vars, eqns, outs, name=jaxpr.name))
+            program.memo["simplified"] = True
+        found = jaxpr.memo[key] = program, live
+    return found

@@ -18,7 +18,6 @@ from ..programs.custom_rules import CustomCall
 from ..programs.scan import Scan
 from ..programs.while_loop import While
 from .hoisting import hoisted
-from .simplify_live import live_equations
 
 #: Called programs of so many equations are written in place of the call.
 SMALL = 4
@@ -91,7 +90,7 @@ def of_scan(s: Any, scan: Any, inputs: Sequence[Any], outs: Sequence[Var], origi
         if found is y or not s.replace(y, found):
             kept.append((out, y))
     operands = [*consts, *carry, *slices]
-    body = _program(body, [v for v, _ in operands], [out for out, _ in kept])
+    body = _program(s, body, [v for v, _ in operands], [out for out, _ in kept])
     scan = replace(scan, jaxpr=body, consts=len(consts), carry=len(carry))
     return scan, [x for _, x in operands], [y for _, y in kept]
 
@@ -137,8 +136,8 @@ def of_while(s: Any, loop: Any, inputs: Sequence[Any], outs: Sequence[Var], orig
     going = [*zip(cond.in_vars[:n], inputs[:n]), *[tested[v] for v in tested if v in still]]
     body, consts, results = _improved(s, body, consts, carry, [], results, loops=False)
     ins = [*[v for v, _ in going], *[tested[v][0] for v in tested if v not in still]]
-    cond = _program(cond, ins, cond.outs)
-    body = _program(body, [v for v, _ in (*consts, *carry)], [out for out, _ in results])
+    cond = _program(s, cond, ins, cond.outs)
+    body = _program(s, body, [v for v, _ in (*consts, *carry)], [out for out, _ in results])
     loop = replace(loop, cond=cond, body=body, cond_consts=len(going), body_consts=len(consts))
     return loop, [x for _, x in (*going, *consts, *carry)], [y for _, y in results]
 
@@ -163,7 +162,7 @@ def _improved(
         eqns = [*numbers, *body.eqns]
         body = s.simplify(made(Jaxpr(ins, eqns, outs, name=body.name)))
     else:
-        body = _program(body, ins, outs)
+        body = _program(s, body, ins, outs)
     before, crossing = hoisted(body, [v for v, _ in consts], loops)
     outs = body.outs
     if crossing:
@@ -171,18 +170,22 @@ def _improved(
         gone = set(crossing)
         rest = [eqn for eqn in body.eqns if gone.isdisjoint(eqn.outs)]
         ins = [v for v, _ in (*consts, *carry, *slices)]
-        body = _program(body, ins, outs, rest)
+        body = _program(s, body, ins, outs, rest)
     return body, consts, list(zip(outs, ys))
 
 
 def _program(
-    jaxpr: Jaxpr, in_vars: Sequence[Var], outs: Sequence[Any], eqns: Sequence[Eqn] | None = None
+    s: Any,
+    jaxpr: Jaxpr,
+    in_vars: Sequence[Var],
+    outs: Sequence[Any],
+    eqns: Sequence[Eqn] | None = None,
 ) -> Jaxpr:
     """Another form of a simplified program, which is simplified too."""
     eqns = jaxpr.eqns if eqns is None else eqns
     if eqns is jaxpr.eqns and [*in_vars] == [*jaxpr.in_vars] and [*outs] == [*jaxpr.outs]:
         return jaxpr
-    found = made(Jaxpr(in_vars, live_equations(eqns, outs)[0], outs, name=jaxpr.name))
+    found = made(Jaxpr(in_vars, s.live_equations(eqns, outs)[0], outs, name=jaxpr.name))
     found.memo["simplified"] = True
     return found
 
@@ -199,24 +202,9 @@ PROGRAMS: dict[type, Callable] = {
 
 
 # --------------------------------------------------------------------------------------------------
-# Backward: what nobody reads
+# Backward: what nobody reads. Each rule is handed `trimmed` of `simplify_live.py`.
 
-
-def trimmed(jaxpr: Jaxpr, wanted: Sequence[bool]) -> tuple[Jaxpr, set]:
-    """A program with only those results that are wanted, and the variables that it needs; it is
-    kept with the program, so that it is one function still where it is called alike.
-    """
-    key = ("trimmed", tuple(wanted))
-    found = jaxpr.memo.get(key)
-    if found is None:
-        outs = list(compress(jaxpr.outs, wanted))
-        eqns, live = live_equations(jaxpr.eqns, outs)
-        program = jaxpr
-        if len(outs) < len(jaxpr.outs) or eqns != list(jaxpr.eqns):
-            program = made(Jaxpr(jaxpr.in_vars, eqns, outs, name=jaxpr.name))
-            program.memo["simplified"] = True
-        found = jaxpr.memo[key] = program, live
-    return found
+Trimmed = Callable[[Jaxpr, Sequence[bool]], tuple[Jaxpr, set]]
 
 
 def with_inputs(jaxpr: Jaxpr, kept: Sequence[bool]) -> Jaxpr:
@@ -233,7 +221,7 @@ def with_inputs(jaxpr: Jaxpr, kept: Sequence[bool]) -> Jaxpr:
     return found
 
 
-def trim_call(eqn: Eqn, wanted: list[bool]) -> Eqn:
+def trim_call(eqn: Eqn, wanted: list[bool], trimmed: Trimmed) -> Eqn:
     """A call of the program that has the wanted results and needed inputs only."""
     call: Any = eqn.primitive
     body, live = trimmed(call.jaxpr, wanted)
@@ -245,7 +233,7 @@ def trim_call(eqn: Eqn, wanted: list[bool]) -> Eqn:
     return Eqn(primitive, list(compress(eqn.inputs, used)), outs, eqn.source)
 
 
-def trim_cond(eqn: Eqn, wanted: list[bool]) -> Eqn:
+def trim_cond(eqn: Eqn, wanted: list[bool], trimmed: Trimmed) -> Eqn:
     """A choice between programs that have the wanted results, and inputs that some branch needs."""
     cond: Any = eqn.primitive
     found = [trimmed(b, wanted) for b in cond.branches]
@@ -258,7 +246,7 @@ def trim_cond(eqn: Eqn, wanted: list[bool]) -> Eqn:
     return Eqn(Cond(branches), inputs, list(compress(eqn.outs, wanted)), eqn.source)
 
 
-def trim_scan(eqn: Eqn, wanted: list[bool]) -> Eqn:
+def trim_scan(eqn: Eqn, wanted: list[bool], trimmed: Trimmed) -> Eqn:
     """A scan without the ys that nobody reads, nor carries that no step needs for what is read."""
     scan: Any = eqn.primitive
     n, m = scan.consts, scan.consts + scan.carry
@@ -277,7 +265,7 @@ def trim_scan(eqn: Eqn, wanted: list[bool]) -> Eqn:
     return Eqn(primitive, list(compress(eqn.inputs, used)), outs, eqn.source)
 
 
-def trim_while(eqn: Eqn, wanted: list[bool]) -> Eqn:
+def trim_while(eqn: Eqn, wanted: list[bool], trimmed: Trimmed) -> Eqn:
     """A loop without carries that neither its condition nor what is read needs."""
     loop: Any = eqn.primitive
     n, m = loop.cond_consts, loop.cond_consts + loop.body_consts

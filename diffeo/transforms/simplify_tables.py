@@ -11,24 +11,23 @@ from typing import Any
 
 from ..primitives.signals import Held
 
-#: The module of the rules for the primitives of a module.
-LATE = {
-    "diffeo.primitives.indexing": ".simplify_indexing",
-    "diffeo.programs.checkpoint": ".simplify_programs",
-    "diffeo.programs.control_flow": ".simplify_programs",
-    "diffeo.programs.custom_rules": ".simplify_programs",
-    "diffeo.programs.scan": ".simplify_programs",
-    "diffeo.programs.while_loop": ".simplify_programs",
-}
-
-
-def late_rules(kind: type, table: str) -> Any:
-    """What a table of such a module has for a type of primitives; None if there is nothing."""
-    return _late_rules(kind, table) if kind.__module__ in LATE else None
-
 
 @cache
-def _late_rules(kind: type, table: str) -> Any:
+def late_rules(kind: type, table: str) -> Any:
+    """What the rules that load late have in a table for a class of primitives; None if nothing."""
+    if kind.holds_programs:  # type: ignore[attr-defined]
+        load = _loop_rules
+    elif kind.takes_places:  # type: ignore[attr-defined]
+        load = _indexing_rules
+    else:
+        return None
     with Held():
-        module = import_module(LATE[kind.__module__], __package__)
-    return getattr(module, table, {}).get(kind)
+        return getattr(load(), table, {}).get(kind)
+
+
+def _loop_rules() -> Any:
+    return import_module(".simplify_programs", __package__)
+
+
+def _indexing_rules() -> Any:
+    return import_module(".simplify_indexing", __package__)

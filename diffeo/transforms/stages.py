@@ -5,7 +5,9 @@ hold.
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from ..lowering.compat import XlaError
@@ -20,8 +22,10 @@ from ..primitives.types import ShapedArray, Typed
 from ..programs.control_flow import Call
 from . import tree
 from .api_util import argument_or_keyword
-from .launch import Prepared, Program, prepare
+from .launch import Program
+from .pipeline import Pass, Prepared, prepare
 from .signatures import check_options
+from .simplify import simplify
 
 
 class ShapeDtypeStruct(Typed):
@@ -74,6 +78,18 @@ class Options(NamedTuple):
     reroll: bool = False
     autotune: bool = False
     optimize: bool = True
+
+    @property
+    def passes(self) -> list[Pass]:
+        """What a program goes through on its way to the machine."""
+        if not self.reroll:
+            return [simplify]
+        # Loads with the first program that asks for it.
+        return [simplify, import_module(".reroll", __package__).reroll]
+
+
+#: The jitted functions that are alive; each has a `name`, a `number` and a `cache` of `Traced`.
+instances: weakref.WeakSet = weakref.WeakSet()
 
 
 class _Stage(OwnCopy):
@@ -133,7 +149,7 @@ class Traced(_Stage):
             device.platform,
             keep_unused=self.options.keep_unused,
             donated=self.donated,
-            reroll=self.options.reroll,
+            passes=self.options.passes,
         )
         return Lowered(self, prepared, device, time.perf_counter() - start)
 

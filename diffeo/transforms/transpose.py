@@ -103,7 +103,7 @@ def pull_back(
             state.source = eqn.source
             in_cts = (
                 primitive.transpose_with(transpose_jaxpr, out_cts, args)
-                if primitive.compiled
+                if primitive.holds_programs
                 else primitive.transpose(out_cts, *args)
             )
             for v, ct in zip(eqn.inputs, in_cts):

@@ -31,6 +31,7 @@ from ..primitives.core import describe
 from .tree_difference import first_difference
 from .tree_registration import (
     Partial,
+    never_containers,  # noqa: F401  (for the other floors)
     register_dataclass,
     register_pytree_node,
     register_pytree_node_class,

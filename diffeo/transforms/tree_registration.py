@@ -12,6 +12,11 @@ from ..lowering import pytree
 Class = TypeVar("Class", bound=type)
 
 
+def never_containers(*classes: type) -> None:
+    """Say of classes that no registry, not even jax's, has them: nobody need ask."""
+    pytree.plain_leaf_types.update(classes)
+
+
 def register_pytree_node(
     nodetype: type,
     flatten_func: Callable[[Any], tuple[Iterable[Any], Any]],

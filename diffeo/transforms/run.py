@@ -1,0 +1,54 @@
+"""What runs a program at once, and checks operands as evaluation does: for eager mode, on the host
+and on devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..lowering.devices import Device, default_device
+from ..lowering.placement import Place, place_for
+from ..primitives.array import Array
+from ..primitives.config import config
+from ..primitives.core import Primitive, typeof, with_user_line
+from ..primitives.jaxpr import Jaxpr, apply_type_rule
+from ..primitives.settings import process
+from ..primitives.types import SCALARS
+from .launch import Program
+from .pipeline import prepare
+
+
+def check(primitive: Primitive, args: Sequence[Any]) -> None:
+    """What the rule itself says of the operands' types; its TypeError or ValueError."""
+    scalars = primitive.takes_scalars
+    try:
+        apply_type_rule(
+            primitive,
+            [a if scalars and type(a) in SCALARS else typeof(a).strong for a in args],
+        )
+    except (TypeError, ValueError) as error:
+        raise with_user_line(error) from None
+
+
+def run_program(jaxpr: Jaxpr, arrays: Sequence[Array], place: Place | None = None) -> list[Array]:
+    """Compile a program once for each device, and run it; by default where its operands are."""
+    if place is None and process.placed:
+        place = place_for(arrays, closed_over=jaxpr.consts, name=jaxpr.name)
+    device, commits = place or (None, None)
+    key = ("program", config.simplify, device)
+    program = jaxpr.memo.get(key)
+    if program is None:
+        program = jaxpr.memo[key] = compiled(jaxpr, device)
+    # The runtime itself looks at nothing but the number of bytes.
+    if [a.aval.strong for a in arrays] != [v.aval.strong for v in jaxpr.in_vars]:
+        raise TypeError(
+            f"{jaxpr.name} was traced for {jaxpr.in_avals}, got {[a.aval for a in arrays]}"
+        )
+    return program.run(arrays, commits)
+
+
+def compiled(jaxpr: Jaxpr, device: Device | None) -> Program:
+    """A program for a device; None: the default one, which all operands are on."""
+    platform = (device or default_device()).platform
+    return Program(prepare(jaxpr, platform), device)
