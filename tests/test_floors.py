@@ -49,7 +49,7 @@ LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "logging", "opt_einsum", 
 LOADERS = {
     "diffeo._loading", "diffeo.lowering.compat", "diffeo.lowering.cuda", "diffeo.numpy.methods",
     "diffeo.primitives.table", "diffeo.transforms.evaluation", "diffeo.transforms.jitted",
-    "diffeo.transforms.stages", "diffeo.transforms.simplify_tables",
+    "diffeo.transforms.stages", "diffeo.passes.late_rules",
 }  # fmt: skip
 
 #: The functions that load a module by its name.

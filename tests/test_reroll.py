@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import diffeo as dx
+from diffeo.passes import repeats
+from diffeo.passes.repeats import tandem_repeats
+from diffeo.passes.reroll import reroll
 from diffeo.primitives.array import as_value
 from diffeo.primitives.core import typeof
 from diffeo.primitives.jaxpr import Eqn, Jaxpr, Var, check_jaxpr, sub_jaxprs
 from diffeo.programs.scan import Scan
-from diffeo.transforms import repeats
-from diffeo.transforms.repeats import tandem_repeats
-from diffeo.transforms.reroll import reroll
 from diffeo.transforms.run import run_program
 
 dnp = dx.numpy

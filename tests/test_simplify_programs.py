@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 import diffeo as dx
 import diffeo.numpy as dnp
 from diffeo import lax
+from diffeo.passes.simplify import simplify
 from diffeo.primitives import Array
 from diffeo.primitives.families import full
 from diffeo.primitives.jaxpr import check_jaxpr, eval_jaxpr
 from diffeo.primitives.slicing import pad
-from diffeo.transforms.simplify import simplify
 from tests.test_simplify import F, G, check, same_bits, shown, staged
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from ..lowering.module import Module, lower_module
+from ..passes.simplify import simplify
 from ..primitives.jaxpr import Jaxpr, Var
 from ..primitives.types import ShapedArray, float0
-from .simplify import simplify
 
 #: A function from a program to an equivalent one.
 Pass = Callable[[Jaxpr], Jaxpr]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ..lowering.compat import XlaError
 from ..lowering.devices import Device, default_device, devices, find
 from ..lowering.executables import explain_run_error
+from ..passes.simplify import simplify
 from ..primitives.array import GONE, Array, Deleted, as_value, handle
 from ..primitives.core import Tracer, describe, typeof, with_user_line
 from ..primitives.foreign import array_dtype
@@ -25,7 +26,6 @@ from .api_util import argument_or_keyword
 from .launch import Program
 from .pipeline import Pass, Prepared, prepare
 from .signatures import check_options
-from .simplify import simplify
 
 
 class ShapeDtypeStruct(Typed):
@@ -85,7 +85,7 @@ class Options(NamedTuple):
         if not self.reroll:
             return [simplify]
         # Loads with the first program that asks for it.
-        return [simplify, import_module(".reroll", __package__).reroll]
+        return [simplify, import_module("..passes.reroll", __package__).reroll]
 
 
 #: The jitted functions that are alive; each has a `name`, a `number` and a `cache` of `Traced`.

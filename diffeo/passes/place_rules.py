@@ -8,8 +8,8 @@ from typing import Any
 from ..primitives.indexing import DynamicSlice, DynamicUpdateSlice, Gather
 from ..primitives.slicing import Pad, Slice
 from ..primitives.types import ShapedArray
-from .simplify_algebra import filled, same_number
-from .simplify_shapes import Shape, made_by, of_splat, same_shape
+from .algebra import filled, same_number
+from .shapes import Shape, made_by, of_splat, same_shape
 
 
 def _known_starts(s: Any, starts: Sequence[Any], shape: Shape, sizes: Shape) -> Shape | None:

@@ -12,7 +12,7 @@ from typing import Any
 from ..primitives.slicing import Concatenate, Pad, Rev, Slice
 from ..primitives.structural import BroadcastInDim, ReduceSum, Reshape, Transpose
 from ..primitives.types import ShapedArray
-from .simplify_algebra import filled, same_number
+from .algebra import filled, same_number
 
 Shape = tuple[int, ...]
 

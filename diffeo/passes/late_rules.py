@@ -26,8 +26,8 @@ def late_rules(kind: type, table: str) -> Any:
 
 
 def _loop_rules() -> Any:
-    return import_module(".simplify_programs", __package__)
+    return import_module(".program_rules", __package__)
 
 
 def _indexing_rules() -> Any:
-    return import_module(".simplify_indexing", __package__)
+    return import_module(".place_rules", __package__)

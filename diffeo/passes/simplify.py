@@ -1,8 +1,8 @@
 """The simplifier: the program that is lowered in place of the one that was traced.
 
 One pass forward numbers values: an equation whose primitive and operands were met before has the
-values of the one before, and the rules of `simplify_algebra.py`, `simplify_shapes.py` and
-`simplify_programs.py` look at each equation with the equations of its operands at hand. One pass
+values of the one before, and the rules of `algebra.py`, `shapes.py` and
+`program_rules.py` look at each equation with the equations of its operands at hand. One pass
 backward drops what no result needs. The results are what they were, bit by bit: no rule rounds,
 reorders or contracts anything.
 """
@@ -21,12 +21,12 @@ from ..primitives.identity import OptimizationBarrier as Barrier
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var, eliminate_dead_code, infer, made
 from ..primitives.structural import BroadcastInDim, Reshape
 from ..primitives.types import SCALARS
-from .simplify_algebra import NUMBERS
-from .simplify_algebra import RULES as ALGEBRA
-from .simplify_live import live_equations
-from .simplify_shapes import RULES as SHAPES
-from .simplify_sums import joined_sums
-from .simplify_tables import late_rules
+from .algebra import NUMBERS
+from .algebra import RULES as ALGEBRA
+from .late_rules import late_rules
+from .live import live_equations
+from .shapes import RULES as SHAPES
+from .sums import joined_sums
 
 #: The rules of a primitive by its type; for the elementwise table, a dictionary by the row.
 RULES: dict[type, Any] = {**ALGEBRA, **SHAPES}

@@ -20,7 +20,7 @@ from ..primitives.families import Full
 from ..primitives.jaxpr import Eqn, Var
 from ..primitives.slicing import Concatenate, Pad
 from ..primitives.types import ShapedArray
-from .simplify_algebra import same_number
+from .algebra import same_number
 
 #: So many parts are concatenated, and so many concatenations summed.
 GROUP = 8

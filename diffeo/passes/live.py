@@ -7,7 +7,7 @@ from itertools import compress
 from typing import Any
 
 from ..primitives.jaxpr import Eqn, Jaxpr, made
-from .simplify_tables import late_rules
+from .late_rules import late_rules
 
 
 def live_equations(eqns: Sequence[Eqn], outs: Sequence[Any]) -> tuple[list[Eqn], set]:

@@ -202,7 +202,7 @@ PROGRAMS: dict[type, Callable] = {
 
 
 # --------------------------------------------------------------------------------------------------
-# Backward: what nobody reads. Each rule is handed `trimmed` of `simplify_live.py`.
+# Backward: what nobody reads. Each rule is handed `trimmed` of `live.py`.
 
 Trimmed = Callable[[Jaxpr, Sequence[bool]], tuple[Jaxpr, set]]
 

@@ -1,0 +1,1 @@
+"""Passes: functions from programs to equivalent programs. Start reading at `simplify.py`."""
