@@ -12,9 +12,9 @@ import numpy as np
 from .primitives.core import Value, state, with_user_line
 from .primitives.errors import ConcretizationTypeError
 from .primitives.staging import StagingTrace
-from .transforms import tree
 from .transforms.callbacks import debug_callback as callback
 from .transforms.widening import Widening, widenings
+from .trees import tree
 
 __all__ = ["Widening", "breakpoint", "callback", "print", "widenings"]
 

@@ -172,7 +172,7 @@ def test_the_settings_of_jax_are_not_ours_and_stay_as_they_are(jax_first):
 
 REGISTERED_WITH_JAX = """
 import dataclasses
-from diffeo.transforms import tree
+from diffeo.trees import tree
 
 class Pair:
     def __init__(self, a, b): self.a, self.b = a, b

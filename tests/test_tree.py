@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffeo.lowering import pytree
-from diffeo.transforms import tree
+from diffeo.trees import tree
 
 try:
     import jax

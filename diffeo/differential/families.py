@@ -10,7 +10,7 @@ import numpy as np
 from ..numpy.creation import asarray
 from ..numpy.shaping import stack
 from ..primitives.core import describe, with_user_line
-from ..transforms.api_util import name_of
+from ..trees.arguments import name_of
 from .algebra import Direction, Operator, by_degree, directions_of, is_scalar
 from .point import Family, Point
 

@@ -17,12 +17,12 @@ from ..numpy.shaping import concatenate, stack
 from ..primitives.array import Array
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.structural import reshape
-from ..transforms import tree
-from ..transforms.api_util import check_callable
 from ..transforms.autodiff import linearize
 from ..transforms.jacobians import jacfwd
 from ..transforms.jets import check_order, taylor
 from ..transforms.vmap import vmap
+from ..trees import tree
+from ..trees.arguments import check_callable
 from .operators import checked
 from .point import Family, Point, of_points, sum_of_chunks
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import random
 from ..primitives.core import describe, with_user_line
-from ..transforms.api_util import WRAPPED
+from ..trees.arguments import WRAPPED
 from .algebra import Operator, check_operator
 from .families import families_of
 from .point import Family, Point, of_points

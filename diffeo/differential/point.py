@@ -12,14 +12,14 @@ from ..numpy.creation import asarray, full
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.slicing import slice_in_dim
 from ..primitives.structural import convert_element_type, move_axis, reshape
-from ..transforms import tree
-from ..transforms.api_util import WRAPPED, as_values, check_argnums, check_callable, name_of
 from ..transforms.autodiff import Flat, of_chosen
 from ..transforms.collapsed import Sums, push
 from ..transforms.jets import expand
 from ..transforms.loops import scan
 from ..transforms.series import Series
 from ..transforms.vmap import vmap
+from ..trees import tree
+from ..trees.arguments import WRAPPED, as_values, check_argnums, check_callable, name_of
 
 
 class Point:

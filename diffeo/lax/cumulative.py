@@ -10,7 +10,7 @@ from ..operations import cumulative
 from ..primitives import slicing, structural
 from ..primitives.core import describe, with_user_line
 from ..primitives.sources import rename
-from ..transforms import tree
+from ..trees import tree
 from .reducing import axis_primitive
 
 

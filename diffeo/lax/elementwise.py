@@ -17,7 +17,7 @@ from ..primitives.promotion import broadcast_to, to_value
 from ..primitives.sources import rename
 from ..primitives.structural import convert_element_type
 from ..primitives.types import SCALARS, is_inexact
-from ..transforms import tree
+from ..trees import tree
 from .strict import apply, apply_joined
 
 

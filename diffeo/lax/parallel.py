@@ -33,7 +33,7 @@ from ..primitives.structural import (
     squeeze,
 )
 from ..primitives.types import SCALARS, bool_
-from ..transforms import tree
+from ..trees import tree
 from .strict import apply
 
 

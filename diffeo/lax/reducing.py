@@ -20,7 +20,7 @@ from ..primitives.types import SCALARS, ShapedArray, promote_types
 from ..programs.control_flow import Call
 from ..routines import general_reduce
 from ..routines.general_reduce import walk
-from ..transforms import tree
+from ..trees import tree
 from . import elementwise as functions
 from .strict import apply
 

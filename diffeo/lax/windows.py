@@ -12,7 +12,7 @@ from ..primitives.core import describe, with_user_line
 from ..primitives.types import ShapedArray
 from ..routines import windows
 from ..routines.general_reduce import ReduceWindow
-from ..transforms import tree
+from ..trees import tree
 from .convolution import padtype_to_pads
 from .reducing import Computation
 from .strict import apply

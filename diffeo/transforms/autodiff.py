@@ -18,8 +18,15 @@ from ..primitives.jaxpr import Eqn, Jaxpr, Literal, eval_jaxpr
 from ..primitives.staging import stage
 from ..primitives.structural import convert_element_type
 from ..primitives.types import SCALARS, ShapedArray, float0, is_inexact
-from . import tree
-from .api_util import as_values, check_callable, check_outputs, flat_arguments, flat_result, name_of
+from ..trees import tree
+from ..trees.arguments import (
+    as_values,
+    check_callable,
+    check_outputs,
+    flat_arguments,
+    flat_result,
+    name_of,
+)
 from .jvp import jvp_flat
 from .linearize import linearize_flat
 from .nested import is_nested, times, value_and_slope

@@ -18,8 +18,8 @@ from ..operations.callbacks import (
 from ..primitives.array import as_value
 from ..primitives.core import describe, user_source, with_user_line
 from ..primitives.types import ShapedArray
-from . import tree
-from .api_util import argument_or_keyword, check_callable, name_of
+from ..trees import tree
+from ..trees.arguments import argument_or_keyword, check_callable, name_of
 
 #: Stands where an array goes among the leaves of a function's arguments.
 _ARRAY = object()

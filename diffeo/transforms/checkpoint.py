@@ -21,11 +21,17 @@ from ..primitives.sources import short_filename, source_line
 from ..primitives.staging import StagingTrace, StagingTracer
 from ..primitives.types import SCALARS, ShapedArray
 from ..programs.checkpoint import Checkpoint
-from . import tree
-from .api_util import Transformed, argument_or_keyword, check_argnums, check_callable, name_of
+from ..trees import tree
+from ..trees.arguments import (
+    Transformed,
+    argument_or_keyword,
+    check_argnums,
+    check_callable,
+    name_of,
+)
+from ..trees.staged import Staged, leaves_of
 from .autodiff import Flat
 from .linearize import linearize_flat
-from .staged import Staged, leaves_of
 
 Policy = Callable[..., bool]
 

@@ -11,8 +11,8 @@ from ..primitives.core import Tracer, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.staging import stage
 from ..primitives.types import is_inexact
-from . import tree
-from .api_util import WRAPPED, argument, as_values, check_callable, check_outputs, name_of
+from ..trees import tree
+from ..trees.arguments import WRAPPED, argument, as_values, check_callable, check_outputs, name_of
 from .autodiff import tangent_aval
 from .custom import custom_vjp
 

@@ -11,9 +11,9 @@ from ..primitives.elementwise import maximum, minimum, ne
 from ..primitives.structural import convert_element_type
 from ..primitives.types import int32
 from ..programs.control_flow import Cond, same_inputs
-from . import tree
-from .api_util import check_callable, name_of
-from .staged import Staged, check_same, common, leaves_of
+from ..trees import tree
+from ..trees.arguments import check_callable, name_of
+from ..trees.staged import Staged, check_same, common, leaves_of
 
 _NOTHING = object()
 

@@ -17,8 +17,8 @@ from ..primitives.frozen import OwnCopy
 from ..primitives.identity import stop_gradient
 from ..primitives.types import SCALARS, is_inexact
 from ..programs.custom_rules import CustomCall
-from . import tree
-from .api_util import argument, check_callable, global_name, name_of
+from ..trees import tree
+from ..trees.arguments import argument, check_callable, global_name, name_of
 from .autodiff import from_tangent
 from .symbolic_zeros import SymbolicZero
 from .tree_rules import Static, TreeRules, is_array, traced

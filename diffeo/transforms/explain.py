@@ -13,8 +13,8 @@ from ..lowering.autotune import Measurement
 from ..lowering.disk_cache import DiskCacheInfo
 from ..primitives.config import PROGRAM_SETTINGS
 from ..primitives.core import describe
-from . import tree
-from .api_util import argument_or_keyword
+from ..trees import tree
+from ..trees.arguments import argument_or_keyword
 from .stages import Traced, instances
 
 

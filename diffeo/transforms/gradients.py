@@ -12,8 +12,8 @@ from ..primitives.array import Array, as_value
 from ..primitives.core import ZERO, describe, state, typeof, with_user_line
 from ..primitives.families import full_like
 from ..primitives.types import is_inexact
-from . import tree
-from .api_util import (
+from ..trees import tree
+from ..trees.arguments import (
     Transformed,
     as_values,
     check_argnums,

@@ -18,11 +18,11 @@ from ..primitives.staging import stage
 from ..primitives.structural import convert_element_type
 from ..programs.control_flow import split_list
 from ..programs.custom_rules import CustomCall
-from . import tree
-from .api_util import check_callable, name_of
+from ..trees import tree
+from ..trees.arguments import check_callable, name_of
+from ..trees.staged import Staged, check_same, leaves_of
 from .custom_rules import Rules
 from .jvp import jvp_flat
-from .staged import Staged, check_same, leaves_of
 from .transpose import transpose_jaxpr
 
 

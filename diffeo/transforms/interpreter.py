@@ -25,7 +25,7 @@ from ..primitives.core import (
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.staging import stage
 from ..primitives.types import ShapedArray
-from . import tree
+from ..trees import tree
 
 
 class Boxed(Tracer):

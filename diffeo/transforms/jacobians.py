@@ -21,8 +21,8 @@ from ..primitives.structural import (
     reshape,
 )
 from ..primitives.types import default_dtype, float0, is_inexact
-from . import tree
-from .api_util import (
+from ..trees import tree
+from ..trees.arguments import (
     Transformed,
     argument,
     as_values,

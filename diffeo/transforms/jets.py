@@ -12,8 +12,8 @@ from ..primitives.core import ZERO, describe, with_user_line
 from ..primitives.families import full_like
 from ..primitives.structural import convert_element_type
 from ..primitives.types import is_inexact
-from . import tree
-from .api_util import WRAPPED, as_values, check_argnums, check_callable, name_of
+from ..trees import tree
+from ..trees.arguments import WRAPPED, as_values, check_argnums, check_callable, name_of
 from .autodiff import Flat, as_tuple, of_chosen, quietly
 from .levels import SmoothTaylor
 from .series import Series

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..primitives.jaxpr import Jaxpr
-from .api_util import WRAPPED, check_callable, name_of
+from ..trees.arguments import WRAPPED, check_callable, name_of
 from .jitted import Jitted
 from .signatures import Names, Numbers, check_disjoint, check_options, choose
 from .stages import Options

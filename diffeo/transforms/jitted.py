@@ -28,8 +28,8 @@ from ..primitives.frozen import OwnCopy
 from ..primitives.jaxpr import eval_jaxpr
 from ..primitives.staging import StagingTracer, stage
 from ..primitives.types import ShapedArray
-from . import tree
-from .api_util import (
+from ..trees import tree
+from ..trees.arguments import (
     argument_or_keyword,
     check_outputs,
     flat_arguments,

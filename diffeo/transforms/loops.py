@@ -14,9 +14,9 @@ from ..primitives.structural import convert_element_type, reshape
 from ..primitives.types import ShapedArray, bool_, promote_types
 from ..programs.scan import Scan
 from ..programs.while_loop import While
-from . import tree
-from .api_util import check_callable, name_of
-from .staged import Staged, check_same, leaves_of, settle
+from ..trees import tree
+from ..trees.arguments import check_callable, name_of
+from ..trees.staged import Staged, check_same, leaves_of, settle
 from .vmap import vmap
 
 

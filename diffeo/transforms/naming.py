@@ -10,7 +10,7 @@ from typing import Any
 from ..primitives.core import describe, state, with_user_line
 from ..primitives.jaxpr import ScopedSource
 from ..primitives.staging import StagingTrace
-from .api_util import WRAPPED, check_callable, name_of
+from ..trees.arguments import WRAPPED, check_callable, name_of
 
 
 class named_scope(ContextDecorator):

@@ -16,7 +16,7 @@ from ..primitives.array import Array, as_value, committed_to, handle
 from ..primitives.config import config
 from ..primitives.core import Tracer, describe, expected, with_user_line
 from ..primitives.placement import DevicePut
-from . import tree
+from ..trees import tree
 
 
 def device_put(x: Any, device: Any = None, *, donate: bool = False) -> Any:

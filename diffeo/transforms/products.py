@@ -11,8 +11,8 @@ from ..primitives.core import ZERO, describe, typeof, with_user_line
 from ..primitives.elementwise import conj
 from ..primitives.jaxpr import eval_jaxpr
 from ..primitives.types import is_complex, is_inexact
-from . import tree
-from .api_util import as_values, check_callable, check_differentiable, name_of
+from ..trees import tree
+from ..trees.arguments import as_values, check_callable, check_differentiable, name_of
 from .autodiff import Flat, as_tuple, from_tangent, jvp, point_and_direction, quietly
 from .gradients import grad
 from .linearize import linearize_flat

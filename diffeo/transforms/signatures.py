@@ -13,8 +13,8 @@ from ..primitives.config import config
 from ..primitives.core import describe, with_user_line
 from ..primitives.exact import exactly_equal
 from ..primitives.types import SCALARS, default_dtype
-from . import tree
-from .api_util import name_of
+from ..trees import tree
+from ..trees.arguments import name_of
 
 Numbers = int | Sequence[int] | None
 Names = str | Sequence[str] | None

@@ -25,7 +25,7 @@ from ..primitives.structural import (
     iota,
     reshape,
 )
-from .api_util import WRAPPED, check_callable, name_of
+from ..trees.arguments import WRAPPED, check_callable, name_of
 from .colorings import Coloring, check_ordering, color_hessian, color_jacobian
 from .gradients import grad
 from .jit import jit

@@ -12,8 +12,8 @@ import numpy as np
 from ..primitives.core import ZERO, Tracer, describe, state, typeof, with_user_line
 from ..primitives.frozen import frozen
 from ..primitives.types import is_inexact
-from . import tree
-from .api_util import argument, as_values, check_argnums, check_callable, name_of
+from ..trees import tree
+from ..trees.arguments import argument, as_values, check_argnums, check_callable, name_of
 from .autodiff import Flat, of_chosen
 from .dependence import Dependence
 from .gradients import grad

@@ -21,8 +21,8 @@ from ..primitives.frozen import OwnCopy
 from ..primitives.jaxpr import Jaxpr
 from ..primitives.types import ShapedArray, Typed
 from ..programs.control_flow import Call
-from . import tree
-from .api_util import argument_or_keyword
+from ..trees import tree
+from ..trees.arguments import argument_or_keyword
 from .launch import Program
 from .pipeline import Pass, Prepared, prepare
 from .signatures import check_options

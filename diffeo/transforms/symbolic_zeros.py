@@ -7,7 +7,7 @@ from typing import Any
 
 from ..primitives.core import ZERO, describe, typeof, with_user_line
 from ..primitives.types import ShapedArray, Typed
-from . import tree
+from ..trees import tree
 from .autodiff import from_tangent, tangent_aval
 
 

@@ -14,8 +14,8 @@ from ..primitives.errors import UnexpectedTracerError
 from ..primitives.families import full_like
 from ..primitives.structural import convert_element_type
 from ..primitives.types import SCALARS, ShapedArray, float0, is_inexact
-from . import tree
-from .api_util import argument, check_outputs, name_of
+from ..trees import tree
+from ..trees.arguments import argument, check_outputs, name_of
 from .autodiff import from_tangent, tangent_aval
 from .custom_rules import Rules
 from .symbolic_zeros import CustomVJPPrimal, SymbolicZero

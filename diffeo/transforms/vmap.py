@@ -15,8 +15,8 @@ from ..primitives.reduction import reduce_or
 from ..primitives.structural import batch_at_front, move_axis
 from ..primitives.types import ShapedArray, float0
 from ..programs.custom_rules import CustomCall
-from . import tree
-from .api_util import (
+from ..trees import tree
+from ..trees.arguments import (
     Transformed,
     argument_or_keyword,
     check_callable,

@@ -12,7 +12,7 @@ from ..primitives.families import Full
 from ..primitives.jaxpr import Jaxpr, Literal, sub_jaxprs
 from ..primitives.sources import show_source, source_line
 from ..primitives.types import ShapedArray, complex128, float64, int64, uint64
-from .api_util import argument_or_keyword, check_callable
+from ..trees.arguments import argument_or_keyword, check_callable
 from .jit import make_jaxpr
 
 _OUTSIDE = "a value from outside"

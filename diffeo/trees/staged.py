@@ -12,7 +12,7 @@ from ..primitives.staging import stage
 from ..primitives.structural import convert_element_type
 from ..primitives.types import ShapedArray, promote_types
 from . import tree
-from .api_util import check_outputs, flat_result, name_of
+from .arguments import check_outputs, flat_result, name_of
 
 
 class Staged:

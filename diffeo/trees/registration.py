@@ -40,7 +40,7 @@ def register_pytree_node(
         ValueError: if the class is registered already.
 
     Examples:
-        >>> from diffeo.transforms import tree
+        >>> from diffeo.trees import tree
         >>> class Point:
         ...     def __init__(self, x, y): self.x, self.y = x, y
         >>> tree.register_pytree_node(
@@ -134,7 +134,7 @@ def register_dataclass(
 
     Examples:
         >>> from dataclasses import dataclass
-        >>> from diffeo.transforms import tree
+        >>> from diffeo.trees import tree
         >>> @tree.register_dataclass
         ... @dataclass
         ... class Layer:
@@ -198,7 +198,7 @@ class Partial(partial):
     So a function with arrays inside can be handed to a compiled function.
 
     Examples:
-        >>> from diffeo.transforms import tree
+        >>> from diffeo.trees import tree
         >>> scale = tree.Partial(lambda a, x: a * x, 2.0)
         >>> scale(3.0), tree.leaves(scale)
         (6.0, [2.0])

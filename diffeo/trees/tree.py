@@ -6,7 +6,7 @@ registered with jax. Everything else is a leaf. `is_leaf`, where it is taken, ma
 containers for which it says True.
 
 Examples:
-    >>> from diffeo.transforms import tree
+    >>> from diffeo.trees import tree
     >>> tree.map(lambda x, y: x + y, {"a": 1, "b": (2, 3)}, {"a": 10, "b": (20, 30)})
     {'a': 11, 'b': (22, 33)}
 """
@@ -28,8 +28,8 @@ from ..lowering.pytree import (
     flatten_adopting,
 )
 from ..primitives.core import describe
-from .tree_difference import first_difference
-from .tree_registration import (
+from .difference import first_difference
+from .registration import (
     Partial,
     never_containers,  # noqa: F401  (for the other floors)
     register_dataclass,

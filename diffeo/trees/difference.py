@@ -30,7 +30,7 @@ def first_difference(
         names: how the message calls them.
 
     Examples:
-        >>> from diffeo.transforms.tree_difference import first_difference
+        >>> from diffeo.trees.difference import first_difference
         >>> first_difference({"a": 1, "b": (1, 2)}, {"a": 1, "b": (1, 2, 3)})
         "at ['b']: the first tree has a tuple of 2, the second a tuple of 3"
         >>> first_difference({"a": 1}, {"b": 2})

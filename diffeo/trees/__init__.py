@@ -1,0 +1,1 @@
+"""Trees of arrays, and functions of them. Start reading at `tree.py`."""
