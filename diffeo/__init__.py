@@ -14,17 +14,17 @@ from ._uncollected import Uncollected as _Uncollected
 with _Uncollected():
     from . import numpy
     from ._loading import Late as _Late
+    from .engine import evaluation as _evaluation  # noqa: F401  (the trace at the bottom)
+    from .engine.stages import ShapeDtypeStruct
     from .primitives.array import Array
     from .primitives.config import config
     from .primitives.core import Primitive, Tracer, typeof
     from .primitives.jaxpr import Jaxpr, check_jaxpr, eval_jaxpr
     from .primitives.types import ShapedArray, float0
-    from .transforms import evaluation as _evaluation  # noqa: F401  (the trace at the bottom)
     from .transforms.autodiff import jvp, linear_transpose, linearize, vjp
     from .transforms.gradients import grad, value_and_grad
     from .transforms.interpreter import Interpreter
     from .transforms.jit import eval_shape, jit, make_jaxpr
-    from .transforms.stages import ShapeDtypeStruct
 
 if TYPE_CHECKING:  # the names that load late; a test compares with the table
     from . import (
@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # the names that load late; a test compares with the table
         laplacian,
         weighted_laplacian,
     )
+    from .engine.explain import explain
     from .lax import stop_gradient
     from .lowering.devices import (
         Device,
@@ -75,7 +76,6 @@ if TYPE_CHECKING:  # the names that load late; a test compares with the table
     from .transforms.clearing import clear_caches
     from .transforms.closures import closure_convert, custom_gradient
     from .transforms.custom import custom_jvp, custom_rule, custom_vjp
-    from .transforms.explain import explain
     from .transforms.jacobians import hessian, jacfwd, jacobian, jacrev
     from .transforms.jets import derivatives, jet, nth_derivative, taylor
     from .transforms.naming import named_call, named_scope
@@ -107,7 +107,7 @@ else:
         ".transforms.clearing": "clear_caches",
         ".transforms.closures": "closure_convert custom_gradient",
         ".transforms.custom": "custom_jvp custom_rule custom_vjp",
-        ".transforms.explain": "explain",
+        ".engine.explain": "explain",
         ".transforms.jacobians": "hessian jacfwd jacobian jacrev",
         ".transforms.jets": "derivatives jet nth_derivative taylor",
         ".transforms.naming": "named_call named_scope",

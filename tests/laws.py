@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from diffeo.engine.run import run_program
 from diffeo.primitives import Array, stage
 from diffeo.primitives.core import ZERO, Value, typeof
 from diffeo.primitives.jaxpr import Jaxpr
 from diffeo.primitives.types import SCALARS, is_inexact
 from diffeo.transforms.jvp import jvp_flat
 from diffeo.transforms.linearize import linearize_flat
-from diffeo.transforms.run import run_program
 from diffeo.transforms.transpose import backward_pass
 from tests.samples import Sample
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import diffeo as dx
+from diffeo.engine.run import run_program
 from diffeo.lowering import compiler, devices
 from diffeo.lowering.placement import buffer_on, device_for, device_of, place_for
 from diffeo.primitives.array import Array, handle
-from diffeo.transforms.run import run_program
 from tests.laws import staged
 
 ZERO, ONE, TWO = dx.devices("cpu")

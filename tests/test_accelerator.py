@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 import diffeo as dx
+from diffeo.engine.run import run_program
 from diffeo.lowering import compiler, devices, placement, plugins
 from diffeo.operations.callbacks import Callback
 from diffeo.primitives.core import typeof
 from diffeo.primitives.types import SCALARS
-from diffeo.transforms.run import run_program
 from tests.laws import close, direction, function_of, host, jvp, staged, value, vjp
 from tests.samples import SAMPLES, Sample
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 import diffeo as dx
+from diffeo.engine.run import run_program
 from diffeo.lowering import executables
 from diffeo.lowering.compiler import cache_info
 from diffeo.lowering.host_calls import HostCalls
 from diffeo.operations.callbacks import HostFunction, PureCallback
 from diffeo.primitives.types import ShapedArray
-from diffeo.transforms.run import run_program
 from tests.checks import raises
 
 f64 = dx.ShapeDtypeStruct((), "float64")

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import diffeo as dx
+from diffeo.engine.run import run_program
 from diffeo.lowering import buffers, devices, placement
 from diffeo.primitives.array import from_buffer
 from diffeo.primitives.types import ShapedArray
-from diffeo.transforms.run import run_program
 from tests.laws import staged
 
 ROOT = Path(__file__).parent.parent

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from scipy.linalg import get_lapack_funcs
 
+from diffeo.engine.pipeline import Prepared
+from diffeo.engine.runner import Program
 from diffeo.lowering.module import Module
 from diffeo.lowering.stablehlo import Builder
 from diffeo.primitives import Array, stage
@@ -23,8 +25,6 @@ from diffeo.routines.hessenberg import Tridiagonal
 from diffeo.routines.linalg import LuPivotsToPermutation
 from diffeo.routines.qr import HouseholderProduct
 from diffeo.routines.spectral import Eig, Svd
-from diffeo.transforms.launch import Program
-from diffeo.transforms.pipeline import Prepared
 from tests.laws import close
 from tests.samples import SAMPLES, Sample
 from tests.sampling import comp, real

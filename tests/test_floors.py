@@ -48,8 +48,8 @@ LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "logging", "opt_einsum", 
 #: unpickled, parts of jaxlib and of its plugins.
 LOADERS = {
     "diffeo._loading", "diffeo.lowering.compat", "diffeo.lowering.cuda", "diffeo.numpy.methods",
-    "diffeo.primitives.table", "diffeo.transforms.evaluation", "diffeo.transforms.jitted",
-    "diffeo.transforms.stages", "diffeo.passes.late_rules",
+    "diffeo.primitives.table", "diffeo.engine.evaluation", "diffeo.engine.jitted",
+    "diffeo.engine.stages", "diffeo.passes.late_rules",
 }  # fmt: skip
 
 #: The functions that load a module by its name.

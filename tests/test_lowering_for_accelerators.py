@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 import diffeo as dx
+from diffeo.engine.pipeline import Prepared
+from diffeo.engine.runner import Program
 from diffeo.lowering.module import lower_module
 from diffeo.primitives import Array, stage
 from diffeo.primitives.core import Primitive
@@ -27,8 +29,6 @@ from diffeo.routines.qr import Geqrf, HouseholderProduct
 from diffeo.routines.schur import Schur
 from diffeo.routines.spectral import Eig, Eigh, Svd
 from diffeo.routines.tridiagonal_solve import TridiagonalSolve
-from diffeo.transforms.launch import Program
-from diffeo.transforms.pipeline import Prepared
 from tests.laws import close
 
 DTYPES = ("float32", "float64", "complex64", "complex128")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import diffeo as dx
+from diffeo.engine.run import run_program
 from diffeo.passes import repeats
 from diffeo.passes.repeats import tandem_repeats
 from diffeo.passes.reroll import reroll
@@ -17,7 +18,6 @@ from diffeo.primitives.array import as_value
 from diffeo.primitives.core import typeof
 from diffeo.primitives.jaxpr import Eqn, Jaxpr, Var, check_jaxpr, sub_jaxprs
 from diffeo.programs.scan import Scan
-from diffeo.transforms.run import run_program
 
 dnp = dx.numpy
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import diffeo as dx
 import diffeo.numpy as dnp
 from diffeo import lax
+from diffeo.engine.run import run_program
 from diffeo.passes.algebra import lossless
 from diffeo.passes.simplify import simplify
 from diffeo.primitives import Array, stage
@@ -54,7 +55,6 @@ from diffeo.primitives.structural import (
     convert_element_type,
     reduce_sum,
 )
-from diffeo.transforms.run import run_program
 
 F = np.array([-0.0, 0.0, 1.5, -2.0, np.inf, -np.inf, np.nan, 1e308])
 G = np.array([0.0, -0.0, -0.0, 3.0, np.inf, 2.0, np.nan, -1e308])

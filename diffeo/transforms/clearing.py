@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 
+from ..engine.on_device import single_program_for
+from ..engine.stages import instances
 from ..lowering.buffers import plain_program
 from ..lowering.compiler import clear_cache
-from .on_device import single_program_for
-from .stages import instances
 
 
 def clear_caches() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.evaluation import EVALUATION
 from ..primitives.array import Array, as_value
 from ..primitives.core import Trace, Tracer, Value, state, typeof
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr, infer, sub_jaxprs
@@ -26,7 +27,6 @@ from ..programs.replay import Replay
 from ..programs.scan import Scan
 from ..programs.while_loop import While
 from .dependence_rules import dependence
-from .evaluation import EVALUATION
 from .index_sets import IndexSets, check_room, joined, union
 
 #: Loops are unrolled until there have been so many operations. One on more numbers than `MANY`

@@ -6,11 +6,11 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..engine.jitted import Jitted
+from ..engine.signatures import Names, Numbers, check_disjoint, check_options, choose
+from ..engine.stages import Options
 from ..primitives.jaxpr import Jaxpr
 from ..trees.arguments import WRAPPED, check_callable, name_of
-from .jitted import Jitted
-from .signatures import Names, Numbers, check_disjoint, check_options, choose
-from .stages import Options
 
 
 def jit(

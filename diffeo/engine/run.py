@@ -15,8 +15,8 @@ from ..primitives.core import Primitive, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr, apply_type_rule
 from ..primitives.settings import process
 from ..primitives.types import SCALARS
-from .launch import Program
 from .pipeline import prepare
+from .runner import Program
 
 
 def check(primitive: Primitive, args: Sequence[Any]) -> None:

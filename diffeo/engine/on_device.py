@@ -21,8 +21,8 @@ from ..primitives.slicing import Slice
 from ..primitives.staging import exact_key, stage
 from ..primitives.structural import broadcast_in_dim
 from ..primitives.types import SCALARS, ShapedArray
-from .launch import Program
 from .run import check, compiled, run_program
+from .runner import Program
 
 
 def evaluate(trace: Any, primitive: Any, args: Sequence[Any]) -> Any:

@@ -23,8 +23,8 @@ from ..primitives.types import ShapedArray, Typed
 from ..programs.control_flow import Call
 from ..trees import tree
 from ..trees.arguments import argument_or_keyword
-from .launch import Program
 from .pipeline import Pass, Prepared, prepare
+from .runner import Program
 from .signatures import check_options
 
 
