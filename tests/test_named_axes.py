@@ -12,7 +12,7 @@ import diffeo.numpy as dnp
 from diffeo.operations.collectives import AllGather, AxisIndex, Pmax, Ppermute, Psum
 from diffeo.primitives.core import typeof
 from diffeo.primitives.types import is_inexact
-from diffeo.transforms.vmap import Batching
+from diffeo.transforms.batching import Batching
 from tests.laws import close, differences, direction, host, jvp, pairing, value, vjp
 from tests.samples_collectives import AXES, NAMED, ROWS, NamedSample
 

@@ -1,3 +1,3 @@
-"""The engine: what runs programs, in eager mode and compiled. Start reading at `evaluation.py`, then
-`jitted.py`.
+"""The engine: what runs programs, in eager mode and compiled. Start reading at `evaluation.py`,
+then `jitted.py`.
 """

@@ -22,80 +22,15 @@ from ..trees import tree
 from ..trees.arguments import (
     as_values,
     check_callable,
-    check_outputs,
     flat_arguments,
-    flat_result,
     name_of,
 )
+from ..trees.functions import Flat
 from .jvp import jvp_flat
 from .linearize import linearize_flat
 from .nested import is_nested, times, value_and_slope
+from .tangents import from_tangent, quietly, tangent_aval
 from .transpose import backward_pass, pull_back_program
-
-
-class Flat:
-    """A function of trees as a function of leaves; remembers the structure of the result, and an
-    auxiliary output.
-    """
-
-    __slots__ = ("aux_tree", "count", "fun", "has_aux", "in_tree", "name", "out_tree")
-
-    def __init__(self, fun: Callable, in_tree: Any, name: str, has_aux: bool = False):
-        self.fun, self.in_tree, self.name, self.has_aux = fun, in_tree, name, has_aux
-        self.out_tree = self.aux_tree = None
-        self.count = 0
-
-    def __call__(self, *leaves: Any) -> Sequence[Any]:
-        out = self.fun(*tree.unflatten(self.in_tree, leaves))
-        if not self.has_aux:
-            outs, self.out_tree = flat_result(out, self.name)
-            self.count = len(outs)
-            return check_outputs(outs, out, self.name)
-        if not isinstance(out, tuple) or len(out) != 2:
-            raise with_user_line(
-                TypeError(
-                    f"{self.name}: with has_aux=True the function must return a pair (result, "
-                    f"auxiliary data), got {describe(out)}"
-                )
-            )
-        outs, self.out_tree = tree.flatten(out[0])
-        aux, self.aux_tree = tree.flatten(out[1])
-        self.count = len(outs)
-        return [*check_outputs(outs, out[0], self.name), *aux]
-
-    def result(self, outs: Sequence[Any]) -> Any:
-        """The result as a tree."""
-        return tree.unflatten(self.out_tree, [as_value(o) for o in outs[: self.count]])
-
-    def aux(self, outs: Sequence[Any]) -> Any:
-        """The auxiliary output as a tree."""
-        return tree.unflatten(self.aux_tree, outs[self.count :])
-
-
-def of_chosen(fun: Callable, args: Sequence[Any], kwargs: dict, numbers: Sequence[int]) -> Callable:
-    """`fun` as a function of some of its arguments, the others fixed."""
-    if not kwargs and tuple(numbers) == tuple(range(len(args))):
-        return fun
-
-    def partial(*given: Any) -> Any:
-        full = list(args)
-        for n, value in zip(numbers, given):
-            full[n] = value
-        return fun(*full, **kwargs)
-
-    return partial
-
-
-def quietly(compute: Callable, *args: Any) -> Any:
-    """Derivatives of eager programs pass through 1/0 and the like where a zero cotangent discards
-    them.
-    """
-    with np.errstate(all="ignore"):
-        return compute(*args)
-
-
-def tangent_aval(aval: ShapedArray) -> ShapedArray:
-    return aval.strong if is_inexact(aval.dtype) else ShapedArray(aval.shape, float0)
 
 
 def _as_tangent(t: Any, aval: ShapedArray, what: str, path: str) -> Any:
@@ -126,14 +61,6 @@ def _as_tangent(t: Any, aval: ShapedArray, what: str, path: str) -> Any:
             )
         ) from None
     return convert_element_type(value, expected.dtype)
-
-
-def from_tangent(t: Any, aval: ShapedArray) -> Any:
-    """What a user gets for a tangent or cotangent: zeros instead of `ZERO`."""
-    aval = tangent_aval(aval)
-    if aval.dtype == float0:
-        return np.zeros(aval.shape, float0)
-    return full_like(aval, 0) if t is ZERO else t
 
 
 def _check_same(what: str, structure: Any, other: Any) -> None:

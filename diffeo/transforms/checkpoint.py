@@ -29,8 +29,8 @@ from ..trees.arguments import (
     check_callable,
     name_of,
 )
+from ..trees.functions import Flat
 from ..trees.staged import Staged, leaves_of
-from .autodiff import Flat
 from .linearize import linearize_flat
 
 Policy = Callable[..., bool]

@@ -13,8 +13,8 @@ from ..primitives.staging import stage
 from ..primitives.types import is_inexact
 from ..trees import tree
 from ..trees.arguments import WRAPPED, argument, as_values, check_callable, check_outputs, name_of
-from .autodiff import tangent_aval
 from .custom import custom_vjp
+from .tangents import tangent_aval
 
 
 def _staged(fun: Callable, args: tuple, avals: list) -> tuple[Jaxpr, Any, Any]:

@@ -22,12 +22,11 @@ from ..primitives.elementwise import Elementwise, mul, scale
 from ..primitives.families import full_like
 from ..primitives.powers import IntegerPow
 from ..primitives.structural import batch_at_front, broadcast_in_dim, convert_element_type
-from .autodiff import quietly
+from .batching import Batching
 from .directions import Directions
-from .jets import filled
 from .levels import SmoothTaylor
-from .series import Series
-from .vmap import Batching
+from .series import Series, filled
+from .tangents import quietly
 
 #: No name that a user would give to an axis of his own.
 AXIS = "directions of a differential operator"

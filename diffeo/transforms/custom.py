@@ -19,8 +19,8 @@ from ..primitives.types import SCALARS, is_inexact
 from ..programs.custom_rules import CustomCall
 from ..trees import tree
 from ..trees.arguments import argument, check_callable, global_name, name_of
-from .autodiff import from_tangent
 from .symbolic_zeros import SymbolicZero
+from .tangents import from_tangent
 from .tree_rules import Static, TreeRules, is_array, traced
 
 

@@ -44,7 +44,7 @@ from ..primitives.structural import (
     transpose,
 )
 from ..primitives.types import SCALARS, ShapedArray
-from .vmap import Batching
+from .batching import Batching
 
 
 class Ties(tuple):

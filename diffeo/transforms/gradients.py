@@ -22,9 +22,10 @@ from ..trees.arguments import (
     flat_arguments,
     name_of,
 )
-from .autodiff import Flat, from_tangent, of_chosen, quietly
+from ..trees.functions import Flat, of_chosen
 from .linearize import linearize_flat
 from .nested import is_nested, value_and_slope
+from .tangents import from_tangent, quietly
 from .transpose import pull_back_program
 
 

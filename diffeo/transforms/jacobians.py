@@ -32,12 +32,13 @@ from ..trees.arguments import (
     flat_arguments,
     name_of,
 )
-from .autodiff import Flat, from_tangent, of_chosen
+from ..trees.functions import Flat, of_chosen
+from .batching import Batching
 from .linearize import linearize_flat
 from .loops import map as map_slices
 from .nested import is_nested, value_and_slope
+from .tangents import from_tangent
 from .transpose import pull_back_program
-from .vmap import Batching
 
 
 def _unit_vectors(avals: Sequence[Any], start: Any, count: int) -> list[Any]:

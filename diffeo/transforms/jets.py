@@ -8,15 +8,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..primitives.array import as_value
-from ..primitives.core import ZERO, describe, with_user_line
+from ..primitives.core import describe, with_user_line
 from ..primitives.families import full_like
 from ..primitives.structural import convert_element_type
 from ..primitives.types import is_inexact
 from ..trees import tree
 from ..trees.arguments import WRAPPED, as_values, check_argnums, check_callable, name_of
-from .autodiff import Flat, as_tuple, of_chosen, quietly
+from ..trees.functions import Flat, of_chosen
+from .autodiff import as_tuple
 from .levels import SmoothTaylor
-from .series import Series
+from .series import Series, filled
+from .tangents import quietly
 
 
 def check_order(what: str, order: Any) -> None:
@@ -54,11 +56,6 @@ def expand(flat: Flat, values: Sequence[Series], order: int) -> list[list[Any]]:
     """For each result of a function, its coefficients up to an order."""
     outs = quietly(SmoothTaylor(order, flat.name).trace_flat, flat, values)
     return [[filled(o, k) for k in range(order + 1)] for o in outs]
-
-
-def filled(series: Series, k: int) -> Any:
-    """A coefficient as an array."""
-    return full_like(series[0], 0) if series[k] is ZERO else as_value(series[k])
 
 
 def taylor(

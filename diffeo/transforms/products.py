@@ -13,9 +13,11 @@ from ..primitives.jaxpr import eval_jaxpr
 from ..primitives.types import is_complex, is_inexact
 from ..trees import tree
 from ..trees.arguments import as_values, check_callable, check_differentiable, name_of
-from .autodiff import Flat, as_tuple, from_tangent, jvp, point_and_direction, quietly
+from ..trees.functions import Flat
+from .autodiff import as_tuple, jvp, point_and_direction
 from .gradients import grad
 from .linearize import linearize_flat
+from .tangents import from_tangent, quietly
 from .transpose import pull_back_program
 
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ..primitives.array import as_value
 from ..primitives.core import ZERO, state, typeof
 from ..primitives.elementwise import (
     add,
@@ -304,3 +305,8 @@ class Arithmetic:
 def number(like: Any, n: float) -> Any:
     """A Python scalar of the kind of an array's dtype."""
     return complex(n) if typeof(like).dtype.kind == "c" else float(n)
+
+
+def filled(series: Series, k: int) -> Any:
+    """A coefficient as an array."""
+    return full_like(series[0], 0) if series[k] is ZERO else as_value(series[k])

@@ -26,6 +26,7 @@ from ..primitives.structural import (
     reshape,
 )
 from ..trees.arguments import WRAPPED, check_callable, name_of
+from .batching import Batching
 from .colorings import Coloring, check_ordering, color_hessian, color_jacobian
 from .gradients import grad
 from .jit import jit
@@ -33,7 +34,6 @@ from .linearize import linearize_flat
 from .sparsity import Arguments, Sparsity, check_results, detect, symmetric
 from .substitution import taken
 from .transpose import pull_back_program
-from .vmap import Batching
 
 METHODS = {
     "sparse_jacobian": ("auto", "column", "row", "bidirectional"),

@@ -8,7 +8,7 @@ from typing import Any
 from ..primitives.core import ZERO, describe, typeof, with_user_line
 from ..primitives.types import ShapedArray, Typed
 from ..trees import tree
-from .autodiff import from_tangent, tangent_aval
+from .tangents import from_tangent, tangent_aval
 
 
 class SymbolicZero(Typed):

@@ -16,9 +16,9 @@ from ..primitives.structural import convert_element_type
 from ..primitives.types import SCALARS, ShapedArray, float0, is_inexact
 from ..trees import tree
 from ..trees.arguments import argument, check_outputs, name_of
-from .autodiff import from_tangent, tangent_aval
 from .custom_rules import Rules
 from .symbolic_zeros import CustomVJPPrimal, SymbolicZero
+from .tangents import from_tangent, tangent_aval
 
 
 class Static:

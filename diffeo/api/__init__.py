@@ -1,0 +1,1 @@
+"""What users call: one file for each family of public functions."""

@@ -1,0 +1,1 @@
+"""Sparse derivatives: which entries may be nonzero, and how few products find them all."""

@@ -1,0 +1,1 @@
+"""Taylor mode: values are power series. Start reading at `series.py`, then `taylor.py`."""
