@@ -83,7 +83,7 @@ if TYPE_CHECKING:  # the names that load late; a test compares with the table
     from .transforms.placement import block_until_ready, default_device, device_get, device_put
     from .transforms.products import gauss_newton_vp, hvp, vhp
     from .transforms.sparse import sparse_hessian, sparse_jacobian
-    from .transforms.sparsity import Sparsity
+    from .transforms.sparsity.pattern import Sparsity
     from .transforms.vmap import vmap
 else:
     _late = _Late(__name__, {
@@ -116,7 +116,7 @@ else:
         ".transforms.products": "gauss_newton_vp hvp vhp",
         ".transforms.sparse": "sparse_hessian sparse_jacobian",
         ".api.sparsity": "hessian_sparsity jacobian_sparsity",
-        ".transforms.sparsity": "Sparsity",
+        ".transforms.sparsity.pattern": "Sparsity",
         ".transforms.vmap": "vmap",
     })
     __getattr__, __dir__ = _late.load, _late.listed

@@ -2,7 +2,7 @@
 
 from .transforms.closures import closure_convert, custom_gradient
 from .transforms.custom import custom_jvp, custom_vjp
-from .transforms.symbolic_zeros import (
+from .transforms.rules.symbolic_zeros import (
     CustomVJPPrimal,
     SymbolicZero,
     custom_vjp_primal_tree_values,

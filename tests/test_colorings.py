@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 import diffeo as dx
 from diffeo.primitives import Array
-from diffeo.transforms.colorings import (
+from diffeo.transforms.sparsity.colorings import (
     color_hessian,
     color_jacobian,
     color_star,
     is_star,
     sets_of,
 )
-from diffeo.transforms.orderings import ORDERINGS, meeting, order_of, without_self
-from diffeo.transforms.substitution import substitution
+from diffeo.transforms.sparsity.orderings import ORDERINGS, meeting, order_of, without_self
+from diffeo.transforms.sparsity.substitution import substitution
 
 
 @st.composite

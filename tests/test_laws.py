@@ -17,9 +17,9 @@ from diffeo.primitives.jaxpr import check_jaxpr, eval_jaxpr, infer, sub_jaxprs
 from diffeo.primitives.table import ELEMENTWISE
 from diffeo.primitives.types import SCALARS, ShapedArray
 from diffeo.transforms.batching import Batching
-from diffeo.transforms.collapsed import Sums, push
 from diffeo.transforms.jets import taylor
 from diffeo.transforms.jvp import jvp_flat
+from diffeo.transforms.taylor.collapsed import Sums, push
 from tests.laws import (
     close,
     compiled,

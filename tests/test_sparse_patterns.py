@@ -9,7 +9,7 @@ import diffeo as dx
 from diffeo.primitives import Array
 from diffeo.routines.conv import ConvGeneralDilated
 from diffeo.routines.windows import ReduceWindowSum
-from diffeo.transforms.dependence import components
+from diffeo.transforms.sparsity.dependence import components
 from tests.laws import close, function_of
 from tests.samples import SAMPLES
 

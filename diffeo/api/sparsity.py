@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..transforms.gradients import grad
-from ..transforms.sparsity import Arguments, Sparsity, detect, symmetric
+from ..transforms.sparsity.pattern import Arguments, Sparsity, detect, symmetric
 from ..trees.arguments import check_callable, name_of
 
 

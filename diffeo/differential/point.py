@@ -12,10 +12,10 @@ from ..numpy.creation import asarray, full
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.slicing import slice_in_dim
 from ..primitives.structural import convert_element_type, move_axis, reshape
-from ..transforms.collapsed import Sums, push
 from ..transforms.jets import expand
 from ..transforms.loops import scan
-from ..transforms.series import Series
+from ..transforms.taylor.collapsed import Sums, push
+from ..transforms.taylor.series import Series
 from ..transforms.vmap import vmap
 from ..trees import tree
 from ..trees.arguments import WRAPPED, as_values, check_argnums, check_callable, name_of

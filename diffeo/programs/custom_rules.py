@@ -1,7 +1,7 @@
 """Functions with rules of the user's own: `CustomCall`, and `CustomTangent`, its derivative by a
 backward rule.
 
-What the rules are, and how an interpreter uses them, is written in `transforms/custom_rules.py`;
+What the rules are, and how an interpreter uses them, is written in `transforms/rules/rules.py`;
 here they are an object that knows its functions of flat arrays.
 """
 

@@ -28,8 +28,8 @@ from ..trees.arguments import (
 from ..trees.functions import Flat
 from .jvp import jvp_flat
 from .linearize import linearize_flat
-from .nested import is_nested, times, value_and_slope
 from .tangents import from_tangent, quietly, tangent_aval
+from .taylor.nested import is_nested, times, value_and_slope
 from .transpose import backward_pass, pull_back_program
 
 

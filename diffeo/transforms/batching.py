@@ -12,10 +12,10 @@ from ..primitives.reduction import reduce_or
 from ..primitives.structural import batch_at_front, move_axis
 from ..primitives.types import ShapedArray
 from ..programs.custom_rules import CustomCall
-from .batched_rules import BatchedRules
 from .chosen_rows import for_chosen_rows
-from .custom_rules import inheriting
 from .interpreter import Boxed, Interpreter
+from .rules.batched_rules import BatchedRules
+from .rules.rules import inheriting
 
 
 class Batching(Interpreter):

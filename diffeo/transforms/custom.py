@@ -19,9 +19,9 @@ from ..primitives.types import SCALARS, is_inexact
 from ..programs.custom_rules import CustomCall
 from ..trees import tree
 from ..trees.arguments import argument, check_callable, global_name, name_of
-from .symbolic_zeros import SymbolicZero
+from .rules.symbolic_zeros import SymbolicZero
+from .rules.tree_rules import Static, TreeRules, is_array, traced
 from .tangents import from_tangent
-from .tree_rules import Static, TreeRules, is_array, traced
 
 
 @dataclass(frozen=True)

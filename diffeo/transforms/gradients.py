@@ -24,8 +24,8 @@ from ..trees.arguments import (
 )
 from ..trees.functions import Flat, of_chosen
 from .linearize import linearize_flat
-from .nested import is_nested, value_and_slope
 from .tangents import from_tangent, quietly
+from .taylor.nested import is_nested, value_and_slope
 from .transpose import pull_back_program
 
 

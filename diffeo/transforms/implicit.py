@@ -21,8 +21,8 @@ from ..programs.custom_rules import CustomCall
 from ..trees import tree
 from ..trees.arguments import check_callable, name_of
 from ..trees.staged import Staged, check_same, leaves_of
-from .custom_rules import Rules
 from .jvp import jvp_flat
+from .rules.rules import Rules
 from .transpose import transpose_jaxpr
 
 

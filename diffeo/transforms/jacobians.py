@@ -36,8 +36,8 @@ from ..trees.functions import Flat, of_chosen
 from .batching import Batching
 from .linearize import linearize_flat
 from .loops import map as map_slices
-from .nested import is_nested, value_and_slope
 from .tangents import from_tangent
+from .taylor.nested import is_nested, value_and_slope
 from .transpose import pull_back_program
 
 

@@ -16,9 +16,9 @@ from ..trees import tree
 from ..trees.arguments import WRAPPED, as_values, check_argnums, check_callable, name_of
 from ..trees.functions import Flat, of_chosen
 from .autodiff import as_tuple
-from .levels import SmoothTaylor
-from .series import Series, filled
+from .equal_values import SmoothTaylor
 from .tangents import quietly
+from .taylor.series import Series, filled
 
 
 def check_order(what: str, order: Any) -> None:

@@ -11,8 +11,8 @@ from ..primitives.core import ZERO, state, typeof, user_source
 from ..primitives.elementwise import add
 from ..primitives.families import full_like
 from ..primitives.types import ShapedArray
+from .equal_values import follow
 from .interpreter import Boxed, Interpreter
-from .levels import follow
 
 
 class JVP(Interpreter):
@@ -24,7 +24,7 @@ class JVP(Interpreter):
 
     #: How many derivatives are taken.
     derivatives = 1
-    #: What results are to a decomposition of a matrix, by their identities; see `levels.py`.
+    #: What results are to a decomposition of a matrix, by their identities; see `equal_values.py`.
     followed: Any = None
     complete = True
 

@@ -27,12 +27,12 @@ from ..primitives.structural import (
 )
 from ..trees.arguments import WRAPPED, check_callable, name_of
 from .batching import Batching
-from .colorings import Coloring, check_ordering, color_hessian, color_jacobian
 from .gradients import grad
 from .jit import jit
 from .linearize import linearize_flat
-from .sparsity import Arguments, Sparsity, check_results, detect, symmetric
-from .substitution import taken
+from .sparsity.colorings import Coloring, check_ordering, color_hessian, color_jacobian
+from .sparsity.pattern import Arguments, Sparsity, check_results, detect, symmetric
+from .sparsity.substitution import taken
 from .transpose import pull_back_program
 
 METHODS = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..primitives.core import ZERO, describe, typeof, with_user_line
-from ..primitives.types import ShapedArray, Typed
-from ..trees import tree
-from .tangents import from_tangent, tangent_aval
+from ...primitives.core import ZERO, describe, typeof, with_user_line
+from ...primitives.types import ShapedArray, Typed
+from ...trees import tree
+from ..tangents import from_tangent, tangent_aval
 
 
 class SymbolicZero(Typed):

@@ -44,8 +44,8 @@ from ..primitives.structural import (
 )
 from ..primitives.types import SCALARS
 from .interpreter import Boxed
-from .series import Series
-from .taylor import Taylor
+from .taylor.series import Series
+from .taylor.taylor import Taylor
 
 #: How many terms of a power series there are beyond the order of derivatives.
 _MORE = 3

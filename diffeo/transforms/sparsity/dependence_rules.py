@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ..operations.rounding import ReducePrecision
-from ..operations.scatter import ScatterMul
-from ..primitives.array import Array
-from ..primitives.core import Primitive, Tracer, typeof
-from ..primitives.dot import DotGeneral
-from ..primitives.elementwise import Elementwise, Mul, Select
-from ..primitives.identity import Named, OptimizationBarrier
-from ..primitives.indexing import (
+from ...operations.rounding import ReducePrecision
+from ...operations.scatter import ScatterMul
+from ...primitives.array import Array
+from ...primitives.core import Primitive, Tracer, typeof
+from ...primitives.dot import DotGeneral
+from ...primitives.elementwise import Elementwise, Mul, Select
+from ...primitives.identity import Named, OptimizationBarrier
+from ...primitives.indexing import (
     DynamicSlice,
     DynamicUpdateSlice,
     Gather,
@@ -30,10 +30,10 @@ from ..primitives.indexing import (
     ScatterAdd,
     clamp_starts,
 )
-from ..primitives.reduction import Reduction
-from ..primitives.slicing import Concatenate, Pad, Rev, Slice, Split
-from ..primitives.staging import stage
-from ..primitives.structural import (
+from ...primitives.reduction import Reduction
+from ...primitives.slicing import Concatenate, Pad, Rev, Slice, Split
+from ...primitives.staging import stage
+from ...primitives.structural import (
     BroadcastInDim,
     ConvertElementType,
     ReduceSum,
@@ -41,7 +41,7 @@ from ..primitives.structural import (
     Transpose,
     size_of,
 )
-from ..primitives.types import SCALARS
+from ...primitives.types import SCALARS
 from .index_sets import LIMIT, IndexSets, joined, union
 
 

@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.evaluation import EVALUATION
-from ..primitives.array import Array, as_value
-from ..primitives.core import Trace, Tracer, Value, state, typeof
-from ..primitives.jaxpr import Jaxpr, eval_jaxpr, infer, sub_jaxprs
-from ..primitives.types import SCALARS, ShapedArray
-from ..programs.control_flow import Call, Cond, split_list
-from ..programs.replay import Replay
-from ..programs.scan import Scan
-from ..programs.while_loop import While
+from ...engine.evaluation import EVALUATION
+from ...primitives.array import Array, as_value
+from ...primitives.core import Trace, Tracer, Value, state, typeof
+from ...primitives.jaxpr import Jaxpr, eval_jaxpr, infer, sub_jaxprs
+from ...primitives.types import SCALARS, ShapedArray
+from ...programs.control_flow import Call, Cond, split_list
+from ...programs.replay import Replay
+from ...programs.scan import Scan
+from ...programs.while_loop import While
 from .dependence_rules import dependence
 from .index_sets import IndexSets, check_room, joined, union
 

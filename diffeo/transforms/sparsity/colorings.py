@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import with_user_line
+from ...primitives.core import with_user_line
 from .index_sets import IndexSets
 from .orderings import (
     ORDERINGS,
@@ -27,7 +27,7 @@ from .orderings import (
     transposed,
     without_self,
 )
-from .sparsity import Sparsity
+from .pattern import Sparsity
 from .substitution import Substitution, substitution
 
 #: Above this number of nonzeros only the natural order is tried unless another is asked for.

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..primitives.core import with_user_line
+from ...primitives.core import with_user_line
 from .index_sets import LIMIT, IndexSets
 
 #: What a user may ask for; "auto" takes the best of some.

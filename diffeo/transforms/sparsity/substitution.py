@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..operations.cumulative import LinearRecurrence
-from ..operations.sort import take_along_axis
-from ..primitives.array import Array
-from ..primitives.elementwise import neg
-from ..primitives.index_dims import IndexDims
-from ..primitives.indexing import ScatterAdd
-from ..primitives.slicing import concatenate, slice_in_dim
-from .sparsity import Sparsity
+from ...operations.cumulative import LinearRecurrence
+from ...operations.sort import take_along_axis
+from ...primitives.array import Array
+from ...primitives.elementwise import neg
+from ...primitives.index_dims import IndexDims
+from ...primitives.indexing import ScatterAdd
+from ...primitives.slicing import concatenate, slice_in_dim
+from .pattern import Sparsity
 
 
 def taken(x: Any, places: np.ndarray) -> Any:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..primitives.core import ZERO, Tracer, describe, state, typeof, with_user_line
-from ..primitives.frozen import frozen
-from ..primitives.types import is_inexact
-from ..trees import tree
-from ..trees.arguments import argument, as_values, check_argnums, name_of
-from ..trees.functions import Flat, of_chosen
-from .dependence import Dependence
-from .index_sets import IndexSets, joined
-from .jvp import jvp_flat
+from ...primitives.core import Tracer, describe, with_user_line
+from ...primitives.frozen import frozen
+from .index_sets import IndexSets
 
 #: Patterns of so many rows and columns are shown as a picture.
 SHOWN = 40

@@ -16,17 +16,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..operations.collectives import Psum
-from ..primitives.core import ZERO, state, typeof
-from ..primitives.elementwise import Elementwise, mul, scale
-from ..primitives.families import full_like
-from ..primitives.powers import IntegerPow
-from ..primitives.structural import batch_at_front, broadcast_in_dim, convert_element_type
-from .batching import Batching
+from ...operations.collectives import Psum
+from ...primitives.core import ZERO, state, typeof
+from ...primitives.elementwise import Elementwise, mul, scale
+from ...primitives.families import full_like
+from ...primitives.powers import IntegerPow
+from ...primitives.structural import batch_at_front, broadcast_in_dim, convert_element_type
+from ..batching import Batching
+from ..equal_values import SmoothTaylor
+from ..tangents import quietly
 from .directions import Directions
-from .levels import SmoothTaylor
 from .series import Series, filled
-from .tangents import quietly
 
 #: No name that a user would give to an axis of his own.
 AXIS = "directions of a differential operator"

@@ -13,19 +13,19 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from ..primitives.array import as_value
-from ..primitives.core import ZERO, Trace, Tracer, state, typeof, with_user_line
-from ..primitives.elementwise import add
-from ..primitives.errors import ForwardModeError
-from ..primitives.families import full_like, zeros_like
-from ..primitives.jaxpr import Jaxpr, eval_jaxpr
-from ..primitives.staging import StagingTrace, TangentTrace, stage
-from ..primitives.types import ShapedArray, is_inexact
-from ..programs.custom_rules import CustomCall, CustomTangent
-from .interpreter import Boxed
-from .jvp import JVP, jvp_flat
+from ...primitives.array import as_value
+from ...primitives.core import ZERO, Trace, Tracer, state, typeof, with_user_line
+from ...primitives.elementwise import add
+from ...primitives.errors import ForwardModeError
+from ...primitives.families import full_like, zeros_like
+from ...primitives.jaxpr import Jaxpr, eval_jaxpr
+from ...primitives.staging import StagingTrace, TangentTrace, stage
+from ...primitives.types import ShapedArray, is_inexact
+from ...programs.custom_rules import CustomCall, CustomTangent
+from ..interpreter import Boxed
+from ..jvp import JVP, jvp_flat
+from ..transpose import backward_pass
 from .linearity import why_not_linear
-from .transpose import backward_pass
 
 
 class Rules:

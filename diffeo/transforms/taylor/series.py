@@ -12,9 +12,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..primitives.array import as_value
-from ..primitives.core import ZERO, state, typeof
-from ..primitives.elementwise import (
+from ...primitives.array import as_value
+from ...primitives.core import ZERO, state, typeof
+from ...primitives.elementwise import (
     add,
     div,
     mul,
@@ -27,8 +27,8 @@ from ..primitives.elementwise import (
     tanh,
     zero_scalar,
 )
-from ..primitives.families import full_like
-from ..primitives.powers import IntegerPow, integer_pow
+from ...primitives.families import full_like
+from ...primitives.powers import IntegerPow, integer_pow
 
 
 class Series:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..primitives.core import with_user_line
+from ...primitives.core import with_user_line
 
 #: So many numbers may be in the sets of one value, and on the way to them.
 LIMIT = 2**25

@@ -14,10 +14,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..operations.collectives import Psum
-from ..primitives.core import Primitive, typeof
-from ..primitives.dot import DotGeneral
-from ..primitives.elementwise import (
+from ...operations.collectives import Psum
+from ...primitives.core import Primitive, typeof
+from ...primitives.dot import DotGeneral
+from ...primitives.elementwise import (
     Elementwise,
     add,
     div,
@@ -30,8 +30,8 @@ from ..primitives.elementwise import (
     sub,
     zero_scalar,
 )
-from ..primitives.powers import IntegerPow, square
-from ..primitives.structural import (
+from ...primitives.powers import IntegerPow, square
+from ...primitives.structural import (
     BroadcastInDim,
     ConvertElementType,
     ReduceSum,
@@ -43,8 +43,8 @@ from ..primitives.structural import (
     reshape,
     transpose,
 )
-from ..primitives.types import SCALARS, ShapedArray
-from .batching import Batching
+from ...primitives.types import SCALARS, ShapedArray
+from ..batching import Batching
 
 
 class Ties(tuple):

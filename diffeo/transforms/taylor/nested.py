@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..primitives.config import config
-from ..primitives.core import ZERO, state, typeof
-from ..primitives.elementwise import scale
-from ..primitives.errors import ForwardModeError
-from ..primitives.families import full_like
-from ..primitives.structural import broadcast_in_dim, convert_element_type
-from ..primitives.types import is_inexact
-from .interpreter import Boxed
-from .jvp import JVP
-from .levels import SmoothTaylor
+from ...primitives.config import config
+from ...primitives.core import ZERO, state, typeof
+from ...primitives.elementwise import scale
+from ...primitives.errors import ForwardModeError
+from ...primitives.families import full_like
+from ...primitives.structural import broadcast_in_dim, convert_element_type
+from ...primitives.types import is_inexact
+from ..equal_values import SmoothTaylor
+from ..interpreter import Boxed
+from ..jvp import JVP
 from .series import Series
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..primitives.core import ZERO, LinearInput
-from ..primitives.structural import batch_at_front, move_axis, reduce_sum
-from .custom_rules import DerivedRules, Rules
+from ...primitives.core import ZERO, LinearInput
+from ...primitives.structural import batch_at_front, move_axis, reduce_sum
+from .rules import DerivedRules, Rules
 
 
 class BatchedRules(DerivedRules):
