@@ -14,6 +14,9 @@ from ._uncollected import Uncollected as _Uncollected
 with _Uncollected():
     from . import numpy
     from ._loading import Late as _Late
+    from .api.autodiff import jvp, linear_transpose, linearize, vjp
+    from .api.gradients import grad, value_and_grad
+    from .api.jit import eval_shape, jit, make_jaxpr
     from .engine import evaluation as _evaluation  # noqa: F401  (the trace at the bottom)
     from .engine.stages import ShapeDtypeStruct
     from .primitives.array import Array
@@ -21,10 +24,7 @@ with _Uncollected():
     from .primitives.core import Primitive, Tracer, typeof
     from .primitives.jaxpr import Jaxpr, check_jaxpr, eval_jaxpr
     from .primitives.types import ShapedArray, float0
-    from .transforms.autodiff import jvp, linear_transpose, linearize, vjp
-    from .transforms.gradients import grad, value_and_grad
     from .transforms.interpreter import Interpreter
-    from .transforms.jit import eval_shape, jit, make_jaxpr
 
 if TYPE_CHECKING:  # the names that load late; a test compares with the table
     from . import (
@@ -39,7 +39,26 @@ if TYPE_CHECKING:  # the names that load late; a test compares with the table
         scipy,
         tree,
     )
+    from .api.callbacks import io_callback, pure_callback
+    from .api.checkpoint import (
+        checkpoint,
+        checkpoint_name,
+        checkpoint_policies,
+        print_saved_residuals,
+        remat,
+        saved_residuals,
+    )
+    from .api.clearing import clear_caches
+    from .api.closures import closure_convert, custom_gradient
+    from .api.custom import custom_jvp, custom_rule, custom_vjp
+    from .api.device_put import block_until_ready, default_device, device_get, device_put
+    from .api.hessian_products import gauss_newton_vp, hvp, vhp
+    from .api.jacobians import hessian, jacfwd, jacobian, jacrev
+    from .api.jets import derivatives, jet, nth_derivative, taylor
+    from .api.naming import named_call, named_scope
+    from .api.sparse import sparse_hessian, sparse_jacobian
     from .api.sparsity import hessian_sparsity, jacobian_sparsity
+    from .api.vmap import vmap
     from .differential import (
         D,
         ForwardLaplacian,
@@ -65,26 +84,7 @@ if TYPE_CHECKING:  # the names that load late; a test compares with the table
         local_devices,
     )
     from .lowering.plugins import register_plugin
-    from .transforms.callbacks import io_callback, pure_callback
-    from .transforms.checkpoint import (
-        checkpoint,
-        checkpoint_name,
-        checkpoint_policies,
-        print_saved_residuals,
-        remat,
-        saved_residuals,
-    )
-    from .transforms.clearing import clear_caches
-    from .transforms.closures import closure_convert, custom_gradient
-    from .transforms.custom import custom_jvp, custom_rule, custom_vjp
-    from .transforms.jacobians import hessian, jacfwd, jacobian, jacrev
-    from .transforms.jets import derivatives, jet, nth_derivative, taylor
-    from .transforms.naming import named_call, named_scope
-    from .transforms.placement import block_until_ready, default_device, device_get, device_put
-    from .transforms.products import gauss_newton_vp, hvp, vhp
-    from .transforms.sparse import sparse_hessian, sparse_jacobian
     from .transforms.sparsity.pattern import Sparsity
-    from .transforms.vmap import vmap
 else:
     _late = _Late(__name__, {
         ".": (
@@ -100,24 +100,24 @@ else:
             "Device default_backend device_count devices local_device_count local_devices"
         ),
         ".lowering.plugins": "register_plugin",
-        ".transforms.callbacks": "io_callback pure_callback",
-        ".transforms.checkpoint": (
+        ".api.callbacks": "io_callback pure_callback",
+        ".api.checkpoint": (
             "checkpoint checkpoint_name checkpoint_policies print_saved_residuals remat "
             "saved_residuals"
         ),
-        ".transforms.clearing": "clear_caches",
-        ".transforms.closures": "closure_convert custom_gradient",
-        ".transforms.custom": "custom_jvp custom_rule custom_vjp",
+        ".api.clearing": "clear_caches",
+        ".api.closures": "closure_convert custom_gradient",
+        ".api.custom": "custom_jvp custom_rule custom_vjp",
         ".engine.explain": "explain",
-        ".transforms.jacobians": "hessian jacfwd jacobian jacrev",
-        ".transforms.jets": "derivatives jet nth_derivative taylor",
-        ".transforms.naming": "named_call named_scope",
-        ".transforms.placement": "block_until_ready default_device device_get device_put",
-        ".transforms.products": "gauss_newton_vp hvp vhp",
-        ".transforms.sparse": "sparse_hessian sparse_jacobian",
+        ".api.jacobians": "hessian jacfwd jacobian jacrev",
+        ".api.jets": "derivatives jet nth_derivative taylor",
+        ".api.naming": "named_call named_scope",
+        ".api.device_put": "block_until_ready default_device device_get device_put",
+        ".api.hessian_products": "gauss_newton_vp hvp vhp",
+        ".api.sparse": "sparse_hessian sparse_jacobian",
         ".api.sparsity": "hessian_sparsity jacobian_sparsity",
         ".transforms.sparsity.pattern": "Sparsity",
-        ".transforms.vmap": "vmap",
+        ".api.vmap": "vmap",
     })
     __getattr__, __dir__ = _late.load, _late.listed
 

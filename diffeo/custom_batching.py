@@ -1,5 +1,5 @@
 """Functions that are vectorised by rules of one's own."""
 
-from .transforms.custom import custom_vmap
+from .api.custom import custom_vmap
 
 __all__ = ["custom_vmap"]

@@ -1,7 +1,7 @@
 """Functions that are differentiated by rules of one's own, and what the rules meet."""
 
-from .transforms.closures import closure_convert, custom_gradient
-from .transforms.custom import custom_jvp, custom_vjp
+from .api.closures import closure_convert, custom_gradient
+from .api.custom import custom_jvp, custom_vjp
 from .transforms.rules.symbolic_zeros import (
     CustomVJPPrimal,
     SymbolicZero,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from diffeo.api.jets import taylor
 from diffeo.lowering.module import lower_module
 from diffeo.primitives.config import config
 from diffeo.primitives.core import ZERO, typeof
@@ -17,7 +18,6 @@ from diffeo.primitives.jaxpr import check_jaxpr, eval_jaxpr, infer, sub_jaxprs
 from diffeo.primitives.table import ELEMENTWISE
 from diffeo.primitives.types import SCALARS, ShapedArray
 from diffeo.transforms.batching import Batching
-from diffeo.transforms.jets import taylor
 from diffeo.transforms.jvp import jvp_flat
 from diffeo.transforms.taylor.collapsed import Sums, push
 from tests.laws import (

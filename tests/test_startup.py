@@ -35,7 +35,7 @@ NOT_LOADED = (
     "diffeo.differential", "diffeo.lax", "diffeo.nn", "diffeo.random", "diffeo.routines",
     "diffeo.scipy", "diffeo.tour", "diffeo.numpy.linalg", "diffeo.numpy.fft",
     "diffeo.numpy.ufuncs", "diffeo.primitives.indexing", "diffeo.programs.scan",
-    "diffeo.transforms.sparse", "diffeo.transforms.custom", "diffeo.transforms.vmap",
+    "diffeo.api.sparse", "diffeo.api.custom", "diffeo.api.vmap",
 )  # fmt: skip
 
 

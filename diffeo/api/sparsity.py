@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..transforms.gradients import grad
 from ..transforms.sparsity.pattern import Arguments, Sparsity, detect, symmetric
 from ..trees.arguments import check_callable, name_of
+from .gradients import grad
 
 
 def jacobian_sparsity(

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 from .. import random
+from ..api.autodiff import linearize
+from ..api.jacobians import jacfwd
+from ..api.jets import check_order, taylor
+from ..api.vmap import vmap
 from ..numpy.creation import asarray
 from ..numpy.reductions import sum as sum_
 from ..numpy.shaping import concatenate, stack
 from ..primitives.array import Array
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.structural import reshape
-from ..transforms.autodiff import linearize
-from ..transforms.jacobians import jacfwd
-from ..transforms.jets import check_order, taylor
-from ..transforms.vmap import vmap
 from ..trees import tree
 from ..trees.arguments import check_callable
 from .operators import checked

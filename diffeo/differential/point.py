@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from ..api.jets import expand
+from ..api.loops import scan
+from ..api.vmap import vmap
 from ..numpy.creation import asarray, full
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.slicing import slice_in_dim
 from ..primitives.structural import convert_element_type, move_axis, reshape
-from ..transforms.jets import expand
-from ..transforms.loops import scan
 from ..transforms.taylor.collapsed import Sums, push
 from ..transforms.taylor.series import Series
-from ..transforms.vmap import vmap
 from ..trees import tree
 from ..trees.arguments import WRAPPED, as_values, check_argnums, check_callable, name_of
 from ..trees.functions import Flat, of_chosen

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..api.jets import check_order
 from ..numpy.creation import asarray
 from ..primitives.structural import convert_element_type, reshape
-from ..transforms.jets import check_order
 from .point import Point, of_points
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from ..api.device_put import device_put
 from ..primitives.array import Array, as_value
 from ..primitives.core import Tracer, Value, describe, known, state, typeof, with_user_line
 from ..primitives.families import full as full_p
@@ -24,7 +25,6 @@ from ..primitives.structural import (
     reshape,
 )
 from ..primitives.types import SCALARS, default_dtype, promote_types, real_dtype
-from ..transforms.placement import device_put
 from .common import arr, axis_of, dtype_of, quotient, rounded, same_dtype, static_int, static_shape
 from .ufuncs import absolute, exp, floor, log, where
 

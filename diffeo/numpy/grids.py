@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..api.device_put import device_put
 from ..primitives import elementwise as e
 from ..primitives.array import Array
 from ..primitives.core import describe, known, with_user_line
@@ -16,7 +17,6 @@ from ..primitives.promotion import broadcast_to
 from ..primitives.slicing import concatenate
 from ..primitives.structural import broadcast_in_dim, convert_element_type, iota, reshape
 from ..primitives.types import ShapedArray, default_dtype, promote_types
-from ..transforms.placement import device_put
 from .common import (
     arr,
     axis_of,

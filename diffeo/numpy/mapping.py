@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 from functools import wraps
 from typing import Any
 
+from ..api.vmap import vmap
 from ..primitives.core import describe, with_user_line
 from ..primitives.promotion import broadcast_shapes, broadcast_to
 from ..primitives.structural import expand_dims
-from ..transforms.vmap import vmap
 from .common import arr, axis_of
 from .shaping import moveaxis
 

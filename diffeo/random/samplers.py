@@ -10,6 +10,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from ..api.conditionals import cond
 from ..numpy.common import arr, dtype_of, static_shape
 from ..primitives import elementwise as e
 from ..primitives.array import as_value
@@ -34,7 +35,6 @@ from ..primitives.types import (
     uint64,
 )
 from ..routines.random_bits import fma
-from ..transforms.control_flow import cond
 from .keys import Shape, check_key, raw_bits, split
 
 

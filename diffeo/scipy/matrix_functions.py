@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import legendre
 
+from ..api.autodiff import jvp
+from ..api.conditionals import cond
+from ..api.loops import fori_loop
 from ..numpy.common import no_such, same_dtype
 from ..numpy.creation import array
 from ..numpy.linalg.operands import matrices
@@ -31,9 +34,6 @@ from ..routines.linalg import TriangularSolve, solve
 from ..routines.matrices import adjoint, diagonal, places, upper_triangle
 from ..routines.schur import Schur, TriangularSylvester, pair_rotations
 from ..routines.sylvester import MatrixSqrt, Sylvester
-from ..transforms.autodiff import jvp
-from ..transforms.control_flow import cond
-from ..transforms.loops import fori_loop
 
 __all__ = ["expm", "expm_frechet", "fractional_matrix_power", "funm", "logm", "rsf2csf", "schur",
            "solve_sylvester", "sqrtm"]

@@ -11,6 +11,7 @@ from ..primitives.array import as_value
 from ..primitives.core import describe, with_user_line
 from ..primitives.structural import batch_at_front, move_axis
 from ..primitives.types import float0
+from ..transforms.batching import Batching
 from ..trees import tree
 from ..trees.arguments import (
     Transformed,
@@ -20,7 +21,6 @@ from ..trees.arguments import (
     flat_arguments,
     name_of,
 )
-from .batching import Batching
 
 
 def vmap(

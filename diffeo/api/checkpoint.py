@@ -21,6 +21,7 @@ from ..primitives.sources import short_filename, source_line
 from ..primitives.staging import StagingTrace, StagingTracer
 from ..primitives.types import SCALARS, ShapedArray
 from ..programs.checkpoint import Checkpoint
+from ..transforms.linearize import linearize_flat
 from ..trees import tree
 from ..trees.arguments import (
     Transformed,
@@ -31,7 +32,6 @@ from ..trees.arguments import (
 )
 from ..trees.functions import Flat
 from ..trees.staged import Staged, leaves_of
-from .linearize import linearize_flat
 
 Policy = Callable[..., bool]
 

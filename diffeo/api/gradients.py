@@ -12,6 +12,10 @@ from ..primitives.array import Array, as_value
 from ..primitives.core import ZERO, describe, state, typeof, with_user_line
 from ..primitives.families import full_like
 from ..primitives.types import is_inexact
+from ..transforms.linearize import linearize_flat
+from ..transforms.tangents import from_tangent, quietly
+from ..transforms.taylor.nested import is_nested, value_and_slope
+from ..transforms.transpose import pull_back_program
 from ..trees import tree
 from ..trees.arguments import (
     Transformed,
@@ -23,10 +27,6 @@ from ..trees.arguments import (
     name_of,
 )
 from ..trees.functions import Flat, of_chosen
-from .linearize import linearize_flat
-from .tangents import from_tangent, quietly
-from .taylor.nested import is_nested, value_and_slope
-from .transpose import pull_back_program
 
 
 def value_and_grad(

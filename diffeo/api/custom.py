@@ -17,11 +17,11 @@ from ..primitives.frozen import OwnCopy
 from ..primitives.identity import stop_gradient
 from ..primitives.types import SCALARS, is_inexact
 from ..programs.custom_rules import CustomCall
+from ..transforms.rules.symbolic_zeros import SymbolicZero
+from ..transforms.rules.tree_rules import Static, TreeRules, is_array, traced
+from ..transforms.tangents import from_tangent
 from ..trees import tree
 from ..trees.arguments import argument, check_callable, global_name, name_of
-from .rules.symbolic_zeros import SymbolicZero
-from .rules.tree_rules import Static, TreeRules, is_array, traced
-from .tangents import from_tangent
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from ..primitives.staging import stage
 from ..primitives.structural import convert_element_type
 from ..programs.control_flow import split_list
 from ..programs.custom_rules import CustomCall
+from ..transforms.jvp import jvp_flat
+from ..transforms.rules.rules import Rules
+from ..transforms.transpose import transpose_jaxpr
 from ..trees import tree
 from ..trees.arguments import check_callable, name_of
 from ..trees.staged import Staged, check_same, leaves_of
-from .jvp import jvp_flat
-from .rules.rules import Rules
-from .transpose import transpose_jaxpr
 
 
 def custom_linear_solve(

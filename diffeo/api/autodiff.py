@@ -18,6 +18,11 @@ from ..primitives.jaxpr import Eqn, Jaxpr, Literal, eval_jaxpr
 from ..primitives.staging import stage
 from ..primitives.structural import convert_element_type
 from ..primitives.types import SCALARS, ShapedArray, float0, is_inexact
+from ..transforms.jvp import jvp_flat
+from ..transforms.linearize import linearize_flat
+from ..transforms.tangents import from_tangent, quietly, tangent_aval
+from ..transforms.taylor.nested import is_nested, times, value_and_slope
+from ..transforms.transpose import backward_pass, pull_back_program
 from ..trees import tree
 from ..trees.arguments import (
     as_values,
@@ -26,11 +31,6 @@ from ..trees.arguments import (
     name_of,
 )
 from ..trees.functions import Flat
-from .jvp import jvp_flat
-from .linearize import linearize_flat
-from .tangents import from_tangent, quietly, tangent_aval
-from .taylor.nested import is_nested, times, value_and_slope
-from .transpose import backward_pass, pull_back_program
 
 
 def _as_tangent(t: Any, aval: ShapedArray, what: str, path: str) -> Any:

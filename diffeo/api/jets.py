@@ -12,13 +12,13 @@ from ..primitives.core import describe, with_user_line
 from ..primitives.families import full_like
 from ..primitives.structural import convert_element_type
 from ..primitives.types import is_inexact
+from ..transforms.equal_values import SmoothTaylor
+from ..transforms.tangents import quietly
+from ..transforms.taylor.series import Series, filled
 from ..trees import tree
 from ..trees.arguments import WRAPPED, as_values, check_argnums, check_callable, name_of
 from ..trees.functions import Flat, of_chosen
 from .autodiff import as_tuple
-from .equal_values import SmoothTaylor
-from .tangents import quietly
-from .taylor.series import Series, filled
 
 
 def check_order(what: str, order: Any) -> None:

@@ -21,6 +21,11 @@ from ..primitives.structural import (
     reshape,
 )
 from ..primitives.types import default_dtype, float0, is_inexact
+from ..transforms.batching import Batching
+from ..transforms.linearize import linearize_flat
+from ..transforms.tangents import from_tangent
+from ..transforms.taylor.nested import is_nested, value_and_slope
+from ..transforms.transpose import pull_back_program
 from ..trees import tree
 from ..trees.arguments import (
     Transformed,
@@ -33,12 +38,7 @@ from ..trees.arguments import (
     name_of,
 )
 from ..trees.functions import Flat, of_chosen
-from .batching import Batching
-from .linearize import linearize_flat
 from .loops import map as map_slices
-from .tangents import from_tangent
-from .taylor.nested import is_nested, value_and_slope
-from .transpose import pull_back_program
 
 
 def _unit_vectors(avals: Sequence[Any], start: Any, count: int) -> list[Any]:

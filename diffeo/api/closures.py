@@ -11,10 +11,10 @@ from ..primitives.core import Tracer, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.staging import stage
 from ..primitives.types import is_inexact
+from ..transforms.tangents import tangent_aval
 from ..trees import tree
 from ..trees.arguments import WRAPPED, argument, as_values, check_callable, check_outputs, name_of
 from .custom import custom_vjp
-from .tangents import tangent_aval
 
 
 def _staged(fun: Callable, args: tuple, avals: list) -> tuple[Jaxpr, Any, Any]:

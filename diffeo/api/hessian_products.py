@@ -11,14 +11,14 @@ from ..primitives.core import ZERO, describe, typeof, with_user_line
 from ..primitives.elementwise import conj
 from ..primitives.jaxpr import eval_jaxpr
 from ..primitives.types import is_complex, is_inexact
+from ..transforms.linearize import linearize_flat
+from ..transforms.tangents import from_tangent, quietly
+from ..transforms.transpose import pull_back_program
 from ..trees import tree
 from ..trees.arguments import as_values, check_callable, check_differentiable, name_of
 from ..trees.functions import Flat
 from .autodiff import as_tuple, jvp, point_and_direction
 from .gradients import grad
-from .linearize import linearize_flat
-from .tangents import from_tangent, quietly
-from .transpose import pull_back_program
 
 
 def _checked(

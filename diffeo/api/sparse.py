@@ -25,15 +25,15 @@ from ..primitives.structural import (
     iota,
     reshape,
 )
+from ..transforms.batching import Batching
+from ..transforms.linearize import linearize_flat
+from ..transforms.sparsity.colorings import Coloring, check_ordering, color_hessian, color_jacobian
+from ..transforms.sparsity.pattern import Arguments, Sparsity, check_results, detect, symmetric
+from ..transforms.sparsity.substitution import taken
+from ..transforms.transpose import pull_back_program
 from ..trees.arguments import WRAPPED, check_callable, name_of
-from .batching import Batching
 from .gradients import grad
 from .jit import jit
-from .linearize import linearize_flat
-from .sparsity.colorings import Coloring, check_ordering, color_hessian, color_jacobian
-from .sparsity.pattern import Arguments, Sparsity, check_results, detect, symmetric
-from .sparsity.substitution import taken
-from .transpose import pull_back_program
 
 METHODS = {
     "sparse_jacobian": ("auto", "column", "row", "bidirectional"),
