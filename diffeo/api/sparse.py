@@ -28,7 +28,8 @@ from ..primitives.structural import (
 from ..transforms.batching import Batching
 from ..transforms.linearize import linearize_flat
 from ..transforms.sparsity.colorings import Coloring, check_ordering, color_hessian, color_jacobian
-from ..transforms.sparsity.pattern import Arguments, Sparsity, check_results, detect, symmetric
+from ..transforms.sparsity.detection import Arguments, check_results, detect
+from ..transforms.sparsity.pattern import Sparsity, symmetric
 from ..transforms.sparsity.substitution import taken
 from ..transforms.transpose import pull_back_program
 from ..trees.arguments import WRAPPED, check_callable, name_of

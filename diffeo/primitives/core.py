@@ -159,7 +159,7 @@ class Primitive:
     def taylor(self, series: Any, args: Sequence[Any]) -> Any:
         """A recurrence for Taylor coefficients (optional: derived from `jvp`); None to derive it.
 
-        `series` is the power series arithmetic (see transforms/taylor/taylor.py), `args` are its series.
+        `series` is the arithmetic of transforms/taylor/series.py, `args` are its series.
         """
         return None
 

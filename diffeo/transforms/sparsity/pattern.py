@@ -148,3 +148,10 @@ class Sparsity:
 
     def _repr_html_(self) -> str:
         return f'<pre style="line-height:1.1">{self!r}</pre>'
+
+
+def symmetric(pattern: Sparsity) -> Sparsity:
+    """The pattern together with that of its transpose."""
+    rows = np.concatenate([pattern.rows, pattern.cols])
+    cols = np.concatenate([pattern.cols, pattern.rows])
+    return Sparsity.from_places(rows, cols, pattern.shape)
