@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from .primitives.signals import Held
+from .primitives.support.signals import Held
 
 
 class Late:

@@ -12,8 +12,8 @@ import numpy as np
 from .api.callbacks import debug_callback as callback
 from .api.widening import Widening, widenings
 from .primitives.core import Value, state, with_user_line
-from .primitives.errors import ConcretizationTypeError
 from .primitives.staging import StagingTrace
+from .primitives.support.errors import ConcretizationTypeError
 from .trees import tree
 
 __all__ = ["Widening", "breakpoint", "callback", "print", "widenings"]

@@ -2,7 +2,7 @@
 that runs out, and the warnings of the compilation cache.
 """
 
-from .primitives.errors import (
+from .primitives.support.errors import (
     CacheWarning,
     ConcretizationTypeError,
     ForwardModeError,

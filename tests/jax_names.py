@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from diffeo.primitives.table import ELEMENTWISE
+from diffeo.primitives.support.table import ELEMENTWISE
 from tests import whole as whole
 
 Oracle = Callable[[Any, Any], Callable]

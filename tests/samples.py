@@ -12,8 +12,9 @@ from __future__ import annotations
 import numpy as np
 
 from diffeo.operations import cumulative, sort
-from diffeo.primitives import dot, elementwise, families, powers, reduction, slicing, structural
-from diffeo.primitives.table import ELEMENTWISE
+from diffeo.primitives import families
+from diffeo.primitives.support.table import ELEMENTWISE
+from diffeo.primitives.words import dot, elementwise, powers, reduction, slicing, structural
 from diffeo.routines import integers, random_bits
 from tests.sampling import SAMPLES, Sample, bools, call_sample, comp, ints, real, sample, words
 

@@ -11,9 +11,9 @@ import numpy as np
 
 import diffeo as dx
 from diffeo.primitives import Array, stage
-from diffeo.primitives.identity import Named
-from diffeo.primitives.placement import DevicePut
 from diffeo.primitives.types import ShapedArray
+from diffeo.primitives.words.device_put import DevicePut
+from diffeo.primitives.words.identity import Named
 from tests.sampling import bools, comp, ints, program_samples, real, sample
 
 # fmt: off

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 
-from diffeo.primitives.dot import DotGeneral, Precision
+from diffeo.primitives.words.dot import DotGeneral, Precision
 from diffeo.routines.conv import ConvDimensionNumbers, ConvGeneralDilated
 from tests.sampling import comp, ints, real, sample
 

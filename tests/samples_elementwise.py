@@ -8,8 +8,8 @@ import ml_dtypes
 import numpy as np
 
 from diffeo.operations import bits, rounding
-from diffeo.primitives import elementwise, identity, powers, reduction, slicing, structural
-from diffeo.primitives.table import ELEMENTWISE
+from diffeo.primitives.support.table import ELEMENTWISE
+from diffeo.primitives.words import elementwise, identity, powers, reduction, slicing, structural
 from tests.sampling import bools, comp, ints, real, sample
 
 # fmt: off

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from diffeo.operations import scatter, sort
-from diffeo.primitives import indexing
-from diffeo.primitives.indexing import IndexDims
+from diffeo.primitives.words import indexing
+from diffeo.primitives.words.indexing import IndexDims
 from tests.sampling import bools, comp, i32, ints, real, sample
 
 # fmt: off

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from diffeo.primitives.elementwise import conj
-from diffeo.primitives.slicing import slice_in_dim
+from diffeo.primitives.words.elementwise import conj
+from diffeo.primitives.words.slicing import slice_in_dim
 from diffeo.routines import determinant, levels, linalg, polar, qr, spectral
 from diffeo.routines.matrices import adjoint, matmul
 from tests.sampling import Draw, call_sample, comp, i32, real, sample

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from diffeo.primitives.table import ELEMENTWISE
+from diffeo.primitives.support.table import ELEMENTWISE
 from diffeo.routines import bessel, incomplete, special
 from diffeo.routines.complex_gamma import LogGamma
 from diffeo.scipy.special.bessel import BesselJ

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from diffeo.operations import cumulative as c
-from diffeo.primitives import elementwise as e
-from diffeo.primitives import reduction, stage
+from diffeo.primitives import stage
 from diffeo.primitives.types import ShapedArray, bfloat16
+from diffeo.primitives.words import elementwise as e
+from diffeo.primitives.words import reduction
 from diffeo.routines import general_reduce as g
 from diffeo.routines import windows as w
 from tests.sampling import bools, comp, ints, real, sample

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from diffeo.primitives import Array, Primitive, elementwise, families, identity, stage, structural
+from diffeo.primitives import Array, Primitive, families, stage
 from diffeo.primitives.jaxpr import Var
 from diffeo.primitives.types import SCALARS, ShapedArray, is_inexact
+from diffeo.primitives.words import elementwise, identity, structural
 from diffeo.programs.control_flow import Call
 from tests import whole as whole
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import diffeo as dx
 from diffeo.operations import cumulative
-from diffeo.primitives import Array, dot, elementwise, powers, reduction, slicing, structural
+from diffeo.primitives import Array
+from diffeo.primitives.words import dot, elementwise, powers, reduction, slicing, structural
 from tests.laws import close, differences, function_of, host, value
 from tests.samples import SAMPLES, Sample
 from tests.transformations import ALL, Jit, Vmap, check_pair, directions, name_of

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from diffeo.operations import callbacks, collectives, cumulative
-from diffeo.primitives import Primitive, elementwise, families, identity, indexing, reduction
+from diffeo.primitives import Primitive, families
 from diffeo.primitives.core import snake_case
-from diffeo.primitives.table import ELEMENTWISE
+from diffeo.primitives.support.table import ELEMENTWISE
+from diffeo.primitives.words import elementwise, identity, indexing, reduction
 from diffeo.routines import determinant, windows
 from tests.samples import SAMPLES
 from tests.samples_collectives import NAMED

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from diffeo.primitives.table import ELEMENTWISE
+from diffeo.primitives.support.table import ELEMENTWISE
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

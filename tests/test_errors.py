@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.primitives import elementwise as e
-from diffeo.primitives.dot import dot_general
-from diffeo.primitives.structural import reduce_sum, reshape, transpose
+from diffeo.primitives.words import elementwise as e
+from diffeo.primitives.words.dot import dot_general
+from diffeo.primitives.words.structural import reduce_sum, reshape, transpose
 from tests.checks import array, raises
 from tests.checks import nothing_is_left_behind as nothing_is_left_behind
 

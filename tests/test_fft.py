@@ -12,7 +12,7 @@ import scipy.fft
 import diffeo as dx
 import diffeo.numpy as dnp
 from diffeo.primitives.core import typeof
-from diffeo.primitives.operators import NUMPY
+from diffeo.primitives.words.operators import NUMPY
 from diffeo.routines.fft import Fft
 from diffeo.routines.random_bits import RngBitGenerator
 

@@ -48,7 +48,7 @@ LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "logging", "opt_einsum", 
 #: unpickled, parts of jaxlib and of its plugins.
 LOADERS = {
     "diffeo._loading", "diffeo.lowering.compat", "diffeo.lowering.cuda", "diffeo.numpy.methods",
-    "diffeo.primitives.table", "diffeo.engine.evaluation", "diffeo.engine.jitted",
+    "diffeo.primitives.support.table", "diffeo.engine.evaluation", "diffeo.engine.jitted",
     "diffeo.engine.stages", "diffeo.passes.late_rules",
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.primitives.foreign import DTYPES, array_dtype, float0
+from diffeo.primitives.support.foreign import DTYPES, array_dtype, float0
 
 dn = dx.numpy
 x = dn.array([1.0, 2.0])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from diffeo.primitives.signals import Held
+from diffeo.primitives.support.signals import Held
 
 ROOT = Path(__file__).parent.parent
 

@@ -13,10 +13,10 @@ from diffeo.api.jets import taylor
 from diffeo.lowering.module import lower_module
 from diffeo.primitives.config import config
 from diffeo.primitives.core import ZERO, typeof
-from diffeo.primitives.identity import StopGradient
 from diffeo.primitives.jaxpr import check_jaxpr, eval_jaxpr, infer, sub_jaxprs
-from diffeo.primitives.table import ELEMENTWISE
+from diffeo.primitives.support.table import ELEMENTWISE
 from diffeo.primitives.types import SCALARS, ShapedArray
+from diffeo.primitives.words.identity import StopGradient
 from diffeo.transforms.batching import Batching
 from diffeo.transforms.jvp import jvp_flat
 from diffeo.transforms.taylor.collapsed import Sums, push

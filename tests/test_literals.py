@@ -10,12 +10,12 @@ import pytest
 
 import diffeo as dx
 from diffeo.passes.simplify import simplify
-from diffeo.primitives import elementwise as e
 from diffeo.primitives.families import full_like
 from diffeo.primitives.jaxpr import eval_jaxpr
 from diffeo.primitives.staging import stage
-from diffeo.primitives.table import ELEMENTWISE
+from diffeo.primitives.support.table import ELEMENTWISE
 from diffeo.primitives.types import SCALARS, kind_of
+from diffeo.primitives.words import elementwise as e
 from tests import samples  # noqa: F401  (loads the rows)
 from tests.laws import compiled
 

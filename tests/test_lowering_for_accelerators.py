@@ -21,8 +21,8 @@ from diffeo.engine.runner import Program
 from diffeo.lowering.module import lower_module
 from diffeo.primitives import Array, stage
 from diffeo.primitives.core import Primitive
-from diffeo.primitives.dot import DotGeneral
 from diffeo.primitives.types import ShapedArray
+from diffeo.primitives.words.dot import DotGeneral
 from diffeo.routines.hessenberg import Hessenberg, Tridiagonal
 from diffeo.routines.linalg import Cholesky, Lu, LuPivotsToPermutation, TriangularSolve
 from diffeo.routines.qr import Geqrf, HouseholderProduct

@@ -17,7 +17,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import diffeo as dx
-from diffeo.primitives import dot, elementwise, structural
+from diffeo.primitives.words import dot, elementwise, structural
 from tests.laws import close, differences, function_of, host, value
 from tests.samples import SAMPLES, Sample
 from tests.transformations import (

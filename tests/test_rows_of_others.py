@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.primitives import elementwise as e
-from diffeo.primitives.table import ELEMENTWISE
+from diffeo.primitives.support.table import ELEMENTWISE
+from diffeo.primitives.words import elementwise as e
 from tests.checks import close
 
 dnp = dx.numpy

@@ -16,7 +16,9 @@ from diffeo.engine.run import run_program
 from diffeo.passes.algebra import lossless
 from diffeo.passes.simplify import simplify
 from diffeo.primitives import Array, stage
-from diffeo.primitives.elementwise import (
+from diffeo.primitives.families import full
+from diffeo.primitives.jaxpr import Jaxpr, check_jaxpr, eval_jaxpr, sub_jaxprs
+from diffeo.primitives.words.elementwise import (
     absolute,
     add,
     complex_,
@@ -41,13 +43,11 @@ from diffeo.primitives.elementwise import (
     shift_left,
     sub,
 )
-from diffeo.primitives.families import full
-from diffeo.primitives.identity import Named, OptimizationBarrier, copy, stop_gradient
-from diffeo.primitives.indexing import dynamic_slice, dynamic_update_slice
-from diffeo.primitives.jaxpr import Jaxpr, check_jaxpr, eval_jaxpr, sub_jaxprs
-from diffeo.primitives.powers import IntegerPow
-from diffeo.primitives.slicing import concatenate, pad, rev, slice_in_dim
-from diffeo.primitives.structural import (
+from diffeo.primitives.words.identity import Named, OptimizationBarrier, copy, stop_gradient
+from diffeo.primitives.words.indexing import dynamic_slice, dynamic_update_slice
+from diffeo.primitives.words.powers import IntegerPow
+from diffeo.primitives.words.slicing import concatenate, pad, rev, slice_in_dim
+from diffeo.primitives.words.structural import (
     BroadcastInDim,
     Reshape,
     Transpose,

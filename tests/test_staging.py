@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.primitives import elementwise as e
+from diffeo.primitives.words import elementwise as e
 
 X = np.linspace(0.5, 2.0, 6).reshape(2, 3)
 

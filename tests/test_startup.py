@@ -16,12 +16,13 @@ import pytest
 
 import diffeo as dx
 from diffeo.numpy.methods import METHODS, PROPERTIES
-from diffeo.primitives import Primitive, elementwise, stage
+from diffeo.primitives import Primitive, stage
 from diffeo.primitives.core import Value
 from diffeo.primitives.families import Linear
-from diffeo.primitives.frozen import frozen
-from diffeo.primitives.structural import Transpose
-from diffeo.primitives.table import ELEMENTWISE, is_own
+from diffeo.primitives.support.frozen import frozen
+from diffeo.primitives.support.table import ELEMENTWISE, is_own
+from diffeo.primitives.words import elementwise
+from diffeo.primitives.words.structural import Transpose
 from tests import whole as whole
 from tests.checks import close
 
@@ -34,7 +35,7 @@ NOT_LOADED = (
     "diffeo.custom_batching", "diffeo.custom_derivatives", "diffeo.data", "diffeo.debug",
     "diffeo.differential", "diffeo.lax", "diffeo.nn", "diffeo.random", "diffeo.routines",
     "diffeo.scipy", "diffeo.tour", "diffeo.numpy.linalg", "diffeo.numpy.fft",
-    "diffeo.numpy.ufuncs", "diffeo.primitives.indexing", "diffeo.programs.scan",
+    "diffeo.numpy.ufuncs", "diffeo.primitives.words.indexing", "diffeo.programs.scan",
     "diffeo.api.sparse", "diffeo.api.custom", "diffeo.api.vmap",
 )  # fmt: skip
 
@@ -163,7 +164,7 @@ def test_rows_need_no_other_module(module: str):
     cold(f"""
 from importlib import import_module
 import_module({module!r})
-from diffeo.primitives.table import ELEMENTWISE
+from diffeo.primitives.support.table import ELEMENTWISE
 rows = [r for r in ELEMENTWISE.values() if r.module == {module!r}]
 assert rows
 for row in rows:
@@ -192,7 +193,7 @@ def test_a_row_of_diffeo_keeps_its_name():
     with pytest.raises(ValueError, match=r"'gamma_density' is .* of diffeo .* in .*startup"):
         elementwise.Elementwise("gamma_density", np.square, "square")
     cold(
-        "from diffeo.primitives.elementwise import Elementwise\n"
+        "from diffeo.primitives.words.elementwise import Elementwise\n"
         "Elementwise('digamma', np.square, 'square')\n"
         "try:\n    dx.scipy.special\n"
         "except ValueError as error:\n    assert 'another name, in __main__' in str(error)\n"

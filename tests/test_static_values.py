@@ -12,9 +12,9 @@ import pytest
 
 import diffeo as dx
 from diffeo.primitives.core import Primitive
-from diffeo.primitives.exact import Exact, exactly_equal
 from diffeo.primitives.families import Full, full_like
-from diffeo.primitives.frozen import frozen
+from diffeo.primitives.support.exact import Exact, exactly_equal
+from diffeo.primitives.support.frozen import frozen
 from diffeo.primitives.types import ShapedArray
 
 PAIRS = [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.primitives.errors import (
+from diffeo.primitives.support.errors import (
     ConcretizationTypeError,
     TracerArrayConversionError,
     TracerBoolConversionError,

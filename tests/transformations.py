@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 import diffeo as dx
-from diffeo.primitives import elementwise, structural
 from diffeo.primitives.types import is_inexact
+from diffeo.primitives.words import elementwise, structural
 from tests.laws import Function, close, differences, direction, host, value
 
 ROWS = 2

@@ -13,11 +13,11 @@ import numpy as np
 from ..primitives.array import as_value
 from ..primitives.core import ZERO, describe, typeof, with_user_line
 from ..primitives.families import full_like
-from ..primitives.foreign import refusal
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, eval_jaxpr
 from ..primitives.staging import stage
-from ..primitives.structural import convert_element_type
+from ..primitives.support.foreign import refusal
 from ..primitives.types import SCALARS, ShapedArray, float0, is_inexact
+from ..primitives.words.structural import convert_element_type
 from ..transforms.jvp import jvp_flat
 from ..transforms.linearize import linearize_flat
 from ..transforms.tangents import from_tangent, quietly, tangent_aval

@@ -14,12 +14,12 @@ from ..primitives.core import (
     typeof,
     with_user_line,
 )
-from ..primitives.dot import DotGeneral
-from ..primitives.identity import Named
 from ..primitives.jaxpr import Literal
-from ..primitives.sources import short_filename, source_line
 from ..primitives.staging import StagingTrace, StagingTracer
+from ..primitives.support.sources import short_filename, source_line
 from ..primitives.types import SCALARS, ShapedArray
+from ..primitives.words.dot import DotGeneral
+from ..primitives.words.identity import Named
 from ..programs.checkpoint import Checkpoint
 from ..transforms.linearize import linearize_flat
 from ..trees import tree

@@ -7,9 +7,9 @@ from typing import Any
 
 from ..primitives.array import as_value
 from ..primitives.core import describe, typeof, with_user_line
-from ..primitives.elementwise import maximum, minimum, ne
-from ..primitives.structural import convert_element_type
 from ..primitives.types import int32
+from ..primitives.words.elementwise import maximum, minimum, ne
+from ..primitives.words.structural import convert_element_type
 from ..programs.control_flow import Cond, same_inputs
 from ..trees import tree
 from ..trees.arguments import check_callable, name_of

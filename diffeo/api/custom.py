@@ -12,10 +12,10 @@ from typing import Any
 
 from ..primitives.array import as_value
 from ..primitives.core import ZERO, Tracer, Value, describe, typeof, with_user_line
-from ..primitives.errors import UnexpectedTracerError
-from ..primitives.frozen import OwnCopy
-from ..primitives.identity import stop_gradient
+from ..primitives.support.errors import UnexpectedTracerError
+from ..primitives.support.frozen import OwnCopy
 from ..primitives.types import SCALARS, is_inexact
+from ..primitives.words.identity import stop_gradient
 from ..programs.custom_rules import CustomCall
 from ..transforms.rules.symbolic_zeros import SymbolicZero
 from ..transforms.rules.tree_rules import Static, TreeRules, is_array, traced

@@ -15,7 +15,7 @@ from ..lowering.placement import buffer_on, committed
 from ..primitives.array import Array, as_value, committed_to, handle
 from ..primitives.config import config
 from ..primitives.core import Tracer, describe, expected, with_user_line
-from ..primitives.placement import DevicePut
+from ..primitives.words.device_put import DevicePut
 from ..trees import tree
 
 

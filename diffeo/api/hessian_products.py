@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..primitives.core import ZERO, describe, typeof, with_user_line
-from ..primitives.elementwise import conj
 from ..primitives.jaxpr import eval_jaxpr
 from ..primitives.types import is_complex, is_inexact
+from ..primitives.words.elementwise import conj
 from ..transforms.linearize import linearize_flat
 from ..transforms.tangents import from_tangent, quietly
 from ..transforms.transpose import pull_back_program

@@ -15,7 +15,7 @@ from ..primitives.core import ZERO, typeof, with_user_line
 from ..primitives.families import full_like
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.staging import stage
-from ..primitives.structural import convert_element_type
+from ..primitives.words.structural import convert_element_type
 from ..programs.control_flow import split_list
 from ..programs.custom_rules import CustomCall
 from ..transforms.jvp import jvp_flat

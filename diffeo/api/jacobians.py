@@ -12,15 +12,15 @@ from ..primitives.array import Array
 from ..primitives.core import ZERO, describe, state, typeof, with_user_line
 from ..primitives.families import full_like
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
-from ..primitives.slicing import concatenate, slice_in_dim
-from ..primitives.structural import (
+from ..primitives.types import default_dtype, float0, is_inexact
+from ..primitives.words.slicing import concatenate, slice_in_dim
+from ..primitives.words.structural import (
     batch_at_front,
     convert_element_type,
     iota,
     move_axis,
     reshape,
 )
-from ..primitives.types import default_dtype, float0, is_inexact
 from ..transforms.batching import Batching
 from ..transforms.linearize import linearize_flat
 from ..transforms.tangents import from_tangent

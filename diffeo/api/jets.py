@@ -10,8 +10,8 @@ from typing import Any
 from ..primitives.array import as_value
 from ..primitives.core import describe, with_user_line
 from ..primitives.families import full_like
-from ..primitives.structural import convert_element_type
 from ..primitives.types import is_inexact
+from ..primitives.words.structural import convert_element_type
 from ..transforms.equal_values import SmoothTaylor
 from ..transforms.tangents import quietly
 from ..transforms.taylor.series import Series, filled

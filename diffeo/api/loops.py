@@ -9,9 +9,9 @@ import numpy as np
 
 from ..primitives.array import as_value
 from ..primitives.core import Tracer, describe, typeof, with_user_line
-from ..primitives.slicing import concatenate, slice_in_dim
-from ..primitives.structural import convert_element_type, reshape
 from ..primitives.types import ShapedArray, bool_, promote_types
+from ..primitives.words.slicing import concatenate, slice_in_dim
+from ..primitives.words.structural import convert_element_type, reshape
 from ..programs.scan import Scan
 from ..programs.while_loop import While
 from ..trees import tree

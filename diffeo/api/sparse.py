@@ -12,13 +12,13 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import ZERO, Tracer, describe, state, typeof, with_user_line
-from ..primitives.elementwise import absolute, eq
 from ..primitives.families import full, full_like
-from ..primitives.index_dims import IndexDims
-from ..primitives.indexing import ScatterAdd
 from ..primitives.jaxpr import eval_jaxpr
-from ..primitives.slicing import concatenate, slice_in_dim
-from ..primitives.structural import (
+from ..primitives.words.elementwise import absolute, eq
+from ..primitives.words.index_dims import IndexDims
+from ..primitives.words.indexing import ScatterAdd
+from ..primitives.words.slicing import concatenate, slice_in_dim
+from ..primitives.words.structural import (
     batch_at_front,
     broadcast_in_dim,
     convert_element_type,

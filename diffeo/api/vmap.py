@@ -9,8 +9,8 @@ import numpy as np
 
 from ..primitives.array import as_value
 from ..primitives.core import describe, with_user_line
-from ..primitives.structural import batch_at_front, move_axis
 from ..primitives.types import float0
+from ..primitives.words.structural import batch_at_front, move_axis
 from ..transforms.batching import Batching
 from ..trees import tree
 from ..trees.arguments import (

@@ -10,7 +10,7 @@ import numpy as np
 from ..primitives.config import config
 from ..primitives.families import Full
 from ..primitives.jaxpr import Jaxpr, Literal, sub_jaxprs
-from ..primitives.sources import show_source, source_line
+from ..primitives.support.sources import show_source, source_line
 from ..primitives.types import ShapedArray, complex128, float64, int64, uint64
 from ..trees.arguments import argument_or_keyword, check_callable
 from .jit import make_jaxpr

@@ -20,7 +20,7 @@ from ..numpy.reductions import sum as sum_
 from ..numpy.shaping import concatenate, stack
 from ..primitives.array import Array
 from ..primitives.core import describe, typeof, with_user_line
-from ..primitives.structural import reshape
+from ..primitives.words.structural import reshape
 from ..trees import tree
 from ..trees.arguments import check_callable
 from .operators import checked

@@ -13,8 +13,8 @@ from ..api.loops import scan
 from ..api.vmap import vmap
 from ..numpy.creation import asarray, full
 from ..primitives.core import describe, typeof, with_user_line
-from ..primitives.slicing import slice_in_dim
-from ..primitives.structural import convert_element_type, move_axis, reshape
+from ..primitives.words.slicing import slice_in_dim
+from ..primitives.words.structural import convert_element_type, move_axis, reshape
 from ..transforms.taylor.collapsed import Sums, push
 from ..transforms.taylor.series import Series
 from ..trees import tree

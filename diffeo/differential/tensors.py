@@ -15,7 +15,7 @@ import numpy as np
 
 from ..api.jets import check_order
 from ..numpy.creation import asarray
-from ..primitives.structural import convert_element_type, reshape
+from ..primitives.words.structural import convert_element_type, reshape
 from .point import Point, of_points
 
 

@@ -21,10 +21,10 @@ from ..primitives.core import (
     state,
     with_user_line,
 )
-from ..primitives.foreign import array_dtype
-from ..primitives.placement import DevicePut
-from ..primitives.settings import process
+from ..primitives.support.foreign import array_dtype
+from ..primitives.support.settings import process
 from ..primitives.types import SCALARS, float8_e5m2, is_storage
+from ..primitives.words.device_put import DevicePut
 from .run import check, run_program
 
 

@@ -24,9 +24,9 @@ from ..operations.named_axes import axes_in_scope
 from ..primitives.array import Array, Deleted, as_value, from_buffer
 from ..primitives.config import config, task_settings
 from ..primitives.core import Tracer, describe, expected, state, with_user_line
-from ..primitives.frozen import OwnCopy
 from ..primitives.jaxpr import eval_jaxpr
 from ..primitives.staging import StagingTracer, stage
+from ..primitives.support.frozen import OwnCopy
 from ..primitives.types import ShapedArray
 from ..trees import tree
 from ..trees.arguments import (

@@ -14,13 +14,13 @@ from ..lowering.devices import Device
 from ..lowering.placement import home_of, put_on
 from ..primitives.array import Array
 from ..primitives.core import Primitive, with_user_line
-from ..primitives.exact import Exact
 from ..primitives.families import HigherOrder
-from ..primitives.indexing import DynamicSlice
-from ..primitives.slicing import Slice
 from ..primitives.staging import exact_key, stage
-from ..primitives.structural import broadcast_in_dim
+from ..primitives.support.exact import Exact
 from ..primitives.types import SCALARS, ShapedArray
+from ..primitives.words.indexing import DynamicSlice
+from ..primitives.words.slicing import Slice
+from ..primitives.words.structural import broadcast_in_dim
 from .run import check, compiled, run_program
 from .runner import Program
 

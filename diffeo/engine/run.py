@@ -13,7 +13,7 @@ from ..primitives.array import Array
 from ..primitives.config import config
 from ..primitives.core import Primitive, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr, apply_type_rule
-from ..primitives.settings import process
+from ..primitives.support.settings import process
 from ..primitives.types import SCALARS
 from .pipeline import prepare
 from .runner import Program

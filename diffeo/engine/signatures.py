@@ -11,7 +11,7 @@ import numpy as np
 from ..lowering.pytree import PyTreeDef
 from ..primitives.config import config
 from ..primitives.core import describe, with_user_line
-from ..primitives.exact import exactly_equal
+from ..primitives.support.exact import exactly_equal
 from ..primitives.types import SCALARS, default_dtype
 from ..trees import tree
 from ..trees.arguments import name_of

@@ -16,9 +16,9 @@ from ..lowering.executables import explain_run_error
 from ..passes.simplify import simplify
 from ..primitives.array import GONE, Array, Deleted, as_value, handle
 from ..primitives.core import Tracer, describe, typeof, with_user_line
-from ..primitives.foreign import array_dtype
-from ..primitives.frozen import OwnCopy
 from ..primitives.jaxpr import Jaxpr
+from ..primitives.support.foreign import array_dtype
+from ..primitives.support.frozen import OwnCopy
 from ..primitives.types import ShapedArray, Typed
 from ..programs.control_flow import Call
 from ..trees import tree

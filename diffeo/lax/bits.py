@@ -9,10 +9,10 @@ import numpy as np
 
 from ..numpy.common import arr, static_shape
 from ..primitives.core import describe, with_user_line
-from ..primitives.foreign import array_dtype
-from ..primitives.slicing import concatenate, slice_in_dim
-from ..primitives.structural import convert_element_type, reshape
+from ..primitives.support.foreign import array_dtype
 from ..primitives.types import uint32, uint64
+from ..primitives.words.slicing import concatenate, slice_in_dim
+from ..primitives.words.structural import convert_element_type, reshape
 from ..routines.random_bits import RngBitGenerator
 from .strict import apply
 

@@ -17,9 +17,9 @@ import numpy as np
 
 from ..numpy.common import arr, no_such, sequence_of, static_int, static_ints
 from ..numpy.precision import precision_of, preferred_of
-from ..primitives import slicing, structural
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
+from ..primitives.words import slicing, structural
 from ..routines.conv import ConvDimensionNumbers, ConvGeneralDilated, dilated
 from .products import dot_general
 from .strict import apply

@@ -7,9 +7,9 @@ from typing import Any
 
 from ..numpy.common import arr, axis_of
 from ..operations import cumulative
-from ..primitives import slicing, structural
 from ..primitives.core import describe, with_user_line
-from ..primitives.sources import rename
+from ..primitives.support.sources import rename
+from ..primitives.words import slicing, structural
 from ..trees import tree
 from .reducing import axis_primitive
 

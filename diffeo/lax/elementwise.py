@@ -8,15 +8,15 @@ from typing import Any
 
 from ..numpy.common import arr, static_int
 from ..operations import bits, rounding
-from ..primitives import elementwise as e
-from ..primitives import identity, powers
 from ..primitives.core import describe, typeof, with_user_line
-from ..primitives.identity import OptimizationBarrier
-from ..primitives.powers import IntegerPow
-from ..primitives.promotion import broadcast_to, to_value
-from ..primitives.sources import rename
-from ..primitives.structural import convert_element_type
+from ..primitives.support.sources import rename
 from ..primitives.types import SCALARS, is_inexact
+from ..primitives.words import elementwise as e
+from ..primitives.words import identity, powers
+from ..primitives.words.identity import OptimizationBarrier
+from ..primitives.words.powers import IntegerPow
+from ..primitives.words.promotion import broadcast_to, to_value
+from ..primitives.words.structural import convert_element_type
 from ..trees import tree
 from .strict import apply, apply_joined
 

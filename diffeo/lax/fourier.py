@@ -8,9 +8,9 @@ from typing import Any
 
 from ..numpy.common import arr, static_ints
 from ..primitives.core import describe, with_user_line
-from ..primitives.promotion import to_inexact
-from ..primitives.structural import convert_element_type
 from ..primitives.types import complex64, float32, is_complex
+from ..primitives.words.promotion import to_inexact
+from ..primitives.words.structural import convert_element_type
 from ..routines import fft as page
 from .strict import apply
 

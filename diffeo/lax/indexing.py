@@ -10,16 +10,16 @@ from ..numpy.common import arr, axis_of, sequence_of, static_int, static_shape
 from ..numpy.indexing import fill_scalar
 from ..numpy.updates import applied
 from ..operations.scatter import ScatterMax, ScatterMin, ScatterMul
-from ..primitives import elementwise as e
-from ..primitives import indexing, slicing
 from ..primitives.core import describe, with_user_line
 from ..primitives.families import full
-from ..primitives.indexing import IndexDims
-from ..primitives.operators import remainder
-from ..primitives.promotion import promote
-from ..primitives.slicing import concatenate
-from ..primitives.structural import expand_dims, squeeze
 from ..primitives.types import ShapedArray, default_dtype
+from ..primitives.words import elementwise as e
+from ..primitives.words import indexing, slicing
+from ..primitives.words.indexing import IndexDims
+from ..primitives.words.operators import remainder
+from ..primitives.words.promotion import promote
+from ..primitives.words.slicing import concatenate
+from ..primitives.words.structural import expand_dims, squeeze
 from .strict import apply, check
 
 

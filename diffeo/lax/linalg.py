@@ -20,8 +20,8 @@ import numpy as np
 from ..numpy.common import arr
 from ..primitives.array import Array
 from ..primitives.core import with_user_line
-from ..primitives.slicing import slice_in_dim
-from ..primitives.structural import expand_dims, squeeze
+from ..primitives.words.slicing import slice_in_dim
+from ..primitives.words.structural import expand_dims, squeeze
 from ..routines import linalg as page
 from ..routines import qr as qr_page
 from ..routines.cholesky_update import CholeskyUpdate

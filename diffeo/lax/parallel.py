@@ -21,18 +21,18 @@ from ..numpy.common import arr, axis_of, static_int
 from ..operations import collectives
 from ..operations.named_axes import Axis, find_axes
 from ..primitives.core import with_user_line
-from ..primitives.elementwise import select
 from ..primitives.families import full, full_like
-from ..primitives.indexing import dynamic_slice
-from ..primitives.slicing import index_in_dim
-from ..primitives.structural import (
+from ..primitives.types import SCALARS, bool_
+from ..primitives.words.elementwise import select
+from ..primitives.words.indexing import dynamic_slice
+from ..primitives.words.slicing import index_in_dim
+from ..primitives.words.structural import (
     broadcast_in_dim,
     convert_element_type,
     move_axis,
     reshape,
     squeeze,
 )
-from ..primitives.types import SCALARS, bool_
 from ..trees import tree
 from .strict import apply
 

@@ -20,13 +20,13 @@ from ..numpy.algorithms import DotAlgorithm, DotAlgorithmPreset, how, product
 from ..numpy.common import arr, static_ints
 from ..numpy.precision import preferred_of
 from ..operations.cumulative import CumSum
-from ..primitives import dot as dot_page
-from ..primitives import elementwise as e
-from ..primitives import indexing, structural
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
-from ..primitives.dot import Precision
 from ..primitives.types import is_integer
+from ..primitives.words import dot as dot_page
+from ..primitives.words import elementwise as e
+from ..primitives.words import indexing, structural
+from ..primitives.words.dot import Precision
 from .strict import apply
 
 __all__ = [

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..numpy.common import arr, axis_of, dtype_of, static_ints
-from ..primitives import reduction, structural
 from ..primitives.array import Array
 from ..primitives.core import Tracer, describe, snake_case, with_user_line
 from ..primitives.families import full
 from ..primitives.jaxpr import eliminate_dead_code
-from ..primitives.sources import rename
 from ..primitives.staging import stage
+from ..primitives.support.sources import rename
 from ..primitives.types import SCALARS, ShapedArray, promote_types
+from ..primitives.words import reduction, structural
 from ..programs.control_flow import Call
 from ..routines import general_reduce
 from ..routines.general_reduce import walk

@@ -20,14 +20,14 @@ from ..numpy.common import (
     static_ints,
     static_shape,
 )
-from ..primitives import elementwise as e
-from ..primitives import slicing, structural
 from ..primitives.array import Array
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.families import full as constant
-from ..primitives.promotion import broadcast_shapes as common_shape
-from ..primitives.promotion import broadcast_to as stretch
 from ..primitives.types import SCALARS
+from ..primitives.words import elementwise as e
+from ..primitives.words import slicing, structural
+from ..primitives.words.promotion import broadcast_shapes as common_shape
+from ..primitives.words.promotion import broadcast_to as stretch
 from .strict import apply, join
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import elementwise as e
 from ..primitives.core import known
 from ..primitives.families import full_like
-from ..primitives.identity import stop_gradient
 from ..primitives.types import SCALARS
+from ..primitives.words import elementwise as e
+from ..primitives.words.identity import stop_gradient
 from ..routines import special as s
 from ..routines.bessel import BesselI
 from ..routines.incomplete import Betainc, Igamma

@@ -6,10 +6,10 @@ from typing import Any
 
 from ..primitives.array import as_value
 from ..primitives.core import Primitive, describe, typeof, with_user_line
-from ..primitives.elementwise import KINDS, kind_of
 from ..primitives.jaxpr import apply_type_rule
-from ..primitives.promotion import broadcast_to, cast, to_value
 from ..primitives.types import SCALARS, STORAGE, is_storage
+from ..primitives.words.elementwise import KINDS, kind_of
+from ..primitives.words.promotion import broadcast_to, cast, to_value
 
 #: The kinds of dtypes that hold a Python scalar of a type.
 _HELD_BY = {bool: "b", int: "iufc", float: "fc", complex: "c"}

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..primitives.array import GONE
 from ..primitives.core import with_user_line
-from ..primitives.settings import process
+from ..primitives.support.settings import process
 from . import compat
 from .devices import Device, default_device, fork_error, state
 from .executables import Executable, compile_module, explain_run_error

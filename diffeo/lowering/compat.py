@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..primitives.signals import Held
+from ..primitives.support.signals import Held
 
 # XLA reads it when it is loaded; without it every start prints information lines on stderr.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..primitives.exact import Exact
+from ..primitives.support.exact import Exact
 from . import cache_folder, compat
 from .autotune import TABLE, Measurement, tune
 from .devices import Device, default_device

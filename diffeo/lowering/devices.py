@@ -19,8 +19,8 @@ from typing import Any
 
 from ..primitives.config import config
 from ..primitives.core import with_user_line
-from ..primitives.settings import device_name, process
-from ..primitives.signals import Held
+from ..primitives.support.settings import device_name, process
+from ..primitives.support.signals import Held
 from . import compat, plugins
 
 

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..primitives.signals import Held
+from ..primitives.support.signals import Held
 from . import compat
 from .devices import Device, default_device, fork_error, state
 from .host_calls import HostCalls

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.signals import USUAL, Held
+from ..primitives.support.signals import USUAL, Held
 from . import compat
 
 #: Errors of calls that run at the same time; only one of a program's is ever asked for.

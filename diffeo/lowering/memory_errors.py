@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from ..primitives.errors import OutOfMemoryError
+from ..primitives.support.errors import OutOfMemoryError
 from .disk_cache import size_text
 
 #: A module that is larger than this is not searched for its largest arrays.

@@ -21,7 +21,7 @@ from ..primitives.array import (
     variant,
 )
 from ..primitives.core import with_user_line
-from ..primitives.settings import process
+from ..primitives.support.settings import process
 from . import compat
 from .buffers import device_of, is_ready, put, read_error, to_numpy
 from .devices import Device, default_device, devices, find, fork_error, state

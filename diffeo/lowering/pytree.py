@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.exact import Exact
+from ..primitives.support.exact import Exact
 from .compat import PyTreeDef, pytree
 
 DictKey = pytree.DictKey

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..primitives.jaxpr import Jaxpr, Literal, Var
-from ..primitives.sources import show_source
 from ..primitives.staging import stage
+from ..primitives.support.sources import show_source
 from ..primitives.types import SCALARS, ShapedArray, bool_, is_inexact
 from .foreign_calls import CHAIN, ForeignCalls
 from .writer import Operand, Writer
@@ -145,7 +145,7 @@ class Builder(Writer, ForeignCalls):
     def gather(
         self, x: Operand, indices: Operand, dims: Any, sizes: Sequence[int], in_order: bool
     ) -> Operand:
-        """Windows of the operand; see primitives/indexing.py."""
+        """Windows of the operand; see primitives/words/indexing.py."""
         indices = self.index(indices)
         numbers = (
             f"offset_dims = {list(dims.offset_dims)}, collapsed_slice_dims = "

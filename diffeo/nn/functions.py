@@ -14,15 +14,15 @@ import numpy as np
 
 from ..numpy.common import arr, axes_of, axis_of, dtype_of, keep_axes, narrow, real_only, static_int
 from ..numpy.ufuncs import where as choose
-from ..primitives import elementwise as e
 from ..primitives.core import describe, with_user_line
-from ..primitives.formulas import in_float32
-from ..primitives.operators import unary
-from ..primitives.powers import square
-from ..primitives.promotion import broadcast_to, to_inexact
-from ..primitives.slicing import slice_in_dim
-from ..primitives.slopes import widened
-from ..primitives.structural import broadcast_in_dim, convert_element_type, iota, reduce_sum
+from ..primitives.formulas.lowered import in_float32
+from ..primitives.formulas.slopes import widened
+from ..primitives.words import elementwise as e
+from ..primitives.words.operators import unary
+from ..primitives.words.powers import square
+from ..primitives.words.promotion import broadcast_to, to_inexact
+from ..primitives.words.slicing import slice_in_dim
+from ..primitives.words.structural import broadcast_in_dim, convert_element_type, iota, reduce_sum
 from ..routines.special import erfc
 
 

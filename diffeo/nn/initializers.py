@@ -18,11 +18,11 @@ import numpy as np
 from .. import random
 from ..numpy.common import arr, dtype_of, static_shape
 from ..numpy.creation import full
-from ..primitives import elementwise as e
 from ..primitives.core import with_user_line
-from ..primitives.slicing import index_in_dim
-from ..primitives.structural import convert_element_type
 from ..primitives.types import SCALARS, is_complex, real_dtype
+from ..primitives.words import elementwise as e
+from ..primitives.words.slicing import index_in_dim
+from ..primitives.words.structural import convert_element_type
 
 Initializer = Callable[..., Any]
 Axes = int | Sequence[int]

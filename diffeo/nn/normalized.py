@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from ..numpy.common import arr, axes_of, keep_axes, narrow
-from ..primitives import elementwise as e
 from ..primitives.families import full_like
-from ..primitives.identity import stop_gradient
-from ..primitives.promotion import align, broadcast_to, to_inexact
-from ..primitives.reduction import reduce_max
-from ..primitives.structural import convert_element_type, drop_axes, reduce_sum, reshape
+from ..primitives.words import elementwise as e
+from ..primitives.words.identity import stop_gradient
+from ..primitives.words.promotion import align, broadcast_to, to_inexact
+from ..primitives.words.reduction import reduce_max
+from ..primitives.words.structural import convert_element_type, drop_axes, reduce_sum, reshape
 
 
 def _masked(x: Any, where: Any, value: float) -> Any:

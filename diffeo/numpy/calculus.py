@@ -7,10 +7,10 @@ import warnings
 from typing import Any
 
 from ..primitives.core import describe, with_user_line
-from ..primitives.promotion import broadcast_to, to_inexact
-from ..primitives.slicing import concatenate, slice_in_dim
-from ..primitives.structural import reshape
 from ..primitives.types import is_complex
+from ..primitives.words.promotion import broadcast_to, to_inexact
+from ..primitives.words.slicing import concatenate, slice_in_dim
+from ..primitives.words.structural import reshape
 from .common import arr, axes_of, axis_of, real_only, same_dtype
 from .creation import asarray, zeros
 from .cumulative import cumsum, diff

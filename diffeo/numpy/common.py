@@ -9,16 +9,16 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from ..primitives import elementwise as e
 from ..primitives.array import Array, as_value
 from ..primitives.core import Tracer, describe, known, state, typeof, with_user_line
-from ..primitives.errors import ConcretizationTypeError
 from ..primitives.families import full_like
-from ..primitives.foreign import array_dtype
-from ..primitives.identity import stop_gradient
-from ..primitives.promotion import broadcast_to, promote, to_value
-from ..primitives.structural import convert_element_type, reshape
+from ..primitives.support.errors import ConcretizationTypeError
+from ..primitives.support.foreign import array_dtype
 from ..primitives.types import SCALARS, default_dtype, float32, is_complex, is_float
+from ..primitives.words import elementwise as e
+from ..primitives.words.identity import stop_gradient
+from ..primitives.words.promotion import broadcast_to, promote, to_value
+from ..primitives.words.structural import convert_element_type, reshape
 
 
 def arr(x: Any) -> Any:

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import with_user_line
-from ..primitives.dot import FULL
-from ..primitives.slicing import rev
-from ..primitives.structural import convert_element_type, reshape
+from ..primitives.words.dot import FULL
+from ..primitives.words.slicing import rev
+from ..primitives.words.structural import convert_element_type, reshape
 from ..routines.conv import ConvDimensionNumbers, ConvGeneralDilated
 from .common import host_of, no_such, same_dtype
 from .precision import precision_of, preferred_of

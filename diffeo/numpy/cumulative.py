@@ -9,10 +9,10 @@ import numpy as np
 from ..operations import cumulative as c
 from ..primitives.array import Array
 from ..primitives.core import with_user_line
-from ..primitives.promotion import broadcast_to, to_inexact
-from ..primitives.slicing import concatenate as join
-from ..primitives.slicing import pad, slice_in_dim
-from ..primitives.structural import reshape
+from ..primitives.words.promotion import broadcast_to, to_inexact
+from ..primitives.words.slicing import concatenate as join
+from ..primitives.words.slicing import pad, slice_in_dim
+from ..primitives.words.structural import reshape
 from .common import arr, axis_of, is_of_number, no_out, same_dtype, static_int
 from .creation import asarray
 from .reductions import at_once, sum, widened

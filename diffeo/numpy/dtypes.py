@@ -20,7 +20,7 @@ from numpy import (
 )
 
 from ..primitives.core import Value, known, typeof
-from ..primitives.foreign import array_dtype
+from ..primitives.support.foreign import array_dtype
 from ..primitives.types import (
     SCALARS,
     ShapedArray,

@@ -20,11 +20,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..primitives import slicing
 from ..primitives.core import describe, with_user_line
-from ..primitives.promotion import to_inexact
-from ..primitives.structural import convert_element_type, inverse_permutation, transpose
 from ..primitives.types import complex64, complex128, float32, is_complex
+from ..primitives.words import slicing
+from ..primitives.words.promotion import to_inexact
+from ..primitives.words.structural import convert_element_type, inverse_permutation, transpose
 from ..routines.fft import ends
 from ..routines.fft import fft as transform
 from .common import arr, axes_of, axis_of, dtype_of, narrow, no_such, static_int

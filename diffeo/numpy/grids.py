@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..api.device_put import device_put
-from ..primitives import elementwise as e
 from ..primitives.array import Array
 from ..primitives.core import describe, known, with_user_line
-from ..primitives.elementwise import zero_scalar
-from ..primitives.promotion import broadcast_to
-from ..primitives.slicing import concatenate
-from ..primitives.structural import broadcast_in_dim, convert_element_type, iota, reshape
 from ..primitives.types import ShapedArray, default_dtype, promote_types
+from ..primitives.words import elementwise as e
+from ..primitives.words.elementwise import zero_scalar
+from ..primitives.words.promotion import broadcast_to
+from ..primitives.words.slicing import concatenate
+from ..primitives.words.structural import broadcast_in_dim, convert_element_type, iota, reshape
 from .common import (
     arr,
     axis_of,

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import Value, describe, known, state, with_user_line
-from ..primitives.promotion import to_inexact
-from ..primitives.structural import convert_element_type, iota, reshape
 from ..primitives.types import default_dtype
+from ..primitives.words.promotion import to_inexact
+from ..primitives.words.structural import convert_element_type, iota, reshape
 from .common import arr, concrete, host_of, same_dtype, static_int
 from .creation import asarray, full_like, linspace, zeros
 from .indexing import getitem

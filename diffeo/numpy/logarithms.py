@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..primitives import elementwise as e
-from ..primitives import operators as o
-from ..primitives import powers
 from ..primitives.array import as_value
-from ..primitives.promotion import align, promote
+from ..primitives.words import elementwise as e
+from ..primitives.words import operators as o
+from ..primitives.words import powers
+from ..primitives.words.promotion import align, promote
 from .common import holds_complex
 from .ufuncs import log
 

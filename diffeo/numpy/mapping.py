@@ -9,8 +9,8 @@ from typing import Any
 
 from ..api.vmap import vmap
 from ..primitives.core import describe, with_user_line
-from ..primitives.promotion import broadcast_shapes, broadcast_to
-from ..primitives.structural import expand_dims
+from ..primitives.words.promotion import broadcast_shapes, broadcast_to
+from ..primitives.words.structural import expand_dims
 from .common import arr, axis_of
 from .shaping import moveaxis
 

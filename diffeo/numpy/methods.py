@@ -11,7 +11,7 @@ import numpy as np
 
 from .._loading import loaded
 from ..primitives.core import Value
-from ..primitives.operators import NUMPY
+from ..primitives.words.operators import NUMPY
 
 
 def _flatten(self: Any, order: str = "C") -> Any:
@@ -47,7 +47,7 @@ def _copy(self: Any) -> Any:
 
 def _to_device(self: Any, device: Any, /, *, stream: Any = None) -> Any:
     """On a device; see `dx.device_put`."""
-    return _load(".transforms.placement", "device_put")(self, device)
+    return _load(".api.device_put", "device_put")(self, device)
 
 
 def _device(self: Any) -> None:

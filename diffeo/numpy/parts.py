@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 
 from ..operations import bits, rounding
-from ..primitives import division, identity, powers
-from ..primitives import elementwise as e
-from ..primitives import operators as o
 from ..primitives.core import describe, with_user_line
-from ..primitives.promotion import align, to_inexact
-from ..primitives.structural import bitcast_convert_type, convert_element_type, expand_dims, reshape
 from ..primitives.types import is_complex, is_integer
+from ..primitives.words import division, identity, powers
+from ..primitives.words import elementwise as e
+from ..primitives.words import operators as o
+from ..primitives.words.promotion import align, to_inexact
+from ..primitives.words.structural import (
+    bitcast_convert_type,
+    convert_element_type,
+    expand_dims,
+    reshape,
+)
 from ..routines import integers
 from .common import NUMBERS, REALS, arr, axis_of, by_numpy, no_such, static_int
 from .reductions import sum as sum_

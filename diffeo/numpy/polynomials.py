@@ -8,10 +8,10 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
-from ..primitives.promotion import to_inexact
-from ..primitives.slicing import concatenate, slice_in_dim
-from ..primitives.structural import reshape
 from ..primitives.types import complex_dtype
+from ..primitives.words.promotion import to_inexact
+from ..primitives.words.slicing import concatenate, slice_in_dim
+from ..primitives.words.structural import reshape
 from . import linalg
 from .common import arr, concrete, same_dtype, static_int
 from .convolving import convolve

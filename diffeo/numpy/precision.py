@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.core import describe, with_user_line
-from ..primitives.dot import FULL, Precision
+from ..primitives.words.dot import FULL, Precision
 from .common import dtype_of
 
 #: Precisions by the names of the numbers that TPU and GPU make them with.

@@ -14,12 +14,12 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import Value, state, with_user_line
-from ..primitives.dot import FULL, DotGeneral, accumulator
-from ..primitives.dot import outer as outer_p
-from ..primitives.promotion import broadcast_shapes, broadcast_to
-from ..primitives.slicing import slice_in_dim
-from ..primitives.structural import convert_element_type, reduce_sum, reshape
-from ..primitives.structural import transpose as permute
+from ..primitives.words.dot import FULL, DotGeneral, accumulator
+from ..primitives.words.dot import outer as outer_p
+from ..primitives.words.promotion import broadcast_shapes, broadcast_to
+from ..primitives.words.slicing import slice_in_dim
+from ..primitives.words.structural import convert_element_type, reduce_sum, reshape
+from ..primitives.words.structural import transpose as permute
 from .algorithms import how as _asked
 from .algorithms import product as _multiplied
 from .common import arr, axis_of, same_dtype, static_int

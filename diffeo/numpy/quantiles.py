@@ -11,10 +11,10 @@ from ..operations.sort import sort as sort_p
 from ..operations.sort import take_along_axis as take_places
 from ..primitives.array import Array
 from ..primitives.core import Tracer, describe, with_user_line
-from ..primitives.identity import stop_gradient
-from ..primitives.promotion import broadcast_to, to_inexact
-from ..primitives.structural import broadcast_in_dim, convert_element_type, reshape
 from ..primitives.types import is_complex
+from ..primitives.words.identity import stop_gradient
+from ..primitives.words.promotion import broadcast_to, to_inexact
+from ..primitives.words.structural import broadcast_in_dim, convert_element_type, reshape
 from .common import arr, axes_of, by_numpy, is_nan, no_out, no_such, quotient, rounded
 from .creation import asarray, full
 from .cumulative import cumsum

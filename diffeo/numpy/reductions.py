@@ -9,20 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import reduction as r
 from ..primitives.array import Array
 from ..primitives.core import Value, describe, known, state, with_user_line
 from ..primitives.families import full_like
-from ..primitives.promotion import broadcast_to, to_inexact
-from ..primitives.slicing import concatenate
-from ..primitives.structural import (
+from ..primitives.types import STORAGE, default_dtype, is_storage, kind_of, real_dtype
+from ..primitives.words import reduction as r
+from ..primitives.words.promotion import broadcast_to, to_inexact
+from ..primitives.words.slicing import concatenate
+from ..primitives.words.structural import (
     ReduceSum,
     convert_element_type,
     reduce_sum,
     reshape,
     transpose,
 )
-from ..primitives.types import STORAGE, default_dtype, is_storage, kind_of, real_dtype
 from .common import (
     NUMBERS,
     arr,

@@ -12,13 +12,13 @@ import numpy as np
 
 from ..operations.sort import comparable
 from ..operations.sort import sort as sort_p
-from ..primitives import elementwise as e
 from ..primitives.array import Array
 from ..primitives.core import with_user_line
 from ..primitives.families import full as full_p
-from ..primitives.slicing import concatenate, slice_in_dim
-from ..primitives.structural import convert_element_type, iota, reshape
 from ..primitives.types import default_dtype, is_complex, is_inexact
+from ..primitives.words import elementwise as e
+from ..primitives.words.slicing import concatenate, slice_in_dim
+from ..primitives.words.structural import convert_element_type, iota, reshape
 from .common import (
     NUMBERS,
     arr,

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import slicing as s
-from ..primitives import structural as t
 from ..primitives.array import Array
 from ..primitives.core import describe, state, with_user_line
-from ..primitives.promotion import broadcast_shapes as common_shape
-from ..primitives.promotion import broadcast_to as stretch
+from ..primitives.words import slicing as s
+from ..primitives.words import structural as t
+from ..primitives.words.promotion import broadcast_shapes as common_shape
+from ..primitives.words.promotion import broadcast_to as stretch
 from .common import arr, axes_of, axis_of, dtype_of, host_of, same_dtype, static_int, static_shape
 from .creation import asarray
 

@@ -9,12 +9,8 @@ import numpy as np
 from ..operations.sort import comparable, sort_numpy
 from ..operations.sort import sort as sort_p
 from ..operations.sort import take_along_axis as take_places
-from ..primitives import elementwise as e
 from ..primitives.array import Array
 from ..primitives.core import describe, known, with_user_line
-from ..primitives.promotion import broadcast_to, to_inexact
-from ..primitives.slicing import concatenate, rev, slice_in_dim
-from ..primitives.structural import broadcast_in_dim, convert_element_type, iota, reshape
 from ..primitives.types import (
     complex_dtype,
     default_dtype,
@@ -23,6 +19,10 @@ from ..primitives.types import (
     is_integer,
     limits_of,
 )
+from ..primitives.words import elementwise as e
+from ..primitives.words.promotion import broadcast_to, to_inexact
+from ..primitives.words.slicing import concatenate, rev, slice_in_dim
+from ..primitives.words.structural import broadcast_in_dim, convert_element_type, iota, reshape
 from .common import (
     NUMBERS,
     arr,

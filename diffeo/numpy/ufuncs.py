@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import elementwise as e
-from ..primitives import operators as o
-from ..primitives import powers
 from ..primitives.array import Array, as_value
 from ..primitives.core import typeof, with_user_line
 from ..primitives.families import full_like
-from ..primitives.promotion import (
+from ..primitives.support.sources import rename
+from ..primitives.types import SCALARS, is_float, is_inexact, is_integer, limits_of
+from ..primitives.words import elementwise as e
+from ..primitives.words import operators as o
+from ..primitives.words import powers
+from ..primitives.words.promotion import (
     align_inexact,
     broadcast_shapes,
     broadcast_to,
@@ -22,9 +24,7 @@ from ..primitives.promotion import (
     to_inexact,
     to_value,
 )
-from ..primitives.sources import rename
-from ..primitives.structural import bitcast_convert_type, convert_element_type
-from ..primitives.types import SCALARS, is_float, is_inexact, is_integer, limits_of
+from ..primitives.words.structural import bitcast_convert_type, convert_element_type
 from .common import (
     arr,
     by_numpy,

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
-from ..primitives.operators import unary
-from ..primitives.promotion import to_inexact
 from ..primitives.types import default_dtype
+from ..primitives.words.operators import unary
+from ..primitives.words.promotion import to_inexact
 from ..routines.bessel import GrowingBesselI
 from .common import arr, static_int
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives import elementwise as e
 from ..primitives.core import describe, with_user_line
-from ..primitives.promotion import broadcast_to
-from ..primitives.structural import convert_element_type, reshape
+from ..primitives.words import elementwise as e
+from ..primitives.words.promotion import broadcast_to
+from ..primitives.words.structural import convert_element_type, reshape
 from .common import axis_of, no_such, to_bool
 from .creation import asarray
 from .cumulative import cumsum

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.elementwise import Elementwise
+from ..primitives.words.elementwise import Elementwise
 
 
 def _unsigned(x: Any) -> Any:

@@ -17,11 +17,11 @@ import numpy as np
 
 from ..primitives.array import read_only
 from ..primitives.core import ZERO, Primitive, describe, state, with_user_line
-from ..primitives.foreign import array_dtype
-from ..primitives.frozen import frozen
-from ..primitives.sources import show_source
-from ..primitives.structural import batch_at_front, move_axis
+from ..primitives.support.foreign import array_dtype
+from ..primitives.support.frozen import frozen
+from ..primitives.support.sources import show_source
 from ..primitives.types import KIND_RANK, SCALAR_RANK, SCALARS, ShapedArray, is_inexact
+from ..primitives.words.structural import batch_at_front, move_axis
 
 #: How `pure_callback` may be batched.
 VMAP_METHODS = (

@@ -17,13 +17,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..primitives.core import Primitive
-from ..primitives.elementwise import kind_of, select
 from ..primitives.families import Discrete, Linear, full_like
-from ..primitives.frozen import frozen
-from ..primitives.index_dims import IndexDims
-from ..primitives.indexing import gather
-from ..primitives.reduction import ReduceMax, ReduceMin
-from ..primitives.structural import (
+from ..primitives.support.frozen import frozen
+from ..primitives.types import ShapedArray
+from ..primitives.words.elementwise import kind_of, select
+from ..primitives.words.index_dims import IndexDims
+from ..primitives.words.indexing import gather
+from ..primitives.words.reduction import ReduceMax, ReduceMin
+from ..primitives.words.structural import (
     ReduceSum,
     batch_at_front,
     broadcast_in_dim,
@@ -33,7 +34,6 @@ from ..primitives.structural import (
     move_axis,
     reduce_sum,
 )
-from ..primitives.types import ShapedArray
 from .named_axes import Axis, unbound
 
 

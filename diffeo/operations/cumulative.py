@@ -10,15 +10,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..primitives import elementwise as e
 from ..primitives.core import ZERO, Primitive
 from ..primitives.families import Linear, zeros_like
-from ..primitives.frozen import frozen
-from ..primitives.reduction import ADD, MAX, MIN, MUL, Monoid
-from ..primitives.reference import zero_dominant_product
-from ..primitives.slicing import pad, slice_in_dim, stack
-from ..primitives.structural import batch_at_front, check_axes, convert_element_type, reshape
+from ..primitives.formulas.reference import zero_dominant_product
+from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, float32, is_inexact
+from ..primitives.words import elementwise as e
+from ..primitives.words.reduction import ADD, MAX, MIN, MUL, Monoid
+from ..primitives.words.slicing import pad, slice_in_dim, stack
+from ..primitives.words.structural import batch_at_front, check_axes, convert_element_type, reshape
 
 #: How many neighbours a scan combines before it looks at blocks of them.
 BLOCK = 4

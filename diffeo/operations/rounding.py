@@ -10,11 +10,11 @@ import ml_dtypes
 import numpy as np
 
 from ..primitives.core import ZERO
-from ..primitives.elementwise import Elementwise, add, kind_of, select
 from ..primitives.families import Linear
-from ..primitives.frozen import frozen
-from ..primitives.reference import clamped, rounded_away
+from ..primitives.formulas.reference import clamped, rounded_away
+from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray
+from ..primitives.words.elementwise import Elementwise, add, kind_of, select
 
 
 class Clamp(Elementwise):

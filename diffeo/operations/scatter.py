@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..primitives.core import ZERO, LinearInput
-from ..primitives.elementwise import mul, select
 from ..primitives.families import zeros_like
-from ..primitives.index_dims import IndexDims
-from ..primitives.indexing import Scatter, ScatterAdd, ScatterFamily
-from ..primitives.structural import convert_element_type, expand_dims, iota, reshape
+from ..primitives.words.elementwise import mul, select
+from ..primitives.words.index_dims import IndexDims
+from ..primitives.words.indexing import Scatter, ScatterAdd, ScatterFamily
+from ..primitives.words.structural import convert_element_type, expand_dims, iota, reshape
 from .cumulative import LinearRecurrence, shifted
 from .sort import argsort, take_along_axis
 

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..primitives.core import ZERO, Primitive, typeof
-from ..primitives.elementwise import (
+from ..primitives.families import full_like
+from ..primitives.support.frozen import frozen
+from ..primitives.types import ShapedArray, bfloat16, float32, uint8, uint32, uint64
+from ..primitives.words.elementwise import (
     STORAGE,
     eq,
     imag,
@@ -19,12 +22,10 @@ from ..primitives.elementwise import (
     shift_left,
     shift_right_logical,
 )
-from ..primitives.families import full_like
-from ..primitives.frozen import frozen
-from ..primitives.indexing import Gather, IndexDims
-from ..primitives.reduction import reduce_or
-from ..primitives.slicing import slice_in_dim
-from ..primitives.structural import (
+from ..primitives.words.indexing import Gather, IndexDims
+from ..primitives.words.reduction import reduce_or
+from ..primitives.words.slicing import slice_in_dim
+from ..primitives.words.structural import (
     batch_at_front,
     bitcast_convert_type,
     check_axes,
@@ -33,7 +34,6 @@ from ..primitives.structural import (
     iota,
     move_axis,
 )
-from ..primitives.types import ShapedArray, bfloat16, float32, uint8, uint32, uint64
 
 #: From this number of elements on, several operands are sorted by integers that hold key and place:
 #: XLA sorts those several times as fast as it calls a comparator, but the program is longer.

@@ -16,7 +16,10 @@ import ml_dtypes
 import numpy as np
 
 from ..primitives.core import Primitive
-from ..primitives.elementwise import (
+from ..primitives.families import Full
+from ..primitives.jaxpr import Literal, Var
+from ..primitives.types import SCALARS, ShapedArray, bool_, is_float, kind_of
+from ..primitives.words.elementwise import (
     Elementwise,
     Select,
     absolute,
@@ -46,13 +49,10 @@ from ..primitives.elementwise import (
     shift_right_logical,
     sub,
 )
-from ..primitives.families import Full
-from ..primitives.identity import Named, copy, hold, stop_gradient_p
-from ..primitives.jaxpr import Literal, Var
-from ..primitives.powers import MOST_FACTORS, IntegerPow, square
-from ..primitives.slicing import Pad
-from ..primitives.structural import ConvertElementType
-from ..primitives.types import SCALARS, ShapedArray, bool_, is_float, kind_of
+from ..primitives.words.identity import Named, copy, hold, stop_gradient_p
+from ..primitives.words.powers import MOST_FACTORS, IntegerPow, square
+from ..primitives.words.slicing import Pad
+from ..primitives.words.structural import ConvertElementType
 
 
 def filled(aval: ShapedArray, value: Any) -> tuple:

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from ..primitives.signals import Held
+from ..primitives.support.signals import Held
 
 
 @cache

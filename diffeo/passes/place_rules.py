@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..primitives.indexing import DynamicSlice, DynamicUpdateSlice, Gather
-from ..primitives.slicing import Pad, Slice
 from ..primitives.types import ShapedArray
+from ..primitives.words.indexing import DynamicSlice, DynamicUpdateSlice, Gather
+from ..primitives.words.slicing import Pad, Slice
 from .algebra import filled, same_number
 from .shapes import Shape, made_by, of_splat, same_shape
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..primitives.families import Full
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, made
-from ..primitives.structural import BroadcastInDim
+from ..primitives.words.structural import BroadcastInDim
 from ..programs.checkpoint import Checkpoint
 from ..programs.control_flow import Call, Cond
 from ..programs.custom_rules import CustomCall

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..primitives.elementwise import Elementwise, Select
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var
-from ..primitives.slicing import Concatenate, Pad, Rev, Slice, Split
-from ..primitives.structural import Transpose
 from ..primitives.types import SCALARS
+from ..primitives.words.elementwise import Elementwise, Select
+from ..primitives.words.slicing import Concatenate, Pad, Rev, Slice, Split
+from ..primitives.words.structural import Transpose
 
 #: A repeat has at least so many blocks, of so many equations (shorter ones are taken together).
 REPEATS, BLOCK = 4, 3

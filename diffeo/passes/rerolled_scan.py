@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from ..primitives.elementwise import add, mul
 from ..primitives.families import Full
-from ..primitives.indexing import DynamicSlice
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var, made
-from ..primitives.structural import BroadcastInDim, Iota, Reshape
 from ..primitives.types import ShapedArray, int32
+from ..primitives.words.elementwise import add, mul
+from ..primitives.words.indexing import DynamicSlice
+from ..primitives.words.structural import BroadcastInDim, Iota, Reshape
 from ..programs.scan import Scan
 from .repeats import Place, Places, Repeat, Tokens
 from .rows import Row, Rows, concatenated, take_row

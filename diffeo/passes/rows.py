@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..primitives.array import Array
-from ..primitives.elementwise import add
 from ..primitives.families import Full
-from ..primitives.indexing import DynamicSlice
 from ..primitives.jaxpr import Eqn, Jaxpr, Var
-from ..primitives.slicing import Concatenate, Pad, Slice
-from ..primitives.structural import Reshape
 from ..primitives.types import ShapedArray, int32
+from ..primitives.words.elementwise import add
+from ..primitives.words.indexing import DynamicSlice
+from ..primitives.words.slicing import Concatenate, Pad, Slice
+from ..primitives.words.structural import Reshape
 
 #: So many rows or summands are worth a second look.
 MANY = 4

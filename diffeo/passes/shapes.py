@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
-from ..primitives.slicing import Concatenate, Pad, Rev, Slice
-from ..primitives.structural import BroadcastInDim, ReduceSum, Reshape, Transpose
 from ..primitives.types import ShapedArray
+from ..primitives.words.slicing import Concatenate, Pad, Rev, Slice
+from ..primitives.words.structural import BroadcastInDim, ReduceSum, Reshape, Transpose
 from .algebra import filled, same_number
 
 Shape = tuple[int, ...]

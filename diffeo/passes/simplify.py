@@ -15,12 +15,12 @@ from typing import Any
 
 from ..primitives.config import config
 from ..primitives.core import Primitive
-from ..primitives.exact import exactly_equal
 from ..primitives.families import Full
-from ..primitives.identity import OptimizationBarrier as Barrier
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var, eliminate_dead_code, infer, made
-from ..primitives.structural import BroadcastInDim, Reshape
+from ..primitives.support.exact import exactly_equal
 from ..primitives.types import SCALARS
+from ..primitives.words.identity import OptimizationBarrier as Barrier
+from ..primitives.words.structural import BroadcastInDim, Reshape
 from .algebra import NUMBERS
 from .algebra import RULES as ALGEBRA
 from .late_rules import late_rules

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from ..primitives.elementwise import add
 from ..primitives.families import Full
 from ..primitives.jaxpr import Eqn, Var
-from ..primitives.slicing import Concatenate, Pad
 from ..primitives.types import ShapedArray
+from ..primitives.words.elementwise import add
+from ..primitives.words.slicing import Concatenate, Pad
 from .algebra import same_number
 
 #: So many parts are concatenated, and so many concatenations summed.

@@ -9,10 +9,11 @@ if __name__ != "diffeo.primitives":
         "reading)"
     )
 
-from . import core, operators, types
+from . import core, types
 from .array import Array as Array
 from .core import Primitive as Primitive
 from .jaxpr import Jaxpr as Jaxpr
 from .staging import stage as stage
+from .words import operators
 
 __all__ = ["Array", "Jaxpr", "Primitive", "core", "operators", "stage", "types"]

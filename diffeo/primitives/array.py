@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .core import Value, typeof, with_user_line
-from .foreign import array_dtype
+from .support.foreign import array_dtype
 from .types import SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
 
 ndarray = np.ndarray

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from . import settings as process_settings
-from .settings import device_name, process
+from .support import settings as process_settings
+from .support.settings import device_name, process
 
 #: The settings that programs depend on.
 PROGRAM_SETTINGS = ("default_bits", "fuse_derivatives", "simplify", "default_device")

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import (
+from .support.errors import (
     ConcretizationTypeError,
     TracerArrayConversionError,
     TracerBoolConversionError,
     TracerIntegerConversionError,
     UnexpectedTracerError,
 )
-from .exact import exactly_equal
-from .foreign import DTYPES, array_dtype, is_plain, refusal
-from .frozen import OwnCopy
-from .leaks import where_stored
-from .sources import HERE, show_source, shown_name, shown_parameter, user_frame
+from .support.exact import exactly_equal
+from .support.foreign import DTYPES, array_dtype, is_plain, refusal
+from .support.frozen import OwnCopy
+from .support.leaks import where_stored
+from .support.sources import HERE, show_source, shown_name, shown_parameter, user_frame
 from .types import SCALARS, ShapedArray, Typed, is_inexact, scalar_aval
 
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from .array import Array
 from .core import ZERO, LinearInput, Primitive, typeof
-from .foreign import array_dtype
-from .frozen import frozen
 from .jaxpr import eval_jaxpr, sub_jaxprs
 from .partial import Parts, one_equation
+from .support.foreign import array_dtype
+from .support.frozen import frozen
 from .types import SCALARS, ShapedArray, check_scalar
 
 

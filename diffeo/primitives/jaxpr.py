@@ -11,7 +11,7 @@ from dataclasses import MISSING
 from typing import Any
 
 from .core import Primitive, state, typeof
-from .sources import short_filename, source_line
+from .support.sources import short_filename, source_line
 from .types import SCALARS, ShapedArray, short_dtype
 
 

@@ -22,12 +22,12 @@ from .core import (
     user_source,
     with_user_line,
 )
-from .errors import UnexpectedTracerError
-from .exact import Exact
 from .jaxpr import Eqn, Jaxpr, Literal, Var, made
 from .partial import Parts
-from .signals import is_uncalled, uncalled
-from .sources import show_source
+from .support.errors import UnexpectedTracerError
+from .support.exact import Exact
+from .support.signals import is_uncalled, uncalled
+from .support.sources import show_source
 from .types import SCALARS, ShapedArray
 
 

@@ -17,7 +17,7 @@ import ml_dtypes
 import numpy as np
 
 from .config import task_settings
-from .foreign import array_dtype, float0
+from .support.foreign import array_dtype, float0
 
 bool_ = np.dtype(np.bool_)
 int8, int16, int32, int64 = (np.dtype(f"int{n}") for n in (8, 16, 32, 64))

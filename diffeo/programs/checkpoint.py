@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..primitives.frozen import frozen
-from ..primitives.identity import OptimizationBarrier
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code, made
 from ..primitives.partial import Parts, partial_jaxpr
+from ..primitives.support.frozen import frozen
+from ..primitives.words.identity import OptimizationBarrier
 from .control_flow import Call
 
 

@@ -23,12 +23,18 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import typeof
-from ..primitives.elementwise import maximum, minimum, zero_scalar
 from ..primitives.families import full
-from ..primitives.indexing import dynamic_slice, dynamic_update_slice
-from ..primitives.slicing import concatenate, pad, slice_in_dim
-from ..primitives.structural import convert_element_type, expand_dims, iota, reduce_sum, squeeze
 from ..primitives.types import ShapedArray, int32, int64
+from ..primitives.words.elementwise import maximum, minimum, zero_scalar
+from ..primitives.words.indexing import dynamic_slice, dynamic_update_slice
+from ..primitives.words.slicing import concatenate, pad, slice_in_dim
+from ..primitives.words.structural import (
+    convert_element_type,
+    expand_dims,
+    iota,
+    reduce_sum,
+    squeeze,
+)
 from .control_flow import choose, split_list
 
 #: The most steps that `go_back` runs in one stretch, keeping every carry; a power of two.

@@ -11,14 +11,14 @@ from typing import Any
 
 from ..primitives.array import committed_to, variant
 from ..primitives.core import ZERO, LinearInput, typeof, with_user_line
-from ..primitives.elementwise import eq, select, zero_scalar
 from ..primitives.families import Full, HigherOrder, full
-from ..primitives.frozen import frozen
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
 from ..primitives.staging import stage
-from ..primitives.structural import broadcast_in_dim
+from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, bool_, int32
+from ..primitives.words.elementwise import eq, select, zero_scalar
+from ..primitives.words.structural import broadcast_in_dim
 
 #: Programs of so many operations, counting each repetition, are evaluated by NumPy in eager mode;
 #: larger loops are compiled.

@@ -15,9 +15,9 @@ import numpy as np
 from ..primitives.array import Array
 from ..primitives.core import LinearInput, typeof
 from ..primitives.families import HigherOrder
-from ..primitives.frozen import frozen
 from ..primitives.jaxpr import Jaxpr
 from ..primitives.staging import stage
+from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray
 from .control_flow import Call, check_operands
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from ..primitives.core import ZERO, LinearInput, with_user_line
 from ..primitives.families import HigherOrder, full_like
-from ..primitives.frozen import frozen
 from ..primitives.jaxpr import Eqn, Jaxpr, eliminate_dead_code, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
 from ..primitives.staging import stage
+from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, int64
 from .checkpointing import counts, go_back, number, read, record, write
 from .control_flow import Call, check_operands, split_list

@@ -11,10 +11,10 @@ import numpy as np
 from ..primitives.array import Array
 from ..primitives.core import ZERO, LinearInput, typeof
 from ..primitives.families import HigherOrder, full_like
-from ..primitives.frozen import frozen
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr, transpose_parts
 from ..primitives.staging import stage
+from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, int32, int64
 from .control_flow import SMALL, Call, check_operands, split_list, typed, work
 from .replay import Loop, replay_parts

@@ -9,12 +9,12 @@ from typing import Any
 
 from ..primitives.core import LinearInput, typeof
 from ..primitives.families import HigherOrder
-from ..primitives.frozen import frozen
 from ..primitives.jaxpr import Jaxpr, Var, eliminate_dead_code, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, transpose_parts
 from ..primitives.staging import stage
-from ..primitives.structural import convert_element_type
+from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, bool_, int32
+from ..primitives.words.structural import convert_element_type
 from .checkpointing import sensible
 from .control_flow import (
     SMALL,

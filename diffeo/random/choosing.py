@@ -10,15 +10,16 @@ import numpy as np
 from ..numpy.common import axis_of, static_int, static_shape
 from ..operations.cumulative import cumsum
 from ..operations.sort import sort
-from ..primitives import elementwise as e
 from ..primitives.array import as_value
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.families import full
-from ..primitives.indexing import Gather, IndexDims
-from ..primitives.promotion import broadcast_to, to_value
-from ..primitives.reduction import argmax
-from ..primitives.slicing import index_in_dim, slice_in_dim
-from ..primitives.structural import (
+from ..primitives.types import SCALARS, default_dtype, float32, is_float, uint32
+from ..primitives.words import elementwise as e
+from ..primitives.words.indexing import Gather, IndexDims
+from ..primitives.words.promotion import broadcast_to, to_value
+from ..primitives.words.reduction import argmax
+from ..primitives.words.slicing import index_in_dim, slice_in_dim
+from ..primitives.words.structural import (
     broadcast_in_dim,
     convert_element_type,
     expand_dims,
@@ -26,7 +27,6 @@ from ..primitives.structural import (
     move_axis,
     reshape,
 )
-from ..primitives.types import SCALARS, default_dtype, float32, is_float, uint32
 from .keys import Shape, check_key, raw_bits, split
 from .samplers import check_parameters, gumbel, inexact, randint, uniform
 

@@ -10,12 +10,12 @@ from ..numpy.common import static_shape
 from ..primitives.array import Array, as_value
 from ..primitives.config import config
 from ..primitives.core import Value, describe, with_user_line
-from ..primitives.elementwise import logical_or, logical_xor, shift_left, shift_right_logical
 from ..primitives.families import full
-from ..primitives.foreign import array_dtype
-from ..primitives.slicing import slice_in_dim, stack
-from ..primitives.structural import convert_element_type, reshape
+from ..primitives.support.foreign import array_dtype
 from ..primitives.types import uint32, uint64
+from ..primitives.words.elementwise import logical_or, logical_xor, shift_left, shift_right_logical
+from ..primitives.words.slicing import slice_in_dim, stack
+from ..primitives.words.structural import convert_element_type, reshape
 from ..routines.random_bits import random_bits, threefry2x32
 
 #: A tuple of integers, or one integer.

@@ -12,15 +12,9 @@ import numpy as np
 
 from ..api.conditionals import cond
 from ..numpy.common import arr, dtype_of, static_shape
-from ..primitives import elementwise as e
 from ..primitives.array import as_value
 from ..primitives.core import with_user_line
 from ..primitives.families import full_like
-from ..primitives.identity import stop_gradient
-from ..primitives.promotion import broadcast_shapes, broadcast_to, to_inexact, to_value
-from ..primitives.reduction import reduce_or
-from ..primitives.slicing import index_in_dim
-from ..primitives.structural import bitcast_convert_type, convert_element_type
 from ..primitives.types import (
     SCALARS,
     complex64,
@@ -34,6 +28,12 @@ from ..primitives.types import (
     uint32,
     uint64,
 )
+from ..primitives.words import elementwise as e
+from ..primitives.words.identity import stop_gradient
+from ..primitives.words.promotion import broadcast_shapes, broadcast_to, to_inexact, to_value
+from ..primitives.words.reduction import reduce_or
+from ..primitives.words.slicing import index_in_dim
+from ..primitives.words.structural import bitcast_convert_type, convert_element_type
 from ..routines.random_bits import fma
 from .keys import Shape, check_key, raw_bits, split
 

@@ -16,12 +16,12 @@ import numpy as np
 from ml_dtypes import finfo
 
 from ..numpy.common import arr, static_shape
-from ..primitives import elementwise as e
 from ..primitives.core import known, with_user_line
-from ..primitives.promotion import broadcast_shapes, broadcast_to
-from ..primitives.reference import special_function
-from ..primitives.structural import convert_element_type
+from ..primitives.formulas.reference import special_function
 from ..primitives.types import SCALARS, float32
+from ..primitives.words import elementwise as e
+from ..primitives.words.promotion import broadcast_shapes, broadcast_to
+from ..primitives.words.structural import convert_element_type
 from ..routines.special import FormulaRow, chebyshev
 from .keys import Shape, check_key
 from .samplers import check_parameters, float_dtype, next_above, scaled, unit_numbers

@@ -7,9 +7,9 @@ from typing import Any
 
 from ..primitives.core import ZERO
 from ..primitives.families import Full
-from ..primitives.frozen import frozen
-from ..primitives.structural import Reshape, reshape
+from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray
+from ..primitives.words.structural import Reshape, reshape
 from . import matrices as mx
 from .linalg import TriangularSolve, half_of_lower
 

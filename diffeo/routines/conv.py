@@ -17,7 +17,10 @@ import numpy as np
 from ..operations.sort import take_along_axis
 from ..primitives.array import Array
 from ..primitives.core import LinearInput, typeof
-from ..primitives.dot import (
+from ..primitives.families import Bilinear, full, zeros_like
+from ..primitives.support.frozen import frozen
+from ..primitives.types import ShapedArray, float64
+from ..primitives.words.dot import (
     FULL,
     DotGeneral,
     Precision,
@@ -26,11 +29,9 @@ from ..primitives.dot import (
     precision_config,
     product_dtype,
 )
-from ..primitives.elementwise import complex_, imag, real, zero_scalar
-from ..primitives.families import Bilinear, full, zeros_like
-from ..primitives.frozen import frozen
-from ..primitives.slicing import Pad, Slice, index_in_dim, pad, rev
-from ..primitives.structural import (
+from ..primitives.words.elementwise import complex_, imag, real, zero_scalar
+from ..primitives.words.slicing import Pad, Slice, index_in_dim, pad, rev
+from ..primitives.words.structural import (
     Shape,
     broadcast_in_dim,
     convert_element_type,
@@ -39,7 +40,6 @@ from ..primitives.structural import (
     reshape,
     transpose,
 )
-from ..primitives.types import ShapedArray, float64
 
 Pads = tuple[tuple[int, int], ...]
 

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..primitives.core import ZERO
-from ..primitives.elementwise import (
+from ..primitives.families import full, full_like
+from ..primitives.support.frozen import frozen
+from ..primitives.types import ShapedArray
+from ..primitives.words.elementwise import (
     absolute,
     complex_,
     cos,
@@ -22,12 +25,9 @@ from ..primitives.elementwise import (
     sign,
     sin,
 )
-from ..primitives.families import full, full_like
-from ..primitives.frozen import frozen
-from ..primitives.identity import stop_gradient
-from ..primitives.reduction import ReduceProd, reduce_and, reduce_max, reduce_prod
-from ..primitives.structural import ConvertElementType, Iota, reduce_sum
-from ..primitives.types import ShapedArray
+from ..primitives.words.identity import stop_gradient
+from ..primitives.words.reduction import ReduceProd, reduce_and, reduce_max, reduce_prod
+from ..primitives.words.structural import ConvertElementType, Iota, reduce_sum
 from . import small_matrices
 from .linalg import Lu, LuSolve, check_factors, identity_like, lu_of
 from .matrices import (

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.elementwise import conj, select
 from ..primitives.families import Linear
-from ..primitives.frozen import frozen
-from ..primitives.structural import (
+from ..primitives.support.frozen import frozen
+from ..primitives.types import ShapedArray, complex64, complex128, float32, float64
+from ..primitives.words.elementwise import conj, select
+from ..primitives.words.structural import (
     Shape,
     broadcast_in_dim,
     inverse_permutation,
@@ -19,7 +20,6 @@ from ..primitives.structural import (
     move_axis,
     transpose,
 )
-from ..primitives.types import ShapedArray, complex64, complex128, float32, float64
 
 KINDS = ("FFT", "IFFT", "RFFT", "IRFFT")
 _COMPLEX = {float32: complex64, float64: complex128}

@@ -13,13 +13,14 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import ZERO, Primitive, typeof
-from ..primitives.elementwise import select
 from ..primitives.families import full
-from ..primitives.frozen import frozen
 from ..primitives.jaxpr import Jaxpr, Var
-from ..primitives.slicing import concatenate, slice_in_dim
 from ..primitives.staging import stage
-from ..primitives.structural import (
+from ..primitives.support.frozen import frozen
+from ..primitives.types import ShapedArray, bool_
+from ..primitives.words.elementwise import select
+from ..primitives.words.slicing import concatenate, slice_in_dim
+from ..primitives.words.structural import (
     Shape,
     batch_at_front,
     broadcast_in_dim,
@@ -29,7 +30,6 @@ from ..primitives.structural import (
     size_of,
     transpose,
 )
-from ..primitives.types import ShapedArray, bool_
 from .windows import Window
 
 

@@ -19,14 +19,14 @@ import numpy as np
 
 from ..operations.cumulative import cumsum
 from ..primitives.core import ZERO
-from ..primitives.elementwise import absolute, maximum, minimum, scale, select
 from ..primitives.families import full, full_like
-from ..primitives.frozen import frozen
-from ..primitives.identity import stop_gradient
-from ..primitives.reduction import ReduceMax
-from ..primitives.slicing import pad, slice_in_dim
-from ..primitives.structural import convert_element_type, expand_dims, reduce_sum, squeeze
+from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, bool_
+from ..primitives.words.elementwise import absolute, maximum, minimum, scale, select
+from ..primitives.words.identity import stop_gradient
+from ..primitives.words.reduction import ReduceMax
+from ..primitives.words.slicing import pad, slice_in_dim
+from ..primitives.words.structural import convert_element_type, expand_dims, reduce_sum, squeeze
 from .linalg import hermitian
 from .matrices import (
     Written,

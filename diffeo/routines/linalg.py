@@ -12,14 +12,15 @@ import numpy as np
 
 from ..operations.sort import Sort, take_along_axis
 from ..primitives.core import ZERO, typeof
-from ..primitives.elementwise import real, select
 from ..primitives.families import Discrete, full, full_like
-from ..primitives.frozen import frozen
-from ..primitives.identity import stop_gradient
-from ..primitives.index_dims import IndexDims
-from ..primitives.indexing import Gather, Scatter, dynamic_slice, dynamic_update_slice
-from ..primitives.slicing import pad, slice_in_dim
-from ..primitives.structural import (
+from ..primitives.support.frozen import frozen
+from ..primitives.types import ShapedArray
+from ..primitives.words.elementwise import real, select
+from ..primitives.words.identity import stop_gradient
+from ..primitives.words.index_dims import IndexDims
+from ..primitives.words.indexing import Gather, Scatter, dynamic_slice, dynamic_update_slice
+from ..primitives.words.slicing import pad, slice_in_dim
+from ..primitives.words.structural import (
     Iota,
     Reshape,
     convert_element_type,
@@ -28,7 +29,6 @@ from ..primitives.structural import (
     reshape,
     size_of,
 )
-from ..primitives.types import ShapedArray
 from . import kernels, small_matrices
 from .matrices import (
     LETTERS,

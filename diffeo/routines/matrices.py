@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..primitives.core import Primitive, typeof
-from ..primitives.dot import DotGeneral
-from ..primitives.elementwise import zero_scalar
-from ..primitives.index_dims import IndexDims
-from ..primitives.indexing import DynamicSlice, DynamicUpdateSlice, Gather
-from ..primitives.structural import BroadcastInDim, Iota, ReduceSum, Transpose, batch_at_front
 from ..primitives.types import ShapedArray, bool_
+from ..primitives.words.dot import DotGeneral
+from ..primitives.words.elementwise import zero_scalar
+from ..primitives.words.index_dims import IndexDims
+from ..primitives.words.indexing import DynamicSlice, DynamicUpdateSlice, Gather
+from ..primitives.words.structural import BroadcastInDim, Iota, ReduceSum, Transpose, batch_at_front
 from . import kernels
 from .kernels import LETTERS
 from .special import HOST, TRACED

@@ -9,11 +9,11 @@ import numpy as np
 
 from ..operations.sort import take_along_axis
 from ..primitives.core import ZERO
-from ..primitives.elementwise import imag, select
 from ..primitives.families import full_like
-from ..primitives.frozen import frozen
-from ..primitives.slicing import pad, slice_in_dim
+from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray
+from ..primitives.words.elementwise import imag, select
+from ..primitives.words.slicing import pad, slice_in_dim
 from . import kernels
 from .linalg import TriangularSolve, identity_like
 from .matrices import (

@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
-from ..primitives.elementwise import (
+from ..primitives.families import Discrete, full, full_like
+from ..primitives.formulas.reference import fused_multiply_add
+from ..primitives.support.frozen import frozen
+from ..primitives.types import ShapedArray, uint32, uint64
+from ..primitives.words.elementwise import (
     Elementwise,
     logical_or,
     select,
     shift_left,
     shift_right_logical,
 )
-from ..primitives.families import Discrete, full, full_like
-from ..primitives.frozen import frozen
-from ..primitives.reference import fused_multiply_add
-from ..primitives.slicing import concatenate, slice_in_dim, stack
-from ..primitives.structural import (
+from ..primitives.words.slicing import concatenate, slice_in_dim, stack
+from ..primitives.words.structural import (
     Shape,
     batch_at_front,
     broadcast_in_dim,
@@ -31,7 +32,6 @@ from ..primitives.structural import (
     move_axis,
     reshape,
 )
-from ..primitives.types import ShapedArray, uint32, uint64
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 

@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 
 from ..primitives.core import ZERO
-from ..primitives.elementwise import absolute, conj, imag, real, scale, select
 from ..primitives.families import full_like
-from ..primitives.frozen import frozen
-from ..primitives.identity import stop_gradient
-from ..primitives.reduction import ReduceMax
-from ..primitives.slicing import concatenate, slice_in_dim
-from ..primitives.structural import convert_element_type, reduce_sum
+from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, bool_, complex_dtype, real_dtype
+from ..primitives.words.elementwise import absolute, conj, imag, real, scale, select
+from ..primitives.words.identity import stop_gradient
+from ..primitives.words.reduction import ReduceMax
+from ..primitives.words.slicing import concatenate, slice_in_dim
+from ..primitives.words.structural import convert_element_type, reduce_sum
 from .levels import all_apart, eigh_blocks, svd_blocks
 from .linalg import conjugate, hermitian, identity_like, solve
 from .matrices import (

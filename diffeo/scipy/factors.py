@@ -14,10 +14,10 @@ from ..numpy.linalg.operands import matrices
 from ..numpy.shaping import broadcast_to
 from ..numpy.ufuncs import where
 from ..primitives.core import with_user_line
-from ..primitives.promotion import broadcast_shapes, to_inexact
-from ..primitives.slicing import pad
-from ..primitives.structural import convert_element_type, expand_dims
 from ..primitives.types import is_complex
+from ..primitives.words.promotion import broadcast_shapes, to_inexact
+from ..primitives.words.slicing import pad
+from ..primitives.words.structural import convert_element_type, expand_dims
 from ..routines.hessenberg import Hessenberg
 from ..routines.linalg import Cholesky, TriangularSolve, hermitian
 from ..routines.linalg import conjugate as _conjugate

@@ -15,13 +15,13 @@ import numpy as np
 from ..numpy.common import arr, axes_of, narrow, no_such, static_int
 from ..numpy.fft import irfft, rfft
 from ..numpy.ufuncs import imag, real
-from ..primitives import elementwise as e
-from ..primitives import slicing
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
-from ..primitives.promotion import to_inexact
-from ..primitives.structural import convert_element_type, move_axis, reshape
 from ..primitives.types import complex64, complex128, float32, is_complex
+from ..primitives.words import elementwise as e
+from ..primitives.words import slicing
+from ..primitives.words.promotion import to_inexact
+from ..primitives.words.structural import convert_element_type, move_axis, reshape
 
 __all__ = ["dct", "dctn", "idct", "idctn"]
 

@@ -21,15 +21,15 @@ from ..numpy.creation import array
 from ..numpy.linalg.operands import matrices
 from ..numpy.shaping import broadcast_to
 from ..numpy.ufuncs import where
-from ..primitives import elementwise as e
 from ..primitives.core import describe, known, with_user_line
 from ..primitives.families import full
-from ..primitives.identity import stop_gradient
-from ..primitives.powers import exp2
-from ..primitives.promotion import broadcast_shapes
-from ..primitives.reduction import reduce_max, reduce_min
-from ..primitives.structural import convert_element_type, expand_dims, reduce_sum
 from ..primitives.types import complex_dtype, is_complex
+from ..primitives.words import elementwise as e
+from ..primitives.words.identity import stop_gradient
+from ..primitives.words.powers import exp2
+from ..primitives.words.promotion import broadcast_shapes
+from ..primitives.words.reduction import reduce_max, reduce_min
+from ..primitives.words.structural import convert_element_type, expand_dims, reduce_sum
 from ..routines.linalg import TriangularSolve, solve
 from ..routines.matrices import adjoint, diagonal, places, upper_triangle
 from ..routines.schur import Schur, TriangularSylvester, pair_rotations

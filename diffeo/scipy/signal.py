@@ -19,10 +19,10 @@ from ..numpy.selecting import pad
 from ..numpy.ufuncs import conj
 from ..primitives.array import Array
 from ..primitives.core import with_user_line
-from ..primitives.promotion import to_inexact
-from ..primitives.slicing import concatenate, rev, slice_in_dim
-from ..primitives.structural import broadcast_in_dim, move_axis, reshape
 from ..primitives.types import is_complex
+from ..primitives.words.promotion import to_inexact
+from ..primitives.words.slicing import concatenate, rev, slice_in_dim
+from ..primitives.words.structural import broadcast_in_dim, move_axis, reshape
 
 __all__ = ["convolve", "convolve2d", "correlate", "correlate2d", "detrend", "fftconvolve"]
 

@@ -12,11 +12,11 @@ from ..numpy.linalg.operands import matrices
 from ..numpy.shaping import broadcast_to
 from ..numpy.sorting import argsort
 from ..numpy.ufuncs import where
-from ..primitives import elementwise as e
 from ..primitives.core import describe, with_user_line
-from ..primitives.promotion import broadcast_shapes
-from ..primitives.slicing import concatenate, index_in_dim, pad, slice_in_dim
-from ..primitives.structural import convert_element_type, expand_dims, squeeze
+from ..primitives.words import elementwise as e
+from ..primitives.words.promotion import broadcast_shapes
+from ..primitives.words.slicing import concatenate, index_in_dim, pad, slice_in_dim
+from ..primitives.words.structural import convert_element_type, expand_dims, squeeze
 from ..routines.linalg import (
     Cholesky,
     Lu,

@@ -12,10 +12,10 @@ from ..numpy.creation import array
 from ..numpy.shaping import broadcast_to, concatenate
 from ..primitives.core import with_user_line
 from ..primitives.families import full
-from ..primitives.promotion import broadcast_shapes, to_inexact
-from ..primitives.slicing import pad, rev
-from ..primitives.structural import expand_dims
 from ..primitives.types import is_complex
+from ..primitives.words.promotion import broadcast_shapes, to_inexact
+from ..primitives.words.slicing import pad, rev
+from ..primitives.words.structural import expand_dims
 
 __all__ = [
     "block_diag", "circulant", "companion", "convolution_matrix", "dft", "fiedler",

@@ -8,9 +8,9 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from ..primitives.core import Primitive, state, typeof, with_user_line
-from ..primitives.reduction import reduce_or
-from ..primitives.structural import batch_at_front, move_axis
 from ..primitives.types import ShapedArray
+from ..primitives.words.reduction import reduce_or
+from ..primitives.words.structural import batch_at_front, move_axis
 from ..programs.custom_rules import CustomCall
 from .chosen_rows import for_chosen_rows
 from .interpreter import Boxed, Interpreter

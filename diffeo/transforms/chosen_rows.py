@@ -18,14 +18,19 @@ from typing import Any
 
 from ..primitives.array import Array
 from ..primitives.core import Tracer, state, typeof
-from ..primitives.elementwise import select, zero_scalar
 from ..primitives.families import full
-from ..primitives.identity import hold
-from ..primitives.indexing import dynamic_slice
 from ..primitives.jaxpr import Jaxpr, Var, sub_jaxprs
-from ..primitives.reduction import argmax, reduce_or
-from ..primitives.structural import batch_at_front, broadcast_in_dim, convert_element_type, squeeze
 from ..primitives.types import int32, is_inexact
+from ..primitives.words.elementwise import select, zero_scalar
+from ..primitives.words.identity import hold
+from ..primitives.words.indexing import dynamic_slice
+from ..primitives.words.reduction import argmax, reduce_or
+from ..primitives.words.structural import (
+    batch_at_front,
+    broadcast_in_dim,
+    convert_element_type,
+    squeeze,
+)
 from ..programs.control_flow import SMALL, choose, work
 
 #: A value of `Batching`.

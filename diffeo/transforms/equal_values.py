@@ -21,8 +21,10 @@ from typing import Any
 import numpy as np
 
 from ..primitives.core import ZERO, known, state, typeof
-from ..primitives.dot import DotGeneral
-from ..primitives.elementwise import (
+from ..primitives.families import full_like
+from ..primitives.types import SCALARS
+from ..primitives.words.dot import DotGeneral
+from ..primitives.words.elementwise import (
     Conj,
     Div,
     Elementwise,
@@ -31,10 +33,9 @@ from ..primitives.elementwise import (
     conj,
     real,
 )
-from ..primitives.families import full_like
-from ..primitives.powers import IntegerPow
-from ..primitives.slicing import Slice, index_in_dim
-from ..primitives.structural import (
+from ..primitives.words.powers import IntegerPow
+from ..primitives.words.slicing import Slice, index_in_dim
+from ..primitives.words.structural import (
     BroadcastInDim,
     ConvertElementType,
     ReduceSum,
@@ -42,7 +43,6 @@ from ..primitives.structural import (
     Transpose,
     convert_element_type,
 )
-from ..primitives.types import SCALARS
 from .interpreter import Boxed
 from .taylor.series import Series
 from .taylor.taylor import Taylor

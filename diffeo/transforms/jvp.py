@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..primitives.core import ZERO, state, typeof, user_source
-from ..primitives.elementwise import add
 from ..primitives.families import full_like
 from ..primitives.types import ShapedArray
+from ..primitives.words.elementwise import add
 from .equal_values import follow
 from .interpreter import Boxed, Interpreter
 

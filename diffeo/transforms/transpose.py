@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..primitives.core import ZERO, LinearInput, state, typeof
-from ..primitives.elementwise import add
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var
 from ..primitives.partial import Parts, splits
 from ..primitives.staging import stage
+from ..primitives.words.elementwise import add
 
 
 def backward_pass(jaxpr: Jaxpr, values: dict[Var, Any], cts: Sequence[Any]) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..primitives.array import as_value
 from ..primitives.core import Value, describe, expected, with_user_line
-from ..primitives.frozen import OwnCopy
+from ..primitives.support.frozen import OwnCopy
 from ..primitives.types import is_inexact
 from . import tree
 

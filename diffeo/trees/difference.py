@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..lowering import pytree
-from ..primitives.exact import Exact
+from ..primitives.support.exact import Exact
 
 
 class _AnyLeaf:

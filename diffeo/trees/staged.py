@@ -9,8 +9,8 @@ from ..primitives.array import as_value
 from ..primitives.core import typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr
 from ..primitives.staging import stage
-from ..primitives.structural import convert_element_type
 from ..primitives.types import ShapedArray, promote_types
+from ..primitives.words.structural import convert_element_type
 from . import tree
 from .arguments import check_outputs, flat_result, name_of
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...primitives.core import with_user_line
-from ...primitives.slicing import slice_in_dim
+from ...primitives.words.slicing import slice_in_dim
 from ...routines.linalg import Cholesky
 from ...routines.linalg import hermitian as hermitian_of
 from ...routines.matrices import adjoint, upper_triangle

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...primitives.core import with_user_line
-from ...primitives.operators import absolute, power
-from ...primitives.promotion import to_inexact
-from ...primitives.structural import convert_element_type, reduce_sum
+from ...primitives.words.operators import absolute, power
+from ...primitives.words.promotion import to_inexact
+from ...primitives.words.structural import convert_element_type, reduce_sum
 from ...routines.linalg import hermitian as hermitian_of
 from .. import products
 from ..common import arr, axes_of, narrow, safe_sqrt

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...primitives.core import with_user_line
-from ...primitives.promotion import broadcast_shapes, broadcast_to, to_inexact
-from ...primitives.structural import convert_element_type, reshape
+from ...primitives.words.promotion import broadcast_shapes, broadcast_to, to_inexact
+from ...primitives.words.structural import convert_element_type, reshape
 from ...routines import determinant, linalg
 from ...routines.spectral import Svd
 from ..common import arr, axis_of, same_dtype, static_int

@@ -12,10 +12,10 @@ import numpy as np
 from ...numpy.common import arr, static_int
 from ...numpy.shaping import stack
 from ...primitives.core import with_user_line
-from ...primitives.frozen import frozen
-from ...primitives.operators import unary
-from ...primitives.promotion import to_inexact
-from ...primitives.reference import special_function
+from ...primitives.formulas.reference import special_function
+from ...primitives.support.frozen import frozen
+from ...primitives.words.operators import unary
+from ...primitives.words.promotion import to_inexact
 from ...routines.bessel import BesselI, GrowingBesselI, poisson, power
 from ...routines.special import Formula, chebyshev
 

@@ -11,12 +11,12 @@ import numpy as np
 from ...nn import normalized
 from ...nn.functions import sigmoid
 from ...numpy.common import arr, real_only
-from ...primitives import elementwise as e
 from ...primitives.array import Array
-from ...primitives.frozen import frozen
-from ...primitives.operators import binary
-from ...primitives.promotion import align, align_inexact, to_inexact
-from ...primitives.reference import special_function
+from ...primitives.formulas.reference import special_function
+from ...primitives.support.frozen import frozen
+from ...primitives.words import elementwise as e
+from ...primitives.words.operators import binary
+from ...primitives.words.promotion import align, align_inexact, to_inexact
 from ...routines.densities import deviance, log_ratio
 from ...routines.special import TRACED, Formula, FormulaRow, evaluate, polynomial
 

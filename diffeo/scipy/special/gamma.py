@@ -11,13 +11,13 @@ import numpy as np
 
 from ...lax import special as lax_special
 from ...numpy.common import arr, holds_complex, static_int
-from ...primitives import elementwise as e
 from ...primitives.array import Array, as_value
 from ...primitives.core import with_user_line
 from ...primitives.families import full_like
-from ...primitives.identity import stop_gradient
-from ...primitives.operators import binary, unary
-from ...primitives.promotion import align_inexact, to_inexact
+from ...primitives.words import elementwise as e
+from ...primitives.words.identity import stop_gradient
+from ...primitives.words.operators import binary, unary
+from ...primitives.words.promotion import align_inexact, to_inexact
 from ...routines import special as s
 from ...routines.complex_gamma import LogGamma
 from ...routines.densities import psi, stirling_error

@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 from ...numpy.common import arr, concrete, same_dtype, static_int
-from ...primitives import elementwise as e
 from ...primitives.core import describe, with_user_line
 from ...primitives.families import full_like
-from ...primitives.promotion import align, broadcast_shapes, broadcast_to, to_inexact
-from ...primitives.structural import convert_element_type
+from ...primitives.words import elementwise as e
+from ...primitives.words.promotion import align, broadcast_shapes, broadcast_to, to_inexact
+from ...primitives.words.structural import convert_element_type
 
 
 def sph_harm_y(n: Any, m: Any, theta: Any, phi: Any, diff_n: int | None = None,

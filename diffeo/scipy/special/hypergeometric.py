@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives import elementwise as e
-from ...primitives.frozen import frozen
-from ...primitives.reference import special_function
+from ...primitives.formulas.reference import special_function
+from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
+from ...primitives.words import elementwise as e
 from ...routines.special import MOST, Formula, evaluate
 from ...routines.special import lgamma as lgamma_p
 from .gamma import gammasgn, operands

@@ -15,10 +15,10 @@ import numpy as np
 
 from ...numpy.common import arr
 from ...numpy.ufuncs import sinc
-from ...primitives import elementwise as e
-from ...primitives.frozen import frozen
-from ...primitives.promotion import to_inexact
-from ...primitives.reference import special_function
+from ...primitives.formulas.reference import special_function
+from ...primitives.support.frozen import frozen
+from ...primitives.words import elementwise as e
+from ...primitives.words.promotion import to_inexact
 from ...routines.incomplete import integral
 from ...routines.special import (
     BERNOULLI,

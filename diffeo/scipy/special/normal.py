@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from ...numpy.common import arr, holds_complex
-from ...primitives import elementwise as e
-from ...primitives.frozen import frozen
-from ...primitives.operators import unary
-from ...primitives.promotion import to_inexact
-from ...primitives.reference import special_function
-from ...primitives.structural import convert_element_type
+from ...primitives.formulas.reference import special_function
+from ...primitives.support.frozen import frozen
 from ...primitives.types import complex_dtype
+from ...primitives.words import elementwise as e
+from ...primitives.words.operators import unary
+from ...primitives.words.promotion import to_inexact
+from ...primitives.words.structural import convert_element_type
 from ...routines import special as s
 from ...routines.incomplete import integral
 from ...routines.special import HOST, Formula, FormulaRow, chebyshev, evaluate, polynomial

@@ -10,13 +10,13 @@ import numpy as np
 
 from ...primitives.array import Array
 from ...primitives.core import ZERO, Primitive, typeof
-from ...primitives.elementwise import div
 from ...primitives.families import Full
-from ...primitives.identity import Hold
 from ...primitives.jaxpr import Eqn, Jaxpr, Literal, Var, sub_jaxprs
-from ...primitives.sources import show_source
 from ...primitives.staging import stage
+from ...primitives.support.sources import show_source
 from ...primitives.types import SCALARS
+from ...primitives.words.elementwise import div
+from ...primitives.words.identity import Hold
 from ...programs.control_flow import Cond
 from ...programs.scan import Scan
 from ...programs.while_loop import While

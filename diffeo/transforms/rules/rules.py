@@ -15,12 +15,12 @@ from typing import Any
 
 from ...primitives.array import as_value
 from ...primitives.core import ZERO, Trace, Tracer, state, typeof, with_user_line
-from ...primitives.elementwise import add
-from ...primitives.errors import ForwardModeError
 from ...primitives.families import full_like, zeros_like
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.staging import StagingTrace, TangentTrace, stage
+from ...primitives.support.errors import ForwardModeError
 from ...primitives.types import ShapedArray, is_inexact
+from ...primitives.words.elementwise import add
 from ...programs.custom_rules import CustomCall, CustomTangent
 from ..interpreter import Boxed
 from ..jvp import JVP, jvp_flat

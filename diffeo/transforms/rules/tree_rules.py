@@ -10,10 +10,10 @@ import numpy as np
 
 from ...primitives.array import as_value
 from ...primitives.core import ZERO, LinearInput, Tracer, Value, describe, typeof, with_user_line
-from ...primitives.errors import UnexpectedTracerError
 from ...primitives.families import full_like
-from ...primitives.structural import convert_element_type
+from ...primitives.support.errors import UnexpectedTracerError
 from ...primitives.types import SCALARS, ShapedArray, float0, is_inexact
+from ...primitives.words.structural import convert_element_type
 from ...trees import tree
 from ...trees.arguments import argument, check_outputs, name_of
 from ..tangents import from_tangent, tangent_aval

@@ -19,10 +19,12 @@ from ...operations.rounding import ReducePrecision
 from ...operations.scatter import ScatterMul
 from ...primitives.array import Array
 from ...primitives.core import Primitive, Tracer, typeof
-from ...primitives.dot import DotGeneral
-from ...primitives.elementwise import Elementwise, Mul, Select
-from ...primitives.identity import Named, OptimizationBarrier
-from ...primitives.indexing import (
+from ...primitives.staging import stage
+from ...primitives.types import SCALARS
+from ...primitives.words.dot import DotGeneral
+from ...primitives.words.elementwise import Elementwise, Mul, Select
+from ...primitives.words.identity import Named, OptimizationBarrier
+from ...primitives.words.indexing import (
     DynamicSlice,
     DynamicUpdateSlice,
     Gather,
@@ -30,10 +32,9 @@ from ...primitives.indexing import (
     ScatterAdd,
     clamp_starts,
 )
-from ...primitives.reduction import Reduction
-from ...primitives.slicing import Concatenate, Pad, Rev, Slice, Split
-from ...primitives.staging import stage
-from ...primitives.structural import (
+from ...primitives.words.reduction import Reduction
+from ...primitives.words.slicing import Concatenate, Pad, Rev, Slice, Split
+from ...primitives.words.structural import (
     BroadcastInDim,
     ConvertElementType,
     ReduceSum,
@@ -41,7 +42,6 @@ from ...primitives.structural import (
     Transpose,
     size_of,
 )
-from ...primitives.types import SCALARS
 from .index_sets import LIMIT, IndexSets, joined, union
 
 

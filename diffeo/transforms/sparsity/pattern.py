@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...primitives.core import Tracer, describe, with_user_line
-from ...primitives.frozen import frozen
+from ...primitives.support.frozen import frozen
 from .index_sets import IndexSets
 
 #: Patterns of so many rows and columns are shown as a picture.

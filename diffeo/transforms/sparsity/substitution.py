@@ -18,10 +18,10 @@ import numpy as np
 from ...operations.cumulative import LinearRecurrence
 from ...operations.sort import take_along_axis
 from ...primitives.array import Array
-from ...primitives.elementwise import neg
-from ...primitives.index_dims import IndexDims
-from ...primitives.indexing import ScatterAdd
-from ...primitives.slicing import concatenate, slice_in_dim
+from ...primitives.words.elementwise import neg
+from ...primitives.words.index_dims import IndexDims
+from ...primitives.words.indexing import ScatterAdd
+from ...primitives.words.slicing import concatenate, slice_in_dim
 from .pattern import Sparsity
 
 

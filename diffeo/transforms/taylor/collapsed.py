@@ -18,10 +18,10 @@ from typing import Any
 
 from ...operations.collectives import Psum
 from ...primitives.core import ZERO, state, typeof
-from ...primitives.elementwise import Elementwise, mul, scale
 from ...primitives.families import full_like
-from ...primitives.powers import IntegerPow
-from ...primitives.structural import batch_at_front, broadcast_in_dim, convert_element_type
+from ...primitives.words.elementwise import Elementwise, mul, scale
+from ...primitives.words.powers import IntegerPow
+from ...primitives.words.structural import batch_at_front, broadcast_in_dim, convert_element_type
 from ..batching import Batching
 from ..equal_values import SmoothTaylor
 from ..tangents import quietly

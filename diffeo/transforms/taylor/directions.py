@@ -16,8 +16,9 @@ from typing import Any
 
 from ...operations.collectives import Psum
 from ...primitives.core import Primitive, typeof
-from ...primitives.dot import DotGeneral
-from ...primitives.elementwise import (
+from ...primitives.types import SCALARS, ShapedArray
+from ...primitives.words.dot import DotGeneral
+from ...primitives.words.elementwise import (
     Elementwise,
     add,
     div,
@@ -30,8 +31,8 @@ from ...primitives.elementwise import (
     sub,
     zero_scalar,
 )
-from ...primitives.powers import IntegerPow, square
-from ...primitives.structural import (
+from ...primitives.words.powers import IntegerPow, square
+from ...primitives.words.structural import (
     BroadcastInDim,
     ConvertElementType,
     ReduceSum,
@@ -43,7 +44,6 @@ from ...primitives.structural import (
     reshape,
     transpose,
 )
-from ...primitives.types import SCALARS, ShapedArray
 from ..batching import Batching
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from ...primitives.config import config
 from ...primitives.core import ZERO, state, typeof
-from ...primitives.elementwise import scale
-from ...primitives.errors import ForwardModeError
 from ...primitives.families import full_like
-from ...primitives.structural import broadcast_in_dim, convert_element_type
+from ...primitives.support.errors import ForwardModeError
 from ...primitives.types import is_inexact
+from ...primitives.words.elementwise import scale
+from ...primitives.words.structural import broadcast_in_dim, convert_element_type
 from ..equal_values import SmoothTaylor
 from ..interpreter import Boxed
 from ..jvp import JVP

@@ -14,7 +14,8 @@ from typing import Any
 
 from ...primitives.array import as_value
 from ...primitives.core import ZERO, state, typeof
-from ...primitives.elementwise import (
+from ...primitives.families import full_like
+from ...primitives.words.elementwise import (
     add,
     div,
     mul,
@@ -27,8 +28,7 @@ from ...primitives.elementwise import (
     tanh,
     zero_scalar,
 )
-from ...primitives.families import full_like
-from ...primitives.powers import IntegerPow, integer_pow
+from ...primitives.words.powers import IntegerPow, integer_pow
 
 
 class Series:

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from .core import ZERO, typeof
-from .families import Discrete, Linear
-from .foreign import array_dtype
-from .frozen import frozen
-from .reference import saturated
-from .types import SCALARS, ShapedArray, is_inexact, kind_of
+from ..core import ZERO, typeof
+from ..families import Discrete, Linear
+from ..formulas.reference import saturated
+from ..support.foreign import array_dtype
+from ..support.frozen import frozen
+from ..types import SCALARS, ShapedArray, is_inexact, kind_of
 
 Shape = tuple[int, ...]
 

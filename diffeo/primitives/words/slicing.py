@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .core import ZERO, LinearInput, typeof
-from .families import Linear, full_like
-from .frozen import frozen
+from ..core import ZERO, LinearInput, typeof
+from ..families import Linear, full_like
+from ..support.frozen import frozen
+from ..types import ShapedArray, check_scalar
 from .structural import Shape, batch_at_front, check_axes, expand_dims, move_axis, squeeze
-from .types import ShapedArray, check_scalar
 
 
 @frozen

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .core import LinearInput, typeof
-from .families import Bilinear
-from .frozen import frozen
+from ..core import LinearInput, typeof
+from ..families import Bilinear
+from ..support.frozen import frozen
+from ..types import ShapedArray, float32, float64, kind_of, short_dtype
 from .structural import (
     Shape,
     broadcast_in_dim,
@@ -22,7 +23,6 @@ from .structural import (
     move_axis,
     transpose,
 )
-from .types import ShapedArray, float32, float64, kind_of, short_dtype
 
 
 class Precision(enum.Enum):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .types import SCALARS, ShapedArray, bool_, float32, real_dtype
+from ..types import SCALARS, ShapedArray, bool_, float32, real_dtype
 
 
 def in_float32(formula: Callable) -> Callable:

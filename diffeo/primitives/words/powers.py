@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from . import formulas
-from .core import ZERO, Primitive, with_user_line
+from ..core import ZERO, Primitive, with_user_line
+from ..families import full_like
+from ..formulas import lowered as formulas
+from ..formulas.lowered import divide, in_float32, same
+from ..formulas.reference import power_of_two
+from ..support.frozen import frozen
+from ..types import ShapedArray
 from .elementwise import Elementwise, kind_of, logistic, mul, scale, select
-from .families import full_like
-from .formulas import divide, in_float32, same
-from .frozen import frozen
-from .reference import power_of_two
-from .types import ShapedArray
 
 square = Elementwise("square", np.square, lambda ctx, x: ctx.op("multiply", x, x),
                      lambda x: x * 2, accepts="iufc")

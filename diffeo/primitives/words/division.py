@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..families import full_like
+from ..formulas.lowered import in_float32, with_sign_of
 from .elementwise import Elementwise, div, floor, rem, round_even, select, trunc
-from .families import full_like
-from .formulas import in_float32, with_sign_of
 
 
 def _lowered(of_floats: Callable, of_integers: Callable) -> Callable:

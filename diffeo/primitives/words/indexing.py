@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .core import LinearInput, Primitive, typeof
+from ..core import LinearInput, Primitive, typeof
+from ..families import Linear, full, full_like
+from ..support.frozen import frozen
+from ..types import ShapedArray, check_scalar
 from .elementwise import kind_of, select, zero_scalar
-from .families import Linear, full, full_like
-from .frozen import frozen
 from .index_dims import IndexDims, clamp_indices, in_bounds, numpy_index
 from .slicing import stack
 from .structural import (
@@ -26,7 +27,6 @@ from .structural import (
     reshape,
     size_of,
 )
-from .types import ShapedArray, check_scalar
 
 #: What a gather does with a window that sticks out: move it inside, read a fill value in its place,
 #: or rely on the promise that there is none.

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from . import elementwise as e
-from .array import as_value
-from .core import Value, describe, typeof, with_user_line
-from .families import full_like
-from .structural import BroadcastInDim, convert_element_type
-from .types import (
+from ..array import as_value
+from ..core import Value, describe, typeof, with_user_line
+from ..families import full_like
+from ..types import (
     KIND_RANK,
     SCALARS,
     ShapedArray,
@@ -25,6 +23,8 @@ from .types import (
     promote_types,
     scalar_aval,
 )
+from . import elementwise as e
+from .structural import BroadcastInDim, convert_element_type
 
 
 def to_value(x: Any) -> Any:

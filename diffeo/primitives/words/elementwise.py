@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from . import formulas, slopes
-from .choice import Select, batch_elements, select, select_p, zero_scalar  # noqa: F401
-from .core import ZERO, LinearInput, Primitive, typeof
-from .families import Linear, full_like, zeros_like
-from .reference import (
+from ..core import ZERO, LinearInput, Primitive, typeof
+from ..families import Linear, full_like, zeros_like
+from ..formulas import lowered as formulas
+from ..formulas import slopes
+from ..formulas.reference import (
     accurate_log1p,
     logical_right_shift,
     logistic_function,
@@ -31,8 +31,8 @@ from .reference import (
     truncated_remainder,
     zero_dominant_product,
 )
-from .table import enter, named, with_results
-from .types import (
+from ..support.table import enter, named, with_results
+from ..types import (
     KINDS,
     SCALARS,
     STORAGE,
@@ -43,6 +43,7 @@ from .types import (
     kind_of,
     real_dtype,
 )
+from .choice import Select, batch_elements, select, select_p, zero_scalar  # noqa: F401
 
 
 class Elementwise(Primitive):

@@ -8,7 +8,11 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .core import ZERO, Primitive
+from ..core import ZERO, Primitive
+from ..families import Discrete
+from ..support.foreign import array_dtype
+from ..support.frozen import frozen
+from ..types import ShapedArray, bool_, is_inexact
 from .elementwise import (
     add,
     eq,
@@ -27,9 +31,6 @@ from .elementwise import (
     real,
     select,
 )
-from .families import Discrete
-from .foreign import array_dtype
-from .frozen import frozen
 from .slicing import pad, slice_in_dim
 from .structural import (
     Shape,
@@ -43,7 +44,6 @@ from .structural import (
     reshape,
     transpose,
 )
-from .types import ShapedArray, bool_, is_inexact
 
 
 def extreme(dtype: np.dtype, largest: bool) -> Any:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .core import LinearInput, typeof
-from .families import Linear
+from ..core import LinearInput, typeof
+from ..families import Linear
+from ..types import SCALARS, ShapedArray, bool_, check_scalar
 from .structural import batch_at_front
-from .types import SCALARS, ShapedArray, bool_, check_scalar
 
 
 def batch_elements(

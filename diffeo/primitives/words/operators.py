@@ -13,10 +13,17 @@ from typing import Any
 
 import numpy as np
 
+from ..array import Array, as_value
+from ..core import Tracer, Value, describe, state, typeof, with_user_line
+from ..types import (
+    SCALARS,
+    float8_e5m2,
+    is_inexact,
+    is_integer,
+    promote_types,
+)
 from . import division as d
 from . import elementwise as e
-from .array import Array, as_value
-from .core import Tracer, Value, describe, state, typeof, with_user_line
 from .powers import WHOLE, check_exponent, integer_pow
 from .promotion import (
     align,
@@ -27,13 +34,6 @@ from .promotion import (
     stretches,
     to_inexact,
     to_value,
-)
-from .types import (
-    SCALARS,
-    float8_e5m2,
-    is_inexact,
-    is_integer,
-    promote_types,
 )
 
 _FITS = {"f": (float, int), "i": (int,), "u": (int,), "c": (complex, float, int), "b": (bool,)}

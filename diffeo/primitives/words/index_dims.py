@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ..families import full_like
+from ..types import ShapedArray
 from .elementwise import maximum, minimum
-from .families import full_like
 from .slicing import concatenate, slice_in_dim
 from .structural import Shape, broadcast_in_dim, reshape
-from .types import ShapedArray
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .formulas import in_float32, parts_of, same
+from .lowered import in_float32, parts_of, same
 
 
 def widened(formula: Callable) -> Callable:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from .core import ZERO, LinearInput, Primitive
+from ..core import ZERO, LinearInput, Primitive
+from ..families import Linear
+from ..support.frozen import frozen
+from ..types import ShapedArray
 from .elementwise import Elementwise, ElementwiseLinear
-from .families import Linear
-from .frozen import frozen
-from .types import ShapedArray
 
 
 class Copy(ElementwiseLinear):

@@ -1,0 +1,1 @@
+"""How rows are computed: by NumPy, by StableHLO, and their derivatives."""

@@ -1,0 +1,1 @@
+"""What the language stands on: errors, source lines, settings, signals, frozen dataclasses."""
