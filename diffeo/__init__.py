@@ -39,7 +39,6 @@ if TYPE_CHECKING:  # the names that load late; a test compares with the table
         scipy,
         tree,
     )
-    from .api.callbacks import io_callback, pure_callback
     from .api.checkpoint import (
         checkpoint,
         checkpoint_name,
@@ -56,6 +55,7 @@ if TYPE_CHECKING:  # the names that load late; a test compares with the table
     from .api.jacobians import hessian, jacfwd, jacobian, jacrev
     from .api.jets import derivatives, jet, nth_derivative, taylor
     from .api.naming import named_call, named_scope
+    from .api.pure_callback import io_callback, pure_callback
     from .api.sparse import sparse_hessian, sparse_jacobian
     from .api.sparsity import hessian_sparsity, jacobian_sparsity
     from .api.vmap import vmap
@@ -100,7 +100,7 @@ else:
             "Device default_backend device_count devices local_device_count local_devices"
         ),
         ".lowering.plugins": "register_plugin",
-        ".api.callbacks": "io_callback pure_callback",
+        ".api.pure_callback": "io_callback pure_callback",
         ".api.checkpoint": (
             "checkpoint checkpoint_name checkpoint_policies print_saved_residuals remat "
             "saved_residuals"

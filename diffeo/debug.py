@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .api.callbacks import debug_callback as callback
+from .api.pure_callback import debug_callback as callback
 from .api.widening import Widening, widenings
 from .primitives.core import Value, state, with_user_line
 from .primitives.staging import StagingTrace

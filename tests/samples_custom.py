@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 import diffeo as dx
-from diffeo.programs.custom_rules import CustomCall, CustomTangent
+from diffeo.programs.custom_call import CustomCall, CustomTangent
 from tests.sampling import Draw, comp, ints, real, sample
 
 

@@ -14,7 +14,7 @@ from diffeo.primitives import Array, Primitive, families, stage
 from diffeo.primitives.jaxpr import Var
 from diffeo.primitives.types import SCALARS, ShapedArray, is_inexact
 from diffeo.primitives.words import elementwise, identity, structural
-from diffeo.programs.control_flow import Call
+from diffeo.programs.call import Call
 from tests import whole as whole
 
 

@@ -20,7 +20,7 @@ from ..primitives.support.sources import short_filename, source_line
 from ..primitives.types import SCALARS, ShapedArray
 from ..primitives.words.dot import DotGeneral
 from ..primitives.words.identity import Named
-from ..programs.checkpoint import Checkpoint
+from ..programs.remat import Checkpoint
 from ..transforms.linearize import linearize_flat
 from ..trees import tree
 from ..trees.arguments import (

@@ -16,7 +16,7 @@ from ..primitives.support.errors import UnexpectedTracerError
 from ..primitives.support.frozen import OwnCopy
 from ..primitives.types import SCALARS, is_inexact
 from ..primitives.words.identity import stop_gradient
-from ..programs.custom_rules import CustomCall
+from ..programs.custom_call import CustomCall
 from ..transforms.rules.symbolic_zeros import SymbolicZero
 from ..transforms.rules.tree_rules import Static, TreeRules, is_array, traced
 from ..transforms.tangents import from_tangent

@@ -16,8 +16,8 @@ from ..primitives.families import full_like
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.staging import stage
 from ..primitives.words.structural import convert_element_type
-from ..programs.control_flow import split_list
-from ..programs.custom_rules import CustomCall
+from ..programs.call import split_list
+from ..programs.custom_call import CustomCall
 from ..transforms.jvp import jvp_flat
 from ..transforms.rules.rules import Rules
 from ..transforms.transpose import transpose_jaxpr

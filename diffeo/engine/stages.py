@@ -20,7 +20,7 @@ from ..primitives.jaxpr import Jaxpr
 from ..primitives.support.foreign import array_dtype
 from ..primitives.support.frozen import OwnCopy
 from ..primitives.types import ShapedArray, Typed
-from ..programs.control_flow import Call
+from ..programs.call import Call
 from ..trees import tree
 from ..trees.arguments import argument_or_keyword
 from .pipeline import Pass, Prepared, prepare

@@ -17,7 +17,7 @@ from ..primitives.staging import stage
 from ..primitives.support.sources import rename
 from ..primitives.types import SCALARS, ShapedArray, promote_types
 from ..primitives.words import reduction, structural
-from ..programs.control_flow import Call
+from ..programs.call import Call
 from ..routines import general_reduce
 from ..routines.general_reduce import walk
 from ..trees import tree

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var
-from ..programs.checkpoint import Checkpoint
+from ..programs.remat import Checkpoint
 
 #: A value may leave a loop if it takes no more than so many times the bytes of what it is made of,
 ROOM = 2

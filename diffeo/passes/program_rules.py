@@ -12,9 +12,9 @@ from typing import Any
 from ..primitives.families import Full
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, made
 from ..primitives.words.structural import BroadcastInDim
-from ..programs.checkpoint import Checkpoint
-from ..programs.control_flow import Call, Cond
-from ..programs.custom_rules import CustomCall
+from ..programs.call import Call, Cond
+from ..programs.custom_call import CustomCall
+from ..programs.remat import Checkpoint
 from ..programs.scan import Scan
 from ..programs.while_loop import While
 from .hoisting import hoisted

@@ -35,7 +35,7 @@ from ..primitives.words.structural import (
     reduce_sum,
     squeeze,
 )
-from .control_flow import choose, split_list
+from .call import choose, split_list
 
 #: The most steps that `go_back` runs in one stretch, keeping every carry; a power of two.
 LEAF = 32

@@ -13,8 +13,8 @@ from ..primitives.partial import Parts, linear_results, partial_jaxpr
 from ..primitives.staging import stage
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, int64
+from .call import Call, check_operands, split_list
 from .checkpointing import counts, go_back, number, read, record, write
-from .control_flow import Call, check_operands, split_list
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..primitives.partial import Parts, linear_results, partial_jaxpr, transpose
 from ..primitives.staging import stage
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, int32, int64
-from .control_flow import SMALL, Call, check_operands, split_list, typed, work
+from .call import SMALL, Call, check_operands, split_list, typed, work
 from .replay import Loop, replay_parts
 from .while_loop import repeat
 

@@ -15,8 +15,7 @@ from ..primitives.staging import stage
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, bool_, int32
 from ..primitives.words.structural import convert_element_type
-from .checkpointing import sensible
-from .control_flow import (
+from .call import (
     SMALL,
     Cond,
     check_all_parts_act,
@@ -26,6 +25,7 @@ from .control_flow import (
     typed,
     work,
 )
+from .checkpointing import sensible
 from .replay import Loop, replay_parts
 
 

@@ -11,7 +11,7 @@ from ..primitives.core import Primitive, state, typeof, with_user_line
 from ..primitives.types import ShapedArray
 from ..primitives.words.reduction import reduce_or
 from ..primitives.words.structural import batch_at_front, move_axis
-from ..programs.custom_rules import CustomCall
+from ..programs.custom_call import CustomCall
 from .chosen_rows import for_chosen_rows
 from .interpreter import Boxed, Interpreter
 from .rules.batched_rules import BatchedRules

@@ -31,7 +31,7 @@ from ..primitives.words.structural import (
     convert_element_type,
     squeeze,
 )
-from ..programs.control_flow import SMALL, choose, work
+from ..programs.call import SMALL, choose, work
 
 #: A value of `Batching`.
 Value = tuple[Any, int | None]

@@ -17,7 +17,7 @@ from ...primitives.support.sources import show_source
 from ...primitives.types import SCALARS
 from ...primitives.words.elementwise import div
 from ...primitives.words.identity import Hold
-from ...programs.control_flow import Cond
+from ...programs.call import Cond
 from ...programs.scan import Scan
 from ...programs.while_loop import While
 

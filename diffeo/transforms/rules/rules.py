@@ -21,7 +21,7 @@ from ...primitives.staging import StagingTrace, TangentTrace, stage
 from ...primitives.support.errors import ForwardModeError
 from ...primitives.types import ShapedArray, is_inexact
 from ...primitives.words.elementwise import add
-from ...programs.custom_rules import CustomCall, CustomTangent
+from ...programs.custom_call import CustomCall, CustomTangent
 from ..interpreter import Boxed
 from ..jvp import JVP, jvp_flat
 from ..transpose import backward_pass

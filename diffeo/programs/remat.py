@@ -10,7 +10,7 @@ from ..primitives.jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code, made
 from ..primitives.partial import Parts, partial_jaxpr
 from ..primitives.support.frozen import frozen
 from ..primitives.words.identity import OptimizationBarrier
-from .control_flow import Call
+from .call import Call
 
 
 @frozen

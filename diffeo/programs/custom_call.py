@@ -19,7 +19,7 @@ from ..primitives.jaxpr import Jaxpr
 from ..primitives.staging import stage
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray
-from .control_flow import Call, check_operands
+from .call import Call, check_operands
 
 
 @frozen
