@@ -75,7 +75,7 @@ if TYPE_CHECKING:  # the names that load late; a test compares with the table
     )
     from .engine.explain import explain
     from .lax import stop_gradient
-    from .lowering.devices import (
+    from .lowering.devices.devices import (
         Device,
         default_backend,
         device_count,
@@ -83,7 +83,7 @@ if TYPE_CHECKING:  # the names that load late; a test compares with the table
         local_device_count,
         local_devices,
     )
-    from .lowering.plugins import register_plugin
+    from .lowering.devices.plugins import register_plugin
     from .transforms.sparsity.pattern import Sparsity
 else:
     _late = _Late(__name__, {
@@ -96,10 +96,10 @@ else:
             "directional divergence forward_laplacian laplacian weighted_laplacian"
         ),
         ".lax": "stop_gradient",
-        ".lowering.devices": (
+        ".lowering.devices.devices": (
             "Device default_backend device_count devices local_device_count local_devices"
         ),
-        ".lowering.plugins": "register_plugin",
+        ".lowering.devices.plugins": "register_plugin",
         ".api.pure_callback": "io_callback pure_callback",
         ".api.checkpoint": (
             "checkpoint checkpoint_name checkpoint_policies print_saved_residuals remat "

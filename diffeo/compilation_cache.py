@@ -14,8 +14,8 @@ import os
 import time
 from typing import Any
 
-from .lowering import cache_folder
-from .lowering.disk_cache import CacheEntry, DiskCacheInfo, size_text
+from .lowering.caches import cache_folder
+from .lowering.caches.disk_cache import CacheEntry, DiskCacheInfo, size_text
 
 __all__ = ["CacheEntry", "DiskCacheInfo", "Entries", "clear", "entries", "info", "path", "set_path"]
 

@@ -16,7 +16,7 @@ import diffeo as dx
 from diffeo import numpy as dnp
 from diffeo import random
 from diffeo.data import load_digits
-from diffeo.lowering.devices import device_description
+from diffeo.lowering.devices.devices import device_description
 
 WIDTH = 80
 TRAIN = 1437

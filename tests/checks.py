@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.lowering import disk_cache
+from diffeo.lowering.caches import disk_cache
 from diffeo.primitives.core import state
 
 

@@ -14,8 +14,9 @@ import pytest
 
 import diffeo as dx
 from diffeo.engine.run import run_program
-from diffeo.lowering import compiler, devices
-from diffeo.lowering.placement import buffer_on, device_for, device_of, place_for
+from diffeo.lowering import compiler
+from diffeo.lowering.devices.devices import devices
+from diffeo.lowering.devices.placement import buffer_on, device_for, device_of, place_for
 from diffeo.primitives.array import Array, handle
 from tests.laws import staged
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import diffeo as dx
-from diffeo.lowering import autotune, buffers, compat, compiler, flags
+from diffeo.lowering import autotune, compat, compiler, flags
+from diffeo.lowering.devices.devices import buffers
 from diffeo.primitives.types import ShapedArray
 
 AVAL = ShapedArray((64,), np.float64)

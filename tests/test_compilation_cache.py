@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.lowering import buffers, cache_folder, compat, compiler, disk_cache, program_keys
-from diffeo.lowering.disk_cache import SUFFIX
+from diffeo.lowering import compat, compiler
+from diffeo.lowering.caches import cache_folder, disk_cache, program_keys
+from diffeo.lowering.caches.disk_cache import SUFFIX
+from diffeo.lowering.devices.devices import buffers
 from diffeo.primitives.types import ShapedArray
 from tests.checks import warn_again as warn_again
 

@@ -13,7 +13,7 @@ import pytest
 
 import diffeo as dx
 from diffeo.engine.run import run_program
-from diffeo.lowering import buffers, devices, placement
+from diffeo.lowering.devices.devices import buffers, devices, placement
 from diffeo.primitives.array import from_buffer
 from diffeo.primitives.types import ShapedArray
 from tests.laws import staged
@@ -67,7 +67,7 @@ def test_nothing_starts_before_it_is_needed():
     in_a_process(
         """
         import numpy as np
-        from diffeo.lowering import devices
+        from diffeo.lowering.devices import devices
         x = dx.numpy.ones(3) + 1
         np.linalg.inv(dx.numpy.eye(2)), dx.grad(lambda v: (v * v).sum())(x), dx.vmap(np.sin)(x)
         dx.config.num_cpu_devices = 4

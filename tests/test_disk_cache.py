@@ -15,8 +15,8 @@ import zlib
 import pytest
 
 import diffeo as dx
-from diffeo.lowering import disk_cache
-from diffeo.lowering.disk_cache import MAGIC, PARTIAL, SUFFIX, DiskCache
+from diffeo.lowering.caches import disk_cache
+from diffeo.lowering.caches.disk_cache import MAGIC, PARTIAL, SUFFIX, DiskCache
 from tests.checks import warn_again as warn_again
 
 KEY, OTHER = "0" * 64, "1" * 64

@@ -16,8 +16,8 @@ from scipy.linalg import get_lapack_funcs
 
 from diffeo.engine.pipeline import Prepared
 from diffeo.engine.runner import Program
-from diffeo.lowering.module import Module
-from diffeo.lowering.stablehlo import Builder
+from diffeo.lowering.text.module import Module
+from diffeo.lowering.text.stablehlo import Builder
 from diffeo.primitives import Array, stage
 from diffeo.primitives.jaxpr import Jaxpr
 from diffeo.primitives.types import ShapedArray

@@ -47,7 +47,7 @@ LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "logging", "opt_einsum", 
 #: Where modules are loaded by their names: the late names and methods of the face, rows that are
 #: unpickled, parts of jaxlib and of its plugins.
 LOADERS = {
-    "diffeo._loading", "diffeo.lowering.compat", "diffeo.lowering.cuda", "diffeo.numpy.methods",
+    "diffeo._loading", "diffeo.lowering.compat", "diffeo.lowering.devices.cuda", "diffeo.numpy.methods",
     "diffeo.primitives.support.table", "diffeo.engine.evaluation", "diffeo.engine.jitted",
     "diffeo.engine.stages", "diffeo.passes.late_rules",
 }  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from diffeo.api.jets import taylor
-from diffeo.lowering.module import lower_module
+from diffeo.lowering.text.module import lower_module
 from diffeo.primitives.config import config
 from diffeo.primitives.core import ZERO, typeof
 from diffeo.primitives.jaxpr import check_jaxpr, eval_jaxpr, infer, sub_jaxprs

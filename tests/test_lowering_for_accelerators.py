@@ -18,7 +18,7 @@ import pytest
 import diffeo as dx
 from diffeo.engine.pipeline import Prepared
 from diffeo.engine.runner import Program
-from diffeo.lowering.module import lower_module
+from diffeo.lowering.text.module import lower_module
 from diffeo.primitives import Array, stage
 from diffeo.primitives.core import Primitive
 from diffeo.primitives.types import ShapedArray

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.lowering import buffers, compat, compiler, executables
+from diffeo.lowering import compat, compiler, executables
+from diffeo.lowering.devices.devices import buffers
 from diffeo.lowering.memory_errors import largest_arrays, out_of_memory
 
 OutOfMemoryError = dx.errors.OutOfMemoryError

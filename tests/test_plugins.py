@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.lowering import buffers, compat, cuda, plugins
-from diffeo.lowering.devices import Device
+from diffeo.lowering import compat
+from diffeo.lowering.devices.devices import Device, buffers, cuda, plugins
 from diffeo.lowering.executables import compile_module
-from diffeo.lowering.module import lower_module
+from diffeo.lowering.text.module import lower_module
 from diffeo.primitives.types import ShapedArray
 
 MINE = os.environ.get("DIFFEO_TEST_PLUGIN")
@@ -113,7 +113,7 @@ def test_a_machine_without_a_tpu(tmp_path, monkeypatch):
 
 BESIDE_JAX = """
 import sys
-from diffeo.lowering import plugins
+from diffeo.lowering.devices import plugins
 if {first}:
     plugins.load("cuda")
     assert not any(name.partition(".")[0] == "jax" for name in sys.modules)

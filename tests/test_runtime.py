@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from diffeo.lowering import buffers, compat, compiler, devices, executables
+from diffeo.lowering import compat, compiler, executables
+from diffeo.lowering.devices.devices import buffers, devices
 from diffeo.primitives.array import Array, from_buffer
 
 

@@ -6,8 +6,8 @@ import gc
 
 from ..engine.on_device import single_program_for
 from ..engine.stages import instances
-from ..lowering.buffers import plain_program
 from ..lowering.compiler import clear_cache
+from ..lowering.devices.buffers import plain_program
 
 
 def clear_caches() -> None:

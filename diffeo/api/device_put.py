@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..lowering import buffers
-from ..lowering.devices import Device, find
-from ..lowering.devices import default_device as current_default
-from ..lowering.placement import buffer_on, committed
+from ..lowering.devices import buffers
+from ..lowering.devices.devices import Device, find
+from ..lowering.devices.devices import default_device as current_default
+from ..lowering.devices.placement import buffer_on, committed
 from ..primitives.array import Array, as_value, committed_to, handle
 from ..primitives.config import config
 from ..primitives.core import Tracer, describe, expected, with_user_line

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..lowering.placement import at_home
+from ..lowering.devices.placement import at_home
 from ..primitives.array import Array, as_value, promoted_scalars
 from ..primitives.core import (
     Primitive,

@@ -8,9 +8,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..lowering import cache_folder, compiler
+from ..lowering import compiler
 from ..lowering.autotune import Measurement
-from ..lowering.disk_cache import DiskCacheInfo
+from ..lowering.caches import cache_folder
+from ..lowering.caches.disk_cache import DiskCacheInfo
 from ..primitives.config import PROGRAM_SETTINGS
 from ..primitives.core import describe
 from ..trees import tree

@@ -18,8 +18,8 @@ import numpy as np
 from ..lowering import pytree
 from ..lowering.compat import XlaError
 from ..lowering.compiler import when_evicted
+from ..lowering.devices.placement import place_for
 from ..lowering.dispatch import host_caller
-from ..lowering.placement import place_for
 from ..operations.named_axes import axes_in_scope
 from ..primitives.array import Array, Deleted, as_value, from_buffer
 from ..primitives.config import config, task_settings

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..lowering.devices import Device
-from ..lowering.placement import home_of, put_on
+from ..lowering.devices.devices import Device
+from ..lowering.devices.placement import home_of, put_on
 from ..primitives.array import Array
 from ..primitives.core import Primitive, with_user_line
 from ..primitives.families import HigherOrder

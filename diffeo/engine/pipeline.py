@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-from ..lowering.module import Module, lower_module
+from ..lowering.text.module import Module, lower_module
 from ..passes.simplify import simplify
 from ..primitives.jaxpr import Jaxpr, Var
 from ..primitives.types import ShapedArray, float0

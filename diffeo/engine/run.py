@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..lowering.devices import Device, default_device
-from ..lowering.placement import Place, place_for
+from ..lowering.devices.devices import Device, default_device
+from ..lowering.devices.placement import Place, place_for
 from ..primitives.array import Array
 from ..primitives.config import config
 from ..primitives.core import Primitive, typeof, with_user_line

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..lowering.compiler import compile_program
-from ..lowering.devices import Device
-from ..lowering.placement import buffer_on, placed
+from ..lowering.devices.devices import Device
+from ..lowering.devices.placement import buffer_on, placed
 from ..primitives.array import Array, as_value, from_buffer
 from ..primitives.types import float0
 from .pipeline import Prepared

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from ..lowering.compat import XlaError
-from ..lowering.devices import Device, default_device, devices, find
+from ..lowering.devices.devices import Device, default_device, devices, find
 from ..lowering.executables import explain_run_error
 from ..passes.simplify import simplify
 from ..primitives.array import GONE, Array, Deleted, as_value, handle

@@ -14,13 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..primitives.support.exact import Exact
-from . import cache_folder, compat
+from . import compat
 from .autotune import TABLE, Measurement, tune
-from .devices import Device, default_device
-from .disk_cache import MAGIC, DiskCache
+from .caches import cache_folder
+from .caches.disk_cache import MAGIC, DiskCache
+from .caches.program_keys import description, module_name, program_digest
+from .devices.devices import Device, default_device
 from .executables import Executable, compile_module, load_module, prepare
 from .flags import QUICK, default_flags
-from .program_keys import description, module_name, program_digest
 
 #: A program that compiles faster than this is not stored: a load takes 1 to 3 ms.
 WORTH_STORING = 0.005

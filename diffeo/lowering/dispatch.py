@@ -14,7 +14,7 @@ import numpy as np
 
 from ..primitives.array import Deleted
 from . import compat
-from .buffers import put
+from .devices.buffers import put
 from .executables import Executable
 
 

@@ -23,10 +23,10 @@ from typing import Any
 
 from ..primitives.support.signals import Held
 from . import compat
-from .devices import Device, default_device, fork_error, state
+from .caches.program_keys import module_name
+from .devices.devices import Device, default_device, fork_error, state
 from .host_calls import HostCalls
 from .memory_errors import is_out_of_memory, out_of_memory
-from .program_keys import module_name
 from .progress import progress
 from .waiting import interruptibly, note_loop
 

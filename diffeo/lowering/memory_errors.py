@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from ..primitives.support.errors import OutOfMemoryError
-from .disk_cache import size_text
+from .caches.disk_cache import size_text
 
 #: A module that is larger than this is not searched for its largest arrays.
 _MAX_TEXT = 1 << 26

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..lowering.devices import Device, default_device, devices, find
+from ..lowering.devices.devices import Device, default_device, devices, find
 from ..primitives.types import default_dtype
 
 #: The version of the standard whose questions are answered.

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import GONE
-from ..primitives.core import with_user_line
-from ..primitives.support.settings import process
-from . import compat
+from ...primitives.array import GONE
+from ...primitives.core import with_user_line
+from ...primitives.support.settings import process
+from .. import compat
+from ..executables import Executable, compile_module, explain_run_error
+from ..text.mlir_types import element_type
+from ..waiting import until_ready
 from .devices import Device, default_device, fork_error, state
-from .executables import Executable, compile_module, explain_run_error
-from .mlir_types import element_type
-from .waiting import until_ready
 
 
 def put(array: np.ndarray, aval: Any, *, alias: bool = False, device: Device | None = None) -> Any:

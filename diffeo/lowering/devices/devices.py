@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ..primitives.config import config
-from ..primitives.core import with_user_line
-from ..primitives.support.settings import device_name, process
-from ..primitives.support.signals import Held
-from . import compat, plugins
+from ...primitives.config import config
+from ...primitives.core import with_user_line
+from ...primitives.support.settings import device_name, process
+from ...primitives.support.signals import Held
+from .. import compat
+from . import plugins
 
 
 class Device:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.types import ShapedArray
+from ...primitives.types import ShapedArray
 from .mlir_types import scalar_text, tensor_type
 
 #: Names of values in a line.

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from io import FileIO
 from typing import Any, NamedTuple
 
-from ..primitives.support.errors import CacheWarning
+from ...primitives.support.errors import CacheWarning
 
 MAGIC = b"diffeo program 2\n"
 SUFFIX, PARTIAL = ".program", ".partial"

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from . import compat
-from .devices import Device
+from .. import compat
+from ..devices.devices import Device
 
 _PRIVATE = re.compile(r"func\.func private @(\w+)\(")
 _NAMED = re.compile(r"\s*module @(\w+) ")

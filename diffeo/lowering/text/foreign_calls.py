@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.types import ShapedArray
+from ...primitives.types import ShapedArray
 
 #: The kernel that calls Python, by platform; others have none.
 _PYTHON = {"cpu": "xla_ffi_python_cpu_callback", "cuda": "xla_ffi_python_gpu_callback"}

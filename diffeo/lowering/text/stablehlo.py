@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.jaxpr import Jaxpr, Literal, Var
-from ..primitives.staging import stage
-from ..primitives.support.sources import show_source
-from ..primitives.types import SCALARS, ShapedArray, bool_, is_inexact
+from ...primitives.jaxpr import Jaxpr, Literal, Var
+from ...primitives.staging import stage
+from ...primitives.support.sources import show_source
+from ...primitives.types import SCALARS, ShapedArray, bool_, is_inexact
 from .foreign_calls import CHAIN, ForeignCalls
 from .writer import Operand, Writer
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.types import ShapedArray, bool_
+from ...primitives.types import ShapedArray, bool_
 
 _ELEMENTS = {
     "bool": "i1",

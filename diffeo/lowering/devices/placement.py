@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..primitives.array import (
+from ...primitives.array import (
     Array,
     committed_to,
     from_buffer,
@@ -20,12 +20,12 @@ from ..primitives.array import (
     read_only,
     variant,
 )
-from ..primitives.core import with_user_line
-from ..primitives.support.settings import process
-from . import compat
+from ...primitives.core import with_user_line
+from ...primitives.support.settings import process
+from .. import compat
+from ..waiting import until_ready
 from .buffers import device_of, is_ready, put, read_error, to_numpy
 from .devices import Device, default_device, devices, find, fork_error, state
-from .waiting import until_ready
 
 
 def at_home(array: Array) -> bool:

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from . import compat
+from .. import compat
 
 #: The major versions of CUDA for which there are wheels, best first.
 _MAJORS = ("13", "12")

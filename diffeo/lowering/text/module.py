@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-from ..primitives.jaxpr import Jaxpr
+from ...primitives.jaxpr import Jaxpr
 from .stablehlo import Builder, identifier
 
 

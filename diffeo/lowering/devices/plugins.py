@@ -15,7 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from . import compat, cuda
+from .. import compat
+from . import cuda
 
 
 class NoDeviceError(RuntimeError):

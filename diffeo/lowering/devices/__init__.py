@@ -1,0 +1,1 @@
+"""Devices and what is on them: plugins, buffers, placement."""

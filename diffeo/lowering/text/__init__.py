@@ -1,0 +1,1 @@
+"""StableHLO, written as text: the builder, lines, modules, types."""
