@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 
 from diffeo.primitives.words.dot import DotGeneral, Precision
-from diffeo.routines.conv import ConvDimensionNumbers, ConvGeneralDilated
+from diffeo.routines.windows.conv import ConvDimensionNumbers, ConvGeneralDilated
 from tests.sampling import comp, ints, real, sample
 
 # fmt: off

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from diffeo.routines.cholesky_update import CholeskyUpdate
-from diffeo.routines.hessenberg import Hessenberg, Tridiagonal
-from diffeo.routines.schur import Schur, TriangularSylvester
-from diffeo.routines.sylvester import MatrixSqrt, Sylvester
-from diffeo.routines.tridiagonal_solve import TridiagonalSolve
+from diffeo.routines.matrices.cholesky_update import CholeskyUpdate
+from diffeo.routines.matrices.hessenberg import Hessenberg, Tridiagonal
+from diffeo.routines.matrices.schur import Schur, TriangularSylvester
+from diffeo.routines.matrices.sylvester import MatrixSqrt, Sylvester
+from diffeo.routines.matrices.tridiagonal_solve import TridiagonalSolve
 from tests.sampling import comp, real, sample
 
 # fmt: off

@@ -9,8 +9,8 @@ from diffeo.primitives import stage
 from diffeo.primitives.types import ShapedArray, bfloat16
 from diffeo.primitives.words import elementwise as e
 from diffeo.primitives.words import reduction
-from diffeo.routines import general_reduce as g
-from diffeo.routines import windows as w
+from diffeo.routines.windows.windows import general_reduce as g
+from diffeo.routines.windows.windows import windows as w
 from tests.sampling import bools, comp, ints, real, sample
 
 # Lines of neighbouring blocks and of a part of one, from both ends.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import diffeo as dx
 from diffeo import lax
 from diffeo.primitives import Array
-from diffeo.routines.conv import ConvDimensionNumbers, ConvGeneralDilated
+from diffeo.routines.windows.conv import ConvDimensionNumbers, ConvGeneralDilated
 from tests.test_lax import against, same
 
 rng = np.random.default_rng(0)

@@ -19,7 +19,8 @@ from diffeo.primitives import Primitive, families
 from diffeo.primitives.core import snake_case
 from diffeo.primitives.support.table import ELEMENTWISE
 from diffeo.primitives.words import elementwise, identity, indexing, reduction
-from diffeo.routines import determinant, windows
+from diffeo.routines.matrices.matrices import determinant
+from diffeo.routines.windows.windows import windows
 from tests.samples import SAMPLES
 from tests.samples_collectives import NAMED
 

@@ -21,10 +21,10 @@ from diffeo.lowering.text.stablehlo import Builder
 from diffeo.primitives import Array, stage
 from diffeo.primitives.jaxpr import Jaxpr
 from diffeo.primitives.types import ShapedArray
-from diffeo.routines.hessenberg import Tridiagonal
-from diffeo.routines.linalg import LuPivotsToPermutation
-from diffeo.routines.qr import HouseholderProduct
-from diffeo.routines.spectral import Eig, Svd
+from diffeo.routines.matrices.hessenberg import Tridiagonal
+from diffeo.routines.matrices.linalg import LuPivotsToPermutation
+from diffeo.routines.matrices.qr import HouseholderProduct
+from diffeo.routines.matrices.spectral import Eig, Svd
 from tests.laws import close
 from tests.samples import SAMPLES, Sample
 from tests.sampling import comp, real

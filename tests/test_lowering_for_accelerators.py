@@ -23,12 +23,12 @@ from diffeo.primitives import Array, stage
 from diffeo.primitives.core import Primitive
 from diffeo.primitives.types import ShapedArray
 from diffeo.primitives.words.dot import DotGeneral
-from diffeo.routines.hessenberg import Hessenberg, Tridiagonal
-from diffeo.routines.linalg import Cholesky, Lu, LuPivotsToPermutation, TriangularSolve
-from diffeo.routines.qr import Geqrf, HouseholderProduct
-from diffeo.routines.schur import Schur
-from diffeo.routines.spectral import Eig, Eigh, Svd
-from diffeo.routines.tridiagonal_solve import TridiagonalSolve
+from diffeo.routines.matrices.hessenberg import Hessenberg, Tridiagonal
+from diffeo.routines.matrices.linalg import Cholesky, Lu, LuPivotsToPermutation, TriangularSolve
+from diffeo.routines.matrices.qr import Geqrf, HouseholderProduct
+from diffeo.routines.matrices.schur import Schur
+from diffeo.routines.matrices.spectral import Eig, Eigh, Svd
+from diffeo.routines.matrices.tridiagonal_solve import TridiagonalSolve
 from tests.laws import close
 
 DTYPES = ("float32", "float64", "complex64", "complex128")

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import diffeo as dx
-from diffeo.routines.cholesky_update import CholeskyUpdate
-from diffeo.routines.hessenberg import Hessenberg, Tridiagonal
-from diffeo.routines.schur import Schur
-from diffeo.routines.sylvester import MatrixSqrt, Sylvester
-from diffeo.routines.tridiagonal_solve import TridiagonalSolve
+from diffeo.routines.matrices.cholesky_update import CholeskyUpdate
+from diffeo.routines.matrices.hessenberg import Hessenberg, Tridiagonal
+from diffeo.routines.matrices.schur import Schur
+from diffeo.routines.matrices.sylvester import MatrixSqrt, Sylvester
+from diffeo.routines.matrices.tridiagonal_solve import TridiagonalSolve
 
 sl = dx.scipy.linalg
 DTYPES = ("float32", "float64", "complex64", "complex128")

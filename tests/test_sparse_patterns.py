@@ -7,8 +7,8 @@ import pytest
 
 import diffeo as dx
 from diffeo.primitives import Array
-from diffeo.routines.conv import ConvGeneralDilated
-from diffeo.routines.windows import ReduceWindowSum
+from diffeo.routines.windows.conv import ConvGeneralDilated
+from diffeo.routines.windows.windows import ReduceWindowSum
 from diffeo.transforms.sparsity.dependence import components
 from tests.laws import close, function_of
 from tests.samples import SAMPLES

@@ -11,9 +11,9 @@ import pytest
 import scipy.special
 
 import diffeo as dx
-from diffeo.routines.bessel import BesselI
-from diffeo.routines.incomplete import Betainc, Igamma
-from diffeo.routines.special import Polygamma, Zeta
+from diffeo.routines.special.bessel import BesselI
+from diffeo.routines.special.incomplete import Betainc, Igamma
+from diffeo.routines.special.special import Polygamma, Zeta
 from diffeo.scipy import special
 from diffeo.scipy.special.bessel import BesselJ
 from diffeo.scipy.special.normal import Erfcx

@@ -9,7 +9,7 @@ import diffeo as dx
 from diffeo import lax
 from diffeo import numpy as dnp
 from diffeo.primitives.types import bfloat16
-from diffeo.routines import windows as w
+from diffeo.routines.windows.windows import windows as w
 
 rng = np.random.default_rng(0)
 

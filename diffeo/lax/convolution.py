@@ -20,7 +20,7 @@ from ..numpy.precision import precision_of, preferred_of
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
 from ..primitives.words import slicing, structural
-from ..routines.conv import ConvDimensionNumbers, ConvGeneralDilated, dilated
+from ..routines.windows.conv import ConvDimensionNumbers, ConvGeneralDilated, dilated
 from .products import dot_general
 from .strict import apply
 

@@ -22,15 +22,15 @@ from ..primitives.array import Array
 from ..primitives.core import with_user_line
 from ..primitives.words.slicing import slice_in_dim
 from ..primitives.words.structural import expand_dims, squeeze
-from ..routines import linalg as page
-from ..routines import qr as qr_page
-from ..routines.cholesky_update import CholeskyUpdate
-from ..routines.hessenberg import Hessenberg, Tridiagonal
-from ..routines.matrices import adjoint, check_matrices, lower_triangle, matmul
-from ..routines.polar import polar
-from ..routines.schur import Schur
-from ..routines.spectral import Eig, Eigh, Svd
-from ..routines.tridiagonal_solve import TridiagonalSolve
+from ..routines.matrices import linalg as page
+from ..routines.matrices import qr as qr_page
+from ..routines.matrices.cholesky_update import CholeskyUpdate
+from ..routines.matrices.hessenberg import Hessenberg, Tridiagonal
+from ..routines.matrices.matrices import adjoint, check_matrices, lower_triangle, matmul
+from ..routines.matrices.polar import polar
+from ..routines.matrices.schur import Schur
+from ..routines.matrices.spectral import Eig, Eigh, Svd
+from ..routines.matrices.tridiagonal_solve import TridiagonalSolve
 from .strict import apply
 
 __all__ = [

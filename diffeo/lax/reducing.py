@@ -18,8 +18,8 @@ from ..primitives.support.sources import rename
 from ..primitives.types import SCALARS, ShapedArray, promote_types
 from ..primitives.words import reduction, structural
 from ..programs.call import Call
-from ..routines import general_reduce
-from ..routines.general_reduce import walk
+from ..routines.windows import general_reduce
+from ..routines.windows.general_reduce import walk
 from ..trees import tree
 from . import elementwise as functions
 from .strict import apply

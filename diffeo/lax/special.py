@@ -12,9 +12,9 @@ from ..primitives.families import full_like
 from ..primitives.types import SCALARS
 from ..primitives.words import elementwise as e
 from ..primitives.words.identity import stop_gradient
-from ..routines import special as s
-from ..routines.bessel import BesselI
-from ..routines.incomplete import Betainc, Igamma
+from ..routines.special import special as s
+from ..routines.special.bessel import BesselI
+from ..routines.special.incomplete import Betainc, Igamma
 from .strict import apply, check, join
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from ..numpy.common import sequence_of, static_int, static_ints
 from ..primitives.core import describe, with_user_line
 from ..primitives.types import ShapedArray
-from ..routines import windows
-from ..routines.general_reduce import ReduceWindow
+from ..routines.windows import windows
+from ..routines.windows.general_reduce import ReduceWindow
 from ..trees import tree
 from .convolution import padtype_to_pads
 from .reducing import Computation

@@ -23,7 +23,7 @@ from ..primitives.words.powers import square
 from ..primitives.words.promotion import broadcast_to, to_inexact
 from ..primitives.words.slicing import slice_in_dim
 from ..primitives.words.structural import broadcast_in_dim, convert_element_type, iota, reduce_sum
-from ..routines.special import erfc
+from ..routines.special.special import erfc
 
 
 def inexact(x: Any) -> Any:

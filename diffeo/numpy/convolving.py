@@ -11,7 +11,7 @@ from ..primitives.core import with_user_line
 from ..primitives.words.dot import FULL
 from ..primitives.words.slicing import rev
 from ..primitives.words.structural import convert_element_type, reshape
-from ..routines.conv import ConvDimensionNumbers, ConvGeneralDilated
+from ..routines.windows.conv import ConvDimensionNumbers, ConvGeneralDilated
 from .common import host_of, no_such, same_dtype
 from .precision import precision_of, preferred_of
 from .ufuncs import conj

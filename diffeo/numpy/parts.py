@@ -20,7 +20,7 @@ from ..primitives.words.structural import (
     expand_dims,
     reshape,
 )
-from ..routines import integers
+from ..routines.special import integers
 from .common import NUMBERS, REALS, arr, axis_of, by_numpy, no_such, static_int
 from .reductions import sum as sum_
 from .selecting import pad

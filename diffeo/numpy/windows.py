@@ -11,7 +11,7 @@ from ..primitives.array import Array
 from ..primitives.types import default_dtype
 from ..primitives.words.operators import unary
 from ..primitives.words.promotion import to_inexact
-from ..routines.bessel import GrowingBesselI
+from ..routines.special.bessel import GrowingBesselI
 from .common import arr, static_int
 
 

@@ -22,7 +22,7 @@ from ..primitives.types import SCALARS, float32
 from ..primitives.words import elementwise as e
 from ..primitives.words.promotion import broadcast_shapes, broadcast_to
 from ..primitives.words.structural import convert_element_type
-from ..routines.special import FormulaRow, chebyshev
+from ..routines.special.special import FormulaRow, chebyshev
 from .keys import Shape, check_key
 from .samplers import check_parameters, float_dtype, next_above, scaled, unit_numbers
 

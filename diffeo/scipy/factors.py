@@ -18,13 +18,13 @@ from ..primitives.types import is_complex
 from ..primitives.words.promotion import broadcast_shapes, to_inexact
 from ..primitives.words.slicing import pad
 from ..primitives.words.structural import convert_element_type, expand_dims
-from ..routines.hessenberg import Hessenberg
-from ..routines.linalg import Cholesky, TriangularSolve, hermitian
-from ..routines.linalg import conjugate as _conjugate
-from ..routines.matrices import adjoint, places, upper_triangle
-from ..routines.polar import polar as _polar
-from ..routines.qr import HouseholderProduct
-from ..routines.qr import qr as _qr
+from ..routines.matrices.hessenberg import Hessenberg
+from ..routines.matrices.linalg import Cholesky, TriangularSolve, hermitian
+from ..routines.matrices.linalg import conjugate as _conjugate
+from ..routines.matrices.matrices import adjoint, places, upper_triangle
+from ..routines.matrices.polar import polar as _polar
+from ..routines.matrices.qr import HouseholderProduct
+from ..routines.matrices.qr import qr as _qr
 
 __all__ = ["eigh", "eigh_tridiagonal", "eigvalsh", "hessenberg", "null_space", "orth", "pinv",
            "pinvh", "polar", "qr", "qr_multiply", "svd", "svdvals"]

@@ -30,10 +30,10 @@ from ..primitives.words.powers import exp2
 from ..primitives.words.promotion import broadcast_shapes
 from ..primitives.words.reduction import reduce_max, reduce_min
 from ..primitives.words.structural import convert_element_type, expand_dims, reduce_sum
-from ..routines.linalg import TriangularSolve, solve
-from ..routines.matrices import adjoint, diagonal, places, upper_triangle
-from ..routines.schur import Schur, TriangularSylvester, pair_rotations
-from ..routines.sylvester import MatrixSqrt, Sylvester
+from ..routines.matrices.linalg import TriangularSolve, solve
+from ..routines.matrices.matrices import adjoint, diagonal, places, upper_triangle
+from ..routines.matrices.schur import Schur, TriangularSylvester, pair_rotations
+from ..routines.matrices.sylvester import MatrixSqrt, Sylvester
 
 __all__ = ["expm", "expm_frechet", "fractional_matrix_power", "funm", "logm", "rsf2csf", "schur",
            "solve_sylvester", "sqrtm"]

@@ -17,7 +17,7 @@ from ..primitives.words import elementwise as e
 from ..primitives.words.promotion import broadcast_shapes
 from ..primitives.words.slicing import concatenate, index_in_dim, pad, slice_in_dim
 from ..primitives.words.structural import convert_element_type, expand_dims, squeeze
-from ..routines.linalg import (
+from ..routines.matrices.linalg import (
     Cholesky,
     Lu,
     LuPivotsToPermutation,
@@ -27,8 +27,8 @@ from ..routines.linalg import (
     identity_like,
     rows_at,
 )
-from ..routines.matrices import adjoint, flipped, lower_triangle, places, upper_triangle
-from ..routines.tridiagonal_solve import TridiagonalSolve
+from ..routines.matrices.matrices import adjoint, flipped, lower_triangle, places, upper_triangle
+from ..routines.matrices.tridiagonal_solve import TridiagonalSolve
 
 __all__ = ["cho_factor", "cho_solve", "cholesky", "det", "inv", "lu", "lu_factor", "lu_solve",
            "solve", "solve_banded", "solve_triangular", "solveh_banded"]

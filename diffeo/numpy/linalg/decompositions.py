@@ -8,12 +8,12 @@ import numpy as np
 
 from ...primitives.core import with_user_line
 from ...primitives.words.slicing import slice_in_dim
-from ...routines.linalg import Cholesky
-from ...routines.linalg import hermitian as hermitian_of
-from ...routines.matrices import adjoint, upper_triangle
-from ...routines.qr import Geqrf, rows_of
-from ...routines.qr import qr as qr_of
-from ...routines.spectral import Eig, Eigh, Svd
+from ...routines.matrices.linalg import Cholesky
+from ...routines.matrices.linalg import hermitian as hermitian_of
+from ...routines.matrices.matrices import adjoint, upper_triangle
+from ...routines.matrices.qr import Geqrf, rows_of
+from ...routines.matrices.qr import qr as qr_of
+from ...routines.matrices.spectral import Eig, Eigh, Svd
 from ..common import no_such
 from ..shaping import matrix_transpose
 from .operands import at_once, matrices, symmetrized, symmetrized_host

@@ -11,7 +11,7 @@ from ...primitives.core import with_user_line
 from ...primitives.words.operators import absolute, power
 from ...primitives.words.promotion import to_inexact
 from ...primitives.words.structural import convert_element_type, reduce_sum
-from ...routines.linalg import hermitian as hermitian_of
+from ...routines.matrices.linalg import hermitian as hermitian_of
 from .. import products
 from ..common import arr, axes_of, narrow, safe_sqrt
 from ..reductions import max as _max

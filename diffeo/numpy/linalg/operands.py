@@ -10,7 +10,7 @@ import numpy as np
 from ...primitives.array import Array
 from ...primitives.core import state, with_user_line
 from ...primitives.words.promotion import to_inexact
-from ...routines.matrices import LETTERS, adjoint
+from ...routines.matrices.matrices import LETTERS, adjoint
 from ..common import arr
 
 

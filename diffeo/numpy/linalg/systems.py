@@ -10,8 +10,8 @@ import numpy as np
 from ...primitives.core import with_user_line
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to, to_inexact
 from ...primitives.words.structural import convert_element_type, reshape
-from ...routines import determinant, linalg
-from ...routines.spectral import Svd
+from ...routines.matrices import determinant, linalg
+from ...routines.matrices.spectral import Svd
 from ..common import arr, axis_of, same_dtype, static_int
 from ..grids import eye
 from ..products import matmul

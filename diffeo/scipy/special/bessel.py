@@ -16,8 +16,8 @@ from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
 from ...primitives.words.operators import unary
 from ...primitives.words.promotion import to_inexact
-from ...routines.bessel import BesselI, GrowingBesselI, poisson, power
-from ...routines.special import Formula, chebyshev
+from ...routines.special.bessel import BesselI, GrowingBesselI, poisson, power
+from ...routines.special.special import Formula, chebyshev
 
 _i0e, _i1e, _i1 = (unary(p, True) for p in (BesselI(0), BesselI(1), GrowingBesselI(1)))
 

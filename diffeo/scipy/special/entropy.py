@@ -17,8 +17,8 @@ from ...primitives.support.frozen import frozen
 from ...primitives.words import elementwise as e
 from ...primitives.words.operators import binary
 from ...primitives.words.promotion import align, align_inexact, to_inexact
-from ...routines.densities import deviance, log_ratio
-from ...routines.special import TRACED, Formula, FormulaRow, evaluate, polynomial
+from ...routines.special.densities import deviance, log_ratio
+from ...routines.special.special import TRACED, Formula, FormulaRow, evaluate, polynomial
 
 expit = sigmoid
 

@@ -18,11 +18,11 @@ from ...primitives.words import elementwise as e
 from ...primitives.words.identity import stop_gradient
 from ...primitives.words.operators import binary, unary
 from ...primitives.words.promotion import align_inexact, to_inexact
-from ...routines import special as s
-from ...routines.complex_gamma import LogGamma
-from ...routines.densities import psi, stirling_error
-from ...routines.incomplete import Betainc, Igamma
-from ...routines.special import TRACED, FormulaRow, Zeta, zeta_minus_one
+from ...routines.special import special as s
+from ...routines.special.complex_gamma import LogGamma
+from ...routines.special.densities import psi, stirling_error
+from ...routines.special.incomplete import Betainc, Igamma
+from ...routines.special.special import TRACED, FormulaRow, Zeta, zeta_minus_one
 
 
 def operands(*xs: Any) -> list[Any]:

@@ -14,8 +14,8 @@ from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
 from ...primitives.words import elementwise as e
-from ...routines.special import MOST, Formula, evaluate
-from ...routines.special import lgamma as lgamma_p
+from ...routines.special.special import MOST, Formula, evaluate
+from ...routines.special.special import lgamma as lgamma_p
 from .gamma import gammasgn, operands
 
 #: More terms are not summed; a series that asks for them is nan.

@@ -19,8 +19,8 @@ from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
 from ...primitives.words import elementwise as e
 from ...primitives.words.promotion import to_inexact
-from ...routines.incomplete import integral
-from ...routines.special import (
+from ...routines.special.incomplete import integral
+from ...routines.special.special import (
     BERNOULLI,
     EULER,
     HOST,

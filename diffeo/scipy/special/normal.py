@@ -17,9 +17,9 @@ from ...primitives.words import elementwise as e
 from ...primitives.words.operators import unary
 from ...primitives.words.promotion import to_inexact
 from ...primitives.words.structural import convert_element_type
-from ...routines import special as s
-from ...routines.incomplete import integral
-from ...routines.special import HOST, Formula, FormulaRow, chebyshev, evaluate, polynomial
+from ...routines.special import special as s
+from ...routines.special.incomplete import integral
+from ...routines.special.special import HOST, Formula, FormulaRow, chebyshev, evaluate, polynomial
 
 _ROOT_PI = math.sqrt(math.pi)
 _erf, _erfc = unary(e.erf, True), unary(s.erfc, True)

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import ZERO, typeof
-from ..primitives.families import Full, zeros_like
-from ..primitives.support.frozen import frozen
-from ..primitives.types import ShapedArray
-from ..primitives.words.elementwise import absolute, complex_, imag, real, select, sqrt
-from ..primitives.words.reduction import ArgMax, ReduceMax
-from ..primitives.words.structural import ReduceSum, reduce_sum
+from ...primitives.core import ZERO, typeof
+from ...primitives.families import Full, zeros_like
+from ...primitives.support.frozen import frozen
+from ...primitives.types import ShapedArray
+from ...primitives.words.elementwise import absolute, complex_, imag, real, select, sqrt
+from ...primitives.words.reduction import ArgMax, ReduceMax
+from ...primitives.words.structural import ReduceSum, reduce_sum
+from ..special.special import HOST, TRACED
 from . import matrices as mx
 from .linalg import TriangularSolve
-from .special import HOST, TRACED
 
 
 @frozen

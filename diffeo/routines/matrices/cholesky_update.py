@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..primitives.core import ZERO
-from ..primitives.families import Full
-from ..primitives.support.frozen import frozen
-from ..primitives.types import ShapedArray
-from ..primitives.words.structural import Reshape, reshape
+from ...primitives.core import ZERO
+from ...primitives.families import Full
+from ...primitives.support.frozen import frozen
+from ...primitives.types import ShapedArray
+from ...primitives.words.structural import Reshape, reshape
 from . import matrices as mx
 from .linalg import TriangularSolve, half_of_lower
 

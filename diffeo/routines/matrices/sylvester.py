@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..primitives.support.frozen import frozen
-from ..primitives.types import ShapedArray, complex_dtype
-from ..primitives.words.reduction import ReduceOr
-from ..primitives.words.structural import ConvertElementType
+from ...primitives.support.frozen import frozen
+from ...primitives.types import ShapedArray, complex_dtype
+from ...primitives.words.reduction import ReduceOr
+from ...primitives.words.structural import ConvertElementType
 from . import matrices as mx
 from .schur import (
     Schur,

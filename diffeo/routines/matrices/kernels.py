@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.types import ShapedArray, complex64, complex128, float32, float64
-from ..primitives.words.elementwise import conj, select
-from ..primitives.words.slicing import pad, slice_in_dim
-from ..primitives.words.structural import iota, move_axis
+from ...primitives.types import ShapedArray, complex64, complex128, float32, float64
+from ...primitives.words.elementwise import conj, select
+from ...primitives.words.slicing import pad, slice_in_dim
+from ...primitives.words.structural import iota, move_axis
 
 #: The letter by which LAPACK's routines for a dtype begin.
 LETTERS = {float32: "s", float64: "d", complex64: "c", complex128: "z"}

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.families import full_like
-from ..primitives.formulas.reference import special_function
-from ..primitives.support.frozen import frozen
-from ..primitives.types import ShapedArray
-from ..primitives.words.elementwise import scale
+from ...primitives.families import full_like
+from ...primitives.formulas.reference import special_function
+from ...primitives.support.frozen import frozen
+from ...primitives.types import ShapedArray
+from ...primitives.words.elementwise import scale
 from .densities import (
     above_falling,
     above_log,

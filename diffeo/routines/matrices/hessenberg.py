@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import typeof
-from ..primitives.families import zeros_like
-from ..primitives.support.frozen import frozen
-from ..primitives.types import ShapedArray, real_dtype
-from ..primitives.words.elementwise import real, reciprocal, scale, select
-from ..primitives.words.slicing import Slice, pad, rev
-from ..primitives.words.structural import convert_element_type
+from ...primitives.core import typeof
+from ...primitives.families import zeros_like
+from ...primitives.support.frozen import frozen
+from ...primitives.types import ShapedArray, real_dtype
+from ...primitives.words.elementwise import real, reciprocal, scale, select
+from ...primitives.words.slicing import Slice, pad, rev
+from ...primitives.words.structural import convert_element_type
 from . import matrices as mx
 from .kernels import lapack_name
 from .linalg import TriangularSolve, conjugate, hermitian

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..operations.sort import take_along_axis
-from ..primitives.array import Array
-from ..primitives.core import LinearInput, typeof
-from ..primitives.families import Bilinear, full, zeros_like
-from ..primitives.support.frozen import frozen
-from ..primitives.types import ShapedArray, float64
-from ..primitives.words.dot import (
+from ...operations.sort import take_along_axis
+from ...primitives.array import Array
+from ...primitives.core import LinearInput, typeof
+from ...primitives.families import Bilinear, full, zeros_like
+from ...primitives.support.frozen import frozen
+from ...primitives.types import ShapedArray, float64
+from ...primitives.words.dot import (
     FULL,
     DotGeneral,
     Precision,
@@ -29,9 +29,9 @@ from ..primitives.words.dot import (
     precision_config,
     product_dtype,
 )
-from ..primitives.words.elementwise import complex_, imag, real, zero_scalar
-from ..primitives.words.slicing import Pad, Slice, index_in_dim, pad, rev
-from ..primitives.words.structural import (
+from ...primitives.words.elementwise import complex_, imag, real, zero_scalar
+from ...primitives.words.slicing import Pad, Slice, index_in_dim, pad, rev
+from ...primitives.words.structural import (
     Shape,
     broadcast_in_dim,
     convert_element_type,

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..operations.sort import take_along_axis
-from ..primitives.core import ZERO
-from ..primitives.families import full_like
-from ..primitives.support.frozen import frozen
-from ..primitives.types import ShapedArray
-from ..primitives.words.elementwise import imag, select
-from ..primitives.words.slicing import pad, slice_in_dim
+from ...operations.sort import take_along_axis
+from ...primitives.core import ZERO
+from ...primitives.families import full_like
+from ...primitives.support.frozen import frozen
+from ...primitives.types import ShapedArray
+from ...primitives.words.elementwise import imag, select
+from ...primitives.words.slicing import pad, slice_in_dim
+from ..special.special import TRACED
 from . import kernels
 from .linalg import TriangularSolve, identity_like
 from .matrices import (
@@ -32,7 +33,6 @@ from .matrices import (
     spread,
     upper_triangle,
 )
-from .special import TRACED
 
 
 def columns_of(x: Any, count: int) -> Any:

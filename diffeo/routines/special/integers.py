@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.words.elementwise import Elementwise, absolute, select
-from ..primitives.words.structural import convert_element_type
+from ...primitives.words.elementwise import Elementwise, absolute, select
+from ...primitives.words.structural import convert_element_type
 from .special import Repeat
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.formulas.reference import special_function
-from ..primitives.support.frozen import frozen
+from ...primitives.formulas.reference import special_function
+from ...primitives.support.frozen import frozen
 from .special import BERNOULLI, EULER, Formula, evaluate, polynomial, zeta_minus_one
 
 #: Stirling's series is used where the real part is larger than this, plus the order.

@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import Primitive
-from ..primitives.families import full, full_like
-from ..primitives.formulas.lowered import in_float32
-from ..primitives.formulas.reference import special_function
-from ..primitives.support.frozen import frozen
-from ..primitives.support.table import ELEMENTWISE, with_results
-from ..primitives.types import ShapedArray, float32
-from ..primitives.words.elementwise import Elementwise, exp, select
-from ..primitives.words.reduction import reduce_or
-from ..primitives.words.structural import broadcast_in_dim, convert_element_type
+from ...primitives.core import Primitive
+from ...primitives.families import full, full_like
+from ...primitives.formulas.lowered import in_float32
+from ...primitives.formulas.reference import special_function
+from ...primitives.support.frozen import frozen
+from ...primitives.support.table import ELEMENTWISE, with_results
+from ...primitives.types import ShapedArray, float32
+from ...primitives.words.elementwise import Elementwise, exp, select
+from ...primitives.words.reduction import reduce_or
+from ...primitives.words.structural import broadcast_in_dim, convert_element_type
 
 
 class Operations:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import ZERO
-from ..primitives.support.frozen import frozen
-from ..primitives.types import ShapedArray
-from ..primitives.words.slicing import pad
-from ..primitives.words.structural import broadcast_in_dim
+from ...primitives.core import ZERO
+from ...primitives.support.frozen import frozen
+from ...primitives.types import ShapedArray
+from ...primitives.words.slicing import pad
+from ...primitives.words.structural import broadcast_in_dim
 from .matrices import LETTERS, Lapack
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.families import full, full_like, zeros_like
-from ..primitives.words.elementwise import absolute, conj, imag, real, select, sqrt
-from ..primitives.words.slicing import concatenate, index_in_dim, stack
-from ..primitives.words.structural import (
+from ...primitives.families import full, full_like, zeros_like
+from ...primitives.words.elementwise import absolute, conj, imag, real, select, sqrt
+from ...primitives.words.slicing import concatenate, index_in_dim, stack
+from ...primitives.words.structural import (
     broadcast_in_dim,
     convert_element_type,
     expand_dims,

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from ..operations.sort import Sort, take_along_axis
-from ..primitives.core import ZERO, typeof
-from ..primitives.families import Discrete, full, full_like
-from ..primitives.support.frozen import frozen
-from ..primitives.types import ShapedArray
-from ..primitives.words.elementwise import real, select
-from ..primitives.words.identity import stop_gradient
-from ..primitives.words.index_dims import IndexDims
-from ..primitives.words.indexing import Gather, Scatter, dynamic_slice, dynamic_update_slice
-from ..primitives.words.slicing import pad, slice_in_dim
-from ..primitives.words.structural import (
+from ...operations.sort import Sort, take_along_axis
+from ...primitives.core import ZERO, typeof
+from ...primitives.families import Discrete, full, full_like
+from ...primitives.support.frozen import frozen
+from ...primitives.types import ShapedArray
+from ...primitives.words.elementwise import real, select
+from ...primitives.words.identity import stop_gradient
+from ...primitives.words.index_dims import IndexDims
+from ...primitives.words.indexing import Gather, Scatter, dynamic_slice, dynamic_update_slice
+from ...primitives.words.slicing import pad, slice_in_dim
+from ...primitives.words.structural import (
     Iota,
     Reshape,
     convert_element_type,
@@ -29,6 +29,7 @@ from ..primitives.words.structural import (
     reshape,
     size_of,
 )
+from ..special.special import TRACED
 from . import kernels, small_matrices
 from .matrices import (
     LETTERS,
@@ -45,7 +46,6 @@ from .matrices import (
     places,
     upper_triangle,
 )
-from .special import TRACED
 
 
 def side_by_side(solve: Callable, b: Any, dim: int, size: int, axis: int) -> tuple[Any, Any]:

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.formulas.reference import special_function
-from ..primitives.support.frozen import frozen
-from ..primitives.words.elementwise import sign
+from ...primitives.formulas.reference import special_function
+from ...primitives.support.frozen import frozen
+from ...primitives.words.elementwise import sign
 from .special import Formula, chebyshev, evaluate
 
 #: Where a polynomial in x gives way to one in 1 / x.

@@ -23,15 +23,16 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import ZERO
-from ..primitives.families import full_like
-from ..primitives.support.frozen import frozen
-from ..primitives.types import ShapedArray, bool_, complex_dtype, real_dtype
-from ..primitives.words.elementwise import absolute, conj, imag, real, scale, select
-from ..primitives.words.identity import stop_gradient
-from ..primitives.words.reduction import ReduceMax
-from ..primitives.words.slicing import concatenate, slice_in_dim
-from ..primitives.words.structural import convert_element_type, reduce_sum
+from ...primitives.core import ZERO
+from ...primitives.families import full_like
+from ...primitives.support.frozen import frozen
+from ...primitives.types import ShapedArray, bool_, complex_dtype, real_dtype
+from ...primitives.words.elementwise import absolute, conj, imag, real, scale, select
+from ...primitives.words.identity import stop_gradient
+from ...primitives.words.reduction import ReduceMax
+from ...primitives.words.slicing import concatenate, slice_in_dim
+from ...primitives.words.structural import convert_element_type, reduce_sum
+from ..special.special import TRACED
 from .levels import all_apart, eigh_blocks, svd_blocks
 from .linalg import conjugate, hermitian, identity_like, solve
 from .matrices import (
@@ -49,7 +50,6 @@ from .matrices import (
     rounding,
     spread,
 )
-from .special import TRACED
 
 
 def largest(x: Any, m: Any = TRACED) -> Any:

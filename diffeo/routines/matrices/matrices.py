@@ -8,16 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import Primitive, typeof
-from ..primitives.types import ShapedArray, bool_
-from ..primitives.words.dot import DotGeneral
-from ..primitives.words.elementwise import zero_scalar
-from ..primitives.words.index_dims import IndexDims
-from ..primitives.words.indexing import DynamicSlice, DynamicUpdateSlice, Gather
-from ..primitives.words.structural import BroadcastInDim, Iota, ReduceSum, Transpose, batch_at_front
+from ...primitives.core import Primitive, typeof
+from ...primitives.types import ShapedArray, bool_
+from ...primitives.words.dot import DotGeneral
+from ...primitives.words.elementwise import zero_scalar
+from ...primitives.words.index_dims import IndexDims
+from ...primitives.words.indexing import DynamicSlice, DynamicUpdateSlice, Gather
+from ...primitives.words.structural import (
+    BroadcastInDim,
+    Iota,
+    ReduceSum,
+    Transpose,
+    batch_at_front,
+)
+from ..special.special import HOST, TRACED
 from . import kernels
 from .kernels import LETTERS
-from .special import HOST, TRACED
 
 int32 = np.dtype(np.int32)
 #: The size of LAPACK's blocks, for each of which it wants a row of workspace.

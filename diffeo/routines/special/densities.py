@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..primitives.words.elementwise import scale, select
+from ...primitives.words.elementwise import scale, select
 from .special import BERNOULLI, TRACED, FormulaRow, Polygamma, polynomial
 
 #: Stirling's series is used from here on.

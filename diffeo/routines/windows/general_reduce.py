@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array
-from ..primitives.core import ZERO, Primitive, typeof
-from ..primitives.families import full
-from ..primitives.jaxpr import Jaxpr, Var
-from ..primitives.staging import stage
-from ..primitives.support.frozen import frozen
-from ..primitives.types import ShapedArray, bool_
-from ..primitives.words.elementwise import select
-from ..primitives.words.slicing import concatenate, slice_in_dim
-from ..primitives.words.structural import (
+from ...primitives.array import Array
+from ...primitives.core import ZERO, Primitive, typeof
+from ...primitives.families import full
+from ...primitives.jaxpr import Jaxpr, Var
+from ...primitives.staging import stage
+from ...primitives.support.frozen import frozen
+from ...primitives.types import ShapedArray, bool_
+from ...primitives.words.elementwise import select
+from ...primitives.words.slicing import concatenate, slice_in_dim
+from ...primitives.words.structural import (
     Shape,
     batch_at_front,
     broadcast_in_dim,

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import ZERO
-from ..primitives.support.frozen import frozen
-from ..primitives.types import ShapedArray
-from ..primitives.words.identity import stop_gradient
+from ...primitives.core import ZERO
+from ...primitives.support.frozen import frozen
+from ...primitives.types import ShapedArray
+from ...primitives.words.identity import stop_gradient
 from .levels import DiagonalSylvester, everywhere
 from .matrices import OfMatrices, adjoint, check_matrices, matmul
 from .spectral import Svd

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import ZERO
-from ..primitives.families import full, full_like
-from ..primitives.support.frozen import frozen
-from ..primitives.types import ShapedArray
-from ..primitives.words.elementwise import (
+from ...primitives.core import ZERO
+from ...primitives.families import full, full_like
+from ...primitives.support.frozen import frozen
+from ...primitives.types import ShapedArray
+from ...primitives.words.elementwise import (
     absolute,
     complex_,
     cos,
@@ -25,9 +25,10 @@ from ..primitives.words.elementwise import (
     sign,
     sin,
 )
-from ..primitives.words.identity import stop_gradient
-from ..primitives.words.reduction import ReduceProd, reduce_and, reduce_max, reduce_prod
-from ..primitives.words.structural import ConvertElementType, Iota, reduce_sum
+from ...primitives.words.identity import stop_gradient
+from ...primitives.words.reduction import ReduceProd, reduce_and, reduce_max, reduce_prod
+from ...primitives.words.structural import ConvertElementType, Iota, reduce_sum
+from ..special.special import HOST, TRACED
 from . import small_matrices
 from .linalg import Lu, LuSolve, check_factors, identity_like, lu_of
 from .matrices import (
@@ -42,7 +43,6 @@ from .matrices import (
     places,
     spread,
 )
-from .special import HOST, TRACED
 from .spectral import Svd, largest, per_column, rounding
 
 

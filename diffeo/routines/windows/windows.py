@@ -9,16 +9,16 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..primitives.core import Primitive, typeof
-from ..primitives.families import Discrete, Linear, full, full_like
-from ..primitives.support.frozen import frozen
-from ..primitives.types import ShapedArray, float32, int32, int64, is_inexact
-from ..primitives.words import elementwise as e
-from ..primitives.words.index_dims import IndexDims
-from ..primitives.words.indexing import Gather, ScatterAdd
-from ..primitives.words.reduction import ADD, MAX, MIN, MUL, ReduceProd, extreme, place_of_extremum
-from ..primitives.words.slicing import Pad, pad
-from ..primitives.words.structural import Shape, iota, move_axis, reduce_sum, reshape, size_of
+from ...primitives.core import Primitive, typeof
+from ...primitives.families import Discrete, Linear, full, full_like
+from ...primitives.support.frozen import frozen
+from ...primitives.types import ShapedArray, float32, int32, int64, is_inexact
+from ...primitives.words import elementwise as e
+from ...primitives.words.index_dims import IndexDims
+from ...primitives.words.indexing import Gather, ScatterAdd
+from ...primitives.words.reduction import ADD, MAX, MIN, MUL, ReduceProd, extreme, place_of_extremum
+from ...primitives.words.slicing import Pad, pad
+from ...primitives.words.structural import Shape, iota, move_axis, reduce_sum, reshape, size_of
 
 
 class Window(NamedTuple):

@@ -17,16 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from ..operations.cumulative import cumsum
-from ..primitives.core import ZERO
-from ..primitives.families import full, full_like
-from ..primitives.support.frozen import frozen
-from ..primitives.types import ShapedArray, bool_
-from ..primitives.words.elementwise import absolute, maximum, minimum, scale, select
-from ..primitives.words.identity import stop_gradient
-from ..primitives.words.reduction import ReduceMax
-from ..primitives.words.slicing import pad, slice_in_dim
-from ..primitives.words.structural import convert_element_type, expand_dims, reduce_sum, squeeze
+from ...operations.cumulative import cumsum
+from ...primitives.core import ZERO
+from ...primitives.families import full, full_like
+from ...primitives.support.frozen import frozen
+from ...primitives.types import ShapedArray, bool_
+from ...primitives.words.elementwise import absolute, maximum, minimum, scale, select
+from ...primitives.words.identity import stop_gradient
+from ...primitives.words.reduction import ReduceMax
+from ...primitives.words.slicing import pad, slice_in_dim
+from ...primitives.words.structural import convert_element_type, expand_dims, reduce_sum, squeeze
+from ..special.special import TRACED
 from .linalg import hermitian
 from .matrices import (
     Written,
@@ -42,7 +43,6 @@ from .matrices import (
     rounding,
     spread,
 )
-from .special import TRACED
 
 
 @frozen

@@ -1,0 +1,1 @@
+"""Decompositions of matrices, systems of equations, and their derivatives."""

@@ -1,0 +1,1 @@
+"""Operations over windows that move along arrays: convolutions, reductions."""
