@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..numpy.creation import asarray
+from ..numpy.making.creation import asarray
 from ..numpy.shaping import stack
 from ..primitives.core import describe, with_user_line
 from ..trees.arguments import name_of

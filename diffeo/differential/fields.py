@@ -15,8 +15,8 @@ from ..api.autodiff import linearize
 from ..api.jacobians import jacfwd
 from ..api.jets import check_order, taylor
 from ..api.vmap import vmap
-from ..numpy.creation import asarray
-from ..numpy.reductions import sum as sum_
+from ..numpy.making.creation import asarray
+from ..numpy.reducing.reductions import sum as sum_
 from ..numpy.shaping import concatenate, stack
 from ..primitives.array import Array
 from ..primitives.core import describe, typeof, with_user_line

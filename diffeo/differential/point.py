@@ -11,7 +11,7 @@ import numpy as np
 from ..api.jets import expand
 from ..api.loops import scan
 from ..api.vmap import vmap
-from ..numpy.creation import asarray, full
+from ..numpy.making.creation import asarray, full
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.words.slicing import slice_in_dim
 from ..primitives.words.structural import convert_element_type, move_axis, reshape

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..numpy.common import arr, no_such, sequence_of, static_int, static_ints
-from ..numpy.precision import precision_of, preferred_of
+from ..numpy.contracting.precision import precision_of, preferred_of
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
 from ..primitives.words import slicing, structural

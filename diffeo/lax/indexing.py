@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..numpy.common import arr, axis_of, sequence_of, static_int, static_shape
-from ..numpy.indexing import fill_scalar
-from ..numpy.updates import applied
+from ..numpy.places.indexing import fill_scalar
+from ..numpy.places.updates import applied
 from ..operations.scatter import ScatterMax, ScatterMin, ScatterMul
 from ..primitives.core import describe, with_user_line
 from ..primitives.families import full

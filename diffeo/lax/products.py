@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ..numpy.algorithms import DotAlgorithm, DotAlgorithmPreset, how, product
 from ..numpy.common import arr, static_ints
-from ..numpy.precision import preferred_of
+from ..numpy.contracting.algorithms import DotAlgorithm, DotAlgorithmPreset, how, product
+from ..numpy.contracting.precision import preferred_of
 from ..operations.cumulative import CumSum
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line

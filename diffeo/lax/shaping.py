@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..numpy import creation
 from ..numpy import shaping as layout
 from ..numpy.common import (
     arr,
@@ -20,6 +19,7 @@ from ..numpy.common import (
     static_ints,
     static_shape,
 )
+from ..numpy.making import creation
 from ..primitives.array import Array
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.families import full as constant

@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import random
 from ..numpy.common import arr, dtype_of, static_shape
-from ..numpy.creation import full
+from ..numpy.making.creation import full
 from ..primitives.core import with_user_line
 from ..primitives.types import SCALARS, is_complex, real_dtype
 from ..primitives.words import elementwise as e

@@ -27,49 +27,49 @@ _late = _Late(__name__, {
     ),
     ".": "fft linalg",
     ".calculus": "corrcoef cov ediff1d gradient interp piecewise unwrap",
-    ".convolving": "convolve correlate",
-    ".creation": (
+    ".contracting.convolving": "convolve correlate",
+    ".making.creation": (
         "arange array asarray astype copy empty empty_like from_dlpack full full_like geomspace "
         "linspace logspace ones ones_like result_type zeros zeros_like"
     ),
-    ".cumulative": "cumprod cumsum cumulative_prod cumulative_sum diff trapezoid",
-    ".dtypes": (
+    ".reducing.cumulative": "cumprod cumsum cumulative_prod cumulative_sum diff trapezoid",
+    ".making.dtypes": (
         "array_repr array_str bool cdouble complex_ csingle double float8_e3m4 float8_e4m3 "
         "float8_e4m3b11fnuz float8_e4m3fn float8_e4m3fnuz float8_e5m2fnuz float8_e8m0fnu float_ "
         "int4 int_ iscomplexobj isrealobj isscalar issubdtype ndim promote_types shape single size "
         "uint uint4"
     ),
-    ".grids": (
+    ".making.grids": (
         "c_ diag diag_indices diag_indices_from diagflat eye fromfunction identity indices ix_ "
         "mask_indices meshgrid mgrid ogrid r_ ravel_multi_index tri tril tril_indices "
         "tril_indices_from triu triu_indices triu_indices_from unravel_index vander"
     ),
-    ".histograms": "bincount histogram histogram2d histogram_bin_edges histogramdd",
+    ".reducing.histograms": "bincount histogram histogram2d histogram_bin_edges histogramdd",
     ".logarithms": "log10 log2 logaddexp logaddexp2",
     ".mapping": "apply_along_axis apply_over_axes vectorize",
-    ".namespace_info": "__array_api_version__ __array_namespace_info__",
-    ".nanreductions": (
+    ".making.namespace_info": "__array_api_version__ __array_namespace_info__",
+    ".reducing.nanreductions": (
         "nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum "
         "nanvar"
     ),
     ".parts": (
         "bitwise_count fmax fmin frexp gcd lcm ldexp modf nextafter packbits spacing unpackbits"
     ),
-    ".polynomials": "poly polyadd polyder polydiv polyfit polyint polymul polysub polyval roots",
-    ".products": (
+    ".contracting.polynomials": "poly polyadd polyder polydiv polyfit polyint polymul polysub polyval roots",
+    ".contracting.products": (
         "cross diagonal dot einsum einsum_path inner kron matmul matvec multi_dot outer "
         "tensordot trace vdot vecdot vecmat"
     ),
-    ".quantiles": "median nanmedian nanpercentile nanquantile percentile quantile",
-    ".reductions": (
+    ".reducing.quantiles": "median nanmedian nanpercentile nanquantile percentile quantile",
+    ".reducing.reductions": (
         "all allclose amax amin any argmax argmin array_equal array_equiv average count_nonzero "
         "max mean min prod ptp std sum var"
     ),
-    ".selecting": (
+    ".places.selecting": (
         "choose compress delete extract insert pad repeat resize roll select take take_along_axis "
         "trim_zeros"
     ),
-    ".sets": (
+    ".reducing.sets": (
         "argwhere flatnonzero intersect1d isin nonzero setdiff1d setxor1d union1d unique "
         "unique_all unique_counts unique_inverse unique_values"
     ),
@@ -79,7 +79,7 @@ _late = _Late(__name__, {
         "flip fliplr flipud hsplit hstack matrix_transpose moveaxis permute_dims ravel reshape "
         "rollaxis rot90 split squeeze stack swapaxes tile transpose unstack vsplit vstack"
     ),
-    ".sorting": (
+    ".reducing.sorting": (
         "argpartition argsort digitize lexsort partition searchsorted sort sort_complex"
     ),
     ".ufuncs": (
@@ -95,7 +95,7 @@ _late = _Late(__name__, {
         "square subtract tan tanh true_divide trunc where"
     ),
     ".windows": "bartlett blackman hamming hanning i0 kaiser",
-    ".writing": "fill_diagonal place put put_along_axis",
+    ".places.writing": "fill_diagonal place put put_along_axis",
 })
 
 # isort: off
@@ -122,19 +122,19 @@ if TYPE_CHECKING:  # the same for type checkers; a test compares
         corrcoef as corrcoef, cov as cov, ediff1d as ediff1d, gradient as gradient,
         interp as interp, piecewise as piecewise, unwrap as unwrap,
     )
-    from .convolving import convolve as convolve, correlate as correlate
-    from .creation import (
+    from .contracting.convolving import convolve as convolve, correlate as correlate
+    from .making.creation import (
         arange as arange, array as array, asarray as asarray, astype as astype, copy as copy,
         empty as empty, empty_like as empty_like, from_dlpack as from_dlpack, full as full,
         full_like as full_like, geomspace as geomspace, linspace as linspace, logspace as logspace,
         ones as ones, ones_like as ones_like, result_type as result_type, zeros as zeros,
         zeros_like as zeros_like,
     )
-    from .cumulative import (
+    from .reducing.cumulative import (
         cumprod as cumprod, cumsum as cumsum, cumulative_prod as cumulative_prod,
         cumulative_sum as cumulative_sum, diff as diff, trapezoid as trapezoid,
     )
-    from .dtypes import (
+    from .making.dtypes import (
         array_repr as array_repr, array_str as array_str, bool as bool, cdouble as cdouble,
         complex_ as complex_, csingle as csingle, double as double, float8_e3m4 as float8_e3m4,
         float8_e4m3 as float8_e4m3, float8_e4m3b11fnuz as float8_e4m3b11fnuz,
@@ -145,7 +145,7 @@ if TYPE_CHECKING:  # the same for type checkers; a test compares
         promote_types as promote_types, shape as shape, single as single, size as size,
         uint as uint, uint4 as uint4,
     )
-    from .grids import (
+    from .making.grids import (
         c_ as c_, diag as diag, diag_indices as diag_indices,
         diag_indices_from as diag_indices_from, diagflat as diagflat, eye as eye,
         fromfunction as fromfunction, identity as identity, indices as indices, ix_ as ix_,
@@ -155,7 +155,7 @@ if TYPE_CHECKING:  # the same for type checkers; a test compares
         triu_indices as triu_indices, triu_indices_from as triu_indices_from,
         unravel_index as unravel_index, vander as vander,
     )
-    from .histograms import (
+    from .reducing.histograms import (
         bincount as bincount, histogram as histogram, histogram2d as histogram2d,
         histogram_bin_edges as histogram_bin_edges, histogramdd as histogramdd,
     )
@@ -166,11 +166,11 @@ if TYPE_CHECKING:  # the same for type checkers; a test compares
         apply_along_axis as apply_along_axis, apply_over_axes as apply_over_axes,
         vectorize as vectorize,
     )
-    from .namespace_info import (
+    from .making.namespace_info import (
         __array_api_version__ as __array_api_version__,
         __array_namespace_info__ as __array_namespace_info__,
     )
-    from .nanreductions import (
+    from .reducing.nanreductions import (
         nanargmax as nanargmax, nanargmin as nanargmin, nancumprod as nancumprod,
         nancumsum as nancumsum, nanmax as nanmax, nanmean as nanmean, nanmin as nanmin,
         nanprod as nanprod, nanstd as nanstd, nansum as nansum, nanvar as nanvar,
@@ -180,34 +180,34 @@ if TYPE_CHECKING:  # the same for type checkers; a test compares
         lcm as lcm, ldexp as ldexp, modf as modf, nextafter as nextafter, packbits as packbits,
         spacing as spacing, unpackbits as unpackbits,
     )
-    from .polynomials import (
+    from .contracting.polynomials import (
         poly as poly, polyadd as polyadd, polyder as polyder, polydiv as polydiv,
         polyfit as polyfit, polyint as polyint, polymul as polymul, polysub as polysub,
         polyval as polyval, roots as roots,
     )
-    from .products import (
+    from .contracting.products import (
         cross as cross, diagonal as diagonal, dot as dot, einsum as einsum,
         einsum_path as einsum_path, inner as inner, kron as kron,
         matmul as matmul, matvec as matvec, multi_dot as multi_dot, outer as outer,
         tensordot as tensordot, trace as trace, vdot as vdot, vecdot as vecdot, vecmat as vecmat,
     )
-    from .quantiles import (
+    from .reducing.quantiles import (
         median as median, nanmedian as nanmedian, nanpercentile as nanpercentile,
         nanquantile as nanquantile, percentile as percentile, quantile as quantile,
     )
-    from .reductions import (
+    from .reducing.reductions import (
         all as all, allclose as allclose, amax as amax, amin as amin, any as any, argmax as argmax,
         argmin as argmin, array_equal as array_equal, array_equiv as array_equiv,
         average as average, count_nonzero as count_nonzero, max as max, mean as mean, min as min,
         prod as prod, ptp as ptp, std as std, sum as sum, var as var,
     )
-    from .selecting import (
+    from .places.selecting import (
         choose as choose, compress as compress, delete as delete, extract as extract,
         insert as insert, pad as pad, repeat as repeat, resize as resize, roll as roll,
         select as select, take as take, take_along_axis as take_along_axis,
         trim_zeros as trim_zeros,
     )
-    from .sets import (
+    from .reducing.sets import (
         argwhere as argwhere, flatnonzero as flatnonzero, intersect1d as intersect1d, isin as isin,
         nonzero as nonzero, setdiff1d as setdiff1d, setxor1d as setxor1d, union1d as union1d,
         unique as unique, unique_all as unique_all, unique_counts as unique_counts,
@@ -225,7 +225,7 @@ if TYPE_CHECKING:  # the same for type checkers; a test compares
         squeeze as squeeze, stack as stack, swapaxes as swapaxes, tile as tile,
         transpose as transpose, unstack as unstack, vsplit as vsplit, vstack as vstack,
     )
-    from .sorting import (
+    from .reducing.sorting import (
         argpartition as argpartition, argsort as argsort, digitize as digitize, lexsort as lexsort,
         partition as partition, searchsorted as searchsorted, sort as sort,
         sort_complex as sort_complex,
@@ -260,7 +260,7 @@ if TYPE_CHECKING:  # the same for type checkers; a test compares
         bartlett as bartlett, blackman as blackman, hamming as hamming, hanning as hanning,
         i0 as i0, kaiser as kaiser,
     )
-    from .writing import (
+    from .places.writing import (
         fill_diagonal as fill_diagonal, place as place, put as put,
         put_along_axis as put_along_axis,
     )

@@ -12,14 +12,14 @@ from ..primitives.words.promotion import broadcast_to, to_inexact
 from ..primitives.words.slicing import concatenate, slice_in_dim
 from ..primitives.words.structural import reshape
 from .common import arr, axes_of, axis_of, real_only, same_dtype
-from .creation import asarray, zeros
-from .cumulative import cumsum, diff
-from .grids import diag
-from .indexing import getitem
-from .products import dot
-from .reductions import mean
+from .contracting.products import dot
+from .making.creation import asarray, zeros
+from .making.grids import diag
+from .places.indexing import getitem
+from .reducing.cumulative import cumsum, diff
+from .reducing.reductions import mean
+from .reducing.sorting import searchsorted
 from .shaping import atleast_2d
-from .sorting import searchsorted
 from .ufuncs import clip, conj, imag, isfinite, isinf, isnan, less, real, sqrt, where
 
 

@@ -28,8 +28,8 @@ from ..primitives.words.structural import convert_element_type, inverse_permutat
 from ..routines.fft import ends
 from ..routines.fft import fft as transform
 from .common import arr, axes_of, axis_of, dtype_of, narrow, no_such, static_int
-from .creation import arange
-from .selecting import roll
+from .making.creation import arange
+from .places.selecting import roll
 from .ufuncs import conj
 
 __all__ = ["fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn",

@@ -22,8 +22,8 @@ from ..primitives.words.structural import (
 )
 from ..routines.special import integers
 from .common import NUMBERS, REALS, arr, axis_of, by_numpy, no_such, static_int
-from .reductions import sum as sum_
-from .selecting import pad
+from .places.selecting import pad
+from .reducing.reductions import sum as sum_
 from .shaping import moveaxis, ravel
 from .ufuncs import isnan, trunc, where
 

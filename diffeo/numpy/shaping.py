@@ -16,7 +16,7 @@ from ..primitives.words import structural as t
 from ..primitives.words.promotion import broadcast_shapes as common_shape
 from ..primitives.words.promotion import broadcast_to as stretch
 from .common import arr, axes_of, axis_of, dtype_of, host_of, same_dtype, static_int, static_shape
-from .creation import asarray
+from .making.creation import asarray
 
 
 def reshape(a: Any, shape: Any, order: str = "C") -> Any:

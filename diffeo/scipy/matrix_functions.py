@@ -17,8 +17,8 @@ from ..api.autodiff import jvp
 from ..api.conditionals import cond
 from ..api.loops import fori_loop
 from ..numpy.common import no_such, same_dtype
-from ..numpy.creation import array
 from ..numpy.linalg.operands import matrices
+from ..numpy.making.creation import array
 from ..numpy.shaping import broadcast_to
 from ..numpy.ufuncs import where
 from ..primitives.core import describe, known, with_user_line

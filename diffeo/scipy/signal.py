@@ -11,11 +11,11 @@ import numpy as np
 
 from ..numpy import fft
 from ..numpy.common import arr, axes_of, axis_of, no_such, same_dtype, static_int
-from ..numpy.convolving import correlate_padded
-from ..numpy.precision import precision_of
-from ..numpy.products import tensordot
-from ..numpy.reductions import mean
-from ..numpy.selecting import pad
+from ..numpy.contracting.convolving import correlate_padded
+from ..numpy.contracting.precision import precision_of
+from ..numpy.contracting.products import tensordot
+from ..numpy.places.selecting import pad
+from ..numpy.reducing.reductions import mean
 from ..numpy.ufuncs import conj
 from ..primitives.array import Array
 from ..primitives.core import with_user_line

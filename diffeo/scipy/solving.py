@@ -9,8 +9,8 @@ import numpy as np
 from ..numpy import linalg as nl
 from ..numpy.common import arr, no_such, same_dtype
 from ..numpy.linalg.operands import matrices
+from ..numpy.reducing.sorting import argsort
 from ..numpy.shaping import broadcast_to
-from ..numpy.sorting import argsort
 from ..numpy.ufuncs import where
 from ..primitives.core import describe, with_user_line
 from ..primitives.words import elementwise as e

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..numpy.common import arr, dtype_of, no_such, same_dtype, static_int
-from ..numpy.creation import array
+from ..numpy.making.creation import array
 from ..numpy.shaping import broadcast_to, concatenate
 from ..primitives.core import with_user_line
 from ..primitives.families import full

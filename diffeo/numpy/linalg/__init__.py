@@ -5,7 +5,7 @@ positive definite, say) results are nan, and a singular matrix gives inf or nan:
 compiled cannot raise. At equal eigenvalues see `eigh` for what has a derivative.
 """
 
-from ..products import matmul, multi_dot, tensordot, vecdot
+from ..contracting.products import matmul, multi_dot, tensordot, vecdot
 from ..shaping import matrix_transpose
 from .decompositions import (
     cholesky,

@@ -12,11 +12,11 @@ from ...primitives.words.operators import absolute, power
 from ...primitives.words.promotion import to_inexact
 from ...primitives.words.structural import convert_element_type, reduce_sum
 from ...routines.matrices.linalg import hermitian as hermitian_of
-from .. import products
 from ..common import arr, axes_of, narrow, safe_sqrt
-from ..reductions import max as _max
-from ..reductions import min as _min
-from ..reductions import sum as _sum
+from ..contracting import products
+from ..reducing.reductions import max as _max
+from ..reducing.reductions import min as _min
+from ..reducing.reductions import sum as _sum
 from ..shaping import expand_dims, moveaxis
 from ..ufuncs import imag, real, where
 from .decompositions import svdvals

@@ -13,9 +13,9 @@ from ...primitives.words.structural import convert_element_type, reshape
 from ...routines.matrices import determinant, linalg
 from ...routines.matrices.spectral import Svd
 from ..common import arr, axis_of, same_dtype, static_int
-from ..grids import eye
-from ..products import matmul
-from ..reductions import sum as _sum
+from ..contracting.products import matmul
+from ..making.grids import eye
+from ..reducing.reductions import sum as _sum
 from ..shaping import moveaxis
 from ..ufuncs import absolute
 from .operands import at_once, matrices

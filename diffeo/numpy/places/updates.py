@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..operations.scatter import ScatterMax, ScatterMin, ScatterMul
-from ..primitives.array import Array, as_value
-from ..primitives.core import Value, describe, known, state, with_user_line
-from ..primitives.families import full, full_like
-from ..primitives.types import SCALARS, is_float, promote_types, scalar_aval
-from ..primitives.words import elementwise as e
-from ..primitives.words.indexing import (
+from ...operations.scatter import ScatterMax, ScatterMin, ScatterMul
+from ...primitives.array import Array, as_value
+from ...primitives.core import Value, describe, known, state, with_user_line
+from ...primitives.families import full, full_like
+from ...primitives.types import SCALARS, is_float, promote_types, scalar_aval
+from ...primitives.words import elementwise as e
+from ...primitives.words.indexing import (
     Gather,
     IndexDims,
     Scatter,
@@ -22,12 +22,12 @@ from ..primitives.words.indexing import (
     clamp_indices,
     dynamic_update_slice,
 )
-from ..primitives.words.operators import power, true_divide
-from ..primitives.words.promotion import broadcast_shapes, broadcast_to, promote, to_value
-from ..primitives.words.structural import convert_element_type, reshape
+from ...primitives.words.operators import power, true_divide
+from ...primitives.words.promotion import broadcast_shapes, broadcast_to, promote, to_value
+from ...primitives.words.structural import convert_element_type, reshape
+from ..ufuncs import maximum, minimum, where
 from .indexing import mode_of, plain_index, read, read_with_mode
 from .layout import NEW, Layout, read_index, with_inserted
-from .ufuncs import maximum, minimum, where
 
 #: operation -> the function of old and new, NumPy's, the primitive for places that repeat
 _OPS: dict[str, tuple[Callable, Any, Any]] = {

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..operations.sort import comparable, sort_numpy
-from ..operations.sort import sort as sort_p
-from ..operations.sort import take_along_axis as take_places
-from ..primitives.array import Array
-from ..primitives.core import describe, known, with_user_line
-from ..primitives.types import (
+from ...operations.sort import comparable, sort_numpy
+from ...operations.sort import sort as sort_p
+from ...operations.sort import take_along_axis as take_places
+from ...primitives.array import Array
+from ...primitives.core import describe, known, with_user_line
+from ...primitives.types import (
     complex_dtype,
     default_dtype,
     float8_e5m2,
@@ -19,11 +19,11 @@ from ..primitives.types import (
     is_integer,
     limits_of,
 )
-from ..primitives.words import elementwise as e
-from ..primitives.words.promotion import broadcast_to, to_inexact
-from ..primitives.words.slicing import concatenate, rev, slice_in_dim
-from ..primitives.words.structural import broadcast_in_dim, convert_element_type, iota, reshape
-from .common import (
+from ...primitives.words import elementwise as e
+from ...primitives.words.promotion import broadcast_to, to_inexact
+from ...primitives.words.slicing import concatenate, rev, slice_in_dim
+from ...primitives.words.structural import broadcast_in_dim, convert_element_type, iota, reshape
+from ..common import (
     NUMBERS,
     arr,
     axis_of,
@@ -36,10 +36,10 @@ from .common import (
     same_dtype,
     static_int,
 )
-from .creation import asarray, zeros
-from .indexing import getitem
+from ..making.creation import asarray, zeros
+from ..places.indexing import getitem
+from ..ufuncs import where
 from .reductions import sum as sum_
-from .ufuncs import where
 
 
 def _flat(a: Any, axis: int | None, name: str) -> tuple[Any, int]:

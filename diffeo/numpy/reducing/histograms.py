@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array
-from ..primitives.core import Value, describe, known, state, with_user_line
-from ..primitives.types import default_dtype
-from ..primitives.words.promotion import to_inexact
-from ..primitives.words.structural import convert_element_type, iota, reshape
-from .common import arr, concrete, host_of, same_dtype, static_int
-from .creation import asarray, full_like, linspace, zeros
-from .indexing import getitem
+from ...primitives.array import Array
+from ...primitives.core import Value, describe, known, state, with_user_line
+from ...primitives.types import default_dtype
+from ...primitives.words.promotion import to_inexact
+from ...primitives.words.structural import convert_element_type, iota, reshape
+from ..common import arr, concrete, host_of, same_dtype, static_int
+from ..making.creation import asarray, full_like, linspace, zeros
+from ..places.indexing import getitem
+from ..shaping import stack
+from ..ufuncs import where
 from .reductions import sum as sum_
-from .shaping import stack
 from .sorting import in_order, searchsorted, sort
-from .ufuncs import where
 
 
 def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | None = None) -> Any:

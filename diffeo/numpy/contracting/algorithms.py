@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..operations.rounding import ReducePrecision
-from ..primitives.core import typeof, with_user_line
-from ..primitives.types import bfloat16, float16, float32, float64, is_float
-from ..primitives.words.dot import FULL, Precision, dot_general
-from ..primitives.words.structural import convert_element_type
+from ...operations.rounding import ReducePrecision
+from ...primitives.core import typeof, with_user_line
+from ...primitives.types import bfloat16, float16, float32, float64, is_float
+from ...primitives.words.dot import FULL, Precision, dot_general
+from ...primitives.words.structural import convert_element_type
 from .precision import precision_of
 
 #: How many parts each factor has, by the number of products of parts that are added up.

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array
-from ..primitives.core import known, with_user_line
-from ..primitives.types import is_inexact
-from ..primitives.words import elementwise as e
-from .common import arr, axis_of, by_numpy, is_nan, is_of_number, safe_sqrt
+from ...primitives.array import Array
+from ...primitives.core import known, with_user_line
+from ...primitives.types import is_inexact
+from ...primitives.words import elementwise as e
+from ..common import arr, axis_of, by_numpy, is_nan, is_of_number, safe_sqrt
+from ..ufuncs import isnan, where
 from .cumulative import cumprod, cumsum
 from .reductions import all, argmax, argmin, max, mean, min, prod, sum, var
-from .ufuncs import isnan, where
 
 
 def _without_nan(a: Any, value: Any) -> tuple[Any, Any]:

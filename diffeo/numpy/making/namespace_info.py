@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..lowering.devices.devices import Device, default_device, devices, find
-from ..primitives.types import default_dtype
+from ...lowering.devices.devices import Device, default_device, devices, find
+from ...primitives.types import default_dtype
 
 #: The version of the standard whose questions are answered.
 __array_api_version__ = "2024.12"

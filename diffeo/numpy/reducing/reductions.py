@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array
-from ..primitives.core import Value, describe, known, state, with_user_line
-from ..primitives.families import full_like
-from ..primitives.types import STORAGE, default_dtype, is_storage, kind_of, real_dtype
-from ..primitives.words import reduction as r
-from ..primitives.words.promotion import broadcast_to, to_inexact
-from ..primitives.words.slicing import concatenate
-from ..primitives.words.structural import (
+from ...primitives.array import Array
+from ...primitives.core import Value, describe, known, state, with_user_line
+from ...primitives.families import full_like
+from ...primitives.types import STORAGE, default_dtype, is_storage, kind_of, real_dtype
+from ...primitives.words import reduction as r
+from ...primitives.words.promotion import broadcast_to, to_inexact
+from ...primitives.words.slicing import concatenate
+from ...primitives.words.structural import (
     ReduceSum,
     convert_element_type,
     reduce_sum,
     reshape,
     transpose,
 )
-from .common import (
+from ..common import (
     NUMBERS,
     arr,
     axes_of,
@@ -37,9 +37,9 @@ from .common import (
     safe_sqrt,
     to_bool,
 )
-from .creation import asarray
-from .methods import _load
-from .ufuncs import imag, isclose, isnan, maximum, minimum, real, where
+from ..making.creation import asarray
+from ..methods import _load
+from ..ufuncs import imag, isclose, isnan, maximum, minimum, real, where
 
 _where = where  # several functions have a parameter of that name
 _sum, _prod = np.add.reduce, np.multiply.reduce

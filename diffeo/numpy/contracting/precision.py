@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import describe, with_user_line
-from ..primitives.words.dot import FULL, Precision
-from .common import dtype_of
+from ...primitives.core import describe, with_user_line
+from ...primitives.words.dot import FULL, Precision
+from ..common import dtype_of
 
 #: Precisions by the names of the numbers that TPU and GPU make them with.
 NAMES = {

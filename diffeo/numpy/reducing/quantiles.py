@@ -7,22 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from ..operations.sort import sort as sort_p
-from ..operations.sort import take_along_axis as take_places
-from ..primitives.array import Array
-from ..primitives.core import Tracer, describe, with_user_line
-from ..primitives.types import is_complex
-from ..primitives.words.identity import stop_gradient
-from ..primitives.words.promotion import broadcast_to, to_inexact
-from ..primitives.words.structural import broadcast_in_dim, convert_element_type, reshape
-from .common import arr, axes_of, by_numpy, is_nan, no_out, no_such, quotient, rounded
-from .creation import asarray, full
+from ...operations.sort import sort as sort_p
+from ...operations.sort import take_along_axis as take_places
+from ...primitives.array import Array
+from ...primitives.core import Tracer, describe, with_user_line
+from ...primitives.types import is_complex
+from ...primitives.words.identity import stop_gradient
+from ...primitives.words.promotion import broadcast_to, to_inexact
+from ...primitives.words.structural import broadcast_in_dim, convert_element_type, reshape
+from ..common import arr, axes_of, by_numpy, is_nan, no_out, no_such, quotient, rounded
+from ..making.creation import asarray, full
+from ..places.indexing import getitem
+from ..shaping import moveaxis
+from ..ufuncs import clip, floor, where
 from .cumulative import cumsum
-from .indexing import getitem
 from .reductions import any as any_
 from .reductions import sum as sum_
-from .shaping import moveaxis
-from .ufuncs import clip, floor, where
 
 #: Hyndman and Fan 1996, Sample quantiles in statistical packages: a method's alpha and beta.
 _CONTINUOUS = {

@@ -12,21 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array
-from ..primitives.core import Value, state, with_user_line
-from ..primitives.words.dot import FULL, DotGeneral, accumulator
-from ..primitives.words.dot import outer as outer_p
-from ..primitives.words.promotion import broadcast_shapes, broadcast_to
-from ..primitives.words.slicing import slice_in_dim
-from ..primitives.words.structural import convert_element_type, reduce_sum, reshape
-from ..primitives.words.structural import transpose as permute
+from ...primitives.array import Array
+from ...primitives.core import Value, state, with_user_line
+from ...primitives.words.dot import FULL, DotGeneral, accumulator
+from ...primitives.words.dot import outer as outer_p
+from ...primitives.words.promotion import broadcast_shapes, broadcast_to
+from ...primitives.words.slicing import slice_in_dim
+from ...primitives.words.structural import convert_element_type, reduce_sum, reshape
+from ...primitives.words.structural import transpose as permute
+from ..common import arr, axis_of, same_dtype, static_int
+from ..reducing.reductions import sum as _sum
+from ..shaping import moveaxis, stack, unstack
+from ..ufuncs import conj
 from .algorithms import how as _asked
 from .algorithms import product as _multiplied
-from .common import arr, axis_of, same_dtype, static_int
 from .precision import preferred_of
-from .reductions import sum as _sum
-from .shaping import moveaxis, stack, unstack
-from .ufuncs import conj
 
 _MATRIX_PRODUCT = DotGeneral(((1,), (0,)))
 _FAST = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ..operations import cumulative as c
-from ..primitives.array import Array
-from ..primitives.core import with_user_line
-from ..primitives.words.promotion import broadcast_to, to_inexact
-from ..primitives.words.slicing import concatenate as join
-from ..primitives.words.slicing import pad, slice_in_dim
-from ..primitives.words.structural import reshape
-from .common import arr, axis_of, is_of_number, no_out, same_dtype, static_int
-from .creation import asarray
+from ...operations import cumulative as c
+from ...primitives.array import Array
+from ...primitives.core import with_user_line
+from ...primitives.words.promotion import broadcast_to, to_inexact
+from ...primitives.words.slicing import concatenate as join
+from ...primitives.words.slicing import pad, slice_in_dim
+from ...primitives.words.structural import reshape
+from ..common import arr, axis_of, is_of_number, no_out, same_dtype, static_int
+from ..making.creation import asarray
 from .reductions import at_once, sum, widened
 
 

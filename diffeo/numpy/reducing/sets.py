@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..operations.sort import comparable
-from ..operations.sort import sort as sort_p
-from ..primitives.array import Array
-from ..primitives.core import with_user_line
-from ..primitives.families import full as full_p
-from ..primitives.types import default_dtype, is_complex, is_inexact
-from ..primitives.words import elementwise as e
-from ..primitives.words.slicing import concatenate, slice_in_dim
-from ..primitives.words.structural import convert_element_type, iota, reshape
-from .common import (
+from ...operations.sort import comparable
+from ...operations.sort import sort as sort_p
+from ...primitives.array import Array
+from ...primitives.core import with_user_line
+from ...primitives.families import full as full_p
+from ...primitives.types import default_dtype, is_complex, is_inexact
+from ...primitives.words import elementwise as e
+from ...primitives.words.slicing import concatenate, slice_in_dim
+from ...primitives.words.structural import convert_element_type, iota, reshape
+from ..common import (
     NUMBERS,
     arr,
     axis_of,
@@ -32,12 +32,12 @@ from .common import (
     static_int,
     to_bool,
 )
-from .creation import asarray, full, zeros
+from ..making.creation import asarray, full, zeros
+from ..places.indexing import getitem
+from ..shaping import moveaxis
+from ..ufuncs import where
 from .cumulative import cumsum
-from .indexing import getitem
-from .shaping import moveaxis
 from .sorting import searchsorted, sort
-from .ufuncs import where
 
 _OUTSIDE = "Give `size`, or compute it outside of the transformation."
 

@@ -19,9 +19,9 @@ from numpy import (
     unsignedinteger,
 )
 
-from ..primitives.core import Value, known, typeof
-from ..primitives.support.foreign import array_dtype
-from ..primitives.types import (
+from ...primitives.core import Value, known, typeof
+from ...primitives.support.foreign import array_dtype
+from ...primitives.types import (
     SCALARS,
     ShapedArray,
     bool_,
@@ -35,8 +35,8 @@ from ..primitives.types import (
     scalar_aval,
     uint64,
 )
-from ..primitives.types import promote_types as join
-from .common import axes_of
+from ...primitives.types import promote_types as join
+from ..common import axes_of
 from .creation import asarray
 
 bool = bool_

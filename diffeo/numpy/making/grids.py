@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ..api.device_put import device_put
-from ..primitives.array import Array
-from ..primitives.core import describe, known, with_user_line
-from ..primitives.types import ShapedArray, default_dtype, promote_types
-from ..primitives.words import elementwise as e
-from ..primitives.words.elementwise import zero_scalar
-from ..primitives.words.promotion import broadcast_to
-from ..primitives.words.slicing import concatenate
-from ..primitives.words.structural import broadcast_in_dim, convert_element_type, iota, reshape
-from .common import (
+from ...api.device_put import device_put
+from ...primitives.array import Array
+from ...primitives.core import describe, known, with_user_line
+from ...primitives.types import ShapedArray, default_dtype, promote_types
+from ...primitives.words import elementwise as e
+from ...primitives.words.elementwise import zero_scalar
+from ...primitives.words.promotion import broadcast_to
+from ...primitives.words.slicing import concatenate
+from ...primitives.words.structural import broadcast_in_dim, convert_element_type, iota, reshape
+from ..common import (
     arr,
     axis_of,
     concrete,
@@ -30,11 +30,11 @@ from .common import (
     static_int,
     static_shape,
 )
+from ..contracting.products import diagonal
+from ..places.indexing import bounded
+from ..shaping import stack
+from ..ufuncs import where
 from .creation import arange, asarray, linspace, ones, zeros
-from .indexing import bounded
-from .products import diagonal
-from .shaping import stack
-from .ufuncs import where
 
 
 def _band(rows: int, columns: int, compare: Any, k: int) -> Any:

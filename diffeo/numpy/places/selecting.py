@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..operations.sort import take_along_axis as take_places
-from ..primitives.array import Array
-from ..primitives.core import describe, known, with_user_line
-from ..primitives.words import slicing as s
-from ..primitives.words.promotion import broadcast_shapes, broadcast_to
-from ..primitives.words.structural import convert_element_type, expand_dims, reshape
-from . import indexing
-from .common import (
+from ...operations.sort import take_along_axis as take_places
+from ...primitives.array import Array
+from ...primitives.core import describe, known, with_user_line
+from ...primitives.words import slicing as s
+from ...primitives.words.promotion import broadcast_shapes, broadcast_to
+from ...primitives.words.structural import convert_element_type, expand_dims, reshape
+from ..common import (
     arr,
     axes_of,
     axis_of,
@@ -25,11 +24,12 @@ from .common import (
     reaches_beyond,
     static_int,
 )
-from .creation import asarray, full
-from .cumulative import cumsum
-from .shaping import concatenate, stack
-from .sorting import searchsorted
-from .ufuncs import where
+from ..making.creation import asarray, full
+from ..reducing.cumulative import cumsum
+from ..reducing.sorting import searchsorted
+from ..shaping import concatenate, stack
+from ..ufuncs import where
+from . import indexing
 
 
 def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str | None = None,

@@ -6,26 +6,26 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array
-from ..primitives.core import describe, with_user_line
-from ..primitives.types import complex_dtype
-from ..primitives.words.promotion import to_inexact
-from ..primitives.words.slicing import concatenate, slice_in_dim
-from ..primitives.words.structural import reshape
-from . import linalg
-from .common import arr, concrete, same_dtype, static_int
+from ...primitives.array import Array
+from ...primitives.core import describe, with_user_line
+from ...primitives.types import complex_dtype
+from ...primitives.words.promotion import to_inexact
+from ...primitives.words.slicing import concatenate, slice_in_dim
+from ...primitives.words.structural import reshape
+from .. import linalg
+from ..common import arr, concrete, same_dtype, static_int
+from ..making.creation import asarray, ones, zeros
+from ..making.grids import diag, vander
+from ..places.indexing import getitem
+from ..places.selecting import pad, roll
+from ..reducing.reductions import all as all_
+from ..reducing.reductions import argmin
+from ..reducing.reductions import sum as sum_
+from ..reducing.sorting import argsort
+from ..shaping import atleast_1d, stack
+from ..ufuncs import sqrt, where
 from .convolving import convolve
-from .creation import asarray, ones, zeros
-from .grids import diag, vander
-from .indexing import getitem
 from .products import dot, outer
-from .reductions import all as all_
-from .reductions import argmin
-from .reductions import sum as sum_
-from .selecting import pad, roll
-from .shaping import atleast_1d, stack
-from .sorting import argsort
-from .ufuncs import sqrt, where
 
 
 def polyval(p: Any, x: Any) -> Any:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import describe, with_user_line
-from ..primitives.words import elementwise as e
-from ..primitives.words.promotion import broadcast_to
-from ..primitives.words.structural import convert_element_type, reshape
-from .common import axis_of, no_such, to_bool
-from .creation import asarray
-from .cumulative import cumsum
+from ...primitives.core import describe, with_user_line
+from ...primitives.words import elementwise as e
+from ...primitives.words.promotion import broadcast_to
+from ...primitives.words.structural import convert_element_type, reshape
+from ..common import axis_of, no_such, to_bool
+from ..making.creation import asarray
+from ..reducing.cumulative import cumsum
 from .indexing import bounded
 from .selecting import take
 

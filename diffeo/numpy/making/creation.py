@@ -8,16 +8,16 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from ..api.device_put import device_put
-from ..primitives.array import Array, as_value
-from ..primitives.core import Tracer, Value, describe, known, state, typeof, with_user_line
-from ..primitives.families import full as full_p
-from ..primitives.support.foreign import refusal
-from ..primitives.types import SCALARS, default_dtype, promote_types, real_dtype
-from ..primitives.words.operators import power
-from ..primitives.words.promotion import broadcast_shapes, broadcast_to, to_inexact
-from ..primitives.words.slicing import stack
-from ..primitives.words.structural import (
+from ...api.device_put import device_put
+from ...primitives.array import Array, as_value
+from ...primitives.core import Tracer, Value, describe, known, state, typeof, with_user_line
+from ...primitives.families import full as full_p
+from ...primitives.support.foreign import refusal
+from ...primitives.types import SCALARS, default_dtype, promote_types, real_dtype
+from ...primitives.words.operators import power
+from ...primitives.words.promotion import broadcast_shapes, broadcast_to, to_inexact
+from ...primitives.words.slicing import stack
+from ...primitives.words.structural import (
     ConvertElementType,
     convert_element_type,
     expand_dims,
@@ -25,8 +25,8 @@ from ..primitives.words.structural import (
     move_axis,
     reshape,
 )
-from .common import arr, axis_of, dtype_of, quotient, rounded, same_dtype, static_int, static_shape
-from .ufuncs import absolute, exp, floor, log, where
+from ..common import arr, axis_of, dtype_of, quotient, rounded, same_dtype, static_int, static_shape
+from ..ufuncs import absolute, exp, floor, log, where
 
 _ORDER = (bool, int, float, complex)
 

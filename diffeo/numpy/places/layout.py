@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array
-from ..primitives.core import Tracer, Value, describe, typeof, with_user_line
-from ..primitives.families import full
-from ..primitives.support.errors import ConcretizationTypeError
-from ..primitives.words import elementwise as e
-from ..primitives.words.promotion import broadcast_shapes, broadcast_to
-from ..primitives.words.slicing import Slice, concatenate, rev
-from ..primitives.words.structural import convert_element_type, expand_dims, reshape
-from .creation import asarray
+from ...primitives.array import Array
+from ...primitives.core import Tracer, Value, describe, typeof, with_user_line
+from ...primitives.families import full
+from ...primitives.support.errors import ConcretizationTypeError
+from ...primitives.words import elementwise as e
+from ...primitives.words.promotion import broadcast_shapes, broadcast_to
+from ...primitives.words.slicing import Slice, concatenate, rev
+from ...primitives.words.structural import convert_element_type, expand_dims, reshape
+from ..making.creation import asarray
 
 #: The label of a result's axis that the index inserts (None).
 NEW = "new"

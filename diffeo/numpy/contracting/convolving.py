@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array
-from ..primitives.core import with_user_line
-from ..primitives.words.dot import FULL
-from ..primitives.words.slicing import rev
-from ..primitives.words.structural import convert_element_type, reshape
-from ..routines.windows.conv import ConvDimensionNumbers, ConvGeneralDilated
-from .common import host_of, no_such, same_dtype
+from ...primitives.array import Array
+from ...primitives.core import with_user_line
+from ...primitives.words.dot import FULL
+from ...primitives.words.slicing import rev
+from ...primitives.words.structural import convert_element_type, reshape
+from ...routines.windows.conv import ConvDimensionNumbers, ConvGeneralDilated
+from ..common import host_of, no_such, same_dtype
+from ..ufuncs import conj
 from .precision import precision_of, preferred_of
-from .ufuncs import conj
 
 #: What is asked for where nothing is said.
 PLAIN = FULL, None

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array
-from ..primitives.core import Tracer, Value, state, with_user_line
-from ..primitives.support.errors import ConcretizationTypeError
-from ..primitives.types import is_inexact
-from ..primitives.words import elementwise as e
-from ..primitives.words.indexing import IndexDims, dynamic_slice, gather
-from ..primitives.words.promotion import broadcast_to
-from ..primitives.words.structural import reshape
-from .common import integers, no_such
-from .creation import full, zeros
+from ...primitives.array import Array
+from ...primitives.core import Tracer, Value, state, with_user_line
+from ...primitives.support.errors import ConcretizationTypeError
+from ...primitives.types import is_inexact
+from ...primitives.words import elementwise as e
+from ...primitives.words.indexing import IndexDims, dynamic_slice, gather
+from ...primitives.words.promotion import broadcast_to
+from ...primitives.words.structural import reshape
+from ..common import integers, no_such
+from ..making.creation import full, zeros
 from .layout import NEW, Layout, Span, out_of_bounds, read_index, take_spans, with_inserted
 
 MODES = (None, "clip", "fill", "drop", "promise_in_bounds", "wrap")

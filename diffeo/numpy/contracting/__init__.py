@@ -1,0 +1,1 @@
+"""Products of arrays, and what is made of products: convolutions, polynomials."""

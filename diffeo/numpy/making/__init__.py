@@ -1,0 +1,1 @@
+"""Arrays made: of data, of constants, ranges, grids; and their dtypes."""

@@ -1,0 +1,1 @@
+"""Elements at places: reading, writing, choosing."""

@@ -1,0 +1,1 @@
+"""Elements combined: sums, order, quantiles, counts, sets."""
