@@ -14,8 +14,8 @@ from ._uncollected import Uncollected as _Uncollected
 with _Uncollected():
     from . import numpy
     from ._loading import Late as _Late
-    from .api.autodiff import jvp, linear_transpose, linearize, vjp
-    from .api.gradients import grad, value_and_grad
+    from .api.derivatives.autodiff import jvp, linear_transpose, linearize, vjp
+    from .api.derivatives.gradients import grad, value_and_grad
     from .api.jit import eval_shape, jit, make_jaxpr
     from .engine import evaluation as _evaluation  # noqa: F401  (the trace at the bottom)
     from .engine.stages import ShapeDtypeStruct
@@ -39,7 +39,9 @@ if TYPE_CHECKING:  # the names that load late; a test compares with the table
         scipy,
         tree,
     )
-    from .api.checkpoint import (
+    from .api.clearing import clear_caches
+    from .api.closures import closure_convert, custom_gradient
+    from .api.control_flow.checkpoint import (
         checkpoint,
         checkpoint_name,
         checkpoint_policies,
@@ -47,17 +49,15 @@ if TYPE_CHECKING:  # the names that load late; a test compares with the table
         remat,
         saved_residuals,
     )
-    from .api.clearing import clear_caches
-    from .api.closures import closure_convert, custom_gradient
     from .api.custom import custom_jvp, custom_rule, custom_vjp
+    from .api.derivatives.hessian_products import gauss_newton_vp, hvp, vhp
+    from .api.derivatives.jacobians import hessian, jacfwd, jacobian, jacrev
+    from .api.derivatives.jets import derivatives, jet, nth_derivative, taylor
+    from .api.derivatives.sparse import sparse_hessian, sparse_jacobian
+    from .api.derivatives.sparsity import hessian_sparsity, jacobian_sparsity
     from .api.device_put import block_until_ready, default_device, device_get, device_put
-    from .api.hessian_products import gauss_newton_vp, hvp, vhp
-    from .api.jacobians import hessian, jacfwd, jacobian, jacrev
-    from .api.jets import derivatives, jet, nth_derivative, taylor
     from .api.naming import named_call, named_scope
     from .api.pure_callback import io_callback, pure_callback
-    from .api.sparse import sparse_hessian, sparse_jacobian
-    from .api.sparsity import hessian_sparsity, jacobian_sparsity
     from .api.vmap import vmap
     from .differential import (
         D,
@@ -101,7 +101,7 @@ else:
         ),
         ".lowering.devices.plugins": "register_plugin",
         ".api.pure_callback": "io_callback pure_callback",
-        ".api.checkpoint": (
+        ".api.control_flow.checkpoint": (
             "checkpoint checkpoint_name checkpoint_policies print_saved_residuals remat "
             "saved_residuals"
         ),
@@ -109,13 +109,13 @@ else:
         ".api.closures": "closure_convert custom_gradient",
         ".api.custom": "custom_jvp custom_rule custom_vjp",
         ".engine.explain": "explain",
-        ".api.jacobians": "hessian jacfwd jacobian jacrev",
-        ".api.jets": "derivatives jet nth_derivative taylor",
+        ".api.derivatives.jacobians": "hessian jacfwd jacobian jacrev",
+        ".api.derivatives.jets": "derivatives jet nth_derivative taylor",
         ".api.naming": "named_call named_scope",
         ".api.device_put": "block_until_ready default_device device_get device_put",
-        ".api.hessian_products": "gauss_newton_vp hvp vhp",
-        ".api.sparse": "sparse_hessian sparse_jacobian",
-        ".api.sparsity": "hessian_sparsity jacobian_sparsity",
+        ".api.derivatives.hessian_products": "gauss_newton_vp hvp vhp",
+        ".api.derivatives.sparse": "sparse_hessian sparse_jacobian",
+        ".api.derivatives.sparsity": "hessian_sparsity jacobian_sparsity",
         ".transforms.sparsity.pattern": "Sparsity",
         ".api.vmap": "vmap",
     })

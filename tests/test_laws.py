@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diffeo.api.jets import taylor
+from diffeo.api.derivatives.jets import taylor
 from diffeo.lowering.text.module import lower_module
 from diffeo.primitives.config import config
 from diffeo.primitives.core import ZERO, typeof

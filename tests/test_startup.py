@@ -36,7 +36,7 @@ NOT_LOADED = (
     "diffeo.differential", "diffeo.lax", "diffeo.nn", "diffeo.random", "diffeo.routines",
     "diffeo.scipy", "diffeo.tour", "diffeo.numpy.linalg", "diffeo.numpy.fft",
     "diffeo.numpy.ufuncs", "diffeo.primitives.words.indexing", "diffeo.programs.scan",
-    "diffeo.api.sparse", "diffeo.api.custom", "diffeo.api.vmap",
+    "diffeo.api.derivatives.sparse", "diffeo.api.custom", "diffeo.api.vmap",
 )  # fmt: skip
 
 

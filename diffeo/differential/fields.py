@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..api.autodiff import linearize
-from ..api.jacobians import jacfwd
-from ..api.jets import check_order, taylor
+from ..api.derivatives.autodiff import linearize
+from ..api.derivatives.jacobians import jacfwd
+from ..api.derivatives.jets import check_order, taylor
 from ..api.vmap import vmap
 from ..numpy.making.creation import asarray
 from ..numpy.reducing.reductions import sum as sum_

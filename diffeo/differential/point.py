@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..api.jets import expand
-from ..api.loops import scan
+from ..api.control_flow.loops import scan
+from ..api.derivatives.jets import expand
 from ..api.vmap import vmap
 from ..numpy.making.creation import asarray, full
 from ..primitives.core import describe, typeof, with_user_line

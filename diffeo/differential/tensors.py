@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..api.jets import check_order
+from ..api.derivatives.jets import check_order
 from ..numpy.making.creation import asarray
 from ..primitives.words.structural import convert_element_type, reshape
 from .point import Point, of_points

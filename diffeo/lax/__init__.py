@@ -19,9 +19,9 @@ from .._loading import Late as _Late
 
 #: Where each name is defined; a module is loaded when the first of its names is asked for.
 _late = _Late(__name__, {
-    "..api.conditionals": "cond switch",
-    "..api.implicit": "custom_linear_solve custom_root",
-    "..api.loops": "fori_loop map scan while_loop",
+    "..api.control_flow.conditionals": "cond switch",
+    "..api.control_flow.implicit": "custom_linear_solve custom_root",
+    "..api.control_flow.loops": "fori_loop map scan while_loop",
     ".": "linalg",
     ".bits": "RandomAlgorithm rng_bit_generator",
     ".convolution": (
@@ -74,11 +74,11 @@ _late = _Late(__name__, {
 
 # isort: off
 if TYPE_CHECKING:  # the same for type checkers; a test compares
-    from ..api.conditionals import cond as cond, switch as switch
-    from ..api.implicit import (
+    from ..api.control_flow.conditionals import cond as cond, switch as switch
+    from ..api.control_flow.implicit import (
         custom_linear_solve as custom_linear_solve, custom_root as custom_root,
     )
-    from ..api.loops import (
+    from ..api.control_flow.loops import (
         fori_loop as fori_loop, map as map, scan as scan, while_loop as while_loop,
     )
     from . import linalg as linalg

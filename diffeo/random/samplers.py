@@ -10,7 +10,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from ..api.conditionals import cond
+from ..api.control_flow.conditionals import cond
 from ..numpy.common import arr, dtype_of, static_shape
 from ..primitives.array import as_value
 from ..primitives.core import with_user_line

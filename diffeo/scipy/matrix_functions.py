@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import legendre
 
-from ..api.autodiff import jvp
-from ..api.conditionals import cond
-from ..api.loops import fori_loop
+from ..api.control_flow.conditionals import cond
+from ..api.control_flow.loops import fori_loop
+from ..api.derivatives.autodiff import jvp
 from ..numpy.common import no_such, same_dtype
 from ..numpy.linalg.operands import matrices
 from ..numpy.making.creation import array

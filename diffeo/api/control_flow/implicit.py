@@ -10,20 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..primitives.array import as_value
-from ..primitives.core import ZERO, typeof, with_user_line
-from ..primitives.families import full_like
-from ..primitives.jaxpr import Jaxpr, eval_jaxpr
-from ..primitives.staging import stage
-from ..primitives.words.structural import convert_element_type
-from ..programs.call import split_list
-from ..programs.custom_call import CustomCall
-from ..transforms.jvp import jvp_flat
-from ..transforms.rules.rules import Rules
-from ..transforms.transpose import transpose_jaxpr
-from ..trees import tree
-from ..trees.arguments import check_callable, name_of
-from ..trees.staged import Staged, check_same, leaves_of
+from ...primitives.array import as_value
+from ...primitives.core import ZERO, typeof, with_user_line
+from ...primitives.families import full_like
+from ...primitives.jaxpr import Jaxpr, eval_jaxpr
+from ...primitives.staging import stage
+from ...primitives.words.structural import convert_element_type
+from ...programs.call import split_list
+from ...programs.custom_call import CustomCall
+from ...transforms.jvp import jvp_flat
+from ...transforms.rules.rules import Rules
+from ...transforms.transpose import transpose_jaxpr
+from ...trees import tree
+from ...trees.arguments import check_callable, name_of
+from ...trees.staged import Staged, check_same, leaves_of
 
 
 def custom_linear_solve(

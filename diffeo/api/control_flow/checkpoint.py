@@ -6,32 +6,32 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..primitives.array import as_value
-from ..primitives.core import (
+from ...primitives.array import as_value
+from ...primitives.core import (
     Primitive,
     describe,
     state,
     typeof,
     with_user_line,
 )
-from ..primitives.jaxpr import Literal
-from ..primitives.staging import StagingTrace, StagingTracer
-from ..primitives.support.sources import short_filename, source_line
-from ..primitives.types import SCALARS, ShapedArray
-from ..primitives.words.dot import DotGeneral
-from ..primitives.words.identity import Named
-from ..programs.remat import Checkpoint
-from ..transforms.linearize import linearize_flat
-from ..trees import tree
-from ..trees.arguments import (
+from ...primitives.jaxpr import Literal
+from ...primitives.staging import StagingTrace, StagingTracer
+from ...primitives.support.sources import short_filename, source_line
+from ...primitives.types import SCALARS, ShapedArray
+from ...primitives.words.dot import DotGeneral
+from ...primitives.words.identity import Named
+from ...programs.remat import Checkpoint
+from ...transforms.linearize import linearize_flat
+from ...trees import tree
+from ...trees.arguments import (
     Transformed,
     argument_or_keyword,
     check_argnums,
     check_callable,
     name_of,
 )
-from ..trees.functions import Flat
-from ..trees.staged import Staged, leaves_of
+from ...trees.functions import Flat
+from ...trees.staged import Staged, leaves_of
 
 Policy = Callable[..., bool]
 

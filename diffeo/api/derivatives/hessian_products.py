@@ -7,16 +7,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..primitives.core import ZERO, describe, typeof, with_user_line
-from ..primitives.jaxpr import eval_jaxpr
-from ..primitives.types import is_complex, is_inexact
-from ..primitives.words.elementwise import conj
-from ..transforms.linearize import linearize_flat
-from ..transforms.tangents import from_tangent, quietly
-from ..transforms.transpose import pull_back_program
-from ..trees import tree
-from ..trees.arguments import as_values, check_callable, check_differentiable, name_of
-from ..trees.functions import Flat
+from ...primitives.core import ZERO, describe, typeof, with_user_line
+from ...primitives.jaxpr import eval_jaxpr
+from ...primitives.types import is_complex, is_inexact
+from ...primitives.words.elementwise import conj
+from ...transforms.linearize import linearize_flat
+from ...transforms.tangents import from_tangent, quietly
+from ...transforms.transpose import pull_back_program
+from ...trees import tree
+from ...trees.arguments import as_values, check_callable, check_differentiable, name_of
+from ...trees.functions import Flat
 from .autodiff import as_tuple, jvp, point_and_direction
 from .gradients import grad
 

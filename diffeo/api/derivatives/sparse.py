@@ -10,31 +10,31 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array
-from ..primitives.core import ZERO, Tracer, describe, state, typeof, with_user_line
-from ..primitives.families import full, full_like
-from ..primitives.jaxpr import eval_jaxpr
-from ..primitives.words.elementwise import absolute, eq
-from ..primitives.words.index_dims import IndexDims
-from ..primitives.words.indexing import ScatterAdd
-from ..primitives.words.slicing import concatenate, slice_in_dim
-from ..primitives.words.structural import (
+from ...primitives.array import Array
+from ...primitives.core import ZERO, Tracer, describe, state, typeof, with_user_line
+from ...primitives.families import full, full_like
+from ...primitives.jaxpr import eval_jaxpr
+from ...primitives.words.elementwise import absolute, eq
+from ...primitives.words.index_dims import IndexDims
+from ...primitives.words.indexing import ScatterAdd
+from ...primitives.words.slicing import concatenate, slice_in_dim
+from ...primitives.words.structural import (
     batch_at_front,
     broadcast_in_dim,
     convert_element_type,
     iota,
     reshape,
 )
-from ..transforms.batching import Batching
-from ..transforms.linearize import linearize_flat
-from ..transforms.sparsity.colorings import Coloring, check_ordering, color_hessian, color_jacobian
-from ..transforms.sparsity.detection import Arguments, check_results, detect
-from ..transforms.sparsity.pattern import Sparsity, symmetric
-from ..transforms.sparsity.substitution import taken
-from ..transforms.transpose import pull_back_program
-from ..trees.arguments import WRAPPED, check_callable, name_of
+from ...transforms.batching import Batching
+from ...transforms.linearize import linearize_flat
+from ...transforms.sparsity.colorings import Coloring, check_ordering, color_hessian, color_jacobian
+from ...transforms.sparsity.detection import Arguments, check_results, detect
+from ...transforms.sparsity.pattern import Sparsity, symmetric
+from ...transforms.sparsity.substitution import taken
+from ...transforms.transpose import pull_back_program
+from ...trees.arguments import WRAPPED, check_callable, name_of
+from ..jit import jit
 from .gradients import grad
-from .jit import jit
 
 METHODS = {
     "sparse_jacobian": ("auto", "column", "row", "bidirectional"),

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import as_value
-from ..primitives.core import Tracer, describe, typeof, with_user_line
-from ..primitives.types import ShapedArray, bool_, promote_types
-from ..primitives.words.slicing import concatenate, slice_in_dim
-from ..primitives.words.structural import convert_element_type, reshape
-from ..programs.scan import Scan
-from ..programs.while_loop import While
-from ..trees import tree
-from ..trees.arguments import check_callable, name_of
-from ..trees.staged import Staged, check_same, leaves_of, settle
-from .vmap import vmap
+from ...primitives.array import as_value
+from ...primitives.core import Tracer, describe, typeof, with_user_line
+from ...primitives.types import ShapedArray, bool_, promote_types
+from ...primitives.words.slicing import concatenate, slice_in_dim
+from ...primitives.words.structural import convert_element_type, reshape
+from ...programs.scan import Scan
+from ...programs.while_loop import While
+from ...trees import tree
+from ...trees.arguments import check_callable, name_of
+from ...trees.staged import Staged, check_same, leaves_of, settle
+from ..vmap import vmap
 
 
 def scan(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..transforms.sparsity.detection import Arguments, detect
-from ..transforms.sparsity.pattern import Sparsity, symmetric
-from ..trees.arguments import check_callable, name_of
+from ...transforms.sparsity.detection import Arguments, detect
+from ...transforms.sparsity.pattern import Sparsity, symmetric
+from ...trees.arguments import check_callable, name_of
 from .gradients import grad
 
 

@@ -7,17 +7,17 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..primitives.array import as_value
-from ..primitives.core import describe, with_user_line
-from ..primitives.families import full_like
-from ..primitives.types import is_inexact
-from ..primitives.words.structural import convert_element_type
-from ..transforms.equal_values import SmoothTaylor
-from ..transforms.tangents import quietly
-from ..transforms.taylor.series import Series, filled
-from ..trees import tree
-from ..trees.arguments import WRAPPED, as_values, check_argnums, check_callable, name_of
-from ..trees.functions import Flat, of_chosen
+from ...primitives.array import as_value
+from ...primitives.core import describe, with_user_line
+from ...primitives.families import full_like
+from ...primitives.types import is_inexact
+from ...primitives.words.structural import convert_element_type
+from ...transforms.equal_values import SmoothTaylor
+from ...transforms.tangents import quietly
+from ...transforms.taylor.series import Series, filled
+from ...trees import tree
+from ...trees.arguments import WRAPPED, as_values, check_argnums, check_callable, name_of
+from ...trees.functions import Flat, of_chosen
 from .autodiff import as_tuple
 
 

@@ -10,27 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import as_value
-from ..primitives.core import ZERO, describe, typeof, with_user_line
-from ..primitives.families import full_like
-from ..primitives.jaxpr import Eqn, Jaxpr, Literal, eval_jaxpr
-from ..primitives.staging import stage
-from ..primitives.support.foreign import refusal
-from ..primitives.types import SCALARS, ShapedArray, float0, is_inexact
-from ..primitives.words.structural import convert_element_type
-from ..transforms.jvp import jvp_flat
-from ..transforms.linearize import linearize_flat
-from ..transforms.tangents import from_tangent, quietly, tangent_aval
-from ..transforms.taylor.nested import is_nested, times, value_and_slope
-from ..transforms.transpose import backward_pass, pull_back_program
-from ..trees import tree
-from ..trees.arguments import (
+from ...primitives.array import as_value
+from ...primitives.core import ZERO, describe, typeof, with_user_line
+from ...primitives.families import full_like
+from ...primitives.jaxpr import Eqn, Jaxpr, Literal, eval_jaxpr
+from ...primitives.staging import stage
+from ...primitives.support.foreign import refusal
+from ...primitives.types import SCALARS, ShapedArray, float0, is_inexact
+from ...primitives.words.structural import convert_element_type
+from ...transforms.jvp import jvp_flat
+from ...transforms.linearize import linearize_flat
+from ...transforms.tangents import from_tangent, quietly, tangent_aval
+from ...transforms.taylor.nested import is_nested, times, value_and_slope
+from ...transforms.transpose import backward_pass, pull_back_program
+from ...trees import tree
+from ...trees.arguments import (
     as_values,
     check_callable,
     flat_arguments,
     name_of,
 )
-from ..trees.functions import Flat
+from ...trees.functions import Flat
 
 
 def _as_tangent(t: Any, aval: ShapedArray, what: str, path: str) -> Any:

@@ -8,26 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array
-from ..primitives.core import ZERO, describe, state, typeof, with_user_line
-from ..primitives.families import full_like
-from ..primitives.jaxpr import Jaxpr, eval_jaxpr
-from ..primitives.types import default_dtype, float0, is_inexact
-from ..primitives.words.slicing import concatenate, slice_in_dim
-from ..primitives.words.structural import (
+from ...primitives.array import Array
+from ...primitives.core import ZERO, describe, state, typeof, with_user_line
+from ...primitives.families import full_like
+from ...primitives.jaxpr import Jaxpr, eval_jaxpr
+from ...primitives.types import default_dtype, float0, is_inexact
+from ...primitives.words.slicing import concatenate, slice_in_dim
+from ...primitives.words.structural import (
     batch_at_front,
     convert_element_type,
     iota,
     move_axis,
     reshape,
 )
-from ..transforms.batching import Batching
-from ..transforms.linearize import linearize_flat
-from ..transforms.tangents import from_tangent
-from ..transforms.taylor.nested import is_nested, value_and_slope
-from ..transforms.transpose import pull_back_program
-from ..trees import tree
-from ..trees.arguments import (
+from ...transforms.batching import Batching
+from ...transforms.linearize import linearize_flat
+from ...transforms.tangents import from_tangent
+from ...transforms.taylor.nested import is_nested, value_and_slope
+from ...transforms.transpose import pull_back_program
+from ...trees import tree
+from ...trees.arguments import (
     Transformed,
     argument,
     as_values,
@@ -37,8 +37,8 @@ from ..trees.arguments import (
     flat_arguments,
     name_of,
 )
-from ..trees.functions import Flat, of_chosen
-from .loops import map as map_slices
+from ...trees.functions import Flat, of_chosen
+from ..control_flow.loops import map as map_slices
 
 
 def _unit_vectors(avals: Sequence[Any], start: Any, count: int) -> list[Any]:

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array, as_value
-from ..primitives.core import ZERO, describe, state, typeof, with_user_line
-from ..primitives.families import full_like
-from ..primitives.types import is_inexact
-from ..transforms.linearize import linearize_flat
-from ..transforms.tangents import from_tangent, quietly
-from ..transforms.taylor.nested import is_nested, value_and_slope
-from ..transforms.transpose import pull_back_program
-from ..trees import tree
-from ..trees.arguments import (
+from ...primitives.array import Array, as_value
+from ...primitives.core import ZERO, describe, state, typeof, with_user_line
+from ...primitives.families import full_like
+from ...primitives.types import is_inexact
+from ...transforms.linearize import linearize_flat
+from ...transforms.tangents import from_tangent, quietly
+from ...transforms.taylor.nested import is_nested, value_and_slope
+from ...transforms.transpose import pull_back_program
+from ...trees import tree
+from ...trees.arguments import (
     Transformed,
     as_values,
     check_argnums,
@@ -26,7 +26,7 @@ from ..trees.arguments import (
     flat_arguments,
     name_of,
 )
-from ..trees.functions import Flat, of_chosen
+from ...trees.functions import Flat, of_chosen
 
 
 def value_and_grad(

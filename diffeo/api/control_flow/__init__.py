@@ -1,0 +1,1 @@
+"""Control flow for users: loops, conditionals, implicit functions, checkpoints."""

@@ -1,0 +1,1 @@
+"""Derivatives for users: of first and of any order, dense and sparse."""
