@@ -15,7 +15,7 @@ import pytest
 from scipy.linalg import get_lapack_funcs
 
 from diffeo.engine.pipeline import Prepared
-from diffeo.engine.runner import Program
+from diffeo.engine.runner import Runner
 from diffeo.lowering.text.module import Module
 from diffeo.lowering.text.stablehlo import Builder
 from diffeo.primitives import Array, stage
@@ -177,7 +177,7 @@ def emulate(primitive: Any, arrays: Sequence[np.ndarray]) -> list[Any]:
     jaxpr, builder = written(primitive, arrays)
     module = Module("\n".join(["module {", *builder.functions, "}"]), builder.python)
     prepared = Prepared(jaxpr, module, None, jaxpr.out_avals, ())
-    return Program(prepared).run([Array(a) for a in arrays])
+    return Runner(prepared).run([Array(a) for a in arrays])
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

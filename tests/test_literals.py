@@ -10,7 +10,7 @@ import pytest
 
 import diffeo as dx
 from diffeo.passes.simplify import simplify
-from diffeo.primitives.families import full_like
+from diffeo.primitives.constants import full_like
 from diffeo.primitives.jaxpr import eval_jaxpr
 from diffeo.primitives.staging import stage
 from diffeo.primitives.support.table import ELEMENTWISE

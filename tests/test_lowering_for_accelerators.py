@@ -17,7 +17,7 @@ import pytest
 
 import diffeo as dx
 from diffeo.engine.pipeline import Prepared
-from diffeo.engine.runner import Program
+from diffeo.engine.runner import Runner
 from diffeo.lowering.text.module import lower_module
 from diffeo.primitives import Array, stage
 from diffeo.primitives.core import Primitive
@@ -170,7 +170,7 @@ def test_tpu_calls_what_jax_calls(jax, name: str):
 
 def run_module(jaxpr: Any, module: Any, arrays: list[Array]) -> list[Any]:
     """The results of a program that was lowered as it is."""
-    return Program(Prepared(jaxpr, module, None, jaxpr.out_avals, ())).run(arrays)
+    return Runner(Prepared(jaxpr, module, None, jaxpr.out_avals, ())).run(arrays)
 
 
 def run(primitive: Primitive, platform: str, *arrays: np.ndarray) -> list[Any]:

@@ -16,7 +16,7 @@ from diffeo.engine.run import run_program
 from diffeo.passes.algebra import lossless
 from diffeo.passes.simplify import simplify
 from diffeo.primitives import Array, stage
-from diffeo.primitives.families import full
+from diffeo.primitives.constants import full
 from diffeo.primitives.jaxpr import Jaxpr, check_jaxpr, eval_jaxpr, sub_jaxprs
 from diffeo.primitives.words.elementwise import (
     absolute,

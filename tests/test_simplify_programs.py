@@ -13,7 +13,7 @@ import diffeo.numpy as dnp
 from diffeo import lax
 from diffeo.passes.simplify import simplify
 from diffeo.primitives import Array
-from diffeo.primitives.families import full
+from diffeo.primitives.constants import full
 from diffeo.primitives.jaxpr import check_jaxpr, eval_jaxpr
 from diffeo.primitives.words.slicing import pad
 from tests.test_simplify import F, G, check, same_bits, shown, staged

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import diffeo as dx
+from diffeo.primitives.constants import Full, full_like
 from diffeo.primitives.core import Primitive
-from diffeo.primitives.families import Full, full_like
 from diffeo.primitives.support.exact import Exact, exactly_equal
 from diffeo.primitives.support.frozen import frozen
 from diffeo.primitives.types import ShapedArray

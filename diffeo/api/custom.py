@@ -18,14 +18,14 @@ from ..primitives.types import SCALARS, is_inexact
 from ..primitives.words.identity import stop_gradient
 from ..programs.custom_call import CustomCall
 from ..transforms.rules.symbolic_zeros import SymbolicZero
-from ..transforms.rules.tree_rules import Static, TreeRules, is_array, traced
+from ..transforms.rules.tree_rules import StaticArguments, TreeRules, is_array, traced
 from ..transforms.tangents import from_tangent
 from ..trees import tree
 from ..trees.arguments import argument, check_callable, global_name, name_of
 
 
 @dataclass(frozen=True)
-class Given:
+class CustomArguments:
     """The rules that the user has given to a function; `linear` says in which arguments it is
     linear, for `transpose`.
     """
@@ -60,7 +60,7 @@ class Custom(OwnCopy):
         functools.update_wrapper(self, fun)
         self.fun = fun
         self.__name__ = name_of(fun)
-        self.rules = Given()
+        self.rules = CustomArguments()
         self._known: dict[Any, TreeRules] = {}
         self._signature = _signature(fun)
         self.nondiff_argnums = self._fixed_numbers(nondiff_argnums, nondiff_argnames)
@@ -115,7 +115,7 @@ class Custom(OwnCopy):
         operands = [
             stop_gradient(x) if is_inexact(x.dtype) else x for x in fixed if traced(x)
         ] + self._values(leaves, others, numbers)
-        static = tuple([None if traced(x) else Static(x) for x in fixed])
+        static = tuple([None if traced(x) else StaticArguments(x) for x in fixed])
         avals = tuple([typeof(x) for x in operands])
         key = (numbers, fixed_tree, static, in_tree, avals)
         rules = self._known.get(key)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..primitives.config import config
-from ..primitives.families import Full
+from ..primitives.constants import Full
 from ..primitives.jaxpr import Jaxpr, Literal, sub_jaxprs
 from ..primitives.support.sources import show_source, source_line
 from ..primitives.types import ShapedArray, complex128, float64, int64, uint64

@@ -22,7 +22,7 @@ from ..primitives.words.indexing import DynamicSlice
 from ..primitives.words.slicing import Slice
 from ..primitives.words.structural import broadcast_in_dim
 from .run import check, compiled, run_program
-from .runner import Program
+from .runner import Runner
 
 
 def evaluate(trace: Any, primitive: Any, args: Sequence[Any]) -> Any:
@@ -46,7 +46,7 @@ def evaluate(trace: Any, primitive: Any, args: Sequence[Any]) -> Any:
     return outs if primitive.multiple_results else outs[0]
 
 
-def single_program(primitive: Primitive, args: Sequence[Any], device: Device) -> Program:
+def single_program(primitive: Primitive, args: Sequence[Any], device: Device) -> Runner:
     """The program of one primitive for operands like these, compiled once. Python scalars among
     them are its operands, too: one program serves all numbers.
     """
@@ -69,7 +69,7 @@ def _item(primitive: Slice, x: Array) -> tuple[Any, Sequence[Any]]:
 
 
 @lru_cache(maxsize=4096)
-def single_program_for(key: Any, kinds: tuple, device: Device) -> Program:
+def single_program_for(key: Any, kinds: tuple, device: Device) -> Runner:
     primitive, like = key.value if type(key) is Exact else key, _last_aval(kinds)
 
     def single(*xs: Any) -> Sequence[Any]:

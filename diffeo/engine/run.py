@@ -16,7 +16,7 @@ from ..primitives.jaxpr import Jaxpr, apply_type_rule
 from ..primitives.support.settings import process
 from ..primitives.types import SCALARS
 from .pipeline import prepare
-from .runner import Program
+from .runner import Runner
 
 
 def check(primitive: Primitive, args: Sequence[Any]) -> None:
@@ -48,7 +48,7 @@ def run_program(jaxpr: Jaxpr, arrays: Sequence[Array], place: Place | None = Non
     return program.run(arrays, commits)
 
 
-def compiled(jaxpr: Jaxpr, device: Device | None) -> Program:
+def compiled(jaxpr: Jaxpr, device: Device | None) -> Runner:
     """A program for a device; None: the default one, which all operands are on."""
     platform = (device or default_device()).platform
-    return Program(prepare(jaxpr, platform), device)
+    return Runner(prepare(jaxpr, platform), device)

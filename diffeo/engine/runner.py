@@ -15,7 +15,7 @@ from ..primitives.types import float0
 from .pipeline import Prepared
 
 
-class Program:
+class Runner:
     """A program compiled for its types and a device, with the constants that it takes first.
 
     Attributes:

@@ -24,7 +24,7 @@ from ..programs.call import Call
 from ..trees import tree
 from ..trees.arguments import argument_or_keyword
 from .pipeline import Pass, Prepared, prepare
-from .runner import Program
+from .runner import Runner
 from .signatures import check_options
 
 
@@ -218,7 +218,7 @@ class Lowered(_Stage):
             tune_with = arrays if options.autotune else None
             # None: what compiled functions can run without looking where their operands are.
             device = None if self.device is devices()[0] else self.device
-            program = Program(self._prepared, device, flags, options.optimize, tune_with)
+            program = Runner(self._prepared, device, flags, options.optimize, tune_with)
         except ValueError as error:
             raise with_user_line(error) from None
         return Compiled(self, program, time.perf_counter() - start)
@@ -242,7 +242,7 @@ class Compiled(_Stage):
         seconds: how long compiling took (next to nothing if a cache had the program).
     """
 
-    def __init__(self, lowered: Lowered, program: Program, seconds: float):
+    def __init__(self, lowered: Lowered, program: Runner, seconds: float):
         self.lowered, self.program, self.seconds = lowered, program, seconds
         self.in_tree, self.out_tree = lowered.traced.in_tree, lowered.traced.out_tree
 

@@ -10,8 +10,8 @@ from ..numpy.common import arr, axis_of, sequence_of, static_int, static_shape
 from ..numpy.places.indexing import fill_scalar
 from ..numpy.places.updates import applied
 from ..operations.scatter import ScatterMax, ScatterMin, ScatterMul
+from ..primitives.constants import full
 from ..primitives.core import describe, with_user_line
-from ..primitives.families import full
 from ..primitives.types import ShapedArray, default_dtype
 from ..primitives.words import elementwise as e
 from ..primitives.words import indexing, slicing

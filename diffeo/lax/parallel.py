@@ -20,8 +20,8 @@ import numpy as np
 from ..numpy.common import arr, axis_of, static_int
 from ..operations import collectives
 from ..operations.named_axes import Axis, find_axes
+from ..primitives.constants import full, full_like
 from ..primitives.core import with_user_line
-from ..primitives.families import full, full_like
 from ..primitives.types import SCALARS, bool_
 from ..primitives.words.elementwise import select
 from ..primitives.words.indexing import dynamic_slice

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..numpy.common import arr, axis_of, dtype_of, static_ints
 from ..primitives.array import Array
+from ..primitives.constants import full
 from ..primitives.core import Tracer, describe, snake_case, with_user_line
-from ..primitives.families import full
 from ..primitives.jaxpr import eliminate_dead_code
 from ..primitives.staging import stage
 from ..primitives.support.sources import rename

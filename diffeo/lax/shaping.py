@@ -21,8 +21,8 @@ from ..numpy.common import (
 )
 from ..numpy.making import creation
 from ..primitives.array import Array
+from ..primitives.constants import full as constant
 from ..primitives.core import describe, typeof, with_user_line
-from ..primitives.families import full as constant
 from ..primitives.types import SCALARS
 from ..primitives.words import elementwise as e
 from ..primitives.words import slicing, structural

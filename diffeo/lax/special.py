@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives.constants import full_like
 from ..primitives.core import known
-from ..primitives.families import full_like
 from ..primitives.types import SCALARS
 from ..primitives.words import elementwise as e
 from ..primitives.words.identity import stop_gradient

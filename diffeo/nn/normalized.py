@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..numpy.common import arr, axes_of, keep_axes, narrow
-from ..primitives.families import full_like
+from ..primitives.constants import full_like
 from ..primitives.words import elementwise as e
 from ..primitives.words.identity import stop_gradient
 from ..primitives.words.promotion import align, broadcast_to, to_inexact

@@ -10,8 +10,8 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from ..primitives.array import Array, as_value
+from ..primitives.constants import full_like
 from ..primitives.core import Tracer, describe, known, state, typeof, with_user_line
-from ..primitives.families import full_like
 from ..primitives.support.errors import ConcretizationTypeError
 from ..primitives.support.foreign import array_dtype
 from ..primitives.types import SCALARS, default_dtype, float32, is_complex, is_float

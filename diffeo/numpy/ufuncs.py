@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array, as_value
+from ..primitives.constants import full_like
 from ..primitives.core import typeof, with_user_line
-from ..primitives.families import full_like
 from ..primitives.support.sources import rename
 from ..primitives.types import SCALARS, is_float, is_inexact, is_integer, limits_of
 from ..primitives.words import elementwise as e

@@ -129,7 +129,7 @@ class Callback(Primitive):
     def by_rows(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         """The batch rule that calls the function for one row after the other."""
         over = HostFunction(
-            Rows(self, size, tuple([d is not None for d in dims])),
+            BatchedCallback(self, size, tuple([d is not None for d in dims])),
             self.callback.name,
             self.callback.result,
             self.callback.source,
@@ -144,7 +144,7 @@ class Callback(Primitive):
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class BatchedCallback:
     """The function of a callback for each row of a batch, the results stacked."""
 
     primitive: Callback

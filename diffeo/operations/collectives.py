@@ -16,8 +16,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..primitives.constants import full_like
 from ..primitives.core import Primitive
-from ..primitives.families import Discrete, Linear, full_like
+from ..primitives.families import Discrete, Linear
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray
 from ..primitives.words.elementwise import kind_of, select

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..primitives.constants import zeros_like
 from ..primitives.core import ZERO, Primitive
-from ..primitives.families import Linear, zeros_like
+from ..primitives.families import Linear
 from ..primitives.formulas.reference import zero_dominant_product
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, float32, is_inexact

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives.constants import zeros_like
 from ..primitives.core import ZERO, LinearInput
-from ..primitives.families import zeros_like
 from ..primitives.words.elementwise import mul, select
 from ..primitives.words.index_dims import IndexDims
 from ..primitives.words.indexing import Scatter, ScatterAdd, ScatterFamily

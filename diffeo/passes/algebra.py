@@ -15,8 +15,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from ..primitives.constants import Full
 from ..primitives.core import Primitive
-from ..primitives.families import Full
 from ..primitives.jaxpr import Literal, Var
 from ..primitives.types import SCALARS, ShapedArray, bool_, is_float, kind_of
 from ..primitives.words.elementwise import (

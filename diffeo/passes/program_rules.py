@@ -9,10 +9,11 @@ from dataclasses import replace
 from itertools import compress
 from typing import Any
 
-from ..primitives.families import Full
+from ..primitives.constants import Full
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, made
 from ..primitives.words.structural import BroadcastInDim
-from ..programs.call import Call, Cond
+from ..programs.call import Call
+from ..programs.cond import Cond
 from ..programs.custom_call import CustomCall
 from ..programs.remat import Checkpoint
 from ..programs.scan import Scan

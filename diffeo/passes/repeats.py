@@ -35,7 +35,7 @@ Place = tuple[int, int]
 Places = Mapping[Var, Place]
 
 
-class Repeat(NamedTuple):
+class RepeatedBlock(NamedTuple):
     """The equations from `start` on: `count` blocks of `period` equations."""
 
     start: int
@@ -220,7 +220,7 @@ def regular_parts(
 
 def best_repeat(
     eqns: Sequence[Eqn], places: Places, start: int, end: int, period: int
-) -> Repeat | None:
+) -> RepeatedBlock | None:
     """The repeat within a regular part that carries the fewest bytes from block to block, by where
     its blocks begin; None if it would not be worth it.
     """
@@ -256,7 +256,7 @@ def best_repeat(
     total = count * sum([getattr(eqn.primitive, "work", 1) for eqn in eqns[start : start + period]])
     if not block or total < (TOTAL_FUSED if fused else TOTAL):
         return None
-    return Repeat(start + shift, period, count)
+    return RepeatedBlock(start + shift, period, count)
 
 
 def computes(eqn: Eqn) -> bool:

@@ -16,8 +16,16 @@ from itertools import chain
 from typing import Any
 
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code, made
-from .repeats import Place, Repeat, Tokens, best_repeat, computes, regular_parts, tandem_repeats
-from .rerolled_scan import Loop, Uses, rolled
+from .repeats import (
+    Place,
+    RepeatedBlock,
+    Tokens,
+    best_repeat,
+    computes,
+    regular_parts,
+    tandem_repeats,
+)
+from .rerolled_scan import RerolledLoop, Uses, rolled
 from .rows import (
     Rows,
     constants_shared,
@@ -114,7 +122,7 @@ def _one_pass(jaxpr: Jaxpr, tokens: Tokens, bodies: dict[int, Jaxpr], rows: Rows
     for repeat in repeats:
         if any([repeat.start <= at < repeat.end for at in before]):
             continue  # it has changed
-        loop = Loop(eqns, places, repeat, rows)
+        loop = RerolledLoop(eqns, places, repeat, rows)
         if any([start <= loop.latest < end for start, (end, _) in instead.items()]):
             continue  # its operands will be rows
         new = rolled(loop, uses, tokens, bodies, jaxpr.name)
@@ -129,9 +137,9 @@ def _one_pass(jaxpr: Jaxpr, tokens: Tokens, bodies: dict[int, Jaxpr], rows: Rows
     return eliminate_dead_code(with_equations(jaxpr, _replaced(eqns, instead, before)))
 
 
-def _disjoint(eqns: Any, places: Any, candidates: Sequence[tuple[int, int, int]]) -> list[Repeat]:
+def _disjoint(eqns: Any, places: Any, candidates: Sequence[tuple[int, int, int]]) -> list[RepeatedBlock]:
     """Repeats that do not overlap, in the program's order."""
-    chosen: list[Repeat] = []
+    chosen: list[RepeatedBlock] = []
     starts: list[int] = []
     for start, end, period in candidates:
         for low, high in regular_parts(eqns, places, start, end, period):

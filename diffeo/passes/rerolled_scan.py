@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from ..primitives.families import Full
+from ..primitives.constants import Full
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var, made
 from ..primitives.types import ShapedArray, int32
 from ..primitives.words.elementwise import add, mul
 from ..primitives.words.indexing import DynamicSlice
 from ..primitives.words.structural import BroadcastInDim, Iota, Reshape
 from ..programs.scan import Scan
-from .repeats import Place, Places, Repeat, Tokens
+from .repeats import Place, Places, RepeatedBlock, Tokens
 from .rows import Row, Rows, concatenated, take_row
 
 #: Arithmetic that is computed again rather than kept for later, if its operands are kept.
@@ -28,7 +28,7 @@ ARITHMETIC = frozenset(
 )
 
 
-class Source(NamedTuple):
+class OperandSource(NamedTuple):
     """Where an operand of the block comes from.
 
     - "literal" (the literal), "constant" (a variable): the same in every block;
@@ -62,10 +62,10 @@ class Uses:
         return None
 
 
-class Loop:
+class RerolledLoop:
     """A repeat with the sources of its operands."""
 
-    def __init__(self, eqns: Sequence[Eqn], places: Places, repeat: Repeat, rows: Rows):
+    def __init__(self, eqns: Sequence[Eqn], places: Places, repeat: RepeatedBlock, rows: Rows):
         self.eqns, self.places, self.rows = eqns, places, rows
         self.start, self.period, self.count = repeat
         self.end = repeat.end
@@ -84,24 +84,24 @@ class Loop:
         place = self.places.get(var)
         return place is not None and place[0] < self.start
 
-    def source(self, j: int, slot: int) -> Source:
+    def source(self, j: int, slot: int) -> OperandSource:
         """Where operand `slot` of equation j comes from."""
         operands = [self.equation(k, j).inputs[slot] for k in range(self.count)]
         last = operands[-1]
         if type(last) is Literal:
             if len({(type(v.value), repr(v.value)) for v in operands}) == 1:
-                return Source("literal", last)
-            return Source("numbers", (tuple(operands), self.block[j].outs[0].aval.strong))
+                return OperandSource("literal", last)
+            return OperandSource("numbers", (tuple(operands), self.block[j].outs[0].aval.strong))
         place = self.places[last]
         if place[0] < self.start:
             same = all([v is last for v in operands])
-            return Source("constant", last) if same else Source("rows", tuple(operands))
+            return OperandSource("constant", last) if same else OperandSource("rows", tuple(operands))
         within = place[0] - self.start - (self.count - 1) * self.period
         if within >= 0:
-            return Source("own", (within, place[1]))
+            return OperandSource("own", (within, place[1]))
         back = -(within // self.period)
         place = within % self.period, place[1]
-        return Source("carry", (place, tuple(reversed(operands[:back]))))
+        return OperandSource("carry", (place, tuple(reversed(operands[:back]))))
 
     @cached_property
     def latest(self) -> int:
@@ -152,7 +152,7 @@ class Needs:
         again: the equations to repeat, by the number of the equation that they come before.
     """
 
-    def __init__(self, loop: Loop, uses: Uses):
+    def __init__(self, loop: RerolledLoop, uses: Uses):
         self.loop = loop
         self.blocks: dict[Place, list[int]] = {}
         self.again: dict[int, list[Eqn]] = {}
@@ -246,10 +246,10 @@ class Rolled(NamedTuple):
     stacked: dict[Var, Row]
 
 
-def rolled(loop: Loop, uses: Uses, tokens: Tokens, bodies: dict[int, Jaxpr], name: str) -> Rolled:
+def rolled(loop: RerolledLoop, uses: Uses, tokens: Tokens, bodies: dict[int, Jaxpr], name: str) -> Rolled:
     """A repeat as a scan."""
     needs = Needs(loop, uses)
-    builder = Builder(loop)
+    builder = ScanBuilder(loop)
     builder.write_body()
     carried, stacked = builder.results(needs)
     jaxpr = builder.body(name, tokens, bodies)
@@ -264,10 +264,10 @@ def rolled(loop: Loop, uses: Uses, tokens: Tokens, bodies: dict[int, Jaxpr], nam
     return Rolled(eqns, needs.again, builder.stacked)
 
 
-class Builder:
+class ScanBuilder:
     """Writes the scan of a loop: its body, and the equations before it that make its operands."""
 
-    def __init__(self, loop: Loop):
+    def __init__(self, loop: RerolledLoop):
         self.loop, self.source = loop, loop.block[0].source
         self.before: list[Eqn] = []
         self.eqns: list[Eqn] = []
@@ -301,7 +301,7 @@ class Builder:
             self.values.update({(j, o): v for o, v in enumerate(outs)})
             self.eqns.append(Eqn(eqn.primitive, inputs, outs, eqn.source))
 
-    def operand(self, source: Source) -> Any:
+    def operand(self, source: OperandSource) -> Any:
         """What stands for an operand in the body."""
         kind, what = source
         if kind == "literal":

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..primitives.array import Array
-from ..primitives.families import Full
+from ..primitives.constants import Full
 from ..primitives.jaxpr import Eqn, Jaxpr, Var
 from ..primitives.types import ShapedArray, int32
 from ..primitives.words.elementwise import add
@@ -177,7 +177,7 @@ def pads_joined(jaxpr: Jaxpr) -> Jaxpr:
     """The program with sums of many arrays that are zero but for some rows as a concatenation of
     these rows: so derivatives of `x[0]`, `x[1]` ... are summed.
     """
-    sums = Sums(jaxpr)
+    sums = RowSums(jaxpr)
     if len(sums.pads) < MANY:
         return jaxpr
     joined = {out: sums.joined(out) for out in sums.roots()}
@@ -191,7 +191,7 @@ def pads_joined(jaxpr: Jaxpr) -> Jaxpr:
     return with_equations(jaxpr, eqns)
 
 
-class Sums:
+class RowSums:
     """The sums of a program.
 
     Attributes:

@@ -14,8 +14,8 @@ from operator import is_
 from typing import Any
 
 from ..primitives.config import config
+from ..primitives.constants import Full
 from ..primitives.core import Primitive
-from ..primitives.families import Full
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var, eliminate_dead_code, infer, made
 from ..primitives.support.exact import exactly_equal
 from ..primitives.types import SCALARS

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from ..primitives.families import Full
+from ..primitives.constants import Full
 from ..primitives.jaxpr import Eqn, Var
 from ..primitives.types import ShapedArray
 from ..primitives.words.elementwise import add
@@ -51,7 +51,7 @@ def joined_sums(eqns: Sequence[Eqn], outs: Sequence[Any]) -> list[Eqn]:
     for eqn in eqns:
         joined = None
         if eqn.primitive is add and eqn.outs[0] in parts and eqn.outs[0] not in inner:
-            joined = _Joined(eqn).of(parts, inner)
+            joined = _JoinedSums(eqn).of(parts, inner)
         found += [eqn] if joined is None else joined
     return found
 
@@ -62,7 +62,7 @@ def _is_part(pad: Pad) -> bool:
     return zero and not any(pad.interior) and all([n >= 0 for n in (*pad.low, *pad.high)])
 
 
-class _Joined:
+class _JoinedSums:
     """The equations that take the place of a sum."""
 
     def __init__(self, root: Eqn):

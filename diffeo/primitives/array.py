@@ -16,7 +16,7 @@ _new = object.__new__
 
 
 class Machine:
-    """What the machine does for arrays. `lowering/devices/buffers.py` says how, when it is imported."""
+    """What the machine does for arrays. `lowering/devices/placement.py` says how, once imported."""
 
     def put(self, host: np.ndarray, aval: ShapedArray) -> Any:
         """A buffer with the numbers of host data, on the default device."""

@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 
 from .array import Array
-from .core import ZERO, LinearInput, Primitive, typeof
+from .constants import zeros_like
+from .core import ZERO, LinearInput, Primitive
 from .jaxpr import eval_jaxpr, sub_jaxprs
 from .partial import Parts, one_equation
-from .support.foreign import array_dtype
-from .support.frozen import frozen
-from .types import SCALARS, ShapedArray, check_scalar
 
 
 class Discrete(Primitive):
@@ -29,49 +27,6 @@ class Discrete(Primitive):
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         out = self.bind(*primals)
         return out, [ZERO] * len(out) if self.multiple_results else ZERO
-
-
-@frozen
-class Full(Discrete):
-    """A constant array of one value; it has no operands."""
-
-    cheap = True
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    value: Any
-
-    def abstract_eval(self) -> ShapedArray:
-        if type(self.value) in SCALARS:
-            check_scalar("full", self.value, self.dtype)
-        return ShapedArray(self.shape, self.dtype)
-
-    def impl(self) -> np.ndarray:
-        return np.full(self.shape, self.value, self.dtype)
-
-    def lower(self, ctx: Any) -> Any:
-        return ctx.constant(self.value, self.abstract_eval())
-
-
-def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Any:
-    """An array of `shape` and `dtype` filled with the Python scalar `value`."""
-    dtype = array_dtype(dtype)
-    return Full(tuple(shape), dtype, _as_bool(value) if dtype.kind == "b" else value).bind()
-
-
-def full_like(x: Any, value: Any) -> Any:
-    """An array of the shape and dtype of `x` (an array, a tracer or a type) filled with `value`."""
-    aval = x if type(x) is ShapedArray else typeof(x)
-    value = _as_bool(value) if aval.dtype.kind == "b" else value
-    return Full(aval.shape, aval.dtype, value).bind()
-
-
-def _as_bool(value: Any) -> Any:
-    return bool(value) if type(value) is int and value in (0, 1) else value
-
-
-def zeros_like(x: Any) -> Any:
-    """Zeros of the shape and dtype of `x`; a Python scalar zero for a Python scalar."""
-    return type(x)(0) if type(x) in SCALARS else full_like(x, 0)
 
 
 class Linear(Primitive):

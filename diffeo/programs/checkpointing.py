@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
+from ..primitives.constants import full
 from ..primitives.core import typeof
-from ..primitives.families import full
 from ..primitives.types import ShapedArray, int32, int64
 from ..primitives.words.elementwise import maximum, minimum, zero_scalar
 from ..primitives.words.indexing import dynamic_slice, dynamic_update_slice
@@ -35,7 +35,8 @@ from ..primitives.words.structural import (
     reduce_sum,
     squeeze,
 )
-from .call import choose, split_list
+from .call import split_list
+from .cond import choose
 
 #: The most steps that `go_back` runs in one stretch, keeping every carry; a power of two.
 LEAF = 32

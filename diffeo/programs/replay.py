@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..primitives.constants import full_like
 from ..primitives.core import ZERO, LinearInput, with_user_line
-from ..primitives.families import HigherOrder, full_like
+from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Eqn, Jaxpr, eliminate_dead_code, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
 from ..primitives.staging import stage

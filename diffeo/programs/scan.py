@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
+from ..primitives.constants import full_like
 from ..primitives.core import ZERO, LinearInput, typeof
-from ..primitives.families import HigherOrder, full_like
+from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr, transpose_parts
 from ..primitives.staging import stage

@@ -15,17 +15,9 @@ from ..primitives.staging import stage
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, bool_, int32
 from ..primitives.words.structural import convert_element_type
-from .call import (
-    SMALL,
-    Cond,
-    check_all_parts_act,
-    check_operands,
-    select_each,
-    split_list,
-    typed,
-    work,
-)
+from .call import SMALL, check_all_parts_act, check_operands, select_each, split_list, typed, work
 from .checkpointing import sensible
+from .cond import Cond
 from .replay import Loop, replay_parts
 
 

@@ -11,8 +11,8 @@ from ..numpy.common import axis_of, static_int, static_shape
 from ..operations.cumulative import cumsum
 from ..operations.sort import sort
 from ..primitives.array import as_value
+from ..primitives.constants import full
 from ..primitives.core import describe, typeof, with_user_line
-from ..primitives.families import full
 from ..primitives.types import SCALARS, default_dtype, float32, is_float, uint32
 from ..primitives.words import elementwise as e
 from ..primitives.words.indexing import Gather, IndexDims

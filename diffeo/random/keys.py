@@ -9,8 +9,8 @@ import numpy as np
 from ..numpy.common import static_shape
 from ..primitives.array import Array, as_value
 from ..primitives.config import config
+from ..primitives.constants import full
 from ..primitives.core import Value, describe, with_user_line
-from ..primitives.families import full
 from ..primitives.support.foreign import array_dtype
 from ..primitives.types import uint32, uint64
 from ..primitives.words.elementwise import logical_or, logical_xor, shift_left, shift_right_logical

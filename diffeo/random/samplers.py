@@ -13,8 +13,8 @@ import numpy as np
 from ..api.control_flow.conditionals import cond
 from ..numpy.common import arr, dtype_of, static_shape
 from ..primitives.array import as_value
+from ..primitives.constants import full_like
 from ..primitives.core import with_user_line
-from ..primitives.families import full_like
 from ..primitives.types import (
     SCALARS,
     complex64,

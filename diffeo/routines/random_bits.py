@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
-from ..primitives.families import Discrete, full, full_like
+from ..primitives.constants import full, full_like
+from ..primitives.families import Discrete
 from ..primitives.formulas.reference import fused_multiply_add
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, uint32, uint64

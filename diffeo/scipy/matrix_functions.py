@@ -21,8 +21,8 @@ from ..numpy.linalg.operands import matrices
 from ..numpy.making.creation import array
 from ..numpy.shaping import broadcast_to
 from ..numpy.ufuncs import where
+from ..primitives.constants import full
 from ..primitives.core import describe, known, with_user_line
-from ..primitives.families import full
 from ..primitives.types import complex_dtype, is_complex
 from ..primitives.words import elementwise as e
 from ..primitives.words.identity import stop_gradient

@@ -10,8 +10,8 @@ import numpy as np
 from ..numpy.common import arr, dtype_of, no_such, same_dtype, static_int
 from ..numpy.making.creation import array
 from ..numpy.shaping import broadcast_to, concatenate
+from ..primitives.constants import full
 from ..primitives.core import with_user_line
-from ..primitives.families import full
 from ..primitives.types import is_complex
 from ..primitives.words.promotion import broadcast_shapes, to_inexact
 from ..primitives.words.slicing import pad, rev

@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..primitives.array import Array
+from ..primitives.constants import full
 from ..primitives.core import Tracer, state, typeof
-from ..primitives.families import full
 from ..primitives.jaxpr import Jaxpr, Var, sub_jaxprs
 from ..primitives.types import int32, is_inexact
 from ..primitives.words.elementwise import select, zero_scalar
@@ -31,7 +31,8 @@ from ..primitives.words.structural import (
     convert_element_type,
     squeeze,
 )
-from ..programs.call import SMALL, choose, work
+from ..programs.call import SMALL, work
+from ..programs.cond import choose
 
 #: A value of `Batching`.
 Value = tuple[Any, int | None]

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives.constants import full_like
 from ..primitives.core import ZERO, known, state, typeof
-from ..primitives.families import full_like
 from ..primitives.types import SCALARS
 from ..primitives.words.dot import DotGeneral
 from ..primitives.words.elementwise import (

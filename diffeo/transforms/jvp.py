@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..primitives.constants import full_like
 from ..primitives.core import ZERO, state, typeof, user_source
-from ..primitives.families import full_like
 from ..primitives.types import ShapedArray
 from ..primitives.words.elementwise import add
 from .equal_values import follow

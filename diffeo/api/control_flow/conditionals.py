@@ -10,7 +10,7 @@ from ...primitives.core import describe, typeof, with_user_line
 from ...primitives.types import int32
 from ...primitives.words.elementwise import maximum, minimum, ne
 from ...primitives.words.structural import convert_element_type
-from ...programs.call import Cond, same_inputs
+from ...programs.cond import Cond, same_inputs
 from ...trees import tree
 from ...trees.arguments import check_callable, name_of
 from ...trees.staged import Staged, check_same, common, leaves_of

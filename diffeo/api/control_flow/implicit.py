@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...primitives.array import as_value
+from ...primitives.constants import full_like
 from ...primitives.core import ZERO, typeof, with_user_line
-from ...primitives.families import full_like
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.staging import stage
 from ...primitives.words.structural import convert_element_type

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import as_value
+from ...primitives.constants import full_like
 from ...primitives.core import ZERO, describe, typeof, with_user_line
-from ...primitives.families import full_like
 from ...primitives.jaxpr import Eqn, Jaxpr, Literal, eval_jaxpr
 from ...primitives.staging import stage
 from ...primitives.support.foreign import refusal

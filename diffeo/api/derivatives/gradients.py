@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import Array, as_value
+from ...primitives.constants import full_like
 from ...primitives.core import ZERO, describe, state, typeof, with_user_line
-from ...primitives.families import full_like
 from ...primitives.types import is_inexact
 from ...transforms.linearize import linearize_flat
 from ...transforms.tangents import from_tangent, quietly

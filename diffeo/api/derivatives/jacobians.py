@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import Array
+from ...primitives.constants import full_like
 from ...primitives.core import ZERO, describe, state, typeof, with_user_line
-from ...primitives.families import full_like
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.types import default_dtype, float0, is_inexact
 from ...primitives.words.slicing import concatenate, slice_in_dim

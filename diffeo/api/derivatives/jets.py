@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...primitives.array import as_value
+from ...primitives.constants import full_like
 from ...primitives.core import describe, with_user_line
-from ...primitives.families import full_like
 from ...primitives.types import is_inexact
 from ...primitives.words.structural import convert_element_type
 from ...transforms.equal_values import SmoothTaylor

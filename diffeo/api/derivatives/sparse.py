@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import Array
+from ...primitives.constants import full, full_like
 from ...primitives.core import ZERO, Tracer, describe, state, typeof, with_user_line
-from ...primitives.families import full, full_like
 from ...primitives.jaxpr import eval_jaxpr
 from ...primitives.words.elementwise import absolute, eq
 from ...primitives.words.index_dims import IndexDims
@@ -28,7 +28,7 @@ from ...primitives.words.structural import (
 from ...transforms.batching import Batching
 from ...transforms.linearize import linearize_flat
 from ...transforms.sparsity.colorings import Coloring, check_ordering, color_hessian, color_jacobian
-from ...transforms.sparsity.detection import Arguments, check_results, detect
+from ...transforms.sparsity.detection import ChosenArguments, check_results, detect
 from ...transforms.sparsity.pattern import Sparsity, symmetric
 from ...transforms.sparsity.substitution import taken
 from ...transforms.transpose import pull_back_program
@@ -76,14 +76,14 @@ class SparseDerivative:
         self.method, self.ordering, self.local = method, ordering, local
         certain = sparsity is None and not local
         self.check = (False if certain else "probe") if check is None else check
-        self.prepared: dict[Any, Prepared] = {}
+        self.prepared: dict[Any, PreparedSparse] = {}
 
     @property
     def what(self) -> str:
         """How messages call the derivative."""
         return f"{self.kind} of {name_of(self.fun)}"
 
-    def prepare(self, *args: Any, **kwargs: Any) -> Prepared:
+    def prepare(self, *args: Any, **kwargs: Any) -> PreparedSparse:
         """Find the pattern and the colouring for arguments of these types (with `local`, these
         numbers); later calls with such arguments use them, too.
 
@@ -97,24 +97,24 @@ class SparseDerivative:
             >>> prepared.colors, prepared.values(dx.numpy.array([1.0, 2.0, 3.0, 4.0]))
             (2, Array([2., 1., 3., 2., 4., 3.]))
         """
-        return self.of(Arguments(self.what, args, kwargs, self.argnums))
+        return self.of(ChosenArguments(self.what, args, kwargs, self.argnums))
 
-    def of(self, given: Arguments) -> Prepared:
+    def of(self, given: ChosenArguments) -> PreparedSparse:
         """The derivative that is prepared for these arguments."""
         found = self.prepared.get(given.key)
         if found is None:
-            found = self.prepared[given.key] = Prepared(self, given)
+            found = self.prepared[given.key] = PreparedSparse(self, given)
         return found
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        given = Arguments(self.what, args, kwargs, self.argnums)
+        given = ChosenArguments(self.what, args, kwargs, self.argnums)
         return self.of(given).matrix(given)
 
     def __repr__(self) -> str:
         return f"<{self.what}>"
 
 
-class Prepared:
+class PreparedSparse:
     """A sparse derivative for arguments of certain types.
 
     Attributes:
@@ -122,7 +122,7 @@ class Prepared:
         coloring: which products are taken, and where the nonzeros are found in them.
     """
 
-    def __init__(self, derivative: SparseDerivative, given: Arguments):
+    def __init__(self, derivative: SparseDerivative, given: ChosenArguments):
         self.what, self.argnums = derivative.what, derivative.argnums
         self.check, fun = derivative.check, derivative.fun
         symmetrical = derivative.kind == "sparse_hessian"
@@ -158,10 +158,10 @@ class Prepared:
             TypeError: for arguments of other types than it was prepared for.
             ValueError: if a check finds nonzeros outside of the pattern (see `sparse_jacobian`).
         """
-        return self._values(Arguments(self.what, args, kwargs, self.argnums))
+        return self._values(ChosenArguments(self.what, args, kwargs, self.argnums))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.matrix(Arguments(self.what, args, kwargs, self.argnums))
+        return self.matrix(ChosenArguments(self.what, args, kwargs, self.argnums))
 
     def __repr__(self) -> str:
         m, n = self.sparsity.shape
@@ -170,7 +170,7 @@ class Prepared:
             f"{self.coloring.method}>"
         )
 
-    def matrix(self, given: Arguments) -> Any:
+    def matrix(self, given: ChosenArguments) -> Any:
         """What a call returns: a `scipy.sparse.csr_array`, or a triple."""
         values, pattern = self._values(given), self.sparsity
         triple = Array(pattern.rows), Array(pattern.cols), values
@@ -183,7 +183,7 @@ class Prepared:
 
     # -- Evaluation --
 
-    def _values(self, given: Arguments) -> Any:
+    def _values(self, given: ChosenArguments) -> Any:
         if given.key != self.given.key:
             raise with_user_line(
                 TypeError(

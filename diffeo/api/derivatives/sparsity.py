@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...transforms.sparsity.detection import Arguments, detect
+from ...transforms.sparsity.detection import ChosenArguments, detect
 from ...transforms.sparsity.pattern import Sparsity, symmetric
 from ...trees.arguments import check_callable, name_of
 from .gradients import grad
@@ -51,7 +51,7 @@ def jacobian_sparsity(
     """
     check_callable(fun, "jacobian_sparsity")
     what = f"jacobian_sparsity of {name_of(fun)}"
-    return detect(what, fun, Arguments(what, args, kwargs, argnums), local)
+    return detect(what, fun, ChosenArguments(what, args, kwargs, argnums), local)
 
 
 def hessian_sparsity(
@@ -77,5 +77,5 @@ def hessian_sparsity(
     """
     check_callable(fun, "hessian_sparsity")
     what = f"hessian_sparsity of {name_of(fun)}"
-    given = Arguments(what, args, kwargs, argnums)
+    given = ChosenArguments(what, args, kwargs, argnums)
     return symmetric(detect(what, grad(fun, given.numbers), given, local))

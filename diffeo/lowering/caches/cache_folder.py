@@ -16,7 +16,7 @@ _LARGEST = float(1 << 63)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
-class _State:
+class _Folder:
     """The cache of this process, once somebody has asked for it; None if it is off."""
 
     known = False
@@ -26,12 +26,12 @@ class _State:
 
 def current() -> DiskCache | None:
     """The cache on disk that this process uses; None if it is off."""
-    if not _State.known:
-        with _State.lock:
-            if not _State.known:
+    if not _Folder.known:
+        with _Folder.lock:
+            if not _Folder.known:
                 folder = environment_folder()
-                _State.cache, _State.known = _open(folder) if folder else None, True
-    return _State.cache
+                _Folder.cache, _Folder.known = _open(folder) if folder else None, True
+    return _Folder.cache
 
 
 def use(folder: str | os.PathLike[str] | None) -> DiskCache | None:
@@ -43,8 +43,8 @@ def use(folder: str | os.PathLike[str] | None) -> DiskCache | None:
 
 def restore(cache: DiskCache | None) -> None:
     """Use a cache that `use` returned."""
-    with _State.lock:
-        _State.cache, _State.known = cache, True
+    with _Folder.lock:
+        _Folder.cache, _Folder.known = cache, True
 
 
 def _open(folder: str) -> DiskCache:

@@ -103,7 +103,7 @@ class SingleDeviceSharding:
         return {self.device}
 
 
-class _State:
+class _Devices:
     """What the process has made so far."""
 
     #: The devices of each platform that has started.
@@ -121,7 +121,7 @@ class _State:
         self.by_name: dict[str, Device] = {}
 
 
-state = _State()
+state = _Devices()
 
 
 #: What stands for any of several platforms.

@@ -10,8 +10,8 @@ import numpy as np
 
 from ...api.device_put import device_put
 from ...primitives.array import Array, as_value
+from ...primitives.constants import full as full_p
 from ...primitives.core import Tracer, Value, describe, known, state, typeof, with_user_line
-from ...primitives.families import full as full_p
 from ...primitives.support.foreign import refusal
 from ...primitives.types import SCALARS, default_dtype, promote_types, real_dtype
 from ...primitives.words.operators import power

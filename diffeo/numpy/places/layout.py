@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import Array
+from ...primitives.constants import full
 from ...primitives.core import Tracer, Value, describe, typeof, with_user_line
-from ...primitives.families import full
 from ...primitives.support.errors import ConcretizationTypeError
 from ...primitives.words import elementwise as e
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to

@@ -10,8 +10,8 @@ import numpy as np
 
 from ...operations.scatter import ScatterMax, ScatterMin, ScatterMul
 from ...primitives.array import Array, as_value
+from ...primitives.constants import full, full_like
 from ...primitives.core import Value, describe, known, state, with_user_line
-from ...primitives.families import full, full_like
 from ...primitives.types import SCALARS, is_float, promote_types, scalar_aval
 from ...primitives.words import elementwise as e
 from ...primitives.words.indexing import (
@@ -145,7 +145,7 @@ class IndexUpdate:
         mask = _mask(x, self.index)
         if mask is not None:
             return where(broadcast_to(_over(mask, x), x.shape), func(x), x)
-        plan = _Plan(x, self.index, mode, unique_indices, indices_are_sorted)
+        plan = _UpdatePlan(x, self.index, mode, unique_indices, indices_are_sorted)
         if 0 in plan.layout.result or not x.size:
             return x
         if plan.block:
@@ -198,7 +198,7 @@ def _update(at: IndexUpdate, op: str, values: Any, unique: bool, in_order: bool,
         shape = x.shape[mask.ndim:]
         if type(values) in SCALARS or broadcast_shapes(values.shape, shape) == shape:
             return where(broadcast_to(_over(mask, x), x.shape), combine(x, values), x)
-    plan = _Plan(x, at.index, mode, unique, in_order)
+    plan = _UpdatePlan(x, at.index, mode, unique, in_order)
     if 0 in plan.layout.result or not x.size:
         return x
     updates = plan.fitted(values)
@@ -282,7 +282,7 @@ def _unique(layout: Layout, clip: bool) -> bool:
     return int(seen.sum()) == count
 
 
-class _Plan:
+class _UpdatePlan:
     """How to scatter: slices with a step become index arrays, others are windows."""
 
     def __init__(self, x: Any, index: Any, mode: Any, unique: bool, in_order: bool):

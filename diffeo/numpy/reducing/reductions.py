@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import Array
+from ...primitives.constants import full_like
 from ...primitives.core import Value, describe, known, state, with_user_line
-from ...primitives.families import full_like
 from ...primitives.types import STORAGE, default_dtype, is_storage, kind_of, real_dtype
 from ...primitives.words import reduction as r
 from ...primitives.words.promotion import broadcast_to, to_inexact

@@ -13,8 +13,8 @@ import numpy as np
 from ...operations.sort import comparable
 from ...operations.sort import sort as sort_p
 from ...primitives.array import Array
+from ...primitives.constants import full as full_p
 from ...primitives.core import with_user_line
-from ...primitives.families import full as full_p
 from ...primitives.types import default_dtype, is_complex, is_inexact
 from ...primitives.words import elementwise as e
 from ...primitives.words.slicing import concatenate, slice_in_dim

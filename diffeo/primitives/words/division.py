@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..families import full_like
+from ..constants import full_like
 from ..formulas.lowered import in_float32, with_sign_of
 from .elementwise import Elementwise, div, floor, rem, round_even, select, trunc
 

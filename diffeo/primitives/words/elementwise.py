@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from ..constants import full_like, zeros_like
 from ..core import ZERO, LinearInput, Primitive, typeof
-from ..families import Linear, full_like, zeros_like
+from ..families import Linear
 from ..formulas import lowered as formulas
 from ..formulas import slopes
 from ..formulas.reference import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..families import full_like
+from ..constants import full_like
 from ..types import ShapedArray
 from .elementwise import maximum, minimum
 from .slicing import concatenate, slice_in_dim

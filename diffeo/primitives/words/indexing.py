@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..constants import full, full_like
 from ..core import LinearInput, Primitive, typeof
-from ..families import Linear, full, full_like
+from ..families import Linear
 from ..support.frozen import frozen
 from ..types import ShapedArray, check_scalar
 from .elementwise import kind_of, select, zero_scalar

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..constants import full_like
 from ..core import ZERO, Primitive, with_user_line
-from ..families import full_like
 from ..formulas import lowered as formulas
 from ..formulas.lowered import divide, in_float32, same
 from ..formulas.reference import power_of_two

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..array import as_value
+from ..constants import full_like
 from ..core import Value, describe, typeof, with_user_line
-from ..families import full_like
 from ..types import (
     KIND_RANK,
     SCALARS,

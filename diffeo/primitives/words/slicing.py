@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..constants import full_like
 from ..core import ZERO, LinearInput, typeof
-from ..families import Linear, full_like
+from ..families import Linear
 from ..support.frozen import frozen
 from ..types import ShapedArray, check_scalar
 from .structural import Shape, batch_at_front, check_axes, expand_dims, move_axis, squeeze

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...primitives.constants import Full
 from ...primitives.core import ZERO
-from ...primitives.families import Full
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
 from ...primitives.words.structural import Reshape, reshape

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.constants import zeros_like
 from ...primitives.core import typeof
-from ...primitives.families import zeros_like
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray, real_dtype
 from ...primitives.words.elementwise import real, reciprocal, scale, select

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ...operations.sort import Sort, take_along_axis
+from ...primitives.constants import full, full_like
 from ...primitives.core import ZERO, typeof
-from ...primitives.families import Discrete, full, full_like
+from ...primitives.families import Discrete
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
 from ...primitives.words.elementwise import real, select

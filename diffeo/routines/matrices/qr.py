@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...operations.sort import take_along_axis
+from ...primitives.constants import full_like
 from ...primitives.core import ZERO
-from ...primitives.families import full_like
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
 from ...primitives.words.elementwise import imag, select

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.families import full, full_like, zeros_like
+from ...primitives.constants import full, full_like, zeros_like
 from ...primitives.words.elementwise import absolute, conj, imag, real, select, sqrt
 from ...primitives.words.slicing import concatenate, index_in_dim, stack
 from ...primitives.words.structural import (

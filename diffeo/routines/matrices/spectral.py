@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.constants import full_like
 from ...primitives.core import ZERO
-from ...primitives.families import full_like
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray, bool_, complex_dtype, real_dtype
 from ...primitives.words.elementwise import absolute, conj, imag, real, scale, select

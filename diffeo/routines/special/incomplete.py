@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.families import full_like
+from ...primitives.constants import full_like
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.constants import full, full_like
 from ...primitives.core import Primitive
-from ...primitives.families import full, full_like
 from ...primitives.formulas.lowered import in_float32
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen

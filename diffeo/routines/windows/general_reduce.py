@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import Array
+from ...primitives.constants import full
 from ...primitives.core import ZERO, Primitive, typeof
-from ...primitives.families import full
 from ...primitives.jaxpr import Jaxpr, Var
 from ...primitives.staging import stage
 from ...primitives.support.frozen import frozen

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from ...primitives.constants import full, full_like
 from ...primitives.core import Primitive, typeof
-from ...primitives.families import Discrete, Linear, full, full_like
+from ...primitives.families import Discrete, Linear
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray, float32, int32, int64, is_inexact
 from ...primitives.words import elementwise as e

@@ -12,8 +12,8 @@ import numpy as np
 from ...lax import special as lax_special
 from ...numpy.common import arr, holds_complex, static_int
 from ...primitives.array import Array, as_value
+from ...primitives.constants import full_like
 from ...primitives.core import with_user_line
-from ...primitives.families import full_like
 from ...primitives.words import elementwise as e
 from ...primitives.words.identity import stop_gradient
 from ...primitives.words.operators import binary, unary

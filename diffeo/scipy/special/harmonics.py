@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from ...numpy.common import arr, concrete, same_dtype, static_int
+from ...primitives.constants import full_like
 from ...primitives.core import describe, with_user_line
-from ...primitives.families import full_like
 from ...primitives.words import elementwise as e
 from ...primitives.words.promotion import align, broadcast_shapes, broadcast_to, to_inexact
 from ...primitives.words.structural import convert_element_type

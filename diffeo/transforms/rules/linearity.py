@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import Array
+from ...primitives.constants import Full
 from ...primitives.core import ZERO, Primitive, typeof
-from ...primitives.families import Full
 from ...primitives.jaxpr import Eqn, Jaxpr, Literal, Var, sub_jaxprs
 from ...primitives.staging import stage
 from ...primitives.support.sources import show_source
 from ...primitives.types import SCALARS
 from ...primitives.words.elementwise import div
 from ...primitives.words.identity import Hold
-from ...programs.call import Cond
+from ...programs.cond import Cond
 from ...programs.scan import Scan
 from ...programs.while_loop import While
 

@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any
 
 from ...primitives.array import as_value
+from ...primitives.constants import full_like, zeros_like
 from ...primitives.core import ZERO, Trace, Tracer, state, typeof, with_user_line
-from ...primitives.families import full_like, zeros_like
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.staging import StagingTrace, TangentTrace, stage
 from ...primitives.support.errors import ForwardModeError
@@ -112,7 +112,7 @@ class Rules:
         moving = [t is not ZERO for t in tangents]
         outs, residuals, aux = self.apply_fwd(primals, moving)
         kept = [plain(as_value(r)) for r in residuals]
-        pullback = Pullback(self, aux, len(kept), moving, primals, outs)
+        pullback = RulePullback(self, aux, len(kept), moving, primals, outs)
         if self.has_jvp:  # forward mode has a rule of its own
             kept += [as_value(p) for p in primals]
         given = [t for t in tangents if t is not ZERO]
@@ -147,7 +147,7 @@ class Rules:
         return outs, found
 
 
-class Pullback:
+class RulePullback:
     """The two directions of a tangent map that is given by a backward rule."""
 
     def __init__(

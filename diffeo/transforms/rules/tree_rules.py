@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import as_value
+from ...primitives.constants import full_like
 from ...primitives.core import ZERO, LinearInput, Tracer, Value, describe, typeof, with_user_line
-from ...primitives.families import full_like
 from ...primitives.support.errors import UnexpectedTracerError
 from ...primitives.types import SCALARS, ShapedArray, float0, is_inexact
 from ...primitives.words.structural import convert_element_type
@@ -21,7 +21,7 @@ from .rules import Rules
 from .symbolic_zeros import CustomVJPPrimal, SymbolicZero
 
 
-class Static:
+class StaticArguments:
     """What is no array among the arguments and residuals; equal if it is equal, or the same."""
 
     __slots__ = ("value",)
@@ -30,7 +30,7 @@ class Static:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        if type(other) is not Static or type(self.value) is not type(other.value):
+        if type(other) is not StaticArguments or type(self.value) is not type(other.value):
             return False
         return self.value is other.value or (
             type(self.value) in (str, bytes, int, bool) and self.value == other.value
@@ -237,7 +237,7 @@ class TreeRules(Rules):
         result, kept = self._pair(out, rule, "the forward rule", "result, residuals")
         outs = self._results(result, "the forward rule", rule)
         residuals, structure = tree.flatten(kept)
-        static = [None if is_array(r) else Static(r) for r in residuals]
+        static = [None if is_array(r) else StaticArguments(r) for r in residuals]
         arrays = [as_value(r) for r, s in zip(residuals, static) if s is None]
         aux = structure, static, self.out_tree, [typeof(o) for o in outs]
         return outs, [*primals[: self.count], *arrays], aux

@@ -22,7 +22,8 @@ from ...primitives.array import Array, as_value
 from ...primitives.core import Trace, Tracer, Value, state, typeof
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr, infer, sub_jaxprs
 from ...primitives.types import SCALARS, ShapedArray
-from ...programs.call import Call, Cond, split_list
+from ...programs.call import Call, split_list
+from ...programs.cond import Cond
 from ...programs.replay import Replay
 from ...programs.scan import Scan
 from ...programs.while_loop import While

@@ -19,7 +19,7 @@ from .index_sets import IndexSets, joined
 from .pattern import Sparsity
 
 
-class Arguments:
+class ChosenArguments:
     """The arguments of a call as leaves: those by which is differentiated first, then the rest."""
 
     def __init__(self, what: str, args: Sequence[Any], kwargs: dict, argnums: Any):
@@ -45,7 +45,7 @@ class Arguments:
         self.avals = [typeof(v) for v in self.leaves]
         self.key = (self.structure, self.rest, *[a.strong for a in self.avals])
 
-    def without_values(self) -> Arguments:
+    def without_values(self) -> ChosenArguments:
         """The same without the numbers."""
         found = copy.copy(self)
         found.values = found.others = []
@@ -84,7 +84,7 @@ def check_results(what: str, outs: Sequence[Any]) -> None:
             )
 
 
-def detect(what: str, fun: Callable, given: Arguments, local: bool) -> Sparsity:
+def detect(what: str, fun: Callable, given: ChosenArguments, local: bool) -> Sparsity:
     """The pattern of the Jacobian of a function of trees."""
     total, name = given.size, name_of(fun)
     trace = Dependence(total, name)

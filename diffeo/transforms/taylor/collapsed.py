@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...operations.collectives import Psum
+from ...primitives.constants import full_like
 from ...primitives.core import ZERO, state, typeof
-from ...primitives.families import full_like
 from ...primitives.words.elementwise import Elementwise, mul, scale
 from ...primitives.words.powers import IntegerPow
 from ...primitives.words.structural import batch_at_front, broadcast_in_dim, convert_element_type

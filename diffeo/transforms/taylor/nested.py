@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...primitives.config import config
+from ...primitives.constants import full_like
 from ...primitives.core import ZERO, state, typeof
-from ...primitives.families import full_like
 from ...primitives.support.errors import ForwardModeError
 from ...primitives.types import is_inexact
 from ...primitives.words.elementwise import scale

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ...primitives.array import as_value
+from ...primitives.constants import full_like
 from ...primitives.core import ZERO, state, typeof
-from ...primitives.families import full_like
 from ...primitives.words.elementwise import (
     add,
     div,

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any
 
+from ...primitives.constants import full_like
 from ...primitives.core import ZERO, Primitive, state, typeof
-from ...primitives.families import full_like
 from ...primitives.types import SCALARS, ShapedArray, is_inexact
 from ..interpreter import Boxed, Interpreter
 from .series import Arithmetic, Series, top_of
