@@ -15,9 +15,7 @@ import scipy.special
 Operands = Callable[[int], tuple]
 
 #: NumPy and SciPy by the names of the libraries that follow them.
-PLAIN = SimpleNamespace(
-    numpy=np, scipy=SimpleNamespace(special=scipy.special, linalg=scipy.linalg)
-)
+PLAIN = SimpleNamespace(numpy=np, scipy=SimpleNamespace(special=scipy.special, linalg=scipy.linalg))
 
 
 @dataclass(frozen=True)
@@ -145,8 +143,13 @@ def structure() -> list[Word]:
     return [
         Word("reshape", lambda lib, x: lib.numpy.reshape(x, (-1, 2)) + 1.0, vectors(), 8_000_000),
         Word("transpose", lambda lib, x: lib.numpy.transpose(x) + 1.0, matrices(), 4_000_000),
-        Word("concatenate", lambda lib, x, y: lib.numpy.concatenate([x, y]), vectors(2), 4_000_000,
-             (0, 1)),
+        Word(
+            "concatenate",
+            lambda lib, x, y: lib.numpy.concatenate([x, y]),
+            vectors(2),
+            4_000_000,
+            (0, 1),
+        ),
         Word("flip", call_numpy("flip"), vectors(), 4_000_000, plain=copied(np.flip)),
         Word("pad", call_numpy("pad", pad_width=1), matrices(), 4_000_000),
         Word("where", where, vectors(2), 4_000_000, (0, 1)),
@@ -180,8 +183,7 @@ def indexing() -> list[Word]:
         Word("scatter set", scatter("set"), positions, 1_000_000, plain=plain(np.put)),
         Word("scatter max", scatter("max"), positions, 1_000_000, (), plain(np.maximum.at)),
         Word("sort", call_numpy("sort"), vectors(), 300_000, plain=lambda lib, x: stable[0](x)),
-        Word("argsort", call_numpy("argsort"), vectors(), 300_000, (),
-             lambda lib, x: stable[1](x)),
+        Word("argsort", call_numpy("argsort"), vectors(), 300_000, (), lambda lib, x: stable[1](x)),
         Word("top_k", lambda lib, x: lib.lax.top_k(x, 10)[0], matrices(), 1_000_000, plain=None),
         Word("searchsorted", found, vectors(2), 300_000, (), None),
     ]
@@ -197,9 +199,11 @@ def images(n: int) -> tuple:
 def contractions() -> list[Word]:
     conv = lambda lib, x, w: lib.lax.conv_general_dilated(x, w, (1, 1), "SAME")
     pool = lambda lib, x, w: lib.lax.reduce_window(
-        x, -np.inf, lib.lax.max, (1, 1, 3, 3), (1, 1, 2, 2), "SAME")
+        x, -np.inf, lib.lax.max, (1, 1, 3, 3), (1, 1, 2, 2), "SAME"
+    )
     average = lambda lib, x, w: lib.lax.reduce_window(
-        x, 0.0, lib.lax.add, (1, 1, 3, 3), (1, 1, 1, 1), "SAME")
+        x, 0.0, lib.lax.add, (1, 1, 3, 3), (1, 1, 1, 1), "SAME"
+    )
     blocks = lambda n: (generator().normal(size=(max(n // 64, 1), 8, 8)),)
     return [
         Word("matmul", call_numpy("matmul"), matrices(2), 250_000, (0, 1)),
@@ -226,8 +230,12 @@ def linalg() -> list[Word]:
         word("det", matrices(), 250_000),
         word("slogdet", matrices(), 250_000),
         Word("linalg.solve", lambda lib, x: lib.numpy.linalg.solve(x, x[0]), matrices(), 250_000),
-        Word("linalg.solve, many of 4 by 4", lambda lib, x: lib.numpy.linalg.solve(x, x), small,
-             1_000_000),
+        Word(
+            "linalg.solve, many of 4 by 4",
+            lambda lib, x: lib.numpy.linalg.solve(x, x),
+            small,
+            1_000_000,
+        ),
         word("qr", matrices(), 90_000),
         word("eigh", definite, 40_000),
         word("eigvalsh", definite, 40_000),
@@ -254,8 +262,10 @@ WORDS = [*elementwise(), *reductions(), *structure(), *indexing(), *contractions
 
 
 _CHECKED = "what NumPy checks in C is checked in Python: axes, bounds and types of the operands"
-_SCALED = ("a derivative that may be infinite is multiplied so that 0 times it is 0, which takes a "
-           "comparison and a choice more; jax has nan there")
+_SCALED = (
+    "a derivative that may be infinite is multiplied so that 0 times it is 0, which takes a "
+    "comparison and a choice more; jax has nan there"
+)
 _SHARED = "equal extrema share the derivative: they are counted; jax counts them otherwise"
 _SCATTER = "indices keep their 64 bits, so that huge ones are out of bounds; jax narrows them"
 _CHANCE = "the same call of NumPy for both: within the target in most runs"

@@ -6,7 +6,6 @@ A program uses a small part of diffeo, and importing the rest took half of the s
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -18,22 +17,28 @@ class Late:
 
     Args:
         package: its `__name__`.
-        table: for each module, relative to the package, the names that it defines, in one text;
-            for ".", the package's own modules.
+        table: for each module, relative to the package, a colon and the names that the module
+            defines; for ".", the package's own modules.
 
     Examples:
         >>> import sys, types
         >>> sys.modules["made"] = made = types.ModuleType("made")
-        >>> late = Late("made", {"math": "sqrt floor"})
+        >>> late = Late("made", "math: sqrt floor  operator: neg")
         >>> made.__getattr__ = late.load
         >>> made.sqrt(4.0), late.names
-        (2.0, ['sqrt', 'floor'])
+        (2.0, ['sqrt', 'floor', 'neg'])
         >>> del sys.modules["made"]
     """
 
-    def __init__(self, package: str, table: Mapping[str, str]):
+    def __init__(self, package: str, table: str):
         self.package = package
-        self.home = {name: home for home, names in table.items() for name in names.split()}
+        self.home: dict[str, str] = {}
+        home = ""
+        for word in table.split():
+            if word.endswith(":"):
+                home = word[:-1]
+            else:
+                self.home[word] = home
 
     @property
     def names(self) -> list[str]:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 #: Functions whose errors are NumPy's own, or speak of another name of the function.
 SAID_BY_OTHERS = (
-    "around", "array_equal", "finfo", "iinfo", "invert", "permute_dims", "promote_types",
+    "around",
+    "array_equal",
+    "finfo",
+    "iinfo",
+    "invert",
+    "permute_dims",
+    "promote_types",
 )
 
 CALLS = """

@@ -15,7 +15,8 @@ settings.load_profile("diffeo")
 #: Tables make their rows as they are imported. Looking for doctests, pytest would import them
 #: again, by other names: every law would then be tried twice on each line.
 collect_ignore = [
-    file.name for file in Path(__file__).parent.glob("*.py")
+    file.name
+    for file in Path(__file__).parent.glob("*.py")
     if not file.name.startswith(("test_", "several_devices"))
 ]
 collect_ignore_glob = ["random_programs/*"]

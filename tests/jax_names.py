@@ -20,8 +20,9 @@ NOT_IN_JAX = {
     "scale": "a product in which zero dominates: jax has nan there",
     "fma": "a detail of our random numbers",
     **dict.fromkeys(
-        ("floor_div", "mod", "fmod", "fraction"), "test_division.py compares with NumPy: jax's "
-        "floor the rounded quotient"),
+        ("floor_div", "mod", "fmod", "fraction"),
+        "test_division.py compares with NumPy: jax's floor the rounded quotient",
+    ),
     "random_bits": "jax's own is a program; dx.random is compared with jax.random bit by bit",
     "call": "an operation on a program, not a function",
     "custom_call": "an operation on a program; the tests of custom rules compare with jax",
@@ -36,11 +37,24 @@ NOT_IN_JAX = {
     "window_place": "what the derivatives of extrema of windows are made of",
     "hold": "a value as it is, without derivatives; test_chosen_rows.py has what is made of it",
     **dict.fromkeys(
-        ("sech_squared", "one_minus_square", "inverse_square_plus_one", "inverse_root",
-         "over_square_sum", "over_hypot", "continued_gamma_density", "beta_edge", "log_of_ratio",
-         "relative_excess", "erfcinv_slope", "sine_of_square", "cosine_of_square",
-         "growing_bessel_i"),
-        "a part of other functions and of derivatives; test_tails.py compares them with mpmath"),
+        (
+            "sech_squared",
+            "one_minus_square",
+            "inverse_square_plus_one",
+            "inverse_root",
+            "over_square_sum",
+            "over_hypot",
+            "continued_gamma_density",
+            "beta_edge",
+            "log_of_ratio",
+            "relative_excess",
+            "erfcinv_slope",
+            "sine_of_square",
+            "cosine_of_square",
+            "growing_bessel_i",
+        ),
+        "a part of other functions and of derivatives; test_tails.py compares them with mpmath",
+    ),
 }
 
 _TAILS = "tests/test_tails.py and test_special_ends.py compare with mpmath"
@@ -257,9 +271,7 @@ JAX: dict[str, Oracle] = {
     "scatter": scatter("scatter"),
     "scatter_add": scatter("scatter_add"),
     "dynamic_slice": lambda p, jax: lambda x, *i: jax.lax.dynamic_slice(x, i, p.sizes),
-    "dynamic_update_slice": lambda p, jax: (
-        lambda x, u, *i: jax.lax.dynamic_update_slice(x, u, i)
-    ),
+    "dynamic_update_slice": lambda p, jax: lambda x, u, *i: jax.lax.dynamic_update_slice(x, u, i),
     "sort": lambda p, jax: lambda *xs: jax.lax.sort(xs, dimension=p.axis, num_keys=p.num_keys),
     "threefry2x32": _threefry,
     "top_k": lambda p, jax: lambda x: jax.lax.top_k(x, p.k, axis=p.axis),

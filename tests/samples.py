@@ -16,7 +16,7 @@ from diffeo.primitives import families
 from diffeo.primitives.support.table import ELEMENTWISE
 from diffeo.primitives.words import dot, elementwise, powers, reduction, slicing, structural
 from diffeo.routines import random_bits
-from diffeo.routines.special.special import integers
+from diffeo.routines.special import integers
 from tests.sampling import SAMPLES, Sample, bools, call_sample, comp, ints, real, sample, words
 
 __all__ = ["SAMPLES", "Sample"]

@@ -80,8 +80,12 @@ named(AllToAll(AXES, 1), lambda x: x.swapaxes(0, 2), comp(ROWS, 2, ROWS), note="
 named(AllToAll(AXES, 0), lambda x: x.T, bools(ROWS, ROWS), note="bool")
 named(Ppermute(AXES, ((0, 1), (1, 2), (2, 0))), lambda x: np.roll(x, 1, 0), real(ROWS, 2))
 named(Ppermute(AXES, ((0, 1), (1, 2), (2, 0))), lambda x: np.roll(x, 1, 0), ints(ROWS), note="int")
-named(Ppermute(AXES, ((2, 0),)), lambda x: np.stack([x[2], x[0] * 0, x[0] * 0]), comp(ROWS, 2),
-      note="one pair")
+named(
+    Ppermute(AXES, ((2, 0),)),
+    lambda x: np.stack([x[2], x[0] * 0, x[0] * 0]),
+    comp(ROWS, 2),
+    note="one pair",
+)
 named(Ppermute(AXES, ()), np.zeros_like, real(ROWS), note="no pairs")
 named(AxisIndex(AXES), lambda: np.arange(ROWS, dtype=np.int32))
 
@@ -96,8 +100,11 @@ def whole(function: Callable, *operands: Draw, note: str) -> None:
 _lax, _sin = dx.lax, dx.numpy.sin
 whole(lambda x: _sin(x) / _lax.psum(x * x, "i"), real(3, 2, low=0.5), note="psum")
 whole(lambda x: _lax.pmax(_sin(x), "i") * _lax.pmin(x, "i"), real(3, 2), note="pmax, pmin")
-whole(lambda x: _lax.all_gather(x, "i", axis=1) * x[0] + _lax.axis_index("i"), comp(3, 2),
-      note="all_gather")
+whole(
+    lambda x: _lax.all_gather(x, "i", axis=1) * x[0] + _lax.axis_index("i"),
+    comp(3, 2),
+    note="all_gather",
+)
 whole(lambda x: _lax.psum_scatter(x * x, "i", tiled=True), real(3, 6), note="psum_scatter")
 whole(lambda x: _lax.all_to_all(_sin(x), "i", 0, 1) * x, real(3, 3, 3), note="all_to_all")
 whole(lambda x: _lax.ppermute(x, "i", [(0, 1), (1, 2)]) * x, comp(3, 2), note="ppermute")

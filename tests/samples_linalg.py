@@ -13,16 +13,8 @@ import numpy as np
 
 from diffeo.primitives.words.elementwise import conj
 from diffeo.primitives.words.slicing import slice_in_dim
-from diffeo.routines.matrices.matrices import (
-    adjoint,
-    determinant,
-    levels,
-    linalg,
-    matmul,
-    polar,
-    qr,
-    spectral,
-)
+from diffeo.routines.matrices import determinant, levels, linalg, polar, qr, spectral
+from diffeo.routines.matrices.matrices import adjoint, matmul
 from tests.sampling import Draw, call_sample, comp, i32, real, sample
 
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from diffeo.primitives.support.table import ELEMENTWISE
+from diffeo.routines.special import bessel, incomplete, special
 from diffeo.routines.special.complex_gamma import LogGamma
-from diffeo.routines.special.special import bessel, incomplete, special
 from diffeo.scipy.special.bessel import BesselJ
 from diffeo.scipy.special.entropy import BoxCox
 from diffeo.scipy.special.hypergeometric import Hypergeometric

@@ -9,8 +9,8 @@ from diffeo.primitives import stage
 from diffeo.primitives.types import ShapedArray, bfloat16
 from diffeo.primitives.words import elementwise as e
 from diffeo.primitives.words import reduction
-from diffeo.routines.windows.windows import general_reduce as g
-from diffeo.routines.windows.windows import windows as w
+from diffeo.routines.windows import general_reduce as g
+from diffeo.routines.windows import windows as w
 from tests.sampling import bools, comp, ints, real, sample
 
 # Lines of neighbouring blocks and of a part of one, from both ends.
@@ -40,8 +40,13 @@ sample(c.LinearRecurrence(1, True), real(2, 6), real(2, 6), note="reverse")
 sample(c.LinearRecurrence(0), comp(5), comp(5), note="complex")
 sample(c.LinearRecurrence(0), real(1), real(1), note="size one")
 sample(c.LinearRecurrence(0), real(0), real(0), note="empty")
-sample(c.LinearRecurrence(0), np.array([np.inf, 2.0, np.inf, 0.0]), np.array([1.0, 0.0, 0.0, 1.0]),
-       note="special", smooth=False)
+sample(
+    c.LinearRecurrence(0),
+    np.array([np.inf, 2.0, np.inf, 0.0]),
+    np.array([1.0, 0.0, 0.0, 1.0]),
+    note="special",
+    smooth=False,
+)
 
 sample(reduction.ReduceXor((0,)), bools(2, 6))
 sample(reduction.ReduceXor((0,)), bools(0, 2), note="empty")
@@ -86,10 +91,18 @@ for _largest in (True, False):
     sample(_kind(_beyond, _largest), real(3), note=f"{_largest}, beyond")
     sample(_kind(_beyond, _largest), real(0), note=f"{_largest}, of nothing")
     sample(_kind(_dot, _largest), real(), note=f"{_largest}, scalar")
-    sample(_kind(_wide, _largest), np.array([1.0, 1.0, np.nan, 1.0, np.nan, -np.inf]),
-           note=f"{_largest}, special", smooth=False)
-    sample(_kind(_wide, _largest), np.array([np.inf, np.inf, -np.inf, -np.inf]),
-           note=f"{_largest}, inf", smooth=False)
+    sample(
+        _kind(_wide, _largest),
+        np.array([1.0, 1.0, np.nan, 1.0, np.nan, -np.inf]),
+        note=f"{_largest}, special",
+        smooth=False,
+    )
+    sample(
+        _kind(_wide, _largest),
+        np.array([np.inf, np.inf, -np.inf, -np.inf]),
+        note=f"{_largest}, inf",
+        smooth=False,
+    )
 
 # --------------------------------------------------------------------------------------------------
 # Reductions by a program
@@ -126,8 +139,9 @@ sample(_reduce(_by_norm, ()), real(2), _one, note="no axes")
 sample(_reduce(_by_norm, (0,)), real(0, 2), _f, note="empty")
 sample(_reduce(_by_norm, (0,)), real(2, 0), _f, note="of nothing")
 sample(_reduce(_by_norm, (0,)), real(1), _zero, note="size one")
-sample(_reduce(_by_larger, (0,)), real(5), ints(5), np.array(-np.inf), _i, note="with places",
-       by=(0,))
+sample(
+    _reduce(_by_larger, (0,)), real(5), ints(5), np.array(-np.inf), _i, note="with places", by=(0,)
+)
 sample(_reduce(_by_affine, (1,)), real(2, 5), real(2, 5), _one, _zero, note="in order")
 sample(_reduce(_by_product, (0,)), comp(3), np.array(1.0 + 0j), note="complex")
 sample(_windows(_by_norm, _wide), real(5), _zero, by=(0,))
@@ -135,5 +149,6 @@ sample(_windows(_by_norm, _plane), real(2, 3), _zero, note="plane", by=(0,))
 sample(_windows(_by_affine, _pair), real(4), real(4), _one, _zero, note="in order")
 sample(_windows(_by_norm, _pair), real(4), np.array(0.5), note="initial value")
 sample(_windows(_by_norm, _none), real(3), _f, note="too small")
-sample(_windows(_by_larger, _spread), real(4), ints(4), np.array(-np.inf), _i, note="dilated",
-       by=(0,))
+sample(
+    _windows(_by_larger, _spread), real(4), ints(4), np.array(-np.inf), _i, note="dilated", by=(0,)
+)

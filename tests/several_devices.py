@@ -1,6 +1,6 @@
 """Arrays on three processor devices; `test_devices.py` runs this in a process that has them:
 
-    DIFFEO_NUM_CPU_DEVICES=3 python -m pytest tests/several_devices.py
+DIFFEO_NUM_CPU_DEVICES=3 python -m pytest tests/several_devices.py
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 import diffeo as dx
 from diffeo.engine.run import run_program
 from diffeo.lowering import compiler
-from diffeo.lowering.devices.devices import devices
+from diffeo.lowering.devices import devices
 from diffeo.lowering.devices.placement import buffer_on, device_for, device_of, place_for
 from diffeo.primitives.array import Array, handle
 from tests.laws import staged

@@ -18,7 +18,7 @@ import pytest
 import diffeo as dx
 from diffeo.engine.run import run_program
 from diffeo.lowering import compiler
-from diffeo.lowering.devices.devices import devices, placement, plugins
+from diffeo.lowering.devices import devices, placement, plugins
 from diffeo.operations.callbacks import Callback
 from diffeo.primitives.core import typeof
 from diffeo.primitives.types import SCALARS

@@ -39,8 +39,11 @@ EXCEPTIONS = {
     ("betaln", "float32"): (math.inf, "of negative numbers: differences of logarithms near poles"),
     ("expi", "float32"): (math.inf, "e^x overflows from 88.7 on, before it is divided by x"),
     ("expi", "bfloat16"): (math.inf, "e^x overflows from 88.7 on, before it is divided by x"),
-    **{(name, dtype): (math.inf, "near its zeros: the difference of two roundings")
-       for name in ("logaddexp", "logaddexp2") for dtype in ("float32", "float16", "bfloat16")},
+    **{
+        (name, dtype): (math.inf, "near its zeros: the difference of two roundings")
+        for name in ("logaddexp", "logaddexp2")
+        for dtype in ("float32", "float16", "bfloat16")
+    },
     ("continued_gamma_density", "float32"): (250.0, "a power of a large negative number"),
     ("poch", "float32"): (1e4, "near its poles, to which the distance of the sum is rounded"),
     ("sech_squared", "float32"): (9.0, "twice the error of cosh, and three roundings"),
@@ -83,8 +86,10 @@ def errors(found: np.ndarray, exact: np.ndarray, dtype: np.dtype) -> np.ndarray:
 def both(f: Callable, arrays: Any) -> dict[str, Any]:
     """The results of a function of a tree of arrays, by NumPy and compiled."""
     values = dx.tree.map(Array, arrays)
-    return {how: dx.tree.map(np.asarray, run(values))
-            for how, run in (("NumPy", f), ("compiled", dx.jit(f)))}
+    return {
+        how: dx.tree.map(np.asarray, run(values))
+        for how, run in (("NumPy", f), ("compiled", dx.jit(f)))
+    }
 
 
 OWN = [r for r in ELEMENTWISE.values() if is_own(r.module)]
@@ -136,8 +141,9 @@ def test_rows_of_the_table(row: Elementwise):
             np.testing.assert_array_equal(np.isinf(got), np.isinf(wide), message)
 
 
-def assert_within(bound: float, how: str, row: Any, dtype: Any, xs: Any, found: Any, exact: Any,
-                  wrong: np.ndarray) -> None:
+def assert_within(
+    bound: float, how: str, row: Any, dtype: Any, xs: Any, found: Any, exact: Any, wrong: np.ndarray
+) -> None:
     i = int(np.nanargmax(wrong))
     assert wrong[i] <= bound, (
         f"{how}: {row.name} of {[float(x[i]) for x in xs]} in {dtype} is {float(found[i])}, "

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import diffeo as dx
 from diffeo.lowering import autotune, compat, compiler, flags
-from diffeo.lowering.devices.devices import buffers
+from diffeo.lowering.devices import buffers
 from diffeo.primitives.types import ShapedArray
 
 AVAL = ShapedArray((64,), np.float64)

@@ -13,7 +13,13 @@ from tests.bad_calls import CALLS, SAID_BY_OTHERS
 
 dnp = dx.numpy
 KINDS = (
-    RuntimeError, ValueError, TypeError, IndexError, ZeroDivisionError, OverflowError, MemoryError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    IndexError,
+    ZeroDivisionError,
+    OverflowError,
+    MemoryError,
 )
 
 

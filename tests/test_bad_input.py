@@ -109,8 +109,11 @@ def numbers(a: Any, seed: int) -> Any:
     if type(a) in SCALARS:
         return a
     rng = np.random.default_rng(seed)
-    return rng.integers(0, 2, a.shape).astype(np.float32).astype(a.dtype) if (
-        a.dtype.kind in "biu") else rng.uniform(0.25, 0.75, a.shape).astype(a.dtype)
+    return (
+        rng.integers(0, 2, a.shape).astype(np.float32).astype(a.dtype)
+        if (a.dtype.kind in "biu")
+        else rng.uniform(0.25, 0.75, a.shape).astype(a.dtype)
+    )
 
 
 #: How often an initial value that is not neutral joins each result is open.

@@ -104,8 +104,7 @@ CASES = [
         harmful,
         mode,
         marks=[pytest.mark.exhaustive]
-        if choice is in_a_loop
-        and ("of" in mode or (harmful != "norm" and mode == "reverse"))
+        if choice is in_a_loop and ("of" in mode or (harmful != "norm" and mode == "reverse"))
         else [],
         id=f"{choice.__name__}-{harmful}-{mode}",
     )

@@ -14,7 +14,7 @@ import diffeo as dx
 from diffeo.lowering import compat, compiler
 from diffeo.lowering.caches import cache_folder, disk_cache, program_keys
 from diffeo.lowering.caches.disk_cache import SUFFIX
-from diffeo.lowering.devices.devices import buffers
+from diffeo.lowering.devices import buffers
 from diffeo.primitives.types import ShapedArray
 from tests.checks import warn_again as warn_again
 

@@ -18,7 +18,7 @@ import diffeo as dx
 from diffeo import lax
 from diffeo import numpy as dnp
 from diffeo.lowering import compat
-from diffeo.lowering.devices.devices import cuda, plugins
+from diffeo.lowering.devices import cuda, plugins
 from diffeo.lowering.text.module import lower_module
 from diffeo.primitives import stage
 from diffeo.primitives.jaxpr import Jaxpr, eliminate_dead_code

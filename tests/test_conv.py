@@ -44,8 +44,17 @@ class Case:
         p = self.conv
         numbers = jax.lax.ConvDimensionNumbers(*p.dims)
         return lambda x, y: jax.lax.conv_general_dilated(
-            x, y, p.strides, p.padding, p.lhs_dilation, p.rhs_dilation, numbers, p.feature_groups,
-            p.batch_groups, "highest")
+            x,
+            y,
+            p.strides,
+            p.padding,
+            p.lhs_dilation,
+            p.rhs_dilation,
+            numbers,
+            p.feature_groups,
+            p.batch_groups,
+            "highest",
+        )
 
 
 def laid_out(sizes, spec):
@@ -69,8 +78,9 @@ def cases(draw):
         pads.append((low, max(high, -low - max(1 + d * (size - 1), 0))))
     specs = [tuple(draw(st.permutations(range(n + 2)))) for _ in range(3)]
     dtype = draw(st.sampled_from([np.float64, np.float64, np.complex128, np.float32]))
-    conv = ConvGeneralDilated(strides, tuple(pads), spread, apart, ConvDimensionNumbers(*specs),
-                              groups, of_batch)
+    conv = ConvGeneralDilated(
+        strides, tuple(pads), spread, apart, ConvDimensionNumbers(*specs), groups, of_batch
+    )
     x = draw_like(laid_out((batch, ins * groups, *space), specs[0]), dtype, 1)
     return Case(conv, x, draw_like(laid_out((outs, ins, *window), specs[1]), dtype, 2))
 
@@ -124,36 +134,66 @@ def test_evaluation_in_blocks():
     expected = np.correlate(long[0].ravel(), long[1].ravel())
     same(np.ravel(lax.conv(*long, (1,), "VALID")), expected, 1e-11, 1e-11)
     many = draw_like((3000, 8, 20)), draw_like((8, 8, 5))
-    same(lax.conv(*many, (1,), "VALID"), dx.jit(lambda x, y: lax.conv(x, y, (1,), "VALID"))(*many),
-         1e-11, 1e-11)
+    same(
+        lax.conv(*many, (1,), "VALID"),
+        dx.jit(lambda x, y: lax.conv(x, y, (1,), "VALID"))(*many),
+        1e-11,
+        1e-11,
+    )
 
 
 # --------------------------------------------------------------------------------------------------
 # jax.lax's functions
 
 
-@pytest.mark.parametrize("padding, strides", [
-    ("SAME", (2, 3)), ("VALID", (1, 1)), ("same_lower", (3, 2)), ([(1, 2), (-1, 0)], (1, 2))])
+@pytest.mark.parametrize(
+    "padding, strides",
+    [("SAME", (2, 3)), ("VALID", (1, 1)), ("same_lower", (3, 2)), ([(1, 2), (-1, 0)], (1, 2))],
+)
 def test_functions_of_kernels(jax, padding, strides):
     agree = lambda call, *xs: same(call(lax, *xs), call(jax.lax, *xs), atol=1e-13)
     agree(lambda m, x, y: m.conv(x, y, strides, padding), X, K)
-    against(jax, lambda m, x, y: m.conv_general_dilated(
-        x.transpose(0, 2, 3, 1), y.transpose(2, 3, 1, 0), strides, padding, rhs_dilation=(2, 1),
-        dimension_numbers=NHWC), X, K)
-    agree(lambda m, x, y: m.conv_general_dilated(
-        x, y[:, :2], strides, padding, feature_group_count=2), X, K)
-    agree(lambda m, x, y: m.conv_general_dilated(
-        x, y, strides, padding, batch_group_count=2, precision=("high", "default")), X, K)
+    against(
+        jax,
+        lambda m, x, y: m.conv_general_dilated(
+            x.transpose(0, 2, 3, 1),
+            y.transpose(2, 3, 1, 0),
+            strides,
+            padding,
+            rhs_dilation=(2, 1),
+            dimension_numbers=NHWC,
+        ),
+        X,
+        K,
+    )
+    agree(
+        lambda m, x, y: m.conv_general_dilated(
+            x, y[:, :2], strides, padding, feature_group_count=2
+        ),
+        X,
+        K,
+    )
+    agree(
+        lambda m, x, y: m.conv_general_dilated(
+            x, y, strides, padding, batch_group_count=2, precision=("high", "default")
+        ),
+        X,
+        K,
+    )
     if not isinstance(padding, str):
-        agree(lambda m, x, y: m.conv_with_general_padding(
-            x, y, strides, padding, (2, 2), (1, 3)), X, K)
+        agree(
+            lambda m, x, y: m.conv_with_general_padding(x, y, strides, padding, (2, 2), (1, 3)),
+            X,
+            K,
+        )
     agree(lambda m, x: m.conv_general_dilated_patches(x, (3, 2), strides, padding), X)
 
 
 def test_patches_and_local_kernels(jax):
     layout = ("NCHW", "OIWH", "CNHW")
     patches = lambda m, x: m.conv_general_dilated_patches(
-        x, (3, 2), (1, 2), "VALID", rhs_dilation=(2, 1), dimension_numbers=layout)
+        x, (3, 2), (1, 2), "VALID", rhs_dilation=(2, 1), dimension_numbers=layout
+    )
     against(jax, patches, X)
     out = lax.conv_general_dilated_patches(X, (3, 2), (1, 2), "VALID")
     kernels = draw_like((5, out.shape[1], *out.shape[2:]))
@@ -161,35 +201,60 @@ def test_patches_and_local_kernels(jax):
     against(jax, call, X, kernels)
     mixed = ("HNWC", "IWHO", "NWHC")
     kernels = draw_like((24, *out.shape[2:][::-1], 5))
-    against(jax, lambda m, x, y: m.conv_general_dilated_local(
-        x.transpose(2, 0, 3, 1), y, (2, 1), "VALID", (2, 3), dimension_numbers=mixed), X, kernels)
+    against(
+        jax,
+        lambda m, x, y: m.conv_general_dilated_local(
+            x.transpose(2, 0, 3, 1), y, (2, 1), "VALID", (2, 3), dimension_numbers=mixed
+        ),
+        X,
+        kernels,
+    )
 
 
 def test_transposed(jax):
     x, y = X.transpose(0, 2, 3, 1), K.transpose(2, 3, 1, 0)
     for strides, dilation in (((1, 1), None), ((2, 3), (2, 1)), ((4, 1), None)):
         for padding, consistent in itertools.product(
-                ("SAME", "VALID", [(1, 0), (2, 1)]), (False, True)):
-            call = lambda m, x, y, p=padding, s=strides, d=dilation, c=consistent: (
-                m.conv_transpose(x, y, s, p, d, use_consistent_padding=c))
+            ("SAME", "VALID", [(1, 0), (2, 1)]), (False, True)
+        ):
+            call = lambda m, x, y, p=padding, s=strides, d=dilation, c=consistent: m.conv_transpose(
+                x, y, s, p, d, use_consistent_padding=c
+            )
             same(call(lax, x, y), call(jax.lax, x, y))
-    against(jax, lambda m, x, y: m.conv_transpose(
-        x, y.swapaxes(2, 3), (2, 1), "SAME", transpose_kernel=True), x, y)
-    against(jax, lambda m, x, y: m.conv_transpose(x, y, (2,), "SAME"), draw_like((2, 5, 3)),
-            draw_like((4, 3, 2)))
-    against(jax, lambda m, x, y: m.conv_transpose(x, y, (), "SAME"), draw_like((2, 5)),
-            draw_like((5, 3)))
+    against(
+        jax,
+        lambda m, x, y: m.conv_transpose(
+            x, y.swapaxes(2, 3), (2, 1), "SAME", transpose_kernel=True
+        ),
+        x,
+        y,
+    )
+    against(
+        jax,
+        lambda m, x, y: m.conv_transpose(x, y, (2,), "SAME"),
+        draw_like((2, 5, 3)),
+        draw_like((4, 3, 2)),
+    )
+    against(
+        jax,
+        lambda m, x, y: m.conv_transpose(x, y, (), "SAME"),
+        draw_like((2, 5)),
+        draw_like((5, 3)),
+    )
 
 
 def test_transposed_is_the_gradient():
     """With the kernel transposed and consistent padding, of the convolution itself."""
     x, y = X.transpose(0, 2, 3, 1), K.transpose(2, 3, 1, 0)
     for padding in ([(1, 1), (0, 1)], "VALID"):
-        out, back = dx.vjp(lambda x, p=padding: lax.conv_general_dilated(
-            x, y, (1, 1), p, dimension_numbers=NHWC), x)
+        out, back = dx.vjp(
+            lambda x, p=padding: lax.conv_general_dilated(x, y, (1, 1), p, dimension_numbers=NHWC),
+            x,
+        )
         ct = draw_like(out.shape)
-        found = lax.conv_transpose(ct, y, (1, 1), padding, transpose_kernel=True,
-                                   use_consistent_padding=True)
+        found = lax.conv_transpose(
+            ct, y, (1, 1), padding, transpose_kernel=True, use_consistent_padding=True
+        )
         same(found, back(ct)[0], 1e-11, 1e-11)
 
 
@@ -202,8 +267,9 @@ def test_shapes_and_numbers(jax):
     assert lax.conv_general_permutations(NHWC) == jax.lax.conv_general_permutations(NHWC)
     for padding in ("SAME", "VALID"):
         found = lax.padtype_to_pads((10, 7), (3, 4), (2, 5), padding)
-        assert found == [tuple(map(int, p)) for p in jax.lax.padtype_to_pads(
-            (10, 7), (3, 4), (2, 5), padding)]
+        assert found == [
+            tuple(map(int, p)) for p in jax.lax.padtype_to_pads((10, 7), (3, 4), (2, 5), padding)
+        ]
         for name in ("conv_general_shape_tuple", "conv_transpose_shape_tuple"):
             args = (*shapes, (2, 3), padding, NHWC)
             assert getattr(lax, name)(*args) == getattr(jax.lax, name)(*args), name
@@ -211,10 +277,21 @@ def test_shapes_and_numbers(jax):
     assert lax.conv_shape_tuple(*args) == jax.lax.conv_shape_tuple(*args)
 
 
-@pytest.mark.parametrize("dtype, out", [
-    (ml_dtypes.bfloat16, None), (np.float16, None), (ml_dtypes.bfloat16, np.float32),
-    (np.float16, np.float64), (np.int8, np.int32), (np.uint8, np.uint16), (np.int32, None),
-    (np.int16, np.float32), (np.complex64, np.complex128), (ml_dtypes.float8_e4m3fn, np.float32)])
+@pytest.mark.parametrize(
+    "dtype, out",
+    [
+        (ml_dtypes.bfloat16, None),
+        (np.float16, None),
+        (ml_dtypes.bfloat16, np.float32),
+        (np.float16, np.float64),
+        (np.int8, np.int32),
+        (np.uint8, np.uint16),
+        (np.int32, None),
+        (np.int16, np.float32),
+        (np.complex64, np.complex128),
+        (ml_dtypes.float8_e4m3fn, np.float32),
+    ],
+)
 def test_types(dtype, out):
     """Sums are made in the preferred type, or in a wide one."""
     kind, out = np.dtype(dtype).kind, np.dtype(out or dtype)
@@ -237,8 +314,9 @@ def test_preferred_type_in_derivatives(jax):
     x, y = (draw_like(s, ml_dtypes.bfloat16) for s in ((2, 3, 8), (4, 3, 3)))
 
     def loss(m, f):
-        return lambda x, y: f(m.lax.conv_general_dilated(
-            x, y, (1,), "SAME", preferred_element_type=np.float32)).sum()
+        return lambda x, y: f(
+            m.lax.conv_general_dilated(x, y, (1,), "SAME", preferred_element_type=np.float32)
+        ).sum()
 
     found = dx.grad(loss(dx, dx.numpy.sin), (0, 1))(Array(x), Array(y))
     expected = jax.grad(loss(jax, jax.numpy.sin), (0, 1))(x, y)
@@ -252,8 +330,9 @@ def test_features_of_their_own_stay_apart(dtype):
     """A nan in one feature, or in one row of a batch, is in no other one."""
     x, y = draw_like((2, 3, 6), dtype), draw_like((3, 1, 2), dtype)
     x[:, 1] = np.nan
-    found = dx.jit(lambda x, y: lax.conv_general_dilated(
-        x, y, (1,), "VALID", feature_group_count=3))(x, y)
+    found = dx.jit(
+        lambda x, y: lax.conv_general_dilated(x, y, (1,), "VALID", feature_group_count=3)
+    )(x, y)
     assert np.array_equal(np.isnan(found).all((0, 2)), [False, True, False])
     assert not np.isnan(np.asarray(found)[:, [0, 2]]).any()
     rows = dx.jit(dx.vmap(lambda x, y: dx.numpy.convolve(x, y)))(x[0], y[:, 0])
@@ -267,8 +346,14 @@ def test_separate_features(jax, layout, parameters):
     x = X.transpose(places(layout[0], "NCHW"))
     y = K[:4, :1].transpose(places(layout[1], "OIHW"))
     call = lambda m, x, y: m.conv_general_dilated(
-        x, y, (1, 2), [(1, 2), (3, -1)], dimension_numbers=layout, feature_group_count=4,
-        **parameters)
+        x,
+        y,
+        (1, 2),
+        [(1, 2), (3, -1)],
+        dimension_numbers=layout,
+        feature_group_count=4,
+        **parameters,
+    )
     against(jax, call, x, y, rtol=1e-11, atol=1e-11)
     loss = lambda m: lambda x, y: (call(m.lax, x, y) ** 2).sum()
     same(dx.jit(dx.grad(loss(dx), (0, 1)))(x, y), jax.grad(loss(jax), (0, 1))(x, y), 1e-11, 1e-11)
@@ -279,33 +364,67 @@ def test_separate_features(jax, layout, parameters):
 
 WRONG = [
     (lambda: lax.conv(X, K[0], (1, 1), "VALID"), "(2, 4, 7, 6)", "equal numbers of axes"),
-    (lambda: lax.conv(X, K[:, :3], (1, 1), "VALID"), "4 features of f64[2,4,7,6]",
-     "feature_group_count=1 times the 3 input features of the kernel f64[6,3,3,2]"),
+    (
+        lambda: lax.conv(X, K[:, :3], (1, 1), "VALID"),
+        "4 features of f64[2,4,7,6]",
+        "feature_group_count=1 times the 3 input features of the kernel f64[6,3,3,2]",
+    ),
     (lambda: lax.conv(X, K.astype(np.float32), (1, 1), "VALID"), "f64[2,4,7,6] and f32[6,4,3,2]"),
     (lambda: lax.conv(X, K, (1,), "VALID"), "window_strides must be 2 integers", "(1,)"),
     (lambda: lax.conv(X, K, (1, 0), [(0, 0)] * 2), "strides=(1, 0) must be 2 positive integers"),
     (lambda: lax.conv(X, K, (1, 1), [(0, 0)]), "padding=((0, 0),) must be 2 pairs"),
     (lambda: lax.conv(X, K, (1, 1), [(0, 0), (-4, -3)]), "cuts more than", "[7, 6]"),
     (lambda: lax.conv(X, K, (1, 1), [(0, 0), (1, 2, 3)]), "padding must be 2 integers"),
-    (lambda: lax.conv_general_dilated(X, K[:, :2], (1, 1), "SAME", feature_group_count=4),
-     "feature_group_count=4"),
-    (lambda: lax.conv_general_dilated(X, K[:5, :2], (1, 1), "SAME", feature_group_count=2),
-     "feature_group_count=2 does not divide the 5 output features"),
-    (lambda: lax.conv_general_dilated(X[:1], K, (1, 1), "SAME", batch_group_count=2),
-     "batch_group_count=2 does not divide the batch of 1"),
-    (lambda: lax.conv_general_dilated(X, K[:, :2], (1, 1), "SAME", feature_group_count=2,
-                                      batch_group_count=2), "one of them 1"),
-    (lambda: lax.conv_general_dilated(X, K, (1, 1), "SAME", dimension_numbers=("NCHW", "OIHW")),
-     "three strings of 4 letters"),
-    (lambda: lax.conv_general_dilated(X, K, (1, 1), "SAME", dimension_numbers=("NCHW", "OIHX",
-     "NCHW")), "spatial axes"),
-    (lambda: lax.conv_general_dilated(X, K, (1, 1), "SAME", dimension_numbers=("NHWW", "OIHW",
-     "NCHW")), "'NHWW'"),
-    (lambda: lax.conv_general_dilated(X, K, (1, 1), [(0, 0)] * 2, dimension_numbers=(
-        lax.ConvDimensionNumbers((0, 1, 2, 2), (0, 1, 2, 3), (0, 1, 2, 3)))), "lhs_spec"),
+    (
+        lambda: lax.conv_general_dilated(X, K[:, :2], (1, 1), "SAME", feature_group_count=4),
+        "feature_group_count=4",
+    ),
+    (
+        lambda: lax.conv_general_dilated(X, K[:5, :2], (1, 1), "SAME", feature_group_count=2),
+        "feature_group_count=2 does not divide the 5 output features",
+    ),
+    (
+        lambda: lax.conv_general_dilated(X[:1], K, (1, 1), "SAME", batch_group_count=2),
+        "batch_group_count=2 does not divide the batch of 1",
+    ),
+    (
+        lambda: lax.conv_general_dilated(
+            X, K[:, :2], (1, 1), "SAME", feature_group_count=2, batch_group_count=2
+        ),
+        "one of them 1",
+    ),
+    (
+        lambda: lax.conv_general_dilated(X, K, (1, 1), "SAME", dimension_numbers=("NCHW", "OIHW")),
+        "three strings of 4 letters",
+    ),
+    (
+        lambda: lax.conv_general_dilated(
+            X, K, (1, 1), "SAME", dimension_numbers=("NCHW", "OIHX", "NCHW")
+        ),
+        "spatial axes",
+    ),
+    (
+        lambda: lax.conv_general_dilated(
+            X, K, (1, 1), "SAME", dimension_numbers=("NHWW", "OIHW", "NCHW")
+        ),
+        "'NHWW'",
+    ),
+    (
+        lambda: lax.conv_general_dilated(
+            X,
+            K,
+            (1, 1),
+            [(0, 0)] * 2,
+            dimension_numbers=(lax.ConvDimensionNumbers((0, 1, 2, 2), (0, 1, 2, 3), (0, 1, 2, 3))),
+        ),
+        "lhs_spec",
+    ),
     (lambda: lax.conv(X != 0, K != 0, (1, 1), "SAME"), "numeric dtype"),
-    (lambda: lax.conv_general_dilated(X, K, (1, 1), "SAME", preferred_element_type=np.int32),
-     "preferred_element_type", "i32"),
+    (
+        lambda: lax.conv_general_dilated(X, K, (1, 1), "SAME", preferred_element_type=np.int32),
+        "preferred_element_type",
+        "i32",
+    ),
 ]
 
 

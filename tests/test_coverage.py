@@ -19,8 +19,8 @@ from diffeo.primitives import Primitive, families
 from diffeo.primitives.core import snake_case
 from diffeo.primitives.support.table import ELEMENTWISE
 from diffeo.primitives.words import elementwise, identity, indexing, reduction
-from diffeo.routines.matrices.matrices import determinant
-from diffeo.routines.windows.windows import windows
+from diffeo.routines.matrices import determinant
+from diffeo.routines.windows import windows
 from tests.samples import SAMPLES
 from tests.samples_collectives import NAMED
 
@@ -70,8 +70,14 @@ def defines(kind: type, rule: str) -> bool:
 
 
 FAMILIES = (
-    reduction.Reduction, collectives.ReduceAcross, collectives.Exchange, indexing.ScatterFamily,
-    cumulative.Cumulative, windows.WindowReduction, determinant.Given, callbacks.Callback
+    reduction.Reduction,
+    collectives.ReduceAcross,
+    collectives.Exchange,
+    indexing.ScatterFamily,
+    cumulative.Cumulative,
+    windows.WindowReduction,
+    determinant.Given,
+    callbacks.Callback,
 )
 
 
@@ -135,8 +141,13 @@ def taylor_of(primitive: Any) -> str:
     of_row = getattr(kind, "taylor", None) is elementwise.Elementwise.taylor
     if primitive.series if of_row else defines(kind, "taylor"):
         return "recurrence"
-    words = {"linear": "coefficients", "bilinear": "Cauchy", "zero": "–", "lifted": "lifted",
-             "refused": "refused"}
+    words = {
+        "linear": "coefficients",
+        "bilinear": "Cauchy",
+        "zero": "–",
+        "lifted": "lifted",
+        "refused": "refused",
+    }
     return words.get(jvp, "derived")
 
 

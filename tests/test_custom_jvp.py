@@ -122,9 +122,9 @@ USES = {
     "grad of grad": lambda lib, f: lib.grad(lib.grad(f), (0, 1))(0.3, 2.0),
     "jvp of jit of grad": lambda lib, f: lib.jvp(lib.jit(lib.grad(f)), (0.3, 2.0), (1.0, 0.5)),
     "linearize": lambda lib, f: lib.linearize(f, 0.3, 2.0)[1](1.0, 0.5),
-    "hessian of vmap": lambda lib, f: lib.hessian(
-        lambda x: lib.vmap(f, (0, None))(x, 2.0).sum()
-    )(np.array([0.3, 0.7])),
+    "hessian of vmap": lambda lib, f: lib.hessian(lambda x: lib.vmap(f, (0, None))(x, 2.0).sum())(
+        np.array([0.3, 0.7])
+    ),
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import diffeo as dx
 from diffeo.engine.run import run_program
-from diffeo.lowering.devices.devices import buffers, devices, placement
+from diffeo.lowering.devices import buffers, devices, placement
 from diffeo.primitives.array import from_buffer
 from diffeo.primitives.types import ShapedArray
 from tests.laws import staged
@@ -148,7 +148,8 @@ warnings.simplefilter("error")
 
 def test_the_first_accelerator_that_works_is_the_default():
     found = in_a_process(
-        STAND_INS + """
+        STAND_INS
+        + """
 dx.config.memory_fraction = 0.25
 print(dx.devices(), dx.default_backend(), devices.process.placed, dx.devices("cpu"))
 x = dx.numpy.ones(3)
@@ -179,12 +180,15 @@ except RuntimeError as error:
 
 
 def test_platforms_that_are_asked_for():
-    show = STAND_INS + """
+    show = (
+        STAND_INS
+        + """
 try:
     print(dx.devices())
 except RuntimeError as error:
     print(error)
 """
+    )
     assert in_a_process(show, DIFFEO_PLATFORMS="cpu") == "(cpu:0,)"
     assert in_a_process(show, DIFFEO_PLATFORMS="mine").splitlines()[-1] == "(mine:0, mine:1)"
     found = in_a_process(show, DIFFEO_PLATFORMS="cuda,cpu").splitlines()[-1]
@@ -197,7 +201,8 @@ except RuntimeError as error:
 
 def test_an_accelerator_that_does_not_start_is_a_warning():
     found = in_a_process(
-        STAND_INS + """
+        STAND_INS
+        + """
 Failure = RuntimeError
 plugins.available = lambda: ["cuda"]
 with warnings.catch_warnings(record=True) as caught:

@@ -44,9 +44,14 @@ def test_one_axis(name):
 def test_several_axes(name):
     ours, theirs, x = getattr(dnp.fft, name), getattr(np.fft, name), INPUT.get(name, COMPLEX)
     for s, axes, norm in (
-        (None, None, None), (None, (0,), "ortho"), (None, (2, 0), None),
-        (None, (-1, 1, 0), "forward"), ((2, 6), (0, 2), None), ((5, 4), (1, 0), "ortho"),
-        ((3, 7), (-2, -1), "forward"), ((4, -1, 6), (0, 1, 2), None),
+        (None, None, None),
+        (None, (0,), "ortho"),
+        (None, (2, 0), None),
+        (None, (-1, 1, 0), "forward"),
+        ((2, 6), (0, 2), None),
+        ((5, 4), (1, 0), "ortho"),
+        ((3, 7), (-2, -1), "forward"),
+        ((4, -1, 6), (0, 1, 2), None),
     ):
         near(ours(x, s, axes, norm), theirs(x, s, axes, norm))
     near(dx.jit(lambda x: ours(x, (2, 3, 7), (2, 0, 1)))(x), theirs(x, (2, 3, 7), (2, 0, 1)))
@@ -80,9 +85,14 @@ def test_odd_and_prime_lengths_are_accurate(n):
 
 
 def test_dtypes():
-    for dtype, expected in ((np.float16, np.complex64), (np.float32, np.complex64),
-                            (dnp.bfloat16, np.complex64), (np.complex64, np.complex64),
-                            (np.int32, np.complex128), (bool, np.complex128)):
+    for dtype, expected in (
+        (np.float16, np.complex64),
+        (np.float32, np.complex64),
+        (dnp.bfloat16, np.complex64),
+        (np.complex64, np.complex64),
+        (np.int32, np.complex128),
+        (bool, np.complex128),
+    ):
         x = np.ones(4).astype(dtype)
         for compile in (lambda f: f, dx.jit):
             assert compile(dnp.fft.fft)(x).dtype == expected
@@ -90,8 +100,11 @@ def test_dtypes():
                 assert compile(dnp.fft.rfft)(x).dtype == expected
             half = np.float32 if expected == np.complex64 else np.float64
             assert compile(dnp.fft.irfft)(x).dtype == half
-    text = dx.jit(dx.grad(lambda x: dnp.sum(abs(dnp.fft.rfft(x, norm="ortho"))))).lower(
-        np.ones(4, np.float32)).as_text()
+    text = (
+        dx.jit(dx.grad(lambda x: dnp.sum(abs(dnp.fft.rfft(x, norm="ortho")))))
+        .lower(np.ones(4, np.float32))
+        .as_text()
+    )
     assert "f64" not in text
 
 
@@ -147,8 +160,11 @@ def test_errors():
         (ValueError, r"FFT of lengths \(3,\) expects \(3,\)", lambda: dx.lax.fft(x, "FFT", (3,))),
         (ValueError, "IRFFT of lengths", lambda: dx.lax.fft(x, "IRFFT", (4,))),
         (ValueError, "RFFT is of real numbers", lambda: dx.lax.fft(x + 1j, "RFFT", (4,))),
-        (TypeError, "RFFT expects float32 or float64, got f16",
-         lambda: dx.lax.fft(x.astype("float16"), "RFFT", (4,))),
+        (
+            TypeError,
+            "RFFT expects float32 or float64, got f16",
+            lambda: dx.lax.fft(x.astype("float16"), "RFFT", (4,)),
+        ),
         (ValueError, "one to three lengths", lambda: dx.lax.fft(x, "FFT", (1, 2, 4))),
         (ValueError, "one to three lengths", lambda: Fft("FFT", (0,)).abstract_eval(typeof(x))),
         (ValueError, "FFT of lengths", lambda: dx.lax.fft(x, "FFT", (1, 1, 2, 4))),
@@ -199,8 +215,11 @@ def test_errors_of_cosine_transforms():
 # --------------------------------------------------------------------------------------------------
 # Bits
 
-STATES = (np.array([7, 5], np.uint64), np.array([2**64 - 1, 2**64 - 2], np.uint64),
-          np.array([1, 2, 2**32 - 1, 2**32 - 1], np.uint32))
+STATES = (
+    np.array([7, 5], np.uint64),
+    np.array([2**64 - 1, 2**64 - 2], np.uint64),
+    np.array([1, 2, 2**32 - 1, 2**32 - 1], np.uint32),
+)
 
 
 @pytest.mark.parametrize("algorithm", dx.lax.RandomAlgorithm)
@@ -234,14 +253,26 @@ def test_bits_look_random():
 def test_errors_of_the_generator():
     state = STATES[0]
     for error, match, call in (
-        (TypeError, r"must be uint64\[2\] or uint32\[4\], got u64\[3\]",
-         lambda: dx.lax.rng_bit_generator(np.zeros(3, np.uint64), (2,))),
-        (TypeError, "an unsigned dtype; got .* float32",
-         lambda: dx.lax.rng_bit_generator(state, (2,), np.float32)),
-        (ValueError, "algorithm must be a RandomAlgorithm, got 7",
-         lambda: dx.lax.rng_bit_generator(state, (2,), algorithm=7)),
-        (ValueError, "there is no algorithm 'X'",
-         lambda: RngBitGenerator((), np.dtype(np.uint32), "X").abstract_eval(typeof(state))),
+        (
+            TypeError,
+            r"must be uint64\[2\] or uint32\[4\], got u64\[3\]",
+            lambda: dx.lax.rng_bit_generator(np.zeros(3, np.uint64), (2,)),
+        ),
+        (
+            TypeError,
+            "an unsigned dtype; got .* float32",
+            lambda: dx.lax.rng_bit_generator(state, (2,), np.float32),
+        ),
+        (
+            ValueError,
+            "algorithm must be a RandomAlgorithm, got 7",
+            lambda: dx.lax.rng_bit_generator(state, (2,), algorithm=7),
+        ),
+        (
+            ValueError,
+            "there is no algorithm 'X'",
+            lambda: RngBitGenerator((), np.dtype(np.uint32), "X").abstract_eval(typeof(state)),
+        ),
     ):
         with pytest.raises(error, match=match):
             call()

@@ -50,7 +50,8 @@ def test_derivative_of_take(mode):
     for transform in (lambda f: f, dx.jit):
         np.testing.assert_array_equal(transform(dx.grad(f))(np.ones(3), PLACES), count)
         _, tangent = transform(lambda t: dx.jvp(lambda x: f(x, PLACES), (np.ones(3),), (t,)))(
-            np.arange(3.0))
+            np.arange(3.0)
+        )
         assert float(tangent) == count @ np.arange(3.0)
 
 
@@ -62,7 +63,8 @@ def test_choose_put_and_multi_indices(mode):
     want = X.copy()
     np.put(want, PLACES * 3, np.arange(6.0), mode=mode)
     for got in all_ways(
-            lambda i: dnp.put(X, i, np.arange(6.0), mode=mode, inplace=False), PLACES * 3):
+        lambda i: dnp.put(X, i, np.arange(6.0), mode=mode, inplace=False), PLACES * 3
+    ):
         np.testing.assert_array_equal(got, want)
     for order in "CF":
         for modes in (mode, (mode, "clip")):
@@ -124,8 +126,11 @@ def test_lists_as_indices(index):
 def test_lists_of_traced_integers():
     f = lambda a, b: (X_[:, [a, b]], X_[[[a, b], [0, b]]], X_.at[[a, b]].set(7.0))
     X_ = dnp.asarray(X)
-    for got in (f(1, 2), dx.jit(f)(1, 2), [v[0] for v in dx.vmap(f)(
-            dnp.array([1]), dnp.array([2]))]):
+    for got in (
+        f(1, 2),
+        dx.jit(f)(1, 2),
+        [v[0] for v in dx.vmap(f)(dnp.array([1]), dnp.array([2]))],
+    ):
         np.testing.assert_array_equal(got[0], X[:, [1, 2]])
         np.testing.assert_array_equal(got[1], X[[[1, 2], [0, 2]]])
         np.testing.assert_array_equal(got[2][1:], np.full((2, 4), 7.0))

@@ -97,8 +97,10 @@ def _split(index):
 
     def join(arrays):
         rest = iter(arrays)
-        return tuple([next(rest) if isinstance(i, np.ndarray) and i.dtype != bool else i
-                      for i in items])
+        return tuple(
+            [next(rest) if isinstance(i, np.ndarray) and i.dtype != bool else i for i in items]
+        )
+
     return arrays, join
 
 
@@ -151,8 +153,14 @@ def test_vmap_over_index_and_array():
 # ------------------------------------------------------------------------------------------------
 # Writing
 
-_UFUNCS = {"add": np.add, "subtract": np.subtract, "multiply": np.multiply, "min": np.minimum,
-           "max": np.maximum, "divide": np.divide}
+_UFUNCS = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "min": np.minimum,
+    "max": np.maximum,
+    "divide": np.divide,
+}
 
 
 def _written(x, index, op, values):
@@ -205,8 +213,9 @@ def test_derivatives_of_writing(case, op):
     tangents = np.cos(7 * x), np.sin(5 * values)
     _, got = dx.jvp(f, (x, values), tangents)
     step = 1e-6
-    ends = [_written(x + s * tangents[0], index, op, values + s * tangents[1])
-            for s in (step, -step)]
+    ends = [
+        _written(x + s * tangents[0], index, op, values + s * tangents[1]) for s in (step, -step)
+    ]
     np.testing.assert_allclose(got, (ends[0] - ends[1]) / (2 * step), rtol=1e-5, atol=1e-6)
     ct = np.sin(2 * x)
     back = dx.vjp(f, x, values)[1](ct)
@@ -262,8 +271,9 @@ def test_masks():
     np.testing.assert_array_equal(x[mask], [3, 4, 5])
     np.testing.assert_array_equal(x[dnp.array([False, True])], [[3, 4, 5]])
     np.testing.assert_array_equal(dx.jit(lambda x: x.at[x > 2].set(0.0))(x), [[0, 1, 2], [0, 0, 0]])
-    np.testing.assert_array_equal(dx.jit(lambda x: x.at[x[:, 0] > 2].multiply(dnp.arange(3)))(x),
-                                  [[0, 1, 2], [0, 4, 10]])
+    np.testing.assert_array_equal(
+        dx.jit(lambda x: x.at[x[:, 0] > 2].multiply(dnp.arange(3)))(x), [[0, 1, 2], [0, 4, 10]]
+    )
     np.testing.assert_array_equal(dx.grad(lambda x: x[mask].sum())(x), mask)
     np.testing.assert_array_equal(x.at[mask].set(0.0), [[0, 1, 2], [0, 0, 0]])
     new = x.at[mask].set(dnp.array([9.0, 8.0, 7.0]))
@@ -295,16 +305,20 @@ def test_apply_power_and_duplicates():
     np.testing.assert_array_equal(got, [1, 2, 3, 16])
 
 
-@pytest.mark.parametrize("transform", [lambda f: f, dx.jit, dx.grad, lambda f: dx.vmap(
-    f, in_axes=None, axis_size=2)])
-@pytest.mark.parametrize(("index", "words"), [
-    (3, "index 3 is out of bounds for axis 0 of shape (3, 2)"),
-    ((0, -3), "index -3 is out of bounds for axis 1 of shape (3, 2)"),
-    (np.array([0, 5]), "index 5 is out of bounds for axis 0"),
-    ((slice(None), dnp.array([[4]])), "index 4 is out of bounds for axis 1"),
-    ((0, 0, 0), "too many indices"),
-    ((..., 0, ...), "one Ellipsis"),
-])
+@pytest.mark.parametrize(
+    "transform", [lambda f: f, dx.jit, dx.grad, lambda f: dx.vmap(f, in_axes=None, axis_size=2)]
+)
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        (3, "index 3 is out of bounds for axis 0 of shape (3, 2)"),
+        ((0, -3), "index -3 is out of bounds for axis 1 of shape (3, 2)"),
+        (np.array([0, 5]), "index 5 is out of bounds for axis 0"),
+        ((slice(None), dnp.array([[4]])), "index 4 is out of bounds for axis 1"),
+        ((0, 0, 0), "too many indices"),
+        ((..., 0, ...), "one Ellipsis"),
+    ],
+)
 def test_static_index_out_of_bounds(transform, index, words):
     x = dnp.zeros((3, 2))
     for f in (lambda x: x[index].sum(), lambda x: x.at[index].set(1.0).sum()):
@@ -317,9 +331,12 @@ def test_static_index_out_of_bounds(transform, index, words):
 def test_what_is_no_index():
     x = dnp.arange(4.0)
     for index, error, words in [
-            ([0.5, 1], TypeError, "astype"), (1.0, TypeError, "integers"),
-            (dnp.array([1.0]), TypeError, "astype"), ("a", TypeError, "integers"),
-            (slice(None, None, 0), ValueError, "step")]:
+        ([0.5, 1], TypeError, "astype"),
+        (1.0, TypeError, "integers"),
+        (dnp.array([1.0]), TypeError, "astype"),
+        ("a", TypeError, "integers"),
+        (slice(None, None, 0), ValueError, "step"),
+    ]:
         with pytest.raises(error, match=words):
             x[index]
         with pytest.raises(error, match=words):
@@ -334,6 +351,6 @@ def test_what_is_no_index():
 
 def test_slices_take_integer_arrays():
     x = dnp.arange(4.0)
-    assert x[dnp.array(1):np.int64(3)].shape == (2,)
+    assert x[dnp.array(1) : np.int64(3)].shape == (2,)
     assert x[dnp.array(2)] == 2 and x[np.int32(-1)] == 3
     assert dx.jit(lambda x: x[x.shape[0] - 1])(x) == 3

@@ -17,8 +17,10 @@ from tests.checks import nothing_is_left_behind as nothing_is_left_behind
 WRAPS = {
     "eager": lambda f: f,
     "jit": dx.jit,
-    "vmap": lambda f: lambda *args: dx.tree.map(
-        lambda y: y[1], dx.vmap(f)(*dx.tree.map(lambda x: np.stack([0 * x, x]), args))
+    "vmap": lambda f: (
+        lambda *args: dx.tree.map(
+            lambda y: y[1], dx.vmap(f)(*dx.tree.map(lambda x: np.stack([0 * x, x]), args))
+        )
     ),
 }
 
@@ -144,9 +146,7 @@ def test_holomorphic_jacobians(jax, wrap):
     for name in ("jacfwd", "jacrev"):
         expected = getattr(jax, name)(functools.partial(f, jax), holomorphic=True)(z)
         for chunk in (None, 1):
-            ours = getattr(dx, name)(
-                functools.partial(f, dx), holomorphic=True, chunk_size=chunk
-            )
+            ours = getattr(dx, name)(functools.partial(f, dx), holomorphic=True, chunk_size=chunk)
             close(wrap(ours)(z), np.asarray(expected))
     scalar = lambda lib, z: f(lib, z)[0] * z[1] ** 2
     expected = jax.hessian(functools.partial(scalar, jax), holomorphic=True)(z)

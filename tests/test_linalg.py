@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.routines.matrices.matrices import determinant
+from diffeo.routines.matrices import determinant
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_platforms", "cpu")

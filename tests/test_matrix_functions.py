@@ -277,8 +277,10 @@ def test_functions_of_singular_values(name, kind, m, n, values):
 @pytest.mark.parametrize("m, n", [(3, 3), (4, 3), (3, 4)])
 def test_products_of_all_factors_are_the_matrix_whatever_its_rank(m, n, values):
     start, step = with_singular_values(m, n, values, "real"), drawn(m, n, seed=4)
-    for function in (lambda x: (lambda u, s, vh: (u * s) @ vh)(*la.svd(x, False)),
-                     lambda x: (lambda u, s, vh: u @ (s[:, None] * vh))(*la.svd(x, False))):
+    for function in (
+        lambda x: (lambda u, s, vh: (u * s) @ vh)(*la.svd(x, False)),
+        lambda x: (lambda u, s, vh: u @ (s[:, None] * vh))(*la.svd(x, False)),
+    ):
         check(function, [start, step, 0 * step, 0 * step], start, step)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import diffeo as dx
 from diffeo.lowering import compat, compiler, executables
-from diffeo.lowering.devices.devices import buffers
+from diffeo.lowering.devices import buffers
 from diffeo.lowering.memory_errors import largest_arrays, out_of_memory
 
 OutOfMemoryError = dx.errors.OutOfMemoryError

@@ -134,13 +134,16 @@ PROGRAMS = {
     "all_gather at 1": lambda p, n: lambda x: p.all_gather(x * x, "i", axis=1) * x[0],
     "all_gather tiled": lambda p, n: lambda x: p.all_gather(x * x[1], "i", tiled=True),
     "psum_scatter": lambda p, n: lambda x: p.psum_scatter(x * x, "i"),
-    "psum_scatter at 1": lambda p, n: lambda x: p.psum_scatter(n.outer(x, x), "i",
-                                                               scatter_dimension=1),
-    "psum_scatter tiled": lambda p, n: lambda x: p.psum_scatter(n.outer(x, x).ravel(), "i",
-                                                                tiled=True),
+    "psum_scatter at 1": lambda p, n: (
+        lambda x: p.psum_scatter(n.outer(x, x), "i", scatter_dimension=1)
+    ),
+    "psum_scatter tiled": lambda p, n: (
+        lambda x: p.psum_scatter(n.outer(x, x).ravel(), "i", tiled=True)
+    ),
     "all_to_all": lambda p, n: lambda x: p.all_to_all(n.outer(x, n.sin(x)), "i", 0, 1),
-    "all_to_all tiled": lambda p, n: lambda x: p.all_to_all(n.outer(x, x[:2]), "i", 0, 1,
-                                                            tiled=True),
+    "all_to_all tiled": lambda p, n: (
+        lambda x: p.all_to_all(n.outer(x, x[:2]), "i", 0, 1, tiled=True)
+    ),
     "pswapaxes": lambda p, n: lambda x: p.pswapaxes(n.sin(x), "i", 0) * x,
     "ppermute": lambda p, n: lambda x: p.ppermute(n.sin(x), "i", [(0, 1), (1, 2), (2, 0)]) * x,
     "pshuffle": lambda p, n: lambda x: p.pshuffle(n.sin(x), "i", [2, 0, 1]) * x,
@@ -185,8 +188,12 @@ def test_nested_axes_agree_with_jax(jax, name: str):
     ours, theirs = NESTED[name](dx.lax, dnp), NESTED[name](jax.lax, jax.numpy)
     twice = lambda d, h: d.vmap(d.vmap(h, axis_name="j"), axis_name="i")
     expected = np.asarray(twice(jax, theirs)(Y))
-    for f in (twice(dx, ours), twice(dx, dx.jit(ours)), dx.jit(twice(dx, ours)),
-              dx.vmap(dx.jit(dx.vmap(ours, axis_name="j")), axis_name="i")):
+    for f in (
+        twice(dx, ours),
+        twice(dx, dx.jit(ours)),
+        dx.jit(twice(dx, ours)),
+        dx.vmap(dx.jit(dx.vmap(ours, axis_name="j")), axis_name="i"),
+    ):
         close(f(Y), expected)
 
 
@@ -249,8 +256,9 @@ def test_programs_without_mapped_operands_reach_their_axis():
     np.testing.assert_array_equal(g(np.zeros(3)), [6, 6, 6])
     h = dx.vmap(dx.vmap(lambda x: dx.lax.axis_index("i")), axis_name="i")
     np.testing.assert_array_equal(h(np.zeros((2, 2))), [[0, 0], [1, 1]])
-    k = dx.vmap(lambda x: dx.jvp(lambda y: y * dx.lax.axis_index("i"), (2.0,), (1.0,))[1],
-                axis_name="i")
+    k = dx.vmap(
+        lambda x: dx.jvp(lambda y: y * dx.lax.axis_index("i"), (2.0,), (1.0,))[1], axis_name="i"
+    )
     np.testing.assert_array_equal(k(np.zeros(3)), [0, 1, 2])
 
 
@@ -283,8 +291,15 @@ def test_inner_names_hide_outer_ones():
 
 
 def test_the_axis_may_be_empty_or_of_size_one():
-    f = dx.vmap(lambda x: (dx.lax.psum(x, "i"), dx.lax.all_gather(x, "i"), dx.lax.pmax(x, "i"),
-                           dx.lax.ppermute(x, "i", [])), axis_name="i")
+    f = dx.vmap(
+        lambda x: (
+            dx.lax.psum(x, "i"),
+            dx.lax.all_gather(x, "i"),
+            dx.lax.pmax(x, "i"),
+            dx.lax.ppermute(x, "i", []),
+        ),
+        axis_name="i",
+    )
     assert [o.shape for o in f(np.ones((0, 2)))] == [(0, 2), (0, 0, 2), (0, 2), (0, 2)]
     for out, expected in zip(f(np.ones((1, 2))), ([[1, 1]], [[[1, 1]]], [[1, 1]], [[0, 0]])):
         np.testing.assert_array_equal(out, expected)
@@ -325,11 +340,17 @@ def test_a_name_that_is_not_bound():
     lax = dx.lax
     pattern = "'k' here; the named axes are: 'i' \\(of size 3\\).*\n  at test_named_axes.py"
     for call in (
-        lambda x: lax.psum(x, "k"), lambda x: lax.pmean(x, ("i", "k")), lambda x: lax.pmax(x, "k"),
-        lambda x: lax.all_gather(x, "k"), lambda x: lax.all_to_all(x, "k", 0, 0),
-        lambda x: lax.psum_scatter(x, "k"), lambda x: lax.ppermute(x, "k", []),
-        lambda x: lax.axis_index("k"), lambda x: lax.axis_size("k"),
-        lambda x: dx.jit(lambda x: lax.psum(x, "k"))(x), lambda x: lax.pbroadcast(x, "k", 0),
+        lambda x: lax.psum(x, "k"),
+        lambda x: lax.pmean(x, ("i", "k")),
+        lambda x: lax.pmax(x, "k"),
+        lambda x: lax.all_gather(x, "k"),
+        lambda x: lax.all_to_all(x, "k", 0, 0),
+        lambda x: lax.psum_scatter(x, "k"),
+        lambda x: lax.ppermute(x, "k", []),
+        lambda x: lax.axis_index("k"),
+        lambda x: lax.axis_size("k"),
+        lambda x: dx.jit(lambda x: lax.psum(x, "k"))(x),
+        lambda x: lax.pbroadcast(x, "k", 0),
     ):
         fails(NameError, pattern, call)
     assert Batching(3, "f", "i").named_axes == {"i": 3}
@@ -340,16 +361,28 @@ def test_bad_arguments():
     fails(TypeError, "expects the name of an axis .* got 0", lambda x: lax.psum(x, 0))
     fails(TypeError, r"expects the name of an axis .* got \{\}", lambda x: lax.psum(x, {}))
     fails(ValueError, "an axis is named twice", lambda x: lax.psum(x, ("i", "i")))
-    fails(NotImplementedError, "axis_index_groups",
-          lambda x: lax.psum(x, "i", axis_index_groups=[[0, 1, 2]]))
+    fails(
+        NotImplementedError,
+        "axis_index_groups",
+        lambda x: lax.psum(x, "i", axis_index_groups=[[0, 1, 2]]),
+    )
     fails(TypeError, r"pmax: not defined for c128\[3\]", lambda x: lax.pmax(x + 1j, "i"))
     fails(ValueError, "all_gather: axis 5 is out", lambda x: lax.all_gather(x, "i", axis=5))
-    fails(ValueError, r"psum_scatter: the size of axis 0 of f64\[2\] must be 3",
-          lambda x: lax.psum_scatter(x[:2], "i"))
-    fails(ValueError, r"all_to_all: the size of axis 0 of f64\[2\] must be a multiple of 3",
-          lambda x: lax.all_to_all(x[:2], "i", 0, 0, tiled=True))
-    fails(ValueError, r"distinct and in \[0, 3\), got the pairs \(\(0, 1\), \(0, 2\)\)",
-          lambda x: lax.ppermute(x, "i", [(0, 1), (0, 2)]))
+    fails(
+        ValueError,
+        r"psum_scatter: the size of axis 0 of f64\[2\] must be 3",
+        lambda x: lax.psum_scatter(x[:2], "i"),
+    )
+    fails(
+        ValueError,
+        r"all_to_all: the size of axis 0 of f64\[2\] must be a multiple of 3",
+        lambda x: lax.all_to_all(x[:2], "i", 0, 0, tiled=True),
+    )
+    fails(
+        ValueError,
+        r"distinct and in \[0, 3\), got the pairs \(\(0, 1\), \(0, 2\)\)",
+        lambda x: lax.ppermute(x, "i", [(0, 1), (0, 2)]),
+    )
     fails(ValueError, r"in \[0, 3\)", lambda x: lax.ppermute(x, "i", [(0, 3)]))
     fails(ValueError, "expects a permutation", lambda x: lax.pshuffle(x, "i", [0, 0, 1]))
     fails(ValueError, "pbroadcast: source", lambda x: lax.pbroadcast(x, "i", 3))
@@ -358,8 +391,11 @@ def test_bad_arguments():
             primitive.abstract_eval(typeof(np.ones(3)))
     with pytest.raises(TypeError, match="psum: not defined for bool"):
         Psum(AXES).abstract_eval(typeof(np.ones(3, bool)))
-    for primitive, args in ((Psum(AXES), [dnp.ones(2)]), (Pmax(AXES), [dnp.ones(2)]),
-                            (AxisIndex(AXES), [])):
+    for primitive, args in (
+        (Psum(AXES), [dnp.ones(2)]),
+        (Pmax(AXES), [dnp.ones(2)]),
+        (AxisIndex(AXES), []),
+    ):
         with pytest.raises(NameError, match="no axis is named 'i' here"):
             primitive.bind(*args)
 

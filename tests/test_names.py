@@ -310,8 +310,11 @@ def test_algorithms_of_products(preset):
     digits = 3e-5 if preset.endswith("X3") else 2e-6 if preset[-2:] in ("X6", "X9") else digits
     exact = x.astype(float) @ y.astype(float)
     f = lambda x, y: dx.lax.dot_general(x, y, DIMS, preset, np.float32)
-    for found in (f(x, y), dx.jit(f)(x, y), dnp.matmul(x, y, precision=preset,
-                                                      preferred_element_type=np.float32)):
+    for found in (
+        f(x, y),
+        dx.jit(f)(x, y),
+        dnp.matmul(x, y, precision=preset, preferred_element_type=np.float32),
+    ):
         assert found.dtype == np.float32
         assert np.abs(np.asarray(found) - exact).max() / np.abs(exact).max() < digits
     if preset[:3] in ("BF1", "TF3") and preset[-2] != "X":
@@ -345,7 +348,8 @@ def test_algorithms_are_jaxs(preset):
     assert ours.dtype == np.float32
     error = np.abs(np.asarray(ours) - np.asarray(theirs, np.float32)).max()  # XLA may do better
     assert error / 10 < {"F16_F16_F16": 2e-3, "F32_F32_F32": 1e-6, "BF16_BF16_F32": 1e-2}.get(
-        preset, 3e-5)
+        preset, 3e-5
+    )
 
 
 @needs_jax

@@ -188,9 +188,7 @@ def test_nests_have_the_derivatives_of_what_they_compute(seed):
     check(f, plain, {**FIRST, **SECOND}, jit=seed % 4 == 0)
     h = 1e-5
     steps = [(h, 0.0), (0.0, h)]
-    slopes = [
-        (plain(*np.add(AT, s)) - plain(*np.subtract(AT, s))) / (2 * h) for s in steps
-    ]
+    slopes = [(plain(*np.add(AT, s)) - plain(*np.subtract(AT, s))) / (2 * h) for s in steps]
     np.testing.assert_allclose(first(f)(*AT), slopes, rtol=1e-5, atol=1e-7)
 
 

@@ -14,9 +14,26 @@ from diffeo.scipy import special
 
 X = np.array([-700.0, -30, -7.3, -3, -1, -0.5, -1e-3, 0, 1e-3, 0.4, 1, 2.9, 3, 5.9, 6, 35, 720])
 ACTIVATIONS = [
-    "celu", "elu", "gelu", "hard_sigmoid", "hard_silu", "hard_tanh", "identity", "leaky_relu",
-    "log_sigmoid", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_sign", "softplus",
-    "squareplus", "swish", "tanh",
+    "celu",
+    "elu",
+    "gelu",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+    "identity",
+    "leaky_relu",
+    "log_sigmoid",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "soft_sign",
+    "softplus",
+    "squareplus",
+    "swish",
+    "tanh",
 ]
 
 
@@ -65,10 +82,20 @@ def test_second_derivatives(name):
         np.testing.assert_allclose(dx.grad(first)(x), slope, 1e-5, 1e-8)
 
 
-@pytest.mark.parametrize("name, slopes", [
-    ("softplus", [0.5, 0.25, 0.0, -0.125]), ("log_sigmoid", [0.5, -0.25, 0.0, 0.125]),
-    ("sigmoid", [0.25, 0.0, -0.125]), ("relu", [0.0, 0.0]), ("relu6", [0.0]), ("celu", [1.0]),
-    ("leaky_relu", [1.0]), ("soft_sign", [1.0]), ("silu", [0.5, 0.5])])
+@pytest.mark.parametrize(
+    "name, slopes",
+    [
+        ("softplus", [0.5, 0.25, 0.0, -0.125]),
+        ("log_sigmoid", [0.5, -0.25, 0.0, 0.125]),
+        ("sigmoid", [0.25, 0.0, -0.125]),
+        ("relu", [0.0, 0.0]),
+        ("relu6", [0.0]),
+        ("celu", [1.0]),
+        ("leaky_relu", [1.0]),
+        ("soft_sign", [1.0]),
+        ("silu", [0.5, 0.5]),
+    ],
+)
 def test_derivatives_at_zero(name, slopes):
     function = getattr(nn, name)
     for slope in slopes:
@@ -122,8 +149,9 @@ def test_normalized_with_mask(jax, name):
 def test_logsumexp_with_factors(jax):
     a, b = np.array([[1.0, 2.0, 0.3], [3.0, 0.0, -1.0]]), np.array([1.0, -2.0, 0.0])
     for kwargs in ({"axis": 1}, {"axis": 0, "keepdims": True}, {}):
-        ours, theirs = (f(a, b=b, return_sign=True, **kwargs)
-                        for f in (nn.logsumexp, scipy.special.logsumexp))
+        ours, theirs = (
+            f(a, b=b, return_sign=True, **kwargs) for f in (nn.logsumexp, scipy.special.logsumexp)
+        )
         for found, expected in zip(ours, theirs):
             np.testing.assert_allclose(found, expected, 1e-12)
         assert np.asarray(ours[0]).shape == np.asarray(theirs[0]).shape
@@ -164,11 +192,18 @@ def test_glu(jax):
 def test_standardize(jax):
     x = np.sin(np.arange(24.0)).reshape(4, 6)
     for axis in (0, None):
-        compare(jax, lambda v, a=axis: nn.standardize(v, a),
-                lambda v, a=axis: jax.nn.standardize(v, a), x, 1e-9, 1e-12)
+        compare(
+            jax,
+            lambda v, a=axis: nn.standardize(v, a),
+            lambda v, a=axis: jax.nn.standardize(v, a),
+            x,
+            1e-9,
+            1e-12,
+        )
     mask = x > -0.5
-    np.testing.assert_allclose(nn.standardize(x, where=mask), jax.nn.standardize(x, where=mask),
-                               1e-10)
+    np.testing.assert_allclose(
+        nn.standardize(x, where=mask), jax.nn.standardize(x, where=mask), 1e-10
+    )
     shifted = np.asarray(nn.standardize(x + 1e8, 1))  # no cancellation
     np.testing.assert_allclose(shifted, nn.standardize(x, 1), atol=1e-6)
     given = nn.standardize(x, mean=1.0, variance=4.0, epsilon=0.0)
@@ -191,9 +226,15 @@ def test_one_hot(jax, axis):
 # Initializers
 
 
-@pytest.mark.parametrize("name, dtype", [
-    ("glorot_uniform", "float64"), ("lecun_uniform", "complex128"),
-    ("glorot_normal", "complex128"), ("he_normal", "float32")])
+@pytest.mark.parametrize(
+    "name, dtype",
+    [
+        ("glorot_uniform", "float64"),
+        ("lecun_uniform", "complex128"),
+        ("glorot_normal", "complex128"),
+        ("he_normal", "float32"),
+    ],
+)
 def test_scaled_initializers(jax, name, dtype):
     key = jax.random.PRNGKey(3)
     expected = np.asarray(getattr(jax.nn.initializers, name)()(key, (3, 2, 4, 5), dtype))
@@ -205,9 +246,14 @@ def test_scaled_initializers(jax, name, dtype):
 def test_other_initializers(jax):
     ours, theirs = nn.initializers, jax.nn.initializers
     key, there = dx.random.key(3), jax.random.PRNGKey(3)
-    for name, args in (("uniform", (0.3,)), ("normal", (0.3,)), ("truncated_normal", (0.3,)),
-                       ("constant", (2.5,)), ("variance_scaling", (2.0, "fan_out", "normal")),
-                       ("variance_scaling", (2.0, "fan_geo_avg", "uniform", 0, (1, 2)))):
+    for name, args in (
+        ("uniform", (0.3,)),
+        ("normal", (0.3,)),
+        ("truncated_normal", (0.3,)),
+        ("constant", (2.5,)),
+        ("variance_scaling", (2.0, "fan_out", "normal")),
+        ("variance_scaling", (2.0, "fan_geo_avg", "uniform", 0, (1, 2))),
+    ):
         found = getattr(ours, name)(*args)(key, (3, 4, 5))
         expected = getattr(theirs, name)(*args)(there, (3, 4, 5))
         np.testing.assert_allclose(found, expected, 1e-12, 1e-15)
@@ -243,15 +289,23 @@ def test_errors_of_initializers():
 # scipy.special
 
 
-@pytest.mark.parametrize("name, points", [
-    ("expit", X), ("logit", [0.01, 0.3, 0.5, 0.999]), ("erf", X), ("entr", [0.0, 0.3, 1.0, 4.0]),
-    ("erfinv", [-0.99, -0.3, 0.0, 0.5])])
+@pytest.mark.parametrize(
+    "name, points",
+    [
+        ("expit", X),
+        ("logit", [0.01, 0.3, 0.5, 0.999]),
+        ("erf", X),
+        ("entr", [0.0, 0.3, 1.0, 4.0]),
+        ("erfinv", [-0.99, -0.3, 0.0, 0.5]),
+    ],
+)
 def test_special(jax, name, points):
     points = np.array(points)
     found = getattr(special, name)(points)
     np.testing.assert_allclose(found, getattr(scipy.special, name)(points), 1e-12, 1e-15)
-    compare(jax, getattr(special, name), getattr(jax.scipy.special, name), points[points != 0],
-            1e-11)
+    compare(
+        jax, getattr(special, name), getattr(jax.scipy.special, name), points[points != 0], 1e-11
+    )
 
 
 @pytest.mark.parametrize("name, root", [("xlogy", 0.0), ("xlog1py", -1.0)])

@@ -70,8 +70,11 @@ def test_bits_packed_in_bytes(axis: int | None, bitorder: Any):
     a = np.random.default_rng(0).integers(0, 256, (3, 5)).astype(np.uint8)
     agrees(lambda v: dn.packbits(v, axis, bitorder), lambda v: np.packbits(v, axis, bitorder), a)
     for count in (None, 3, 11, -2, 50):
-        agrees(lambda v, n=count: dn.unpackbits(v, axis, n, bitorder),
-               lambda v, n=count: np.unpackbits(v, axis, n, bitorder), a)
+        agrees(
+            lambda v, n=count: dn.unpackbits(v, axis, n, bitorder),
+            lambda v, n=count: np.unpackbits(v, axis, n, bitorder),
+            a,
+        )
 
 
 def test_reduce_precision_is_a_trip_through_the_type():
@@ -103,9 +106,11 @@ def test_clamp_and_its_subgradients():
     ones = lambda f: dx.grad(lambda v: dn.sum(f(v)))
     np.testing.assert_array_equal(ones(lambda v: dx.lax.clamp(-1.0, v, 1.0))(x), [0, 0, 1, 0, 0])
     np.testing.assert_array_equal(
-        ones(lambda low: dx.lax.clamp(low, x, x * 0 + 1.5))(x * 0 - 1.0), [1, 0, 0, 0, 0])
+        ones(lambda low: dx.lax.clamp(low, x, x * 0 + 1.5))(x * 0 - 1.0), [1, 0, 0, 0, 0]
+    )
     np.testing.assert_array_equal(
-        ones(lambda high: dx.lax.clamp(x * 0 - 5, x, high))(x * 0 + 1.0), [0, 0, 0, 0, 1])
+        ones(lambda high: dx.lax.clamp(x * 0 - 5, x, high))(x * 0 + 1.0), [0, 0, 0, 0, 1]
+    )
 
 
 def test_the_derivative_of_a_complex_sign_turns_with_it():
@@ -169,12 +174,17 @@ def test_vectorize():
 def test_functions_along_and_over_axes():
     x = np.arange(24.0).reshape(2, 3, 4)
     for axis in range(-3, 3):
-        for f, g in ((dn.sum, np.sum), (lambda v: v[:2] * 2, lambda v: v[:2] * 2),
-                     (lambda v: dn.outer(v, v), lambda v: np.outer(v, v))):
+        for f, g in (
+            (dn.sum, np.sum),
+            (lambda v: v[:2] * 2, lambda v: v[:2] * 2),
+            (lambda v: dn.outer(v, v), lambda v: np.outer(v, v)),
+        ):
             np.testing.assert_allclose(
-                dn.apply_along_axis(f, axis, dn.asarray(x)), np.apply_along_axis(g, axis, x))
+                dn.apply_along_axis(f, axis, dn.asarray(x)), np.apply_along_axis(g, axis, x)
+            )
     np.testing.assert_allclose(
-        dn.apply_over_axes(dn.sum, dn.asarray(x), (0, -1)), np.apply_over_axes(np.sum, x, (0, -1)))
+        dn.apply_over_axes(dn.sum, dn.asarray(x), (0, -1)), np.apply_over_axes(np.sum, x, (0, -1))
+    )
     assert dn.array_equiv(dn.ones((2, 3)), 1.0)
     assert not dn.array_equiv(dn.ones(2), dn.ones(3))
     np.testing.assert_array_equal(dn.polysub([1.0, 2.0, 3.0], [1.0, 1.0]), [1.0, 1.0, 2.0])

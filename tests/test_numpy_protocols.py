@@ -95,15 +95,35 @@ def test_python_protocols():
 def test_methods():
     m = dnp.asarray(A)
     for got, want in [
-            (m.sum(), A.sum()), (m.mean(0), A.mean(0)), (m.T, A.T), (m.mT, A.T),
-            (m.transpose(1, 0), A.T), (m.transpose((1, 0)), A.T), (m.reshape(-1), A.ravel()),
-            (m.reshape((6,)), A.ravel()), (m.reshape(3, 2), A.reshape(3, 2)),
-            (m.astype(int), A.astype(int)), (m.argsort(1), A.argsort(1)),
-            (m.std(axis=1), A.std(axis=1)), (m.argmin(1), A.argmin(1)), (m.dot(x), A.dot(x)),
-            (m.real, A), (m.imag, 0 * A), (m.conj(), A), (m.trace(), A.trace()), (m.all(), True),
-            (m.swapaxes(0, 1), A.T), (m.squeeze(), A), (m.round(1), A.round(1)),
-            (m.flatten(), A.ravel()), (m.copy(), A), (m.var(), A.var()),
-            (m.sort(), np.sort(A)), (m.take(np.array([1, 0])), A.take([1, 0])), (m.max(), A.max())]:
+        (m.sum(), A.sum()),
+        (m.mean(0), A.mean(0)),
+        (m.T, A.T),
+        (m.mT, A.T),
+        (m.transpose(1, 0), A.T),
+        (m.transpose((1, 0)), A.T),
+        (m.reshape(-1), A.ravel()),
+        (m.reshape((6,)), A.ravel()),
+        (m.reshape(3, 2), A.reshape(3, 2)),
+        (m.astype(int), A.astype(int)),
+        (m.argsort(1), A.argsort(1)),
+        (m.std(axis=1), A.std(axis=1)),
+        (m.argmin(1), A.argmin(1)),
+        (m.dot(x), A.dot(x)),
+        (m.real, A),
+        (m.imag, 0 * A),
+        (m.conj(), A),
+        (m.trace(), A.trace()),
+        (m.all(), True),
+        (m.swapaxes(0, 1), A.T),
+        (m.squeeze(), A),
+        (m.round(1), A.round(1)),
+        (m.flatten(), A.ravel()),
+        (m.copy(), A),
+        (m.var(), A.var()),
+        (m.sort(), np.sort(A)),
+        (m.take(np.array([1, 0])), A.take([1, 0])),
+        (m.max(), A.max()),
+    ]:
         assert isinstance(got, dx.Array) and got.shape == np.shape(want)
         np.testing.assert_allclose(got, want)
     traced = dx.jit(lambda m: [m.trace(), m.var(), m.T, m.at[0].get(), m.sum(1), m.real])(A)
@@ -112,8 +132,15 @@ def test_methods():
 
 def test_in_place_operators_of_numpys_arrays():
     d = dnp.array([1.0, 2.0, 3.0])
-    for op in (operator.isub, operator.iadd, operator.imul, operator.itruediv, operator.ipow,
-               operator.ifloordiv, operator.imod):
+    for op in (
+        operator.isub,
+        operator.iadd,
+        operator.imul,
+        operator.itruediv,
+        operator.ipow,
+        operator.ifloordiv,
+        operator.imod,
+    ):
         a = np.array([5.0, 6.0, 7.0])
         want = op(a.copy(), np.asarray(d))
         assert op(a, d) is a
@@ -136,8 +163,11 @@ def test_in_place_operators_of_numpys_arrays():
     with pytest.raises(TypeError, match="never changes"):
         np.add(d, d, out=d)
     for transform in (dx.jit, dx.vmap, lambda f: dx.grad(lambda v: f(v).sum())):
-        for f in (lambda v: operator.isub(np.zeros(3), v), lambda v: np.exp(v, out=np.zeros(3)),
-                  lambda v: np.mean(v, out=np.zeros(()))):
+        for f in (
+            lambda v: operator.isub(np.zeros(3), v),
+            lambda v: np.exp(v, out=np.zeros(3)),
+            lambda v: np.mean(v, out=np.zeros(())),
+        ):
             with pytest.raises(TypeError, match="cannot write into an array"):
                 transform(f)(d)
 
@@ -149,8 +179,13 @@ def test_traced_values_are_arrays():
         seen.append(isinstance(v, dx.Array) and isinstance(v, dnp.ndarray))
         return v * 2.0
 
-    for transform in (dx.jit, dx.grad, dx.vmap, lambda f: dx.jit(dx.grad(f)),
-                      lambda f: lambda v: dx.jvp(f, (v,), (v,))):
+    for transform in (
+        dx.jit,
+        dx.grad,
+        dx.vmap,
+        lambda f: dx.jit(dx.grad(f)),
+        lambda f: lambda v: dx.jvp(f, (v,), (v,)),
+    ):
         transform(f)(np.ones(2) if transform is dx.vmap else 1.0)
     assert len(seen) >= 5 and all(seen)
     assert isinstance(dnp.ones(2), dx.Array)
@@ -159,8 +194,13 @@ def test_traced_values_are_arrays():
 
 
 def test_lists_of_traced_values():
-    f = lambda a, b: (dnp.array([[a, b + 1], [2, a * b]]), dnp.asarray(((a, 1), (2, b))),
-                      np.stack([a, b]), dnp.array([dnp.stack([a, b]), [1, 2]]), dnp.array([a, 2.5]))
+    f = lambda a, b: (
+        dnp.array([[a, b + 1], [2, a * b]]),
+        dnp.asarray(((a, 1), (2, b))),
+        np.stack([a, b]),
+        dnp.array([dnp.stack([a, b]), [1, 2]]),
+        dnp.array([a, 2.5]),
+    )
     want = f(1.0, 2.0)
     for got in (dx.jit(f)(1.0, 2.0), [v[0] for v in dx.vmap(f)(dnp.ones(1), dnp.full(1, 2.0))]):
         for v, w in zip(got, want):

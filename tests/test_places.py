@@ -53,9 +53,17 @@ def test_quantiles_at_the_borders_of_places(method, n):
         np.testing.assert_allclose(got, want, rtol=1e-13, atol=1e-12)
 
 
-@pytest.mark.parametrize("low, high, bins", [(0.0, 1.0, 7), *[
-    pytest.param(low, high, bins, marks=pytest.mark.exhaustive)
-    for low, high in [(0.0, 1.0), (-3.3, 7.7), (0.1, 0.7)] for bins in (1, 7, 49)]])
+@pytest.mark.parametrize(
+    "low, high, bins",
+    [
+        (0.0, 1.0, 7),
+        *[
+            pytest.param(low, high, bins, marks=pytest.mark.exhaustive)
+            for low, high in [(0.0, 1.0), (-3.3, 7.7), (0.1, 0.7)]
+            for bins in (1, 7, 49)
+        ],
+    ],
+)
 def test_histograms_of_numbers_at_edges(low, high, bins):
     rng = np.random.default_rng(bins)
     edges = np.linspace(low, high, bins + 1)
@@ -134,4 +142,5 @@ def test_derivatives_of_interpolation_beside_infinite_values():
         assert np.isfinite(float(g(2.0)))
     line = lambda fp: dnp.interp(np.array([0.5, 1.0, 2.0]), np.array([0.0, 1, 2]), fp)
     np.testing.assert_array_equal(
-        dx.jacrev(line)(np.array([0.0, 1, 5])), [[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]])
+        dx.jacrev(line)(np.array([0.0, 1, 5])), [[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]]
+    )

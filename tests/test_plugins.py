@@ -15,7 +15,8 @@ import pytest
 
 import diffeo as dx
 from diffeo.lowering import compat
-from diffeo.lowering.devices.devices import Device, buffers, cuda, plugins
+from diffeo.lowering.devices import buffers, cuda, plugins
+from diffeo.lowering.devices.devices import Device
 from diffeo.lowering.executables import compile_module
 from diffeo.lowering.text.module import lower_module
 from diffeo.primitives.types import ShapedArray

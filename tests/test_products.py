@@ -21,12 +21,23 @@ F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 HIGHEST, HIGH, DEFAULT = lax.Precision.HIGHEST, lax.Precision.HIGH, lax.Precision.DEFAULT
 
 
-@pytest.mark.parametrize("asked, expected", [
-    (None, (HIGHEST, HIGHEST)), ("highest", (HIGHEST, HIGHEST)), ("float32", (HIGHEST, HIGHEST)),
-    ("high", (HIGH, HIGH)), ("tensorfloat32", (HIGH, HIGH)), ("bfloat16_3x", (HIGH, HIGH)),
-    ("default", (DEFAULT, DEFAULT)), ("bfloat16", (DEFAULT, DEFAULT)),
-    (DEFAULT, (DEFAULT, DEFAULT)), ("fastest", (DEFAULT, DEFAULT)),
-    (("high", None), (HIGH, HIGHEST)), ([HIGH, DEFAULT], (HIGH, DEFAULT))])
+@pytest.mark.parametrize(
+    "asked, expected",
+    [
+        (None, (HIGHEST, HIGHEST)),
+        ("highest", (HIGHEST, HIGHEST)),
+        ("float32", (HIGHEST, HIGHEST)),
+        ("high", (HIGH, HIGH)),
+        ("tensorfloat32", (HIGH, HIGH)),
+        ("bfloat16_3x", (HIGH, HIGH)),
+        ("default", (DEFAULT, DEFAULT)),
+        ("bfloat16", (DEFAULT, DEFAULT)),
+        (DEFAULT, (DEFAULT, DEFAULT)),
+        ("fastest", (DEFAULT, DEFAULT)),
+        (("high", None), (HIGH, HIGHEST)),
+        ([HIGH, DEFAULT], (HIGH, DEFAULT)),
+    ],
+)
 def test_precision_is_lowered_as_asked(asked, expected):
     """Of every product, and of its derivatives; nothing asked for is the dtype's own."""
     wanted = f"[#stablehlo<precision {expected[0].name}>, #stablehlo<precision {expected[1].name}>]"
@@ -37,8 +48,10 @@ def test_precision_is_lowered_as_asked(asked, expected):
         lambda x: lax.batch_matmul(x, x.mT, precision=asked),
         lambda x: lax.conv(x, x[..., :2], (1,), "SAME", precision=asked),
         lambda x: lax.ragged_dot(x[0], x[:, :].mT, np.array([1, 2]), precision=asked),
-        lambda x: m.matmul(x, x.mT, precision=asked), lambda x: m.dot(x, x[0].T, precision=asked),
-        lambda x: m.inner(x, x, precision=asked), lambda x: m.vdot(x, x, precision=asked),
+        lambda x: m.matmul(x, x.mT, precision=asked),
+        lambda x: m.dot(x, x[0].T, precision=asked),
+        lambda x: m.inner(x, x, precision=asked),
+        lambda x: m.vdot(x, x, precision=asked),
         lambda x: m.vecdot(x, x, precision=asked),
         lambda x: m.tensordot(x, x, ([2], [2]), precision=asked),
         lambda x: m.einsum("aij,bij,b->a", x, x, x[0, 0, :2], precision=asked),
@@ -62,14 +75,27 @@ def test_unknown_precision(wrong):
 # Types
 
 
-@pytest.mark.parametrize("dtype, out", [
-    ("int8", "int32"), ("uint8", "int32"), ("uint8", "uint16"), ("int16", "float32"),
-    ("int32", "int64"), ("bfloat16", "float32"), ("float16", "float32"), ("float32", "float64"),
-    ("float32", "bfloat16"), ("complex64", "complex128"), ("float8_e4m3fn", "float32"),
-    ("bfloat16", "bfloat16"), ("float16", "float16")])
+@pytest.mark.parametrize(
+    "dtype, out",
+    [
+        ("int8", "int32"),
+        ("uint8", "int32"),
+        ("uint8", "uint16"),
+        ("int16", "float32"),
+        ("int32", "int64"),
+        ("bfloat16", "float32"),
+        ("float16", "float32"),
+        ("float32", "float64"),
+        ("float32", "bfloat16"),
+        ("complex64", "complex128"),
+        ("float8_e4m3fn", "float32"),
+        ("bfloat16", "bfloat16"),
+        ("float16", "float16"),
+    ],
+)
 def test_preferred_types_of_all_products(jax, dtype, out):
     dtype, out = np.dtype(dtype), np.dtype(out)
-    x = (rng.uniform(-9, 9, (3, 40)) if dtype.kind != "u" else rng.uniform(0, 9, (3, 40)))
+    x = rng.uniform(-9, 9, (3, 40)) if dtype.kind != "u" else rng.uniform(0, 9, (3, 40))
     x = x.astype(dtype)
     calls = {
         "dot": lambda m, x: m.dot(x, x.T, preferred_element_type=out),
@@ -79,8 +105,9 @@ def test_preferred_types_of_all_products(jax, dtype, out):
         "vecdot": lambda m, x: m.vecdot(x, x, preferred_element_type=out),
         "tensordot": lambda m, x: m.tensordot(x, x, 2, preferred_element_type=out),
         "einsum": lambda m, x: m.einsum("ij,kj->ik", x, x, preferred_element_type=out),
-        "einsum of three": lambda m, x: m.einsum("i,ij,j->", x[:, 0], x, x[0],
-                                                 preferred_element_type=out),
+        "einsum of three": lambda m, x: m.einsum(
+            "i,ij,j->", x[:, 0], x, x[0], preferred_element_type=out
+        ),
     }
     error = 3e-2 if min(out.itemsize, dtype.itemsize * 2) == 2 else 2e-5
     for name, call in calls.items():
@@ -89,8 +116,13 @@ def test_preferred_types_of_all_products(jax, dtype, out):
             found = run(Array(x))
             assert found.dtype == expected.dtype == out, name
             scale = np.abs(expected.astype("c16")).max()
-            np.testing.assert_allclose(np.asarray(found).astype("c16") / scale,
-                                       expected.astype("c16") / scale, error, error, err_msg=name)
+            np.testing.assert_allclose(
+                np.asarray(found).astype("c16") / scale,
+                expected.astype("c16") / scale,
+                error,
+                error,
+                err_msg=name,
+            )
 
 
 def test_numbers_and_booleans():
@@ -99,8 +131,9 @@ def test_numbers_and_booleans():
     assert dx.numpy.dot(x, x, preferred_element_type=np.int32) == np.int32(2)
     assert dx.numpy.dot(2.0, np.float32(3), preferred_element_type=F64).dtype == F64
     assert dx.numpy.convolve(x, x).dtype == np.bool_
-    assert dx.numpy.convolve(np.array([200], np.uint8), np.array([2], np.uint8),
-                             preferred_element_type=np.uint32).tolist() == [400]
+    assert dx.numpy.convolve(
+        np.array([200], np.uint8), np.array([2], np.uint8), preferred_element_type=np.uint32
+    ).tolist() == [400]
 
 
 def test_weakness():
@@ -111,9 +144,17 @@ def test_weakness():
     assert lax.conv(kernel, kernel, (1,), "SAME").weak_type
 
 
-@pytest.mark.parametrize("dtype, out", [("int32", "int16"), ("int32", "uint32"),
-                                        ("float32", "int32"), ("complex128", "complex64"),
-                                        ("float64", "complex128"), ("int64", "float32")])
+@pytest.mark.parametrize(
+    "dtype, out",
+    [
+        ("int32", "int16"),
+        ("int32", "uint32"),
+        ("float32", "int32"),
+        ("complex128", "complex64"),
+        ("float64", "complex128"),
+        ("int64", "float32"),
+    ],
+)
 def test_types_that_do_not_do(dtype, out):
     x = Array(A.astype(dtype))
     with pytest.raises(TypeError, match="preferred_element_type") as caught:
@@ -121,16 +162,24 @@ def test_types_that_do_not_do(dtype, out):
     assert "test_products.py" in str(caught.value)
 
 
-@pytest.mark.parametrize("dtype, out", [("bfloat16", "float32"), ("float16", "float32"),
-                                        ("float32", "float64"), ("float32", "bfloat16"),
-                                        ("bfloat16", "bfloat16")])
+@pytest.mark.parametrize(
+    "dtype, out",
+    [
+        ("bfloat16", "float32"),
+        ("float16", "float32"),
+        ("float32", "float64"),
+        ("float32", "bfloat16"),
+        ("bfloat16", "bfloat16"),
+    ],
+)
 def test_derivatives_with_a_preferred_type(jax, dtype, out):
     x, y = (rng.standard_normal(s).astype(np.dtype(dtype)) for s in ((2, 3, 8), (2, 8, 4)))
     numbers = ((2,), (1,)), ((0,), (0,))
 
     def loss(m):
-        return lambda x, y: m.numpy.sin(m.lax.dot_general(
-            x, y, numbers, preferred_element_type=np.dtype(out))).sum()
+        return lambda x, y: m.numpy.sin(
+            m.lax.dot_general(x, y, numbers, preferred_element_type=np.dtype(out))
+        ).sum()
 
     expected = jax.grad(loss(jax), (0, 1))(x, y)
     for run in (dx.grad(loss(dx), (0, 1)), dx.jit(dx.grad(loss(dx), (0, 1)))):
@@ -198,15 +247,18 @@ def numbers(m, dot, ragged, group):
     return m.RaggedDotDimensionNumbers(dot, ragged, group)
 
 
-@pytest.mark.parametrize("x, w, sizes, dot, ragged, group", [
-    ((2, 7, 3), (4, 2, 3, 5), (2, 4), (([2], [2]), ([0], [1])), [1], [0]),  # rows in a batch
-    ((2, 7, 3), (4, 2, 3, 5), (4,), (([2], [2]), ([0], [1])), [1], [0]),
-    ((2, 7, 3), (3, 4, 5), (2, 4), (([2], [0]), ([], [])), [1], [1]),  # a free axis in front
-    ((7, 3), (7, 5), (4,), (([0], [0]), ([], [])), [0], []),  # contracted
-    ((2, 7, 3), (7, 5, 2), (2, 4), (([1], [0]), ([0], [2])), [1], []),
-    ((2, 7, 3), (3, 7, 5), (3, 4), (([2, 1], [0, 1]), ([], [])), [1], []),
-    ((7, 2, 3), (7, 3, 5), (4,), (([2], [1]), ([0], [0])), [0], []),  # a batch axis
-])
+@pytest.mark.parametrize(
+    "x, w, sizes, dot, ragged, group",
+    [
+        ((2, 7, 3), (4, 2, 3, 5), (2, 4), (([2], [2]), ([0], [1])), [1], [0]),  # rows in a batch
+        ((2, 7, 3), (4, 2, 3, 5), (4,), (([2], [2]), ([0], [1])), [1], [0]),
+        ((2, 7, 3), (3, 4, 5), (2, 4), (([2], [0]), ([], [])), [1], [1]),  # a free axis in front
+        ((7, 3), (7, 5), (4,), (([0], [0]), ([], [])), [0], []),  # contracted
+        ((2, 7, 3), (7, 5, 2), (2, 4), (([1], [0]), ([0], [2])), [1], []),
+        ((2, 7, 3), (3, 7, 5), (3, 4), (([2, 1], [0, 1]), ([], [])), [1], []),
+        ((7, 2, 3), (7, 3, 5), (4,), (([2], [1]), ([0], [0])), [0], []),  # a batch axis
+    ],
+)
 def test_ragged_in_general(jax, x, w, sizes, dot, ragged, group):
     x, w = rng.standard_normal(x), rng.standard_normal(w)
     cuts = np.sort(rng.integers(0, 8, (*sizes[:-1], sizes[-1] - 1)), axis=-1)
@@ -220,10 +272,18 @@ def test_ragged_messages():
         (lambda: lax.ragged_dot(X, W, SIZES[:3]), r"shape \(4,\)"),
         (lambda: lax.ragged_dot(X, W, SIZES * 1.0), "integers"),
         (lambda: lax.ragged_dot(X, W[:, :2], SIZES), "sizes differ"),
-        (lambda: lax.ragged_dot_general(X, W, SIZES, numbers(
-            lax, (([1], [1]), ([], [])), [0, 1], [0])), "one ragged axis"),
-        (lambda: lax.ragged_dot_general(X, W, SIZES, numbers(
-            lax, (([1], [1]), ([], [])), [0], [])), "one group axis"),
+        (
+            lambda: lax.ragged_dot_general(
+                X, W, SIZES, numbers(lax, (([1], [1]), ([], [])), [0, 1], [0])
+            ),
+            "one ragged axis",
+        ),
+        (
+            lambda: lax.ragged_dot_general(
+                X, W, SIZES, numbers(lax, (([1], [1]), ([], [])), [0], [])
+            ),
+            "one group axis",
+        ),
     ]:
         with pytest.raises(TypeError, match=word):
             call()
@@ -279,14 +339,22 @@ def test_signals(shapes, mode):
                 same(ours(a, b, mode, "fft"), theirs(a, b, mode), 1e-11, 1e-12)
     if x.ndim != 2:
         return
-    same(dx.scipy.signal.fftconvolve(x, y[:1], mode, axes=1),
-         scipy.signal.fftconvolve(x, y[:1], mode, axes=1), 1e-11, 1e-12)
+    same(
+        dx.scipy.signal.fftconvolve(x, y[:1], mode, axes=1),
+        scipy.signal.fftconvolve(x, y[:1], mode, axes=1),
+        1e-11,
+        1e-12,
+    )
     for name in ("convolve2d", "correlate2d"):
         ours, theirs = (getattr(m.signal, name) for m in (dx.scipy, scipy))
         for boundary, fill in (("fill", 0), ("fill", 1.5), ("wrap", 0), ("symm", 0)):
             for a, b in ((x, y), (z, w)):
-                same(ours(a, b, mode, boundary, fill), theirs(a, b, mode, boundary, fill), 1e-11,
-                     1e-12)
+                same(
+                    ours(a, b, mode, boundary, fill),
+                    theirs(a, b, mode, boundary, fill),
+                    1e-11,
+                    1e-12,
+                )
 
 
 def test_signals_in_transformations():
@@ -299,8 +367,13 @@ def test_signals_in_transformations():
 
 def test_detrend():
     x = rng.standard_normal((3, 8, 2)).cumsum(1)
-    for kwargs in ({}, {"axis": 1}, {"type": "constant"}, {"axis": 1, "bp": [3, 5]},
-                   {"axis": 0, "bp": 2}):
+    for kwargs in (
+        {},
+        {"axis": 1},
+        {"type": "constant"},
+        {"axis": 1, "bp": [3, 5]},
+        {"axis": 0, "bp": 2},
+    ):
         same(dx.scipy.signal.detrend(x, **kwargs), scipy.signal.detrend(x, **kwargs), 1e-11, 1e-12)
     slopes(lambda x: dx.scipy.signal.detrend(x, 1), x)
 
@@ -308,12 +381,14 @@ def test_detrend():
 def test_wrong_signals():
     s = dx.scipy.signal
     for call, word in [
-        (lambda: s.convolve(A, B[0]), "as many axes"), (lambda: s.convolve(A, A, "most"), "mode"),
+        (lambda: s.convolve(A, B[0]), "as many axes"),
+        (lambda: s.convolve(A, A, "most"), "mode"),
         (lambda: s.convolve(A, A, method="slow"), "method"),
         (lambda: s.convolve(A, A.T, "valid"), "fit into"),
         (lambda: s.convolve2d(A[0], A[0]), "2 axes"),
         (lambda: s.convolve2d(A, A, boundary="open"), "boundary"),
-        (lambda: s.detrend(A, type="square"), "type"), (lambda: s.detrend(A, bp=9), "within"),
+        (lambda: s.detrend(A, type="square"), "type"),
+        (lambda: s.detrend(A, bp=9), "within"),
     ]:
         with pytest.raises(ValueError, match=word):
             call()

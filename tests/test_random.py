@@ -18,7 +18,7 @@ KEY = random.key(7)
 
 def agree(ours, theirs, exact=True, atol=0.0, compiled=True):
     """Eager and compiled results against jax's, for the key of seed 7."""
-    for run in (ours, dx.jit(ours))[:1 + compiled]:
+    for run in (ours, dx.jit(ours))[: 1 + compiled]:
         found, expected = np.asarray(run(KEY)), np.asarray(theirs)
         assert found.shape == expected.shape
         assert found.dtype == expected.dtype
@@ -38,17 +38,20 @@ def test_key_is_jaxs(jax, seed):
     np.testing.assert_array_equal(random.PRNGKey(seed), random.key(seed))
 
 
-@pytest.mark.parametrize("seed", [
-    np.int8(-3), np.int32(-1), np.uint32(7), np.int64(-9), np.uint64(2**63 + 5)])
+@pytest.mark.parametrize(
+    "seed", [np.int8(-3), np.int32(-1), np.uint32(7), np.int64(-9), np.uint64(2**63 + 5)]
+)
 def test_key_of_an_array(jax, seed):
     expected = jax.random.PRNGKey(jax.numpy.asarray(seed))
     np.testing.assert_array_equal(random.key(seed), expected)
     np.testing.assert_array_equal(dx.jit(random.key)(seed), expected)
 
 
-@pytest.mark.parametrize("shape, dtype", [
-    *[(s, "uint64") for s in SHAPES], ((101,), "uint32"), ((9,), "uint16"),
-    ((9,), "uint8")], ids=str)
+@pytest.mark.parametrize(
+    "shape, dtype",
+    [*[(s, "uint64") for s in SHAPES], ((101,), "uint32"), ((9,), "uint16"), ((9,), "uint8")],
+    ids=str,
+)
 def test_bits(jax, shape, dtype):
     key = jax.random.PRNGKey(7)
     agree(lambda k: random.bits(k, shape, dtype), jax.random.bits(key, shape, dtype))
@@ -65,9 +68,17 @@ def test_fold_in(jax, data):
     agree(lambda k: random.fold_in(k, data), jax.random.fold_in(jax.random.PRNGKey(7), there))
 
 
-@pytest.mark.parametrize("dtype, bounds", [
-    ("float64", (0.0, 1.0)), ("float64", (-3.0, 2.5)), ("float32", (0.1, 0.3)),
-    ("float32", (5, 5)), ("float16", (-3.0, 2.5)), ("bfloat16", (0.0, 1.0))])
+@pytest.mark.parametrize(
+    "dtype, bounds",
+    [
+        ("float64", (0.0, 1.0)),
+        ("float64", (-3.0, 2.5)),
+        ("float32", (0.1, 0.3)),
+        ("float32", (5, 5)),
+        ("float16", (-3.0, 2.5)),
+        ("bfloat16", (0.0, 1.0)),
+    ],
+)
 def test_uniform(jax, dtype, bounds):
     dtype = np.dtype(dtype)
     expected = jax.random.uniform(jax.random.PRNGKey(7), (7, 43), dtype, *bounds)
@@ -81,8 +92,17 @@ def test_uniform_with_array_bounds(jax):
     agree(lambda k: random.uniform(k, (4, 5), minval=low, maxval=high), expected, False, 1e-15)
 
 
-RANGES = [(0, 10), (-5, 100), (0, 256), (-128, 128), (0, 2**31), (-(2**31), 2**31 - 1),
-          (-(2**62), 2**62), (0, 2**63 - 1), (3, 4)]
+RANGES = [
+    (0, 10),
+    (-5, 100),
+    (0, 256),
+    (-128, 128),
+    (0, 2**31),
+    (-(2**31), 2**31 - 1),
+    (-(2**62), 2**62),
+    (0, 2**63 - 1),
+    (3, 4),
+]
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int32", "uint32", "uint64", "int8", "uint16"])
@@ -92,11 +112,17 @@ def test_randint(jax, dtype):
         if bits < 32 and max(-low, high) > 2**31 - 1:
             continue  # jax wraps such bounds around
         expected = jax.random.randint(key, (30,), low, high, dtype)
-        agree(lambda k, a=low, b=high: random.randint(k, (30,), a, b, dtype), expected,
-              compiled=i == 1)
+        agree(
+            lambda k, a=low, b=high: random.randint(k, (30,), a, b, dtype),
+            expected,
+            compiled=i == 1,
+        )
         low, high = np.full((30,), low), np.array(high)
-        agree(lambda k, a=low, b=high: random.randint(k, (30,), a, b, dtype), expected,
-              compiled=i == 4)
+        agree(
+            lambda k, a=low, b=high: random.randint(k, (30,), a, b, dtype),
+            expected,
+            compiled=i == 4,
+        )
 
 
 def test_randint_clips_bounds_of_narrow_dtypes():
@@ -137,8 +163,10 @@ def test_choice(jax, ndim, replace, weighted):
 def test_bernoulli_and_rademacher(jax):
     key, p = jax.random.PRNGKey(7), np.linspace(0, 1, 5, dtype=np.float32)
     agree(lambda k: random.bernoulli(k, p, (40, 5)), jax.random.bernoulli(key, p, (40, 5)))
-    agree(lambda k: random.bernoulli(k, 0.3, (40,), "high"),
-          jax.random.bernoulli(key, 0.3, (40,), "high"))
+    agree(
+        lambda k: random.bernoulli(k, 0.3, (40,), "high"),
+        jax.random.bernoulli(key, 0.3, (40,), "high"),
+    )
     agree(lambda k: random.rademacher(k, (40,)), jax.random.rademacher(key, (40,)))
 
 
@@ -152,9 +180,17 @@ def test_categorical(jax):
 
 
 # XLA and NumPy round logarithms and erf_inv differently; the uniform numbers below are the same.
-@pytest.mark.parametrize("name, dtype", [
-    ("normal", "float64"), ("normal", "float32"), ("exponential", "float64"),
-    ("gumbel", "float32"), ("laplace", "float64"), ("logistic", "float32")])
+@pytest.mark.parametrize(
+    "name, dtype",
+    [
+        ("normal", "float64"),
+        ("normal", "float32"),
+        ("exponential", "float64"),
+        ("gumbel", "float32"),
+        ("laplace", "float64"),
+        ("logistic", "float32"),
+    ],
+)
 def test_continuous_samplers(jax, name, dtype):
     expected = np.asarray(getattr(jax.random, name)(jax.random.PRNGKey(7), (500,), dtype))
     sample = lambda k: getattr(random, name)(k, (500,), dtype)
@@ -178,9 +214,13 @@ def test_cauchy_truncated_normal_and_complex_normal(jax):
 
 
 LAWS = {
-    "normal": scipy.stats.norm, "exponential": scipy.stats.expon, "gumbel": scipy.stats.gumbel_r,
-    "laplace": scipy.stats.laplace, "logistic": scipy.stats.logistic,
-    "cauchy": scipy.stats.cauchy, "uniform": scipy.stats.uniform,
+    "normal": scipy.stats.norm,
+    "exponential": scipy.stats.expon,
+    "gumbel": scipy.stats.gumbel_r,
+    "laplace": scipy.stats.laplace,
+    "logistic": scipy.stats.logistic,
+    "cauchy": scipy.stats.cauchy,
+    "uniform": scipy.stats.uniform,
 }
 
 
@@ -239,12 +279,20 @@ def test_permutations_are_permutations_and_differ():
 # Transformations
 
 
-@pytest.mark.parametrize("sample", [
-    lambda k: random.normal(k, (3,)), lambda k: random.uniform(k), lambda k: random.split(k),
-    lambda k: random.randint(k, (2, 2), 0, 9), lambda k: random.permutation(k, 9),
-    lambda k: random.fold_in(k, 3), lambda k: random.choice(k, 5, (2,), p=np.ones(5)),
-    lambda k: random.categorical(k, np.zeros((2, 3))), lambda k: random.bits(k, (20,)),
-])
+@pytest.mark.parametrize(
+    "sample",
+    [
+        lambda k: random.normal(k, (3,)),
+        lambda k: random.uniform(k),
+        lambda k: random.split(k),
+        lambda k: random.randint(k, (2, 2), 0, 9),
+        lambda k: random.permutation(k, 9),
+        lambda k: random.fold_in(k, 3),
+        lambda k: random.choice(k, 5, (2,), p=np.ones(5)),
+        lambda k: random.categorical(k, np.zeros((2, 3))),
+        lambda k: random.bits(k, (20,)),
+    ],
+)
 def test_vmap_over_keys_is_a_loop(sample):
     keys = random.split(KEY, 4)
     expected = np.stack([np.asarray(sample(np.asarray(keys)[i])) for i in range(4)])
@@ -322,38 +370,44 @@ def test_keys_are_their_words():
 # Errors
 
 
-@pytest.mark.parametrize("call, error, message", [
-    (lambda: random.key(1.5), TypeError, "must be one integer, got float 1.5"),
-    (lambda: random.key(np.arange(3)), TypeError, "dx.vmap"),
-    (lambda: random.key(2**64), OverflowError, "64 bits"),
-    (lambda: random.key(0, impl="rbg"), ValueError, "threefry2x32"),
-    (lambda: random.normal(3), TypeError, "dx.random.key"),
-    (lambda: random.normal(np.zeros(2)), TypeError, r"uint32\[2\]"),
-    (lambda: random.normal(random.split(KEY, 3)), TypeError, "dx.vmap"),
-    (lambda: random.fold_in(KEY, -1), OverflowError, "2\\*\\*32"),
-    (lambda: random.fold_in(KEY, 1.0), TypeError, "one integer"),
-    (lambda: random.uniform(KEY, (-1,)), ValueError, "negative"),
-    (lambda: random.uniform(KEY, (2.5,)), TypeError, "integer"),
-    (lambda: random.uniform(KEY, (2,), int), ValueError, "floating-point"),
-    (lambda: random.uniform(KEY, (2,), minval=2, maxval=1), ValueError, "exceed"),
-    (lambda: random.uniform(KEY, (2,), minval=np.zeros(3)), ValueError, "broadcast"),
-    (lambda: random.uniform(KEY, (1,), minval=np.zeros(3)), ValueError, "does not broadcast"),
-    (lambda: random.normal(KEY, (2,), np.int32), ValueError, "floating-point"),
-    (lambda: random.bits(KEY, (2,), np.int32), ValueError, "unsigned"),
-    (lambda: random.randint(KEY, (2,), 5, 5), ValueError, "less than"),
-    (lambda: random.randint(KEY, (2,), 0.5, 5), TypeError, "must be an integer"),
-    (lambda: random.randint(KEY, (2,), 0, 5, float), TypeError, "integer"),
-    (lambda: random.randint(KEY, (2,), np.zeros(3, int), 5), ValueError, "broadcast"),
-    (lambda: random.bernoulli(KEY, 1), TypeError, "floating-point"),
-    (lambda: random.permutation(KEY, 2.5), TypeError, "an integer or an array"),
-    (lambda: random.permutation(KEY, np.zeros((2, 2)), 2), ValueError, "axis 2"),
-    (lambda: random.choice(KEY, 3, (4,), replace=False), ValueError, "4 out of 3"),
-    (lambda: random.choice(KEY, 0), ValueError, "empty"),
-    (lambda: random.choice(KEY, 3, p=np.ones(4)), ValueError, "p must have the shape"),
-    (lambda: random.categorical(KEY, np.zeros(3), shape=(4,), replace=False), ValueError,
-     "without replacement"),
-    (lambda: dx.jit(lambda n: random.normal(KEY, (n,)))(3), TypeError, "static"),
-])
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (lambda: random.key(1.5), TypeError, "must be one integer, got float 1.5"),
+        (lambda: random.key(np.arange(3)), TypeError, "dx.vmap"),
+        (lambda: random.key(2**64), OverflowError, "64 bits"),
+        (lambda: random.key(0, impl="rbg"), ValueError, "threefry2x32"),
+        (lambda: random.normal(3), TypeError, "dx.random.key"),
+        (lambda: random.normal(np.zeros(2)), TypeError, r"uint32\[2\]"),
+        (lambda: random.normal(random.split(KEY, 3)), TypeError, "dx.vmap"),
+        (lambda: random.fold_in(KEY, -1), OverflowError, "2\\*\\*32"),
+        (lambda: random.fold_in(KEY, 1.0), TypeError, "one integer"),
+        (lambda: random.uniform(KEY, (-1,)), ValueError, "negative"),
+        (lambda: random.uniform(KEY, (2.5,)), TypeError, "integer"),
+        (lambda: random.uniform(KEY, (2,), int), ValueError, "floating-point"),
+        (lambda: random.uniform(KEY, (2,), minval=2, maxval=1), ValueError, "exceed"),
+        (lambda: random.uniform(KEY, (2,), minval=np.zeros(3)), ValueError, "broadcast"),
+        (lambda: random.uniform(KEY, (1,), minval=np.zeros(3)), ValueError, "does not broadcast"),
+        (lambda: random.normal(KEY, (2,), np.int32), ValueError, "floating-point"),
+        (lambda: random.bits(KEY, (2,), np.int32), ValueError, "unsigned"),
+        (lambda: random.randint(KEY, (2,), 5, 5), ValueError, "less than"),
+        (lambda: random.randint(KEY, (2,), 0.5, 5), TypeError, "must be an integer"),
+        (lambda: random.randint(KEY, (2,), 0, 5, float), TypeError, "integer"),
+        (lambda: random.randint(KEY, (2,), np.zeros(3, int), 5), ValueError, "broadcast"),
+        (lambda: random.bernoulli(KEY, 1), TypeError, "floating-point"),
+        (lambda: random.permutation(KEY, 2.5), TypeError, "an integer or an array"),
+        (lambda: random.permutation(KEY, np.zeros((2, 2)), 2), ValueError, "axis 2"),
+        (lambda: random.choice(KEY, 3, (4,), replace=False), ValueError, "4 out of 3"),
+        (lambda: random.choice(KEY, 0), ValueError, "empty"),
+        (lambda: random.choice(KEY, 3, p=np.ones(4)), ValueError, "p must have the shape"),
+        (
+            lambda: random.categorical(KEY, np.zeros(3), shape=(4,), replace=False),
+            ValueError,
+            "without replacement",
+        ),
+        (lambda: dx.jit(lambda n: random.normal(KEY, (n,)))(3), TypeError, "static"),
+    ],
+)
 def test_errors(call, error, message):
     with pytest.raises(error, match=message) as caught:
         call()

@@ -104,12 +104,23 @@ def test_derivatives_by_bounds_are_those_of_quantiles(low, high):
 # --------------------------------------------------------------------------------------------------
 # Uniform numbers
 
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_uniform_numbers_do_not_reach_the_upper_bound(dtype):
     info = ml_dtypes.finfo(dtype)
     most, eps = float(info.max), float(info.eps)
-    ranges = [(0, 3), (1, 1 + eps), (100, 101), (0, float(info.tiny)), (-most, most), (0, most),
-              (0.1, 0.7), (-3.3, -3.2), (-most, -most / 2), (0, float(info.smallest_subnormal))]
+    ranges = [
+        (0, 3),
+        (1, 1 + eps),
+        (100, 101),
+        (0, float(info.tiny)),
+        (-most, most),
+        (0, most),
+        (0.1, 0.7),
+        (-3.3, -3.2),
+        (-most, -most / 2),
+        (0, float(info.smallest_subnormal)),
+    ]
     for bounds in ranges:
         arrays = tuple(np.asarray(v, dtype) for v in bounds)
         low, high = (float(v) for v in arrays)
@@ -136,9 +147,13 @@ def test_derivatives_of_uniform_numbers_by_extreme_bounds():
 # Others
 
 LAWS = {
-    "normal": scipy.stats.norm, "exponential": scipy.stats.expon, "gumbel": scipy.stats.gumbel_r,
-    "laplace": scipy.stats.laplace, "logistic": scipy.stats.logistic,
-    "cauchy": scipy.stats.cauchy, "uniform": scipy.stats.uniform,
+    "normal": scipy.stats.norm,
+    "exponential": scipy.stats.expon,
+    "gumbel": scipy.stats.gumbel_r,
+    "laplace": scipy.stats.laplace,
+    "logistic": scipy.stats.logistic,
+    "cauchy": scipy.stats.cauchy,
+    "uniform": scipy.stats.uniform,
 }
 
 
@@ -157,8 +172,10 @@ def test_every_sampler_is_finite_and_has_its_distribution_in_every_dtype(name, d
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_categories_are_fair_in_every_dtype(dtype):
     n = 100
-    samplers = (lambda k: random.categorical(k, np.zeros(n, dtype), shape=(20000,)),
-                lambda k: random.choice(k, n, (20000,), p=np.ones(n, dtype) / dtype.type(n)))
+    samplers = (
+        lambda k: random.categorical(k, np.zeros(n, dtype), shape=(20000,)),
+        lambda k: random.choice(k, n, (20000,), p=np.ones(n, dtype) / dtype.type(n)),
+    )
     for draw in samplers:
         counts = np.bincount(np.asarray(draw(KEY)), minlength=n)
         assert scipy.stats.chisquare(counts).pvalue > 1e-3

@@ -110,9 +110,7 @@ def test_a_loop_inside_of_a_scan_whose_length_varies():
 
 
 def test_linear_transpose_and_linearize():
-    f = lambda x: dx.lax.while_loop(
-        lambda c: c[0] < 5, lambda c: (c[0] + 1, 2.0 * c[1]), (0, x)
-    )[1]
+    f = lambda x: dx.lax.while_loop(lambda c: c[0] < 5, lambda c: (c[0] + 1, 2.0 * c[1]), (0, x))[1]
     assert float(dx.linear_transpose(f, 1.0)(1.0)[0]) == 32.0
     y, tangent = dx.linearize(lambda x: by_while(x, 9), 0.7)
     np.testing.assert_allclose(tangent(2.0), 2 * jax.grad(by_python)(0.7, 9), rtol=1e-10)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from diffeo.lowering import compat, compiler, executables
-from diffeo.lowering.devices.devices import buffers, devices
+from diffeo.lowering.devices import buffers, devices
 from diffeo.primitives.array import Array, from_buffer
 
 
@@ -187,8 +187,15 @@ def test_every_dtype_comes_out_of_a_program(name, shape):
     st.sampled_from([np.float64, np.float32, np.int64, np.bool_, np.complex128]),
 )
 def test_any_strides(data, shape, dtype):
-    array = data.draw(hnp.arrays(dtype, shape, elements={"allow_nan": False} if dtype in (
-        np.float64, np.float32, np.complex128) else None))
+    array = data.draw(
+        hnp.arrays(
+            dtype,
+            shape,
+            elements={"allow_nan": False}
+            if dtype in (np.float64, np.float32, np.complex128)
+            else None,
+        )
+    )
     axes = data.draw(st.permutations(range(array.ndim)))
     array = array.transpose(axes)
     if array.ndim:
@@ -257,8 +264,9 @@ def test_reading_deleted_data_says_so(name):
 
 def test_a_donated_operand_is_gone():
     aval = Aval((4,), np.float64)
-    text = program(aval, "add").replace("%x: tensor<4xf64>", "%x: tensor<4xf64> {tf.aliasing_output"
-                                        " = 0 : i32}")
+    text = program(aval, "add").replace(
+        "%x: tensor<4xf64>", "%x: tensor<4xf64> {tf.aliasing_output = 0 : i32}"
+    )
     executable = executables.compile_module(text, [aval], [aval])
     x = buffers.put(np.ones(4), aval)
     [y] = executable.execute([x])

@@ -33,7 +33,8 @@ def _wide():
 @pytest.mark.parametrize("mode", ["drop", "clip"])
 def test_values_against_jax(kind, dtype, mode):
     if (dtype == "complex128" and kind in ("scatter_min", "scatter_max")) or (
-            dtype == "bool" and kind in ("scatter_sub", "scatter_add", "scatter_mul")):
+        dtype == "bool" and kind in ("scatter_sub", "scatter_add", "scatter_mul")
+    ):
         return
     rng = np.random.default_rng(0)
     x, u = (rng.integers(0, 5, s).astype(dtype) for s in ((5, 2), (6, 2)))
@@ -49,18 +50,23 @@ def test_values_against_jax(kind, dtype, mode):
 @pytest.mark.parametrize("mode", ["clip", "fill", "promise_in_bounds", lax.GatherScatterMode.CLIP])
 def test_gather_against_jax(mode):
     x = np.arange(12.0).reshape(4, 3)
-    index = np.array([[0, 1], [3, 2], [3, 0]]) if mode == "promise_in_bounds" else np.array(
-        [[0, 1], [4, 2], [-1, 0], [2, 9]])
+    index = (
+        np.array([[0, 1], [3, 2], [3, 0]])
+        if mode == "promise_in_bounds"
+        else np.array([[0, 1], [4, 2], [-1, 0], [2, 9]])
+    )
     numbers = ((), (0, 1), (0, 1))
     theirs = mode if isinstance(mode, str) else mode.value
     for fill in (None, 2.5):
-        want = jax.lax.gather(x, index, jax.lax.GatherDimensionNumbers(*numbers), (1, 1),
-                              mode=theirs, fill_value=fill)
+        want = jax.lax.gather(
+            x, index, jax.lax.GatherDimensionNumbers(*numbers), (1, 1), mode=theirs, fill_value=fill
+        )
         f = lambda x, i, fill=fill: lax.gather(
-            x, i, lax.GatherDimensionNumbers(*numbers), (1, 1), mode=mode, fill_value=fill)
+            x, i, lax.GatherDimensionNumbers(*numbers), (1, 1), mode=mode, fill_value=fill
+        )
         np.testing.assert_array_equal(f(x, index), want)
         np.testing.assert_array_equal(dx.jit(f)(x, index), want)
-    ct = np.array([1.0, 2.0, 3.0, 4.0])[:len(index)]
+    ct = np.array([1.0, 2.0, 3.0, 4.0])[: len(index)]
     got = dx.vjp(lambda x: f(x, index), x)[1](ct)
     grads = [got, dx.jit(lambda x, i, ct: dx.vjp(lambda x: f(x, i), x)[1](ct))(x, index, ct)]
     expected = np.zeros_like(x)
@@ -83,8 +89,9 @@ def test_hints_reach_the_program():
         "max": lambda x, i, u: lax.scatter_max(x, i, u, POINTS, **hints),
         "set": lambda x, i, u: x.at[i[:, 0]].set(u, **hints),
         "get": lambda x, i, u: x.at[i[:, 0]].get(**hints),
-        "gradient": lambda x, i, u: dx.grad(lambda x: x.at[i[:, 0]].get(
-            mode="promise_in_bounds", **hints).sum())(x),
+        "gradient": lambda x, i, u: dx.grad(
+            lambda x: x.at[i[:, 0]].get(mode="promise_in_bounds", **hints).sum()
+        )(x),
     }
     for name, f in programs.items():
         text = dx.jit(f).lower(x, i, u).as_text()
@@ -98,15 +105,19 @@ def _difference(f, x, v, h=1e-6):
     return (np.asarray(f(x + h * v)) - np.asarray(f(x - h * v))) / (2 * h)
 
 
-@given(st.lists(st.integers(-1, 4), min_size=1, max_size=7), st.integers(0, 2**30),
-       st.sampled_from(["multiply", "min", "max", "add", "set", "divide", "power"]))
+@given(
+    st.lists(st.integers(-1, 4), min_size=1, max_size=7),
+    st.integers(0, 2**30),
+    st.sampled_from(["multiply", "min", "max", "add", "set", "divide", "power"]),
+)
 @settings(max_examples=40, deadline=None)
 def test_derivatives_with_duplicates(places, seed, op):
     """Traced indices that repeat and stick out: jvp, vjp and the second derivative, for x and u."""
     rng = np.random.default_rng(seed)
     index, n = np.array(places), 4
     point = rng.uniform(0.5, 1.5, n + len(index)) * (
-        1 if op == "power" else rng.choice([-1, 1], n + len(index)))
+        1 if op == "power" else rng.choice([-1, 1], n + len(index))
+    )
     if op == "multiply":
         point[rng.random(point.size) < 0.3] = 0.0
 
@@ -177,25 +188,50 @@ def test_apply_counts_places():
     np.testing.assert_array_equal(dx.grad(lambda x: f(x, index[:3]).sum())(x), [2, 1, 4, 1])
     got = lax.scatter_apply(x, index[:, None], double, POINTS, update_shape=(5,))
     np.testing.assert_array_equal(got, want)
-    theirs = jax.lax.scatter_apply(jnp.arange(1.0, 5.0), index[:, None], double, _theirs(POINTS),
-                                   update_shape=(5,))
+    theirs = jax.lax.scatter_apply(
+        jnp.arange(1.0, 5.0), index[:, None], double, _theirs(POINTS), update_shape=(5,)
+    )
     np.testing.assert_array_equal(got, theirs)
     clipped = lax.scatter_apply(x, index[:, None], double, POINTS, update_shape=(5,), mode="clip")
     np.testing.assert_array_equal(clipped, [2, 2, 24, 8])
 
 
-@pytest.mark.parametrize("call, words", [
-    (lambda: lax.gather(np.zeros(3), np.array([[0]]), lax.GatherDimensionNumbers((), (0,), (0,)),
-                        (1,), mode="nearest"), "mode must be"),
-    (lambda: lax.gather(np.zeros(3), np.array([[0.0]]), lax.GatherDimensionNumbers((), (0,), (0,)),
-                        (1,)), "gather: expects integer indices"),
-    (lambda: lax.scatter_min(np.zeros(3, complex), np.array([[0]]), np.zeros(1, complex), POINTS),
-     "scatter_min: not defined for complex128"),
-    (lambda: lax.scatter_mul(np.zeros(3), np.array([[0]]), np.zeros(1, int), POINTS),
-     "scatter_mul: updates"),
-    (lambda: lax.scatter_mul(np.zeros(3), np.array([[0, 1]]), np.zeros(1), POINTS), "last axis"),
-    (lambda: dnp.zeros(3).at[0].set(1.0, mode="nearest"), "mode must be one of"),
-])
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (
+            lambda: lax.gather(
+                np.zeros(3),
+                np.array([[0]]),
+                lax.GatherDimensionNumbers((), (0,), (0,)),
+                (1,),
+                mode="nearest",
+            ),
+            "mode must be",
+        ),
+        (
+            lambda: lax.gather(
+                np.zeros(3), np.array([[0.0]]), lax.GatherDimensionNumbers((), (0,), (0,)), (1,)
+            ),
+            "gather: expects integer indices",
+        ),
+        (
+            lambda: lax.scatter_min(
+                np.zeros(3, complex), np.array([[0]]), np.zeros(1, complex), POINTS
+            ),
+            "scatter_min: not defined for complex128",
+        ),
+        (
+            lambda: lax.scatter_mul(np.zeros(3), np.array([[0]]), np.zeros(1, int), POINTS),
+            "scatter_mul: updates",
+        ),
+        (
+            lambda: lax.scatter_mul(np.zeros(3), np.array([[0, 1]]), np.zeros(1), POINTS),
+            "last axis",
+        ),
+        (lambda: dnp.zeros(3).at[0].set(1.0, mode="nearest"), "mode must be one of"),
+    ],
+)
 def test_bad_operands(call, words):
     with pytest.raises((TypeError, ValueError), match=words):
         call()
@@ -204,7 +240,9 @@ def test_bad_operands(call, words):
 def test_empty_axes():
     x = dnp.zeros((0, 2))
     index = np.array([1, 0])
-    np.testing.assert_array_equal(x.at[index].get(mode="fill", fill_value=7.0), np.full((2, 2), 7.))
+    np.testing.assert_array_equal(
+        x.at[index].get(mode="fill", fill_value=7.0), np.full((2, 2), 7.0)
+    )
     assert x.at[index].set(1.0, mode="drop").shape == (0, 2)
     assert dx.jit(lambda x, i: x.at[i].add(1.0, mode="drop"))(x, index).shape == (0, 2)
     with pytest.raises(IndexError, match="out of bounds"):

@@ -261,8 +261,10 @@ def test_systems_agree_with_scipy(dtype: str, lower: bool):
         for unit in (False, True):
             expected = scipy.linalg.solve_triangular(triangle, b, trans, lower, unit)
             close(sl.solve_triangular(triangle, b, trans, lower, unit), expected)
-        close(sl.lu_solve(sl.lu_factor(a), b, trans),
-              scipy.linalg.lu_solve(scipy.linalg.lu_factor(a), b, trans))
+        close(
+            sl.lu_solve(sl.lu_factor(a), b, trans),
+            scipy.linalg.lu_solve(scipy.linalg.lu_factor(a), b, trans),
+        )
     close(sl.inv(a), np.linalg.inv(a))
     close(sl.det(a), np.linalg.det(a))
 

@@ -48,8 +48,21 @@ def _numbers(dtype, shape, seed=0):
     return z
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "complex128", "int64", "int32",
-                                   "int8", "uint64", "uint8", "bool"])
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "float64",
+        "float32",
+        "float16",
+        "complex128",
+        "int64",
+        "int32",
+        "int8",
+        "uint64",
+        "uint8",
+        "bool",
+    ],
+)
 @pytest.mark.parametrize("shape, axis", [((7,), 0), ((3, 5), 0), ((60, 80), 1), ((5000,), 0)])
 def test_sort_and_argsort(dtype, shape, axis):
     x = _numbers(dtype, shape)
@@ -94,7 +107,8 @@ def test_derivative_of_sorting(n):
     x, y, t, s = rng.standard_normal((4, n))
     order = np.argsort(x)
     outs, tangents = dx.jit(lambda *a: dx.jvp(lambda x, y: lax.sort([x, y]), a[:2], a[2:]))(
-        x, y, t, s)
+        x, y, t, s
+    )
     np.testing.assert_array_equal(outs[1], y[order])
     np.testing.assert_array_equal(tangents[0], t[order])
     np.testing.assert_array_equal(tangents[1], s[order])
@@ -126,8 +140,9 @@ def test_top_k_derivative_and_approximations():
         np.testing.assert_allclose(got, want)
     for got in _both(dx.grad(lambda x: f(x.astype(dnp.float32)).astype(float)), x):
         np.testing.assert_allclose(got, want, rtol=1e-6)
-    for (low, i), (high, j) in zip(_both(lambda x: lax.approx_min_k(x, 2), x),
-                                   _both(lambda x: lax.approx_max_k(x, 2), x)):
+    for (low, i), (high, j) in zip(
+        _both(lambda x: lax.approx_min_k(x, 2), x), _both(lambda x: lax.approx_max_k(x, 2), x)
+    ):
         np.testing.assert_array_equal(low, np.sort(x, 1)[:, :2])
         np.testing.assert_array_equal(i, np.argsort(x, 1)[:, :2])
         np.testing.assert_array_equal(high, np.sort(x, 1)[:, :-3:-1])
@@ -165,8 +180,9 @@ def test_searchsorted_options():
         for right in (False, True):
             x = np.array([0.0, 1, 2, 3, 4, 5])
             want = np.digitize(x, bins, right)
-            for out in _both(lambda x, b, right=right: dnp.digitize(x, b, right), x,
-                             np.array(bins)):
+            for out in _both(
+                lambda x, b, right=right: dnp.digitize(x, b, right), x, np.array(bins)
+            ):
                 np.testing.assert_array_equal(out, want)
     for bad in ({"side": "up"}, {"method": "guess"}):
         with pytest.raises(ValueError, match="must be one of"):
@@ -188,8 +204,11 @@ def test_partition():
 # ------------------------------------------------------------------------------------------------
 # Sets
 
-elements = hnp.arrays(np.float64, st.sampled_from([1, 6]), elements=st.sampled_from(
-    [0.0, 1.0, 2.0, 2.5, -1.0, np.nan]))
+elements = hnp.arrays(
+    np.float64,
+    st.sampled_from([1, 6]),
+    elements=st.sampled_from([0.0, 1.0, 2.0, 2.5, -1.0, np.nan]),
+)
 sizes = st.sampled_from([(2, 7.0), (8, None)])  # few, as each is compiled
 
 
@@ -197,11 +216,17 @@ sizes = st.sampled_from([(2, 7.0), (8, None)])  # few, as each is compiled
 @settings(max_examples=30, deadline=None)
 def test_unique_of_a_size(x, size_and_fill, equal_nan):
     size, fill = size_and_fill
-    keywords = {"return_index": True, "return_inverse": True, "return_counts": True,
-                "equal_nan": equal_nan}
+    keywords = {
+        "return_index": True,
+        "return_inverse": True,
+        "return_counts": True,
+        "equal_nan": equal_nan,
+    }
     want = np.unique(x, **keywords)
-    for got in (dnp.unique(dnp.asarray(x), size=size, fill_value=fill, **keywords),
-                dx.jit(lambda x: dnp.unique(x, size=size, fill_value=fill, **keywords))(x)):
+    for got in (
+        dnp.unique(dnp.asarray(x), size=size, fill_value=fill, **keywords),
+        dx.jit(lambda x: dnp.unique(x, size=size, fill_value=fill, **keywords))(x),
+    ):
         n = min(size, len(want[0]))
         np.testing.assert_array_equal(got[0][:n], want[0][:n])
         np.testing.assert_array_equal(got[0][n:], want[0][0] if fill is None else fill)
@@ -215,8 +240,7 @@ def test_unique_along_an_axis():
     x = np.array([[1, 2, 1], [0, 3, 0], [1, 2, 1]])
     for axis in (0, 1):
         want = np.unique(x, True, True, True, axis)
-        got = dx.jit(lambda x, axis=axis: dnp.unique(
-            x, True, True, True, axis, size=2))(x)
+        got = dx.jit(lambda x, axis=axis: dnp.unique(x, True, True, True, axis, size=2))(x)
         for a, b in zip(got, want):
             np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(dnp.unique(dnp.asarray(x), axis=axis), want[0])
@@ -245,8 +269,7 @@ def test_sets_of_a_size(x, y, size_and_fill):
             first = 0 if name == "setdiff1d" or not len(want) else want[0]
             np.testing.assert_array_equal(got[n:], first if fill is None else fill)
         np.testing.assert_array_equal(getattr(dnp, name)(dnp.asarray(x), dnp.asarray(y)), want)
-    _, at_x, at_y = dx.jit(lambda x, y: dnp.intersect1d(
-        x, y, return_indices=True, size=size))(x, y)
+    _, at_x, at_y = dx.jit(lambda x, y: dnp.intersect1d(x, y, return_indices=True, size=size))(x, y)
     want, i, j = np.intersect1d(x, y, return_indices=True)
     n = min(size, len(want))
     np.testing.assert_array_equal(at_x, [*i[:n], *[len(x)] * (size - n)])
@@ -259,9 +282,21 @@ def test_sets_of_a_size(x, y, size_and_fill):
 # ------------------------------------------------------------------------------------------------
 # Quantiles
 
-METHODS = ["linear", "lower", "higher", "midpoint", "nearest", "inverted_cdf", "hazen", "weibull",
-           "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf",
-           "median_unbiased", "normal_unbiased"]
+METHODS = [
+    "linear",
+    "lower",
+    "higher",
+    "midpoint",
+    "nearest",
+    "inverted_cdf",
+    "hazen",
+    "weibull",
+    "averaged_inverted_cdf",
+    "closest_observation",
+    "interpolated_inverted_cdf",
+    "median_unbiased",
+    "normal_unbiased",
+]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -273,11 +308,14 @@ def test_quantiles(method):
             want = np.quantile(x, q, 1, method=method)
             for got in _both(lambda x, q: dnp.quantile(x, q, 1, method=method), x, q):
                 np.testing.assert_allclose(got, want, rtol=1e-12)
-            np.testing.assert_allclose(dnp.percentile(x, q * 100, method=method, keepdims=True),
-                                       np.percentile(x, q * 100, method=method, keepdims=True))
+            np.testing.assert_allclose(
+                dnp.percentile(x, q * 100, method=method, keepdims=True),
+                np.percentile(x, q * 100, method=method, keepdims=True),
+            )
     x[0, :3] = np.nan
-    np.testing.assert_allclose(dnp.nanquantile(x, 0.4, 1, method=method),
-                               np.nanquantile(x, 0.4, 1, method=method))
+    np.testing.assert_allclose(
+        dnp.nanquantile(x, 0.4, 1, method=method), np.nanquantile(x, 0.4, 1, method=method)
+    )
     assert np.isnan(dnp.quantile(x, 0.4, method=method))
 
 
@@ -286,12 +324,14 @@ def test_weighted_quantiles():
     x, w = rng.standard_normal((4, 6)), rng.integers(0, 4, 6).astype(float)
     for q in (0.0, 0.3, 1.0, np.array([0.1, 0.8])):
         want = np.quantile(x, q, 1, method="inverted_cdf", weights=w)
-        for got in _both(lambda x, q, w: dnp.quantile(
-                x, q, 1, method="inverted_cdf", weights=w), x, q, w):
+        for got in _both(
+            lambda x, q, w: dnp.quantile(x, q, 1, method="inverted_cdf", weights=w), x, q, w
+        ):
             np.testing.assert_allclose(got, want)
     theirs = jnp.quantile(x, 0.4, weights=np.abs(x), method="inverted_cdf")
     np.testing.assert_allclose(
-        dnp.quantile(x, 0.4, weights=np.abs(x), method="inverted_cdf"), theirs)
+        dnp.quantile(x, 0.4, weights=np.abs(x), method="inverted_cdf"), theirs
+    )
     assert np.isnan(dnp.quantile(x, 0.4, weights=x, method="inverted_cdf"))
     with pytest.raises(ValueError, match="inverted_cdf"):
         dnp.quantile(x, 0.4, weights=x)

@@ -78,8 +78,9 @@ def test_digamma_keeps_its_relative_accuracy_at_its_zero():
     points = np.concatenate([wide(-10, 10), root + wide(-14, -1), root - wide(-14, -1)])
     agree(dx.lax.digamma, mp.digamma, points)
     agree(special.digamma, mp.digamma, -rng.uniform(0, 20, 20))
-    np.testing.assert_array_equal(dx.jit(special.digamma)(np.array([0.0, -0.0])),
-                                  [-math.inf, math.inf])
+    np.testing.assert_array_equal(
+        dx.jit(special.digamma)(np.array([0.0, -0.0])), [-math.inf, math.inf]
+    )
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
@@ -117,9 +118,11 @@ def test_counting():
     repeated = lambda n, k: special.comb(n, k, repetition=True)
     agree(repeated, lambda n, k: mp.binomial(n + k - 1, k), n, k)
     np.testing.assert_array_equal(special.comb(np.array([3, -1, 3]), np.array([4, 0, -1])), 0.0)
-    agree(lambda a: special.multigammaln(a, 3),
-          lambda a: sum(mp.loggamma(a - mp.mpf(i) / 2) for i in range(3)) + 1.5 * mp.log(mp.pi),
-          2 + wide(-2, 4))
+    agree(
+        lambda a: special.multigammaln(a, 3),
+        lambda a: sum(mp.loggamma(a - mp.mpf(i) / 2) for i in range(3)) + 1.5 * mp.log(mp.pi),
+        2 + wide(-2, 4),
+    )
     expected = [-0.5 if n == 1 else float(mp.bernoulli(n)) for n in range(21)]
     np.testing.assert_allclose(special.bernoulli(20), expected, 1e-14)
     points = np.array([-2.5, -1.5, -0.5, 0.5, 3.0, 0.0, -0.0, -2.0])
@@ -172,10 +175,12 @@ def test_incomplete_gamma_in_the_tails_and_for_large_shapes():
     agree(special.gammaincc, upper, a, np.array([30.0, 300.0, 80.0, 200.0, 900.0, 0.5]))
     large = np.array([1e5, 1e7, 1e9])
     near = large + np.sqrt(large) * np.array([-2.0, 1.0, 3.0])
-    np.testing.assert_allclose(dx.jit(special.gammainc)(large, near),
-                               scipy.special.gammainc(large, near), 1e-12)
-    np.testing.assert_allclose(dx.jit(special.gammaincc)(1e-6, 0.1),
-                               float(upper(mp.mpf(1e-6), mp.mpf(0.1))), 1e-12)
+    np.testing.assert_allclose(
+        dx.jit(special.gammainc)(large, near), scipy.special.gammainc(large, near), 1e-12
+    )
+    np.testing.assert_allclose(
+        dx.jit(special.gammaincc)(1e-6, 0.1), float(upper(mp.mpf(1e-6), mp.mpf(0.1))), 1e-12
+    )
 
 
 def test_random_gamma_grad():
@@ -215,7 +220,8 @@ def test_incomplete_functions_at_the_ends():
         np.testing.assert_array_equal(run(special.gammainc)(a, x), [nan, 1, 0, 1, 0, *[nan] * 4])
         np.testing.assert_array_equal(run(special.gammaincc)(a, x), [nan, 0, 1, 0, 1, *[nan] * 4])
         np.testing.assert_array_equal(
-            run(special.betainc)(2.0, 3.0, np.array([0.0, 1.0, -0.1, 1.1])), [0, 1, nan, nan])
+            run(special.betainc)(2.0, 3.0, np.array([0.0, 1.0, -0.1, 1.1])), [0, 1, nan, nan]
+        )
         for argument in (0, 1):
             grad = run(dx.grad(special.gammainc, argument))
             assert float(grad(2.0, 0.0)) == 0.0
@@ -243,16 +249,22 @@ def test_high_orders_by_taylor_series():
 
 def test_normal_distribution():
     agree(special.erfc, mp.erfc, np.concatenate([rng.uniform(-6, 26, 30), wide(-9, 0, 5)]))
-    agree(special.erfcx, lambda x: mp.exp(x * x) * mp.erfc(x),
-          np.concatenate([wide(-5, 5), -rng.uniform(0, 20, 15)]))
+    agree(
+        special.erfcx,
+        lambda x: mp.exp(x * x) * mp.erfc(x),
+        np.concatenate([wide(-5, 5), -rng.uniform(0, 20, 15)]),
+    )
     agree(special.ndtr, lambda x: mp.erfc(-x / mp.sqrt(2)) / 2, rng.uniform(-37, 8, 30))
     log = lambda x: mp.log(mp.erfc(-x / mp.sqrt(2)) / 2)
     x = np.concatenate([-wide(-3, 3), rng.uniform(0, 8, 10)])
     agree(special.log_ndtr, log, x)
     slope = lambda x: mp.npdf(x) / (mp.erfc(-x / mp.sqrt(2)) / 2)
     agree(slopes(special.log_ndtr, 0), slope, x)
-    agree(special.dawsn, lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x),
-          np.concatenate([wide(-8, 1.2), -wide(-3, 1, 6)]))
+    agree(
+        special.dawsn,
+        lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x),
+        np.concatenate([wide(-8, 1.2), -wide(-3, 1, 6)]),
+    )
 
 
 @pytest.mark.parametrize("n", [1, 2, 4])
@@ -352,8 +364,9 @@ def test_hypergeometric_functions():
     agree(special.hyp2f1, mp.hyp2f1, a, b, c, x)
     for i in range(4):
         agree(slopes(special.hyp2f1, i), difference(mp.hyp2f1, i), a[::3], b[::3], c[::3], x[::3])
-    np.testing.assert_allclose(special.hyp2f1(0.5, 0.25, 2.0, 1.0),
-                               scipy.special.hyp2f1(0.5, 0.25, 2.0, 1.0), 1e-13)
+    np.testing.assert_allclose(
+        special.hyp2f1(0.5, 0.25, 2.0, 1.0), scipy.special.hyp2f1(0.5, 0.25, 2.0, 1.0), 1e-13
+    )
 
 
 # --------------------------------------------------------------------------------------------------

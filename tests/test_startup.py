@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import pickle
 import sys
@@ -23,12 +22,11 @@ from diffeo.primitives.support.frozen import frozen
 from diffeo.primitives.support.table import ELEMENTWISE, is_own
 from diffeo.primitives.words import elementwise
 from diffeo.primitives.words.structural import Transpose
+from tests import stubs
 from tests import whole as whole
 from tests.checks import close
 
 ROOT = Path(__file__).parent.parent
-#: The packages whose names are loaded late.
-LATE = ("diffeo", "diffeo.lax", "diffeo.numpy")
 #: What most programs never need.
 NOT_LOADED = (
     "jax", "scipy", "opt_einsum", "numpy.fft", "numpy.polynomial", "jaxlib.mlir", "pdb",
@@ -106,25 +104,22 @@ def test_from_cold(what: str):
     cold(COLD[what])
 
 
-@pytest.mark.parametrize("name", LATE)
-def test_the_table_says_what_type_checkers_see(name: str):
+@pytest.mark.parametrize("name", stubs.PACKAGES)
+def test_the_stub_says_what_the_table_says(name: str):
+    written = stubs.path_of(name).read_text()
+    assert written == stubs.stub_of(name), "run `python -m tests.stubs --write`"
+
+
+@pytest.mark.parametrize("name", stubs.PACKAGES)
+def test_names_are_shown(name: str):
     package = importlib.import_module(name)
-    text = ast.parse(Path(str(package.__file__)).read_text())
-    block = next(n for n in text.body if isinstance(n, ast.If) and n.orelse)
-    seen = {
-        alias.asname or alias.name: "." * node.level + (node.module or "")
-        for node in block.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-    assert package._late.home == {n: home for n, home in seen.items() if n != "ndarray"}
     assert {*package._late.names} <= {*package.__all__}
     shown = {n for n in dir(package) if n[0] != "_" and not ismodule(getattr(package, n))}
     public = [n for n in package.__all__ if n[0] != "_"]
     assert shown == {n for n in public if not ismodule(getattr(package, n))}
 
 
-@pytest.mark.parametrize("name", LATE)
+@pytest.mark.parametrize("name", stubs.PACKAGES)
 def test_every_name_resolves(name: str):
     package = importlib.import_module(name)
     assert len(package.__all__) == len({*package.__all__})
@@ -135,6 +130,13 @@ def test_every_name_resolves(name: str):
         elif home:
             assert value is getattr(importlib.import_module(home, name), public)
         assert value is getattr(package, public)
+
+
+def test_no_public_name_is_lost():
+    """Names come and go with a line of `public_names.txt`, and one of the changelog."""
+    for line in (ROOT / "tests" / "public_names.txt").read_text().split():
+        home, _, name = line.rpartition(".")
+        assert hasattr(importlib.import_module(home), name), line
 
 
 def test_methods_are_loaded_once():

@@ -25,13 +25,15 @@ leaves = st.integers() | st.floats(allow_nan=False) | st.just("leaf")
 names = st.sampled_from("abcde")
 trees = st.recursive(
     leaves | st.none(),
-    lambda children: st.lists(children, max_size=3)
-    | st.lists(children, max_size=3).map(tuple)
-    | st.lists(children, max_size=3).map(lambda items: deque(items, maxlen=5))
-    | st.tuples(children, children).map(lambda pair: Point(*pair))
-    | st.dictionaries(names, children, max_size=3)
-    | st.dictionaries(names, children, max_size=3).map(OrderedDict)
-    | st.dictionaries(names, children, max_size=3).map(lambda items: defaultdict(list, items)),
+    lambda children: (
+        st.lists(children, max_size=3)
+        | st.lists(children, max_size=3).map(tuple)
+        | st.lists(children, max_size=3).map(lambda items: deque(items, maxlen=5))
+        | st.tuples(children, children).map(lambda pair: Point(*pair))
+        | st.dictionaries(names, children, max_size=3)
+        | st.dictionaries(names, children, max_size=3).map(OrderedDict)
+        | st.dictionaries(names, children, max_size=3).map(lambda items: defaultdict(list, items))
+    ),
     max_leaves=12,
 )
 
@@ -59,8 +61,11 @@ def test_flatten_and_unflatten_are_inverse(value):
 @given(trees)
 def test_map_keeps_the_structure(value):
     mapped = tree.map(lambda leaf: (leaf, "again"), value)
-    assert tree.transpose(tree.structure(value), None, mapped)[0] == value if tree.leaves(value) \
+    assert (
+        tree.transpose(tree.structure(value), None, mapped)[0] == value
+        if tree.leaves(value)
         else mapped == value
+    )
     assert tree.map(lambda a, b: a is b, value, value) == tree.map(lambda a: True, value)
 
 
@@ -71,8 +76,11 @@ def test_paths_lead_to_the_leaves(value):
     for path, leaf in pairs:
         node = value
         for key in path:
-            node = getattr(node, key.name) if isinstance(key, tree.GetAttrKey) else \
-                node[key.idx if isinstance(key, tree.SequenceKey) else key.key]
+            node = (
+                getattr(node, key.name)
+                if isinstance(key, tree.GetAttrKey)
+                else node[key.idx if isinstance(key, tree.SequenceKey) else key.key]
+            )
         assert node is leaf
 
 
@@ -131,9 +139,7 @@ def test_dictionaries_are_sorted_and_ordered_ones_are_not():
 
 
 def test_map_over_several_trees_and_subtrees():
-    assert tree.map(lambda a, b, c: (a, b, c), [1], [[2, 3]], [{"x": 4}]) == [
-        (1, [2, 3], {"x": 4})
-    ]
+    assert tree.map(lambda a, b, c: (a, b, c), [1], [[2, 3]], [{"x": 4}]) == [(1, [2, 3], {"x": 4})]
     assert tree.map(lambda x: x is None, [None, 1], is_leaf=lambda x: x is None) == [True, False]
 
 

@@ -9,7 +9,7 @@ import diffeo as dx
 from diffeo import lax
 from diffeo import numpy as dnp
 from diffeo.primitives.types import bfloat16
-from diffeo.routines.windows.windows import windows as w
+from diffeo.routines.windows import windows as w
 
 rng = np.random.default_rng(0)
 
@@ -87,8 +87,11 @@ def test_programs_are_recognised():
 def test_ties_go_to_the_first_as_in_jax(jax):
     x = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 2.0], [2.0, 0.0, 2.0]])
     for name in ("max", "min"):
-        slope = lambda lib, n=name: lib.grad(lambda a: lib.lax.reduce_window(
-            a, np.float64(STARTS[n]), getattr(lib.lax, n), (2, 2), (1, 1), "SAME").sum())
+        slope = lambda lib, n=name: lib.grad(
+            lambda a: lib.lax.reduce_window(
+                a, np.float64(STARTS[n]), getattr(lib.lax, n), (2, 2), (1, 1), "SAME"
+            ).sum()
+        )
         np.testing.assert_array_equal(slope(dx)(x), slope(jax)(x))
 
 
@@ -143,22 +146,29 @@ def test_shapes(jax):
     assert lax.reduce_window_shape_tuple((3,), (5,), (1,), "VALID") == (0,)
 
 
-@pytest.mark.parametrize(("options", "error", "words"), [
-    ({"window_dimensions": (2,)}, TypeError, "needs 2 entries each"),
-    ({"window_dimensions": (2, 0)}, ValueError, "must be positive"),
-    ({"window_strides": (0, 1)}, ValueError, "must be positive"),
-    ({"window_dilation": (-1, 1)}, ValueError, "must be positive"),
-    ({"padding": "EVEN"}, ValueError, "padding must be one of"),
-    ({"padding": (1, 1)}, TypeError, "a pair"),
-    ({"padding": ((-2, -2), (0, 0))}, ValueError, "cuts more than there is"),
-    ({"init_value": np.zeros(2)}, TypeError, "an initial value must be a scalar"),
-    ({"init_value": np.int32(0)}, TypeError, "its operand's dtype, float64"),
-    ({"init_value": (0.0, 0.0)}, TypeError, "must have the structure"),
-    ({"computation": 3}, TypeError, "expects a function"),
-])
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"window_dimensions": (2,)}, TypeError, "needs 2 entries each"),
+        ({"window_dimensions": (2, 0)}, ValueError, "must be positive"),
+        ({"window_strides": (0, 1)}, ValueError, "must be positive"),
+        ({"window_dilation": (-1, 1)}, ValueError, "must be positive"),
+        ({"padding": "EVEN"}, ValueError, "padding must be one of"),
+        ({"padding": (1, 1)}, TypeError, "a pair"),
+        ({"padding": ((-2, -2), (0, 0))}, ValueError, "cuts more than there is"),
+        ({"init_value": np.zeros(2)}, TypeError, "an initial value must be a scalar"),
+        ({"init_value": np.int32(0)}, TypeError, "its operand's dtype, float64"),
+        ({"init_value": (0.0, 0.0)}, TypeError, "must have the structure"),
+        ({"computation": 3}, TypeError, "expects a function"),
+    ],
+)
 def test_bad_windows(options, error, words):
-    good = {"operand": np.ones((3, 3)), "init_value": 0.0, "computation": lax.add,
-            "window_dimensions": (2, 2)}
+    good = {
+        "operand": np.ones((3, 3)),
+        "init_value": 0.0,
+        "computation": lax.add,
+        "window_dimensions": (2, 2),
+    }
     with pytest.raises(error, match=words):
         lax.reduce_window(**{**good, **options})
 
@@ -176,9 +186,14 @@ def larger(x, y):
 @pytest.mark.parametrize("axes", [(0,), (1,), (0, 2), (2, 0), (0, 1, 2), ()])
 def test_several_operands_together(jax, axes):
     x, i = rng.normal(size=(3, 5, 2)), rng.integers(0, 9, (3, 5, 2))
-    compute = lambda lib: lib.jit(lambda a, b: lib.lax.reduce(
-        (a, b), (np.float64(-np.inf), np.int64(-1)),
-        lambda p, q: tuple([lib.lax.select(p[0] >= q[0], s, t) for s, t in zip(p, q)]), axes))
+    compute = lambda lib: lib.jit(
+        lambda a, b: lib.lax.reduce(
+            (a, b),
+            (np.float64(-np.inf), np.int64(-1)),
+            lambda p, q: tuple([lib.lax.select(p[0] >= q[0], s, t) for s, t in zip(p, q)]),
+            axes,
+        )
+    )
     expected = compute(jax)(x, i)
     for found in both(lambda a, b: lax.reduce((a, b), (-np.inf, -1), larger, axes), x, i):
         assert isinstance(found, tuple)

@@ -25,8 +25,9 @@ class RandomAlgorithm(enum.IntEnum):
     RNG_PHILOX = 2
 
 
-def rng_bit_generator(key: Any, shape: Any, dtype: Any = np.uint32,
-                      algorithm: Any = RandomAlgorithm.RNG_DEFAULT) -> tuple[Any, Any]:
+def rng_bit_generator(
+    key: Any, shape: Any, dtype: Any = np.uint32, algorithm: Any = RandomAlgorithm.RNG_DEFAULT
+) -> tuple[Any, Any]:
     """Random bits, and the state from which the next ones are made.
 
     The bits are those that XLA makes, evaluated or compiled; `dx.random` has the generators for
@@ -55,12 +56,17 @@ def rng_bit_generator(key: Any, shape: Any, dtype: Any = np.uint32,
     key = arr(key)
     narrow = key.dtype == uint32 and key.shape == (4,)
     if not narrow and (key.dtype != uint64 or key.shape != (2,)):
-        raise with_user_line(TypeError(
-            f"rng_bit_generator: the state must be uint64[2] or uint32[4], got {describe(key)}; "
-            "map over states with dx.vmap"))
+        raise with_user_line(
+            TypeError(
+                "rng_bit_generator: the state must be uint64[2] or uint32[4], got "
+                f"{describe(key)}; "
+                "map over states with dx.vmap"
+            )
+        )
     if algorithm not in list(RandomAlgorithm):
-        raise with_user_line(ValueError(
-            f"rng_bit_generator: algorithm must be a RandomAlgorithm, got {algorithm!r}"))
+        raise with_user_line(
+            ValueError(f"rng_bit_generator: algorithm must be a RandomAlgorithm, got {algorithm!r}")
+        )
     if narrow:
         words = convert_element_type(reshape(key, (2, 2)), uint64)
         low, high = (slice_in_dim(words, i, i + 1, 1, 1) for i in (0, 1))

@@ -25,11 +25,17 @@ from .products import dot_general
 from .strict import apply
 
 __all__ = [
-    "ConvDimensionNumbers", "ConvGeneralDilatedDimensionNumbers", "conv", "conv_dimension_numbers",
+    "ConvDimensionNumbers",
+    "ConvGeneralDilatedDimensionNumbers",
+    "conv",
+    "conv_dimension_numbers",
     "conv_general_dilated",
-    "conv_general_dilated_local", "conv_general_dilated_patches", "conv_general_permutations",
-    "conv_general_shape_tuple", "conv_shape_tuple", "conv_transpose", "conv_transpose_shape_tuple",
-    "conv_with_general_padding", "padtype_to_pads",
+    "conv_general_dilated_local",
+    "conv_general_dilated_patches",
+    "conv_general_permutations",
+    "conv_transpose",
+    "conv_with_general_padding",
+    "padtype_to_pads",
 ]
 
 #: What `dimension_numbers` may be, for type checkers.
@@ -50,8 +56,11 @@ def conv_general_permutations(dimension_numbers: Sequence[str]) -> tuple[tuple[i
     name, specs, found = "dimension_numbers", tuple(dimension_numbers), []
     for spec, pair in zip(specs, ("NC", "OI", "NC")):
         if len(set(spec)) != len(spec) or not set(pair) <= set(spec):
-            raise _wrong(name, f"{spec!r} must hold {pair[0]} and {pair[1]} and other letters, "
-                               f"each once, in {specs}")
+            raise _wrong(
+                name,
+                f"{spec!r} must hold {pair[0]} and {pair[1]} and other letters, "
+                f"each once, in {specs}",
+            )
         order = [c for c in specs[1] if c not in "OI"]
         if set(spec) - set(pair) != set(order):
             raise _wrong(name, f"the letters of spatial axes must be the same in all of {specs}")
@@ -59,8 +68,9 @@ def conv_general_permutations(dimension_numbers: Sequence[str]) -> tuple[tuple[i
     return tuple(found)
 
 
-def conv_dimension_numbers(lhs_shape: Sequence[int], rhs_shape: Sequence[int],
-                           dimension_numbers: Any) -> ConvDimensionNumbers:
+def conv_dimension_numbers(
+    lhs_shape: Sequence[int], rhs_shape: Sequence[int], dimension_numbers: Any
+) -> ConvDimensionNumbers:
     """The axes that `dimension_numbers` (None, strings, or what this returns) stands for.
 
     Raises:
@@ -76,20 +86,29 @@ def conv_dimension_numbers(lhs_shape: Sequence[int], rhs_shape: Sequence[int],
     rhs_shape = static_ints(rhs_shape, "conv_dimension_numbers", "rhs_shape", 0)
     n = len(lhs_shape)
     if n != len(rhs_shape):
-        raise _wrong("dimension_numbers", f"shapes {tuple(lhs_shape)} and {tuple(rhs_shape)} must "
-                                          "have equal numbers of axes")
+        raise _wrong(
+            "dimension_numbers",
+            f"shapes {tuple(lhs_shape)} and {tuple(rhs_shape)} must have equal numbers of axes",
+        )
     if dimension_numbers is None:
         return ConvDimensionNumbers(*[tuple(range(n))] * 3)
     strings = isinstance(dimension_numbers, (tuple, list)) and len(dimension_numbers) == 3
     if not strings or not all([isinstance(s, str) and len(s) == n for s in dimension_numbers]):
-        raise _wrong("dimension_numbers", f"expects three strings of {n} letters for shapes "
-                                          f"{tuple(lhs_shape)} and {tuple(rhs_shape)}, got "
-                                          f"{dimension_numbers!r}")
+        raise _wrong(
+            "dimension_numbers",
+            f"expects three strings of {n} letters for shapes "
+            f"{tuple(lhs_shape)} and {tuple(rhs_shape)}, got "
+            f"{dimension_numbers!r}",
+        )
     return ConvDimensionNumbers(*conv_general_permutations(dimension_numbers))
 
 
-def padtype_to_pads(in_shape: Sequence[int], window_shape: Sequence[int],
-                    window_strides: Sequence[int], padding: str) -> list[tuple[int, int]]:
+def padtype_to_pads(
+    in_shape: Sequence[int],
+    window_shape: Sequence[int],
+    window_strides: Sequence[int],
+    padding: str,
+) -> list[tuple[int, int]]:
     """The padding of each spatial axis for 'VALID' (none), 'SAME' (the result has as many elements
     as there are strides) and 'SAME_LOWER' (an odd one goes to the front, not to the end).
 
@@ -121,10 +140,18 @@ def _ints(name: str, what: str, numbers: Any, count: int) -> tuple[int, ...]:
 
 
 def conv_general_dilated(
-        lhs: Any, rhs: Any, window_strides: Sequence[int], padding: Any,
-        lhs_dilation: Any = None, rhs_dilation: Any = None, dimension_numbers: Any = None,
-        feature_group_count: int = 1, batch_group_count: int = 1, precision: Any = None,
-        preferred_element_type: Any = None) -> Any:
+    lhs: Any,
+    rhs: Any,
+    window_strides: Sequence[int],
+    padding: Any,
+    lhs_dilation: Any = None,
+    rhs_dilation: Any = None,
+    dimension_numbers: Any = None,
+    feature_group_count: int = 1,
+    batch_group_count: int = 1,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
     """Sums over windows of `lhs` of products with a kernel `rhs` (which is not reversed).
 
     Args:
@@ -164,47 +191,101 @@ def conv_general_dilated(
     apart = _ints(name, "rhs_dilation", rhs_dilation, n)
     if isinstance(padding, str):
         if any([d != 1 for d in spread]):
-            raise with_user_line(ValueError(
-                f"{name}: padding={padding!r} says nothing where lhs_dilation={spread}: give pairs "
-                "of integers, or use conv_transpose"))
+            raise with_user_line(
+                ValueError(
+                    f"{name}: padding={padding!r} says nothing where lhs_dilation={spread}: "
+                    "give pairs "
+                    "of integers, or use conv_transpose"
+                )
+            )
         window = dilated([rhs.shape[a] for a in numbers.rhs_spec[2:]], apart)
         known = [max(s, 1) for s in strides]  # the primitive says what is wrong with others
-        padding = padtype_to_pads([lhs.shape[a] for a in numbers.lhs_spec[2:]], window, known,
-                                  padding)
+        padding = padtype_to_pads(
+            [lhs.shape[a] for a in numbers.lhs_spec[2:]], window, known, padding
+        )
     padding = sequence_of(padding, name, "padding, if it is no word,")
     pads: Any = tuple([_ints(name, "each pair of the padding", p, 2) for p in padding])
-    return apply(ConvGeneralDilated(
-        strides, pads, spread, apart, numbers,
-        static_int(feature_group_count, name, "feature_group_count"),
-        static_int(batch_group_count, name, "batch_group_count"),
-        precision_of(name, precision), preferred_of(preferred_element_type)), lhs, rhs)
+    return apply(
+        ConvGeneralDilated(
+            strides,
+            pads,
+            spread,
+            apart,
+            numbers,
+            static_int(feature_group_count, name, "feature_group_count"),
+            static_int(batch_group_count, name, "batch_group_count"),
+            precision_of(name, precision),
+            preferred_of(preferred_element_type),
+        ),
+        lhs,
+        rhs,
+    )
 
 
-def conv(lhs: Any, rhs: Any, window_strides: Sequence[int], padding: Any, precision: Any = None,
-         preferred_element_type: Any = None) -> Any:
+def conv(
+    lhs: Any,
+    rhs: Any,
+    window_strides: Sequence[int],
+    padding: Any,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
     """`conv_general_dilated` of (batch, features, spatial ...) and (output features, features,
     spatial ...), without dilations and groups.
     """
-    return conv_general_dilated(lhs, rhs, window_strides, padding, precision=precision,
-                                preferred_element_type=preferred_element_type)
+    return conv_general_dilated(
+        lhs,
+        rhs,
+        window_strides,
+        padding,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
 
 
-def conv_with_general_padding(lhs: Any, rhs: Any, window_strides: Sequence[int], padding: Any,
-                              lhs_dilation: Any, rhs_dilation: Any, precision: Any = None,
-                              preferred_element_type: Any = None) -> Any:
+def conv_with_general_padding(
+    lhs: Any,
+    rhs: Any,
+    window_strides: Sequence[int],
+    padding: Any,
+    lhs_dilation: Any,
+    rhs_dilation: Any,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
     """`conv_general_dilated` without layouts and groups."""
-    return conv_general_dilated(lhs, rhs, window_strides, padding, lhs_dilation, rhs_dilation,
-                                precision=precision, preferred_element_type=preferred_element_type)
+    return conv_general_dilated(
+        lhs,
+        rhs,
+        window_strides,
+        padding,
+        lhs_dilation,
+        rhs_dilation,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
 
 
-_LAYOUTS = [("NC", "IO", "NC"), ("NHC", "HIO", "NHC"), ("NHWC", "HWIO", "NHWC"),
-            ("NHWDC", "HWDIO", "NHWDC")]
+_LAYOUTS = [
+    ("NC", "IO", "NC"),
+    ("NHC", "HIO", "NHC"),
+    ("NHWC", "HWIO", "NHWC"),
+    ("NHWDC", "HWDIO", "NHWDC"),
+]
 
 
-def conv_transpose(lhs: Any, rhs: Any, strides: Sequence[int], padding: Any,
-                   rhs_dilation: Any = None, dimension_numbers: Any = None,
-                   transpose_kernel: bool = False, precision: Any = None,
-                   preferred_element_type: Any = None, use_consistent_padding: bool = False) -> Any:
+def conv_transpose(
+    lhs: Any,
+    rhs: Any,
+    strides: Sequence[int],
+    padding: Any,
+    rhs_dilation: Any = None,
+    dimension_numbers: Any = None,
+    transpose_kernel: bool = False,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+    use_consistent_padding: bool = False,
+) -> Any:
     """A convolution with fractional strides, often called transposed or a deconvolution.
 
     Args:
@@ -248,8 +329,17 @@ def conv_transpose(lhs: Any, rhs: Any, strides: Sequence[int], padding: Any,
         i, j = numbers.rhs_spec[:2]
         order[i], order[j] = j, i
         rhs = structural.transpose(rhs, order)
-    return conv_general_dilated(lhs, rhs, (1,) * n, padding, strides, apart, numbers,
-                                precision=precision, preferred_element_type=preferred_element_type)
+    return conv_general_dilated(
+        lhs,
+        rhs,
+        (1,) * n,
+        padding,
+        strides,
+        apart,
+        numbers,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
 
 
 def _transposed_padding(k: int, s: int, padding: Any) -> tuple[int, int]:
@@ -266,9 +356,16 @@ def _transposed_padding(k: int, s: int, padding: Any) -> tuple[int, int]:
 
 
 def conv_general_dilated_patches(
-        lhs: Any, filter_shape: Sequence[int], window_strides: Sequence[int], padding: Any,
-        lhs_dilation: Any = None, rhs_dilation: Any = None, dimension_numbers: Any = None,
-        precision: Any = None, preferred_element_type: Any = None) -> Any:
+    lhs: Any,
+    filter_shape: Sequence[int],
+    window_strides: Sequence[int],
+    padding: Any,
+    lhs_dilation: Any = None,
+    rhs_dilation: Any = None,
+    dimension_numbers: Any = None,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
     """The windows that `conv_general_dilated` sums over, as features of the result.
 
     Args:
@@ -289,14 +386,30 @@ def conv_general_dilated_patches(
     kernel = np.tile(np.eye(count), (features, 1)).reshape(-1, 1, *sizes)
     kernel = kernel.transpose(np.argsort(numbers.rhs_spec)).astype(lhs.dtype)
     return conv_general_dilated(
-        lhs, Array(kernel), window_strides, padding, lhs_dilation, rhs_dilation, numbers, features,
-        precision=precision, preferred_element_type=preferred_element_type)
+        lhs,
+        Array(kernel),
+        window_strides,
+        padding,
+        lhs_dilation,
+        rhs_dilation,
+        numbers,
+        features,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
 
 
 def conv_general_dilated_local(
-        lhs: Any, rhs: Any, window_strides: Sequence[int], padding: Any,
-        filter_shape: Sequence[int], lhs_dilation: Any = None, rhs_dilation: Any = None,
-        dimension_numbers: Any = None, precision: Any = None) -> Any:
+    lhs: Any,
+    rhs: Any,
+    window_strides: Sequence[int],
+    padding: Any,
+    filter_shape: Sequence[int],
+    lhs_dilation: Any = None,
+    rhs_dilation: Any = None,
+    dimension_numbers: Any = None,
+    precision: Any = None,
+) -> Any:
     """A convolution with another kernel at each place of the result.
 
     Args:
@@ -311,8 +424,16 @@ def conv_general_dilated_local(
     """
     lhs, rhs, sizes = arr(lhs), arr(rhs), tuple(filter_shape)
     left, _ = precise = precision_of("conv_general_dilated_local", precision)
-    patches = conv_general_dilated_patches(lhs, sizes, window_strides, padding, lhs_dilation,
-                                           rhs_dilation, dimension_numbers, (left, left))
+    patches = conv_general_dilated_patches(
+        lhs,
+        sizes,
+        window_strides,
+        padding,
+        lhs_dilation,
+        rhs_dilation,
+        dimension_numbers,
+        (left, left),
+    )
     _, kernel, out = conv_dimension_numbers(lhs.shape, (1, 1, *sizes), dimension_numbers)
     summed, places = ((out[1],), (kernel[1],)), (tuple(out[2:]), tuple(kernel[2:]))
     product = dot_general(patches, rhs, (summed, places), precise)  # (spatial ..., batch, feature)
@@ -328,42 +449,3 @@ def conv_general_dilated_local(
 
 def _placed(shape: Sequence[int], spec: Sequence[int]) -> tuple[int, ...]:
     return tuple([int(shape[i]) for i in np.argsort(spec)])
-
-
-def conv_shape_tuple(lhs_shape: Sequence[int], rhs_shape: Sequence[int], strides: Sequence[int],
-                     pads: Any, batch_group_count: int = 1) -> tuple[int, ...]:
-    """The shape of a convolution of operands in the order of `conv`, without dilations.
-
-    Examples:
-        >>> conv_shape_tuple((8, 3, 9, 9), (2, 3, 5, 5), (2, 2), "SAME")
-        (8, 2, 5, 5)
-    """
-    space, window = lhs_shape[2:], rhs_shape[2:]
-    pads = padtype_to_pads(space, window, strides, pads) if isinstance(pads, str) else pads
-    if len(pads) != len(space):
-        raise _wrong("conv_shape_tuple", f"expects {len(space)} pairs of paddings, got {pads}")
-    parts = zip(space, pads, window, strides)
-    out = [max((n + sum(p) - k) // s + 1, 0) for n, p, k, s in parts]
-    return (lhs_shape[0] // batch_group_count, rhs_shape[0], *out)
-
-
-def conv_general_shape_tuple(lhs_shape: Sequence[int], rhs_shape: Sequence[int],
-                             window_strides: Sequence[int], padding: Any,
-                             dimension_numbers: Any) -> tuple[int, ...]:
-    """The shape of a convolution with a layout, without dilations."""
-    left, right, out = conv_general_permutations(dimension_numbers)
-    shapes = [lhs_shape[a] for a in left], [rhs_shape[a] for a in right]
-    return _placed(conv_shape_tuple(*shapes, window_strides, padding), out)
-
-
-def conv_transpose_shape_tuple(lhs_shape: Sequence[int], rhs_shape: Sequence[int],
-                               window_strides: Sequence[int], padding: Any,
-                               dimension_numbers: Any) -> tuple[int, ...]:
-    """The shape of `conv_transpose` with a layout, without a dilation of the kernel."""
-    left, right, out = conv_general_permutations(dimension_numbers)
-    space, window = [lhs_shape[a] for a in left[2:]], [rhs_shape[a] for a in right[2:]]
-    if isinstance(padding, str):
-        padding = [_transposed_padding(k, s, padding) for k, s in zip(window, window_strides)]
-    sizes = [(n - 1) * s - k + 2 + sum(p)
-             for n, k, s, p in zip(space, window, window_strides, padding)]
-    return _placed((lhs_shape[left[0]], rhs_shape[right[0]], *sizes), out)

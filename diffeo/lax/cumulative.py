@@ -42,8 +42,9 @@ cummin = _cumulative(cumulative.CumMin, "The running minimum")
 cumlogsumexp = _cumulative(cumulative.CumLogsumexp, "The running log(sum(exp(x)))")
 
 
-def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False,
-                     axis: int = 0) -> Any:
+def associative_scan(
+    fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0
+) -> Any:
     """All partial results of an associative operation, in about 2 log2(n) applications to arrays.
 
     Args:
@@ -72,8 +73,12 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
     axes = [axis_of(axis, x.ndim, "associative_scan") for x in arrays]
     sizes = {x.shape[a] for x, a in zip(arrays, axes)}
     if len(sizes) > 1:
-        raise with_user_line(ValueError(
-            f"associative_scan: arrays must have one size along axis {axis}, got {sorted(sizes)}"))
+        raise with_user_line(
+            ValueError(
+                f"associative_scan: arrays must have one size along axis {axis}, got "
+                f"{sorted(sizes)}"
+            )
+        )
     if reverse:
         arrays = [slicing.rev(x, (a,)) for x, a in zip(arrays, axes)]
 
@@ -109,7 +114,7 @@ def _interleaved(even: Any, odd: Any, axis: int) -> Any:
     """even[0], odd[0], even[1], odd[1] ... along an axis."""
     pairs, rest = odd.shape[axis], even.shape[axis]
     paired = slicing.stack([slicing.slice_in_dim(even, 0, pairs, 1, axis), odd], axis + 1)
-    shape = (*odd.shape[:axis], 2 * pairs, *odd.shape[axis + 1:])
+    shape = (*odd.shape[:axis], 2 * pairs, *odd.shape[axis + 1 :])
     out = structural.reshape(paired, shape)
     if rest == pairs:
         return out

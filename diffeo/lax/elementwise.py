@@ -33,8 +33,10 @@ def _binary(primitive: Any, doc: str) -> Callable[[Any, Any], Any]:
     def function(x: Any, y: Any) -> Any:
         return apply_joined(primitive, x, y)
 
-    function.__doc__ = (f"{doc}\n\n    Operands of one shape and dtype; scalars join.\n\n    "
-                        "Raises:\n        TypeError: for other operands.\n    ")
+    function.__doc__ = (
+        f"{doc}\n\n    Operands of one shape and dtype; scalars join.\n\n    "
+        "Raises:\n        TypeError: for other operands.\n    "
+    )
     return function
 
 
@@ -243,9 +245,13 @@ def select_n(which: Any, *cases: Any) -> Any:
     which = arr(which)
     is_bool = which.dtype.kind == "b"
     if not cases or (is_bool and len(cases) > 2) or which.dtype.kind not in "biu":
-        raise with_user_line(TypeError(
-            f"select_n: expects booleans and at most two cases, or integers and some cases, got "
-            f"{describe(which)} and {len(cases)} cases"))
+        raise with_user_line(
+            TypeError(
+                "select_n: expects booleans and at most two cases, or integers and some "
+                "cases, got "
+                f"{describe(which)} and {len(cases)} cases"
+            )
+        )
     arrays = [arr(case) for case in cases]
     out = arrays.pop()
     for i, case in reversed(list(enumerate(arrays))):
@@ -261,6 +267,7 @@ def stop_gradient(x: Any) -> Any:
         >>> dx.grad(lambda x: x * stop_gradient(x))(3.0)
         Array(3.)
     """
+
     def stop(leaf: Any) -> Any:
         if type(leaf) in SCALARS or not is_inexact(typeof(leaf).dtype):
             return leaf

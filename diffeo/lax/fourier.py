@@ -51,8 +51,11 @@ def fft(x: Any, fft_type: FftType | str, fft_lengths: Sequence[int]) -> Any:
     """
     name = fft_type.name if isinstance(fft_type, FftType) else str(fft_type).upper()
     if name not in FftType.__members__:
-        raise with_user_line(ValueError(
-            f"fft: fft_type must be one of {', '.join(FftType.__members__)}, got {fft_type!r}"))
+        raise with_user_line(
+            ValueError(
+                f"fft: fft_type must be one of {', '.join(FftType.__members__)}, got {fft_type!r}"
+            )
+        )
     lengths = static_ints(fft_lengths, "fft", "fft_lengths")
     x = arr(to_inexact(x))
     if name == "RFFT":
@@ -64,8 +67,11 @@ def fft(x: Any, fft_type: FftType | str, fft_lengths: Sequence[int]) -> Any:
     if len(lengths) <= 3:
         return apply(page.Fft(name, lengths), x) if lengths else x
     expected = page.ends(name, lengths)[0]
-    if x.shape[-len(lengths):] != expected or min(lengths) < 1:
-        raise with_user_line(ValueError(
-            f"fft: {name} of lengths {lengths} expects {expected} as the last axes, got "
-            f"{describe(x)}"))
+    if x.shape[-len(lengths) :] != expected or min(lengths) < 1:
+        raise with_user_line(
+            ValueError(
+                f"fft: {name} of lengths {lengths} expects {expected} as the last axes, got "
+                f"{describe(x)}"
+            )
+        )
     return page.fft(x, name, lengths)

@@ -12,7 +12,6 @@ Examples:
 
 from __future__ import annotations
 
-import enum
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from ..routines.matrices.polar import polar
 from ..routines.matrices.schur import Schur
 from ..routines.matrices.spectral import Eig, Eigh, Svd
 from ..routines.matrices.tridiagonal_solve import TridiagonalSolve
+from .linalg_options import EighImplementation, EigImplementation, SvdAlgorithm
 from .strict import apply
 
 __all__ = [
@@ -39,32 +39,6 @@ __all__ = [
     "qdwh", "qr", "schur", "svd", "symmetric_product", "triangular_solve", "tridiagonal",
     "tridiagonal_solve",
 ]  # fmt: skip
-
-
-class EigImplementation(enum.Enum):
-    """What computes `eig`: LAPACK, whatever is asked for."""
-
-    CUSOLVER = "cusolver"
-    MAGMA = "magma"
-    LAPACK = "lapack"
-
-
-class EighImplementation(enum.Enum):
-    """What computes `eigh`: LAPACK, whatever is asked for."""
-
-    QR = "qr"
-    JACOBI = "jacobi"
-    QDWH = "qdwh"
-
-
-class SvdAlgorithm(enum.Enum):
-    """How `svd` is computed: by divide and conquer, whatever is asked for."""
-
-    DEFAULT = "default"
-    QR = "QR"
-    JACOBI = "Jacobi"
-    POLAR = "polar"
-    DIVIDE_AND_CONQUER = "divide_and_conquer"
 
 
 def _matrices(name: str, x: Any, square: bool = True) -> Any:
@@ -95,9 +69,15 @@ def cholesky(x: Any, *, symmetrize_input: bool = True) -> Any:
     return apply(page.Cholesky(), _symmetrized(_matrices("cholesky", x), symmetrize_input))
 
 
-def eig(x: Any, *, compute_left_eigenvectors: bool = True, compute_right_eigenvectors: bool = True,
-        enable_eigvec_derivs: bool = True, implementation: Any = None,
-        use_magma: bool | None = None) -> list[Any]:
+def eig(
+    x: Any,
+    *,
+    compute_left_eigenvectors: bool = True,
+    compute_right_eigenvectors: bool = True,
+    enable_eigvec_derivs: bool = True,
+    implementation: Any = None,
+    use_magma: bool | None = None,
+) -> list[Any]:
     """Eigenvalues of square matrices, and, if asked for, left and right eigenvectors as columns:
     u with u^H x = w u^H and v with x v = v w, all complex.
 
@@ -117,9 +97,15 @@ def eig(x: Any, *, compute_left_eigenvectors: bool = True, compute_right_eigenve
     return list(apply(kind, x))
 
 
-def eigh(x: Any, *, lower: bool = True, symmetrize_input: bool = True,
-         sort_eigenvalues: bool = True, subset_by_index: tuple[int, int] | None = None,
-         implementation: Any = None) -> tuple[Any, Any]:
+def eigh(
+    x: Any,
+    *,
+    lower: bool = True,
+    symmetrize_input: bool = True,
+    sort_eigenvalues: bool = True,
+    subset_by_index: tuple[int, int] | None = None,
+    implementation: Any = None,
+) -> tuple[Any, Any]:
     """Eigenvectors, as columns, and eigenvalues of Hermitian matrices, in this order.
 
     See dx.numpy.linalg.eigh for derivatives at equal eigenvalues.
@@ -145,8 +131,11 @@ def eigh(x: Any, *, lower: bool = True, symmetrize_input: bool = True,
 def _subset(name: str, subset: tuple[int, int] | None, n: int) -> tuple[int, int]:
     first, end = (0, n) if subset is None else subset
     if not 0 <= first <= end <= n:
-        raise with_user_line(ValueError(
-            f"{name}: subset_by_index must be (first, end) within 0 .. {n}, got {subset}"))
+        raise with_user_line(
+            ValueError(
+                f"{name}: subset_by_index must be (first, end) within 0 .. {n}, got {subset}"
+            )
+        )
     return first, end
 
 
@@ -194,20 +183,31 @@ def ormqr(a: Any, taus: Any, c: Any, *, left: bool = True, transpose: bool = Fal
         TypeError: for operands that do not fit.
     """
     a, taus, c = _matrices("ormqr", a, False), arr(taus), _matrices("ormqr", c, False)
-    if c.shape[-2 if left else -1] != a.shape[-2] or c.shape[:-2] != a.shape[:-2] or (
-            taus.shape[:-1] != a.shape[:-2] or taus.ndim != a.ndim - 1
-            or taus.shape[-1] > a.shape[-1] or not a.dtype == c.dtype == taus.dtype):
-        raise with_user_line(TypeError(
-            f"ormqr: expects a [..., m, n], taus [..., k], k <= n, and c with m "
-            f"{'rows' if left else 'columns'}, of one dtype and with equal leading axes, got "
-            f"{a.aval}, {taus.aval}, {c.aval}"))
+    if (
+        c.shape[-2 if left else -1] != a.shape[-2]
+        or c.shape[:-2] != a.shape[:-2]
+        or (
+            taus.shape[:-1] != a.shape[:-2]
+            or taus.ndim != a.ndim - 1
+            or taus.shape[-1] > a.shape[-1]
+            or not a.dtype == c.dtype == taus.dtype
+        )
+    ):
+        raise with_user_line(
+            TypeError(
+                f"ormqr: expects a [..., m, n], taus [..., k], k <= n, and c with m "
+                f"{'rows' if left else 'columns'}, of one dtype and with equal leading axes, got "
+                f"{a.aval}, {taus.aval}, {c.aval}"
+            )
+        )
     v, y = qr_page.compact(a, taus)
     v, y = (adjoint(y), adjoint(v)) if transpose else (v, y)
     return c - (matmul(v, matmul(y, c)) if left else matmul(matmul(c, v), y))
 
 
-def qr(x: Any, *, pivoting: bool = False, full_matrices: bool = True,
-       use_magma: bool | None = None) -> tuple[Any, ...]:
+def qr(
+    x: Any, *, pivoting: bool = False, full_matrices: bool = True, use_magma: bool | None = None
+) -> tuple[Any, ...]:
     """Matrices as q r with orthonormal columns of q and upper triangular r; with `pivoting`
     x[:, p] = q r, where the diagonal of r decreases, and p is returned too.
 
@@ -223,8 +223,14 @@ def qr(x: Any, *, pivoting: bool = False, full_matrices: bool = True,
     return tuple(qr_page.qr(_matrices("qr", x, False), full_matrices, pivoting))
 
 
-def qdwh(x: Any, *, is_hermitian: bool = False, max_iterations: int | None = None,
-         eps: float | None = None, dynamic_shape: tuple[int, int] | None = None) -> tuple:
+def qdwh(
+    x: Any,
+    *,
+    is_hermitian: bool = False,
+    max_iterations: int | None = None,
+    eps: float | None = None,
+    dynamic_shape: tuple[int, int] | None = None,
+) -> tuple:
     """The polar decomposition x = u h of matrices with m >= n -> (u, h, iterations, converged).
 
     It is made of singular values, so there are no iterations, and it always converges.
@@ -250,15 +256,24 @@ def qdwh(x: Any, *, is_hermitian: bool = False, max_iterations: int | None = Non
     """
     x = _matrices("qdwh", x, False)
     if dynamic_shape is not None:
-        raise with_user_line(NotImplementedError(
-            f"qdwh: dynamic_shape={dynamic_shape} is not supported; slice the matrix"))
+        raise with_user_line(
+            NotImplementedError(
+                f"qdwh: dynamic_shape={dynamic_shape} is not supported; slice the matrix"
+            )
+        )
     if x.shape[-2] < x.shape[-1]:
         raise with_user_line(ValueError(f"qdwh: expects matrices with m >= n, got {x.aval}"))
     return *polar(x), Array(np.asarray(0, np.int32)), Array(np.asarray(True))
 
 
-def svd(x: Any, *, full_matrices: bool = True, compute_uv: bool = True,
-        subset_by_index: tuple[int, int] | None = None, algorithm: Any = None) -> Any:
+def svd(
+    x: Any,
+    *,
+    full_matrices: bool = True,
+    compute_uv: bool = True,
+    subset_by_index: tuple[int, int] | None = None,
+    algorithm: Any = None,
+) -> Any:
     """Matrices as u diag(s) vh -> (u, s, vh), or s alone; s is descending.
 
     Args:
@@ -277,16 +292,26 @@ def svd(x: Any, *, full_matrices: bool = True, compute_uv: bool = True,
     if subset_by_index is None:
         return tuple(found) if compute_uv else s
     if full_matrices and compute_uv:
-        raise with_user_line(ValueError(
-            f"svd: subset_by_index={subset_by_index} selects columns: full_matrices must be False"))
+        raise with_user_line(
+            ValueError(
+                f"svd: subset_by_index={subset_by_index} selects columns: full_matrices must "
+                "be False"
+            )
+        )
     first, end = _subset("svd", subset_by_index, s.shape[-1])
     axes = (s.ndim, s.ndim - 1, s.ndim - 1) if compute_uv else (s.ndim - 1,)
     parts = [slice_in_dim(f, first, end, axis=i) for f, i in zip(found, axes)]
     return tuple(parts) if compute_uv else parts[0]
 
 
-def symmetric_product(a_matrix: Any, c_matrix: Any, *, alpha: float = 1.0, beta: float = 0.0,
-                      symmetrize_output: bool = False) -> Any:
+def symmetric_product(
+    a_matrix: Any,
+    c_matrix: Any,
+    *,
+    alpha: float = 1.0,
+    beta: float = 0.0,
+    symmetrize_output: bool = False,
+) -> Any:
     """alpha a a^T + beta c; with `symmetrize_output` the upper triangle is the lower one's.
 
     Raises:
@@ -294,18 +319,28 @@ def symmetric_product(a_matrix: Any, c_matrix: Any, *, alpha: float = 1.0, beta:
     """
     a, c = _matrices("symmetric_product", a_matrix, False), _matrices("symmetric_product", c_matrix)
     if c.shape != (*a.shape[:-1], a.shape[-2]) or a.dtype != c.dtype:
-        raise with_user_line(TypeError(
-            "symmetric_product: expects a [..., m, n] and c [..., m, m] of one dtype, got "
-            f"{a.aval} and {c.aval}"))
+        raise with_user_line(
+            TypeError(
+                "symmetric_product: expects a [..., m, n] and c [..., m, m] of one dtype, got "
+                f"{a.aval} and {c.aval}"
+            )
+        )
     out = matmul(a, page.flipped(a)) * float(alpha) + c * float(beta)
     if symmetrize_output:
         out = lower_triangle(out) + page.flipped(lower_triangle(out, -1))
     return out
 
 
-def triangular_solve(a: Any, b: Any, *, left_side: bool = False, lower: bool = False,
-                     transpose_a: bool = False, conjugate_a: bool = False,
-                     unit_diagonal: bool = False) -> Any:
+def triangular_solve(
+    a: Any,
+    b: Any,
+    *,
+    left_side: bool = False,
+    lower: bool = False,
+    transpose_a: bool = False,
+    conjugate_a: bool = False,
+    unit_diagonal: bool = False,
+) -> Any:
     """The x with op(a) x = b (`left_side`) or x op(a) = b, where a is triangular.
 
     Args:
@@ -334,7 +369,8 @@ def triangular_solve(a: Any, b: Any, *, left_side: bool = False, lower: bool = F
         a = page.conjugate(a)
     form = ("C" if conjugate_a else "T") if transpose_a else "N"
     kind = page.TriangularSolve(
-        "L" if left_side else "R", "L" if lower else "U", form, "U" if unit_diagonal else "N")
+        "L" if left_side else "R", "L" if lower else "U", form, "U" if unit_diagonal else "N"
+    )
     x = apply(kind, a, b)
     return squeeze(x, (axis,)) if vector else x
 
@@ -442,6 +478,9 @@ def tridiagonal_solve(dl: Any, d: Any, du: Any, b: Any, *, perturb_singular: boo
                [1.]])
     """
     if perturb_singular:
-        raise with_user_line(NotImplementedError(
-            "tridiagonal_solve: singular systems are not perturbed; their solution is nan"))
+        raise with_user_line(
+            NotImplementedError(
+                "tridiagonal_solve: singular systems are not perturbed; their solution is nan"
+            )
+        )
     return apply(TridiagonalSolve(), dl, d, du, b)

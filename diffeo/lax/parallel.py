@@ -40,15 +40,22 @@ from .strict import apply
 def _axes(name: str, axis_name: Any, groups: Any = None) -> tuple[Axis, ...]:
     """The named axes with their sizes, checked."""
     if groups is not None:
-        raise with_user_line(NotImplementedError(
-            f"{name}: axis_index_groups={groups!r} are not available; use two nested vmaps with an "
-            "axis name each instead of groups of one axis"))
+        raise with_user_line(
+            NotImplementedError(
+                f"{name}: axis_index_groups={groups!r} are not available; use two nested vmaps "
+                "with an "
+                "axis name each instead of groups of one axis"
+            )
+        )
     names = tuple(axis_name) if isinstance(axis_name, (tuple, list)) else (axis_name,)
     for n in names:
         if isinstance(n, int) or not isinstance(n, Hashable):
-            raise with_user_line(TypeError(
-                f"{name}: expects the name of an axis (or a tuple of names), got {n!r}; for an "
-                "axis of the array itself use dx.numpy's functions"))
+            raise with_user_line(
+                TypeError(
+                    f"{name}: expects the name of an axis (or a tuple of names), got {n!r}; for an "
+                    "axis of the array itself use dx.numpy's functions"
+                )
+            )
     if len(set(names)) != len(names):
         raise with_user_line(ValueError(f"{name}: an axis is named twice in {names}"))
     return find_axes(name, names)
@@ -164,8 +171,9 @@ def pmin(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     return _reduce(collectives.Pmin, x, axis_name, axis_index_groups)
 
 
-def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: int = 0,
-               tiled: bool = False) -> Any:
+def all_gather(
+    x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: int = 0, tiled: bool = False
+) -> Any:
     """The arrays of all rows, which each row gets.
 
     Args:
@@ -193,7 +201,7 @@ def all_gather(x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: i
         out = arr(leaf)
         at = axis_of(axis, out.ndim + (not tiled), "all_gather")
         merged = [_size(axes) * out.shape[at]] if tiled else [_size(axes)]
-        shape = (*out.shape[:at], *merged, *out.shape[at + tiled:])
+        shape = (*out.shape[:at], *merged, *out.shape[at + tiled :])
         for one in reversed(axes):
             out = collectives.AllGather((one,), at).bind(out)
         return reshape(out, shape)
@@ -205,16 +213,25 @@ def _split(name: str, x: Any, axis: int, axes: Sequence[Axis], tiled: bool) -> A
     """The axis of an array split into one of each named axis' size, and, if tiled, the rest."""
     size, found = _size(axes), x.shape[axis]
     if found % size if tiled else found != size:
-        raise with_user_line(ValueError(
-            f"{name}: the size of axis {axis} of {x.aval} must be "
-            f"{'a multiple of ' if tiled else ''}{size}, that of "
-            f"{', '.join([repr(n) for n, _ in axes])}"))
+        raise with_user_line(
+            ValueError(
+                f"{name}: the size of axis {axis} of {x.aval} must be "
+                f"{'a multiple of ' if tiled else ''}{size}, that of "
+                f"{', '.join([repr(n) for n, _ in axes])}"
+            )
+        )
     sizes = [n for _, n in axes] + ([found // size] if tiled else [])
-    return reshape(x, (*x.shape[:axis], *sizes, *x.shape[axis + 1:]))
+    return reshape(x, (*x.shape[:axis], *sizes, *x.shape[axis + 1 :]))
 
 
-def psum_scatter(x: Any, axis_name: Any, *, scatter_dimension: int = 0,
-                 axis_index_groups: Any = None, tiled: bool = False) -> Any:
+def psum_scatter(
+    x: Any,
+    axis_name: Any,
+    *,
+    scatter_dimension: int = 0,
+    axis_index_groups: Any = None,
+    tiled: bool = False,
+) -> Any:
     """The sum over all rows, of which each row gets its part.
 
     Args:
@@ -243,14 +260,21 @@ def psum_scatter(x: Any, axis_name: Any, *, scatter_dimension: int = 0,
         at = axis_of(scatter_dimension, out.ndim, "psum_scatter")
         out = _split("psum_scatter", out, at, axes, tiled)
         for k in reversed(range(len(axes))):
-            out = apply(collectives.PsumScatter(axes[k:k + 1], at + k), out)
+            out = apply(collectives.PsumScatter(axes[k : k + 1], at + k), out)
         return out if axes or tiled else squeeze(out, (at,))
 
     return tree.map(scattered, x)
 
 
-def all_to_all(x: Any, axis_name: Any, split_axis: int, concat_axis: int, *,
-               axis_index_groups: Any = None, tiled: bool = False) -> Any:
+def all_to_all(
+    x: Any,
+    axis_name: Any,
+    split_axis: int,
+    concat_axis: int,
+    *,
+    axis_index_groups: Any = None,
+    tiled: bool = False,
+) -> Any:
     """Each row gives one part of its array to each row, and gets one from each.
 
     Args:
@@ -282,14 +306,20 @@ def all_to_all(x: Any, axis_name: Any, split_axis: int, concat_axis: int, *,
         before = out.shape
         out = _split("all_to_all", out, split, axes, tiled)
         for k in range(len(axes)):
-            out = collectives.AllToAll(axes[k:k + 1], split + k).bind(out)
+            out = collectives.AllToAll(axes[k : k + 1], split + k).bind(out)
         rest = (before[split] // _size(axes),) if tiled else ()
-        out = reshape(out, (*before[:split], _size(axes), *rest, *before[split + 1:]))
+        out = reshape(out, (*before[:split], _size(axes), *rest, *before[split + 1 :]))
         out = move_axis(out, split, concat)
         if not tiled:
             return out
-        return reshape(out, (*out.shape[:concat], out.shape[concat] * out.shape[concat + 1],
-                             *out.shape[concat + 2:]))
+        return reshape(
+            out,
+            (
+                *out.shape[:concat],
+                out.shape[concat] * out.shape[concat + 1],
+                *out.shape[concat + 2 :],
+            ),
+        )
 
     return tree.map(exchanged, x)
 
@@ -354,9 +384,13 @@ def pshuffle(x: Any, axis_name: Any, perm: Any) -> Any:
         Array([2, 0, 1])
     """
     if sorted(perm) != list(range(axis_size(axis_name))):
-        raise with_user_line(ValueError(
-            f"pshuffle: expects a permutation of the places 0 to {axis_size(axis_name) - 1}, got "
-            f"{perm}"))
+        raise with_user_line(
+            ValueError(
+                "pshuffle: expects a permutation of the places 0 to "
+                f"{axis_size(axis_name) - 1}, got "
+                f"{perm}"
+            )
+        )
     return ppermute(x, axis_name, list(zip(perm, range(len(perm)))))
 
 

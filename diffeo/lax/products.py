@@ -30,17 +30,32 @@ from ..primitives.words.dot import Precision
 from .strict import apply
 
 __all__ = [
-    "DotAlgorithm", "DotAlgorithmPreset", "DotDimensionNumbers", "Precision", "PrecisionLike",
-    "RaggedDotDimensionNumbers", "batch_matmul", "dot", "dot_general", "ragged_dot",
+    "DotAlgorithm",
+    "DotAlgorithmPreset",
+    "DotDimensionNumbers",
+    "Precision",
+    "PrecisionLike",
+    "RaggedDotDimensionNumbers",
+    "batch_matmul",
+    "dot",
+    "dot_general",
+    "ragged_dot",
     "ragged_dot_general",
 ]
 
 #: What `precision` may be, for type checkers.
-PrecisionLike = (Precision | str | tuple[Precision | str, Precision | str] | DotAlgorithm
-                 | DotAlgorithmPreset | None)
+PrecisionLike = (
+    Precision
+    | str
+    | tuple[Precision | str, Precision | str]
+    | DotAlgorithm
+    | DotAlgorithmPreset
+    | None
+)
 #: ((contracted axes of lhs, of rhs), (batch axes of lhs, of rhs)).
-DotDimensionNumbers = tuple[tuple[Sequence[int], Sequence[int]],
-                            tuple[Sequence[int], Sequence[int]]]
+DotDimensionNumbers = tuple[
+    tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]
+]
 
 
 def _axes(name: str, axes: Any) -> tuple[int, ...]:
@@ -51,14 +66,23 @@ def _axes_of_both(name: str, numbers: Any) -> Any:
     try:
         (a, b), (c, d) = numbers
     except (TypeError, ValueError):
-        raise with_user_line(TypeError(
-            f"{name}: dimension_numbers must be ((contracted axes of lhs, of rhs), (batch axes of "
-            f"lhs, of rhs)), got {describe(numbers)}")) from None
+        raise with_user_line(
+            TypeError(
+                f"{name}: dimension_numbers must be ((contracted axes of lhs, of rhs), (batch "
+                "axes of "
+                f"lhs, of rhs)), got {describe(numbers)}"
+            )
+        ) from None
     return (_axes(name, a), _axes(name, b)), (_axes(name, c), _axes(name, d))
 
 
-def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = None,
-                preferred_element_type: Any = None) -> Any:
+def dot_general(
+    lhs: Any,
+    rhs: Any,
+    dimension_numbers: Any,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
     """The sum over paired axes of products, for each index of paired batch axes.
 
     Args:
@@ -91,8 +115,14 @@ def dot_general(lhs: Any, rhs: Any, dimension_numbers: Any, precision: Any = Non
     return apply(dot_page.DotGeneral(contract, batch, asked, preferred), lhs, rhs)
 
 
-def dot(lhs: Any, rhs: Any, *, dimension_numbers: Any = None, precision: Any = None,
-        preferred_element_type: Any = None) -> Any:
+def dot(
+    lhs: Any,
+    rhs: Any,
+    *,
+    dimension_numbers: Any = None,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
     """The product of vectors and matrices, or `dot_general` with `dimension_numbers`.
 
     Raises:
@@ -102,8 +132,11 @@ def dot(lhs: Any, rhs: Any, *, dimension_numbers: Any = None, precision: Any = N
     lhs, rhs = arr(lhs), arr(rhs)
     if dimension_numbers is None:
         if not (1 <= lhs.ndim <= 2 and 1 <= rhs.ndim <= 2):
-            raise with_user_line(TypeError(
-                f"dot: expects vectors and matrices, got {describe(lhs)} and {describe(rhs)}"))
+            raise with_user_line(
+                TypeError(
+                    f"dot: expects vectors and matrices, got {describe(lhs)} and {describe(rhs)}"
+                )
+            )
         dimension_numbers = (((lhs.ndim - 1,), (0,)), ((), ()))
     return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
 
@@ -138,8 +171,14 @@ class RaggedDotDimensionNumbers:
 _ROWS = RaggedDotDimensionNumbers((((1,), (1,)), ((), ())), (0,), (0,))
 
 
-def ragged_dot(lhs: Any, rhs: Any, group_sizes: Any, precision: Any = None,
-               preferred_element_type: Any = None, group_offset: Any = None) -> Any:
+def ragged_dot(
+    lhs: Any,
+    rhs: Any,
+    group_sizes: Any,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+    group_offset: Any = None,
+) -> Any:
     """Rows that follow one another in groups, each group times a matrix of its own.
 
     Args:
@@ -164,13 +203,20 @@ def ragged_dot(lhs: Any, rhs: Any, group_sizes: Any, precision: Any = None,
                [200.],
                [300.]])
     """
-    return ragged_dot_general(lhs, rhs, group_sizes, _ROWS, precision, preferred_element_type,
-                              group_offset)
+    return ragged_dot_general(
+        lhs, rhs, group_sizes, _ROWS, precision, preferred_element_type, group_offset
+    )
 
 
-def ragged_dot_general(lhs: Any, rhs: Any, group_sizes: Any, ragged_dot_dimension_numbers: Any,
-                       precision: Any = None, preferred_element_type: Any = None,
-                       group_offset: Any = None) -> Any:
+def ragged_dot_general(
+    lhs: Any,
+    rhs: Any,
+    group_sizes: Any,
+    ragged_dot_dimension_numbers: Any,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+    group_offset: Any = None,
+) -> Any:
     """`dot_general` of groups that follow one another along an axis of lhs, the ragged one.
 
     The ragged axis may be free: each group of lhs meets an element of rhs's group axis. It may be
@@ -192,14 +238,19 @@ def ragged_dot_general(lhs: Any, rhs: Any, group_sizes: Any, ragged_dot_dimensio
     lhs, rhs, group_sizes = arr(lhs), arr(rhs), arr(group_sizes)
     numbers = ragged_dot_dimension_numbers
     (contract, contract_y), (batch, batch_y) = (
-        (_axes(name, a), _axes(name, b)) for a, b in numbers.dot_dimension_numbers)
-    ragged, group = (_axes(name, axes) for axes in (
-        numbers.lhs_ragged_dimensions, numbers.rhs_group_dimensions))
+        (_axes(name, a), _axes(name, b)) for a, b in numbers.dot_dimension_numbers
+    )
+    ragged, group = (
+        _axes(name, axes) for axes in (numbers.lhs_ragged_dimensions, numbers.rhs_group_dimensions)
+    )
     free = len(ragged) == 1 and ragged[0] not in contract + batch
     if len(ragged) != 1 or not 0 <= ragged[0] < lhs.ndim or len(group) != free:
-        raise with_user_line(TypeError(
-            f"{name}: expects one ragged axis of {describe(lhs)}, got {ragged}, and "
-            f"{'one group axis' if free else 'no group axis'} of {describe(rhs)}, got {group}"))
+        raise with_user_line(
+            TypeError(
+                f"{name}: expects one ragged axis of {describe(lhs)}, got {ragged}, and "
+                f"{'one group axis' if free else 'no group axis'} of {describe(rhs)}, got {group}"
+            )
+        )
     how = precision, preferred_element_type
     up = lambda axes: tuple([a + 1 for a in axes])
     if ragged[0] in batch:
@@ -208,28 +259,35 @@ def ragged_dot_general(lhs: Any, rhs: Any, group_sizes: Any, ragged_dot_dimensio
         offset, count = group_offset, rhs.shape[group[0]] if group[0] < rhs.ndim else 0
         prefix = (*batch, *[a for a in range(ragged[0]) if a not in contract + batch])
         lhs = _by_group(name, lhs, ragged[0], prefix, group_sizes, offset, count)
-        return dot_general(lhs, rhs, (((*up(contract), 0), (*contract_y, group[0])),
-                                      (up(batch), batch_y)), *how)
+        return dot_general(
+            lhs, rhs, (((*up(contract), 0), (*contract_y, group[0])), (up(batch), batch_y)), *how
+        )
     if group_offset is not None:
         raise with_user_line(TypeError(f"{name}: group_offset needs a group axis of rhs"))
     place, count = contract.index(ragged[0]), group_sizes.shape[-1]
     lhs = _by_group(name, lhs, ragged[0], (*batch, *contract[:place]), group_sizes, None, count)
-    rhs = _by_group(name, rhs, contract_y[place], (*batch_y, *contract_y[:place]), group_sizes,
-                    None, count)
-    return dot_general(lhs, rhs, ((up(contract), up(contract_y)),
-                                  ((0, *up(batch)), (0, *up(batch_y)))), *how)
+    rhs = _by_group(
+        name, rhs, contract_y[place], (*batch_y, *contract_y[:place]), group_sizes, None, count
+    )
+    return dot_general(
+        lhs, rhs, ((up(contract), up(contract_y)), ((0, *up(batch)), (0, *up(batch_y)))), *how
+    )
 
 
-def _by_group(name: str, x: Any, axis: int, prefix: tuple[int, ...], sizes: Any, offset: Any,
-              count: int) -> Any:
+def _by_group(
+    name: str, x: Any, axis: int, prefix: tuple[int, ...], sizes: Any, offset: Any, count: int
+) -> Any:
     """`x` once for each of `count` groups, along a new first axis, zero outside of the group."""
     shape = tuple([x.shape[a] for a in prefix])
     known = sizes.shape[-1] if sizes.ndim else 0
     fits = known == count if offset is None else known >= count
     if not is_integer(sizes.dtype) or sizes.shape[:-1] not in ((), shape) or not fits:
-        raise with_user_line(TypeError(
-            f"{name}: group_sizes of {describe(x)} must be integers of shape ({count},) or "
-            f"{(*shape, count)}, got {describe(sizes)}"))
+        raise with_user_line(
+            TypeError(
+                f"{name}: group_sizes of {describe(x)} must be integers of shape ({count},) or "
+                f"{(*shape, count)}, got {describe(sizes)}"
+            )
+        )
     if sizes.dtype.itemsize < 4:
         sizes = structural.convert_element_type(sizes, np.int32)
     ends = CumSum(sizes.ndim - 1).bind(sizes)

@@ -48,16 +48,25 @@ for _name, _function in list(globals().items()):
 
 #: The functions of which it is known without tracing what they do.
 _ROWS = {
-    functions.add: reduction.ADD.row, functions.mul: reduction.MUL.row,
-    functions.max: reduction.MAX.row, functions.min: reduction.MIN.row,
-    functions.bitwise_and: reduction.AND.row, functions.bitwise_or: reduction.OR.row,
+    functions.add: reduction.ADD.row,
+    functions.mul: reduction.MUL.row,
+    functions.max: reduction.MAX.row,
+    functions.min: reduction.MIN.row,
+    functions.bitwise_and: reduction.AND.row,
+    functions.bitwise_or: reduction.OR.row,
     functions.bitwise_xor: reduction.XOR.row,
 }
 #: The reductions by a single operation.
 _SINGLE = {
-    kind.monoid.row: kind for kind in (
-        reduction.ReduceMax, reduction.ReduceMin, reduction.ReduceProd, reduction.ReduceAnd,
-        reduction.ReduceOr, reduction.ReduceXor)
+    kind.monoid.row: kind
+    for kind in (
+        reduction.ReduceMax,
+        reduction.ReduceMin,
+        reduction.ReduceProd,
+        reduction.ReduceAnd,
+        reduction.ReduceOr,
+        reduction.ReduceXor,
+    )
 } | {reduction.ADD.row: structural.ReduceSum}
 
 
@@ -72,8 +81,11 @@ class Computation:
 
     def __init__(self, name: str, operands: Any, init_values: Any, function: Any):
         if not callable(function):
-            raise with_user_line(TypeError(
-                f"{name}: expects a function of two trees of scalars, got {describe(function)}"))
+            raise with_user_line(
+                TypeError(
+                    f"{name}: expects a function of two trees of scalars, got {describe(function)}"
+                )
+            )
         leaves, self.structure = tree.flatten(operands)
         inits, other = tree.flatten(init_values)
         self.name, self.function = name, function
@@ -83,8 +95,11 @@ class Computation:
         self.single = _ROWS.get(function) if len(leaves) == 1 else None  # type: ignore[arg-type]
         if self.single is None:
             eqns = self.program.eqns
-            if len(eqns) == 1 and self.program.outs == tuple(eqns[0].outs) and (
-                    set(eqns[0].inputs) == set(self.program.in_vars)):
+            if (
+                len(eqns) == 1
+                and self.program.outs == tuple(eqns[0].outs)
+                and (set(eqns[0].inputs) == set(self.program.in_vars))
+            ):
                 self.single = eqns[0].primitive
 
     @cached_property
@@ -92,8 +107,10 @@ class Computation:
         """What the function does, without calls of other programs and without constants."""
         traced = stage(self.flat, [ShapedArray((), x.dtype) for x in self.xs] * 2, self.name)
         rule = lambda primitive, values: (
-            walk(primitive.jaxpr, values, self.constant, rule) if type(primitive) is Call
-            else primitive.bind(*values))
+            walk(primitive.jaxpr, values, self.constant, rule)
+            if type(primitive) is Call
+            else primitive.bind(*values)
+        )
         inlined = lambda *scalars: walk(traced, scalars, self.constant, rule)
         return eliminate_dead_code(stage(inlined, traced.in_avals, self.name))
 
@@ -101,17 +118,25 @@ class Computation:
         """TypeError unless a tree has the structure of the operands."""
         if other != self.structure:
             names = ("the operands", what)
-            raise with_user_line(TypeError(f"{self.name}: {what} must have the structure of the "
-                f"operands: {tree.first_difference(self.structure, other, names=names)}"))
+            raise with_user_line(
+                TypeError(
+                    f"{self.name}: {what} must have the structure of the "
+                    f"operands: {tree.first_difference(self.structure, other, names=names)}"
+                )
+            )
 
     def initial(self, value: Any, x: Any) -> Any:
         """An initial value, checked; a Python scalar gets the dtype of its operand."""
-        fits = value.dtype == x.dtype or (value.weak_type and promote_types(
-            value.aval, x.aval.strong)[0] == x.dtype)
+        fits = value.dtype == x.dtype or (
+            value.weak_type and promote_types(value.aval, x.aval.strong)[0] == x.dtype
+        )
         if value.shape or not fits:
-            raise with_user_line(TypeError(
-                f"{self.name}: an initial value must be a scalar of its operand's dtype, "
-                f"{x.dtype}; got {describe(value)}"))
+            raise with_user_line(
+                TypeError(
+                    f"{self.name}: an initial value must be a scalar of its operand's dtype, "
+                    f"{x.dtype}; got {describe(value)}"
+                )
+            )
         if type(value) is Array:  # not as an operation of the program that is perhaps traced
             return Array(np.asarray(value).astype(x.dtype))
         return structural.convert_element_type(value, x.dtype)
@@ -130,9 +155,13 @@ class Computation:
         if type(value) in SCALARS:
             return value
         if isinstance(value, Tracer) or value.shape:
-            raise with_user_line(TypeError(
-                f"{self.name}: the computation uses {describe(value)} from outside; it may use its "
-                "arguments and numbers only. Make it one more operand, or use associative_scan"))
+            raise with_user_line(
+                TypeError(
+                    f"{self.name}: the computation uses {describe(value)} from outside; it may "
+                    "use its "
+                    "arguments and numbers only. Make it one more operand, or use associative_scan"
+                )
+            )
         return full((), np.asarray(value).item(), value.dtype)
 
     def begins_neutral(self, monoid: Any) -> bool:
@@ -141,8 +170,12 @@ class Computation:
         return type(value) is Array and np.asarray(value) == monoid.neutral(value.dtype)
 
 
-def reduce(operands: Any, init_values: Any, computation: Callable[[Any, Any], Any],
-           dimensions: Sequence[int]) -> Any:
+def reduce(
+    operands: Any,
+    init_values: Any,
+    computation: Callable[[Any, Any], Any],
+    dimensions: Sequence[int],
+) -> Any:
     """Combine the elements over axes by an associative function.
 
     Args:

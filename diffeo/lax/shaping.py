@@ -114,11 +114,14 @@ def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = No
     shape = operand.shape
     axes = range(operand.ndim)[start_dimension:stop_dimension]
     if axes.start > axes.stop:
-        raise with_user_line(ValueError(
-            f"collapse: there are no axes from {start_dimension} to {stop_dimension} of "
-            f"{describe(operand)}"))
+        raise with_user_line(
+            ValueError(
+                f"collapse: there are no axes from {start_dimension} to {stop_dimension} of "
+                f"{describe(operand)}"
+            )
+        )
     merged = math.prod([shape[a] for a in axes])
-    return structural.reshape(operand, (*shape[:axes.start], merged, *shape[axes.stop:]))
+    return structural.reshape(operand, (*shape[: axes.start], merged, *shape[axes.stop :]))
 
 
 def _rows(name: str, operands: Any) -> list[Any]:
@@ -146,8 +149,9 @@ def split(operand: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
     operand = arr(operand)
     axis, sizes = axis_of(axis, operand.ndim, "split"), static_ints(sizes, "split", "sizes", 0)
     if sum(sizes) != operand.shape[axis]:
-        raise with_user_line(ValueError(
-            f"split: sizes {sizes} do not add up to axis {axis} of {describe(operand)}"))
+        raise with_user_line(
+            ValueError(f"split: sizes {sizes} do not add up to axis {axis} of {describe(operand)}")
+        )
     return slicing.split(operand, sizes, axis)
 
 
@@ -168,11 +172,16 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, in
         Array([0., 1., 0., 2.])
     """
     operand = arr(operand)
-    config = [static_ints(triple, "pad", "each part of padding_config")
-              for triple in sequence_of(padding_config, "pad", "padding_config")]
+    config = [
+        static_ints(triple, "pad", "each part of padding_config")
+        for triple in sequence_of(padding_config, "pad", "padding_config")
+    ]
     if any([len(triple) != 3 for triple in config]):
-        raise with_user_line(TypeError(
-            f"pad: padding_config needs (low, high, interior) for each axis, got {config}"))
+        raise with_user_line(
+            TypeError(
+                f"pad: padding_config needs (low, high, interior) for each axis, got {config}"
+            )
+        )
     low, high, interior = ([t[i] for t in config] for i in range(3))
     low, high, interior = tuple(low), tuple(high), tuple(interior)
     if type(padding_value) in SCALARS:
@@ -180,9 +189,12 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, in
     else:
         value = arr(padding_value)
         if value.ndim or value.dtype != operand.dtype:
-            raise with_user_line(TypeError(
-                f"pad: padding_value must be a scalar of the dtype of {describe(operand)}, got "
-                f"{describe(value)}"))
+            raise with_user_line(
+                TypeError(
+                    f"pad: padding_value must be a scalar of the dtype of {describe(operand)}, got "
+                    f"{describe(value)}"
+                )
+            )
         padding_value = value.item() if type(value) is Array else value
     if type(padding_value) in SCALARS:
         return apply(slicing.Pad(low, high, interior, padding_value), operand)
@@ -192,8 +204,12 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, in
     return e.select(inside, padded, stretch(padding_value, padded.shape))
 
 
-def slice(operand: Any, start_indices: Sequence[int], limit_indices: Sequence[int],
-          strides: Sequence[int] | None = None) -> Any:
+def slice(
+    operand: Any,
+    start_indices: Sequence[int],
+    limit_indices: Sequence[int],
+    strides: Sequence[int] | None = None,
+) -> Any:
     """operand[start:limit:stride] along each axis, within bounds.
 
     Raises:
@@ -205,8 +221,9 @@ def slice(operand: Any, start_indices: Sequence[int], limit_indices: Sequence[in
     return apply(slicing.Slice(starts, limits, steps), operand)
 
 
-def slice_in_dim(operand: Any, start_index: int | None, limit_index: int | None, stride: int = 1,
-                 axis: int = 0) -> Any:
+def slice_in_dim(
+    operand: Any, start_index: int | None, limit_index: int | None, stride: int = 1, axis: int = 0
+) -> Any:
     """operand[start:limit:stride] along one axis; negative bounds count from the end."""
     operand = arr(operand)
     axis = axis_of(axis, operand.ndim, "slice_in_dim")
@@ -225,9 +242,12 @@ def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True)
     axis = axis_of(axis, operand.ndim, "index_in_dim")
     size = operand.shape[axis]
     if not -size <= index < size:
-        raise with_user_line(IndexError(
-            f"index_in_dim: index {index} is out of bounds for axis {axis} of "
-            f"{describe(operand)}"))
+        raise with_user_line(
+            IndexError(
+                f"index_in_dim: index {index} is out of bounds for axis {axis} of "
+                f"{describe(operand)}"
+            )
+        )
     part = slicing.slice_in_dim(operand, index % size, index % size + 1, 1, axis)
     return part if keepdims else structural.squeeze(part, (axis,))
 
@@ -266,8 +286,9 @@ def broadcast_to_rank(x: Any, rank: int) -> Any:
     x = arr(x)
     rank = static_int(rank, "broadcast_to_rank", "rank")
     if rank < x.ndim:
-        raise with_user_line(ValueError(
-            f"broadcast_to_rank: rank {rank} is less than that of {describe(x)}"))
+        raise with_user_line(
+            ValueError(f"broadcast_to_rank: rank {rank} is less than that of {describe(x)}")
+        )
     return broadcast(x, (1,) * (rank - x.ndim))
 
 
@@ -284,8 +305,9 @@ def tile(operand: Any, reps: Sequence[int]) -> Any:
     """
     operand, times = arr(operand), static_ints(reps, "tile", "reps", 0)
     if len(times) != operand.ndim:
-        raise with_user_line(ValueError(
-            f"tile: needs a number for each axis of {describe(operand)}, got {times}"))
+        raise with_user_line(
+            ValueError(f"tile: needs a number for each axis of {describe(operand)}, got {times}")
+        )
     return layout.tile(operand, times)
 
 
@@ -333,8 +355,9 @@ def broadcast_like(arr: Any, like_arr: Any) -> Any:
     """
     x, shape = creation.asarray(arr), creation.asarray(like_arr).shape
     if common_shape(x.shape, shape) != shape:
-        raise with_user_line(ValueError(
-            f"broadcast_like: {describe(x)} does not broadcast to shape {shape}"))
+        raise with_user_line(
+            ValueError(f"broadcast_like: {describe(x)} does not broadcast to shape {shape}")
+        )
     return stretch(x, shape)
 
 

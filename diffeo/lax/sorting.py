@@ -68,9 +68,14 @@ def top_k(operand: Any, k: int, *, axis: int = -1) -> tuple[Any, Any]:
     return best[0], best[1]
 
 
-def approx_max_k(operand: Any, k: int, reduction_dimension: int = -1, recall_target: float = 0.95,
-                 reduction_input_size_override: int = -1, aggregate_to_topk: bool = True
-                 ) -> tuple[Any, Any]:
+def approx_max_k(
+    operand: Any,
+    k: int,
+    reduction_dimension: int = -1,
+    recall_target: float = 0.95,
+    reduction_input_size_override: int = -1,
+    aggregate_to_topk: bool = True,
+) -> tuple[Any, Any]:
     """The k largest elements along an axis and their places, as `top_k`: exact, which reaches any
     `recall_target`.
 
@@ -86,22 +91,29 @@ def approx_max_k(operand: Any, k: int, reduction_dimension: int = -1, recall_tar
     return _approximate("approx_max_k", operand, k, reduction_dimension, recall_target)
 
 
-def approx_min_k(operand: Any, k: int, reduction_dimension: int = -1, recall_target: float = 0.95,
-                 reduction_input_size_override: int = -1, aggregate_to_topk: bool = True
-                 ) -> tuple[Any, Any]:
+def approx_min_k(
+    operand: Any,
+    k: int,
+    reduction_dimension: int = -1,
+    recall_target: float = 0.95,
+    reduction_input_size_override: int = -1,
+    aggregate_to_topk: bool = True,
+) -> tuple[Any, Any]:
     """The k least elements along an axis, the least first, and their places; as `approx_max_k`."""
-    low, places = _approximate("approx_min_k", -arr(operand), k, reduction_dimension,
-                               recall_target)
+    low, places = _approximate("approx_min_k", -arr(operand), k, reduction_dimension, recall_target)
     return -low, places
 
 
-def _approximate(name: str, operand: Any, k: int, axis: int, recall_target: float
-                 ) -> tuple[Any, Any]:
+def _approximate(
+    name: str, operand: Any, k: int, axis: int, recall_target: float
+) -> tuple[Any, Any]:
     operand = arr(operand)
     if not is_float(operand.dtype):
-        raise with_user_line(TypeError(
-            f"{name}: expects a floating-point operand, got {describe(operand)}"))
+        raise with_user_line(
+            TypeError(f"{name}: expects a floating-point operand, got {describe(operand)}")
+        )
     if not 0 < recall_target <= 1:
-        raise with_user_line(ValueError(
-            f"{name}: recall_target must be in (0, 1], got {recall_target}"))
+        raise with_user_line(
+            ValueError(f"{name}: recall_target must be in (0, 1], got {recall_target}")
+        )
     return top_k(operand, k, axis=axis)

@@ -21,8 +21,7 @@ def check(primitive: Primitive, *args: Any) -> None:
     In eager mode NumPy would broadcast and promote instead.
     """
     try:
-        apply_type_rule(
-            primitive, [a if type(a) in SCALARS else typeof(a).strong for a in args])
+        apply_type_rule(primitive, [a if type(a) in SCALARS else typeof(a).strong for a in args])
     except (TypeError, ValueError) as error:
         raise with_user_line(error) from None
 
@@ -48,9 +47,13 @@ def join(name: str, *args: Any) -> list[Any]:
     for i, v in enumerate(values):
         if type(v) in SCALARS:
             if kind_of(like.dtype) not in _HELD_BY[type(v)]:
-                raise with_user_line(TypeError(
-                    f"{name}: the {type(v).__name__} {v} does not join {describe(like)}, an array "
-                    f"of {KINDS[kind_of(like.dtype)]}s; convert one of them"))
+                raise with_user_line(
+                    TypeError(
+                        f"{name}: the {type(v).__name__} {v} does not join {describe(like)}, "
+                        "an array "
+                        f"of {KINDS[kind_of(like.dtype)]}s; convert one of them"
+                    )
+                )
             values[i] = cast(v, like.dtype, False)
         elif not v.ndim and v.dtype == like.dtype:
             values[i] = broadcast_to(v, like.shape)

@@ -19,14 +19,25 @@ from .strict import apply
 
 #: The window reductions by a single operation.
 _SINGLE = {
-    kind.monoid.row: kind for kind in (
-        windows.ReduceWindowSum, windows.ReduceWindowProd, windows.ReduceWindowMax,
-        windows.ReduceWindowMin)
+    kind.monoid.row: kind
+    for kind in (
+        windows.ReduceWindowSum,
+        windows.ReduceWindowProd,
+        windows.ReduceWindowMax,
+        windows.ReduceWindowMin,
+    )
 }
 
 
-def _window(name: str, shape: Sequence[int], sizes: Any, strides: Any, padding: Any,
-            base_dilation: Any, dilation: Any) -> windows.Window:
+def _window(
+    name: str,
+    shape: Sequence[int],
+    sizes: Any,
+    strides: Any,
+    padding: Any,
+    base_dilation: Any,
+    dilation: Any,
+) -> windows.Window:
     ones = (1,) * len(sequence_of(sizes, name, "window_dimensions"))
 
     def numbers(what: str, given: Any) -> tuple[int, ...]:
@@ -39,20 +50,30 @@ def _window(name: str, shape: Sequence[int], sizes: Any, strides: Any, padding: 
         spans = [(n - 1) * d + 1 for n, d in zip(sizes, dilation)]
         padding = padtype_to_pads(shape, spans, strides, padding)
     try:
-        pads = tuple([(static_int(a, name, "padding"), static_int(b, name, "padding"))
-                      for a, b in padding])
+        pads = tuple(
+            [(static_int(a, name, "padding"), static_int(b, name, "padding")) for a, b in padding]
+        )
     except (TypeError, ValueError):
-        raise with_user_line(TypeError(
-            f"{name}: padding must be 'VALID', 'SAME', 'SAME_LOWER' or a pair (low, high) for each "
-            f"axis, got {describe(padding)}")) from None
+        raise with_user_line(
+            TypeError(
+                f"{name}: padding must be 'VALID', 'SAME', 'SAME_LOWER' or a pair (low, high) "
+                "for each "
+                f"axis, got {describe(padding)}"
+            )
+        ) from None
     return windows.Window(sizes, strides, pads, base, dilation)
 
 
-def reduce_window(operand: Any, init_value: Any, computation: Callable[[Any, Any], Any],
-                  window_dimensions: Sequence[int], window_strides: Sequence[int] | None = None,
-                  padding: str | Sequence[tuple[int, int]] = "VALID",
-                  base_dilation: Sequence[int] | None = None,
-                  window_dilation: Sequence[int] | None = None) -> Any:
+def reduce_window(
+    operand: Any,
+    init_value: Any,
+    computation: Callable[[Any, Any], Any],
+    window_dimensions: Sequence[int],
+    window_strides: Sequence[int] | None = None,
+    padding: str | Sequence[tuple[int, int]] = "VALID",
+    base_dilation: Sequence[int] | None = None,
+    window_dilation: Sequence[int] | None = None,
+) -> Any:
     """Combine the elements of each window by an associative function.
 
     Args:
@@ -88,8 +109,15 @@ def reduce_window(operand: Any, init_value: Any, computation: Callable[[Any, Any
     """
     it = Computation("reduce_window", operand, init_value, computation)
     shape = it.xs[0].shape if it.xs else ()
-    window = _window("reduce_window", shape, window_dimensions, window_strides, padding,
-                     base_dilation, window_dilation)
+    window = _window(
+        "reduce_window",
+        shape,
+        window_dimensions,
+        window_strides,
+        padding,
+        base_dilation,
+        window_dilation,
+    )
     kind = _SINGLE.get(it.single)
     special = kind is not None and it.xs[0].dtype != np.bool_ and it.begins_neutral(kind.monoid)
     if special:
@@ -99,10 +127,14 @@ def reduce_window(operand: Any, init_value: Any, computation: Callable[[Any, Any
     return tree.unflatten(it.structure, outs)
 
 
-def reduce_window_shape_tuple(operand_shape: Sequence[int], window_dimensions: Sequence[int],
-                              window_strides: Sequence[int], padding: Any,
-                              base_dilation: Sequence[int] | None = None,
-                              window_dilation: Sequence[int] | None = None) -> tuple[int, ...]:
+def reduce_window_shape_tuple(
+    operand_shape: Sequence[int],
+    window_dimensions: Sequence[int],
+    window_strides: Sequence[int],
+    padding: Any,
+    base_dilation: Sequence[int] | None = None,
+    window_dilation: Sequence[int] | None = None,
+) -> tuple[int, ...]:
     """The shape of the result of `reduce_window`: how many windows there are along each axis.
 
     Raises:
@@ -112,6 +144,13 @@ def reduce_window_shape_tuple(operand_shape: Sequence[int], window_dimensions: S
         >>> reduce_window_shape_tuple((10, 10), (3, 3), (1, 2), "SAME")
         (10, 5)
     """
-    window = _window("reduce_window", operand_shape, window_dimensions, window_strides, padding,
-                     base_dilation, window_dilation)
+    window = _window(
+        "reduce_window",
+        operand_shape,
+        window_dimensions,
+        window_strides,
+        padding,
+        base_dilation,
+        window_dilation,
+    )
     return window.out_shape("reduce_window", ShapedArray(tuple(operand_shape), np.float64))

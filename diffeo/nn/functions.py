@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ..numpy.choosing import where as choose
 from ..numpy.common import arr, axes_of, axis_of, dtype_of, keep_axes, narrow, real_only, static_int
-from ..numpy.ufuncs import where as choose
 from ..primitives.core import describe, with_user_line
 from ..primitives.formulas.lowered import in_float32
 from ..primitives.formulas.slopes import widened
@@ -229,7 +229,7 @@ def _gelu_by_erfc(x: Any) -> Any:
 
 def _gelu_by_tanh(x: Any) -> Any:
     """x (1 + tanh(u)) / 2 as x sigmoid(2 u): no digits are lost where tanh(u) is near -1."""
-    return x * e.logistic.bind(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3))
+    return x * e.logistic.bind(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
 
 
 def glu(x: Any, axis: int = -1) -> Any:
@@ -279,8 +279,14 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> A
     return convert_element_type(hit, dtype_of(dtype))
 
 
-def standardize(x: Any, axis: Any = -1, mean: Any = None, variance: Any = None,
-                epsilon: Any = 1e-5, where: Any = None) -> Any:
+def standardize(
+    x: Any,
+    axis: Any = -1,
+    mean: Any = None,
+    variance: Any = None,
+    epsilon: Any = 1e-5,
+    where: Any = None,
+) -> Any:
     """(x - mean) / sqrt(variance + epsilon).
 
     The variance is computed in two passes, mean((x - mean)^2), which does not cancel (jax.nn's

@@ -77,8 +77,9 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
     return init
 
 
-def truncated_normal(stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0,
-                     upper: Any = 2.0) -> Initializer:
+def truncated_normal(
+    stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, upper: Any = 2.0
+) -> Initializer:
     """Normal, given that it lies in (lower, upper), times `stddev`; the deviation is less."""
     default = dtype
 
@@ -89,13 +90,18 @@ def truncated_normal(stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0,
     return init
 
 
-def _fans(shape: tuple[int, ...], in_axis: Axes, out_axis: Axes,
-          batch_axis: Axes) -> tuple[float, float]:
+def _fans(
+    shape: tuple[int, ...], in_axis: Axes, out_axis: Axes, batch_axis: Axes
+) -> tuple[float, float]:
     """How many inputs and outputs a unit has; the axes not named are a convolution's window."""
     if len(shape) <= 1 and in_axis == -2:
-        raise with_user_line(ValueError(
-            f"variance_scaling: a shape with {len(shape)} axes has no axis {in_axis} of inputs; "
-            "give in_axis and out_axis"))
+        raise with_user_line(
+            ValueError(
+                f"variance_scaling: a shape with {len(shape)} axes has no axis {in_axis} of "
+                "inputs; "
+                "give in_axis and out_axis"
+            )
+        )
 
     def size(axes: Axes) -> int:
         return math.prod([shape[a] for a in ((axes,) if isinstance(axes, int) else axes)])
@@ -145,8 +151,15 @@ def _uniform(key: Any, shape: tuple[int, ...], dtype: np.dtype, variance: Any) -
 _DISTRIBUTIONS = {"truncated_normal": _truncated, "normal": _normal, "uniform": _uniform}
 
 
-def variance_scaling(scale: Any, mode: str, distribution: str, in_axis: Axes = -2,
-                     out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None) -> Initializer:
+def variance_scaling(
+    scale: Any,
+    mode: str,
+    distribution: str,
+    in_axis: Axes = -2,
+    out_axis: Axes = -1,
+    batch_axis: Axes = (),
+    dtype: Any = None,
+) -> Initializer:
     """Samples of mean 0 and variance scale / n, with n from the shape of the weights.
 
     Args:
@@ -165,14 +178,20 @@ def variance_scaling(scale: Any, mode: str, distribution: str, in_axis: Axes = -
     Raises:
         ValueError: for an unknown mode or distribution, or (from `init`) a shape without the axes.
     """
-    for what, value, known in (("mode", mode, _DENOMINATORS),
-                               ("distribution", distribution, _DISTRIBUTIONS)):
+    for what, value, known in (
+        ("mode", mode, _DENOMINATORS),
+        ("distribution", distribution, _DISTRIBUTIONS),
+    ):
         if value not in known:
-            raise with_user_line(ValueError(
-                f"variance_scaling: {what} must be one of {', '.join(known)}, got {value!r}"))
+            raise with_user_line(
+                ValueError(
+                    f"variance_scaling: {what} must be one of {', '.join(known)}, got {value!r}"
+                )
+            )
     if type(scale) in SCALARS and not (type(scale) is not complex and scale >= 0):
-        raise with_user_line(ValueError(
-            f"variance_scaling: scale must be a number >= 0, got {scale!r}"))
+        raise with_user_line(
+            ValueError(f"variance_scaling: scale must be a number >= 0, got {scale!r}")
+        )
     default = dtype
 
     def init(key: Any, shape: Any, dtype: Any = default) -> Any:
@@ -184,13 +203,16 @@ def variance_scaling(scale: Any, mode: str, distribution: str, in_axis: Axes = -
 
 
 def _scaled(name: str, scale: float, mode: str, distribution: str, source: str) -> Callable:
-    def make(in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (),
-             dtype: Any = None) -> Initializer:
+    def make(
+        in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None
+    ) -> Initializer:
         return variance_scaling(scale, mode, distribution, in_axis, out_axis, batch_axis, dtype)
 
     make.__name__ = make.__qualname__ = name
-    make.__doc__ = (f"variance_scaling({scale}, {mode!r}, {distribution!r}) ({source}).\n\n"
-                    "    Arguments as `variance_scaling` has.\n    ")
+    make.__doc__ = (
+        f"variance_scaling({scale}, {mode!r}, {distribution!r}) ({source}).\n\n"
+        "    Arguments as `variance_scaling` has.\n    "
+    )
     return make
 
 

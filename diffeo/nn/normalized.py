@@ -35,8 +35,14 @@ def _largest(x: Any, axes: tuple[int, ...]) -> Any:
     return keep_axes(convert_element_type(top, x.dtype), x.shape, axes)
 
 
-def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False,
-              return_sign: bool = False, where: Any = None) -> Any:
+def logsumexp(
+    a: Any,
+    axis: Any = None,
+    b: Any = None,
+    keepdims: bool = False,
+    return_sign: bool = False,
+    where: Any = None,
+) -> Any:
     """log(sum(b * exp(a))), without overflow.
 
     Args:

@@ -11,8 +11,10 @@ from ..primitives.types import is_complex
 from ..primitives.words.promotion import broadcast_to, to_inexact
 from ..primitives.words.slicing import concatenate, slice_in_dim
 from ..primitives.words.structural import reshape
+from .choosing import where
 from .common import arr, axes_of, axis_of, real_only, same_dtype
 from .contracting.products import dot
+from .limiting import clip
 from .making.creation import asarray, zeros
 from .making.grids import diag
 from .places.indexing import getitem
@@ -20,7 +22,7 @@ from .reducing.cumulative import cumsum, diff
 from .reducing.reductions import mean
 from .reducing.sorting import searchsorted
 from .shaping import atleast_2d
-from .ufuncs import clip, conj, imag, isfinite, isinf, isnan, less, real, sqrt, where
+from .ufuncs import conj, imag, isfinite, isinf, isnan, less, real, sqrt
 
 
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
@@ -40,14 +42,19 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
     fp = asarray(fp)
     if is_complex(fp.dtype):
         ends = [None if v is None else asarray(v) for v in (left, right)]
-        parts = [interp(x, xp, part(fp), *[None if v is None else part(v) for v in ends])
-                 for part in (real, imag)]
+        parts = [
+            interp(x, xp, part(fp), *[None if v is None else part(v) for v in ends])
+            for part in (real, imag)
+        ]
         return parts[0] + 1j * parts[1]
     x, xp, fp = (arr(to_inexact(v)) for v in same_dtype(x, xp, fp))
     if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
-        raise with_user_line(ValueError(
-            "interp: xp and fp must be vectors of one size, with a point or more, got "
-            f"{xp.shape} and {fp.shape}"))
+        raise with_user_line(
+            ValueError(
+                "interp: xp and fp must be vectors of one size, with a point or more, got "
+                f"{xp.shape} and {fp.shape}"
+            )
+        )
     n = xp.shape[0]
     out = broadcast_to(fp[0], x.shape) if n == 1 else _between(x, xp, fp)
     out = where(less(x, xp[0]), fp[0] if left is None else left, out)
@@ -77,8 +84,9 @@ def gradient(f: Any, *varargs: Any, axis: Any = None) -> Any:
     steps = list(varargs) or [1.0]
     steps = steps * len(axes) if len(steps) == 1 else steps
     if len(steps) != len(axes):
-        raise with_user_line(ValueError(
-            f"gradient: {len(steps)} distances do not go with {len(axes)} axes"))
+        raise with_user_line(
+            ValueError(f"gradient: {len(steps)} distances do not go with {len(axes)} axes")
+        )
     out = [_along(f, h, a) for h, a in zip(steps, axes)]
     return out[0] if len(out) == 1 else out
 
@@ -96,8 +104,11 @@ def _along(f: Any, step: Any, axis: int) -> Any:
         shape = tuple([n - 1 if i == axis else 1 for i in range(f.ndim)])
         h = reshape(diff(step), shape)
         a, b = (slice_in_dim(h, i, i + n - 2, 1, axis) for i in (0, 1))
-        middle = (-b / (a * (a + b)) * part(0, n - 2) + (b - a) / (a * b) * part(1, n - 1)
-                  + a / (b * (a + b)) * part(2, n))
+        middle = (
+            -b / (a * (a + b)) * part(0, n - 2)
+            + (b - a) / (a * b) * part(1, n - 1)
+            + a / (b * (a + b)) * part(2, n)
+        )
         h0, h1 = (slice_in_dim(h, i, i + 1, 1, axis) for i in (0, n - 2))
     first = (part(1, 2) - part(0, 1)) / h0
     last = (part(n - 1, n) - part(n - 2, n - 1)) / h1
@@ -123,8 +134,9 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * m
     return concatenate([first, rest + correction], axis)
 
 
-def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False,
-        ddof: int | None = None) -> Any:
+def cov(
+    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None
+) -> Any:
     """The covariance matrix of variables, one in each row (or column, if not `rowvar`).
 
     With too few observations, as many as `ddof` or fewer, the result is nan or infinite, and there
@@ -137,8 +149,9 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False,
     parts = [m] if y is None else [m, asarray(y)]
     for part, name in zip(parts, ("m", "y")):
         if part.ndim > 2:
-            raise with_user_line(ValueError(
-                f"cov: {name} has more than two axes: {describe(part)}"))
+            raise with_user_line(
+                ValueError(f"cov: {name} has more than two axes: {describe(part)}")
+            )
     if ddof is not None and ddof != int(ddof):
         raise with_user_line(ValueError(f"cov: ddof must be an integer, got {ddof!r}"))
     x = atleast_2d(arr(to_inexact(m)))
@@ -149,15 +162,18 @@ def cov(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False,
         other = atleast_2d(arr(to_inexact(parts[1])))
         x, other = same_dtype(x, other if rowvar or other.shape[0] == 1 else other.T)
         if x.shape[1] != other.shape[1]:
-            raise with_user_line(ValueError(
-                f"cov: m has {x.shape[1]} observations, y {other.shape[1]}"))
+            raise with_user_line(
+                ValueError(f"cov: m has {x.shape[1]} observations, y {other.shape[1]}")
+            )
         x = concatenate([x, other], 0)
     ddof = int(not bias) if ddof is None else int(ddof)
     count = x.shape[1] - ddof
     if count <= 0:
         warnings.warn(
             f"cov: {x.shape[1]} observations with ddof={ddof} leave no degree of freedom",
-            RuntimeWarning, stacklevel=2)
+            RuntimeWarning,
+            stacklevel=2,
+        )
     x = x - mean(x, 1, keepdims=True)
     out = dot(x, conj(x.T)) / asarray(max(count, 0)).astype(real(x).dtype)
     return out.reshape(()) if out.size == 1 else out
@@ -180,12 +196,16 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
             where none holds.
     """
     x = asarray(x)
-    conditions = [asarray(c) for c in (condlist if isinstance(condlist, (list, tuple))
-                                       else [condlist])]
+    conditions = [
+        asarray(c) for c in (condlist if isinstance(condlist, (list, tuple)) else [condlist])
+    ]
     if len(funclist) - len(conditions) not in (0, 1) or not len(funclist):
-        raise with_user_line(ValueError(
-            f"piecewise: {len(conditions)} conditions need as many functions, or one more, got "
-            f"{len(funclist)}"))
+        raise with_user_line(
+            ValueError(
+                f"piecewise: {len(conditions)} conditions need as many functions, or one more, got "
+                f"{len(funclist)}"
+            )
+        )
     value = lambda f: f(x, *args, **kw) if callable(f) else f
     out: Any = value(funclist[-1]) if len(funclist) == len(conditions) + 1 else 0
     for condition, function in zip(conditions, funclist):

@@ -30,8 +30,14 @@ def same_dtype(*xs: Any) -> list[Any]:
     """Operands as arrays of one dtype, by promotion."""
     values = promote(*xs)
     dtype = next((v.aval.dtype for v in values if type(v) not in SCALARS), None)
-    return [v if type(v) not in SCALARS else as_value(v) if dtype is None
-            else convert_element_type(as_value(v), dtype) for v in values]
+    return [
+        v
+        if type(v) not in SCALARS
+        else as_value(v)
+        if dtype is None
+        else convert_element_type(as_value(v), dtype)
+        for v in values
+    ]
 
 
 def host_of(x: Any) -> Any:
@@ -72,15 +78,20 @@ def static_int(x: Any, name: str, what: str) -> int:
     if type(x) is int:
         return x
     if isinstance(x, Tracer) and x.concrete() is None:
-        raise with_user_line(ConcretizationTypeError(
-            f"{name}: {what} must be a known integer, but this is {x.aval}, {x.origin()}: shapes "
-            "are fixed while a program is traced.\n  Mark the argument static with jit's "
-            "static_argnums/static_argnames, or compute it from shapes."))
+        raise with_user_line(
+            ConcretizationTypeError(
+                f"{name}: {what} must be a known integer, but this is {x.aval}, {x.origin()}: "
+                "shapes "
+                "are fixed while a program is traced.\n  Mark the argument static with jit's "
+                "static_argnums/static_argnames, or compute it from shapes."
+            )
+        )
     try:
         return operator.index(x)
     except TypeError:
         raise with_user_line(
-            TypeError(f"{name}: {what} must be an integer, got {describe(x)}")) from None
+            TypeError(f"{name}: {what} must be an integer, got {describe(x)}")
+        ) from None
 
 
 def sequence_of(x: Any, name: str, what: str) -> tuple[Any, ...]:
@@ -123,9 +134,13 @@ def concrete(x: Any, name: str, instead: str) -> np.ndarray:
     x = arr(x)
     value = known(x)
     if value is None:
-        raise with_user_line(ConcretizationTypeError(
-            f"{name}: the result's shape depends on the values of {x.aval}, {x.origin()}, which "
-            f"are not known while the program is traced.\n  {instead}"))
+        raise with_user_line(
+            ConcretizationTypeError(
+                f"{name}: the result's shape depends on the values of {x.aval}, {x.origin()}, "
+                "which "
+                f"are not known while the program is traced.\n  {instead}"
+            )
+        )
     return value
 
 
@@ -149,9 +164,12 @@ def axis_of(axis: Any, ndim: int, name: str) -> int:
     """An axis counted from the front; ValueError if there is none such."""
     axis = static_int(axis, name, "an axis")
     if not -ndim <= axis < ndim:
-        raise with_user_line(ValueError(
-            f"{name}: axis {axis} is out of bounds for an array with {ndim} axes"
-            + (f"; expected {-ndim} to {ndim - 1}" if ndim else "")))
+        raise with_user_line(
+            ValueError(
+                f"{name}: axis {axis} is out of bounds for an array with {ndim} axes"
+                + (f"; expected {-ndim} to {ndim - 1}" if ndim else "")
+            )
+        )
     return axis + ndim if axis < 0 else axis
 
 
@@ -240,11 +258,15 @@ def safe_sqrt(x: Any) -> Any:
 
 def no_out(name: str) -> Exception:
     """The error for NumPy's parameter `out`."""
-    return with_user_line(TypeError(
-        f"{name}: arrays never change, so `out` cannot be filled; use the result"))
+    return with_user_line(
+        TypeError(f"{name}: arrays never change, so `out` cannot be filled; use the result")
+    )
 
 
 def no_such(name: str, parameter: str, value: Any, expected: Sequence[Any]) -> Exception:
     """The error for a parameter with a value that does not exist."""
-    return with_user_line(ValueError(
-        f"{name}: {parameter} must be one of {', '.join(map(repr, expected))}, got {value!r}"))
+    return with_user_line(
+        ValueError(
+            f"{name}: {parameter} must be one of {', '.join(map(repr, expected))}, got {value!r}"
+        )
+    )

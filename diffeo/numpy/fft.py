@@ -32,8 +32,26 @@ from .making.creation import arange
 from .places.selecting import roll
 from .ufuncs import conj
 
-__all__ = ["fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn",
-           "ifftshift", "ihfft", "irfft", "irfft2", "irfftn", "rfft", "rfft2", "rfftfreq", "rfftn"]
+__all__ = [
+    "fft",
+    "fft2",
+    "fftfreq",
+    "fftn",
+    "fftshift",
+    "hfft",
+    "ifft",
+    "ifft2",
+    "ifftn",
+    "ifftshift",
+    "ihfft",
+    "irfft",
+    "irfft2",
+    "irfftn",
+    "rfft",
+    "rfft2",
+    "rfftfreq",
+    "rfftn",
+]
 
 _NORMS = ("backward", "ortho", "forward")
 _OTHER_WAY = {None: "forward", "backward": "forward", "forward": "backward"}
@@ -47,8 +65,11 @@ def _operand(name: str, kind: str, a: Any) -> Any:
     if kind != "RFFT" and not is_complex(a.dtype):
         return convert_element_type(a, complex64 if a.dtype == float32 else complex128)
     if kind == "RFFT" and is_complex(a.dtype):
-        raise with_user_line(TypeError(
-            f"{name}: transforms real numbers, got {describe(a)}; use fft for complex ones"))
+        raise with_user_line(
+            TypeError(
+                f"{name}: transforms real numbers, got {describe(a)}; use fft for complex ones"
+            )
+        )
     return a
 
 
@@ -62,9 +83,13 @@ def _sizes(name: str, kind: str, x: Any, s: Any, axes: Sequence[int]) -> tuple[i
         # As in NumPy, -1 keeps the size of an axis where there may be several.
         found = [m if n == -1 and name.endswith(("2", "n")) else n for n, m in zip(given, found)]
     if any([n < 1 for n in found]):
-        raise with_user_line(ValueError(
-            f"{name}: the transformed axes need a size of at least 1, got the sizes {found} for "
-            f"axes {list(axes)} of {describe(x)}"))
+        raise with_user_line(
+            ValueError(
+                f"{name}: the transformed axes need a size of at least 1, got the sizes "
+                f"{found} for "
+                f"axes {list(axes)} of {describe(x)}"
+            )
+        )
     return tuple(found)
 
 
@@ -76,8 +101,9 @@ def _transform(name: str, kind: str, a: Any, s: Any, axes: Any, norm: str | None
         axes = tuple(range(-len(s), 0))
     axes = axes_of(None if axes is None else tuple(axes), x.ndim, name)
     if s is not None and len(s) != len(axes):
-        raise with_user_line(ValueError(
-            f"{name}: s has {len(s)} sizes, {tuple(s)}, for {len(axes)} axes"))
+        raise with_user_line(
+            ValueError(f"{name}: s has {len(s)} sizes, {tuple(s)}, for {len(axes)} axes")
+        )
     lengths = _sizes(name, kind, x, s, axes)
     if not axes:
         return x
@@ -263,8 +289,11 @@ def rfftfreq(n: int, d: Any = 1.0, *, dtype: Any = None) -> Any:
 
 def _shift(name: str, x: Any, axes: Any, sign: int) -> Any:
     x = arr(x)
-    found = (axis_of(axes, x.ndim, name),) if isinstance(axes, int) else axes_of(
-        None if axes is None else tuple(axes), x.ndim, name)
+    found = (
+        (axis_of(axes, x.ndim, name),)
+        if isinstance(axes, int)
+        else axes_of(None if axes is None else tuple(axes), x.ndim, name)
+    )
     return roll(x, tuple([sign * (x.shape[axis] // 2) for axis in found]), found)
 
 

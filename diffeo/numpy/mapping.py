@@ -27,8 +27,9 @@ def _parse(signature: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]
     """The core dimensions of arguments and results of `(n,k),(k)->(n)`."""
     text = re.sub(r"\s+", "", signature)
     if not _SIGNATURE.match(text):
-        raise with_user_line(ValueError(
-            f"vectorize: a signature looks like '(n,k),(k)->(n)', got {signature!r}"))
+        raise with_user_line(
+            ValueError(f"vectorize: a signature looks like '(n,k),(k)->(n)', got {signature!r}")
+        )
     left, right = text.split("->")
     return _core_dimensions(left), _core_dimensions(right)
 
@@ -42,15 +43,19 @@ def _loop_shapes(arrays: Sequence[Any], cores: Sequence[tuple[str, ...]]) -> lis
         own = x.shape[ndim:] if ndim >= 0 else ()
         fits = ndim >= 0 and all([sizes.setdefault(d, n) == n for d, n in zip(core, own)])
         if not fits:
-            raise with_user_line(ValueError(
-                f"vectorize: argument {i}, {describe(x)}, does not fit the core dimensions "
-                f"({','.join(core)}) with {sizes}"))
+            raise with_user_line(
+                ValueError(
+                    f"vectorize: argument {i}, {describe(x)}, does not fit the core dimensions "
+                    f"({','.join(core)}) with {sizes}"
+                )
+            )
         shapes.append(x.shape[:ndim])
     return shapes
 
 
-def vectorize(pyfunc: Callable, *, excluded: Collection[int | str] = frozenset(),
-              signature: str | None = None) -> Callable:
+def vectorize(
+    pyfunc: Callable, *, excluded: Collection[int | str] = frozenset(), signature: str | None = None
+) -> Callable:
     """A function of single numbers (or of core arrays, by `signature`) made one of arrays.
 
     The leading axes of the arguments broadcast against each other, and the function is mapped over
@@ -82,22 +87,25 @@ def vectorize(pyfunc: Callable, *, excluded: Collection[int | str] = frozenset()
         names = [k for k in kwargs if k not in excluded]
         cores = [()] * (len(places) + len(names)) if given is None else given
         if len(cores) != len(places) + len(names):
-            raise with_user_line(ValueError(
-                f"vectorize: signature {signature!r} has {len(cores)} arguments, got "
-                f"{len(places) + len(names)}"))
+            raise with_user_line(
+                ValueError(
+                    f"vectorize: signature {signature!r} has {len(cores)} arguments, got "
+                    f"{len(places) + len(names)}"
+                )
+            )
 
         def call(*values: Any) -> Any:
             new, named = list(args), dict(kwargs)
             for i, v in zip(places, values):
                 new[i] = v
-            named.update(zip(names, values[len(places):]))
+            named.update(zip(names, values[len(places) :]))
             return pyfunc(*new, **named)
 
         arrays = [arr(x) for x in (*[args[i] for i in places], *[kwargs[k] for k in names])]
         shapes = _loop_shapes(arrays, cores)
         out = call
         loop = broadcast_shapes(*shapes) if shapes else ()
-        arrays = [broadcast_to(x, loop + x.shape[len(s):]) for x, s in zip(arrays, shapes)]
+        arrays = [broadcast_to(x, loop + x.shape[len(s) :]) for x, s in zip(arrays, shapes)]
         for _ in loop:
             out = vmap(out)
         return out(*arrays)
@@ -143,8 +151,12 @@ def apply_over_axes(func: Callable, a: Any, axes: Any) -> Any:
         if out.ndim == x.ndim - 1:
             out = expand_dims(out, (axis,))
         if out.ndim != x.ndim:
-            raise with_user_line(ValueError(
-                f"apply_over_axes: the function must keep or drop one axis of {describe(x)}, got "
-                f"{describe(out)}"))
+            raise with_user_line(
+                ValueError(
+                    "apply_over_axes: the function must keep or drop one axis of "
+                    f"{describe(x)}, got "
+                    f"{describe(out)}"
+                )
+            )
         x = out
     return x

@@ -63,28 +63,48 @@ _namespace: Any = None
 
 #: Methods that are functions of the same name; for each module, which.
 FUNCTIONS = {
-    "reducing.cumulative": "cumprod cumsum", "contracting.products": "diagonal dot trace",
+    "reducing.cumulative": "cumprod cumsum",
+    "contracting.diagonals": "diagonal trace",
+    "contracting.products": "dot",
     "reducing.reductions": "all any argmax argmin max mean min prod ptp std sum var",
-    "places.selecting": "repeat take", "reducing.sets": "nonzero", "shaping": "ravel squeeze swapaxes",
-    "reducing.sorting": "argsort searchsorted sort", "ufuncs": "conj conjugate round",
+    "places.selecting": "repeat take",
+    "reducing.sets": "nonzero",
+    "shaping": "ravel squeeze swapaxes",
+    "reducing.sorting": "argsort searchsorted sort",
+    "ufuncs": "conj conjugate round",
 }
 METHODS = {
-    "astype": _astype, "clip": _clip, "copy": _copy, "flatten": _flatten, "reshape": _reshape,
-    "to_device": _to_device, "transpose": _transpose, "__array_namespace__": _view_of_module,
-    "__getitem__": ("places.indexing", "getitem"), "__setitem__": ("places.indexing", "setitem"),
+    "astype": _astype,
+    "clip": _clip,
+    "copy": _copy,
+    "flatten": _flatten,
+    "reshape": _reshape,
+    "to_device": _to_device,
+    "transpose": _transpose,
+    "__array_namespace__": _view_of_module,
+    "__getitem__": ("places.indexing", "getitem"),
+    "__setitem__": ("places.indexing", "setitem"),
     **{name: (home, name) for home, names in FUNCTIONS.items() for name in names.split()},
 }
 PROPERTIES = {
-    "T": ("shaping", "transpose"), "mT": ("shaping", "matrix_transpose"),
-    "real": ("ufuncs", "real"), "imag": ("ufuncs", "imag"), "at": ("places.updates", "At"),
+    "T": ("shaping", "transpose"),
+    "mT": ("shaping", "matrix_transpose"),
+    "real": ("ufuncs", "real"),
+    "imag": ("ufuncs", "imag"),
+    "at": ("places.updates", "At"),
 }
 #: The methods of ufuncs, `np.add.reduce` and so on.
 OF_UFUNCS = {
-    np.add.reduce: ("reducing.reductions", "sum"), np.add.accumulate: ("reducing.cumulative", "cumsum"),
-    np.multiply.reduce: ("reducing.reductions", "prod"), np.multiply.accumulate: ("reducing.cumulative", "cumprod"),
-    np.maximum.reduce: ("reducing.reductions", "max"), np.maximum.accumulate: ("reducing.cumulative", "cummax"),
-    np.minimum.reduce: ("reducing.reductions", "min"), np.minimum.accumulate: ("reducing.cumulative", "cummin"),
-    np.logical_and.reduce: ("reducing.reductions", "all"), np.logical_or.reduce: ("reducing.reductions", "any"),
+    np.add.reduce: ("reducing.reductions", "sum"),
+    np.add.accumulate: ("reducing.cumulative", "cumsum"),
+    np.multiply.reduce: ("reducing.reductions", "prod"),
+    np.multiply.accumulate: ("reducing.cumulative", "cumprod"),
+    np.maximum.reduce: ("reducing.reductions", "max"),
+    np.maximum.accumulate: ("reducing.cumulative", "cummax"),
+    np.minimum.reduce: ("reducing.reductions", "min"),
+    np.minimum.accumulate: ("reducing.cumulative", "cummin"),
+    np.logical_and.reduce: ("reducing.reductions", "all"),
+    np.logical_or.reduce: ("reducing.reductions", "any"),
 }
 
 

@@ -21,11 +21,12 @@ from ..primitives.words.structural import (
     reshape,
 )
 from ..routines.special import integers
+from .choosing import where
 from .common import NUMBERS, REALS, arr, axis_of, by_numpy, no_such, static_int
 from .places.selecting import pad
 from .reducing.reductions import sum as sum_
 from .shaping import moveaxis, ravel
-from .ufuncs import isnan, trunc, where
+from .ufuncs import isnan, trunc
 
 _nextafter = o.binary(rounding.nextafter, True)
 
@@ -142,9 +143,12 @@ def packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Any:
     """
     a = arr(a)
     if a.dtype.kind not in "biu":
-        raise with_user_line(TypeError(
-            f"packbits: expects booleans or integers, got {describe(a)}; convert it with "
-            ".astype(bool)"))
+        raise with_user_line(
+            TypeError(
+                f"packbits: expects booleans or integers, got {describe(a)}; convert it with "
+                ".astype(bool)"
+            )
+        )
     places = _bit_places(bitorder, "packbits")
     pack: Any = np.packbits  # its stubs know literal arguments only
     quick = by_numpy(lambda a: pack(a, axis, bitorder), a, dtypes=NUMBERS - REALS)
@@ -159,8 +163,9 @@ def packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Any:
     return moveaxis(sum_(a << arr(places), -1, dtype=np.uint8), -1, axis)
 
 
-def unpackbits(a: Any, axis: int | None = None, count: int | None = None,
-               bitorder: str = "big") -> Any:
+def unpackbits(
+    a: Any, axis: int | None = None, count: int | None = None, bitorder: str = "big"
+) -> Any:
     """The bits of uint8 numbers, along an axis; the first `count` of them, or all but the last
     -`count`.
 

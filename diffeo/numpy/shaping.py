@@ -47,9 +47,13 @@ def reshape(a: Any, shape: Any, order: str = "C") -> Any:
     if fits and unknown and known and a.size % known == 0:
         sizes[unknown[0]] = a.size // known
     if not fits or -1 in sizes or math.prod(sizes) != a.size:
-        raise with_user_line(ValueError(
-            f"reshape: an array of shape {a.shape} with {a.size} elements cannot take the shape "
-            f"{tuple(shape)}"))
+        raise with_user_line(
+            ValueError(
+                f"reshape: an array of shape {a.shape} with {a.size} elements cannot take the "
+                "shape "
+                f"{tuple(shape)}"
+            )
+        )
     if order == "F":
         return transpose(t.reshape(transpose(a), tuple(sizes[::-1])))
     if order not in ("C", "A", "K"):
@@ -72,8 +76,9 @@ def transpose(a: Any, axes: Any = None) -> Any:
         return t.transpose(a, range(a.ndim)[::-1])
     order = axes_of(tuple(axes), a.ndim, "transpose")
     if len(order) != a.ndim:
-        raise with_user_line(ValueError(
-            f"transpose: needs all {a.ndim} axes of shape {a.shape}, got {tuple(axes)}"))
+        raise with_user_line(
+            ValueError(f"transpose: needs all {a.ndim} axes of shape {a.shape}, got {tuple(axes)}")
+        )
     return t.transpose(a, order)
 
 
@@ -84,8 +89,9 @@ def matrix_transpose(x: Any, /) -> Any:
     """The last two axes swapped."""
     x = arr(x)
     if x.ndim < 2:
-        raise with_user_line(ValueError(
-            f"matrix_transpose: needs at least two axes, got shape {x.shape}"))
+        raise with_user_line(
+            ValueError(f"matrix_transpose: needs at least two axes, got shape {x.shape}")
+        )
     return swapaxes(x, -1, -2)
 
 
@@ -103,8 +109,11 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     a = arr(a)
     src, dst = (axes_of(x, a.ndim, "moveaxis") for x in (source, destination))
     if len(src) != len(dst):
-        raise with_user_line(ValueError(
-            f"moveaxis: as many destinations as sources are needed, got {source}, {destination}"))
+        raise with_user_line(
+            ValueError(
+                f"moveaxis: as many destinations as sources are needed, got {source}, {destination}"
+            )
+        )
     order = [i for i in range(a.ndim) if i not in src]
     for d, i in sorted(zip(dst, src)):
         order.insert(d, i)
@@ -134,8 +143,11 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     else:
         axes = axes_of(axis, a.ndim, "squeeze")
     if any([a.shape[i] != 1 for i in axes]):
-        raise with_user_line(ValueError(
-            f"squeeze: only axes of size 1 can be removed, got axis {axis} of shape {a.shape}"))
+        raise with_user_line(
+            ValueError(
+                f"squeeze: only axes of size 1 can be removed, got axis {axis} of shape {a.shape}"
+            )
+        )
     return t.squeeze(a, axes)
 
 
@@ -163,11 +175,11 @@ def atleast_3d(*arys: Any) -> Any:
 def broadcast_to(array: Any, shape: Any) -> Any:
     """`array` stretched to `shape` by NumPy's rules."""
     x, shape = arr(array), static_shape(shape, "broadcast_to")
-    fits = len(shape) >= x.ndim and all(
-        [m in (1, n) for m, n in zip(x.shape[::-1], shape[::-1])])
+    fits = len(shape) >= x.ndim and all([m in (1, n) for m, n in zip(x.shape[::-1], shape[::-1])])
     if not fits:
-        raise with_user_line(ValueError(
-            f"broadcast_to: shape {x.shape} does not stretch to {shape}"))
+        raise with_user_line(
+            ValueError(f"broadcast_to: shape {x.shape} does not stretch to {shape}")
+        )
     try:
         return stretch(x, shape)
     except ValueError as error:  # more bytes than there can be
@@ -188,8 +200,9 @@ def broadcast_arrays(*args: Any) -> list[Any]:
 def _operands(arrays: Any, name: str) -> list[Any]:
     if not isinstance(arrays, (list, tuple)):
         if not getattr(arrays, "ndim", 0):
-            raise with_user_line(TypeError(
-                f"{name}: expected a list of arrays, got {describe(arrays)}"))
+            raise with_user_line(
+                TypeError(f"{name}: expected a list of arrays, got {describe(arrays)}")
+            )
         arrays = list(arrays)
     if not arrays:
         raise with_user_line(ValueError(f"{name}: needs at least one array"))
@@ -225,14 +238,18 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
     if axis is None:
         xs, axis = [ravel(x) for x in xs], 0
     if not xs[0].ndim:
-        raise with_user_line(ValueError(
-            "concatenate: arrays without axes cannot be concatenated; use stack"))
+        raise with_user_line(
+            ValueError("concatenate: arrays without axes cannot be concatenated; use stack")
+        )
     axis = axis_of(axis, xs[0].ndim, "concatenate")
     rest = {t.drop_axes(x.shape, (axis,)) for x in xs}
     if len(rest) > 1 or any([x.ndim != xs[0].ndim for x in xs]):
-        raise with_user_line(ValueError(
-            f"concatenate: shapes must agree but for axis {axis}, got "
-            + ", ".join([str(x.shape) for x in xs])))
+        raise with_user_line(
+            ValueError(
+                f"concatenate: shapes must agree but for axis {axis}, got "
+                + ", ".join([str(x.shape) for x in xs])
+            )
+        )
     out = s.concatenate(xs, axis)
     return out if dtype is None else t.convert_element_type(out, dtype_of(dtype))
 
@@ -250,8 +267,12 @@ def stack(arrays: Any, axis: int = 0, dtype: Any = None) -> Any:
             pass  # explained below
     xs = _operands(arrays, "stack")
     if len({x.shape for x in xs}) > 1:
-        raise with_user_line(ValueError(
-            "stack: all arrays must have one shape, got " + ", ".join([str(x.shape) for x in xs])))
+        raise with_user_line(
+            ValueError(
+                "stack: all arrays must have one shape, got "
+                + ", ".join([str(x.shape) for x in xs])
+            )
+        )
     axis = axis_of(axis, xs[0].ndim + 1, "stack")
     out = s.concatenate([t.expand_dims(x, (axis,)) for x in xs], axis)
     return out if dtype is None else t.convert_element_type(out, dtype_of(dtype))
@@ -342,13 +363,18 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """
     x = arr(ary)
     if not isinstance(indices_or_sections, (list, tuple)) and not getattr(
-            indices_or_sections, "ndim", 0):
+        indices_or_sections, "ndim", 0
+    ):
         parts = static_int(indices_or_sections, "split", "the number of parts")
         n = x.shape[axis_of(axis, x.ndim, "split")]
         if parts <= 0 or n % parts:
-            raise with_user_line(ValueError(
-                f"split: axis {axis} of shape {x.shape} does not split into {parts} equal parts;"
-                " array_split makes nearly equal ones"))
+            raise with_user_line(
+                ValueError(
+                    f"split: axis {axis} of shape {x.shape} does not split into {parts} equal "
+                    "parts;"
+                    " array_split makes nearly equal ones"
+                )
+            )
     return array_split(x, indices_or_sections, axis)
 
 
@@ -407,8 +433,10 @@ def rot90(m: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
 def tile(A: Any, reps: Any) -> Any:
     """`A` repeated `reps` times along each axis."""
     x = arr(A)
-    times = [static_int(r, "tile", "each of reps") for r in (
-        reps if isinstance(reps, (list, tuple)) or getattr(reps, "ndim", 0) else (reps,))]
+    times = [
+        static_int(r, "tile", "each of reps")
+        for r in (reps if isinstance(reps, (list, tuple)) or getattr(reps, "ndim", 0) else (reps,))
+    ]
     ndim = max(len(times), x.ndim)
     times = [1] * (ndim - len(times)) + times
     shape = (1,) * (ndim - x.ndim) + x.shape

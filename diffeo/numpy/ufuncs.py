@@ -10,28 +10,24 @@ import numpy as np
 
 from ..primitives.array import Array, as_value
 from ..primitives.constants import full_like
-from ..primitives.core import typeof, with_user_line
+from ..primitives.core import typeof
 from ..primitives.support.sources import rename
-from ..primitives.types import SCALARS, is_float, is_inexact, is_integer, limits_of
+from ..primitives.types import SCALARS, is_float
 from ..primitives.words import elementwise as e
 from ..primitives.words import operators as o
 from ..primitives.words import powers
 from ..primitives.words.promotion import (
     align_inexact,
-    broadcast_shapes,
-    broadcast_to,
-    promote,
     to_inexact,
     to_value,
 )
 from ..primitives.words.structural import bitcast_convert_type, convert_element_type
+from .choosing import where
 from .common import (
     arr,
     by_numpy,
     holds_floats,
-    host_of,
     is_nan,
-    places_of,
     real_only,
     static_int,
     to_bool,
@@ -49,17 +45,22 @@ def _real(primitive: Any, name: str, doc: str) -> Any:
     return _named(o.unary(primitive, True), name, doc)
 
 
-sin = _real(e.sin, "sin", """The sine of each element (radians).
+sin = _real(
+    e.sin,
+    "sin",
+    """The sine of each element (radians).
 
     Examples:
         >>> import diffeo as dx
         >>> sin(dx.numpy.array([0.0, 0.5]))
         Array([0.        , 0.47942554])
-    """)
+    """,
+)
 cos = _real(e.cos, "cos", "The cosine of each element (radians).")
 tan = _real(e.tan, "tan", "The tangent of each element (radians).")
-arcsin = _real(e.asin, "arcsin",
-               "The angle in [-pi/2, pi/2] whose sine is `x`; nan beyond [-1, 1].")
+arcsin = _real(
+    e.asin, "arcsin", "The angle in [-pi/2, pi/2] whose sine is `x`; nan beyond [-1, 1]."
+)
 arccos = _real(e.acos, "arccos", "The angle in [0, pi] whose cosine is `x`; nan beyond [-1, 1].")
 arctan = _real(e.atan, "arctan", "The angle in (-pi/2, pi/2) whose tangent is `x`.")
 sinh = _real(e.sinh, "sinh", "The hyperbolic sine.")
@@ -74,26 +75,41 @@ log = _real(e.log, "log", "The natural logarithm; nan for negative real numbers.
 log1p = _real(e.log1p, "log1p", "`log(1 + x)`, precise near 0.")
 sqrt = _real(e.sqrt, "sqrt", "The square root; nan for negative real numbers.")
 cbrt = _real(e.cbrt, "cbrt", "The real cube root, of negative numbers too.")
-arctan2 = _named(o.binary(e.atan2, True), "arctan2",
-                 "`arctan2(y, x)`: the angle of the point (x, y) in (-pi, pi].")
+arctan2 = _named(
+    o.binary(e.atan2, True),
+    "arctan2",
+    "`arctan2(y, x)`: the angle of the point (x, y) in (-pi, pi].",
+)
 add = _named(o.add, "add", "`x + y`.")
 subtract = _named(o.sub, "subtract", "`x - y`.")
 multiply = _named(o.mul, "multiply", "`x * y`.")
 divide = true_divide = _named(o.true_divide, "divide", "`x / y`; integers become floats.")
-floor_divide = _named(o.floor_divide, "floor_divide", """`x // y`: the quotient rounded down.
+floor_divide = _named(
+    o.floor_divide,
+    "floor_divide",
+    """`x // y`: the quotient rounded down.
 
     What NumPy gives, to the last bit: 1.0 // 0.1 is 9, as 0.1 is a little above a tenth. Of
     integers, 0 where `y` is 0.
-    """)
+    """,
+)
 divmod = _named(o.divide_whole, "divmod", "`(x // y, x % y)`.")
-remainder = mod = _named(o.remainder, "remainder", """`x % y`: with the sign of `y`, as in Python.
+remainder = mod = _named(
+    o.remainder,
+    "remainder",
+    """`x % y`: with the sign of `y`, as in Python.
 
     Of integers, 0 where `y` is 0. The derivative by `y` is `-(x // y)`.
-    """)
-fmod = _named(o.fmod, "fmod", """The remainder with the sign of `x`, as in C.
+    """,
+)
+fmod = _named(
+    o.fmod,
+    "fmod",
+    """The remainder with the sign of `x`, as in C.
 
     Of integers, 0 where `y` is 0.
-    """)
+    """,
+)
 negative = _named(o.negative, "negative", "`-x`.")
 positive = _named(o.positive, "positive", "`x` itself; TypeError for booleans.")
 equal = _named(o.equal, "equal", "Where `x == y`.")
@@ -106,18 +122,27 @@ bitwise_and = _named(o.bitwise_and, "bitwise_and", "`x & y`, of integers or bool
 bitwise_or = _named(o.bitwise_or, "bitwise_or", "`x | y`, of integers or booleans.")
 bitwise_xor = _named(o.bitwise_xor, "bitwise_xor", "`x ^ y`, of integers or booleans.")
 bitwise_not = invert = bitwise_invert = _named(
-    o.invert, "bitwise_not", "`~x`: each bit inverted; not, of booleans.")
+    o.invert, "bitwise_not", "`~x`: each bit inverted; not, of booleans."
+)
 left_shift = bitwise_left_shift = _named(o.left_shift, "left_shift", "`x << y`, of integers.")
 right_shift = bitwise_right_shift = o.right_shift
-maximum = _named(o.binary(e.maximum, kinds="biufc"), "maximum", """The larger of two; nan if one is.
+maximum = _named(
+    o.binary(e.maximum, kinds="biufc"),
+    "maximum",
+    """The larger of two; nan if one is.
 
     Where both are equal the derivative is 1/2 by each.
-    """)
-minimum = _named(o.binary(e.minimum, kinds="biufc"), "minimum", """The smaller of two; nan if one
+    """,
+)
+minimum = _named(
+    o.binary(e.minimum, kinds="biufc"),
+    "minimum",
+    """The smaller of two; nan if one
     is.
 
     Where both are equal the derivative is 1/2 by each.
-    """)
+    """,
+)
 asin, acos, atan, atan2 = arcsin, arccos, arctan, arctan2
 asinh, acosh, atanh = arcsinh, arccosh, arctanh
 
@@ -146,9 +171,14 @@ pow = power
 
 def float_power(x: Any, y: Any, /) -> Any:
     """`x ** y` in floating point at least float64."""
-    return o.power(*[v * 1.0 if type(v) in SCALARS else
-                     convert_element_type(arr(v), _at_least_double(arr(v).aval.dtype))
-                     for v in (x, y)])
+    return o.power(
+        *[
+            v * 1.0
+            if type(v) in SCALARS
+            else convert_element_type(arr(v), _at_least_double(arr(v).aval.dtype))
+            for v in (x, y)
+        ]
+    )
 
 
 def _at_least_double(dtype: np.dtype) -> Any:
@@ -207,13 +237,17 @@ def reciprocal(x: Any, /) -> Any:
 exp2 = _real(powers.exp2, "exp2", "2 to the power `x`.")
 
 
-hypot = _named(o.binary(e.hypot, True), "hypot", """`sqrt(x**2 + y**2)` without overflow; its
+hypot = _named(
+    o.binary(e.hypot, True),
+    "hypot",
+    """`sqrt(x**2 + y**2)` without overflow; its
     gradient at (0, 0) is 0.
 
     Examples:
         >>> hypot(3.0, 4.0)
         Array(5.)
-    """)
+    """,
+)
 
 
 def sinc(x: Any, /) -> Any:
@@ -263,6 +297,7 @@ def _rounding(primitive: Any, name: str, doc: str) -> Any:
         if kind in "biu":
             return to_inexact(x) if primitive is e.round_even else x
         return fast(x)
+
     return _named(function, name, doc)
 
 
@@ -419,74 +454,3 @@ def angle(z: Any, deg: bool = False) -> Any:
 
 # ----------------------------------------------------------------------------------------------
 # Choices
-
-
-def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
-    """`x` where `condition`, else `y`; all three broadcast. With the condition alone: `nonzero`.
-
-    The gradient that goes into the operand that was not chosen is 0.
-
-    Examples:
-        >>> import diffeo as dx
-        >>> where(dx.numpy.arange(4) > 1, 1.0, 0.0)
-        Array([0., 0., 1., 1.])
-    """
-    if x is None and y is None:
-        return places_of(condition, "where", "Give x and y, or use nonzero(condition, size=n).")
-    if x is None or y is None:
-        raise with_user_line(TypeError("where: give both x and y, or none of them"))
-    c, a, b = host_of(condition), host_of(x), host_of(y)
-    if c is not None and a is not None and b is not None and (
-            a.dtype is b.dtype and c.dtype == np.bool_):
-        return Array(np.where(c, a, b), x.weak_type and y.weak_type)
-    x, y = promote(x, y)
-    if type(x) in SCALARS and type(y) in SCALARS:
-        x = as_value(x)
-    pred = to_bool(condition)
-    shape = broadcast_shapes(*[v.shape for v in (pred, x, y) if type(v) not in SCALARS])
-    x, y = (v if type(v) in SCALARS else broadcast_to(v, shape) for v in (x, y))
-    return e.select(broadcast_to(pred, shape), x, y)
-
-
-def clip(arr: Any = None, /, min: Any = None, max: Any = None, *, a: Any = None,
-         a_min: Any = None, a_max: Any = None) -> Any:
-    """`arr` kept within `min` and `max`, each of which may be None or an array.
-
-    A Python integer beyond what the dtype of integers holds is no bound, if it lies on its side.
-
-    Raises:
-        OverflowError: for a Python integer on the other side, such as 300 as `min` of uint8.
-
-    Examples:
-        >>> import diffeo as dx
-        >>> clip(dx.numpy.arange(5), 1, 3)
-        Array([1, 1, 2, 3, 3])
-    """
-    x = arr if arr is not None else a
-    low, high = min if min is not None else a_min, max if max is not None else a_max
-    host = host_of(x)
-    if host is not None and host.dtype.char in "fd" and type(low) is type(high) is float:
-        return Array(np.clip(host, low, high), x.weak_type)
-    if type(low) is int or type(high) is int:
-        x = as_value(to_value(x))
-        least, most = limits_of(x.aval.dtype) if is_integer(x.aval.dtype) else (-math.inf, math.inf)
-        low = None if type(low) is int and low < least else low
-        high = None if type(high) is int and high > most else high
-    x = maximum(x, low) if low is not None else as_value(to_value(x))
-    return x if high is None else minimum(x, high)
-
-
-def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None,
-               neginf: Any = None) -> Any:
-    """nan and infinities replaced: by 0 and by the largest and smallest finite numbers."""
-    x = arr(x)
-    dtype = x.aval.dtype
-    if not is_inexact(dtype):
-        return x
-    if dtype.kind == "c":
-        return e.complex_.bind(*[nan_to_num(v, copy, nan, posinf, neginf)
-                                 for v in (real(x), imag(x))])
-    largest = float(np.finfo(dtype).max) if dtype.kind == "f" else 3.3895313892515355e38
-    x = where(isnan(x), nan, x)
-    x = where(isposinf(x), largest if posinf is None else posinf, x)
-    return where(isneginf(x), -largest if neginf is None else neginf, x)

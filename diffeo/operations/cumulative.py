@@ -46,9 +46,7 @@ def scanned(
     blocks = -(-n // BLOCK)
     high = [(blocks * BLOCK - n) * (i == axis) for i in range(xs[0].ndim)]
     full = [pad(x, [0] * x.ndim, high, value=v) for x, v in zip(xs, neutral)]
-    parts = [
-        [slice_in_dim(x, k, blocks * BLOCK, BLOCK, axis) for x in full] for k in range(BLOCK)
-    ]
+    parts = [[slice_in_dim(x, k, blocks * BLOCK, BLOCK, axis) for x in full] for k in range(BLOCK)]
     parts = parts[::-1] if reverse else parts
     for k in range(1, BLOCK):
         parts[k] = combine(parts[k - 1], parts[k])

@@ -166,8 +166,13 @@ class TopK(Primitive):
         shape = (*key.aval.shape[:-1], self.k)
         outs = [ShapedArray(shape, d) for d in (float32, np.dtype(np.int32))]
         found = ctx.emit("chlo.top_k", [key], outs, {"k": f"{self.k} : i64"})
-        return ctx.inline(self._at_places, x, ctx.inline(
-            lambda i: move_axis(convert_element_type(i, np.int32), last, self.axis), found[1]))
+        return ctx.inline(
+            self._at_places,
+            x,
+            ctx.inline(
+                lambda i: move_axis(convert_element_type(i, np.int32), last, self.axis), found[1]
+            ),
+        )
 
     def _at_places(self, x: Any, places: Any) -> list[Any]:
         return [_moved(x, places, self.axis), places]

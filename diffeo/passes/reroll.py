@@ -137,7 +137,9 @@ def _one_pass(jaxpr: Jaxpr, tokens: Tokens, bodies: dict[int, Jaxpr], rows: Rows
     return eliminate_dead_code(with_equations(jaxpr, _replaced(eqns, instead, before)))
 
 
-def _disjoint(eqns: Any, places: Any, candidates: Sequence[tuple[int, int, int]]) -> list[RepeatedBlock]:
+def _disjoint(
+    eqns: Any, places: Any, candidates: Sequence[tuple[int, int, int]]
+) -> list[RepeatedBlock]:
     """Repeats that do not overlap, in the program's order."""
     chosen: list[RepeatedBlock] = []
     starts: list[int] = []

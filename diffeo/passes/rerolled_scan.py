@@ -95,7 +95,9 @@ class RerolledLoop:
         place = self.places[last]
         if place[0] < self.start:
             same = all([v is last for v in operands])
-            return OperandSource("constant", last) if same else OperandSource("rows", tuple(operands))
+            return (
+                OperandSource("constant", last) if same else OperandSource("rows", tuple(operands))
+            )
         within = place[0] - self.start - (self.count - 1) * self.period
         if within >= 0:
             return OperandSource("own", (within, place[1]))
@@ -246,7 +248,9 @@ class Rolled(NamedTuple):
     stacked: dict[Var, Row]
 
 
-def rolled(loop: RerolledLoop, uses: Uses, tokens: Tokens, bodies: dict[int, Jaxpr], name: str) -> Rolled:
+def rolled(
+    loop: RerolledLoop, uses: Uses, tokens: Tokens, bodies: dict[int, Jaxpr], name: str
+) -> Rolled:
     """A repeat as a scan."""
     needs = Needs(loop, uses)
     builder = ScanBuilder(loop)

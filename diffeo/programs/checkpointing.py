@@ -134,10 +134,7 @@ def distances(slots: int) -> np.ndarray:
     """(s + r choose s) for s free slots and r repetitions, as far as numbers go."""
     most = 2**62
     return np.array(
-        [
-            [min(most, math.comb(s + r, s)) for r in range(REPETITIONS + 1)]
-            for s in range(slots + 1)
-        ]
+        [[min(most, math.comb(s + r, s)) for r in range(REPETITIONS + 1)] for s in range(slots + 1)]
     )
 
 

@@ -199,9 +199,7 @@ def _with_slots(
     ordered = [*known.outs[:count], *[residuals[i] for i in given]]
     avals = [*known.out_avals[:count], *slots]
     there = [True] * count + [i in residuals for i in range(len(slots))]
-    return _with_zeros(
-        Jaxpr(known.in_vars, known.eqns, ordered, name=known.name), avals, there
-    )
+    return _with_zeros(Jaxpr(known.in_vars, known.eqns, ordered, name=known.name), avals, there)
 
 
 def _from_slots(

@@ -169,9 +169,7 @@ class Scan(HigherOrder):
                 break
             wanted = out_statics[: self.carry]
         count = sum([interpreter.count(s) for s in wanted])
-        scan = replace(
-            self, jaxpr=jaxpr, consts=len(closed) + len(outer) - count, carry=count
-        )
+        scan = replace(self, jaxpr=jaxpr, consts=len(closed) + len(outer) - count, carry=count)
         outs = scan.bind(*closed, *outer, *slices)
         stacked = [interpreter.stacked(s) for s in out_statics[self.carry :]]
         return interpreter.unflatten([*wanted, *stacked], outs)
@@ -202,9 +200,7 @@ class Scan(HigherOrder):
     def loop(self) -> Loop:
         """The scan as reverse mode with checkpoints sees it."""
         kept = self.checkpoints or 0
-        return Loop(
-            self.jaxpr, self.consts, self.carry, kept, repeat, self.length, self.reverse
-        )
+        return Loop(self.jaxpr, self.consts, self.carry, kept, repeat, self.length, self.reverse)
 
     def _parts(
         self, linear: Sequence[bool], inside: Sequence[bool], linear_outs: Sequence[bool]
@@ -307,9 +303,7 @@ class Scan(HigherOrder):
         found = iter(outs)
         ct_consts = [next(found) if type(c) is LinearInput else None for c in consts]
         ct_starts = [next(found) if there else ZERO for there in carried]
-        ct_starts = [
-            ct if type(a) is LinearInput else None for a, ct in zip(carry, ct_starts)
-        ]
+        ct_starts = [ct if type(a) is LinearInput else None for a, ct in zip(carry, ct_starts)]
         flags = iter(nonzero)
         ct_xs = [
             (next(found) if next(flags) else ZERO) if type(x) is LinearInput else None for x in xs

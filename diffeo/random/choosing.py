@@ -39,8 +39,9 @@ def _population(name: str, x: Any) -> Any:
             return x
     dtype = typeof(x).dtype
     if dtype.kind not in "iu" or isinstance(x, bool):
-        raise with_user_line(TypeError(
-            f"{name}: expects an integer or an array with axes, got {describe(x)}"))
+        raise with_user_line(
+            TypeError(f"{name}: expects an integer or an array with axes, got {describe(x)}")
+        )
     return static_int(x, name, "the number of elements")
 
 
@@ -102,8 +103,15 @@ def _search(sorted_values: Any, x: Any) -> Any:
     return place
 
 
-def choice(key: Any, a: Any, shape: Shape = (), replace: bool = True, p: Any = None, axis: int = 0,
-           mode: str | None = None) -> Any:
+def choice(
+    key: Any,
+    a: Any,
+    shape: Shape = (),
+    replace: bool = True,
+    p: Any = None,
+    axis: int = 0,
+    mode: str | None = None,
+) -> Any:
     """Samples out of the numbers below an integer, or out of the slices of an array.
 
     Args:
@@ -133,15 +141,16 @@ def choice(key: Any, a: Any, shape: Shape = (), replace: bool = True, p: Any = N
     else:
         axis = axis_of(axis, a.ndim, "choice")
         n, dtype = a.shape[axis], a.dtype
-        full_shape = a.shape[:axis] + shape + a.shape[axis + 1:]
+        full_shape = a.shape[:axis] + shape + a.shape[axis + 1 :]
     draws = math.prod(shape)
     if draws == 0:
         return full(full_shape, 0, dtype)
     if n <= 0:
         raise with_user_line(ValueError("choice: there is nothing to draw from: a is empty"))
     if not replace and draws > n:
-        raise with_user_line(ValueError(
-            f"choice: cannot draw {draws} out of {n} without replacement"))
+        raise with_user_line(
+            ValueError(f"choice: cannot draw {draws} out of {n} without replacement")
+        )
     if p is None and not replace:
         return reshape(slice_in_dim(permutation(key, a, axis), 0, draws, 1, axis), full_shape)
     places = randint(key, shape, 0, n) if p is None else _weighted(key, n, shape, replace, p, mode)
@@ -159,8 +168,11 @@ def _weighted(key: Any, n: int, shape: tuple[int, ...], replace: bool, p: Any, m
     """Numbers below n with probabilities `p`."""
     p = _resolved(inexact(p))
     if p.shape != (n,):
-        raise with_user_line(ValueError(
-            f"choice: p must have the shape {(n,)}, one probability for each, got {p.aval}"))
+        raise with_user_line(
+            ValueError(
+                f"choice: p must have the shape {(n,)}, one probability for each, got {p.aval}"
+            )
+        )
     if replace:
         running = cumsum(p)
         total = broadcast_to(index_in_dim(running, n - 1), shape)
@@ -179,8 +191,14 @@ def _largest(scores: Any, k: int) -> Any:
     return slice_in_dim(order, 0, k, 1, axis)
 
 
-def categorical(key: Any, logits: Any, axis: int = -1, shape: Shape = None,
-                replace: bool = True, mode: str | None = None) -> Any:
+def categorical(
+    key: Any,
+    logits: Any,
+    axis: int = -1,
+    shape: Shape = None,
+    replace: bool = True,
+    mode: str | None = None,
+) -> Any:
     """Categories with the probabilities softmax(logits), by the Gumbel trick; logits of 16 bits
     are taken as float32, so draws are not jax's, which prefer the first categories.
 
@@ -208,26 +226,33 @@ def categorical(key: Any, logits: Any, axis: int = -1, shape: Shape = None,
     """
     key, logits = check_key("categorical", key), _resolved(inexact(logits))
     if not is_float(logits.dtype) or not logits.ndim:
-        raise with_user_line(TypeError(
-            f"categorical: logits must be real numbers with an axis, got {logits.aval}"))
+        raise with_user_line(
+            TypeError(f"categorical: logits must be real numbers with an axis, got {logits.aval}")
+        )
     axis = axis_of(axis, logits.ndim, "categorical")
-    rows = logits.shape[:axis] + logits.shape[axis + 1:]
+    rows = logits.shape[:axis] + logits.shape[axis + 1 :]
     shape = rows if shape is None else static_shape(shape, "categorical")
     own = full(rows, 0, logits.dtype)
     check_parameters("categorical", shape, logits=own)
-    prefix = shape[:len(shape) - len(rows)]
+    prefix = shape[: len(shape) - len(rows)]
     if replace:
-        inner = list(shape[len(prefix):])
+        inner = list(shape[len(prefix) :])
         inner.insert(axis, logits.shape[axis])
         noise = gumbel(key, (*prefix, *inner), logits.dtype, mode)
         axes = range(len(prefix), noise.ndim)
-        return argmax(noise + broadcast_in_dim(logits, noise.shape, axes), axis + len(prefix),
-                      default_dtype(int))
+        return argmax(
+            noise + broadcast_in_dim(logits, noise.shape, axes),
+            axis + len(prefix),
+            default_dtype(int),
+        )
     draws = math.prod(prefix)
-    if draws > logits.shape[axis] or shape[len(prefix):] != rows:
-        raise with_user_line(ValueError(
-            f"categorical: cannot draw {shape} without replacement from logits {logits.aval}: "
-            f"there are {logits.shape[axis]} categories for each of {rows}"))
+    if draws > logits.shape[axis] or shape[len(prefix) :] != rows:
+        raise with_user_line(
+            ValueError(
+                f"categorical: cannot draw {shape} without replacement from logits {logits.aval}: "
+                f"there are {logits.shape[axis]} categories for each of {rows}"
+            )
+        )
     scores = as_value(logits + gumbel(key, logits.shape, logits.dtype, mode))
     order = _largest(move_axis(scores, axis, logits.ndim - 1), draws)
     return reshape(move_axis(order, order.ndim - 1, 0), shape)

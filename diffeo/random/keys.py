@@ -29,12 +29,20 @@ def check_key(name: str, key: Any) -> Any:
             return key if isinstance(key, Value) else as_value(key)
         many = key.ndim > 1 and key.shape[-1] == 2 and key.dtype == uint32
         if many:
-            raise with_user_line(TypeError(
-                f"{name} takes one key, uint32[2], got {describe(key)}, which are many; map over "
-                "them with dx.vmap"))
-    raise with_user_line(TypeError(
-        f"{name} needs a key, an array uint32[2] made by dx.random.key(seed) or dx.random.split, "
-        f"got {describe(key)}"))
+            raise with_user_line(
+                TypeError(
+                    f"{name} takes one key, uint32[2], got {describe(key)}, which are many; "
+                    "map over "
+                    "them with dx.vmap"
+                )
+            )
+    raise with_user_line(
+        TypeError(
+            f"{name} needs a key, an array uint32[2] made by dx.random.key(seed) or "
+            "dx.random.split, "
+            f"got {describe(key)}"
+        )
+    )
 
 
 def key(seed: Any, *, impl: str | None = None) -> Any:
@@ -63,11 +71,17 @@ def key(seed: Any, *, impl: str | None = None) -> Any:
         if not -1 << 63 <= seed < 1 << 64:
             raise with_user_line(OverflowError(f"key: the seed {seed} has more than 64 bits"))
         return Array(np.array([seed >> 32 & 0xFFFFFFFF, seed & 0xFFFFFFFF], uint32))
-    if not isinstance(seed, (Value, np.ndarray, np.integer)) or seed.ndim or (
-            seed.dtype.kind not in "iu"):
-        raise with_user_line(TypeError(
-            f"key: the seed must be one integer, got {describe(seed)}"
-            + ("; map over seeds with dx.vmap" if getattr(seed, "ndim", 0) else "")))
+    if (
+        not isinstance(seed, (Value, np.ndarray, np.integer))
+        or seed.ndim
+        or (seed.dtype.kind not in "iu")
+    ):
+        raise with_user_line(
+            TypeError(
+                f"key: the seed must be one integer, got {describe(seed)}"
+                + ("; map over seeds with dx.vmap" if getattr(seed, "ndim", 0) else "")
+            )
+        )
     seed = as_value(seed)
     if seed.dtype.itemsize == 8:
         high = convert_element_type(shift_right_logical.bind(seed, 32), uint32)
@@ -100,8 +114,9 @@ def wrap_key_data(key_bits_array: Any, *, impl: str | None = None) -> Any:
         ValueError: for another generator than threefry2x32.
     """
     if impl not in (None, "threefry2x32"):
-        raise with_user_line(ValueError(
-            f"wrap_key_data: impl must be 'threefry2x32', got {impl!r}"))
+        raise with_user_line(
+            ValueError(f"wrap_key_data: impl must be 'threefry2x32', got {impl!r}")
+        )
     return key_data(key_bits_array)
 
 
@@ -149,14 +164,21 @@ def fold_in(key: Any, data: Any) -> Any:
     key = check_key("fold_in", key)
     if isinstance(data, int):
         if not 0 <= data < 1 << 32:
-            raise with_user_line(OverflowError(
-                f"fold_in: the number must be in [0, 2**32), got {data}"))
+            raise with_user_line(
+                OverflowError(f"fold_in: the number must be in [0, 2**32), got {data}")
+            )
         data = full((), int(data), uint32)
-    elif not isinstance(data, (Value, np.ndarray, np.integer)) or data.ndim or (
-            data.dtype.kind not in "iu"):
-        raise with_user_line(TypeError(
-            f"fold_in: the number to fold in must be one integer, got {describe(data)}"
-            + ("; map over numbers with dx.vmap" if getattr(data, "ndim", 0) else "")))
+    elif (
+        not isinstance(data, (Value, np.ndarray, np.integer))
+        or data.ndim
+        or (data.dtype.kind not in "iu")
+    ):
+        raise with_user_line(
+            TypeError(
+                f"fold_in: the number to fold in must be one integer, got {describe(data)}"
+                + ("; map over numbers with dx.vmap" if getattr(data, "ndim", 0) else "")
+            )
+        )
     word = convert_element_type(as_value(data), uint32)
     k0, k1 = (reshape(slice_in_dim(key, i, i + 1), ()) for i in (0, 1))
     return stack(threefry2x32(k0, k1, full((), 0, uint32), word))

@@ -52,8 +52,9 @@ def check_parameters(name: str, shape: tuple[int, ...], **parameters: Any) -> No
     for what, x in parameters.items():
         own = () if type(x) in SCALARS else x.shape
         if broadcast_shapes(shape, own) != shape:
-            raise with_user_line(ValueError(
-                f"{name}: {what} of shape {own} does not broadcast to shape={shape}"))
+            raise with_user_line(
+                ValueError(f"{name}: {what} of shape {own} does not broadcast to shape={shape}")
+            )
 
 
 def unit_numbers(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
@@ -76,8 +77,11 @@ def _range(dtype: np.dtype, low: float, high: float) -> tuple[float, float, floa
         first, end = np.array(low, dtype), np.array(high, dtype)
         width = float(end - first)
     if not (np.isfinite(first) and np.isfinite(end)):
-        raise with_user_line(ValueError(
-            f"uniform: minval and maxval must be finite in {dtype}, got {low} and {high}"))
+        raise with_user_line(
+            ValueError(
+                f"uniform: minval and maxval must be finite in {dtype}, got {low} and {high}"
+            )
+        )
     least, most = float(first), float(end)
     below = float(np.nextafter(end, first))
     if least == most or math.isinf(width):
@@ -127,8 +131,9 @@ def next_above(x: Any) -> Any:
     return x + e.select(e.is_finite.bind(fixed), above - fixed, 0.0)
 
 
-def uniform(key: Any, shape: Shape = (), dtype: Any = None, minval: Any = 0.0,
-            maxval: Any = 1.0) -> Any:
+def uniform(
+    key: Any, shape: Shape = (), dtype: Any = None, minval: Any = 0.0, maxval: Any = 1.0
+) -> Any:
     """Uniform samples in [minval, maxval).
 
     Args:
@@ -151,8 +156,9 @@ def uniform(key: Any, shape: Shape = (), dtype: Any = None, minval: Any = 0.0,
     dtype = float_dtype("uniform", dtype)
     if type(minval) in SCALARS and type(maxval) in SCALARS:
         if minval > maxval:
-            raise with_user_line(ValueError(
-                f"uniform: minval must not exceed maxval, got {minval} and {maxval}"))
+            raise with_user_line(
+                ValueError(f"uniform: minval must not exceed maxval, got {minval} and {maxval}")
+            )
         return _between(key, shape, dtype, minval, maxval)
     low, high = (arr(v) for v in (minval, maxval))
     check_parameters("uniform", shape, minval=low, maxval=high)
@@ -208,8 +214,9 @@ def randint(key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = None)
     sampled = dtype if dtype.itemsize >= 4 else int32
     if type(low) is int and type(high) is int:
         if low >= high:
-            raise with_user_line(ValueError(
-                f"randint: minval must be less than maxval, got {low} and {high}"))
+            raise with_user_line(
+                ValueError(f"randint: minval must be less than maxval, got {low} and {high}")
+            )
         low, span = _static_span(low, high, dtype)
     else:
         low, high = (as_value(v) for v in (low, high))

@@ -145,8 +145,9 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape = None,
     """
     key, dtype = check_key("truncated_normal", key), float_dtype("truncated_normal", dtype)
     if type(lower) in SCALARS and type(upper) in SCALARS and lower > upper:
-        raise with_user_line(ValueError(
-            f"truncated_normal: lower must not exceed upper, got {lower} and {upper}"))
+        raise with_user_line(
+            ValueError(f"truncated_normal: lower must not exceed upper, got {lower} and {upper}")
+        )
     low, high = (convert_element_type(arr(v), dtype) for v in (lower, upper))
     if shape is None:
         shape = broadcast_shapes(low.shape, high.shape)

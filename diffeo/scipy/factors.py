@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..numpy import linalg as nl
+from ..numpy.choosing import where
 from ..numpy.common import arr, concrete, no_such, same_dtype
 from ..numpy.linalg.operands import matrices
 from ..numpy.shaping import broadcast_to
-from ..numpy.ufuncs import where
 from ..primitives.core import with_user_line
 from ..primitives.types import is_complex
 from ..primitives.words.promotion import broadcast_shapes, to_inexact
@@ -26,8 +26,21 @@ from ..routines.matrices.polar import polar as _polar
 from ..routines.matrices.qr import HouseholderProduct
 from ..routines.matrices.qr import qr as _qr
 
-__all__ = ["eigh", "eigh_tridiagonal", "eigvalsh", "hessenberg", "null_space", "orth", "pinv",
-           "pinvh", "polar", "qr", "qr_multiply", "svd", "svdvals"]
+__all__ = [
+    "eigh",
+    "eigh_tridiagonal",
+    "eigvalsh",
+    "hessenberg",
+    "null_space",
+    "orth",
+    "pinv",
+    "pinvh",
+    "polar",
+    "qr",
+    "qr_multiply",
+    "svd",
+    "svdvals",
+]
 
 
 def qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full",
@@ -93,9 +106,12 @@ def qr_multiply(a: Any, c: Any, mode: str = "right", pivoting: bool = False,
     q = _conjugate(q) if conjugate else q
     size = q.shape[-1 if mode == "left" else -2]
     if not c.ndim or c.shape[-2 if mode == "left" and c.ndim > 1 else -1] != size:
-        raise with_user_line(ValueError(
-            f"qr_multiply: mode {mode!r} and a of shape {a.shape} need c with {size} "
-            f"{'rows' if mode == 'left' else 'columns'}, got shape {c.shape}"))
+        raise with_user_line(
+            ValueError(
+                f"qr_multiply: mode {mode!r} and a of shape {a.shape} need c with {size} "
+                f"{'rows' if mode == 'left' else 'columns'}, got shape {c.shape}"
+            )
+        )
     return (q @ c if mode == "left" else c @ q, r, *order)
 
 
@@ -187,8 +203,11 @@ def eigh(a: Any, b: Any = None, lower: bool = True, eigvals_only: bool = False,
         Array([1., 3.])
     """
     if eigvals is not None:
-        raise with_user_line(NotImplementedError(
-            "eigh: all eigenvalues are computed; slice them instead of giving `eigvals`"))
+        raise with_user_line(
+            NotImplementedError(
+                "eigh: all eigenvalues are computed; slice them instead of giving `eigvals`"
+            )
+        )
     if type not in (1, 2, 3):
         raise no_such("eigh", "type", type, (1, 2, 3))
     x = hermitian(matrices("eigh", a, True), lower)
@@ -196,8 +215,9 @@ def eigh(a: Any, b: Any = None, lower: bool = True, eigvals_only: bool = False,
         return _ordinary(x, eigvals_only)
     x, y = same_dtype(x, hermitian(matrices("eigh", b, True), lower))
     if x.shape[-1] != y.shape[-1]:
-        raise with_user_line(ValueError(
-            f"eigh: a and b need equal sizes, got shapes {x.shape} and {y.shape}"))
+        raise with_user_line(
+            ValueError(f"eigh: a and b need equal sizes, got shapes {x.shape} and {y.shape}")
+        )
     lead = broadcast_shapes(x.shape[:-2], y.shape[:-2])
     x, y = (broadcast_to(v, (*lead, *v.shape[-2:])) for v in (x, y))
     factor = Cholesky().bind(y)  # of which, with a, an ordinary problem is made
@@ -249,9 +269,12 @@ def eigh_tridiagonal(d: Any, e: Any, *, eigvals_only: bool = False, select: str 
     """
     d, e = same_dtype(arr(to_inexact(arr(d))), arr(to_inexact(arr(e))))
     if not d.ndim or not e.ndim or d.shape[-1] != e.shape[-1] + 1 or is_complex(d.dtype):
-        raise with_user_line(ValueError(
-            "eigh_tridiagonal: expects real d [..., n] and e [..., n-1], got "
-            f"{d.dtype}{list(d.shape)} and {e.dtype}{list(e.shape)}"))
+        raise with_user_line(
+            ValueError(
+                "eigh_tridiagonal: expects real d [..., n] and e [..., n-1], got "
+                f"{d.dtype}{list(d.shape)} and {e.dtype}{list(e.shape)}"
+            )
+        )
     if select not in ("a", "i"):
         raise no_such("eigh_tridiagonal", "select", select, ("a", "i"))
     n = d.shape[-1]

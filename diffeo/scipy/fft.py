@@ -43,8 +43,9 @@ def _transform(name: str, x: Any, type: int, n: Any, axis: int, norm: Any, inver
     """Along one axis: type 2, of which type 3 is the inverse times `2 n`."""
     n = x.shape[axis] if n is None else static_int(n, name, "the size")
     if n < 1:
-        raise with_user_line(ValueError(
-            f"{name}: axis {axis} of {describe(x)} needs a size of at least 1, got {n}"))
+        raise with_user_line(
+            ValueError(f"{name}: axis {axis} of {describe(x)} needs a size of at least 1, got {n}")
+        )
     last = x.ndim - 1
     x = move_axis(x, axis, last)
     x = slicing.pad(x, [0] * x.ndim, [0] * last + [n - x.shape[-1]])
@@ -102,15 +103,17 @@ def _over_axes(name: str, x: Any, type: int, s: Any, axes: Any, norm: Any, inver
         axes = tuple(range(-len(s), 0))
     axes = axes_of(None if axes is None else axes, x.ndim, name)
     if s is not None and len(s) != len(axes):
-        raise with_user_line(ValueError(
-            f"{name}: s has {len(s)} sizes, {tuple(s)}, for {len(axes)} axes"))
+        raise with_user_line(
+            ValueError(f"{name}: s has {len(s)} sizes, {tuple(s)}, for {len(axes)} axes")
+        )
     for axis, n in zip(axes, [None] * len(axes) if s is None else s):
         x = _transform(name, x, type, n, axis, norm, inverse)
     return x
 
 
-def dct(x: Any, type: int = 2, n: int | None = None, axis: int = -1,
-        norm: str | None = None) -> Any:
+def dct(
+    x: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None
+) -> Any:
     """The discrete cosine transform; of type 2, element k is twice the sum over j of
     x[j] cos(pi k (2 j + 1) / 2n).
 
@@ -134,8 +137,9 @@ def dct(x: Any, type: int = 2, n: int | None = None, axis: int = -1,
     return _over_axes("dct", x, type, None if n is None else (n,), (axis,), norm, False)
 
 
-def idct(x: Any, type: int = 2, n: int | None = None, axis: int = -1,
-         norm: str | None = None) -> Any:
+def idct(
+    x: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None
+) -> Any:
     """The inverse of `dct` of the same type and norm.
 
     Examples:
@@ -146,13 +150,23 @@ def idct(x: Any, type: int = 2, n: int | None = None, axis: int = -1,
     return _over_axes("idct", x, type, None if n is None else (n,), (axis,), norm, True)
 
 
-def dctn(x: Any, type: int = 2, s: Sequence[int] | None = None, axes: Sequence[int] | None = None,
-         norm: str | None = None) -> Any:
+def dctn(
+    x: Any,
+    type: int = 2,
+    s: Sequence[int] | None = None,
+    axes: Sequence[int] | None = None,
+    norm: str | None = None,
+) -> Any:
     """`dct` over several axes, all by default (with `s`, the last `len(s)`)."""
     return _over_axes("dctn", x, type, s, axes, norm, False)
 
 
-def idctn(x: Any, type: int = 2, s: Sequence[int] | None = None,
-          axes: Sequence[int] | None = None, norm: str | None = None) -> Any:
+def idctn(
+    x: Any,
+    type: int = 2,
+    s: Sequence[int] | None = None,
+    axes: Sequence[int] | None = None,
+    norm: str | None = None,
+) -> Any:
     """The inverse of `dctn`."""
     return _over_axes("idctn", x, type, s, axes, norm, True)

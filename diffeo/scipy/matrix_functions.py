@@ -16,11 +16,11 @@ from numpy.polynomial import legendre
 from ..api.control_flow.conditionals import cond
 from ..api.control_flow.loops import fori_loop
 from ..api.derivatives.autodiff import jvp
+from ..numpy.choosing import where
 from ..numpy.common import no_such, same_dtype
 from ..numpy.linalg.operands import matrices
 from ..numpy.making.creation import array
 from ..numpy.shaping import broadcast_to
-from ..numpy.ufuncs import where
 from ..primitives.constants import full
 from ..primitives.core import describe, known, with_user_line
 from ..primitives.types import complex_dtype, is_complex
@@ -35,19 +35,45 @@ from ..routines.matrices.matrices import adjoint, diagonal, places, upper_triang
 from ..routines.matrices.schur import Schur, TriangularSylvester, pair_rotations
 from ..routines.matrices.sylvester import MatrixSqrt, Sylvester
 
-__all__ = ["expm", "expm_frechet", "fractional_matrix_power", "funm", "logm", "rsf2csf", "schur",
-           "solve_sylvester", "sqrtm"]
+__all__ = [
+    "expm",
+    "expm_frechet",
+    "fractional_matrix_power",
+    "funm",
+    "logm",
+    "rsf2csf",
+    "schur",
+    "solve_sylvester",
+    "sqrtm",
+]
 
 #: By the size of the dtype: the largest norm at which the approximation of the exponential is exact
 #: to rounding, and the coefficients of its numerator (Higham 2005, "The scaling and squaring method
 #: for the matrix exponential revisited", table 2.3).
 _PADE = {
-    8: (5.371920351148152,
-        (64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 1187353796428800.0,
-         129060195264000.0, 10559470521600.0, 670442572800.0, 33522128640.0, 1323241920.0,
-         40840800.0, 960960.0, 16380.0, 182.0, 1.0)),
-    4: (3.925724783138660,
-        (17297280.0, 8648640.0, 1995840.0, 277200.0, 25200.0, 1512.0, 56.0, 1.0)),
+    8: (
+        5.371920351148152,
+        (
+            64764752532480000.0,
+            32382376266240000.0,
+            7771770303897600.0,
+            1187353796428800.0,
+            129060195264000.0,
+            10559470521600.0,
+            670442572800.0,
+            33522128640.0,
+            1323241920.0,
+            40840800.0,
+            960960.0,
+            16380.0,
+            182.0,
+            1.0,
+        ),
+    ),
+    4: (
+        3.925724783138660,
+        (17297280.0, 8648640.0, 1995840.0, 277200.0, 25200.0, 1512.0, 56.0, 1.0),
+    ),
 }
 #: The points and weights with which the logarithm is approximated by quotients, and the largest
 #: norm of x - 1 for which that is exact to rounding (Higham 2008, "Functions of Matrices", 11.4).
@@ -161,8 +187,9 @@ def expm_frechet(A: Any, E: Any, *, method: str | None = None, compute_expm: boo
     """
     x, v = same_dtype(matrices("expm_frechet", A, True), matrices("expm_frechet", E, True))
     if x.shape != v.shape:
-        raise with_user_line(ValueError(
-            f"expm_frechet: A and E need equal shapes, got {x.shape} and {v.shape}"))
+        raise with_user_line(
+            ValueError(f"expm_frechet: A and E need equal shapes, got {x.shape} and {v.shape}")
+        )
     out, moved = jvp(expm, (x,), (v,))
     return (out, moved) if compute_expm else moved
 
@@ -345,8 +372,9 @@ def rsf2csf(T: Any, Z: Any, check_finite: bool = True) -> tuple[Any, Any]:
     """
     t, z = matrices("rsf2csf", T, True), matrices("rsf2csf", Z, True)
     if t.shape[-1] != z.shape[-1]:
-        raise with_user_line(ValueError(
-            f"rsf2csf: T and Z need equal sizes, got shapes {t.shape} and {z.shape}"))
+        raise with_user_line(
+            ValueError(f"rsf2csf: T and Z need equal sizes, got shapes {t.shape} and {z.shape}")
+        )
     lead = broadcast_shapes(t.shape[:-2], z.shape[:-2])
     t, z = (broadcast_to(x, (*lead, *x.shape[-2:])) for x in (t, z))
     if is_complex(t.dtype):
@@ -356,9 +384,7 @@ def rsf2csf(T: Any, Z: Any, check_finite: bool = True) -> tuple[Any, Any]:
     return upper_triangle(adjoint(w) @ _to_complex(t) @ w), _to_complex(z) @ w
 
 
-def solve_sylvester(
-    A: Any, B: Any, C: Any, *, method: str = "schur", tol: float = 1e-8
-) -> Any:
+def solve_sylvester(A: Any, B: Any, C: Any, *, method: str = "schur", tol: float = 1e-8) -> Any:
     """The x with A @ x + x @ B = C.
 
     Args:
@@ -386,9 +412,13 @@ def solve_sylvester(
     a, b, c = same_dtype(*[matrices("solve_sylvester", x) for x in (A, B, C)])
     m, n = c.shape[-2:]
     if a.shape[-2:] != (m, m) or b.shape[-2:] != (n, n):
-        raise with_user_line(ValueError(
-            "solve_sylvester: expects A [..., m, m], B [..., n, n] and C [..., m, n], got shapes "
-            f"{a.shape}, {b.shape} and {c.shape}"))
+        raise with_user_line(
+            ValueError(
+                "solve_sylvester: expects A [..., m, m], B [..., n, n] and C [..., m, n], got "
+                "shapes "
+                f"{a.shape}, {b.shape} and {c.shape}"
+            )
+        )
     lead = broadcast_shapes(a.shape[:-2], b.shape[:-2], c.shape[:-2])
     a, b, c = (broadcast_to(x, (*lead, *x.shape[-2:])) for x in (a, b, c))
     x = Sylvester().bind(a, b, c)

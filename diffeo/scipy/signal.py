@@ -36,8 +36,11 @@ def _pair(name: str, in1: Any, in2: Any, mode: str, ndim: int | None = None) -> 
     x, y = (arr(to_inexact(v)) for v in same_dtype(in1, in2))
     if x.ndim != y.ndim or (ndim is not None and x.ndim != ndim) or not x.size or not y.size:
         axes = "as many axes" if ndim is None else f"{ndim} axes"
-        raise with_user_line(ValueError(
-            f"{name}: expects two arrays with elements and {axes}, got {x.aval} and {y.aval}"))
+        raise with_user_line(
+            ValueError(
+                f"{name}: expects two arrays with elements and {axes}, got {x.aval} and {y.aval}"
+            )
+        )
     return x, y
 
 
@@ -51,9 +54,13 @@ def _inside(name: str, x: Any, y: Any, axes: Sequence[int]) -> bool:
         return True
     if all([x.shape[a] <= y.shape[a] for a in axes]):
         return False
-    raise with_user_line(ValueError(
-        f"{name}: for mode 'valid' one array must fit into the other along every axis, got shapes "
-        f"{x.shape} and {y.shape}"))
+    raise with_user_line(
+        ValueError(
+            f"{name}: for mode 'valid' one array must fit into the other along every axis, got "
+            "shapes "
+            f"{x.shape} and {y.shape}"
+        )
+    )
 
 
 def _edges(y: Any, mode: str, late: bool) -> list[tuple[int, int]]:
@@ -76,8 +83,9 @@ def _direct(name: str, x: Any, y: Any, mode: str, precision: Any, late: bool = F
     return correlate_padded(x, rev(y, _all(y)), _edges(y, mode, late), how)
 
 
-def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto",
-             precision: Any = None) -> Any:
+def convolve(
+    in1: Any, in2: Any, mode: str = "full", method: str = "auto", precision: Any = None
+) -> Any:
     """The convolution of two arrays.
 
     Args:
@@ -104,15 +112,24 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto",
     return _direct("convolve", *_pair("convolve", in1, in2, mode), mode, precision)
 
 
-def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto",
-              precision: Any = None) -> Any:
+def correlate(
+    in1: Any, in2: Any, mode: str = "full", method: str = "auto", precision: Any = None
+) -> Any:
     """The cross-correlation: the convolution with in2 reversed and conjugated; see `convolve`."""
     x, y = _pair("correlate", in1, in2, mode)
     return convolve(x, conj(rev(y, _all(y))), mode, method, precision)
 
 
-def _bounded(name: str, x: Any, y: Any, mode: str, boundary: str, fillvalue: Any,
-             precision: Any, late: bool = False) -> Any:
+def _bounded(
+    name: str,
+    x: Any,
+    y: Any,
+    mode: str,
+    boundary: str,
+    fillvalue: Any,
+    precision: Any,
+    late: bool = False,
+) -> Any:
     """A convolution of matrices beyond whose ends stand zeros, other copies, or reflections."""
     fill = not isinstance(fillvalue, (int, float)) or fillvalue != 0
     if boundary not in ("fill", "wrap", "symm"):
@@ -128,8 +145,14 @@ def _bounded(name: str, x: Any, y: Any, mode: str, boundary: str, fillvalue: Any
     return correlate_padded(x, rev(y, _all(y)), [(0, 0)] * x.ndim, how)
 
 
-def convolve2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0,
-               precision: Any = None) -> Any:
+def convolve2d(
+    in1: Any,
+    in2: Any,
+    mode: str = "full",
+    boundary: str = "fill",
+    fillvalue: Any = 0,
+    precision: Any = None,
+) -> Any:
     """The convolution of two matrices; `boundary` says what stands beyond the ends of in1.
 
     Args:
@@ -144,8 +167,14 @@ def convolve2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", f
     return _bounded("convolve2d", x, y, mode, boundary, fillvalue, precision)
 
 
-def correlate2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0,
-                precision: Any = None) -> Any:
+def correlate2d(
+    in1: Any,
+    in2: Any,
+    mode: str = "full",
+    boundary: str = "fill",
+    fillvalue: Any = 0,
+    precision: Any = None,
+) -> Any:
     """The cross-correlation of two matrices: `convolve2d` with in2 reversed and conjugated."""
     x, y = _pair("correlate2d", in1, in2, mode, 2)
     y = conj(rev(y, (0, 1)))
@@ -173,8 +202,11 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
         x, y = y, x
     sizes = [x.shape[a] + y.shape[a] - 1 for a in along]
     forward, back = (fft.fftn, fft.ifftn) if is_complex(x.dtype) else (fft.rfftn, fft.irfftn)
-    out = x * y if not sizes else back(
-        forward(x, sizes, along) * forward(y, sizes, along), sizes, along)
+    out = (
+        x * y
+        if not sizes
+        else back(forward(x, sizes, along) * forward(y, sizes, along), sizes, along)
+    )
     for a, full in zip(along, sizes):
         size = {"full": full, "same": x.shape[a], "valid": x.shape[a] - y.shape[a] + 1}[mode]
         start = (full - size) // 2
@@ -182,8 +214,9 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
     return out
 
 
-def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0,
-            overwrite_data: bool = False) -> Any:
+def detrend(
+    data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwrite_data: bool = False
+) -> Any:
     """`data` less its mean, or less the line through it of least squares, along an axis.
 
     Args:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from ..numpy import linalg as nl
+from ..numpy.choosing import where
 from ..numpy.common import arr, no_such, same_dtype
 from ..numpy.linalg.operands import matrices
 from ..numpy.reducing.sorting import argsort
 from ..numpy.shaping import broadcast_to
-from ..numpy.ufuncs import where
 from ..primitives.core import describe, with_user_line
 from ..primitives.words import elementwise as e
 from ..primitives.words.promotion import broadcast_shapes
@@ -30,8 +30,20 @@ from ..routines.matrices.linalg import (
 from ..routines.matrices.matrices import adjoint, flipped, lower_triangle, places, upper_triangle
 from ..routines.matrices.tridiagonal_solve import TridiagonalSolve
 
-__all__ = ["cho_factor", "cho_solve", "cholesky", "det", "inv", "lu", "lu_factor", "lu_solve",
-           "solve", "solve_banded", "solve_triangular", "solveh_banded"]
+__all__ = [
+    "cho_factor",
+    "cho_solve",
+    "cholesky",
+    "det",
+    "inv",
+    "lu",
+    "lu_factor",
+    "lu_solve",
+    "solve",
+    "solve_banded",
+    "solve_triangular",
+    "solveh_banded",
+]
 
 
 def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False,
@@ -91,9 +103,12 @@ def cho_solve(c_and_lower: tuple[Any, bool], b: Any, overwrite_b: bool = False,
         Array([2., 3.])
     """
     if not isinstance(c_and_lower, (tuple, list)) or len(c_and_lower) != 2:
-        raise with_user_line(TypeError(
-            "cho_solve: c_and_lower must be a pair (factor, whether it is the lower one), got "
-            f"{describe(c_and_lower)}"))
+        raise with_user_line(
+            TypeError(
+                "cho_solve: c_and_lower must be a pair (factor, whether it is the lower one), got "
+                f"{describe(c_and_lower)}"
+            )
+        )
     c, lower = c_and_lower
     uplo = "L" if lower else "U"
     first, second = ("N", "C") if lower else ("C", "N")
@@ -108,9 +123,12 @@ def _on_columns(name: str, apply: Any, a: Any, b: Any, square: bool = True) -> A
     vector = b.ndim == 1
     b = expand_dims(b, (1,)) if vector else b
     if b.ndim < 2 or b.shape[-2] != a.shape[-1]:
-        raise with_user_line(ValueError(
-            f"{name}: expects a [..., n, n] and b [n] or [..., n, k], got shapes {a.shape} and "
-            f"{b.shape[:1] if vector else b.shape}"))
+        raise with_user_line(
+            ValueError(
+                f"{name}: expects a [..., n, n] and b [n] or [..., n, k], got shapes {a.shape} and "
+                f"{b.shape[:1] if vector else b.shape}"
+            )
+        )
     lead = broadcast_shapes(a.shape[:-2], b.shape[:-2])
     out = apply(*(broadcast_to(x, (*lead, *x.shape[-2:])) for x in (a, b)))
     return squeeze(out, (out.ndim - 1,)) if vector else out
@@ -345,9 +363,12 @@ def solve_banded(l_and_u: tuple[int, int], ab: Any, b: Any, overwrite_ab: bool =
     below, above = l_and_u
     ab = matrices("solve_banded", ab)
     if min(below, above) < 0 or ab.shape[-2] != below + above + 1:
-        raise with_user_line(ValueError(
-            f"solve_banded: l_and_u={(below, above)} needs {below + above + 1} diagonals, got "
-            f"shape {ab.shape}"))
+        raise with_user_line(
+            ValueError(
+                f"solve_banded: l_and_u={(below, above)} needs {below + above + 1} diagonals, got "
+                f"shape {ab.shape}"
+            )
+        )
     if max(below, above) > 1 or not ab.shape[-1]:
         return nl.solve(_dense(ab, below, above), b)
 

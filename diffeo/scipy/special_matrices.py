@@ -18,9 +18,23 @@ from ..primitives.words.slicing import pad, rev
 from ..primitives.words.structural import expand_dims
 
 __all__ = [
-    "block_diag", "circulant", "companion", "convolution_matrix", "dft", "fiedler",
-    "fiedler_companion", "hadamard", "hankel", "helmert", "hilbert", "invhilbert", "invpascal",
-    "khatri_rao", "leslie", "pascal", "toeplitz",
+    "block_diag",
+    "circulant",
+    "companion",
+    "convolution_matrix",
+    "dft",
+    "fiedler",
+    "fiedler_companion",
+    "hadamard",
+    "hankel",
+    "helmert",
+    "hilbert",
+    "invhilbert",
+    "invpascal",
+    "khatri_rao",
+    "leslie",
+    "pascal",
+    "toeplitz",
 ]
 
 
@@ -29,8 +43,12 @@ def _vector(x: Any, name: str, what: str, least: int = 0) -> Any:
     x = arr(x)
     x = x.reshape((1,)) if not x.ndim else x
     if x.shape[-1] < least:
-        raise with_user_line(ValueError(
-            f"{name}: the last axis of {what} needs {least} or more elements, got shape {x.shape}"))
+        raise with_user_line(
+            ValueError(
+                f"{name}: the last axis of {what} needs {least} or more elements, got shape "
+                f"{x.shape}"
+            )
+        )
     return x
 
 
@@ -156,11 +174,13 @@ def leslie(f: Any, s: Any) -> Any:
     """
     f, s = same_dtype(_vector(f, "leslie", "f", 2), _vector(s, "leslie", "s"))
     if s.shape[-1] != f.shape[-1] - 1:
-        raise with_user_line(ValueError(
-            f"leslie: s must be one shorter than f, got shapes {s.shape} and {f.shape}"))
+        raise with_user_line(
+            ValueError(f"leslie: s must be one shorter than f, got shapes {s.shape} and {f.shape}")
+        )
     lead, n = broadcast_shapes(f.shape[:-1], s.shape[:-1]), f.shape[-1]
     older = expand_dims(broadcast_to(s, (*lead, n - 1)), (len(lead) + 1,)) * array(
-        np.eye(n - 1, n), s.dtype)
+        np.eye(n - 1, n), s.dtype
+    )
     return concatenate([expand_dims(broadcast_to(f, (*lead, n)), (len(lead),)), older], -2)
 
 
@@ -283,9 +303,12 @@ def khatri_rao(a: Any, b: Any) -> Any:
     """
     a, b = arr(a), arr(b)
     if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-1]:
-        raise with_user_line(ValueError(
-            f"khatri_rao: expects two matrices with as many columns, got shapes {a.shape} and "
-            f"{b.shape}"))
+        raise with_user_line(
+            ValueError(
+                f"khatri_rao: expects two matrices with as many columns, got shapes {a.shape} and "
+                f"{b.shape}"
+            )
+        )
     out = expand_dims(a, (a.ndim - 1,)) * expand_dims(b, (b.ndim - 2,))
     return out.reshape((*out.shape[:-3], a.shape[-2] * b.shape[-2], a.shape[-1]))
 
@@ -315,8 +338,16 @@ def invhilbert(n: int) -> Any:
                [-6., 12.]])
     """
     n, b = _size(n, "invhilbert"), math.comb
-    return _table(n, lambda i, j: (-1) ** (i + j) * (i + j + 1) * b(n + i, n - j - 1)
-                  * b(n + j, n - i - 1) * b(i + j, i) ** 2)
+    return _table(
+        n,
+        lambda i, j: (
+            (-1) ** (i + j)
+            * (i + j + 1)
+            * b(n + i, n - j - 1)
+            * b(n + j, n - i - 1)
+            * b(i + j, i) ** 2
+        ),
+    )
 
 
 def _table(n: int, element: Any) -> Any:

@@ -152,9 +152,7 @@ def lend(chosen: Any, row: Any, x: Any, dim: int) -> Any:
     window = (*shape[:dim], 1, *shape[dim + 1 :])
     lent = squeeze(dynamic_slice(stop(x), starts, window), (dim,))
     others = [i for i in range(len(shape)) if i != dim]
-    return select(
-        broadcast_in_dim(chosen, shape, (dim,)), x, broadcast_in_dim(lent, shape, others)
-    )
+    return select(broadcast_in_dim(chosen, shape, (dim,)), x, broadcast_in_dim(lent, shape, others))
 
 
 def nothing(program: Jaxpr, size: int) -> list[Any]:

@@ -4,7 +4,8 @@ What users write, `(v * f(w)) @ v.T`, `u @ vh`, a projection `v[:, :k] @ v[:, :k
 function of the matrix also where eigenvectors are not. An interpreter that differentiates follows
 the results of a decomposition through such expressions: values, vectors, vectors times values.
 Where two sets of vectors meet in a product, its derivative is that of the smooth decomposition in
-blocks (see routines/matrices/levels.py), with f of a block by its power series about the mean of its level.
+blocks (see routines/matrices/levels.py), with f of a block by its power series about the mean of
+its level.
 A sum of values is the trace of a block function. What is not followed has the derivatives of the
 decomposition itself.
 

@@ -167,8 +167,8 @@ class checkpoint_policies:
     def save_anything_except_these_names(*names: str) -> Policy:
         """Keep everything but the values with one of these names."""
         others = frozenset(names)
-        return lambda primitive, *_: not (
-            isinstance(primitive, Named) and primitive.label in others
+        return lambda primitive, *_: (
+            not (isinstance(primitive, Named) and primitive.label in others)
         )
 
     @staticmethod

@@ -335,9 +335,7 @@ class _Linearized:
 
         return self._apply(compute, rows, self.outs, self.ins)
 
-    def _apply(
-        self, compute: Callable, rows: Any, ins: Sequence[Any], outs: Sequence[Any]
-    ) -> Any:
+    def _apply(self, compute: Callable, rows: Any, ins: Sequence[Any], outs: Sequence[Any]) -> Any:
         count, at, parts = rows.shape[0], 0, []
         for a in ins:
             part = convert_element_type(slice_in_dim(rows, at, at + a.size, 1, 1), a.dtype)

@@ -86,9 +86,7 @@ def read_from_accelerator(buffer: Any, aval: Any) -> np.ndarray:
     devices_ = device_of(buffer)._list
     if aval.dtype.isbuiltin == 1 or compat.BUFFERS_READ_THEMSELVES:
         return compat.read_from_accelerator(buffer, devices_)
-    return _as_plain(
-        buffer, aval, lambda plain, _: compat.read_from_accelerator(plain, devices_)
-    )
+    return _as_plain(buffer, aval, lambda plain, _: compat.read_from_accelerator(plain, devices_))
 
 
 def device_of(buffer: Any) -> Device:

@@ -74,6 +74,7 @@ class Device:
     def sharding(self) -> SingleDeviceSharding:
         """The placement of a whole array on this device."""
         return SingleDeviceSharding(self)
+
     def memory_stats(self) -> dict[str, int] | None:
         """The use of the device's memory in bytes: "bytes_in_use", "peak_bytes_in_use",
         "bytes_limit" and others; None for a processor.

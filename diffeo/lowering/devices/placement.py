@@ -240,9 +240,7 @@ def _dlpack(array: Array, **how: Any) -> Any:
         return host.__dlpack__(**how)
     buffer = buffer_on(array, device)
     if how.get("copy"):
-        buffer = compat.copy_to_device(
-            buffer, device._list, device._sharding, compat.ALWAYS_COPY
-        )
+        buffer = compat.copy_to_device(buffer, device._list, device._sharding, compat.ALWAYS_COPY)
     return compat.dlpack_capsule(
         buffer, how.get("stream"), how.get("max_version"), bool(how.get("copy"))
     )

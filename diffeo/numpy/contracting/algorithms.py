@@ -86,9 +86,13 @@ def _of_preset(name: str, preset: DotAlgorithmPreset, x: Any, y: Any) -> _Plan:
     if words[0] == "ANY":
         for factor in (x, y):
             if not factor.dtype.name.startswith("float8"):
-                raise with_user_line(TypeError(
-                    f"{name}: the algorithm {preset.name} is one of float8 factors, got {x.aval} "
-                    f"and {y.aval}"))
+                raise with_user_line(
+                    TypeError(
+                        f"{name}: the algorithm {preset.name} is one of float8 factors, got "
+                        f"{x.aval} "
+                        f"and {y.aval}"
+                    )
+                )
         return _Plan((float32, float32), 1, None if words[4] == "ANY" else float32)
     count = int(words[3][1:]) if len(words) > 3 else 1
     if words[0] == "TF32":  # GPUs have units for it, which the compiler takes for this precision
@@ -100,13 +104,19 @@ def _of_algorithm(name: str, algorithm: DotAlgorithm) -> _Plan:
     left, right, sums = (np.dtype(t) for t in algorithm[:3])
     count, parts = algorithm.num_primitive_operations, algorithm[3:5]
     known = set(_TYPES.values())
-    wide = sums in known and all([t in known and t.itemsize <= sums.itemsize
-                                  for t in (left, right)])
+    wide = sums in known and all(
+        [t in known and t.itemsize <= sums.itemsize for t in (left, right)]
+    )
     if not wide or _PARTS.get(count) != parts[0] or parts[0] != parts[1]:
-        raise with_user_line(ValueError(
-            f"{name}: no platform computes products by {algorithm}; expected factors of float16, "
-            "bfloat16, float32 or float64, sums at least as wide, and 1, 2, 3 or 3 components for "
-            "1, 3, 6 or 9 operations"))
+        raise with_user_line(
+            ValueError(
+                f"{name}: no platform computes products by {algorithm}; expected factors of "
+                "float16, "
+                "bfloat16, float32 or float64, sums at least as wide, and 1, 2, 3 or 3 "
+                "components for "
+                "1, 3, 6 or 9 operations"
+            )
+        )
     return _Plan((left, right), count, sums)
 
 
@@ -128,22 +138,30 @@ def product(name: str, x: Any, y: Any, contract: Any, batch: Any, how: Any, pref
     if not isinstance(how, (DotAlgorithm, DotAlgorithmPreset)):
         return dot_general(x, y, contract, batch, how, preferred)
     if not (is_float(x.dtype) and is_float(y.dtype)):
-        raise with_user_line(TypeError(
-            f"{name}: an algorithm multiplies floating-point numbers, got {x.aval} and {y.aval}"))
-    plan = (_of_preset(name, how, x, y) if isinstance(how, DotAlgorithmPreset)
-            else _of_algorithm(name, how))
+        raise with_user_line(
+            TypeError(
+                f"{name}: an algorithm multiplies floating-point numbers, got {x.aval} and {y.aval}"
+            )
+        )
+    plan = (
+        _of_preset(name, how, x, y)
+        if isinstance(how, DotAlgorithmPreset)
+        else _of_algorithm(name, how)
+    )
     out = preferred or (x.dtype if x.dtype == y.dtype else plan.sums or float32)
     sums = plan.sums or out
     pieces = [_parts(v, to, _PARTS[plan.count]) for v, to in zip((x, y), plan.rounds)]
     total = None
     last = max(_PARTS[plan.count] - 1, 0) if plan.count != 9 else 4
-    for i, j in sorted([(i, j) for i in range(len(pieces[0])) for j in range(len(pieces[1]))
-                        if i + j <= last], key=sum, reverse=True):  # the smallest first
+    for i, j in sorted(
+        [(i, j) for i in range(len(pieces[0])) for j in range(len(pieces[1])) if i + j <= last],
+        key=sum,
+        reverse=True,
+    ):  # the smallest first
         a, b = pieces[0][i], pieces[1][j]
         if a.dtype != b.dtype:
             a, b = convert_element_type(a, sums), convert_element_type(b, sums)
-        term = dot_general(a, b, contract, batch, plan.precision,
-                           None if a.dtype == sums else sums)
+        term = dot_general(a, b, contract, batch, plan.precision, None if a.dtype == sums else sums)
         total = term if total is None else total + term
     return convert_element_type(total, out)
 
@@ -152,8 +170,11 @@ def _parts(x: Any, to: Any, count: int) -> list[Any]:
     """A factor rounded, and what the rounding left, rounded again."""
     found, rest = [], x
     for _ in range(count):
-        part = (ReducePrecision(8, 10).bind(convert_element_type(rest, float32)) if to == "tf32"
-                else convert_element_type(rest, to))
+        part = (
+            ReducePrecision(8, 10).bind(convert_element_type(rest, float32))
+            if to == "tf32"
+            else convert_element_type(rest, to)
+        )
         found.append(part)
         if len(found) < count:
             rest = rest - convert_element_type(part, typeof(rest).dtype)

@@ -38,8 +38,9 @@ def _fit(x: np.ndarray, y: np.ndarray) -> bool:
     return x.dtype is y.dtype and x.dtype in FAST and x.ndim == y.ndim == 1 and x.size * y.size > 0
 
 
-def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None,
-             preferred_element_type: Any = None) -> Any:
+def convolve(
+    a: Any, v: Any, mode: str = "full", *, precision: Any = None, preferred_element_type: Any = None
+) -> Any:
     """The discrete convolution of two vectors: 'full', 'same' or 'valid'.
 
     Examples:
@@ -55,8 +56,11 @@ def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None,
         return Array(np.convolve(x, y, mode), a.weak_type and v.weak_type)
     a, v = (reshape(x, (1,)) if not x.ndim else x for x in same_dtype(a, v))
     if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
-        raise with_user_line(ValueError(
-            f"convolve: needs two vectors with elements, got shapes {a.shape} and {v.shape}"))
+        raise with_user_line(
+            ValueError(
+                f"convolve: needs two vectors with elements, got shapes {a.shape} and {v.shape}"
+            )
+        )
     if a.aval.dtype.kind == "b":
         a, v = (convert_element_type(x, np.int32) for x in (a, v))
         out = convolve(a, v, mode, preferred_element_type=how[1])
@@ -67,11 +71,22 @@ def convolve(a: Any, v: Any, mode: str = "full", *, precision: Any = None,
     return correlate_padded(a, rev(v, (0,)), (edge,), how)
 
 
-def correlate(a: Any, v: Any, mode: str = "valid", *, precision: Any = None,
-              preferred_element_type: Any = None) -> Any:
+def correlate(
+    a: Any,
+    v: Any,
+    mode: str = "valid",
+    *,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
     """The cross-correlation of two vectors: the convolution with `v` reversed and conjugated."""
     a, v = same_dtype(a, v)
     if v.ndim != 1:
         raise with_user_line(ValueError(f"correlate: needs two vectors, got {a.aval}, {v.aval}"))
-    return convolve(a, rev(conj(v), (0,)), mode, precision=precision,
-                    preferred_element_type=preferred_element_type)
+    return convolve(
+        a,
+        rev(conj(v), (0,)),
+        mode,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )

@@ -13,17 +13,18 @@ from ...primitives.words.promotion import to_inexact
 from ...primitives.words.slicing import concatenate, slice_in_dim
 from ...primitives.words.structural import reshape
 from .. import linalg
+from ..choosing import where
 from ..common import arr, concrete, same_dtype, static_int
 from ..making.creation import asarray, ones, zeros
 from ..making.grids import diag, vander
 from ..places.indexing import getitem
 from ..places.selecting import pad, roll
+from ..reducing.comparing import argmin
 from ..reducing.reductions import all as all_
-from ..reducing.reductions import argmin
 from ..reducing.reductions import sum as sum_
 from ..reducing.sorting import argsort
 from ..shaping import atleast_1d, stack
-from ..ufuncs import sqrt, where
+from ..ufuncs import sqrt
 from .convolving import convolve
 from .products import dot, outer
 
@@ -80,8 +81,15 @@ def polyint(p: Any, m: int = 1) -> Any:
     return p
 
 
-def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = False,
-            w: Any = None, cov: Any = False) -> Any:
+def polyfit(
+    x: Any,
+    y: Any,
+    deg: int,
+    rcond: float | None = None,
+    full: bool = False,
+    w: Any = None,
+    cov: Any = False,
+) -> Any:
     """The polynomial of degree `deg` with the least sum of squared distances from points.
 
     Args:
@@ -113,17 +121,21 @@ def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = F
     if order < 1:
         raise with_user_line(ValueError(f"polyfit: deg must not be negative, got {deg}"))
     if x.ndim != 1 or not x.size or y.ndim not in (1, 2) or y.shape[0] != x.shape[0]:
-        raise with_user_line(TypeError(
-            "polyfit: expects x of shape (m,) with m > 0 and y of shape (m,) or (m, k), got "
-            f"{describe(x)} and {describe(y)}"))
+        raise with_user_line(
+            TypeError(
+                "polyfit: expects x of shape (m,) with m > 0 and y of shape (m,) or (m, k), got "
+                f"{describe(x)} and {describe(y)}"
+            )
+        )
     m = x.shape[0]
     rcond = m * float(np.finfo(x.dtype).eps) if rcond is None else rcond
     lhs, rhs = vander(x, order), y
     if w is not None:
         w = arr(to_inexact(arr(w)))
         if w.shape != (m,):
-            raise with_user_line(TypeError(
-                f"polyfit: expects weights w of shape {(m,)}, got {describe(w)}"))
+            raise with_user_line(
+                TypeError(f"polyfit: expects weights w of shape {(m,)}, got {describe(w)}")
+            )
         lhs, rhs = lhs * w[:, None], rhs * (w if y.ndim == 1 else w[:, None])
     scale = sqrt(sum_(lhs * lhs, 0))
     lhs = lhs / scale
@@ -137,9 +149,13 @@ def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = F
     base = base if y.ndim == 1 else base[:, :, None]
     if cov != "unscaled":
         if m <= order:
-            raise with_user_line(ValueError(
-                f"polyfit: {m} points are too few to scale the covariance of {order} coefficients;"
-                " cov='unscaled' does not scale it"))
+            raise with_user_line(
+                ValueError(
+                    f"polyfit: {m} points are too few to scale the covariance of {order} "
+                    "coefficients;"
+                    " cov='unscaled' does not scale it"
+                )
+            )
         factor = residuals / (m - order)
         base = base * reshape(factor, ()) if y.ndim == 1 else base * factor
     return found, base
@@ -166,7 +182,7 @@ def roots(p: Any, *, strip_zeros: bool = True) -> Any:
         raise with_user_line(ValueError(f"roots: expects a vector, got {describe(p)}"))
     if strip_zeros:
         value = concrete(p, "roots", "Give strip_zeros=False.")
-        p = p[int(np.argmax(value != 0)) if value.any() else p.size:]
+        p = p[int(np.argmax(value != 0)) if value.any() else p.size :]
         return _eigenvalues(p)
     if p.size < 2:
         return _eigenvalues(p)
@@ -203,8 +219,9 @@ def poly(seq_of_zeros: Any) -> Any:
     if z.ndim == 2 and z.shape[0] == z.shape[1] and z.size:
         z = linalg.eigvals(z)
     if z.ndim != 1:
-        raise with_user_line(ValueError(
-            f"poly: expects a vector or a square matrix, got {describe(z)}"))
+        raise with_user_line(
+            ValueError(f"poly: expects a vector or a square matrix, got {describe(z)}")
+        )
     out = ones(1, z.dtype) if z.size else ones((), z.dtype)
     for i in range(z.size):
         out = pad(out, (0, 1)) - pad(out * z[i], (1, 0))
@@ -230,8 +247,11 @@ def polydiv(u: Any, v: Any, *, trim_leading_zeros: bool = False) -> tuple[Any, A
     """
     u, v = (arr(to_inexact(x)) for x in same_dtype(asarray(u), asarray(v)))
     if u.ndim != 1 or v.ndim != 1 or not u.size or not v.size:
-        raise with_user_line(ValueError(
-            f"polydiv: expects two vectors of coefficients, got {describe(u)} and {describe(v)}"))
+        raise with_user_line(
+            ValueError(
+                f"polydiv: expects two vectors of coefficients, got {describe(u)} and {describe(v)}"
+            )
+        )
     steps, quotient = u.size - v.size + 1, []
     for k in range(steps):
         factor = u[k] / v[0]
@@ -240,5 +260,5 @@ def polydiv(u: Any, v: Any, *, trim_leading_zeros: bool = False) -> tuple[Any, A
     if trim_leading_zeros:
         value = concrete(u, "polydiv", "Leave trim_leading_zeros=False.")
         large = np.abs(value) > np.sqrt(np.finfo(value.dtype).eps)
-        u = u[int(np.argmax(large)) if large.any() else u.size:]
+        u = u[int(np.argmax(large)) if large.any() else u.size :]
     return stack(quotient) if quotient else zeros(1, u.dtype), u

@@ -12,9 +12,15 @@ from ..common import dtype_of
 
 #: Precisions by the names of the numbers that TPU and GPU make them with.
 NAMES = {
-    "default": Precision.DEFAULT, "fastest": Precision.DEFAULT, "bfloat16": Precision.DEFAULT,
-    "high": Precision.HIGH, "bfloat16_3x": Precision.HIGH, "tensorfloat32": Precision.HIGH,
-    "highest": Precision.HIGHEST, "float32": Precision.HIGHEST, None: Precision.HIGHEST,
+    "default": Precision.DEFAULT,
+    "fastest": Precision.DEFAULT,
+    "bfloat16": Precision.DEFAULT,
+    "high": Precision.HIGH,
+    "bfloat16_3x": Precision.HIGH,
+    "tensorfloat32": Precision.HIGH,
+    "highest": Precision.HIGHEST,
+    "float32": Precision.HIGHEST,
+    None: Precision.HIGHEST,
 }
 
 
@@ -29,9 +35,13 @@ def precision_of(name: str, precision: Any) -> tuple[Precision, Precision]:
     try:
         left, right = [p if isinstance(p, Precision) else NAMES[p] for p in asked]
     except (KeyError, ValueError, TypeError):
-        raise with_user_line(ValueError(
-            f"{name}: precision must be a lax.Precision, one of {', '.join(map(repr, NAMES))}, or "
-            f"a pair of them (for each operand), got {describe(precision)}")) from None
+        raise with_user_line(
+            ValueError(
+                f"{name}: precision must be a lax.Precision, one of "
+                f"{', '.join(map(repr, NAMES))}, or "
+                f"a pair of them (for each operand), got {describe(precision)}"
+            )
+        ) from None
     return left, right
 
 

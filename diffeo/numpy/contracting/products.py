@@ -1,4 +1,4 @@
-"""Products of arrays: dot, matmul, einsum and their kin; convolve and correlate.
+"""Products of arrays: dot, matmul, einsum and their kin.
 
 They are computed in the precision of their dtype on every platform; `precision` asks for a lower
 one, which is faster on GPU and TPU (see `diffeo.lax.Precision`). `preferred_element_type` is the
@@ -17,15 +17,14 @@ from ...primitives.core import Value, state, with_user_line
 from ...primitives.words.dot import FULL, DotGeneral, accumulator
 from ...primitives.words.dot import outer as outer_p
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to
-from ...primitives.words.slicing import slice_in_dim
 from ...primitives.words.structural import convert_element_type, reduce_sum, reshape
 from ...primitives.words.structural import transpose as permute
 from ..common import arr, axis_of, same_dtype, static_int
-from ..reducing.reductions import sum as _sum
 from ..shaping import moveaxis, stack, unstack
 from ..ufuncs import conj
 from .algorithms import how as _asked
 from .algorithms import product as _multiplied
+from .diagonals import diagonal
 from .precision import preferred_of
 
 _MATRIX_PRODUCT = DotGeneral(((1,), (0,)))
@@ -51,8 +50,11 @@ def _contract(a: Any, b: Any, contract: Any, batch: Any = ((), ()), how: Any = _
 
 def _times(a: Any, b: Any, how: Any) -> Any:
     """The product with a number, in the dtype that is asked for."""
-    return a * b if how[1] is None else convert_element_type(a, how[1]) * convert_element_type(
-        b, how[1])
+    return (
+        a * b
+        if how[1] is None
+        else convert_element_type(a, how[1]) * convert_element_type(b, how[1])
+    )
 
 
 def _mismatch(name: str, a: Any, b: Any, why: str) -> Exception:
@@ -93,8 +95,13 @@ def matmul(a: Any, b: Any, /, *, precision: Any = None, preferred_element_type: 
         raise _mismatch("matmul", a, b, "both need an axis; use * for numbers")
     k = a.shape[-1]
     if k != b.shape[max(b.ndim - 2, 0)]:
-        raise _mismatch("matmul", a, b, f"the last axis of the first has size {k}, the axis of the "
-                                        f"second that it meets {b.shape[max(b.ndim - 2, 0)]}")
+        raise _mismatch(
+            "matmul",
+            a,
+            b,
+            f"the last axis of the first has size {k}, the axis of the "
+            f"second that it meets {b.shape[max(b.ndim - 2, 0)]}",
+        )
     if (a.ndim <= 2 and b.ndim <= 2) or b.ndim == 1:
         return _contract(a, b, ((a.ndim - 1,), (max(b.ndim - 2, 0),)), how=how)
     if b.ndim == 2:
@@ -119,20 +126,36 @@ def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = 
         return _times(a, b, how)
     axis = max(b.ndim - 2, 0)
     if a.shape[-1] != b.shape[axis]:
-        raise _mismatch("dot", a, b, f"axis {a.ndim - 1} of the first meets axis {axis} of the "
-                                     f"second; the sizes {a.shape[-1]} and {b.shape[axis]} differ")
+        raise _mismatch(
+            "dot",
+            a,
+            b,
+            f"axis {a.ndim - 1} of the first meets axis {axis} of the "
+            f"second; the sizes {a.shape[-1]} and {b.shape[axis]} differ",
+        )
     return _contract(a, b, ((a.ndim - 1,), (axis,)), how=how)
 
 
 def vdot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
     """The dot product of the flat arrays, the first one conjugated."""
     a, b = arr(a), arr(b)
-    return dot(conj(reshape(a, (a.size,))), reshape(b, (b.size,)), precision=precision,
-               preferred_element_type=preferred_element_type)
+    return dot(
+        conj(reshape(a, (a.size,))),
+        reshape(b, (b.size,)),
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
 
 
-def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, precision: Any = None,
-           preferred_element_type: Any = None) -> Any:
+def vecdot(
+    x1: Any,
+    x2: Any,
+    /,
+    *,
+    axis: int = -1,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
     """The dot product along one axis, the first operand conjugated; the other axes broadcast."""
     how = _how("vecdot", precision, preferred_element_type)
     a, b = same_dtype(x1, x2)
@@ -141,8 +164,13 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, precision: Any = None,
         raise _mismatch("vecdot", a, b, f"the sizes along axis {axis} differ")
     shape = broadcast_shapes(a.shape, b.shape)
     n = len(shape) - 1
-    return _contract(conj(broadcast_to(a, shape)), broadcast_to(b, shape), ((n,), (n,)),
-                     (range(n), range(n)), how)
+    return _contract(
+        conj(broadcast_to(a, shape)),
+        broadcast_to(b, shape),
+        ((n,), (n,)),
+        (range(n), range(n)),
+        how,
+    )
 
 
 def matvec(x1: Any, x2: Any, /) -> Any:
@@ -205,8 +233,9 @@ def outer(a: Any, b: Any) -> Any:
     return outer_p(reshape(a, (a.size,)), reshape(b, (b.size,)))
 
 
-def tensordot(a: Any, b: Any, axes: Any = 2, *, precision: Any = None,
-              preferred_element_type: Any = None) -> Any:
+def tensordot(
+    a: Any, b: Any, axes: Any = 2, *, precision: Any = None, preferred_element_type: Any = None
+) -> Any:
     """The sum over pairs of axes: the last and first `axes` ones, or lists (of `a`, of `b`)."""
     how = _how("tensordot", precision, preferred_element_type)
     a, b = same_dtype(a, b)
@@ -234,8 +263,9 @@ def kron(a: Any, b: Any) -> Any:
     return reshape(wide * narrow, tuple([i * j for i, j in zip(left, right)]))
 
 
-def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1,
-          axis: int | None = None) -> Any:
+def cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Any:
     """The vector product of vectors of 3 elements (the last component only, of 2)."""
     if axis is not None:
         axisa = axisb = axisc = axis
@@ -251,28 +281,6 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1,
     return moveaxis(stack([x[1] * y2 - x2 * y[1], x2 * y[0] - x[0] * y2, last], -1), -1, axisc)
 
 
-def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The diagonal of two axes, as the last axis; `offset` > 0 above the main one."""
-    a = arr(a)
-    i, j = axis_of(axis1, a.ndim, "diagonal"), axis_of(axis2, a.ndim, "diagonal")
-    if i == j:
-        raise with_user_line(ValueError(f"diagonal: two different axes are needed, got {i} twice"))
-    offset = static_int(offset, "diagonal", "offset")
-    a = moveaxis(a, (i, j), (-2, -1))
-    rows, columns = a.shape[-2:]
-    count = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
-    # In the rows behind each other, its elements stand at even distances.
-    first = max(-offset, 0) * columns + max(offset, 0) if count else 0
-    limit = first + (count - 1) * (columns + 1) + 1 if count else 0
-    rows_in_line = reshape(a, (*a.shape[:-2], rows * columns))
-    return slice_in_dim(rows_in_line, first, limit, columns + 1, -1)
-
-
-def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
-    """The sum of a diagonal."""
-    return _sum(diagonal(a, offset, axis1, axis2), -1, dtype)
-
-
 # ----------------------------------------------------------------------------------------------
 # einsum
 
@@ -285,8 +293,14 @@ def _opt_einsum() -> Any:
     return opt_einsum
 
 
-def einsum(subscripts: Any, /, *operands: Any, optimize: Any = "auto", precision: Any = None,
-           preferred_element_type: Any = None) -> Any:
+def einsum(
+    subscripts: Any,
+    /,
+    *operands: Any,
+    optimize: Any = "auto",
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> Any:
     """Sums of products by Einstein's convention: `einsum("ij,jk->ik", a, b)`.
 
     opt_einsum chooses the order of the pairwise products; each one is a single dot product.
@@ -303,7 +317,7 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: Any = "auto", precision
         subscripts, arrays = subscripts, [arr(x) for x in operands]
     else:  # einsum(a, [0, 1], b, [1, 2], [0, 2])
         everything = [subscripts, *operands]
-        arrays = [arr(x) for x in everything[:len(everything) // 2 * 2:2]]
+        arrays = [arr(x) for x in everything[: len(everything) // 2 * 2 : 2]]
         lists = everything[1::2] + (everything[-1:] if len(everything) % 2 else [])
         subscripts = _interleaved(lists, len(arrays))
     if not arrays:
@@ -320,14 +334,21 @@ def einsum(subscripts: Any, /, *operands: Any, optimize: Any = "auto", precision
         plan = _plan if isinstance(optimize, (str, bool)) else _plan.__wrapped__
         inputs, output, path = plan(subscripts, tuple([x.shape for x in arrays]), optimize)
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise with_user_line(ValueError(
-            f"einsum: {subscripts!r} does not fit shapes "
-            f"{', '.join([str(x.shape) for x in arrays])}: {error}")) from None
+        raise with_user_line(
+            ValueError(
+                f"einsum: {subscripts!r} does not fit shapes "
+                f"{', '.join([str(x.shape) for x in arrays])}: {error}"
+            )
+        ) from None
     terms = list(zip(arrays, inputs.split(",")))
     for x, labels in terms:
         if len(labels) != x.ndim:
-            raise with_user_line(ValueError(
-                f"einsum: {subscripts!r} names {len(labels)} axes of an array of shape {x.shape}"))
+            raise with_user_line(
+                ValueError(
+                    f"einsum: {subscripts!r} names {len(labels)} axes of an array of shape "
+                    f"{x.shape}"
+                )
+            )
     out = _along_path(terms, output, path, how)
     return out if how[1] is None else convert_element_type(out, how[1])
 
@@ -352,8 +373,11 @@ def _plan(subscripts: str, shapes: tuple[Any, ...], optimize: Any) -> tuple[str,
     inputs, output, _ = planner.parser.parse_einsum_input((subscripts, *shapes), shapes=True)
     if len(shapes) < 3:
         return inputs, output, [tuple(range(len(shapes)))]
-    return inputs, output, planner.contract_path(
-        inputs + "->" + output, *shapes, shapes=True, optimize=optimize)[0]
+    return (
+        inputs,
+        output,
+        planner.contract_path(inputs + "->" + output, *shapes, shapes=True, optimize=optimize)[0],
+    )
 
 
 def _interleaved(lists: list[Any], count: int) -> str:
@@ -368,10 +392,12 @@ def _along_path(terms: list[tuple[Any, str]], output: str, path: Any, how: Any) 
         chosen = [terms[i] for i in positions]
         rest = [t for i, t in enumerate(terms) if i not in positions]
         needed = set(output).union(*[labels for _, labels in rest])
-        current = _single(*chosen[0], needed if len(chosen) == 1 else
-                          needed.union(*[labels for _, labels in chosen[1:]]))
+        current = _single(
+            *chosen[0],
+            needed if len(chosen) == 1 else needed.union(*[labels for _, labels in chosen[1:]]),
+        )
         for k, term in enumerate(chosen[1:], 1):
-            later = needed.union(*[labels for _, labels in chosen[k + 1:]])
+            later = needed.union(*[labels for _, labels in chosen[k + 1 :]])
             current = _product(current, _single(*term, later | set(current[1])), later, how)
         terms = [*rest, current]
     x, labels = terms[0]
@@ -385,10 +411,14 @@ def _single(x: Any, labels: str, needed: set[str]) -> tuple[Any, str]:
             i = labels.index(label)
             j = labels.index(label, i + 1)
             if x.shape[i] != x.shape[j]:
-                raise with_user_line(ValueError(
-                    f"einsum: the label '{label}' stands for sizes {x.shape[i]} and {x.shape[j]}"))
+                raise with_user_line(
+                    ValueError(
+                        f"einsum: the label '{label}' stands for sizes {x.shape[i]} and "
+                        f"{x.shape[j]}"
+                    )
+                )
             x = diagonal(x, 0, i, j)
-            labels = labels[:i] + labels[i + 1:j] + labels[j + 1:] + label
+            labels = labels[:i] + labels[i + 1 : j] + labels[j + 1 :] + label
     gone = [i for i, c in enumerate(labels) if c not in needed]
     x = _add_up(x, gone)
     return x, "".join([c for c in labels if c in needed])
@@ -413,8 +443,11 @@ def _product(left: Any, right: Any, needed: set[str], how: Any) -> tuple[Any, st
         elif sizes_y[c] == 1:
             y, b = _add_up(y, [b.index(c)]), b.replace(c, "")
         else:
-            raise with_user_line(ValueError(
-                f"einsum: the label '{c}' stands for sizes {sizes_x[c]} and {sizes_y[c]}"))
+            raise with_user_line(
+                ValueError(
+                    f"einsum: the label '{c}' stands for sizes {sizes_x[c]} and {sizes_y[c]}"
+                )
+            )
     x, a = _single(x, a, needed | set(b))
     y, b = _single(y, b, needed | set(a))
     shared = [c for c in a if c in b]
@@ -435,10 +468,9 @@ def multi_dot(arrays: Any) -> Any:
     """The product of two matrices or more in the cheapest order."""
     xs = [arr(x) for x in arrays]
     if len(xs) < 2:
-        raise with_user_line(ValueError(
-            f"multi_dot: expects two matrices or more, got {len(xs)}"))
+        raise with_user_line(ValueError(f"multi_dot: expects two matrices or more, got {len(xs)}"))
     names = [_opt_einsum().get_symbol(i) for i in range(len(xs) + 1)]
-    words = ["".join(names[i:i + 2]) for i in range(len(xs))]
+    words = ["".join(names[i : i + 2]) for i in range(len(xs))]
     if xs[0].ndim == 1:
         words[0] = names[1]
     if xs[-1].ndim == 1:

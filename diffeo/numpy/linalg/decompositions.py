@@ -181,8 +181,13 @@ def eigvals(a: Any) -> Any:
     return Eig(right=False).bind(matrices("eigvals", a, square=True))[0]
 
 
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False,
-        subset_by_index: tuple[int, int] | None = None) -> Any:
+def svd(
+    a: Any,
+    full_matrices: bool = True,
+    compute_uv: bool = True,
+    hermitian: bool = False,
+    subset_by_index: tuple[int, int] | None = None,
+) -> Any:
     """Matrices as u diag(s) vh with orthonormal columns of u and rows of vh: `U`, `S`, `Vh`.
 
     At equal singular values derivatives are as `eigh` says, of products `(u * f(s)) @ vh`, among
@@ -208,9 +213,12 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
     a = matrices("svd", a, square=hermitian)
     a = hermitian_of(a) if hermitian else a
     if subset_by_index is not None and compute_uv and full_matrices:
-        raise with_user_line(ValueError(
-            f"svd: subset_by_index={subset_by_index} selects columns, so full_matrices must be "
-            "False"))
+        raise with_user_line(
+            ValueError(
+                f"svd: subset_by_index={subset_by_index} selects columns, so full_matrices must be "
+                "False"
+            )
+        )
     found = Svd(full_matrices and compute_uv, compute_uv).bind(a)
     if subset_by_index is not None:
         first, end = subset_by_index

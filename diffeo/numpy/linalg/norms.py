@@ -12,13 +12,14 @@ from ...primitives.words.operators import absolute, power
 from ...primitives.words.promotion import to_inexact
 from ...primitives.words.structural import convert_element_type, reduce_sum
 from ...routines.matrices.linalg import hermitian as hermitian_of
+from ..choosing import where
 from ..common import arr, axes_of, narrow, safe_sqrt
-from ..contracting import products
+from ..contracting import diagonals, products
 from ..reducing.reductions import max as _max
 from ..reducing.reductions import min as _min
 from ..reducing.reductions import sum as _sum
 from ..shaping import expand_dims, moveaxis
-from ..ufuncs import imag, real, where
+from ..ufuncs import imag, real
 from .decompositions import svdvals
 from .operands import at_once, matrices
 from .systems import inv
@@ -53,8 +54,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     if quick is not None:
         return quick
     x = arr(to_inexact(arr(x)))
-    if axis is None and (ord is None or (ord in ("f", "fro") and x.ndim == 2)
-                         or (ord == 2 and x.ndim == 1)):
+    if axis is None and (
+        ord is None or (ord in ("f", "fro") and x.ndim == 2) or (ord == 2 and x.ndim == 1)
+    ):
         axes = tuple(range(x.ndim))
         return safe_sqrt(_sum(_squares(x), axes, keepdims=keepdims))
     axes = axes_of(axis, x.ndim, "norm")
@@ -62,9 +64,13 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         return _vector(x, 2 if ord is None else ord, axes[0], keepdims)
     if len(axes) == 2:
         return _matrix(x, "fro" if ord is None else ord, axes, keepdims)
-    raise with_user_line(ValueError(
-        f"norm: one axis (vectors) or two (matrices) are needed for ord={ord!r}, got axis={axis} "
-        f"of shape {x.shape}"))
+    raise with_user_line(
+        ValueError(
+            f"norm: one axis (vectors) or two (matrices) are needed for ord={ord!r}, got "
+            f"axis={axis} "
+            f"of shape {x.shape}"
+        )
+    )
 
 
 def _squares(x: Any) -> Any:
@@ -97,14 +103,21 @@ def _matrix(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
         row, column = axes if abs(ord) == 1 else axes[::-1]
         sums = _sum(absolute(x), row, keepdims=True)
         out = (_max if ord > 0 else _min)(sums, column, keepdims=True)
-        return out if keepdims else out.reshape(
-            tuple([n for i, n in enumerate(x.shape) if i not in axes]))
+        return (
+            out
+            if keepdims
+            else out.reshape(tuple([n for i, n in enumerate(x.shape) if i not in axes]))
+        )
     if ord in (2, -2, "nuc"):
         s = svdvals(moveaxis(x, axes, (-2, -1)))
         out = (_sum if ord == "nuc" else _max if ord == 2 else _min)(s, -1)
         return expand_dims(out, axes) if keepdims else out
-    raise with_user_line(ValueError(
-        f"norm: the matrix norm ord must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}"))
+    raise with_user_line(
+        ValueError(
+            "norm: the matrix norm ord must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got "
+            f"{ord!r}"
+        )
+    )
 
 
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
@@ -165,12 +178,12 @@ def matrix_rank(M: Any, rtol: Any = None, *, hermitian: bool = False, tol: Any =
 
 def diagonal(x: Any, /, *, offset: int = 0) -> Any:
     """The diagonals of matrices, the last two axes; `offset` > 0 above the main one."""
-    return products.diagonal(x, offset, -2, -1)
+    return diagonals.diagonal(x, offset, -2, -1)
 
 
 def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
     """The sums of the diagonals of matrices, the last two axes."""
-    return products.trace(x, offset, -2, -1, dtype)
+    return diagonals.trace(x, offset, -2, -1, dtype)
 
 
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
@@ -181,9 +194,13 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """
     x1, x2 = arr(x1), arr(x2)
     if x1.shape[axis] != 3 or x2.shape[axis] != 3:
-        raise with_user_line(ValueError(
-            f"cross: expects vectors of 3 elements along axis {axis}, got shapes {x1.shape} and "
-            f"{x2.shape}"))
+        raise with_user_line(
+            ValueError(
+                f"cross: expects vectors of 3 elements along axis {axis}, got shapes "
+                f"{x1.shape} and "
+                f"{x2.shape}"
+            )
+        )
     return products.cross(x1, x2, axis=axis)
 
 
@@ -195,6 +212,7 @@ def outer(x1: Any, x2: Any, /) -> Any:
     """
     x1, x2 = arr(x1), arr(x2)
     if x1.ndim != 1 or x2.ndim != 1:
-        raise with_user_line(ValueError(
-            f"outer: expects two vectors, got shapes {x1.shape} and {x2.shape}"))
+        raise with_user_line(
+            ValueError(f"outer: expects two vectors, got shapes {x1.shape} and {x2.shape}")
+        )
     return products.outer(x1, x2)

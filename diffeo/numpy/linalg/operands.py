@@ -26,8 +26,12 @@ def matrices(name: str, x: Any, square: bool = False) -> Any:
         kind = "square matrices (..., n, n)" if square else "matrices (..., m, n)"
         raise with_user_line(ValueError(f"{name}: expects {kind}, got shape {x.shape}"))
     if x.dtype not in LETTERS:
-        raise with_user_line(TypeError(
-            f"{name}: computes in {', '.join(map(str, LETTERS))}, got {x.aval}; convert it first"))
+        raise with_user_line(
+            TypeError(
+                f"{name}: computes in {', '.join(map(str, LETTERS))}, got {x.aval}; convert it "
+                "first"
+            )
+        )
     return x
 
 

@@ -55,17 +55,25 @@ def solve(a: Any, b: Any) -> Any:
     a = matrices("solve", a, square=True)
     n = a.shape[-1]
     if not b.ndim or b.shape[max(b.ndim - 2, 0)] != n:
-        raise with_user_line(ValueError(
-            f"solve: expects b of shape ({n},) or (..., {n}, k) for a of shape {a.shape}, got "
-            f"{b.shape}"))
+        raise with_user_line(
+            ValueError(
+                f"solve: expects b of shape ({n},) or (..., {n}, k) for a of shape {a.shape}, got "
+                f"{b.shape}"
+            )
+        )
     if b.ndim == 1:
         lead = a.shape[:-2]
         x = linalg.solve(a, broadcast_to(reshape(b, (n, 1)), (*lead, n, 1)))
         return reshape(x, (*lead, n))
     if a.ndim == 2 < b.ndim:  # one decomposition; right-hand sides side by side
         wide = moveaxis(b, -2, 0)
-        return moveaxis(reshape(linalg.solve(a, reshape(wide, (n, b.size // n))), wide.shape)
-                        if b.size else wide, 0, -2)
+        return moveaxis(
+            reshape(linalg.solve(a, reshape(wide, (n, b.size // n))), wide.shape)
+            if b.size
+            else wide,
+            0,
+            -2,
+        )
     lead = broadcast_shapes(a.shape[:-2], b.shape[:-2])
     return linalg.solve(broadcast_to(a, (*lead, n, n)), broadcast_to(b, (*lead, *b.shape[-2:])))
 
@@ -192,9 +200,13 @@ def lstsq(a: Any, b: Any, rcond: Any = None, *, numpy_resid: bool = False) -> tu
     """
     a, b = same_dtype(to_inexact(arr(a)), to_inexact(arr(b)))
     if a.ndim != 2 or b.ndim not in (1, 2) or b.shape[0] != a.shape[0]:
-        raise with_user_line(ValueError(
-            f"lstsq: expects a of shape (m, n) and b of shape (m,) or (m, k), got {a.shape} and "
-            f"{b.shape}"))
+        raise with_user_line(
+            ValueError(
+                "lstsq: expects a of shape (m, n) and b of shape (m,) or (m, k), got "
+                f"{a.shape} and "
+                f"{b.shape}"
+            )
+        )
     a, (m, n) = matrices("lstsq", a), a.shape
     wide = b if b.ndim == 2 else reshape(b, (m, 1))
     threshold = max(m, n) * float(np.finfo(a.dtype).eps) if rcond is None else rcond
@@ -223,8 +235,9 @@ def matrix_power(a: Any, n: int) -> Any:
     """
     a, n = arr(a), static_int(n, "matrix_power", "the power")
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
-        raise with_user_line(ValueError(
-            f"matrix_power: expects square matrices (..., n, n), got shape {a.shape}"))
+        raise with_user_line(
+            ValueError(f"matrix_power: expects square matrices (..., n, n), got shape {a.shape}")
+        )
     if n < 0:
         a, n = inv(a), -n
     if n == 0:
@@ -245,11 +258,15 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
         ValueError: for ind < 1, or if the two groups of axes have different sizes.
     """
     a, ind = arr(a), static_int(ind, "tensorinv", "ind")
-    rows, columns = a.shape[:max(ind, 0)], a.shape[max(ind, 0):]
+    rows, columns = a.shape[: max(ind, 0)], a.shape[max(ind, 0) :]
     if ind < 1 or math.prod(rows) != math.prod(columns):
-        raise with_user_line(ValueError(
-            f"tensorinv: expects axes that split at ind={ind} > 0 into two groups of one size, got "
-            f"shape {a.shape}"))
+        raise with_user_line(
+            ValueError(
+                f"tensorinv: expects axes that split at ind={ind} > 0 into two groups of one "
+                "size, got "
+                f"shape {a.shape}"
+            )
+        )
     size = math.prod(rows)
     return reshape(inv(reshape(a, (size, size))), (*columns, *rows))
 
@@ -264,9 +281,13 @@ def tensorsolve(a: Any, b: Any, axes: tuple[int, ...] | None = None) -> Any:
     if axes is not None:
         places = [axis_of(i, a.ndim, "tensorsolve") for i in axes]
         a = moveaxis(a, places, list(range(a.ndim - len(places), a.ndim)))
-    shape = a.shape[b.ndim:]
-    if math.prod(shape) != b.size or a.size != b.size ** 2:
-        raise with_user_line(ValueError(
-            f"tensorsolve: expects {b.size} elements in the axes of a after the first {b.ndim}, "
-            f"got shapes {a.shape} and {b.shape}"))
+    shape = a.shape[b.ndim :]
+    if math.prod(shape) != b.size or a.size != b.size**2:
+        raise with_user_line(
+            ValueError(
+                f"tensorsolve: expects {b.size} elements in the axes of a after the first "
+                f"{b.ndim}, "
+                f"got shapes {a.shape} and {b.shape}"
+            )
+        )
     return reshape(solve(reshape(a, (b.size, b.size)), reshape(b, (b.size,))), shape)

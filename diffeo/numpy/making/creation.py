@@ -25,14 +25,16 @@ from ...primitives.words.structural import (
     move_axis,
     reshape,
 )
+from ..choosing import where
 from ..common import arr, axis_of, dtype_of, quotient, rounded, same_dtype, static_int, static_shape
-from ..ufuncs import absolute, exp, floor, log, where
+from ..ufuncs import absolute, exp, floor, log
 
 _ORDER = (bool, int, float, complex)
 
 
-def array(object: Any, dtype: Any = None, copy: bool = True, ndmin: int = 0, *,
-          device: Any = None) -> Any:
+def array(
+    object: Any, dtype: Any = None, copy: bool = True, ndmin: int = 0, *, device: Any = None
+) -> Any:
     """An array from a number, a NumPy array, nested lists of numbers and arrays, or any array-like.
 
     NumPy arrays are copied, as Arrays never change. Lists may contain traced values. `device`, here
@@ -49,8 +51,9 @@ def array(object: Any, dtype: Any = None, copy: bool = True, ndmin: int = 0, *,
                [3, 4]]), dtype('float64'))
     """
     if copy is not None and not isinstance(copy, (bool, int, np.bool_)):
-        raise with_user_line(ValueError(
-            f"array: copy must be True, False or None, got {describe(copy)}"))
+        raise with_user_line(
+            ValueError(f"array: copy must be True, False or None, got {describe(copy)}")
+        )
     out = _from(object) if dtype is None else _with_dtype(object, dtype_of(dtype))
     if copy and out is object and type(out) is Array and out._np is not None:
         out = Array(out._np.copy(), out.weak_type)
@@ -68,9 +71,12 @@ def asarray(object: Any, dtype: Any = None, *, copy: bool | None = None, device:
     """
     out = array(object, dtype, copy=bool(copy), device=device)
     if copy is False and out is not object:
-        raise with_user_line(ValueError(
-            f"asarray: copy=False cannot be had of {describe(object)}: its numbers have to be "
-            "copied, as Arrays never change, or get another dtype; leave copy out"))
+        raise with_user_line(
+            ValueError(
+                f"asarray: copy=False cannot be had of {describe(object)}: its numbers have to be "
+                "copied, as Arrays never change, or get another dtype; leave copy out"
+            )
+        )
     return out
 
 
@@ -84,8 +90,10 @@ def _from(object: Any) -> Any:
         return _from_list(object, None)
     if hasattr(object, "__array__") or hasattr(object, "__dlpack__"):
         return as_value(_foreign(object))
-    raise with_user_line(TypeError(
-        f"expected numbers, arrays or nested lists of them, got {describe(object)}"), object)
+    raise with_user_line(
+        TypeError(f"expected numbers, arrays or nested lists of them, got {describe(object)}"),
+        object,
+    )
 
 
 def _plain(object: Any) -> Any:
@@ -104,11 +112,13 @@ def _foreign(object: Any) -> np.ndarray:
 def _with_dtype(object: Any, dtype: np.dtype) -> Any:
     if type(object) in SCALARS:
         try:
-            return Array(np.asarray(object).astype(dtype) if dtype.kind == "b"
-                         else np.array(object, dtype))
+            return Array(
+                np.asarray(object).astype(dtype) if dtype.kind == "b" else np.array(object, dtype)
+            )
         except OverflowError:
-            raise with_user_line(OverflowError(
-                f"array: the Python integer {object} does not fit into {dtype}")) from None
+            raise with_user_line(
+                OverflowError(f"array: the Python integer {object} does not fit into {dtype}")
+            ) from None
     if isinstance(object, (list, tuple)):
         return _from_list(object, dtype)
     return convert_element_type(_from(object), dtype)
@@ -141,9 +151,12 @@ def _from_list(object: Any, dtype: Any) -> Any:
         return Array(_numpy_array(object, None).astype(dtype))
     parts = [_from_list(o, None) if isinstance(o, (list, tuple)) else _from(o) for o in object]
     if len({p.shape for p in parts}) > 1:
-        raise with_user_line(ValueError(
-            "array: the items of a list must have equal shapes, got "
-            + ", ".join([str(p.shape) for p in parts[:8]])))
+        raise with_user_line(
+            ValueError(
+                "array: the items of a list must have equal shapes, got "
+                + ", ".join([str(p.shape) for p in parts[:8]])
+            )
+        )
     parts = same_dtype(*parts)
     out = stack(parts)
     return convert_element_type(out, out.aval.dtype if dtype is None else dtype)
@@ -200,13 +213,20 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
         BufferError: if the object cannot be exported, or not to the host.
     """
     if copy is False and type(x) is not Array:
-        raise with_user_line(ValueError(
-            "from_dlpack: the data are copied, as the exporter may change them; copy=False cannot "
-            "be had"))
+        raise with_user_line(
+            ValueError(
+                "from_dlpack: the data are copied, as the exporter may change them; copy=False "
+                "cannot "
+                "be had"
+            )
+        )
     if not hasattr(x, "__dlpack__") or not hasattr(x, "__dlpack_device__"):
-        raise with_user_line(TypeError(
-            f"from_dlpack: expected an array with __dlpack__ and __dlpack_device__, got "
-            f"{describe(x)}; dx.numpy.asarray makes arrays of numbers and lists"))
+        raise with_user_line(
+            TypeError(
+                f"from_dlpack: expected an array with __dlpack__ and __dlpack_device__, got "
+                f"{describe(x)}; dx.numpy.asarray makes arrays of numbers and lists"
+            )
+        )
     if type(x) is not Array:
         on_host = x.__dlpack_device__()[0] == 1
         host: Any = np.from_dlpack(x) if on_host else np.from_dlpack(x, device="cpu", copy=True)
@@ -218,8 +238,9 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
 # Constants
 
 
-def _constant(make: Callable, shape: Any, value: Any, dtype: np.dtype, name: str,
-              device: Any) -> Any:
+def _constant(
+    make: Callable, shape: Any, value: Any, dtype: np.dtype, name: str, device: Any
+) -> Any:
     if device is not None:
         return device_put(_constant(make, shape, value, dtype, name, None), device)
     shape = shape if type(shape) is tuple else static_shape(shape, name)
@@ -238,8 +259,9 @@ def _number(value: Any, dtype: np.dtype, name: str) -> Any:
             value = int(ConvertElementType(dtype).impl(np.asarray(value)))
         limits = ml_dtypes.iinfo(dtype)
         if not limits.min <= value <= limits.max:
-            raise with_user_line(OverflowError(
-                f"{name}: the Python integer {value} does not fit into {dtype}"))
+            raise with_user_line(
+                OverflowError(f"{name}: the Python integer {value} does not fit into {dtype}")
+            )
         return int(value)
     kind: Any = bool if dtype.kind == "b" else complex if dtype.kind == "c" else float
     return kind(value.real if type(value) is complex and kind is float else value)
@@ -279,8 +301,10 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) 
 
 def _like(a: Any, dtype: Any, shape: Any, name: str) -> tuple[tuple[int, ...], np.dtype]:
     aval = typeof(a) if not isinstance(a, (list, tuple)) else asarray(a).aval
-    return (aval.shape if shape is None else static_shape(shape, name),
-            aval.dtype if dtype is None else dtype_of(dtype, float))
+    return (
+        aval.shape if shape is None else static_shape(shape, name),
+        aval.dtype if dtype is None else dtype_of(dtype, float),
+    )
 
 
 def zeros_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None) -> Any:
@@ -300,8 +324,9 @@ def empty_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = No
     return zeros_like(a, dtype, shape, device=device)
 
 
-def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *,
-              device: Any = None) -> Any:
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *, device: Any = None
+) -> Any:
     """An array of the shape and dtype of `a`, unless others are given, filled with `fill_value`."""
     shape, dtype = _like(a, dtype, shape, "full_like")
     return full(shape, fill_value, dtype, device=device)
@@ -311,8 +336,9 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *,
 # Ranges
 
 
-def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *,
-           device: Any = None) -> Any:
+def arange(
+    start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None
+) -> Any:
     """Numbers from `start` (0 by default) up to, without, `stop` by `step`; all static.
 
     Examples:
@@ -324,8 +350,10 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *,
     if stop is None:
         start, stop = 0, start
     step = 1 if step is None else step
-    values = [_static_number(v, "arange", what)
-              for v, what in ((start, "start"), (stop, "stop"), (step, "step"))]
+    values = [
+        _static_number(v, "arange", what)
+        for v, what in ((start, "start"), (stop, "stop"), (step, "step"))
+    ]
     if dtype is None:
         dtype = promote_types(*[typeof(v) for v in (start, stop, step)])[0]
     dtype = dtype_of(dtype, float)
@@ -353,8 +381,17 @@ def _static_number(x: Any, name: str, what: str) -> Any:
     return x.item() if isinstance(x, (np.ndarray, np.generic)) else x
 
 
-def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False,
-             dtype: Any = None, axis: int = 0, *, device: Any = None) -> Any:
+def linspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+    *,
+    device: Any = None,
+) -> Any:
     """`num` numbers at equal distances from `start` to `stop` (arrays and traced values too).
 
     Examples:
@@ -394,8 +431,15 @@ def _whole_below(line: Any, dtype: np.dtype, floor: Callable) -> Any:
     return astype(line, dtype) if isinstance(line, Value) else line.astype(dtype)
 
 
-def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0,
-             dtype: Any = None, axis: int = 0) -> Any:
+def logspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    base: Any = 10.0,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
     """`base` to the powers `linspace(start, stop, num)`; `base` may be an array."""
     if type(base) not in SCALARS:
         start, stop, base = map(asarray, (start, stop, base))
@@ -406,8 +450,9 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
     return out if dtype is None else astype(out, dtype)
 
 
-def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None,
-              axis: int = 0) -> Any:
+def geomspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Any:
     """`num` numbers in geometric progression from `start` to `stop` (positive or negative).
 
     Raises:
@@ -416,9 +461,12 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     num = static_int(num, "geomspace", "num")
     zero = [v for v in map(known, (start, stop)) if v is not None and np.any(v == 0)]
     if zero or num < 0:
-        raise with_user_line(ValueError(
-            f"geomspace: needs num >= 0 and ends that are not 0, got {num=} and the ends "
-            f"{describe(start)}, {describe(stop)}"))
+        raise with_user_line(
+            ValueError(
+                f"geomspace: needs num >= 0 and ends that are not 0, got {num=} and the ends "
+                f"{describe(start)}, {describe(stop)}"
+            )
+        )
     if all([type(v) in SCALARS for v in (start, stop)]):
         # NumPy's own way through logarithms of 10 decides which integer a number is next to.
         kind = dtype_of(dtype, complex if complex in (type(start), type(stop)) else float)

@@ -45,10 +45,11 @@ float_, complex_, int_, uint = float64, complex128, int64, uint64
 int4, uint4 = np.dtype(ml_dtypes.int4), np.dtype(ml_dtypes.uint4)
 float8_e3m4, float8_e4m3, float8_e4m3b11fnuz, float8_e4m3fn = (
     np.dtype(getattr(ml_dtypes, f"float8_{name}"))
-    for name in ("e3m4", "e4m3", "e4m3b11fnuz", "e4m3fn"))
+    for name in ("e3m4", "e4m3", "e4m3b11fnuz", "e4m3fn")
+)
 float8_e4m3fnuz, float8_e5m2fnuz, float8_e8m0fnu = (
-    np.dtype(getattr(ml_dtypes, f"float8_{name}"))
-    for name in ("e4m3fnuz", "e5m2fnuz", "e8m0fnu"))
+    np.dtype(getattr(ml_dtypes, f"float8_{name}")) for name in ("e4m3fnuz", "e5m2fnuz", "e8m0fnu")
+)
 
 
 def promote_types(a: Any, b: Any) -> np.dtype:
@@ -61,8 +62,14 @@ def promote_types(a: Any, b: Any) -> np.dtype:
         >>> promote_types("int64", "float32"), promote_types(float, "bfloat16")
         (dtype('float32'), dtype(bfloat16))
     """
-    return join(*[scalar_aval(t) if isinstance(t, type) and t in SCALARS
-                  else ShapedArray((), array_dtype(t)) for t in (a, b)])[0]
+    return join(
+        *[
+            scalar_aval(t)
+            if isinstance(t, type) and t in SCALARS
+            else ShapedArray((), array_dtype(t))
+            for t in (a, b)
+        ]
+    )[0]
 
 
 def issubdtype(arg1: Any, arg2: Any) -> builtins.bool:
@@ -85,8 +92,20 @@ def issubdtype(arg1: Any, arg2: Any) -> builtins.bool:
     return found == np.dtype(arg2)
 
 
-_KINDS = frozenset((generic, number, integer, signedinteger, unsignedinteger, inexact, floating,
-                    complexfloating, np.flexible, np.character))
+_KINDS = frozenset(
+    (
+        generic,
+        number,
+        integer,
+        signedinteger,
+        unsignedinteger,
+        inexact,
+        floating,
+        complexfloating,
+        np.flexible,
+        np.character,
+    )
+)
 
 
 def isscalar(element: Any) -> builtins.bool:
@@ -156,8 +175,12 @@ def size(a: Any, axis: int | Sequence[int] | None = None) -> int:
     return count
 
 
-def array_repr(arr: Any, max_line_width: int | None = None, precision: int | None = None,
-               suppress_small: builtins.bool | None = None) -> str:
+def array_repr(
+    arr: Any,
+    max_line_width: int | None = None,
+    precision: int | None = None,
+    suppress_small: builtins.bool | None = None,
+) -> str:
     """The text that stands for an array, `Array([...])`; of a traced value, what it is.
 
     Examples:
@@ -168,11 +191,16 @@ def array_repr(arr: Any, max_line_width: int | None = None, precision: int | Non
     if value is None:
         return repr(arr)
     return np.array_repr(value, max_line_width, precision, suppress_small).replace(
-        "array(", "Array(", 1)
+        "array(", "Array(", 1
+    )
 
 
-def array_str(a: Any, max_line_width: int | None = None, precision: int | None = None,
-              suppress_small: builtins.bool | None = None) -> str:
+def array_str(
+    a: Any,
+    max_line_width: int | None = None,
+    precision: int | None = None,
+    suppress_small: builtins.bool | None = None,
+) -> str:
     """The numbers of an array as text; of a traced value, what it is.
 
     Examples:

@@ -17,6 +17,7 @@ from ...primitives.words.elementwise import zero_scalar
 from ...primitives.words.promotion import broadcast_to
 from ...primitives.words.slicing import concatenate
 from ...primitives.words.structural import broadcast_in_dim, convert_element_type, iota, reshape
+from ..choosing import where
 from ..common import (
     arr,
     axis_of,
@@ -30,10 +31,9 @@ from ..common import (
     static_int,
     static_shape,
 )
-from ..contracting.products import diagonal
+from ..contracting.diagonals import diagonal
 from ..places.indexing import bounded
 from ..shaping import stack
-from ..ufuncs import where
 from .creation import arange, asarray, linspace, ones, zeros
 
 
@@ -55,8 +55,9 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None, *, device: 
     rows = static_int(N, "eye", "N")
     columns = rows if M is None else static_int(M, "eye", "M")
     if rows < 0 or columns < 0:
-        raise with_user_line(ValueError(
-            f"eye: N and M must not be negative, got {rows} and {columns}"))
+        raise with_user_line(
+            ValueError(f"eye: N and M must not be negative, got {rows} and {columns}")
+        )
     band = _band(rows, columns, e.eq, static_int(k, "eye", "k"))
     band = convert_element_type(band, dtype_of(dtype))
     return band if device is None else device_put(band, device)
@@ -134,7 +135,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     count = x.shape[0] if N is None else static_int(N, "vander", "N")
     if count < 0:
         raise with_user_line(ValueError(f"vander: N must not be negative, got {count}"))
-    columns = [x ** k for k in range(count)]
+    columns = [x**k for k in range(count)]
     if not columns:
         return zeros((x.shape[0], 0), x.dtype)
     return stack(columns if increasing else columns[::-1], 1)
@@ -151,16 +152,19 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     shape = [0] * len(xs)
     for x, axis in zip(xs, order):
         shape[axis] = x.size
-    out = [reshape(x, tuple([x.size if i == axis else 1 for i in range(len(xs))]))
-           for x, axis in zip(xs, order)]
+    out = [
+        reshape(x, tuple([x.size if i == axis else 1 for i in range(len(xs))]))
+        for x, axis in zip(xs, order)
+    ]
     return out if sparse else [broadcast_to(x, tuple(shape)) for x in out]
 
 
 def indices(dimensions: Any, dtype: Any = None, sparse: bool = False) -> Any:
     """The index along each axis of a shape, one array for each; stacked unless `sparse`."""
     shape = static_shape(dimensions, "indices")
-    grid = meshgrid(*[arange(n, dtype=dtype_of(dtype, int)) for n in shape],
-                    sparse=sparse, indexing="ij")
+    grid = meshgrid(
+        *[arange(n, dtype=dtype_of(dtype, int)) for n in shape], sparse=sparse, indexing="ij"
+    )
     return tuple(grid) if sparse else stack(grid)
 
 
@@ -210,13 +214,18 @@ class _Joined:
         if items and isinstance(items[0], str):
             try:
                 numbers = [int(n) for n in items.pop(0).split(",")]
-                axis, ndmin, place = [*numbers, *(axis, ndmin, place)[len(numbers):]]
+                axis, ndmin, place = [*numbers, *(axis, ndmin, place)[len(numbers) :]]
             except ValueError:
-                raise with_user_line(ValueError(
-                    "r_ and c_: a text in front is 'axis', 'axis,ndmin' or 'axis,ndmin,place', as "
-                    f"in r_['0,2', x], got {key[0]!r}")) from None
-        parts = [_raised(_line(v) if isinstance(v, slice) else asarray(v), ndmin, place)
-                 for v in items]
+                raise with_user_line(
+                    ValueError(
+                        "r_ and c_: a text in front is 'axis', 'axis,ndmin' or "
+                        "'axis,ndmin,place', as "
+                        f"in r_['0,2', x], got {key[0]!r}"
+                    )
+                ) from None
+        parts = [
+            _raised(_line(v) if isinstance(v, slice) else asarray(v), ndmin, place) for v in items
+        ]
         if not parts:
             raise with_user_line(ValueError("r_ and c_ need something to join"))
         return concatenate(same_dtype(*parts), axis_of(axis, parts[0].ndim, "r_ and c_"))
@@ -321,8 +330,9 @@ def diag_indices_from(arr: Any) -> tuple[Array, ...]:
     """
     shape = asarray(arr).shape
     if len(shape) < 2 or len(set(shape)) > 1:
-        raise with_user_line(ValueError(
-            f"diag_indices_from: needs two axes or more of one size, got shape {shape}"))
+        raise with_user_line(
+            ValueError(f"diag_indices_from: needs two axes or more of one size, got shape {shape}")
+        )
     return diag_indices(shape[0], len(shape))
 
 
@@ -339,8 +349,11 @@ def mask_indices(n: int, mask_func: Callable, k: Any = 0, *, size: int | None = 
         >>> mask_indices(2, triu)
         (Array([0, 0, 1]), Array([0, 1, 1]))
     """
-    found = np.nonzero(concrete(
-        mask_func(ones((n, n), default_dtype(int)), k), "mask_indices", "Compute it outside."))
+    found = np.nonzero(
+        concrete(
+            mask_func(ones((n, n), default_dtype(int)), k), "mask_indices", "Compute it outside."
+        )
+    )
     if size is not None:
         found = [np.pad(i, (0, max(size - i.size, 0)))[:size] for i in found]
     return _places(found)
@@ -374,9 +387,13 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]
     place, total = _integers("unravel_index", "indices", indices), math.prod(sizes)
     value = known(place)
     if reaches_beyond(value, 0, total):
-        raise with_user_line(ValueError(
-            f"unravel_index: an index in [{value.min()}, {value.max()}] is out of bounds for an "
-            f"array of shape {sizes} with {total} elements"))
+        raise with_user_line(
+            ValueError(
+                f"unravel_index: an index in [{value.min()}, {value.max()}] is out of bounds "
+                "for an "
+                f"array of shape {sizes} with {total} elements"
+            )
+        )
     if value is None:
         place = where(place < 0, place + total, place)
         place = bounded(place, total, "clip", "unravel_index")
@@ -420,9 +437,13 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
     indices = [_integers("ravel_multi_index", "multi_index", i) for i in multi_index]
     modes = (mode,) * len(sizes) if isinstance(mode, str) else tuple(mode)
     if not len(indices) == len(sizes) == len(modes):
-        raise with_user_line(ValueError(
-            f"ravel_multi_index: {len(indices)} index arrays and {len(modes)} modes do not go with "
-            f"{len(sizes)} axes of the shape {sizes}"))
+        raise with_user_line(
+            ValueError(
+                f"ravel_multi_index: {len(indices)} index arrays and {len(modes)} modes do not "
+                "go with "
+                f"{len(sizes)} axes of the shape {sizes}"
+            )
+        )
     for m in modes:
         if m not in ("raise", "clip", "wrap"):
             raise no_such("ravel_multi_index", "mode", m, ("raise", "clip", "wrap"))
@@ -431,9 +452,13 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
     for axis, (index, n, m) in list(enumerate(parts))[:: 1 if order == "C" else -1]:
         value = known(index) if m == "raise" else None
         if reaches_beyond(value, 0, n):
-            raise with_user_line(ValueError(
-                f"ravel_multi_index: an index in [{value.min()}, {value.max()}] is out of bounds "
-                f"for axis {axis} of shape {sizes}; mode='clip' or 'wrap' allows it"))
+            raise with_user_line(
+                ValueError(
+                    f"ravel_multi_index: an index in [{value.min()}, {value.max()}] is out of "
+                    "bounds "
+                    f"for axis {axis} of shape {sizes}; mode='clip' or 'wrap' allows it"
+                )
+            )
         index = bounded(index, n, "wrap" if m == "wrap" else "clip", "ravel_multi_index")
         out = out * n + index
     return out

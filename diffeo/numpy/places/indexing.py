@@ -61,12 +61,19 @@ def getitem(x: Any, index: Any) -> Any:
     return read(x, read_index(x.shape, index))
 
 
-def read(x: Any, layout: Layout, mode: str = "clip", fill_value: Any = None,
-         unique: bool = False, in_order: bool = False) -> Any:
+def read(
+    x: Any,
+    layout: Layout,
+    mode: str = "clip",
+    fill_value: Any = None,
+    unique: bool = False,
+    in_order: bool = False,
+) -> Any:
     """What a layout addresses of `x`; a mode of gather for places out of bounds."""
     x = with_inserted(x, layout)
-    fixed = {a: Span(i, 1, 1) for a, i in layout.arrays.items()
-             if type(i) is int and 0 <= i < x.shape[a]}
+    fixed = {
+        a: Span(i, 1, 1) for a, i in layout.arrays.items() if type(i) is int and 0 <= i < x.shape[a]
+    }
     x = take_spans(x, {**layout.spans, **fixed})
     if len(fixed) == len(layout.arrays):
         return reshape(x, layout.result)
@@ -80,8 +87,7 @@ def read(x: Any, layout: Layout, mode: str = "clip", fill_value: Any = None,
             raise out_of_bounds("(any)", next(a for a in axes if not x.shape[a]), x.shape)
         return full(layout.result, fill_scalar(fill_value, x.aval.dtype), x.aval.dtype)
     if layout.scalar and mode != "fill":
-        starts = [indices[axes.index(a)] if a in axes else zeros((), dtype)
-                  for a in range(x.ndim)]
+        starts = [indices[axes.index(a)] if a in axes else zeros((), dtype) for a in range(x.ndim)]
         sizes = [1 if a in axes else n for a, n in enumerate(x.shape)]
         return reshape(dynamic_slice(x, starts, sizes), layout.result)
     if mode == "clip" and not any([isinstance(layout.arrays[a], Value) for a in axes]):
@@ -108,14 +114,23 @@ def fill_scalar(value: Any, dtype: np.dtype) -> Any:
             return True
         return int(np.iinfo(dtype).min if dtype.kind == "i" else np.iinfo(dtype).max)
     if isinstance(value, Tracer) and value.concrete() is None:
-        raise with_user_line(ConcretizationTypeError(
-            f"fill_value must be a known number, but this is {value.aval}, {value.origin()}.\n"
-            "  Use dx.numpy.where(inside, x[index], value)."))
+        raise with_user_line(
+            ConcretizationTypeError(
+                f"fill_value must be a known number, but this is {value.aval}, {value.origin()}.\n"
+                "  Use dx.numpy.where(inside, x[index], value)."
+            )
+        )
     return np.asarray(value).astype(dtype).item()
 
 
-def read_with_mode(x: Any, index: Any, mode: str | None, fill_value: Any = None,
-                   unique: bool = False, in_order: bool = False) -> Any:
+def read_with_mode(
+    x: Any,
+    index: Any,
+    mode: str | None,
+    fill_value: Any = None,
+    unique: bool = False,
+    in_order: bool = False,
+) -> Any:
     """`x.at[index].get(mode=..., fill_value=...)`."""
     mode = mode_of("x.at[...].get", mode)
     if mode is None and fill_value is None:
@@ -137,9 +152,12 @@ def read_with_mode(x: Any, index: Any, mode: str | None, fill_value: Any = None,
 
 def setitem(x: Any, index: Any, value: Any) -> None:
     """Refused: arrays never change."""
-    raise with_user_line(TypeError(
-        "arrays never change: write x = x.at[index].set(value) in place of x[index] = value "
-        "(also .add, .multiply, .min, .max ...)"))
+    raise with_user_line(
+        TypeError(
+            "arrays never change: write x = x.at[index].set(value) in place of x[index] = value "
+            "(also .add, .multiply, .min, .max ...)"
+        )
+    )
 
 
 def bounded(indices: Any, n: int, mode: str, name: str) -> Any:
@@ -150,8 +168,12 @@ def bounded(indices: Any, n: int, mode: str, name: str) -> Any:
         IndexError: if there are indices, but no places.
     """
     if not n and indices.size:
-        raise with_user_line(IndexError(
-            f"{name}: there is nothing to take {indices.size} elements from: the axis has size 0"))
+        raise with_user_line(
+            IndexError(
+                f"{name}: there is nothing to take {indices.size} elements from: the axis has "
+                "size 0"
+            )
+        )
     wide = indices if indices.dtype.itemsize == 8 else integers(indices)
     if type(wide) is Array:
         value = np.asarray(wide)

@@ -93,8 +93,11 @@ class Layout:
 
     def index_dtype(self) -> np.dtype:
         """int32 where it can hold all positions and all traced indices, else int64."""
-        wide = [a for a in self.arrays.values() if isinstance(a, Value)
-                and (a.aval.dtype.itemsize == 8 or a.aval.dtype == np.uint32)]
+        wide = [
+            a
+            for a in self.arrays.values()
+            if isinstance(a, Value) and (a.aval.dtype.itemsize == 8 or a.aval.dtype == np.uint32)
+        ]
         return np.dtype(np.int64 if wide or max(self.shape, default=0) > 2**31 - 2 else np.int32)
 
     def positions(self, axis: int, dtype: np.dtype) -> Any:
@@ -111,8 +114,9 @@ class Layout:
     def stacked(self, axes: Sequence[int], arrays: Sequence[Any]) -> Any:
         """Index arrays of `axes`, broadcast together, along a new last axis."""
         shape = broadcast_shapes(*[a.shape for a in arrays])
-        return concatenate([expand_dims(broadcast_to(a, shape), (len(shape),)) for a in arrays],
-                           len(shape))
+        return concatenate(
+            [expand_dims(broadcast_to(a, shape), (len(shape),)) for a in arrays], len(shape)
+        )
 
 
 def _item(item: Any) -> Any:
@@ -130,27 +134,39 @@ def _item(item: Any) -> Any:
     try:
         return operator.index(item)
     except TypeError:
-        raise with_user_line(TypeError(
-            "an index must be made of integers, slices, None, Ellipsis, and integer or boolean "
-            f"arrays, got {describe(item)}")) from None
+        raise with_user_line(
+            TypeError(
+                "an index must be made of integers, slices, None, Ellipsis, and integer or boolean "
+                f"arrays, got {describe(item)}"
+            )
+        ) from None
 
 
 def _array_item(item: Any) -> Any:
     kind = typeof(item).dtype.kind
     if kind not in "biu":
-        raise with_user_line(TypeError(
-            f"an index array must hold integers or booleans, got {describe(item)}; convert it with "
-            ".astype(int)"))
+        raise with_user_line(
+            TypeError(
+                f"an index array must hold integers or booleans, got {describe(item)}; convert "
+                "it with "
+                ".astype(int)"
+            )
+        )
     known = item.concrete() if isinstance(item, Tracer) else item
     if known is not None:
         known = np.asarray(known)
         return int(known) if known.ndim == 0 and kind != "b" else known
     if kind == "b":
-        raise with_user_line(ConcretizationTypeError(
-            f"a boolean index must be known while the program is traced, but this is {item.aval}, "
-            f"{item.origin()}: the result's shape would depend on it.\n  Use dx.numpy.where(mask, "
-            "a, b), or x.at[mask].set(scalar) to write; dx.numpy.nonzero(mask, size=n) gives n "
-            "places."))
+        raise with_user_line(
+            ConcretizationTypeError(
+                "a boolean index must be known while the program is traced, but this is "
+                f"{item.aval}, "
+                f"{item.origin()}: the result's shape would depend on it.\n  Use "
+                "dx.numpy.where(mask, "
+                "a, b), or x.at[mask].set(scalar) to write; dx.numpy.nonzero(mask, size=n) gives n "
+                "places."
+            )
+        )
     return item
 
 
@@ -162,20 +178,27 @@ def _expand(index: Any, ndim: int, shape: Any) -> list[Any]:
         mask = isinstance(i, np.ndarray) and i.dtype == np.bool_
         used += i.ndim if mask else i is not None and i is not Ellipsis
     if used > ndim:
-        raise with_user_line(IndexError(
-            f"too many indices: shape {shape} has {ndim} axes, the index addresses {used}"))
+        raise with_user_line(
+            IndexError(
+                f"too many indices: shape {shape} has {ndim} axes, the index addresses {used}"
+            )
+        )
     dots = [k for k, i in enumerate(items) if i is Ellipsis]
     if len(dots) > 1:
         raise with_user_line(IndexError("an index can have one Ellipsis (...) only"))
     rest = [slice(None)] * (ndim - used) or [GAP]
-    return items[:dots[0]] + rest + items[dots[0] + 1:] if dots else items + rest
+    return items[: dots[0]] + rest + items[dots[0] + 1 :] if dots else items + rest
 
 
 def out_of_bounds(index: Any, axis: int, shape: Sequence[int]) -> Exception:
     """The error for an index that is not within its axis."""
-    return with_user_line(IndexError(
-        f"index {index} is out of bounds for axis {axis} of shape {tuple(shape)}, which has size "
-        f"{shape[axis]}; x.at[...].get(mode='clip' or 'fill') allows it"))
+    return with_user_line(
+        IndexError(
+            f"index {index} is out of bounds for axis {axis} of shape {tuple(shape)}, which "
+            "has size "
+            f"{shape[axis]}; x.at[...].get(mode='clip' or 'fill') allows it"
+        )
+    )
 
 
 def _checked(index: Any, axis: int, shape: Sequence[int], allow: bool) -> Any:
@@ -197,10 +220,14 @@ def _span(item: slice, size: int) -> Span:
     parts = []
     for part in (item.start, item.stop, item.step):
         if isinstance(part, Tracer) and part.concrete() is None:
-            raise with_user_line(ConcretizationTypeError(
-                f"a slice needs known bounds, but this is {part.aval}, {part.origin()}: the "
-                "result's shape would depend on it.\n  Use dx.lax.dynamic_slice(x, starts, sizes),"
-                " or x[start + dx.numpy.arange(n)]."))
+            raise with_user_line(
+                ConcretizationTypeError(
+                    f"a slice needs known bounds, but this is {part.aval}, {part.origin()}: the "
+                    "result's shape would depend on it.\n  Use dx.lax.dynamic_slice(x, starts, "
+                    "sizes),"
+                    " or x[start + dx.numpy.arange(n)]."
+                )
+            )
         parts.append(part if part is None else operator.index(part))
     if parts[2] == 0:
         raise with_user_line(ValueError("the step of a slice must not be 0"))
@@ -233,10 +260,14 @@ def read_index(shape: tuple[int, ...], index: Any, allow: bool = False) -> Layou
                 sizes.insert(axis, 1)
                 inserted.append(axis)
                 places: Any = (np.zeros(int(item), np.int64),)
-            elif item.shape != tuple(sizes[axis:axis + item.ndim]):
-                raise with_user_line(IndexError(
-                    f"a boolean index of shape {item.shape} does not match the axes from {axis} on "
-                    f"of shape {tuple(sizes)}"))
+            elif item.shape != tuple(sizes[axis : axis + item.ndim]):
+                raise with_user_line(
+                    IndexError(
+                        f"a boolean index of shape {item.shape} does not match the axes from "
+                        f"{axis} on "
+                        f"of shape {tuple(sizes)}"
+                    )
+                )
             else:
                 places = np.nonzero(item)
             entries += [(axis + k, p) for k, p in enumerate(places)]
@@ -252,15 +283,17 @@ def read_index(shape: tuple[int, ...], index: Any, allow: bool = False) -> Layou
     return _arranged(tuple(sizes), tuple(inserted), entries, allow)
 
 
-def _arranged(shape: tuple[int, ...], inserted: tuple[int, ...], entries: list[Any],
-              allow: bool) -> Layout:
+def _arranged(
+    shape: tuple[int, ...], inserted: tuple[int, ...], entries: list[Any], allow: bool
+) -> Layout:
     spans = {a: p for a, p in entries if isinstance(p, Span)}
     arrays = {a: p for a, p in entries if p is not None and not isinstance(p, Span)}
     empty = [a for a, i in arrays.items() if isinstance(i, Value) and shape[a] == 0]
     if empty and not allow:
         raise out_of_bounds("(traced)", empty[0], shape)
-    batch = broadcast_shapes(*[np.shape(a) if not isinstance(a, Value) else a.shape
-                               for a in arrays.values()])
+    batch = broadcast_shapes(
+        *[np.shape(a) if not isinstance(a, Value) else a.shape for a in arrays.values()]
+    )
     block = [("array", k) for k in range(len(batch))]
     where = [k for k, (a, _) in enumerate(entries) if a in arrays]
     together = bool(where) and where[-1] - where[0] == len(where) - 1

@@ -12,6 +12,7 @@ from ...primitives.core import describe, known, with_user_line
 from ...primitives.words import slicing as s
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to
 from ...primitives.words.structural import convert_element_type, expand_dims, reshape
+from ..choosing import where
 from ..common import (
     arr,
     axes_of,
@@ -28,13 +29,19 @@ from ..making.creation import asarray, full
 from ..reducing.cumulative import cumsum
 from ..reducing.sorting import searchsorted
 from ..shaping import concatenate, stack
-from ..ufuncs import where
 from . import indexing
 
 
-def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str | None = None,
-         unique_indices: bool = False, indices_are_sorted: bool = False,
-         fill_value: Any = None) -> Any:
+def take(
+    a: Any,
+    indices: Any,
+    axis: int | None = None,
+    out: Any = None,
+    mode: str | None = None,
+    unique_indices: bool = False,
+    indices_are_sorted: bool = False,
+    fill_value: Any = None,
+) -> Any:
     """The parts of `a` at `indices` along an axis (of the flat array without one).
 
     Args:
@@ -68,8 +75,12 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
     indices = _integers_or_none(indices)
     mode = None if mode == "raise" else mode
     hosts = host_of(a), host_of(indices)
-    if hosts[0] is not None and hosts[1] is not None and mode in (None, "clip") and (
-            fill_value is None and hosts[1].dtype.kind in "iu"):
+    if (
+        hosts[0] is not None
+        and hosts[1] is not None
+        and mode in (None, "clip")
+        and (fill_value is None and hosts[1].dtype.kind in "iu")
+    ):
         try:
             found = hosts[0].take(hosts[1], axis, mode=mode or "raise")
             return Array(np.asarray(found), a.weak_type)
@@ -90,8 +101,9 @@ def _integers_or_none(indices: Any) -> Any:
     return asarray(np.zeros(found.shape, np.int64)) if empty else found
 
 
-def take_along_axis(arr: Any, indices: Any, axis: int | None = -1, mode: str | None = None,
-                    fill_value: Any = None) -> Any:
+def take_along_axis(
+    arr: Any, indices: Any, axis: int | None = -1, mode: str | None = None, fill_value: Any = None
+) -> Any:
     """For each line along `axis` the elements at its own `indices`; the other axes broadcast."""
     x, indices = asarray(arr), asarray(indices)
     mode = indexing.mode_of("take_along_axis", mode)
@@ -99,9 +111,13 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1, mode: str | N
         x, axis = reshape(x, (x.size,)), 0
     axis = axis_of(axis, x.ndim, "take_along_axis")
     if indices.ndim != x.ndim or indices.dtype.kind not in "iu":
-        raise with_user_line(TypeError(
-            f"take_along_axis: needs integer indices with the {x.ndim} axes of shape {x.shape}, got"
-            f" {describe(indices)}"))
+        raise with_user_line(
+            TypeError(
+                f"take_along_axis: needs integer indices with the {x.ndim} axes of shape "
+                f"{x.shape}, got"
+                f" {describe(indices)}"
+            )
+        )
     n = x.shape[axis]
     hosts = host_of(x), host_of(indices)
     if hosts[0] is not None and hosts[1] is not None and mode is None:
@@ -111,13 +127,19 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1, mode: str | N
             pass  # explained below
     value = known(indices)
     if mode is None and reaches_beyond(value, -n, n):
-        raise with_user_line(IndexError(
-            f"take_along_axis: an index in [{value.min()}, {value.max()}] is out of bounds for axis"
-            f" {axis} of shape {x.shape}"))
+        raise with_user_line(
+            IndexError(
+                f"take_along_axis: an index in [{value.min()}, {value.max()}] is out of bounds "
+                "for axis"
+                f" {axis} of shape {x.shape}"
+            )
+        )
     rest = [[1 if i == axis else m for i, m in enumerate(v.shape)] for v in (x, indices)]
     shape = list(broadcast_shapes(*map(tuple, rest)))
-    x, indices = (broadcast_to(v, tuple([v.shape[axis] if i == axis else m
-                                         for i, m in enumerate(shape)])) for v in (x, indices))
+    x, indices = (
+        broadcast_to(v, tuple([v.shape[axis] if i == axis else m for i, m in enumerate(shape)]))
+        for v in (x, indices)
+    )
     narrow = indices.dtype.itemsize < 8 and indices.dtype != np.uint32 and n < 2**31 - 1
     indices = convert_element_type(indices, np.int32 if narrow else np.int64)
     indices = where(indices < 0, indices + n, indices)
@@ -138,8 +160,9 @@ def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
     axis = axis_of(axis, a.ndim, "compress")
     mask = asarray(condition).astype(bool)
     if mask.ndim != 1:
-        raise with_user_line(ValueError(
-            f"compress: condition must be a vector, got shape {mask.shape}"))
+        raise with_user_line(
+            ValueError(f"compress: condition must be a vector, got shape {mask.shape}")
+        )
     places = np.flatnonzero(np.asarray(mask))
     return indexing.getitem(a, (slice(None),) * axis + (places,))
 
@@ -175,15 +198,22 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
         raise no_such("choose", "mode", mode, ("raise", "clip", "wrap"))
     a, parts = asarray(a), [asarray(c) for c in choices]
     if a.dtype.kind not in "biu" or not parts:
-        raise with_user_line((ValueError if not parts else TypeError)(
-            f"choose: needs integers `a` and at least one choice, got {describe(a)} and "
-            f"{len(parts)} choices"))
+        raise with_user_line(
+            (ValueError if not parts else TypeError)(
+                f"choose: needs integers `a` and at least one choice, got {describe(a)} and "
+                f"{len(parts)} choices"
+            )
+        )
     place = integers(a)
     value = known(place) if mode == "raise" else None
     if reaches_beyond(value, 0, len(parts)):
-        raise with_user_line(ValueError(
-            f"choose: `a` holds numbers in [{value.min()}, {value.max()}], but the {len(parts)} "
-            "choices count from 0; mode='clip' or 'wrap' allows it"))
+        raise with_user_line(
+            ValueError(
+                f"choose: `a` holds numbers in [{value.min()}, {value.max()}], but the "
+                f"{len(parts)} "
+                "choices count from 0; mode='clip' or 'wrap' allows it"
+            )
+        )
     place = indexing.bounded(place, len(parts), "wrap" if mode == "wrap" else "clip", "choose")
     shape = broadcast_shapes(a.shape, *[p.shape for p in parts])
     table = stack([broadcast_to(p, shape) for p in parts])
@@ -203,19 +233,24 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
         raise with_user_line(ValueError("select: needs at least one condition"))
     for i, condition in enumerate(condlist):
         if condition.dtype != np.bool_:
-            raise with_user_line(TypeError(
-                f"select: condlist[{i}] must be boolean, got {describe(condition)}"))
+            raise with_user_line(
+                TypeError(f"select: condlist[{i}] must be boolean, got {describe(condition)}")
+            )
     if len(condlist) != len(choicelist):
-        raise with_user_line(ValueError(
-            f"select: {len(condlist)} conditions do not go with {len(choicelist)} choices"))
+        raise with_user_line(
+            ValueError(
+                f"select: {len(condlist)} conditions do not go with {len(choicelist)} choices"
+            )
+        )
     out = default
     for condition, choice in list(zip(condlist, choicelist))[::-1]:
         out = where(condition, choice, out)
     return out
 
 
-def repeat(a: Any, repeats: Any, axis: int | None = None, *,
-           total_repeat_length: int | None = None) -> Any:
+def repeat(
+    a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length: int | None = None
+) -> Any:
     """Each part along an axis (of the flat array without one) repeated.
 
     `repeats` is a number, or an array of them, one for each part; if it is traced,
@@ -228,20 +263,28 @@ def repeat(a: Any, repeats: Any, axis: int | None = None, *,
     n = a.shape[axis]
     counts = known(asarray(repeats))
     if counts is not None and counts.size and counts.min() < 0:
-        raise with_user_line(ValueError(
-            f"repeat: repeats must not be negative, the least one is {counts.min()}"))
+        raise with_user_line(
+            ValueError(f"repeat: repeats must not be negative, the least one is {counts.min()}")
+        )
     if counts is not None and total_repeat_length is None:
         if counts.size == 1:
             times = int(counts.reshape(()))
-            out = broadcast_to(expand_dims(a, (axis + 1,)),
-                               (*a.shape[:axis + 1], times, *a.shape[axis + 1:]))
-            return reshape(out, (*a.shape[:axis], n * times, *a.shape[axis + 1:]))
+            out = broadcast_to(
+                expand_dims(a, (axis + 1,)), (*a.shape[: axis + 1], times, *a.shape[axis + 1 :])
+            )
+            return reshape(out, (*a.shape[:axis], n * times, *a.shape[axis + 1 :]))
         if counts.shape != (n,):
-            raise with_user_line(ValueError(
-                f"repeat: {counts.shape} repeats do not fit axis {axis} of shape {a.shape}"))
+            raise with_user_line(
+                ValueError(
+                    f"repeat: {counts.shape} repeats do not fit axis {axis} of shape {a.shape}"
+                )
+            )
         return indexing.getitem(a, (slice(None),) * axis + (np.repeat(np.arange(n), counts),))
-    length = static_int(total_repeat_length if total_repeat_length is not None else repeats,
-                        "repeat", "total_repeat_length (needed as the repeats are traced)")
+    length = static_int(
+        total_repeat_length if total_repeat_length is not None else repeats,
+        "repeat",
+        "total_repeat_length (needed as the repeats are traced)",
+    )
     ends = cumsum(broadcast_to(asarray(repeats), (n,)))
     places = searchsorted(ends, Array(np.arange(length)), "right")
     return indexing.read_with_mode(a, (slice(None),) * axis + (places,), "clip")
@@ -253,21 +296,24 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
         return reshape(roll(reshape(a, (a.size,)), shift, 0), a.shape)
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
-    shifts = list(shift) if isinstance(shift, (tuple, list)) or getattr(shift, "ndim", 0) else [
-        shift]
+    shifts = (
+        list(shift) if isinstance(shift, (tuple, list)) or getattr(shift, "ndim", 0) else [shift]
+    )
     shifts = shifts * len(axes) if len(shifts) == 1 else shifts
     axes = list(axes) * len(shifts) if len(axes) == 1 else axes
     if len(shifts) != len(axes):
-        raise with_user_line(ValueError(
-            f"roll: {len(shifts)} shifts do not go with {len(axes)} axes"))
+        raise with_user_line(
+            ValueError(f"roll: {len(shifts)} shifts do not go with {len(axes)} axes")
+        )
     for by, at in zip(shifts, axes):
         at = axis_of(at, a.ndim, "roll")
         n = a.shape[at]
         if known(asarray(by)) is None:
             a = take(a, (Array(np.arange(n)) - by) % n, at)
         elif n and (k := static_int(by, "roll", "the shift") % n):
-            a = s.concatenate([s.slice_in_dim(a, n - k, n, 1, at),
-                               s.slice_in_dim(a, 0, n - k, 1, at)], at)
+            a = s.concatenate(
+                [s.slice_in_dim(a, n - k, n, 1, at), s.slice_in_dim(a, 0, n - k, 1, at)], at
+            )
     return a
 
 
@@ -285,12 +331,19 @@ def _pad_pairs(pad_width: Any, ndim: int, name: str) -> list[list[Any]]:
     try:
         return np.broadcast_to(np.asarray(pad_width), (ndim, 2)).tolist()
     except ValueError:
-        raise with_user_line(ValueError(
-            f"pad: {pad_width!r} does not give a (before, after) pair for {ndim} axes")) from None
+        raise with_user_line(
+            ValueError(f"pad: {pad_width!r} does not give a (before, after) pair for {ndim} axes")
+        ) from None
 
 
-def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0,
-        reflect_type: str = "even") -> Any:
+def pad(
+    array: Any,
+    pad_width: Any,
+    mode: str = "constant",
+    *,
+    constant_values: Any = 0,
+    reflect_type: str = "even",
+) -> Any:
     """`array` with elements added at the ends of its axes.
 
     Args:
@@ -306,19 +359,24 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: 
         (Array([0, 1, 2, 3, 0, 0]), Array([3, 2, 1, 2, 3, 2, 1]))
     """
     x = asarray(array)
-    widths = [[static_int(n, "pad", "a width") for n in p] for p in _pad_pairs(
-        pad_width, x.ndim, "pad")]
+    widths = [
+        [static_int(n, "pad", "a width") for n in p] for p in _pad_pairs(pad_width, x.ndim, "pad")
+    ]
     if any([n < 0 for p in widths for n in p]):
         raise with_user_line(ValueError(f"pad: widths must not be negative, got {pad_width}"))
     if mode in _BY_PLACE and reflect_type == "even":
         if not (type(constant_values) is int and constant_values == 0):
-            raise with_user_line(ValueError(
-                f"pad: constant_values are for mode='constant', and mode is {mode!r}"))
+            raise with_user_line(
+                ValueError(f"pad: constant_values are for mode='constant', and mode is {mode!r}")
+            )
         for axis, (low, high) in enumerate(widths):
             if (low or high) and not x.shape[axis]:
-                raise with_user_line(ValueError(
-                    f"pad: axis {axis} of shape {x.shape} has no elements to repeat; "
-                    "mode='constant' needs none"))
+                raise with_user_line(
+                    ValueError(
+                        f"pad: axis {axis} of shape {x.shape} has no elements to repeat; "
+                        "mode='constant' needs none"
+                    )
+                )
             if low or high:
                 places = np.pad(np.arange(x.shape[axis]), (low, high), mode)  # type: ignore
                 x = indexing.getitem(x, (slice(None),) * axis + (places,))
@@ -330,7 +388,7 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: 
         return s.pad(x, [p[0] for p in widths], [p[1] for p in widths], value=value)
     values = broadcast_to(convert_element_type(asarray(constant_values), x.dtype), (x.ndim, 2))
     for axis, pair in enumerate(widths):
-        shapes = [(*x.shape[:axis], n, *x.shape[axis + 1:]) for n in pair]
+        shapes = [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in pair]
         ends = [full(shape, values[axis, k]) for k, shape in enumerate(shapes)]
         x = concatenate([ends[0], x, ends[1]], axis)
     return x
@@ -363,8 +421,9 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
         board = np.insert(np.arange(x.size).reshape(x.shape), places, numbers, axis)
     except (IndexError, ValueError) as error:
         raise with_user_line(type(error)(f"insert: {error}")) from None
-    both = s.concatenate([reshape(x, (x.size,)), reshape(
-        convert_element_type(values, x.dtype), (values.size,))])
+    both = s.concatenate(
+        [reshape(x, (x.size,)), reshape(convert_element_type(values, x.dtype), (values.size,))]
+    )
     return indexing.getitem(both, np.where(board < 0, x.size - 1 - board, board))
 
 

@@ -25,7 +25,8 @@ from ...primitives.words.indexing import (
 from ...primitives.words.operators import power, true_divide
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to, promote, to_value
 from ...primitives.words.structural import convert_element_type, reshape
-from ..ufuncs import maximum, minimum, where
+from ..choosing import where
+from ..ufuncs import maximum, minimum
 from .indexing import mode_of, plain_index, read, read_with_mode
 from .layout import NEW, Layout, read_index, with_inserted
 
@@ -83,58 +84,119 @@ class IndexUpdate:
     def __repr__(self) -> str:
         return f"IndexUpdate({self.array!r}, {self.index!r})"
 
-    def get(self, *, indices_are_sorted: bool = False, unique_indices: bool = False,
-            mode: Any = None, fill_value: Any = None) -> Any:
+    def get(
+        self,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        mode: Any = None,
+        fill_value: Any = None,
+    ) -> Any:
         """`x[index]`; 'clip', or 'fill' with `fill_value` (nan by default) out of bounds."""
-        return read_with_mode(self.array, self.index, mode, fill_value, unique_indices,
-                              indices_are_sorted)
+        return read_with_mode(
+            self.array, self.index, mode, fill_value, unique_indices, indices_are_sorted
+        )
 
-    def set(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False,
-            mode: Any = None) -> Any:
+    def set(
+        self,
+        values: Any,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        mode: Any = None,
+    ) -> Any:
         """`x` with `values` at the index; of equal indices, the last one wins."""
         return _update(self, "set", values, unique_indices, indices_are_sorted, mode)
 
-    def add(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False,
-            mode: Any = None) -> Any:
+    def add(
+        self,
+        values: Any,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        mode: Any = None,
+    ) -> Any:
         """`x` with `values` added; all those of equal indices."""
         return _update(self, "add", values, unique_indices, indices_are_sorted, mode)
 
-    def subtract(self, values: Any, *, indices_are_sorted: bool = False,
-                 unique_indices: bool = False, mode: Any = None) -> Any:
+    def subtract(
+        self,
+        values: Any,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        mode: Any = None,
+    ) -> Any:
         """`x` with `values` subtracted; all those of equal indices."""
         return _update(self, "subtract", values, unique_indices, indices_are_sorted, mode)
 
-    def multiply(self, values: Any, *, indices_are_sorted: bool = False,
-                 unique_indices: bool = False, mode: Any = None) -> Any:
+    def multiply(
+        self,
+        values: Any,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        mode: Any = None,
+    ) -> Any:
         """`x` with places multiplied by `values`; by all those of equal indices."""
         return _update(self, "multiply", values, unique_indices, indices_are_sorted, mode)
 
     mul = multiply
 
-    def divide(self, values: Any, *, indices_are_sorted: bool = False,
-               unique_indices: bool = False, mode: Any = None) -> Any:
+    def divide(
+        self,
+        values: Any,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        mode: Any = None,
+    ) -> Any:
         """`x` with places divided by `values`, by the product of those of equal indices; floating
         point only.
         """
         return _update(self, "divide", values, unique_indices, indices_are_sorted, mode)
 
-    def power(self, values: Any, *, indices_are_sorted: bool = False,
-              unique_indices: bool = False, mode: Any = None) -> Any:
+    def power(
+        self,
+        values: Any,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        mode: Any = None,
+    ) -> Any:
         """`x` with places raised to `values`, to the product of those of equal indices."""
         return _update(self, "power", values, unique_indices, indices_are_sorted, mode)
 
-    def min(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False,
-            mode: Any = None) -> Any:
+    def min(
+        self,
+        values: Any,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        mode: Any = None,
+    ) -> Any:
         """`x` with places replaced by the least of them and `values`."""
         return _update(self, "min", values, unique_indices, indices_are_sorted, mode)
 
-    def max(self, values: Any, *, indices_are_sorted: bool = False, unique_indices: bool = False,
-            mode: Any = None) -> Any:
+    def max(
+        self,
+        values: Any,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        mode: Any = None,
+    ) -> Any:
         """`x` with places replaced by the largest of them and `values`."""
         return _update(self, "max", values, unique_indices, indices_are_sorted, mode)
 
-    def apply(self, func: Callable, *, indices_are_sorted: bool = False,
-              unique_indices: bool = False, mode: Any = None) -> Any:
+    def apply(
+        self,
+        func: Callable,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        mode: Any = None,
+    ) -> Any:
         """`x` with the elementwise `func` applied to places, as often as they are addressed.
 
         Raises:
@@ -150,12 +212,23 @@ class IndexUpdate:
             return x
         if plan.block:
             return plan.put(func(plan.get()))
-        return reshape(applied(func, plan.x, plan.indices, plan.dims, tuple(plan.sizes),
-                               plan.unique, plan.in_order), x.shape)
+        return reshape(
+            applied(
+                func, plan.x, plan.indices, plan.dims, tuple(plan.sizes), plan.unique, plan.in_order
+            ),
+            x.shape,
+        )
 
 
-def applied(func: Callable, x: Any, indices: Any, dims: IndexDims, sizes: tuple[int, ...],
-            unique: bool, in_order: bool) -> Any:
+def applied(
+    func: Callable,
+    x: Any,
+    indices: Any,
+    dims: IndexDims,
+    sizes: tuple[int, ...],
+    unique: bool,
+    in_order: bool,
+) -> Any:
     """`x` with an elementwise function applied to windows, as often as they are addressed."""
     hints = unique, in_order
     read = lambda v: Gather(dims, sizes, "clip", False, *hints).bind(v, indices)
@@ -167,9 +240,12 @@ def applied(func: Callable, x: Any, indices: Any, dims: IndexDims, sizes: tuple[
     found = known(counts)
     rounds = int(np.prod(indices.shape[:-1])) if found is None else int(found.max())
     if found is None and rounds > _ROUNDS:
-        raise with_user_line(NotImplementedError(
-            f"apply: any of the {rounds} traced positions may be equal; if none are, say "
-            "unique_indices=True, else let the indices be known"))
+        raise with_user_line(
+            NotImplementedError(
+                f"apply: any of the {rounds} traced positions may be equal; if none are, say "
+                "unique_indices=True, else let the indices be known"
+            )
+        )
     counts = read(counts)
     for k in range(rounds):
         old = e.select(counts > k, func(old), old)
@@ -191,11 +267,12 @@ def _update(at: IndexUpdate, op: str, values: Any, unique: bool, in_order: bool,
             return out
     combine, _, primitive = _OPS[op]
     if x.dtype == np.bool_ and primitive is ScatterAdd:
-        raise with_user_line(TypeError(
-            f"x.at[...].{op}: booleans have no sum; use max, min or set"))
+        raise with_user_line(
+            TypeError(f"x.at[...].{op}: booleans have no sum; use max, min or set")
+        )
     mask = _mask(x, at.index)
     if mask is not None:
-        shape = x.shape[mask.ndim:]
+        shape = x.shape[mask.ndim :]
         if type(values) in SCALARS or broadcast_shapes(values.shape, shape) == shape:
             return where(broadcast_to(_over(mask, x), x.shape), combine(x, values), x)
     plan = _UpdatePlan(x, at.index, mode, unique, in_order)
@@ -217,12 +294,19 @@ def _like(x: Any, values: Any, op: str) -> Any:
     aval = scalar_aval(type(values)) if type(values) in SCALARS else values.aval
     dtype = x.aval.dtype
     both_float = is_float(aval.dtype) and is_float(dtype)
-    fits = promote_types(x.aval, aval)[0] == dtype or both_float or np.can_cast(
-        aval.dtype, dtype, "same_kind")
+    fits = (
+        promote_types(x.aval, aval)[0] == dtype
+        or both_float
+        or np.can_cast(aval.dtype, dtype, "same_kind")
+    )
     if (op == "divide" and dtype.kind in "biu") or not fits:
-        raise with_user_line(TypeError(
-            f"x.at[...].{op}: {describe(values)} does not fit into an array of {dtype}; convert "
-            "one of them with .astype(...)"))
+        raise with_user_line(
+            TypeError(
+                f"x.at[...].{op}: {describe(values)} does not fit into an array of {dtype}; "
+                "convert "
+                "one of them with .astype(...)"
+            )
+        )
     if type(values) in SCALARS:
         return promote(x, values)[1]
     return convert_element_type(values, dtype)
@@ -232,12 +316,17 @@ def _mask(x: Any, index: Any) -> Any:
     """The traced boolean mask that is the whole index, if it is one."""
     if type(index) is tuple and len(index) == 1:
         index = index[0]
-    if not isinstance(index, Value) or index.dtype != np.bool_ or not index.ndim or (
-            type(index) is Array):
+    if (
+        not isinstance(index, Value)
+        or index.dtype != np.bool_
+        or not index.ndim
+        or (type(index) is Array)
+    ):
         return None
-    if index.shape != x.shape[:index.ndim]:
-        raise with_user_line(IndexError(
-            f"a boolean index of shape {index.shape} does not match shape {x.shape}"))
+    if index.shape != x.shape[: index.ndim]:
+        raise with_user_line(
+            IndexError(f"a boolean index of shape {index.shape} does not match shape {x.shape}")
+        )
     return index
 
 
@@ -297,14 +386,21 @@ class _UpdatePlan:
         self.places = [label for label in self.labels if label not in windows]
         self.shape = tuple([layout.size_of(label) for label in self.labels])
         self.offset = tuple([d for d, label in enumerate(self.labels) if label in windows])
-        self.sizes = [layout.spans[a].count if a in windows else 1
-                      for a in range(len(layout.shape))]
+        self.sizes = [
+            layout.spans[a].count if a in windows else 1 for a in range(len(layout.shape))
+        ]
         self.strided = [label for label in self.places if type(label) is int]
         #: One window, at a known place.
-        self.block = layout.basic and not self.strided and all(
-            [0 <= i < layout.shape[a] for a, i in layout.arrays.items()])
-        self.axes = [a for a in range(len(layout.shape)) if not (
-            a in windows and layout.spans[a].whole(layout.shape[a]))]
+        self.block = (
+            layout.basic
+            and not self.strided
+            and all([0 <= i < layout.shape[a] for a, i in layout.arrays.items()])
+        )
+        self.axes = [
+            a
+            for a in range(len(layout.shape))
+            if not (a in windows and layout.spans[a].whole(layout.shape[a]))
+        ]
         self.clip = mode == "clip"
         self.unique = unique or _unique(layout, self.clip)
 
@@ -355,9 +451,13 @@ class _UpdatePlan:
         if extra > 0 and set(values.shape[:extra]) == {1}:
             values = reshape(values, values.shape[extra:])
         if values.ndim > len(shape) or broadcast_shapes(values.shape, shape) != shape:
-            raise with_user_line(ValueError(
-                f"x.at[...]: values of shape {values.shape} do not broadcast to the shape {shape} "
-                "that the index gives"))
+            raise with_user_line(
+                ValueError(
+                    f"x.at[...]: values of shape {values.shape} do not broadcast to the shape "
+                    f"{shape} "
+                    "that the index gives"
+                )
+            )
         return reshape(broadcast_to(values, shape), self.shape)
 
     def scatter(self, primitive: Any, x: Any, updates: Any) -> Any:
@@ -375,8 +475,10 @@ class _UpdatePlan:
         """The array with updates at the places."""
         if not self.block:
             return reshape(self.scatter(Scatter, self.x, updates), self.original)
-        starts = [self.layout.arrays[a] if a in self.layout.arrays
-                  else self.layout.spans[a].start for a in range(self.x.ndim)]
+        starts = [
+            self.layout.arrays[a] if a in self.layout.arrays else self.layout.spans[a].start
+            for a in range(self.x.ndim)
+        ]
         starts = [full((), s, np.int32 if s < 2**31 else np.int64) for s in starts]
         # The axes of an update without strides and arrays stand in the order of the array's.
         out = dynamic_update_slice(self.x, reshape(updates, tuple(self.sizes)), starts)

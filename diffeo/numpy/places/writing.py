@@ -21,8 +21,9 @@ from .selecting import take
 
 def _needs_copy(name: str, inplace: bool) -> None:
     if inplace:
-        raise with_user_line(ValueError(
-            f"{name}: arrays never change; pass inplace=False and use the result"))
+        raise with_user_line(
+            ValueError(f"{name}: arrays never change; pass inplace=False and use the result")
+        )
 
 
 def _repeated(values: Any, size: int) -> Any:
@@ -31,8 +32,15 @@ def _repeated(values: Any, size: int) -> Any:
     return flat if values.size == size else take(flat, np.arange(size) % values.size)
 
 
-def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None, inplace: bool = True, *,
-                   mode: str | None = None) -> Any:
+def put_along_axis(
+    arr: Any,
+    indices: Any,
+    values: Any,
+    axis: int | None,
+    inplace: bool = True,
+    *,
+    mode: str | None = None,
+) -> Any:
     """`arr` with `values` at each line's own `indices` along `axis` (None: the flat array).
 
     Args:
@@ -60,9 +68,13 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None, inplac
         return reshape(put_along_axis(flat, places, new, 0, False, mode=mode), x.shape)
     axis = axis_of(axis, x.ndim, "put_along_axis")
     if places.ndim != x.ndim or places.dtype.kind not in "iu":
-        raise with_user_line(ValueError(
-            f"put_along_axis: needs integer indices with the {x.ndim} axes of {describe(x)}, got "
-            f"{describe(places)}"))
+        raise with_user_line(
+            ValueError(
+                f"put_along_axis: needs integer indices with the {x.ndim} axes of "
+                f"{describe(x)}, got "
+                f"{describe(places)}"
+            )
+        )
     shape = tuple([places.shape[i] if i == axis else n for i, n in enumerate(x.shape)])
     index = list(np.ix_(*[np.arange(n) for n in shape]))
     index[axis] = broadcast_to(places, shape)
@@ -90,9 +102,12 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True)
     _needs_copy("fill_diagonal", inplace)
     x, new = asarray(a), asarray(val)
     if x.ndim < 2 or (x.ndim > 2 and len(set(x.shape)) > 1):
-        raise with_user_line(ValueError(
-            "fill_diagonal: needs a matrix, or an array whose axes have one size, got "
-            f"{describe(x)}"))
+        raise with_user_line(
+            ValueError(
+                "fill_diagonal: needs a matrix, or an array whose axes have one size, got "
+                f"{describe(x)}"
+            )
+        )
     step = 1 + sum([int(np.prod(x.shape[i:])) for i in range(1, x.ndim)])
     end = x.size if wrap or x.ndim > 2 else min(x.size, x.shape[1] ** 2)
     places = np.arange(0, end, step)
@@ -123,9 +138,13 @@ def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Any:
     _needs_copy("place", inplace)
     x, new, chosen = asarray(arr), asarray(vals), to_bool(asarray(mask))
     if chosen.size != x.size or not new.size:
-        raise with_user_line(ValueError(
-            f"place: needs a mask of the {x.size} elements of {describe(x)} and a value or more, "
-            f"got {describe(chosen)} and {describe(new)}"))
+        raise with_user_line(
+            ValueError(
+                f"place: needs a mask of the {x.size} elements of {describe(x)} and a value or "
+                "more, "
+                f"got {describe(chosen)} and {describe(new)}"
+            )
+        )
     chosen = reshape(chosen, (x.size,))
     number = (cumsum(convert_element_type(chosen, np.int64)) - 1) % new.size
     found = convert_element_type(take(reshape(new, (new.size,)), number), x.dtype)

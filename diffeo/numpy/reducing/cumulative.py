@@ -60,8 +60,9 @@ def cummin(a: Any, axis: int = 0) -> Any:
     return c.CumMin(axis).bind(a)
 
 
-def _cumulative(function: Any, neutral: int, x: Any, axis: int | None, dtype: Any,
-                include_initial: bool) -> Any:
+def _cumulative(
+    function: Any, neutral: int, x: Any, axis: int | None, dtype: Any, include_initial: bool
+) -> Any:
     x = arr(x)
     if axis is None:
         if x.ndim != 1:
@@ -73,14 +74,16 @@ def _cumulative(function: Any, neutral: int, x: Any, axis: int | None, dtype: An
     return pad(out, low, [0] * x.ndim, value=neutral)
 
 
-def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None,
-                   include_initial: bool = False) -> Any:
+def cumulative_sum(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Any:
     """`cumsum` of the array API standard; begins with 0 if `include_initial`."""
     return _cumulative(cumsum, 0, x, axis, dtype, include_initial)
 
 
-def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None,
-                    include_initial: bool = False) -> Any:
+def cumulative_prod(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Any:
     """`cumprod` of the array API standard; begins with 1 if `include_initial`."""
     return _cumulative(cumprod, 1, x, axis, dtype, include_initial)
 
@@ -93,8 +96,9 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     if n == 0:
         return a
     axis = axis_of(axis, a.ndim, "diff")
-    parts = [p if p is a else _as_end(asarray(p), a, axis)
-             for p in (prepend, a, append) if p is not None]
+    parts = [
+        p if p is a else _as_end(asarray(p), a, axis) for p in (prepend, a, append) if p is not None
+    ]
     a = join(same_dtype(*parts), axis)
     for _ in range(n):
         size = a.shape[axis]

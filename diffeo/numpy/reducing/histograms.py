@@ -12,11 +12,11 @@ from ...primitives.core import Value, describe, known, state, with_user_line
 from ...primitives.types import default_dtype
 from ...primitives.words.promotion import to_inexact
 from ...primitives.words.structural import convert_element_type, iota, reshape
+from ..choosing import where
 from ..common import arr, concrete, host_of, same_dtype, static_int
 from ..making.creation import asarray, full_like, linspace, zeros
 from ..places.indexing import getitem
 from ..shaping import stack
-from ..ufuncs import where
 from .reductions import sum as sum_
 from .sorting import in_order, searchsorted, sort
 
@@ -43,15 +43,20 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | N
     x, weights = asarray(x), None if weights is None else asarray(weights)
     minlength = static_int(minlength, "bincount", "minlength")
     if x.ndim != 1 or (weights is not None and weights.shape != x.shape) or minlength < 0:
-        raise with_user_line(ValueError(
-            f"bincount: expects vectors of one size and a minlength of 0 or more, got {describe(x)}"
-            f", weights {None if weights is None else describe(weights)}, {minlength=}"))
+        raise with_user_line(
+            ValueError(
+                "bincount: expects vectors of one size and a minlength of 0 or more, got "
+                f"{describe(x)}"
+                f", weights {None if weights is None else describe(weights)}, {minlength=}"
+            )
+        )
     if x.dtype.kind not in "biu" and x.size:
         raise with_user_line(TypeError(f"bincount: expects integers, got {describe(x)}"))
     value = known(x) if length is not None else concrete(x, "bincount", "Give `length`.")
     if value is not None and value.size and value.min() < 0:
-        raise with_user_line(ValueError(
-            f"bincount: numbers must not be negative, the least one is {value.min()}"))
+        raise with_user_line(
+            ValueError(f"bincount: numbers must not be negative, the least one is {value.min()}")
+        )
     if length is None:
         length = max(int(value.max()) + 1 if value.size else 0, minlength)  # type: ignore
     host = host_of(x), None if weights is None else host_of(weights)
@@ -70,11 +75,15 @@ def _span(name: str, a: Any, span: Any) -> tuple[Any, Any]:
         low, high = span
         first, last = (known(asarray(v)) for v in (low, high))
         if first is not None and last is not None and not -np.inf < first <= last < np.inf:
-            raise with_user_line(ValueError(
-                f"{name}: range must be two finite numbers in order, got {(low, high)}"))
+            raise with_user_line(
+                ValueError(f"{name}: range must be two finite numbers in order, got {(low, high)}")
+            )
     else:
-        low, high = (full_like(a, v, shape=()) for v in (0, 1)) if not a.size else (
-            getitem(sort(a, None), i) for i in (0, -1))
+        low, high = (
+            (full_like(a, v, shape=()) for v in (0, 1))
+            if not a.size
+            else (getitem(sort(a, None), i) for i in (0, -1))
+        )
     same = asarray(low) == asarray(high)
     return where(same, low - 0.5, low), where(same, high + 0.5, high)
 
@@ -102,8 +111,9 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     if not isinstance(bins, int) and bins.ndim:
         value = known(bins)
         if bins.ndim > 1 or (value is not None and not in_order(value)):
-            raise with_user_line(ValueError(
-                f"histogram: bins must be a vector that increases, got {describe(bins)}"))
+            raise with_user_line(
+                ValueError(f"histogram: bins must be a vector that increases, got {describe(bins)}")
+            )
         return bins
     count = static_int(bins, "histogram", "the number of bins")
     if count < 1:
@@ -147,8 +157,9 @@ def _bins_of(x: Any, edges: Any) -> tuple[Any, Any]:
     return place, (place >= 0) & (place < count)
 
 
-def histogram(a: Any, bins: Any = 10, range: Any = None, weights: Any = None,
-              density: bool = False) -> tuple[Any, Any]:
+def histogram(
+    a: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool = False
+) -> tuple[Any, Any]:
     """(counts, edges): how many elements lie in each bin; the last bin has its right edge in it.
 
     Args:
@@ -162,8 +173,9 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, weights: Any = None,
     """
     a, weights = asarray(a), None if weights is None else asarray(weights)
     if weights is not None and weights.shape != a.shape:
-        raise with_user_line(ValueError(
-            f"histogram: weights of shape {weights.shape} do not fit shape {a.shape}"))
+        raise with_user_line(
+            ValueError(f"histogram: weights of shape {weights.shape} do not fit shape {a.shape}")
+        )
     hosts = _hosts(a, bins, range, density, weights)
     if hosts is not None:
         counts, edges = _checked("histogram", np.histogram, *hosts)
@@ -177,16 +189,20 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, weights: Any = None,
     edges = histogram_bin_edges(a, bins, range)
     count = edges.shape[0] - 1
     place, inside = _bins_of(a, edges)
-    ones = convert_element_type(inside, default_dtype(int)) if weights is None else reshape(
-        weights, (a.size,))
+    ones = (
+        convert_element_type(inside, default_dtype(int))
+        if weights is None
+        else reshape(weights, (a.size,))
+    )
     out = zeros(count, ones.dtype).at[where(inside, place, count)].add(ones, mode="drop")
     if density:
         out = out / (edges[1:] - edges[:-1]) / sum_(out)
     return out, edges
 
 
-def histogramdd(sample: Any, bins: Any = 10, range: Any = None, weights: Any = None,
-                density: bool = False) -> tuple[Any, list[Any]]:
+def histogramdd(
+    sample: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool = False
+) -> tuple[Any, list[Any]]:
     """How many points lie in each cell of a grid.
 
     Args:
@@ -211,8 +227,9 @@ def histogramdd(sample: Any, bins: Any = 10, range: Any = None, weights: Any = N
     sample = asarray(sample)
     if sample.ndim == 2:
         hosts = _hosts(sample, bins, range, density, weights)
-        if hosts is not None and all([isinstance(v, (int, np.ndarray, list, tuple, type(None)))
-                                      for v in hosts]):
+        if hosts is not None and all(
+            [isinstance(v, (int, np.ndarray, list, tuple, type(None))) for v in hosts]
+        ):
             counts, edges = _checked("histogramdd", np.histogramdd, *hosts)
             dtype = arr(to_inexact(sample)).dtype
             kind = dtype if weights is None else asarray(weights).dtype
@@ -225,9 +242,12 @@ def histogramdd(sample: Any, bins: Any = 10, range: Any = None, weights: Any = N
     bins = [bins] * count if isinstance(bins, int) else list(bins)
     spans = [None] * count if range is None else list(range)
     if len(bins) != count or len(spans) != count:
-        raise with_user_line(ValueError(
-            f"histogramdd: {len(bins)} bins and {len(spans)} ranges do not go with {count} "
-            "coordinates"))
+        raise with_user_line(
+            ValueError(
+                f"histogramdd: {len(bins)} bins and {len(spans)} ranges do not go with {count} "
+                "coordinates"
+            )
+        )
     columns = [x[:, i] for i, _ in enumerate(bins)]
     edges = [histogram_bin_edges(*v) for v in zip(columns, bins, spans)]
     shape = tuple([v.shape[0] - 1 for v in edges])
@@ -248,8 +268,9 @@ def histogramdd(sample: Any, bins: Any = 10, range: Any = None, weights: Any = N
     return out, edges
 
 
-def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, weights: Any = None,
-                density: bool = False) -> tuple[Any, Any, Any]:
+def histogram2d(
+    x: Any, y: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool = False
+) -> tuple[Any, Any, Any]:
     """How many points (x, y) lie in each cell of a grid -> (counts, edges along x, along y).
 
     Args:
@@ -268,8 +289,11 @@ def histogram2d(x: Any, y: Any, bins: Any = 10, range: Any = None, weights: Any 
     """
     x, y = same_dtype(x, y)
     if x.ndim != 1 or x.shape != y.shape:
-        raise with_user_line(ValueError(
-            f"histogram2d: x and y must be vectors of one size, got {x.shape} and {y.shape}"))
+        raise with_user_line(
+            ValueError(
+                f"histogram2d: x and y must be vectors of one size, got {x.shape} and {y.shape}"
+            )
+        )
     if not isinstance(bins, int) and len(bins) not in (1, 2):
         bins = [bins, bins]  # edges
     counts, (first, second) = histogramdd(stack([x, y], 1), bins, range, weights, density)

@@ -11,10 +11,12 @@ from ...primitives.array import Array
 from ...primitives.core import known, with_user_line
 from ...primitives.types import is_inexact
 from ...primitives.words import elementwise as e
+from ..choosing import where
 from ..common import arr, axis_of, by_numpy, is_nan, is_of_number, safe_sqrt
-from ..ufuncs import isnan, where
+from ..ufuncs import isnan
+from .comparing import argmax, argmin
 from .cumulative import cumprod, cumsum
-from .reductions import all, argmax, argmin, max, mean, min, prod, sum, var
+from .reductions import all, max, mean, min, prod, sum, var
 
 
 def _without_nan(a: Any, value: Any) -> tuple[Any, Any]:
@@ -43,16 +45,18 @@ def nanmean(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False)
     return mean(a, _axis(a, axis), dtype, keepdims=keepdims, where=~isnan(a))
 
 
-def nanvar(a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0,
-           keepdims: bool = False) -> Any:
+def nanvar(
+    a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0, keepdims: bool = False
+) -> Any:
     """The variance of all elements but nan."""
     a = arr(a)
     finite = _without_nan(a, 0.0)[0]
     return var(finite, _axis(a, axis), dtype, None, ddof, keepdims, where=~isnan(a))
 
 
-def nanstd(a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0,
-           keepdims: bool = False) -> Any:
+def nanstd(
+    a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0, keepdims: bool = False
+) -> Any:
     """The standard deviation of all elements but nan."""
     return safe_sqrt(nanvar(a, axis, dtype, ddof, keepdims))
 
@@ -99,8 +103,9 @@ def _nan_place(name: str, function: Any, a: Any, axis: Any, keepdims: bool, neut
     if value is None:
         return where(none, -1, out)
     if value.any():
-        raise with_user_line(ValueError(
-            f"{name}: there are only nan, along axis {axis} of shape {missing.shape}"))
+        raise with_user_line(
+            ValueError(f"{name}: there are only nan, along axis {axis} of shape {missing.shape}")
+        )
     return out
 
 

@@ -15,22 +15,36 @@ from ...primitives.types import is_complex
 from ...primitives.words.identity import stop_gradient
 from ...primitives.words.promotion import broadcast_to, to_inexact
 from ...primitives.words.structural import broadcast_in_dim, convert_element_type, reshape
+from ..choosing import where
 from ..common import arr, axes_of, by_numpy, is_nan, no_out, no_such, quotient, rounded
+from ..limiting import clip
 from ..making.creation import asarray, full
 from ..places.indexing import getitem
 from ..shaping import moveaxis
-from ..ufuncs import clip, floor, where
+from ..ufuncs import floor
 from .cumulative import cumsum
 from .reductions import any as any_
 from .reductions import sum as sum_
 
 #: Hyndman and Fan 1996, Sample quantiles in statistical packages: a method's alpha and beta.
 _CONTINUOUS = {
-    "linear": (1.0, 1.0), "interpolated_inverted_cdf": (0.0, 1.0), "hazen": (0.5, 0.5),
-    "weibull": (0.0, 0.0), "median_unbiased": (1 / 3, 1 / 3), "normal_unbiased": (3 / 8, 3 / 8),
+    "linear": (1.0, 1.0),
+    "interpolated_inverted_cdf": (0.0, 1.0),
+    "hazen": (0.5, 0.5),
+    "weibull": (0.0, 0.0),
+    "median_unbiased": (1 / 3, 1 / 3),
+    "normal_unbiased": (3 / 8, 3 / 8),
 }
-_METHODS = (*_CONTINUOUS, "lower", "higher", "midpoint", "nearest", "inverted_cdf",
-            "averaged_inverted_cdf", "closest_observation")
+_METHODS = (
+    *_CONTINUOUS,
+    "lower",
+    "higher",
+    "midpoint",
+    "nearest",
+    "inverted_cdf",
+    "averaged_inverted_cdf",
+    "closest_observation",
+)
 
 
 def _place(q: Any, count: Any, method: str, product: Any) -> Any:
@@ -71,21 +85,32 @@ def _weight(weight: Any, low: Any, method: str, where: Any) -> Any:
     return weight
 
 
-def _quantile(name: str, a: Any, q: Any, axis: Any, method: str, keepdims: bool,
-              skip_nan: bool, weights: Any = None) -> Any:
+def _quantile(
+    name: str,
+    a: Any,
+    q: Any,
+    axis: Any,
+    method: str,
+    keepdims: bool,
+    skip_nan: bool,
+    weights: Any = None,
+) -> Any:
     if method not in _METHODS:
         raise no_such(name, "method", method, _METHODS)
     a, q = arr(to_inexact(asarray(a))), _parts(name, q)
     if is_complex(a.dtype) and not name.endswith("median"):  # as NumPy has it
-        raise with_user_line(TypeError(
-            f"{name}: expects real numbers, got {describe(a)}; complex ones have a median"))
+        raise with_user_line(
+            TypeError(
+                f"{name}: expects real numbers, got {describe(a)}; complex ones have a median"
+            )
+        )
     axes = axes_of(axis, a.ndim, name)
     kept = [i for i in range(a.ndim) if i not in axes]
     n = math.prod([a.shape[i] for i in axes])
 
     def as_lines(x: Any) -> Any:
         x = moveaxis(x, axes, tuple(range(len(kept), a.ndim)))
-        return reshape(x, (*x.shape[:len(kept)], n))
+        return reshape(x, (*x.shape[: len(kept)], n))
 
     lines = as_lines(a)
     if not lines.size or not q.size:
@@ -115,8 +140,11 @@ def _quantile(name: str, a: Any, q: Any, axis: Any, method: str, keepdims: bool,
 
 def _shaped(out: Any, q: Any, a: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     """A result with an axis for all of `q` at its end, in the shape that NumPy gives it."""
-    rest = tuple([1 if i in axes else m for i, m in enumerate(a.shape)] if keepdims else
-                 [m for i, m in enumerate(a.shape) if i not in axes])
+    rest = tuple(
+        [1 if i in axes else m for i, m in enumerate(a.shape)]
+        if keepdims
+        else [m for i, m in enumerate(a.shape) if i not in axes]
+    )
     return reshape(moveaxis(out, -1, 0), q.shape + rest)
 
 
@@ -125,8 +153,9 @@ def _of_none(name: str, lines: Any, q: Any, a: Any, axes: tuple[int, ...], keepd
     no `q`.
     """
     if name == "quantile" and q.size and math.prod(lines.shape[:-1]):
-        raise with_user_line(IndexError(
-            f"{name}: {describe(a)} has no elements along the axes {axes}"))
+        raise with_user_line(
+            IndexError(f"{name}: {describe(a)} has no elements along the axes {axes}")
+        )
     out = full((*lines.shape[:-1], q.size), np.nan, a.dtype)
     return _shaped(out, q, a, axes, keepdims)
 
@@ -149,8 +178,11 @@ def _parts(name: str, q: Any) -> Any:
         return convert_element_type(q, dtype)
     q = q.astype(dtype)
     if not np.all((q >= 0) & (q <= 1)):
-        raise with_user_line(ValueError(
-            f"{name}: q must be in [0, 1] (percentiles in [0, 100]), got the fractions {q}"))
+        raise with_user_line(
+            ValueError(
+                f"{name}: q must be in [0, 1] (percentiles in [0, 100]), got the fractions {q}"
+            )
+        )
     return q
 
 
@@ -158,19 +190,26 @@ def _like(name: str, weights: Any, a: Any, axes: tuple[int, ...], method: str) -
     """The weights in the shape and dtype of `a`."""
     weights = arr(weights)
     if method != "inverted_cdf" or is_complex(weights.dtype):
-        raise with_user_line(ValueError(
-            f"{name}: weights must be real and need method='inverted_cdf', got {method!r} and "
-            f"{describe(weights)}"))
+        raise with_user_line(
+            ValueError(
+                f"{name}: weights must be real and need method='inverted_cdf', got {method!r} and "
+                f"{describe(weights)}"
+            )
+        )
     if weights.shape not in (a.shape, tuple([a.shape[i] for i in axes])):
-        raise with_user_line(ValueError(
-            f"{name}: weights of shape {weights.shape} fit neither {describe(a)} nor its axes "
-            f"{axes}"))
+        raise with_user_line(
+            ValueError(
+                f"{name}: weights of shape {weights.shape} fit neither {describe(a)} nor its axes "
+                f"{axes}"
+            )
+        )
     weights = convert_element_type(weights, a.dtype)
     return weights if weights.shape == a.shape else broadcast_in_dim(weights, a.shape, axes)
 
 
-def _of_known(lines: Any, q: np.ndarray, a: Any, axes: tuple[int, ...], method: str,
-              keepdims: bool) -> Any:
+def _of_known(
+    lines: Any, q: np.ndarray, a: Any, axes: tuple[int, ...], method: str, keepdims: bool
+) -> Any:
     """The quantiles at known fractions, whose places NumPy computes: so many elements are needed,
     and if one is nan, the last.
     """
@@ -227,8 +266,17 @@ def _at_places(lines: Any, places: Any) -> Any:
     return take_places(lines, index, lines.ndim - 1)
 
 
-def quantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
-             method: str = "linear", keepdims: bool = False, *, weights: Any = None) -> Any:
+def quantile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: bool = False,
+    *,
+    weights: Any = None,
+) -> Any:
     """The value below which the fraction `q` of the elements lies; nan if there is a nan.
 
     Args:
@@ -267,39 +315,77 @@ def _of_hundred(q: Any) -> Any:
     return q / 100 if isinstance(q, np.ndarray) else quotient(arr(to_inexact(q)), 100.0)
 
 
-def percentile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
-               method: str = "linear", keepdims: bool = False, *, weights: Any = None) -> Any:
+def percentile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: bool = False,
+    *,
+    weights: Any = None,
+) -> Any:
     """`quantile` with `q` in percent."""
-    return quantile(a, _of_hundred(q), axis, out, overwrite_input, method, keepdims,
-                    weights=weights)
+    return quantile(
+        a, _of_hundred(q), axis, out, overwrite_input, method, keepdims, weights=weights
+    )
 
 
-def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
-           keepdims: bool = False) -> Any:
+def median(
+    a: Any,
+    axis: Any = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    keepdims: bool = False,
+) -> Any:
     """The middle element of the sorted ones; nan if there is a nan."""
     if out is not None:
         raise no_out("median")
     return _quantile("median", a, 0.5, axis, "midpoint", keepdims, False)
 
 
-def nanquantile(a: Any, q: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
-                method: str = "linear", keepdims: bool = False, *, weights: Any = None) -> Any:
+def nanquantile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: bool = False,
+    *,
+    weights: Any = None,
+) -> Any:
     """`quantile` of all elements but nan."""
     if out is not None:
         raise no_out("nanquantile")
     return _quantile("nanquantile", a, q, axis, method, keepdims, True, weights)
 
 
-def nanpercentile(a: Any, q: Any, axis: Any = None, out: None = None,
-                  overwrite_input: bool = False, method: str = "linear", keepdims: bool = False,
-                  *, weights: Any = None) -> Any:
+def nanpercentile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: bool = False,
+    *,
+    weights: Any = None,
+) -> Any:
     """`percentile` of all elements but nan."""
-    return nanquantile(a, _of_hundred(q), axis, out, overwrite_input, method, keepdims,
-                       weights=weights)
+    return nanquantile(
+        a, _of_hundred(q), axis, out, overwrite_input, method, keepdims, weights=weights
+    )
 
 
-def nanmedian(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False,
-              keepdims: bool = False) -> Any:
+def nanmedian(
+    a: Any,
+    axis: Any = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    keepdims: bool = False,
+) -> Any:
     """`median` of all elements but nan."""
     if out is not None:
         raise no_out("nanmedian")

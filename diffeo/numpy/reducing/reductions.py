@@ -12,7 +12,7 @@ import numpy as np
 from ...primitives.array import Array
 from ...primitives.constants import full_like
 from ...primitives.core import Value, describe, known, state, with_user_line
-from ...primitives.types import STORAGE, default_dtype, is_storage, kind_of, real_dtype
+from ...primitives.types import STORAGE, default_dtype, is_storage, real_dtype
 from ...primitives.words import reduction as r
 from ...primitives.words.promotion import broadcast_to, to_inexact
 from ...primitives.words.slicing import concatenate
@@ -23,11 +23,11 @@ from ...primitives.words.structural import (
     reshape,
     transpose,
 )
+from ..choosing import where
 from ..common import (
     NUMBERS,
     arr,
     axes_of,
-    axis_of,
     by_numpy,
     dtype_of,
     is_of_number,
@@ -39,7 +39,7 @@ from ..common import (
 )
 from ..making.creation import asarray
 from ..methods import _load
-from ..ufuncs import imag, isclose, isnan, maximum, minimum, real, where
+from ..ufuncs import imag, maximum, minimum, real
 
 _where = where  # several functions have a parameter of that name
 _sum, _prod = np.add.reduce, np.multiply.reduce
@@ -49,9 +49,18 @@ _FLOATS = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
 _WIDE = _FLOATS | frozenset(map(np.dtype, ("i8", "u8")))
 _REAL = frozenset(map(np.dtype, ("f4", "f8", "i8", "u8", "i4", "u4")))
 #: The dtypes in which NumPy's reduction is ours.
-_SAME = {_sum: _WIDE, _prod: _WIDE, np.cumsum: _WIDE, np.cumprod: _WIDE, _max: _REAL, _min: _REAL,
-         np.var: _FLOATS, np.std: _FLOATS, _all: _WIDE | {np.dtype(bool)},
-         _any: _WIDE | {np.dtype(bool)}}
+_SAME = {
+    _sum: _WIDE,
+    _prod: _WIDE,
+    np.cumsum: _WIDE,
+    np.cumprod: _WIDE,
+    _max: _REAL,
+    _min: _REAL,
+    np.var: _FLOATS,
+    np.std: _FLOATS,
+    _all: _WIDE | {np.dtype(bool)},
+    _any: _WIDE | {np.dtype(bool)},
+}
 
 
 def at_once(reduce: Any, a: Array, axis: Any) -> Any:
@@ -105,8 +114,15 @@ def _sum_over_all(ndim: int) -> ReduceSum:
     return ReduceSum(tuple(range(ndim)))
 
 
-def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
-        initial: Any = None, where: Any = None) -> Any:
+def sum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Any:
     """The sum over axes (all by default). Booleans and short integers are summed in 64 bits.
 
     Examples:
@@ -129,8 +145,15 @@ def sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: 
     return total if initial is None else total + arr(initial)
 
 
-def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
-         initial: Any = None, where: Any = None) -> Any:
+def prod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Any:
     """The product over axes (all by default); its derivative is right where factors are 0."""
     if out is not None:
         raise no_out("prod")
@@ -151,8 +174,9 @@ def _extremum(name: str, a: Any, axis: Any, keepdims: bool, initial: Any, where:
     axes = _axes(axis, a.ndim, name)
     if initial is None and (where is not None or 0 in [a.shape[i] for i in axes]):
         what = "with `where`" if where is not None else f"of shape {a.shape} along axis {axis}"
-        raise with_user_line(ValueError(
-            f"{name}: an array {what} may have no elements: give `initial`"))
+        raise with_user_line(
+            ValueError(f"{name}: an array {what} may have no elements: give `initial`")
+        )
     if dtype.kind == "c":
         a = a if where is None else _where(where, a, initial)
         return _finish(_complex_extremum(a, axes, initial, largest), a, axes, keepdims)
@@ -177,8 +201,14 @@ def _complex_extremum(a: Any, axes: tuple[int, ...], initial: Any, largest: bool
     return reshape(take(lines, reshape(place, (*sizes, 1)), len(sizes)), sizes)
 
 
-def max(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None,
-        where: Any = None) -> Any:
+def max(
+    a: Any,
+    axis: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Any:
     """The largest element over axes; nan if there is one. Equal largest ones share the derivative.
 
     Raises:
@@ -193,8 +223,14 @@ def max(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initi
     return _extremum("max", a, axis, keepdims, initial, where)
 
 
-def min(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None,
-        where: Any = None) -> Any:
+def min(
+    a: Any,
+    axis: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Any:
     """The smallest element over axes; nan if there is one; see `max`."""
     if out is not None:
         raise no_out("min")
@@ -215,8 +251,17 @@ def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> An
     return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
 
 
-def _logical(name: str, ufunc: Any, reduce: Any, neutral: bool, a: Any, axis: Any, out: Any,
-             keepdims: bool, where: Any) -> Any:
+def _logical(
+    name: str,
+    ufunc: Any,
+    reduce: Any,
+    neutral: bool,
+    a: Any,
+    axis: Any,
+    out: Any,
+    keepdims: bool,
+    where: Any,
+) -> Any:
     if out is not None:
         raise no_out(name)
     if type(a) is Array and not keepdims and where is None:
@@ -228,14 +273,16 @@ def _logical(name: str, ufunc: Any, reduce: Any, neutral: bool, a: Any, axis: An
     return _finish(reduce(a, axes), a, axes, keepdims)
 
 
-def all(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False,
-        where: Any = None) -> Any:
+def all(
+    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, where: Any = None
+) -> Any:
     """Whether all elements over axes are true (not 0)."""
     return _logical("all", _all, r.reduce_and, True, a, axis, out, keepdims, where)
 
 
-def any(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False,
-        where: Any = None) -> Any:
+def any(
+    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, where: Any = None
+) -> Any:
     """Whether any element over axes is true (not 0)."""
     return _logical("any", _any, r.reduce_or, False, a, axis, out, keepdims, where)
 
@@ -253,8 +300,15 @@ def _size(a: Any, axes: tuple[int, ...]) -> int:
     return math.prod([a.shape[i] for i in axes])
 
 
-def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
-         *, where: Any = None) -> Any:
+def mean(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    *,
+    where: Any = None,
+) -> Any:
     """The mean over axes, in floating point.
 
     Examples:
@@ -284,9 +338,18 @@ def _count(a: Any, axes: tuple[int, ...], keepdims: bool, where: Any, dtype: np.
     return convert_element_type(count, real_dtype(dtype))
 
 
-def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0,
-        keepdims: bool = False, *, where: Any = None, mean: Any = None,
-        correction: Any = None) -> Any:
+def var(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = None,
+    mean: Any = None,
+    correction: Any = None,
+) -> Any:
     """The mean of the squared distance from the mean; divided by `n - ddof`."""
     if out is not None:
         raise no_out("var")
@@ -318,9 +381,12 @@ def _freedom(name: str, ddof: Any, correction: Any) -> Any:
     if correction is None:
         return ddof
     if type(ddof) in (int, float) and ddof != 0:
-        raise with_user_line(ValueError(
-            f"{name}: ddof and correction are two names of one thing; got ddof={ddof} and "
-            f"correction={correction}"))
+        raise with_user_line(
+            ValueError(
+                f"{name}: ddof and correction are two names of one thing; got ddof={ddof} and "
+                f"correction={correction}"
+            )
+        )
     return correction
 
 
@@ -332,15 +398,33 @@ def _plain(dtype: Any, ddof: Any, keepdims: bool, *rest: Any) -> bool:
 _mean = mean
 
 
-def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0,
-        keepdims: bool = False, *, where: Any = None, mean: Any = None,
-        correction: Any = None) -> Any:
+def std(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: bool = False,
+    *,
+    where: Any = None,
+    mean: Any = None,
+    correction: Any = None,
+) -> Any:
     """The standard deviation: the root of `var`. Its gradient is 0 where it is 0 (never nan)."""
     if out is not None:
         raise no_out("std")
     if dtype is None and isinstance(getattr(a, "dtype", None), np.dtype) and narrow(a.dtype):
-        wide = std(convert_element_type(arr(a), np.float32), axis, None, None, ddof, keepdims,
-                   where=where, mean=mean, correction=correction)
+        wide = std(
+            convert_element_type(arr(a), np.float32),
+            axis,
+            None,
+            None,
+            ddof,
+            keepdims,
+            where=where,
+            mean=mean,
+            correction=correction,
+        )
         return convert_element_type(wide, a.dtype)  # the variance may be too large a number
     if type(a) is Array and _plain(dtype, ddof, keepdims, where, mean, correction):
         quick = at_once(np.std, a, axis)
@@ -350,8 +434,9 @@ def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any 
     return safe_sqrt(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean))
 
 
-def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False,
-            keepdims: bool = False) -> Any:
+def average(
+    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, keepdims: bool = False
+) -> Any:
     """The mean with weights (of the shape of `a`, or of its one `axis`); (mean, weight sum) if
     `returned`."""
     a = arr(a)
@@ -363,16 +448,21 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
     axes = axes_of(axis, a.ndim, "average")
     if weights.shape != a.shape:
         if weights.shape != tuple([a.shape[i] for i in axes]) or axis is None:
-            raise with_user_line(ValueError(
-                f"average: weights of shape {weights.shape} fit neither shape {a.shape} nor its "
-                f"axis {axis}"))
+            raise with_user_line(
+                ValueError(
+                    f"average: weights of shape {weights.shape} fit neither shape {a.shape} "
+                    "nor its "
+                    f"axis {axis}"
+                )
+            )
         weights = reshape(weights, tuple([n if i in axes else 1 for i, n in enumerate(a.shape)]))
         weights = broadcast_to(weights, a.shape)
     total = sum(weights, axis, keepdims=keepdims)
     value = known(total)
     if value is not None and not np.all(value):
-        raise with_user_line(ZeroDivisionError(
-            "average: the weights sum to 0, so there is no mean"))
+        raise with_user_line(
+            ZeroDivisionError("average: the weights sum to 0, so there is no mean")
+        )
     out = sum(a * weights, axis, keepdims=keepdims) / total
     return (out, total) if returned else out
 
@@ -381,71 +471,5 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
 # Places
 
 
-def _arg(name: str, function: Any, a: Any, axis: Any, keepdims: bool) -> Any:
-    if type(a) is Array and axis is None and not keepdims and state.trace.eager:
-        host = a._np  # the short way: NumPy's own
-        if host is not None and host.size and kind_of(host.dtype) in "iuf":
-            place = host.argmax() if name == "argmax" else host.argmin()
-            return Array(np.asarray(place, default_dtype(int)))
-    a = arr(a)
-    if a.aval.dtype.kind == "b":
-        a = convert_element_type(a, np.int8)
-    if is_of_number(axis, a.ndim):
-        axis = None
-    flat = reshape(a, (a.size,)) if axis is None else a
-    place = 0 if axis is None else axis_of(axis, a.ndim, name)
-    if flat.shape[place] == 0:
-        raise with_user_line(ValueError(
-            f"{name}: shape {a.shape} has no elements along axis {axis}"))
-    out = function(flat, place, default_dtype(int))
-    axes = tuple(range(a.ndim)) if axis is None else (place,)
-    return _finish(out, a, axes, bool(keepdims))
-
-
-def argmax(a: Any, axis: int | None = None, out: Any = None, keepdims: bool = False) -> Any:
-    """The place of the largest element (the first of equal ones), in the flat array without axis.
-
-    Examples:
-        >>> import diffeo as dx
-        >>> argmax(dx.numpy.array([1.0, 3.0, 2.0]))
-        Array(1)
-    """
-    if out is not None:
-        raise no_out("argmax")
-    return _arg("argmax", r.argmax, a, axis, keepdims)
-
-
-def argmin(a: Any, axis: int | None = None, out: Any = None, keepdims: bool = False) -> Any:
-    """The place of the smallest element (the first of equal ones)."""
-    if out is not None:
-        raise no_out("argmin")
-    return _arg("argmin", r.argmin, a, axis, keepdims)
-
-
 # ----------------------------------------------------------------------------------------------
 # Comparisons of whole arrays
-
-
-def allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
-    """Whether `isclose` holds everywhere."""
-    return all(isclose(a, b, rtol, atol, equal_nan))
-
-
-def array_equiv(a1: Any, a2: Any) -> Any:
-    """Whether two arrays broadcast to one shape, and are equal then."""
-    a1, a2 = asarray(a1), asarray(a2)
-    try:
-        return all(a1 == a2)
-    except ValueError:
-        return Array(np.asarray(False))
-
-
-def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
-    """Whether two arrays have the same shape and elements."""
-    a1, a2 = asarray(a1), asarray(a2)
-    if a1.shape != a2.shape:
-        return Array(np.asarray(False))
-    same = a1 == a2
-    if equal_nan:
-        same = same | (isnan(a1) & isnan(a2))
-    return all(same)

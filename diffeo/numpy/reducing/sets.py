@@ -19,6 +19,7 @@ from ...primitives.types import default_dtype, is_complex, is_inexact
 from ...primitives.words import elementwise as e
 from ...primitives.words.slicing import concatenate, slice_in_dim
 from ...primitives.words.structural import convert_element_type, iota, reshape
+from ..choosing import where
 from ..common import (
     NUMBERS,
     arr,
@@ -35,7 +36,6 @@ from ..common import (
 from ..making.creation import asarray, full, zeros
 from ..places.indexing import getitem
 from ..shaping import moveaxis
-from ..ufuncs import where
 from .cumulative import cumsum
 from .sorting import searchsorted, sort
 
@@ -89,9 +89,18 @@ def argwhere(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
 # ----------------------------------------------------------------------------------------------
 
 
-def unique(ar: Any, return_index: bool = False, return_inverse: bool = False,
-           return_counts: bool = False, axis: int | None = None, *, equal_nan: bool = True,
-           size: int | None = None, fill_value: Any = None, sorted: bool = True) -> Any:
+def unique(
+    ar: Any,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    *,
+    equal_nan: bool = True,
+    size: int | None = None,
+    fill_value: Any = None,
+    sorted: bool = True,
+) -> Any:
     """The sorted distinct elements, or with `axis` the distinct parts along it.
 
     Args:
@@ -131,8 +140,7 @@ def unique(ar: Any, return_index: bool = False, return_inverse: bool = False,
 def _sized_unique(x: Any, axis: int | None, equal_nan: bool, size: int, fill: Any) -> list[Any]:
     """Distinct parts, the places of the first ones, the places in the result, how many each."""
     shape = x.shape
-    x = reshape(x, (x.size,)) if axis is None else moveaxis(x, axis_of(
-        axis, x.ndim, "unique"), 0)
+    x = reshape(x, (x.size,)) if axis is None else moveaxis(x, axis_of(axis, x.ndim, "unique"), 0)
     n = x.shape[0]
     if not n and size and fill is None:
         raise with_user_line(ValueError("unique: of an empty array, `size` needs a fill_value"))
@@ -204,20 +212,23 @@ def unique_all(x: Any, /, *, size: int | None = None, fill_value: Any = None) ->
     """The distinct elements, where each first occurs, all elements' places among them, how often
     each occurs; every nan is distinct.
     """
-    return UniqueAll(*unique(x, True, True, True, equal_nan=False, size=size,
-                             fill_value=fill_value))
+    return UniqueAll(
+        *unique(x, True, True, True, equal_nan=False, size=size, fill_value=fill_value)
+    )
 
 
 def unique_counts(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> UniqueCounts:
     """The distinct elements, and how often each occurs; every nan is distinct."""
-    return UniqueCounts(*unique(x, return_counts=True, equal_nan=False, size=size,
-                                fill_value=fill_value))
+    return UniqueCounts(
+        *unique(x, return_counts=True, equal_nan=False, size=size, fill_value=fill_value)
+    )
 
 
 def unique_inverse(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> UniqueInverse:
     """The distinct elements, and all elements' places among them; every nan is distinct."""
-    return UniqueInverse(*unique(x, return_inverse=True, equal_nan=False, size=size,
-                                 fill_value=fill_value))
+    return UniqueInverse(
+        *unique(x, return_inverse=True, equal_nan=False, size=size, fill_value=fill_value)
+    )
 
 
 def unique_values(x: Any, /, *, size: int | None = None, fill_value: Any = None) -> Any:
@@ -232,8 +243,14 @@ def unique_values(x: Any, /, *, size: int | None = None, fill_value: Any = None)
 _METHODS = ("auto", "compare_all", "binary_search", "sort")
 
 
-def isin(element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *,
-         method: str = "auto") -> Any:
+def isin(
+    element: Any,
+    test_elements: Any,
+    assume_unique: bool = False,
+    invert: bool = False,
+    *,
+    method: str = "auto",
+) -> Any:
     """Where an element is one of `test_elements`; nan never is.
 
     `method` is 'compare_all', 'binary_search', 'sort' or 'auto'; the result is the same.
@@ -294,8 +311,14 @@ def union1d(ar1: Any, ar2: Any, *, size: int | None = None, fill_value: Any = No
     return unique(concatenate([x, y]), size=size, fill_value=fill_value)
 
 
-def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None,
-              fill_value: Any = None) -> Any:
+def setdiff1d(
+    ar1: Any,
+    ar2: Any,
+    assume_unique: bool = False,
+    *,
+    size: int | None = None,
+    fill_value: Any = None,
+) -> Any:
     """The distinct elements of the first that are not in the second; with `size` cut, or filled up
     with `fill_value` (0 by default).
     """
@@ -306,8 +329,14 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | No
     return _chosen(x, first & ~isin(x, y), size, 0 if fill_value is None else fill_value)[0]
 
 
-def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | None = None,
-             fill_value: Any = None) -> Any:
+def setxor1d(
+    ar1: Any,
+    ar2: Any,
+    assume_unique: bool = False,
+    *,
+    size: int | None = None,
+    fill_value: Any = None,
+) -> Any:
     """The distinct elements that are in one of the two only; with `size` cut, or filled up with
     `fill_value` (by default the first of them).
     """
@@ -320,8 +349,15 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: int | Non
     return _chosen(values, ~outside, size, fill_value)[0]
 
 
-def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False, *,
-                size: int | None = None, fill_value: Any = None) -> Any:
+def intersect1d(
+    ar1: Any,
+    ar2: Any,
+    assume_unique: bool = False,
+    return_indices: bool = False,
+    *,
+    size: int | None = None,
+    fill_value: Any = None,
+) -> Any:
     """The distinct elements that are in both; with `size` cut, or filled up with `fill_value` (by
     default the first of them).
 

@@ -23,6 +23,7 @@ from ...primitives.words import elementwise as e
 from ...primitives.words.promotion import broadcast_to, to_inexact
 from ...primitives.words.slicing import concatenate, rev, slice_in_dim
 from ...primitives.words.structural import broadcast_in_dim, convert_element_type, iota, reshape
+from ..choosing import where
 from ..common import (
     NUMBERS,
     arr,
@@ -38,7 +39,6 @@ from ..common import (
 )
 from ..making.creation import asarray, zeros
 from ..places.indexing import getitem
-from ..ufuncs import where
 from .reductions import sum as sum_
 
 
@@ -57,13 +57,23 @@ def _check_kind(name: str, kind: Any, order: Any) -> None:
     if kind not in _KINDS:
         raise no_such(name, "kind", kind, _KINDS)
     if order is not None:
-        raise with_user_line(ValueError(
-            f"{name}: order names fields of structured arrays, which an Array is not; got "
-            f"{order!r}"))
+        raise with_user_line(
+            ValueError(
+                f"{name}: order names fields of structured arrays, which an Array is not; got "
+                f"{order!r}"
+            )
+        )
 
 
-def sort(a: Any, axis: int | None = -1, *, kind: str | None = None,
-         order: None = None, stable: bool | None = True, descending: bool = False) -> Any:
+def sort(
+    a: Any,
+    axis: int | None = -1,
+    *,
+    kind: str | None = None,
+    order: None = None,
+    stable: bool | None = True,
+    descending: bool = False,
+) -> Any:
     """Sorted along an axis (flat with None), smallest first; nan comes last.
 
     Complex numbers are ordered by their real, then their imaginary parts. Equal elements keep their
@@ -80,16 +90,29 @@ def sort(a: Any, axis: int | None = -1, *, kind: str | None = None,
     if kind is not None or order is not None:
         _check_kind("sort", kind, order)
     host = host_of(a)
-    if host is not None and host.ndim == 1 and axis in (0, -1) and not descending and (
-            host.dtype.kind in "iuf" and host.dtype != float8_e5m2):
+    if (
+        host is not None
+        and host.ndim == 1
+        and axis in (0, -1)
+        and not descending
+        and (host.dtype.kind in "iuf" and host.dtype != float8_e5m2)
+    ):
         return Array(sort_numpy(host, 0), a.weak_type)
     a, axis = _flat(a, axis, "sort")
     out = sort_p([a], axis)[0]
     return rev(out, (axis,)) if descending else out
 
 
-def argsort(a: Any, axis: int | None = -1, *, kind: str | None = None, order: None = None,
-            stable: bool | None = True, descending: bool = False, dtype: Any = None) -> Any:
+def argsort(
+    a: Any,
+    axis: int | None = -1,
+    *,
+    kind: str | None = None,
+    order: None = None,
+    stable: bool | None = True,
+    descending: bool = False,
+    dtype: Any = None,
+) -> Any:
     """The places from which a stable sort takes the elements; equal ones keep their order.
 
     Raises:
@@ -116,8 +139,11 @@ def argsort(a: Any, axis: int | None = -1, *, kind: str | None = None, order: No
 def sort_complex(a: Any) -> Any:
     """The sorted array (along its last axis), as complex numbers."""
     a = arr(a)
-    return sort(a if is_complex(a.dtype) else convert_element_type(a, complex_dtype(
-        arr(to_inexact(a)).dtype)))
+    return sort(
+        a
+        if is_complex(a.dtype)
+        else convert_element_type(a, complex_dtype(arr(to_inexact(a)).dtype))
+    )
 
 
 def lexsort(keys: Any, axis: int = -1) -> Any:
@@ -139,8 +165,9 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
 def same_shape(name: str, arrays: list[Any]) -> list[Any]:
     """The arrays; an error unless there is one, and all have one shape."""
     if not arrays or any([x.shape != arrays[0].shape for x in arrays]):
-        raise with_user_line(ValueError(
-            f"{name}: expects arrays of one shape, got {[x.shape for x in arrays]}"))
+        raise with_user_line(
+            ValueError(f"{name}: expects arrays of one shape, got {[x.shape for x in arrays]}")
+        )
     return arrays
 
 
@@ -149,8 +176,9 @@ def _checked_place(name: str, a: Any, kth: Any, axis: int) -> None:
     for k in kth if isinstance(kth, (tuple, list)) else (kth,):
         k = static_int(k, name, "kth")
         if a.size and not -n <= k < n:
-            raise with_user_line(ValueError(
-                f"{name}: kth={k} is out of bounds for axis {axis} of shape {a.shape}"))
+            raise with_user_line(
+                ValueError(f"{name}: kth={k} is out of bounds for axis {axis} of shape {a.shape}")
+            )
 
 
 def partition(a: Any, kth: Any, axis: int | None = -1) -> Any:
@@ -172,8 +200,9 @@ def argpartition(a: Any, kth: Any, axis: int | None = -1) -> Any:
 _SEARCHES = ("scan", "scan_unrolled", "sort", "compare_all")
 
 
-def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *,
-                 method: str = "scan") -> Any:
+def searchsorted(
+    a: Any, v: Any, side: str = "left", sorter: Any = None, *, method: str = "scan"
+) -> Any:
     """Where the elements of `v` belong in the sorted vector `a`, before or after equal ones.
 
     Args:
@@ -205,13 +234,17 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *,
         v, side = (low, "left") if v < low else (high, "right") if v > high else (v, side)
     a, v = same_dtype(a, v)
     if a.ndim != 1:
-        raise with_user_line(ValueError(
-            f"searchsorted: needs a sorted vector, got shape {a.shape}"))
+        raise with_user_line(
+            ValueError(f"searchsorted: needs a sorted vector, got shape {a.shape}")
+        )
     if sorter is not None:
         sorter = asarray(sorter)
         if sorter.shape != a.shape:
-            raise with_user_line(ValueError(
-                f"searchsorted: sorter must have the shape of a, {a.shape}, got {sorter.shape}"))
+            raise with_user_line(
+                ValueError(
+                    f"searchsorted: sorter must have the shape of a, {a.shape}, got {sorter.shape}"
+                )
+            )
         a = getitem(a, sorter)
     n, dtype = a.shape[0], default_dtype(int)
     hosts = host_of(a), host_of(v)
@@ -231,8 +264,7 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None, *,
 
 
 def _halved(a: Any, v: Any, before: Any) -> Any:
-    """How many elements of the sorted vector are before each of the keys `v`: halve the interval.
-    """
+    """Count the elements of the sorted vector before each of the keys `v`: halve the interval."""
     n = a.shape[0]
     place = zeros(v.shape, np.int32 if n < 2**31 else np.int64)
     steps = []
@@ -265,8 +297,11 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str = "scan") ->
     value = known(bins)
     falls = value is not None and value.ndim == 1 and value.size > 0 and value[0] > value[-1]
     if bins.ndim != 1 or (value is not None and not in_order(value[::-1] if falls else value)):
-        raise with_user_line(ValueError(
-            f"digitize: bins must be a vector that increases or decreases, got {describe(bins)}"))
+        raise with_user_line(
+            ValueError(
+                f"digitize: bins must be a vector that increases or decreases, got {describe(bins)}"
+            )
+        )
     if bins.size == 0:
         return convert_element_type(zeros(arr(x).shape), default_dtype(int))
     if value is not None and value.dtype.kind in "iuf":

@@ -211,8 +211,12 @@ def power(ctx: Any, x: Any, y: Any) -> Any:
     def step(bits: Any, y: Any, x: Any, out: Any) -> list[Any]:
         odd = ctx.compare("EQ", op("and", y, 1), 1)
         left = ctx.op("shift_right_logical", bits, 1, out=scalar)
-        return [left, op("shift_right_logical", y, 1), op("multiply", x, x),
-                op("select", odd, op("multiply", out, x), out)]
+        return [
+            left,
+            op("shift_right_logical", y, 1),
+            op("multiply", x, x),
+            op("select", odd, op("multiply", out, x), out),
+        ]
 
     going = lambda bits, *_: ctx.compare("NE", bits, 0)
     return ctx.while_region(going, step, [bits, y, x, ctx.constant(1, x.aval)])[3]
@@ -245,8 +249,11 @@ def _hyperbolic(ctx: Any, x: Any) -> tuple[Any, Any]:
     m = op("exponential_minus_one", op("multiply", op("abs", x), 0.5))
     p = op("add", m, 1.0)
     inverse = op("divide", 1.0, op("multiply", p, p))
-    size = op("multiply", op("multiply", op("multiply", m, 0.5), op("add", m, 2.0)),
-              op("add", inverse, 1.0))
+    size = op(
+        "multiply",
+        op("multiply", op("multiply", m, 0.5), op("add", m, 2.0)),
+        op("add", inverse, 1.0),
+    )
     half = op("multiply", inverse, 0.5)
     return with_sign_of(ctx, size, x), op("add", op("multiply", op("multiply", p, 0.5), p), half)
 
@@ -282,8 +289,11 @@ def cosh(ctx: Any, x: Any) -> Any:
     if x.aval.dtype.kind != "c":
         op = partial(same, ctx)
         p = op("exponential", op("multiply", op("abs", x), 0.5))
-        return op("add", op("multiply", op("multiply", p, 0.5), p),
-                  op("divide", 0.5, op("multiply", p, p)))
+        return op(
+            "add",
+            op("multiply", op("multiply", p, 0.5), p),
+            op("divide", 0.5, op("multiply", p, p)),
+        )
     return ctx.op("complex", *_oscillating(ctx, *parts_of(ctx, x))[2:])
 
 

@@ -54,9 +54,7 @@ def _others_equal(a: Any, b: Any) -> bool:
 
 
 def _all_in(a: Any, others: Mapping[Any, Any]) -> bool:
-    return len(a) == len(others) and all(
-        [x in others and exactly_equal(x, others[x]) for x in a]
-    )
+    return len(a) == len(others) and all([x in others and exactly_equal(x, others[x]) for x in a])
 
 
 def _compared_fields(kind: type) -> Sequence[str]:

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 #: Where diffeo's own files are.
-HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+HERE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")) + os.sep
 
 
 class _Own(dict):

@@ -94,8 +94,10 @@ class IndexDims:
                 f"{len(self.index_map)}, got {indices}"
             )
         if not self.well_formed(x.ndim, indices.ndim - 1):
-            raise TypeError(f"{name}: axes out of range, repeated or out of order for {x} at "
-                            f"{indices} in {self}")
+            raise TypeError(
+                f"{name}: axes out of range, repeated or out of order for {x} at "
+                f"{indices} in {self}"
+            )
         window = self.window_axes(x.ndim)
         batch = indices.shape[:-1]
         paired = [x.shape[a] for a in self.operand_batching] == [

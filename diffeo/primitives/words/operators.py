@@ -123,9 +123,7 @@ def binary(
 
 add, sub, mul = binary(e.add, kinds="biufc"), binary(e.sub), binary(e.mul, kinds="biufc")
 true_divide = binary(e.div, inexact=True)
-equal, not_equal = (
-    binary(row, kinds="biufc", prepare=align_compared) for row in (e.eq, e.ne)
-)
+equal, not_equal = (binary(row, kinds="biufc", prepare=align_compared) for row in (e.eq, e.ne))
 less, less_equal, greater, greater_equal = (
     binary(row, kinds="biufc", prepare=align_compared) for row in (e.lt, e.le, e.gt, e.ge)
 )
@@ -207,7 +205,6 @@ def matmul(x: Any, y: Any, /) -> Any:
 
 # --------------------------------------------------------------------------------------------------
 # Installation: operators are given to `Value`, so that arrays and tracers have them
-
 
 
 class _Functions(dict[Any, Any]):

@@ -20,10 +20,10 @@ from ..support.frozen import frozen
 from ..types import ShapedArray
 from .elementwise import Elementwise, kind_of, logistic, mul, scale, select
 
-square = Elementwise("square", np.square, lambda ctx, x: ctx.op("multiply", x, x),
-                     lambda x: x * 2, accepts="iufc")
-exp2 = Elementwise("exp2", power_of_two, formulas.exp2, lambda x, y: y * math.log(2),
-                   singular=True)
+square = Elementwise(
+    "square", np.square, lambda ctx, x: ctx.op("multiply", x, x), lambda x: x * 2, accepts="iufc"
+)
+exp2 = Elementwise("exp2", power_of_two, formulas.exp2, lambda x, y: y * math.log(2), singular=True)
 
 
 def _sum_of_powers(name: str, impl: Callable, base: float) -> Elementwise:

@@ -60,9 +60,7 @@ def bell(i: int, j: int, g: Callable[[int, int], Any]) -> Any:
     return found(i, j)
 
 
-def integral(
-    m: Any, integrand: Callable, *given: Any, fine: int = 1, needed: Any = None
-) -> Any:
+def integral(m: Any, integrand: Callable, *given: Any, fine: int = 1, needed: Any = None) -> Any:
     """The integral over z > 0 of integrand(z, *given), which falls on a scale of 1 or more; with
     steps that are `fine` times finer. Nothing is done unless it is `needed` anywhere.
     """
@@ -265,9 +263,7 @@ class Betainc(Formula):
         width = 1.0 + odds + slope + m.sqrt(q) * m.sqrt(odds * (1.0 + odds))
         slopes = beta_slopes(m, i, j, a1, b1, x1)
 
-        def tail(
-            z: Any, slope: Any, q: Any, odds: Any, width: Any, above: Any, *given: Any
-        ) -> Any:
+        def tail(z: Any, slope: Any, q: Any, odds: Any, width: Any, above: Any, *given: Any) -> Any:
             u = z / width  # log(s / t), where t is the integration's
             more = -odds * m.expm1(-u)
             v = m.log1p(more)  # log((1 - t) / (1 - s))

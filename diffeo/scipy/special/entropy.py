@@ -58,13 +58,21 @@ class _OfArrays(e.Elementwise):
 
 # Primitives, since no formula in others has their derivatives where x and log's argument are 0.
 _xlogy = _OfArrays(
-    "xlogy", special_function("xlogy"),
+    "xlogy",
+    special_function("xlogy"),
     lambda ctx, x, y: ctx.inline(_product_with(e.log, 0.0), x, y),
-    lambda x, y: e.log.bind(y), lambda x, y: _slope(x, y, 0.0), singular=True)
+    lambda x, y: e.log.bind(y),
+    lambda x, y: _slope(x, y, 0.0),
+    singular=True,
+)
 _xlog1py = _OfArrays(
-    "xlog1py", special_function("xlog1py"),
+    "xlog1py",
+    special_function("xlog1py"),
     lambda ctx, x, y: ctx.inline(_product_with(e.log1p, -1.0), x, y),
-    lambda x, y: e.log1p.bind(y), lambda x, y: _slope(x, y, 1.0), singular=True)
+    lambda x, y: e.log1p.bind(y),
+    lambda x, y: _slope(x, y, 1.0),
+    singular=True,
+)
 
 _pair_xlogy, _pair_xlog1py = binary(_xlogy, True), binary(_xlog1py, True)
 
@@ -177,8 +185,9 @@ def _exponential_quotient(m: Any, k: int, z: Any) -> Any:
     """
     near = m.abs(z) < 1.0 + k
     terms = 20 + 6 * k
-    series = polynomial(m.where(near, z, 0.0),
-                        [1 / (math.factorial(j) * (j + k + 1.0)) for j in range(terms)])
+    series = polynomial(
+        m.where(near, z, 0.0), [1 / (math.factorial(j) * (j + k + 1.0)) for j in range(terms)]
+    )
     far = m.where(near, 1.0, z)
     value = m.expm1(far) / far
     for j in range(1, k + 1):

@@ -38,12 +38,16 @@ def sph_harm_y(n: Any, m: Any, theta: Any, phi: Any, diff_n: int | None = None,
         Array(0.48860251+0.j)
     """
     if diff_n is not None:
-        raise with_user_line(ValueError(
-            f"sph_harm_y: diff_n={diff_n}: take derivatives by theta and phi with dx.grad"))
+        raise with_user_line(
+            ValueError(
+                f"sph_harm_y: diff_n={diff_n}: take derivatives by theta and phi with dx.grad"
+            )
+        )
     n, m = (arr(v) for v in align(n, m))
     if n.dtype.kind not in "iu":
-        raise with_user_line(TypeError(
-            f"sph_harm_y: n and m must be integers, got {describe(n)} and {describe(m)}"))
+        raise with_user_line(
+            TypeError(f"sph_harm_y: n and m must be integers, got {describe(n)} and {describe(m)}")
+        )
     theta, phi = (arr(to_inexact(v)) for v in same_dtype(arr(theta), arr(phi)))
     if n_max is None:
         degrees = concrete(n, "sph_harm_y", "Give n_max, the highest degree.")
@@ -76,8 +80,8 @@ def _legendre(n: Any, m: Any, theta: Any, highest: int) -> Any:
         rest = e.select(going, k * k - squares, 1.0)
         a = e.sqrt.bind((4.0 * k * k - 1.0) / rest)
         before = e.select(going, (k - 1.0) ** 2 - squares, 0.0)
-        b = e.sqrt.bind(e.maximum.bind(before, 0.0) * (1.0 / (4.0 * (k - 1) ** 2 - 1.0)
-                                                       if k > 1 else 0.0))
-        now, last = (e.select(going, a * (x * now - b * last), now),
-                     e.select(going, now, last))
+        b = e.sqrt.bind(
+            e.maximum.bind(before, 0.0) * (1.0 / (4.0 * (k - 1) ** 2 - 1.0) if k > 1 else 0.0)
+        )
+        now, last = (e.select(going, a * (x * now - b * last), now), e.select(going, now, last))
     return now

@@ -140,6 +140,8 @@ erfinv_p = FormulaRow(
     impl=special_function("erfinv"),
 )  # fmt: skip
 _inverse_of_erf = unary(erfinv_p, True)
+
+
 def _erfcinv_slope(m: Any, q: Any) -> Any:
     """-sqrt(pi) / 2 exp(y**2), where exp(y**2) is erfcx(|y|) over erfc(|y|), the smaller one of q
     and 2 - q: an error of y is not multiplied by y**2.
@@ -296,6 +298,8 @@ wofz_p = FormulaRow(
     "wofz", _wofz, lambda z, w: z * w * -2.0 + complex(0.0, 2 / _ROOT_PI),
     impl=special_function("wofz"), accepts="c",
 )  # fmt: skip
+
+
 def _near_zero(m: Any, z: Any, terms: Sequence[float], far: Any) -> Any:
     """z times a power series in z**2 where |z| < 1, and `far` elsewhere."""
     near = m.abs(z) < 1.0

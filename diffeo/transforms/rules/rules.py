@@ -122,9 +122,7 @@ class Rules:
         found = iter(call.bind(*kept, *given) if pullback.out_avals else ())
         return outs, [next(found) if there else ZERO for there in pullback.inexact]
 
-    def _by_linearity(
-        self, primals: Sequence[Any], tangents: Sequence[Any]
-    ) -> tuple[list, list]:
+    def _by_linearity(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
         """Linear in some operands: the function itself, of their tangents; and its own derivative
         by the others.
         """

@@ -188,9 +188,7 @@ def _dynamic_slice(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) 
     return _moved(trace, primitive, [x, *starts], avals)
 
 
-def _dynamic_update(
-    trace: Any, primitive: Any, args: Sequence[Any], avals: Any
-) -> list[IndexSets]:
+def _dynamic_update(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
     x, update, *starts = args
     axes = [i for i, s in enumerate(starts) if known(s) is None]
     if not axes:

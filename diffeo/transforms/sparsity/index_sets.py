@@ -50,9 +50,7 @@ class IndexSets:
         return IndexSets(np.arange(count + 1), np.arange(start, start + count), total)
 
     @staticmethod
-    def from_pairs(
-        owners: np.ndarray, numbers: np.ndarray, count: int, total: int
-    ) -> IndexSets:
+    def from_pairs(owners: np.ndarray, numbers: np.ndarray, count: int, total: int) -> IndexSets:
         """The sets that these (element, number) pairs fill, in any order and repeated."""
         keys = owners * total + numbers
         if np.any(keys[1:] <= keys[:-1]):

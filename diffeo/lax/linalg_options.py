@@ -1,0 +1,31 @@
+"""How decompositions may be computed: the names that jax.lax.linalg has."""
+
+from __future__ import annotations
+
+import enum
+
+
+class EigImplementation(enum.Enum):
+    """What computes `eig`: LAPACK, whatever is asked for."""
+
+    CUSOLVER = "cusolver"
+    MAGMA = "magma"
+    LAPACK = "lapack"
+
+
+class EighImplementation(enum.Enum):
+    """What computes `eigh`: LAPACK, whatever is asked for."""
+
+    QR = "qr"
+    JACOBI = "jacobi"
+    QDWH = "qdwh"
+
+
+class SvdAlgorithm(enum.Enum):
+    """How `svd` is computed: by divide and conquer, whatever is asked for."""
+
+    DEFAULT = "default"
+    QR = "QR"
+    JACOBI = "Jacobi"
+    POLAR = "polar"
+    DIVIDE_AND_CONQUER = "divide_and_conquer"

@@ -1,0 +1,34 @@
+"""Diagonals of matrices, and their sums."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...primitives.core import with_user_line
+from ...primitives.words.slicing import slice_in_dim
+from ...primitives.words.structural import reshape
+from ..common import arr, axis_of, static_int
+from ..reducing.reductions import sum as _sum
+from ..shaping import moveaxis
+
+
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The diagonal of two axes, as the last axis; `offset` > 0 above the main one."""
+    a = arr(a)
+    i, j = axis_of(axis1, a.ndim, "diagonal"), axis_of(axis2, a.ndim, "diagonal")
+    if i == j:
+        raise with_user_line(ValueError(f"diagonal: two different axes are needed, got {i} twice"))
+    offset = static_int(offset, "diagonal", "offset")
+    a = moveaxis(a, (i, j), (-2, -1))
+    rows, columns = a.shape[-2:]
+    count = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
+    # In the rows behind each other, its elements stand at even distances.
+    first = max(-offset, 0) * columns + max(offset, 0) if count else 0
+    limit = first + (count - 1) * (columns + 1) + 1 if count else 0
+    rows_in_line = reshape(a, (*a.shape[:-2], rows * columns))
+    return slice_in_dim(rows_in_line, first, limit, columns + 1, -1)
+
+
+def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+    """The sum of a diagonal."""
+    return _sum(diagonal(a, offset, axis1, axis2), -1, dtype)
