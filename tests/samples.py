@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from diffeo.operations import cumulative, sort
-from diffeo.primitives import families
+from diffeo.primitives import constants
 from diffeo.primitives.support.table import ELEMENTWISE
 from diffeo.primitives.words import dot, elementwise, powers, reduction, slicing, structural
 from diffeo.routines import random_bits
@@ -156,9 +156,9 @@ f64, f32, c128, i64 = (np.dtype(d) for d in (np.float64, np.float32, np.complex1
 u8, boolean = np.dtype(np.uint8), np.dtype(bool)
 
 for _dtype, _value in ((f64, 1.5), (f64, np.inf), (i64, -3), (boolean, True), (c128, 1 - 2j)):
-    sample(families.Full((2, 3), _dtype, _value))
-sample(families.Full((), f32, np.nan), note="nan")
-sample(families.Full((0, 2), f64, 1.0), note="empty")
+    sample(constants.Full((2, 3), _dtype, _value))
+sample(constants.Full((), f32, np.nan), note="nan")
+sample(constants.Full((0, 2), f64, 1.0), note="empty")
 sample(structural.Iota((2, 3), f64, 1))
 sample(structural.Iota((4,), i64, 0))
 sample(structural.Iota((3, 2), np.dtype(np.uint8), 0), note="uint8")
