@@ -340,3 +340,21 @@ def test_polar_factor_of_a_singular_matrix_has_no_derivative():
     x = with_singular_values(3, 3, [2.0, 1.0, 0.0], "complex")
     found = dx.jvp(lambda x: sl.polar(x)[0], (x,), (drawn(3, 3, kind="complex", seed=2),))[1]
     assert np.isnan(found).any()
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2, 3), (2, 2), (4, 3, 2)])
+def test_values_times_a_known_matrix(shape):
+    """The matrix may have any shape; what is followed are values on a diagonal only."""
+    x, known = drawn(4, 2), np.arange(float(np.prod(shape))).reshape(shape)
+    if shape[-1] != 2:
+        x = drawn(4, 3)
+    f = lambda x: np.sum(np.sin(dnp.linalg.svd(x, compute_uv=False) * known))
+    t = drawn(*x.shape, seed=1)
+    slope = dx.jvp(f, (x,), (t,))[1]
+    expected = (f(x + 1e-6 * t) - f(x - 1e-6 * t)) / 2e-6
+    np.testing.assert_allclose(slope, expected, 1e-6, 1e-6)
+    np.testing.assert_allclose(np.sum(dx.grad(f)(x) * t), slope, 1e-12)
+    second = dx.jet(f, (x,), ([t, np.zeros_like(t)],))[1][1]
+    np.testing.assert_allclose(
+        second, dx.jvp(lambda x: dx.jvp(f, (x,), (t,))[1], (x,), (t,))[1], 1e-9
+    )

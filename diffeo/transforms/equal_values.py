@@ -181,8 +181,9 @@ def _on_diagonal(primitive: Any, args: Sequence[Any], tags: Sequence[Any]) -> bo
             return False
     else:
         return False
-    mask = None if mask is None else np.asarray(mask)
-    return mask is not None and mask.ndim >= 2 and bool(np.all(mask == np.eye(mask.shape[-1])))
+    shape = np.shape(mask)
+    square = mask is not None and len(shape) >= 2 and shape[-1] == shape[-2]
+    return square and bool(np.all(mask == np.eye(shape[-1])))
 
 
 def _elementwise(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
