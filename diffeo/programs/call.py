@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 from ..primitives.array import committed_to, variant
@@ -15,6 +16,7 @@ from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.partial import Parts, partial_jaxpr
 from ..primitives.support.frozen import frozen
+from ..primitives.support.lists import woven
 from ..primitives.types import ShapedArray
 from ..primitives.words.elementwise import select
 from ..primitives.words.structural import broadcast_in_dim
@@ -140,5 +142,5 @@ class Call(HigherOrder):
         residuals = [a for a, lin in zip(args, linear) if not lin]
         given = [ct for ct in cts if ct is not ZERO]
         found = iter(self.of(jaxpr).bind(*consts, *residuals, *given))
-        outs = iter([ZERO if zero else next(found) for zero in zero_outs])
-        return [next(outs) if lin else None for lin in linear]
+        outs = iter(woven(zero_outs, repeat(ZERO), found))
+        return woven(linear, outs, repeat(None))

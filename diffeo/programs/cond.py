@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any
 
 from ..primitives.constants import Full, full
@@ -12,6 +13,7 @@ from ..primitives.jaxpr import Eqn, Jaxpr, Var, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
 from ..primitives.staging import stage
 from ..primitives.support.frozen import frozen
+from ..primitives.support.lists import woven
 from ..primitives.types import ShapedArray, bool_, int32
 from ..primitives.words.elementwise import eq, select, zero_scalar
 from .call import check_all_parts_act, check_operands, select_each, split_list, typed, work
@@ -133,8 +135,8 @@ class Cond(HigherOrder):
         operands = [a for a in args[1:] if type(a) is not LinearInput]
         operands += [ct for ct in cts if ct is not ZERO]
         outs = iter(Cond(branches).bind(args[0], *consts, *operands) if any(there) else ())
-        cotangents = iter([next(outs) if t else ZERO for t in there])
-        return [None, *[next(cotangents) if lin else None for lin in linear]]
+        cotangents = iter(woven(there, outs, repeat(ZERO)))
+        return [None, *woven(linear, cotangents, repeat(None))]
 
 
 def same_inputs(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 
 from ..primitives.constants import full_like
@@ -13,6 +14,7 @@ from ..primitives.jaxpr import Eqn, Jaxpr, eliminate_dead_code, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
 from ..primitives.staging import stage
 from ..primitives.support.frozen import frozen
+from ..primitives.support.lists import woven
 from ..primitives.types import ShapedArray, int64
 from .call import Call, check_operands, split_list
 from .checkpointing import counts, go_back, number, read, record, write
@@ -291,7 +293,7 @@ class Replay(HigherOrder):
         program: Jaxpr = memo[key]
         operands = [a for a, lin in zip(args, linear) if not lin]
         found = iter(Call(program.closed_over()).bind(*program.consts, *operands, *cts))
-        outs = [next(found) if lin else None for lin in linear]
+        outs = woven(linear, found, repeat(None))
         return [ct if type(a) is LinearInput else None for a, ct in zip(args, outs)]
 
     def _backward_program(self, transpose_jaxpr: Any) -> Jaxpr:
@@ -348,10 +350,10 @@ class Replay(HigherOrder):
         def pull_back(known: list, cts: list) -> list[Any]:
             computed = eval_jaxpr(body.known, known)[count:]
             given = iter(known)
-            inputs = body.inputs([None if lin else next(given) for lin in self.inside], computed)
+            inputs = body.inputs(woven(self.inside, repeat(None), given), computed)
             residuals = [r for r, lin in zip(inputs, flags) if not lin]
             found = iter(eval_jaxpr(pulled, [*closed, *residuals, *cts]))
-            return [ZERO if zero else next(found) for zero in zero_outs]
+            return woven(zero_outs, repeat(ZERO), found)
 
         return pull_back
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from ..primitives.jaxpr import Jaxpr, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr, transpose_parts
 from ..primitives.staging import stage
 from ..primitives.support.frozen import frozen
+from ..primitives.support.lists import woven
 from ..primitives.types import ShapedArray, int32, int64
 from .call import SMALL, Call, check_operands, split_list, typed, work
 from .replay import Loop, replay_parts
@@ -302,7 +304,7 @@ class Scan(HigherOrder):
         )
         found = iter(outs)
         ct_consts = [next(found) if type(c) is LinearInput else None for c in consts]
-        ct_starts = [next(found) if there else ZERO for there in carried]
+        ct_starts = woven(carried, found, itertools.repeat(ZERO))
         ct_starts = [ct if type(a) is LinearInput else None for a, ct in zip(carry, ct_starts)]
         flags = iter(nonzero)
         ct_xs = [
@@ -323,7 +325,7 @@ class Scan(HigherOrder):
             zeros = (*[not there for there in carried], *zero_ys)
             jaxpr, closed, zero_outs = transpose_jaxpr(self.jaxpr, tuple(inside), zeros)
             given = iter(zero_outs)
-            zero_ins = [next(given) if flag else True for flag in inside]
+            zero_ins = woven(inside, given, itertools.repeat(True))
             _, after, _ = self.groups(zero_ins)
             joined = [there or not zero for there, zero in zip(carried, after)]
             if joined == carried:

@@ -5,12 +5,14 @@ inputs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 from ..primitives.core import ZERO, LinearInput, state, typeof
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var
 from ..primitives.partial import Parts, splits
 from ..primitives.staging import stage
+from ..primitives.support.lists import woven
 from ..primitives.words.elementwise import add
 
 
@@ -129,7 +131,7 @@ def transpose_jaxpr(
     def transposed(*args: Any) -> Sequence[Any]:
         nonlocal zero_outs
         given = iter(args[len(residuals) :])
-        cts = [ZERO if zero else next(given) for zero in zero_cts]
+        cts = woven(zero_cts, repeat(ZERO), given)
         outs = backward_pass(jaxpr, dict(zip(residuals, args)), cts)
         zero_outs = [o is ZERO for o in outs]
         return [o for o in outs if o is not ZERO]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 from ...primitives.core import ZERO, LinearInput
+from ...primitives.support.lists import woven
 from ...primitives.words.structural import batch_at_front, move_axis, reduce_sum
 from .rules import DerivedRules, Rules
 
@@ -52,7 +54,7 @@ class BatchedRules(DerivedRules):
         def rule(*args: Any) -> list[Any]:
             nonlocal count, there
             moves = iter(args[len(primals) :])
-            ts = [next(moves) if m else ZERO for m in moving]
+            ts = woven(moving, moves, repeat(ZERO))
             outs, found = self.inner.apply_jvp(args[: len(primals)], ts)
             count, there = len(outs), [t is not ZERO for t in found]
             return [*outs, *[t for t in found if t is not ZERO]]
@@ -60,7 +62,7 @@ class BatchedRules(DerivedRules):
         values = [*zip(primals, self.dims), *given]
         found = self._front(self.interpreter.rerun(rule, values))
         rest = iter(found[count:])
-        return found[:count], [next(rest) if t else ZERO for t in there]
+        return found[:count], woven(there, rest, repeat(ZERO))
 
     def apply_fwd(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple:
         count, aux = 0, None
@@ -116,7 +118,7 @@ class BatchedRules(DerivedRules):
 
         def rule(*args: Any) -> list[Any]:
             given = iter(args)
-            rows = [[next(given) if there else ZERO for there in row] for row in flags]
+            rows = [woven(row, given, repeat(ZERO)) for row in flags]
             return [c for s in self.inner.apply_taylor(order, rows) for c in s]
 
         found = self._front(self.interpreter.rerun(rule, values))

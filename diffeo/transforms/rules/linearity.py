@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import compress
+from itertools import compress, repeat
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from ...primitives.constants import Full
 from ...primitives.core import ZERO, Primitive, typeof
 from ...primitives.jaxpr import Eqn, Jaxpr, Literal, Var, sub_jaxprs
 from ...primitives.staging import stage
+from ...primitives.support.lists import woven
 from ...primitives.support.sources import show_source
 from ...primitives.types import SCALARS
 from ...primitives.words.elementwise import div
@@ -209,7 +210,7 @@ def _tangent_depends(eqn: Eqn, flags: Sequence[bool]) -> bool:
     def rule(*args: Any) -> Sequence[Any]:
         primals = [a if s is None else s for a, s in zip(args, scalars)]
         moves = iter(args[count:])
-        tangent = primitive.jvp(primals, [next(moves) if flag else ZERO for flag in flags])[1]
+        tangent = primitive.jvp(primals, woven(flags, moves, repeat(ZERO)))[1]
         return [] if tangent is ZERO else [tangent]
 
     program = stage(rule, [*avals, *[a for a, flag in zip(avals, flags) if flag]])

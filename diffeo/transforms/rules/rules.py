@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 from ...primitives.array import as_value
@@ -19,6 +20,7 @@ from ...primitives.core import ZERO, Trace, Tracer, state, typeof, with_user_lin
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.staging import StagingTrace, TangentTrace, stage
 from ...primitives.support.errors import ForwardModeError
+from ...primitives.support.lists import woven
 from ...primitives.types import ShapedArray, is_inexact
 from ...primitives.words.elementwise import add
 from ...programs.custom_call import CustomCall, CustomTangent
@@ -120,7 +122,7 @@ class Rules:
         pullback.residuals = len(kept)
         call = CustomTangent(pullback, operands, tuple(pullback.out_avals))
         found = iter(call.bind(*kept, *given) if pullback.out_avals else ())
-        return outs, [next(found) if there else ZERO for there in pullback.inexact]
+        return outs, woven(pullback.inexact, found, repeat(ZERO))
 
     def _by_linearity(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
         """Linear in some operands: the function itself, of their tangents; and its own derivative
@@ -169,7 +171,7 @@ class RulePullback:
     def backward(self, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
         """The cotangents of the operands that move, given those of the results."""
         given = iter(cts)
-        full = [next(given) if there else ZERO for there in self.inexact]
+        full = woven(self.inexact, given, repeat(ZERO))
         found = _replacing({}, self.rules.apply_bwd, self.aux, residuals[: self.count], full)
         return [c for c, there in zip(found, self.moving) if there]
 
@@ -177,7 +179,7 @@ class RulePullback:
         """The tangents of the results: by the jvp rule, or by transposing the backward rule."""
         if self.rules.has_jvp:
             given = iter(tangents)
-            moves = [next(given) if there else ZERO for there in self.moving]
+            moves = woven(self.moving, given, repeat(ZERO))
             _, outs = self.rules.apply_jvp(residuals[self.count :], moves)
             outs = [t for t, there in zip(outs, self.inexact) if there]
         else:

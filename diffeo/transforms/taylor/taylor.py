@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from itertools import repeat
 from typing import Any
 
 from ...primitives.constants import full_like
 from ...primitives.core import ZERO, Primitive, state, typeof
+from ...primitives.support.lists import woven
 from ...primitives.types import SCALARS, ShapedArray, is_inexact
 from ..interpreter import Boxed, Interpreter
 from .series import Arithmetic, Series, top_of
@@ -57,7 +59,7 @@ class Taylor(Arithmetic, Interpreter):
 
     def build(self, static: tuple[bool, ...], arrays: Sequence[Any]) -> Series:
         given = iter(arrays)
-        return Series([next(given) if there else ZERO for there in static])
+        return Series(woven(static, given, repeat(ZERO)))
 
     def count(self, static: tuple[bool, ...]) -> int:
         return sum(static)
