@@ -10,8 +10,9 @@ import numpy as np
 
 from diffeo.engine.run import run_program
 from diffeo.primitives import Array, stage
-from diffeo.primitives.core import ZERO, Value, typeof
+from diffeo.primitives.core import Value, typeof
 from diffeo.primitives.jaxpr import Jaxpr
+from diffeo.primitives.stand_ins import ZERO
 from diffeo.primitives.types import SCALARS, is_inexact
 from diffeo.transforms.jvp import jvp_flat
 from diffeo.transforms.linearize import linearize_flat

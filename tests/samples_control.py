@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 import diffeo as dx
+from diffeo.operations.transfer import DevicePut
 from diffeo.primitives import Array, stage
 from diffeo.primitives.types import ShapedArray
-from diffeo.primitives.words.device_put import DevicePut
 from diffeo.primitives.words.identity import Named
 from tests.sampling import bools, comp, ints, program_samples, real, sample
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..primitives.array import as_value
-from ..primitives.core import ZERO, Tracer, Value, describe, typeof, with_user_line
+from ..primitives.core import Tracer, Value, describe, typeof, with_user_line
+from ..primitives.stand_ins import ZERO
 from ..primitives.support.errors import UnexpectedTracerError
 from ..primitives.support.frozen import OwnCopy
 from ..primitives.types import SCALARS, is_inexact

@@ -12,10 +12,10 @@ from ..lowering.devices import buffers
 from ..lowering.devices.devices import Device, find
 from ..lowering.devices.devices import default_device as current_default
 from ..lowering.devices.placement import buffer_on, committed
+from ..operations.transfer import DevicePut
 from ..primitives.array import Array, as_value, committed_to, handle
 from ..primitives.config import config
 from ..primitives.core import Tracer, describe, expected, with_user_line
-from ..primitives.words.device_put import DevicePut
 from ..trees import tree
 
 

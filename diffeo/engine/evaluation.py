@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..lowering.devices.placement import at_home
+from ..operations.transfer import DevicePut
 from ..primitives.array import Array, as_value, promoted_scalars
 from ..primitives.core import (
     Primitive,
@@ -24,7 +25,6 @@ from ..primitives.core import (
 from ..primitives.support.foreign import array_dtype
 from ..primitives.support.settings import process
 from ..primitives.types import SCALARS, float8_e5m2, is_storage
-from ..primitives.words.device_put import DevicePut
 from .run import check, run_program
 
 

@@ -15,7 +15,7 @@ from ..lowering.caches.disk_cache import DiskCacheInfo
 from ..primitives.config import PROGRAM_SETTINGS
 from ..primitives.core import describe
 from ..trees import tree
-from ..trees.arguments import argument_or_keyword
+from ..trees.arguments import argument_or_keyword, other_positions
 from .stages import Traced, instances
 
 
@@ -227,8 +227,7 @@ def _signature(traced: Traced, earlier: Sequence[Traced]) -> Signature:
 def _arguments(traced: Traced) -> list[tuple[str, str]]:
     """The leaves' types and the static values, by name."""
     full = tree.unflatten(traced.in_tree, range(traced.in_tree.num_leaves))
-    taken = [where for where, _, _ in traced.static]
-    numbers = [n for n in range(len(full[0]) + len(taken)) if n not in taken]
+    numbers = other_positions(len(full[0]), [where for where, _, _ in traced.static])
     avals = traced.jaxpr.in_avals
     found = [
         (argument_or_keyword(full, i, numbers), f"{a}{'~' if a.weak_type else ''}")

@@ -31,12 +31,12 @@ from ..primitives.types import ShapedArray
 from ..trees import tree
 from ..trees.arguments import (
     argument_or_keyword,
-    check_outputs,
     flat_arguments,
-    flat_result,
     global_name,
     name_of,
+    other_positions,
 )
+from ..trees.functions import Flat
 from .signatures import (
     NO_STATIC,
     NONE,
@@ -408,22 +408,18 @@ class Jitted(OwnCopy):
 
     def stage(self, structure: Any, avals: Sequence[ShapedArray], static: tuple) -> Traced:
         """Trace the function."""
-        out_tree: Any = None
 
-        def flat(*xs: Any) -> Sequence[Any]:
-            nonlocal out_tree
-            args, kwargs = tree.unflatten(structure, xs)
-            args, kwargs = join(args, kwargs, static)
-            result = self.fun(*args, **kwargs)
-            outs, out_tree = flat_result(result, self.name)
-            return check_outputs(outs, result, self.name)
+        def with_static(args: tuple, kwargs: dict) -> Any:
+            every, named = join(args, kwargs, static)
+            return self.fun(*every, **named)
 
+        flat = Flat(with_static, structure, self.name)
         start = time.perf_counter()
         jaxpr = stage(flat, avals, self.name)
         return Traced(
             jaxpr,
             structure,
-            out_tree,
+            flat.out_tree,
             time.perf_counter() - start,
             options=self.options,
             static=static,
@@ -433,8 +429,7 @@ class Jitted(OwnCopy):
 
     def numbers(self, args: tuple, static: tuple) -> list[int]:
         """The positions of the arguments that are not static."""
-        taken = [where for where, _, _ in static]
-        return [n for n in range(len(args) + len(taken)) if n not in taken]
+        return other_positions(len(args), [where for where, _, _ in static])
 
     def check_leaf(self, x: Any, index: int, dynamic: Any, static: Any) -> ShapedArray:
         """The type of an argument's leaf, or an error that names the argument."""

@@ -14,7 +14,7 @@ from ..primitives.core import describe, with_user_line
 from ..primitives.support.exact import exactly_equal
 from ..primitives.types import SCALARS, default_dtype
 from ..trees import tree
-from ..trees.arguments import name_of
+from ..trees.arguments import name_of, other_positions
 
 Numbers = int | Sequence[int] | None
 Names = str | Sequence[str] | None
@@ -216,9 +216,9 @@ def leaf_numbers(structure: PyTreeDef, chosen: Arguments, static: tuple) -> tupl
     if chosen is NONE:
         return ()
     args, kwargs = tree.unflatten(structure, range(structure.num_leaves))
-    taken = [where for where, _, _ in static if isinstance(where, int)]
-    count = len(args) + len(taken)
-    numbers = [n for n in range(count) if n not in taken]
+    static_places = [where for where, _, _ in static]
+    numbers = other_positions(len(args), static_places)
+    count = len(args) + sum([isinstance(where, int) for where in static_places])
     wanted = set(chosen.positions(count))
     found = [tree.leaves(a) for n, a in zip(numbers, args) if n in wanted]
     found += [tree.leaves(v) for k, v in kwargs.items() if k in chosen.names]

@@ -22,7 +22,7 @@ from ..primitives.support.frozen import OwnCopy
 from ..primitives.types import ShapedArray, Typed
 from ..programs.call import Call
 from ..trees import tree
-from ..trees.arguments import argument_or_keyword
+from ..trees.arguments import argument_or_keyword, other_positions
 from .pipeline import Pass, Prepared, prepare
 from .runner import Runner
 from .signatures import check_options
@@ -284,8 +284,7 @@ class Compiled(_Stage):
     def argument(self, index: int) -> str:
         """How messages call a leaf of the arguments."""
         args, kwargs = tree.unflatten(self.in_tree, range(self.in_tree.num_leaves))
-        taken = [where for where, _, _ in self.lowered.traced.static]
-        numbers = [n for n in range(len(args) + len(taken)) if n not in taken]
+        numbers = other_positions(len(args), [where for where, _, _ in self.lowered.traced.static])
         where = argument_or_keyword((args, kwargs), index, numbers)
         return f"jit of {self.lowered.jaxpr.name}: {where}"
 

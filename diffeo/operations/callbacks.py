@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import read_only
-from ..primitives.core import ZERO, Primitive, describe, state, with_user_line
+from ..primitives.core import Primitive, describe, state, with_user_line
+from ..primitives.stand_ins import ZERO
 from ..primitives.support.foreign import array_dtype
 from ..primitives.support.frozen import frozen
 from ..primitives.support.sources import show_source

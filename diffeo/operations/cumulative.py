@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..primitives.constants import zeros_like
-from ..primitives.core import ZERO, Primitive
+from ..primitives.core import Primitive
 from ..primitives.families import Linear
 from ..primitives.formulas.reference import zero_dominant_product
+from ..primitives.stand_ins import ZERO
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, float32, is_inexact
 from ..primitives.words import elementwise as e

@@ -9,9 +9,9 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from ..primitives.core import ZERO
 from ..primitives.families import Linear
 from ..primitives.formulas.reference import clamped, rounded_away
+from ..primitives.stand_ins import ZERO
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray
 from ..primitives.words.elementwise import Elementwise, add, kind_of, select

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..primitives.constants import full_like
-from ..primitives.core import ZERO, Primitive, typeof
+from ..primitives.core import Primitive, typeof
+from ..primitives.stand_ins import ZERO
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, bfloat16, float32, uint8, uint32, uint64
 from ..primitives.words.elementwise import (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var
-from ..programs.remat import Checkpoint
 
 #: A value may leave a loop if it takes no more than so many times the bytes of what it is made of,
 ROOM = 2
@@ -30,7 +29,7 @@ def hoisted(
         primitive = eqn.primitive
         if primitive.effects or primitive.calls_python or (primitive.holds_programs and not loops):
             continue
-        if type(primitive) is Checkpoint:  # it is there to be computed again
+        if primitive.recomputed:
             continue
         if all([v in known or type(v) is Literal for v in eqn.inputs]):
             size = sum([known.get(v, 0) for v in set(eqn.inputs)])

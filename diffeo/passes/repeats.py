@@ -15,8 +15,6 @@ import numpy as np
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var
 from ..primitives.types import SCALARS
 from ..primitives.words.elementwise import Elementwise, Select
-from ..primitives.words.slicing import Concatenate, Pad, Rev, Slice, Split
-from ..primitives.words.structural import Transpose
 
 #: A repeat has at least so many blocks, of so many equations (shorter ones are taken together).
 REPEATS, BLOCK = 4, 3
@@ -26,9 +24,6 @@ TOTAL, TOTAL_FUSED = 24, 200
 DELAY = 3
 #: Equal stretches of this length are looked for first.
 WINDOW = 4
-
-#: Primitives that only move elements, beside the cheap ones.
-MOVES = (Concatenate, Pad, Rev, Slice, Split, Transpose)
 
 #: Where a variable is assigned: the number of the equation, and which of its results it is.
 Place = tuple[int, int]
@@ -261,4 +256,4 @@ def best_repeat(
 
 def computes(eqn: Eqn) -> bool:
     """Whether an equation does more than to move elements."""
-    return not (eqn.primitive.cheap or isinstance(eqn.primitive, MOVES))
+    return not (eqn.primitive.cheap or eqn.primitive.moves)

@@ -18,15 +18,6 @@ from ..programs.scan import Scan
 from .repeats import Place, Places, RepeatedBlock, Tokens
 from .rows import Row, Rows, concatenated, take_row
 
-#: Arithmetic that is computed again rather than kept for later, if its operands are kept.
-ARITHMETIC = frozenset(
-    [
-        *["add", "sub", "mul", "div", "neg", "abs", "sign", "integer_pow", "max", "min", "square"],
-        *["scale", "select", "and", "or", "not", "xor", "eq", "ne", "lt", "le", "gt", "ge"],
-        *["is_finite", "real", "imag", "conj", "stop_gradient", "hold"],
-    ]
-)
-
 
 class OperandSource(NamedTuple):
     """Where an operand of the block comes from.
@@ -227,7 +218,7 @@ class Needs:
 
 def cheap(eqn: Eqn) -> bool:
     """Whether to compute it again costs less than to keep it."""
-    return eqn.primitive.cheap or eqn.primitive.name in ARITHMETIC
+    return eqn.primitive.cheap or eqn.primitive.light
 
 
 # --------------------------------------------------------------------------------------------------

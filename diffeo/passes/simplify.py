@@ -19,7 +19,6 @@ from ..primitives.core import Primitive
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var, eliminate_dead_code, infer, made
 from ..primitives.support.exact import exactly_equal
 from ..primitives.types import SCALARS
-from ..primitives.words.identity import OptimizationBarrier as Barrier
 from ..primitives.words.structural import BroadcastInDim, Reshape
 from .algebra import NUMBERS
 from .algebra import RULES as ALGEBRA
@@ -147,7 +146,7 @@ class Simplifier:
             eqn = origin
         else:
             eqn = Eqn(primitive, inputs, outs, origin.source)
-        if not (primitive.effects or primitive.calls_python or type(primitive) is Barrier):
+        if primitive.merges and not (primitive.effects or primitive.calls_python):
             try:
                 found = self.values.setdefault((primitive, *inputs), eqn)
             except TypeError:  # parameters without a hash

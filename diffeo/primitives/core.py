@@ -54,6 +54,16 @@ class Primitive:
     takes_places = False
     #: Cheaper to compute again than to keep: a broadcast, say.
     cheap = False
+    #: Only moves elements about, or repeats them: no number is computed.
+    moves = False
+    #: Arithmetic that costs less than keeping its result for later.
+    light = False
+    #: Another one of equal parameters and operands may take its place.
+    merges = True
+    #: Its program is there to be computed again; nothing of it is computed in advance.
+    recomputed = False
+    #: Of a linear primitive: (primals, tangents) -> its value on tangents; None of another one.
+    linear_part: Any = None
     #: Linear in each of two operands.
     bilinear = False
     #: Its results are values and vectors of a matrix, which interpreters follow.
@@ -61,6 +71,8 @@ class Primitive:
     #: The result has the type of the array operands, which are all of one type; then `accepts`
     #: holds the letters of the kinds of dtype that they may have.
     same_type = False
+    #: The number of operands, where it is always the same; 0 if it is not.
+    arity = 0
     accepts = "biufcV"
     #: The result is weakly typed if all operands are; otherwise it is as `weak_type` says.
     keeps_weak = True
@@ -178,30 +190,6 @@ def snake_case(name: str) -> str:
     return "".join(
         ["_" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(name)]
     )
-
-
-class Zero:
-    """A tangent or cotangent known to be zero. There is one, `ZERO`, without shape and cost."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "ZERO"
-
-
-ZERO = Zero()
-
-
-class LinearInput:
-    """What a transpose rule gets in place of a linear operand: its type only."""
-
-    __slots__ = ("aval",)
-
-    def __init__(self, aval: ShapedArray):
-        self.aval = aval
-
-    def __repr__(self) -> str:
-        return f"LinearInput({self.aval})"
 
 
 # --------------------------------------------------------------------------------------------------

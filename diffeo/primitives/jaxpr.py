@@ -221,15 +221,21 @@ def eliminate_dead_code(jaxpr: Jaxpr, effects: bool = True) -> Jaxpr:
 
 
 def infer(primitive: Primitive, avals: Sequence[Any]) -> Any:
-    """`abstract_eval` with weakness: rules see strong types; the result is weak if all array
-    operands are.
+    """Return what `abstract_eval` says of types and Python scalars, and whether the result is weak.
+
+    The rules themselves see strong types. With `keeps_weak` a result is weak if some array operand
+    is weak, and no other one is strong; a boolean has no weakness to give or to take.
     """
-    arrays = [a for a in avals if type(a) is ShapedArray]
-    if not any([a.weak_type for a in arrays]):
-        return apply_type_rule(primitive, avals)
-    out = apply_type_rule(primitive, [a.strong if type(a) is ShapedArray else a for a in avals])
-    numbers = [a.weak_type for a in arrays if a.dtype.kind != "b"]
-    if not (all(numbers) if primitive.keeps_weak else primitive.weak_type):
+    weak, strong, seen = False, False, []
+    for a in avals:
+        if type(a) is ShapedArray:
+            if a.weak_type:
+                weak, a = True, a.strong
+            elif a.dtype.kind != "b":
+                strong = True
+        seen.append(a)
+    out = apply_type_rule(primitive, seen)
+    if not ((weak and not strong) if primitive.keeps_weak else primitive.weak_type):
         return out
     return [o.weak for o in out] if primitive.multiple_results else out.weak
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from .core import ZERO, LinearInput, Primitive
+from .core import Primitive
 from .jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code, made
+from .stand_ins import ZERO, LinearInput
 
 
 class Parts(NamedTuple):

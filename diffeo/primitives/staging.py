@@ -22,7 +22,7 @@ from .core import (
     user_source,
     with_user_line,
 )
-from .jaxpr import Eqn, Jaxpr, Literal, Var, made
+from .jaxpr import Eqn, Jaxpr, Literal, Var, infer, made
 from .partial import Parts
 from .support.errors import UnexpectedTracerError
 from .support.exact import Exact
@@ -75,21 +75,10 @@ def result_type(primitive: Primitive, operands: Sequence[Any]) -> Any:
     out = types.get(key)
     if out is not None:
         return out
-    avals = []
-    weak, strong = False, not operands
-    for a in operands:
-        if type(a) is ShapedArray:
-            if a.weak_type:
-                weak, a = True, a.strong
-            elif a.dtype.kind != "b":  # a boolean has no weakness to give or to take
-                strong = True
-        avals.append(a)
     try:
-        out = primitive.abstract_eval(*avals)
+        out = infer(primitive, operands)
     except (TypeError, ValueError) as error:
         raise with_user_line(error) from None
-    if (weak and not strong) if primitive.keeps_weak else primitive.weak_type:
-        out = [o.weak for o in out] if primitive.multiple_results else out.weak
     # Every dtype of floats holds a float; whether it holds an integer depends on the number.
     if all([type(a) is ShapedArray or a is float for a in key]):
         types[key] = out

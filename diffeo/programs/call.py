@@ -11,10 +11,11 @@ from itertools import repeat
 from typing import Any
 
 from ..primitives.array import committed_to, variant
-from ..primitives.core import ZERO, LinearInput, typeof, with_user_line
+from ..primitives.core import typeof, with_user_line
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.partial import Parts, partial_jaxpr
+from ..primitives.stand_ins import ZERO, LinearInput
 from ..primitives.support.frozen import frozen
 from ..primitives.support.lists import woven
 from ..primitives.types import ShapedArray

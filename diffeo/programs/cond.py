@@ -7,11 +7,12 @@ from itertools import repeat
 from typing import Any
 
 from ..primitives.constants import Full, full
-from ..primitives.core import ZERO, LinearInput, typeof
+from ..primitives.core import typeof
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
 from ..primitives.staging import stage
+from ..primitives.stand_ins import ZERO, LinearInput
 from ..primitives.support.frozen import frozen
 from ..primitives.support.lists import woven
 from ..primitives.types import ShapedArray, bool_, int32

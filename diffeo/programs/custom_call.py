@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
-from ..primitives.core import LinearInput, typeof
+from ..primitives.core import typeof
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Jaxpr
 from ..primitives.staging import stage
+from ..primitives.stand_ins import LinearInput
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray
 from .call import Call, check_operands

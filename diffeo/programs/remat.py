@@ -22,6 +22,7 @@ class Checkpoint(Call):
     what is computed again.
     """
 
+    recomputed = True
     compile: bool = False
     policy: Callable[..., bool] | None = None
     barrier: bool = False

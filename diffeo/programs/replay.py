@@ -8,11 +8,12 @@ from itertools import repeat
 from typing import Any
 
 from ..primitives.constants import full_like
-from ..primitives.core import ZERO, LinearInput, with_user_line
+from ..primitives.core import with_user_line
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Eqn, Jaxpr, eliminate_dead_code, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
 from ..primitives.staging import stage
+from ..primitives.stand_ins import ZERO, LinearInput
 from ..primitives.support.frozen import frozen
 from ..primitives.support.lists import woven
 from ..primitives.types import ShapedArray, int64

@@ -11,11 +11,12 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.constants import full_like
-from ..primitives.core import ZERO, LinearInput, typeof
+from ..primitives.core import typeof
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr, transpose_parts
 from ..primitives.staging import stage
+from ..primitives.stand_ins import ZERO, LinearInput
 from ..primitives.support.frozen import frozen
 from ..primitives.support.lists import woven
 from ..primitives.types import ShapedArray, int32, int64

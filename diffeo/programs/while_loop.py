@@ -7,11 +7,12 @@ from dataclasses import replace
 from itertools import compress
 from typing import Any
 
-from ..primitives.core import LinearInput, typeof
+from ..primitives.core import typeof
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Jaxpr, Var, eliminate_dead_code, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, transpose_parts
 from ..primitives.staging import stage
+from ..primitives.stand_ins import LinearInput
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, bool_, int32
 from ..primitives.words.structural import convert_element_type

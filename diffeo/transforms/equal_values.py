@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from ..primitives.constants import full_like
-from ..primitives.core import ZERO, known, state, typeof
+from ..primitives.core import known, state, typeof
+from ..primitives.stand_ins import ZERO
 from ..primitives.types import SCALARS
 from ..primitives.words.dot import DotGeneral
 from ..primitives.words.elementwise import (
@@ -181,9 +182,10 @@ def _on_diagonal(primitive: Any, args: Sequence[Any], tags: Sequence[Any]) -> bo
             return False
     else:
         return False
-    shape = np.shape(mask)
-    square = mask is not None and len(shape) >= 2 and shape[-1] == shape[-2]
-    return square and bool(np.all(mask == np.eye(shape[-1])))
+    mask = np.asarray(0 if mask is None else mask)
+    if mask.ndim < 2 or mask.shape[-1] != mask.shape[-2]:
+        return False
+    return bool(np.all(mask == np.eye(mask.shape[-1])))
 
 
 def _elementwise(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:

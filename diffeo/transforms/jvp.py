@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..primitives.constants import full_like
-from ..primitives.core import ZERO, state, typeof, user_source
+from ..primitives.core import state, typeof, user_source
+from ..primitives.stand_ins import ZERO
 from ..primitives.types import ShapedArray
 from ..primitives.words.elementwise import add
 from .equal_values import follow

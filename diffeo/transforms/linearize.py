@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..primitives.array import Array
-from ..primitives.core import ZERO, state, typeof
+from ..primitives.core import state, typeof
 from ..primitives.jaxpr import Jaxpr
 from ..primitives.staging import TangentTrace
+from ..primitives.stand_ins import ZERO
 from ..primitives.types import is_inexact
 from .jvp import JVP
 

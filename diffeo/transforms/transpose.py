@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
-from ..primitives.core import ZERO, LinearInput, state, typeof
+from ..primitives.core import state, typeof
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var
 from ..primitives.partial import Parts, splits
 from ..primitives.staging import stage
+from ..primitives.stand_ins import ZERO, LinearInput
 from ..primitives.support.lists import woven
 from ..primitives.words.elementwise import add
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import MethodType
 from typing import Any
 
@@ -65,6 +65,21 @@ def global_name(x: Any) -> str | None:
     for part in name.split("."):
         found = getattr(found, part, None)
     return name if found is x else None
+
+
+def other_positions(count: int, taken: Collection[Any]) -> list[int]:
+    """Return the positions of arguments that are left, if others are taken: static ones, say.
+
+    Args:
+        count: how many positional arguments are left.
+        taken: the positions of the others; names of keyword arguments among them do not count.
+
+    Examples:
+        >>> other_positions(2, [1, "axis"])
+        [0, 2]
+    """
+    places = {n for n in taken if isinstance(n, int)}
+    return [n for n in range(count + len(places)) if n not in places]
 
 
 def check_callable(fun: Any, transformation: str) -> None:

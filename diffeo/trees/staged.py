@@ -12,7 +12,8 @@ from ..primitives.staging import stage
 from ..primitives.types import ShapedArray, promote_types
 from ..primitives.words.structural import convert_element_type
 from . import tree
-from .arguments import check_outputs, flat_result, name_of
+from .arguments import name_of
+from .functions import Flat
 
 
 class Staged:
@@ -28,14 +29,9 @@ class Staged:
 
     def __init__(self, fun: Callable, in_tree: Any, avals: Sequence[ShapedArray]):
         self.name = name_of(fun)
-        self.out_tree: Any = None
-
-        def flat(*leaves: Any) -> Sequence[Any]:
-            out = fun(*tree.unflatten(in_tree, leaves))
-            found, self.out_tree = flat_result(out, self.name)
-            return check_outputs(found, out, self.name)
-
+        flat = Flat(fun, in_tree, self.name)
         staged = stage(flat, avals, self.name)
+        self.out_tree: Any = flat.out_tree
         self.jaxpr: Jaxpr = staged.closed_over()
         self.consts: Sequence[Any] = staged.consts
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from ...primitives.array import as_value
 from ...primitives.constants import full_like
-from ...primitives.core import ZERO, typeof, with_user_line
+from ...primitives.core import typeof, with_user_line
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.staging import stage
+from ...primitives.stand_ins import ZERO
 from ...primitives.words.structural import convert_element_type
 from ...programs.call import split_list
 from ...programs.custom_call import CustomCall

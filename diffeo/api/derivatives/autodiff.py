@@ -12,9 +12,10 @@ import numpy as np
 
 from ...primitives.array import as_value
 from ...primitives.constants import full_like
-from ...primitives.core import ZERO, describe, typeof, with_user_line
+from ...primitives.core import describe, typeof, with_user_line
 from ...primitives.jaxpr import Eqn, Jaxpr, Literal, eval_jaxpr
 from ...primitives.staging import stage
+from ...primitives.stand_ins import ZERO
 from ...primitives.support.foreign import refusal
 from ...primitives.types import SCALARS, ShapedArray, float0, is_inexact
 from ...primitives.words.structural import convert_element_type

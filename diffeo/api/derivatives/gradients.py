@@ -10,7 +10,8 @@ import numpy as np
 
 from ...primitives.array import Array, as_value
 from ...primitives.constants import full_like
-from ...primitives.core import ZERO, describe, state, typeof, with_user_line
+from ...primitives.core import describe, state, typeof, with_user_line
+from ...primitives.stand_ins import ZERO
 from ...primitives.types import is_inexact
 from ...transforms.linearize import linearize_flat
 from ...transforms.tangents import from_tangent, quietly

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...primitives.core import ZERO, describe, typeof, with_user_line
+from ...primitives.core import describe, typeof, with_user_line
 from ...primitives.jaxpr import eval_jaxpr
+from ...primitives.stand_ins import ZERO
 from ...primitives.types import is_complex, is_inexact
 from ...primitives.words.elementwise import conj
 from ...transforms.linearize import linearize_flat

@@ -10,8 +10,9 @@ import numpy as np
 
 from ...primitives.array import Array
 from ...primitives.constants import full_like
-from ...primitives.core import ZERO, describe, state, typeof, with_user_line
+from ...primitives.core import describe, state, typeof, with_user_line
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
+from ...primitives.stand_ins import ZERO
 from ...primitives.types import default_dtype, float0, is_inexact
 from ...primitives.words.slicing import concatenate, slice_in_dim
 from ...primitives.words.structural import (

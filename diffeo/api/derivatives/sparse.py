@@ -12,8 +12,9 @@ import numpy as np
 
 from ...primitives.array import Array
 from ...primitives.constants import full, full_like
-from ...primitives.core import ZERO, Tracer, describe, state, typeof, with_user_line
+from ...primitives.core import Tracer, describe, state, typeof, with_user_line
 from ...primitives.jaxpr import eval_jaxpr
+from ...primitives.stand_ins import ZERO
 from ...primitives.words.elementwise import absolute, eq
 from ...primitives.words.index_dims import IndexDims
 from ...primitives.words.indexing import ScatterAdd

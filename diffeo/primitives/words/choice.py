@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core import LinearInput, typeof
+from ..core import typeof
 from ..families import Linear
+from ..stand_ins import LinearInput
 from ..types import SCALARS, ShapedArray, bool_, check_scalar
 from .structural import batch_at_front
 
@@ -33,6 +34,7 @@ class Select(Linear):
     """
 
     takes_scalars = True
+    light = True
     linear = (1, 2)
 
     def abstract_eval(self, pred: Any, x: Any, y: Any) -> ShapedArray:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core import LinearInput, typeof
+from ..core import typeof
 from ..families import Bilinear
+from ..stand_ins import LinearInput
 from ..support.frozen import frozen
 from ..types import ShapedArray, float32, float64, kind_of, short_dtype
 from .structural import (

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..constants import full_like, zeros_like
-from ..core import ZERO, LinearInput, Primitive, typeof
+from ..core import Primitive, typeof
 from ..families import Linear
 from ..formulas import lowered as formulas
 from ..formulas import slopes
@@ -32,6 +33,7 @@ from ..formulas.reference import (
     truncated_remainder,
     zero_dominant_product,
 )
+from ..stand_ins import ZERO, LinearInput
 from ..support.table import enter, named, with_results
 from ..types import (
     KINDS,
@@ -67,7 +69,10 @@ class Elementwise(Primitive):
         singular: bool = False,
         series: Callable | None = None,
         arity: int | None = None,
+        light: bool | None = None,
     ):
+        if light is not None:
+            self.light = light
         self._name, self.hlo, self.accepts, self.series = name, hlo, accepts, series
         self.result, self.singular = result, singular
         self.impl = impl
@@ -155,6 +160,8 @@ class ElementwiseLinear(Elementwise):
 class Neg(ElementwiseLinear):
     """The negative."""
 
+    light = True
+
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         return (neg.bind(ct),)
 
@@ -164,6 +171,7 @@ class Add(ElementwiseLinear):
     affine.
     """
 
+    light = True
     sign: Any = None
     hlo: Any
 
@@ -186,6 +194,7 @@ class Add(ElementwiseLinear):
 class Mul(Elementwise):
     """The product; of a tangent and a factor it is what most derivatives are made of."""
 
+    light = True
     bilinear = True
 
     def lower(self, ctx: Any, *values: Any) -> Any:
@@ -215,6 +224,8 @@ class Scale(Mul):
     undefined derivative there must not turn it into nan.
     """
 
+    light = True
+
     def lower(self, ctx: Any, *values: Any) -> Any:
         t, factor = ctx.operands(values)
         zero = ctx.constant(0, t.aval)
@@ -227,6 +238,8 @@ class Scale(Mul):
 
 class Div(Elementwise):
     """The quotient; of integers it is rounded towards zero."""
+
+    light = True
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         (x, y), (dx, dy) = primals, tangents
@@ -259,6 +272,7 @@ def reciprocal(x: Any) -> Any:
 class Extremum(Elementwise):
     """The larger or smaller of two; complex numbers have an order, too."""
 
+    light = True
     hlo: Any
 
     def lower(self, ctx: Any, *values: Any) -> Any:
@@ -267,6 +281,8 @@ class Extremum(Elementwise):
 
 class Sign(Elementwise):
     """-1, 0 or 1; of complex numbers z / |z|, which turns with z."""
+
+    light = True
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         (z,), (t,) = primals, tangents
@@ -279,6 +295,8 @@ class Sign(Elementwise):
 
 class Abs(Elementwise):
     """The absolute value; of complex numbers it is real."""
+
+    light = True
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         (x,), (t,) = primals, tangents
@@ -298,6 +316,8 @@ def _nonzero(x: Any) -> Any:
 class RealPart(ElementwiseLinear):
     """real and imag: linear over the real numbers (JAX's convention for complex derivatives)."""
 
+    light = True
+
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         zero = zeros_like(typeof(ct))
         return (complex_.bind(ct, zero) if self is real else complex_.bind(zero, neg.bind(ct)),)
@@ -305,6 +325,8 @@ class RealPart(ElementwiseLinear):
 
 class Conj(ElementwiseLinear):
     """The complex conjugate: linear over the real numbers."""
+
+    light = True
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         return (conj.bind(ct),)
@@ -358,7 +380,7 @@ sign = Sign("sign", np.sign, formulas.sign, accepts="iufc")
 floor = row("floor", np.floor, "floor", accepts="f")
 ceil = row("ceil", np.ceil, "ceil", accepts="f")
 round_even = row("round", np.rint, "round_nearest_even", accepts="f")
-is_finite = row("is_finite", np.isfinite, "is_finite", accepts="f", result=_to_bool)
+is_finite = row("is_finite", np.isfinite, "is_finite", accepts="f", result=_to_bool, light=True)
 absolute = Abs("abs", np.abs, formulas.magnitude, accepts="biufc", result=real_dtype)
 sqrt = row("sqrt", np.sqrt, on_sheet("sqrt"), lambda x, y: 0.5 / y, singular=True,
            series=lambda s, y, x: s.root(x, y))
@@ -415,16 +437,17 @@ hypot = slope("hypot", lambda x, y: over_hypot.bind(x, y), lambda x, y: over_hyp
 over_hypot = slope("over_hypot", lambda x, y: _turning(x, y, over_hypot.bind(y, x)),
                    lambda x, y, p: -_turning(x, y, p), accepts="f", singular=True)
 
-eq = row("eq", np.equal, compare("EQ"), None, None, accepts="biufcs", result=_to_bool)
-ne = row("ne", np.not_equal, compare("NE"), None, None, accepts="biufcs", result=_to_bool)
-lt = row("lt", np.less, compare("LT"), None, None, accepts="biufc", result=_to_bool)
-le = row("le", np.less_equal, compare("LE"), None, None, accepts="biufc", result=_to_bool)
-gt = row("gt", np.greater, compare("GT"), None, None, accepts="biufc", result=_to_bool)
-ge = row("ge", np.greater_equal, compare("GE"), None, None, accepts="biufc", result=_to_bool)
-logical_not = row("not", np.invert, "not", accepts="biu")
-logical_and = row("and", np.bitwise_and, "and", None, None, accepts="biu")
-logical_or = row("or", np.bitwise_or, "or", None, None, accepts="biu")
-logical_xor = row("xor", np.bitwise_xor, "xor", None, None, accepts="biu")
+truth = partial(row, light=True)
+eq = truth("eq", np.equal, compare("EQ"), None, None, accepts="biufcs", result=_to_bool)
+ne = truth("ne", np.not_equal, compare("NE"), None, None, accepts="biufcs", result=_to_bool)
+lt = truth("lt", np.less, compare("LT"), None, None, accepts="biufc", result=_to_bool)
+le = truth("le", np.less_equal, compare("LE"), None, None, accepts="biufc", result=_to_bool)
+gt = truth("gt", np.greater, compare("GT"), None, None, accepts="biufc", result=_to_bool)
+ge = truth("ge", np.greater_equal, compare("GE"), None, None, accepts="biufc", result=_to_bool)
+logical_not = truth("not", np.invert, "not", accepts="biu")
+logical_and = truth("and", np.bitwise_and, "and", None, None, accepts="biu")
+logical_or = truth("or", np.bitwise_or, "or", None, None, accepts="biu")
+logical_xor = truth("xor", np.bitwise_xor, "xor", None, None, accepts="biu")
 shift_left = row("shift_left", np.left_shift, "shift_left", None, None, accepts="iu")
 shift_right_logical = row("shift_right_logical", logical_right_shift, "shift_right_logical",
                           None, None, accepts="iu")

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core import ZERO, LinearInput, Primitive
+from ..core import Primitive
 from ..families import Linear
+from ..stand_ins import ZERO, LinearInput
 from ..support.frozen import frozen
 from ..types import ShapedArray
 from .elementwise import Elementwise, ElementwiseLinear
@@ -28,6 +29,8 @@ copy = Copy("copy", np.copy, lambda ctx, x: x, accepts="biufcs")
 
 class StopGradient(Elementwise):
     """The identity, with a tangent that is zero."""
+
+    light = True
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         return self.bind(*primals), ZERO
@@ -82,6 +85,7 @@ class OptimizationBarrier(Primitive):
     """The operands themselves; the compiler moves no operation from one side to the other."""
 
     multiple_results = True
+    merges = False
 
     def abstract_eval(self, *xs: ShapedArray) -> list[ShapedArray]:
         if not xs:

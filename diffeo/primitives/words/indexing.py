@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..constants import full, full_like
-from ..core import LinearInput, Primitive, typeof
+from ..core import Primitive, typeof
 from ..families import Linear
+from ..stand_ins import LinearInput
 from ..support.frozen import frozen
 from ..types import ShapedArray, check_scalar
 from .elementwise import kind_of, select, zero_scalar

@@ -12,16 +12,22 @@ from typing import Any
 import numpy as np
 
 from ..constants import full_like
-from ..core import ZERO, Primitive, with_user_line
+from ..core import Primitive, with_user_line
 from ..formulas import lowered as formulas
 from ..formulas.lowered import divide, in_float32, same
 from ..formulas.reference import power_of_two
+from ..stand_ins import ZERO
 from ..support.frozen import frozen
 from ..types import ShapedArray
 from .elementwise import Elementwise, kind_of, logistic, mul, scale, select
 
 square = Elementwise(
-    "square", np.square, lambda ctx, x: ctx.op("multiply", x, x), lambda x: x * 2, accepts="iufc"
+    "square",
+    np.square,
+    lambda ctx, x: ctx.op("multiply", x, x),
+    lambda x: x * 2,
+    accepts="iufc",
+    light=True,
 )
 exp2 = Elementwise("exp2", power_of_two, formulas.exp2, lambda x, y: y * math.log(2), singular=True)
 
@@ -57,6 +63,7 @@ class IntegerPow(Primitive):
     computed in float32.
     """
 
+    light = True
     n: int
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..core import ZERO, Primitive
+from ..core import Primitive
 from ..families import Discrete
+from ..stand_ins import ZERO
 from ..support.foreign import array_dtype
 from ..support.frozen import frozen
 from ..types import ShapedArray, bool_, is_inexact

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..constants import full_like
-from ..core import ZERO, LinearInput, typeof
+from ..core import typeof
 from ..families import Linear
+from ..stand_ins import ZERO, LinearInput
 from ..support.frozen import frozen
 from ..types import ShapedArray, check_scalar
 from .structural import Shape, batch_at_front, check_axes, expand_dims, move_axis, squeeze
@@ -22,6 +23,7 @@ class Slice(Linear):
     positive.
     """
 
+    moves = True
     starts: Shape
     limits: Shape
     strides: Shape
@@ -67,6 +69,7 @@ class Pad(Linear):
     cut), `interior[i]` between neighbours.
     """
 
+    moves = True
     low: Shape
     high: Shape
     interior: Shape
@@ -143,6 +146,7 @@ class Pad(Linear):
 class Concatenate(Linear):
     """The operands one after the other along `axis`."""
 
+    moves = True
     axis: int
 
     def abstract_eval(self, *xs: ShapedArray) -> ShapedArray:
@@ -186,6 +190,7 @@ class Concatenate(Linear):
 class Split(Linear):
     """Parts of these sizes along `axis`, which they fill."""
 
+    moves = True
     sizes: Shape
     axis: int
     multiple_results = True
@@ -227,6 +232,7 @@ class Split(Linear):
 class Rev(Linear):
     """The elements in reverse order along `axes`."""
 
+    moves = True
     axes: Shape
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core import ZERO, typeof
+from ..core import typeof
 from ..families import Discrete, Linear
 from ..formulas.reference import saturated
+from ..stand_ins import ZERO
 from ..support.foreign import array_dtype
 from ..support.frozen import frozen
 from ..types import SCALARS, ShapedArray, is_inexact, kind_of
@@ -43,6 +44,7 @@ def inverse_permutation(permutation: Sequence[int]) -> Shape:
 class Reshape(Linear):
     """The same elements in row-major order under another shape."""
 
+    moves = True
     cheap = True
     shape: Shape
 
@@ -71,6 +73,7 @@ class Reshape(Linear):
 class Transpose(Linear):
     """Axis `i` of the result is axis `permutation[i]` of the operand."""
 
+    moves = True
     permutation: Shape
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
@@ -100,6 +103,7 @@ class BroadcastInDim(Linear):
     of 1 stretch.
     """
 
+    moves = True
     cheap = True
     shape: Shape
     dims: Shape

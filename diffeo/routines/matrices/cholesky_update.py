@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...primitives.constants import Full
-from ...primitives.core import ZERO
+from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
 from ...primitives.words.structural import Reshape, reshape

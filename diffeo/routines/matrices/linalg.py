@@ -12,8 +12,9 @@ import numpy as np
 
 from ...operations.sort import Sort, take_along_axis
 from ...primitives.constants import full, full_like
-from ...primitives.core import ZERO, typeof
+from ...primitives.core import typeof
 from ...primitives.families import Discrete
+from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
 from ...primitives.words.elementwise import real, select

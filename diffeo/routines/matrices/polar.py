@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.core import ZERO
+from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
 from ...primitives.words.identity import stop_gradient

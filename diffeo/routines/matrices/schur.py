@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...primitives.constants import Full, zeros_like
-from ...primitives.core import ZERO, typeof
+from ...primitives.core import typeof
+from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
 from ...primitives.words.elementwise import absolute, complex_, imag, real, select, sqrt

@@ -13,9 +13,10 @@ import numpy as np
 
 from ...primitives.array import Array
 from ...primitives.constants import full
-from ...primitives.core import ZERO, Primitive, typeof
+from ...primitives.core import Primitive, typeof
 from ...primitives.jaxpr import Jaxpr, Var
 from ...primitives.staging import stage
+from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray, bool_
 from ...primitives.words.elementwise import select

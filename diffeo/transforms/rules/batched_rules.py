@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
-from ...primitives.core import ZERO, LinearInput
+from ...primitives.stand_ins import ZERO, LinearInput
 from ...primitives.support.lists import woven
 from ...primitives.words.structural import batch_at_front, move_axis, reduce_sum
 from .rules import DerivedRules, Rules

@@ -10,9 +10,10 @@ import numpy as np
 
 from ...primitives.array import Array
 from ...primitives.constants import Full
-from ...primitives.core import ZERO, Primitive, typeof
+from ...primitives.core import Primitive, typeof
 from ...primitives.jaxpr import Eqn, Jaxpr, Literal, Var, sub_jaxprs
 from ...primitives.staging import stage
+from ...primitives.stand_ins import ZERO
 from ...primitives.support.lists import woven
 from ...primitives.support.sources import show_source
 from ...primitives.types import SCALARS
@@ -154,7 +155,7 @@ def _zero(v: Any, known: set) -> bool:
 
 def _positions(primitive: Primitive, count: int) -> Sequence[int] | None:
     """The operands in which a primitive is jointly linear, if it says so."""
-    if not hasattr(primitive, "linear_part"):
+    if primitive.linear_part is None:
         return None
     found = primitive.linear  # type: ignore[attr-defined]
     return range(count) if found is None else found

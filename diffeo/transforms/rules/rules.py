@@ -16,9 +16,10 @@ from typing import Any
 
 from ...primitives.array import as_value
 from ...primitives.constants import full_like, zeros_like
-from ...primitives.core import ZERO, Trace, Tracer, state, typeof, with_user_line
+from ...primitives.core import Trace, Tracer, state, typeof, with_user_line
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.staging import StagingTrace, TangentTrace, stage
+from ...primitives.stand_ins import ZERO
 from ...primitives.support.errors import ForwardModeError
 from ...primitives.support.lists import woven
 from ...primitives.types import ShapedArray, is_inexact

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ...primitives.core import ZERO, describe, typeof, with_user_line
+from ...primitives.core import describe, typeof, with_user_line
+from ...primitives.stand_ins import ZERO
 from ...primitives.types import ShapedArray, Typed
 from ...trees import tree
 from ..tangents import from_tangent, tangent_aval

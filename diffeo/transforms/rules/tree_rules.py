@@ -10,7 +10,8 @@ import numpy as np
 
 from ...primitives.array import as_value
 from ...primitives.constants import full_like
-from ...primitives.core import ZERO, LinearInput, Tracer, Value, describe, typeof, with_user_line
+from ...primitives.core import Tracer, Value, describe, typeof, with_user_line
+from ...primitives.stand_ins import ZERO, LinearInput
 from ...primitives.support.errors import UnexpectedTracerError
 from ...primitives.types import SCALARS, ShapedArray, float0, is_inexact
 from ...primitives.words.structural import convert_element_type

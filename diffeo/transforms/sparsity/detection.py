@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.core import ZERO, Tracer, describe, state, typeof, with_user_line
+from ...primitives.core import Tracer, describe, state, typeof, with_user_line
+from ...primitives.stand_ins import ZERO
 from ...primitives.types import is_inexact
 from ...trees import tree
 from ...trees.arguments import argument, as_values, check_argnums, name_of

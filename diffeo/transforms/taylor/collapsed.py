@@ -18,7 +18,8 @@ from typing import Any
 
 from ...operations.collectives import Psum
 from ...primitives.constants import full_like
-from ...primitives.core import ZERO, state, typeof
+from ...primitives.core import state, typeof
+from ...primitives.stand_ins import ZERO
 from ...primitives.words.elementwise import Elementwise, mul, scale
 from ...primitives.words.powers import IntegerPow
 from ...primitives.words.structural import batch_at_front, broadcast_in_dim, convert_element_type
@@ -37,7 +38,7 @@ def is_unary(primitive: Any) -> bool:
     if isinstance(primitive, IntegerPow):
         return True
     row = isinstance(primitive, Elementwise) and primitive.arity == 1 and primitive.same_type
-    return row and bool(primitive.derivatives) and not hasattr(primitive, "linear_part")
+    return row and bool(primitive.derivatives) and primitive.linear_part is None
 
 
 class Collapsed(SmoothTaylor):

@@ -13,7 +13,8 @@ from typing import Any
 
 from ...primitives.config import config
 from ...primitives.constants import full_like
-from ...primitives.core import ZERO, state, typeof
+from ...primitives.core import state, typeof
+from ...primitives.stand_ins import ZERO
 from ...primitives.support.errors import ForwardModeError
 from ...primitives.types import is_inexact
 from ...primitives.words.elementwise import scale

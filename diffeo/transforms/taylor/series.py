@@ -14,7 +14,8 @@ from typing import Any
 
 from ...primitives.array import as_value
 from ...primitives.constants import full_like
-from ...primitives.core import ZERO, state, typeof
+from ...primitives.core import state, typeof
+from ...primitives.stand_ins import ZERO
 from ...primitives.words.elementwise import (
     add,
     div,

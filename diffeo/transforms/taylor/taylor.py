@@ -16,7 +16,8 @@ from itertools import repeat
 from typing import Any
 
 from ...primitives.constants import full_like
-from ...primitives.core import ZERO, Primitive, state, typeof
+from ...primitives.core import Primitive, state, typeof
+from ...primitives.stand_ins import ZERO
 from ...primitives.support.lists import woven
 from ...primitives.types import SCALARS, ShapedArray, is_inexact
 from ..interpreter import Boxed, Interpreter
@@ -109,7 +110,7 @@ class Taylor(Arithmetic, Interpreter):
             return special
         if primitive.bilinear:
             return self.product(primitive, *values)
-        if hasattr(primitive, "linear_part"):
+        if primitive.linear_part is not None:
             return self.linear(primitive, values)
         out = primitive.bind(*[v[0] for v in values])
         outs, top = out if primitive.multiple_results else [out], top_of(values)

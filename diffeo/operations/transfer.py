@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..array import Array, machine
-from ..core import with_user_line
-from ..families import Linear
-from ..types import ShapedArray
+from ..primitives.array import Array, machine
+from ..primitives.core import with_user_line
+from ..primitives.families import Linear
+from ..primitives.types import ShapedArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
