@@ -29,6 +29,8 @@ DOCUMENT = Path(__file__).parent.parent / "docs" / "primitives.md"
 #: (primitive, rule): why there is none.
 WITHOUT = {
     ("full", "batch"): "it has no operands",
+    ("full", "jvp"): "it has no operands",
+    ("full", "transpose"): "it has no operands",
     ("iota", "batch"): "it has no operands",
 }
 
@@ -123,7 +125,7 @@ def jvp_of(primitive: Any) -> str:
         return "zero" if kind is callbacks.DebugCallback else "refused"
     if issubclass(kind, families.Discrete) or issubclass(kind, identity.StopGradient):
         return "zero"
-    if hasattr(kind, "linear_part"):
+    if kind.linear_part is not None:
         return "linear"
     if kind.bilinear:
         return "bilinear"

@@ -283,7 +283,7 @@ def test_errors(call, error, words):
     ],
 )
 def test_traced_sizes(call):
-    with pytest.raises(dx.errors.ConcretizationTypeError, match=r"test_numpy\.py"):
+    with pytest.raises(dx.errors.ConcretizationTypeError, match=r"test_numpy_dtypes\.py"):
         dx.jit(call)(dnp.arange(4.0), 2)
 
 

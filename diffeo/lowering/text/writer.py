@@ -141,6 +141,8 @@ class Writer:
             not 1 < len(written) == self.count - first <= 24
             or type(result) is not Operand
             or not _repeatable(primitive, given)
+            # An operand that is a constant which the lines may read as well is no place for a name.
+            or any([v.name in given for v in self.splats.values()])
             or any(["({" in line or "\n" in line for line in written])  # a region
         ):
             return
