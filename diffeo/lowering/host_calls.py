@@ -114,7 +114,7 @@ def _done(execute: Callable, buffers: list[Any]) -> Any:
 
 
 def _enter(calls: Callable[[], HostCalls | None], index: int, *arrays: np.ndarray) -> Any:
-    """Call the function number `index`, or keep its exception and raise one that names the number."""
+    """Call a function. Keep its exception, and raise one that names the number of the kept one."""
     host_calls = calls()
     assert host_calls is not None, "a program runs only while its functions are alive"
     try:
@@ -124,5 +124,5 @@ def _enter(calls: Callable[[], HostCalls | None], index: int, *arrays: np.ndarra
     raise _CallFailed(f"call {number} of a Python function failed")
 
 
-#: The code of functions in which an exception of a signal's handler would be lost to XLA.
+#: The functions in which an exception of a signal's handler would reach XLA, and become text.
 _ENTRY = frozenset({_enter.__code__, HostCalls.keep.__code__})

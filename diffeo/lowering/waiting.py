@@ -81,13 +81,10 @@ def interruptibly(function: Callable[[], Any]) -> Any:
 
 
 class _Loops:
-    """Whether programs with loops run on threads of XLA's own: `execute` returns before they are
-    done.
+    """What runs of programs with loops have shown so far."""
 
-    Only then does waiting for a buffer look for signals, which costs the shortest waits some
-    microseconds.
-    """
-
+    #: Whether such a run goes on, on a thread of XLA's, after `execute` has returned. Only then
+    #: does `until_ready` look for signals, which costs the shortest waits some microseconds.
     elsewhere = False
 
 
