@@ -115,7 +115,7 @@ def block_until_ready(buffers: Sequence[Any]) -> None:
 
 
 def read_error(buffer: Any, error: Exception) -> Exception:
-    """Return the reason why a buffer cannot be read; the buffer protocol hides it in a BufferError."""
+    """Return why a buffer cannot be read; the buffer protocol hides the reason in a BufferError."""
     if buffer.is_deleted():
         return with_user_line(RuntimeError(GONE))
     try:

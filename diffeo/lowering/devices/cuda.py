@@ -22,7 +22,7 @@ from .. import compat
 
 #: The major versions of CUDA for which there are wheels, best first.
 _MAJORS = ("13", "12")
-#: NVIDIA's libraries, by CUDA's major version and by the folder of their wheel, in the order in which
+#: NVIDIA's libraries, by CUDA's major version and the folder of their wheel, in the order in which
 #: they want to be loaded.
 _LIBRARIES = {
     "13": {
@@ -53,7 +53,7 @@ def _folders(package: str) -> list[Path]:
 
 @cache
 def _installed() -> tuple[str, Path] | None:
-    """Return CUDA's major version and the plugin's library, of the best wheel that is installed."""
+    """Return CUDA's major version and the plugin's library, of the wheel that is installed."""
     for folder in _folders("jax_plugins"):
         for major in _MAJORS:
             library = folder / f"xla_cuda{major}" / "xla_cuda_plugin.so"
@@ -129,7 +129,7 @@ def after_loading(c_api: Any) -> None:
 
 
 def _toolkit(major: str) -> str | None:
-    """Return the folder of CUDA's assembler and mathematical functions, if pip has installed them."""
+    """Return the folder of CUDA's assembler and mathematical functions, if pip has them."""
     folders = _folders("nvidia")
     for folder in folders:
         path = folder / ("cu13" if major == "13" else "cuda_nvcc")
