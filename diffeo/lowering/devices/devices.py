@@ -285,9 +285,9 @@ def _choose_default() -> Device:
     with state.lock:
         if state.default is None:
             process.started.add("devices")
-            platforms = config.platforms
-            platforms = _platform(platforms[0]) if platforms else _first_that_works()
-            state.default = platforms[0]
+            allowed = config.platforms
+            candidates = _platform(allowed[0]) if allowed else _first_that_works()
+            state.default = candidates[0]
         return state.default
 
 
