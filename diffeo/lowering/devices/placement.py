@@ -91,7 +91,7 @@ def placed(buffer: Any, aval: ShapedArray, device: Device, commits: Device | Non
     """Return an Array around a buffer on a device.
 
     A buffer on the first device of the process stands in `_buffer`, where the dispatch of compiled
-    functions looks first. Any other stands in `_placed`.
+    functions looks. Any other stands in `_placed`, where the dispatch does not look.
 
     Args:
         buffer: the buffer.

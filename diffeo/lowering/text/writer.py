@@ -9,10 +9,11 @@ with a new name for the result, the quoted operation, the names of the operands,
 in `<{...}>`, and the types. An operation such as `reduce` or `while` also holds a *region*: a block
 of lines of its own.
 
-`Writer` appends such lines to a list; start at `Writer.op` and `Writer.emit`. Lowering rules are
-Python code and slow, and programs repeat themselves. So the writer remembers what a primitive
-wrote, and writes the same text again with other names: a *form* is one remembered line, a *formula*
-several. `Builder.program` in `stablehlo.py` decides when to use them.
+`Writer` appends such lines to a list; start at `Writer.op` and `Writer.emit`. Programs apply the
+same primitive to operands of the same types again and again. So the writer remembers what a
+primitive wrote, and writes the same text again with other names, without a call of the lowering
+rule: a *form* is one remembered line, a *formula* several. `Builder.program` in `stablehlo.py`
+decides when to use them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.core import Primitive
 from ...primitives.types import ShapedArray
 from .mlir_types import scalar_text, tensor_type
 
@@ -59,7 +61,7 @@ class Operand:
         return f"{self.name}:{self.aval}"
 
 
-def _repeatable(primitive: Any, given: Sequence[str]) -> bool:
+def _repeatable(primitive: Primitive, given: Sequence[str]) -> bool:
     """Return whether text that a primitive wrote for operands of these names serves others, too.
 
     A primitive that holds programs, has effects or calls Python must be lowered each time.
@@ -89,7 +91,7 @@ class Writer:
         #: Lines to write again with other names: see `remember`. The values are the text before the
         #: operands' names, the text behind them, and the result's `aval`, `type` and `made`; at the
         #: end stands the primitive.
-        self.forms: dict[Any, tuple[str, str, ShapedArray, str, str, Any]] = {}
+        self.forms: dict[Any, tuple[str, str, ShapedArray, str, str, Primitive]] = {}
         #: Several lines to write again with other names: see `remember_formula`.
         self.formulas: dict[Any, Any] = {}
         #: The last operation: its result (None if there are several), its full name, its operands,
@@ -153,7 +155,7 @@ class Writer:
         self.last = results[0] if len(results) == 1 else None, full_name, operands, tail
         return results
 
-    def remember(self, key: Any, primitive: Any, values: Sequence[Any], result: Any) -> None:
+    def remember(self, key: Any, primitive: Primitive, values: Sequence[Any], result: Any) -> None:
         """Keep the line that lowered an equation as a form, if other names may stand in the line.
 
         The form serves equations that apply the same primitive to operands of the same types.
@@ -192,7 +194,13 @@ class Writer:
             self.forms[key] = head, tail, result.aval, result.type, result.made, primitive
 
     def remember_formula(
-        self, key: Any, primitive: Any, values: Sequence[Any], result: Any, before: int, first: int
+        self,
+        key: Any,
+        primitive: Primitive,
+        values: Sequence[Any],
+        result: Any,
+        before: int,
+        first: int,
     ) -> None:
         """Keep the lines that lowered an equation as a formula, if other names may stand in them.
 
