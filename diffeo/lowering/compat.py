@@ -1,7 +1,10 @@
 """The one file that knows which jaxlib this is.
 
-jaxlib 0.10.2 to 0.12 are supported. What differs between them is asked of jaxlib itself (does it
-have the method?), not of its version number, and is levelled here into a few uniform functions.
+jaxlib is the package with XLA, the compiler, and PJRT, the interface to devices: a *client* owns
+the devices of one platform, their *buffers* and the executables. jaxlib 0.10.2 to 0.12 are
+supported. Where they differ, jaxlib itself is asked (does it have the method?), not its version
+number, and the functions here are the same for all versions.
+
 Only `jaxlib._jax` and, once a device is used, `jaxlib._hlo` are imported: `jaxlib.xla_client` is a
 layer of Python above them that costs start-up time and adds nothing that is needed here. No
 function of this file lets jaxlib import jax, which some of its calls do when jax is installed.
@@ -21,7 +24,8 @@ import numpy as np
 
 from ..primitives.support.signals import Held
 
-# XLA reads it when it is loaded; without it every start prints information lines on stderr.
+# XLA reads this variable when it is loaded. Without it, every start prints information lines on
+# stderr.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 # jaxlib ships no type stubs, so this is a plain object to a type checker.
@@ -41,7 +45,7 @@ if TYPE_CHECKING:
 else:
     PyTreeDef = pytree.PyTreeDef
 
-#: Release what buffers and executables that are gone still hold of Python objects.
+#: Release the Python objects that buffers and executables still hold after they are gone.
 collect_garbage: Callable[[], None] = _jax.collect_garbage
 
 #: `device_put(aval, sharding, [array], [device], committed, force_copy, semantics, enable_x64)`.
@@ -56,43 +60,49 @@ SHARE: Any = _jax.HostBufferSemantics.ZERO_COPY
 #: Wait for a list of buffers; raises the error of a computation that failed.
 block_until_ready: Callable[[list[Any]], None] = _jax.batched_block_until_ready
 
-#: Where CUDA's assembler lies, if pip has installed it; `cuda.py` knows, once a GPU is used.
+#: The folder of CUDA's assembler, if pip has installed it; `cuda.py` sets it once a GPU is used.
 cuda_folder: str | None = None
-#: Whether copying to a device gives a buffer of its own, or may give the same one again.
+#: For `copy_to_device`: the copy is a buffer of its own, or may be the same buffer again.
 ALWAYS_COPY: Any = _jax.ArrayCopySemantics.ALWAYS_COPY
 MAY_SHARE: Any = _jax.ArrayCopySemantics.REUSE_INPUT
 
+# In which ways this jaxlib differs: whether `array_result_handler` takes one more argument, whether
+# DLPack's versions are known, and whether buffers turn themselves into NumPy arrays of any dtype.
 _RESULTS_WANT_SKIP_CHECKS = "_skip_checks" in (_jax.array_result_handler.__doc__ or "")
 _DLPACK_HAS_VERSIONS = "max_version" in (_jax.buffer_to_dlpack_managed_tensor.__doc__ or "")
 BUFFERS_READ_THEMSELVES = hasattr(_jax.ArrayImpl, "_to_np_array_did_copy")
 
 
 def make_cpu_client(num_devices: int | None) -> Any:
-    """A PJRT client of the host's processor; `None` devices: as many as XLA_FLAGS says."""
+    """Return a PJRT client of the host's processor.
+
+    `num_devices` says into how many devices the processor is divided; None: as XLA_FLAGS says.
+    """
     return _jax.get_tfrt_cpu_client(asynchronous=True, num_devices=num_devices)
 
 
 def load_plugin(name: str, path: str) -> Any:
-    """Load a PJRT plugin under a name -> its C interface, a capsule."""
+    """Load a PJRT plugin under a name. Return its C interface, a capsule."""
     return _jax.load_pjrt_plugin(name, path, c_api=None)
 
 
 def make_plugin_client(name: str, options: Mapping[str, Any]) -> Any:
-    """A PJRT client of a plugin that was loaded under this name."""
+    """Return a PJRT client of a plugin that was loaded under this name."""
     if not _jax.pjrt_plugin_initialized(name):
         _jax.initialize_pjrt_plugin(name)
     return _jax.get_c_api_client(name, dict(options), None)
 
 
 def device_list(device: Any) -> Any:
-    """The list of one device, in the form in which jaxlib compares it fastest."""
+    """Return the list of one device, in the form in which jaxlib compares it fastest."""
     return _jax.DeviceList((device,))
 
 
 def single_device_sharding(devices: Any, memory_kind: str | None = None) -> Any:
-    """The placement of a whole array on one device, in its own memory or one of another kind.
+    """Return the placement of a whole array on one device, in its own memory or one of another
+    kind.
 
-    The class with the fitting name is unusable before 0.11, NamedSharding imports jax.
+    jaxlib's SingleDeviceSharding is unusable before 0.11, and its NamedSharding imports jax.
     """
     # Heavy, and of use only once a device is: loaded here, not when diffeo is imported.
     hlo: Any = import_module("jaxlib._hlo")
@@ -100,9 +110,9 @@ def single_device_sharding(devices: Any, memory_kind: str | None = None) -> Any:
 
 
 def result_handler(aval: Any, sharding: Any) -> Any:
-    """What makes a buffer of type `aval` of one raw result of an executable.
+    """Return the function that makes a buffer of type `aval` of one raw result of an executable.
 
-    The constructor does not look at the results; the type is the caller's promise.
+    The function does not look at the result; the type is the caller's promise.
     """
     if _RESULTS_WANT_SKIP_CHECKS:
         return _jax.array_result_handler(aval, sharding, True, True)
@@ -110,21 +120,29 @@ def result_handler(aval: Any, sharding: Any) -> Any:
 
 
 def copy_to_device(buffer: Any, devices: Any, sharding: Any, how: Any = MAY_SHARE) -> Any:
-    """The buffer in another place; the copy waits for the computation of the buffer by itself."""
+    """Return a copy of a buffer on another device. The copy waits for the buffer's computation.
+
+    Args:
+        buffer: the buffer.
+        devices: the list of the other device.
+        sharding: the placement on the other device, which may name a kind of memory.
+        how: ALWAYS_COPY or MAY_SHARE.
+    """
     copy = _jax.batched_copy_array_to_devices_with_sharding
     return copy([buffer], [devices], [sharding], [how])[0]
 
 
 def start_copy_to_host(buffer: Any) -> None:
-    """Begin to copy a buffer to the host; nothing where this jaxlib cannot (before 0.11)."""
+    """Begin to copy a buffer to the host. Do nothing where this jaxlib cannot (before 0.11)."""
     if hasattr(_jax, "batched_copy_to_host_async"):
         _jax.batched_copy_to_host_async([buffer])
 
 
 def read_from_accelerator(buffer: Any, devices: Any) -> np.ndarray:
-    """The numbers of a buffer of one of NumPy's own dtypes that is not in host memory."""
+    """Return the numbers of a buffer that is not in host memory, of one of NumPy's own dtypes."""
     if BUFFERS_READ_THEMSELVES:
         return buffer._to_np_array_did_copy()[0]
+    # Memory of the host that the device can write to; NumPy reads it in place.
     pinned = copy_to_device(buffer, devices, single_device_sharding(devices, "pinned_host"))
     return np.asarray(memoryview(pinned))
 
@@ -132,7 +150,7 @@ def read_from_accelerator(buffer: Any, devices: Any) -> np.ndarray:
 def dlpack_capsule(
     buffer: Any, stream: int | None, max_version: tuple[int, int] | None, copied: bool
 ) -> Any:
-    """A buffer as DLPack's capsule."""
+    """Return a buffer as DLPack's capsule."""
     if _DLPACK_HAS_VERSIONS:
         return _jax.buffer_to_dlpack_managed_tensor(
             buffer, stream=stream, max_version=max_version, copied=copied
@@ -141,7 +159,7 @@ def dlpack_capsule(
 
 
 def compile_options(device: Any, overrides: Mapping[str, Any]) -> Any:
-    """Options of a program for one device; `overrides` are XLA flags and their values."""
+    """Return a program's options for one device; `overrides` are XLA flags and their values."""
     options = _jax.CompileOptions()
     options.num_replicas = 1
     options.num_partitions = 1
@@ -155,7 +173,7 @@ def compile_options(device: Any, overrides: Mapping[str, Any]) -> Any:
 
 @lru_cache(maxsize=1)
 def _mlir() -> tuple[Any, Any]:
-    """(MLIR's Python interface, a context with the dialects that programs are written in)."""
+    """Return MLIR's Python interface, and a context with the dialects of programs."""
     # Of use only to programs that call Python functions: loaded here, not when diffeo is imported.
     ir: Any = import_module("jaxlib.mlir.ir")
     extension: Any = import_module("jaxlib.mlir._mlir_libs._jax_mlir_ext")
@@ -172,8 +190,10 @@ def _mlir() -> tuple[Any, Any]:
 def compile_with_functions(
     client: Any, text: str, devices: Any, options: Any, functions: Sequence[Callable]
 ) -> Any:
-    """Compile a program that calls these Python functions; for such, the client does not take
-    text. The caller holds signals: nothing of this is to be left before its end.
+    """Compile a program that calls these Python functions.
+
+    For such a program, the client takes a parsed module, not text. The caller holds signals: an
+    exception must not end this function early.
     """
     ir, context = _mlir()
     with context:
@@ -199,7 +219,7 @@ def register_lapack() -> None:
 
 
 class _FastPath(NamedTuple):
-    """What the dispatcher wants to know of a program; the names are its own."""
+    """The facts that the dispatcher asks for about an executable, by the dispatcher's own names."""
 
     xla_executable: Any
     out_pytree_def: Any
@@ -214,11 +234,13 @@ class _FastPath(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _dispatcher() -> tuple[Any, Any, list[Any]]:
-    """(the registry of operands' containers, the dispatcher's cache, the settings it reads)."""
+    """Return the registry of operands' containers, the dispatcher's cache, and the settings it
+    reads.
+    """
     settings: list[Any] = []
     if _jax_config() is None:
         # The dispatcher reads three settings of the process, which jax makes when it is imported.
-        # Where jax is not there, they are made here; if it is imported later, it makes its own.
+        # Without jax, they are made here; if jax is imported later, it makes its own.
         config: Any = import_module("jaxlib._jax").config.Config
         settings.append(config("diffeo_wide", True, include_in_jit_key=True))
         settings += [config("diffeo_disable", False), config("diffeo_hook", None)]
@@ -233,30 +255,42 @@ def _jax_config() -> Any:
 
 
 def _keeps_64_bits() -> bool:
-    """Whether the dispatcher takes NumPy's numbers as they are: not under jax's own default, which
-    narrows them to 32 bits.
+    """Return whether the dispatcher takes NumPy's numbers as they are.
+
+    It does not under jax's own default, which narrows numbers to 32 bits.
     """
-    theirs = _jax_config()
-    return theirs is None or getattr(getattr(theirs, "enable_x64", None), "value", False) is True
+    jax_config = _jax_config()
+    return (
+        jax_config is None
+        or getattr(getattr(jax_config, "enable_x64", None), "value", False) is True
+    )
 
 
 def native_caller(
     call: Callable[..., Any], loaded: Any, sharding: Any, count: int, out_avals: Sequence[Any]
 ) -> Callable[..., Any]:
-    """A function that does what `call` does, a program of `count` operands, by way of jaxlib's
-    dispatcher; `call` itself serves where that will not.
+    """Return a function that does what `call` does, by way of jaxlib's dispatcher.
+
+    `call` itself runs at first, and where the dispatcher does not know what to do.
+
+    Args:
+        call: a function of `count` operands that runs the executable.
+        loaded: jaxlib's executable.
+        sharding: the placement on the executable's device.
+        count: the number of operands.
+        out_avals: the types of the results.
     """
     with Held():
         registry, cache, _ = _dispatcher()
     out_tree = registry.flatten([0] * len(out_avals))[1]
-    several = len(out_avals)
-    fast = _FastPath(
+    num_outs = len(out_avals)
+    fast_path = _FastPath(
         loaded,
         out_tree,
         [sharding] * count,
-        [sharding] * several,
+        [sharding] * num_outs,
         list(out_avals),
-        [True] * several,
+        [True] * num_outs,
         [True] * count,
         [None] * count,
         [],
@@ -265,7 +299,7 @@ def native_caller(
     def miss(*operands: Any) -> tuple[list[Any], Any, bool]:
         # The setting of 64 bits is part of the dispatcher's key: what is kept under one value is
         # not found under the other.
-        return call(*operands), fast if _keeps_64_bits() else None, False
+        return call(*operands), fast_path if _keeps_64_bits() else None, False
 
     def refuse(*args: Any) -> Any:
         raise TypeError("an operand that jaxlib's dispatcher does not know")
@@ -300,7 +334,7 @@ _capsule_pointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
 
 
 def read_extended(buffer: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:
-    """A CPU buffer of bfloat16, float8 ... as a NumPy array, without a copy where possible.
+    """Return a CPU buffer of bfloat16, float8 ... as a NumPy array, without a copy where possible.
 
     None where this jaxlib has no way to read the dtype (those narrower than a byte, before 0.11).
     The array keeps the buffer alive. The caller has waited for the buffer.

@@ -1,7 +1,11 @@
-"""Compiled programs, kept: in this process, and on disk for the next one.
+"""Executables, kept: in this process, and on disk for the next one.
 
-The key is the program's text without the names in it, so a function that is defined anew (a
+The text of a program is looked up in memory, then on disk (`caches/`), and is compiled only if it
+is in neither. The key is the text without the names in it, so a function that is defined anew (a
 notebook cell that is run again) finds what its former self compiled.
+
+Start at `ProgramCache.compile_program`; the module's `compile_program` is that of the one cache of
+the process. *Tuning* is compiling a program in several ways and keeping the fastest: `autotune.py`.
 """
 
 from __future__ import annotations
@@ -23,15 +27,15 @@ from .devices.devices import Device, default_device
 from .executables import Executable, compile_module, load_module, prepare
 from .flags import QUICK, default_flags
 
-#: A program that compiles faster than this is not stored: a load takes 1 to 3 ms.
+#: Seconds. An executable that was compiled faster is not stored: a load takes 1 to 3 ms.
 WORTH_STORING = 0.005
 
 
 class Compilation(NamedTuple):
-    """A compiled program, and where it came from.
+    """An executable, and where it came from.
 
     Attributes:
-        executable: the program.
+        executable: the executable.
         origin: "memory", "disk", "compiled" or "tuned".
         seconds: how long it took to get it.
     """
@@ -42,7 +46,13 @@ class Compilation(NamedTuple):
 
 
 class CacheInfo(NamedTuple):
-    """What a program cache has done: found, compiled or loaded, holds, and may hold."""
+    """The state of a program cache.
+
+    Attributes:
+        hits: how often an executable was found in memory.
+        misses: how often one had to be compiled, or loaded from disk.
+        size, max_size: how many executables the cache holds, and how many it may hold.
+    """
 
     hits: int
     misses: int
@@ -57,21 +67,29 @@ def _made(
     given: Mapping[str, Any],
     tune_with: Sequence[Any] | None,
 ) -> Compilation:
-    """A program compiled now: the fastest variant, if there are buffers to try them on."""
+    """Compile a program now: the fastest variant, if there are buffers to try variants on.
+
+    Args:
+        make: compiles a text with `options`.
+        text: the program.
+        flags: all flags of the compilation.
+        given: the user's flags among them.
+        tune_with: a buffer for each operand, or None.
+    """
     if tune_with is None:
         return _compilation(make(text, options=flags))
     start = time.perf_counter()
-    best = tune(make, text, flags, given, tune_with)
-    return Compilation(best, "tuned", time.perf_counter() - start)
+    executable = tune(make, text, flags, given, tune_with)
+    return Compilation(executable, "tuned", time.perf_counter() - start)
 
 
 class ProgramCache:
-    """Executables by program; the one that was not asked for for longest goes first. Thread-safe.
+    """Executables by program. The one that was asked for longest ago goes first. Thread-safe.
 
     Args:
         max_size: how many it keeps.
-        max_bytes: how much memory they may take, roughly; those that go for its sake are also
-            forgotten by the functions that they were made for.
+        max_bytes: how much memory they may take, roughly. Executables that go for the sake of
+            memory are also forgotten by the functions that they were made for.
 
     Two threads that ask for the same program at once compile it once; threads that ask for
     different programs compile at the same time.
@@ -81,9 +99,11 @@ class ProgramCache:
         if max_size < 1:
             raise ValueError(f"a program cache needs room for 1 program or more, got {max_size}")
         self._max_size, self._max_bytes, self._bytes = max_size, max_bytes, 0
-        #: Who is told of an executable that goes for the sake of memory.
+        #: Functions that are called with each executable that goes for the sake of memory.
         self.when_evicted: list[Callable[[Executable], None]] = []
+        #: The executables by their keys, the one asked for longest ago first.
         self._programs: OrderedDict[tuple, Executable] = OrderedDict()
+        #: For each key that is being compiled, a lock that others who want it wait for.
         self._compiling: dict[tuple, threading.Lock] = {}
         self._lock = threading.Lock()
         self._hits = self._misses = 0
@@ -100,55 +120,57 @@ class ProgramCache:
         optimize: bool = True,
         tune_with: Sequence[Any] | None = None,
     ) -> Compilation:
-        """As `executables.compile_module`, but only if the program is found neither in memory nor
-        on disk.
+        """Compile a module as `executables.compile_module` does, unless an executable for it is
+        found in memory or on disk.
 
-        A failure to compile is not kept. A program that calls Python functions is not kept either:
-        its text does not say which they are, and they shall live no longer than who asked for it.
+        A failure to compile is not kept. A program that calls Python functions is not kept either.
+        Its text does not say which functions they are, and they shall not be kept alive by a cache.
 
         Args:
             text, in_avals, out_avals, options, device, functions: see `compile_module`.
-            optimize: False compiles in about half the time what then runs up to three times
-                slower.
-            tune_with: buffers, one per operand, to try variants of the compilation on and keep the
-                fastest; they are not consumed.
+            optimize: False compiles in about half the time; the executable then takes up to three
+                times as long to run.
+            tune_with: buffers, one per operand. Variants of the compilation are tried on them, and
+                the fastest is kept. The buffers are not consumed.
         """
         device = device or default_device()
-        given = options or {}
+        user_flags = options or {}
         tuned = tune_with is not None and optimize
 
         def make(text: str, **kind: Any) -> Executable:
             return compile_module(text, in_avals, out_avals, device=device, **kind)
 
         if functions:  # not tuned: trial runs would call them
-            flags = _flags(text, device, given, optimize)
+            flags = _flags(text, device, user_flags, optimize)
             return _compilation(make(text, options=flags, functions=functions))
         digest = program_digest(text)
-        key = (digest, Exact(tuple(sorted(given.items()))), optimize, tuned, device)
+        key = (digest, Exact(tuple(sorted(user_flags.items()))), optimize, tuned, device)
         with self._lock:
-            if (found := self._find(key)) is not None:
-                return Compilation(found, "memory", 0.0)
+            if (executable := self._find(key)) is not None:
+                return Compilation(executable, "memory", 0.0)
             gate = self._compiling.setdefault(key, threading.Lock())
         with gate:
+            # Another thread may have compiled the program while this one waited for the gate.
             with self._lock:
-                if (found := self._find(key)) is not None:
-                    return Compilation(found, "memory", 0.0)
+                if (executable := self._find(key)) is not None:
+                    return Compilation(executable, "memory", 0.0)
                 self._misses += 1
             try:
-                flags = _flags(text, device, given, optimize)
-                place = _Place(digest, device, flags, tuned)
-                made = place.load(text, in_avals, out_avals)
-                if made is None:
-                    made = _made(make, text, flags, given, tune_with if tuned else None)
-                    place.store(text, made)
-                made.executable.watched = "stablehlo.while" in text
-                self._keep(key, made.executable)
+                flags = _flags(text, device, user_flags, optimize)
+                stored = _Place(digest, device, flags, tuned)
+                compilation = stored.load(text, in_avals, out_avals)
+                if compilation is None:
+                    compilation = _made(make, text, flags, user_flags, tune_with if tuned else None)
+                    stored.store(text, compilation)
+                compilation.executable.watched = "stablehlo.while" in text
+                self._keep(key, compilation.executable)
             finally:
                 with self._lock:
                     self._compiling.pop(key, None)
-        return made
+        return compilation
 
     def _keep(self, key: tuple, executable: Executable) -> None:
+        """Put an executable into the cache, and remove others where it is too full."""
         evicted = []
         with self._lock:
             self._programs[key] = executable
@@ -157,20 +179,21 @@ class ProgramCache:
                 self._bytes > self._max_bytes and len(self._programs) > 1
             ):
                 large = self._bytes > self._max_bytes
-                gone = self._programs.popitem(last=False)[1]
-                self._bytes -= gone.size
-                evicted += [gone] if large else []
-        for gone in evicted:
+                oldest = self._programs.popitem(last=False)[1]
+                self._bytes -= oldest.size
+                evicted += [oldest] if large else []
+        # The lock is free again: other threads need not wait for the functions that are told.
+        for oldest in evicted:
             for tell in self.when_evicted:
-                tell(gone)
+                tell(oldest)
 
     def cache_info(self) -> CacheInfo:
-        """Hits, misses, and how many programs the cache holds and may hold."""
+        """Return hits and misses, and how many executables the cache holds and may hold."""
         with self._lock:
             return CacheInfo(self._hits, self._misses, len(self._programs), self._max_size)
 
     def clear_cache(self) -> None:
-        """Forget all programs and counts. Programs that are still in use elsewhere live on."""
+        """Forget all executables and counts. Executables that are in use elsewhere live on."""
         with self._lock:
             self._programs.clear()
             self._bytes = 0
@@ -178,17 +201,18 @@ class ProgramCache:
         compat.collect_garbage()
 
     def _find(self, key: tuple) -> Executable | None:
-        found = self._programs.get(key)
-        if found is not None:
+        """Return the executable of a key, or None. The caller holds the lock."""
+        executable = self._programs.get(key)
+        if executable is not None:
             self._programs.move_to_end(key)
             self._hits += 1
-        return found
+        return executable
 
 
 def _flags(
     text: str, device: Device, given: Mapping[str, Any], optimize: bool
 ) -> Mapping[str, Any]:
-    """All flags of a compilation; those that the user gives come last."""
+    """Return all flags of a compilation. The user's flags come last, and so override the others."""
     return {**(default_flags(text, device.platform) if optimize else QUICK), **given}
 
 
@@ -197,11 +221,11 @@ def _compilation(executable: Executable) -> Compilation:
 
 
 class _Place:
-    """Where a program is on disk: the cache, the key in it, and what the key stands for."""
+    """The place of a program on disk: the cache, the key in it, and what the key stands for."""
 
     def __init__(self, digest: bytes, device: Device, flags: Mapping[str, Any], tuned: bool):
         self.device, self.flags = device, flags
-        # Who asks XLA to write its work down wants to see it done.
+        # A user who asks XLA to write down what it does wants it to compile, not to load.
         asked = any(["xla_dump" in name for name in flags])
         self.cache: DiskCache | None = None if asked else cache_folder.current()
         if self.cache is not None:
@@ -211,28 +235,30 @@ class _Place:
     def load(
         self, text: str, in_avals: Sequence[Any], out_avals: Sequence[Any]
     ) -> Compilation | None:
+        """Return the executable that is stored here, or None."""
         start = time.perf_counter()
-        found = self.cache and self.cache.get(self.key, self.description)
-        if not found:
+        stored = self.cache and self.cache.get(self.key, self.description)
+        if not stored:
             return None
         prepare(text)
         try:
-            made = load_module(
-                found.payload,
+            executable = load_module(
+                stored.payload,
                 in_avals,
                 out_avals,
                 options=self.flags,
                 device=self.device,
-                compile_seconds=float(found.about["seconds"]),
+                compile_seconds=float(stored.about["seconds"]),
             )
-            made.tuning = tuple([Measurement(*row) for row in found.about["tuning"]])
+            executable.tuning = tuple([Measurement(*row) for row in stored.about["tuning"]])
         except (compat.XlaError, KeyError, TypeError, ValueError) as error:
             assert self.cache is not None
             self.cache.discard(self.key, f"jaxlib does not load it ({error})")
             return None
-        return Compilation(made, "disk", time.perf_counter() - start)
+        return Compilation(executable, "disk", time.perf_counter() - start)
 
     def store(self, text: str, made: Compilation) -> None:
+        """Store an executable, unless it was compiled too fast to be worth it."""
         if self.cache is None or not self.cache.writing or made.seconds < WORTH_STORING:
             return
         try:
@@ -249,6 +275,7 @@ class _Place:
         )
 
 
+#: The cache of this process.
 _programs = ProgramCache()
 
 compile_program = _programs.compile_program

@@ -1,8 +1,10 @@
-"""Calls of an executable with NumPy arrays and Python numbers among the operands.
+"""Calls of a compiled program with NumPy arrays and Python numbers among the operands.
 
 jaxlib's own dispatcher of compiled functions brings such operands to the device without a Python
-object for each buffer, which takes half as long as `put`. It is asked for one executable at a time:
-which one that is, types decide that the caller has compared.
+object for each buffer. That takes half as long as `put`. The dispatcher is asked for one executable
+at a time: the caller has compared the operands' types, and knows which executable they need.
+
+`engine/jitted.py` asks for a `HostCaller` once for each executable.
 """
 
 from __future__ import annotations
@@ -22,12 +24,13 @@ class HostCaller(NamedTuple):
     """How an executable is called with operands of the host.
 
     Attributes:
-        call: a function of the operands (without the constants, which come first): buffers, NumPy
-            arrays, or Python scalars, of the executable's types. It returns the buffers of the
-            results; or None, having run nothing, where an operand is not of its type. NumPy arrays
-            may be used in place while the program runs: the caller hands over copies.
-        refused: what it raises, having run nothing, where an operand is not of its type.
-        failed: what it raises where XLA does not run the program, or gives up.
+        call: a function of the operands: buffers, NumPy arrays or Python scalars, of the
+            executable's types. The executable's first operands, the constants, are not among them.
+            It returns the buffers of the results. It may return None, having run nothing, where an
+            operand is not of its type. NumPy arrays may be used in place while the program runs, so
+            the caller hands over copies.
+        refused: the exceptions of `call` where an operand is not of its type and nothing has run.
+        failed: the exceptions of `call` where XLA does not run the program, or gives up.
     """
 
     call: Callable[..., list[Any] | None]
@@ -36,7 +39,11 @@ class HostCaller(NamedTuple):
 
 
 def host_caller(executable: Executable, constants: Sequence[Any]) -> HostCaller:
-    """How to call an executable whose first operands are these constants."""
+    """Return how to call an executable whose first operands are these constants.
+
+    With constants, calls of Python or a loop that is watched for signals, `call` is Python code.
+    Otherwise, it is jaxlib's dispatcher.
+    """
     avals = executable.in_avals[len(constants) :]
     constants = list(constants)
     run, handlers = executable.parts
@@ -49,14 +56,15 @@ def host_caller(executable: Executable, constants: Sequence[Any]) -> HostCaller:
                 else x
                 for x, a in zip(operands, avals)
             ]
-        except (TypeError, OverflowError):
+        except (TypeError, OverflowError):  # an operand that does not fit its type
             return None
         if any([type(x) is Deleted for x in values]):
             return None
         return run(constants + values).consume_with_handlers(handlers)
 
     if constants or executable.calls_python or executable.watched:
-        # What else is raised is the users'.
+        # `call` catches what a refused operand raises. Other exceptions may come from the user's
+        # functions, so they are not listed.
         return HostCaller(call, (), (compat.XlaError,))
     native = compat.native_caller(
         call, executable._loaded, executable.device._sharding, len(avals), executable.out_avals

@@ -1,5 +1,10 @@
 """Executables: programs that XLA compiled, on their device.
 
+`compile_module` makes an `Executable` of a module's text, `load_module` of the bytes of an earlier
+one; `Executable.execute` runs it on buffers (see `devices/buffers.py`). `compiler.py` keeps
+executables, and is what the rest of diffeo calls. An *aval* is the type of a value: shape and
+dtype.
+
 Examples:
     >>> import numpy as np
     >>> from diffeo.lowering import buffers, executables
@@ -30,10 +35,11 @@ from .memory_errors import is_out_of_memory, out_of_memory
 from .progress import progress
 from .waiting import interruptibly, note_loop
 
-#: Seconds after which somebody may lose patience with a loop.
+#: Seconds of a run after which somebody may lose patience with a loop.
 LONG = 0.1
 
-#: What a program takes for each letter of its text: measured, on processors, from 4 to 25.
+#: Bytes of memory that an executable takes for each letter of its text. Measured on processors, it
+#: is 4 to 25.
 BYTES_PER_LETTER = 20
 
 
@@ -41,7 +47,7 @@ class CompilationError(RuntimeError):
     """XLA refused a program that diffeo wrote.
 
     Attributes:
-        module_text: the StableHLO program.
+        module_text: the program as StableHLO.
     """
 
     def __init__(self, message: str, module_text: str):
@@ -53,17 +59,17 @@ class CompilationError(RuntimeError):
 
 
 class Executable:
-    """A compiled program on its device. Made by `compile_module` and `load_module`.
+    """A compiled program on its device. `compile_module` and `load_module` make them.
 
     Attributes:
         in_avals, out_avals: tuples of the types of operands and results.
-        device: where it runs.
+        device: the device that it runs on.
         calls_python: whether it calls Python functions.
         compile_seconds: how long XLA took, also if that was in another process.
-        size: bytes of memory that it takes, roughly: XLA does not say it.
-        watched: whether it may take long before `execute` returns, so that a signal would wait: it
-            has a loop, and has not run yet, or did take long.
-        tuning: what autotuning measured, if this is its choice; else empty.
+        size: how many bytes of memory it takes, roughly: XLA does not say it.
+        watched: whether `execute` may take long before it returns, so that a signal would wait.
+            Set for a program with a loop until its first run; after that, only if the run was long.
+        tuning: the measurements of autotuning, if autotuning chose this executable; else empty.
     """
 
     __slots__ = (
@@ -102,11 +108,11 @@ class Executable:
         self._handlers = [compat.result_handler(aval, device._sharding) for aval in out_avals]
 
     def execute(self, buffers: list[Any]) -> list[Any]:
-        """Run on buffers, one per operand; returns a buffer per result, perhaps before they are
-        computed.
+        """Run on buffers, one per operand. Return one buffer per result, perhaps before the results
+        are computed.
 
-        The types are not checked: XLA would take any buffer of the right number of bytes, so the
-        caller must have compared them with `in_avals`.
+        The types are not checked. XLA would take any buffer of the right number of bytes, so the
+        caller must have compared the operands' types with `in_avals`.
         """
         if state.forked:
             raise fork_error()
@@ -121,37 +127,40 @@ class Executable:
 
     @property
     def parts(self) -> tuple[Callable, list[Any]]:
-        """(run, handlers), for a dispatcher that cannot afford a call of `execute`:
-        `run(buffers).consume_with_handlers(handlers)`."""
+        """The pair (run, handlers), for a dispatcher that cannot afford a call of `execute`:
+        `run(buffers).consume_with_handlers(handlers)`.
+        """
         return self._watch if self.watched else self._run, self._handlers
 
     def _watch(self, buffers: list[Any]) -> Any:
-        """As `_run`, but signals are seen meanwhile."""
+        """Run as `_run` does, but let signals be handled meanwhile."""
         start = time.perf_counter()
         results = interruptibly(lambda: self._run(buffers))
         self.watched = time.perf_counter() - start > LONG
         return results
 
     def serialize(self) -> bytes:
-        """The compiled program as bytes, for `load_module` with the same version of jaxlib on a
-        machine of the same kind.
+        """Return the executable as bytes, for `load_module`.
+
+        The bytes can be loaded with the same version of jaxlib, on a machine of the same kind.
 
         Raises:
-            RuntimeError: if the device's programs cannot be stored.
+            RuntimeError: if executables of the device cannot be stored.
         """
         return self._loaded.serialize()
 
     def as_text(self) -> str:
-        """The program as XLA optimised it, in HLO's textual form."""
+        """Return the program as XLA optimised it, in HLO's textual form."""
         return self._loaded.get_hlo_text()
 
     def cost_analysis(self) -> dict[str, float]:
-        """XLA's estimate of the work: "flops", "bytes accessed" and others."""
+        """Return XLA's estimate of the work: "flops", "bytes accessed" and others."""
         return dict(self._loaded.cost_analysis())
 
     def memory_analysis(self) -> dict[str, int]:
-        """Bytes of "argument", "output", "temp", "alias" (donated and reused) and "generated_code"
-        memory."""
+        """Return the bytes of "argument", "output", "temp", "alias" (donated and reused) and
+        "generated_code" memory.
+        """
         stats = self._loaded.get_compiled_memory_stats()
         kinds = ("argument", "output", "temp", "alias", "generated_code")
         return {kind: getattr(stats, f"{kind}_size_in_bytes") for kind in kinds}
@@ -181,23 +190,23 @@ def compile_module(
 
     Raises:
         CompilationError: if XLA refuses the program.
-        OutOfMemoryError: if it has not enough memory to compile it.
-        ValueError: for an option that XLA does not know, or a value that it does not take.
+        OutOfMemoryError: if there is not enough memory to compile the program.
+        ValueError: for an option that XLA does not know, or a value that the option does not take.
     """
     target = device or default_device()
     prepare(text)
-    chosen = compat.compile_options(target._singleton[0], options or {})
+    compile_options = compat.compile_options(target._singleton[0], options or {})
     calls = HostCalls(functions) if functions else None
     start = time.perf_counter()
     try:
-        # An exception in between would free what the compiler reads.
+        # An exception from a signal, raised in between, would free what the compiler reads.
         with progress(f"compiling {module_name(text) or 'a program'}"), Held():
             if calls:
                 loaded = compat.compile_with_functions(
-                    target._client, text, target._list, chosen, calls.entries()
+                    target._client, text, target._list, compile_options, calls.entries()
                 )
             else:
-                loaded = target._client.compile_and_load(text, target._list, chosen)
+                loaded = target._client.compile_and_load(text, target._list, compile_options)
     except compat.XlaError as error:
         if re.search("No such compile option|While setting option", str(error)):
             raise ValueError(f"compiler option not accepted by XLA: {error}") from None
@@ -205,9 +214,9 @@ def compile_module(
             raise out_of_memory(error, text=text) from None
         raise CompilationError(_explain_refusal(text, str(error)), text) from None
     seconds = time.perf_counter() - start
-    made = Executable(loaded, in_avals, out_avals, target, seconds, calls)
-    made.size = BYTES_PER_LETTER * len(text)
-    return made
+    executable = Executable(loaded, in_avals, out_avals, target, seconds, calls)
+    executable.size = BYTES_PER_LETTER * len(text)
+    return executable
 
 
 def load_module(
@@ -219,24 +228,34 @@ def load_module(
     device: Device,
     compile_seconds: float,
 ) -> Executable:
-    """The executable that `serialize` made the bytes of. jaxlib does not check them: whoever calls
-    must know that they are whole, and fit this machine; and the program's text must have been
-    through `prepare`.
+    """Return the executable that `serialize` turned into bytes.
+
+    jaxlib does not check the bytes. The caller must know that they are whole and fit this machine,
+    and must have called `prepare` with the program's text.
+
+    Args:
+        payload: the bytes.
+        in_avals, out_avals: the types of main's operands and results.
+        options: XLA flags and their values.
+        device: where it will run.
+        compile_seconds: how long XLA took when it compiled the program.
 
     Raises:
-        RuntimeError: if jaxlib sees that they are no executable.
+        RuntimeError: if jaxlib sees that the bytes are no executable.
     """
-    chosen = compat.compile_options(device._singleton[0], options)
-    with Held():  # as for the compiler
-        loaded = device._client.deserialize_executable(payload, device._list, chosen)
-    made = Executable(loaded, in_avals, out_avals, device, compile_seconds)
-    made.size = len(payload)
-    return made
+    compile_options = compat.compile_options(device._singleton[0], options)
+    with Held():  # as in `compile_module`
+        loaded = device._client.deserialize_executable(payload, device._list, compile_options)
+    executable = Executable(loaded, in_avals, out_avals, device, compile_seconds)
+    executable.size = len(payload)
+    return executable
 
 
 def explain_run_error(executable: Executable | None, error: Exception) -> Exception:
-    """What to raise in place of an error of a run: if memory ran out, what the program needs (as
-    far as the program is known); any other error as it is.
+    """Return the error to raise in place of an error of a run.
+
+    If memory ran out, that is an `OutOfMemoryError` which says what the program needs, as far as
+    the executable is known. Any other error is returned as it is.
     """
     if isinstance(error, compat.XlaError) and is_out_of_memory(error):
         return out_of_memory(error, executable)
@@ -244,7 +263,7 @@ def explain_run_error(executable: Executable | None, error: Exception) -> Except
 
 
 def prepare(text: str) -> None:
-    """Load the kernels that a program calls; without them it ends the process."""
+    """Load the kernels that a program calls. Without them, a call would end the process."""
     if '"lapack_' in text:
         _need_lapack()
 
@@ -256,27 +275,27 @@ def _need_lapack() -> None:
 
 
 def _explain_refusal(text: str, reason: str) -> str:
-    """XLA's reason, with the part of the program that it speaks of."""
-    located = re.search(r"-:(\d+):(\d+): error: ", reason)
+    """Return a message with XLA's reason and the part of the program that the reason speaks of."""
+    position = re.search(r"-:(\d+):(\d+): error: ", reason)
     call = re.search(r"custom call to (\S+)", reason)
-    if located:
-        place = _excerpt(text, int(located[1]) - 1, int(located[2]) - 1)
+    if position:
+        excerpt = _excerpt(text, int(position[1]) - 1, int(position[2]) - 1)
     elif call and f"@{call[1]}" in text:
         before = text[: text.index(f"@{call[1]}")]
-        place = _excerpt(text, before.count("\n"), len(before) - before.rfind("\n") - 1)
+        excerpt = _excerpt(text, before.count("\n"), len(before) - before.rfind("\n") - 1)
     else:
-        place = ""
-    # What follows the marker is advice about serialised programs, which this one is not.
+        excerpt = ""
+    # The text behind the marker is advice about serialised programs; this program is not one.
     reason = reason.split("<unknown>:0: error: Failed to parse")[0].strip()
     return (
-        f"XLA does not accept the program that diffeo wrote for it.\n  {reason}\n{place}"
+        f"XLA does not accept the program that diffeo wrote for it.\n  {reason}\n{excerpt}"
         "Unless you wrote the lowering yourself, this is a bug in diffeo: please report it with "
         "the function that was compiled; the whole program is in the error's `module_text`."
     )
 
 
 def _excerpt(text: str, line: int, column: int) -> str:
-    """The line before and the line in question, with a mark under the column."""
+    """Return the given line and the line before, with a mark under the column."""
     lines = text.split("\n")
     if line >= len(lines):
         return ""

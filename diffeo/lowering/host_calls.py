@@ -1,9 +1,13 @@
 """Calls from a compiled program to Python functions, and the way of their errors back.
 
-XLA turns an exception in a function into text. The exception itself is kept here under a number
-that the text repeats, and is raised again where the program was run. So is what the handler of a
-signal raises: Python runs it where the function is entered, as this is the first thing of Python's
-that happens for a while, and `signals.Held` keeps the exception until it is caught here.
+XLA turns an exception in a function into text. So the exception itself is kept here under a number,
+the text repeats the number, and the exception is raised again where the program was run.
+
+The handler of a signal takes the same way. Python runs the handler where the function is entered,
+as nothing else of Python's has run for a while; `signals.Held` keeps the exception that the handler
+raises until it is caught here.
+
+XLA calls `_enter`; a run goes through `HostCalls._run`.
 """
 
 from __future__ import annotations
@@ -21,24 +25,27 @@ import numpy as np
 from ..primitives.support.signals import USUAL, Held
 from . import compat
 
-#: Errors of calls that run at the same time; only one of a program's is ever asked for.
+#: How many exceptions are kept at most. Calls run at the same time and may fail together, but only
+#: one exception of a run is ever asked for.
 _KEPT = 64
 
+#: The numbers of exceptions, for the whole process.
 _numbers = itertools.count()
 
-#: What keeps the exceptions of signals for the programs that run on the main thread.
+#: For each program that runs on the main thread, what keeps the exceptions of signals meanwhile.
 _held: list[Held] = []
 
 
 class _CallFailed(Exception):
-    """What XLA gets to see of an exception."""
+    """The exception that XLA gets to see, in place of the function's own."""
 
 
 class HostCalls:
     """The Python functions of one executable.
 
-    XLA holds them only weakly, through `entries`: what it holds, Python's garbage collection
-    cannot see, and a function may well lead to the executable that calls it.
+    XLA holds the functions only weakly, through `entries`. Python's garbage collection cannot see
+    what XLA holds, and a function may well lead to the executable that calls it, which would be a
+    cycle that is never freed.
     """
 
     __slots__ = ("__weakref__", "_errors", "functions")
@@ -48,18 +55,21 @@ class HostCalls:
         self._errors: dict[int, BaseException] = {}
 
     def entries(self) -> list[Callable]:
-        """What XLA calls in place of the functions."""
+        """Return what XLA calls in place of the functions, one for each."""
         this = weakref.ref(self)
         return [partial(_enter, this, index) for index in range(len(self.functions))]
 
     def call(self, index: int, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-        """The results of a function."""
+        """Call a function. Return its results.
+
+        An exception of a signal that is waiting is raised instead.
+        """
         if _held and threading.get_ident() == threading.main_thread().ident and _held[-1].errors:
             raise _held[-1].errors.pop()
         return tuple(self.functions[index](*arrays))
 
     def keep(self, error: BaseException) -> int:
-        """The number under which an exception waits for `_run`."""
+        """Keep an exception until `_run` asks for it. Return its number."""
         number = next(_numbers)
         self._errors[number] = error
         while len(self._errors) > _KEPT:
@@ -67,8 +77,8 @@ class HostCalls:
         return number
 
     def runner(self, loaded: Any) -> Callable[[list[Any]], Any]:
-        """`loaded.execute_sharded`, but it returns when the program is done, or raises what a
-        function raised.
+        """Return a function like `loaded.execute_sharded` that waits until the program is done, and
+        raises what a Python function raised.
         """
         return partial(self._run, loaded.execute_sharded)
 
@@ -86,8 +96,8 @@ class HostCalls:
                 finally:
                     _held.pop()
         except compat.XlaError as failure:
-            found = re.search(r"call (\d+) of a Python function failed", str(failure))
-            error = self._errors.pop(int(found[1]), None) if found else None
+            number = re.search(r"call (\d+) of a Python function failed", str(failure))
+            error = self._errors.pop(int(number[1]), None) if number else None
             if error is None:
                 raise
         try:  # out of the handler, so that the exception's own context is left as it is
@@ -97,20 +107,22 @@ class HostCalls:
 
 
 def _done(execute: Callable, buffers: list[Any]) -> Any:
+    """Run a program, and wait until it is done."""
     results = execute(buffers, with_tokens=True)
     results.consume_token().block_until_ready()
     return results
 
 
 def _enter(calls: Callable[[], HostCalls | None], index: int, *arrays: np.ndarray) -> Any:
-    found = calls()
-    assert found is not None, "a program runs only while its functions are alive"
+    """Call a function. Keep its exception, and raise one that names the number of the kept one."""
+    host_calls = calls()
+    assert host_calls is not None, "a program runs only while its functions are alive"
     try:
-        return found.call(index, arrays)
+        return host_calls.call(index, arrays)
     except BaseException as error:
-        number = found.keep(error)
+        number = host_calls.keep(error)
     raise _CallFailed(f"call {number} of a Python function failed")
 
 
-#: Where nobody would catch what the handler of a signal raises.
+#: The functions in which an exception of a signal's handler would reach XLA, and become text.
 _ENTRY = frozenset({_enter.__code__, HostCalls.keep.__code__})

@@ -1,4 +1,4 @@
-"""A line that tells who waits for a long compilation that it goes on."""
+"""The line that shows, during a long compilation, that it goes on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from ..primitives.config import config
 #: Seconds before the line appears, and between its changes.
 PATIENCE, INTERVAL = 2.0, 1.0
 
-#: There is one line for the whole process: of compilations at the same time, the first has it.
+#: There is one line for the whole process. Of compilations at the same time, the first that takes
+#: long has the line; the others wait for this lock.
 _line = threading.Lock()
 
 
@@ -22,9 +23,9 @@ _line = threading.Lock()
 def progress(what: str) -> Iterator[None]:
     """Show "diffeo: {what}: 3 s" while the block takes longer than two seconds.
 
-    In a terminal, on stderr, and in a notebook, as a display that changes; it vanishes at the end.
-    Elsewhere, and with `config.progress = False`, nothing is shown. Whatever goes wrong with the
-    line, the block is left alone.
+    In a terminal, the line is on stderr; in a notebook, it is a display that changes. It vanishes
+    at the end. Elsewhere, and with `config.progress = False`, nothing is shown. If anything goes
+    wrong with the line, the block goes on undisturbed.
     """
     show = _display() if config.progress else None
     if show is None:
@@ -42,6 +43,7 @@ def progress(what: str) -> Iterator[None]:
 
 
 def _watch(what: str, done: threading.Event, show: Callable[[str], None]) -> None:
+    """Show the line, on a thread of its own, once patience has run out and until `done` is set."""
     start = time.monotonic()
     if done.wait(PATIENCE):
         return
@@ -63,7 +65,7 @@ def _watch(what: str, done: threading.Event, show: Callable[[str], None]) -> Non
 
 
 def _display() -> Callable[[str], None] | None:
-    """What shows a line in place of the last one; None where nobody looks."""
+    """Return a function that shows a text in place of the last one, or None where nobody looks."""
     with suppress(Exception):  # a stream or a shell that is not what it seems
         ipython: Any = sys.modules.get("IPython")
         if ipython is not None and hasattr(ipython.get_ipython(), "kernel"):
@@ -74,6 +76,8 @@ def _display() -> Callable[[str], None] | None:
 
 
 class _Terminal:
+    """A line of a terminal: each text is written over the one before."""
+
     def __init__(self, stream: Any):
         self.stream, self.width = stream, 0
 
@@ -84,6 +88,8 @@ class _Terminal:
 
 
 class _Notebook:
+    """A display below a notebook's cell: each text replaces the one before."""
+
     def __init__(self, ipython: Any):
         self.display, self.handle = ipython.display.display, None
 

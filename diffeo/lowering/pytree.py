@@ -1,12 +1,16 @@
 """jaxlib's trees of containers, with a registry that is diffeo's own.
 
-A *tree* is a container of containers of leaves; a *treedef* is a tree without its leaves. The
-registry says which types are containers: None, tuple, list, dict, named tuples, OrderedDict,
-defaultdict, deque, and what users register (`diffeo.tree`). It is private: jaxlib's default
-registry belongs to jax. A container that is registered there is *adopted* when it is met.
+A *tree* is a container of containers of leaves, such as `{"a": [x, y]}`. A *treedef* is a tree
+without its leaves. The *registry* says which types are containers: None, tuple, list, dict, named
+tuples, OrderedDict, defaultdict, deque, and what users register (`diffeo.tree`). For each type, it
+has a rule that takes a container apart into children and *auxiliary data*, everything else that is
+needed to build the container again, and a rule that builds it. A *key* names a child in messages.
+
+The registry is private: jaxlib's default registry belongs to jax. A container that is registered
+there is *adopted* when it is met: registered here, with rules that ask jax's registry.
 
 `flatten` and `unflatten` are jaxlib's C++ functions themselves, for the dispatch path.
-`flatten_adopting` is for everything else.
+`flatten_adopting` is for everything else; start there.
 """
 
 from __future__ import annotations
@@ -22,13 +26,15 @@ import numpy as np
 from ..primitives.support.exact import Exact
 from .compat import PyTreeDef, pytree
 
+#: Keys of children: an item of a dictionary, an attribute, an item of a sequence, any other child.
 DictKey = pytree.DictKey
 GetAttrKey = pytree.GetAttrKey
 SequenceKey = pytree.SequenceKey
 FlattenedIndexKey = pytree.FlattenedIndexKey
 
+#: Which types are containers for diffeo.
 registry: Any = pytree.PyTreeRegistry()
-# A treedef is pickled with its registry, and that as the global of this name.
+# A treedef is pickled with its registry, and the registry as the global variable of this name.
 registry.__module__ = __name__
 registry.__name__ = "registry"
 
@@ -39,6 +45,7 @@ TOO_DEEP = (
 )
 _TWICE = "{0} is a tree container already; register each class once"
 
+#: jaxlib's default registry, which jax uses.
 _shared: Any = pytree.default_registry()
 
 #: `flatten(tree, is_leaf=None) -> (list of leaves, treedef)`; adopts nothing.
@@ -56,7 +63,19 @@ plain_leaf_types: set[type] = {bool, int, float, complex, str, bytes, object, np
 def flatten_adopting(
     tree: Any, is_leaf: Callable[[Any], bool] | None = None
 ) -> tuple[list[Any], PyTreeDef]:
-    """As `flatten`, and containers that only jax's registry knows are containers here, too."""
+    """Flatten as `flatten` does, but adopt containers that only jax's registry knows.
+
+    Args:
+        tree: any tree.
+        is_leaf: a function of a node; where it is true, the node is a leaf.
+
+    Returns:
+        The list of leaves, and the treedef.
+
+    Raises:
+        ValueError: if a dictionary has keys that cannot be sorted.
+        RecursionError: if the tree has too many levels.
+    """
     while True:
         try:
             leaves, treedef = flatten(tree, is_leaf)
@@ -73,14 +92,15 @@ def flatten_adopting(
             raise RecursionError(TOO_DEEP.format(sys.getrecursionlimit())) from None
         if len(leaves) == 1 and type(leaves[0]) in plain_leaf_types:
             return leaves, treedef
+        # A leaf that jax knows as a container is adopted, and has leaves of its own the next time.
         if not adopt_all(map(type, leaves)):
             return leaves, treedef
 
 
 def adopt(type_: type) -> bool:
-    """Make a container type of jax's registry one here; True if that changed anything.
+    """Make a container type of jax's registry one here. Return whether that changed anything.
 
-    Call it with the type of a leaf that is not an array; flatten again if it says True.
+    Call it with the type of a leaf that is not an array, and flatten again if it returns True.
     """
     with _lock:
         if not _shared.is_node(type_) or registry.is_node(type_):
@@ -92,7 +112,7 @@ def adopt(type_: type) -> bool:
 
 
 def adopt_all(types: Iterable[type]) -> bool:
-    """Adopt those of the types that are containers of jax's registry; True if there were any."""
+    """Adopt every type that is a container of jax's registry. Return whether there were any."""
     unknown = set(types) - plain_leaf_types
     return bool(unknown) and True in {adopt(type_) for type_ in unknown}
 
@@ -107,13 +127,14 @@ def register(
 
     Args:
         type_: the class; instances of its subclasses stay leaves.
-        flatten_rule: container -> (children, auxiliary data); the latter must have == and hash.
+        flatten_rule: container -> (children, auxiliary data). The auxiliary data must have == and
+            hash.
         unflatten_rule: (auxiliary data, children) -> container.
         flatten_with_keys_rule: container -> ((key, child) pairs, auxiliary data), for messages.
 
     Raises:
         ValueError: if the type is a container already.
-        TypeError: if it is not a class.
+        TypeError: if `type_` is not a class.
     """
     if not isinstance(type_, type):
         raise TypeError(f"a container is registered by its class, got {type_!r}")
@@ -121,6 +142,8 @@ def register(
     rules = _exactly(flatten_rule), _made_of_exact(unflatten_rule), keyed
     with _lock:
         if type_ in _adopted:
+            # jaxlib does not register a type twice. The rules that are registered are methods, and
+            # the object behind them passes calls on to the new rules.
             _adopted.pop(type_).replace(*rules)
             return
         try:
@@ -130,7 +153,10 @@ def register(
 
 
 def _exactly(flatten_rule: Callable[[Any], tuple]) -> Callable[[Any], tuple]:
-    """A rule whose auxiliary data are equal only if they are the same."""
+    """Return a flatten rule that wraps auxiliary data in `Exact`.
+
+    Treedefs of wrapped data are equal only if the data are the same: 1, 1.0 and True differ.
+    """
 
     def exact_rule(node: Any) -> tuple:
         children, aux = flatten_rule(node)
@@ -140,6 +166,8 @@ def _exactly(flatten_rule: Callable[[Any], tuple]) -> Callable[[Any], tuple]:
 
 
 def _made_of_exact(unflatten_rule: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return an unflatten rule that takes auxiliary data out of `Exact`."""
+
     def from_exact(aux: Any, children: Any) -> Any:
         return unflatten_rule(aux.value if type(aux) is Exact else aux, children)
 
@@ -147,9 +175,12 @@ def _made_of_exact(unflatten_rule: Callable[[Any, Any], Any]) -> Callable[[Any, 
 
 
 def register_fields(type_: type, data: tuple[str, ...], meta: tuple[str, ...]) -> None:
-    """Make a class a container of the attributes `data`, with `meta` as auxiliary data; its
-    constructor takes both by name. Without the latter, jaxlib does this without calling Python
-    functions; it would compare them by ==.
+    """Make a class a container of the attributes `data`, with the attributes `meta` as auxiliary
+    data.
+
+    The class's constructor takes both by name. Without `meta`, jaxlib flattens the class without
+    calling Python functions. With `meta`, it would compare the auxiliary data by ==, so the class
+    has rules in Python that wrap the data in `Exact`.
     """
     if meta or type_ in _adopted:
         register(type_, *_field_rules(type_, data, meta))
@@ -161,6 +192,8 @@ def register_fields(type_: type, data: tuple[str, ...], meta: tuple[str, ...]) -
 
 
 def _field_rules(type_: type, data: tuple[str, ...], meta: tuple[str, ...]) -> tuple:
+    """Return the rules for a class of attributes: flatten, unflatten, flatten with keys."""
+
     def flatten_rule(node: Any) -> tuple:
         return [getattr(node, n) for n in data], tuple(getattr(node, n) for n in meta)
 
@@ -175,18 +208,18 @@ def _field_rules(type_: type, data: tuple[str, ...], meta: tuple[str, ...]) -> t
 
 
 def treedef_tuple(treedefs: list[PyTreeDef]) -> PyTreeDef:
-    """The structure of a tuple of trees of the given structures."""
+    """Return the structure of a tuple of trees that have the given structures."""
     return pytree.treedef_tuple(registry, treedefs)
 
 
 def one_level(node: Any) -> tuple[list[tuple[Any, Any]], Any] | None:
-    """([(key, child), ...], auxiliary data) of a container, None for a leaf."""
-    found = registry.flatten_one_level_with_keys(node)
-    if found is None and adopt(type(node)):
-        found = registry.flatten_one_level_with_keys(node)
-    if found is None:
+    """Return ([(key, child), ...], auxiliary data) of a container, or None for a leaf."""
+    level = registry.flatten_one_level_with_keys(node)
+    if level is None and adopt(type(node)):
+        level = registry.flatten_one_level_with_keys(node)
+    if level is None:
         return None
-    pairs, aux = found
+    pairs, aux = level
     if type(aux) is Exact:
         aux = aux.value
     names = getattr(node, "_fields", None)
@@ -197,7 +230,7 @@ def one_level(node: Any) -> tuple[list[tuple[Any, Any]], Any] | None:
 
 
 class _AdoptedAux:
-    """Auxiliary data of an adopted container: the shared registry's treedef of it."""
+    """The auxiliary data of an adopted container: the treedef that jax's registry makes of it."""
 
     __slots__ = ("treedef",)
 
@@ -215,7 +248,11 @@ class _AdoptedAux:
 
 
 class _AdoptedRules:
-    """The rules of an adopted container, until the user registers his own here as well."""
+    """The rules of an adopted container.
+
+    They ask jax's registry, until the user registers rules of his own here with `register`. These
+    replace them.
+    """
 
     def __init__(self):
         self._own: tuple[Any, Any, Any] | None = None
@@ -226,12 +263,13 @@ class _AdoptedRules:
     def flatten(self, container: Any) -> tuple[Iterable[Any], Any]:
         if self._own:
             return self._own[0](container)
-        # One level: whatever is not the container itself is a leaf.
+        # One level only: every node except the container itself counts as a leaf.
         children, treedef = _shared.flatten(container, lambda node: node is not container)
         return children, _AdoptedAux(treedef)
 
     def unflatten(self, aux: Any, children: Any) -> Any:
-        # Treedefs may be older than the replacement, so the data decide.
+        # A treedef may be older than the user's rules. So its auxiliary data, not `_own`, say which
+        # rule takes them.
         if isinstance(aux, _AdoptedAux):
             return aux.treedef.unflatten(children)
         assert self._own
@@ -244,17 +282,26 @@ class _AdoptedRules:
         children = list(children)
         keys = [FlattenedIndexKey(i) for i in range(len(children))]
         if not self._own:
+            # jax's keys, where it has one for each child.
             pairs = list(_shared.flatten_one_level_with_keys(container)[0])
             keys = [pair[0] for pair in pairs] if len(pairs) == len(children) else keys
         return tuple(zip(keys, children)), aux
 
 
+#: The rules of each adopted type, until the user registers the type.
 _adopted: dict[type, _AdoptedRules] = {}
 _lock = threading.Lock()
 
 
 def _register_mapping(type_: type, keys: Callable, extra: Callable, make: Callable) -> None:
-    """A dictionary whose keys, in the order of `keys(it)`, are part of the structure."""
+    """Register a type of dictionary. Its keys, in the order of `keys(mapping)`, are auxiliary data.
+
+    Args:
+        type_: the type.
+        keys: mapping -> its keys in the order of the children.
+        extra: mapping -> further auxiliary data.
+        make: (further auxiliary data, (key, child) pairs) -> mapping.
+    """
 
     def flatten_rule(mapping: Any) -> tuple:
         order = tuple(keys(mapping))
@@ -267,7 +314,8 @@ def _register_mapping(type_: type, keys: Callable, extra: Callable, make: Callab
     register(type_, flatten_rule, lambda aux, xs: make(aux[0], zip(aux[1], xs)), with_keys_rule)
 
 
-# The orders are jax's: an OrderedDict's own, sorted for a defaultdict as for a dict.
+# The orders are jax's: an OrderedDict keeps its own; the keys of a defaultdict are sorted, as those
+# of a dict are.
 _register_mapping(OrderedDict, tuple, lambda _: None, lambda _, items: OrderedDict(items))
 _register_mapping(defaultdict, sorted, lambda mapping: mapping.default_factory, defaultdict)
 register(

@@ -1,8 +1,11 @@
-"""Waiting for the machine in a way that sees signals.
+"""Waiting for the machine in a way that lets signals be handled.
 
-Python runs the handler of a signal on the main thread, between two of its own steps. Where the main
+Python runs the handler of a signal on the main thread, between two of its own steps. While the main
 thread waits inside of XLA, Ctrl-C would have to wait, too, for ever if a loop does not end. So
-another thread waits there, and the main one for that, which a signal interrupts.
+another thread waits inside of XLA, and the main thread waits for the other thread. A signal can
+interrupt that.
+
+`interruptibly` makes a call in this way; `until_ready` waits for a buffer.
 """
 
 from __future__ import annotations
@@ -18,12 +21,18 @@ from typing import Any
 _idle: list[_Waiter] = []
 os.register_at_fork(after_in_child=_idle.clear)
 
-#: Seconds for which it is looked all the time whether a buffer is computed.
+#: Seconds for which `until_ready` looks all the time whether a buffer is computed.
 PATIENCE = 0.0003
 
 
 class _Job:
-    """A call that another thread makes, and what came of it."""
+    """A call that another thread makes, and what came of it.
+
+    Attributes:
+        function: what is called.
+        result, error: what it returned, or raised.
+        done: a lock that is free once the call has ended.
+    """
 
     __slots__ = ("done", "error", "function", "result")
 
@@ -35,7 +44,7 @@ class _Job:
 
 
 class _Waiter(threading.Thread):
-    """Makes one call after the other."""
+    """A thread that makes one call after the other."""
 
     def __init__(self) -> None:
         super().__init__(name="diffeo waits", daemon=True)
@@ -55,10 +64,10 @@ class _Waiter(threading.Thread):
 
 
 def interruptibly(function: Callable[[], Any]) -> Any:
-    """The result of a function that waits inside of the machine, or its error.
+    """Return the result of a function that waits inside of the machine, or raise its error.
 
-    On the main thread, what the handler of a signal raises comes at once. The function goes on,
-    on a thread of its own, and nobody hears of its end.
+    On the main thread, an exception of a signal's handler is raised at once. The function then goes
+    on, on a thread of its own, and nobody hears of its end.
     """
     if threading.get_ident() != threading.main_thread().ident:
         return function()
@@ -72,24 +81,24 @@ def interruptibly(function: Callable[[], Any]) -> Any:
 
 
 class _Loops:
-    """Whether programs with loops run on threads of XLA's own: only then is it looked for signals
-    where buffers are waited for, which costs the shortest waits some microseconds.
-    """
+    """What runs of programs with loops have shown so far."""
 
+    #: Whether such a run goes on, on a thread of XLA's, after `execute` has returned. Only then
+    #: does `until_ready` look for signals, which costs the shortest waits some microseconds.
     elsewhere = False
 
 
 def note_loop(outs: Sequence[Any]) -> None:
-    """Say what the first run of a program with a loop has returned."""
+    """Take note of the buffers that a run of a program with a loop has returned."""
     if not _Loops.elsewhere and outs and not _is_ready(outs[0]):
         _Loops.elsewhere = True
 
 
 def until_ready(buffer: Any) -> None:
-    """Wait until a buffer is computed, or deleted; its errors come to whoever reads it.
+    """Wait until a buffer is computed, or deleted. Its errors come to whoever reads it.
 
-    Another thread that waits for a buffer would want to go on in Python when it is computed, and
-    that may be while the process ends: so the main thread looks now and then.
+    The main thread looks at the buffer now and then. No other thread waits in its place: that
+    thread would go on in Python when the buffer is computed, perhaps while the process ends.
     """
     if not _Loops.elsewhere or threading.get_ident() != threading.main_thread().ident:
         return

@@ -1,4 +1,7 @@
-"""Where this process keeps compiled programs on disk: as the environment says, or the user."""
+"""Where this process keeps executables on disk: as the environment says, or the user.
+
+`current` returns the cache in use. `diffeo/compilation_cache.py` changes it by `use` and `restore`.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,19 @@ from .disk_cache import DiskCache, warn_once
 
 #: Bytes that the cache may take unless DIFFEO_CACHE_SIZE says otherwise.
 DEFAULT_SIZE = 2 << 30
-#: More is no size of anything.
+#: A number of bytes from here on is taken for a mistake.
 _LARGEST = float(1 << 63)
+#: What the letter behind a number of bytes multiplies it by.
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 class _Folder:
-    """The cache of this process, once somebody has asked for it; None if it is off."""
+    """The cache of this process.
+
+    Attributes:
+        known: whether somebody has asked for it yet.
+        cache: the cache; None if it is off.
+    """
 
     known = False
     cache: DiskCache | None = None
@@ -25,7 +34,7 @@ class _Folder:
 
 
 def current() -> DiskCache | None:
-    """The cache on disk that this process uses; None if it is off."""
+    """Return the cache on disk that this process uses; None if it is off."""
     if not _Folder.known:
         with _Folder.lock:
             if not _Folder.known:
@@ -35,7 +44,7 @@ def current() -> DiskCache | None:
 
 
 def use(folder: str | os.PathLike[str] | None) -> DiskCache | None:
-    """Use another folder from now on, or none; the cache that was in use before."""
+    """Use another folder from now on, or none. Return the cache that was in use before."""
     before = current()
     restore(None if folder is None else _open(os.path.abspath(os.path.expanduser(folder))))
     return before
@@ -48,17 +57,19 @@ def restore(cache: DiskCache | None) -> None:
 
 
 def _open(folder: str) -> DiskCache:
-    """The cache in a folder: in a part of it that belongs to this user alone, whatever the folder's
-    own permissions are.
+    """Return the cache in a folder.
+
+    The cache is a subfolder that belongs to this user alone, whatever the permissions of the folder
+    itself are.
     """
     return DiskCache(os.path.join(folder, "programs"), environment_size())
 
 
 def environment_folder() -> str | None:
-    """The folder that the environment names; None if there is to be none.
+    """Return the folder that the environment names; None if there is to be none.
 
-    DIFFEO_CACHE_DIR, if it is set (empty or "off": none); else `diffeo` in the folder that the
-    system has for caches of this user.
+    That is DIFFEO_CACHE_DIR, if it is set (empty or "off": none); else `diffeo` in the folder that
+    the system has for caches of this user.
     """
     chosen = os.environ.get("DIFFEO_CACHE_DIR")
     if chosen is not None:
@@ -82,12 +93,12 @@ def environment_folder() -> str | None:
 
 
 def environment_size() -> int:
-    """The bytes that DIFFEO_CACHE_SIZE allows, as in "500M" or "2GiB"."""
+    """Return the bytes that DIFFEO_CACHE_SIZE allows, as in "500M" or "2GiB"."""
     chosen = os.environ.get("DIFFEO_CACHE_SIZE", "").strip()
     if not chosen:
         return DEFAULT_SIZE
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", chosen, re.IGNORECASE)
-    size = float(found[1]) * _UNITS[found[2].lower()] if found else _LARGEST
+    parsed = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", chosen, re.IGNORECASE)
+    size = float(parsed[1]) * _UNITS[parsed[2].lower()] if parsed else _LARGEST
     if size >= _LARGEST:
         shown = chosen if len(chosen) <= 40 else f"{chosen[:37]}..."
         warn_once(

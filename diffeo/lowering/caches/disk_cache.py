@@ -1,13 +1,18 @@
-"""Compiled programs on disk: what one process compiled, the next one loads.
+"""Executables on disk: what one process compiled, the next one loads.
 
-A folder holds a file per program: a magic number, the SHA-256 of all that follows, a header in
-JSON, and the compressed executable. jaxlib itself checks nothing of an executable (a flipped bit
-crashes, or computes something else), and an executable is code: only files that are whole, that
-say themselves which program they are, that belong to this user and that nobody else can write are
-handed to it. Anything else is a miss, with a warning, once for each cause.
+`DiskCache` is a folder with one file per *entry*, named by a key: a hash that `compiler.py` makes.
+A file is a magic number (`MAGIC`), the SHA-256 of everything behind it, the length of the header,
+the header in JSON (`_FIELDS`), and the executable, compressed by zlib.
 
-Files appear in one piece (they are written under another name and renamed), so that any number of
+jaxlib itself checks nothing of an executable (a flipped bit crashes, or computes something else),
+and an executable is code. So only files are handed to jaxlib that are whole, that say themselves
+which program they are, that belong to this user, and that nobody else can write. Any other file is
+a miss, with a warning, once for each cause.
+
+Files appear in one piece: they are written under another name and renamed. So any number of
 processes may share a folder.
+
+Read `DiskCache.get` and `DiskCache.put` first; `_encode` and `_decode` are the file format.
 """
 
 from __future__ import annotations
@@ -29,31 +34,33 @@ from typing import Any, NamedTuple
 from ...primitives.support.errors import CacheWarning
 
 MAGIC = b"diffeo program 2\n"
+#: What the names of finished and of unfinished files end with.
 SUFFIX, PARTIAL = ".program", ".partial"
+#: What stands before the header: magic, digest, length of the header.
 _HEAD = struct.Struct(f">{len(MAGIC)}s32sI")
-#: A header is a few hundred bytes; more is damage.
+#: A header is a few hundred bytes. A longer one is damaged.
 _MAX_HEADER = 1 << 20
-#: How many times as large as on disk an executable may be: more than zlib's level 1 makes of zeros,
-#: and less than the thousand times of its other levels, which fill the memory.
+#: How many times as large as its file an executable may be. zlib's level 1, which `_encode` uses,
+#: does not reach this ratio even for zeros. Other levels reach a thousand, which fills the memory.
 _MAX_RATIO = 256
 #: Seconds after which use is noted again, and after which an unfinished file is an orphan.
 _HOUR = 3600.0
 
 
 class StoredProgram(NamedTuple):
-    """An executable as it is on disk: its bytes, and what was noted with them."""
+    """An entry as it was read from disk: the executable's bytes, and the header."""
 
     payload: bytes
     about: dict[str, Any]
 
 
 class CacheEntry(NamedTuple):
-    """A program in the cache on disk, for people.
+    """An entry of the cache on disk, for people.
 
     Attributes:
-        name: of the function that it was made from.
-        key: the name of its file.
-        size: in bytes, on disk.
+        name: the name of the function that was compiled.
+        key: the name of the file, without its ending.
+        size: the size of the file in bytes.
         created: when it was compiled, in seconds since 1970.
         last_used: when it was last loaded (to the hour), or stored.
         compile_seconds: how long XLA took.
@@ -79,9 +86,10 @@ class DiskCacheInfo(NamedTuple):
     """The state of the cache on disk.
 
     Attributes:
-        path: its folder; None if it is off.
-        entries, size, max_size: how many programs it holds, and how many bytes of how many.
-        hits, misses, stored: what this process has found there, not found, and added.
+        path: its folder; None if the cache is off.
+        entries: how many entries it holds.
+        size, max_size: the bytes that it takes, and that it may take.
+        hits, misses, stored: how often this process found an entry, found none, and added one.
     """
 
     path: str | None
@@ -103,39 +111,45 @@ class DiskCacheInfo(NamedTuple):
 
 
 class Damaged(Exception):
-    """The reason why a file is not the entry that it should be."""
+    """A reason not to use a file; the text completes "the file is ignored, since ..."."""
 
 
 class DiskCache:
     """Executables in a folder, by key. Thread-safe, and safe with many processes.
 
     Args:
-        folder: where; it is made when something is first stored, for this user alone.
-        max_size: bytes; above it, what was not used for longest goes.
+        folder: the folder. It is made when something is first stored, for this user alone.
+        max_size: the bytes that the files may take. Above that, those used longest ago are removed.
+
+    Attributes:
+        hits, misses, stored: what this process found, did not find, and added.
+        writing: whether this process stores anything; False once the folder refused a file.
     """
 
     def __init__(self, folder: str, max_size: int):
         self.folder, self.max_size = folder, max_size
         self.hits = self.misses = self.stored = 0
         self.writing = True
+        #: Whether only this user can write the folder; None while that is not known.
         self._trusted: bool | None = None
         self._lock = threading.Lock()
-        #: Bytes that may be stored before the folder is looked through again.
+        #: Bytes that this process may store before it looks through the folder again.
         self._room = 0
 
     # -- Reading --
 
     def get(self, key: str, description: str) -> StoredProgram | None:
-        """What is stored under a key for this description, or None."""
-        found = self._get(key, description) if self._usable() else None
+        """Return the entry under a key that was stored for this description, or None."""
+        program = self._get(key, description) if self._usable() else None
         with self._lock:
-            if found is None:
+            if program is None:
                 self.misses += 1
             else:
                 self.hits += 1
-        return found
+        return program
 
     def _get(self, key: str, description: str) -> StoredProgram | None:
+        """Read, check and decode the file of a key. Return None if it does not serve."""
         path = self._file(key)
         try:
             with _opened(path) as file:
@@ -155,13 +169,14 @@ class DiskCache:
         except Damaged as reason:
             self.discard(key, str(reason))
             return None
+        # The time of a file's last change says when the entry was last used: `_sweep` goes by it.
         if time.time() - status.st_mtime > _HOUR:
             with contextlib.suppress(OSError):
                 os.utime(path)
         return StoredProgram(payload, about)
 
     def discard(self, key: str, reason: str) -> None:
-        """Warn of an entry that is of no use, and remove it."""
+        """Warn that an entry is of no use, and remove it."""
         path = self._file(key)
         warn_once("damaged", f"{path} is ignored and removed, since {reason}; compiling instead")
         with contextlib.suppress(OSError):
@@ -170,10 +185,10 @@ class DiskCache:
     # -- Writing --
 
     def put(self, key: str, description: str, payload: bytes, **about: Any) -> None:
-        """Store an executable; `about` is noted in the header. What fails is a warning."""
-        noted = {"name": "", "seconds": 0.0, "tuning": [], **about}
-        noted.update(key=key, description=description, created=time.time(), bytes=len(payload))
-        content = _encode(noted, payload)
+        """Store an executable; `about` are more fields of the header. What fails is a warning."""
+        header = {"name": "", "seconds": 0.0, "tuning": [], **about}
+        header.update(key=key, description=description, created=time.time(), bytes=len(payload))
+        content = _encode(header, payload)
         if not self.writing or len(content) > self.max_size or not self._usable():
             return
         path = self._file(key)
@@ -201,20 +216,22 @@ class DiskCache:
         with self._lock:
             self.stored += 1
             self._room -= len(content)
+            # The folder is looked through again once a quarter of its free space is used up.
             if self._room < 0:
                 self._room = (self.max_size - self._sweep()) // 4
 
     def _write(self, path: str, content: bytes) -> None:
+        """Write a file under another name, and rename it once it is complete."""
         partial = os.path.join(self.folder, os.urandom(16).hex() + PARTIAL)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        number = os.open(partial, flags, 0o600)
+        descriptor = os.open(partial, flags, 0o600)
         try:
             try:
-                rest = memoryview(content)
-                while rest:
-                    rest = rest[os.write(number, rest) :]
+                remaining = memoryview(content)
+                while remaining:
+                    remaining = remaining[os.write(descriptor, remaining) :]
             finally:
-                os.close(number)
+                os.close(descriptor)
             os.replace(partial, path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -222,17 +239,19 @@ class DiskCache:
             raise
 
     def _sweep(self) -> int:
-        """Remove orphans and, above the bound, the oldest; the bytes that are left."""
-        now, found, total = time.time(), [], 0
+        """Remove orphans and, if the cache is too large, the entries used longest ago. Return the
+        bytes that are left.
+        """
+        now, entries, total = time.time(), [], 0
         for item, status in self._files():
             if item.name.endswith(SUFFIX):
-                found.append((status.st_mtime, status.st_size, item.path))
+                entries.append((status.st_mtime, status.st_size, item.path))
                 total += status.st_size
             elif now - status.st_mtime > _HOUR:
                 with contextlib.suppress(OSError):
                     os.unlink(item.path)
         if total > self.max_size:
-            for _, size, path in sorted(found):
+            for _, size, path in sorted(entries):
                 # A little below the bound, or else each new program would lead here.
                 if total <= 0.9 * self.max_size:
                     break
@@ -244,8 +263,8 @@ class DiskCache:
     # -- For people --
 
     def entries(self) -> list[CacheEntry]:
-        """All entries, the last used first. Their executables are not looked at."""
-        found = []
+        """Return all entries, the last used first. Only the headers are read."""
+        entries = []
         for item, status in self._files():
             if not item.name.endswith(SUFFIX):
                 continue
@@ -254,7 +273,7 @@ class DiskCache:
                     about = _header(file.read(_HEAD.size), file)
             except (OSError, Damaged):
                 continue
-            found.append(
+            entries.append(
                 CacheEntry(
                     name=about["name"],
                     key=item.name.removesuffix(SUFFIX),
@@ -265,10 +284,10 @@ class DiskCache:
                     description=about["description"],
                 )
             )
-        return sorted(found, key=lambda entry: -entry.last_used)
+        return sorted(entries, key=lambda entry: -entry.last_used)
 
     def info(self) -> DiskCacheInfo:
-        """Where it is, what it holds, and what it did for this process."""
+        """Return where the cache is, what it holds, and what it did for this process."""
         sizes = [s.st_size for item, s in self._files() if item.name.endswith(SUFFIX)]
         return DiskCacheInfo(
             self.folder,
@@ -281,7 +300,7 @@ class DiskCache:
         )
 
     def clear(self) -> int:
-        """Remove all entries, and files that were not finished; how many entries it were."""
+        """Remove all entries and unfinished files. Return how many entries there were."""
         count = 0
         for item, _ in self._files():
             with contextlib.suppress(OSError):
@@ -295,7 +314,9 @@ class DiskCache:
         return os.path.join(self.folder, key + SUFFIX)
 
     def _files(self) -> Iterator[tuple[os.DirEntry, os.stat_result]]:
-        """The cache's files, finished or not, with their status; those that vanish are left out."""
+        """Yield the cache's files, finished or not, with their status. Files that vanish are left
+        out.
+        """
         with contextlib.suppress(OSError), os.scandir(self.folder) as items:
             for item in items:
                 if item.name.endswith((SUFFIX, PARTIAL)):
@@ -303,7 +324,9 @@ class DiskCache:
                         yield item, item.stat()
 
     def _usable(self) -> bool:
-        """Whether the folder is one that only this user can write (or does not exist yet)."""
+        """Return whether only this user can write the folder. A folder that does not exist yet is
+        fine.
+        """
         if self._trusted is None:
             try:
                 status = os.stat(self.folder)
@@ -328,8 +351,8 @@ _NAME_ANOTHER = "name another folder in DIFFEO_CACHE_DIR ('off' for none)"
 
 
 def _is_private(status: os.stat_result) -> bool:
-    """Whether a file is this user's, and nobody else may write it. Where users have no numbers
-    (Windows), the folder's place is what protects it.
+    """Return whether a file is this user's and nobody else may write it. Where users have no
+    numbers (Windows), the position of the folder is all that protects it.
     """
     if not hasattr(os, "getuid"):
         return True
@@ -337,6 +360,7 @@ def _is_private(status: os.stat_result) -> bool:
 
 
 def _encode(about: dict[str, Any], payload: bytes) -> bytes:
+    """Return the content of a file: see the top of this module."""
     header = json.dumps(about).encode()
     # Level 1 takes 6 ns a byte, saves two thirds, and costs 2 ns a byte when it is read.
     body = header + zlib.compress(payload, 1)
@@ -346,25 +370,28 @@ def _encode(about: dict[str, Any], payload: bytes) -> bytes:
 
 
 def _opened(path: str) -> FileIO:
-    """A file, open for reading; Damaged if it is a pipe or a device, which might wait for ever."""
-    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    """Open a file for reading; Damaged for a pipe or a device, which might wait for ever."""
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
     try:
-        kind = os.fstat(number).st_mode
+        kind = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
             raise Damaged("it is no file, but a pipe or a device")
-        return FileIO(number)  # OSError for a folder
+        return FileIO(descriptor)  # raises OSError for a folder
     except BaseException:
-        os.close(number)
+        os.close(descriptor)
         raise
 
 
 def _decode(content: bytes) -> tuple[dict[str, Any], bytes]:
-    """The header and the executable of a file, or Damaged."""
+    """Return the header and the executable in a file's content; Damaged if anything is wrong."""
     if len(content) < _HEAD.size:
         raise Damaged("it is truncated")
     magic, digest, length = _HEAD.unpack_from(content)
     if magic != MAGIC:
         raise Damaged("it is not a file of this version of diffeo")
+    # The digest covers the length of the header, the last 4 bytes of the head, too.
     if hashlib.sha256(memoryview(content)[_HEAD.size - 4 :]).digest() != digest:
         raise Damaged("it is damaged")
     end = _HEAD.size + length
@@ -374,6 +401,7 @@ def _decode(content: bytes) -> tuple[dict[str, Any], bytes]:
         raise Damaged("its executable is too large to be one")
     unpacker = zlib.decompressobj()
     try:
+        # One byte more than the header promises, so that a longer executable shows.
         payload = unpacker.decompress(memoryview(content)[end:], size + 1)
     except zlib.error as error:
         raise Damaged(f"it cannot be understood ({error})") from None
@@ -382,8 +410,8 @@ def _decode(content: bytes) -> tuple[dict[str, Any], bytes]:
     return about, payload
 
 
-def _header(head: bytes, file: Any) -> dict[str, Any]:
-    """The header of an open file whose first bytes are `head`, or Damaged."""
+def _header(head: bytes, file: FileIO) -> dict[str, Any]:
+    """Return the header of an open file whose first bytes are `head`; Damaged if it is not one."""
     if len(head) < _HEAD.size:
         raise Damaged("it is truncated")
     magic, _, length = _HEAD.unpack(head)
@@ -393,7 +421,7 @@ def _header(head: bytes, file: Any) -> dict[str, Any]:
 
 
 def _understood(header: bytes) -> dict[str, Any]:
-    """A header in which everything is as `put` writes it, or Damaged."""
+    """Return a header as a dictionary; Damaged unless every field is as `put` writes it."""
     try:
         about = json.loads(header)
     except (ValueError, RecursionError) as error:
@@ -408,12 +436,12 @@ def _is_text(x: Any) -> bool:
 
 
 def _is_time(x: Any) -> bool:
-    """Seconds of a compilation, or since 1970."""
+    """Return whether a value can be the seconds of a compilation, or since 1970."""
     return type(x) in (int, float) and 0 <= x < 1e11
 
 
 def _is_tuning(x: Any) -> bool:
-    """Rows of measurements: a name, two times, and whether it was chosen."""
+    """Return whether a value is a list of rows: a name, two times, and whether it was chosen."""
     return type(x) is list and all(
         [
             type(row) is list
@@ -425,7 +453,8 @@ def _is_tuning(x: Any) -> bool:
     )
 
 
-#: What a header has.
+#: The fields of a header, each with a check of its value. "seconds" is how long XLA took, "created"
+#: when that was, "tuning" what autotuning measured, "bytes" the size of the executable.
 _FIELDS: dict[str, Callable[[Any], bool]] = {
     "key": _is_text,
     "description": _is_text,
@@ -438,7 +467,7 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
 
 
 def size_text(size: float) -> str:
-    """A number of bytes for people.
+    """Return a number of bytes as text for people.
 
     Examples:
         >>> size_text(80_000_000), size_text(512)
@@ -455,11 +484,12 @@ def _date(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
+#: The causes of which this process has warned.
 _warned: set[str] = set()
 
 
 def warn_once(cause: str, message: str) -> None:
-    """A warning, once in a process for each cause."""
+    """Warn, once in a process for each cause."""
     if cause not in _warned:
         _warned.add(cause)
         warnings.warn(f"compilation cache: {message}", CacheWarning, stacklevel=2)

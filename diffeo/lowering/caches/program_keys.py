@@ -1,8 +1,9 @@
-"""What makes two compiled programs the same: what they compute, and what they were compiled for.
+"""What makes two executables the same: what they compute, and what they were compiled for.
 
-A program is its text without the names that people gave: of the module and of its private
-functions. What it was compiled for is a *description* in plain text, so that an entry of the disk
-cache that does not fit can say why.
+What an executable computes is the text of its module without the names that people gave: those of
+the module and of its private functions. `program_digest` is a hash of that. What an executable was
+compiled for is a *description* in plain text, so that an entry of the disk cache that does not fit
+can say why.
 """
 
 from __future__ import annotations
@@ -17,44 +18,48 @@ from typing import Any
 from .. import compat
 from ..devices.devices import Device
 
+#: A private function of a module, the head of a module with a name, and any use of a name.
 _PRIVATE = re.compile(r"func\.func private @(\w+)\(")
 _NAMED = re.compile(r"\s*module @(\w+) ")
 _SYMBOL = re.compile(r"@(\w+)")
 
 
 def module_name(text: str) -> str:
-    """The name of a module, which is that of the function it was made from; "" if it has none.
+    """Return the name of a module, which is that of the traced function; "" if there is none.
 
     Examples:
         >>> module_name("module @loss { ... }")
         'loss'
     """
-    found = _NAMED.match(text)
-    return found[1] if found else ""
+    match = _NAMED.match(text)
+    return match[1] if match else ""
 
 
 def program_digest(text: str) -> bytes:
-    """SHA-256 of a module's text, the names of the module and of its private functions left out.
+    """Return the SHA-256 of a module's text without the names of the module and its private
+    functions.
+
+    Private functions are numbered instead, in the order in which they stand in the text.
 
     Examples:
         >>> program_digest("module @f { ... }") == program_digest("module @g { ... }")
         True
     """
-    if found := _NAMED.match(text):
-        text = "module " + text[found.end() :]
-    private = {name: f"@{i}" for i, name in enumerate(_PRIVATE.findall(text))}
-    if private:
-        text = _SYMBOL.sub(lambda symbol: private.get(symbol[1], symbol[0]), text)
+    if match := _NAMED.match(text):
+        text = "module " + text[match.end() :]
+    numbers = {name: f"@{i}" for i, name in enumerate(_PRIVATE.findall(text))}
+    if numbers:
+        text = _SYMBOL.sub(lambda symbol: numbers.get(symbol[1], symbol[0]), text)
     return hashlib.sha256(text.encode()).digest()
 
 
 def description(device: Device, flags: Mapping[str, Any], how: str) -> str:
-    """What a program is compiled for and with, a line for each thing that matters.
+    """Return what a program is compiled for and with, a line for each thing that matters.
 
     Args:
         device: where it will run.
         flags: XLA flags and their values.
-        how: what else distinguishes how it is made.
+        how: what else distinguishes how it is compiled.
     """
     client, handle = device._client, device._singleton[0]
     options = compat.compile_options(handle, flags).SerializeAsString()
@@ -74,8 +79,9 @@ def description(device: Device, flags: Mapping[str, Any], how: str) -> str:
 
 @lru_cache(maxsize=1)
 def _processor() -> str:
-    """What XLA looks at of the host: the processor's model and instruction sets, and how many
-    cores this process may use. Where that is not to be read, the machine as a whole.
+    """Return what XLA looks at of the host: the processor's model and instruction sets, and how
+    many cores this process may use. Where they cannot be read, return the name of the machine as a
+    whole.
     """
     try:
         with open("/proc/cpuinfo", "rb") as file:
@@ -83,13 +89,13 @@ def _processor() -> str:
             first = file.read(8192).split(b"\n\n")[0]
     except OSError:
         uname = getattr(os, "uname", None)
-        names = ("COMPUTERNAME", "PROCESSOR_IDENTIFIER")
-        whole = uname() if uname else [os.environ.get(name) for name in names]
-        return f"{' '.join(map(str, whole))}, {os.cpu_count()} cores"
-    kept = [
+        variables = ("COMPUTERNAME", "PROCESSOR_IDENTIFIER")
+        words = uname() if uname else [os.environ.get(name) for name in variables]
+        return f"{' '.join(map(str, words))}, {os.cpu_count()} cores"
+    relevant = [
         line
         for line in first.split(b"\n")
         if re.match(rb"vendor|cpu family|model|stepping|flags|Features|CPU |isa|uarch", line)
     ]
-    digest = hashlib.sha256(b"\n".join(kept)).hexdigest()[:32]
+    digest = hashlib.sha256(b"\n".join(relevant)).hexdigest()[:32]
     return f"{os.uname().machine} {digest}, {len(os.sched_getaffinity(0))} cores"

@@ -1,7 +1,10 @@
 """Buffers: an array's numbers on a device, and the ways there and back.
 
-A *buffer* is an opaque handle of jaxlib; nobody outside this folder may look into it or show it to
-a user. Types of values (*avals*) are anything with `.shape`, `.dtype` and `.weak_type`.
+A *buffer* is an opaque handle of jaxlib. Nobody outside of `diffeo.lowering` may look into it or
+show it to a user. An *aval*, the type of a value, is anything with `.shape`, `.dtype` and
+`.weak_type`.
+
+`put` makes a buffer of a NumPy array, `to_numpy` the reverse.
 """
 
 from __future__ import annotations
@@ -23,15 +26,15 @@ from .devices import Device, default_device, fork_error, state
 
 
 def put(array: np.ndarray, aval: Any, *, alias: bool = False, device: Device | None = None) -> Any:
-    """A device buffer with the numbers of a NumPy array of any strides.
+    """Return a device buffer with the numbers of a NumPy array of any strides.
 
     Args:
-        array: the data; dtypes of ml_dtypes (bfloat16, float8, int4 ...) are welcome.
-        aval: their type; shape and dtype must be the array's.
-        alias: the promise that the memory never changes again, so that the device may use it in
-            place (it does where the memory is aligned to 64 bytes) and keeps it alive. Otherwise
-            the numbers are copied before `put` returns.
-        device: where to; the default device if None.
+        array: the data. The dtypes of ml_dtypes (bfloat16, float8, int4 ...) are welcome.
+        aval: the type of the data; shape and dtype must be the array's.
+        alias: the promise that the memory never changes again. Then the device may use the memory
+            in place (it does where the memory is aligned to 64 bytes), and keeps it alive.
+            Otherwise the numbers are copied before `put` returns.
+        device: the device of the buffer; the default device if None.
 
     Raises:
         TypeError: if the shape or the dtype is not that of `aval`.
@@ -43,16 +46,18 @@ def put(array: np.ndarray, aval: Any, *, alias: bool = False, device: Device | N
         )
     if state.forked:
         raise fork_error()
-    to = device or default_device()
-    how = compat.SHARE if alias else compat.COPY
-    return compat.device_put(aval, to._sharding, [array], to._singleton, True, False, how, True)
+    target = device or default_device()
+    semantics = compat.SHARE if alias else compat.COPY
+    return compat.device_put(
+        aval, target._sharding, [array], target._singleton, True, False, semantics, True
+    )
 
 
 def to_numpy(buffer: Any, aval: Any) -> np.ndarray:
-    """The numbers of a buffer as a read-only NumPy array; waits until they are computed.
+    """Return the numbers of a buffer as a read-only NumPy array. Wait until they are computed.
 
-    On the CPU it is a view of the device's memory, which it keeps alive (dtypes narrower than a
-    byte are copied).
+    On the CPU, the array is a view of the device's memory, and keeps that memory alive. Dtypes
+    narrower than a byte are copied.
 
     Raises:
         RuntimeError: if the computation of the buffer failed, or the buffer was donated to a
@@ -81,7 +86,7 @@ def to_numpy(buffer: Any, aval: Any) -> np.ndarray:
 
 
 def read_from_accelerator(buffer: Any, aval: Any) -> np.ndarray:
-    """The numbers of a buffer that is not in host memory, copied."""
+    """Return the numbers of a buffer that is not in host memory, as a copy."""
     buffer.block_until_ready()
     devices_ = device_of(buffer)._list
     if aval.dtype.isbuiltin == 1 or compat.BUFFERS_READ_THEMSELVES:
@@ -90,17 +95,17 @@ def read_from_accelerator(buffer: Any, aval: Any) -> np.ndarray:
 
 
 def device_of(buffer: Any) -> Device:
-    """The device that a buffer is on."""
+    """Return the device that a buffer is on."""
     return state.by_sharding[id(buffer._sharding)]
 
 
 def is_ready(buffer: Any) -> bool:
-    """Whether a buffer is computed, or gone."""
+    """Return whether a buffer is computed, or gone."""
     return buffer.is_deleted() or buffer.is_ready()  # jaxlib 0.10 must not be asked in this order
 
 
 def block_until_ready(buffers: Sequence[Any]) -> None:
-    """Wait until all buffers are computed; raises the error of a computation that failed."""
+    """Wait until all buffers are computed. Raise the error of a computation that failed."""
     if state.forked:
         raise fork_error()
     for buffer in buffers:
@@ -110,7 +115,7 @@ def block_until_ready(buffers: Sequence[Any]) -> None:
 
 
 def read_error(buffer: Any, error: Exception) -> Exception:
-    """The reason why a buffer cannot be read; the buffer protocol hides it in a BufferError."""
+    """Return why a buffer cannot be read; the buffer protocol hides the reason in a BufferError."""
     if buffer.is_deleted():
         return with_user_line(RuntimeError(GONE))
     try:
@@ -121,7 +126,7 @@ def read_error(buffer: Any, error: Exception) -> Exception:
 
 
 class _Aval:
-    """The type of a helper program's operand or result."""
+    """The type of the operand or result of a helper program."""
 
     __slots__ = ("dtype", "shape", "weak_type")
 
@@ -129,8 +134,9 @@ class _Aval:
         self.shape, self.dtype, self.weak_type = shape, dtype, False
 
 
-#: Dtypes of which the device packs several elements into a byte, and what they are converted to;
-#: other dtypes of ml_dtypes are read as integers of the same bits.
+#: Dtypes of which the device packs several elements into a byte: the name in MLIR, and the dtype to
+#: which they are converted for reading. Other dtypes of ml_dtypes are read as integers of the same
+#: bits.
 _WIDER = {
     "int2": ("i2", np.int8),
     "int4": ("i4", np.int8),
@@ -141,17 +147,20 @@ _WIDER = {
 
 
 def _as_plain(buffer: Any, aval: Any, read: Callable[[Any, Any], np.ndarray]) -> np.ndarray:
-    """Numbers that NumPy has no letter for: made plain by a small program, read, and made what
-    they were by NumPy.
+    """Return the numbers of a buffer whose dtype NumPy cannot read.
+
+    A small program on the device turns the buffer into one of a plain dtype. `read` reads that one,
+    and NumPy turns the numbers back into the dtype of `aval`.
     """
-    program = plain_program(aval.shape, aval.dtype, device_of(buffer))
-    [plain] = program.execute([buffer])
-    found = read(plain, program.out_avals[0])
-    return found.astype(aval.dtype) if aval.dtype.name in _WIDER else found.view(aval.dtype)
+    executable = plain_program(aval.shape, aval.dtype, device_of(buffer))
+    [plain] = executable.execute([buffer])
+    numbers = read(plain, executable.out_avals[0])
+    return numbers.astype(aval.dtype) if aval.dtype.name in _WIDER else numbers.view(aval.dtype)
 
 
 @lru_cache(maxsize=256)
 def plain_program(shape: tuple[int, ...], dtype: np.dtype, device: Device) -> Executable:
+    """Compile a program that turns an array of a dtype of ml_dtypes into one of a plain dtype."""
     name, plain = _WIDER.get(dtype.name) or (element_type(dtype), f"uint{8 * dtype.itemsize}")
     operation = "convert" if dtype.name in _WIDER else "bitcast_convert"
     sizes, plain = "".join([f"{n}x" for n in shape]), np.dtype(plain)

@@ -4,6 +4,9 @@ The plugin is two wheels, both of jaxlib's own version: jax-cuda13-pjrt (XLA's c
 and jax-cuda13-plugin (the kernels that call cuSOLVER and its like, and Python), or the same for
 CUDA 12. NVIDIA's libraries come from pip or from the system. The package of the first wheel would
 import jax, so nothing of it is imported: its library is found as a file.
+
+`plugins.py` calls the functions of this file in this order: `library`, `missing_device`,
+`before_loading`, `after_loading`.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from .. import compat
 
 #: The major versions of CUDA for which there are wheels, best first.
 _MAJORS = ("13", "12")
-#: NVIDIA's libraries by the folder of their wheel, in the order in which they want to be loaded.
+#: NVIDIA's libraries, by CUDA's major version and the folder of their wheel, in the order in which
+#: they want to be loaded.
 _LIBRARIES = {
     "13": {
         "cu13": (
@@ -37,19 +41,19 @@ _LIBRARIES = {
         "nvshmem": ("libnvshmem_host.so.3",), "cudnn": ("libcudnn.so.9",),
     },
 }  # fmt: skip
-#: The modules of the second wheel that hold kernels which programs of diffeo call.
+#: The modules of the second wheel with the kernels that programs of diffeo call.
 _KERNELS = ("_solver", "_hybrid", "_linalg", "_sparse")
 
 
 def _folders(package: str) -> list[Path]:
-    """Where a package without code of its own lies, which is not imported."""
+    """Return the folders of a package without code of its own. The package is not imported."""
     spec = find_spec(package)
     return [Path(p) for p in (spec.submodule_search_locations or ())] if spec else []
 
 
 @cache
 def _installed() -> tuple[str, Path] | None:
-    """(CUDA's major version, the plugin's library) of the wheel that is installed."""
+    """Return CUDA's major version and the plugin's library, of the wheel that is installed."""
     for folder in _folders("jax_plugins"):
         for major in _MAJORS:
             library = folder / f"xla_cuda{major}" / "xla_cuda_plugin.so"
@@ -59,13 +63,13 @@ def _installed() -> tuple[str, Path] | None:
 
 
 def library() -> str | None:
-    """The plugin's library, if the wheel is installed."""
-    found = _installed()
-    return str(found[1]) if found else None
+    """Return the plugin's library, if the wheel is installed."""
+    installed = _installed()
+    return str(installed[1]) if installed else None
 
 
 def missing_device() -> str | None:
-    """Why there cannot be a GPU here, if there cannot."""
+    """Return why there cannot be a GPU here, or None if there may be one."""
     try:
         ctypes.CDLL("libcuda.so.1")
     except OSError:
@@ -79,20 +83,20 @@ def before_loading() -> None:
     Raises:
         RuntimeError: for wheels of another version than jaxlib's.
     """
-    found = _installed()
-    assert found is not None, "a plugin that is not installed is not loaded"
-    major = found[0]
+    installed = _installed()
+    assert installed is not None, "a plugin that is not installed is not loaded"
+    major = installed[0]
     # A hundredth of a second, of use only to whoever has the plugin.
     version: Any = import_module("importlib.metadata").version
     for wheel in (f"jax-cuda{major}-pjrt", f"jax-cuda{major}-plugin"):
         try:
-            has = version(wheel)
+            wheel_version = version(wheel)
         except ModuleNotFoundError:
-            has = None
-        if has != compat.version:
+            wheel_version = None
+        if wheel_version != compat.version:
             raise RuntimeError(
                 f"the CUDA plugin needs {wheel} of jaxlib's version, {compat.version}, but "
-                f"{has or 'none'} is installed: "
+                f"{wheel_version or 'none'} is installed: "
                 f"pip install 'jax-cuda{major}-plugin[with-cuda]=={compat.version}'"
             )
     folders = _folders("nvidia")
@@ -107,9 +111,9 @@ def after_loading(c_api: Any) -> None:
     """Make kernels callable from programs: those that call NVIDIA's libraries, those that call
     LAPACK on the host, and the one that calls Python.
     """
-    found = _installed()
-    assert found is not None, "a plugin that is not installed is not loaded"
-    package = f"jax_cuda{found[0]}_plugin"
+    installed = _installed()
+    assert installed is not None, "a plugin that is not installed is not loaded"
+    package = f"jax_cuda{installed[0]}_plugin"
     extension: Any = import_module(f"{package}.cuda_plugin_extension")
     for name, type_id in extension.ffi_types().items():
         extension.register_custom_type(c_api, name, type_id)
@@ -121,13 +125,13 @@ def after_loading(c_api: Any) -> None:
         extension.register_custom_call_target(c_api, name, kernel, "CUDA", 1, 0)
     # Loads SciPy's LAPACK; without it, a call of a hybrid kernel ends the process.
     modules["_hybrid"].initialize()
-    compat.cuda_folder = _toolkit(found[0])
+    compat.cuda_folder = _toolkit(installed[0])
 
 
 def _toolkit(major: str) -> str | None:
-    """Where XLA finds the assembler and the mathematical functions of CUDA, if pip has them."""
-    places = _folders("nvidia")
-    for folder in places:
+    """Return the folder of CUDA's assembler and mathematical functions, if pip has them."""
+    folders = _folders("nvidia")
+    for folder in folders:
         path = folder / ("cu13" if major == "13" else "cuda_nvcc")
         if path.exists():
             return str(path)

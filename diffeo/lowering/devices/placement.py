@@ -1,7 +1,16 @@
-"""Where arrays are, where programs run, and the ways between: what the machine does for arrays.
+"""Where arrays are, where programs run, and how numbers get from one device to another.
 
-An array is *committed* to a device, or goes wherever it is needed. An array without host data may
-be *at home* on its device: then operations on it are computed there, in eager mode, too.
+This file gives arrays what `primitives/array.py` leaves open in its class `Machine`: see the end of
+the file. Three words describe where an array is:
+
+- *Host data*: the numbers as a NumPy array (`_np`). An array has host data, a *buffer* on a device,
+  or both.
+- *Committed*: bound to a device, by `dx.device_put` or as a result of arrays that are. Programs of
+  committed arrays run on their device. Other arrays go wherever they are needed.
+- *At home*: without host data, and to stay on the device. Operations on such an array are computed
+  on its device in eager mode, too. All other eager operations are evaluated by NumPy.
+
+Start at `place_for`, which chooses the device of a program.
 """
 
 from __future__ import annotations
@@ -22,6 +31,7 @@ from ...primitives.array import (
 )
 from ...primitives.core import with_user_line
 from ...primitives.support.settings import process
+from ...primitives.types import ShapedArray
 from .. import compat
 from ..waiting import until_ready
 from .buffers import device_of, is_ready, put, read_error, to_numpy
@@ -29,8 +39,11 @@ from .devices import Device, default_device, devices, find, fork_error, state
 
 
 def at_home(array: Array) -> bool:
-    """Whether an array without host data is to stay where it is, instead of being evaluated by
-    NumPy: on an accelerator, or committed to a processor other than the default device.
+    """Return whether an array without host data is to stay on its device, instead of being
+    evaluated by NumPy.
+
+    An array stays on an accelerator, and on any device that it is committed to other than the
+    default processor.
     """
     if not process.placed or array.is_deleted():
         return False
@@ -41,12 +54,12 @@ def at_home(array: Array) -> bool:
 
 
 def buffer_on(array: Array, device: Device, keep: bool = True) -> Any:
-    """An array's buffer on a device: its own, if it is there, or a copy.
+    """Return a buffer with an array's numbers on a device: the array's own, or a copy.
 
     Args:
-        array: any array; what it is committed to does not matter here.
-        device: where to.
-        keep: the array keeps a buffer that was made of its host data, for the next time.
+        array: any array. The device that it is committed to does not matter here.
+        device: the device of the buffer.
+        keep: whether the array keeps a buffer that was made of its host data, for the next time.
 
     Raises:
         RuntimeError: if the array was deleted or donated.
@@ -59,22 +72,32 @@ def buffer_on(array: Array, device: Device, keep: bool = True) -> Any:
             if not process.placed or device_of(buffer) is device:
                 return buffer
     if host is None:
+        # The numbers are on another device. Devices of one client copy to each other; between two
+        # platforms, the numbers go by way of the host.
         buffer = handle(array)
         if device_of(buffer)._client is device._client:
             return compat.copy_to_device(buffer, device._list, device._sharding)
         host = to_numpy(buffer, array.aval)
         keep = False
-    made = put(host, array.aval, alias=True, device=device)
+    new_buffer = put(host, array.aval, alias=True, device=device)
     if keep and device is devices()[0]:
-        array._buffer = made
+        array._buffer = new_buffer
     elif keep:
-        array._placed = (device, made)
-    return made
+        array._placed = (device, new_buffer)
+    return new_buffer
 
 
-def placed(buffer: Any, aval: Any, device: Device, commits: Device | None = None) -> Array:
-    """An Array around a buffer on a device, committed to one or not. What is not on the first
-    device of the process is kept where the dispatch of compiled functions does not look.
+def placed(buffer: Any, aval: ShapedArray, device: Device, commits: Device | None = None) -> Array:
+    """Return an Array around a buffer on a device.
+
+    A buffer on the first device of the process stands in `_buffer`, where the dispatch of compiled
+    functions looks. Any other stands in `_placed`, where the dispatch does not look.
+
+    Args:
+        buffer: the buffer.
+        aval: the type of its numbers.
+        device: the device that the buffer is on.
+        commits: the device that the array is committed to, or None.
     """
     if device is devices()[0]:
         return from_buffer(buffer, aval, commits)
@@ -85,9 +108,16 @@ def placed(buffer: Any, aval: Any, device: Device, commits: Device | None = None
 
 
 def committed(array: Array, device: Device | None, donate: bool = False) -> Array:
-    """The array on a device and committed to it; with None, where it is and committed to none.
+    """Return the array on a device and committed to it; with None, where it is and committed to
+    none.
 
-    Host data stay where programs go anyway, so that eager arithmetic keeps its short ways.
+    If the device is the first of the process and a processor, the array keeps its host data:
+    programs take them from there anyway, and eager arithmetic is fastest on host data.
+
+    Args:
+        array: any array.
+        device: the device, or None.
+        donate: delete the array, if the result has a buffer of its own.
     """
     if device is None or (array._np is not None and device.on_host and device is devices()[0]):
         moved = variant(array, array.weak_type, device)
@@ -101,7 +131,12 @@ def committed(array: Array, device: Device | None, donate: bool = False) -> Arra
 
 
 class Place(NamedTuple):
-    """Where a program runs, and what its results are committed to: the device, or None."""
+    """Where a program runs, and whether its results are committed.
+
+    Attributes:
+        device: the device that runs the program.
+        commits: the device that the results are committed to, or None.
+    """
 
     device: Device
     commits: Device | None
@@ -113,14 +148,14 @@ def place_for(
     closed_over: Sequence[Any] = (),
     name: str = "the program",
 ) -> Place:
-    """Where a program runs on these arrays.
+    """Choose where a program runs on these arrays.
 
     Args:
-        arrays: its operands. Those that are committed to a device decide.
+        arrays: the program's operands. Those that are committed to a device decide.
         wanted: a device, or its name, that decides instead.
-        closed_over: constants of the program; they decide if the operands do not, and are copied
+        closed_over: constants of the program. They decide if the operands do not, and are copied
             otherwise.
-        name: what messages call the program.
+        name: how messages call the program.
 
     Raises:
         ValueError: if operands are committed to different devices.
@@ -130,7 +165,7 @@ def place_for(
         device = find(wanted)
         process.placed = process.placed or device is not devices()[0]
         return Place(device, device)
-    if not process.placed:
+    if not process.placed:  # no array was ever put elsewhere, so there is no need to look
         return Place(default_device(), None)
     home = None
     for array in arrays:
@@ -144,19 +179,24 @@ def place_for(
             home = committed_to(array)
     if home is None:
         return Place(default_device(), None)
+    # Results on the default processor need not be committed: they would be there anyway.
     return Place(home, None if home.on_host and home is state.default else home)
 
 
 def home_of(arrays: Sequence[Array], name: str) -> Place:
-    """Where an eager operation is computed some of whose operands are at home on their device."""
+    """Choose where an eager operation is computed, if at least one of its operands is at home.
+
+    Operands that are committed decide; without any, the first operand that is at home.
+    """
     if any([committed_to(a) is not None for a in arrays]):
         return place_for(arrays, name=name)
     return Place(next(device_of(handle(a)) for a in arrays if a._np is None and at_home(a)), None)
 
 
 def put_on(array: Array, place: Place) -> Array:
-    """A result that NumPy computed, where the operands were; host memory is as good as the first
-    processor.
+    """Return a result that NumPy computed as an array on the device of the operands.
+
+    A result for a processor that commits nothing stays as it is, in host memory.
     """
     if place.commits is None and place.device.on_host:
         return array
@@ -169,11 +209,12 @@ def device_for(
     closed_over: Sequence[Any] = (),
     name: str = "the program",
 ) -> Device:
-    """The device on which a program runs on these arrays; see `place_for`."""
+    """Choose the device on which a program runs on these arrays; see `place_for`."""
     return place_for(arrays, wanted, closed_over, name).device
 
 
 def _conflict(arrays: Sequence[Array], name: str) -> Exception:
+    """Return the error for operands that are committed to different devices."""
     bound = [f"{a.aval} on {committed_to(a)}" for a in arrays if committed_to(a) is not None]
     last = next(committed_to(a) for a in reversed(arrays) if committed_to(a) is not None)
     return with_user_line(
@@ -190,6 +231,7 @@ def _conflict(arrays: Sequence[Array], name: str) -> Exception:
 
 
 def _fetch(array: Array) -> np.ndarray:
+    """Return the numbers of an array. The array keeps them as host data, unless it is at home."""
     host = to_numpy(handle(array), array._aval)
     if not at_home(array):
         array._np = host
@@ -197,12 +239,14 @@ def _fetch(array: Array) -> np.ndarray:
 
 
 def _device_of(array: Array) -> Device:
+    """Return the device of an array's numbers; that of host data is the first processor."""
     if committed_to(array) is not None:
         return committed_to(array)
     return devices("cpu")[0] if array._np is not None else device_of(handle(array))
 
 
 def _wait(array: Array) -> None:
+    """Wait until an array's buffer is computed. Raise the error of its computation."""
     buffer = handle(array)
     if state.forked and not is_ready(buffer):
         raise fork_error()
@@ -214,7 +258,7 @@ def _wait(array: Array) -> None:
         raise read_error(buffer, error) from None
 
 
-#: DLPack's numbers for platforms.
+#: DLPack's numbers for platforms. DLPack is the protocol by which array libraries share memory.
 _DLPACK = {"cpu": 1, "cuda": 2, "rocm": 10}
 
 
@@ -229,10 +273,11 @@ def _dlpack_device(array: Array) -> tuple[int, int]:
 
 
 def _dlpack(array: Array, **how: Any) -> Any:
+    """Return the array as a capsule of DLPack's protocol, for the keywords of `__dlpack__`."""
     device = _device_of(array)
     kind, _ = _dlpack_device(array)
-    wanted = how.get("dl_device") or (kind,)
-    if kind == 1 or wanted[0] == 1:
+    target = how.get("dl_device") or (kind,)
+    if kind == 1 or target[0] == 1:
         # An exporter of read-only memory needs the versioned protocol; the consumer gets NumPy's.
         if kind != 1:
             how = {k: v for k, v in how.items() if k != "stream"}
@@ -246,7 +291,8 @@ def _dlpack(array: Array, **how: Any) -> Any:
     )
 
 
-# Arrays get their device memory from here; the numbers of an Array never change.
+# Now arrays know how to get to a device. Buffers may share memory with host data (`alias`),
+# as the numbers of an Array never change.
 machine.put = lambda host, aval: put(host, aval, alias=True, device=state.default or devices()[0])
 machine.fetch_buffer = lambda array: buffer_on(array, devices()[0])
 machine.fetch = _fetch

@@ -1,7 +1,11 @@
 """Accelerators: PJRT plugins, found when asked for and loaded at first use, without jax.
 
-A plugin is a shared library that speaks PJRT's C interface. It is loaded under a name of our own,
-so that jax in the same process can load it too, before or after, as if we were not there.
+PJRT is XLA's interface to devices. A *plugin* is a shared library that speaks PJRT's C interface
+for one platform. A *client* is what a plugin makes for this process: it owns the platform's
+devices. A plugin is loaded under a name of our own, so that jax in the same process can load it
+too, before or after, as if we were not there.
+
+`make_client` is what `devices.py` calls.
 """
 
 from __future__ import annotations
@@ -25,15 +29,16 @@ class NoDeviceError(RuntimeError):
 
 @dataclass(frozen=True)
 class Plugin:
-    """What is to be known of a plugin.
+    """A plugin that is known: where it is, and how it is loaded.
 
     Attributes:
-        library: its file, or None where it is not installed; cheap.
-        missing_device: why there can be no such device here, if there cannot; before loading.
-        before: what is done before loading; raises RuntimeError for what does not fit.
-        after: what is done with its C interface, once it is loaded.
-        options: the options of its clients.
-        shares_memory: whether it takes part of the device's memory at once, if told to.
+        library: returns the plugin's file, or None if it is not installed. Cheap.
+        missing_device: returns why there can be no such device here, or None. Called before
+            loading.
+        before: called before loading. It raises RuntimeError if something does not fit.
+        after: called with the C interface, once the plugin is loaded.
+        options: the options of the plugin's clients.
+        shares_memory: whether the plugin takes part of the device's memory at once, if told to.
     """
 
     library: Callable[[], str | None]
@@ -46,7 +51,7 @@ class Plugin:
 
 @cache
 def _tpu_library() -> str | None:
-    """libtpu's file: the one that TPU_LIBRARY_PATH names, or the wheel's."""
+    """Return libtpu's file: the one that TPU_LIBRARY_PATH names, or the wheel's."""
     if chosen := os.environ.get("TPU_LIBRARY_PATH"):
         return chosen if os.path.exists(chosen) else None
     spec = find_spec("libtpu")
@@ -57,7 +62,10 @@ def _tpu_library() -> str | None:
 
 
 def _missing_tpu() -> str | None:
-    """libtpu itself would wait for minutes for a metadata server that is not there."""
+    """Return why there can be no TPU here, or None.
+
+    libtpu itself would wait for minutes for a metadata server that is not there.
+    """
     for vendor in Path("/sys/bus/pci/devices").glob("*/vendor"):
         try:
             if vendor.read_text().strip() == "0x1ae0":
@@ -70,11 +78,12 @@ def _missing_tpu() -> str | None:
 def _before_tpu() -> None:
     os.environ.setdefault("TPU_ML_PLATFORM", "diffeo")
     flag = "--xla_tpu_use_enhanced_launch_barrier"
-    given = os.environ.get("LIBTPU_INIT_ARGS", "")
-    if flag not in given:
-        os.environ["LIBTPU_INIT_ARGS"] = f"{given} {flag}=true".strip()
+    arguments = os.environ.get("LIBTPU_INIT_ARGS", "")
+    if flag not in arguments:
+        os.environ["LIBTPU_INIT_ARGS"] = f"{arguments} {flag}=true".strip()
 
 
+#: The plugins by their platforms, best first.
 _plugins: dict[str, Plugin] = {
     "cuda": Plugin(
         cuda.library, cuda.missing_device, cuda.before_loading, cuda.after_loading,
@@ -83,12 +92,13 @@ _plugins: dict[str, Plugin] = {
 }  # fmt: skip
 #: Names of platforms for which there is no plugin, or several.
 _RESERVED = ("cpu", "gpu")
+#: The C interfaces of the plugins that are loaded.
 _loaded: dict[str, Any] = {}
 _lock = threading.RLock()
 
 
 def available() -> list[str]:
-    """The platforms whose plugin is installed or registered, best first; nothing is loaded.
+    """Return the platforms whose plugin is installed or registered, best first. Nothing is loaded.
 
     Examples:
         >>> "cpu" in available()  # it needs no plugin
@@ -137,7 +147,7 @@ def register_plugin(
 
 
 def load(platform: str) -> Any:
-    """The C interface of a platform's plugin, which the first call loads.
+    """Return the C interface of a platform's plugin. The first call loads the plugin.
 
     Raises:
         ValueError: if no plugin has this name, or its file is no plugin.
@@ -164,6 +174,7 @@ def load(platform: str) -> Any:
         return _loaded[platform]
 
 
+#: How to install a plugin, for messages.
 _ADVICE = {
     "cuda": "pip install 'diffeo[cuda13]', or 'diffeo[cuda12]' for older drivers",
     "tpu": "pip install libtpu",
@@ -177,7 +188,7 @@ def make_client(
     memory_fraction: float | None = None,
     **options: Any,
 ) -> Any:
-    """A PJRT client of a platform.
+    """Make a PJRT client of a platform.
 
     Args:
         platform: one of `available()`.
@@ -189,7 +200,8 @@ def make_client(
 
     Raises:
         NoDeviceError: if there is no such device.
-        ValueError: if no plugin has this name, its file is no plugin, or an option is none of its.
+        ValueError: if no plugin has this name, its file is no plugin, or the plugin does not know
+            an option.
         RuntimeError: if the plugin is not installed, does not fit, or does not work.
     """
     plugin = _plugins.get(platform)
@@ -197,13 +209,13 @@ def make_client(
         raise NoDeviceError(f"{platform}: {reason}")
     load(platform)
     assert plugin is not None, "what is not known cannot be loaded"
-    chosen = dict(plugin.options)
+    client_options = dict(plugin.options)
     if plugin.shares_memory:
-        chosen["preallocate"] = preallocate
+        client_options["preallocate"] = preallocate
         if memory_fraction is not None:
-            chosen["memory_fraction"] = float(memory_fraction)
+            client_options["memory_fraction"] = float(memory_fraction)
     try:
-        return compat.make_plugin_client(_own(platform), chosen | options)
+        return compat.make_plugin_client(_own(platform), client_options | options)
     except compat.XlaError as error:
         reason = f"{platform}: the plugin's client did not start: {error}"
         if "No visible" in str(error) or "NOT_FOUND" in str(error):
@@ -214,5 +226,5 @@ def make_client(
 
 
 def _own(platform: str) -> str:
-    """The name under which we load a plugin."""
+    """Return the name under which we load a plugin."""
     return f"diffeo_{platform}"

@@ -1,4 +1,8 @@
-"""Calls from a program: of kernels that are registered with XLA, and of Python functions."""
+"""Calls from a program: of kernels that are registered with XLA, and of Python functions.
+
+`ForeignCalls` is a part of the builder in `stablehlo.py`, which lowering rules get as `ctx`. A
+*kernel* is compiled code with a name, for example of LAPACK. One such kernel calls Python.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +15,18 @@ from ...primitives.types import ShapedArray
 
 #: The kernel that calls Python, by platform; others have none.
 _PYTHON = {"cpu": "xla_ffi_python_cpu_callback", "cuda": "xla_ffi_python_gpu_callback"}
-#: The type of what makes calls of Python come one after the other.
+#: The type of the number that keeps effects in order: see `stablehlo.py`.
 CHAIN = ShapedArray((), np.dtype(np.uint8))
-#: No array has so many axes: `custom_call` without column-major operands.
+#: For `matrices` of `custom_call`: no array has so many axes, so none is column-major.
 _ROW_MAJOR = 65
 
 
 class ForeignCalls:
-    """The part of the builder that emits calls."""
+    """The part of the builder that emits calls.
+
+    Attributes:
+        platform, python, chain, emit, constant: see `Builder` and `Writer`.
+    """
 
     platform: str
     python: list[Callable]
@@ -37,12 +45,17 @@ class ForeignCalls:
         effects: bool = False,
         **config: str,
     ) -> list[Any]:
-        """Call a kernel that is registered with XLA under the name `target`.
+        """Call a kernel that is registered with XLA. Return the results.
 
-        Operands and results with `matrices` axes and more have their last two axes in column-major
-        order. `in_place` pairs an operand and the result that is written over it. `effects`: it is
-        called also if no result is needed. `config` holds the kernel's attributes, such as
-        `uplo="76 : ui8"`.
+        Args:
+            target: the kernel's name.
+            operands: the operands.
+            outs: the types of the results.
+            matrices: operands and results with this many axes and more have their last two axes in
+                column-major order.
+            in_place: pairs of an operand and the result that is written over it, by their numbers.
+            effects: whether the kernel is called even if no result is needed.
+            config: the kernel's attributes, such as `uplo="76 : ui8"`.
         """
 
         def layouts(avals: Sequence[ShapedArray]) -> str:
@@ -68,7 +81,7 @@ class ForeignCalls:
 
     @property
     def calls_python(self) -> bool:
-        """Whether programs can call Python functions."""
+        """Whether programs for this platform can call Python functions."""
         return self.platform in _PYTHON
 
     def call_python(
@@ -78,11 +91,18 @@ class ForeignCalls:
         outs: Sequence[ShapedArray],
         effects: bool,
     ) -> list[Any]:
-        """Call a Python function of NumPy arrays, which returns arrays of exactly the types `outs`
-        (XLA does not look at them) in C order.
+        """Call a Python function of NumPy arrays. Return the results.
+
+        Args:
+            function: returns arrays of exactly the types `outs` in C order. XLA does not check
+                them.
+            operands: the operands.
+            outs: the types of the results.
+            effects: whether the function is called even if no result is needed, and in the
+                program's order.
 
         Raises:
-            NotImplementedError: if the platform cannot do it.
+            NotImplementedError: if programs for the platform cannot call Python.
         """
         if not self.calls_python:
             raise NotImplementedError(
@@ -94,6 +114,7 @@ class ForeignCalls:
         if not effects:
             self.python.append(function)
             return self.custom_call(kernel, operands, outs, **call)
+        # The chain passes through the function unchanged, as its first operand and result.
         self.python.append(lambda chain, *arrays: (chain, *function(*arrays)))
         chain = self.chain or self.constant(0, CHAIN)
         results = self.custom_call(kernel, [chain, *operands], [CHAIN, *outs], **call)
@@ -102,6 +123,9 @@ class ForeignCalls:
 
 
 def _layout(ndim: int, column_major: bool) -> str:
-    """The order of the axes in memory, fastest first."""
+    """Return the order of the axes in memory, fastest first, as MLIR writes it.
+
+    For 3 axes that is 2, 1, 0, or, if the last two are in column-major order, 1, 2, 0.
+    """
     order = [ndim - 2, ndim - 1, *reversed(range(ndim - 2))] if column_major else range(ndim)[::-1]
     return f"dense<{list(order) if ndim else ''}> : tensor<{ndim}xindex>"

@@ -1,4 +1,4 @@
-"""Types and numbers as MLIR writes them."""
+"""Types and numbers as MLIR writes them: "tensor<3x4xf64>" and "1.0e+00"."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ...primitives.types import ShapedArray, bool_
 
+#: MLIR's names of dtypes, by NumPy's.
 _ELEMENTS = {
     "bool": "i1",
     "int8": "i8",
@@ -37,27 +38,32 @@ _ELEMENTS = {
     "float8_e4m3": "f8E4M3",
     "float8_e8m0fnu": "f8E8M0FNU",
 }
+#: For each dtype, the integers with the same bits, and how many hexadecimal digits they have.
 _FLOAT_BITS = {"float16": (np.uint16, 4), "float32": (np.uint32, 8), "float64": (np.uint64, 16)}
 
 
 @cache
 def element_type(dtype: np.dtype) -> str:
-    """`f64` for float64 and so on."""
-    found = _ELEMENTS.get(dtype.name)
-    if found is None:
+    """Return MLIR's name of a dtype: `f64` for float64 and so on.
+
+    Raises:
+        TypeError: if StableHLO has no such type.
+    """
+    name = _ELEMENTS.get(dtype.name)
+    if name is None:
         raise TypeError(f"dtype {dtype} has no StableHLO type")
-    return found
+    return name
 
 
 @cache
 def tensor_type(aval: ShapedArray) -> str:
-    """`tensor<3x4xf64>`."""
+    """Return MLIR's name of an array type, such as `tensor<3x4xf64>`."""
     return f"tensor<{''.join([f'{n}x' for n in aval.shape])}{element_type(aval.dtype)}>"
 
 
 def scalar_text(value: Any, dtype: np.dtype) -> str:
-    """A number as MLIR writes it inside `dense<...>`; exact for every float, infinities and nan
-    included.
+    """Return a number as MLIR writes it inside `dense<...>`. Exact for every float, with infinities
+    and nan.
     """
     if dtype == bool_:
         return "true" if value else "false"
@@ -70,5 +76,6 @@ def scalar_text(value: Any, dtype: np.dtype) -> str:
     number = float(dtype.type(value))
     if math.isfinite(number):
         return f"{number:.17e}"
+    # Infinities and nan are written as the hexadecimal digits of their bits.
     bits, width = _FLOAT_BITS.get(dtype.name, (np.dtype(f"u{dtype.itemsize}"), dtype.itemsize * 2))
     return f"0x{int(np.array(value, dtype).view(bits)):0{width}X}"

@@ -1,4 +1,7 @@
-"""A whole module for XLA: the text of a program as its function `main`."""
+"""A whole module for XLA: the text of a program as its function `main`.
+
+`lower_module` is what `engine/pipeline.py` calls; `stablehlo.py` does the work.
+"""
 
 from __future__ import annotations
 
@@ -10,30 +13,37 @@ from .stablehlo import Builder, identifier
 
 
 class Module(NamedTuple):
-    """A program for XLA: its StableHLO text, and the Python functions that it calls by number."""
+    """A program as XLA takes it.
+
+    Attributes:
+        text: the program in StableHLO.
+        functions: the Python functions that the program calls by number.
+    """
 
     text: str
     functions: Sequence[Callable]
 
 
 def _donations(jaxpr: Jaxpr, donated: Collection[int]) -> dict[int, str]:
-    """What says of the donated inputs that a result may take their memory: each in the place of the
-    first result of its type; those for which there is none are freed when the program has run.
+    """Return the attributes of donated inputs, by the numbers of the inputs of `main`.
+
+    A donated input gives its memory to the first result of its type that no other input has taken.
+    Where there is no such result, the memory is freed when the program has run.
     """
-    free = [v.aval.strong for v in jaxpr.outs]
+    free = [v.aval.strong for v in jaxpr.outs]  # None for a result that has memory already
     attributes = {}
     for i in sorted(donated):
         aval = jaxpr.in_vars[i].aval.strong
         attributes[len(jaxpr.consts) + i] = " {jax.buffer_donor = true}"
         if aval in free:
-            place = free.index(aval)
-            attributes[len(jaxpr.consts) + i] = f" {{tf.aliasing_output = {place} : i32}}"
-            free[place] = None
+            index = free.index(aval)
+            attributes[len(jaxpr.consts) + i] = f" {{tf.aliasing_output = {index} : i32}}"
+            free[index] = None
     return attributes
 
 
 def lower_module(jaxpr: Jaxpr, platform: str = "cpu", donated: Collection[int] = ()) -> Module:
-    """The StableHLO module of a program; its constants are the first arguments of `main`.
+    """Lower a program to a StableHLO module. Its constants are the first arguments of `main`.
 
     Args:
         jaxpr: the program.

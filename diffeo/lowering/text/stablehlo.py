@@ -1,8 +1,17 @@
-"""StableHLO, written as text: the builder that every `lower` rule is handed as `ctx`.
+"""The builder that every `lower` rule is handed as `ctx`: it writes StableHLO as text.
+
+A *program* is a `Jaxpr`: equations, each a primitive applied to variables. `Builder.function`
+writes a program as a function of the module that XLA compiles, and asks each primitive to `lower`
+itself. Read `Builder.program` first, the loop over the equations; then `writer.py`, which writes
+the lines.
 
 Operations are in MLIR's generic form, which every supported jaxlib parses. A program that is
 called twice is one private function. Constants that the traced function closed over are leading
 arguments of `main`, not text.
+
+A program with *effects* (printing, calls of Python that matter) has a *chain*: a number of one byte
+that every operation with an effect takes and returns anew. XLA runs an operation after those whose
+results it takes, so the chain keeps the effects in the program's order.
 """
 
 from __future__ import annotations
@@ -19,15 +28,18 @@ from ...primitives.types import SCALARS, ShapedArray, bool_, is_inexact
 from .foreign_calls import CHAIN, ForeignCalls
 from .writer import Operand, Writer
 
-#: No attributes.
+#: No attributes of a function's inputs.
 NONE: Mapping[int, str] = {}
 
 
 class Builder(Writer, ForeignCalls):
-    """Writes a module. `lower` rules use its methods to emit operations; the module is `text()`.
+    """A writer of one module. `lower` rules use its methods to emit operations.
 
     Attributes:
         platform: what the program will run on: "cpu", "cuda", "tpu" or a plugin's name.
+        functions: the texts of the functions that are finished.
+        names: the name of a program's private function, by the program's id.
+        jaxprs: the programs of `names`, kept alive so that no other program gets their ids.
     """
 
     def __init__(self, platform: str = "cpu") -> None:
@@ -36,20 +48,24 @@ class Builder(Writer, ForeignCalls):
         self.functions: list[str] = []
         self.names: dict[int, str] = {}
         self.jaxprs: list[Jaxpr] = []
-        #: The Python functions that the program calls, by their number.
+        #: The Python functions that the program calls; it calls them by their index here.
         self.python: list[Callable] = []
-        #: In a program with effects: what every operation with an effect takes and returns anew, so
-        #: that they happen one after the other.
+        #: What the next operation with an effect takes; None in a program without effects.
         self.chain: Operand | None = None
 
     # -- Attributes and short operations --
 
     def i64s(self, numbers: Sequence[int]) -> str:
-        """The attribute for a list of integers."""
+        """Return the attribute for a list of integers, such as "array<i64: 0, 2>"."""
         return f"array<i64: {', '.join(map(str, numbers))}>" if len(numbers) else "array<i64>"
 
     def compare(self, direction: str, x: Any, y: Any) -> Operand:
-        """Elementwise comparison: direction EQ, NE, LT, LE, GT or GE."""
+        """Compare two operands elementwise. Return booleans.
+
+        Args:
+            direction: "EQ", "NE", "LT", "LE", "GT" or "GE".
+            x, y: operands of one type; one of them may be a Python scalar.
+        """
         if type(x) is not Operand or type(y) is not Operand:
             x, y = self.operands((x, y))
         dtype = x.aval.dtype
@@ -65,7 +81,10 @@ class Builder(Writer, ForeignCalls):
         )
 
     def hidden(self, value: Any, aval: ShapedArray) -> Operand:
-        """An array filled with one number, which the compiler does not see."""
+        """Return an array filled with one number, which XLA's simplifier does not see.
+
+        The number passes a barrier as a scalar, and is broadcast afterwards.
+        """
         scalar = ShapedArray((), aval.dtype)
         number = self.constant(value, scalar)
         behind = self.emit("optimization_barrier", [number], [scalar], {})
@@ -76,9 +95,17 @@ class Builder(Writer, ForeignCalls):
     # -- Operations with regions or long attributes --
 
     def region(self, avals: Sequence[ShapedArray], body: Callable[..., Sequence[Operand]]) -> str:
-        """The text of a region: a block with these arguments whose results `body` emits."""
+        """Return the text of a region: one block of lines, for use in `emit`.
+
+        Args:
+            avals: the types of the block's arguments.
+            body: a function of the arguments. It emits the operations of the block, and returns the
+                results of the block.
+        """
+        # Outside of a region, names that are defined in it mean nothing. So constants that the body
+        # writes, and forms that speak of them, are forgotten at the end.
         outer, self.lines = self.lines, []
-        names = self.splats, self.forms, self.formulas
+        remembered = self.splats, self.forms, self.formulas
         self.splats, self.forms, self.formulas = {}, {}, {}
         chain, self.chain = self.chain, None
         arguments = [Operand(self.fresh(), a) for a in avals]
@@ -90,12 +117,12 @@ class Builder(Writer, ForeignCalls):
         )
         text = f" ({{\n^bb0({listed}):\n" + "\n".join(self.lines) + "\n})"
         self.lines, self.chain = outer, chain
-        self.splats, self.forms, self.formulas = names
+        self.splats, self.forms, self.formulas = remembered
         return text
 
     def chained(self, body: Callable[..., Sequence[Operand]]) -> Callable[..., list[Operand]]:
-        """The body of a region in a program with effects: it takes the chain first, and returns
-        it.
+        """Return the body of a region that takes the chain as its first argument, and returns the
+        chain as its first result, besides what `body` takes and returns.
         """
 
         def emit(chain: Operand, *arguments: Operand) -> list[Operand]:
@@ -106,7 +133,14 @@ class Builder(Writer, ForeignCalls):
         return emit
 
     def reduce(self, name: str, x: Operand, initial: Any, axes: Sequence[int]) -> Operand:
-        """Combine along axes with a binary operation and its neutral element."""
+        """Combine the elements along axes.
+
+        Args:
+            name: a binary operation of StableHLO, such as "add".
+            x: the operand.
+            initial: the neutral element of the operation.
+            axes: the axes that vanish.
+        """
         scalar = ShapedArray((), x.aval.dtype)
         init = self.constant(initial, scalar)
         region = self.region([scalar, scalar], lambda a, b: [self.op(name, a, b, out=scalar)])
@@ -115,11 +149,20 @@ class Builder(Writer, ForeignCalls):
     def sort(
         self, xs: Sequence[Operand], axis: int, num_keys: int, key: Callable, stable: bool = True
     ) -> list[Operand]:
-        """Sort all operands by the first `num_keys`: by the integers that `key`, a function of
-        primitives, makes of them.
+        """Sort several operands together along an axis. Return them in the new order.
+
+        Args:
+            xs: operands of equal shapes.
+            axis: the axis.
+            num_keys: how many of the operands decide the order, the first one first.
+            key: a function of primitives that turns an element into an integer; integers are
+                compared.
+            stable: whether equal elements stay in their order.
         """
 
         def body(*pairs: Operand) -> list[Operand]:
+            # XLA hands over two elements of each operand in turn: a0, b0, a1, b1 ... The last key
+            # comes first here: each key before it decides, unless its two elements are equal.
             flag = ShapedArray((), bool_)
             less = None
             for k in reversed(range(num_keys)):
@@ -137,7 +180,9 @@ class Builder(Writer, ForeignCalls):
         return self.emit("sort", xs, [x.aval for x in xs], attributes, self.region(scalars, body))
 
     def index(self, indices: Operand) -> Operand:
-        """Positions as XLA can work with them: in 8 or 16 bits its own bounds would overflow."""
+        """Return indices in a type that is wide enough: XLA computes bounds in the indices' own
+        type, and 8 or 16 bits would overflow.
+        """
         dtype = indices.aval.dtype
         wide = indices.aval.update(dtype=np.int32)
         return indices if dtype.itemsize >= 4 else self.op("convert", indices, out=wide)
@@ -145,7 +190,10 @@ class Builder(Writer, ForeignCalls):
     def gather(
         self, x: Operand, indices: Operand, dims: Any, sizes: Sequence[int], in_order: bool
     ) -> Operand:
-        """Windows of the operand; see primitives/words/indexing.py."""
+        """Read windows of the operand `x`; the parameters are those of the primitive `Gather`.
+
+        See primitives/words/indexing.py.
+        """
         indices = self.index(indices)
         numbers = (
             f"offset_dims = {list(dims.offset_dims)}, collapsed_slice_dims = "
@@ -173,8 +221,11 @@ class Builder(Writer, ForeignCalls):
         unique: bool,
         in_order: bool,
     ) -> Operand:
-        """Windows written into the operand: combined by an operation, or replaced if that is
-        None.
+        """Write windows into the operand `x`; the parameters are those of the primitives of
+        scatter.
+
+        `combine` is the operation of StableHLO that combines old and new elements, such as "add";
+        None replaces the old ones.
         """
         indices = self.index(indices)
         numbers = (
@@ -199,29 +250,40 @@ class Builder(Writer, ForeignCalls):
     # -- Programs --
 
     def inline(self, fun: Callable, *operands: Any) -> Any:
-        """Lower what a function of primitives does to these operands (the rule for primitives that
-        decompose); Python scalars among them it gets as they are.
+        """Lower a function of primitives, here and now. Return what the function returns: an
+        operand, or a list of operands.
+
+        The function is staged to a program for the operands' types, and its equations are emitted.
+        This is the rule of primitives that decompose. Python scalars reach the function as they
+        are.
         """
         several = False
         arrays = [v for v in operands if type(v) not in SCALARS]
 
         def flat(*args: Any) -> Sequence[Any]:
+            # The scalars are put back between the tracers: for operands (x, 2.0, y), `fun` is
+            # called with (args[0], 2.0, args[1]).
             nonlocal several
-            given = iter(args)
-            out = fun(*[v if type(v) in SCALARS else next(given) for v in operands])
+            tracers = iter(args)
+            out = fun(*[v if type(v) in SCALARS else next(tracers) for v in operands])
             several = isinstance(out, (list, tuple))
             return out if several else [out]
 
-        saved = self.outs
-        outs = self.program(stage(flat, [v.aval for v in arrays]), arrays)
-        self.outs = saved
-        return outs if several else outs[0]
+        # The rule that called this goes on to use the types of its own equation's results.
+        equation_outs = self.outs
+        results = self.program(stage(flat, [v.aval for v in arrays]), arrays)
+        self.outs = equation_outs
+        return results if several else results[0]
 
     def while_loop(
         self, going: Callable, step: Callable, values: Sequence[Operand]
     ) -> list[Operand]:
-        """Repeat `step` on some values while `going`, one boolean, holds: functions of primitives
-        on all of the values, which see nothing else.
+        """Repeat `step` while `going` holds. Return the last values.
+
+        Args:
+            going: a function of primitives: the values -> one boolean.
+            step: a function of primitives: the values -> their successors.
+            values: the first values. The functions see no other operands.
         """
         return self.while_region(
             lambda *vs: self.inline(going, *vs), lambda *vs: self.inline(step, *vs), values
@@ -230,9 +292,13 @@ class Builder(Writer, ForeignCalls):
     def while_region(
         self, going: Callable, step: Callable, values: Sequence[Operand]
     ) -> list[Operand]:
-        """As `while_loop`, of functions that emit operations on operands."""
+        """Do as `while_loop` does, with functions that emit operations on operands instead of
+        functions of primitives.
+        """
         test = lambda *vs: [going(*vs)]
         if self.chain is not None:
+            # The chain is one more value of the loop. The test takes it, too, but must return
+            # nothing except the boolean.
             values, step = [self.chain, *values], self.chained(step)
             test = lambda *vs: self.chained(lambda *vs: [going(*vs)])(*vs)[1:]
         avals = [v.aval for v in values]
@@ -242,7 +308,13 @@ class Builder(Writer, ForeignCalls):
     def case(
         self, index: Operand, branches: Sequence[Callable], outs: Sequence[ShapedArray]
     ) -> list[Operand]:
-        """The results of one of several functions that emit operations, chosen by a number."""
+        """Emit one of several branches at run time. Return its results.
+
+        Args:
+            index: the number of the branch, as an operand.
+            branches: functions without arguments that emit operations and return results.
+            outs: the types of the results.
+        """
         chain = self.chain
         if chain is not None:
             outs = [CHAIN, *outs]
@@ -253,23 +325,33 @@ class Builder(Writer, ForeignCalls):
         return self.unchained(self.emit("case", [index], outs, {}, regions))
 
     def unchained(self, results: list[Operand]) -> list[Operand]:
-        """The results of an operation that has the chain as its first, if there is one."""
+        """Take the chain off the front of an operation's results, where there is a chain, and keep
+        it. Return the other results.
+        """
         if self.chain is not None:
             self.chain, *results = results
         return results
 
     @staticmethod
     def joined(regions: Sequence[str]) -> str:
-        """The regions of an operation that has several."""
+        """Return the text of several regions as that of an operation with all of them.
+
+        For " ({a})" and " ({b})", that is " ({a}, {b})".
+        """
         return f" ({', '.join([r[2:-1] for r in regions])})"
 
     def program(self, jaxpr: Jaxpr, operands: Sequence[Operand]) -> list[Operand]:
-        """Emit the equations of a program; the results.
+        """Emit the equations of a program. Return the operands that are its results.
 
-        Constants of whole programs are arguments; those of a rule that is staged only now, a
-        user's backward rule say, stand in the text.
+        The constants of a whole program are arguments of `main`, and do not come here. A program
+        that a rule stages only while it is lowered may have constants, such as arrays that a user's
+        backward rule closes over; they are written out.
+
+        A rule is not called again where its text is known. The key of `forms` and `formulas` says
+        what the text depends on: the primitive, the types and origins of the operands
+        (`Operand.key`), the Python scalars, and whether two operands are the same.
         """
-        env: dict[Any, Operand] = dict(zip(jaxpr.in_vars, operands))
+        env: dict[Var, Operand] = dict(zip(jaxpr.in_vars, operands))
         env.update({v: self.array(c, v.aval) for v, c in zip(jaxpr.const_vars, jaxpr.consts)})
         eqn: Any = None
         forms, formulas, lines = self.forms, self.formulas, self.lines
@@ -277,32 +359,33 @@ class Builder(Writer, ForeignCalls):
             for eqn in jaxpr.eqns:
                 primitive, outs = eqn.primitive, eqn.outs
                 values = [env[v] if type(v) is Var else v.value for v in eqn.inputs]
-                twice = len(values) == 2 and values[0] is values[1]  # x * x says less than x * y
+                same_twice = len(values) == 2 and values[0] is values[1]  # x * x
                 types = [v.key if type(v) is Operand else repr(v) for v in values]
-                key = (id(primitive), twice, *types)
+                key = (id(primitive), same_twice, *types)
                 form = forms.get(key)
-                if form is None and key in formulas:
+                if form is None and key in formulas:  # several lines
                     env[outs[0]] = self.again(formulas[key], values)
                     continue
-                if form is not None:
-                    head, rest, aval, kind, made, _ = form
+                if form is not None:  # one line, written here since this is the most frequent case
+                    head, tail, aval, type_text, made, _ = form
                     name = self.fresh()
                     names = ", ".join([v.name for v in values if type(v) is Operand])
-                    lines.append(f"{name}{head}{names}{rest}")
-                    env[outs[0]] = Operand(name, aval, kind, made)
+                    lines.append(f"{name}{head}{names}{tail}")
+                    env[outs[0]] = Operand(name, aval, type_text, made)
                     continue
                 self.outs = [v.aval for v in outs]
                 before, first, splats = len(lines), self.count, len(self.splats)
-                found = primitive.lower(self, *values)
+                lowered = primitive.lower(self, *values)
                 if primitive.multiple_results:
-                    env.update(zip(outs, found))
+                    env.update(zip(outs, lowered))
                     continue
-                env[outs[0]] = found
+                env[outs[0]] = lowered
+                # Lines that define a constant are not kept: `splats` has the constant from now on.
                 if len(lines) == before + 1:
-                    self.remember(key, primitive, values, found)
+                    self.remember(key, primitive, values, lowered)
                 elif len(self.splats) == splats:
-                    self.remember_formula(key, primitive, values, found, before, first)
-        except NotImplementedError as error:  # what the platform does not have
+                    self.remember_formula(key, primitive, values, lowered, before, first)
+        except NotImplementedError as error:  # the platform has no such operation
             if "\n  at " not in str(error):
                 error.args = (f"{eqn.primitive.name}: {error}\n  at {show_source(eqn.source)}",)
             raise
@@ -311,7 +394,10 @@ class Builder(Writer, ForeignCalls):
         ]
 
     def call(self, jaxpr: Jaxpr, operands: Sequence[Operand]) -> list[Operand]:
-        """Call a program: one private function per program, however often it is called."""
+        """Call a program as a function. Return the results.
+
+        The program is one private function of the module, however often it is called.
+        """
         name = self.names.get(id(jaxpr))
         if name is None:
             name = self.names[id(jaxpr)] = f"{identifier(jaxpr.name)}_{len(self.names)}"
@@ -338,7 +424,17 @@ class Builder(Writer, ForeignCalls):
     def function(
         self, jaxpr: Jaxpr, name: str, visibility: str, attributes: Mapping[int, str] = NONE
     ) -> None:
-        """Write a program as a function of the module; `attributes` are those of its inputs."""
+        """Write a program as a function of the module.
+
+        A public function with effects starts the chain; a private one takes the chain as its first
+        argument, and returns it as its first result.
+
+        Args:
+            jaxpr: the program.
+            name: the function's name, without the @.
+            visibility: "public" for `main`, "private" for others.
+            attributes: attributes of some inputs, by the inputs' numbers.
+        """
         saved = self.lines, self.splats, self.forms, self.formulas, self.outs, self.chain
         self.lines, self.splats, self.forms, self.formulas, self.chain = [], {}, {}, {}, None
         inputs = operands = [Operand(f"%arg{i}", v.aval) for i, v in enumerate(jaxpr.in_vars)]
@@ -364,6 +460,6 @@ class Builder(Writer, ForeignCalls):
 
 
 def identifier(name: str) -> str:
-    """A name for MLIR from a Python function's."""
+    """Return a name for MLIR from that of a Python function: letters, digits and underscores."""
     kept = "".join([c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name])
     return kept or "fn"
