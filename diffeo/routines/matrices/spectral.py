@@ -394,7 +394,7 @@ def _singular_moved(u: Any, s: Any, v: Any, da: Any) -> tuple[Any, Any, Any]:
     ds, mixed = WithinLevels().bind(even, equal)
     alike = inverse * even + mixed
     right, left = spread(s, x.shape, of_columns(x)), spread(s, x.shape, of_rows(x))
-    # s[i] + s[j] is 0 up to rounding: an infinite slope, unless `odd` is 0 there.
+    # s[i] + s[j] is 0 up to rounding: the result is nan, unless `odd` is 0 there.
     vanishing = right + left <= largest(right) * rounding(x)
     against = scale.bind(
         odd, convert_element_type(1.0 / select(vanishing, nan, right + left), x.dtype)
