@@ -295,8 +295,8 @@ class Betainc(Formula):
         slopes = beta_slopes(m, i, j, a1, b1, x1)
 
         def tail(z: Any, slope: Any, q: Any, odds: Any, width: Any, above: Any, *given: Any) -> Any:
-            # With the integration variable t of the density: u = log(s / t), v = log((1 - t) / (1 -
-            # s)).
+            # With the integration variable t of the density, u = log(s / t) and
+            # v = log((1 - t) / (1 - s)).
             u = z / width
             more = -odds * m.expm1(-u)
             v = m.log1p(more)
