@@ -105,8 +105,8 @@ class ByProgram(Decomposed):
     """A reduction by `computation`, a program of two lists of scalars, the earlier ones first.
 
     The operands are arrays of one shape, and then as many scalars, the initial values. Every result
-    begins with its initial value. The computation must leave values unchanged that are combined
-    with the initial values.
+    begins with its initial value. An initial value must be
+    neutral for the computation: 0 for a sum.
     """
 
     computation: Jaxpr
