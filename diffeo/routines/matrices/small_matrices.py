@@ -117,7 +117,7 @@ def lu(a: Any) -> list[Any]:
             order[k], order[i] = swap(order[k], order[i])
             for j in range(n):
                 e[k][j], e[i][j] = swap(e[k][j], e[i][j])
-        # A column of zeros stays as it is, as in LAPACK.
+        # A pivot is 0 only where all of its column is: the column stays as it is.
         divisor = select(e[k][k] == 0, full_like(e[k][k], 1), e[k][k])
         for i in range(k + 1, m):
             e[i][k] = e[i][k] / divisor
