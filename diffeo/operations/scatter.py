@@ -59,13 +59,13 @@ class ScatterMul(ScatterFamily):
         dtype = np.int32 if max(x.size, updates.size) < 2**31 else np.int64
         # Read the number of each element from where the updates go; -1 stands for outside.
         numbers = reshape(iota(dtype, (x.size,)), x.shape)
-        place = reshape(self.read(numbers, indices, updates, -1), (updates.size,))
-        order = argsort([place], 0)
-        place, factors = (
+        places = reshape(self.read(numbers, indices, updates, -1), (updates.size,))
+        order = argsort([places], 0)
+        places, factors = (
             take_along_axis(v, order, 0, "promise_in_bounds")
-            for v in (place, reshape(updates, (updates.size,)))
+            for v in (places, reshape(updates, (updates.size,)))
         )
-        before, after = (_products_before(place, factors, way) for way in (False, True))
+        before, after = (_products_before(places, factors, way) for way in (False, True))
         back = Scatter(IndexDims((), (0,), (0,)), True)
         others = back.bind(factors, expand_dims(order, (1,)), before * after)
         return element * reshape(others, updates.shape)

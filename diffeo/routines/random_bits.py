@@ -10,7 +10,7 @@ Start with `_rounds`, then `RandomBits`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ from ..primitives.words.structural import (
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
-def _block(x0: Any, x1: Any, amounts: Sequence[Any], rotate: Any) -> tuple[Any, Any]:
+def _block(x0: Any, x1: Any, amounts: Sequence[Any], rotate: Callable) -> tuple[Any, Any]:
     """Return two words after four rounds, in whatever arithmetic the operands have.
 
     `rotate(x, n)` turns 32 bits to the left.
@@ -54,7 +54,7 @@ def _block(x0: Any, x1: Any, amounts: Sequence[Any], rotate: Any) -> tuple[Any, 
     return x0, x1
 
 
-def _rounds(k0: Any, k1: Any, x0: Any, x1: Any, rotate: Any) -> tuple[Any, Any]:
+def _rounds(k0: Any, k1: Any, x0: Any, x1: Any, rotate: Callable) -> tuple[Any, Any]:
     """Return two words after twenty rounds, five blocks, with keys added in between."""
     keys = (k0, k1, k0 ^ k1 ^ 0x1BD11BDA)
     x0, x1 = x0 + keys[0], x1 + keys[1]

@@ -175,9 +175,9 @@ def from_singular_values(m: Any, a: Any, *_: Any) -> Any:
 
 def signed_pivots(m: Any, lu: Any, pivots: Any) -> Any:
     """Return the diagonal of u, negative where rows were exchanged."""
-    moved = pivots != m.of(Iota(pivots.shape, int32, pivots.ndim - 1))()
+    exchanged = pivots != m.of(Iota(pivots.shape, int32, pivots.ndim - 1))()
     values = diagonal(lu, m)
-    return m.where(moved, -values, values)
+    return m.where(exchanged, -values, values)
 
 
 def product_of_pivots(m: Any, lu: Any, pivots: Any) -> Any:

@@ -143,12 +143,11 @@ def reduction_tangents(packed: Any, taus: Any, h: Any, da: Any) -> tuple[Any, An
     low, zeros = (0,) * (h.ndim - 2), (0,) * h.ndim
     rows, columns = mx.places(h)
     q = pad(q, (*low, 1, 1), zeros) + convert_element_type(rows + columns == 0, v.dtype)
-    # m of the formula.
-    moved = mx.matmul(mx.matmul(mx.adjoint(q), da), q)
+    m = mx.matmul(mx.matmul(mx.adjoint(q), da), q)
     x = zeros_like(h)
     for j in range(n - 1):
         xj, hj = _column(x, 0, j, n), _column(h, 0, j, n)
-        residue = _column(moved, 0, j, n) + mx.matmul(h, xj) - mx.matmul(x, hj)
+        residue = _column(m, 0, j, n) + mx.matmul(h, xj) - mx.matmul(x, hj)
         new = scale.bind(residue, mx.spread(reciprocal(_column(h, j + 1, j, 1)), residue.shape))
         row = mx.places(new)[0]
         turn = (new - conjugate(new)) * 0.25  # half of the imaginary part
@@ -164,4 +163,4 @@ def reduction_tangents(packed: Any, taus: Any, h: Any, da: Any) -> tuple[Any, An
     by_tau = reciprocal(select(columns == n - 2, 1.0, by_tau))  # the last reflection has no v
     dv = -mx.matmul(v, mx.lower_triangle(scale.bind(inner, by_tau) + others, -1))
     dtaus = -mx.diagonal(inner) - mx.diagonal(others) * taus
-    return moved + mx.matmul(h, x) - mx.matmul(x, h), pad(dv, (*low, 1, 0), (*low, 0, 1)), dtaus
+    return m + mx.matmul(h, x) - mx.matmul(x, h), pad(dv, (*low, 1, 0), (*low, 0, 1)), dtaus

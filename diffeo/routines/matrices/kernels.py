@@ -56,7 +56,12 @@ def call(ctx: Any, name: str, operands: Operands, outs: Types, **chosen: Any) ->
 
 
 def _kernel(
-    ctx: Any, target: str, operands: Operands, outs: Types, in_place: Any = None, **config: str
+    ctx: Any,
+    target: str,
+    operands: Operands,
+    outs: Types,
+    in_place: Any = None,
+    **config: str,
 ) -> list[Any]:
     """Emit a call of a kernel of matrices in column-major order.
 

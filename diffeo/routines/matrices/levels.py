@@ -100,7 +100,7 @@ class DiagonalSylvester(Written):
         return m.where(free & (t != 0), t / m.where(free, pivots, 1.0), 0.0)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """dx solves the same equation, with dt - x dh - `sign` dh x on the right."""
+        """Solve the same equation for dx, with dt - x dh - `sign` dh x on the right."""
         h, _, free = primals
         (dh, dt, _), x = tangents, self.bind(*primals)
         if dh is not ZERO:
@@ -267,7 +267,9 @@ class Blocks:
     factors.
     """
 
-    def __init__(self, a: Any, parts: dict[str, Any], h: Any, same: Any, center: Any, series: Any):
+    def __init__(
+        self, a: Any, parts: dict[str, Any], h: Any, same: Any, center: Any, series: Callable
+    ):
         self.a, self.parts, self.h, self.same, self.center = a, parts, h, same, center
         self.lead, self.count, self.series = h.ndim - 2, h.shape[-1], series
 
@@ -339,7 +341,7 @@ class Blocks:
         return ~(absolute.bind(row - column) <= size * float(np.finfo(size.dtype).eps) ** 0.5)
 
 
-def eigh_blocks(uplo: str, a: Any, known: Sequence[Any], series: Any) -> Blocks:
+def eigh_blocks(uplo: str, a: Any, known: Sequence[Any], series: Callable) -> Blocks:
     """Return the decomposition in blocks of a = v diag(w) v^H, where `known` are w and v."""
     w, v = known
     w = stop_gradient(w)
@@ -348,7 +350,7 @@ def eigh_blocks(uplo: str, a: Any, known: Sequence[Any], series: Any) -> Blocks:
     return Blocks(a, {"v": v}, h, same, center, series)
 
 
-def svd_blocks(a: Any, known: Sequence[Any], series: Any) -> Blocks:
+def svd_blocks(a: Any, known: Sequence[Any], series: Callable) -> Blocks:
     """Return the decomposition in blocks of a = u diag(s) vh, where `known` are u, s and vh."""
     u, s, vh = known
     s, axis = stop_gradient(s), s.ndim

@@ -334,8 +334,8 @@ class Lu(OfMatrices):
         x = TriangularSolve(diag="U").bind(lower, rows_at(tangents[0], order))
         x = TriangularSolve("R", "U").bind(u, x)
         below = lower_triangle(x, -1)
-        moved = below + matmul(lower, below) + matmul(upper_triangle(x), u)
-        return [lu, pivots, order], [moved, ZERO, ZERO]
+        dlu = below + matmul(lower, below) + matmul(upper_triangle(x), u)
+        return [lu, pivots, order], [dlu, ZERO, ZERO]
 
 
 def _squared(x: Any, size: int) -> Any:

@@ -95,7 +95,13 @@ class Lapack(OfMatrices):
         return outs if self.multiple_results else outs[0]
 
     def call(
-        self, ctx: Any, kernel: str, operands: Any, outs: Any, rest: Any = (), **chosen: Any
+        self,
+        ctx: Any,
+        kernel: str,
+        operands: Sequence[Any],
+        outs: Sequence[ShapedArray],
+        rest: Any = (),
+        **chosen: Any,
     ) -> list[Any]:
         """Emit a call of a routine of LAPACK's, see `kernels.py`, and return its results `outs`.
 

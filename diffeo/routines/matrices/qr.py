@@ -187,8 +187,8 @@ class HouseholderProduct(Lapack):
         if da is not ZERO:
             dv = lower_triangle(columns_of(da, k), -1)
             cross = matmul(adjoint(v), dv)
-            moved = upper_triangle(cross + adjoint(cross), 1)
-            change = change + scaled(adjoint(rows_of(dv, n)) - matmul(moved, y))
+            doverlaps = upper_triangle(cross + adjoint(cross), 1)
+            change = change + scaled(adjoint(rows_of(dv, n)) - matmul(doverlaps, y))
             dq = -matmul(dv, y)
         return self.bind(a, taus), dq - matmul(v, weights.bind(scaled(overlaps), change))
 

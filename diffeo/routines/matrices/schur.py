@@ -6,7 +6,7 @@ special.py) it is solved one column after the other, in a loop.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -59,10 +59,10 @@ class TriangularSylvester(mx.Written):
 
         def step(j: Any, x: Any, *fixed: Any) -> Sequence[Any]:
             a, b, c, free = fixed
-            bj, cj, here = (column(m, v, j) for v in (b, c, free))
+            bj, cj, free_j = (column(m, v, j) for v in (b, c, free))
             # Columns of x from j on are still 0, so all of x may be multiplied.
             right = cj - mx.matmul(x, bj, m)
-            xj = shifted_solve(m, a, mx.window(m, b, j, j, 1, 1), right, here)
+            xj = shifted_solve(m, a, mx.window(m, b, j, j, 1, 1), right, free_j)
             return j + 1, mx.replaced(m, x, xj, m.number(0, j), j), *fixed
 
         return over_columns(m, step, m.full(0.0, c), a, b, c, free)
@@ -105,8 +105,8 @@ def shifted_solve(m: Any, a: Any, shift: Any, r: Any, free: Any) -> Any:
     """
     rows, columns = mx.places(a, m)
     one = m.where(rows == columns, m.full(1.0, a), 0.0)
-    moved = m.where(rows == columns, a + shift, a)
-    matrix = m.where(mx.spread(free, a.shape, None, m), moved, one)
+    shifted = m.where(rows == columns, a + shift, a)
+    matrix = m.where(mx.spread(free, a.shape, None, m), shifted, one)
     return m.of(TriangularSolve(uplo="U"))(matrix, m.where(free, r, 0.0))
 
 
@@ -126,7 +126,7 @@ def column(m: Any, x: Any, j: Any) -> Any:
     return mx.window(m, x, m.number(0, j), j, x.shape[-2], 1)
 
 
-def over_columns(m: Any, step: Any, x: Any, *fixed: Any) -> Any:
+def over_columns(m: Any, step: Callable, x: Any, *fixed: Any) -> Any:
     """Loop with `step(j, x, *fixed)` over the columns j of x, and return the last x."""
     first, n = m.of(Full((), mx.int32, 0))(), x.shape[-1]
     return m.loop(lambda j, *_: j < n, step, [first, x, *fixed])[1]
@@ -167,15 +167,15 @@ class Schur(mx.Lapack):
         return ctx.inline(partial(_with_phases, TRACED), *factors)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """Compute dz = z x and dt = z^H da z + t x - x t.
+        """Compute dz = z x and dt = inner + t x - x t, with inner = z^H da z.
 
         x is skew-Hermitian, and such that dt has the form of t.
         """
         t, z = self.bind(*primals)
-        moved = mx.matmul(mx.matmul(mx.adjoint(z), tangents[0]), z)
-        tangent = lambda x: moved + mx.matmul(t, x) - mx.matmul(x, t)
+        inner = mx.matmul(mx.matmul(mx.adjoint(z), tangents[0]), z)
+        tangent = lambda x: inner + mx.matmul(t, x) - mx.matmul(x, t)
         if typeof(t).dtype.kind == "c":
-            x = TriangularSylvester("lower").bind(-t, t, moved)
+            x = TriangularSylvester("lower").bind(-t, t, inner)
             x = x - mx.adjoint(x)
             # Keep the largest element of each column real: turn the column by its phase.
             off = select(_leading(TRACED, z), imag.bind(mx.matmul(z, x)) / real.bind(z), 0.0)
@@ -185,7 +185,7 @@ class Schur(mx.Lapack):
         else:
             # Solve for the elements below the blocks of pairs, in a basis where t is triangular.
             w, pairs, normal = pair_rotations(t)
-            apart = select(pairs, 0.0, mx.lower_triangle(moved, -1))
+            apart = select(pairs, 0.0, mx.lower_triangle(inner, -1))
             t_c, m_c = (mx.matmul(mx.matmul(mx.adjoint(w), complex_.bind(v, zeros_like(v))), w)
                         for v in (t, apart))  # fmt: skip
             x = TriangularSylvester("lower").bind(-t_c, t_c, m_c)

@@ -20,7 +20,7 @@ Start with `Eigh.jvp`; `differences` and `WithinLevels` are the two parts of its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import nan
 from typing import Any
 
@@ -36,7 +36,7 @@ from ...primitives.words.reduction import ReduceMax
 from ...primitives.words.slicing import concatenate, slice_in_dim
 from ...primitives.words.structural import convert_element_type, reduce_sum
 from ..special.special import TRACED
-from .levels import all_apart, eigh_blocks, svd_blocks
+from .levels import Blocks, all_apart, eigh_blocks, svd_blocks
 from .linalg import conjugate, hermitian, identity_like, solve
 from .matrices import (
     LETTERS,
@@ -175,7 +175,7 @@ class Eigh(OfStacks):
         """Return whether the derivatives of all functions of the results are right as they are."""
         return all_apart(w, rounding(a), False)
 
-    def blocks(self, a: Any, known: Sequence[Any], series: Any) -> Any:
+    def blocks(self, a: Any, known: Sequence[Any], series: Callable) -> Blocks:
         """Return the smooth decomposition of `a`, whose results are known; see levels.py."""
         known = known if self.vectors else Eigh(self.uplo).bind(stop_gradient(a))
         return eigh_blocks(self.uplo, a, known, series)
@@ -198,10 +198,10 @@ class Eigh(OfStacks):
         values.
         """
         w, v = Eigh(self.uplo).bind(*primals)
-        moved = matmul(hermitian(tangents[0], self.uplo == "L"), v)
+        dav = matmul(hermitian(tangents[0], self.uplo == "L"), v)
         if not self.vectors:
-            return [w], [real_part(reduce_sum(conjugate(v) * moved, (v.ndim - 2,)))]
-        x = matmul(adjoint(v), moved)
+            return [w], [real_part(reduce_sum(conjugate(v) * dav, (v.ndim - 2,)))]
+        x = matmul(adjoint(v), dav)
         inverse, equal = differences(w, x)
         dw, mixed = WithinLevels().bind(x, equal)
         return [w, v], [real_part(dw), matmul(v, inverse * x + mixed)]
@@ -332,17 +332,17 @@ class Svd(OfStacks):
         return [u, s, vh] if self.vectors else [s]
 
     def follow(self, outs: Sequence[Any]) -> tuple[Any, dict[int, tuple]]:
-        """As `Eigh.follow`; the rows of vh are conjugated vectors."""
+        """Return what `Eigh.follow` returns; the rows of vh are conjugated vectors."""
         if not self.vectors:
             return outs[0], {}
         return outs[1], {0: ("u", -1, False), 2: ("v", -2, True)}
 
     def apart(self, s: np.ndarray, a: ShapedArray) -> bool:
-        """As `Eigh.apart`; no singular value may be 0 either."""
+        """Return whether all derivatives are right, as for `Eigh`; no value may be 0 either."""
         return all_apart(s, rounding(a), True)
 
-    def blocks(self, a: Any, known: Sequence[Any], series: Any) -> Any:
-        """As `Eigh.blocks`."""
+    def blocks(self, a: Any, known: Sequence[Any], series: Callable) -> Blocks:
+        """Return the smooth decomposition of `a`, as for `Eigh`."""
         return svd_blocks(a, known if self.vectors else Svd().bind(stop_gradient(a)), series)
 
     def stacked(self, *arrays: np.ndarray) -> Sequence[np.ndarray]:
@@ -369,8 +369,8 @@ class Svd(OfStacks):
         (a,), (da,) = primals, tangents
         u, s, vh = Svd(self.full_matrices).bind(a)
         if not self.vectors:
-            moved = matmul(da, adjoint(vh))
-            return [s], [real_part(reduce_sum(conjugate(u) * moved, (u.ndim - 2,)))]
+            dav = matmul(da, adjoint(vh))
+            return [s], [real_part(reduce_sum(conjugate(u) * dav, (u.ndim - 2,)))]
         if a.shape[-2] >= a.shape[-1]:
             du, ds, dv = _singular_moved(u, s, adjoint(vh), da)
         else:
@@ -386,9 +386,9 @@ def _singular_moved(u: Any, s: Any, v: Any, da: Any) -> tuple[Any, Any, Any]:
     s.
     """
     k, axis = s.shape[-1], u.ndim - 1
-    moved = matmul(da, v)
+    dav = matmul(da, v)
     space = slice_in_dim(u, 0, k, axis=axis)
-    x = matmul(adjoint(space), moved)
+    x = matmul(adjoint(space), dav)
     even, odd = (x + adjoint(x)) * 0.5, (x - adjoint(x)) * 0.5
     inverse, equal = differences(s, x)
     ds, mixed = WithinLevels().bind(even, equal)
@@ -405,7 +405,7 @@ def _singular_moved(u: Any, s: Any, v: Any, da: Any) -> tuple[Any, Any, Any]:
         # With square u, its other columns take up what leaves the space; they turn back in
         # exchange, so that u stays unitary. Without them `leaving` needs no basis.
         square = others.shape[-1] > 0
-        leaving = matmul(adjoint(others), moved) if square else moved - matmul(space, x)
+        leaving = matmul(adjoint(others), dav) if square else dav - matmul(space, x)
         out = scale.bind(leaving, per_column(1.0 / s, leaving))
         du = du + (matmul(others, out) if square else out)
         if square:

@@ -275,8 +275,8 @@ class Betainc(Formula):
         out, large = special_function("betainc")(a, b, x), np.maximum(a, b) > 1e4
         if 1 in large.tobytes():  # SciPy takes differences of large products
             out = np.asarray(out)
-            given = [np.asarray(v)[large] for v in (a, b, x)]
-            out[large] = evaluate(self.formula, *given)
+            operands = [np.asarray(v)[large] for v in (a, b, x)]
+            out[large] = evaluate(self.formula, *operands)
         return out
 
     def formula(self, m: Any, a: Any, b: Any, x: Any) -> Any:

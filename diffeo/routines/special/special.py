@@ -169,7 +169,7 @@ class Formula(Primitive):
 
     @property
     def derivatives(self) -> tuple:
-        """By each operand (derivative, whether the derivative asks for the result)."""
+        """A pair by each operand: (derivative, whether the derivative asks for the result)."""
         return with_results(self.name, self.slopes(), self.arity)
 
     def abstract_eval(self, *avals: Any) -> ShapedArray:

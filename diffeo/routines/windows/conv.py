@@ -325,8 +325,8 @@ class ConvGeneralDilated(Bilinear):
         ends = [x.shape[a] - k for a, k in zip(dims.out_spec[2:], spans)]
         y = reshape(transpose(y, dims.rhs_spec), (outs, math.prod(window)))
         parts = []
-        for k, place in enumerate(np.ndindex(*window)):
-            starts = [i * d for i, d in zip(place, self.rhs_dilation)]
+        for k, index in enumerate(np.ndindex(*window)):
+            starts = [i * d for i, d in zip(index, self.rhs_dilation)]
             limits = in_order((0, 0), [a + n + 1 for a, n in zip(starts, ends)])
             limits = tuple([n or size for n, size in zip(limits, x.shape)])
             part = Slice(in_order((0, 0), starts), limits, strides).bind(x)
