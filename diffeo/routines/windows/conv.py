@@ -76,8 +76,8 @@ def _swapped(spec: Sequence[int]) -> Shape:
 def _merged(x: Any, dim: int, axis: int, groups: int = 1) -> Any:
     """Make the axis at `dim` a part of another axis, within groups of that axis.
 
-    `axis` is the other axis, counted without the one at `dim`.
-    Sizes 2 and 6, in 3 groups, become one axis of size 12: for each group, 2 parts of 2 elements.
+    `axis` is the other axis, counted without the one at `dim`. Sizes 2 and 6, in 3 groups, become
+    one axis of size 12: for each group, 2 parts of 2 elements.
     """
     x = move_axis(x, dim, axis)
     (size, length), before, after = x.shape[axis : axis + 2], x.shape[:axis], x.shape[axis + 2 :]
@@ -398,8 +398,8 @@ class ConvGeneralDilated(Bilinear):
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         """Make the batch axis a part of another axis.
 
-        For x alone that is the axis of rows, for y alone the axis of output features; with both,
-        each row is a group of its own.
+        For x alone that is the axis of rows, for y alone the axis of output features. With both,
+        each element of the batch becomes a group of its own.
         """
         (x, y), (dx, dy) = args, dims
         f, b = self.feature_groups, self.batch_groups

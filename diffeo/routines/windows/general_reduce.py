@@ -1,13 +1,12 @@
 """Reductions of several arrays by any associative program of scalars, over axes or windows.
 
-The computation is a program (a `Jaxpr`) that takes two lists of scalars and returns one. For the
-sum of complex numbers that are held as two arrays, it takes (re1, im1, re2, im2) and returns (re1 +
-re2, im1 + im2).
+The computation is a program (a `Jaxpr`) that takes two lists of scalars and returns one list. For
+the sum of complex numbers that are held as two arrays, the program takes (re1, im1, re2, im2) and
+returns (re1 + re2, im1 + im2).
 
 A reduction is lowered to one operation that holds the program as its region. Evaluated and
-differentiated, a reduction is a tree of pairwise combinations: it decomposes into steps that
-combine half of an array with the other half, and in each step the program is applied to whole
-arrays.
+differentiated, a reduction is a tree of pairwise combinations: in each step every second element is
+combined with its neighbour, by the program applied to whole arrays.
 
 Start with `ByProgram`, then `Reduce.decompose`.
 """
@@ -105,8 +104,8 @@ class ByProgram(Decomposed):
     """A reduction by `computation`, a program of two lists of scalars, the earlier ones first.
 
     The operands are arrays of one shape, and then as many scalars, the initial values. Every result
-    begins with its initial value. An initial value must be
-    neutral for the computation: 0 for a sum.
+    begins with its initial value. An initial value must be neutral for the computation: 0 for a
+    sum.
     """
 
     computation: Jaxpr
