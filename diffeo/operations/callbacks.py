@@ -1,10 +1,13 @@
 """Callbacks: primitives that call Python functions of the user's, in eager mode and from compiled
 programs.
 
-A function gets its operands as NumPy arrays that cannot be written to, and its results are checked:
-XLA would take any. To every interpreter it is closed: there is no derivative to be had, and under
-vmap it is called row by row, or says itself that it takes a batch. What it does with diffeo is its
-own business: it runs outside of all transformations.
+A function gets its operands as NumPy arrays that cannot be written to. Its results are checked, as
+XLA would take any. No interpreter can look into the function: it has no derivative, and under vmap
+it is called row by row, unless it says itself that it takes a batch. Inside, the function may use
+diffeo; it runs outside of all transformations.
+
+Start with `Callback`; its subclasses differ in what may be done with a call: `PureCallback` may be
+repeated or left out, `IoCallback` may not, `DebugCallback` is invisible to derivatives.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from ..primitives.support.sources import show_source
 from ..primitives.types import KIND_RANK, SCALAR_RANK, SCALARS, ShapedArray, is_inexact
 from ..primitives.words.structural import batch_at_front, move_axis
 
-#: How `pure_callback` may be batched.
+#: The ways in which `pure_callback` may be batched; see `PureCallback.batch`.
 VMAP_METHODS = (
     "sequential",
     "sequential_unrolled",
@@ -38,8 +41,8 @@ VMAP_METHODS = (
 class HostFunction:
     """A Python function of arrays that returns a sequence of arrays, with what messages say of it.
 
-    `result` says where the result of a number stands in what the user's function returns, `source`
-    is the line from which it is called, `operands` how many arrays it takes, if that is known.
+    `result(i)` says in words where result i is found in what the user's function returns. `source`
+    is the line from which it is called. `operands` is the number of arrays that it takes, if known.
     """
 
     function: Callable[..., Sequence[Any]]
@@ -52,13 +55,13 @@ class HostFunction:
         return self.name
 
     def located(self, message: str) -> Exception:
-        """A TypeError about the function, with the line from which it is called."""
+        """Return a TypeError about the function, with the line from which it is called."""
         return TypeError(f"{message}\n  at {show_source(self.source)}")
 
 
 @frozen
 class Callback(Primitive):
-    """Call a Python function whose results have the types `avals`."""
+    """A call of a Python function whose results have the types `avals`."""
 
     multiple_results = True
     keeps_weak = False
@@ -78,10 +81,11 @@ class Callback(Primitive):
         return list(self.avals)
 
     def impl(self, *arrays: np.ndarray) -> list[np.ndarray]:
-        # The function may go on to write to what it has returned.
+        # Copy: the function may keep its results, and write to them later.
         return [np.array(out) for out in self.call(*arrays)]
 
     def lower(self, ctx: Any, *values: Any) -> Any:
+        # A call without results and effects need not be made.
         if not self.avals and not self.effects:
             return []
         return ctx.call_python(self.call, values, self.avals, bool(self.effects))
@@ -98,7 +102,7 @@ class Callback(Primitive):
         return self.bind(*primals), [ZERO] * len(self.avals)
 
     def call(self, *arrays: np.ndarray) -> list[np.ndarray]:
-        """The function's results, checked, in C order."""
+        """Call the function; return its results, checked, in C order."""
         views = [read_only(np.asarray(a)) for a in arrays]
         before = state.trace, state.source
         state.trace, state.source = type(state).trace, None  # evaluation: outside of everything
@@ -112,7 +116,10 @@ class Callback(Primitive):
         return [self.checked(i, out, aval) for i, (out, aval) in enumerate(zip(outs, self.avals))]
 
     def checked(self, number: int, out: Any, aval: ShapedArray) -> np.ndarray:
-        """A result as an array of its type; a Python number may be of a lesser kind."""
+        """Return a result as an array of its type; TypeError if it has another one.
+
+        A Python number may be of a lesser kind, such as 1 for a float.
+        """
         rank = KIND_RANK.get(aval.dtype.kind, 2)
         number_fits = type(out) in SCALARS and SCALAR_RANK[type(out)] <= rank
         array = np.asarray(out, aval.dtype if number_fits else None, order="C")
@@ -128,7 +135,7 @@ class Callback(Primitive):
         )
 
     def by_rows(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
-        """The batch rule that calls the function for one row after the other."""
+        """Batch by calling the function for one row after the other."""
         over = HostFunction(
             BatchedCallback(self, size, tuple([d is not None for d in dims])),
             self.callback.name,
@@ -140,13 +147,15 @@ class Callback(Primitive):
         return batched.bind(*args), [0] * len(self.avals)
 
     def batched_avals(self, size: int) -> tuple[ShapedArray, ...]:
-        """The types of the results of a batch."""
+        """Return the types of the results of a batch."""
         return tuple([a.update(shape=(size, *a.shape)) for a in self.avals])
 
 
 @dataclass(frozen=True, eq=False)
 class BatchedCallback:
-    """The function of a callback for each row of a batch, the results stacked."""
+    """A callback's function for a batch: it calls the function for each row, and stacks the
+    results.
+    """
 
     primitive: Callback
     size: int
@@ -156,15 +165,16 @@ class BatchedCallback:
         outs = [np.empty((self.size, *a.shape), a.dtype) for a in self.primitive.avals]
         for i in range(self.size):
             row = [a[i, ...] if flag else a for a, flag in zip(arrays, self.batched)]
-            for out, found in zip(outs, self.primitive.call(*row)):
-                out[i] = found
+            for out, result in zip(outs, self.primitive.call(*row)):
+                out[i] = result
         return outs
 
 
 @frozen
 class PureCallback(Callback):
-    """The results of a Python function that depends on its operands alone; it may be called often,
-    or not at all.
+    """A call of a Python function whose results depend on its operands alone.
+
+    It may be made often, or not at all. `vmap_method` says how a batch is handled.
     """
 
     vmap_method: str | None = None
@@ -185,6 +195,7 @@ class PureCallback(Callback):
         if method == "legacy_vectorized":
             args = [a if d is None else move_axis(a, d, 0) for a, d in zip(args, dims)]
         else:
+            # An operand that is not mapped gets an axis of size 1 or of the batch's size.
             repeats = size if method == "broadcast_all" else 1
             args = [
                 batch_at_front(a, None, repeats) if d is None else move_axis(a, d, 0)
@@ -196,7 +207,7 @@ class PureCallback(Callback):
 
 @frozen
 class IoCallback(Callback):
-    """The results of a Python function that also does something; it is called exactly once."""
+    """A call of a Python function that also does something: it is made exactly once."""
 
     effects = ("io",)
 
@@ -216,7 +227,10 @@ class IoCallback(Callback):
 
 @frozen
 class DebugCallback(Callback):
-    """Call a Python function for what it does; derivatives pass by, and it sees primal values."""
+    """A call of a Python function for what it does.
+
+    Derivatives pass it by, and it sees primal values.
+    """
 
     effects = ("debug",)
 

@@ -1,12 +1,15 @@
-"""Collectives: operations across named axes, those of `vmap(axis_name=...)`.
+"""Collectives: operations across named axes, which `vmap(axis_name=...)` gives a name.
 
-To the program a named axis is not there: every row runs it on its own, and only a collective looks
-at the other rows. Its sizes are parameters of the primitive, looked up where it is bound, so a
-program means the same wherever it is read. Wherever no transformation binds the axis, evaluation
-and lowering are a NameError.
+A program does not see a named axis: every row runs the program on its own, and only a collective
+looks at the other rows. The sizes of named axes are parameters of the primitive, looked up where it
+is bound, so a program means the same wherever it is read. Where no transformation binds the axis,
+evaluation and lowering raise NameError.
 
-Transposes are those of the map between all rows, so the gradient inside of `vmap` is the gradient
+Transposes are those of the map between all rows. So the gradient inside of `vmap` is the gradient
 of the sum of all rows' results: `vmap(grad(f))` is `grad(sum of vmap(f))`.
+
+Start with `Collective`: vmap calls `across` for its own axis, and `batch` for an axis of another
+name.
 """
 
 from __future__ import annotations
@@ -40,9 +43,9 @@ from .named_axes import Axis, unbound
 
 @frozen
 class Collective(Primitive):
-    """An operation across named `axes`; only reductions take more than one.
+    """An operation across named `axes`; only reductions take more than one axis.
 
-    `batch` is the rule for a batch axis of another name, `across` the one for that of this name.
+    `batch` is the rule for a batch axis of another name, `across` is the rule for the axis itself.
     """
 
     axes: tuple[Axis, ...]
@@ -53,14 +56,18 @@ class Collective(Primitive):
 
     @property
     def size(self) -> int:
-        """The size of the first axis."""
+        """The size of the first named axis."""
         return self.axes[0][1]
 
     def missing(self, rule: str, purpose: str) -> Exception:
+        """Return a NameError: a rule is missing where the axis has no name."""
         return unbound(self.name, self.axes[0][0])
 
     def across(self, name: Hashable, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
-        """-> (out, out_dim): over the batch axis that `name` is; `dims` says where it stands."""
+        """Apply the operation over the batch axis that `name` is -> (out, out_dim).
+
+        `dims` says where the batch axis of each operand is.
+        """
         raise self.missing("across", "vmap")
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
@@ -68,7 +75,7 @@ class Collective(Primitive):
 
 
 class ReduceAcross(Collective):
-    """Combine all rows' arrays elementwise; every row gets the result."""
+    """An elementwise combination of all rows' arrays; every row gets the result."""
 
     reduction: ClassVar[Any]
 
@@ -78,15 +85,16 @@ class ReduceAcross(Collective):
         return x
 
     def repeated(self, x: Any, size: int) -> Any:
-        """The result where all rows have the same."""
+        """Return the result where all of `size` rows have the same `x`."""
         return x
 
     def across(self, name: Hashable, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         (x,), (dim,) = args, dims
         size = dict(self.axes)[name]
         out = self.repeated(x, size) if dim is None else self.reduction((dim,)).bind(x)
-        rest = tuple([axis for axis in self.axes if axis[0] != name])
-        return type(self)(rest).bind(out) if rest else out, None
+        others = tuple([axis for axis in self.axes if axis[0] != name])
+        # The other named axes belong to transformations around.
+        return type(self)(others).bind(out) if others else out, None
 
 
 class Psum(ReduceAcross, Linear):
@@ -109,7 +117,7 @@ class Pmax(ReduceAcross):
     reduction = ReduceMax
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """The tangent is the mean of the tangents of the rows that have the extremum."""
+        """Compute the tangent: the mean of the tangents of the rows that have the extremum."""
         (x,), (t,) = primals, tangents
         out, total = self.bind(x), Psum(self.axes)
         hit = convert_element_type(x == out, x.dtype)
@@ -124,7 +132,7 @@ class Pmin(Pmax):
 
 @frozen
 class Exchange(Collective, Linear):
-    """A named axis and the axis at `axis` of the array have to do with each other."""
+    """An operation that relates a named axis and the axis `axis` of the array."""
 
     axis: int
 
@@ -141,7 +149,7 @@ class Exchange(Collective, Linear):
 
 
 class AllGather(Exchange):
-    """The arrays of all rows, stacked along a new axis at `axis`; every row gets them."""
+    """The arrays of all rows, stacked along a new axis at `axis`; every row gets the stack."""
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         if not 0 <= self.axis <= x.ndim:
@@ -183,7 +191,10 @@ class AllToAll(Exchange):
 
 @frozen
 class Ppermute(Collective, Linear):
-    """Row `b` gets the array of row `a`, for each pair (a, b); rows that get none have zeros."""
+    """A permutation of rows: row `b` gets the array of row `a`, for each pair (a, b).
+
+    Rows that get none have zeros.
+    """
 
     pairs: tuple[tuple[int, int], ...]
 
@@ -203,10 +214,11 @@ class Ppermute(Collective, Linear):
         sources = np.full((self.size, 1), -1, np.int32)
         for source, destination in self.pairs:
             sources[destination] = source
-        own = tuple(range(1, x.ndim))
-        out = gather(x, sources, IndexDims(own, (0,), (0,)), (1, *x.shape[1:]))
+        within = tuple(range(1, x.ndim))
+        out = gather(x, sources, IndexDims(within, (0,), (0,)), (1, *x.shape[1:]))
         if len(self.pairs) == self.size:
             return out, 0
+        # Rows without a source have -1 there: zeros.
         return select(broadcast_in_dim(sources[:, 0] >= 0, x.shape, (0,)), out, full_like(x, 0)), 0
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
@@ -214,7 +226,7 @@ class Ppermute(Collective, Linear):
 
 
 class AxisIndex(Collective, Discrete):
-    """The place of the row along the named axis, int32; it has no operands."""
+    """The index of the row along the named axis, int32; the operation has no operands."""
 
     keeps_weak = False
 

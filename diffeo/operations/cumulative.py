@@ -1,5 +1,7 @@
-"""Running sums, products, extrema and logarithms of sums of exponentials, and the linear recurrence
-that is the derivative of all of them.
+"""Running sums, products, extrema and logarithms of sums of exponentials.
+
+`scanned` computes the partial results of any associative operation. `LinearRecurrence`, y[i] = a[i]
+y[i-1] + b[i], is the derivative of all operations of this file. Start with `scanned`.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ BLOCK = 4
 
 
 def shifted(x: Any, axis: int, reverse: bool = False, value: Any = 0) -> Any:
-    """`x` moved by one place along `axis` (backwards if `reverse`), with `value` coming in."""
+    """Move `x` by one place along `axis` (backwards if `reverse`), with `value` coming in.
+
+    1, 2, 3 become 0, 1, 2; with `reverse` they become 2, 3, 0.
+    """
     low = tuple([(-1 if reverse else 1) if i == axis else 0 for i in range(x.ndim)])
     return pad(x, low, tuple([-n for n in low]), value=value)
 
@@ -35,9 +40,12 @@ def shifted(x: Any, axis: int, reverse: bool = False, value: Any = 0) -> Any:
 def scanned(
     combine: Callable, xs: Sequence[Any], neutral: Sequence[Any], axis: int, reverse: bool
 ) -> list[Any]:
-    """All partial results of an associative `combine(earlier, later)` of lists of arrays.
+    """Return all partial results of an associative `combine(earlier, later)` of lists of arrays.
 
-    Blocks of 4 neighbours are combined side by side; a scan of their totals says what comes before
+    The operation acts along `axis`, from the end if `reverse`; `neutral` holds its neutral element
+    for each array. With a sum, 1, 2, 3 become 1, 3, 6.
+
+    Blocks of 4 neighbours are combined side by side. A scan of their totals gives the result before
     each block (Blelloch 1990). So there are few passes over memory, and rounding errors grow with
     the logarithm of the size.
     """
@@ -45,10 +53,14 @@ def scanned(
     if n < 2:
         return list(xs)
     blocks = -(-n // BLOCK)
-    high = [(blocks * BLOCK - n) * (i == axis) for i in range(xs[0].ndim)]
-    full = [pad(x, [0] * x.ndim, high, value=v) for x, v in zip(xs, neutral)]
-    parts = [[slice_in_dim(x, k, blocks * BLOCK, BLOCK, axis) for x in full] for k in range(BLOCK)]
+    missing = [(blocks * BLOCK - n) * (i == axis) for i in range(xs[0].ndim)]
+    padded = [pad(x, [0] * x.ndim, missing, value=v) for x, v in zip(xs, neutral)]
+    # parts[k] holds element k of every block.
+    parts = [
+        [slice_in_dim(x, k, blocks * BLOCK, BLOCK, axis) for x in padded] for k in range(BLOCK)
+    ]
     parts = parts[::-1] if reverse else parts
+    # Then parts[k] holds the partial result of every block up to its element k.
     for k in range(1, BLOCK):
         parts[k] = combine(parts[k - 1], parts[k])
     totals = scanned(combine, parts[-1], neutral, axis, reverse)
@@ -56,14 +68,15 @@ def scanned(
     parts = [combine(before, part) for part in parts]
     parts = parts[::-1] if reverse else parts
     outs = [stack(columns, axis + 1) for columns in zip(*parts)]
-    return [slice_in_dim(reshape(o, f.shape), 0, n, 1, axis) for o, f in zip(outs, full)]
+    return [slice_in_dim(reshape(o, f.shape), 0, n, 1, axis) for o, f in zip(outs, padded)]
 
 
 @frozen
 class LinearRecurrence(Primitive):
-    """y[i] = a[i] y[i-1] + b[i] along `axis`, from nothing; from the end if `reverse`.
+    """The y with y[i] = a[i] y[i-1] + b[i] along `axis`; from the end if `reverse`.
 
-    A zero stays zero whatever it is multiplied with.
+    The first element of y is the first element of b. A zero stays zero whatever it is multiplied
+    with.
     """
 
     axis: int
@@ -79,7 +92,10 @@ class LinearRecurrence(Primitive):
         return b
 
     def impl(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Hillis and Steele 1986: each element sees 1, 2, 4 ... elements before it."""
+        """Compute in doubling steps: each element sees 1, 2, 4 ... elements before it.
+
+        Hillis and Steele 1986.
+        """
         a, b = (np.moveaxis(v, self.axis, 0) for v in (a, b))
         a, b, step = (a[::-1], b[::-1], 1) if self.reverse else (a, b, 1)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -91,6 +107,8 @@ class LinearRecurrence(Primitive):
         return np.moveaxis(b[::-1] if self.reverse else b, 0, self.axis)
 
     def decompose(self, a: Any, b: Any) -> Any:
+        """Scan pairs (a, b): the map y -> a y + b after another such map is again one."""
+
         def combine(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
             (a1, b1), (a2, b2) = left, right
             return [e.mul.bind(a1, a2), e.add.bind(e.scale.bind(b1, a2), b2)]
@@ -98,6 +116,7 @@ class LinearRecurrence(Primitive):
         return scanned(combine, (a, b), (1, 0), self.axis, self.reverse)[1]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """Solve the same recurrence for dy, with da[i] y[i-1] + db[i] in place of b[i]."""
         (a, b), (da, db) = primals, tangents
         out = self.bind(a, b)
         if da is not ZERO:
@@ -118,8 +137,8 @@ class LinearRecurrence(Primitive):
 class Cumulative(Primitive):
     """The partial results of an associative operation along `axis`, from the end if `reverse`.
 
-    A subclass states the facts: the operation, and the kinds of dtypes. Floats narrower than
-    float32 are computed in float32.
+    A subclass states the facts: the operation, as a `monoid`, and the kinds of dtypes. Floats
+    narrower than float32 are computed in float32.
     """
 
     axis: int
@@ -135,7 +154,7 @@ class Cumulative(Primitive):
         return x
 
     def ufunc(self) -> Any:
-        """The operation in NumPy."""
+        """Return the operation in NumPy."""
         return self.monoid.row.impl
 
     def impl(self, x: np.ndarray) -> np.ndarray:
@@ -153,15 +172,18 @@ class Cumulative(Primitive):
         return scanned(combine, [x], [self.monoid.neutral(x.dtype)], self.axis, self.reverse)[0]
 
     def before(self, out: Any) -> Any:
-        """The result one place earlier: what an element was combined with."""
+        """Return the results one place earlier: with these the elements were combined."""
         return shifted(out, self.axis, self.reverse, self.monoid.neutral(out.dtype))
 
     def recurrence(self, a: Any, b: Any) -> Any:
-        """y[i] = a[i] y[i-1] + b[i] in the direction of the operation."""
+        """Return the y with y[i] = a[i] y[i-1] + b[i] in the direction of the operation."""
         return LinearRecurrence(self.axis, self.reverse).bind(a, b)
 
     def slopes(self, before: Any, x: Any, out: Any) -> Sequence[Any]:
-        """The derivatives of `out`, each element combined with what was before it, by both."""
+        """Return the derivatives of `out` by `before` and by `x`.
+
+        Each element of `out` is the combination of an element of `before` and an element of `x`.
+        """
         return [slope(before, x) for slope, _ in self.monoid.row.derivatives]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -185,8 +207,9 @@ class CumSum(Linear, Cumulative):
 
 
 class CumProd(Cumulative):
-    """The running product along `axis`, from the end if `reverse`. Its derivative is right where
-    factors are 0.
+    """The running product along `axis`, from the end if `reverse`.
+
+    Its derivative is right where factors are 0.
     """
 
     monoid = MUL
@@ -213,20 +236,26 @@ class CumLogsumexp(Cumulative):
         return np.logaddexp
 
     def decompose(self, x: Any) -> Any:
-        """m[i] + log(s[i]) with the running maximum m and the sum s of exp(x - m[i]), for which
-        s[i] = exp(m[i-1] - m[i]) s[i-1] + exp(x[i] - m[i]).
+        """Compute m[i] + log(s[i]) with the running maximum m.
+
+        s[i] is the sum of exp(x - m[i]) over the elements so far, so that s[i] = exp(m[i-1] - m[i])
+        s[i-1] + exp(x[i] - m[i]).
         """
         if x.dtype.itemsize < 4:
             return super().decompose(x)
         m = CumMax(self.axis, self.reverse).bind(x)
         previous = self.before(m)
+        # Infinite minus infinite numbers would be nan: take 0 for the difference of equal maxima,
+        # and 0 for an infinite maximum.
         base = e.select(e.is_finite.bind(m), m, 0.0)
         step = e.select(e.eq.bind(m, previous), 0.0, e.sub.bind(previous, m))
         s = self.recurrence(e.exp.bind(step), e.exp.bind(e.sub.bind(x, base)))
         return e.add.bind(base, e.log.bind(s))
 
     def slopes(self, before: Any, x: Any, out: Any) -> Sequence[Any]:
-        """exp(u - out); of an infinite result, 1 for what is +inf."""
+        """Return exp(u - out) for both; where the result is infinite, 1 for u = +inf, and 0 for
+        other u.
+        """
         far = e.eq.bind(e.absolute.bind(out), math.inf)
 
         def slope(u: Any) -> Any:
@@ -237,5 +266,5 @@ class CumLogsumexp(Cumulative):
 
 
 def cumsum(x: Any, axis: int = 0, reverse: bool = False) -> Any:
-    """The running sum along `axis`."""
+    """Return the running sum along `axis`."""
     return CumSum(axis, reverse).bind(x)

@@ -1,4 +1,4 @@
-"""Named axes, those of `vmap(axis_name=...)`: which there are where a program is traced."""
+"""Named axes, those of `vmap(axis_name=...)`: which names exist where a program is traced."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from collections.abc import Hashable, Sequence
 
 from ..primitives.core import state, with_user_line
 
-#: A name and a size.
+#: A named axis: its name and its size.
 Axis = tuple[Hashable, int]
 
 
 def axes_in_scope() -> dict[Hashable, int]:
-    """The named axes and their sizes; the current trace and those around it know. Inner names hide
-    outer ones.
+    """Return the named axes and their sizes; an inner name hides an outer one.
+
+    The current trace and the traces around it know them.
     """
-    found: dict[Hashable, int] = {}
+    axes: dict[Hashable, int] = {}
     trace = state.trace
     while trace is not None:
-        found = {**getattr(trace, "named_axes", {}), **found}
+        axes = {**getattr(trace, "named_axes", {}), **axes}
         trace = trace.parent
-    return found
+    return axes
 
 
 def unbound(what: str, name: Hashable) -> Exception:
-    """The error for a name that no transformation around binds."""
+    """Return the error for a name that no transformation around binds."""
     bound = [f"{n!r} (of size {size})" for n, size in axes_in_scope().items()]
     return with_user_line(
         NameError(
@@ -34,7 +35,7 @@ def unbound(what: str, name: Hashable) -> Exception:
 
 
 def find_axes(what: str, names: Sequence[Hashable]) -> tuple[Axis, ...]:
-    """The named axes with their sizes; NameError for one that is not there."""
+    """Return the named axes with their sizes; NameError for one that does not exist."""
     scope = axes_in_scope()
     for name in names:
         if name not in scope:

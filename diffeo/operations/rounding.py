@@ -1,4 +1,4 @@
-"""Values moved to near ones: round_away, nextafter, clamp, reduce_precision."""
+"""Functions that move a value to a near one: round_away, nextafter, clamp, reduce_precision."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from ..primitives.words.elementwise import Elementwise, add, kind_of, select
 class Clamp(Elementwise):
     """`clamp(low, x, high)`: x moved into [low, high]; `high` if the bounds are in wrong order.
 
-    The tangent is that of the bound at which x is stopped, and zero where x meets a bound.
+    Where x is stopped at a bound, the tangent is that of the bound. Where x equals a bound, the
+    tangent is zero.
     """
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         low, x, high = primals
-        chosen = (low > x) & (low < high), (x > low) & (x < high), (x > high) | (low >= high)
-        terms = [select(c, t, 0.0) for c, t in zip(chosen, tangents) if t is not ZERO]
+        conditions = (low > x) & (low < high), (x > low) & (x < high), (x > high) | (low >= high)
+        terms = [select(c, t, 0.0) for c, t in zip(conditions, tangents) if t is not ZERO]
         return self.bind(*primals), functools.reduce(add.bind, terms)
 
 
@@ -39,10 +40,10 @@ clamp = Clamp("clamp", clamped, "clamp", None, None, None, accepts="biuf")
 
 @frozen
 class ReducePrecision(Linear):
-    """Round to the numbers that a float of so many bits holds; the dtype stays.
+    """The nearest numbers that a float with fewer bits can hold; the dtype stays.
 
-    Linear by agreement, as in JAX: tangents are rounded as well. Numbers below the smallest normal
-    one become zero.
+    The operation counts as linear, as in JAX: tangents are rounded as well. Numbers below the
+    smallest normal number become zero.
     """
 
     exponent_bits: int
@@ -61,15 +62,17 @@ class ReducePrecision(Linear):
     def impl(self, x: np.ndarray) -> np.ndarray:
         info = ml_dtypes.finfo(x.dtype)
         kind = np.dtype(f"u{x.dtype.itemsize}")
+        # Work on the bits: one of sign, the exponent, the mantissa.
         word = np.ascontiguousarray(x).view(kind).reshape(x.shape)
         sign = word & kind.type(1 << (info.bits - 1))
         size = word ^ sign
         cut = info.nmant - self.mantissa_bits
-        if cut > 0:  # to nearest, halves to even
+        if cut > 0:  # round to nearest, halves to even; a carry goes into the exponent
             half = kind.type((1 << (cut - 1)) - 1) + ((size >> kind.type(cut)) & kind.type(1))
             size = (size + half) & ~kind.type((1 << cut) - 1)
         infinity = np.asarray(np.inf, x.dtype).view(kind)
         if self.exponent_bits < info.nexp:
+            # Both exponents count from their middle: drop what is out of the smaller range.
             bias, middle = (1 << (self.exponent_bits - 1)) - 1, (1 << (info.nexp - 1)) - 1
             exponent = size >> kind.type(info.nmant)
             size = np.where(exponent > middle + bias, infinity, size)

@@ -1,8 +1,12 @@
-"""Scatters that combine: products, least and largest of what meets at a place.
+"""Scatters that combine: the product, the least or the largest of the values that meet at a place.
 
-Their derivatives are right where indices are equal: a product's tangent is the sum over its factors
-of the factor's tangent times all other factors, found without division, so that zeros do no harm;
-a least or largest element's is the mean of the tangents of those that attain it, as in `ReduceMax`.
+A place is an element of the operand; several updates may have equal indices, and so meet at it.
+Derivatives are right in this case, too. The tangent of a product is the sum, over its factors, of
+the factor's tangent times all other factors; these are found without division, so zeros do no harm.
+The tangent of a least or largest element is the mean of the tangents of the values that attain it,
+as in `ReduceMax`.
+
+Start with `ScatterMul`.
 """
 
 from __future__ import annotations
@@ -43,40 +47,46 @@ class ScatterMul(ScatterFamily):
         return self.bind(ct, indices, updates), None, None
 
     def _others(self, x: Any, indices: Any, updates: Any) -> Any:
-        """For each update, the operand's element times the other updates of its place.
+        """Return, for each update, the operand's element times the other updates of the same place.
 
-        Sort the updates by place, multiply up those before and those after each in its run of equal
-        places, and bring the products back.
+        Sort the updates by place. Updates of one place are then a run of neighbours: multiply up
+        those before, and those after each update in its run. Last, bring the products back into the
+        order of the updates.
         """
-        here = self.read(x, indices, updates, 1)
+        element = self.read(x, indices, updates, 1)
         if self.unique or not updates.size:
-            return here
-        number = np.int32 if max(x.size, updates.size) < 2**31 else np.int64
-        board = reshape(iota(number, (x.size,)), x.shape)
-        place = reshape(self.read(board, indices, updates, -1), (updates.size,))
-        order = argsort([place], 0)
-        place, factors = (
+            return element
+        dtype = np.int32 if max(x.size, updates.size) < 2**31 else np.int64
+        # Read the number of each element from where the updates go; -1 stands for outside.
+        numbers = reshape(iota(dtype, (x.size,)), x.shape)
+        places = reshape(self.read(numbers, indices, updates, -1), (updates.size,))
+        order = argsort([places], 0)
+        places, factors = (
             take_along_axis(v, order, 0, "promise_in_bounds")
-            for v in (place, reshape(updates, (updates.size,)))
+            for v in (places, reshape(updates, (updates.size,)))
         )
-        before, after = (_products_before(place, factors, way) for way in (False, True))
+        before, after = (_products_before(places, factors, way) for way in (False, True))
         back = Scatter(IndexDims((), (0,), (0,)), True)
         others = back.bind(factors, expand_dims(order, (1,)), before * after)
-        return here * reshape(others, updates.shape)
+        return element * reshape(others, updates.shape)
 
 
 def _products_before(place: Any, factors: Any, reverse: bool) -> Any:
-    """For each element the product of the earlier ones (later ones if `reverse`) in its run of
-    equal places.
+    """Return for each element the product of the earlier ones in its run of equal places.
+
+    With `reverse` it is the product of the later ones. For places 5, 5, 5, 7 and factors a, b, c, d
+    the result is 1, a, ab, 1.
     """
     same = place == shifted(place, 0, reverse, -2)
+    # y[i] = back[i] y[i-1] + (1 where a run begins, else 0).
     back = select(same, shifted(factors, 0, reverse), 0.0)
     return LinearRecurrence(0, reverse).bind(back, convert_element_type(~same, factors.dtype))
 
 
 class ScatterMin(ScatterFamily):
-    """The operand with its windows replaced by the least of them and the updates; windows may
-    overlap.
+    """The operand with each window replaced by the least of itself and the updates.
+
+    Windows may overlap.
     """
 
     accepts = "biuf"
@@ -89,6 +99,7 @@ class ScatterMin(ScatterFamily):
         add = ScatterAdd(self.dims, self.unique, self.in_order)
         hit_x = convert_element_type(x == out, x.dtype)
         hit_u = convert_element_type(updates == self.read(out, indices, updates), x.dtype)
+        # How many values attain the result of each place: the mean divides by it.
         share = 1.0 / add.bind(hit_x, indices, hit_u)
         t = zeros_like(x) if tx is ZERO else tx * hit_x
         t = t if tu is ZERO else add.bind(t, indices, tu * hit_u)
@@ -96,8 +107,9 @@ class ScatterMin(ScatterFamily):
 
 
 class ScatterMax(ScatterMin):
-    """The operand with its windows replaced by the largest of them and the updates; windows may
-    overlap.
+    """The operand with each window replaced by the largest of itself and the updates.
+
+    Windows may overlap.
     """
 
     ufunc, hlo = np.maximum, "maximum"

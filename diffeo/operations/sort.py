@@ -1,4 +1,12 @@
-"""Order: sort, one or several arrays by the order of the first ones, and the largest elements."""
+"""Order: sort, of one array or of several by the order of the first ones, and the largest elements.
+
+Compiled programs sort unsigned integers where they can, as XLA does that fast. So a number's bits
+are turned into a key: an unsigned integer with the same order (see `_to_bits`). To sort other
+arrays along, the place of an element is put into the low bits of its key (see `argsort`); "place"
+is the index of an element along the sorted axis.
+
+Start with `Sort`.
+"""
 
 from __future__ import annotations
 
@@ -36,22 +44,22 @@ from ..primitives.words.structural import (
     move_axis,
 )
 
-#: From this number of elements on, several operands are sorted by integers that hold key and place:
-#: XLA sorts those several times as fast as it calls a comparator, but the program is longer.
+#: From this number of elements on, several operands are sorted by integers that hold key and place.
+#: XLA sorts integers several times as fast as with a comparator, but the program is longer.
 _MANY = 4096
 
-#: Below this number of elements, floating-point numbers are sorted by a comparator: the program is
-#: shorter.
+#: Below this number of elements, floating-point numbers are sorted with a comparator, as the
+#: program is shorter.
 _FEW = 256
 
 
 @frozen
 class Sort(Primitive):
-    """Sort all operands along `axis` by the first `num_keys` of them (earlier ones weigh more);
-    nan comes last.
+    """The sort of all operands along `axis` by the first `num_keys` operands; nan comes last.
 
-    Complex numbers are ordered by their real, then their imaginary parts, and nan among them as
-    NumPy orders them. Equal elements keep their order, unless `stable` is False.
+    Earlier keys weigh more. Complex numbers are ordered by their real parts, then by their
+    imaginary parts, and nan among them as NumPy orders them. Equal elements keep their order,
+    unless `stable` is False.
     """
 
     axis: int
@@ -85,9 +93,9 @@ class Sort(Primitive):
         aval = xs[0].aval
         kinds = [kind_of(x.aval.dtype) for x in xs[: self.num_keys]]
         floats = kinds == ["f"] and len(xs) == 1 and aval.size >= _FEW
-        # One sort has room for the places and the keys of narrow numbers.
-        wanted = aval.size >= _MANY if len(xs) > 1 else floats and aval.dtype.itemsize < 8
-        many = wanted and aval.shape[self.axis] < 2**31
+        # The key of a narrow number and its place fit into 64 bits, so one sort is enough.
+        worthwhile = aval.size >= _MANY if len(xs) > 1 else floats and aval.dtype.itemsize < 8
+        many = worthwhile and aval.shape[self.axis] < 2**31
         if not aval.size:
             return list(xs)
         if "c" in kinds or many:
@@ -97,20 +105,24 @@ class Sort(Primitive):
         return ctx.sort(xs, self.axis, self.num_keys, comparable, self.stable)
 
     def _lower_floats(self, ctx: Any, x: Any) -> Any:
-        """Sort the bits of numbers as integers, which XLA does fast. Where equal numbers have
-        different bits (zeros of both signs, several nan) that loses their order: then sort again.
+        """Sort the bits of numbers as integers, which XLA does fast.
+
+        Different bits get different integers, so the numbers can be restored. Where equal numbers
+        have different bits (zeros of both signs, several nan), this loses their order; then the
+        program sorts again, with a comparator.
         """
         distinct = lambda x: Sort(self.axis).bind(_all_distinct(x))[0]
-        found, ties = ctx.inline(lambda x: _with_ties(distinct(x), x.aval, self.axis), x)
+        ordered, ties = ctx.inline(lambda x: _with_ties(distinct(x), x.aval, self.axis), x)
         again = lambda: ctx.sort([x], self.axis, 1, comparable)
-        return ctx.case(ties, [lambda: [found], again], [x.aval])
+        return ctx.case(ties, [lambda: [ordered], again], [x.aval])
 
     def _by_places(self, *xs: Any) -> list[Any]:
+        """Find the order of the keys, then gather all operands in this order."""
         order = argsort(xs[: self.num_keys], self.axis)
         return [_moved(x, order, self.axis) for x in xs]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """The tangents follow their primals: sort the places along, then gather."""
+        """Sort the places along with the operands, then gather the tangents from these places."""
         aval = typeof(primals[0])
         if not aval.size:
             return self.bind(*primals), list(tangents)
@@ -150,7 +162,8 @@ class TopK(Primitive):
         return [ShapedArray(shape, x.dtype), ShapedArray(shape, np.dtype(np.int32))]
 
     def impl(self, x: np.ndarray) -> list[np.ndarray]:
-        # Sorted upwards from the end, the last of equal elements is the first one.
+        # A stable sort keeps the order of equal elements, and the result is read backwards. So sort
+        # the array backwards: then the first of equal elements comes first in the result.
         before = (slice(None),) * self.axis
         back = (*before, slice(None, None, -1))
         upwards = _numpy_key(x)[back].argsort(self.axis, kind="stable")
@@ -160,18 +173,18 @@ class TopK(Primitive):
 
     def lower(self, ctx: Any, x: Any) -> Any:
         n, dtype, last = x.aval.shape[self.axis], x.aval.dtype, x.aval.ndim - 1
-        fits = dtype.itemsize < 3 or dtype == float32  # XLA's kernel knows float32 only
+        fits = dtype.itemsize < 3 or dtype == float32  # XLA's kernel takes float32 only
         if not fits or not 0 < self.k <= n // 8 or not x.aval.size:
             return ctx.inline(self._by_places, x)
         key = ctx.inline(lambda x: move_axis(_float32_key(x), self.axis, last), x)
         shape = (*key.aval.shape[:-1], self.k)
         outs = [ShapedArray(shape, d) for d in (float32, np.dtype(np.int32))]
-        found = ctx.emit("chlo.top_k", [key], outs, {"k": f"{self.k} : i64"})
+        best = ctx.emit("chlo.top_k", [key], outs, {"k": f"{self.k} : i64"})
         return ctx.inline(
             self._at_places,
             x,
             ctx.inline(
-                lambda i: move_axis(convert_element_type(i, np.int32), last, self.axis), found[1]
+                lambda i: move_axis(convert_element_type(i, np.int32), last, self.axis), best[1]
             ),
         )
 
@@ -179,6 +192,7 @@ class TopK(Primitive):
         return [_moved(x, places, self.axis), places]
 
     def _by_places(self, x: Any) -> list[Any]:
+        """Sort all, and take the first `k`."""
         if not self.k or not x.size:
             return [full_like(aval, False) for aval in self.abstract_eval(x.aval)]
         order = slice_in_dim(argsort([x], self.axis, True), 0, self.k, 1, self.axis)
@@ -194,28 +208,33 @@ class TopK(Primitive):
 
 
 def sort_numpy(x: np.ndarray, axis: int) -> np.ndarray:
-    """NumPy's stable sort, by its quick one: of floating-point numbers, only zeros (of both signs)
-    and nan are equal and differ in their bits, and these are put back in their order.
+    """Sort as NumPy's stable sort does, by its quick sort.
+
+    Among floating-point numbers, only zeros (of both signs) and nan can be equal and differ in
+    their bits. These are put back in their order. Complex numbers are sorted by the stable sort.
     """
     if x.dtype.kind == "c":
         return np.sort(x, axis, kind="stable")
     out = np.sort(x, axis)
     if x.dtype.kind == "f":
-        given, line = np.moveaxis(x, axis, -1), np.moveaxis(out, axis, -1)
+        before, after = np.moveaxis(x, axis, -1), np.moveaxis(out, axis, -1)
         for equal in (lambda v: v == 0, lambda v: v != v):
-            which = equal(given)
-            if which.any():
-                line[equal(line)] = given[which]
+            selected = equal(before)
+            if selected.any():
+                after[equal(after)] = before[selected]
     return out
 
 
 def _numpy_key(x: np.ndarray) -> np.ndarray:
-    """NumPy does not know where the nan of bfloat16 and its like belong."""
+    """Return an array that NumPy orders right: it does not know where nan of bfloat16 belongs."""
     return x.astype(np.float32) if x.dtype.kind == "V" else x
 
 
 def _moved(x: Any, places: Any, axis: int) -> Any:
-    """Elements at places; bit by bit, as XLA computes with bfloat16 in float32, with one nan."""
+    """Return the elements of `x` at the places, with all their bits.
+
+    bfloat16 is moved as integers: XLA computes with it in float32, and has one nan only.
+    """
     dtype = typeof(x).dtype
     x = bitcast_convert_type(x, np.uint16) if dtype == bfloat16 else x
     out = take_along_axis(x, places, axis, "promise_in_bounds")
@@ -223,6 +242,7 @@ def _moved(x: Any, places: Any, axis: int) -> Any:
 
 
 def _follow(t: Any, order: Any, axis: int) -> Any:
+    """Return the tangent `t` in the order of its primal."""
     return t if t is ZERO else take_along_axis(t, order, axis, "promise_in_bounds")
 
 
@@ -231,18 +251,24 @@ def _follow(t: Any, order: Any, axis: int) -> Any:
 
 
 def _float32_key(x: Any) -> Any:
-    """float32 numbers in the order of `x`, which has 16 bits or is float32: one zero, one nan."""
+    """Return float32 numbers in the order of `x`, which has 16 bits at most or is float32.
+
+    Zeros of both signs get one key, and so do all nan.
+    """
     dtype = typeof(x).dtype
     if kind_of(dtype) != "f":
         return convert_element_type(x, float32)
-    # Made of bits: the machine may take subnormal numbers for 0.
+    # The numbers are made of bits, as the machine may take subnormal numbers for 0.
     key = convert_element_type(_to_bits(x), uint32)
     key = shift_left.bind(key, full_like(key, 32 - 8 * dtype.itemsize)) if dtype != float32 else key
     return bitcast_convert_type(select(key >= 1 << 31, key ^ (1 << 31), ~key), float32)
 
 
 def _to_bits(x: Any) -> Any:
-    """Unsigned integers of the width of `x` in its order: nan is last, and zeros are equal."""
+    """Return unsigned integers of the width of `x` in the order of `x`.
+
+    nan is last, and zeros are equal. Signed 8-bit integers -128, 0, 127 become 0, 128, 255.
+    """
     dtype, kind = typeof(x).dtype, kind_of(typeof(x).dtype)
     if kind in "bu":
         return convert_element_type(x, uint8) if kind == "b" else x
@@ -251,7 +277,8 @@ def _to_bits(x: Any) -> Any:
     bits = bitcast_convert_type(x, f"u{dtype.itemsize}")
     if kind == "i":
         return bits ^ sign
-    # Integers tell, as the machine may compare numbers with subnormal ones taken for 0.
+    # Compare as integers: among numbers, the machine may take subnormal ones for 0. A negative
+    # number has `sign` set, and a larger size comes earlier.
     size = bits & (sign - 1)
     return select(
         size > _infinity(dtype), 2 * sign - 1, select(bits >= sign, sign - size, bits | sign)
@@ -259,31 +286,35 @@ def _to_bits(x: Any) -> Any:
 
 
 def _infinity(dtype: np.dtype) -> int:
-    """The bits of infinity; those of nan are larger but for the sign."""
+    """Return the bits of infinity; the bits of nan are larger, but for the sign."""
     return int(np.array(np.inf, dtype).view(f"u{dtype.itemsize}"))
 
 
 def comparable(x: Any) -> Any:
-    """What is compared in place of floating-point numbers, to order them as `Sort` does: the
-    machine may take subnormal ones for 0.
+    """Return what a comparator compares in place of floating-point numbers.
+
+    The integers have the order of `Sort`; the machine may take subnormal numbers for 0.
     """
     return _to_bits(x) if kind_of(typeof(x).dtype) == "f" else x
 
 
 def _all_distinct(x: Any) -> Any:
-    """As `_to_bits`, and other integers for all floating-point numbers with other bits: -0 is below
-    0, and nan are in the order of their bits.
+    """Return unsigned integers in the order of `x`, different ones for different bits.
+
+    As `_to_bits`, but -0 is below 0, and nan are in the order of their bits.
     """
     dtype = typeof(x).dtype
     sign = 1 << (8 * dtype.itemsize - 1)
     bits = bitcast_convert_type(x, f"u{dtype.itemsize}")
-    # Those of nan with a sign are the least ones: subtracted, they wrap around to the largest.
+    # nan with a sign have the least integers. Subtract what is below -inf: they wrap around to the
+    # largest integers, after all numbers.
     return select(bits >= sign, ~bits, bits | sign) - (sign - 1 - _infinity(dtype))
 
 
 def _with_ties(keys: Any, aval: ShapedArray, axis: int) -> tuple[Any, Any]:
-    """The numbers that `_all_distinct` gave sorted keys for, and an int32: 1 if equal neighbours
-    differ in their bits, else 0.
+    """Return the numbers whose keys by `_all_distinct` are the sorted `keys`, and a flag.
+
+    The flag is an int32: 1 if equal neighbours differ in their bits, else 0.
     """
     sign = 1 << (8 * aval.dtype.itemsize - 1)
     bits = keys + (sign - 1 - _infinity(aval.dtype))
@@ -295,13 +326,20 @@ def _with_ties(keys: Any, aval: ShapedArray, axis: int) -> tuple[Any, Any]:
 
 
 def _neighbours(x: Any, axis: int) -> list[Any]:
-    """The array without its last, and without its first part along an axis."""
+    """Return the array without its last, and without its first element along an axis.
+
+    Of 1, 2, 3 these are 1, 2 and 2, 3: pairs of neighbours.
+    """
     n = x.shape[axis]
     return [slice_in_dim(x, i, i + n - 1, 1, axis) for i in (0, 1)]
 
 
 def _words(x: Any) -> list[Any]:
-    """Unsigned integers of 32 bits at most that order `x`, the weightiest first."""
+    """Return unsigned integers of 32 bits at most that together order `x`, the weightiest first.
+
+    A complex number has three kinds of words: which of its parts are nan, its real part, its
+    imaginary part. 64 bits are two words.
+    """
     if typeof(x).dtype.kind == "c":
         parts = [real.bind(x), imag.bind(x)]
         first, second = (convert_element_type(p != p, uint8) for p in parts)
@@ -314,10 +352,12 @@ def _words(x: Any) -> list[Any]:
 
 
 def argsort(keys: Sequence[Any], axis: int, descending: bool = False) -> Any:
-    """The places (int32) from which a stable sort by several keys takes the elements.
+    """Return the places (int32) from which a stable sort by several keys takes the elements.
 
-    From the lightest word of the keys to the weightiest: sort integers of 64 bits that hold a word
-    and, below it, the place.
+    For each word of the keys, from the lightest one to the weightiest: take the word in the order
+    so far, and sort integers of 64 bits that hold the word and, below it, the place. The places
+    make each sort stable, so earlier orders survive among equal words. `descending` reverses the
+    order, but not that of equal elements.
     """
     order = None
     for word in reversed([w for k in keys for w in _words(k)]):
@@ -335,17 +375,20 @@ def argsort(keys: Sequence[Any], axis: int, descending: bool = False) -> Any:
 
 
 def take_along_axis(x: Any, indices: Any, axis: int, mode: str = "clip", fill: Any = False) -> Any:
-    """`x[..., indices, ...]` along `axis`, the other axes in step (equal shapes but for `axis`)."""
+    """Return `x[..., indices, ...]` along `axis`, with the other axes in step.
+
+    The shapes are equal but for `axis`.
+    """
     others = tuple([a for a in range(x.ndim) if a != axis])
     dims = IndexDims((), (axis,), (axis,), others, others)
     return Gather(dims, (1,) * x.ndim, mode, fill).bind(x, expand_dims(indices, (x.ndim,)))
 
 
 def sort(operands: Sequence[Any], axis: int, num_keys: int = 1, stable: bool = True) -> list[Any]:
-    """All operands sorted along `axis` by the first `num_keys`."""
+    """Return all operands sorted along `axis` by the first `num_keys`."""
     return Sort(axis, num_keys, stable).bind(*operands)
 
 
 def top_k(x: Any, k: int, axis: int) -> list[Any]:
-    """The `k` largest elements along `axis`, and their places."""
+    """Return the `k` largest elements along `axis`, and their places."""
     return TopK(k, axis).bind(x)

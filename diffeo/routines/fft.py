@@ -1,4 +1,8 @@
-"""The discrete Fourier transform along the last axes, in four kinds."""
+"""The discrete Fourier transform along the last axes, in four kinds.
+
+FFT and IFFT transform complex numbers. RFFT transforms real numbers, and gives the half of the
+spectrum from which the other half follows by symmetry; IRFFT is its inverse. Start with `Fft`.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +25,17 @@ from ..primitives.words.structural import (
     transpose,
 )
 
+#: The names of the kinds, as StableHLO has them.
 KINDS = ("FFT", "IFFT", "RFFT", "IRFFT")
+#: The complex dtype for each real one, and the other way round.
 _COMPLEX = {float32: complex64, float64: complex128}
 _REAL = {c: r for r, c in _COMPLEX.items()}
 
 
 def ends(kind: str, lengths: Shape) -> tuple[Shape, Shape]:
-    """The sizes of the transformed axes before and after: of a real signal's spectrum half is
-    left out, as the other half follows by symmetry.
+    """Return the sizes of the transformed axes before and after the transform.
+
+    Of a real signal's spectrum half is left out: RFFT of 8 numbers has 5.
     """
     half = (*lengths[:-1], lengths[-1] // 2 + 1)
     return half if kind == "IRFFT" else lengths, half if kind == "RFFT" else lengths
@@ -36,10 +43,10 @@ def ends(kind: str, lengths: Shape) -> tuple[Shape, Shape]:
 
 @frozen
 class Fft(Linear):
-    """The Fourier transform over the last one to three axes: `kind` is FFT, IFFT, RFFT or IRFFT.
+    """The Fourier transform over the last one to three axes; `kind` is FFT, IFFT, RFFT or IRFFT.
 
-    `lengths` are the sizes of these axes in space (for RFFT and IRFFT the last one is `n // 2 + 1`
-    in the spectrum). IFFT and IRFFT divide by their product.
+    `lengths` are the sizes of these axes in space. In the spectrum of RFFT and IRFFT, the last axis
+    has the size `n // 2 + 1` for the length n. IFFT and IRFFT divide by the product of `lengths`.
     """
 
     kind: str
@@ -74,8 +81,9 @@ class Fft(Linear):
         return ctx.op("fft", x, fft_type=kind, fft_length=ctx.i64s(self.lengths))
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
-        """The matrices of FFT and IFFT are symmetric. An element of half a spectrum that stands
-        for two counts twice.
+        """Transform the cotangent; the matrices of FFT and IFFT are symmetric.
+
+        In half a spectrum, an element that stands for two counts twice.
         """
         size, n = math.prod(self.lengths), self.lengths[-1]
         if self.kind == "RFFT":
@@ -92,8 +100,9 @@ class Fft(Linear):
 
 
 def _single(shape: Shape, n: int) -> Any:
-    """Which elements of half a spectrum of `n` numbers stand for themselves alone: frequency 0 and
-    n/2.
+    """Return which elements of half a spectrum of `n` numbers stand for themselves alone.
+
+    These are the frequencies 0 and n/2.
     """
     frequency = iota(np.int64, (shape[-1],))
     alone = (frequency == 0) | (frequency * 2 == n)
@@ -101,7 +110,10 @@ def _single(shape: Shape, n: int) -> Any:
 
 
 def fft(x: Any, kind: str, lengths: Sequence[int]) -> Any:
-    """The transform over any number of last axes: three at a time."""
+    """Transform over any number of last axes, three at a time.
+
+    The real kinds halve the last axis: it is transformed first by RFFT, and last by IRFFT.
+    """
     lengths, k = tuple(lengths), len(lengths)
     if k <= 3:
         return Fft(kind, lengths).bind(x) if k else x

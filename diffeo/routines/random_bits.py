@@ -1,11 +1,16 @@
-"""threefry2x32, the counter-based generator behind diffeo.random (Salmon et al., SC 2011), and
-XLA's own generator of bits.
+"""threefry2x32, the counter-based generator behind diffeo.random, and XLA's own generator of bits.
+
+A counter-based generator encrypts a counter with a key: the same key and counter always give the
+same random word, and words can be computed in any order. Threefry encrypts two words of 32 bits in
+twenty rounds of additions, rotations and exclusive ors (Salmon et al., SC 2011).
+
+Start with `_rounds`, then `RandomBits`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,12 +39,14 @@ from ..primitives.words.structural import (
     reshape,
 )
 
+#: By how many bits the four rounds of a block rotate, in blocks of even and of odd number.
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
-def _block(x0: Any, x1: Any, amounts: Sequence[Any], rotate: Any) -> tuple[Any, Any]:
-    """Four rounds, on whatever arithmetic the operands have; `rotate(x, n)` turns 32 bits to the
-    left.
+def _block(x0: Any, x1: Any, amounts: Sequence[Any], rotate: Callable) -> tuple[Any, Any]:
+    """Return two words after four rounds, in whatever arithmetic the operands have.
+
+    `rotate(x, n)` turns 32 bits to the left.
     """
     for n in amounts:
         x0 = x0 + x1
@@ -47,8 +54,8 @@ def _block(x0: Any, x1: Any, amounts: Sequence[Any], rotate: Any) -> tuple[Any, 
     return x0, x1
 
 
-def _rounds(k0: Any, k1: Any, x0: Any, x1: Any, rotate: Any) -> tuple[Any, Any]:
-    """Twenty rounds, with keys added in between."""
+def _rounds(k0: Any, k1: Any, x0: Any, x1: Any, rotate: Callable) -> tuple[Any, Any]:
+    """Return two words after twenty rounds, five blocks, with keys added in between."""
     keys = (k0, k1, k0 ^ k1 ^ 0x1BD11BDA)
     x0, x1 = x0 + keys[0], x1 + keys[1]
     for block in range(5):
@@ -63,35 +70,36 @@ def _rotate(x: Any, n: Any) -> Any:
     return logical_or.bind(shift_left.bind(x, n), shift_right_logical.bind(x, 32 - n))
 
 
+#: The low 32 bits.
 _MASK = 0xFFFFFFFF
-#: So few words that Python's integers are faster than NumPy's arrays.
+#: Up to this many words, Python's integers are faster than NumPy's arrays.
 _FEW = 8
 
 
 def _rotate_integer(x: int, n: int) -> int:
-    """Rotate the low 32 bits of a Python integer; what carries left above them is dropped."""
+    """Rotate the low 32 bits of a Python integer; bits that carry left above them are dropped."""
     x &= _MASK
     return (x << n | x >> 32 - n) & _MASK
 
 
 def _few_words(operands: Sequence[tuple[int, ...]], shape: tuple[int, ...]) -> list[np.ndarray]:
-    """The words for each (key, key, counter, counter), as two arrays of `shape`."""
+    """Return the words for each (key, key, counter, counter), as two arrays of `shape`."""
     pairs = [_rounds(*o, rotate=_rotate_integer) for o in operands]
     return [np.array([p[i] & _MASK for p in pairs], uint32).reshape(shape) for i in (0, 1)]
 
 
-#: Up to this many words the rounds are compiled as a loop. It is not fused with what uses the
-#: words; keys made from keys would otherwise repeat their rounds, and compile for seconds.
+#: Up to this many words the rounds are compiled as a loop. XLA does not fuse the loop with what
+#: uses the words; keys made from keys would otherwise repeat their rounds, and compile for seconds.
 _ROLLED = 1024
 
 
 def _first_state(k0: Any, k1: Any, x0: Any, x1: Any) -> list[Any]:
-    """The loop's state: block number, words, keys in the order in which the blocks add them."""
+    """Return the loop's state: block number, words, keys in the order in which blocks add them."""
     return [full((), 0, uint32), x0 + k0, x1 + k1, k1, k0 ^ k1 ^ 0x1BD11BDA, k0]
 
 
 def _next_state(i: Any, x0: Any, x1: Any, ka: Any, kb: Any, kc: Any) -> list[Any]:
-    """A step of the loop: what `_rounds` does with a block, for a traced block number."""
+    """Return the state after one block of `_rounds`, for a traced block number."""
     spread = lambda n: broadcast_in_dim(n, x0.shape, ())
     even = (i & 1) == 0
     amounts = [spread(select(even, full_like(i, a), b)) for a, b in zip(*ROTATIONS)]
@@ -102,8 +110,9 @@ def _next_state(i: Any, x0: Any, x1: Any, ka: Any, kb: Any, kc: Any) -> list[Any
 
 @frozen
 class Threefry2x32(Discrete):
-    """Two words of 32 random bits from a key of two words and a counter of two words; all of one
-    shape.
+    """Two words of 32 random bits from a key of two words and a counter of two words.
+
+    All operands and results are uint32 arrays of one shape.
     """
 
     multiple_results = True
@@ -141,12 +150,11 @@ class Threefry2x32(Discrete):
 
 @frozen
 class RandomBits(Discrete):
-    """Two arrays of random words, of `shape`, from a key of two words: element `i` is encrypted
-    counter `i`.
+    """Two arrays of random words, of `shape`, from a key of two words.
 
-    The operand may hold many keys along its leading axes, which come before `shape` in the
-    results. The counter has 64 bits and runs in row-major order: jax's `threefry_partitionable`
-    bits.
+    Element i is encrypted counter i, in row-major order; the counter has 64 bits. These are the
+    bits of jax's `threefry_partitionable`. The operand may hold many keys along its leading axes,
+    which come before `shape` in the results.
     """
 
     shape: tuple[int, ...]
@@ -181,20 +189,20 @@ class RandomBits(Discrete):
             counter = reshape(iota(uint64, (size,)), self.shape)
             high = convert_element_type(shift_right_logical.bind(counter, 32), uint32)
             low = convert_element_type(counter, uint32)
-        own = range(len(batch), len(shape))
-        return threefry2x32(k0, k1, *[broadcast_in_dim(x, shape, own) for x in (high, low)])
+        last = range(len(batch), len(shape))
+        return threefry2x32(k0, k1, *[broadcast_in_dim(x, shape, last) for x in (high, low)])
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         return self.bind(move_axis(args[0], dims[0], 0)), [0, 0]  # type: ignore[arg-type]
 
 
 def random_bits(key: Any, shape: Sequence[int]) -> list[Any]:
-    """Two arrays of `shape` of random words, uint32, from a key (uint32, two words)."""
+    """Return two arrays of `shape` of random words, uint32, from a key (uint32, two words)."""
     return RandomBits(tuple(shape)).bind(key)
 
 
 def threefry2x32(k0: Any, k1: Any, x0: Any, x1: Any) -> list[Any]:
-    """Random words from key words and counters, all uint32 of one shape."""
+    """Return random words from key words and counters, all uint32 of one shape."""
     return Threefry2x32().bind(k0, k1, x0, x1)
 
 
@@ -203,7 +211,10 @@ _PHILOX = ((0xD2511F53, 0x9E3779B9), (0xCD9E8D57, 0xBB67AE85))
 
 
 def _philox(a: Any, b: Any, c: Any, d: Any, k0: Any, k1: Any) -> list[Any]:
-    """Ten rounds on counter words a to d; all words have 32 bits, held in 64."""
+    """Return four words after ten rounds on the counter words a to d.
+
+    All words have 32 bits, held in 64.
+    """
     (m0, w0), (m1, w1) = _PHILOX
     for _ in range(10):
         p, q = a * m0, c * m1
@@ -213,12 +224,16 @@ def _philox(a: Any, b: Any, c: Any, d: Any, k0: Any, k1: Any) -> list[Any]:
 
 
 def _split(x: Any) -> tuple[Any, Any]:
-    """The lower and the upper 32 of 64 bits."""
+    """Return the lower and the upper 32 of 64 bits."""
     return x & _MASK, x >> 32
 
 
 def _halved(shape: Shape) -> tuple[Shape, int]:
-    """Where XLA's threefry splits a shape: the first even axis, or the longest; and half of it."""
+    """Return a shape halved where XLA's threefry splits it, and the axis that is split.
+
+    That is the first axis of even size, or else the longest axis: (3, 4) becomes (3, 2), and axis
+    1.
+    """
     shape = shape or (1,)
     even = [i for i, n in enumerate(shape) if n % 2 == 0]
     at = even[0] if even else shape.index(max(shape))
@@ -227,11 +242,11 @@ def _halved(shape: Shape) -> tuple[Shape, int]:
 
 @frozen
 class RngBitGenerator(Discrete):
-    """XLA's generator: a new state and random bits of `shape` and `dtype`, from a state.
+    """XLA's generator: a new state, and random bits of `shape` and `dtype`, from a state.
 
-    The state is a key and a counter of 64 bits each; the operand may hold many along its leading
-    axes, which come before `shape` in the results. `algorithm` is THREE_FRY, or PHILOX, which
-    DEFAULT is, too.
+    A state is a key and a counter of 64 bits each. The operand may hold many states along its
+    leading axes, which come before `shape` in the results. `algorithm` is THREE_FRY or PHILOX;
+    DEFAULT is PHILOX, too.
     """
 
     shape: tuple[int, ...]
@@ -261,16 +276,18 @@ class RngBitGenerator(Discrete):
     def decompose(self, state: Any) -> list[Any]:
         batch, axis, size = state.shape[:-1], state.ndim - 1, math.prod(self.shape)
         threefry, wide = self.algorithm == "THREE_FRY", self.dtype == uint64
+        # Each encryption gives two words, threefry's, or four, Philox's. XLA puts threefry's two
+        # words of 32 bits side by side along one axis.
         if threefry and not wide:
-            block, at = _halved(self.shape)
-            limit = (*self.shape, 1)[at]
+            block, split_axis = _halved(self.shape)
+            limit = (*self.shape, 1)[split_axis]
         else:  # all words in a row
-            block, at, limit = (-(-size * (1 + wide) // (2 if threefry else 4)),), 0, size
-        line = (*batch, math.prod(block))
+            block, split_axis, limit = (-(-size * (1 + wide) // (2 if threefry else 4)),), 0, size
+        row_shape = (*batch, math.prod(block))
         key, start = (slice_in_dim(state, i, i + 1, 1, axis) for i in (0, 1))
-        new = concatenate([key, start + line[-1]], axis)
-        key, start = (broadcast_in_dim(x, line, range(len(line))) for x in (key, start))
-        low = start + broadcast_in_dim(iota(uint64, line[-1:]), line, (axis,))
+        next_state = concatenate([key, start + row_shape[-1]], axis)
+        key, start = (broadcast_in_dim(x, row_shape, range(len(row_shape))) for x in (key, start))
+        low = start + broadcast_in_dim(iota(uint64, row_shape[-1:]), row_shape, (axis,))
         if threefry:
             operands = [convert_element_type(w, uint32) for w in (*_split(key), *_split(low))]
             words = [convert_element_type(w, uint64) for w in threefry2x32(*operands)]
@@ -279,17 +296,20 @@ class RngBitGenerator(Discrete):
             words = _philox(*_split(low), *_split(high), *_split(key))
         if wide:
             words = [a | b << 32 for a, b in zip(words[::2], words[1::2])]
-        out = stack([reshape(w, batch + block) for w in words], axis + at + 1)
-        out = reshape(out, (*batch, *block[:at], block[at] * len(words), *block[at + 1 :]))
-        out = reshape(slice_in_dim(out, 0, limit, 1, axis + at), batch + self.shape)
-        return [new, convert_element_type(out, self.dtype)]
+        out = stack([reshape(w, batch + block) for w in words], axis + split_axis + 1)
+        out = reshape(
+            out,
+            (*batch, *block[:split_axis], block[split_axis] * len(words), *block[split_axis + 1 :]),
+        )
+        out = reshape(slice_in_dim(out, 0, limit, 1, axis + split_axis), batch + self.shape)
+        return [next_state, convert_element_type(out, self.dtype)]
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         return self.bind(move_axis(args[0], dims[0], 0)), [0, 0]  # type: ignore[arg-type]
 
 
-#: x * y + z, by which uniform numbers are moved into their range. The compiler contracts it, so
-#: that it is rounded once; evaluation does the same, and bits agree.
+#: x * y + z, by which uniform numbers are moved into their range. The compiler contracts the two
+#: operations, so the result is rounded once; evaluation does the same, and bits agree.
 fma = Elementwise(
     "fma",
     fused_multiply_add,

@@ -1,1 +1,3 @@
-"""Decompositions of matrices, systems of equations, and their derivatives."""
+"""Decompositions of matrices, systems of equations, and their derivatives; start with
+matrices.py.
+"""

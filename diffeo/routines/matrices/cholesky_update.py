@@ -1,4 +1,4 @@
-"""cholesky_update: the Cholesky factor of a matrix to which one product was added."""
+"""cholesky_update: the Cholesky factor of a matrix to which one product w w^H was added."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .linalg import TriangularSolve, half_of_lower
 
 @frozen
 class CholeskyUpdate(mx.Written):
-    """Upper triangular r and vectors w -> the upper triangular x with x^H x = r^H r + w w^H, or
-    r^H r - w w^H in a `downdate` (nan where that is not positive definite).
+    """The upper triangular x with x^H x = r^H r + w w^H, for upper triangular r and vectors w.
 
-    What stands below r's diagonal is not read.
+    In a `downdate` it is r^H r - w w^H; nan where that is not positive definite. Elements below the
+    diagonal of r are not read.
     """
 
     downdate: bool = False
@@ -34,8 +34,10 @@ class CholeskyUpdate(mx.Written):
         return r
 
     def formula(self, m: Any, r: Any, w: Any) -> Any:
-        """Row k of r and w^H are rotated, hyperbolically in a downdate, so that element k of w^H
-        becomes 0 (Golub and Van Loan 2013, "Matrix Computations", section 6.5.4).
+        """Rotate row k of r and w^H, for one k after the other, so that element k of w^H becomes 0.
+
+        A downdate rotates hyperbolically (Golub and Van Loan 2013, "Matrix Computations", section
+        6.5.4).
         """
         n, sign = r.shape[-1], -1.0 if self.downdate else 1.0
         if not r.size:
@@ -46,14 +48,16 @@ class CholeskyUpdate(mx.Written):
             first = m.number(0, k)
             row, a = mx.window(m, r, k, first, 1, n), mx.window(m, r, k, k, 1, 1)
             b = mx.window(m, w, first, k, 1, 1)
+            # Nothing to rotate: else 0 / 0 might enter.
             same = mx.spread(b == 0, w.shape, None, m)
+            # Divide by the larger size first: squares may be too large or too small numbers.
             size = m.max(m.abs(a), m.abs(b))
             a, b = a / size, b / size
             rho = m.sqrt(m.abs(a) * m.abs(a) + sign * m.abs(b) * m.abs(b))
             turned = (conj(a) * row + sign * conj(b) * w) / rho
-            rest = (rho * w - b * turned) / conj(a) if self.downdate else (a * w - b * row) / rho
+            others = (rho * w - b * turned) / conj(a) if self.downdate else (a * w - b * row) / rho
             row = m.where(same, row, turned)
-            return k + 1, mx.replaced(m, r, row, k, first), m.where(same, w, rest)
+            return k + 1, mx.replaced(m, r, row, k, first), m.where(same, w, others)
 
         r = mx.upper_triangle(r, 0, m)
         w = m.of(Reshape((*w.shape[:-1], 1, n)))(conj(w))
@@ -61,7 +65,7 @@ class CholeskyUpdate(mx.Written):
         return mx.upper_triangle(out, 0, m)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """dx = u x, where u is upper triangular and u + u^H = x^-H d(x^H x) x^-1."""
+        """Compute dx = u x, where u is upper triangular and u + u^H = x^-H d(x^H x) x^-1."""
         (r, w), (dr, dw) = primals, tangents
         x = self.bind(r, w)
         half: Any = ZERO  # half + half^H = d(x^H x)

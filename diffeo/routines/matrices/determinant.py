@@ -1,5 +1,8 @@
-"""Determinants and the pseudoinverse: numbers that a decomposition gives, with derivatives of their
-own rather than the decomposition's.
+"""Determinants and the pseudoinverse.
+
+A decomposition gives their values. Their derivatives have formulas of their own, which hold where a
+decomposition has no derivative, as at singular matrices. Start with `Given`: a value that was
+computed by a decomposition, together with its derivative by the matrix.
 """
 
 from __future__ import annotations
@@ -47,8 +50,11 @@ from .spectral import Svd, largest, per_column, rounding
 
 
 class Given(OfMatrices):
-    """The last operand, which was computed from the first one, a, as a constant of differentiation;
-    `derivative` says how it changes with a. The operands between are a's LU decomposition.
+    """A value that was computed from a matrix a, with a rule for its derivative by a.
+
+    The first operand is a; the last operand is the value, a constant of differentiation, and the
+    result. The operands between are the LU decomposition of a. `derivative` says how the value
+    changes with a.
     """
 
     def abstract_eval(self, *avals: ShapedArray) -> ShapedArray:
@@ -65,32 +71,34 @@ class Given(OfMatrices):
         return values[-1]
 
     def derivative(self, out: Any, da: Any, *known: Any) -> Any:
-        """The tangent of the result, for a tangent of a."""
+        """Return the tangent of the result `out` for a tangent of a; `known` are the other
+        operands.
+        """
         raise NotImplementedError
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         out = self.bind(*primals)
-        moved = tangents[-1]
+        tangent = tangents[-1]
         if tangents[0] is not ZERO:
-            found = self.derivative(out, tangents[0], *primals[:-1])
-            moved = found if moved is ZERO else moved + found
-        return out, moved
+            by_matrix = self.derivative(out, tangents[0], *primals[:-1])
+            tangent = by_matrix if tangent is ZERO else tangent + by_matrix
+        return out, tangent
 
 
 def product_trace(x: Any, y: Any) -> Any:
-    """The trace of x y."""
+    """Return the trace of x y."""
     return reduce_sum(flipped(x) * y, (y.ndim - 2, y.ndim - 1))
 
 
 class LogDeterminant(Given):
-    """The logarithm of a determinant: (a, lu, permutation, the logarithm)."""
+    """The logarithm of a determinant, from (a, lu, permutation, the logarithm)."""
 
     def derivative(self, out: Any, da: Any, *known: Any) -> Any:
         return product_trace(LuSolve().bind(*known, identity_like(known[0])), da)
 
 
 class Determinant(Given):
-    """A determinant: (a, lu, permutation, the determinant)."""
+    """A determinant, from (a, lu, permutation, the determinant)."""
 
     def derivative(self, out: Any, da: Any, *known: Any) -> Any:
         return product_trace(Adjugate().bind(*known, out), da)
@@ -98,11 +106,10 @@ class Determinant(Given):
 
 @frozen
 class Adjugate(OfMatrices):
-    """The transposed cofactors of a: (a, lu, permutation, determinant); the derivative of the
-    determinant by a^T.
+    """The transposed cofactors of a, from (a, lu, permutation, determinant).
 
-    Where no matrix is singular it is the determinant times the inverse, else it comes from the
-    singular values.
+    The adjugate is the derivative of the determinant by a^T. Where no matrix is singular, it is the
+    determinant times the inverse; else it comes from the singular values.
     """
 
     def abstract_eval(
@@ -119,6 +126,7 @@ class Adjugate(OfMatrices):
 
     def lower(self, ctx: Any, *values: Any) -> Any:
         regular = lambda value: reduce_and(value != 0, range(value.ndim))
+        # The program holds both ways, and chooses one when it runs.
         yes, no = (
             ctx.region([], lambda way=way: [ctx.inline(lambda *xs: way(TRACED, *xs), *values)])
             for way in (from_inverse, from_singular_values)
@@ -127,8 +135,9 @@ class Adjugate(OfMatrices):
         return ctx.emit("if", [flag], [values[0].aval], {}, f"{yes[:-1]}, {no[2:]}")[0]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """That of the determinant times the inverse; nan where the matrix is singular up to
-        rounding.
+        """Compute the tangent of the determinant times the inverse.
+
+        It is nan where the matrix is singular up to rounding.
         """
         out, (*_, value), (da, *_) = self.bind(*primals), primals, tangents
         if da is ZERO:
@@ -140,17 +149,23 @@ class Adjugate(OfMatrices):
 
 
 def from_inverse(m: Any, a: Any, lu: Any, order: Any, value: Any) -> Any:
-    """The adjugate of regular matrices."""
+    """Return the adjugate of regular matrices."""
     rows, columns = places(a, m)
     unit = m.of(ConvertElementType(a.dtype))(rows == columns)
     return m.of(LuSolve())(a, lu, order, unit) * spread(value, a.shape, None, m)
 
 
 def from_singular_values(m: Any, a: Any, *_: Any) -> Any:
-    """The adjugate of any matrices u diag(s) vh: that of each factor, in reverse order."""
+    """Return the adjugate of any matrices u diag(s) vh.
+
+    It is the product of the adjugates of the factors, in reverse order. That of diag(s) has on its
+    diagonal the product of the other singular values; that of u and vh is the adjoint times the
+    determinant, and `turn` is the determinant of u vh.
+    """
     u, s, vh = m.of(Svd())(a)
     rows, columns = places(a, m)
     grid = spread(s, a.shape, of_columns(a), m)
+    # In each row all singular values, but 1 on the diagonal: their product leaves one out.
     others = m.where(rows == columns, m.full(1.0, grid), grid)
     others = m.of(ConvertElementType(a.dtype))(m.of(ReduceProd((a.ndim - 1,)))(others))
     turn = product_of_pivots(m, *m.of(Lu())(matmul(u, vh, m))[:2])
@@ -159,19 +174,19 @@ def from_singular_values(m: Any, a: Any, *_: Any) -> Any:
 
 
 def signed_pivots(m: Any, lu: Any, pivots: Any) -> Any:
-    """The diagonal of u; negative where rows were exchanged."""
-    moved = pivots != m.of(Iota(pivots.shape, int32, pivots.ndim - 1))()
-    found = diagonal(lu, m)
-    return m.where(moved, -found, found)
+    """Return the diagonal of u, negative where rows were exchanged."""
+    exchanged = pivots != m.of(Iota(pivots.shape, int32, pivots.ndim - 1))()
+    values = diagonal(lu, m)
+    return m.where(exchanged, -values, values)
 
 
 def product_of_pivots(m: Any, lu: Any, pivots: Any) -> Any:
-    """The determinant."""
+    """Return the determinant."""
     return m.of(ReduceProd((pivots.ndim - 1,)))(signed_pivots(m, lu, pivots))
 
 
 class PseudoInverse(Given):
-    """The Moore-Penrose inverse p of matrices of constant rank: (a, p).
+    """The Moore-Penrose inverse p of matrices of constant rank, from (a, p).
 
     Golub and Pereyra 1973, The differentiation of pseudo-inverses.
     """
@@ -187,15 +202,15 @@ class PseudoInverse(Given):
         (a,), back, turned = known, adjoint(out), adjoint(da)
         inside = matmul(matmul(out, back), turned)
         outside = matmul(matmul(turned, back), out)
-        moved = inside - matmul(matmul(inside, a), out) - matmul(matmul(out, da), out)
-        return moved + outside - matmul(out, matmul(a, outside))
+        change = inside - matmul(matmul(inside, a), out) - matmul(matmul(out, da), out)
+        return change + outside - matmul(out, matmul(a, outside))
 
 
 # --------------------------------------------------------------------------------------------------
 
 
 def det(a: Any) -> Any:
-    """The determinants of square matrices."""
+    """Return the determinants of square matrices."""
     n = a.shape[-1]
     if n <= small_matrices.LARGEST:
         return small_matrices.determinant(a) if n else full(a.shape[:-2], 1, a.dtype)
@@ -204,23 +219,29 @@ def det(a: Any) -> Any:
 
 
 def slogdet(a: Any) -> tuple[Any, Any]:
-    """The sign of the determinants, a number of size 1 or 0, and the logarithm of their size."""
+    """Return the sign of the determinants and the logarithm of their size.
+
+    The sign is a number of size 1, or 0 for singular matrices.
+    """
     lu, pivots, order = lu_of(a)
     parts = signed_pivots(TRACED, lu, pivots)
     axes = (parts.ndim - 1,)
     phase = reduce_prod(sign.bind(parts), axes)
     size = absolute.bind(parts)
-    none = size == 0
-    size = reduce_sum(select(none, -inf, log.bind(select(none, 1.0, size))), axes)
+    zero = size == 0
+    size = reduce_sum(select(zero, -inf, log.bind(select(zero, 1.0, size))), axes)
     if a.dtype.kind != "c":
         return phase, LogDeterminant().bind(a, lu, order, size)
-    found = LogDeterminant().bind(a, lu, order, complex_.bind(size, full_like(size, 0.0)))
-    angle = imag.bind(found)  # 0, with the derivative of the angle
-    return phase * complex_.bind(cos.bind(angle), sin.bind(angle)), real.bind(found)
+    logarithm = LogDeterminant().bind(a, lu, order, complex_.bind(size, full_like(size, 0.0)))
+    angle = imag.bind(logarithm)  # its value is 0, its derivative is that of the angle
+    return phase * complex_.bind(cos.bind(angle), sin.bind(angle)), real.bind(logarithm)
 
 
 def pinv(a: Any, threshold: Any) -> Any:
-    """The pseudoinverse; singular values up to `threshold` times the largest count as 0."""
+    """Return the pseudoinverse.
+
+    Singular values up to `threshold` times the largest one count as 0.
+    """
     u, s, vh = Svd().bind(stop_gradient(a))
     if not a.size:
         return PseudoInverse().bind(a, adjoint(a))

@@ -1,9 +1,12 @@
 """Who computes a routine of linear algebra: a table for each platform.
 
-A rule asks for a routine in LAPACK's terms: its name, in the form for real numbers and without the
-letter for the dtype; its operands; the types of all of its results; its choices, letters and
-numbers. A row of the platform's table emits what gives these results, in this order; those that no
-rule looks at may be anything. What has no row is not there: `has` says so.
+A lowering rule asks for a routine in LAPACK's terms: its name, in the form for real numbers and
+without the letter for the dtype ("syevd" for dsyevd and zheevd); its operands; the types of all of
+its results; its options, which are letters and numbers. A row of the platform's table emits
+operations that give these results, in this order. Results that no rule reads may be anything. A
+routine without a row does not exist on the platform: `has` says so.
+
+Start with `call`, then the table `CPU`.
 """
 
 from __future__ import annotations
@@ -18,9 +21,9 @@ from ...primitives.words.elementwise import conj, select
 from ...primitives.words.slicing import pad, slice_in_dim
 from ...primitives.words.structural import iota, move_axis
 
-#: The letter by which LAPACK's routines for a dtype begin.
+#: The first letter of LAPACK's routines for a dtype.
 LETTERS = {float32: "s", float64: "d", complex64: "c", complex128: "z"}
-#: What routines are called for complex matrices, where the transpose is the adjoint.
+#: Other names of routines for complex matrices, where the transpose becomes the adjoint.
 _COMPLEX = {"orgqr": "ungqr", "syevd": "heevd", "sytrd": "hetrd"}
 
 Operands = Sequence[Any]
@@ -28,17 +31,17 @@ Types = Sequence[ShapedArray]
 
 
 def lapack_name(name: str, dtype: np.dtype) -> str:
-    """LAPACK's name of a routine for a dtype: `dsyevd`, `zheevd`."""
+    """Return LAPACK's name of a routine for a dtype: `dsyevd`, `zheevd`."""
     return LETTERS[dtype] + (_COMPLEX.get(name, name) if dtype.kind == "c" else name)
 
 
 def has(platform: str, name: str) -> bool:
-    """Whether a platform has a routine."""
+    """Return whether a platform has a routine."""
     return name in TABLES.get(platform, XLA)
 
 
 def call(ctx: Any, name: str, operands: Operands, outs: Types, **chosen: Any) -> list[Any]:
-    """The results, of the types `outs`, of a routine for matrices that are not empty.
+    """Emit a routine for matrices that are not empty; return its results, of the types `outs`.
 
     Raises:
         NotImplementedError: if the platform does not have it.
@@ -53,10 +56,17 @@ def call(ctx: Any, name: str, operands: Operands, outs: Types, **chosen: Any) ->
 
 
 def _kernel(
-    ctx: Any, target: str, operands: Operands, outs: Types, in_place: Any = None, **config: str
+    ctx: Any,
+    target: str,
+    operands: Operands,
+    outs: Types,
+    in_place: Any = None,
+    **config: str,
 ) -> list[Any]:
-    """Call a kernel of matrices in column-major order. It writes results over the operands in
-    their place, if the types are the same; else `in_place` says over which.
+    """Emit a call of a kernel of matrices in column-major order.
+
+    The kernel writes results over operands. `in_place` holds pairs (operand, result); by default a
+    result is written over the operand at the same position, if their types are the same.
     """
     matrices = max([v.aval.ndim for v in operands])
     if in_place is None:
@@ -73,7 +83,7 @@ def _flag(value: bool) -> str:
 
 
 def _lapack(name: str) -> Callable:
-    """A row for a routine of LAPACK's own."""
+    """Return the row for a routine of LAPACK's own."""
 
     def row(ctx: Any, operands: Operands, outs: Types, **chosen: Any) -> list[Any]:
         target = f"lapack_{lapack_name(name, operands[0].aval.dtype)}_ffi"
@@ -85,9 +95,10 @@ def _lapack(name: str) -> Callable:
     return row
 
 
-#: A triangular system has its solution in place of its second operand.
+#: The solution of a triangular system is written over its second operand.
 _IN_PLACE = {"trsm": [(1, 0)]}
 
+#: The routines of the CPU.
 CPU: dict[str, Callable] = {
     name: _lapack(name)
     for name in ("trsm", "potrf", "getrf", "geqrf", "geqp3", "orgqr", "syevd", "gesdd", "geev",
@@ -113,15 +124,15 @@ def _triangular_solve(
 
 
 def _cholesky(ctx: Any, operands: Operands, outs: Types, uplo: str) -> list[Any]:
-    """It is nan where it fails."""
-    found = ctx.emit("cholesky", operands, outs[:1], {"lower": _flag(uplo == "L")})
-    return [*found, ctx.constant(0, outs[1])]
+    """Emit XLA's Cholesky decomposition, which is nan where it fails."""
+    factors = ctx.emit("cholesky", operands, outs[:1], {"lower": _flag(uplo == "L")})
+    return [*factors, ctx.constant(0, outs[1])]
 
 
 def _expanded(
     ctx: Any, target: str, operands: Operands, outs: Types, config: str = ""
 ) -> list[Any]:
-    """A call that XLA replaces by a program."""
+    """Emit a call that XLA replaces by operations of its own."""
     attributes = {
         "call_target_name": f'"{target}"',
         "api_version": "1 : i32",
@@ -131,18 +142,23 @@ def _expanded(
 
 
 def _eigh(ctx: Any, operands: Operands, outs: Types, mode: str, uplo: str) -> list[Any]:
-    """Jacobi's method: (lower, sorted, the most sweeps, a bound that XLA does not look at)."""
+    """Emit Jacobi's method.
+
+    Its configuration is (lower, sorted, the most sweeps, a bound that XLA does not look at).
+    """
     config = f"{int(uplo == 'L')},1,100,1e-6"
     return [*_expanded(ctx, "Eigh", operands, outs[:2], config), ctx.constant(0, outs[2])]
 
 
 def _lu(ctx: Any, operands: Operands, outs: Types) -> list[Any]:
-    """TPU's own; its pivots count from 0."""
+    """Emit TPU's own LU decomposition, whose pivots count from 0."""
     order = outs[1].update((*outs[0].shape[:-1],))
     lu, pivots, _ = _expanded(ctx, "LuDecomposition", operands, [*outs[:2], order])
+    # LAPACK's pivots count from 1.
     return [lu, ctx.op("add", pivots, 1, out=outs[1]), ctx.constant(0, outs[2])]
 
 
+#: The routines that XLA has on every platform.
 XLA: dict[str, Callable] = {
     "trsm": _triangular_solve,
     "potrf": _cholesky,
@@ -152,6 +168,7 @@ XLA: dict[str, Callable] = {
     "syevd": _eigh,
 }  # fmt: skip
 
+#: The routines of TPUs.
 TPU: dict[str, Callable] = XLA | {"getrf": _lu}
 
 
@@ -160,7 +177,7 @@ TPU: dict[str, Callable] = XLA | {"getrf": _lu}
 
 
 def _cuda(target: str, **fixed: str) -> Callable:
-    """A row for a kernel that has LAPACK's operands and results."""
+    """Return the row for a kernel that has LAPACK's operands and results."""
 
     def row(ctx: Any, operands: Operands, outs: Types, **chosen: Any) -> list[Any]:
         triangle = {"lower": _flag(chosen["uplo"] == "L")} if "uplo" in chosen else {}
@@ -170,22 +187,27 @@ def _cuda(target: str, **fixed: str) -> Callable:
 
 
 def _geev(ctx: Any, operands: Operands, outs: Types, **chosen: str) -> list[Any]:
-    """By LAPACK or MAGMA: cuSOLVER gives no left vectors, and none at all before CUDA 12.6."""
+    """Emit the eigenvalues of a general matrix by LAPACK or MAGMA.
+
+    cuSOLVER gives no left vectors, and none at all before CUDA 12.6.
+    """
     kind = "real" if operands[0].aval.dtype.kind == "f" else "comp"
     sides = {side: _flag(chosen[f"compute_{side}"] == "V") for side in ("left", "right")}
     return _kernel(ctx, f"cuhybrid_eig_{kind}", operands, outs, **sides, **_HYBRID)
 
 
-#: MAGMA if its library is found.
+#: Hybrid kernels use MAGMA if its library is found.
 _HYBRID = {"magma": '"auto"'}
 
 #: Up to this many rows and columns cuSOLVER's Jacobi method is faster than its QR method.
 _JACOBI = 1024
-#: Up to this many rows and columns its kernel for many matrices takes them, all vectors wanted.
+#: Up to this many rows and columns Jacobi's kernel for many matrices is used; it must be asked for
+#: all vectors, square u and v.
 _TOGETHER = 32
 
 
 def _cuda_svd(ctx: Any, operands: Operands, outs: Types, mode: str) -> list[Any]:
+    """Emit singular values by Jacobi's method, or for large matrices by the QR method."""
     a, s, u, vh, info = outs
     *lead, m, n = a.shape
     if max(m, n) > _JACOBI:
@@ -196,13 +218,14 @@ def _cuda_svd(ctx: Any, operands: Operands, outs: Types, mode: str) -> list[Any]
     flags = {"full_matrices": _flag(square), "compute_uv": _flag(mode != "N")}
     types = [a, s, left, right, info]
     a, s, left, right, info = _kernel(ctx, "cusolver_gesvdj_ffi", operands, types, **flags)
-    if mode != "N":  # it gives v, not the adjoint
+    if mode != "N":  # the kernel gives v, not its adjoint
         left = ctx.inline(lambda x: _columns(x, u.shape[-1]), left)
         right = ctx.inline(lambda x: _adjoint(_columns(x, vh.shape[-2])), right)
     return [a, s, left, right, info]
 
 
 def _columns(x: Any, count: int) -> Any:
+    """Return the first `count` columns."""
     return slice_in_dim(x, 0, count, axis=x.ndim - 1)
 
 
@@ -212,14 +235,16 @@ def _adjoint(x: Any) -> Any:
 
 
 def _cuda_svd_by_qr(ctx: Any, operands: Operands, outs: Types, mode: str) -> list[Any]:
-    """The routine wants at least as many rows as columns. In row-major order it sees the transposed
-    matrices, and gives u and vh in each other's place.
+    """Emit singular values by cuSOLVER's QR method.
+
+    The routine wants at least as many rows as columns. Other matrices are handed over in row-major
+    order: then the routine sees the transposed matrices, and gives u and vh in each other's place.
     """
     a, s, u, vh, info = outs
     turned = a.shape[-2] < a.shape[-1]
     if mode == "N":
         u = vh = a.update(())
-    found = ctx.custom_call(
+    results = ctx.custom_call(
         "cusolver_gesvd_ffi",
         operands,
         [a, s, vh, u, info] if turned else [a, s, u, vh, info],
@@ -230,8 +255,8 @@ def _cuda_svd_by_qr(ctx: Any, operands: Operands, outs: Types, mode: str) -> lis
         transposed=_flag(turned),
     )
     if mode == "N":
-        return [*found[:2], found[0], found[0], found[4]]
-    return [*found[:2], found[2 + turned], found[3 - turned], found[4]]
+        return [*results[:2], results[0], results[0], results[4]]
+    return [*results[:2], results[2 + turned], results[3 - turned], results[4]]
 
 
 #: The fewest equations that cuSPARSE takes.
@@ -239,29 +264,34 @@ _FEWEST = 3
 
 
 def _cuda_gtsv(ctx: Any, operands: Operands, outs: Types) -> list[Any]:
-    """cuSPARSE wants zeros at the diagonals' unused ends, and says nothing of a singular matrix."""
+    """Emit tridiagonal systems by cuSPARSE.
+
+    cuSPARSE wants zeros at the diagonals' unused ends, and reports nothing of a singular matrix.
+    """
     n, axis = outs[1].shape[-1], outs[1].ndim - 1
 
     def prepared(dl: Any, d: Any, du: Any, b: Any) -> list[Any]:
-        place = iota(np.int32, d.shape, axis)
-        dl, du = select(place == 0, 0.0, dl), select(place == n - 1, 0.0, du)
+        index = iota(np.int32, d.shape, axis)
+        dl, du = select(index == 0, 0.0, dl), select(index == n - 1, 0.0, du)
+        # Equations x = 0 make up the fewest that cuSPARSE takes.
         more = [max(_FEWEST - n, 0) if i == axis else 0 for i in range(b.ndim)]
         none = [0] * b.ndim
         lines = [pad(x, none[:-1], more[:-1], value=v) for x, v in ((dl, 0), (d, 1), (du, 0))]
         return [*lines, pad(b, none, more)]
 
-    given = ctx.inline(prepared, *operands)
-    (x,) = _kernel(ctx, "cusparse_gtsv2_ffi", given, [given[3].aval], [(3, 0)])
+    padded = ctx.inline(prepared, *operands)
+    (x,) = _kernel(ctx, "cusparse_gtsv2_ffi", padded, [padded[3].aval], [(3, 0)])
     x = ctx.inline(lambda x: slice_in_dim(x, 0, n, axis=axis), x)
     return [*operands[:3], x, ctx.constant(0, outs[4])]
 
 
 def _cuda_permutation(ctx: Any, operands: Operands, outs: Types) -> list[Any]:
-    """Of vectors, in the order in which they are."""
+    """Emit the permutation that pivots make; operands are vectors, in row-major order."""
     ndim = outs[0].ndim
     return ctx.custom_call("cu_lu_pivots_to_permutation", operands, outs, matrices=ndim + 1)
 
 
+#: The routines of CUDA.
 CUDA: dict[str, Callable] = {
     "trsm": _triangular_solve,
     "potrf": _cuda("cusolver_potrf_ffi"),
@@ -279,5 +309,5 @@ CUDA: dict[str, Callable] = {
     "pivots": _cuda_permutation,
 }  # fmt: skip
 
-#: On a platform that is not listed there is what XLA has everywhere.
+#: The table of each platform; a platform that is not listed has the routines of `XLA`.
 TABLES = {"cpu": CPU, "cuda": CUDA, "tpu": TPU}

@@ -1,12 +1,24 @@
-"""Decompositions that are smooth where eigenvalues or singular values are equal: blocks in place of
-numbers.
+"""Decompositions that stay smooth where eigenvalues or singular values are equal.
 
-Values that are equal, or nearly so, are a level. A = V H V^H with unitary V and a block of H for
-each level is a smooth function of A, once V is turned between levels only: dV = V X with
-X H - H X = V^H dA V between levels and X = 0 within them, where dH is what is left of V^H dA V. So
-is A = U H V^H, where U and V are turned alike between levels, and against one another so that H
-stays Hermitian. At the point itself H is diagonal, and these are the usual decompositions. What
-does not depend on the choice of a basis is a smooth function of U, H and V.
+A level is a set of values that are equal, or nearly so. Where values are equal, their eigenvectors
+are any basis of a space, and no choice of it is a smooth function of the matrix. The way out is to
+ask for less: A = V H V^H with a unitary V, and H with one block for each level in place of one
+number for each value. For the eigenvalues 1, 1 and 3, H has a block of 2 x 2 and a block of 1 x 1.
+
+This V and this H are smooth functions of A, once V is turned between levels only: dV = V X, where
+X H - H X = V^H dA V between levels and X = 0 within levels. dH is V^H dA V within levels, and 0
+between levels.
+
+For singular values the decomposition is A = U H V^H. Between levels, U and V turn alike; in
+addition they turn against one another, so that H stays Hermitian.
+
+At the point itself H is diagonal, and these decompositions are the usual ones: only their
+derivatives are others. Whatever does not depend on the choice of a basis is a smooth function of U,
+H and V.
+
+Start with `EighLevels`; `Blocks` is what interpreters use (see transforms/equal_values.py). In this
+file `same` is a matrix of booleans, true where the values of a row and of a column are of one
+level. A `formula` is written over `m`, which is NumPy or the language itself (see special.py).
 """
 
 from __future__ import annotations
@@ -47,11 +59,16 @@ from .matrices import (
 
 @frozen
 class DiagonalSylvester(Written):
-    """(h, t, free) -> the x with x h + `sign` h x = t where `free`, and 0 elsewhere; h is diagonal
-    at the point itself, derivatives are by all of it. nan where a sum of values of h is 0.
+    """The solution x of x h + `sign` h x = t, for a matrix h that is diagonal at the point itself.
 
-    What is free must be a union of blocks which the equation does not couple with others. With
-    `sign` 0, t and x may be rectangular.
+    Operands (h, t, free): the equation holds where `free`, elsewhere x is 0. With `sign` 0 the
+    equation is x h = t, and t and x may be rectangular. Each element of x is an element of t
+    divided by a pivot: for `sign` -1 the pivot of row i and column j is h[j, j] - h[i, i].
+
+    Values need the diagonal of h alone, but derivatives are by all elements of h. So `free` must be
+    a union of blocks that the equation does not couple with others.
+
+    With `sign` 0 or 1, an element is nan where its pivot is 0 up to rounding and t is not 0.
     """
 
     sign: int
@@ -70,41 +87,45 @@ class DiagonalSylvester(Written):
         h, t, free = arrays
         if not t.size:
             return t
-        values = diagonal(h, m)
-        pivots = spread(values, t.shape, of_columns(t), m)
+        numbers = diagonal(h, m)
+        pivots = spread(numbers, t.shape, of_columns(t), m)
         if self.sign:
-            left = spread(values, t.shape, of_rows(t), m)
-            pivots = pivots + left if self.sign > 0 else pivots - left
+            of_row = spread(numbers, t.shape, of_rows(t), m)
+            pivots = pivots + of_row if self.sign > 0 else pivots - of_row
         if self.sign >= 0:
-            size = m.abs(values)
-            most = m.of(ReduceMax((size.ndim - 1,)))(size) * rounding(h)
-            pivots = m.where(m.abs(pivots) <= spread(most, t.shape, None, m), nan, pivots)
+            size = m.abs(numbers)
+            bound = m.of(ReduceMax((size.ndim - 1,)))(size) * rounding(h)
+            pivots = m.where(m.abs(pivots) <= spread(bound, t.shape, None, m), nan, pivots)
+        # 0 / 0 must be 0 and not nan: divide by 1 where nothing is asked for.
         return m.where(free & (t != 0), t / m.where(free, pivots, 1.0), 0.0)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """Solve the same equation for dx, with dt - x dh - `sign` dh x on the right."""
         h, _, free = primals
-        (dh, rest, _), x = tangents, self.bind(*primals)
+        (dh, dt, _), x = tangents, self.bind(*primals)
         if dh is not ZERO:
             term = matmul(x, dh)
             if self.sign:
                 term = term + matmul(dh, x) if self.sign > 0 else term - matmul(dh, x)
-            rest = -term if rest is ZERO else rest - term
-        return x, ZERO if rest is ZERO else self.bind(h, rest, free)
+            dt = -term if dt is ZERO else dt - term
+        return x, ZERO if dt is ZERO else self.bind(h, dt, free)
 
     def transpose(self, ct: Any, h: Any, t: Any, free: Any) -> Sequence[Any]:
         return None, self.bind(flipped(h), ct, free), None
 
 
 def placed(w: Any, like: Any, m: Any = TRACED) -> Any:
-    """Diagonal matrices."""
+    """Return diagonal matrices of the shape of `like`, with `w` on the diagonal."""
     rows, columns = places(like, m)
     return m.where(rows == columns, spread(w, like.shape, of_columns(like), m), 0.0)
 
 
 @frozen
 class EighLevels(Written):
-    """(a, w, v, same) -> the h and v of a = v h v^H, with a block of h for each level; `same` says
-    which eigenvalues are of one. Given are w and v of the usual decomposition, constants.
+    """The h and v of a = v h v^H for Hermitian a, where h has a block for each level.
+
+    Operands (a, w, v, same): w and v are the usual decomposition of a, as constants; `same` says
+    which eigenvalues are of one level. `uplo` is the triangle of a that is read, "L" or "U".
     """
 
     uplo: str = "L"
@@ -129,15 +150,17 @@ class EighLevels(Written):
         if tangents[0] is ZERO:
             return [h, v], [ZERO, ZERO]
         t = matmul(adjoint(v), matmul(hermitian(tangents[0], self.uplo == "L"), v))
+        # t is V^H dA V. Between levels it turns V, within them it changes h.
         x = DiagonalSylvester(-1).bind(h, t, ~same)
         return [h, v], [select(same, t, full_like(t, 0)), matmul(v, x)]
 
 
 @frozen
 class SvdLevels(Written):
-    """(a, u, s, v, same) -> the u, h and v of a = u h v^H, with a Hermitian block of h for each
-    level; `same` says which singular values are of one. Given are u, s and v of the usual reduced
-    decomposition, constants.
+    """The u, h and v of a = u h v^H, where h is Hermitian and has a block for each level.
+
+    Operands (a, u, s, v, same): u, s and v are the usual reduced decomposition of a, as constants;
+    `same` says which singular values are of one level.
     """
 
     multiple_results = True
@@ -167,6 +190,8 @@ class SvdLevels(Written):
             return [u, h, v], [ZERO, ZERO, ZERO]
         right, left = matmul(da, v), matmul(adjoint(da), u)
         t = matmul(adjoint(u), right)
+        # The Hermitian part of t turns u and v alike, between levels. The other part turns them
+        # against one another, everywhere: h stays Hermitian.
         even, odd = (t + adjoint(t)) * 0.5, (t - adjoint(t)) * 0.5
         alike = DiagonalSylvester(-1).bind(h, even, ~same)
         against = DiagonalSylvester(1).bind(h, odd, everywhere(odd))
@@ -177,38 +202,47 @@ class SvdLevels(Written):
 
 
 def everywhere(x: Any) -> Any:
-    """True for each element."""
+    """Return True for each element of `x`."""
     return full(x.shape, True, bool_)
 
 
 def leaving(u: Any, h: Any, t: Any, moved: Any) -> Any:
-    """The part of the tangent of u that leaves its space: what of `moved` is not u t, over h."""
+    """Return the part of the tangent of u that leaves the space of the columns of u.
+
+    That part is the y with y h = `moved` - u t; it is 0 if u is square.
+    """
     if u.shape[-2] == u.shape[-1]:
         return full_like(u, 0)
-    rest = moved - matmul(u, t)
-    return DiagonalSylvester(0).bind(h, rest, everywhere(rest))
+    outside = moved - matmul(u, t)
+    return DiagonalSylvester(0).bind(h, outside, everywhere(outside))
 
 
 # --------------------------------------------------------------------------------------------------
 
 
 def levels(w: Any, like: Any) -> tuple[Any, Any]:
-    """Which of sorted values are of one level, as matrices `like`; and the mean of each one's.
+    """Return which of sorted values are of one level, and the mean of each value's level.
 
-    Neighbours are if they are equal up to rounding, or their distance is below the fourth root of
-    rounding beside their size: then a few terms of a power series have all digits.
+    Neighbours are of one level if they are equal up to rounding, or if their distance is below the
+    fourth root of rounding beside their size: then a few terms of a power series have all digits.
+    The sorted values 1, 1, 3 give [[1, 1, 0], [1, 1, 0], [0, 0, 1]], as booleans, and the
+    means 1, 1, 3.
+
+    The array w holds ascending values [..., n]; `like` holds matrices [..., n, n], by whose dtype
+    and size rounding is measured.
     """
     n, axis = w.shape[-1], w.ndim - 1
     size = absolute.bind(w)
-    most = ReduceMax((axis,)).bind(size)
+    largest = ReduceMax((axis,)).bind(size)
     first, second = (slice_in_dim(w, i, n - 1 + i, axis=axis) for i in (0, 1))
     near = minimum.bind(absolute.bind(first), absolute.bind(second))
     near = near * float(np.finfo(w.dtype).eps) ** 0.25
-    bound = maximum.bind(near, spread(most * rounding(like), near.shape))
+    bound = maximum.bind(near, spread(largest * rounding(like), near.shape))
     apart = absolute.bind(second - first) > bound
-    number = cumsum(pad(convert_element_type(apart, int32), (*[0] * axis, 1), [0] * w.ndim), axis)
+    # The number of a value's level: it grows by 1 wherever neighbours are apart.
+    level = cumsum(pad(convert_element_type(apart, int32), (*[0] * axis, 1), [0] * w.ndim), axis)
     shape = (*w.shape, n)
-    rows, columns = (spread(number, shape, dims) for dims in (
+    rows, columns = (spread(level, shape, dims) for dims in (
         range(w.ndim), (*range(axis), w.ndim)))  # fmt: skip
     same = rows == columns
     weight = convert_element_type(same, w.dtype)
@@ -221,73 +255,94 @@ def levels(w: Any, like: Any) -> tuple[Any, Any]:
 
 
 class Blocks:
-    """A decomposition in blocks: the vectors of each side, h, which values are of one level, and
-    the means of levels. `series(f, center)` has the Taylor coefficients of numbers f(w).
+    """A decomposition in blocks.
+
+    `a` is the matrix. `parts` are the vectors of each side, by its name: "v", or "u" and "v". `h`
+    is the block matrix, `same` says which values are of one level, `center` is the mean of each
+    value's level. `series(f, center)` returns the Taylor coefficients of numbers f(w) about
+    `center`.
+
+    The sets of vectors and the values that its methods take are those of
+    transforms/equal_values.py: vectors `start` to `stop` of a side, times functions of w, their
+    factors.
     """
 
-    def __init__(self, a: Any, parts: dict[str, Any], h: Any, same: Any, center: Any, series: Any):
+    def __init__(
+        self, a: Any, parts: dict[str, Any], h: Any, same: Any, center: Any, series: Callable
+    ):
         self.a, self.parts, self.h, self.same, self.center = a, parts, h, same, center
         self.lead, self.count, self.series = h.ndim - 2, h.shape[-1], series
 
     def product(self, x: Any, y: Any) -> Any:
-        """x f y^H for two sets of vectors with factors; a value up to rounding."""
+        """Return x f y^H for two sets of vectors, with the factors of both; right up to
+        rounding.
+        """
         whole = (x.start, x.stop) == (0, self.count)
         if whole and x.side != y.side and len(x.factors) + len(y.factors) == 1 and (x.own or y.own):
+            # u s v^H, all of it, is the matrix itself; with the sides exchanged, its adjoint.
             return self.a if x.side == "u" else adjoint(self.a)
         inner = self.inner(x, [*x.factors, *y.factors])
         left, right = self.parts[x.side], self.parts[y.side]
         return matmul(left if inner is None else matmul(left, inner), adjoint(right))
 
     def total(self, values: Any) -> Any:
-        """The sum of values: the trace of f(h)."""
+        """Return the sum of values, as the trace of f(h)."""
         return reduce_sum(diagonal(self.inner(values, [values.numbers])), (self.lead,))
 
     def inner(self, x: Any, factors: Sequence[Callable]) -> Any:
-        """f(h), by the series of f about the mean of each level; None for the identity."""
+        """Return f(h), by the series of f about the mean of each level; None for the identity."""
         if not factors and (x.start, x.stop) == (0, self.count):
             return None
         terms = [self.filled(c, x) for c in self.terms(factors, x)]
-        out = placed(terms[-1], self.h)
+        total = placed(terms[-1], self.h)
         if len(terms) > 1:
-            rest = self.h - placed(convert_element_type(self.center, self.h.dtype), self.h)
+            deviation = self.h - placed(convert_element_type(self.center, self.h.dtype), self.h)
+            # Horner's rule. Each term is one function's coefficients, one for each value, on the
+            # diagonal.
             for c in reversed(terms[:-1]):
-                out = matmul(rest, out) + placed(c, self.h)
+                total = matmul(deviation, total) + placed(c, self.h)
         rows, columns = places(self.h)
         uneven = self.differ(terms[0])
         for c in terms[1:2]:
             uneven = uneven | self.differ(c)
         uneven = uneven & self.same & (rows != columns)
-        # What tells values of one level apart has no derivative.
-        return out + scale.bind(self.h, select(uneven, full_like(self.h, nan), 0.0))
+        # A function that tells values of one level apart has no derivative. Off the diagonal h is
+        # 0, so a value of 0 is added here; its tangent is nan wherever dh is not 0.
+        return total + scale.bind(self.h, select(uneven, full_like(self.h, nan), 0.0))
 
     def terms(self, factors: Sequence[Callable], x: Any) -> list[Any]:
-        """Coefficients of the product of the factors about the means of levels."""
+        """Return the Taylor coefficients of the product of the factors, about the means of
+        levels.
+        """
         if not factors:
             return [full_like(slice_in_dim(self.center, x.start, x.stop, axis=self.lead), 1.0)]
 
         def f(w: Any) -> Any:
-            out = factors[0](w)
+            product = factors[0](w)
             for g in factors[1:]:
-                out = out * g(w)
-            return out
+                product = product * g(w)
+            return product
 
         return self.series(f, self.center)
 
     def filled(self, c: Any, x: Any) -> Any:
-        """Numbers for some of the vectors, with 0 for the others, in the dtype of matrices."""
-        none = [0] * self.lead
+        """Return one number for each vector, in the dtype of matrices.
+
+        The numbers are `c` for the vectors `x.start` to `x.stop`, and 0 for the others.
+        """
+        lead = [0] * self.lead
         c = convert_element_type(c, self.h.dtype)
-        return pad(c, (*none, x.start), (*none, self.count - x.stop))
+        return pad(c, (*lead, x.start), (*lead, self.count - x.stop))
 
     def differ(self, c: Any) -> Any:
-        """Which two of these numbers are not the same."""
+        """Return as a matrix which two of the numbers `c` are not the same."""
         row, column = (spread(c, self.h.shape, of(self.h)) for of in (of_rows, of_columns))
         size = maximum.bind(absolute.bind(row), absolute.bind(column))
         return ~(absolute.bind(row - column) <= size * float(np.finfo(size.dtype).eps) ** 0.5)
 
 
-def eigh_blocks(uplo: str, a: Any, known: Sequence[Any], series: Any) -> Blocks:
-    """Of a = v diag(w) v^H, where `known` are w and v."""
+def eigh_blocks(uplo: str, a: Any, known: Sequence[Any], series: Callable) -> Blocks:
+    """Return the decomposition in blocks of a = v diag(w) v^H, where `known` are w and v."""
     w, v = known
     w = stop_gradient(w)
     same, center = levels(w, v)
@@ -295,23 +350,26 @@ def eigh_blocks(uplo: str, a: Any, known: Sequence[Any], series: Any) -> Blocks:
     return Blocks(a, {"v": v}, h, same, center, series)
 
 
-def svd_blocks(a: Any, known: Sequence[Any], series: Any) -> Blocks:
-    """Of a = u diag(s) vh, where `known` are u, s and vh."""
+def svd_blocks(a: Any, known: Sequence[Any], series: Callable) -> Blocks:
+    """Return the decomposition in blocks of a = u diag(s) vh, where `known` are u, s and vh."""
     u, s, vh = known
     s, axis = stop_gradient(s), s.ndim
     u, v = (slice_in_dim(x, 0, s.shape[-1], axis=axis) for x in (u, adjoint(vh)))
-    same, center = levels(-s, u)  # they fall
+    same, center = levels(-s, u)  # levels wants ascending values, and s descends
     u, h, v = SvdLevels().bind(a, u, convert_element_type(s, a.dtype), v, same)
     return Blocks(a, {"u": u, "v": v}, h, same, -center, series)
 
 
 def all_apart(w: np.ndarray, rounding: float, zero: bool) -> bool:
-    """Whether all of sorted values are levels of their own; with `zero` none is 0, either."""
+    """Return whether each of sorted values is a level of its own.
+
+    With `zero`, a value that is 0 up to rounding counts as not apart, too.
+    """
     if not w.size:
         return True
     size = np.abs(w)
-    most = size.max(-1, keepdims=True) * rounding
+    bound = size.max(-1, keepdims=True) * rounding
     near = np.minimum(size[..., 1:], size[..., :-1]) * np.finfo(w.dtype).eps ** 0.25
-    return not (np.abs(np.diff(w)) <= np.maximum(near, most)).any() and not (
-        zero and (size <= most).any()
+    return not (np.abs(np.diff(w)) <= np.maximum(near, bound)).any() and not (
+        zero and (size <= bound).any()
     )

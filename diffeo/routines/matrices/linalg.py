@@ -1,5 +1,8 @@
-"""Triangular systems, Cholesky's and the LU decomposition, and what follows from them: linear
-systems, determinants.
+"""Triangular systems, Cholesky's and the LU decomposition, and linear systems.
+
+Most routines on matrices are built from `TriangularSolve`, so start there. In derivatives, a
+decomposition is a constant where possible: `LuSolve` solves by given factors, and its derivative is
+by the matrix itself.
 """
 
 from __future__ import annotations
@@ -51,8 +54,10 @@ from .matrices import (
 
 
 def side_by_side(solve: Callable, b: Any, dim: int, size: int, axis: int) -> tuple[Any, Any]:
-    """`solve` for a batch of right-hand sides, whose axis is `dim`, with one matrix: they stand
-    side by side, the batch axis at `axis`, after the one along which they are put.
+    """Apply `solve` to a batch of right-hand sides with one matrix.
+
+    `dim` is the batch axis of b. The right-hand sides are put side by side, along axis `axis` - 1,
+    and solved at once. Returns the result and its batch axis, `axis`.
     """
     b = move_axis(b, dim, axis)
     shape = b.shape
@@ -65,11 +70,10 @@ def side_by_side(solve: Callable, b: Any, dim: int, size: int, axis: int) -> tup
 
 @frozen
 class TriangularSolve(Lapack):
-    """The x with op(a) x = b, or with x op(a) = b (`side` "R"), where a is triangular: only that
-    triangle is read.
+    """The x with op(a) x = b, or with x op(a) = b (`side` "R"), for a triangular a.
 
-    `uplo` "L" or "U" says which one; op(a) is a (`form` "N"), its transpose ("T") or its adjoint
-    ("C"); with `diag` "U" the diagonal is taken for ones.
+    `uplo` "L" or "U" says which triangle of a is read. op(a) is a (`form` "N"), its transpose ("T")
+    or its adjoint ("C"). With `diag` "U" the diagonal is taken for ones.
     """
 
     side: str = "L"
@@ -78,18 +82,18 @@ class TriangularSolve(Lapack):
     diag: str = "N"
 
     def abstract_eval(self, a: ShapedArray, b: ShapedArray) -> ShapedArray:
-        given = (self.side, self.uplo, self.form, self.diag)
-        for one, allowed in zip(given, ("LR", "LU", "NTC", "NU")):
-            if one not in list(allowed):
+        options = (self.side, self.uplo, self.form, self.diag)
+        for option, allowed in zip(options, ("LR", "LU", "NTC", "NU")):
+            if option not in list(allowed):
                 raise ValueError(
                     f"triangular_solve: side, uplo, form and diag must be of 'LR', 'LU', 'NTC' and "
-                    f"'NU', got {given}"
+                    f"'NU', got {options}"
                 )
         check_system("triangular_solve", a, b, -2 if self.side == "L" else -1)
         return b
 
     def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
-        # SciPy's interface to BLAS, loaded when the first system is solved
+        # SciPy's interface to BLAS, loaded when the first system is solved.
         from scipy.linalg import blas
 
         a, b = matrices
@@ -108,16 +112,17 @@ class TriangularSolve(Lapack):
         return kernels.call(ctx, "trsm", [a, b], [b.aval], **chosen)[0]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """op(a) dx = db - op(da) x."""
-        (a, b), (da, rest) = primals, tangents
+        """Solve op(a) dx = db - op(da) x."""
+        (a, b), (da, db) = primals, tangents
         x = self.bind(a, b)
         if da is not ZERO:
+            # Of da, too, only the triangle that is read counts.
             cut = lower_triangle if self.uplo == "L" else upper_triangle
-            off = 0 if self.diag == "N" else -1 if self.uplo == "L" else 1
-            da = {"N": lambda t: t, "T": flipped, "C": adjoint}[self.form](cut(da, off))
+            first = 0 if self.diag == "N" else -1 if self.uplo == "L" else 1
+            da = {"N": lambda t: t, "T": flipped, "C": adjoint}[self.form](cut(da, first))
             term = matmul(da, x) if self.side == "L" else matmul(x, da)
-            rest = -term if rest is ZERO else rest - term
-        return x, self.bind(a, rest)
+            db = -term if db is ZERO else db - term
+        return x, self.bind(a, db)
 
     def transpose(self, ct: Any, a: Any, b: Any) -> Sequence[Any]:
         if self.form == "C":
@@ -132,12 +137,12 @@ class TriangularSolve(Lapack):
 
 
 def conjugate(x: Any) -> Any:
-    """The conjugate; real numbers as they are."""
+    """Return the conjugate; real numbers are returned as they are."""
     return TRACED.conj(x) if typeof(x).dtype.kind == "c" else x
 
 
 def check_system(name: str, a: ShapedArray, b: ShapedArray, axis: int) -> None:
-    """TypeError unless a is square and has a row for each entry of b along an axis."""
+    """Raise TypeError unless a is square and has a row for each entry of b along `axis`."""
     check_matrices(name, a)
     if b.dtype != a.dtype or b.ndim != a.ndim or b.shape[:-2] != a.shape[:-2] or (
         b.shape[axis] != a.shape[-1]
@@ -173,18 +178,18 @@ class Cholesky(OfStacks):
         (a,) = values
         if 0 < a.aval.shape[-1] <= small_matrices.LARGEST:
             return ctx.inline(small_matrices.cholesky, a)
-        (found,) = self.call(ctx, "potrf", [a], [a.aval], uplo="L")
-        return ctx.inline(lower_triangle, found)
+        (factor,) = self.call(ctx, "potrf", [a], [a.aval], uplo="L")
+        return ctx.inline(lower_triangle, factor)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """l^-1 da l^-H is the sum of l^-1 dl, which is lower triangular, and of its adjoint."""
+        """Compute dl from l^-1 da l^-H, the sum of l^-1 dl, lower triangular, and its adjoint."""
         out = self.bind(*primals)
         x = TriangularSolve("R", form="C").bind(out, hermitian(tangents[0]))
         return out, matmul(out, half_of_lower(TriangularSolve().bind(out, x)))
 
 
 def hermitian(x: Any, lower: bool = True) -> Any:
-    """The Hermitian matrices that have a triangle of `x`."""
+    """Return the Hermitian matrices whose lower (or upper) triangle is that of `x`."""
     rows, columns = places(x)
     half = lower_triangle(x, -1) if lower else upper_triangle(x, 1)
     on_diagonal = convert_element_type(real.bind(x), x.dtype) if x.dtype.kind == "c" else x
@@ -192,7 +197,10 @@ def hermitian(x: Any, lower: bool = True) -> Any:
 
 
 def half_of_lower(x: Any) -> Any:
-    """The lower triangle, the diagonal halved."""
+    """Return the lower triangle, with the diagonal halved.
+
+    It is the t with t + t^H = `x`, for Hermitian `x`.
+    """
     rows, columns = places(x)
     x = lower_triangle(x)
     return select(rows == columns, x * 0.5, x)
@@ -203,7 +211,10 @@ def half_of_lower(x: Any) -> Any:
 
 @frozen
 class LuPivotsToPermutation(OfMatrices, Discrete):
-    """The order of `size` rows after row i was exchanged with row pivots[i], for each i in turn."""
+    """The order of `size` rows after row i was exchanged with row pivots[i], for each i in turn.
+
+    The pivots 2, 1 of three rows give the order 2, 1, 0.
+    """
 
     size: int
 
@@ -261,7 +272,7 @@ class LuPivotsToPermutation(OfMatrices, Discrete):
 
 
 def rows_at(x: Any, order: Any, m: Any = TRACED) -> Any:
-    """The rows of matrices in another order."""
+    """Return the rows of matrices in another order."""
     if not x.size:
         return x
     n = x.ndim
@@ -274,9 +285,9 @@ def rows_at(x: Any, order: Any, m: Any = TRACED) -> Any:
 
 @frozen
 class Lu(OfMatrices):
-    """a[permutation] = l u -> (l and u in one array, pivots, permutation).
+    """The LU decomposition a[permutation] = l u -> (l and u in one array, pivots, permutation).
 
-    l has ones on the diagonal, which are not stored; row i was exchanged with row pivots[i].
+    l has ones on the diagonal, which are not stored. Row i was exchanged with row pivots[i].
     """
 
     multiple_results = True
@@ -287,7 +298,7 @@ class Lu(OfMatrices):
         return [a, ShapedArray((*lead, min(m, n)), int32), ShapedArray((*lead, m), int32)]
 
     def impl(self, a: np.ndarray) -> Any:
-        # SciPy's interface to LAPACK, loaded when the first matrix is decomposed
+        # SciPy's interface to LAPACK, loaded when the first matrix is decomposed.
         from scipy.linalg import lapack
 
         out, pivots = np.empty_like(a), np.empty((*a.shape[:-2], min(a.shape[-2:])), np.int32)
@@ -305,36 +316,41 @@ class Lu(OfMatrices):
             return [a, ctx.constant(0, outs[1]), order]
         info = ShapedArray(shape[:-2], int32)
         out, pivots, _ = kernels.call(ctx, "getrf", [a], [*outs[:2], info])
-        pivots = ctx.op("subtract", pivots, 1, out=outs[1])  # from 0
+        pivots = ctx.op("subtract", pivots, 1, out=outs[1])  # LAPACK counts from 1
         return [out, pivots, ctx.inline(LuPivotsToPermutation(shape[-2]).bind, pivots)]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """l^-1 da[permutation] u^-1 is the sum of l^-1 dl, strictly lower, and du u^-1, upper."""
+        """Compute dl and du from x = l^-1 da[permutation] u^-1.
+
+        x is the sum of l^-1 dl, which is strictly lower, and du u^-1, which is upper triangular.
+        """
         lu, pivots, order = self.bind(*primals)
         m, n = lu.shape[-2:]
         k = min(m, n)
         lower = lower_triangle(_squared(slice_in_dim(lu, 0, k, axis=lu.ndim - 1), m), -1)
         u = upper_triangle(_squared(slice_in_dim(lu, 0, k, axis=lu.ndim - 2), n))
-        if k < n:  # a square triangle, with ones on the diagonal below u
+        if k < n:  # complete u to a square triangle, with ones on the diagonal
             rows, columns = places(u)
             u = select((rows == columns) & (rows >= k), full_like(u, 1), u)
         x = TriangularSolve(diag="U").bind(lower, rows_at(tangents[0], order))
         x = TriangularSolve("R", "U").bind(u, x)
         below = lower_triangle(x, -1)
-        moved = below + matmul(lower, below) + matmul(upper_triangle(x), u)
-        return [lu, pivots, order], [moved, ZERO, ZERO]
+        dlu = below + matmul(lower, below) + matmul(upper_triangle(x), u)
+        return [lu, pivots, order], [dlu, ZERO, ZERO]
 
 
 def _squared(x: Any, size: int) -> Any:
-    """Matrices with zeros appended until they are square."""
-    none = [0] * (x.ndim - 2)
-    return pad(x, [0] * x.ndim, [*none, size - x.shape[-2], size - x.shape[-1]])
+    """Return matrices with zeros appended until they are square."""
+    lead = [0] * (x.ndim - 2)
+    return pad(x, [0] * x.ndim, [*lead, size - x.shape[-2], size - x.shape[-1]])
 
 
 @frozen
 class LuSolve(Written):
-    """The x with a x = b, or with `form` "T" a^T x = b, where lu and the permutation are those of
-    a: they are not differentiated, the derivative is by a.
+    """The x with a x = b, or with `form` "T" a^T x = b, by a decomposition of a.
+
+    Operands (a, lu, permutation, b): lu and the permutation are those of a. They are not
+    differentiated; the derivative is by a.
     """
 
     form: str = "N"
@@ -348,36 +364,37 @@ class LuSolve(Written):
 
     def formula(self, m: Any, *arrays: Any) -> Any:
         _, lu, order, b = arrays
-        below = m.of(TriangularSolve(form=self.form, diag="U"))
-        above = m.of(TriangularSolve(uplo="U", form=self.form))
+        by_l = m.of(TriangularSolve(form=self.form, diag="U"))
+        by_u = m.of(TriangularSolve(uplo="U", form=self.form))
         if self.form == "N":
-            return above(lu, below(lu, rows_at(b, order, m)))
+            return by_u(lu, by_l(lu, rows_at(b, order, m)))
+        # a^T x = b is u^T l^T (x in the order) = b: undo the order at the end.
         axis = order.ndim - 1
         inverse = m.of(Sort(axis))(order, m.of(Iota(order.shape, int32, axis))())[1]
-        return rows_at(below(lu, above(lu, b)), inverse, m)
+        return rows_at(by_l(lu, by_u(lu, b)), inverse, m)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """a dx = db - da x."""
+        """Solve a dx = db - da x."""
         a, lu, order, _ = primals
-        x, (da, _, _, rest) = self.bind(*primals), tangents
+        x, (da, _, _, db) = self.bind(*primals), tangents
         if da is not ZERO:
             term = matmul(da if self.form == "N" else flipped(da), x)
-            rest = -term if rest is ZERO else rest - term
-        return x, ZERO if rest is ZERO else self.bind(a, lu, order, rest)
+            db = -term if db is ZERO else db - term
+        return x, ZERO if db is ZERO else self.bind(a, lu, order, db)
 
     def transpose(self, ct: Any, a: Any, lu: Any, order: Any, b: Any) -> Sequence[Any]:
         other = LuSolve("T" if self.form == "N" else "N")
         return None, None, None, other.bind(a, lu, order, ct)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
-        *known, b = args
+        *factors, b = args
         if any([d is not None for d in dims[:-1]]):
             return super().batch(size, args, dims)
-        return side_by_side(lambda b: self.bind(*known, b), b, dims[-1], size, b.ndim - 1)
+        return side_by_side(lambda b: self.bind(*factors, b), b, dims[-1], size, b.ndim - 1)
 
 
 def check_factors(name: str, a: ShapedArray, lu: ShapedArray, order: ShapedArray) -> None:
-    """TypeError unless lu and a permutation may be those of square matrices a."""
+    """Raise TypeError unless lu and a permutation may be those of square matrices a."""
     check_matrices(name, a)
     if lu != a or order != ShapedArray(a.shape[:-1], int32):
         raise TypeError(
@@ -387,22 +404,22 @@ def check_factors(name: str, a: ShapedArray, lu: ShapedArray, order: ShapedArray
 
 
 def lu_of(a: Any) -> tuple[Any, Any, Any]:
-    """The decomposition as a constant of differentiation: lu, pivots, permutation."""
+    """Return the decomposition as a constant of differentiation: lu, pivots, permutation."""
     return tuple(Lu().bind(stop_gradient(a)))
 
 
 def solve(a: Any, b: Any) -> Any:
-    """The x with a x = b; matrices with equal leading axes."""
+    """Return the x with a x = b, for matrices with equal leading axes."""
     lu, _, order = lu_of(a)
     return LuSolve().bind(a, lu, order, b)
 
 
 def inverse(a: Any) -> Any:
-    """The inverse."""
+    """Return the inverse."""
     return solve(a, identity_like(a))
 
 
 def identity_like(x: Any) -> Any:
-    """Matrices like `x` with ones on the diagonal, others 0."""
+    """Return matrices of the shape of `x` with ones on the diagonal, and 0 elsewhere."""
     rows, columns = places(x)
     return convert_element_type(rows == columns, x.dtype)

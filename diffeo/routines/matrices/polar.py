@@ -18,11 +18,13 @@ from .spectral import Svd
 
 @frozen
 class PolarFactor(OfMatrices):
-    """(a, u, v) -> the u with orthonormal columns of a = u p, p positive definite; [..., m, n] with
-    m >= n. Given are u and the right singular vectors v, constants.
+    """The u with orthonormal columns of a = u p, where p is positive definite.
 
-    With p = u^H a, and du = u d + (what leaves the space of u): d p + p d = u^H da - da^H u, in the
-    basis v.
+    Operands (a, u, v): a is [..., m, n] with m >= n; u, and the right singular vectors v of a, are
+    constants.
+
+    The derivative: with p = u^H a, du is u d and a part that leaves the space of u. For d, d p + p
+    d = u^H da - da^H u, which is solved in the basis v, where p is diagonal.
     """
 
     def abstract_eval(self, *avals: ShapedArray) -> ShapedArray:
@@ -53,14 +55,18 @@ class PolarFactor(OfMatrices):
         d = DiagonalSylvester(1).bind(h, odd, everywhere(odd))
         out = matmul(u, matmul(matmul(v, d), adjoint(v)))
         if a.shape[-2] > a.shape[-1]:
-            rest = matmul(da - matmul(u, t), v)
-            rest = DiagonalSylvester(0).bind(h, rest, everywhere(rest))
-            out = out + matmul(rest, adjoint(v))
+            # What of da leaves the space of u, divided by p.
+            leaving = matmul(da - matmul(u, t), v)
+            leaving = DiagonalSylvester(0).bind(h, leaving, everywhere(leaving))
+            out = out + matmul(leaving, adjoint(v))
         return u, out
 
 
 def polar(a: Any, left: bool = False) -> tuple[Any, Any]:
-    """The u with orthonormal columns, or rows, next to a; and p with a = u p, or p u if `left`."""
+    """Return u and p with a = u p, or a = p u if `left`.
+
+    The columns of u are orthonormal, or its rows if a has more columns than rows.
+    """
     if a.shape[-2] < a.shape[-1]:
         u, p = polar(adjoint(a), not left)
         return adjoint(u), p

@@ -1,4 +1,10 @@
-"""The QR decomposition, and the Householder reflections that it is made of."""
+"""The QR decomposition, and the Householder reflections that it is made of.
+
+LAPACK packs a decomposition into one array: r on and above the diagonal, and below it in each
+column the vector v of a reflection 1 - tau v v^H, with the factors tau beside (`Geqrf`).
+`HouseholderProduct` makes q of the reflections. `Qr` is the decomposition with plain q and r; start
+there.
+"""
 
 from __future__ import annotations
 
@@ -36,22 +42,22 @@ from .matrices import (
 
 
 def columns_of(x: Any, count: int) -> Any:
-    """The first columns of matrices."""
+    """Return the first columns of matrices."""
     return slice_in_dim(x, 0, count, axis=x.ndim - 1)
 
 
 def rows_of(x: Any, count: int) -> Any:
-    """The first rows of matrices."""
+    """Return the first rows of matrices."""
     return slice_in_dim(x, 0, count, axis=x.ndim - 2)
 
 
 def with_columns(x: Any, count: int) -> Any:
-    """Matrices with columns of zeros appended until there are `count`."""
+    """Append columns of zeros until there are `count`."""
     return pad(x, [0] * x.ndim, [*[0] * (x.ndim - 1), count - x.shape[-1]])
 
 
 def columns_at(x: Any, order: Any) -> Any:
-    """The columns of matrices in another order."""
+    """Return the columns of matrices in another order."""
     if not x.size:
         return x
     return take_along_axis(x, spread(order, x.shape, of_columns(x)), x.ndim - 1)
@@ -59,8 +65,10 @@ def columns_at(x: Any, order: Any) -> Any:
 
 @frozen
 class Geqrf(OfMatrices):
-    """The QR decomposition as LAPACK gives it -> (r on and above the diagonal, the reflections'
-    vectors below it; their factors tau), and with `pivoting` the order of the columns.
+    """The QR decomposition as LAPACK packs it -> (packed, factors tau).
+
+    `packed` has r on and above its diagonal, and the reflections' vectors below it. With `pivoting`
+    the order of the columns is a third result.
     """
 
     pivoting: bool = False
@@ -76,11 +84,11 @@ class Geqrf(OfMatrices):
         if not self.pivoting:
             packed, taus = np.linalg.qr(a, "raw")
             return [np.swapaxes(packed, -1, -2), taus]
-        # SciPy's interface to LAPACK, loaded when the first matrix is decomposed with pivoting
+        # SciPy's interface to LAPACK, loaded when the first matrix is decomposed with pivoting.
         from scipy.linalg import lapack
 
-        types = self.abstract_eval(ShapedArray(a.shape, a.dtype))
-        outs = [np.zeros(t.shape, t.dtype) for t in types]
+        avals = self.abstract_eval(ShapedArray(a.shape, a.dtype))
+        outs = [np.zeros(t.shape, t.dtype) for t in avals]
         outs[2][...] = np.arange(a.shape[-1])
         for i in np.ndindex(a.shape[:-2]) if a.size else ():
             packed, order, taus, *_ = getattr(lapack, LETTERS[a.dtype] + "geqp3")(a[i])
@@ -90,17 +98,20 @@ class Geqrf(OfMatrices):
     def lower(self, ctx: Any, a: Any) -> Any:
         packed, taus, *order = outs = ctx.outs
         if not a.aval.size:
-            numbers = [ctx.op("iota", out=o, iota_dimension=f"{o.ndim - 1} : i64") for o in order]
-            return [a, ctx.constant(0, taus), *numbers]
+            orders = [ctx.op("iota", out=o, iota_dimension=f"{o.ndim - 1} : i64") for o in order]
+            return [a, ctx.constant(0, taus), *orders]
         if not self.pivoting:
             return kernels.call(ctx, "geqrf", [a], outs)
+        # LAPACK reads the order, too: 0 leaves a column free to be exchanged.
         free = ctx.constant(0, order[0])
-        packed, moved, taus = kernels.call(ctx, "geqp3", [a, free], [packed, *order, taus])
-        return [packed, taus, ctx.op("subtract", moved, 1, out=order[0])]
+        packed, pivots, taus = kernels.call(ctx, "geqp3", [a, free], [packed, *order, taus])
+        return [packed, taus, ctx.op("subtract", pivots, 1, out=order[0])]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """With the vectors v, which have ones on the diagonal, a - r = v u for an upper triangular
-        u whose diagonal is -tau r: the tangents of v and u are those of an LU decomposition.
+        """Compute the tangents of r, of the vectors v and of tau.
+
+        With ones on the diagonal of v, a - r = v u for an upper triangular u, whose diagonal is
+        -tau r. So the tangents of v and u are those of an LU decomposition of a - r.
 
         Ballard et al. 2014, Reconstructing Householder vectors from tall-skinny QR.
         """
@@ -113,10 +124,10 @@ class Geqrf(OfMatrices):
         v = with_columns(lower_triangle(columns_of(packed, k), -1), m)
         unit = TriangularSolve(diag="U")
         u = rows_of(unit.bind(v, columns_of(a - r, k)), k)
-        if k == m:  # the last reflection has no vector; where it is none, its u is 0
+        if k == m:  # the last reflection has no vector; where its tau is 0, so is its u
             rows, columns = places(u)
-            none = spread(taus == 0, u.shape, of_rows(u))
-            u = select(none & (rows == k - 1) & (columns == k - 1), full_like(u, 1), u)
+            missing = spread(taus == 0, u.shape, of_rows(u))
+            u = select(missing & (rows == k - 1) & (columns == k - 1), full_like(u, 1), u)
         x = TriangularSolve("R", "U").bind(u, unit.bind(v, columns_of(da - dr, k)))
         below = lower_triangle(x, -1)
         du = diagonal(matmul(rows_of(upper_triangle(x), k), u))
@@ -131,7 +142,7 @@ class Geqrf(OfMatrices):
 class HouseholderProduct(Lapack):
     """The first columns of the product of reflections 1 - tau v v^H.
 
-    Vector i is in column i of a: ones on the diagonal and zeros above it, which are not stored.
+    Vector i is in column i of a. Its ones on the diagonal and zeros above are not stored.
     """
 
     def abstract_eval(self, a: ShapedArray, taus: ShapedArray) -> ShapedArray:
@@ -146,7 +157,7 @@ class HouseholderProduct(Lapack):
         return a
 
     def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
-        # SciPy's interface to LAPACK, loaded when the first product is computed
+        # SciPy's interface to LAPACK, loaded when the first product is computed.
         from scipy.linalg import lapack
 
         a, taus = matrices
@@ -160,7 +171,7 @@ class HouseholderProduct(Lapack):
         return kernels.call(ctx, "orgqr", values, [a.aval])[0]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """That of 1 - v y; see `compact`."""
+        """Compute the tangent of 1 - v y; see `compact`."""
         (a, taus), (da, dtaus) = primals, tangents
         n, k = a.shape[-1], taus.shape[-1]
         v, y = compact(a, taus)
@@ -171,20 +182,22 @@ class HouseholderProduct(Lapack):
         change: Any = 0.0
         dq = full_like(a, 0)
         if dtaus is not ZERO:
-            rest = first - matmul(overlaps, y)
-            change = spread(dtaus, rest.shape, of_rows(rest)) * rest
+            by_taus = first - matmul(overlaps, y)
+            change = spread(dtaus, by_taus.shape, of_rows(by_taus)) * by_taus
         if da is not ZERO:
             dv = lower_triangle(columns_of(da, k), -1)
             cross = matmul(adjoint(v), dv)
-            moved = upper_triangle(cross + adjoint(cross), 1)
-            change = change + scaled(adjoint(rows_of(dv, n)) - matmul(moved, y))
+            doverlaps = upper_triangle(cross + adjoint(cross), 1)
+            change = change + scaled(adjoint(rows_of(dv, n)) - matmul(doverlaps, y))
             dq = -matmul(dv, y)
         return self.bind(a, taus), dq - matmul(v, weights.bind(scaled(overlaps), change))
 
 
 def compact(a: Any, taus: Any) -> tuple[Any, Any]:
-    """v and y, of which the product of reflections is 1 - v y: (1 + t n) y = t v^H with
-    t = diag(taus) and the strict upper triangle n of v^H v (Schreiber and Van Loan 1989).
+    """Return v and y such that the product of reflections is 1 - v y.
+
+    (1 + t n) y = t v^H, with t = diag(taus) and the strict upper triangle n of v^H v (Schreiber and
+    Van Loan 1989).
     """
     v = lower_triangle(columns_of(a, taus.shape[-1]), -1)
     v = v + identity_like(v)
@@ -194,18 +207,17 @@ def compact(a: Any, taus: Any) -> tuple[Any, Any]:
 
 
 def q_of(packed: Any, taus: Any) -> Any:
-    """The orthonormal factor, with as many columns as there are reflections."""
+    """Return the orthonormal factor, with as many columns as there are reflections."""
     return HouseholderProduct().bind(columns_of(packed, taus.shape[-1]), taus)
 
 
 @frozen
 class Qr(OfMatrices):
-    """Matrices as q r -> q, whose columns are orthonormal, and the upper triangular r; with
-    `pivoting` the columns are put in an order in which the diagonal of r decreases, which is
-    returned too.
+    """The decomposition q r of matrices -> q, with orthonormal columns, and upper triangular r.
 
     With k the lesser of rows and columns, q is [..., m, k] and r [..., k, n]; the diagonal of r is
-    real.
+    real. With `pivoting` the columns are put in an order in which the diagonal of r decreases; this
+    order is a third result.
     """
 
     pivoting: bool = False
@@ -237,11 +249,14 @@ class Qr(OfMatrices):
 
 
 def qr_moved(q: Any, r: Any, da: Any) -> tuple[Any, Any]:
-    """Tangents of q and r: q^H dq is skew-Hermitian, and dr is upper triangular with a real
-    diagonal. For more columns than rows see Roberts and Roberts 2020, QR and LQ decomposition
-    matrix backpropagation algorithms.
+    """Return the tangents of q and r.
+
+    q^H dq is skew-Hermitian, and dr is upper triangular with a real diagonal. For more columns than
+    rows see Roberts and Roberts 2020, QR and LQ decomposition matrix backpropagation algorithms.
     """
     k, n = r.shape[-2:]
+    # x = da r^-1, and q^H x = q^H dq + dr r^-1. The second term is upper triangular with a real
+    # diagonal, so the lower triangle, and the phases of the diagonal, belong to q^H dq.
     x = TriangularSolve("R", "U").bind(columns_of(r, k), columns_of(da, k))
     part = matmul(adjoint(q), x)
     low = lower_triangle(part, -1)
@@ -257,7 +272,7 @@ def qr_moved(q: Any, r: Any, da: Any) -> tuple[Any, Any]:
 
 
 def qr(a: Any, full_matrices: bool = True, pivoting: bool = False) -> list[Any]:
-    """q and r, and the order of columns if `pivoting`; with `full_matrices` q is square."""
+    """Return q and r, and the order of columns if `pivoting`; with `full_matrices` q is square."""
     m, n = a.shape[-2:]
     if not full_matrices or m <= n:
         return list(Qr(pivoting).bind(a))

@@ -1,8 +1,12 @@
-"""Schur's decomposition, and the triangular equation a x + x b = c, which gives its derivative."""
+"""Schur's decomposition, and the triangular equation a x + x b = c, which gives its derivative.
+
+The equation is named after Sylvester. In a formula over `m` (NumPy or the language itself, see
+special.py) it is solved one column after the other, in a loop.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,12 +27,11 @@ from .linalg import TriangularSolve
 
 @frozen
 class TriangularSylvester(mx.Written):
-    """The x with a x + x b = c, where a and b are upper triangular; what stands below their
-    diagonals is not read.
+    """The x with a x + x b = c for upper triangular a and b; below their diagonals nothing is read.
 
-    `part` "lower": only the elements below the diagonal, of the equation and of x, whose others
-    are 0; "upper": those above it. Then an element whose pivot a[i, i] + b[j, j] is 0 up to
-    rounding is 0 as well.
+    `part` "lower" takes only the elements below the diagonal, of the equation and of x; the other
+    elements of x are 0. "upper" takes those above the diagonal. With either one, an element whose
+    pivot a[i, i] + b[j, j] is 0 up to rounding is 0 as well.
     """
 
     part: str = "all"
@@ -43,7 +46,7 @@ class TriangularSylvester(mx.Written):
         return c
 
     def formula(self, m: Any, a: Any, b: Any, c: Any) -> Any:
-        """Column after column: (a + b[j, j]) x[:, j] = c[:, j] - x[:, :j] b[:j, j]."""
+        """Solve one column after the other: (a + b[j, j]) x[:, j] = c[:, j] - x[:, :j] b[:j, j]."""
         if not c.size:
             return c
         rows, columns = mx.places(c, m)
@@ -57,10 +60,11 @@ class TriangularSylvester(mx.Written):
 
         def step(j: Any, x: Any, *fixed: Any) -> Sequence[Any]:
             a, b, c, free = fixed
-            bj, cj, here = (column(m, v, j) for v in (b, c, free))
-            known = cj - mx.matmul(x, bj, m)
-            found = shifted_solve(m, a, mx.window(m, b, j, j, 1, 1), known, here)
-            return j + 1, mx.replaced(m, x, found, m.number(0, j), j), *fixed
+            bj, cj, free_j = (column(m, v, j) for v in (b, c, free))
+            # Columns of x from j on are still 0, so all of x may be multiplied.
+            right = cj - mx.matmul(x, bj, m)
+            xj = shifted_solve(m, a, mx.window(m, b, j, j, 1, 1), right, free_j)
+            return j + 1, mx.replaced(m, x, xj, m.number(0, j), j), *fixed
 
         return over_columns(m, step, m.full(0.0, c), a, b, c, free)
 
@@ -75,7 +79,7 @@ class TriangularSylvester(mx.Written):
 
 
 def check_sylvester(name: str, a: ShapedArray, b: ShapedArray, c: ShapedArray) -> None:
-    """TypeError unless a x + x b = c is a system of equations for x."""
+    """Raise TypeError unless a x + x b = c is a system of equations for x."""
     for x, square in ((a, True), (b, True), (c, False)):
         mx.check_matrices(name, x, square)
     fits = a.shape[:-1] == c.shape[:-1] and b.shape == (*c.shape[:-2], c.shape[-1], c.shape[-1])
@@ -87,53 +91,55 @@ def check_sylvester(name: str, a: ShapedArray, b: ShapedArray, c: ShapedArray) -
 
 
 def sylvester_jvp(self: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """a dx + dx b = dc - da x - x db."""
-    (a, b, _), (da, db, rest) = primals, tangents
+    """Solve a dx + dx b = dc - da x - x db."""
+    (a, b, _), (da, db, dc) = primals, tangents
     x = self.bind(*primals)
     for t, term in ((da, lambda: mx.matmul(da, x)), (db, lambda: mx.matmul(x, db))):
         if t is not ZERO:
-            rest = -term() if rest is ZERO else rest - term()
-    return x, self.bind(a, b, rest)
+            dc = -term() if dc is ZERO else dc - term()
+    return x, self.bind(a, b, dc)
 
 
 def shifted_solve(m: Any, a: Any, shift: Any, r: Any, free: Any) -> Any:
-    """The column x with (a + shift) x = r in the rows that are `free`, and 0 in the others."""
+    """Return the column x with (a + shift) x = r in the rows that are `free`, and 0 in the
+    others.
+    """
     rows, columns = mx.places(a, m)
     one = m.where(rows == columns, m.full(1.0, a), 0.0)
-    moved = m.where(rows == columns, a + shift, a)
-    matrix = m.where(mx.spread(free, a.shape, None, m), moved, one)
+    shifted = m.where(rows == columns, a + shift, a)
+    matrix = m.where(mx.spread(free, a.shape, None, m), shifted, one)
     return m.of(TriangularSolve(uplo="U"))(matrix, m.where(free, r, 0.0))
 
 
 def sums_of_diagonals(m: Any, a: Any, b: Any) -> Any:
-    """a[i, i] + b[j, j], as matrices."""
+    """Return a[i, i] + b[j, j] for row i and column j."""
     a_i = mx.spread(mx.diagonal(a, m), a.shape, mx.of_rows(a), m)
     return a_i + mx.spread(mx.diagonal(b, m), a.shape, mx.of_columns(b), m)
 
 
 def rounding(x: Any) -> float:
-    """The relative error of one operation."""
+    """Return the relative error of one operation."""
     return float(np.finfo(x.dtype).eps)
 
 
 def column(m: Any, x: Any, j: Any) -> Any:
-    """Column j of matrices, as matrices."""
+    """Return column j of matrices, as matrices of one column."""
     return mx.window(m, x, m.number(0, j), j, x.shape[-2], 1)
 
 
-def over_columns(m: Any, step: Any, x: Any, *fixed: Any) -> Any:
-    """`step(j, x, *fixed)` for each column j of x."""
+def over_columns(m: Any, step: Callable, x: Any, *fixed: Any) -> Any:
+    """Loop with `step(j, x, *fixed)` over the columns j of x, and return the last x."""
     first, n = m.of(Full((), mx.int32, 0))(), x.shape[-1]
     return m.loop(lambda j, *_: j < n, step, [first, x, *fixed])[1]
 
 
 @frozen
 class Schur(mx.Lapack):
-    """Square matrices as z t z^H -> t, z, with unitary z and upper triangular t.
+    """The decomposition z t z^H of square matrices -> t, upper triangular, and the unitary z.
 
-    Of real matrices t has a block of two rows for each pair of complex eigenvalues a +- ib, with
-    a on its diagonal. In the complex case the phases are such that the largest element of each
-    column of z is positive.
+    For real matrices, t has a block of two rows for each pair of complex eigenvalues a +- ib, with
+    a on its diagonal. For complex matrices, phases are such that the largest element of each column
+    of z is positive.
     """
 
     multiple_results = True
@@ -143,13 +149,13 @@ class Schur(mx.Lapack):
         return [a, a]
 
     def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
-        # SciPy's interface to LAPACK, loaded when the first matrix is decomposed
+        # SciPy's interface to LAPACK, loaded when the first matrix is decomposed.
         from scipy.linalg import lapack
 
         (a,) = matrices
         space = mx.BLOCK * (len(a) + mx.BLOCK)
-        found = getattr(lapack, mx.LETTERS[a.dtype] + "gees")(lambda *_: None, a, lwork=space)
-        return (found[0], found[-3]), found[-1]
+        results = getattr(lapack, mx.LETTERS[a.dtype] + "gees")(lambda *_: None, a, lwork=space)
+        return (results[0], results[-3]), results[-1]
 
     def impl(self, *arrays: np.ndarray) -> Any:
         return _with_phases(HOST, *super().impl(*arrays))
@@ -157,32 +163,36 @@ class Schur(mx.Lapack):
     def lower(self, ctx: Any, *arrays: Any) -> Any:
         (a,) = arrays
         values = [a.aval.update(a.aval.shape[:-1])] * (2 if a.aval.dtype.kind == "f" else 1)
-        rest = [*values, a.aval.update(a.aval.shape[:-2], mx.int32)]
-        found = self.call(ctx, "gees", [a], [a.aval] * 2, rest, mode="V", sort="N")
-        return ctx.inline(partial(_with_phases, TRACED), *found)
+        dropped = [*values, a.aval.update(a.aval.shape[:-2], mx.int32)]
+        factors = self.call(ctx, "gees", [a], [a.aval] * 2, dropped, mode="V", sort="N")
+        return ctx.inline(partial(_with_phases, TRACED), *factors)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """dz = z x and dt = z^H da z + t x - x t; the skew-Hermitian x is such that dt has the
-        form of t.
+        """Compute dz = z x and dt = inner + t x - x t, with inner = z^H da z.
+
+        x is skew-Hermitian, and such that dt has the form of t.
         """
         t, z = self.bind(*primals)
-        moved = mx.matmul(mx.matmul(mx.adjoint(z), tangents[0]), z)
-        tangent = lambda x: moved + mx.matmul(t, x) - mx.matmul(x, t)
+        inner = mx.matmul(mx.matmul(mx.adjoint(z), tangents[0]), z)
+        tangent = lambda x: inner + mx.matmul(t, x) - mx.matmul(x, t)
         if typeof(t).dtype.kind == "c":
-            x = TriangularSylvester("lower").bind(-t, t, moved)
+            x = TriangularSylvester("lower").bind(-t, t, inner)
             x = x - mx.adjoint(x)
+            # Keep the largest element of each column real: turn the column by its phase.
             off = select(_leading(TRACED, z), imag.bind(mx.matmul(z, x)) / real.bind(z), 0.0)
             turn = mx.spread(reduce_sum(off, (off.ndim - 2,)), z.shape, mx.of_columns(z))
             rows, columns = mx.places(z)
             x = x - select(rows == columns, complex_.bind(zeros_like(turn), turn), 0.0)
         else:
+            # Solve for the elements below the blocks of pairs, in a basis where t is triangular.
             w, pairs, normal = pair_rotations(t)
-            apart = select(pairs, 0.0, mx.lower_triangle(moved, -1))
+            apart = select(pairs, 0.0, mx.lower_triangle(inner, -1))
             t_c, m_c = (mx.matmul(mx.matmul(mx.adjoint(w), complex_.bind(v, zeros_like(v))), w)
                         for v in (t, apart))  # fmt: skip
             x = TriangularSylvester("lower").bind(-t_c, t_c, m_c)
             x = real.bind(mx.matmul(mx.matmul(w, x), mx.adjoint(w)))
             x = x - mx.flipped(x)
+            # Then turn within each pair, so that its diagonal stays even: a and a.
             uneven = sums_of_diagonals(TRACED, tangent(x), -tangent(x))
             turn = select(normal, 0.0, uneven / select(normal, 1.0, 2.0 * (t + mx.flipped(t))))
             x = x + turn - mx.flipped(turn)
@@ -190,7 +200,7 @@ class Schur(mx.Lapack):
 
 
 def _leading(m: Any, z: Any) -> Any:
-    """Where in each column the first element stands that is (nearly) the largest."""
+    """Return where in each column the first element is that is (nearly) the largest."""
     size, row = m.abs(z), z.ndim - 2
     least = mx.spread(m.of(ReduceMax((row,)))(size) * 0.9, z.shape, mx.of_columns(z), m)
     first = m.of(ArgMax(row, mx.int32))(size >= least)
@@ -198,7 +208,7 @@ def _leading(m: Any, z: Any) -> Any:
 
 
 def _with_phases(m: Any, t: Any, z: Any) -> list[Any]:
-    """The decomposition with the phases of the complex case."""
+    """Return the decomposition, in the complex case with the phases that `Schur` promises."""
     if t.dtype.kind == "f" or not t.size:
         return [t, z]
     top = m.of(ReduceSum((z.ndim - 2,)))(m.where(_leading(m, z), z, 0.0))
@@ -208,14 +218,16 @@ def _with_phases(m: Any, t: Any, z: Any) -> list[Any]:
 
 
 def pair_rotations(t: Any) -> tuple[Any, Any, Any]:
-    """Of a real Schur form: the unitary matrix that makes it triangular, where its pairs of
-    eigenvalues stand below the diagonal, and where there is nothing to be turned: elsewhere, and
-    at pairs that any rotation keeps in form.
+    """Return what turns a real Schur form into a triangular matrix.
+
+    The results: the unitary matrix that makes t triangular; where the pairs of eigenvalues have
+    their elements below the diagonal; where nothing is to be turned. The last one holds everywhere
+    but at pairs, and at pairs that any rotation keeps in form.
     """
     rows, columns = mx.places(t)
     under, over = select(rows == columns + 1, t, 0.0), mx.flipped(t)
     pairs = under != 0
-    part = sqrt.bind(select(pairs, -under * over, 1.0))  # of the eigenvalues, imaginary
+    part = sqrt.bind(select(pairs, -under * over, 1.0))  # the imaginary part of the eigenvalues
     over = select(pairs, over, 0.0)
     size = sqrt.bind(over * over + part * part)
     cosine, sine = select(pairs, over / size - 1.0, 0.0), select(pairs, part / size, 0.0)

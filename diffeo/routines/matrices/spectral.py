@@ -1,23 +1,26 @@
 """Eigenvalues and singular values: eigh, eig, svd, and their derivatives at equal values.
 
-Where eigenvalues are equal, eigenvectors are any basis of a space, and a perturbation m (in the
-basis of eigenvectors) decides which one is the limit: the one that makes its part within the space
-diagonal. No rule that is linear in m can follow it. What can be said without it is exact; all else
-is nan, never a wrong number:
+Where eigenvalues are equal, the eigenvectors are any basis of a space. A perturbation m (in the
+basis of eigenvectors) decides which basis is the limit: the one that makes the part of m within the
+space diagonal. No rule that is linear in m can follow that choice. Whatever can be said without the
+choice is exact; all else is nan, never a wrong number:
 
-- the derivative of the eigenvalues is the diagonal of m, which gives the derivative of every
-  function that treats equal ones alike (a trace, a determinant, a norm);
-- in reverse mode, a function of the eigenvectors alone that does not depend on the choice of basis
-  (a projection onto the space) does not feel m within the space: its derivative is exact; that of
-  one that does depend on the choice is nan;
-- functions of both, tangents of eigenvectors that m mixes, and what is derived from them (second
-  derivatives) are nan, unless interpreters see what a program makes of the decomposition: products
-  v g(w) v^H and sums of g(w) have derivatives of every order (see levels.py).
+- The derivative of the eigenvalues is the diagonal of m. It gives the derivative of every
+  function that treats equal eigenvalues alike (a trace, a determinant, a norm).
+- In reverse mode, let a function depend on the eigenvectors alone. If it does not depend on the
+  choice of the basis (a projection onto the space), it does not feel m within the space, and its
+  derivative is exact. If it does depend on the choice, its derivative is nan.
+- Functions of both values and vectors, tangents of eigenvectors that m mixes, and what is
+  derived from these (second derivatives) are nan. The exception: interpreters see what a program
+  makes of the decomposition, and products v g(w) v^H and sums of g(w) have derivatives of every
+  order (see levels.py).
+
+Start with `Eigh.jvp`; `differences` and `WithinLevels` are the two parts of its formula.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import nan
 from typing import Any
 
@@ -33,7 +36,7 @@ from ...primitives.words.reduction import ReduceMax
 from ...primitives.words.slicing import concatenate, slice_in_dim
 from ...primitives.words.structural import convert_element_type, reduce_sum
 from ..special.special import TRACED
-from .levels import all_apart, eigh_blocks, svd_blocks
+from .levels import Blocks, all_apart, eigh_blocks, svd_blocks
 from .linalg import conjugate, hermitian, identity_like, solve
 from .matrices import (
     LETTERS,
@@ -53,29 +56,37 @@ from .matrices import (
 
 
 def largest(x: Any, m: Any = TRACED) -> Any:
-    """The largest absolute value in each matrix, in every place."""
+    """Return the largest absolute value of each matrix, repeated in all of its elements."""
     lead = range(x.ndim - 2)
-    found = m.of(ReduceMax((x.ndim - 2, x.ndim - 1)))(m.abs(x))
-    return spread(found, x.shape, lead, m)
+    maximum = m.of(ReduceMax((x.ndim - 2, x.ndim - 1)))(m.abs(x))
+    return spread(maximum, x.shape, lead, m)
 
 
 def differences(w: Any, like: Any) -> tuple[Any, Any]:
-    """1 / (w[j] - w[i]), 0 where they are equal up to rounding; and where they are so, i != j."""
+    """Return 1 / (w[j] - w[i]) for row i and column j, and where different values are equal.
+
+    The first result is 0 where w[i] and w[j] are equal up to rounding. The second result is true at
+    these places, but for the diagonal.
+    """
     right, left = spread(w, like.shape, of_columns(like)), spread(w, like.shape, of_rows(like))
     gap = right - left
     rows, columns = places(like)
     equal = absolute.bind(gap) <= largest(right) * rounding(like)
+    # Divide by 1 where values are equal: no infinity enters the derivatives.
     inverse = select(equal, full_like(gap, 0), 1.0 / select(equal, full_like(gap, 1), gap))
     return convert_element_type(inverse, like.dtype), equal & (rows != columns)
 
 
 @frozen
 class WithinLevels(Written):
-    """(x, equal) -> the diagonal of a perturbation x, and what its elements between `equal` values
-    do to vectors: nothing where they are 0 up to rounding, else nan.
+    """What a perturbation x does within spaces of equal values.
 
-    Its transpose knows which of the two results a function has used; see the head of this page.
-    `unitary` says that bases are.
+    Operands (x, equal) -> two results. The first one is the diagonal of x: what x does to the
+    values. The second one is what x does to the vectors, by its elements between `equal` values: 0
+    where such an element is 0 up to rounding, else nan.
+
+    Its transpose knows which of the two results a function has used; see the head of this file.
+    `unitary` says that the vectors are an orthonormal basis.
     """
 
     unitary: bool = True
@@ -98,19 +109,24 @@ class WithinLevels(Written):
         by_values, by_vectors = ct
         like = x.aval
         if by_vectors is not ZERO:
+            # A function that does not depend on the choice of a basis does not feel a turn of the
+            # vectors: its cotangent has no skew-Hermitian part within a level. For vectors that are
+            # not orthonormal, there is no cotangent within a level at all.
             turn = by_vectors - adjoint(by_vectors) if self.unitary else by_vectors
             allowed = _negligible(TRACED, turn, by_vectors)
-            found = _nan_where(TRACED, equal & ~allowed if by_values is ZERO else equal, by_vectors)
+            by_turn = _nan_where(
+                TRACED, equal & ~allowed if by_values is ZERO else equal, by_vectors
+            )
         if by_values is ZERO:
-            return found, None
+            return by_turn, None
         rows, columns = places(equal)
         on_diagonal = spread(by_values, like.shape, of_rows(like))
-        rest = full_like(like, 0) if by_vectors is ZERO else found
-        return select(rows == columns, on_diagonal, rest), None
+        off_diagonal = full_like(like, 0) if by_vectors is ZERO else by_turn
+        return select(rows == columns, on_diagonal, off_diagonal), None
 
 
 def _negligible(m: Any, x: Any, beside: Any) -> Any:
-    """Which elements of `x` are 0 up to rounding."""
+    """Return which elements of `x` are 0 up to rounding, beside the largest of `beside`."""
     return m.abs(x) <= largest(beside, m) * rounding(beside)
 
 
@@ -119,20 +135,21 @@ def _nan_where(m: Any, flags: Any, like: Any) -> Any:
 
 
 def real_part(x: Any) -> Any:
-    """The real part; real numbers as they are."""
+    """Return the real part; real numbers are returned as they are."""
     return real.bind(x) if x.dtype.kind == "c" else x
 
 
 def per_column(x: Any, like: Any) -> Any:
-    """A number for each column, in every row, in the dtype of matrices."""
+    """Return one number for each column, repeated in every row, in the dtype of matrices."""
     return convert_element_type(spread(x, like.shape, of_columns(like)), like.dtype)
 
 
 @frozen
 class Eigh(OfStacks):
-    """Hermitian matrices as v diag(w) v^H -> w, ascending, and the unitary v, if `vectors`.
+    """The decomposition v diag(w) v^H of Hermitian matrices: w, ascending, and the unitary v.
 
-    Only the triangle `uplo`, "L" or "U", is read, and the real part of the diagonal.
+    Without `vectors` w is the only result. Only the triangle `uplo`, "L" or "U", is read, and the
+    real part of the diagonal.
     """
 
     uplo: str = "L"
@@ -148,15 +165,18 @@ class Eigh(OfStacks):
         return [w, a] if self.vectors else [w]
 
     def follow(self, outs: Sequence[Any]) -> tuple[Any, dict[int, tuple]]:
-        """The values, and what other results are: (side, the axis of numbers, conjugated)."""
+        """Return the values, and for the number of each other result (side, axis, conjugated).
+
+        `side` names the vectors, `axis` is the axis along which there is one vector for each value.
+        """
         return outs[0], {1: ("v", -1, False)} if self.vectors else {}
 
     def apart(self, w: np.ndarray, a: ShapedArray) -> bool:
-        """Whether the derivatives of all functions of the results are right as they are."""
+        """Return whether the derivatives of all functions of the results are right as they are."""
         return all_apart(w, rounding(a), False)
 
-    def blocks(self, a: Any, known: Sequence[Any], series: Any) -> Any:
-        """The smooth decomposition of `a`, whose results are known; see levels.py."""
+    def blocks(self, a: Any, known: Sequence[Any], series: Callable) -> Blocks:
+        """Return the smooth decomposition of `a`, whose results are known; see levels.py."""
         known = known if self.vectors else Eigh(self.uplo).bind(stop_gradient(a))
         return eigh_blocks(self.uplo, a, known, series)
 
@@ -172,12 +192,16 @@ class Eigh(OfStacks):
         return [w, v] if self.vectors else [w]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """v^H da v is dw on the diagonal, and beside it v^H dv times the difference of values."""
+        """Compute dw and dv from x = v^H da v.
+
+        The diagonal of x is dw. Beside the diagonal, x is v^H dv times the difference of two
+        values.
+        """
         w, v = Eigh(self.uplo).bind(*primals)
-        moved = matmul(hermitian(tangents[0], self.uplo == "L"), v)
+        dav = matmul(hermitian(tangents[0], self.uplo == "L"), v)
         if not self.vectors:
-            return [w], [real_part(reduce_sum(conjugate(v) * moved, (v.ndim - 2,)))]
-        x = matmul(adjoint(v), moved)
+            return [w], [real_part(reduce_sum(conjugate(v) * dav, (v.ndim - 2,)))]
+        x = matmul(adjoint(v), dav)
         inverse, equal = differences(w, x)
         dw, mixed = WithinLevels().bind(x, equal)
         return [w, v], [real_part(dw), matmul(v, inverse * x + mixed)]
@@ -185,10 +209,10 @@ class Eigh(OfStacks):
 
 @frozen
 class Eig(OfStacks):
-    """Eigenvalues w of square matrices, and as columns, if asked for, `left` and `right` vectors:
-    u with u^H a = w u^H and v with a v = v w.
+    """The eigenvalues w of square matrices, and if asked for the `left` and `right` vectors.
 
-    All are complex. Each vector has length 1 and its largest element is real.
+    A left vector u has u^H a = w u^H, a right vector v has a v = v w; vectors are columns. All
+    results are complex. Each vector has length 1, and its largest element is real.
     """
 
     left: bool = False
@@ -201,8 +225,8 @@ class Eig(OfStacks):
         return [ShapedArray(a.shape[:-1], v.dtype), *[v] * (self.left + self.right)]
 
     def stacked(self, *arrays: np.ndarray) -> Sequence[np.ndarray]:
-        found = np.linalg.eig(*arrays) if self.right else [np.linalg.eigvals(*arrays)]
-        return [x.astype(np.result_type(x, np.complex64), copy=False) for x in found]
+        outs = np.linalg.eig(*arrays) if self.right else [np.linalg.eigvals(*arrays)]
+        return [x.astype(np.result_type(x, np.complex64), copy=False) for x in outs]
 
     def impl(self, *arrays: np.ndarray) -> Any:
         return Lapack.impl(self, *arrays) if self.left else super().impl(*arrays)
@@ -210,12 +234,13 @@ class Eig(OfStacks):
     def one(self, *matrices: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
         if not self.left:
             return super().one(*matrices)
-        # SciPy's interface to LAPACK, loaded when the first matrix is decomposed
+        # SciPy's interface to LAPACK, loaded when the first matrix is decomposed.
         from scipy.linalg import lapack
 
         (a,) = matrices
         geev = getattr(lapack, LETTERS[a.dtype] + "geev")
         *w, left, right, info = geev(a, True, self.right)
+        # Of real matrices LAPACK gives the real and imaginary parts of values separately.
         if len(w) == 2:
             pairs = w[1] > 0
             left, right = (_unpacked(v, pairs) for v in (left, right))
@@ -232,41 +257,53 @@ class Eig(OfStacks):
         return [parts[0] if len(parts) == 1 else ctx.op("complex", *parts, out=w), *both]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """As of Hermitian matrices, with v^-1 for v^H; u are the vectors of a^H."""
-        w, *both = outs = Eig(self.left, self.right or not self.left).bind(*primals)
+        """Compute tangents as for Hermitian matrices, with v^-1 in place of v^H.
+
+        The left vectors of a are the (right) vectors of a^H, with conjugated values.
+        """
+        w, *both = results = Eig(self.left, self.right or not self.left).bind(*primals)
         da = convert_element_type(tangents[0], w.dtype)
-        moved = []
+        dvectors = []
         for x in both:
-            of_left = self.left and not moved
+            of_left = self.left and not dvectors
             dw, dx = _moved(conj.bind(w) if of_left else w, x, adjoint(da) if of_left else da)
-            moved.append(dx)
-        dw = conj.bind(dw) if self.left and len(moved) == 1 else dw
+            dvectors.append(dx)
+        # With left vectors alone, dw is that of the values of a^H.
+        dw = conj.bind(dw) if self.left and len(dvectors) == 1 else dw
         count = 1 + self.left + self.right
-        return outs[:count], [dw, *moved][:count]
+        return results[:count], [dw, *dvectors][:count]
 
 
 def _unpacked(v: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Vectors of a real matrix from LAPACK's columns: of a pair, the real and imaginary parts."""
-    out = v.astype(np.result_type(v, np.complex64))
+    """Return complex vectors from LAPACK's columns for a real matrix.
+
+    Of a pair of conjugated vectors LAPACK gives the real part in one column, and the imaginary part
+    in the next one. `pairs` marks the first column of each pair.
+    """
+    vectors = v.astype(np.result_type(v, np.complex64))
     (first,) = np.nonzero(pairs)
     if v.size:
-        out[:, first] = v[:, first] + 1j * v[:, first + 1]
-        out[:, first + 1] = out[:, first].conj()
-    return out
+        vectors[:, first] = v[:, first] + 1j * v[:, first + 1]
+        vectors[:, first + 1] = vectors[:, first].conj()
+    return vectors
 
 
 def _moved(w: Any, v: Any, da: Any) -> tuple[Any, Any]:
-    """The tangents of eigenvalues and of eigenvectors, of which the largest element stays real."""
+    """Return the tangents of eigenvalues, and of eigenvectors whose largest element stays real."""
     x = solve(v, matmul(da, v))
     inverse, equal = differences(w, x)
     dw, mixed = WithinLevels(unitary=False).bind(x, equal)
     dv = matmul(v, inverse * x + mixed)
+    # dv is right but for a factor of each column. Take off what lengthens the column, and what
+    # turns its largest element (among those that are real) off the real axis.
     rows = (v.ndim - 2,)
     size = select(imag.bind(v) == 0, absolute.bind(v), full_like(real.bind(v), -1.0))
-    peak = ReduceMax(rows).bind(size)
-    here = size == spread(peak, v.shape, of_columns(v))
-    turn = reduce_sum(select(here, imag.bind(dv) / real.bind(select(here, v, 1.0)), 0.0), rows)
-    count = reduce_sum(convert_element_type(here, turn.dtype), rows)
+    most = ReduceMax(rows).bind(size)
+    at_peak = size == spread(most, v.shape, of_columns(v))
+    turn = reduce_sum(
+        select(at_peak, imag.bind(dv) / real.bind(select(at_peak, v, 1.0)), 0.0), rows
+    )
+    count = reduce_sum(convert_element_type(at_peak, turn.dtype), rows)
     longer = reduce_sum(real.bind(conj.bind(v) * dv), rows)
     back = TRACED.complex(longer, turn / count)
     return dw, dv - v * per_column(back, v)
@@ -274,8 +311,10 @@ def _moved(w: Any, v: Any, da: Any) -> tuple[Any, Any]:
 
 @frozen
 class Svd(OfStacks):
-    """Matrices as u diag(s) vh -> s, descending, and, if `vectors`, u, s and vh, whose columns and
-    rows are orthonormal; with `full_matrices` they are square.
+    """The decomposition u diag(s) vh of matrices: u, s, descending, and vh.
+
+    The columns of u and the rows of vh are orthonormal; with `full_matrices` u and vh are square.
+    Without `vectors` s is the only result.
     """
 
     full_matrices: bool = False
@@ -293,17 +332,17 @@ class Svd(OfStacks):
         return [u, s, vh] if self.vectors else [s]
 
     def follow(self, outs: Sequence[Any]) -> tuple[Any, dict[int, tuple]]:
-        """As of `Eigh`."""
+        """Return what `Eigh.follow` returns; the rows of vh are conjugated vectors."""
         if not self.vectors:
             return outs[0], {}
         return outs[1], {0: ("u", -1, False), 2: ("v", -2, True)}
 
     def apart(self, s: np.ndarray, a: ShapedArray) -> bool:
-        """As of `Eigh`."""
+        """Return whether all derivatives are right, as for `Eigh`; no value may be 0 either."""
         return all_apart(s, rounding(a), True)
 
-    def blocks(self, a: Any, known: Sequence[Any], series: Any) -> Any:
-        """As of `Eigh`."""
+    def blocks(self, a: Any, known: Sequence[Any], series: Callable) -> Blocks:
+        """Return the smooth decomposition of `a`, as for `Eigh`."""
         return svd_blocks(a, known if self.vectors else Svd().bind(stop_gradient(a)), series)
 
     def stacked(self, *arrays: np.ndarray) -> Sequence[np.ndarray]:
@@ -330,8 +369,8 @@ class Svd(OfStacks):
         (a,), (da,) = primals, tangents
         u, s, vh = Svd(self.full_matrices).bind(a)
         if not self.vectors:
-            moved = matmul(da, adjoint(vh))
-            return [s], [real_part(reduce_sum(conjugate(u) * moved, (u.ndim - 2,)))]
+            dav = matmul(da, adjoint(vh))
+            return [s], [real_part(reduce_sum(conjugate(u) * dav, (u.ndim - 2,)))]
         if a.shape[-2] >= a.shape[-1]:
             du, ds, dv = _singular_moved(u, s, adjoint(vh), da)
         else:
@@ -340,29 +379,35 @@ class Svd(OfStacks):
 
 
 def _singular_moved(u: Any, s: Any, v: Any, da: Any) -> tuple[Any, Any, Any]:
-    """Tangents of u, s, v with at least as many rows as columns in a = u diag(s) v^H.
+    """Return the tangents of u, s and v of a = u diag(s) v^H with at least as many rows as columns.
 
-    The Hermitian part of x = u^H da v turns u and v alike, as of eigenvectors; the other part turns
-    them against one another. What leaves the space of u is divided by s.
+    Let x = u^H da v. Its Hermitian part turns u and v alike, as for eigenvectors; its other part
+    turns u and v against one another. What leaves the space of the first columns of u is divided by
+    s.
     """
     k, axis = s.shape[-1], u.ndim - 1
-    moved = matmul(da, v)
+    dav = matmul(da, v)
     space = slice_in_dim(u, 0, k, axis=axis)
-    x = matmul(adjoint(space), moved)
+    x = matmul(adjoint(space), dav)
     even, odd = (x + adjoint(x)) * 0.5, (x - adjoint(x)) * 0.5
     inverse, equal = differences(s, x)
     ds, mixed = WithinLevels().bind(even, equal)
     alike = inverse * even + mixed
     right, left = spread(s, x.shape, of_columns(x)), spread(s, x.shape, of_rows(x))
-    none = right + left <= largest(right) * rounding(x)
-    against = scale.bind(odd, convert_element_type(1.0 / select(none, nan, right + left), x.dtype))
+    # s[i] + s[j] is 0 up to rounding: the result is nan, unless `odd` is 0 there.
+    vanishing = right + left <= largest(right) * rounding(x)
+    against = scale.bind(
+        odd, convert_element_type(1.0 / select(vanishing, nan, right + left), x.dtype)
+    )
     du, dv = matmul(space, alike + against), matmul(v, alike - against)
     if u.shape[-2] > k:
-        rest = slice_in_dim(u, k, u.shape[-1], axis=axis)
-        full = rest.shape[-1] > 0
-        leaving = matmul(adjoint(rest), moved) if full else moved - matmul(space, x)
+        others = slice_in_dim(u, k, u.shape[-1], axis=axis)
+        # With square u, its other columns take up what leaves the space; they turn back in
+        # exchange, so that u stays unitary. Without them `leaving` needs no basis.
+        square = others.shape[-1] > 0
+        leaving = matmul(adjoint(others), dav) if square else dav - matmul(space, x)
         out = scale.bind(leaving, per_column(1.0 / s, leaving))
-        du = du + (matmul(rest, out) if full else out)
-        if full:
+        du = du + (matmul(others, out) if square else out)
+        if square:
             du = concatenate([du, -matmul(space, adjoint(out))], axis)
     return du, real_part(ds), dv

@@ -1,5 +1,6 @@
-"""The equation a x + x b = c for square a and b, and the square root of a matrix, which it
-differentiates.
+"""The equation a x + x b = c for square a and b, and the square root of a matrix.
+
+The derivative of the square root is a solution of the equation. Start with `Sylvester`.
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ class Sylvester(mx.Written):
         return c
 
     def formula(self, m: Any, a: Any, b: Any, c: Any) -> Any:
-        """With a = u r u^H and b = v s v^H: r (u^H x v) + (u^H x v) s = u^H c v."""
+        """Solve r y + y s = u^H c v for y = u^H x v, where a = u r u^H and b = v s v^H."""
         to_complex = m.of(ConvertElementType(complex_dtype(c.dtype)))
         (r, u), (s, v) = (m.of(Schur())(to_complex(x)) for x in (a, b))
         inner = mx.matmul(mx.matmul(mx.adjoint(u, m), to_complex(c), m), v, m)
         inner = m.of(TriangularSylvester())(r, s, inner)
         x = mx.matmul(mx.matmul(u, inner, m), mx.adjoint(v, m), m)
-        some = mx.spread(m.of(ReduceOr((c.ndim - 2, c.ndim - 1)))(c != 0), c.shape, None, m)
-        return m.where(some, x if c.dtype.kind == "c" else m.real(x), 0.0)
+        nonzero = mx.spread(m.of(ReduceOr((c.ndim - 2, c.ndim - 1)))(c != 0), c.shape, None, m)
+        return m.where(nonzero, x if c.dtype.kind == "c" else m.real(x), 0.0)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         return sylvester_jvp(self, primals, tangents)
@@ -56,11 +57,11 @@ class Sylvester(mx.Written):
 
 @frozen
 class MatrixSqrt(mx.Written):
-    """The principal square root of complex square matrices: x with x x = a and eigenvalues in the
-    right half plane; of negative numbers they are on the positive imaginary axis.
+    """The principal square root of complex square matrices.
 
-    It is found in Schur's form, column by column (Björck and Hammarling 1983, "A Schur method for
-    the square root of a matrix").
+    It is the x with x x = a whose eigenvalues are in the right half plane; of negative numbers they
+    are on the positive imaginary axis. The root is found in Schur's form, column by column (Björck
+    and Hammarling 1983, "A Schur method for the square root of a matrix").
     """
 
     def abstract_eval(self, a: ShapedArray) -> ShapedArray:
@@ -70,26 +71,35 @@ class MatrixSqrt(mx.Written):
         return a
 
     def formula(self, m: Any, a: Any) -> Any:
-        """x[:, j] above the diagonal: (x + x[j, j]) x[:, j] = t[:, j]; 0 for 0 = 0."""
+        """Solve for one column after the other, above the diagonal.
+
+        (x + x[j, j]) x[:, j] = t[:, j]; where this reads 0 = 0, the element is 0.
+        """
         if not a.size:
             return a
         t, z = m.of(Schur())(a)
         rows, columns = mx.places(t, m)
         re, im = m.real(t), m.imag(t)
         negative = (re < 0) & (m.abs(im) <= -re * (4 * rounding(t) * t.shape[-1]))
-        values = m.complex(re, m.where(negative, 0.0, im))  # not on either side, by rounding
+        values = m.complex(
+            re, m.where(negative, 0.0, im)
+        )  # so that rounding does not choose a side
         start = m.where(rows == columns, m.sqrt(values), 0.0)
         free = (rows < columns) & (sums_of_diagonals(m, start, start) != 0)
 
         def step(j: Any, x: Any, *fixed: Any) -> Sequence[Any]:
-            xj, tj, here = (column(m, v, j) for v in (x, *fixed))
-            found = shifted_solve(m, x, mx.window(m, x, j, j, 1, 1), tj, here)
-            return j + 1, mx.replaced(m, x, m.where(here, found, xj), m.number(0, j), j), *fixed
+            xj, tj, free_j = (column(m, v, j) for v in (x, *fixed))
+            column_j = shifted_solve(m, x, mx.window(m, x, j, j, 1, 1), tj, free_j)
+            return (
+                j + 1,
+                mx.replaced(m, x, m.where(free_j, column_j, xj), m.number(0, j), j),
+                *fixed,
+            )
 
         x = over_columns(m, step, start, t, free)
         return mx.matmul(mx.matmul(z, x, m), mx.adjoint(z, m), m)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """x dx + dx x = da."""
+        """Solve x dx + dx x = da."""
         x = self.bind(*primals)
         return x, Sylvester().bind(x, x, tangents[0])

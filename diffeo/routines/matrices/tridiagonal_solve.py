@@ -19,8 +19,8 @@ from .matrices import LETTERS, Lapack
 class TridiagonalSolve(Lapack):
     """The x with dl[i] x[i-1] + d[i] x[i] + du[i] x[i+1] = b[i], by elimination with pivoting.
 
-    The diagonals have shape [..., n], b and x [..., n, k]; dl[..., 0] and du[..., -1] are not
-    read. nan where an exact zero is met as a pivot.
+    The diagonals have shape [..., n], b and x [..., n, k]. dl[..., 0] and du[..., -1] are not read.
+    x is nan where a pivot is exactly zero.
     """
 
     rank = 1
@@ -37,7 +37,7 @@ class TridiagonalSolve(Lapack):
         return b
 
     def one(self, *arrays: np.ndarray) -> tuple[Sequence[np.ndarray], int]:
-        # SciPy's interface to LAPACK, loaded when the first system is solved
+        # SciPy's interface to LAPACK, loaded when the first system is solved.
         from scipy.linalg import lapack
 
         dl, d, du, b = arrays
@@ -51,21 +51,22 @@ class TridiagonalSolve(Lapack):
         return self.call(ctx, "gtsv", arrays, [v.aval for v in arrays])[3]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """A dx = db - dA x."""
+        """Solve A dx = db - dA x."""
         x = self.bind(*primals)
-        rest = tangents[3]
-        for shift, moved in zip((-1, 0, 1), tangents):
-            if moved is not ZERO:
-                term = broadcast_in_dim(moved, x.shape, range(x.ndim - 1)) * _shifted(x, shift)
-                rest = -term if rest is ZERO else rest - term
-        return x, self.bind(*primals[:3], rest)
+        db = tangents[3]
+        for shift, diagonal in zip((-1, 0, 1), tangents):
+            if diagonal is not ZERO:
+                term = broadcast_in_dim(diagonal, x.shape, range(x.ndim - 1)) * _shifted(x, shift)
+                db = -term if db is ZERO else db - term
+        return x, self.bind(*primals[:3], db)
 
     def transpose(self, ct: Any, dl: Any, d: Any, du: Any, b: Any) -> Sequence[Any]:
+        # The transposed matrix has the diagonals exchanged, each moved by one element.
         return None, None, None, self.bind(_shifted(du, -1, -1), d, _shifted(dl, 1, -1), ct)
 
 
 def _shifted(x: Any, by: int, axis: int = -2) -> Any:
-    """Element i is element i + by of `x` along an axis, and 0 outside."""
+    """Return the array whose element i is element i + by of `x` along an axis, and 0 outside."""
     low, high = [0] * x.ndim, [0] * x.ndim
     low[axis], high[axis] = -by, by
     return pad(x, low, high)

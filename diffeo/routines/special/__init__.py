@@ -1,1 +1,1 @@
-"""Special functions of each element."""
+"""Special functions of each element; start with special.py."""

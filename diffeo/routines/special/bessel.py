@@ -1,7 +1,8 @@
-"""Modified Bessel functions of integer order, I times exp(-|x|).
+"""Modified Bessel functions of integer order: I_n(x) times exp(-|x|), and I_n(x).
 
-Their integrals, which the trapezoidal rule gives to the last digit, are evaluated at Chebyshev's
-points when a function is first used; what is compiled are the polynomials through them.
+The functions are integrals, which the trapezoidal rule gives to the last digit. When a function is
+first used, its integral is evaluated at Chebyshev's points; what is compiled are the polynomials
+through these values. Start with `BesselI`.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from ...primitives.support.frozen import frozen
 from ...primitives.words.elementwise import sign
 from .special import Formula, chebyshev, evaluate
 
-#: Where a polynomial in x gives way to one in 1 / x.
+#: Below this |x| a polynomial in x is used, beyond it a polynomial in 1 / x.
 _BREAK = 8.0
 
 
 def poisson(n: int, f: Callable, base: np.ndarray, count: int) -> np.ndarray:
-    """The mean of f(u) * (base * sin(u)**2 / 2)**n over 0 ... pi, times sqrt(pi) / gamma(n + 1/2):
-    for base = x that is J_n, if f(u) = cos(x cos(u)), and I_n, if exp(x cos(u)) (DLMF 10.9.4).
+    """Return the mean of f(u) (base sin(u)**2 / 2)**n over u in 0 ... pi, times a constant.
+
+    The constant is sqrt(pi) / gamma(n + 1/2). For base = x the result is J_n(x) if
+    f(u) = cos(x cos(u)), and I_n(x) if f(u) = exp(x cos(u)) (DLMF 10.9.4). `count` is the number of
+    points of the rule.
     """
     u = (np.arange(count) + 0.5) * (math.pi / count)
     weight = (np.multiply.outer(base, np.sin(u) ** 2) / 2) ** n
@@ -33,8 +37,10 @@ def poisson(n: int, f: Callable, base: np.ndarray, count: int) -> np.ndarray:
 
 @cache
 def _i_polynomials(n: int, k: int) -> tuple[Callable, Callable]:
-    """The k-th derivative of I_n(x) exp(-x) / x**n, but for its sign: times (1 + x)**k, which
-    keeps its size, on 0 ... 8; and times x**(n + k + 1/2) in 1 / x beyond.
+    """Return polynomials for the k-th derivative of I_n(x) exp(-x) / x**n, but for its sign.
+
+    The first one, for 0 ... 8, is the derivative times (1 + x)**k, by which it keeps its size. The
+    second one, for larger x, is the derivative times x**(n + k + 1/2), as a function of 1 / x.
     """
 
     def falling(x: np.ndarray, by: np.ndarray) -> Callable:
@@ -55,17 +61,21 @@ def _i_polynomials(n: int, k: int) -> tuple[Callable, Callable]:
 
 
 def power(x: Any, n: int) -> Any:
-    """x**n, by multiplication; 1.0 for n = 0."""
+    """Return x**n, by multiplication; 1.0 for n = 0."""
     return math.prod([x] * n, start=1.0) if n else 1.0
 
 
+#: SciPy's functions for n = 0 and n = 1.
 _HOST = special_function("i0e"), special_function("i1e")
 
 
 @frozen
 class BesselI(Formula):
-    """The modified Bessel function I_n(x), times exp(-|x|). In general x**(n - less) times the k-th
-    derivative of I_n(r) exp(-r) / r**n at r = |x|, but for its sign, in which nothing cancels.
+    """The modified Bessel function I_n(x), times exp(-|x|).
+
+    With k and `less` it is x**(n - less) times the k-th derivative of I_n(r) exp(-r) / r**n at r =
+    |x|, but for the sign of the derivative. In this derivative nothing cancels; all derivatives of
+    the function are sums of such members.
     """
 
     n: int = 0
@@ -112,7 +122,7 @@ class GrowingBesselI(Formula):
     n: int = 0
 
     def impl(self, x: np.ndarray) -> np.ndarray:
-        large = np.abs(x) > 700.0  # exp(|x|) is too large, or I_n itself
+        large = np.abs(x) > 700.0  # exp(|x|), or I_n itself, is too large a number
         if 1 in large.tobytes():
             return evaluate(self.formula, x)
         if self.n < 2:
@@ -121,7 +131,7 @@ class GrowingBesselI(Formula):
 
     def formula(self, m: Any, x: Any) -> Any:
         finite = m.where(m.abs(x) < math.inf, x, 0.0)
-        half = m.exp(m.abs(finite) * 0.5)  # exp(|x|) may be too large
+        half = m.exp(m.abs(finite) * 0.5)  # exp(|x|) may be too large a number
         value = half * (half * m.of(BesselI(self.n))(finite))
         return m.where(m.abs(x) < math.inf, value, x if self.n % 2 else m.abs(x))
 

@@ -1,5 +1,12 @@
-"""The densities of the gamma and the beta distribution, without the cancellation of their factors
-(Loader 2000), their logarithmic derivatives, and their continuation at the ends.
+"""The densities of the gamma and the beta distribution, as accurate as their arguments.
+
+The factors of a density may be huge and cancel; here they are combined so that nothing cancels
+(Loader 2000). With the densities come their logarithmic derivatives by the parameters, and their
+continuation to negative parameters at the ends of the interval, of which derivatives at the ends
+are made.
+
+Start with `gamma_weight`. A formula is written over `m`, which is NumPy or the language itself (see
+special.py).
 """
 
 from __future__ import annotations
@@ -10,8 +17,10 @@ from typing import Any
 from ...primitives.words.elementwise import scale, select
 from .special import BERNOULLI, TRACED, FormulaRow, Polygamma, polynomial
 
-#: Stirling's series is used from here on.
+#: From this argument on Stirling's series is used.
 _LARGE = 8.0
+#: Coefficients of power series: of Stirling's series, of its derivative, and for `above_log` and
+#: `above_falling`.
 _STIRLING = [b * math.factorial(2 * j - 2) for j, b in enumerate(BERNOULLI[:9], 1)]
 _DIGAMMA = [b * math.factorial(2 * j - 1) for j, b in enumerate(BERNOULLI[:9], 1)]
 _ARTANH = [2.0 / (2 * k + 3) for k in range(11)]
@@ -19,7 +28,7 @@ _EXPONENTIAL = [(-1) ** k / math.factorial(k + 2) for k in range(15)]
 
 
 def stirling_error(m: Any, a: Any) -> Any:
-    """log(gamma(a) / (sqrt(2 pi / a) (a / e)**a))."""
+    """Return log(gamma(a) / (sqrt(2 pi / a) (a / e)**a))."""
     large = a >= _LARGE
     low, high = m.where(large, 1.0, a), 1.0 / m.where(large, a, _LARGE)
     direct = m.lgamma(low) - (low - 0.5) * m.log(low) + low - 0.5 * math.log(2 * math.pi)
@@ -27,15 +36,16 @@ def stirling_error(m: Any, a: Any) -> Any:
 
 
 def deviance(m: Any, a: Any, mean: Any, more: Any) -> Any:
-    """a log(a / mean) + mean - a, where mean - a = more."""
+    """Return a log(a / mean) + mean - a, where `more` is mean - a."""
     near = m.abs(more) < 0.3 * a
     series = above_log(m, a, m.where(near, more, 0.0) / a)
     return m.where(near, series, more - a * (m.log(mean) - m.log(a)))
 
 
 def above_log(m: Any, a: Any, u: Any) -> Any:
-    """a (u - log(1 + u)), about a u**2 / 2, without cancellation; u**2 may be too small a number
-    where a is large.
+    """Return a (u - log(1 + u)), which is about a u**2 / 2, without cancellation.
+
+    Where a is large, u**2 may be too small a number; so a u comes first.
     """
     near = m.abs(u) < 0.3
     t = m.where(near, u, 0.0)
@@ -45,28 +55,31 @@ def above_log(m: Any, a: Any, u: Any) -> Any:
 
 
 def above_falling(m: Any, a: Any, u: Any) -> Any:
-    """a (exp(-u) - 1 + u), about a u**2 / 2, likewise."""
+    """Return a (exp(-u) - 1 + u), which is about a u**2 / 2, without cancellation."""
     near = m.abs(u) < 0.5
     v = m.where(near, u, 0.0)
     return m.where(near, (a * v) * (v * polynomial(v, _EXPONENTIAL)), a * (m.expm1(-u) + u))
 
 
 def gamma_weight(m: Any, a: Any, x: Any) -> Any:
-    """x**a exp(-x) / gamma(a)."""
+    """Return x**a exp(-x) / gamma(a)."""
     size = m.exp(-deviance(m, a, x, x - a) - stirling_error(m, a))
     return size * m.sqrt(a / (2 * math.pi))
 
 
 def excess_of_beta(m: Any, a: Any, b: Any, x: Any) -> Any:
-    """b x - a (1 - x), with the errors of the products and of 1 - x (Dekker 1971): relative to its
-    own size, which may be small.
+    """Return b x - a (1 - x), with a small error relative to its own size, which may be small.
+
+    The rounding errors of both products and of 1 - x are computed, and added (Dekker 1971).
     """
     wide = a.dtype.itemsize == 8
     splitter, most = (134217729.0, 1e290) if wide else (4097.0, 1e30)
     fits = m.max(a, b) < most
 
     def product(u: Any, v: Any) -> tuple[Any, Any]:
+        """Return the rounded product and the rounding error."""
         whole, parts = u * v, []
+        # Split each factor into two halves of its digits: their products are exact.
         for t in (u, v):
             large = t * splitter
             high = large - (large - t)
@@ -82,20 +95,20 @@ def excess_of_beta(m: Any, a: Any, b: Any, x: Any) -> Any:
 
 
 def beta_weight(m: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
-    """x**a y**b / beta(a, b), where y = 1 - x."""
+    """Return x**a y**b / beta(a, b), where y = 1 - x."""
     n, more = a + b, excess_of_beta(m, a, b, x)
     away = deviance(m, a, n * x, more) + deviance(m, b, n * y, -more)
-    rest = stirling_error(m, n) - stirling_error(m, a) - stirling_error(m, b)
-    return m.exp(rest - away) * m.sqrt(a / n) * m.sqrt(b / (2 * math.pi))
+    stirling = stirling_error(m, n) - stirling_error(m, a) - stirling_error(m, b)
+    return m.exp(stirling - away) * m.sqrt(a / n) * m.sqrt(b / (2 * math.pi))
 
 
 def _at_edge(m: Any, a: Any, value: Any) -> Any:
-    """x**(a - 1) at x = 0, times a value."""
+    """Return x**(a - 1) at x = 0, times `value`."""
     return m.where(a < 1.0, math.inf, m.where(a == 1.0, value, 0.0))
 
 
 def _gamma_density(m: Any, a: Any, x: Any) -> Any:
-    """x**(a - 1) exp(-x) / gamma(a) for a > 0."""
+    """Return x**(a - 1) exp(-x) / gamma(a) for a > 0."""
     inside = (a > 0.0) & (a < math.inf) & (x > 0.0) & (x < math.inf)
     a1, x1 = m.where(inside, a, 1.0), m.where(inside, x, 1.0)
     edge = m.where(x == 0.0, _at_edge(m, a, m.full(1.0, a)), 0.0)
@@ -104,7 +117,7 @@ def _gamma_density(m: Any, a: Any, x: Any) -> Any:
 
 
 def _beta_density(m: Any, a: Any, b: Any, x: Any) -> Any:
-    """x**(a - 1) (1 - x)**(b - 1) / beta(a, b) for a, b > 0."""
+    """Return x**(a - 1) (1 - x)**(b - 1) / beta(a, b) for a, b > 0."""
     known = (a > 0.0) & (a < math.inf) & (b > 0.0) & (b < math.inf)
     inside = known & (x > 0.0) & (x < 1.0)
     a1, b1, x1 = m.where(inside, a, 1.0), m.where(inside, b, 1.0), m.where(inside, x, 0.5)
@@ -115,7 +128,7 @@ def _beta_density(m: Any, a: Any, b: Any, x: Any) -> Any:
 
 
 def psi(m: Any, k: int, a: Any) -> Any:
-    """The polygamma function; for k = 0 without its logarithm, digamma(a) - log(a)."""
+    """Return the polygamma function of order k; for k = 0 digamma(a) - log(a)."""
     if k:
         return m.of(Polygamma(k))(a)
     large = a >= _LARGE
@@ -125,53 +138,64 @@ def psi(m: Any, k: int, a: Any) -> Any:
 
 
 def log_ratio(m: Any, x: Any, mean: Any, less: Any) -> Any:
-    """log(x / mean), where x - mean = less; also where that is small."""
+    """Return log(x / mean), where `less` is x - mean; also accurate where the result is small."""
     near = m.abs(less) < 0.5 * mean
     ratio = x / mean
-    usual = (ratio > 1e-30) & (ratio < 1e30)  # or it may be too large or small a number
+    usual = (ratio > 1e-30) & (ratio < 1e30)  # else the quotient may be too large or small a number
     far = m.where(usual, m.log(m.where(usual, ratio, 1.0)), m.log(x) - m.log(mean))
     return m.where(near, m.log1p(m.where(near, less, 0.0) / mean), far)
 
 
 def gamma_slopes(m: Any, n: int, a: Any, x: Any) -> list[Any]:
-    """The derivatives 1 ... n by a of the logarithm of gamma's density."""
+    """Return the derivatives of order 1 ... n by a of the logarithm of the gamma density."""
     return [-psi(m, k, a) + (0.0 if k else log_ratio(m, x, a, x - a)) for k in range(n)]
 
 
 def beta_slopes(m: Any, i: int, j: int, a: Any, b: Any, x: Any) -> dict[tuple[int, int], Any]:
-    """The derivatives up to i by a and j by b of the logarithm of beta's density."""
+    """Return derivatives by a and b of the logarithm of the beta density.
+
+    The result maps (k, q) to the derivative of order k by a and q by b, for k up to i and q up to
+    j, but for (0, 0).
+    """
     both = [psi(m, k, a + b) for k in range(i + j)]
-    found = {}
+    slopes = {}
     for k in range(i + 1):
         for q in range(j + 1):
             if k + q:
                 slope = both[k + q - 1]
                 slope = slope if q else slope - psi(m, k - 1, a)
-                found[k, q] = slope if k else slope - psi(m, q - 1, b)
+                slopes[k, q] = slope if k else slope - psi(m, q - 1, b)
+    # The first derivatives have logarithms too; `psi` left those of a, b and a + b out.
     y = 1.0 - x
     less = excess_of_beta(m, a, b, x)
     if i:
-        found[1, 0] = found[1, 0] + log_ratio(m, (a + b) * x, a, less)
+        slopes[1, 0] = slopes[1, 0] + log_ratio(m, (a + b) * x, a, less)
     if j:
-        found[0, 1] = found[0, 1] + log_ratio(m, (a + b) * y, b, -less)
-    return found
+        slopes[0, 1] = slopes[0, 1] + log_ratio(m, (a + b) * y, b, -less)
+    return slopes
 
 
 def _edge_power(m: Any, a: Any, at_one: Any, sign: Any) -> Any:
-    """x**(a - 1) at x = 0, times a reciprocal of gamma(a), which is 0 for a = 0, -1, ..."""
+    """Return x**(a - 1) at x = 0, times a reciprocal of gamma(a) with the sign `sign`.
+
+    The reciprocal is 0 for a = 0, -1, ... At a = 1 the result is `at_one`.
+    """
     pole = (a <= 0.0) & (m.floor(a) == a)
     below = m.where(pole, 0.0, m.where(sign < 0.0, -math.inf, m.full(math.inf, a)))
     return m.where(a == 1.0, at_one, m.where(a > 1.0, 0.0, m.where(a < 1.0, below, math.nan)))
 
 
 def _gamma_sign(m: Any, a: Any) -> Any:
-    """The sign of gamma(a), anything at its poles."""
+    """Return the sign of gamma(a); at the poles of gamma the result means nothing."""
     odd = m.abs(m.rem(m.floor(a), 2.0)) == 1.0
     return m.where((a < 0.0) & odd, -1.0, m.full(1.0, a))
 
 
 def _continued_gamma_density(m: Any, a: Any, x: Any) -> Any:
-    """x**(a - 1) exp(-x) / gamma(a) also for a < 0: d/dx of it is that for a - 1, less itself."""
+    """Return x**(a - 1) exp(-x) / gamma(a), also for a < 0.
+
+    Its derivative by x is the same function at a - 1, less itself.
+    """
     sign, pole = _gamma_sign(m, a), (a <= 0.0) & (m.floor(a) == a)
     inside = (x > 0.0) & ~pole
     x1, a1 = m.where(inside, x, 1.0), m.where(inside, a, 1.0)
@@ -181,7 +205,7 @@ def _continued_gamma_density(m: Any, a: Any, x: Any) -> Any:
 
 
 def _beta_edge(m: Any, a: Any, b: Any, x: Any) -> Any:
-    """Of beta's density at x = 0 and x = 1, where it is likewise continued; 0 elsewhere."""
+    """Return the beta density at x = 0 and x = 1, continued to negative a and b; 0 elsewhere."""
     sign = _gamma_sign(m, a) * _gamma_sign(m, b) * _gamma_sign(m, a + b)
     at_zero = _edge_power(m, a, b, sign)
     return m.where(x == 0.0, at_zero, m.where(x == 1.0, _edge_power(m, b, a, sign), 0.0))
@@ -193,7 +217,7 @@ continued_gamma_density = FormulaRow(
     lambda a, x, out: scale.bind(out, TRACED.log(x) - TRACED.digamma(a)),
     lambda a, x, out: continued_gamma_density.bind(a - 1.0, x) - out,
 )
-# Its derivatives by a and b are not followed: they are 0 but at a = 1 and b = 1.
+# The derivatives by a and b are taken for 0: they are 0 but at a = 1 and b = 1.
 beta_edge = FormulaRow(
     "beta_edge", _beta_edge, lambda a, b, x: a * 0.0, lambda a, b, x: b * 0.0,
     lambda a, b, x: _beta_edge_by_x(a, b, x),
@@ -201,13 +225,15 @@ beta_edge = FormulaRow(
 
 
 def _beta_edge_by_x(a: Any, b: Any, x: Any) -> Any:
-    """(a + b - 1) (density(a - 1, b) - density(a, b - 1)), where the first one is the larger of two
-    infinite numbers at x = 0, the second one at x = 1.
+    """Return (a + b - 1) (density(a - 1, b) - density(a, b - 1)) at the ends.
+
+    At x = 0 the first of two infinite densities is the larger one, at x = 1 the second one: the
+    other one is left out.
     """
     p, q = beta_edge.bind(a - 1.0, b, x), beta_edge.bind(a, b - 1.0, x)
     infinite = lambda v: (v == math.inf) | (v == -math.inf)
     total = a + b - 1.0
-    total = select(total == 0, 1.0, total)  # gamma(total) is infinite, and total times it 1
+    total = select(total == 0, 1.0, total)  # gamma(total) is infinite, total gamma(total) is 1
     p = select((x == 1) & infinite(q), 0.0, p)
     return scale.bind(p - select((x == 0) & infinite(p), 0.0, q), total)
 

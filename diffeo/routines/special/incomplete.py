@@ -1,10 +1,16 @@
 """Incomplete gamma and beta functions, with derivatives of every order by every argument.
 
-Both are integrals of a density over one of its tails; the tail is scaled so that its integrand is
-1 where it begins, and falls from there. The trapezoidal rule in t, where z = exp(t - exp(-t)),
-then converges like exp(-c / step) (Takahasi and Mori 1974), for tiny and for huge parameters. A
-derivative by a parameter is the same integral, with the logarithmic derivatives of the density as
-a further factor (Faa di Bruno's formula): nothing cancels in the first one.
+Both functions are integrals of a density over one of its tails. The tail is scaled so that its
+integrand is 1 where the tail begins, and falls from there. Substitute z = exp(t - exp(-t)): then
+the trapezoidal rule in t converges like exp(-c / step) (Takahasi and Mori 1974), for tiny and for
+huge parameters alike.
+
+A derivative by a parameter is the same integral with one more factor, which is a polynomial in the
+logarithmic derivatives of the density (Faa di Bruno's formula, `bell`). In the first derivative
+nothing cancels.
+
+Start with `integral`, then `Igamma.direct`. A formula is written over `m`, which is NumPy or the
+language itself (see special.py).
 """
 
 from __future__ import annotations
@@ -37,10 +43,13 @@ from .special import EULER, TRACED, Formula, evaluate, zeta_minus_one
 
 
 def bell(i: int, j: int, g: Callable[[int, int], Any]) -> Any:
-    """d^i/da^i d^j/db^j exp(h), over exp(h), where g(k, l) is that derivative of h; 1.0 if i = j =
-    0.
+    """Return d^i/da^i d^j/db^j exp(h) divided by exp(h), where g(k, l) is d^k/da^k d^l/db^l h.
+
+    The result is 1.0 if i = j = 0. For i = 2 and j = 0 it is g(2, 0) + g(1, 0)**2.
     """
 
+    # Take one derivative as h' exp(h), and the others by Leibniz's rule: binomial coefficients
+    # times derivatives of h' times those of exp(h).
     @cache
     def found(i: int, j: int) -> Any:
         if i + j == 0:
@@ -51,8 +60,8 @@ def bell(i: int, j: int, g: Callable[[int, int], Any]) -> Any:
             terms = [(math.comb(i - 1, p) * math.comb(j, q), g(p + 1, q), found(i - 1 - p, j - q))
                      for p in range(i) for q in range(j + 1)]  # fmt: skip
         total = None
-        for count, slope, rest in terms:
-            term = slope if type(rest) is float else slope * rest
+        for count, slope, lower in terms:
+            term = slope if type(lower) is float else slope * lower
             term = term if count == 1 else term * float(count)
             total = term if total is None else total + term
         return total
@@ -61,8 +70,11 @@ def bell(i: int, j: int, g: Callable[[int, int], Any]) -> Any:
 
 
 def integral(m: Any, integrand: Callable, *given: Any, fine: int = 1, needed: Any = None) -> Any:
-    """The integral over z > 0 of integrand(z, *given), which falls on a scale of 1 or more; with
-    steps that are `fine` times finer. Nothing is done unless it is `needed` anywhere.
+    """Return the integral of integrand(z, *given) over z > 0.
+
+    The integrand falls on a scale of 1 or more. Steps are `fine` times finer than usual. With
+    `needed`, an array of booleans, the sum runs only as long as an element that is needed has not
+    converged.
     """
     like = given[0]
     wide = like.dtype.itemsize == 8
@@ -74,6 +86,7 @@ def integral(m: Any, integrand: Callable, *given: Any, fine: int = 1, needed: An
 
     def advance(t: Any, last: Any, total: Any, *given: Any) -> Any:
         last = last * 0.0
+        # Several steps between two tests of convergence.
         for _ in range(count):
             slope = m.exp(-t)
             z = m.exp(t - slope)
@@ -88,7 +101,9 @@ def integral(m: Any, integrand: Callable, *given: Any, fine: int = 1, needed: An
 
 
 def _series(m: Any, a: Any, x: Any) -> Any:
-    """1 + x / (a + 1) + x**2 / ((a + 1) (a + 2)) + ...: P(a, x), but for a factor."""
+    """Return 1 + x / (a + 1) + x**2 / ((a + 1) (a + 2)) + ..., which is P(a, x) but for a
+    factor.
+    """
     small = 1e-17 if a.dtype.itemsize == 8 else 1e-9
 
     def going(k: Any, term: Any, total: Any, a: Any, x: Any) -> Any:
@@ -106,18 +121,20 @@ def _series(m: Any, a: Any, x: Any) -> Any:
 
 
 def _small_upper(m: Any, a: Any, x: Any) -> Any:
-    """1 - P(a, x) for x < 1 and small a, where P(a, x) = x**a / gamma(a + 1) (1 + a times the sum
-    of (-x)**k / (k! (a + k))) is near 1.
+    """Return 1 - P(a, x) for x < 1 and small a, where P is near 1.
+
+    There P(a, x) = x**a / gamma(a + 1) (1 + a times the sum of (-x)**k / (k! (a + k)) over k >= 1).
     """
     x = m.where(x < 1.0, x, 0.5)
     total = x * 0.0
     for k in range(18, 0, -1):
         total = (total + (-1.0) ** k / math.factorial(k) / (a + float(k))) * x
-    near = a < 0.01  # then a + 1 has not the digits of a
+    near = a < 0.01  # then a + 1 loses digits of a
     z, series = m.where(near, -a, 0.0), 0.0
     for k in range(8, 1, -1):
         series = (series + (zeta_minus_one(k) + 1.0) / k) * z
     gamma = m.where(near, (series + EULER) * z, m.lgamma(a + 1.0))
+    # log P is small: its exponential, less 1, loses no digits.
     return -m.expm1(a * m.log(x) - gamma + m.log1p(a * total))
 
 
@@ -125,13 +142,16 @@ def _small_upper(m: Any, a: Any, x: Any) -> Any:
 # The functions
 
 
+#: SciPy's functions: the lower part, the upper one.
 _HOST = special_function("gammainc"), special_function("gammaincc")
 
 
 @frozen
 class Igamma(Formula):
-    """The n-th derivative by a of P(a, x), the part of gamma(a) below x (of 1 - P with `upper`),
-    for a > 0; over x times the density with `scaled`, which is for n >= 1.
+    """The n-th derivative by a of P(a, x), for a > 0, or of 1 - P(a, x) with `upper`.
+
+    P(a, x) is the part of gamma(a) below x, over gamma(a). With `scaled` the derivative is divided
+    by x times the density; then n >= 1.
     """
 
     n: int = 0
@@ -146,15 +166,17 @@ class Igamma(Formula):
     def impl(self, a: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.n:
             return evaluate(self.formula, a, x)
-        out, large = _HOST[self.upper](a, x), a > 1e4
-        if 1 in large.tobytes():  # SciPy's sums are cut off far from a
-            out = np.asarray(out)
-            out[large] = evaluate(self.formula, np.asarray(a)[large], np.asarray(x)[large])
-        return out
+        values, large = _HOST[self.upper](a, x), a > 1e4
+        if 1 in large.tobytes():  # there SciPy cuts its sums off when x is far from a
+            values = np.asarray(values)
+            values[large] = evaluate(self.formula, np.asarray(a)[large], np.asarray(x)[large])
+        return values
 
     def formula(self, m: Any, a: Any, x: Any) -> Any:
-        """For n > 0 and small a through P(a, x) = P(a + 1, x) + x**a exp(-x) / gamma(a + 1)
-        for small a: the slopes of the density grow like a**-n there, and cancel.
+        """Compute the derivative; for n > 0 and small a through P at a + 1.
+
+        For small a the slopes of the density grow like a**-n, and cancel. So use P(a, x) = P(a + 1,
+        x) + x**a exp(-x) / gamma(a + 1).
         """
         n = self.n
         if not n or self.scaled:
@@ -171,7 +193,10 @@ class Igamma(Formula):
         )
 
     def direct(self, m: Any, a: Any, x: Any) -> Any:
-        """By a series or the integral of the smaller tail."""
+        """Compute the derivative by a series, or by the integral of the smaller tail.
+
+        The smaller tail is below x if x <= a, else above x.
+        """
         n = self.n
         inside = (a > 0.0) & (a < math.inf) & (x > 0.0) & (x < math.inf)
         a1, x1 = m.where(inside, a, 1.0), m.where(inside, x, 1.0)
@@ -180,8 +205,10 @@ class Igamma(Formula):
 
         def tail(z: Any, a: Any, x: Any, below: Any, width: Any, *slopes: Any) -> Any:
             u = z / width
-            v = m.where(below, -u, m.log1p(u))  # log(t / x), where t is the integration's
-            # a v - (t - x): what is linear in u is a difference, what is left over is small.
+            # With the integration variable t of the density, v is log(t / x).
+            v = m.where(below, -u, m.log1p(u))
+            # The logarithm of the integrand is a v - (t - x). Its part linear in u is a difference,
+            # exact; its other part is small.
             curved = m.where(below, above_falling(m, x, u), above_log(m, a, u))
             density = m.exp(-m.abs(a - x) * u - curved)
             density = m.where(below, density, density / (1.0 + u))
@@ -192,38 +219,40 @@ class Igamma(Formula):
         if not n:
             summed = inside & ((x1 < 16.0) | (below & (a1 < 256.0)))
             lower = _series(m, a1, m.where(summed, x1, 0.0)) * weight / a1
-            # Where most is below, the difference from 1 would lose digits.
+            # The series sums P. Where most of gamma is below x, 1 - P would lose digits.
             needed = inside & ~(summed & (below | (lower < 0.99)) if self.upper else summed)
             needed = needed & ~((x1 < 1.0) & (a1 < 0.5)) if self.upper else needed
         slopes = gamma_slopes(m, n, a1, x1)
-        part = integral(m, tail, a1, x1, below, width, *slopes, needed=needed) / width
-        part = part if weight is None else part * weight
-        out = m.where(below != self.upper, part, whole - part)
+        share = integral(m, tail, a1, x1, below, width, *slopes, needed=needed) / width
+        share = share if weight is None else share * weight
+        values = m.where(below != self.upper, share, whole - share)
         if needed is not None:
-            out = m.where(needed, out, 1.0 - lower if self.upper else lower)
+            values = m.where(needed, values, 1.0 - lower if self.upper else lower)
             if self.upper:
-                near = inside & (x1 < 1.0) & (a1 < 0.5)
-                out = m.where(near, _small_upper(m, m.where(near, a1, 0.25), x1), out)
+                tiny = inside & (x1 < 1.0) & (a1 < 0.5)
+                values = m.where(tiny, _small_upper(m, m.where(tiny, a1, 0.25), x1), values)
         ones = (a == 0.0) | (x == math.inf) if not self.upper else (a == math.inf) | (x == 0.0)
-        wrong = (a == x) & ((a == 0.0) | (a == math.inf))  # where P has no limit
+        wrong = (a == x) & ((a == 0.0) | (a == math.inf))  # there P has no limit
         wrong = wrong | (a == 0.0) if n else wrong
         edge = m.where(ones, m.full(whole, a), 0.0)
         edge = m.where((a >= 0.0) & (x >= 0.0) & ~wrong, edge, math.nan)
-        return m.where(inside, out, edge)
+        return m.where(inside, values, edge)
 
     def slopes(self) -> Sequence[Callable]:
         n, sign = self.n, -1.0 if self.upper else 1.0
 
         def by_a(a: Any, x: Any, out: Any) -> Any:
-            more = Igamma(n + 1, self.upper, self.scaled).bind(a, x)
-            return more - out * gamma_slopes(TRACED, 1, a, x)[0] if self.scaled else more
+            derivative = Igamma(n + 1, self.upper, self.scaled).bind(a, x)
+            return (
+                derivative - out * gamma_slopes(TRACED, 1, a, x)[0] if self.scaled else derivative
+            )
 
         def by_x(a: Any, x: Any, out: Any) -> Any:
             slopes = gamma_slopes(TRACED, n, a, x)
             factor = bell(n, 0, lambda k, _: slopes[k - 1])
             if self.scaled:
                 return factor / x - out * (a / x - 1.0)
-            # The density is 0 where the factor, a power of log(x), is infinite.
+            # The density is 0 where the factor, a power of log(x), is infinite: the product is 0.
             return scale.bind(gamma_density.bind(a, x), factor * full_like(x, sign))
 
         return by_a, by_x
@@ -231,8 +260,10 @@ class Igamma(Formula):
 
 @frozen
 class Betainc(Formula):
-    """The regularized incomplete beta function I_x(a, b), the part of beta(a, b) below x; its
-    derivative of order i by a and j by b.
+    """The derivative of I_x(a, b), of order i by a and j by b.
+
+    I_x(a, b) is the regularized incomplete beta function: the part of beta(a, b) below x, over
+    beta(a, b).
     """
 
     i: int = 0
@@ -242,10 +273,10 @@ class Betainc(Formula):
         if self.i or self.j:
             return evaluate(self.formula, a, b, x)
         out, large = special_function("betainc")(a, b, x), np.maximum(a, b) > 1e4
-        if 1 in large.tobytes():  # SciPy's takes differences of large products
+        if 1 in large.tobytes():  # SciPy takes differences of large products
             out = np.asarray(out)
-            given = [np.asarray(v)[large] for v in (a, b, x)]
-            out[large] = evaluate(self.formula, *given)
+            operands = [np.asarray(v)[large] for v in (a, b, x)]
+            out[large] = evaluate(self.formula, *operands)
         return out
 
     def formula(self, m: Any, a: Any, b: Any, x: Any) -> Any:
@@ -255,7 +286,7 @@ class Betainc(Formula):
         a1, b1, x1 = m.where(inside, a, 1.0), m.where(inside, b, 1.0), m.where(inside, x, 0.5)
         y1 = 1.0 - x1
         excess = excess_of_beta(m, a1, b1, x1)
-        above = excess > 0.0  # then the other tail, of beta(b, a) below 1 - x
+        above = excess > 0.0  # then integrate the other tail, of beta(b, a) below 1 - x
         q = m.where(above, a1, b1)
         s, r = m.where(above, y1, x1), m.where(above, x1, y1)
         odds = s / r
@@ -264,10 +295,13 @@ class Betainc(Formula):
         slopes = beta_slopes(m, i, j, a1, b1, x1)
 
         def tail(z: Any, slope: Any, q: Any, odds: Any, width: Any, above: Any, *given: Any) -> Any:
-            u = z / width  # log(s / t), where t is the integration's
+            # With the integration variable t of the density, u = log(s / t) and
+            # v = log((1 - t) / (1 - s)).
+            u = z / width
             more = -odds * m.expm1(-u)
-            v = m.log1p(more)  # log((1 - t) / (1 - s))
-            # q v - p u: what is linear in u is a difference, what is left over is small.
+            v = m.log1p(more)
+            # The logarithm of the integrand is q v - p u. Its part linear in u is a difference,
+            # exact; its other part is small.
             curved = above_falling(m, q * odds, u) + above_log(m, q, more)
             g = dict(zip(slopes, given))
             if i:
@@ -279,12 +313,14 @@ class Betainc(Formula):
         part = integral(m, tail, slope, q, odds, width, above, *slopes.values()) / width
         part = part * beta_weight(m, a1, b1, x1, y1) / r
         whole = 0.0 if i + j else 1.0
-        out = m.where(above, whole - part, part)
+        values = m.where(above, whole - part, part)
         ends = m.where(x == 1.0, whole, m.where(x == 0.0, x * 0.0, math.nan))
-        return m.where(inside, out, m.where(known, ends, self.at_edges(m, a, b, x)))
+        return m.where(inside, values, m.where(known, ends, self.at_edges(m, a, b, x)))
 
     def at_edges(self, m: Any, a: Any, b: Any, x: Any) -> Any:
-        """The limits at a, b = 0 and inf; derivatives by a parameter are known at inf."""
+        """Return the limits at a, b = 0 and inf; derivatives by a parameter are known at
+        inf only.
+        """
         left, right = (a == 0.0) | (b == math.inf), (b == 0.0) | (a == math.inf)
         valid = (left ^ right) & (a >= 0.0) & (b >= 0.0) & (x >= 0.0) & (x <= 1.0)
         if self.i or self.j:

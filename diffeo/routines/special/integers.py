@@ -1,4 +1,8 @@
-"""Whole numbers of each element: gcd and lcm, by Euclid's algorithm on their absolute values."""
+"""gcd and lcm of each element, by Euclid's algorithm on absolute values.
+
+Absolute values are held in unsigned integers, as the least signed integer has none in its own
+dtype.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,10 @@ from .special import Repeat
 
 
 def _euclid(x: Any, y: Any) -> Any:
-    """The greatest common divisor of unsigned integers; 0 of two zeros."""
+    """Return the greatest common divisor of unsigned integers; 0 for two zeros."""
 
     def step(x: Any, y: Any) -> tuple[Any, Any]:
+        # An element that has ended keeps its values while others go on.
         going = y != 0
         return select(going, y, x), select(going, x % select(going, y, 1), 0)
 
@@ -23,12 +28,13 @@ def _euclid(x: Any, y: Any) -> Any:
 
 
 def _multiple(x: Any, y: Any) -> Any:
+    """Return the least common multiple of unsigned integers; 0 if one of them is 0."""
     divisor = _euclid(x, y)
     return select(divisor == 0, 0, x // select(divisor == 0, 1, divisor) * y)
 
 
 def _of_sizes(formula: Callable) -> Callable:
-    """The lowering of a formula of unsigned integers, which hold the size of the least integer."""
+    """Return the lowering of a formula of unsigned integers, applied to absolute values."""
 
     def lower(ctx: Any, *values: Any) -> Any:
         def in_primitives(*xs: Any) -> Any:

@@ -1,9 +1,13 @@
-"""Special functions of each element: gamma and its derivatives, zeta, erfc; and how such functions
-are written.
+"""Special functions of each element, gamma and its derivatives, zeta and erfc; and how they are
+written.
 
-A formula that no NumPy function and no operation of StableHLO has is written once, over an `m`
-that is NumPy (`HOST`) or the language itself (`TRACED`): its functions go by the names of the
-table in `elementwise.py`, and `m.loop` repeats. So evaluation and lowering cannot disagree.
+Some formulas exist as no NumPy function and as no operation of StableHLO. Such a formula is written
+once, over a parameter `m`, which is either NumPy (`HOST`) or the language itself (`TRACED`). The
+functions of `m` go by the names of the table in `elementwise.py`, and `m.loop` repeats: `m.exp(x)`
+is np.exp or the primitive exp. So evaluation and lowering cannot disagree.
+
+Start with `Operations`, `HOST` and `TRACED`; then see `FormulaRow`, one function, and `Formula`, a
+family of functions with static parameters. `Polygamma` is a short example.
 """
 
 from __future__ import annotations
@@ -28,7 +32,9 @@ from ...primitives.words.structural import broadcast_in_dim, convert_element_typ
 
 
 class Operations:
-    """Functions of elements, by the names of the table, and a choice and a loop."""
+    """The functions of elements, by their names in the table, with a choice (`where`) and
+    a loop.
+    """
 
     def __init__(self, **given: Callable):
         self.__dict__.update(given)
@@ -36,11 +42,12 @@ class Operations:
     def __getattr__(self, name: str) -> Any:
         if name not in ELEMENTWISE:
             raise AttributeError(name)
-        found = self.__dict__[name] = self.of(ELEMENTWISE[name])
-        return found
+        function = self.__dict__[name] = self.of(ELEMENTWISE[name])
+        return function
 
 
 def _host_loop(going: Callable, step: Callable, values: Sequence[Any]) -> Sequence[Any]:
+    """Repeat `step` on the values while `going` holds for any element."""
     while np.any(going(*values)):
         values = step(*values)
     return values
@@ -48,8 +55,9 @@ def _host_loop(going: Callable, step: Callable, values: Sequence[Any]) -> Sequen
 
 @frozen
 class Repeat(Primitive):
-    """`step` on some arrays, again and again, while `going` holds anywhere; of lowering only, where
-    nothing is differentiated.
+    """A loop over arrays: apply `step` again and again, while `going` holds for any element.
+
+    It occurs in lowering only, where nothing is differentiated.
     """
 
     going: Callable
@@ -67,7 +75,9 @@ class Repeat(Primitive):
         return ctx.while_loop(anywhere, lambda *xs: list(self.step(*xs)), values)
 
 
-#: `of` makes any primitive a function; `number` is an array without axes, `spread` gives it axes.
+#: Formulas by NumPy. `of` makes a function of any primitive; `full` repeats a value in the shape of
+#: an array; `number` is an array without axes, and `spread` gives such a number the axes of an
+#: array.
 HOST = Operations(
     of=lambda primitive: primitive.impl,
     where=np.where,
@@ -76,6 +86,7 @@ HOST = Operations(
     number=lambda value, like: like.dtype.type(value),
     spread=lambda number, like: number,
 )
+#: The same in primitives, which the current trace gets.
 TRACED = Operations(
     of=lambda primitive: primitive.bind,
     where=select,
@@ -87,7 +98,7 @@ TRACED = Operations(
 
 
 def evaluate(formula: Callable, *xs: Any) -> Any:
-    """A formula by NumPy; narrow floats are computed in float32."""
+    """Compute a formula by NumPy; narrow floats are computed in float32."""
     dtype = xs[0].dtype
     wide = [x if dtype.itemsize >= 4 else x.astype(np.float32) for x in xs]
     with np.errstate(all="ignore"):
@@ -95,7 +106,7 @@ def evaluate(formula: Callable, *xs: Any) -> Any:
 
 
 def lower_formula(ctx: Any, formula: Callable, *values: Any) -> Any:
-    """A formula in the program; narrow floats are computed in float32."""
+    """Emit a formula as operations of the program; narrow floats are computed in float32."""
     dtype = values[0].aval.dtype
 
     def in_primitives(*xs: Any) -> Any:
@@ -109,7 +120,11 @@ def lower_formula(ctx: Any, formula: Callable, *values: Any) -> Any:
 
 
 class FormulaRow(Elementwise):
-    """A row of the table that is a formula over NumPy or primitives; its operands are arrays."""
+    """A row of the elementwise table that is a formula over NumPy or primitives.
+
+    `derivatives` are by each operand; `impl` evaluates the function, if not the formula does. The
+    operands are arrays, never Python scalars.
+    """
 
     takes_scalars = False
 
@@ -126,13 +141,14 @@ class FormulaRow(Elementwise):
         )
 
 
-#: The highest order of a family's function or derivative.
+#: The highest order of a function or derivative in a family.
 MOST = 150
 
 
 class Formula(Primitive):
-    """A family of functions of each element: a formula over NumPy or primitives, with static
-    parameters and a derivative by each operand.
+    """A function of each element from a family, whose members differ in static parameters.
+
+    A subclass has a formula over NumPy or primitives, and a derivative by each operand.
     """
 
     accepts = "f"
@@ -153,7 +169,7 @@ class Formula(Primitive):
 
     @property
     def derivatives(self) -> tuple:
-        """(derivative, whether it asks for the result) by each operand."""
+        """A pair by each operand: (derivative, whether the derivative asks for the result)."""
         return with_results(self.name, self.slopes(), self.arity)
 
     def abstract_eval(self, *avals: Any) -> ShapedArray:
@@ -165,16 +181,16 @@ class Formula(Primitive):
         return lower_formula(ctx, self.formula, *values)
 
     def formula(self, m: Any, *xs: Any) -> Any:
-        """The function."""
+        """Compute the function of `xs` with the operations `m`."""
         raise self.missing("formula", "evaluation")
 
     def slopes(self) -> Sequence[Callable]:
-        """The derivatives by each operand, as in a row of the table."""
+        """Return the derivatives by each operand, as they stand in a row of the table."""
         raise self.missing("slopes", "forward-mode differentiation")
 
 
 def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
-    """The sum of coefficients[k] * x**k, by Horner's rule."""
+    """Return the sum of coefficients[k] * x**k, by Horner's rule."""
     total = coefficients[-1]
     for c in coefficients[-2::-1]:
         total = total * x + c
@@ -184,24 +200,26 @@ def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
 def chebyshev(
     f: Callable, low: float, high: float, count: int = 30, horner: bool = False
 ) -> Callable:
-    """The polynomial that agrees with f at Chebyshev's points of an interval, as a function.
+    """Return the polynomial that agrees with f at Chebyshev's points of an interval, as a function.
 
-    Horner's rule halves the work, and loses no digits where Chebyshev's coefficients fall by a
-    factor of more than 1 + sqrt(2).
+    With `horner` the polynomial is evaluated by Horner's rule. That halves the work, and loses no
+    digits where Chebyshev's coefficients fall by a factor of more than 1 + sqrt(2).
     """
+    # The cosine has a period of 4 * count steps: reduce k (2 i + 1) exactly, in integers.
     turns = np.outer(np.arange(count), 2 * np.arange(count) + 1) % (4 * count)
-    cosines = np.cos(turns * (math.pi / (2 * count)))  # of k times the angles
+    # cosines[k, i] is the cosine of k times angle i; row 1 are Chebyshev's points themselves.
+    cosines = np.cos(turns * (math.pi / (2 * count)))
     values = f((high - low) / 2 * cosines[1] + (high + low) / 2)
-    found = cosines @ values * (2 / count)
+    series = cosines @ values * (2 / count)
     if horner:
-        found[0] /= 2
-        powers = [float(c) for c in np.polynomial.chebyshev.cheb2poly(found)]
+        series[0] /= 2
+        powers = [float(c) for c in np.polynomial.chebyshev.cheb2poly(series)]
         scale, shift = 2 / (high - low), (high + low) / (high - low)
         return lambda x: polynomial(x * scale - shift, powers)
-    constant, *coefficients = [float(c) for c in found]
+    constant, *coefficients = [float(c) for c in series]
 
     def evaluate(x: Any) -> Any:
-        """By Clenshaw's recurrence."""
+        """Sum the series by Clenshaw's recurrence."""
         twice = (x - (high + low) / 2) * (4 / (high - low))
         one, two = coefficients[-1], 0.0
         for c in coefficients[-2::-1]:
@@ -217,7 +235,7 @@ def chebyshev(
 
 @cache
 def zeta_minus_one(s: int) -> float:
-    """The sum of k**-s over k >= 2, by Euler and Maclaurin from k = 40 on."""
+    """Return the sum of k**-s over k >= 2: zeta(s) - 1, by Euler and Maclaurin from k = 40 on."""
     n = 40.0
     tail = [n ** (1 - s) / (s - 1), n**-s / 2, s * n ** (-s - 1) / 12,
             -s * (s + 1) * (s + 2) * n ** (-s - 3) / 720,
@@ -225,15 +243,18 @@ def zeta_minus_one(s: int) -> float:
     return math.fsum([*[float(k) ** -s for k in range(2, 40)], *tail])
 
 
+#: Euler's constant.
 EULER = 0.5772156649015328606
-#: Where the series of lgamma and digamma at their zeros take over.
+#: Nearer than this to a zero of lgamma or digamma, the series about the zero is used.
 _NEAR = 0.01
 
 
 def _lgamma_series(m: Any, x: Any) -> Any:
-    """log gamma near its zeros 1 and 2, where XLA's and SciPy's have only their absolute error
-    small: with z = 1 - x, EULER z + the sum of zeta(k) z**k / k; at 2, z = 2 - x, and 1 less than
-    EULER and zeta(k).
+    """Return log gamma near its zeros 1 and 2, by a power series.
+
+    There the functions of XLA and SciPy have a small absolute error only, not a small relative one.
+    Near 1, with z = 1 - x, the series is EULER z + the sum of zeta(k) z**k / k over k >= 2. Near 2,
+    with z = 2 - x, EULER and each zeta(k) are less by 1.
     """
     at_two = x > 1.5
     less = m.where(at_two, 1.0, x * 0.0)
@@ -244,7 +265,7 @@ def _lgamma_series(m: Any, x: Any) -> Any:
     return (total + (EULER - less)) * z
 
 
-#: The number nearest to the positive zero of digamma, and the Taylor coefficients there.
+#: The float nearest to the positive zero of digamma, and digamma's Taylor coefficients at it.
 _ROOT = 1.4616321449683622
 _AT_ROOT = (
     -9.241265521729427e-17, 0.9676722454476212, -0.4427631689835921, 0.258499760955651,
@@ -265,8 +286,8 @@ def _lower_lgamma(ctx: Any, x: Any) -> Any:
 def _lower_digamma(ctx: Any, x: Any) -> Any:
     def refined(x: Any, coarse: Any) -> Any:
         z = x - _ROOT
-        found = select(TRACED.abs(z) < _NEAR, polynomial(z, _AT_ROOT), coarse)
-        return select(x == 0.0, -1.0 / x, found)
+        fine = select(TRACED.abs(z) < _NEAR, polynomial(z, _AT_ROOT), coarse)
+        return select(x == 0.0, -1.0 / x, fine)
 
     return ctx.inline(refined, x, ctx.op("chlo.digamma", x, out=x.aval))
 
@@ -277,9 +298,9 @@ _digamma = special_function("digamma")
 
 
 def _host_lgamma(x: Any) -> Any:
-    """SciPy's, with the series where it is better."""
+    """Compute SciPy's gammaln, with the series where the series is better."""
     out = _gammaln(x)
-    if 1 in (out < _SMALL).tobytes():  # the fastest question for any
+    if 1 in (out < _SMALL).tobytes():  # the fastest way to ask for any
         out = np.asarray(out)
         out[x == -math.inf] = math.inf
         near = np.abs(np.abs(x - 1.5) - 0.5) < _NEAR
@@ -288,16 +309,19 @@ def _host_lgamma(x: Any) -> Any:
 
 
 def _host_digamma(x: Any) -> Any:
-    """SciPy's; of negative numbers reflected, by their distance from the nearest pole."""
+    """Compute SciPy's digamma; negative numbers are reflected.
+
+    The reflection uses their distance from the nearest pole, which is exact.
+    """
     out = _digamma(x)
-    left = x < 0
-    if 1 in left.tobytes():
+    negative = x < 0
+    if 1 in negative.tobytes():
         out = np.asarray(out)
-        x = np.asarray(x)[left]
+        x = np.asarray(x)[negative]
         z = np.where(np.isfinite(x), x, 0).astype(np.float32 if x.dtype.itemsize < 4 else x.dtype)
         gap = z - np.rint(z)
-        found = _digamma(1 - z) - math.pi / np.tan(math.pi * np.where(gap == 0, 0.5, gap))
-        out[left] = np.where(np.isfinite(x) & (gap != 0), found, math.nan).astype(out.dtype)
+        reflected = _digamma(1 - z) - math.pi / np.tan(math.pi * np.where(gap == 0, 0.5, gap))
+        out[negative] = np.where(np.isfinite(x) & (gap != 0), reflected, math.nan).astype(out.dtype)
     return out
 
 
@@ -329,17 +353,18 @@ class Polygamma(Formula):
         return (lambda x: Polygamma(self.n + 1).bind(x),)
 
 
-#: Below, zeta of a negative argument that is no integer is not computed: nan.
+#: Below this number zeta is not computed, but is nan, if its argument q is no integer.
 _LEAST = -1e6
-#: B(2j) / (2j)! for j = 1, 2, ..., of Bernoulli's numbers.
+#: Bernoulli's numbers over factorials: B(2j) / (2j)! for j = 1, 2, ...
 BERNOULLI = [(-1) ** (j + 1) * 2 * (zeta_minus_one(2 * j) + 1) / (2 * math.pi) ** (2 * j)
              for j in range(1, 13)]  # fmt: skip
 
 
 @frozen
 class Zeta(Formula):
-    """Hurwitz's zeta function, the sum of (q + k)**-s over k >= 0, for s > 1; its n-th derivative
-    by s.
+    """Hurwitz's zeta function and its n-th derivative by s.
+
+    For s > 1 the function of (s, q) is the sum of (q + k)**-s over k >= 0.
     """
 
     n: int = 0
@@ -350,9 +375,9 @@ class Zeta(Formula):
         usual = (s > 1) & (q > 0) & (np.maximum(s, q) < math.inf)
         if np.count_nonzero(usual) == usual.size and s.dtype.char in "fd":
             return _zeta(s, q)
-        inside = np.maximum(q, s.dtype.type(_LEAST))  # SciPy would loop for ages
-        found = _zeta(s, inside)
-        return evaluate(self.at_edges, s, q, found)
+        inside = np.maximum(q, s.dtype.type(_LEAST))  # below, SciPy would loop for ages
+        values = _zeta(s, inside)
+        return evaluate(self.at_edges, s, q, values)
 
     def lower(self, ctx: Any, s: Any, q: Any) -> Any:
         if self.n or s.aval.dtype.itemsize < 4:
@@ -363,18 +388,21 @@ class Zeta(Formula):
         return ctx.inline(both, s, q, total, rest)
 
     def at_edges(self, m: Any, s: Any, q: Any, found: Any) -> Any:
-        """What was found, and limits where arguments are infinite or poles."""
+        """Return `found`, with limits where arguments are infinite, or poles."""
         pole = (q <= 0.0) & (m.floor(q) == q)
         far = q > 1e9  # then XLA's sum may be 0
-        rest = 1.0 / (m.where(s == 1.0, 2.0, s) - 1.0) + 0.5 / m.where(far, q, 1.0)
-        found = m.where(far, m.pow(m.where(far, q, 1.0), 1.0 - s) * rest, found)
+        tail = 1.0 / (m.where(s == 1.0, 2.0, s) - 1.0) + 0.5 / m.where(far, q, 1.0)
+        found = m.where(far, m.pow(m.where(far, q, 1.0), 1.0 - s) * tail, found)
         found = m.where(s == math.inf, m.pow(q, -s), found)
         found = m.where(q == math.inf, 0.0, found)
         found = m.where(pole | (s == 1.0), math.inf, found)
         return m.where((s >= 1.0) & ((q > _LEAST) | pole), found, math.nan)
 
     def from_zero(self, s: Any, q: Any) -> Sequence[Any]:
-        """The first q + k >= 0, where XLA's own formula begins to hold, and the terms before."""
+        """Return the first q + k >= 0, and the sum of the terms before.
+
+        From q >= 0 on XLA's own formula holds.
+        """
         return TRACED.loop(
             lambda q, total, s: (q < 0.0) & (q > _LEAST),
             lambda q, total, s: (
@@ -383,26 +411,31 @@ class Zeta(Formula):
         )[:2]  # fmt: skip
 
     def formula(self, m: Any, s: Any, q: Any) -> Any:
-        """Ten terms, and Euler-Maclaurin's sum for the rest, with its Taylor coefficients in s."""
+        """Compute ten terms, and by Euler and Maclaurin's sum the others.
+
+        With w = q + 10, the sum over the other terms is w**-s times a function of s, whose Taylor
+        coefficients up to order n are computed; w**-s itself has the coefficients `logs`.
+        """
         n, count = self.n, 10
         total = sum([m.pow(q + k, -s) * (-m.log(q + k)) ** n for k in range(count)])
         w = q + float(count)
         inverse, rising, scale = 1.0 / (s - 1.0), [s, 1.0] + [0.0] * n, 1.0 / w
-        rest = [(-inverse) ** k * inverse * w for k in range(n + 1)]
-        rest[0] = rest[0] + 0.5
+        series = [(-inverse) ** k * inverse * w for k in range(n + 1)]
+        series[0] = series[0] + 0.5
         for j, factor in enumerate(BERNOULLI):
             for c in (2.0 * j - 1.0, 2.0 * j) if j else ():
+                # rising holds the Taylor coefficients of s (s + 1) ... (s + 2j): multiply by s + c.
                 rising = [r * (s + c) + (rising[k - 1] if k else 0.0)
                           for k, r in enumerate(rising)]  # fmt: skip
-            rest = [r + rising[k] * (factor * scale) for k, r in enumerate(rest)]
+            series = [r + rising[k] * (factor * scale) for k, r in enumerate(series)]
             scale = scale / (w * w)
         logs = [(-m.log(w)) ** k / math.factorial(k) for k in range(n + 1)]
-        tail = sum([r * logs[n - k] for k, r in enumerate(rest)]) * math.factorial(n)
+        tail = sum([r * logs[n - k] for k, r in enumerate(series)]) * math.factorial(n)
         return m.where((s > 1.0) & (q > 0.0), total + m.pow(w, -s) * tail, math.nan)
 
     def slopes(self) -> Sequence[Callable]:
         def by_q(s: Any, q: Any) -> Any:
-            found = -s * self.bind(s + 1.0, q)
-            return found - Zeta(self.n - 1).bind(s + 1.0, q) * float(self.n) if self.n else found
+            slope = -s * self.bind(s + 1.0, q)
+            return slope - Zeta(self.n - 1).bind(s + 1.0, q) * float(self.n) if self.n else slope
 
         return lambda s, q: Zeta(self.n + 1).bind(s, q), by_q

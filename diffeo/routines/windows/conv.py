@@ -1,7 +1,12 @@
 """conv_general_dilated: sums over windows of products with a kernel, in any number of dimensions.
 
-The formulas for the transposes and for batches are those of Dumoulin and Visin 2016, "A guide to
-convolution arithmetic for deep learning", with XLA's feature groups and batch groups.
+The first operand x, XLA's `lhs`, is moved over by the kernel y, XLA's `rhs`. Spatial axes are those
+along which windows move; the other axes of x are batch and feature, and those of y are output
+feature and input feature. The formulas for the transposes and for batches are those of Dumoulin and
+Visin 2016, "A guide to convolution arithmetic for deep learning", with XLA's feature groups and
+batch groups.
+
+Start with `ConvGeneralDilated` and its `impl`.
 """
 
 from __future__ import annotations
@@ -43,12 +48,16 @@ from ...primitives.words.structural import (
     transpose,
 )
 
+#: (low, high) for each spatial axis.
 Pads = tuple[tuple[int, int], ...]
 
 
 class ConvDimensionNumbers(NamedTuple):
-    """Which axes are which: of `lhs` and of the result (batch, feature, spatial ...), of `rhs`
-    (output feature, input feature, spatial ...).
+    """Which axes are which.
+
+    `lhs_spec` and `out_spec` are the axes of the first operand and of the result, in the order
+    (batch, feature, spatial ...). `rhs_spec` are those of the kernel: (output feature, input
+    feature, spatial ...).
     """
 
     lhs_spec: Sequence[int]
@@ -57,7 +66,7 @@ class ConvDimensionNumbers(NamedTuple):
 
 
 def dilated(sizes: Sequence[int], dilation: Sequence[int]) -> list[int]:
-    """The sizes when elements are `dilation` apart."""
+    """Return the sizes when elements are `dilation` apart."""
     return [max(1 + d * (n - 1), 0) for n, d in zip(sizes, dilation)]
 
 
@@ -66,36 +75,40 @@ def _swapped(spec: Sequence[int]) -> Shape:
 
 
 def _merged(x: Any, dim: int, axis: int, groups: int = 1) -> Any:
-    """The axis at `dim` made part of another one (`axis`, counted without it), within its
-    groups.
+    """Make the axis at `dim` a part of another axis, within groups of that axis.
+
+    `axis` is the other axis, counted without the one at `dim`. Sizes 2 and 6, in 3 groups, become
+    one axis of size 12: for each group, 2 parts of 2 elements.
     """
     x = move_axis(x, dim, axis)
-    (size, whole), before, after = x.shape[axis : axis + 2], x.shape[:axis], x.shape[axis + 2 :]
+    (size, length), before, after = x.shape[axis : axis + 2], x.shape[:axis], x.shape[axis + 2 :]
     if groups > 1:
-        x = reshape(x, (*before, size, groups, whole // groups, *after))
+        x = reshape(x, (*before, size, groups, length // groups, *after))
         x = move_axis(x, axis + 1, axis)
-    return reshape(x, (*before, size * whole, *after))
+    return reshape(x, (*before, size * length, *after))
 
 
 def _split(x: Any, axis: int, size: int, groups: int = 1) -> Any:
     """Undo `_merged`: the part of size `size` is a new axis in front of `axis`."""
-    rest, before, after = x.shape[axis] // size, x.shape[:axis], x.shape[axis + 1 :]
+    length, before, after = x.shape[axis] // size, x.shape[:axis], x.shape[axis + 1 :]
     if groups > 1:
-        x = reshape(x, (*before, groups, size, rest // groups, *after))
+        x = reshape(x, (*before, groups, size, length // groups, *after))
         x = move_axis(x, axis + 1, axis)
-    return reshape(x, (*before, size, rest, *after))
+    return reshape(x, (*before, size, length, *after))
 
 
 def _misfit(complaint: str) -> TypeError:
+    """Return the error for operands or parameters that do not fit."""
     return TypeError(f"conv_general_dilated: {complaint}")
 
 
 @frozen
 class ConvGeneralDilated(Bilinear):
-    """out[n, o, i] = the sum over c, k of x[n, c, strides * i + rhs_dilation * k] * y[o, c, k],
-    where elements of x are `lhs_dilation` apart and padded with zeros.
+    """A convolution: sums over windows of x of products with a kernel y.
 
-    Groups of features, or of batch elements, meet groups of y's output features only.
+    out[n, o, i] is the sum over c, k of x[n, c, strides * i + rhs_dilation * k] * y[o, c, k]. The
+    elements of x are `lhs_dilation` apart, and padded with zeros. With groups, each group of
+    features (or of batch elements) of x meets one group of the output features of y only.
     """
 
     strides: Shape
@@ -118,7 +131,7 @@ class ConvGeneralDilated(Bilinear):
         return _type_of(self, x, y)
 
     def check_parameters(self, x: ShapedArray, y: ShapedArray) -> None:
-        """TypeError unless the parameters are meant for operands of these numbers of axes."""
+        """Raise TypeError unless the parameters are meant for operands of these numbers of axes."""
         if not x.ndim == y.ndim >= 2:
             raise _misfit(
                 f"expects two operands with equal numbers of axes, at least 2, got {x} and {y}"
@@ -145,7 +158,11 @@ class ConvGeneralDilated(Bilinear):
             )
 
     def canonical(self, x: Shape, y: Shape) -> tuple[list[int], list[int]]:
-        """The shapes as (batch, features, spatial ...), (output features, input ..., spatial)."""
+        """Return the shapes with the axes in the order of `ConvDimensionNumbers`.
+
+        That is (batch, feature, spatial ...) for x, (output feature, input feature, spatial ...)
+        for y.
+        """
         return [x[a] for a in self.dims.lhs_spec], [y[a] for a in self.dims.rhs_spec]
 
     # -- Evaluation --
@@ -160,21 +177,24 @@ class ConvGeneralDilated(Bilinear):
         kernel = y.reshape((b, f, len(y) // (b * f), features, *y.shape[2:]))
         summed = tuple(range(3, 4 + n)), (3, *range(4 + n, 4 + 2 * n))
         dot = DotGeneral(summed, ((0, 1), (0, 2)), FULL, out.dtype)
-        # The windows overlap; they are copied in blocks of some megabytes.
+        # The windows overlap in memory, and a product copies them: take blocks of some megabytes,
+        # along the first axis that has enough elements.
         parts = -(-windows.size // 2**20)
         sizes = (rows, *windows.shape[4 : 4 + n])
         axis = next((i for i, size in enumerate(sizes) if size >= parts), int(np.argmax(sizes)))
         total = np.empty((*kernel.shape[:3], *sizes), out.dtype)
         for block in np.array_split(np.arange(sizes[axis]), min(parts, sizes[axis])):
-            some = slice(block[0], block[-1] + 1)
-            part = windows[(slice(None),) * (axis + 3 if axis else 1) + (some,)]
-            total[(slice(None),) * (3 + axis) + (some,)] = dot.impl(kernel, part)
+            block_slice = slice(block[0], block[-1] + 1)
+            part = windows[(slice(None),) * (axis + 3 if axis else 1) + (block_slice,)]
+            total[(slice(None),) * (3 + axis) + (block_slice,)] = dot.impl(kernel, part)
         total = np.moveaxis(total, 3, 0).reshape((rows, len(y), *sizes[1:]))
         return total.transpose(inverse_permutation(self.dims.out_spec))
 
     def windows(self, x: np.ndarray, kernel: Shape, out: Shape) -> np.ndarray:
-        """A view of the padded operand with axes (batch group, row, feature group, feature, the
-        results' spatial axes, the window's).
+        """Return a view of the padded operand by windows.
+
+        Its axes are (batch group, row, feature group, feature, spatial axes of the result, spatial
+        axes of the window).
         """
         x = x.transpose(self.dims.lhs_spec)
         low, high = ([0, 0, *[p[k] for p in self.padding]] for k in (0, 1))
@@ -183,10 +203,10 @@ class ConvGeneralDilated(Bilinear):
             x = Pad(tuple(low), tuple(high), interior).impl(x)
         f, b = self.feature_groups, self.batch_groups
         rows, features = x.shape[0] // b, x.shape[1] // f
-        (row, feature, *space), places = x.strides, self.dims.out_spec[2:]
+        (row, feature, *space), spatial = x.strides, self.dims.out_spec[2:]
         return np.lib.stride_tricks.as_strided(
             x,
-            (b, rows, f, features, *[out[a] for a in places])
+            (b, rows, f, features, *[out[a] for a in spatial])
             + tuple([kernel[a] for a in self.dims.rhs_spec[2:]]),
             (row * rows, row, feature * features, feature)
             + tuple([s * d for s, d in zip(space, self.strides)])
@@ -207,6 +227,7 @@ class ConvGeneralDilated(Bilinear):
                 return ctx.inline(self.by_floats, x, y)
             host = lambda *arrays: [np.ascontiguousarray(self.impl(*arrays))]
             return ctx.call_python(host, [x, y], [out], effects=False)[0]
+        # XLA's labels of axes: b, f, o, i, and 0, 1 ... for spatial axes.
         labels = []
         for spec, (first, second) in zip(self.dims, ("bf", "oi", "bf")):
             names = dict(zip(spec, (first, second, *map(str, range(n)))))
@@ -227,7 +248,11 @@ class ConvGeneralDilated(Bilinear):
         )
 
     def decompose(self, x: Any, y: Any) -> Any:
-        """Gather what windows see, and multiply; the numbers of elements go the way of `impl`."""
+        """Gather what windows see, and multiply.
+
+        The numbers of elements, in place of elements, go through `windows` as in `impl`; 0 is
+        padding, which becomes -1 and so is filled.
+        """
         out, n = self.abstract_eval(typeof(x).strong, typeof(y).strong), len(self.strides)
         if not out.size or not x.size or not y.size:
             return full(out.shape, 0, out.dtype)
@@ -248,9 +273,9 @@ class ConvGeneralDilated(Bilinear):
         )
 
     def by_parts(self, x: Any, y: Any) -> Any:
-        """Of complex numbers, by three convolutions of real ones, which XLA has fast ones for.
+        """Convolve complex numbers by three convolutions of real ones, which are fast in XLA.
 
-        The product of two complex numbers in three products of real ones is Gauss's; the error is
+        The product of two complex numbers in three products of real ones is Gauss's. The error is
         small beside the absolute value of the result (Higham 1992).
         """
         dtype = self.preferred_element_type or x.dtype
@@ -262,8 +287,10 @@ class ConvGeneralDilated(Bilinear):
         return complex_.bind(first - third, first + second)
 
     def by_floats(self, x: Any, y: Any) -> Any:
-        """Of integers of 8 or 16 bits, whose sums of products float64 holds exactly: cuDNN knows
-        bytes only, and does not let sums overflow. (Wider ones are left to the host.)
+        """Convolve integers of 8 or 16 bits in float64, which holds their sums of products exactly.
+
+        cuDNN takes bytes only, and does not let sums overflow. (Wider integers are left to the
+        host.)
         """
         dtype = self.preferred_element_type or x.dtype
         x, y = convert_element_type(x, float64), convert_element_type(y, float64)
@@ -271,37 +298,39 @@ class ConvGeneralDilated(Bilinear):
         return convert_element_type(convert_element_type(total, np.int64), dtype)
 
     def separate(self, y: ShapedArray) -> bool:
-        """Whether each of several features meets a small window of its own, and makes one output
-        feature.
+        """Return whether each of several features meets a small window of its own.
+
+        Then each feature makes one output feature.
         """
         outs, ins, *window = [y.shape[a] for a in self.dims.rhs_spec]
         single = ins == 1 and outs == self.feature_groups > 1
         return single and math.prod(window) <= (512 if y.dtype == float64 else 64)
 
     def by_place(self, x: Any, y: Any) -> Any:
-        """Separate features: for each place in the window, a product of arrays.
+        """Convolve separate features: for each place in the window, multiply whole arrays.
 
-        XLA makes of it one loop over the result; its own convolution is ten to a hundred times
-        slower on the CPU, where in float64 a nan of one feature also enters all others.
+        XLA makes one loop over the result of these products. Its own convolution is ten to a
+        hundred times slower on the CPU, where in float64 a nan of one feature also enters all
+        others.
         """
         dims = self.dims
         outs, _, *window = [y.shape[a] for a in dims.rhs_spec]
         dtype = self.preferred_element_type or x.dtype
         x, y = (convert_element_type(v, accumulator(v.dtype, dtype)) for v in (x, y))
-        axes = inverse_permutation(dims.out_spec)  # what each axis of the result is
-        placed = lambda front, numbers: tuple([(*front, *numbers)[i] for i in axes])
-        low, high = (placed((0, 0), [p[k] for p in self.padding]) for k in (0, 1))
-        x = transpose(x, placed(dims.lhs_spec, ()))
-        x = pad(x, low, high, placed((0, 0), [d - 1 for d in self.lhs_dilation]))
-        spans, strides = dilated(window, self.rhs_dilation), placed((1, 1), self.strides)
+        axes = inverse_permutation(dims.out_spec)  # which canonical axis each axis of the result is
+        in_order = lambda front, numbers: tuple([(*front, *numbers)[i] for i in axes])
+        low, high = (in_order((0, 0), [p[k] for p in self.padding]) for k in (0, 1))
+        x = transpose(x, in_order(dims.lhs_spec, ()))
+        x = pad(x, low, high, in_order((0, 0), [d - 1 for d in self.lhs_dilation]))
+        spans, strides = dilated(window, self.rhs_dilation), in_order((1, 1), self.strides)
         ends = [x.shape[a] - k for a, k in zip(dims.out_spec[2:], spans)]
         y = reshape(transpose(y, dims.rhs_spec), (outs, math.prod(window)))
         parts = []
-        for k, place in enumerate(np.ndindex(*window)):
-            starts = [i * d for i, d in zip(place, self.rhs_dilation)]
-            limits = placed((0, 0), [a + n + 1 for a, n in zip(starts, ends)])
+        for k, index in enumerate(np.ndindex(*window)):
+            starts = [i * d for i, d in zip(index, self.rhs_dilation)]
+            limits = in_order((0, 0), [a + n + 1 for a, n in zip(starts, ends)])
             limits = tuple([n or size for n, size in zip(limits, x.shape)])
-            part = Slice(placed((0, 0), starts), limits, strides).bind(x)
+            part = Slice(in_order((0, 0), starts), limits, strides).bind(x)
             weight = broadcast_in_dim(index_in_dim(y, k, 1), part.shape, (dims.out_spec[1],))
             parts.append(part * weight)
         return convert_element_type(sum(parts[1:], parts[0]), dtype)
@@ -309,8 +338,10 @@ class ConvGeneralDilated(Bilinear):
     # -- Transposes: without spatial axes, sums over features [n, c] [c, o] -> [n, o] --
 
     def spans(self, x: Shape, y: Shape, out: Shape) -> Any:
-        """For each spatial axis: the sizes of the dilated operand, of the dilated kernel, of the
-        result with the strides as a dilation; the padding in front.
+        """Return, for each spatial axis, what the paddings of the transposes are computed from.
+
+        These are the sizes of the dilated operand, of the dilated kernel, and of the result with
+        the strides as a dilation; and the padding in front.
         """
         (_, _, *space), (_, _, *window) = self.canonical(x, y)
         sizes = [out[a] for a in self.dims.out_spec[2:]]
@@ -318,10 +349,14 @@ class ConvGeneralDilated(Bilinear):
         return zip(*map(dilated, (space, window, sizes), dilations), [p[0] for p in self.padding])
 
     def transpose_lhs(self, ct: Any, x: LinearInput, y: Any) -> Any:
+        """Return the cotangent of x: convolve the cotangent of the result with the reversed kernel.
+
+        Strides and the dilation of x exchange their roles.
+        """
         dims, groups = self.dims, self.feature_groups * self.batch_groups
-        (outs, ins, *places), column = dims.rhs_spec, dims.lhs_spec[1]
+        (outs, ins, *spatial), column = dims.rhs_spec, dims.lhs_spec[1]
         spans = self.spans(x.aval.shape, y.shape, ct.shape)
-        if groups > 1:  # the group goes from the kernel's output features to its input features
+        if groups > 1:  # the group moves from the kernel's output features to its input features
             y = _merged(_split(y, outs, groups), outs, ins)
         ct, y = matched(ct, y)
         out = replace(
@@ -333,12 +368,16 @@ class ConvGeneralDilated(Bilinear):
             feature_groups=groups,
             batch_groups=1,
             preferred_element_type=None,
-        ).bind(ct, rev(y, places))
+        ).bind(ct, rev(y, spatial))
         if self.batch_groups > 1:
             out = _merged(_split(out, column, groups), column, dims.lhs_spec[0])
         return convert_element_type(out, x.aval.dtype)
 
     def transpose_rhs(self, ct: Any, x: Any, y: LinearInput) -> Any:
+        """Return the cotangent of y: convolve x with the cotangent of the result as a kernel.
+
+        Strides and the dilation of the kernel exchange their roles, and so do batch and features.
+        """
         if not ct.size:
             return zeros_like(y.aval)
         spans = self.spans(x.shape, y.aval.shape, ct.shape)
@@ -358,6 +397,11 @@ class ConvGeneralDilated(Bilinear):
     # -- Batches: one more part of an axis --
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        """Make the batch axis a part of another axis.
+
+        For x alone that is the axis of rows, for y alone the axis of output features. With both,
+        each element of the batch becomes a group of its own.
+        """
         (x, y), (dx, dy) = args, dims
         f, b = self.feature_groups, self.batch_groups
         (row, column), outs, (row_out, feature) = [spec[:2] for spec in self.dims]
@@ -371,15 +415,16 @@ class ConvGeneralDilated(Bilinear):
             out = self.bind(x, _merged(y, dy, outs[0], f * b))
             return _split(out, feature, size, f * b), feature
         if b > 1:
-            many, into = replace(self, batch_groups=b * size), row
+            grouped, axis = replace(self, batch_groups=b * size), row
         else:
-            many, into = replace(self, feature_groups=f * size), column
-        out = many.bind(_merged(x, dx, into), _merged(y, dy, outs[0]))
+            grouped, axis = replace(self, feature_groups=f * size), column
+        out = grouped.bind(_merged(x, dx, axis), _merged(y, dy, outs[0]))
         return _split(out, feature, size), feature
 
 
 @lru_cache(maxsize=4096)
 def _type_of(conv: ConvGeneralDilated, x: ShapedArray, y: ShapedArray) -> ShapedArray:
+    """Return the type of the result, remembered; TypeError for operands that do not fit."""
     dtype = product_dtype("conv_general_dilated", x, y, conv.preferred_element_type)
     conv.check_parameters(x, y)
     (batch, features, *space), (outs, ins, *window) = conv.canonical(x.shape, y.shape)

@@ -1,7 +1,14 @@
 """Reductions of several arrays by any associative program of scalars, over axes or windows.
 
-They are lowered to one operation that holds the program. Evaluated and differentiated they are the
-tree of pairwise combinations to which they decompose, with the program applied to whole arrays.
+The computation is a program (a `Jaxpr`) that takes two lists of scalars and returns one list. For
+the sum of complex numbers that are held as two arrays, the program takes (re1, im1, re2, im2) and
+returns (re1 + re2, im1 + im2).
+
+A reduction is lowered to one operation that holds the program as its region. Evaluated and
+differentiated, a reduction is a tree of pairwise combinations: in each step every second element is
+combined with its neighbour, by the program applied to whole arrays.
+
+Start with `ByProgram`, then `Reduce.decompose`.
 """
 
 from __future__ import annotations
@@ -35,10 +42,13 @@ from .windows import Window
 
 
 def walk(jaxpr: Jaxpr, values: Sequence[Any], lift: Callable, rule: Callable) -> list[Any]:
-    """Run a program on values of another kind than arrays: `rule(primitive, values)` is the value
-    of the result (a list of several), `lift(x)` that of a constant.
+    """Run a program on values of another kind than arrays, and return its results.
+
+    `values` are the inputs, of the other kind. `lift(x)` is the value of a constant x.
+    `rule(primitive, values)` is the value of an equation's result; for a primitive with multiple
+    results it is the list of their values.
     """
-    env: dict[Any, Any] = dict(zip(jaxpr.in_vars, values))
+    env: dict[Var, Any] = dict(zip(jaxpr.in_vars, values))
     env.update(zip(jaxpr.const_vars, map(lift, jaxpr.consts)))
     read = lambda v: env[v] if type(v) is Var else lift(v.value)
     for eqn in jaxpr.eqns:
@@ -48,11 +58,17 @@ def walk(jaxpr: Jaxpr, values: Sequence[Any], lift: Callable, rule: Callable) ->
 
 
 def _paired(method: str, nothing: Any, *size: int) -> Callable:
-    """The rule for pairs (array, what goes with it) from a method of primitives."""
+    """Return a rule for `walk` on pairs of an array and what goes with it.
+
+    `method` is the primitives' method that handles pairs: for "jvp" the other half is a tangent,
+    for "batch" it is the position of the batch axis. `nothing` is the other half of an array
+    without one. `size` comes first among the method's arguments.
+    """
 
     def rule(primitive: Primitive, pairs: Sequence[tuple[Any, Any]]) -> Any:
         values, others = [v for v, _ in pairs], [o for _, o in pairs]
         several = primitive.multiple_results
+        # Where no array has another half, the primitive is simply bound.
         if all([o is nothing for o in others]):
             out = primitive.bind(*values)
             return [(o, nothing) for o in out] if several else (out, nothing)
@@ -63,14 +79,14 @@ def _paired(method: str, nothing: Any, *size: int) -> Callable:
 
 
 def batched(jaxpr: Jaxpr, size: int, values: Sequence[Any], dims: Sequence[Any]) -> list[Any]:
-    """The results of a program for a batch of operands, the batch axis first."""
+    """Return the results of a program for a batch of operands, the batch axis first."""
     rule = _paired("batch", None, size)
     outs = walk(jaxpr, list(zip(values, dims)), lambda x: (x, None), rule)
     return [batch_at_front(v, d, size) for v, d in outs]
 
 
 class Decomposed(Primitive):
-    """Several arrays in, several out; evaluated and differentiated as what it decomposes into."""
+    """An operation on several arrays that is evaluated and differentiated as its decomposition."""
 
     multiple_results = True
 
@@ -80,25 +96,26 @@ class Decomposed(Primitive):
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         program = stage(self.decompose, [typeof(p).strong for p in primals], self.name)
         pairs = list(zip(primals, tangents))
-        outs = walk(program, pairs, lambda x: (x, ZERO), _paired("jvp", ZERO))
-        return [o for o, _ in outs], [t for _, t in outs]
+        results = walk(program, pairs, lambda x: (x, ZERO), _paired("jvp", ZERO))
+        return [o for o, _ in results], [t for _, t in results]
 
 
 @frozen
 class ByProgram(Decomposed):
-    """A reduction by `computation`, a program that takes two lists of scalars, the earlier first.
+    """A reduction by `computation`, a program of two lists of scalars, the earlier ones first.
 
-    The operands are arrays of one shape and then as many scalars, with which every result begins
-    and which the computation leaves as they are.
+    The operands are arrays of one shape, and then as many scalars, the initial values. Every result
+    begins with its initial value. An initial value must be neutral for the computation: 0 for a
+    sum.
     """
 
     computation: Jaxpr
 
     def check(self, avals: Sequence[ShapedArray]) -> ShapedArray:
-        """TypeError unless operands and computation fit; the first operand."""
-        n, rest = divmod(len(avals), 2)
+        """Return the type of the first operand; TypeError unless operands and computation fit."""
+        n, odd = divmod(len(avals), 2)
         xs, inits = avals[:n], list(avals[n:])
-        fits = n and not rest and all([x.shape == xs[0].shape for x in xs])
+        fits = n and not odd and all([x.shape == xs[0].shape for x in xs])
         if not fits or inits != [ShapedArray((), x.dtype) for x in xs]:
             raise TypeError(
                 f"{self.name}: expects arrays of one shape and then an initial value for each, a "
@@ -110,8 +127,8 @@ class ByProgram(Decomposed):
                 f"{self.name}: the computation must take {inits * 2} and return {inits}, got "
                 f"{ins} and {outs}"
             )
-        used = [q.primitive for q in self.computation.eqns]
-        if self.computation.consts or any([p.holds_programs or p.calls_python for p in used]):
+        primitives = [q.primitive for q in self.computation.eqns]
+        if self.computation.consts or any([p.holds_programs or p.calls_python for p in primitives]):
             raise TypeError(
                 f"{self.name}: the computation may contain neither arrays from outside, nor "
                 f"control flow, nor callbacks, got\n{self.computation}"
@@ -119,19 +136,21 @@ class ByProgram(Decomposed):
         return xs[0]
 
     def emit(self, ctx: Any, name: str, values: Sequence[Any], attributes: dict) -> list[Any]:
-        """Emit the operation with the computation as its region."""
+        """Emit the operation `name` with the computation as its region."""
         outs = ctx.outs
         scalars = [v.aval for v in values[len(values) // 2 :]]
         region = ctx.region(scalars * 2, lambda *args: ctx.program(self.computation, args))
         return ctx.emit(name, values, outs, attributes, region)
 
     def widened(self) -> Primitive:
-        """The same operation on arrays with one more axis in front."""
+        """Return the same operation on arrays with one more axis in front."""
         raise NotImplementedError
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         n = len(args) // 2
         if any([d is not None for d in dims[n:]]):
+            # The operation has one set of initial values. With one for each row, batch the
+            # decomposition.
             avals = [typeof(a).strong for a in args]
             shapes = [a.shape[:d] + a.shape[d + 1 :] if d is not None else a.shape
                       for a, d in zip(avals, dims)]  # fmt: skip
@@ -143,7 +162,7 @@ class ByProgram(Decomposed):
 
 @frozen
 class Reduce(ByProgram):
-    """Combine the elements of several arrays along `axes`, which disappear, by a program."""
+    """A reduction by a program of the elements of several arrays along `axes`, which disappear."""
 
     axes: Shape
 
@@ -155,32 +174,38 @@ class Reduce(ByProgram):
 
     def lower(self, ctx: Any, *values: Any) -> Any:
         if size_of([values[0].aval.shape[a] for a in self.axes]) == 1:
-            return ctx.inline(self.decompose, *values)  # XLA would leave out the initial value
+            return ctx.inline(self.decompose, *values)  # XLA would leave the initial value out
         return self.emit(ctx, "reduce", values, {"dimensions": ctx.i64s(self.axes)})
 
     def widened(self) -> Primitive:
         return Reduce(self.computation, tuple([a + 1 for a in self.axes]))
 
     def decompose(self, *args: Any) -> list[Any]:
-        """Combine neighbours until one is left, which joins the initial value."""
+        """Combine neighbours until one element is left, which joins the initial value.
+
+        Five elements a b c d e become ab, cd, e; then abcd, e; then abcde.
+        """
         n, shape = len(args) // 2, args[0].shape
         kept = [i for i in range(len(shape)) if i not in self.axes]
-        rest = size_of([shape[i] for i in kept])
+        lines = size_of([shape[i] for i in kept])
         count = size_of([shape[i] for i in self.axes])
+        # As a matrix: the elements to combine down a column, one column for each result.
         order = (*sorted(self.axes), *kept)
-        xs = [reshape(transpose(x, order), (count, rest)) for x in args[:n]]
+        xs = [reshape(transpose(x, order), (count, lines)) for x in args[:n]]
         while count > 1:
             pairs = count // 2
-            joined = self.combine(*[[slice_in_dim(x, k, 2 * pairs, 2) for x in xs] for k in (0, 1)])
-            last = [slice_in_dim(x, 2 * pairs, count) for x in xs]
-            xs = [concatenate(p) for p in zip(joined, last)] if count % 2 else joined
+            combined = self.combine(
+                *[[slice_in_dim(x, k, 2 * pairs, 2) for x in xs] for k in (0, 1)]
+            )
+            single = [slice_in_dim(x, 2 * pairs, count) for x in xs]
+            xs = [concatenate(p) for p in zip(combined, single)] if count % 2 else combined
             count -= pairs
-        outs = [broadcast_in_dim(init, (1, rest), ()) for init in args[n:]]
+        outs = [broadcast_in_dim(init, (1, lines), ()) for init in args[n:]]
         outs = self.combine(outs, xs) if count else outs
         return [reshape(o, [shape[i] for i in kept]) for o in outs]
 
     def combine(self, left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
-        """The computation applied to each pair of elements of two lists of arrays."""
+        """Apply the computation to each pair of elements of two lists of arrays."""
         shape, size = left[0].shape, left[0].size
         flat = [reshape(x, (size,)) for x in (*left, *right)]
         outs = batched(self.computation, size, flat, [0] * len(flat))
@@ -189,9 +214,9 @@ class Reduce(ByProgram):
 
 @frozen
 class ReduceWindow(ByProgram):
-    """Combine the elements of each window of several arrays by a program.
+    """A reduction by a program of the elements of each window of several arrays.
 
-    Outside of the arrays stand the initial values.
+    Outside of the arrays, windows see the initial values.
     """
 
     window: Window
@@ -208,6 +233,7 @@ class ReduceWindow(ByProgram):
 
     def decompose(self, *args: Any) -> list[Any]:
         n = len(args) // 2
+        # True where a window sees an element of the array, False in the padding.
         inside = self.window.patches(full(args[0].shape, True, bool_), False)
         patches = [
             select(inside, self.window.patches(x), broadcast_in_dim(init, inside.shape, ()))

@@ -1,5 +1,7 @@
-"""Reductions over windows that move along an array: sum, product, maximum, minimum, and the place
-of an extremum, by which the latter two are differentiated.
+"""Reductions over windows that move along an array: sum, product, maximum and minimum.
+
+Maximum and minimum are differentiated by `WindowPlace`, the place of each window's extremum in the
+flat array. Start with `Window`, which says what windows see.
 """
 
 from __future__ import annotations
@@ -23,9 +25,12 @@ from ...primitives.words.structural import Shape, iota, move_axis, reduce_sum, r
 
 
 class Window(NamedTuple):
-    """Which elements windows see, by axis: `sizes` many that are `dilation` apart; the windows are
-    `strides` apart. The elements themselves are `base_dilation` apart, with `padding` (low, high)
-    around them; negative padding cuts.
+    """The windows that move along an array, by axis.
+
+    A window has `sizes` elements that are `dilation` apart; neighbouring windows are `strides`
+    apart. The elements of the array are themselves `base_dilation` apart, with `padding` (low,
+    high) around them; negative padding cuts. Along 5 elements, windows of size 3 at strides 2 see
+    elements 0 1 2 and 2 3 4.
     """
 
     sizes: Shape
@@ -36,16 +41,19 @@ class Window(NamedTuple):
 
     @property
     def spans(self) -> list[int]:
-        """The extent of a window along each axis."""
+        """The extent of a window along each axis: from its first to its last element."""
         return [(n - 1) * d + 1 for n, d in zip(self.sizes, self.dilation)]
 
     def padded(self, shape: Shape) -> list[int]:
-        """The shape in which windows move."""
+        """Return the shape of the dilated and padded array, in which windows move."""
         dilated = [max((n - 1) * d + 1, 0) if n else 0 for n, d in zip(shape, self.base_dilation)]
         return [n + low + high for n, (low, high) in zip(dilated, self.padding)]
 
     def out_shape(self, name: str, x: ShapedArray) -> Shape:
-        """How many windows there are along each axis; TypeError unless they fit the operand."""
+        """Return how many windows there are along each axis.
+
+        TypeError or ValueError unless the windows fit the operand.
+        """
         if any([len(field) != x.ndim for field in self]):
             raise TypeError(f"{name}: a window needs {x.ndim} entries each for {x}, got {self}")
         if min((*self.sizes, *self.strides, *self.base_dilation, *self.dilation), default=1) < 1:
@@ -55,33 +63,41 @@ class Window(NamedTuple):
         return self.counts(self.padded(x.shape))
 
     def batched(self, dim: int) -> Window:
-        """The same with a new axis at `dim`, along which windows have size 1."""
+        """Return the same windows with a new axis at `dim`, along which they have size 1."""
         values = (1, 1, (0, 0), 1, 1)
         return Window(*[(*f[:dim], v, *f[dim:]) for f, v in zip(self, values)])  # type: ignore
 
     def pad_with(self, value: Any) -> Pad:
-        """The primitive that puts `value` wherever windows see no element."""
+        """Return the primitive that puts `value` wherever windows see no element."""
         low, high = tuple([p[0] for p in self.padding]), tuple([p[1] for p in self.padding])
         return Pad(low, high, tuple([d - 1 for d in self.base_dilation]), value)
 
     def counts(self, padded: Sequence[int]) -> Shape:
-        """How many windows find room along each axis of a padded array."""
-        places = zip(padded, self.spans, self.strides)
-        return tuple([max((n - span) // stride + 1, 0) for n, span, stride in places])
+        """Return how many windows find room along each axis of a padded array."""
+        axes = zip(padded, self.spans, self.strides)
+        return tuple([max((n - span) // stride + 1, 0) for n, span, stride in axes])
 
     def view(self, x: np.ndarray, value: Any) -> np.ndarray:
-        """What windows see of a NumPy array, in as many axes more."""
+        """Return what windows see of a NumPy array, without a copy.
+
+        For n axes there are 2 n: the first ones number the windows, the others the elements of a
+        window.
+        """
         x = self.pad_with(value).impl(x)
-        apart = [[s * k for s, k in zip(x.strides, by)] for by in (self.strides, self.dilation)]
-        shape, strides = (*self.counts(x.shape), *self.sizes), (*apart[0], *apart[1])
+        steps = [[s * k for s, k in zip(x.strides, by)] for by in (self.strides, self.dilation)]
+        shape, strides = (*self.counts(x.shape), *self.sizes), (*steps[0], *steps[1])
         return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
 
     def patches(self, x: Any, value: Any = 0) -> Any:
-        """What windows see, in one axis more, the last; `value` where there is no element."""
+        """Return what windows see, along one more axis, the last; `value` where there is no
+        element.
+        """
         x = self.pad_with(value).bind(x)
         counts = self.counts(x.shape)
         if 0 in counts:
             return full_like(typeof(x).update((*counts, size_of(self.sizes))), value)
+        # Each axis in turn becomes one that numbers the windows; the elements of a window come
+        # along a new axis at the end.
         for axis, shape in enumerate(zip(counts, self.sizes)):
             along, within = iota(int64, shape), iota(int64, shape, 1)
             at = along * self.strides[axis] + within * self.dilation[axis]
@@ -92,7 +108,7 @@ class Window(NamedTuple):
         return reshape(x, (*counts, size_of(self.sizes)))
 
     def attributes(self, ctx: Any) -> dict[str, str]:
-        """The attributes of `stablehlo.reduce_window`."""
+        """Return the attributes of `stablehlo.reduce_window`."""
         pads = ", ".join([f"[{low}, {high}]" for low, high in self.padding])
         n = len(self.sizes)
         return {
@@ -106,9 +122,9 @@ class Window(NamedTuple):
 
 @frozen
 class WindowReduction(Primitive):
-    """Combine the elements of each window by an associative operation.
+    """A reduction of the elements of each window by an associative operation.
 
-    A subclass states the facts: the operation, and the kinds of dtypes.
+    A subclass states the facts: the operation, as a `monoid`, and the kinds of dtypes.
     """
 
     window: Window
@@ -147,19 +163,21 @@ class ReduceWindowSum(Linear, WindowReduction):
         return reduce_sum(self.window.patches(x), (x.ndim,))
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
-        """The sum of the cotangents of the windows that see an element: windows again, over the
-        cotangent with the strides between its elements, moving by the base dilation.
+        """Sum the cotangents of the windows that see an element.
+
+        This is a sum over windows again: of the cotangent, with `strides` between its elements, by
+        windows that move by the base dilation.
         """
         w, shape = self.window, x.aval.shape
         if not (x.aval.size and ct.size):
             return (full_like(x.aval, 0),)
-        spread = [(n - 1) * s + 1 for n, s in zip(ct.shape, w.strides)]
+        spaced = [(n - 1) * s + 1 for n, s in zip(ct.shape, w.strides)]
         low = [span - 1 - p[0] for span, p in zip(w.spans, w.padding)]
-        whole = [(n - 1) * d + span for n, d, span in zip(shape, w.base_dilation, w.spans)]
-        high = [n - m - k for n, m, k in zip(whole, spread, low)]
+        extent = [(n - 1) * d + span for n, d, span in zip(shape, w.base_dilation, w.spans)]
+        high = [n - m - k for n, m, k in zip(extent, spaced, low)]
         ct = pad(ct, low, high, [s - 1 for s in w.strides])
-        none = ((0, 0),) * ct.ndim
-        back = Window(w.sizes, w.base_dilation, none, (1,) * ct.ndim, w.dilation)
+        no_padding = ((0, 0),) * ct.ndim
+        back = Window(w.sizes, w.base_dilation, no_padding, (1,) * ct.ndim, w.dilation)
         return (ReduceWindowSum(back).bind(ct),)
 
 
@@ -169,7 +187,7 @@ class ReduceWindowProd(WindowReduction):
     accepts, monoid = "iufc", MUL
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """The product rule along the last axis of all that windows see."""
+        """Apply the product rule along the last axis of all that windows see."""
         x, t = self.window.patches(primals[0], 1), self.window.patches(tangents[0])
         _, tangent = ReduceProd((x.ndim - 1,)).jvp([x], [t])
         return self.bind(*primals), tangent
@@ -178,22 +196,24 @@ class ReduceWindowProd(WindowReduction):
 def _extremum_jvp(
     self: WindowReduction, primals: Sequence[Any], tangents: Sequence[Any]
 ) -> tuple[Any, Any]:
-    """The tangent is that of the first place where the extremum is taken, as in JAX."""
+    """Compute the tangent: that of the first place where the extremum is taken, as in JAX."""
     (x,), (t,) = primals, tangents
     return self.bind(x), select_and_gather_add(t, x, self.window, self.monoid is MAX)
 
 
 class ReduceWindowMax(WindowReduction):
-    """The largest element of each window; nan if there is one. Its tangent is the first of
-    equals'.
+    """The largest element of each window; nan if there is one.
+
+    Of equal elements, the first one gives its tangent.
     """
 
     monoid, jvp = MAX, _extremum_jvp
 
 
 class ReduceWindowMin(WindowReduction):
-    """The smallest element of each window; nan if there is one. Its tangent is the first of
-    equals'.
+    """The smallest element of each window; nan if there is one.
+
+    Of equal elements, the first one gives its tangent.
     """
 
     monoid, jvp = MIN, _extremum_jvp
@@ -201,8 +221,10 @@ class ReduceWindowMin(WindowReduction):
 
 @frozen
 class WindowPlace(Discrete):
-    """Where in the flat array the extremum of each window is: the first, or the first nan; the
-    array's size for a window that sees no element.
+    """The place of each window's extremum in the flat array.
+
+    Of equal elements it is the first one, and of nan the first one. For a window that sees no
+    element it is the array's size.
     """
 
     window: Window
@@ -233,7 +255,11 @@ class WindowPlace(Discrete):
         return place_of_extremum(ctx, "reduce_window", x, places, size, self.largest, attributes)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
-        """The array's size is beyond every row, wherever the row begins."""
+        """Find places in the array of all rows, and subtract where a row begins.
+
+        A window without elements has the size of the array of all rows; that of one row takes its
+        place.
+        """
         x = move_axis(args[0], dims[0], 0)
         out = WindowPlace(self.window.batched(0), self.largest).bind(x)
         row = x.size // size if size else 0
@@ -241,11 +267,15 @@ class WindowPlace(Discrete):
         return e.minimum.bind(e.sub.bind(out, begin), full_like(out, row)), 0
 
 
+#: Indices into a flat array.
 _FLAT = IndexDims((), (0,), (0,))
 
 
 def select_and_gather_add(t: Any, x: Any, window: Window, largest: bool = True) -> Any:
-    """The elements of `t` where each window finds the extremum of `x`; 0 where it sees nothing."""
+    """Return the elements of `t` where each window has the extremum of `x`.
+
+    The result is 0 where a window sees no element.
+    """
     places = WindowPlace(window, largest).bind(x)
     if not x.size:
         return full_like(typeof(t).update(places.shape), 0)
@@ -254,7 +284,9 @@ def select_and_gather_add(t: Any, x: Any, window: Window, largest: bool = True) 
 
 
 def select_and_scatter_add(source: Any, x: Any, window: Window, largest: bool = True) -> Any:
-    """The elements of `source`, one for each window, added up where its extremum of `x` is."""
+    """Add up the elements of `source`, one for each window, where the window's extremum of
+    `x` is.
+    """
     places = WindowPlace(window, largest).bind(x)
     flat = full((x.size,), 0, source.dtype)
     added = ScatterAdd(_FLAT).bind(flat, reshape(places, (*places.shape, 1)), source)
