@@ -157,7 +157,7 @@ class IndexUpdate:
         unique_indices: bool = False,
         mode: Any = None,
     ) -> Any:
-        """Return `x` (floats) with elements divided by `values`, their product for equal indices."""
+        """Return `x` (floats) with elements divided by `values`, by all values of equal indices."""
         return _update(self, "divide", values, unique_indices, indices_are_sorted, mode)
 
     def power(
