@@ -63,7 +63,7 @@ _OTHER_WAY = {None: "forward", "backward": "forward", "forward": "backward"}
 
 
 def _operand(name: str, kind: str, a: Any) -> Any:
-    """Return the array in a dtype that can be transformed; TypeError for RFFT of complex numbers."""
+    """Return the array in a dtype that can be transformed; TypeError if RFFT gets complex ones."""
     a = arr(to_inexact(a))
     if narrow(a.dtype):
         a = convert_element_type(a, float32)

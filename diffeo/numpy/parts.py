@@ -129,7 +129,7 @@ def bitwise_count(x: Any, /) -> Any:
 
 
 def _bit_places(bitorder: str, name: str) -> np.ndarray:
-    """Return by how much each of eight bits is shifted: 7, 6 ... for 'big', 0, 1 ... for 'little'."""
+    """Return the shift of each of eight bits: 7, 6 ... for 'big', 0, 1 ... for 'little'."""
     if bitorder not in ("big", "little"):
         raise no_such(name, "bitorder", bitorder, ("big", "little"))
     return np.arange(8, dtype=np.uint8)[:: -1 if bitorder == "big" else 1]
