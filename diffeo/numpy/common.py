@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -71,7 +71,7 @@ REALS = frozenset(map(np.dtype, ("f4", "f8")))
 NUMBERS = REALS | frozenset(map(np.dtype, ("?", "u1", "i4", "i8")))
 
 
-def by_numpy(function: Any, *xs: Any, dtypes: Any = REALS) -> Any:
+def by_numpy(function: Callable, *xs: Any, dtypes: frozenset[np.dtype] = REALS) -> Any:
     """Apply a function of NumPy to host Arrays of one dtype, in eager evaluation; else return None.
 
     None tells the caller to take the long way. The caller answers for it that `function` computes

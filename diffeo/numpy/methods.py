@@ -11,6 +11,7 @@ whose module is not loaded yet is a `LateMethod`, which loads the module at its 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -145,7 +146,7 @@ class LateMethod:
         return method.__get__(instance, owner)
 
 
-def _from_axis_0(function: Any) -> Any:
+def _from_axis_0(function: Callable) -> Callable:
     """Return a reduction whose default axis is 0, as of the methods of ufuncs.
 
     `np.add.reduce(x)` sums along axis 0, but `sum(x)` over all axes.
@@ -153,7 +154,7 @@ def _from_axis_0(function: Any) -> Any:
     return lambda a, axis=0, *args, **kwargs: function(a, axis, *args, **kwargs)
 
 
-def _find(function: Any) -> Any:
+def _find(function: Any) -> Callable | None:
     """Return diffeo's function for one of NumPy's, or None.
 
     A function of diffeo has the same name in the same namespace: `np.linalg.inv` is

@@ -182,7 +182,7 @@ def _array_item(item: Any) -> Any:
     return item
 
 
-def _expand(index: Any, ndim: int, shape: Any) -> list[Any]:
+def _expand(index: Any, ndim: int, shape: Sequence[int]) -> list[Any]:
     """Return the items of an index for all axes, with full slices in place of an Ellipsis.
 
     `x[..., 0]` of 3 axes gives `[:, :, 0]`. An Ellipsis that stands for no axis becomes GAP.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from ..ufuncs import isclose, isnan
 from .reductions import _finish, all
 
 
-def _arg(name: str, function: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+def _arg(name: str, function: Callable, a: Any, axis: Any, keepdims: bool) -> Any:
     if type(a) is Array and axis is None and not keepdims and state.trace.eager:
         host = a._np  # the short way: NumPy's own
         if host is not None and host.size and kind_of(host.dtype) in "iuf":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def cummin(a: Any, axis: int = 0) -> Any:
 
 
 def _cumulative(
-    function: Any, neutral: int, x: Any, axis: int | None, dtype: Any, include_initial: bool
+    function: Callable, neutral: int, x: Any, axis: int | None, dtype: Any, include_initial: bool
 ) -> Any:
     """Return a running sum or product, with `neutral` in front if `include_initial`."""
     x = arr(x)

@@ -7,6 +7,7 @@ element's bin, and the counts are sums at these numbers: `zeros.at[number].add(1
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -153,7 +154,7 @@ def _hosts(a: Any, bins: Any, *rest: Any) -> list[Any] | None:
     return hosts if state.trace.eager else None
 
 
-def _checked(name: str, function: Any, *args: Any) -> Any:
+def _checked(name: str, function: Callable, *args: Any) -> Any:
     """Call a function of NumPy; its errors get the name of our function and the user's line."""
     try:
         return function(*args)

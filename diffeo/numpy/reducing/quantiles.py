@@ -14,6 +14,7 @@ traced fractions, or a count of elements that depends on nan (`_interpolated`); 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ _METHODS = (
 )
 
 
-def _place(q: Any, count: Any, method: str, product: Any) -> Any:
+def _place(q: Any, count: Any, method: str, product: Callable) -> Any:
     """Return the real position of a quantile among `count` sorted elements, counted from 0.
 
     The formulas are NumPy's. `product` multiplies two numbers and rounds the result.
@@ -79,7 +80,7 @@ def _rounded_product(q: Any, count: Any) -> Any:
     return rounded(q * count, 2.0 * count + 2.0)
 
 
-def _weight(weight: Any, low: Any, method: str, where: Any) -> Any:
+def _weight(weight: Any, low: Any, method: str, where: Callable) -> Any:
     """Return the weight of the element above, given the fraction of the way to it.
 
     `low` is the position of the element below. `where` is NumPy's, or diffeo's for traced numbers.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -69,7 +70,7 @@ _SAME = {
 }
 
 
-def at_once(reduce: Any, a: Array, axis: Any) -> Any:
+def at_once(reduce: Callable, a: Array, axis: Any) -> Any:
     """Reduce a host Array with NumPy, the short way.
 
     None is returned where the long way is needed: under a transformation, for other dtypes, for
@@ -269,8 +270,8 @@ def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> An
 
 def _logical(
     name: str,
-    ufunc: Any,
-    reduce: Any,
+    ufunc: Callable,
+    reduce: Callable,
     neutral: bool,
     a: Any,
     axis: Any,
