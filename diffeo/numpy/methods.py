@@ -63,7 +63,7 @@ def _to_device(self: Any, device: Any, /, *, stream: Any = None) -> Any:
 
 
 def _device(self: Any) -> None:
-    """None: the program decides where a traced value is. Creation functions take this `device`."""
+    """The device of a traced value: None, as the program decides; creation functions take it."""
 
 
 def _view_of_module(self: Any, api_version: str | None = None) -> ModuleType:

@@ -82,6 +82,7 @@ def asarray(object: Any, dtype: Any = None, *, copy: bool | None = None, device:
 
 
 def _from(object: Any) -> Any:
+    """Return the array of an object in its own dtype."""
     kind = type(object)
     if kind is np.ndarray or kind in SCALARS:
         return as_value(object)
@@ -137,6 +138,7 @@ def _leaf_kinds(object: Any) -> set[type]:
 
 
 def _from_list(object: Any, dtype: Any) -> Any:
+    """Return the array of nested lists, in `dtype` or in the one to which the leaves promote."""
     kinds = _leaf_kinds(object)
     if kinds <= SCALARS:
         if dtype is None:

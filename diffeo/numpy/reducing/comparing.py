@@ -27,6 +27,7 @@ from .reductions import _finish, all
 
 
 def _arg(name: str, function: Callable, a: Any, axis: Any, keepdims: bool) -> Any:
+    """Compute argmax or argmin; `function` is that of `words/reduction.py`."""
     if type(a) is Array and axis is None and not keepdims and state.trace.eager:
         host = a._np  # the short way: NumPy's own
         if host is not None and host.size and kind_of(host.dtype) in "iuf":

@@ -71,6 +71,7 @@ def _neutral(a: Any, value: float) -> Any:
 
 
 def _nan_extremum(function: Any, a: Any, axis: Any, keepdims: bool, neutral: float) -> Any:
+    """Compute an extremum with `neutral`, an infinity, in place of nan."""
     a = arr(a)
     if a.size and not (keepdims or isinstance(axis, tuple)):
         # `np.fmax` and `np.fmin` skip nan themselves; where there is nothing else, they return it.
@@ -96,6 +97,7 @@ def nanmin(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def _nan_place(name: str, function: Any, a: Any, axis: Any, keepdims: bool, neutral: float) -> Any:
+    """Compute the position of an extremum with `neutral`, an infinity, in place of nan."""
     a = arr(a)
     filled, missing = _without_nan(a, neutral)
     out = function(filled, axis, keepdims=keepdims)

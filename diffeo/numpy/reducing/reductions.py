@@ -182,6 +182,7 @@ def prod(
 
 
 def _extremum(name: str, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any) -> Any:
+    """Compute the largest or smallest element by a primitive; `name` is "max" or "min"."""
     a = arr(a)
     largest = name == "max"
     dtype = a.aval.dtype
@@ -279,6 +280,7 @@ def _logical(
     keepdims: bool,
     where: Any,
 ) -> Any:
+    """Reduce truth values: by NumPy's `ufunc` on the short way, else by `reduce`."""
     if out is not None:
         raise no_out(name)
     if type(a) is Array and not keepdims and where is None:
