@@ -208,9 +208,8 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
 
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Array:
-    """Return an array from any object with `__dlpack__` (torch, cupy, jax ...).
-
-    The data are copied, from an accelerator's memory to the host's.
+    """Return an array from any object with `__dlpack__` (torch, cupy, jax ...), whose data are
+    copied, from an accelerator's memory to the host's.
 
     Raises:
         TypeError: for an object without `__dlpack__`.
