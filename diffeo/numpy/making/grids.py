@@ -119,7 +119,7 @@ def diag(v: Any, k: int = 0) -> Any:
     if v.ndim != 1:
         raise with_user_line(ValueError(f"diag: needs a vector or a matrix, got shape {v.shape}"))
     n = v.shape[0] + abs(k)
-    if not k and n <= _SMALL:  # a known mask, by which derivatives recognize a diagonal matrix
+    if not k and n <= _SMALL:  # a known mask, by which derivatives tell what it is
         columns = broadcast_in_dim(v, (n, n), (1,))
         return e.select(Array(np.eye(n, dtype=bool)), columns, zero_scalar(v))
     positions = np.arange(v.shape[0])
