@@ -1,4 +1,4 @@
-"""Interpolation, differences, statistics of pairs."""
+"""Interpolation, differences, covariances: interp, gradient, unwrap, cov, piecewise."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from .ufuncs import conj, imag, isfinite, isinf, isnan, less, real, sqrt
 
 
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
-    """Linear interpolation through the points (xp, fp), `xp` rising; constant beyond the ends.
+    """Interpolate linearly through the points (xp, fp), `xp` rising; constant beyond the ends.
 
-    A point gives its own value, whatever its neighbours are: infinite ones, too.
+    At a point of `xp`, the result is its own value, even if the neighbours are infinite.
 
     Raises:
         ValueError: if xp and fp are not vectors of one size, or are empty.
@@ -62,7 +62,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
 
 
 def _between(x: Any, xp: Any, fp: Any) -> Any:
-    """Interpolation between the first and the last of several points."""
+    """Interpolate between the first and the last of several points."""
+    # The points at both sides of each x: (x0, y0) and (x1, y1).
     high = clip(searchsorted(xp, x, "right"), 1, xp.shape[0] - 1)
     x0, x1, y0, y1 = (getitem(v, i) for v in (xp, fp) for i in (high - 1, high))
     at_point = (x == x0) | (x == x1)
@@ -70,7 +71,8 @@ def _between(x: Any, xp: Any, fp: Any) -> Any:
     flat = gap == 0
     slope = (y1 - y0) / where(flat, 1.0, gap)
     slope = where(flat | (at_point & ~isfinite(slope)), 0.0, slope)
-    # From one side, and where that is none or inexact, from the other, as NumPy has it.
+    # Interpolate from the left point. As in NumPy, go from the right point where the first result
+    # is nan, and at the right point itself, where the first result would be rounded.
     away = (where(isinf(at) & (x == at), 0.0, x - at) for at in (x0, x1))
     sides = [slope * d + y for d, y in zip(away, (y0, y1))]
     out = where((isnan(sides[0]) & (x != x0)) | (x == x1), sides[1], sides[0])
@@ -78,7 +80,11 @@ def _between(x: Any, xp: Any, fp: Any) -> Any:
 
 
 def gradient(f: Any, *varargs: Any, axis: Any = None) -> Any:
-    """Derivatives by central differences, one-sided at the ends; a list for several axes."""
+    """Compute derivatives by central differences, one-sided at the ends.
+
+    `varargs` are the distances: one number for all axes, or for each axis a number or a vector of
+    coordinates. For several axes, the result is a list.
+    """
     f = arr(to_inexact(arr(f)))
     axes = axes_of(axis, f.ndim, "gradient")
     steps = list(varargs) or [1.0]
@@ -92,6 +98,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None) -> Any:
 
 
 def _along(f: Any, step: Any, axis: int) -> Any:
+    """Compute the derivative along one axis; `step` is a distance or a vector of coordinates."""
     n = f.shape[axis]
     if n < 2:
         raise with_user_line(ValueError(f"gradient: axis {axis} needs 2 elements, has {n}"))
@@ -103,6 +110,8 @@ def _along(f: Any, step: Any, axis: int) -> Any:
     else:
         shape = tuple([n - 1 if i == axis else 1 for i in range(f.ndim)])
         h = reshape(diff(step), shape)
+        # The distances to the left and to the right neighbour. The formula is the derivative of
+        # the parabola through three points.
         a, b = (slice_in_dim(h, i, i + n - 2, 1, axis) for i in (0, 1))
         middle = (
             -b / (a * (a + b)) * part(0, n - 2)
@@ -116,7 +125,7 @@ def _along(f: Any, step: Any, axis: int) -> Any:
 
 
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * math.pi) -> Any:
-    """Angles without jumps of more than half a `period` between neighbours."""
+    """Return angles without jumps of more than half a `period` between neighbours."""
     p = arr(p)
     p = to_inexact(p) if type(period) is float else p
     axis = axis_of(axis, p.ndim, "unwrap")
@@ -125,25 +134,27 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * m
     jump = diff(p, axis=axis)
     half = period / 2
     wrapped = (jump + half) % period - half
+    # A jump up by exactly half a period stays a jump up.
     wrapped = where((wrapped == -half) & (jump > 0), half, wrapped)
     limit = half if discont is None else max(discont, half)
     size = where(jump < 0, -jump, jump)
     correction = cumsum(where(size < limit, 0, wrapped - jump), axis)
     first = slice_in_dim(p, 0, 1, 1, axis)
-    rest = slice_in_dim(p, 1, p.shape[axis], 1, axis)
-    return concatenate([first, rest + correction], axis)
+    others = slice_in_dim(p, 1, p.shape[axis], 1, axis)
+    return concatenate([first, others + correction], axis)
 
 
 def cov(
     m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None
 ) -> Any:
-    """The covariance matrix of variables, one in each row (or column, if not `rowvar`).
+    """Return the covariance matrix of variables, one in each row (or column, if not `rowvar`).
 
     With too few observations, as many as `ddof` or fewer, the result is nan or infinite, and there
     is a warning, as in NumPy.
 
     Raises:
-        ValueError: for more than two axes, other numbers of observations, or a broken `ddof`.
+        ValueError: for more than two axes, different numbers of observations, or a `ddof` that is
+            no integer.
     """
     m = asarray(m)
     parts = [m] if y is None else [m, asarray(y)]
@@ -180,7 +191,7 @@ def cov(
 
 
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
-    """The matrix of correlation coefficients of variables, one in each row."""
+    """Return the matrix of correlation coefficients of variables, one in each row."""
     c = cov(x, y, rowvar)
     if c.ndim == 0:
         return c / c
@@ -189,11 +200,11 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
 
 
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
-    """For each place the function (or number) of the last condition that holds, or the default.
+    """Apply, at each element, the function (or number) of the last condition that holds there.
 
     Raises:
-        ValueError: unless there is a function for each condition, and perhaps one more, for places
-            where none holds.
+        ValueError: unless there is a function for each condition, and perhaps one more, for
+            elements where no condition holds (0 by default).
     """
     x = asarray(x)
     conditions = [
@@ -214,7 +225,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
 
 
 def ediff1d(ary: Any) -> Any:
-    """The differences of neighbours in the flat array; TypeError for booleans."""
+    """Return the differences of neighbours in the flat array; TypeError for booleans."""
     ary = arr(ary)
     if ary.dtype.kind == "b":
         raise with_user_line(TypeError(f"ediff1d: expects numbers, got {describe(ary)}"))

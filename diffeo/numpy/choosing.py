@@ -23,9 +23,9 @@ from .common import (
 
 
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
-    """`x` where `condition`, else `y`; all three broadcast. With the condition alone: `nonzero`.
+    """Return `x` where `condition`, else `y`; all broadcast. With the condition alone: `nonzero`.
 
-    The gradient that goes into the operand that was not chosen is 0.
+    The gradient of the operand that was not chosen is 0.
 
     Examples:
         >>> import diffeo as dx
@@ -47,6 +47,7 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     x, y = promote(x, y)
     if type(x) in SCALARS and type(y) in SCALARS:
         x = as_value(x)
+    # The primitive takes Python numbers as they are: only arrays are broadcast.
     pred = to_bool(condition)
     shape = broadcast_shapes(*[v.shape for v in (pred, x, y) if type(v) not in SCALARS])
     x, y = (v if type(v) in SCALARS else broadcast_to(v, shape) for v in (x, y))

@@ -1,10 +1,22 @@
-"""What the functions of this package share: checked axes, static sizes, operands as arrays."""
+"""Helpers that the functions of `diffeo.numpy` share: operands as arrays, checked axes and sizes.
+
+Words that this package uses:
+
+- A *host Array* is an `Array` whose numbers are a NumPy array in memory (its `_np` is not None).
+- A *known* value has numbers now: an Array, or a tracer that holds one. `known(x)` returns them.
+  A traced value without numbers is not known, so no shape may depend on it.
+- *Eager* evaluation computes at once, outside of every transformation.
+- The *short way* computes eagerly with NumPy, without binding a primitive, where NumPy returns what
+  the primitive would return. The *long way* binds primitives and raises the errors that explain.
+
+Start with `arr` and `same_dtype` for operands, and `axis_of` and `static_int` for arguments.
+"""
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -22,13 +34,18 @@ from ..primitives.words.structural import convert_element_type, reshape
 
 
 def arr(x: Any) -> Any:
-    """An array or tracer from an operand; lists are refused."""
+    """Return an operand as an Array or a tracer.
+
+    Raises:
+        TypeError: for lists and tuples, and for anything else that is no array and no number.
+    """
     return as_value(to_value(x))
 
 
 def same_dtype(*xs: Any) -> list[Any]:
-    """Operands as arrays of one dtype, by promotion."""
+    """Return operands as arrays or tracers of one dtype, by promotion."""
     values = promote(*xs)
+    # `promote` leaves Python numbers as they are: they take the dtype of the first array.
     dtype = next((v.aval.dtype for v in values if type(v) not in SCALARS), None)
     return [
         v
@@ -41,18 +58,24 @@ def same_dtype(*xs: Any) -> list[Any]:
 
 
 def host_of(x: Any) -> Any:
-    """The NumPy array behind a host Array when evaluation is eager, else None: the short way in."""
+    """Return the NumPy array of a host Array in eager evaluation, else None.
+
+    Functions ask this first: with NumPy arrays they may take the short way.
+    """
     return x._np if type(x) is Array and state.trace.eager else None
 
 
-#: The dtypes in which NumPy computes as we do.
+#: The real floating-point dtypes in which NumPy computes as diffeo does.
 REALS = frozenset(map(np.dtype, ("f4", "f8")))
+#: The same with booleans and some integers.
 NUMBERS = REALS | frozenset(map(np.dtype, ("?", "u1", "i4", "i8")))
 
 
-def by_numpy(function: Any, *xs: Any, dtypes: Any = REALS) -> Any:
-    """NumPy's function of host Arrays of one dtype in eager mode, the short way where it gives what
-    ours does; else None.
+def by_numpy(function: Callable, *xs: Any, dtypes: frozenset[np.dtype] = REALS) -> Any:
+    """Apply a function of NumPy to host Arrays of one dtype, in eager evaluation; else return None.
+
+    None tells the caller to take the long way. The caller answers for it that `function` computes
+    on `dtypes` what the long way does. A tuple of results gives a tuple of Arrays.
     """
     if not state.trace.eager:
         return None
@@ -66,6 +89,7 @@ def by_numpy(function: Any, *xs: Any, dtypes: Any = REALS) -> Any:
         out = function(*hosts)
     except (TypeError, ValueError):
         return None  # the long way explains what is wrong
+    # A result is weakly typed if all operands are and the dtype has not changed (to bool, say).
     weak = all([x.weak_type for x in xs])
     if type(out) is tuple:
         return tuple([Array(v, weak and v.dtype == hosts[0].dtype) for v in out])
@@ -74,7 +98,17 @@ def by_numpy(function: Any, *xs: Any, dtypes: Any = REALS) -> Any:
 
 
 def static_int(x: Any, name: str, what: str) -> int:
-    """A Python integer; a clear error for tracers and for anything that is no integer."""
+    """Return `x` as a Python integer.
+
+    Args:
+        x: An integer of any kind, or a tracer whose number is known.
+        name: The function that the user called, for messages.
+        what: What the integer is for, for messages: "an axis", say.
+
+    Raises:
+        ConcretizationTypeError: for a tracer without a number.
+        TypeError: for anything that is no integer.
+    """
     if type(x) is int:
         return x
     if isinstance(x, Tracer) and x.concrete() is None:
@@ -95,7 +129,7 @@ def static_int(x: Any, name: str, what: str) -> int:
 
 
 def sequence_of(x: Any, name: str, what: str) -> tuple[Any, ...]:
-    """The items of a list, a tuple or a vector; TypeError for anything else."""
+    """Return the items of a list, a tuple, a range or a vector; TypeError for anything else."""
     vector = getattr(x, "ndim", 0) == 1 and not isinstance(x, (str, bytes))
     if isinstance(x, (tuple, list, range)) or vector:
         return tuple(x)
@@ -103,16 +137,16 @@ def sequence_of(x: Any, name: str, what: str) -> tuple[Any, ...]:
 
 
 def static_ints(x: Any, name: str, what: str, least: int | None = None) -> tuple[int, ...]:
-    """Integers from a list, a tuple or a vector of them; ValueError for one below `least`."""
-    found = tuple([static_int(n, name, f"each of {what}") for n in sequence_of(x, name, what)])
-    if least is not None and any([n < least for n in found]):
+    """Return the integers of a list, a tuple or a vector; ValueError for one below `least`."""
+    numbers = tuple([static_int(n, name, f"each of {what}") for n in sequence_of(x, name, what)])
+    if least is not None and any([n < least for n in numbers]):
         bound = "positive" if least == 1 else "not negative" if not least else f"{least} or more"
-        raise with_user_line(ValueError(f"{name}: {what} must be {bound}, got {found}"))
-    return found
+        raise with_user_line(ValueError(f"{name}: {what} must be {bound}, got {numbers}"))
+    return numbers
 
 
 def static_shape(shape: Any, name: str) -> tuple[int, ...]:
-    """A shape from an integer or a sequence of integers, checked."""
+    """Return the shape of an integer or a sequence of integers; ValueError for negative sizes."""
     if isinstance(shape, (tuple, list)) or getattr(shape, "ndim", 0) == 1:
         sizes = tuple([static_int(n, name, "each size of a shape") for n in shape])
     else:
@@ -123,14 +157,20 @@ def static_shape(shape: Any, name: str) -> tuple[int, ...]:
 
 
 def integers(x: Any, dtype: Any = np.int64) -> Any:
-    """Integers in a wide dtype; known ones are converted by NumPy, and so stay known."""
+    """Convert integers to a wide dtype."""
+    # Under a trace, a bound conversion might return a tracer: NumPy's returns an Array, so that
+    # indices that are known stay known.
     if type(x) is Array:
         return Array(np.asarray(x).astype(dtype))
     return convert_element_type(x, dtype)
 
 
 def concrete(x: Any, name: str, instead: str) -> np.ndarray:
-    """The NumPy array of a value on which the result's shape depends; an error for a tracer."""
+    """Return the NumPy array of a value on which the shape of a result depends.
+
+    Raises:
+        ConcretizationTypeError: for a tracer without numbers; `instead` says what to write.
+    """
     x = arr(x)
     value = known(x)
     if value is None:
@@ -145,13 +185,20 @@ def concrete(x: Any, name: str, instead: str) -> np.ndarray:
 
 
 def places_of(x: Any, name: str, instead: str) -> tuple[Array, ...]:
-    """The places of the elements of a concrete array that are not 0."""
-    found = np.nonzero(concrete(x, name, instead))
-    return tuple([Array(i.astype(default_dtype(int))) for i in found])
+    """Return the positions of the elements of a known array that are not 0, an array for each axis.
+
+    `[[0, 5], [6, 0]]` gives `[0, 1]` (the rows) and `[1, 0]` (the columns).
+    """
+    positions = np.nonzero(concrete(x, name, instead))
+    return tuple([Array(i.astype(default_dtype(int))) for i in positions])
 
 
 def dtype_of(dtype: Any, kind: type = float) -> np.dtype:
-    """The dtype that is meant; the default one of `kind` for None, that of Python's own types."""
+    """Return the dtype that an argument `dtype` names.
+
+    None stands for the default dtype of `kind`; Python's float, int and complex for their own
+    default dtypes.
+    """
     if dtype is None or dtype is float or dtype is int or dtype is complex:
         return default_dtype(kind if dtype is None else dtype)
     try:
@@ -161,7 +208,7 @@ def dtype_of(dtype: Any, kind: type = float) -> np.dtype:
 
 
 def axis_of(axis: Any, ndim: int, name: str) -> int:
-    """An axis counted from the front; ValueError if there is none such."""
+    """Return an axis counted from the front: -1 of 3 axes is 2. ValueError if it does not exist."""
     axis = static_int(axis, name, "an axis")
     if not -ndim <= axis < ndim:
         raise with_user_line(
@@ -174,12 +221,16 @@ def axis_of(axis: Any, ndim: int, name: str) -> int:
 
 
 def is_of_number(axis: Any, ndim: int) -> bool:
-    """Whether an axis is the one that a number without axes has in NumPy: 0, or -1."""
+    """Whether `axis` is 0 or -1 of an array without axes, which NumPy's reductions accept."""
     return not ndim and type(axis) is int and axis in (0, -1)
 
 
 def axes_of(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
-    """Distinct axes counted from the front; None means all."""
+    """Return axes counted from the front, in the order in which they are given; None means all.
+
+    Raises:
+        ValueError: for an axis that does not exist, or that is given twice.
+    """
     if axis is None:
         return tuple(range(ndim))
     if not isinstance(axis, (tuple, list)):
@@ -191,18 +242,22 @@ def axes_of(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
 
 
 def keep_axes(out: Any, shape: Sequence[int], axes: Sequence[int]) -> Any:
-    """A reduction's result with its axes put back with size 1."""
+    """Put the axes that a reduction removed back with size 1: `keepdims=True`.
+
+    `shape` is the shape before the reduction. (2, 3, 4) reduced over axis 1 gives (2, 1, 4).
+    """
     return reshape(out, tuple([1 if i in axes else n for i, n in enumerate(shape)]))
 
 
 def to_bool(x: Any) -> Any:
-    """An array as booleans: `x != 0`."""
+    """Return an array of booleans: `x != 0`."""
     x = arr(x)
     return x if x.aval.dtype == np.bool_ else convert_element_type(x, np.bool_)
 
 
 def is_nan(x: Any) -> Any:
-    """Where an array is nan; False everywhere for integers."""
+    """Return where an array is nan; False everywhere for integers."""
+    # Only nan differs from itself.
     return e.ne.bind(x, x)
 
 
@@ -212,7 +267,7 @@ def holds_floats(x: Any) -> bool:
 
 
 def real_only(name: str, x: Any) -> Any:
-    """`x`; TypeError, with the user's line, if it is complex."""
+    """Return `x` unchanged; TypeError, with the user's line, if it is complex."""
     if typeof(x).dtype.kind == "c":
         raise with_user_line(TypeError(f"{name}: expects real numbers, got {describe(x)}"))
     return x
@@ -224,19 +279,21 @@ def holds_complex(x: Any) -> bool:
 
 
 def reaches_beyond(value: Any, low: int, high: int) -> TypeGuard[np.ndarray]:
-    """Whether known integers are not all in low .. high - 1."""
+    """Whether integers are known and one of them lies outside of low .. high - 1."""
     return value is not None and value.size > 0 and not (low <= value.min() and value.max() < high)
 
 
 def narrow(dtype: np.dtype) -> bool:
-    """Whether sums of this dtype are made in float32: float16, bfloat16 and smaller."""
+    """Whether sums of this dtype are computed in float32: float16, bfloat16 and smaller floats."""
     return is_float(dtype) and dtype.itemsize < float32.itemsize
 
 
 def rounded(x: Any, bound: Any) -> Any:
-    """`x`, whose size is less than `bound`: clamped, which keeps XLA from computing a product and
-    the sum that follows without rounding in between, so that a floor or a comparison of the sum
-    would come out otherwise than NumPy's.
+    """Clamp `x` to -bound .. bound, which changes nothing: its size is less than `bound`.
+
+    The clamp stands between a product and a sum that follows. Without it, XLA may compute both
+    together and round only once. A floor or a comparison of the sum would then differ from
+    NumPy's. Complex numbers are returned as they are.
     """
     if is_complex(x.dtype):
         return x
@@ -246,25 +303,29 @@ def rounded(x: Any, bound: Any) -> Any:
 
 
 def quotient(x: Any, n: float) -> Any:
-    """`x / n`, rounded once: XLA multiplies by the reciprocal of what it knows to be constant."""
+    """Compute `x / n`, rounded once."""
+    # XLA turns a division by a constant into a product with its reciprocal, which rounds twice.
+    # The divisor depends on `x`, so XLA takes it for no constant. It is nan where `x` is nan.
     return x / e.select(e.eq.bind(x, x), full_like(x, n), math.nan)
 
 
 def safe_sqrt(x: Any) -> Any:
-    """The square root with the gradient 0 at 0, for lengths and deviations."""
+    """Compute the square root with the gradient 0 at 0, for lengths and deviations."""
+    # The inner choice keeps 0 out of `sqrt`, whose derivative there is infinite. The outer one
+    # puts 0 back, a constant without derivative.
     zero = e.eq.bind(x, 0.0)
     return e.select(zero, 0.0, e.sqrt.bind(e.select(zero, 1.0, x)))
 
 
 def no_out(name: str) -> Exception:
-    """The error for NumPy's parameter `out`."""
+    """Return the error for NumPy's parameter `out`."""
     return with_user_line(
         TypeError(f"{name}: arrays never change, so `out` cannot be filled; use the result")
     )
 
 
 def no_such(name: str, parameter: str, value: Any, expected: Sequence[Any]) -> Exception:
-    """The error for a parameter with a value that does not exist."""
+    """Return the error for a parameter whose value is none of the expected ones."""
     return with_user_line(
         ValueError(
             f"{name}: {parameter} must be one of {', '.join(map(repr, expected))}, got {value!r}"

@@ -5,13 +5,17 @@ any number of axes, which must differ from one another.
 
 The parameters that the functions share:
 
-- `n`, or `s`: the sizes of the transformed axes; the array is cut, or padded with zeros, at the
-  end. They are those of the array by default (-1 means that, too). For inverse transforms to real
-  numbers it is the size of the result, by default `2 * (m - 1)` for a spectrum of size `m`.
-- `axis`, or `axes`: what is transformed; by default the last axis, the last two, or all (with `s`,
-  the last `len(s)`).
-- `norm`: which way the product of the sizes divides: "backward" (the default): the inverse
-  transform; "forward": the forward one; "ortho": each is divided by the square root.
+- `n`, or `s`: the sizes of the transformed axes. The array is cut, or padded with zeros, at the
+  end. The default sizes are those of the array; -1 in `s` stands for the default, too. For inverse
+  transforms to real numbers, the last size is that of the result, by default `2 * (m - 1)` for a
+  spectrum of size `m`.
+- `axis`, or `axes`: the axes that are transformed; by default the last axis, the last two, or all
+  (with `s`, the last `len(s)`).
+- `norm`: which transform is divided by the product of the sizes: with "backward" (the default) the
+  inverse one, with "forward" the forward one. With "ortho", each is divided by the square root.
+
+All transforms go through `_transform`, whose `kind` is one of FFT, IFFT, RFFT and IRFFT: forward
+or inverse, of complex numbers, or (R) between real numbers and the first half of their spectrum.
 """
 
 from __future__ import annotations
@@ -53,12 +57,13 @@ __all__ = [
     "rfftn",
 ]
 
+#: The values of `norm`, and which one the opposite transform has.
 _NORMS = ("backward", "ortho", "forward")
 _OTHER_WAY = {None: "forward", "backward": "forward", "forward": "backward"}
 
 
 def _operand(name: str, kind: str, a: Any) -> Any:
-    """The array in a dtype that can be transformed."""
+    """Return the array in a dtype that can be transformed; TypeError if RFFT gets complex ones."""
     a = arr(to_inexact(a))
     if narrow(a.dtype):
         a = convert_element_type(a, float32)
@@ -74,26 +79,29 @@ def _operand(name: str, kind: str, a: Any) -> Any:
 
 
 def _sizes(name: str, kind: str, x: Any, s: Any, axes: Sequence[int]) -> tuple[int, ...]:
-    """The lengths of the transform."""
-    found = [x.shape[axis] for axis in axes]
+    """Return the lengths of the transform along `axes`; ValueError for a length below 1."""
+    lengths = [x.shape[axis] for axis in axes]
     if kind == "IRFFT" and axes:
-        found[-1] = 2 * (found[-1] - 1)
+        lengths[-1] = 2 * (lengths[-1] - 1)
     if s is not None:
-        given = [static_int(n, name, "each size") for n in s]
+        requested = [static_int(n, name, "each size") for n in s]
         # As in NumPy, -1 keeps the size of an axis where there may be several.
-        found = [m if n == -1 and name.endswith(("2", "n")) else n for n, m in zip(given, found)]
-    if any([n < 1 for n in found]):
+        lengths = [
+            m if n == -1 and name.endswith(("2", "n")) else n for n, m in zip(requested, lengths)
+        ]
+    if any([n < 1 for n in lengths]):
         raise with_user_line(
             ValueError(
                 f"{name}: the transformed axes need a size of at least 1, got the sizes "
-                f"{found} for "
+                f"{lengths} for "
                 f"axes {list(axes)} of {describe(x)}"
             )
         )
-    return tuple(found)
+    return tuple(lengths)
 
 
 def _transform(name: str, kind: str, a: Any, s: Any, axes: Any, norm: str | None) -> Any:
+    """Transform `a` over `axes`; `name` is the function that the user called, for messages."""
     x = _operand(name, kind, a)
     if norm is not None and norm not in _NORMS:
         raise no_such(name, "norm", norm, _NORMS)
@@ -107,12 +115,14 @@ def _transform(name: str, kind: str, a: Any, s: Any, axes: Any, norm: str | None
     lengths = _sizes(name, kind, x, s, axes)
     if not axes:
         return x
+    # The primitive transforms the last axes: the others move in front, and all move back after.
     order = [*[i for i in range(x.ndim) if i not in axes], *axes]
     x = transpose(x, order)
-    rest = x.ndim - len(axes)
+    others = x.ndim - len(axes)
     before = ends(kind, lengths)[0]
-    high = [0] * rest + [n - m for n, m in zip(before, x.shape[rest:])]
+    high = [0] * others + [n - m for n, m in zip(before, x.shape[others:])]
     x = transform(slicing.pad(x, (0,) * x.ndim, high), kind, lengths)
+    # The primitive's inverse transforms divide by the product of the lengths: the norm "backward".
     inverse, size = kind in ("IFFT", "IRFFT"), math.prod(lengths)
     if norm == "ortho":
         x = x * (math.sqrt(size) if inverse else 1 / math.sqrt(size))
@@ -122,11 +132,14 @@ def _transform(name: str, kind: str, a: Any, s: Any, axes: Any, norm: str | None
 
 
 def _one(name: str, kind: str, a: Any, n: int | None, axis: int, norm: str | None) -> Any:
+    """Transform one axis."""
     return _transform(name, kind, a, None if n is None else (n,), (axis,), norm)
 
 
 def fft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
-    """The discrete Fourier transform: element k is the sum over j of a[j] exp(-2 pi i j k / n).
+    """Compute the discrete Fourier transform.
+
+    Element k is the sum over j of a[j] exp(-2 pi i j k / n).
 
     Raises:
         ValueError: for an axis, size or norm that does not exist.
@@ -140,7 +153,7 @@ def fft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -
 
 
 def ifft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
-    """The inverse of `fft`.
+    """Compute the inverse of `fft`.
 
     Examples:
         >>> import diffeo as dx
@@ -151,7 +164,9 @@ def ifft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) 
 
 
 def rfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
-    """The first half, `n // 2 + 1` elements, of `fft` of real numbers; the others follow.
+    """Compute the first half, `n // 2 + 1` elements, of `fft` of real numbers.
+
+    The other elements are conjugates of these.
 
     Raises:
         TypeError: for complex numbers.
@@ -166,7 +181,7 @@ def rfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) 
 
 
 def irfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
-    """The inverse of `rfft`: `n` real numbers; for an odd number `n` must be given.
+    """Compute the inverse of `rfft`: `n` real numbers; for an odd number `n` must be given.
 
     Examples:
         >>> import diffeo as dx
@@ -177,8 +192,9 @@ def irfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None)
 
 
 def hfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
-    """The real spectrum, of size `n`, of a signal of which the first half is given: the signal at
-    -j is the conjugate of that at j.
+    """Compute the real spectrum, of size `n`, of a signal of which the first half is given.
+
+    The signal at -j is the conjugate of the signal at j.
 
     Examples:
         >>> import diffeo as dx
@@ -189,12 +205,12 @@ def hfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) 
 
 
 def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
-    """The inverse of `hfft`: the first half of the signal."""
+    """Compute the inverse of `hfft`: the first half of the signal."""
     return conj(_one("ihfft", "RFFT", a, n, axis, _OTHER_WAY.get(norm, norm)))
 
 
 def fftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
-    """The discrete Fourier transform over several axes, all by default.
+    """Compute the discrete Fourier transform over several axes, all by default.
 
     Raises:
         ValueError: for an axis, size or norm that does not exist, or an axis twice.
@@ -209,12 +225,12 @@ def fftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> An
 
 
 def ifftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
-    """The inverse of `fftn`."""
+    """Compute the inverse of `fftn`."""
     return _transform("ifftn", "IFFT", a, s, axes, norm)
 
 
 def rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
-    """`fftn` of real numbers; the last of `axes` has the first half only.
+    """Compute `fftn` of real numbers; the last of `axes` has the first half only.
 
     Raises:
         TypeError: for complex numbers.
@@ -224,27 +240,27 @@ def rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> A
 
 
 def irfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
-    """The inverse of `rfftn`; for an odd size of the last of `axes`, `s` must be given."""
+    """Compute the inverse of `rfftn`; for an odd size of the last of `axes`, `s` must be given."""
     return _transform("irfftn", "IRFFT", a, s, axes, norm)
 
 
 def fft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
-    """`fftn` over two axes."""
+    """Compute `fftn` over two axes."""
     return _transform("fft2", "FFT", a, s, axes, norm)
 
 
 def ifft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
-    """The inverse of `fft2`."""
+    """Compute the inverse of `fft2`."""
     return _transform("ifft2", "IFFT", a, s, axes, norm)
 
 
 def rfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
-    """`rfftn` over two axes."""
+    """Compute `rfftn` over two axes."""
     return _transform("rfft2", "RFFT", a, s, axes, norm)
 
 
 def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
-    """The inverse of `rfft2`."""
+    """Compute the inverse of `rfft2`."""
     return _transform("irfft2", "IRFFT", a, s, axes, norm)
 
 
@@ -253,18 +269,20 @@ def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None)
 
 
 def _frequencies(name: str, n: Any, d: Any, dtype: Any, half: bool) -> Any:
+    """Return the frequencies of `n` points at distance `d`: all, or the first half."""
     n = static_int(n, name, "the number of points")
     if n < 1:
         raise with_user_line(ValueError(f"{name}: expects at least one point, got n={n}"))
     count = n // 2 + 1 if half else n
     whole = arange(count, dtype=dtype_of(dtype))
+    # 0, 1, 2 ... become 0, 1, ..., -2, -1, with the negative ones at the end.
     if not half:
         whole = roll(whole - n // 2, -(n // 2))
     return whole / (d * n)
 
 
 def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None) -> Any:
-    """The frequency of each element of `fft` of `n` points at distance `d`.
+    """Return the frequency of each element of `fft` of `n` points at distance `d`.
 
     Raises:
         TypeError: if `n` is traced, or no integer.
@@ -278,7 +296,7 @@ def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None) -> Any:
 
 
 def rfftfreq(n: int, d: Any = 1.0, *, dtype: Any = None) -> Any:
-    """The frequency of each element of `rfft` of `n` points at distance `d`.
+    """Return the frequency of each element of `rfft` of `n` points at distance `d`.
 
     Examples:
         >>> rfftfreq(4, 0.5)
@@ -288,13 +306,14 @@ def rfftfreq(n: int, d: Any = 1.0, *, dtype: Any = None) -> Any:
 
 
 def _shift(name: str, x: Any, axes: Any, sign: int) -> Any:
+    """Roll each of `axes` by half its size, forward for `sign` 1, backward for -1."""
     x = arr(x)
-    found = (
+    numbers = (
         (axis_of(axes, x.ndim, name),)
         if isinstance(axes, int)
         else axes_of(None if axes is None else tuple(axes), x.ndim, name)
     )
-    return roll(x, tuple([sign * (x.shape[axis] // 2) for axis in found]), found)
+    return roll(x, tuple([sign * (x.shape[axis] // 2) for axis in numbers]), numbers)
 
 
 def fftshift(x: Any, axes: Any = None) -> Any:
@@ -308,5 +327,5 @@ def fftshift(x: Any, axes: Any = None) -> Any:
 
 
 def ifftshift(x: Any, axes: Any = None) -> Any:
-    """The inverse of `fftshift`."""
+    """Undo `fftshift`."""
     return _shift("ifftshift", x, axes, -1)

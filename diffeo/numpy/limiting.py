@@ -1,4 +1,4 @@
-"""Elements kept within limits: clip, nan_to_num."""
+"""Functions that keep elements within limits: clip, nan_to_num."""
 
 from __future__ import annotations
 
@@ -31,12 +31,13 @@ def clip(
     a_min: Any = None,
     a_max: Any = None,
 ) -> Any:
-    """`arr` kept within `min` and `max`, each of which may be None or an array.
+    """Return `arr` kept within `min` and `max`, each of which may be None or an array.
 
-    A Python integer beyond what the dtype of integers holds is no bound, if it lies on its side.
+    A Python integer that an integer dtype cannot hold is no bound where it cannot matter: -1 as
+    `min` of uint8, say.
 
     Raises:
-        OverflowError: for a Python integer on the other side, such as 300 as `min` of uint8.
+        OverflowError: for a Python integer beyond the other end, such as 300 as `min` of uint8.
 
     Examples:
         >>> import diffeo as dx
@@ -60,7 +61,7 @@ def clip(
 def nan_to_num(
     x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Any:
-    """nan and infinities replaced: by 0 and by the largest and smallest finite numbers."""
+    """Replace nan by 0, and infinities by the largest and smallest finite numbers."""
     x = arr(x)
     dtype = x.aval.dtype
     if not is_inexact(dtype):
@@ -69,6 +70,7 @@ def nan_to_num(
         return e.complex_.bind(
             *[nan_to_num(v, copy, nan, posinf, neginf) for v in (real(x), imag(x))]
         )
+    # NumPy's finfo does not know bfloat16: its largest number stands here.
     largest = float(np.finfo(dtype).max) if dtype.kind == "f" else 3.3895313892515355e38
     x = where(isnan(x), nan, x)
     x = where(isposinf(x), largest if posinf is None else posinf, x)

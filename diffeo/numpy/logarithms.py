@@ -15,17 +15,17 @@ from .ufuncs import log
 
 
 def log2(x: Any, /) -> Any:
-    """The logarithm to the base 2."""
+    """Return the logarithm to the base 2."""
     return _over(log(x), math.log(2))
 
 
 def log10(x: Any, /) -> Any:
-    """The logarithm to the base 10."""
+    """Return the logarithm to the base 10."""
     return _over(log(x), math.log(10))
 
 
 def _over(z: Any, number: float) -> Any:
-    """A quotient by a real number, whose parts do not mix where one is infinite."""
+    """Divide by a real number, part by part: a complex quotient would mix an infinite part in."""
     if z.dtype.kind != "c":
         return z / number
     return e.complex_.bind(e.real.bind(z) / number, e.imag.bind(z) / number)
@@ -36,27 +36,28 @@ _real_logaddexp2 = o.binary(powers.logaddexp2, True)
 
 
 def logaddexp(x: Any, y: Any, /) -> Any:
-    """`log(exp(x) + exp(y))` without overflow; right derivatives of any order, also where x = y.
+    """Compute `log(exp(x) + exp(y))` without overflow.
 
-    Of complex numbers too; the imaginary part is in [-pi, pi].
+    Derivatives of any order are right, also where x = y. Numbers may be complex; the imaginary
+    part of the result is in [-pi, pi].
     """
     complex_ = promote(x, y) if holds_complex(x) or holds_complex(y) else None
     return _real_logaddexp(x, y) if complex_ is None else _complex_logaddexp(*complex_)
 
 
 def logaddexp2(x: Any, y: Any, /) -> Any:
-    """`log2(2**x + 2**y)` without overflow; of complex numbers too."""
+    """Compute `log2(2**x + 2**y)` without overflow; numbers may be complex."""
     if not (holds_complex(x) or holds_complex(y)):
         return _real_logaddexp2(x, y)
     return _complex_logaddexp(*[v * math.log(2) for v in promote(x, y)]) / math.log(2)
 
 
 def _complex_logaddexp(x: Any, y: Any) -> Any:
-    """From the one with the larger real part on."""
+    """Compute `high + log1p(exp(low - high))`, where `high` has the larger real part."""
     x, y = align(as_value(x), as_value(y))
     first = e.real.bind(x) >= e.real.bind(y)
     high, low = e.select(first, x, y), e.select(first, y, x)
-    none = e.real.bind(high) == -math.inf  # then the difference is no number
+    none = e.real.bind(high) == -math.inf  # then `low - high` would be nan
     gap = e.select(none, 0j, low) - e.select(none, 0j, high)
     total = e.select(none, high, high + e.log1p.bind(e.exp.bind(gap)))
     angle = e.imag.bind(total)

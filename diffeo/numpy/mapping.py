@@ -1,4 +1,8 @@
-"""Functions of functions: vectorize, apply_along_axis, apply_over_axes."""
+"""Functions that apply a user's function to parts of arrays: vectorize, apply_along_axis, ...
+
+`vectorize` reads signatures such as `(n,k),(k)->(n)`. The names are *core dimensions*: the last
+axes of an argument, which the function takes at once. `vmap` maps over the axes before.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +18,19 @@ from ..primitives.words.structural import expand_dims
 from .common import arr, axis_of
 from .shaping import moveaxis
 
+#: The core dimensions of one argument or result, such as "(n,k)"; then a whole signature.
 _CORE = r"\((?:\w+(?:,\w+)*,?)?\)"
 _SIGNATURE = re.compile(rf"^(?:{_CORE}(?:,{_CORE})*)?->{_CORE}(?:,{_CORE})*$")
 
 
 def _core_dimensions(text: str) -> list[tuple[str, ...]]:
+    """Return the names in each pair of brackets: "(n,k),(k)" is [("n", "k"), ("k",)]."""
     groups = re.findall(r"\(([^()]*)\)", text)
     return [tuple([name for name in g.split(",") if name]) for g in groups]
 
 
 def _parse(signature: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
-    """The core dimensions of arguments and results of `(n,k),(k)->(n)`."""
+    """Return the core dimensions of the arguments, and of the results, of a signature."""
     text = re.sub(r"\s+", "", signature)
     if not _SIGNATURE.match(text):
         raise with_user_line(
@@ -35,13 +41,17 @@ def _parse(signature: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]
 
 
 def _loop_shapes(arrays: Sequence[Any], cores: Sequence[tuple[str, ...]]) -> list[tuple[int, ...]]:
-    """The axes of each array that are mapped over; ValueError if core dimensions differ."""
+    """Return the shapes of the axes of each array that are mapped over.
+
+    Raises:
+        ValueError: if an array has too few axes, or a core dimension has different sizes.
+    """
     sizes: dict[str, int] = {}
     shapes = []
     for i, (x, core) in enumerate(zip(arrays, cores)):
         ndim = x.ndim - len(core)
-        own = x.shape[ndim:] if ndim >= 0 else ()
-        fits = ndim >= 0 and all([sizes.setdefault(d, n) == n for d, n in zip(core, own)])
+        core_sizes = x.shape[ndim:] if ndim >= 0 else ()
+        fits = ndim >= 0 and all([sizes.setdefault(d, n) == n for d, n in zip(core, core_sizes)])
         if not fits:
             raise with_user_line(
                 ValueError(
@@ -56,15 +66,15 @@ def _loop_shapes(arrays: Sequence[Any], cores: Sequence[tuple[str, ...]]) -> lis
 def vectorize(
     pyfunc: Callable, *, excluded: Collection[int | str] = frozenset(), signature: str | None = None
 ) -> Callable:
-    """A function of single numbers (or of core arrays, by `signature`) made one of arrays.
+    """Turn a function of single numbers (or of core arrays, by `signature`) into one of arrays.
 
     The leading axes of the arguments broadcast against each other, and the function is mapped over
     them by `vmap`.
 
     Args:
-        pyfunc: the function.
-        excluded: positions and names of arguments that are passed as they are.
-        signature: the core dimensions of the other arguments and of the results, such as
+        pyfunc: The function.
+        excluded: The positions and names of arguments that are passed as they are.
+        signature: The core dimensions of the other arguments and of the results, such as
             `'(n,k),(k)->(n)'`; numbers by default.
 
     Raises:
@@ -79,29 +89,30 @@ def vectorize(
     """
     if not callable(pyfunc):
         raise with_user_line(TypeError(f"vectorize: expects a function, got {describe(pyfunc)}"))
-    given = None if signature is None else _parse(signature)[0]
+    core_dimensions = None if signature is None else _parse(signature)[0]
 
     @wraps(pyfunc)
     def mapped(*args: Any, **kwargs: Any) -> Any:
-        places = [i for i in range(len(args)) if i not in excluded]
+        positions = [i for i in range(len(args)) if i not in excluded]
         names = [k for k in kwargs if k not in excluded]
-        cores = [()] * (len(places) + len(names)) if given is None else given
-        if len(cores) != len(places) + len(names):
+        cores = [()] * (len(positions) + len(names)) if core_dimensions is None else core_dimensions
+        if len(cores) != len(positions) + len(names):
             raise with_user_line(
                 ValueError(
                     f"vectorize: signature {signature!r} has {len(cores)} arguments, got "
-                    f"{len(places) + len(names)}"
+                    f"{len(positions) + len(names)}"
                 )
             )
 
         def call(*values: Any) -> Any:
             new, named = list(args), dict(kwargs)
-            for i, v in zip(places, values):
+            for i, v in zip(positions, values):
                 new[i] = v
-            named.update(zip(names, values[len(places) :]))
+            named.update(zip(names, values[len(positions) :]))
             return pyfunc(*new, **named)
 
-        arrays = [arr(x) for x in (*[args[i] for i in places], *[kwargs[k] for k in names])]
+        # The arguments that are mapped over: positional ones, then keywords. `call` puts them back.
+        arrays = [arr(x) for x in (*[args[i] for i in positions], *[kwargs[k] for k in names])]
         shapes = _loop_shapes(arrays, cores)
         out = call
         loop = broadcast_shapes(*shapes) if shapes else ()
@@ -114,8 +125,9 @@ def vectorize(
 
 
 def apply_along_axis(func1d: Callable, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    """A function of vectors, applied to all those along an axis; the axes of its result stand in
-    the place of that axis.
+    """Apply a function of vectors to each line along an axis.
+
+    The axes of the function's result stand where that axis was.
 
     Examples:
         >>> import diffeo as dx
@@ -133,11 +145,13 @@ def apply_along_axis(func1d: Callable, axis: int, arr: Any, *args: Any, **kwargs
     return moveaxis(out, list(new), [axis + i for i in range(len(new))]) if len(new) else out
 
 
-_array = arr
+_array = arr  # `apply_along_axis` has a parameter of that name
 
 
 def apply_over_axes(func: Callable, a: Any, axes: Any) -> Any:
-    """`func(x, axis)` for one axis after the other; axes that it drops are put back with size 1.
+    """Apply `func(x, axis)` for one axis after the other.
+
+    An axis that the function drops is put back with size 1.
 
     Examples:
         >>> import diffeo as dx

@@ -1,8 +1,17 @@
-"""The methods of arrays and tracers, and NumPy's functions on them; `install` gives them."""
+"""The methods of arrays and tracers, and NumPy's functions on them.
+
+`Value` is the base of `Array` and `Tracer`. It has few methods of its own: `install`, which is
+called once when `diffeo.numpy` is loaded, gives it the methods that the tables below name. A method
+whose module is not loaded yet is a `LateMethod`, which loads the module at its first use.
+
+`install` also tells Python's operators where to look for diffeo's function for one of NumPy's:
+`np.sin(x)` on a value of diffeo calls `diffeo.numpy.sin(x)`. `_find` does this search.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -15,53 +24,57 @@ from ..primitives.words.operators import NUMPY
 
 
 def _flatten(self: Any, order: str = "C") -> Any:
-    """All elements in one axis."""
+    """Return all elements in one axis."""
     return _namespace.ravel(self, order)
 
 
 def _reshape(self: Any, *shape: Any, order: str = "C") -> Any:
-    """The elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
+    """Return the elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
     return _namespace.reshape(self, shape[0] if len(shape) == 1 else shape, order)
 
 
 def _transpose(self: Any, *axes: Any) -> Any:
-    """Axes in another order, reversed by default: `x.transpose(1, 0)` or `x.transpose((1, 0))`."""
+    """Put the axes in another order: `x.transpose(1, 0)` or `x.transpose((1, 0))`.
+
+    Without an order, the axes are reversed.
+    """
     order: Any = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
     return _namespace.transpose(self, order or None)
 
 
 def _clip(self: Any, min: Any = None, max: Any = None) -> Any:
-    """Kept within `min` and `max`."""
+    """Return the elements kept within `min` and `max`."""
     return _namespace.clip(self, min, max)
 
 
 def _astype(self: Any, dtype: Any, copy: bool = True) -> Any:
-    """Converted to `dtype`."""
+    """Return the elements converted to `dtype`."""
     return _namespace.astype(self, dtype)
 
 
 def _copy(self: Any) -> Any:
-    """A copy."""
+    """Return a copy."""
     return _namespace.array(self)
 
 
 def _to_device(self: Any, device: Any, /, *, stream: Any = None) -> Any:
-    """On a device; see `dx.device_put`."""
+    """Put the array on a device; see `dx.device_put`."""
     return _load(".api.device_put", "device_put")(self, device)
 
 
 def _device(self: Any) -> None:
-    """None, where a program decides; creation functions take it as their `device`."""
+    """The device of a traced value: None, as the program decides; creation functions take it."""
 
 
 def _view_of_module(self: Any, api_version: str | None = None) -> ModuleType:
-    """The module with the functions of the array API standard."""
+    """Return the module with the functions of the array API standard."""
     return _namespace
 
 
+#: The module `diffeo.numpy`, which `install` hands over: it imports this file, not the reverse.
 _namespace: Any = None
 
-#: Methods that are functions of the same name; for each module, which.
+#: Methods that are functions of the same name: module -> names.
 FUNCTIONS = {
     "reducing.cumulative": "cumprod cumsum",
     "contracting.diagonals": "diagonal trace",
@@ -74,6 +87,7 @@ FUNCTIONS = {
     "reducing.sorting": "argsort searchsorted sort",
     "ufuncs": "conj conjugate round",
 }
+#: Method -> the function, or (module, name of the function) where the module is loaded late.
 METHODS = {
     "astype": _astype,
     "clip": _clip,
@@ -87,6 +101,7 @@ METHODS = {
     "__setitem__": ("places.indexing", "setitem"),
     **{name: (home, name) for home, names in FUNCTIONS.items() for name in names.split()},
 }
+#: Property -> (module, name of the function that computes it).
 PROPERTIES = {
     "T": ("shaping", "transpose"),
     "mT": ("shaping", "matrix_transpose"),
@@ -94,7 +109,7 @@ PROPERTIES = {
     "imag": ("ufuncs", "imag"),
     "at": ("places.updates", "At"),
 }
-#: The methods of ufuncs, `np.add.reduce` and so on.
+#: The methods of NumPy's ufuncs -> (module, name of diffeo's function).
 OF_UFUNCS = {
     np.add.reduce: ("reducing.reductions", "sum"),
     np.add.accumulate: ("reducing.cumulative", "cumsum"),
@@ -110,13 +125,16 @@ OF_UFUNCS = {
 
 
 def _load(home: str, name: str) -> Any:
-    """A function of this package, from a module that may not be loaded yet."""
+    """Return a function of this package, from a module that may not be loaded yet."""
     load = import_module if f"{__package__}.{home}" in sys.modules else loaded
     return getattr(load(f".{home}", __package__), name)
 
 
 class LateMethod:
-    """Stands in `Value` for a method whose module is loaded when it is first asked for."""
+    """A placeholder in `Value` for a method whose module is not loaded yet.
+
+    At the first access, it loads the module and puts the method itself into `Value`.
+    """
 
     def __init__(self, name: str, where: tuple[str, str], is_property: bool):
         self.name, self.where, self.is_property = name, where, is_property
@@ -129,19 +147,27 @@ class LateMethod:
         return method.__get__(instance, owner)
 
 
-def _from_axis_0(function: Any) -> Any:
-    """A reduction as the method of a ufunc, which goes along axis 0 if nothing else is said."""
+def _from_axis_0(function: Callable) -> Callable:
+    """Return a reduction whose default axis is 0, as of the methods of ufuncs.
+
+    `np.add.reduce(x)` sums along axis 0, but `sum(x)` over all axes.
+    """
     return lambda a, axis=0, *args, **kwargs: function(a, axis, *args, **kwargs)
 
 
-def _find(function: Any) -> Any:
-    """Our function for NumPy's, or None: it has the same name in the same namespace."""
+def _find(function: Any) -> Callable | None:
+    """Return diffeo's function for one of NumPy's, or None.
+
+    A function of diffeo has the same name in the same namespace: `np.linalg.inv` is
+    `diffeo.numpy.linalg.inv`.
+    """
     where = OF_UFUNCS.get(function)
     if where is not None:
         return _from_axis_0(_load(*where))
     name = getattr(function, "__name__", "")
     for space in ("", "linalg", "fft"):
         theirs = getattr(np, space) if space else np
+        # The name alone does not do: `np.linalg.outer` is another function than `np.outer`.
         if getattr(theirs, name, None) is function and not isinstance(function, type):
             ours = getattr(_namespace, space) if space else _namespace
             mine = getattr(ours, name) if name in ours.__all__ else None
@@ -150,7 +176,7 @@ def _find(function: Any) -> Any:
 
 
 def install(namespace: ModuleType) -> None:
-    """Give values their methods, and NumPy's functions of the same names ours."""
+    """Give values their methods, and let NumPy's functions find diffeo's of the same names."""
     global _namespace
     _namespace = namespace
     for name, method in METHODS.items():

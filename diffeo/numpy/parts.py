@@ -1,4 +1,4 @@
-"""What numbers are made of: neighbours, exponents and fractions of floats, bits of integers."""
+"""The parts of numbers: neighbours, exponents and fractions of floats, bits of integers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _nextafter = o.binary(rounding.nextafter, True)
 
 
 def nextafter(x: Any, y: Any, /) -> Any:
-    """The floating-point number next to `x` in the direction of `y`.
+    """Return the floating-point number next to `x` in the direction of `y`.
 
     Examples:
         >>> nextafter(1.0, 2.0) - 1.0
@@ -42,14 +42,14 @@ def nextafter(x: Any, y: Any, /) -> Any:
 
 
 def spacing(x: Any, /) -> Any:
-    """The distance to the next number away from zero, with the sign of `x`."""
+    """Return the distance to the next number away from zero, with the sign of `x`."""
     x = arr(to_inexact(x))
     out = where(x < 0, -math.inf, where(x == x, math.inf, x))
     return e.select(x == 0, rounding.nextafter.bind(x, out), rounding.nextafter.bind(x, out) - x)
 
 
 def ldexp(x1: Any, x2: Any, /) -> Any:
-    """`x1 * 2**x2`, for integers `x2`; exact unless the result is too large or too small.
+    """Compute `x1 * 2**x2`, for integers `x2`; exact unless the result is too large or too small.
 
     Examples:
         >>> ldexp(0.75, 4)
@@ -67,10 +67,10 @@ def ldexp(x1: Any, x2: Any, /) -> Any:
 
 
 def frexp(x: Any, /) -> tuple[Any, Any]:
-    """Fractions in [0.5, 1) (or 0) and int32 exponents with `x == fraction * 2**exponent`.
+    """Return fractions in [0.5, 1) (or 0) and int32 exponents with `x == fraction * 2**exponent`.
 
-    In compiled programs, which take numbers below the smallest normal one for 0, those have its
-    exponent, and a smaller fraction.
+    Compiled programs take numbers below the smallest normal number for 0. Such a number gets the
+    exponent of the smallest normal one, and a smaller fraction.
 
     Examples:
         >>> frexp(12.0)
@@ -84,6 +84,7 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
         return quick
     if x.dtype.kind != "f":
         x = convert_element_type(x, np.float32)
+    # The bits of a float are its sign, the biased exponent, and `nmant` bits of the fraction.
     info = np.finfo(x.dtype)
     word = bitcast_convert_type(identity.stop_gradient(x), f"i{x.dtype.itemsize}")
     biased = (word >> info.nmant) & ((1 << info.bits - 1 - info.nmant) - 1)
@@ -93,13 +94,13 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
 
 
 def modf(x: Any, /) -> tuple[Any, Any]:
-    """The parts behind and before the point, both with the sign of `x`."""
+    """Return the parts behind and before the point, both with the sign of `x`."""
     x = arr(to_inexact(x))
     return division.fraction.bind(x), trunc(x)
 
 
 def fmax(x: Any, y: Any, /) -> Any:
-    """The larger of two; the other one if one is nan."""
+    """Return the larger of two numbers; if one is nan, the other one."""
     quick = by_numpy(np.fmax, x, y)
     if quick is not None:
         return quick
@@ -108,7 +109,7 @@ def fmax(x: Any, y: Any, /) -> Any:
 
 
 def fmin(x: Any, y: Any, /) -> Any:
-    """The smaller of two; the other one if one is nan."""
+    """Return the smaller of two numbers; if one is nan, the other one."""
     quick = by_numpy(np.fmin, x, y)
     if quick is not None:
         return quick
@@ -117,7 +118,7 @@ def fmin(x: Any, y: Any, /) -> Any:
 
 
 def bitwise_count(x: Any, /) -> Any:
-    """The number of bits set in the size of integers, as uint8."""
+    """Count the bits that are set in the absolute value of integers, as uint8."""
     x = arr(x)
     if x.dtype.kind == "b":
         return convert_element_type(x, np.uint8)
@@ -128,13 +129,16 @@ def bitwise_count(x: Any, /) -> Any:
 
 
 def _bit_places(bitorder: str, name: str) -> np.ndarray:
+    """Return the shift of each of eight bits: 7, 6 ... for 'big', 0, 1 ... for 'little'."""
     if bitorder not in ("big", "little"):
         raise no_such(name, "bitorder", bitorder, ("big", "little"))
     return np.arange(8, dtype=np.uint8)[:: -1 if bitorder == "big" else 1]
 
 
 def packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Any:
-    """Eight truth values in the bits of each uint8, along an axis, padded with zeros at the end.
+    """Pack eight truth values into the bits of each uint8, along an axis.
+
+    The last number is padded with zeros.
 
     Examples:
         >>> import diffeo as dx
@@ -149,7 +153,7 @@ def packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Any:
                 ".astype(bool)"
             )
         )
-    places = _bit_places(bitorder, "packbits")
+    shifts = _bit_places(bitorder, "packbits")
     pack: Any = np.packbits  # its stubs know literal arguments only
     quick = by_numpy(lambda a: pack(a, axis, bitorder), a, dtypes=NUMBERS - REALS)
     if quick is not None:
@@ -160,14 +164,16 @@ def packbits(a: Any, axis: int | None = None, bitorder: str = "big") -> Any:
     missing = -a.shape[-1] % 8
     a = pad(a, [(0, 0)] * (a.ndim - 1) + [(0, missing)])
     a = reshape(a, (*a.shape[:-1], a.shape[-1] // 8, 8))
-    return moveaxis(sum_(a << arr(places), -1, dtype=np.uint8), -1, axis)
+    return moveaxis(sum_(a << arr(shifts), -1, dtype=np.uint8), -1, axis)
 
 
 def unpackbits(
     a: Any, axis: int | None = None, count: int | None = None, bitorder: str = "big"
 ) -> Any:
-    """The bits of uint8 numbers, along an axis; the first `count` of them, or all but the last
-    -`count`.
+    """Return the bits of uint8 numbers, along an axis.
+
+    With `count`, the first `count` bits are returned, or for a negative one, all but the last
+    -`count` bits.
 
     Examples:
         >>> import diffeo as dx
@@ -177,7 +183,7 @@ def unpackbits(
     a = arr(a)
     if a.dtype != np.uint8:
         raise with_user_line(TypeError(f"unpackbits: expects uint8, got {describe(a)}"))
-    places = _bit_places(bitorder, "unpackbits")
+    shifts = _bit_places(bitorder, "unpackbits")
     unpack: Any = np.unpackbits
     quick = by_numpy(lambda a: unpack(a, axis, count, bitorder), a, dtypes=NUMBERS)
     if quick is not None:
@@ -185,17 +191,17 @@ def unpackbits(
     if axis is None:
         a, axis = ravel(a), 0
     a = moveaxis(a, axis_of(axis, a.ndim, "unpackbits"), -1)
-    a = (expand_dims(a, (a.ndim,)) >> arr(places)) & 1
+    a = (expand_dims(a, (a.ndim,)) >> arr(shifts)) & 1
     a = reshape(a, (*a.shape[:-2], a.shape[-2] * 8))
     if count is not None:
         count = static_int(count, "unpackbits", "count")
-        more = max(count - a.shape[-1], 0) if count >= 0 else 0
-        a = pad(a, [(0, 0)] * (a.ndim - 1) + [(0, more)])[..., :count]
+        missing = max(count - a.shape[-1], 0) if count >= 0 else 0
+        a = pad(a, [(0, 0)] * (a.ndim - 1) + [(0, missing)])[..., :count]
     return moveaxis(a, -1, axis)
 
 
 def gcd(x1: Any, x2: Any, /) -> Any:
-    """The greatest common divisor of integers; not negative, and 0 of two zeros.
+    """Return the greatest common divisor of integers; not negative, and 0 of two zeros.
 
     Raises:
         TypeError: for numbers that are no integers.
@@ -208,7 +214,7 @@ def gcd(x1: Any, x2: Any, /) -> Any:
 
 
 def lcm(x1: Any, x2: Any, /) -> Any:
-    """The least common multiple of integers; not negative, and 0 if one is 0.
+    """Return the least common multiple of integers; not negative, and 0 if one is 0.
 
     Raises:
         TypeError: for numbers that are no integers.

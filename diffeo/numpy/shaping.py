@@ -1,4 +1,9 @@
-"""Shapes and places: reshape, transpose, join, split, repeat, take."""
+"""Shapes of arrays: reshape, transpose, move axes, broadcast, join, split, flip, tile.
+
+Functions check their arguments and then use the primitives of `words/structural.py` (`t`) and
+`words/slicing.py` (`s`). Host Arrays in eager evaluation take the short way through NumPy; where
+NumPy raises an error, the code after explains it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,7 @@ from .making.creation import asarray
 
 
 def reshape(a: Any, shape: Any, order: str = "C") -> Any:
-    """The elements of `a`, row by row, under another shape; one size may be -1.
+    """Return the elements of `a`, row by row, under another shape; one size may be -1.
 
     Raises:
         ValueError: if the numbers of elements differ.
@@ -54,6 +59,7 @@ def reshape(a: Any, shape: Any, order: str = "C") -> Any:
                 f"{tuple(shape)}"
             )
         )
+    # Column by column is row by row of the transposed array.
     if order == "F":
         return transpose(t.reshape(transpose(a), tuple(sizes[::-1])))
     if order not in ("C", "A", "K"):
@@ -62,12 +68,12 @@ def reshape(a: Any, shape: Any, order: str = "C") -> Any:
 
 
 def ravel(a: Any, order: str = "C") -> Any:
-    """All elements in one axis, row by row."""
+    """Return all elements in one axis, row by row."""
     return reshape(a, (-1,) if arr(a).size else (0,), order)
 
 
 def transpose(a: Any, axes: Any = None) -> Any:
-    """Axes in another order, reversed by default: axis `i` of the result is axis `axes[i]`."""
+    """Put axes in another order, reversed by default: axis `i` of the result is axis `axes[i]`."""
     host = host_of(a)
     if host is not None and axes is None:
         return Array(host.T, a.weak_type)
@@ -86,7 +92,7 @@ permute_dims = transpose
 
 
 def matrix_transpose(x: Any, /) -> Any:
-    """The last two axes swapped."""
+    """Swap the last two axes."""
     x = arr(x)
     if x.ndim < 2:
         raise with_user_line(
@@ -96,7 +102,7 @@ def matrix_transpose(x: Any, /) -> Any:
 
 
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
-    """Two axes exchanged."""
+    """Exchange two axes."""
     a = arr(a)
     i, j = axis_of(axis1, a.ndim, "swapaxes"), axis_of(axis2, a.ndim, "swapaxes")
     order = list(range(a.ndim))
@@ -105,7 +111,10 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 
 
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
-    """Axes `source` moved to the places `destination`; the others keep their order."""
+    """Move the axes `source` to the positions `destination`; the others keep their order.
+
+    Axis 0 of the shape (2, 3, 4), moved to -1, gives (3, 4, 2).
+    """
     a = arr(a)
     src, dst = (axes_of(x, a.ndim, "moveaxis") for x in (source, destination))
     if len(src) != len(dst):
@@ -114,6 +123,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
                 f"moveaxis: as many destinations as sources are needed, got {source}, {destination}"
             )
         )
+    # Inserted by rising destination, each axis lands at its final position.
     order = [i for i in range(a.ndim) if i not in src]
     for d, i in sorted(zip(dst, src)):
         order.insert(d, i)
@@ -121,7 +131,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 
 
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
-    """`axis` moved before the axis at `start`; `moveaxis` is easier to read."""
+    """Move `axis` before the axis at `start`; `moveaxis` is easier to read."""
     a = arr(a)
     axis = axis_of(axis, a.ndim, "rollaxis")
     start = start + a.ndim if start < 0 else start
@@ -129,14 +139,14 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 
 
 def expand_dims(a: Any, axis: Any) -> Any:
-    """Axes of size 1 inserted so that they stand at `axis` of the result."""
+    """Insert axes of size 1 so that they stand at `axis` of the result."""
     a = arr(a)
     count = len(axis) if isinstance(axis, (tuple, list)) else 1
     return t.expand_dims(a, axes_of(axis, a.ndim + count, "expand_dims"))
 
 
 def squeeze(a: Any, axis: Any = None) -> Any:
-    """Axes of size 1 removed: all of them, or those given."""
+    """Remove axes of size 1: all of them, or the given ones."""
     a = arr(a)
     if axis is None:
         axes = tuple([i for i, n in enumerate(a.shape) if n == 1])
@@ -152,19 +162,19 @@ def squeeze(a: Any, axis: Any = None) -> Any:
 
 
 def atleast_1d(*arys: Any) -> Any:
-    """Each operand with at least one axis."""
+    """Return each operand with at least one axis."""
     out = [reshape(a, (1,)) if arr(a).ndim == 0 else arr(a) for a in arys]
     return out[0] if len(out) == 1 else tuple(out)
 
 
 def atleast_2d(*arys: Any) -> Any:
-    """Each operand with at least two axes, new ones in front."""
+    """Return each operand with at least two axes, new ones in front."""
     out = [a if a.ndim >= 2 else reshape(a, (1, a.size)) for a in map(arr, arys)]
     return out[0] if len(out) == 1 else tuple(out)
 
 
 def atleast_3d(*arys: Any) -> Any:
-    """Each operand with at least three axes: (1, n, 1) of a vector, (m, n, 1) of a matrix."""
+    """Return each operand with three axes or more: (1, n, 1) of a vector, (m, n, 1) of a matrix."""
     out = []
     for a in map(arr, arys):
         shape = {0: (1, 1, 1), 1: (1, a.size, 1)}.get(a.ndim, a.shape + (1,) * (3 - a.ndim))
@@ -173,7 +183,7 @@ def atleast_3d(*arys: Any) -> Any:
 
 
 def broadcast_to(array: Any, shape: Any) -> Any:
-    """`array` stretched to `shape` by NumPy's rules."""
+    """Stretch `array` to `shape` by NumPy's rules."""
     x, shape = arr(array), static_shape(shape, "broadcast_to")
     fits = len(shape) >= x.ndim and all([m in (1, n) for m, n in zip(x.shape[::-1], shape[::-1])])
     if not fits:
@@ -182,12 +192,12 @@ def broadcast_to(array: Any, shape: Any) -> Any:
         )
     try:
         return stretch(x, shape)
-    except ValueError as error:  # more bytes than there can be
+    except ValueError as error:  # the result would have more bytes than an array can have
         raise with_user_line(error) from None
 
 
 def broadcast_arrays(*args: Any) -> list[Any]:
-    """All operands stretched to their common shape."""
+    """Stretch all operands to their common shape."""
     xs = [arr(a) for a in args]
     shape = common_shape(*[x.shape for x in xs])
     return [stretch(x, shape) for x in xs]
@@ -198,6 +208,7 @@ def broadcast_arrays(*args: Any) -> list[Any]:
 
 
 def _operands(arrays: Any, name: str) -> list[Any]:
+    """Return the arrays to join, of one dtype: those of a list, or the parts of one array."""
     if not isinstance(arrays, (list, tuple)):
         if not getattr(arrays, "ndim", 0):
             raise with_user_line(
@@ -211,7 +222,7 @@ def _operands(arrays: Any, name: str) -> list[Any]:
 
 
 def _hosts(arrays: Any) -> list[np.ndarray] | None:
-    """The NumPy arrays behind host Arrays of one strong dtype, when evaluation is eager."""
+    """Return the NumPy arrays of host Arrays of one dtype, not weak, in eager evaluation."""
     if type(arrays) not in (list, tuple) or not arrays or not state.trace.eager:
         return None
     hosts: list[Any] = [a._np if type(a) is Array and not a.weak_type else None for a in arrays]
@@ -221,7 +232,7 @@ def _hosts(arrays: Any) -> list[np.ndarray] | None:
 
 
 def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
-    """The arrays one after the other along `axis`; with None, their elements in one axis.
+    """Join arrays one after the other along `axis`; with None, their elements in one axis.
 
     Examples:
         >>> import diffeo as dx
@@ -242,8 +253,8 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
             ValueError("concatenate: arrays without axes cannot be concatenated; use stack")
         )
     axis = axis_of(axis, xs[0].ndim, "concatenate")
-    rest = {t.drop_axes(x.shape, (axis,)) for x in xs}
-    if len(rest) > 1 or any([x.ndim != xs[0].ndim for x in xs]):
+    other_sizes = {t.drop_axes(x.shape, (axis,)) for x in xs}
+    if len(other_sizes) > 1 or any([x.ndim != xs[0].ndim for x in xs]):
         raise with_user_line(
             ValueError(
                 f"concatenate: shapes must agree but for axis {axis}, got "
@@ -258,7 +269,7 @@ concat = concatenate
 
 
 def stack(arrays: Any, axis: int = 0, dtype: Any = None) -> Any:
-    """The arrays, of one shape, along a new axis."""
+    """Join arrays, all of one shape, along a new axis."""
     hosts = _hosts(arrays)
     if hosts is not None and dtype is None and type(axis) is int:
         try:
@@ -279,41 +290,44 @@ def stack(arrays: Any, axis: int = 0, dtype: Any = None) -> Any:
 
 
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
-    """The parts of `x` along `axis`, as a tuple."""
+    """Return the parts of `x` along `axis`, without that axis, as a tuple."""
     x = arr(x)
     axis = axis_of(axis, x.ndim, "unstack")
     return tuple([s.index_in_dim(x, i, axis) for i in range(x.shape[axis])])
 
 
 def hstack(tup: Any) -> Any:
-    """The arrays side by side: along axis 1, or axis 0 for vectors."""
+    """Join arrays side by side: along axis 1, or axis 0 for vectors."""
     xs = [atleast_1d(x) for x in _operands(tup, "hstack")]
     return concatenate(xs, 0 if xs[0].ndim == 1 else 1)
 
 
 def vstack(tup: Any) -> Any:
-    """The arrays as rows, one below the other."""
+    """Join arrays as rows, one below the other."""
     return concatenate([atleast_2d(x) for x in _operands(tup, "vstack")], 0)
 
 
 def dstack(tup: Any) -> Any:
-    """The arrays along the third axis."""
+    """Join arrays along the third axis."""
     return concatenate([atleast_3d(x) for x in _operands(tup, "dstack")], 2)
 
 
 def column_stack(tup: Any) -> Any:
-    """Vectors as the columns of a matrix; matrices side by side."""
+    """Join vectors as the columns of a matrix, and matrices side by side."""
     xs = _operands(tup, "column_stack")
     return concatenate([x if x.ndim > 1 else reshape(x, (x.size, 1)) for x in xs], 1)
 
 
 def append(arr: Any, values: Any, axis: int | None = None) -> Any:
-    """`concatenate([arr, values], axis)`."""
+    """Return `concatenate([arr, values], axis)`."""
     return concatenate([arr, values], axis)
 
 
 def block(arrays: Any) -> Any:
-    """An array put together from nested lists of blocks: the innermost along the last axis."""
+    """Put an array together from nested lists of blocks.
+
+    The innermost lists are joined along the last axis, the lists around along the axis before, ...
+    """
     depth = _depth(arrays)
     leaves = _flat(arrays)
     ndim = max([depth, *[asarray(leaf).ndim for leaf in leaves]])
@@ -321,14 +335,17 @@ def block(arrays: Any) -> Any:
 
 
 def _depth(x: Any) -> int:
+    """Return how deeply lists are nested."""
     return 1 + max([_depth(i) for i in x]) if isinstance(x, list) and x else 0
 
 
 def _flat(x: Any) -> list[Any]:
+    """Return the leaves of nested lists."""
     return [leaf for i in x for leaf in _flat(i)] if isinstance(x, list) else [x]
 
 
 def _block(x: Any, depth: int, ndim: int) -> Any:
+    """Join nested lists of blocks along axis -`depth`; each leaf gets `ndim` axes."""
     if not isinstance(x, list):
         a = asarray(x)
         return reshape(a, (1,) * (ndim - a.ndim) + a.shape)
@@ -336,7 +353,7 @@ def _block(x: Any, depth: int, ndim: int) -> Any:
 
 
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """Parts of nearly equal size along `axis`, or split before the given indices."""
+    """Split along `axis` into parts of nearly equal size, or before the given indices."""
     x = arr(ary)
     axis = axis_of(axis, x.ndim, "split")
     n = x.shape[axis]
@@ -349,6 +366,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
             raise with_user_line(ValueError(f"split: needs at least one part, got {parts}"))
         small, larger = divmod(n, parts)
         cuts = np.cumsum([small + (i < larger) for i in range(parts)])[:-1].tolist()
+    # As in NumPy, a cut before the one in front of it gives an empty part.
     edges = [0, *cuts, n]
     if cuts == sorted(cuts):
         return s.split(x, [j - i for i, j in pairwise(edges)], axis)
@@ -356,7 +374,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """Equal parts along `axis`, or split before the given indices.
+    """Split along `axis` into equal parts, or before the given indices.
 
     Raises:
         ValueError: if the axis cannot be cut into so many equal parts.
@@ -379,12 +397,12 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """`split` along axis 1, or axis 0 for a vector."""
+    """Return `split` along axis 1, or axis 0 for a vector."""
     return split(ary, indices_or_sections, 0 if arr(ary).ndim == 1 else 1)
 
 
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """`split` along axis 0 of an array with two axes or more."""
+    """Return `split` along axis 0 of an array with two axes or more."""
     x = arr(ary)
     if x.ndim < 2:
         raise with_user_line(ValueError(f"vsplit: needs two axes or more, got shape {x.shape}"))
@@ -392,7 +410,7 @@ def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
 
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
-    """`split` along axis 2."""
+    """Return `split` along axis 2."""
     return split(ary, indices_or_sections, 2)
 
 
@@ -401,7 +419,7 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
 
 def flip(m: Any, axis: Any = None) -> Any:
-    """The elements in reverse order along axes, all by default."""
+    """Return the elements in reverse order along axes, all by default."""
     if type(m) is Array and axis is None and m._np is not None and state.trace.eager:
         return Array(np.flip(m._np), m.weak_type)
     m = arr(m)
@@ -409,17 +427,17 @@ def flip(m: Any, axis: Any = None) -> Any:
 
 
 def flipud(m: Any) -> Any:
-    """Reversed along axis 0."""
+    """Reverse axis 0."""
     return flip(m, 0)
 
 
 def fliplr(m: Any) -> Any:
-    """Reversed along axis 1."""
+    """Reverse axis 1."""
     return flip(m, 1)
 
 
 def rot90(m: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
-    """Turned by 90 degrees `k` times, from the first of `axes` towards the second."""
+    """Turn an array by 90 degrees `k` times, from the first of `axes` towards the second."""
     m = arr(m)
     i, j = axes_of(tuple(axes), m.ndim, "rot90")
     k = static_int(k, "rot90", "k") % 4
@@ -431,7 +449,7 @@ def rot90(m: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
 
 
 def tile(A: Any, reps: Any) -> Any:
-    """`A` repeated `reps` times along each axis."""
+    """Repeat `A` along each axis, `reps` times."""
     x = arr(A)
     times = [
         static_int(r, "tile", "each of reps")
@@ -442,16 +460,17 @@ def tile(A: Any, reps: Any) -> Any:
     shape = (1,) * (ndim - x.ndim) + x.shape
     if min(times, default=0) < 0:
         raise with_user_line(ValueError(f"tile: reps must not be negative, got {reps}"))
+    # An axis of size n, repeated r times, is (r, n) before both are joined to r * n.
     pairs = tuple([n for pair in zip(times, shape) for n in pair])
     out = t.broadcast_in_dim(t.reshape(x, shape), pairs, range(1, 2 * ndim, 2))
     return t.reshape(out, tuple([r * n for r, n in zip(times, shape)]))
 
 
 def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
-    """The shape to which shapes (or sizes, of one axis) broadcast.
+    """Return the shape to which shapes (or sizes, of one axis) broadcast.
 
     Raises:
-        ValueError: if they do not.
+        ValueError: if the shapes do not broadcast.
 
     Examples:
         >>> broadcast_shapes((3, 1), 4)

@@ -1,4 +1,9 @@
-"""Functions of each element, with NumPy's broadcasting and the promotion of `operators.py`."""
+"""Functions of each element, with NumPy's broadcasting and the promotion of `operators.py`.
+
+Most are one primitive of `words/elementwise.py` (`e`). `o.unary` and `o.binary` (operators.py) turn
+a primitive into a function that promotes and broadcasts its operands; `_named` gives it its name
+and docstring. The other functions are written out below.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +40,14 @@ from .common import (
 
 
 def _named(function: Any, name: str, doc: str) -> Any:
+    """Give a function its name, docstring and module."""
     function.__doc__ = doc
     function.__module__ = __name__
     return rename(function, name)
 
 
 def _real(primitive: Any, name: str, doc: str) -> Any:
-    """A function of floating-point (or complex) numbers; integers become floats."""
+    """Return a function of floating-point (or complex) numbers; integers become floats."""
     return _named(o.unary(primitive, True), name, doc)
 
 
@@ -148,7 +154,7 @@ asinh, acosh, atanh = arcsinh, arccosh, arctanh
 
 
 def power(x: Any, y: Any, /) -> Any:
-    """`x ** y`. A static whole exponent is right at 0 in all derivatives, and may be of any size.
+    """Return `x ** y`. With a static whole exponent, of any size, all derivatives are right at 0.
 
     Powers of integers wrap around, as NumPy's do. Where an exponent of integers is negative and
     not known while a program is traced, the result is the quotient rounded towards zero: 1 for the
@@ -170,7 +176,7 @@ pow = power
 
 
 def float_power(x: Any, y: Any, /) -> Any:
-    """`x ** y` in floating point at least float64."""
+    """Return `x ** y` in float64, or complex128."""
     return o.power(
         *[
             v * 1.0
@@ -186,7 +192,7 @@ def _at_least_double(dtype: np.dtype) -> Any:
 
 
 def absolute(x: Any, /) -> Any:
-    """The absolute value; of complex numbers it is real."""
+    """Return the absolute value, which is real for complex numbers."""
     return o.absolute(x)
 
 
@@ -194,25 +200,26 @@ abs = absolute
 
 
 def fabs(x: Any, /) -> Any:
-    """The absolute value of real numbers, as floats."""
+    """Return the absolute value of real numbers, as floats."""
     return o.absolute(real_only("fabs", to_inexact(x)))
 
 
 def sign(x: Any, /) -> Any:
-    """-1, 0 or 1; of complex numbers `x / abs(x)`; nan for nan."""
+    """Return -1, 0 or 1; of complex numbers `x / abs(x)`; nan for nan."""
     return e.sign.bind(arr(x))
 
 
 def signbit(x: Any, /) -> Any:
-    """Where the sign bit is set: negative numbers, and -0.0."""
+    """Return where the sign bit is set: negative numbers, and -0.0."""
     x = real_only("signbit", arr(x))
     if not is_float(x.aval.dtype):
         return less(x, 0)
+    # As an integer of the same bits, a number with the sign bit is negative, -0.0 and nan too.
     return e.lt.bind(bitcast_convert_type(x, f"i{x.aval.dtype.itemsize}"), 0)
 
 
 def copysign(x: Any, y: Any, /) -> Any:
-    """The size of `x` with the sign of `y`."""
+    """Return the absolute value of `x` with the sign of `y`."""
     quick = by_numpy(np.copysign, x, y)
     if quick is not None:
         return quick
@@ -222,7 +229,7 @@ def copysign(x: Any, y: Any, /) -> Any:
 
 
 def square(x: Any, /) -> Any:
-    """`x * x`; booleans become integers of 8 bits, as NumPy has it."""
+    """Return `x * x`; booleans become integers of 8 bits, as in NumPy."""
     x = to_value(x)
     if type(x) is not bool and typeof(x).dtype.kind == "b":
         x = convert_element_type(x, np.int8)
@@ -230,7 +237,7 @@ def square(x: Any, /) -> Any:
 
 
 def reciprocal(x: Any, /) -> Any:
-    """`1 / x`, as floats."""
+    """Return `1 / x`, as floats."""
     return o.true_divide(1.0, x)
 
 
@@ -251,7 +258,9 @@ hypot = _named(
 
 
 def sinc(x: Any, /) -> Any:
-    """`sin(pi x) / (pi x)`, and 1 at 0, with all its derivatives."""
+    """Return `sin(pi x) / (pi x)`, and 1 at 0, with all derivatives."""
+    # Near 0, a series in y**2 stands for the quotient. Each branch gets a harmless operand where
+    # the other one is chosen, so that no derivative is nan.
     y = arr(to_inexact(x)) * math.pi
     near = less(o.absolute(y), 1.0)
     safe, z = where(near, 1.0, y), where(near, y * y, 0.0)
@@ -262,18 +271,18 @@ def sinc(x: Any, /) -> Any:
 
 
 def heaviside(x: Any, y: Any, /) -> Any:
-    """0 for negative `x`, 1 for positive `x`, `y` at 0."""
+    """Return 0 for negative `x`, 1 for positive `x`, `y` at 0."""
     x, y = (real_only("heaviside", v) for v in align_inexact(x, y))
     return where(isnan(x), np.nan, where(o.equal(x, 0), y, where(less(x, 0), 0.0, 1.0)))
 
 
 def deg2rad(x: Any, /) -> Any:
-    """Degrees as radians."""
+    """Convert degrees to radians."""
     return o.mul(real_only("deg2rad", to_inexact(x)), math.pi / 180)
 
 
 def rad2deg(x: Any, /) -> Any:
-    """Radians as degrees."""
+    """Convert radians to degrees."""
     return o.mul(real_only("rad2deg", to_inexact(x)), 180 / math.pi)
 
 
@@ -285,6 +294,7 @@ radians, degrees = deg2rad, rad2deg
 
 
 def _rounding(primitive: Any, name: str, doc: str) -> Any:
+    """Return a function that rounds by a primitive; integers stay, or become floats for `rint`."""
     fast = o.unary(primitive)
 
     def function(x: Any, /) -> Any:
@@ -307,7 +317,7 @@ rint = _rounding(e.round_even, "rint", "The nearest whole number; halves go to t
 
 
 def trunc(x: Any, /) -> Any:
-    """The whole number next to `x` towards 0."""
+    """Return the whole number next to `x` towards 0."""
     quick = by_numpy(np.trunc, x)
     if quick is not None:
         return quick
@@ -319,7 +329,7 @@ fix = trunc
 
 
 def round(a: Any, decimals: int = 0) -> Any:
-    """Rounded to a number of decimals (which may be negative); halves go to the even digit."""
+    """Round to a number of decimals (which may be negative); halves go to the even digit."""
     a, decimals = arr(a), static_int(decimals, "round", "decimals")
     if a.aval.dtype.kind == "c":
         return e.complex_.bind(round(real(a), decimals), round(imag(a), decimals))
@@ -344,12 +354,12 @@ around = round
 
 
 def isnan(x: Any, /) -> Any:
-    """Where `x` is not a number."""
+    """Return where `x` is not a number."""
     return is_nan(arr(x))
 
 
 def isinf(x: Any, /) -> Any:
-    """Where `x` is plus or minus infinity."""
+    """Return where `x` is plus or minus infinity."""
     quick = by_numpy(np.isinf, x)
     if quick is not None:
         return quick
@@ -362,17 +372,17 @@ def isinf(x: Any, /) -> Any:
 
 
 def isposinf(x: Any, /) -> Any:
-    """Where `x` is plus infinity."""
+    """Return where `x` is plus infinity."""
     return o.equal(real_only("isposinf", to_inexact(arr(x))), math.inf)
 
 
 def isneginf(x: Any, /) -> Any:
-    """Where `x` is minus infinity."""
+    """Return where `x` is minus infinity."""
     return o.equal(real_only("isneginf", to_inexact(arr(x))), -math.inf)
 
 
 def isfinite(x: Any, /) -> Any:
-    """Where `x` is neither nan nor infinite."""
+    """Return where `x` is neither nan nor infinite."""
     x = arr(x)
     if not holds_floats(x):
         return full_like(typeof(x).update(dtype=np.bool_).strong, True)
@@ -382,37 +392,37 @@ def isfinite(x: Any, /) -> Any:
 
 
 def isreal(x: Any, /) -> Any:
-    """Where the imaginary part is 0."""
+    """Return where the imaginary part is 0."""
     return imag(x) == 0
 
 
 def iscomplex(x: Any, /) -> Any:
-    """Where the imaginary part is not 0."""
+    """Return where the imaginary part is not 0."""
     return imag(x) != 0
 
 
 def logical_and(x: Any, y: Any, /) -> Any:
-    """Where both are true (not 0)."""
+    """Return where both are true (not 0)."""
     return o.bitwise_and(to_bool(x), to_bool(y))
 
 
 def logical_or(x: Any, y: Any, /) -> Any:
-    """Where one of the two is true (not 0)."""
+    """Return where at least one of the two is true (not 0)."""
     return o.bitwise_or(to_bool(x), to_bool(y))
 
 
 def logical_xor(x: Any, y: Any, /) -> Any:
-    """Where exactly one of the two is true (not 0)."""
+    """Return where exactly one of the two is true (not 0)."""
     return o.bitwise_xor(to_bool(x), to_bool(y))
 
 
 def logical_not(x: Any, /) -> Any:
-    """Where `x` is 0."""
+    """Return where `x` is 0."""
     return e.logical_not.bind(to_bool(x))
 
 
 def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
-    """Where `abs(a - b) <= atol + rtol * abs(b)`, or both are the same infinity."""
+    """Return where `abs(a - b) <= atol + rtol * abs(b)`, or both are the same infinity."""
     a, b = align_inexact(a, b)
     a, b = arr(a), arr(b)
     near = less_equal(o.absolute(a - b), atol + rtol * o.absolute(b))
@@ -425,19 +435,19 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool 
 
 
 def real(x: Any, /) -> Any:
-    """The real part."""
+    """Return the real part."""
     x = arr(x)
     return e.real.bind(x) if x.aval.dtype.kind == "c" else x
 
 
 def imag(x: Any, /) -> Any:
-    """The imaginary part; zeros for real numbers."""
+    """Return the imaginary part; zeros for real numbers."""
     x = arr(x)
     return e.imag.bind(x) if x.aval.dtype.kind == "c" else full_like(x, 0)
 
 
 def conj(x: Any, /) -> Any:
-    """The complex conjugate; real numbers are their own."""
+    """Return the complex conjugate; real numbers are their own."""
     x = arr(x)
     return e.conj.bind(x) if x.aval.dtype.kind == "c" else x
 
@@ -446,11 +456,7 @@ conjugate = conj
 
 
 def angle(z: Any, deg: bool = False) -> Any:
-    """The angle of complex numbers in (-pi, pi], in degrees if `deg`."""
+    """Return the angle of complex numbers in (-pi, pi], in degrees if `deg`."""
     z = arr(to_inexact(z))
     out = arctan2(imag(z), real(z))
     return rad2deg(out) if deg else out
-
-
-# ----------------------------------------------------------------------------------------------
-# Choices

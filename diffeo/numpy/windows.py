@@ -1,4 +1,4 @@
-"""Window functions, and the Bessel function that one of them is made of."""
+"""Window functions, and the Bessel function `i0`, of which Kaiser's window is made."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from .common import arr, static_int
 
 
 def _window(name: str, function: Callable, M: int) -> Array:
+    """Return NumPy's window of M points as an Array."""
     return Array(function(static_int(M, name, "M")).astype(default_dtype(float)))
 
 
 def bartlett(M: int) -> Any:
-    """The triangular window of M points, 0 at its ends.
+    """Return the triangular window of M points, 0 at its ends.
 
     Examples:
         >>> bartlett(5)
@@ -30,7 +31,7 @@ def bartlett(M: int) -> Any:
 
 
 def blackman(M: int) -> Any:
-    """Blackman's window of M points, 0.42 - 0.5 cos t + 0.08 cos 2t.
+    """Return Blackman's window of M points, 0.42 - 0.5 cos t + 0.08 cos 2t.
 
     Examples:
         >>> blackman(3)
@@ -40,7 +41,7 @@ def blackman(M: int) -> Any:
 
 
 def hamming(M: int) -> Any:
-    """Hamming's window of M points, 0.54 - 0.46 cos t.
+    """Return Hamming's window of M points, 0.54 - 0.46 cos t.
 
     Examples:
         >>> hamming(3)
@@ -50,7 +51,7 @@ def hamming(M: int) -> Any:
 
 
 def hanning(M: int) -> Any:
-    """Von Hann's window of M points, 0.5 - 0.5 cos t.
+    """Return von Hann's window of M points, 0.5 - 0.5 cos t.
 
     Examples:
         >>> hanning(3)
@@ -60,7 +61,9 @@ def hanning(M: int) -> Any:
 
 
 def kaiser(M: int, beta: Any) -> Any:
-    """Kaiser's window of M points, i0(beta sqrt(1 - t**2)) / i0(beta); differentiable by beta.
+    """Return Kaiser's window of M points, i0(beta sqrt(1 - t**2)) / i0(beta).
+
+    The window is differentiable by beta.
 
     Examples:
         >>> kaiser(3, 0.0)
@@ -79,7 +82,7 @@ _i0 = unary(GrowingBesselI(0), True)
 
 
 def i0(x: Any) -> Any:
-    """The modified Bessel function I_0(x).
+    """Compute the modified Bessel function I_0(x).
 
     Raises:
         TypeError: for complex numbers.

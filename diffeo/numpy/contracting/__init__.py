@@ -1,1 +1,1 @@
-"""Products of arrays, and what is made of products: convolutions, polynomials."""
+"""Products of arrays, and functions built on products: convolutions, polynomials."""

@@ -1,8 +1,14 @@
 """How products may be computed: algorithms, named by the types of the factors and of the sums.
 
-An algorithm is what its name says on every platform: the factors are rounded, or split into parts
-of a narrower type, and the products of the parts are added up in the type of the sums. Compilers
-for GPU and TPU have units for just these products.
+An algorithm is what its name says on every platform. The factors are rounded to a narrower type, or
+split into parts of that type. The products of the parts are added up in the type of the sums.
+GPUs and TPUs have units for just these products.
+
+`BF16_BF16_F32_X3`, say, splits each float32 factor into two bfloat16 parts, `a = a0 + a1`: a0 is
+`a` rounded, a1 is what the rounding left. It adds three products of parts in float32, and leaves
+out the smallest one: a0 b1 + a1 b0 + a0 b0.
+
+Users name an algorithm by `DotAlgorithmPreset` or `DotAlgorithm`; `product` computes by it.
 """
 
 from __future__ import annotations
@@ -19,7 +25,7 @@ from ...primitives.words.dot import FULL, Precision, dot_general
 from ...primitives.words.structural import convert_element_type
 from .precision import precision_of
 
-#: How many parts each factor has, by the number of products of parts that are added up.
+#: The number of products of parts that are added up -> the number of parts of each factor.
 _PARTS = {1: 1, 3: 2, 6: 3, 9: 3}
 
 
@@ -27,12 +33,12 @@ class DotAlgorithm(NamedTuple):
     """An algorithm of products.
 
     Attributes:
-        lhs_precision_type, rhs_precision_type: float16, bfloat16, float32 or float64, to which
-            factors are rounded.
-        accumulation_type: the dtype of sums, at least as wide.
-        lhs_component_count, rhs_component_count: of how many parts of these types a factor is made.
-        num_primitive_operations: how many products of parts there are: 1, 3, 6 or 9.
-        allow_imprecise_accumulation: whether sums may be less exact, of no influence here.
+        lhs_precision_type, rhs_precision_type: The types to which factors are rounded: float16,
+            bfloat16, float32 or float64.
+        accumulation_type: The dtype of sums, at least as wide.
+        lhs_component_count, rhs_component_count: The number of parts of these types in a factor.
+        num_primitive_operations: The number of products of parts: 1, 3, 6 or 9.
+        allow_imprecise_accumulation: Whether sums may be less exact; of no influence here.
     """
 
     lhs_precision_type: Any
@@ -45,10 +51,10 @@ class DotAlgorithm(NamedTuple):
 
 
 class DotAlgorithmPreset(enum.Enum):
-    """Algorithms by name: the types of both factors and of the sums; X3, X6 and X9 say how many
-    products of parts stand for a product of more digits.
+    """An algorithm by its name: the types of both factors, then that of the sums.
 
-    ANY_F8 are float8 factors of any type, ANY the dtype that is asked for.
+    X3, X6 and X9 say how many products of parts stand for one product of more digits. ANY_F8 are
+    float8 factors of any type; ANY as the type of sums is the dtype that is asked for.
     """
 
     DEFAULT = 0
@@ -70,7 +76,14 @@ class DotAlgorithmPreset(enum.Enum):
 
 
 class _Plan(NamedTuple):
-    """A rounding of each factor, how often it splits, the number of products, the sums' dtype."""
+    """A plan of a product by an algorithm.
+
+    Attributes:
+        rounds: The type to which each factor is rounded, or "tf32".
+        count: The number of products of parts.
+        sums: The dtype of the sums; None for the dtype that is asked for.
+        precision: The precision of each product of parts.
+    """
 
     rounds: tuple[Any, Any]
     count: int
@@ -78,10 +91,12 @@ class _Plan(NamedTuple):
     precision: tuple[Precision, Precision] = FULL
 
 
+#: The types in the names of algorithms.
 _TYPES = {"F16": float16, "BF16": bfloat16, "F32": float32, "F64": float64}
 
 
 def _of_preset(name: str, preset: DotAlgorithmPreset, x: Any, y: Any) -> _Plan:
+    """Return the plan of a preset; TypeError if it is for float8 factors, and these are not."""
     words = preset.name.split("_")
     if words[0] == "ANY":
         for factor in (x, y):
@@ -101,6 +116,7 @@ def _of_preset(name: str, preset: DotAlgorithmPreset, x: Any, y: Any) -> _Plan:
 
 
 def _of_algorithm(name: str, algorithm: DotAlgorithm) -> _Plan:
+    """Return the plan of an algorithm; ValueError if its numbers do not go together."""
     left, right, sums = (np.dtype(t) for t in algorithm[:3])
     count, parts = algorithm.num_primitive_operations, algorithm[3:5]
     known = set(_TYPES.values())
@@ -121,7 +137,7 @@ def _of_algorithm(name: str, algorithm: DotAlgorithm) -> _Plan:
 
 
 def how(name: str, precision: Any) -> Any:
-    """What a product's `precision` asks for: a pair of precisions, or an algorithm.
+    """Return what a product's `precision` asks for: a pair of precisions, or an algorithm.
 
     Raises:
         ValueError: for anything that names neither.
@@ -134,7 +150,18 @@ def how(name: str, precision: Any) -> Any:
 
 
 def product(name: str, x: Any, y: Any, contract: Any, batch: Any, how: Any, preferred: Any) -> Any:
-    """`dot_general` by a pair of precisions or an algorithm, of arrays of floats then."""
+    """Compute `dot_general` by a pair of precisions, or by an algorithm.
+
+    Args:
+        name: The function that the user called, for messages.
+        x, y: The factors.
+        contract, batch: The axes of `dot_general`.
+        how: A pair of precisions, or an algorithm, as `how` returns it.
+        preferred: The dtype of the result, or None.
+
+    Raises:
+        TypeError: for an algorithm and factors that are no floats.
+    """
     if not isinstance(how, (DotAlgorithm, DotAlgorithmPreset)):
         return dot_general(x, y, contract, batch, how, preferred)
     if not (is_float(x.dtype) and is_float(y.dtype)):
@@ -151,13 +178,16 @@ def product(name: str, x: Any, y: Any, contract: Any, batch: Any, how: Any, pref
     out = preferred or (x.dtype if x.dtype == y.dtype else plan.sums or float32)
     sums = plan.sums or out
     pieces = [_parts(v, to, _PARTS[plan.count]) for v, to in zip((x, y), plan.rounds)]
+    # Part i of a factor is smaller than part 0 by i roundings. A product of parts i and j counts
+    # only if i + j <= last: of two parts each, three products are left, of three parts six. With
+    # 9 products, all pairs of three parts count.
     total = None
     last = max(_PARTS[plan.count] - 1, 0) if plan.count != 9 else 4
     for i, j in sorted(
         [(i, j) for i in range(len(pieces[0])) for j in range(len(pieces[1])) if i + j <= last],
         key=sum,
         reverse=True,
-    ):  # the smallest first
+    ):  # the smallest products first, so that the sum loses the least
         a, b = pieces[0][i], pieces[1][j]
         if a.dtype != b.dtype:
             a, b = convert_element_type(a, sums), convert_element_type(b, sums)
@@ -167,15 +197,18 @@ def product(name: str, x: Any, y: Any, contract: Any, batch: Any, how: Any, pref
 
 
 def _parts(x: Any, to: Any, count: int) -> list[Any]:
-    """A factor rounded, and what the rounding left, rounded again."""
-    found, rest = [], x
+    """Split a factor into `count` parts: the factor rounded to `to`, then what that left, rounded.
+
+    "tf32" is float32 with 10 bits behind the point.
+    """
+    parts, remainder = [], x
     for _ in range(count):
         part = (
-            ReducePrecision(8, 10).bind(convert_element_type(rest, float32))
+            ReducePrecision(8, 10).bind(convert_element_type(remainder, float32))
             if to == "tf32"
-            else convert_element_type(rest, to)
+            else convert_element_type(remainder, to)
         )
-        found.append(part)
-        if len(found) < count:
-            rest = rest - convert_element_type(part, typeof(rest).dtype)
-    return found
+        parts.append(part)
+        if len(parts) < count:
+            remainder = remainder - convert_element_type(part, typeof(remainder).dtype)
+    return parts

@@ -1,4 +1,4 @@
-"""Convolutions of vectors."""
+"""Convolutions of vectors: convolve, correlate."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from ..common import host_of, no_such, same_dtype
 from ..ufuncs import conj
 from .precision import precision_of, preferred_of
 
-#: What is asked for where nothing is said.
+#: The precision and the dtype of a convolution of which nothing is asked.
 PLAIN = FULL, None
-#: Dtypes of which NumPy's convolution is as exact and as fast.
+#: The dtypes in which NumPy's convolution is as exact and as fast.
 FAST = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
 
 
 def correlate_padded(x: Any, y: Any, padding: Any, how: Any = PLAIN) -> Any:
-    """Sums over windows of `x`, padded by pairs for each axis, of products with `y`; no axes of
-    features. `how` is the precision and the dtype asked for.
+    """Sum the products of `y` and each window of `x`.
+
+    `x` is padded by a pair (before, after) for each axis. Both arrays have spatial axes only. `how`
+    is the precision and the dtype that are asked for.
     """
+    # The primitive expects axes for a batch and for features in front: both of size 1 here.
     ones, axes = (1,) * x.ndim, tuple(range(x.ndim + 2))
     numbers = ConvDimensionNumbers(axes, axes, axes)
     conv = ConvGeneralDilated(ones, tuple(padding), ones, ones, numbers, 1, 1, *how)
@@ -34,14 +37,14 @@ def correlate_padded(x: Any, y: Any, padding: Any, how: Any = PLAIN) -> Any:
 
 
 def _fit(x: np.ndarray, y: np.ndarray) -> bool:
-    """Whether NumPy may convolve them: vectors with elements, of one dtype."""
+    """Whether NumPy may convolve the operands: vectors with elements, of one dtype."""
     return x.dtype is y.dtype and x.dtype in FAST and x.ndim == y.ndim == 1 and x.size * y.size > 0
 
 
 def convolve(
     a: Any, v: Any, mode: str = "full", *, precision: Any = None, preferred_element_type: Any = None
 ) -> Any:
-    """The discrete convolution of two vectors: 'full', 'same' or 'valid'.
+    """Return the discrete convolution of two vectors: 'full', 'same' or 'valid'.
 
     Examples:
         >>> import diffeo as dx
@@ -79,7 +82,7 @@ def correlate(
     precision: Any = None,
     preferred_element_type: Any = None,
 ) -> Any:
-    """The cross-correlation of two vectors: the convolution with `v` reversed and conjugated."""
+    """Return the cross-correlation of two vectors: a convolution with `v` reversed, conjugated."""
     a, v = same_dtype(a, v)
     if v.ndim != 1:
         raise with_user_line(ValueError(f"correlate: needs two vectors, got {a.aval}, {v.aval}"))

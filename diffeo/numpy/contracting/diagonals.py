@@ -13,7 +13,7 @@ from ..shaping import moveaxis
 
 
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The diagonal of two axes, as the last axis; `offset` > 0 above the main one."""
+    """Return the diagonal of two axes, as the last axis; `offset` > 0 is above the main one."""
     a = arr(a)
     i, j = axis_of(axis1, a.ndim, "diagonal"), axis_of(axis2, a.ndim, "diagonal")
     if i == j:
@@ -22,7 +22,8 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     a = moveaxis(a, (i, j), (-2, -1))
     rows, columns = a.shape[-2:]
     count = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
-    # In the rows behind each other, its elements stand at even distances.
+    # With the rows one behind the other, the elements of a diagonal stand at equal distances:
+    # one row and one column further.
     first = max(-offset, 0) * columns + max(offset, 0) if count else 0
     limit = first + (count - 1) * (columns + 1) + 1 if count else 0
     rows_in_line = reshape(a, (*a.shape[:-2], rows * columns))
@@ -30,5 +31,5 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
-    """The sum of a diagonal."""
+    """Return the sum of a diagonal."""
     return _sum(diagonal(a, offset, axis1, axis2), -1, dtype)

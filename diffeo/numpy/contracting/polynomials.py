@@ -1,4 +1,7 @@
-"""Polynomials, as the vector of their coefficients, the highest power first."""
+"""Polynomials, each the vector of its coefficients, the highest power first.
+
+[1, 0, 4] is x**2 + 4.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ from .products import dot, outer
 
 
 def polyval(p: Any, x: Any) -> Any:
-    """The polynomial with coefficients `p`, highest power first, at `x`."""
+    """Evaluate the polynomial with coefficients `p`, highest power first, at `x`."""
     p, x = asarray(p), asarray(x)
     out: Any = x * 0
     for i in range(p.shape[0]):
@@ -39,24 +42,24 @@ def polyval(p: Any, x: Any) -> Any:
 
 
 def polyadd(a1: Any, a2: Any) -> Any:
-    """The sum of two polynomials."""
+    """Return the sum of two polynomials."""
     a1, a2 = asarray(a1), asarray(a2)
     n = max(a1.shape[0], a2.shape[0])
     return pad(a1, (n - a1.shape[0], 0)) + pad(a2, (n - a2.shape[0], 0))
 
 
 def polysub(a1: Any, a2: Any) -> Any:
-    """The difference of two polynomials."""
+    """Return the difference of two polynomials."""
     return polyadd(a1, -asarray(a2))
 
 
 def polymul(a1: Any, a2: Any) -> Any:
-    """The product of two polynomials."""
+    """Return the product of two polynomials."""
     return convolve(asarray(a1), asarray(a2))
 
 
 def _order(name: str, m: Any) -> int:
-    """How many times to differentiate or integrate: 0 or more."""
+    """Return how many times to differentiate or integrate: 0 or more."""
     m = static_int(m, name, "m")
     if m < 0:
         raise with_user_line(ValueError(f"{name}: m must not be negative, got {m}"))
@@ -64,7 +67,7 @@ def _order(name: str, m: Any) -> int:
 
 
 def polyder(p: Any, m: int = 1) -> Any:
-    """The coefficients of the `m`-th derivative of a polynomial."""
+    """Return the coefficients of the `m`-th derivative of a polynomial."""
     p = asarray(p)
     for _ in range(_order("polyder", m)):
         n = p.shape[0]
@@ -73,7 +76,7 @@ def polyder(p: Any, m: int = 1) -> Any:
 
 
 def polyint(p: Any, m: int = 1) -> Any:
-    """The coefficients of an `m`-fold integral of a polynomial."""
+    """Return the coefficients of an `m`-fold integral of a polynomial; the constants are 0."""
     p = asarray(p)
     for _ in range(_order("polyint", m)):
         p = p / Array(np.arange(p.shape[0], 0, -1))
@@ -90,10 +93,10 @@ def polyfit(
     w: Any = None,
     cov: Any = False,
 ) -> Any:
-    """The polynomial of degree `deg` with the least sum of squared distances from points.
+    """Fit the polynomial of degree `deg` with the least sum of squared distances from points.
 
     Args:
-        x: Where, a vector (m,).
+        x: The points, a vector (m,).
         y: The values (m,), or several sets of them (m, k).
         deg: The degree.
         rcond: Singular values up to `rcond` times the largest one count as 0; by default m times
@@ -137,14 +140,15 @@ def polyfit(
                 TypeError(f"polyfit: expects weights w of shape {(m,)}, got {describe(w)}")
             )
         lhs, rhs = lhs * w[:, None], rhs * (w if y.ndim == 1 else w[:, None])
+    # Columns of equal length make the system better conditioned; the scale is divided out after.
     scale = sqrt(sum_(lhs * lhs, 0))
     lhs = lhs / scale
-    found, residuals, rank, singular = linalg.lstsq(lhs, rhs, rcond)
-    found = found / (scale if y.ndim == 1 else scale[:, None])
+    coefficients, residuals, rank, singular = linalg.lstsq(lhs, rhs, rcond)
+    coefficients = coefficients / (scale if y.ndim == 1 else scale[:, None])
     if full:
-        return found, residuals, rank, singular, asarray(rcond)
+        return coefficients, residuals, rank, singular, asarray(rcond)
     if not cov:
-        return found
+        return coefficients
     base = linalg.inv(dot(lhs.T, lhs)) / outer(scale, scale)
     base = base if y.ndim == 1 else base[:, :, None]
     if cov != "unscaled":
@@ -158,16 +162,16 @@ def polyfit(
             )
         factor = residuals / (m - order)
         base = base * reshape(factor, ()) if y.ndim == 1 else base * factor
-    return found, base
+    return coefficients, base
 
 
 def roots(p: Any, *, strip_zeros: bool = True) -> Any:
-    """The roots of a polynomial, as complex numbers.
+    """Return the roots of a polynomial, as complex numbers.
 
     Args:
         p: The coefficients (n,), the highest power first.
-        strip_zeros: Leave leading zeros out, for which the numbers must be known. Otherwise there
-            are n - 1 results, of which the last ones are nan in place of roots that are missing.
+        strip_zeros: Leave leading zeros out; the numbers must then be known. Otherwise there are
+            n - 1 results, and the last ones are nan in place of roots that are missing.
 
     Raises:
         ValueError: unless p is a vector.
@@ -186,17 +190,19 @@ def roots(p: Any, *, strip_zeros: bool = True) -> Any:
         return _eigenvalues(p)
     if p.size < 2:
         return _eigenvalues(p)
+    # Leading zeros are moved to the end, where each one adds a root 0. Roots 0 are then sorted to
+    # the end, and as many of them as there were leading zeros become nan.
     empty = all_(p == 0)
     zeros_in_front = where(empty, p.size, argmin(p == 0))
     p = where(empty, 1.0, p)
-    found = _eigenvalues(roll(p, -zeros_in_front))
-    found = found[argsort(found == 0)]
-    missing = Array(np.arange(found.size)) >= found.size - zeros_in_front
-    return where(missing, complex(np.nan, np.nan), found)
+    eigenvalues = _eigenvalues(roll(p, -zeros_in_front))
+    eigenvalues = eigenvalues[argsort(eigenvalues == 0)]
+    missing = Array(np.arange(eigenvalues.size)) >= eigenvalues.size - zeros_in_front
+    return where(missing, complex(np.nan, np.nan), eigenvalues)
 
 
 def _eigenvalues(p: Any) -> Any:
-    """The eigenvalues of the companion matrix."""
+    """Return the eigenvalues of the companion matrix of a polynomial: its roots."""
     if p.size < 2:
         return zeros((0,), complex_dtype(p.dtype))
     below = diag(ones(p.size - 2, p.dtype), -1)
@@ -204,8 +210,9 @@ def _eigenvalues(p: Any) -> Any:
 
 
 def poly(seq_of_zeros: Any) -> Any:
-    """The polynomial with these roots, or with the eigenvalues of a square matrix for roots, and a
-    leading 1.
+    """Return the polynomial with these roots and a leading 1.
+
+    Of a square matrix, the roots are its eigenvalues.
 
     Raises:
         ValueError: for other shapes.
@@ -229,13 +236,13 @@ def poly(seq_of_zeros: Any) -> Any:
 
 
 def polydiv(u: Any, v: Any, *, trim_leading_zeros: bool = False) -> tuple[Any, Any]:
-    """(quotient, remainder) of two polynomials.
+    """Divide two polynomials; return (quotient, remainder).
 
     Args:
         u: The dividend.
         v: The divisor; its first coefficient is not 0.
-        trim_leading_zeros: Leave leading coefficients of the remainder out that are as good as 0,
-            for which the numbers must be known.
+        trim_leading_zeros: Leave out leading coefficients of the remainder that are up to rounding
+            0; the numbers must then be known.
 
     Raises:
         ValueError: unless both are vectors with an element.

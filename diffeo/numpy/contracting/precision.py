@@ -1,4 +1,4 @@
-"""How products take `precision` and `preferred_element_type`."""
+"""How products read their arguments `precision` and `preferred_element_type`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...primitives.core import describe, with_user_line
 from ...primitives.words.dot import FULL, Precision
 from ..common import dtype_of
 
-#: Precisions by the names of the numbers that TPU and GPU make them with.
+#: The names of precisions; some are those of the number formats that TPU and GPU multiply in.
 NAMES = {
     "default": Precision.DEFAULT,
     "fastest": Precision.DEFAULT,
@@ -25,15 +25,15 @@ NAMES = {
 
 
 def precision_of(name: str, precision: Any) -> tuple[Precision, Precision]:
-    """The precision of each operand; ValueError for anything that names none.
+    """Return the precision of each operand; ValueError for anything that names none.
 
-    None means that of the dtype, on every platform.
+    None means the full precision of the dtype, on every platform.
     """
     if precision is None:
         return FULL
-    asked = precision if isinstance(precision, (tuple, list)) else (precision, precision)
+    requested = precision if isinstance(precision, (tuple, list)) else (precision, precision)
     try:
-        left, right = [p if isinstance(p, Precision) else NAMES[p] for p in asked]
+        left, right = [p if isinstance(p, Precision) else NAMES[p] for p in requested]
     except (KeyError, ValueError, TypeError):
         raise with_user_line(
             ValueError(
@@ -46,5 +46,5 @@ def precision_of(name: str, precision: Any) -> tuple[Precision, Precision]:
 
 
 def preferred_of(dtype: Any) -> np.dtype | None:
-    """The dtype that results are asked to have, None if none is."""
+    """Return the dtype that a result is asked to have, or None."""
     return None if dtype is None else dtype_of(dtype)

@@ -1,8 +1,11 @@
 """Products of arrays: dot, matmul, einsum and their kin.
 
-They are computed in the precision of their dtype on every platform; `precision` asks for a lower
-one, which is faster on GPU and TPU (see `diffeo.lax.Precision`). `preferred_element_type` is the
-dtype of the result, in which products are added up.
+Products are computed in the precision of their dtype on every platform; `precision` asks for a
+lower one, which is faster on GPU and TPU (see `diffeo.lax.Precision`). `preferred_element_type` is
+the dtype of the result, in which products are added up.
+
+All functions end in `_contract`, which sums over pairs of *contracting* axes and goes along pairs
+of *batch* axes in step. `how` is the precision and the dtype that are asked for.
 """
 
 from __future__ import annotations
@@ -28,19 +31,21 @@ from .diagonals import diagonal
 from .precision import preferred_of
 
 _MATRIX_PRODUCT = DotGeneral(((1,), (0,)))
+#: The dtypes in which NumPy's products are as exact and as fast.
 _FAST = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
+#: The `how` of products of which nothing is asked.
 _PLAIN = FULL, None
 
 
 def _how(name: str, precision: Any, preferred: Any) -> tuple[Any, Any]:
-    """The precision and the dtype that products are asked for."""
+    """Return the `how` of a product: the precision and the dtype that are asked for."""
     if precision is None and preferred is None:
         return _PLAIN
     return _asked(name, precision), preferred_of(preferred)
 
 
 def _contract(a: Any, b: Any, contract: Any, batch: Any = ((), ()), how: Any = _PLAIN) -> Any:
-    """dot_general; of booleans through integers."""
+    """Multiply and sum over axes; `contract` and `batch` are (axes of a, axes of b)."""
     if a.aval.dtype.kind == "b":
         a, b = (convert_element_type(v, np.int32) for v in (a, b))
         out = _multiplied("dot", a, b, contract, batch, *how)
@@ -49,7 +54,7 @@ def _contract(a: Any, b: Any, contract: Any, batch: Any = ((), ()), how: Any = _
 
 
 def _times(a: Any, b: Any, how: Any) -> Any:
-    """The product with a number, in the dtype that is asked for."""
+    """Multiply with a number, in the dtype that is asked for."""
     return (
         a * b
         if how[1] is None
@@ -62,7 +67,7 @@ def _mismatch(name: str, a: Any, b: Any, why: str) -> Exception:
 
 
 def _at_once(product: Any, a: Any, b: Any) -> Any:
-    """NumPy's product of two host Arrays, the short way; None where that does not do."""
+    """Multiply two host Arrays with NumPy, the short way; return None for the long way."""
     if type(a) is Array and type(b) is Array and state.trace.eager:
         x, y = a._np, b._np
         if x is not None and y is not None and x.dtype is y.dtype and x.dtype in _FAST:
@@ -74,7 +79,7 @@ def _at_once(product: Any, a: Any, b: Any) -> Any:
 
 
 def matmul(a: Any, b: Any, /, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
-    """`a @ b`: the matrix product over the last two axes; axes in front broadcast.
+    """Return `a @ b`: the matrix product over the last two axes; axes in front broadcast.
 
     Examples:
         >>> import diffeo as dx
@@ -104,6 +109,7 @@ def matmul(a: Any, b: Any, /, *, precision: Any = None, preferred_element_type: 
         )
     if (a.ndim <= 2 and b.ndim <= 2) or b.ndim == 1:
         return _contract(a, b, ((a.ndim - 1,), (max(b.ndim - 2, 0),)), how=how)
+    # The product of a stack with a single matrix or vector is one contraction, too.
     if b.ndim == 2:
         return _contract(a, b, ((a.ndim - 1,), (0,)), how=how)
     if a.ndim == 1:
@@ -116,7 +122,7 @@ def matmul(a: Any, b: Any, /, *, precision: Any = None, preferred_element_type: 
 
 
 def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
-    """The sum over the last axis of `a` and the last but one of `b` (its only one for a vector)."""
+    """Sum over the last axis of `a` and the last but one of `b` (the only one of a vector)."""
     how = _how("dot", precision, preferred_element_type)
     quick = _at_once(np.dot, a, b) if how is _PLAIN else None
     if quick is not None:
@@ -137,7 +143,7 @@ def dot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = 
 
 
 def vdot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
-    """The dot product of the flat arrays, the first one conjugated."""
+    """Return the dot product of the flat arrays, the first one conjugated."""
     a, b = arr(a), arr(b)
     return dot(
         conj(reshape(a, (a.size,))),
@@ -156,7 +162,7 @@ def vecdot(
     precision: Any = None,
     preferred_element_type: Any = None,
 ) -> Any:
-    """The dot product along one axis, the first operand conjugated; the other axes broadcast."""
+    """Return the dot product along one axis, the first operand conjugated; other axes broadcast."""
     how = _how("vecdot", precision, preferred_element_type)
     a, b = same_dtype(x1, x2)
     a, b = (moveaxis(v, axis, -1) for v in (a, b))
@@ -174,7 +180,7 @@ def vecdot(
 
 
 def matvec(x1: Any, x2: Any, /) -> Any:
-    """Matrices (..., m, n) times vectors (..., n); the axes in front broadcast.
+    """Multiply matrices (..., m, n) and vectors (..., n); the axes in front broadcast.
 
     Raises:
         ValueError: for shapes that do not fit.
@@ -193,7 +199,7 @@ def matvec(x1: Any, x2: Any, /) -> Any:
 
 
 def vecmat(x1: Any, x2: Any, /) -> Any:
-    """Vectors (..., m), conjugated, times matrices (..., m, n); the axes in front broadcast.
+    """Multiply vectors (..., m), conjugated, and matrices (..., m, n); axes in front broadcast.
 
     Raises:
         ValueError: for shapes that do not fit.
@@ -211,7 +217,7 @@ def vecmat(x1: Any, x2: Any, /) -> Any:
 
 
 def inner(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any = None) -> Any:
-    """The sum over the last axes of both."""
+    """Sum over the last axes of both."""
     how = _how("inner", precision, preferred_element_type)
     quick = _at_once(np.inner, a, b) if how is _PLAIN else None
     if quick is not None:
@@ -225,7 +231,7 @@ def inner(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any 
 
 
 def outer(a: Any, b: Any) -> Any:
-    """Every product of an element of `a` and one of `b`: a matrix."""
+    """Return every product of an element of `a` and one of `b`: a matrix."""
     quick = _at_once(np.outer, a, b)
     if quick is not None:
         return quick
@@ -236,7 +242,7 @@ def outer(a: Any, b: Any) -> Any:
 def tensordot(
     a: Any, b: Any, axes: Any = 2, *, precision: Any = None, preferred_element_type: Any = None
 ) -> Any:
-    """The sum over pairs of axes: the last and first `axes` ones, or lists (of `a`, of `b`)."""
+    """Sum over pairs of axes: the last `axes` of `a` and the first of `b`, or two lists of axes."""
     how = _how("tensordot", precision, preferred_element_type)
     a, b = same_dtype(a, b)
     if isinstance(axes, (tuple, list)):
@@ -254,8 +260,9 @@ def tensordot(
 
 
 def kron(a: Any, b: Any) -> Any:
-    """The Kronecker product: blocks of `b`, each times an element of `a`."""
+    """Return the Kronecker product: blocks of `b`, each times an element of `a`."""
     a, b = same_dtype(a, b)
+    # Each pair of axes becomes (m, 1) and (1, n); the broadcast product (m, n) is joined to m * n.
     n = max(a.ndim, b.ndim)
     left, right = ((1,) * (n - x.ndim) + x.shape for x in (a, b))
     wide = reshape(a, tuple([s for m in left for s in (m, 1)]))
@@ -266,7 +273,7 @@ def kron(a: Any, b: Any) -> Any:
 def cross(
     a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
 ) -> Any:
-    """The vector product of vectors of 3 elements (the last component only, of 2)."""
+    """Return the vector product of vectors of 3 elements (the last component only, of 2)."""
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = same_dtype(a, b)
@@ -286,7 +293,7 @@ def cross(
 
 
 def _opt_einsum() -> Any:
-    """The package that parses subscripts and plans the order of products."""
+    """Return the package that parses subscripts and plans the order of products."""
     # Loaded when einsum is first called: it takes a tenth of the time of `import diffeo`.
     import opt_einsum
 
@@ -301,7 +308,7 @@ def einsum(
     precision: Any = None,
     preferred_element_type: Any = None,
 ) -> Any:
-    """Sums of products by Einstein's convention: `einsum("ij,jk->ik", a, b)`.
+    """Compute sums of products by Einstein's convention: `einsum("ij,jk->ik", a, b)`.
 
     opt_einsum chooses the order of the pairwise products; each one is a single dot product.
 
@@ -330,6 +337,7 @@ def einsum(
     arrays = same_dtype(*arrays)
     if how[1] is not None and len(arrays) == 1:
         arrays = [convert_element_type(arrays[0], how[1])]
+    # Plans are remembered by `_plan`; a list in `optimize` has no hash, so it is planned anew.
     try:
         plan = _plan if isinstance(optimize, (str, bool)) else _plan.__wrapped__
         inputs, output, path = plan(subscripts, tuple([x.shape for x in arrays]), optimize)
@@ -354,7 +362,7 @@ def einsum(
 
 
 def einsum_path(subscripts: Any, /, *operands: Any, optimize: Any = "auto") -> tuple[Any, Any]:
-    """(pairs of places, a description): the order in which `einsum` would multiply operands.
+    """Return (pairs of positions, a description): the order in which `einsum` would multiply.
 
     Examples:
         >>> import diffeo as dx
@@ -368,7 +376,10 @@ def einsum_path(subscripts: Any, /, *operands: Any, optimize: Any = "auto") -> t
 
 @lru_cache(maxsize=1024)
 def _plan(subscripts: str, shapes: tuple[Any, ...], optimize: Any) -> tuple[str, str, Any]:
-    """The labels of the operands, of the result, and the order of the pairwise products."""
+    """Return the labels of the operands, those of the result, and the order of the products.
+
+    [(0, 1), (0, 1)] multiplies the first two terms and appends the product to the others, twice.
+    """
     planner = _opt_einsum()
     inputs, output, _ = planner.parser.parse_einsum_input((subscripts, *shapes), shapes=True)
     if len(shapes) < 3:
@@ -381,17 +392,18 @@ def _plan(subscripts: str, shapes: tuple[Any, ...], optimize: Any) -> tuple[str,
 
 
 def _interleaved(lists: list[Any], count: int) -> str:
+    """Return the subscripts of lists of numbers: [[0, 1], [1, 2], [0, 2]] are "ab,bc->ac"."""
     letter = lambda i: "..." if i is Ellipsis else _opt_einsum().get_symbol(i)
     words = ["".join([letter(i) for i in labels]) for labels in lists]
     return ",".join(words[:count]) + ("->" + words[count] if len(words) > count else "")
 
 
 def _along_path(terms: list[tuple[Any, str]], output: str, path: Any, how: Any) -> Any:
-    """Contract pairs in the path's order; labels that nobody needs any more are summed."""
+    """Contract terms (array, labels) in the path's order; labels no more needed are summed."""
     for positions in path:
         chosen = [terms[i] for i in positions]
-        rest = [t for i, t in enumerate(terms) if i not in positions]
-        needed = set(output).union(*[labels for _, labels in rest])
+        others = [t for i, t in enumerate(terms) if i not in positions]
+        needed = set(output).union(*[labels for _, labels in others])
         current = _single(
             *chosen[0],
             needed if len(chosen) == 1 else needed.union(*[labels for _, labels in chosen[1:]]),
@@ -399,13 +411,16 @@ def _along_path(terms: list[tuple[Any, str]], output: str, path: Any, how: Any) 
         for k, term in enumerate(chosen[1:], 1):
             later = needed.union(*[labels for _, labels in chosen[k + 1 :]])
             current = _product(current, _single(*term, later | set(current[1])), later, how)
-        terms = [*rest, current]
+        terms = [*others, current]
     x, labels = terms[0]
     return permute(x, [labels.index(label) for label in output])
 
 
 def _single(x: Any, labels: str, needed: set[str]) -> tuple[Any, str]:
-    """Diagonals of repeated labels, sums over labels that are not needed."""
+    """Take the diagonals of repeated labels, then sum over labels that are not needed.
+
+    (x, "iij") with "i" needed gives the diagonal over the first two axes, summed over j: "i".
+    """
     for label in sorted({c for c in labels if labels.count(c) > 1}):
         while labels.count(label) > 1:
             i = labels.index(label)
@@ -433,11 +448,14 @@ def _add_up(x: Any, axes: list[int]) -> Any:
 
 
 def _product(left: Any, right: Any, needed: set[str], how: Any) -> tuple[Any, str]:
-    """The product of two terms, summed over shared labels that are not needed."""
+    """Multiply two terms and sum over shared labels that are not needed.
+
+    "ij" and "jk" with "ik" needed give "ik". Shared labels that are needed come first.
+    """
     (x, a), (y, b) = left, right
     sizes_x, sizes_y = dict(zip(a, x.shape)), dict(zip(b, y.shape))
     for c in [c for c in a if c in sizes_y and sizes_x[c] != sizes_y[c]]:
-        # A size of 1 stretches: the label is the other operand's alone.
+        # A size of 1 stretches: the axis goes, and the label remains in the other operand alone.
         if sizes_x[c] == 1:
             x, a = _add_up(x, [a.index(c)]), a.replace(c, "")
         elif sizes_y[c] == 1:
@@ -457,18 +475,20 @@ def _product(left: Any, right: Any, needed: set[str], how: Any) -> tuple[Any, st
     free = [c for c in a if c not in shared] + [c for c in b if c not in shared]
     if not summed and not batch and not (a and b):
         return _times(x, y, how), a + b
-    if x.aval.dtype != y.aval.dtype:  # results of products have the preferred dtype
-        own = x.aval.dtype if y.aval.dtype == how[1] else y.aval.dtype
-        x, y = (convert_element_type(v, accumulator(own, how[1])) for v in (x, y))
+    # The result of an earlier product has the preferred dtype, an operand its own one.
+    if x.aval.dtype != y.aval.dtype:
+        operand_dtype = x.aval.dtype if y.aval.dtype == how[1] else y.aval.dtype
+        x, y = (convert_element_type(v, accumulator(operand_dtype, how[1])) for v in (x, y))
     out = _contract(x, y, (at(a, summed), at(b, summed)), (at(a, batch), at(b, batch)), how)
     return out, "".join(batch + free)
 
 
 def multi_dot(arrays: Any) -> Any:
-    """The product of two matrices or more in the cheapest order."""
+    """Multiply two matrices or more in the cheapest order; the first and last may be vectors."""
     xs = [arr(x) for x in arrays]
     if len(xs) < 2:
         raise with_user_line(ValueError(f"multi_dot: expects two matrices or more, got {len(xs)}"))
+    # Matrix i has the labels i and i + 1: "ab,bc,cd->ad".
     names = [_opt_einsum().get_symbol(i) for i in range(len(xs) + 1)]
     words = ["".join(names[i : i + 2]) for i in range(len(xs))]
     if xs[0].ndim == 1:

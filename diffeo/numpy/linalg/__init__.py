@@ -1,8 +1,8 @@
 """Linear algebra: products, norms, systems of equations, decompositions, under NumPy's names.
 
-Stacks of matrices have axes in front, which broadcast. Where LAPACK fails (a matrix that is not
-positive definite, say) results are nan, and a singular matrix gives inf or nan: a program that is
-compiled cannot raise. At equal eigenvalues see `eigh` for what has a derivative.
+A stack of matrices has axes in front, which broadcast. Where LAPACK fails (at a matrix that is not
+positive definite, say), results are nan, and a singular matrix gives inf or nan: a compiled program
+cannot raise an error. `eigh` says which functions have derivatives at equal eigenvalues.
 """
 
 from ..contracting.products import matmul, multi_dot, tensordot, vecdot

@@ -20,28 +20,28 @@ from .operands import at_once, matrices, symmetrized, symmetrized_host
 
 
 class EigResult(NamedTuple):
-    """What `eig` returns."""
+    """The result of `eig`."""
 
     eigenvalues: Any
     eigenvectors: Any
 
 
 class EighResult(NamedTuple):
-    """What `eigh` returns."""
+    """The result of `eigh`."""
 
     eigenvalues: Any
     eigenvectors: Any
 
 
 class QRResult(NamedTuple):
-    """What `qr` returns."""
+    """The result of `qr`."""
 
     Q: Any
     R: Any
 
 
 class SVDResult(NamedTuple):
-    """What `svd` returns."""
+    """The result of `svd`."""
 
     U: Any
     S: Any
@@ -49,17 +49,17 @@ class SVDResult(NamedTuple):
 
 
 def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = False) -> Any:
-    """The lower triangular l with a = l l^H and a positive diagonal, or `upper`: its adjoint.
+    """Return the lower triangular l with a = l l^H and a positive diagonal, or if `upper`, l^H.
 
-    Where `a` is not positive definite the result is nan. Derivatives are those of this function: by
-    elements of the triangle that is not read they are 0.
+    Where `a` is not positive definite the result is nan. Derivatives by elements of the triangle
+    that is not read are 0.
 
     Args:
         a: Hermitian matrices (..., n, n), of which only the lower triangle is read (the upper one
             if `upper`), and the real part of the diagonal.
         upper: Return l^H.
         symmetrize_input: Read both triangles, take the mean of `a` and its adjoint (as jax does by
-            default): gradients are then Hermitian, too.
+            default). Gradients are then Hermitian, too.
 
     Raises:
         ValueError: if the last two axes differ.
@@ -76,12 +76,12 @@ def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = False) -> 
         return quick
     a = matrices("cholesky", a, square=True)
     a = symmetrized(a) if symmetrize_input else adjoint(a) if upper else a
-    found = Cholesky().bind(a)
-    return adjoint(found) if upper else found
+    factor = Cholesky().bind(a)
+    return adjoint(factor) if upper else factor
 
 
 def qr(a: Any, mode: str = "reduced") -> Any:
-    """Matrices as q r with orthonormal columns of q and an upper triangular r, named `Q` and `R`.
+    """Decompose matrices into `Q` with orthonormal columns and an upper triangular `R`: a = Q R.
 
     Derivatives exist for every shape; they are infinite or nan where the first columns of `a` are
     linearly dependent.
@@ -89,7 +89,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     Args:
         a: Matrices (..., m, n).
         mode: 'reduced': q is (..., m, k) with k the lesser of m and n; 'complete': q is square;
-            'r': only r; 'raw': LAPACK's reflections and their factors, the former transposed.
+            'r': only r; 'raw': LAPACK's reflections, transposed, and their factors.
 
     Raises:
         ValueError: for another mode, or fewer than two axes.
@@ -112,6 +112,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 
 
 def _triangle(name: str, uplo: Any) -> str:
+    """Return 'L' or 'U' for the argument UPLO; None is 'L'."""
     chosen = "L" if uplo is None else str(uplo).upper()
     if chosen not in ("L", "U"):
         raise no_such(name, "UPLO", uplo, ("L", "U"))
@@ -119,21 +120,22 @@ def _triangle(name: str, uplo: Any) -> str:
 
 
 def eigh(a: Any, UPLO: str | None = None, symmetrize_input: bool = False) -> EighResult:
-    """Eigenvalues of Hermitian matrices, ascending, and eigenvectors as columns.
+    """Compute the eigenvalues of Hermitian matrices, ascending, and eigenvectors as columns.
 
-    Where eigenvalues are equal, or nearly so, functions of the matrix that do not depend on the
-    choice of eigenvectors have derivatives of every order, when they are written as products:
-    `(v * f(w)) @ v.conj().T`, `v @ diag(f(w)) @ v.conj().T`, the same by einsum, a projection
-    `v[:, :k] @ v[:, :k].T` between different eigenvalues; and sums `f(w).sum()`. First derivatives
-    are there of everything that treats equal eigenvalues alike, and in reverse mode of what depends
-    on eigenvectors alone, but not on their choice. Anything else is nan, not a wrong number.
+    Where eigenvalues are equal, or nearly so, the eigenvectors are a choice. Functions of the
+    matrix that do not depend on this choice have derivatives of every order, when they are written
+    as products: `(v * f(w)) @ v.conj().T`, `v @ diag(f(w)) @ v.conj().T`, the same by einsum, a
+    projection `v[:, :k] @ v[:, :k].T` between different eigenvalues; and sums `f(w).sum()`. First
+    derivatives exist of every function that treats equal eigenvalues alike. In reverse mode, they
+    also exist of functions of eigenvectors alone that do not depend on the choice. Any other
+    derivative is nan, not a wrong number.
 
     Args:
         a: Hermitian matrices (..., n, n), of which one triangle is read, and the real part of the
-            diagonal; derivatives by elements of the other one are 0.
+            diagonal; derivatives by elements of the other triangle are 0.
         UPLO: The triangle that is read: 'L' (the default) or 'U'.
-        symmetrize_input: Read both, take the mean of `a` and its adjoint (as jax does by default):
-            gradients are then Hermitian, too.
+        symmetrize_input: Read both triangles, take the mean of `a` and its adjoint (as jax does by
+            default). Gradients are then Hermitian, too.
 
     Raises:
         ValueError: if the last two axes differ, or for another UPLO.
@@ -149,7 +151,7 @@ def eigh(a: Any, UPLO: str | None = None, symmetrize_input: bool = False) -> Eig
 
 
 def eigvalsh(a: Any, UPLO: str | None = "L", *, symmetrize_input: bool = False) -> Any:
-    """Eigenvalues of Hermitian matrices, ascending; see `eigh`."""
+    """Compute the eigenvalues of Hermitian matrices, ascending; see `eigh`."""
     uplo: Any = _triangle("eigvalsh", UPLO)
     host = symmetrized_host if symmetrize_input else np.asarray
     quick = at_once(lambda x: np.linalg.eigvalsh(host(x), uplo), a)
@@ -160,10 +162,10 @@ def eigvalsh(a: Any, UPLO: str | None = "L", *, symmetrize_input: bool = False) 
 
 
 def eig(a: Any) -> EigResult:
-    """Eigenvalues of square matrices, and eigenvectors as columns: complex, each of length 1 with
-    its largest element real.
+    """Compute the eigenvalues of square matrices, and eigenvectors as columns.
 
-    Both have derivatives where eigenvalues differ; at equal ones see `eigh`.
+    Both are complex. Each eigenvector has length 1, and its largest element is real. Both have
+    derivatives where eigenvalues differ; for equal ones see `eigh`.
 
     Raises:
         ValueError: if the last two axes differ.
@@ -177,7 +179,7 @@ def eig(a: Any) -> EigResult:
 
 
 def eigvals(a: Any) -> Any:
-    """Eigenvalues of square matrices, complex; see `eig`."""
+    """Compute the eigenvalues of square matrices, which are complex; see `eig`."""
     return Eig(right=False).bind(matrices("eigvals", a, square=True))[0]
 
 
@@ -188,19 +190,20 @@ def svd(
     hermitian: bool = False,
     subset_by_index: tuple[int, int] | None = None,
 ) -> Any:
-    """Matrices as u diag(s) vh with orthonormal columns of u and rows of vh: `U`, `S`, `Vh`.
+    """Decompose matrices into u diag(s) vh: the results `U`, `S` and `Vh`.
 
-    At equal singular values derivatives are as `eigh` says, of products `(u * f(s)) @ vh`, among
-    them the polar factor `u @ vh`, and of `(u * f(s)) @ u.conj().T`. At zeros those of the product
-    of all factors and of norms are right; others may be nan.
+    The columns of u and the rows of vh are orthonormal. At equal singular values, derivatives exist
+    as `eigh` says: of products `(u * f(s)) @ vh`, among them the polar factor `u @ vh`, and of
+    `(u * f(s)) @ u.conj().T`. At singular values 0, the derivatives of the product of all factors
+    and of norms are right; others may be nan.
 
     Args:
         a: Matrices (..., m, n).
-        full_matrices: u and vh are square; otherwise they have the lesser of m and n columns and
-            rows.
+        full_matrices: Whether u and vh are square; otherwise u has as many columns, and vh as many
+            rows, as the lesser of m and n.
         compute_uv: False for the singular values alone.
-        hermitian: Matrices are Hermitian: only the lower triangle is read.
-        subset_by_index: (first, end) of the singular values, in descending order, that are wanted.
+        hermitian: Whether matrices are Hermitian: then only the lower triangle is read.
+        subset_by_index: (first, end) of the singular values, in descending order, to return.
 
     Raises:
         ValueError: for fewer than two axes, or a subset together with full matrices.
@@ -219,14 +222,14 @@ def svd(
                 "False"
             )
         )
-    found = Svd(full_matrices and compute_uv, compute_uv).bind(a)
+    factors = Svd(full_matrices and compute_uv, compute_uv).bind(a)
     if subset_by_index is not None:
         first, end = subset_by_index
         axes = [a.ndim - 1, a.ndim - 2, a.ndim - 2] if compute_uv else [a.ndim - 2]
-        found = [slice_in_dim(x, first, end, axis=i) for x, i in zip(found, axes)]
-    return SVDResult(*found) if compute_uv else found[0]
+        factors = [slice_in_dim(x, first, end, axis=i) for x, i in zip(factors, axes)]
+    return SVDResult(*factors) if compute_uv else factors[0]
 
 
 def svdvals(x: Any, /) -> Any:
-    """The singular values of matrices, descending."""
+    """Compute the singular values of matrices, descending."""
     return Svd(False, False).bind(matrices("svdvals", x))[0]

@@ -1,4 +1,7 @@
-"""The sizes of vectors and matrices: norms, rank, condition; products and diagonals of stacks."""
+"""The sizes of vectors and matrices: norms, rank, condition; products and diagonals of stacks.
+
+`norm` sends vectors to `_vector` and matrices to `_matrix`.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +29,15 @@ from .systems import inv
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """The length of vectors along one axis, or the size of matrices along two.
+    """Compute the length of vectors along one axis, or a norm of matrices along two.
 
-    The gradient where the norm is 0 is 0, never nan.
+    Where the norm is 0, the gradient is 0, never nan.
 
     Args:
         x: An array; without `axis`, a vector, a matrix, or (for ord=None) anything, taken flat.
         ord: For vectors any number, inf or -inf (2 by default); for matrices 'fro' (the default),
             1, -1, inf, -inf, or, of the singular values, 2 (the largest), -2 (the smallest), 'nuc'
-            (their sum).
+            (the sum).
         axis: One axis, or two for matrix norms.
         keepdims: Keep the axes with size 1.
 
@@ -47,7 +50,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         Array(5.)
     """
     dtype = getattr(x, "dtype", None)
-    if isinstance(dtype, np.dtype) and narrow(dtype):  # in which squares are soon too large
+    if isinstance(dtype, np.dtype) and narrow(dtype):  # squares would soon be too large
         wide = norm(convert_element_type(arr(x), np.float32), ord, axis, keepdims)
         return convert_element_type(wide, dtype)
     quick = at_once(lambda x: np.linalg.norm(x, ord, axis, keepdims), x)
@@ -78,6 +81,7 @@ def _squares(x: Any) -> Any:
 
 
 def _vector(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
+    """Compute the norm of vectors, of an order other than None."""
     if isinstance(ord, str):
         raise with_user_line(ValueError(f"norm: ord={ord!r} is not a vector norm"))
     if ord == 2:
@@ -92,14 +96,17 @@ def _vector(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     if ord == 1:
         return _sum(size, axis, keepdims=keepdims)
     total = _sum(power(size, ord), axis, keepdims=keepdims)
+    # The power 1 / ord has no finite derivative at 0: a constant 0 stands there.
     zero = total == 0
     return where(zero, 0.0, power(where(zero, 1.0, total), 1.0 / ord))
 
 
 def _matrix(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """Compute the norm of matrices, of an order other than None."""
     if ord in ("fro", "f"):
         return safe_sqrt(_sum(_squares(x), axes, keepdims=keepdims))
     if ord in (1, -1, math.inf, -math.inf):
+        # Order 1 is the largest sum of a column, order inf the largest sum of a row.
         row, column = axes if abs(ord) == 1 else axes[::-1]
         sums = _sum(absolute(x), row, keepdims=True)
         out = (_max if ord > 0 else _min)(sums, column, keepdims=True)
@@ -121,7 +128,7 @@ def _matrix(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    """The length of vectors along axes (all by default), of the array API standard."""
+    """Compute the length of vectors along axes (all by default), of the array API standard."""
     quick = at_once(lambda x: np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord), x)
     if quick is not None:
         return quick
@@ -130,14 +137,15 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
 
 
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    """The size of matrices over the last two axes; see `norm`."""
+    """Compute a norm of matrices over the last two axes; see `norm`."""
     return norm(x, ord, (-2, -1), keepdims)
 
 
 def cond(x: Any, p: Any = None) -> Any:
-    """The condition number of matrices: how much a relative error may grow when a system with them
-    is solved. `p` is an order of `norm`: 2 by default, the ratio of the largest and the smallest
-    singular value.
+    """Compute the condition number of matrices.
+
+    It says how much a relative error may grow when a system of equations is solved. `p` is an
+    order of `norm`. The default is 2: the ratio of the largest and the smallest singular value.
 
     Examples:
         >>> import diffeo as dx
@@ -153,9 +161,11 @@ def cond(x: Any, p: Any = None) -> Any:
 
 
 def matrix_rank(M: Any, rtol: Any = None, *, hermitian: bool = False, tol: Any = None) -> Any:
-    """The number of singular values above a threshold: `tol`, or `rtol` times the largest one, by
-    default the precision of the dtype times the larger size. Of `hermitian` matrices only the
-    lower triangle is read. Anything with fewer than two axes counts as a vector.
+    """Count the singular values above a threshold.
+
+    The threshold is `tol`, or `rtol` times the largest singular value; `rtol` is by default the
+    precision of the dtype times the larger size. Of `hermitian` matrices only the lower triangle is
+    read. An array with fewer than two axes counts as a vector.
 
     Examples:
         >>> import diffeo as dx
@@ -177,17 +187,17 @@ def matrix_rank(M: Any, rtol: Any = None, *, hermitian: bool = False, tol: Any =
 
 
 def diagonal(x: Any, /, *, offset: int = 0) -> Any:
-    """The diagonals of matrices, the last two axes; `offset` > 0 above the main one."""
+    """Return the diagonals of matrices, the last two axes; `offset` > 0 is above the main one."""
     return diagonals.diagonal(x, offset, -2, -1)
 
 
 def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
-    """The sums of the diagonals of matrices, the last two axes."""
+    """Return the sums of the diagonals of matrices, the last two axes."""
     return diagonals.trace(x, offset, -2, -1, dtype)
 
 
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    """The vector product of vectors of 3 elements along `axis`.
+    """Return the vector product of vectors of 3 elements along `axis`.
 
     Raises:
         ValueError: for vectors of another size.
@@ -205,7 +215,7 @@ def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 
 
 def outer(x1: Any, x2: Any, /) -> Any:
-    """Every product of an element of one vector and one of another: a matrix.
+    """Return every product of an element of one vector and one of another: a matrix.
 
     Raises:
         ValueError: unless both have one axis.

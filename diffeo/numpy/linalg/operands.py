@@ -1,4 +1,7 @@
-"""Operands of linear algebra: stacks of matrices of floating-point numbers, checked."""
+"""Operands of linear algebra: stacks of matrices of floating-point numbers, checked.
+
+`at_once` is the short way of this package: NumPy's function on host Arrays, in eager evaluation.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ from ..common import arr
 
 
 def matrices(name: str, x: Any, square: bool = False) -> Any:
-    """`x` as (square) matrices of floating-point numbers.
+    """Return `x` as matrices of floating-point numbers, which must be square if `square`.
 
     Raises:
-        ValueError: if it has fewer than two axes, or the last two are to be of one size and differ.
+        ValueError: for fewer than two axes, or if `square` and the last two sizes differ.
         TypeError: for a dtype in which LAPACK does not compute.
     """
     x = arr(to_inexact(arr(x)))
@@ -36,18 +39,20 @@ def matrices(name: str, x: Any, square: bool = False) -> Any:
 
 
 def symmetrized(x: Any) -> Any:
-    """The mean of matrices and their adjoints."""
+    """Return the mean of matrices and their adjoints."""
     return (x + adjoint(x)) * 0.5
 
 
 def symmetrized_host(x: np.ndarray) -> np.ndarray:
-    """The same of NumPy's arrays."""
+    """Return the mean of NumPy's matrices and their adjoints."""
     return (x + np.conj(np.swapaxes(x, -1, -2))) * 0.5
 
 
 def at_once(function: Callable, *operands: Any) -> Any:
-    """NumPy's function of host Arrays of one dtype that LAPACK knows, the short way; None where
-    that does not do.
+    """Apply a function of NumPy to host Arrays of one dtype that LAPACK knows, the short way.
+
+    None is returned where the long way is needed: under a transformation, for other operands, and
+    where NumPy raises an error.
     """
     if not state.trace.eager:
         return None
@@ -61,9 +66,9 @@ def at_once(function: Callable, *operands: Any) -> Any:
         weak, dtype = weak and x.weak_type, host.dtype
     try:
         with np.errstate(all="ignore"):
-            found = function(*hosts)
+            result = function(*hosts)
     except (np.linalg.LinAlgError, ValueError):
-        return None  # the long way has nan, or explains it
-    if isinstance(found, tuple):
-        return tuple([Array(np.asarray(x), weak) for x in found])
-    return Array(np.asarray(found), weak)
+        return None  # the long way returns nan, or explains the error
+    if isinstance(result, tuple):
+        return tuple([Array(np.asarray(x), weak) for x in result])
+    return Array(np.asarray(result), weak)

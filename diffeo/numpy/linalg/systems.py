@@ -1,4 +1,8 @@
-"""Systems of linear equations: solve, inv, det, least squares."""
+"""Systems of linear equations: solve, inv, det, least squares.
+
+The functions check and broadcast their operands. The primitives, with their derivatives, are in
+routines/matrices/: linalg.py, determinant.py and spectral.py.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +26,14 @@ from .operands import at_once, matrices
 
 
 class SlogdetResult(NamedTuple):
-    """What `slogdet` returns."""
+    """The result of `slogdet`."""
 
     sign: Any
     logabsdet: Any
 
 
 def solve(a: Any, b: Any) -> Any:
-    """The x with a x = b.
+    """Solve a x = b for x.
 
     The derivative solves one more system with the same decomposition.
 
@@ -38,7 +42,7 @@ def solve(a: Any, b: Any) -> Any:
         b: A vector (n,) or matrices (..., n, k); axes in front broadcast.
 
     Returns:
-        x, of b's shape after broadcasting; inf or nan where `a` is singular.
+        x, in the shape of b after broadcasting; inf or nan where `a` is singular.
 
     Raises:
         ValueError: for shapes that do not fit.
@@ -65,7 +69,8 @@ def solve(a: Any, b: Any) -> Any:
         lead = a.shape[:-2]
         x = linalg.solve(a, broadcast_to(reshape(b, (n, 1)), (*lead, n, 1)))
         return reshape(x, (*lead, n))
-    if a.ndim == 2 < b.ndim:  # one decomposition; right-hand sides side by side
+    # One matrix is decomposed once: all right-hand sides stand side by side.
+    if a.ndim == 2 < b.ndim:
         wide = moveaxis(b, -2, 0)
         return moveaxis(
             reshape(linalg.solve(a, reshape(wide, (n, b.size // n))), wide.shape)
@@ -79,7 +84,7 @@ def solve(a: Any, b: Any) -> Any:
 
 
 def inv(a: Any) -> Any:
-    """The inverses of square matrices; inf or nan where they are singular.
+    """Return the inverses of square matrices; inf or nan where matrices are singular.
 
     Raises:
         ValueError: if the last two axes differ.
@@ -95,11 +100,11 @@ def inv(a: Any) -> Any:
 
 
 def det(a: Any) -> Any:
-    """The determinants of square matrices.
+    """Return the determinants of square matrices.
 
-    The gradient, the matrix of cofactors, is right at singular matrices too; so are all further
-    derivatives of matrices up to 4 by 4. Of larger ones second derivatives are nan where the matrix
-    is singular.
+    The gradient, the matrix of cofactors, is right at singular matrices too. So are all further
+    derivatives of matrices up to 4 by 4. Second derivatives of larger matrices are nan where the
+    matrix is singular.
 
     Raises:
         ValueError: if the last two axes differ.
@@ -117,12 +122,13 @@ def det(a: Any) -> Any:
 
 
 def slogdet(a: Any, *, method: str | None = None) -> SlogdetResult:
-    """The sign of the determinants (a complex number of size 1, or 0), and the logarithm of their
-    absolute values.
+    """Return the sign of the determinants, and the logarithm of their absolute values.
+
+    The sign of a complex determinant is a complex number of absolute value 1, or 0.
 
     Args:
         a: Square matrices (..., n, n).
-        method: Taken for JAX's sake: 'lu', or 'qr', which gives the same numbers.
+        method: A parameter of JAX's, without meaning here: 'lu' or 'qr'.
 
     Raises:
         ValueError: if the last two axes differ.
@@ -139,18 +145,23 @@ def slogdet(a: Any, *, method: str | None = None) -> SlogdetResult:
 
 
 def _threshold(a: Any) -> float:
-    """Up to which part of the largest one a singular value counts as 0: 10 times rounding."""
+    """Return the part of the largest singular value up to which one counts as 0.
+
+    That is 10 max(m, n) times the precision of the dtype.
+    """
     return 10.0 * max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
 
 
 def pinv(a: Any, rtol: Any = None, hermitian: bool = False, *, rcond: Any = None) -> Any:
-    """The Moore-Penrose pseudoinverses of matrices, with derivatives where the rank is constant.
+    """Return the Moore-Penrose pseudoinverses of matrices.
+
+    Derivatives exist where the rank is constant.
 
     Args:
         a: Matrices (..., m, n).
         rtol: Singular values up to `rtol` times the largest one count as 0: a number, or one for
             each matrix; by default 10 max(m, n) times the precision of the dtype.
-        hermitian: Matrices are Hermitian: only the lower triangle is read.
+        hermitian: Whether matrices are Hermitian: then only the lower triangle is read.
         rcond: An older name of `rtol`.
 
     Raises:
@@ -176,15 +187,15 @@ def pinv(a: Any, rtol: Any = None, hermitian: bool = False, *, rcond: Any = None
 
 
 def lstsq(a: Any, b: Any, rcond: Any = None, *, numpy_resid: bool = False) -> tuple:
-    """The x of least length that minimizes |a x - b|.
+    """Find the x of least length that minimizes |a x - b|.
 
     Args:
         a: A matrix (m, n).
         b: A vector (m,) or a matrix (m, k).
         rcond: Singular values up to `rcond` times the largest one count as 0; by default max(m, n)
             times the precision of the dtype.
-        numpy_resid: Return no residuals where NumPy does not: unless rank = n < m, which needs the
-            numbers.
+        numpy_resid: Return residuals only where NumPy does: if rank = n < m. The numbers must
+            then be known.
 
     Returns:
         x, the sums of squared residuals, the rank of `a`, its singular values.
@@ -221,7 +232,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None, *, numpy_resid: bool = False) -> tu
 
 
 def matrix_power(a: Any, n: int) -> Any:
-    """Square matrices to a whole power, by repeated squaring; a negative one inverts.
+    """Raise square matrices to a whole power, by repeated squaring; a negative power inverts.
 
     Raises:
         ValueError: if the last two axes differ.
@@ -252,7 +263,7 @@ def matrix_power(a: Any, n: int) -> Any:
 
 
 def tensorinv(a: Any, ind: int = 2) -> Any:
-    """The inverse of `a` as a linear map from its axes after the first `ind` ones to those.
+    """Return the inverse of `a` as a linear map from its later axes to its first `ind` axes.
 
     Raises:
         ValueError: for ind < 1, or if the two groups of axes have different sizes.
@@ -272,15 +283,15 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 
 
 def tensorsolve(a: Any, b: Any, axes: tuple[int, ...] | None = None) -> Any:
-    """The x with tensordot(a, x, x.ndim) = b; first `axes` of `a` move to its end.
+    """Solve tensordot(a, x, x.ndim) = b for x; `axes` of `a` move to its end before.
 
     Raises:
-        ValueError: if the axes of `a` beyond those of `b` have not as many elements as `b`.
+        ValueError: if the axes of `a` after the first `b.ndim` have not as many elements as `b`.
     """
     a, b = arr(a), arr(b)
     if axes is not None:
-        places = [axis_of(i, a.ndim, "tensorsolve") for i in axes]
-        a = moveaxis(a, places, list(range(a.ndim - len(places), a.ndim)))
+        positions = [axis_of(i, a.ndim, "tensorsolve") for i in axes]
+        a = moveaxis(a, positions, list(range(a.ndim - len(positions), a.ndim)))
     shape = a.shape[b.ndim :]
     if math.prod(shape) != b.size or a.size != b.size**2:
         raise with_user_line(

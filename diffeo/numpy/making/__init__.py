@@ -1,1 +1,1 @@
-"""Arrays made: of data, of constants, ranges, grids; and their dtypes."""
+"""Functions that make arrays: from data, of constants, ranges and grids; and their dtypes."""

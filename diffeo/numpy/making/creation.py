@@ -1,4 +1,4 @@
-"""Making arrays: from data, of constants, ranges and grids."""
+"""Making arrays from data, of constants, of ranges. Start with `array`, which all data pass."""
 
 from __future__ import annotations
 
@@ -29,19 +29,20 @@ from ..choosing import where
 from ..common import arr, axis_of, dtype_of, quotient, rounded, same_dtype, static_int, static_shape
 from ..ufuncs import absolute, exp, floor, log
 
+#: The types of Python's numbers, by rising rank: a list has the type of the highest one.
 _ORDER = (bool, int, float, complex)
 
 
 def array(
     object: Any, dtype: Any = None, copy: bool = True, ndmin: int = 0, *, device: Any = None
 ) -> Any:
-    """An array from a number, a NumPy array, nested lists of numbers and arrays, or any array-like.
+    """Return an array from a number, a NumPy array, nested lists of both, or any array-like.
 
     NumPy arrays are copied, as Arrays never change. Lists may contain traced values. `device`, here
     and elsewhere, commits the array to a device, as `dx.device_put` does.
 
     Raises:
-        TypeError: for what is no number or array (strings, None, objects).
+        TypeError: for anything that is no number or array (strings, None, objects).
         ValueError: for ragged nested lists.
         RuntimeError: if there is no such device.
 
@@ -63,11 +64,11 @@ def array(
 
 
 def asarray(object: Any, dtype: Any = None, *, copy: bool | None = None, device: Any = None) -> Any:
-    """`object` as an array; an Array or a traced value is returned as it is.
+    """Return `object` as an array; an Array or a traced value is returned as it is.
 
     Raises:
-        ValueError: with `copy=False`, if the numbers have to be copied: those of anything but an
-            Array or a traced value, and those that get another dtype.
+        ValueError: with `copy=False`, if numbers have to be copied: of anything but an Array or a
+            traced value, and where they get another dtype.
     """
     out = array(object, dtype, copy=bool(copy), device=device)
     if copy is False and out is not object:
@@ -81,6 +82,7 @@ def asarray(object: Any, dtype: Any = None, *, copy: bool | None = None, device:
 
 
 def _from(object: Any) -> Any:
+    """Return the array of an object in its own dtype."""
     kind = type(object)
     if kind is np.ndarray or kind in SCALARS:
         return as_value(object)
@@ -97,7 +99,7 @@ def _from(object: Any) -> Any:
 
 
 def _plain(object: Any) -> Any:
-    """A subclass of NumPy's array as a plain one, where no more than its class is lost."""
+    """Return an array of a subclass of NumPy's as a plain one, if only its class is lost."""
     if not isinstance(object, np.ndarray) or refusal(object, True):
         return object
     return np.asarray(object)
@@ -105,8 +107,8 @@ def _plain(object: Any) -> Any:
 
 def _foreign(object: Any) -> np.ndarray:
     # `asanyarray` keeps the mask of an `__array__` that has one, so that it is refused.
-    found = np.asanyarray(object) if hasattr(object, "__array__") else np.from_dlpack(object)
-    return _plain(found)
+    host = np.asanyarray(object) if hasattr(object, "__array__") else np.from_dlpack(object)
+    return _plain(host)
 
 
 def _with_dtype(object: Any, dtype: np.dtype) -> Any:
@@ -125,7 +127,7 @@ def _with_dtype(object: Any, dtype: np.dtype) -> Any:
 
 
 def _leaf_kinds(object: Any) -> set[type]:
-    """The types of the leaves of nested lists."""
+    """Return the types of the leaves of nested lists."""
     kinds = set(map(type, object))
     if list in kinds or tuple in kinds:
         for item in object:
@@ -136,6 +138,7 @@ def _leaf_kinds(object: Any) -> set[type]:
 
 
 def _from_list(object: Any, dtype: Any) -> Any:
+    """Return the array of nested lists, in `dtype` or in the one to which the leaves promote."""
     kinds = _leaf_kinds(object)
     if kinds <= SCALARS:
         if dtype is None:
@@ -147,8 +150,9 @@ def _from_list(object: Any, dtype: Any) -> Any:
         dtype = promote_types(*avals)[0] if dtype is None else dtype
         for leaf in leaves:
             if type(leaf) is int:
-                _number(leaf, dtype, "array")  # fits, or says that it does not
+                _number(leaf, dtype, "array")  # raises if the integer does not fit
         return Array(_numpy_array(object, None).astype(dtype))
+    # With Arrays or tracers inside, the items are stacked level by level.
     parts = [_from_list(o, None) if isinstance(o, (list, tuple)) else _from(o) for o in object]
     if len({p.shape for p in parts}) > 1:
         raise with_user_line(
@@ -182,12 +186,12 @@ def _numpy_array(object: Any, dtype: Any) -> np.ndarray:
 
 
 def copy(a: Any) -> Any:
-    """A copy of an array. Arrays never change, so this is hardly ever needed."""
+    """Return a copy of an array. Arrays never change, so this is hardly ever needed."""
     return array(a)
 
 
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
-    """`x` converted to `dtype`: to integers by truncation, complex to its real part.
+    """Convert `x` to `dtype`: to integers by truncation, complex to its real part.
 
     Examples:
         >>> astype(array([1.5, -2.7]), int)
@@ -204,8 +208,8 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
 
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Array:
-    """An array from any object with `__dlpack__` (torch, cupy, jax ...); the data are copied, from
-    an accelerator's memory to the host's.
+    """Return an array from any object with `__dlpack__` (torch, cupy, jax ...), whose data are
+    copied, from an accelerator's memory to the host's.
 
     Raises:
         TypeError: for an object without `__dlpack__`.
@@ -228,7 +232,7 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
             )
         )
     if type(x) is not Array:
-        on_host = x.__dlpack_device__()[0] == 1
+        on_host = x.__dlpack_device__()[0] == 1  # DLPack's number of CPU memory
         host: Any = np.from_dlpack(x) if on_host else np.from_dlpack(x, device="cpu", copy=True)
         x = Array(np.array(host))
     return x if device is None else device_put(x, device)
@@ -253,7 +257,7 @@ def _constant(
 
 
 def _number(value: Any, dtype: np.dtype, name: str) -> Any:
-    """A Python number as one that a constant of `dtype` takes, converted as `astype` converts."""
+    """Convert a Python number, as `astype` converts, to one that a constant of `dtype` takes."""
     if "int" in dtype.name:
         if type(value) in (float, complex):
             value = int(ConvertElementType(dtype).impl(np.asarray(value)))
@@ -268,7 +272,7 @@ def _number(value: Any, dtype: np.dtype, name: str) -> Any:
 
 
 def zeros(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
-    """Zeros of a shape (an integer or a tuple); float64 by default.
+    """Return zeros of a shape (an integer or a tuple); float64 by default.
 
     Examples:
         >>> zeros((2, 3)).shape, zeros(2, "int32").dtype
@@ -278,17 +282,17 @@ def zeros(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
 
 
 def ones(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
-    """Ones of a shape (an integer or a tuple); float64 by default."""
+    """Return ones of a shape (an integer or a tuple); float64 by default."""
     return _constant(np.ones, shape, 1, dtype_of(dtype, float), "ones", device)
 
 
 def empty(shape: Any, dtype: Any = None, *, device: Any = None) -> Any:
-    """Zeros: an Array cannot be filled later, so nothing is gained by leaving it undefined."""
+    """Return zeros: an Array cannot be filled later, so undefined numbers would gain nothing."""
     return _constant(np.zeros, shape, 0, dtype_of(dtype, float), "empty", device)
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) -> Any:
-    """An array filled with `fill_value` (a number, or an array that broadcasts to the shape)."""
+    """Return an array filled with a number, or with an array that broadcasts to the shape."""
     if device is not None:
         return device_put(full(shape, fill_value, dtype), device)
     shape = static_shape(shape, "full")
@@ -308,26 +312,26 @@ def _like(a: Any, dtype: Any, shape: Any, name: str) -> tuple[tuple[int, ...], n
 
 
 def zeros_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None) -> Any:
-    """Zeros of the shape and dtype of `a`, unless others are given."""
+    """Return zeros of the shape and dtype of `a`, unless others are given."""
     shape, dtype = _like(a, dtype, shape, "zeros_like")
     return _constant(np.zeros, shape, 0, dtype, "zeros_like", device)
 
 
 def ones_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None) -> Any:
-    """Ones of the shape and dtype of `a`, unless others are given."""
+    """Return ones of the shape and dtype of `a`, unless others are given."""
     shape, dtype = _like(a, dtype, shape, "ones_like")
     return _constant(np.ones, shape, 1, dtype, "ones_like", device)
 
 
 def empty_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None) -> Any:
-    """Zeros of the shape and dtype of `a`; see `empty`."""
+    """Return zeros of the shape and dtype of `a`; see `empty`."""
     return zeros_like(a, dtype, shape, device=device)
 
 
 def full_like(
     a: Any, fill_value: Any, dtype: Any = None, shape: Any = None, *, device: Any = None
 ) -> Any:
-    """An array of the shape and dtype of `a`, unless others are given, filled with `fill_value`."""
+    """Return an array of the shape and dtype of `a` (unless given), filled with `fill_value`."""
     shape, dtype = _like(a, dtype, shape, "full_like")
     return full(shape, fill_value, dtype, device=device)
 
@@ -339,7 +343,7 @@ def full_like(
 def arange(
     start: Any, stop: Any = None, step: Any = None, dtype: Any = None, *, device: Any = None
 ) -> Any:
-    """Numbers from `start` (0 by default) up to, without, `stop` by `step`; all static.
+    """Return numbers from `start` (0 by default) up to, without, `stop` by `step`; all static.
 
     Examples:
         >>> arange(4), arange(1, 2, 0.25)
@@ -374,10 +378,10 @@ def arange(
 
 def _static_number(x: Any, name: str, what: str) -> Any:
     if isinstance(x, Value):
-        known = x.concrete() if isinstance(x, Tracer) else x
-        if known is None:
+        numbers = x.concrete() if isinstance(x, Tracer) else x
+        if numbers is None:
             return static_int(x, name, what)
-        x = np.asarray(known)
+        x = np.asarray(numbers)
     return x.item() if isinstance(x, (np.ndarray, np.generic)) else x
 
 
@@ -392,7 +396,7 @@ def linspace(
     *,
     device: Any = None,
 ) -> Any:
-    """`num` numbers at equal distances from `start` to `stop` (arrays and traced values too).
+    """Return `num` numbers at equal distances from `start` to `stop`, which may be arrays.
 
     Examples:
         >>> linspace(0, 1, 5)
@@ -423,7 +427,7 @@ def linspace(
 
 
 def _whole_below(line: Any, dtype: np.dtype, floor: Callable) -> Any:
-    """Converted to `dtype`: to integers by rounding down, as NumPy's `linspace` does."""
+    """Convert to `dtype`: to integers by rounding down, as NumPy's `linspace` does."""
     if dtype.kind in "iu":
         if line.dtype.kind == "c":
             raise with_user_line(TypeError(f"linspace: complex numbers do not become {dtype}"))
@@ -440,7 +444,7 @@ def logspace(
     dtype: Any = None,
     axis: int = 0,
 ) -> Any:
-    """`base` to the powers `linspace(start, stop, num)`; `base` may be an array."""
+    """Return `base` to the powers `linspace(start, stop, num)`; `base` may be an array."""
     if type(base) not in SCALARS:
         start, stop, base = map(asarray, (start, stop, base))
         shape = broadcast_shapes(start.shape, stop.shape, base.shape)
@@ -453,7 +457,7 @@ def logspace(
 def geomspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Any:
-    """`num` numbers in geometric progression from `start` to `stop` (positive or negative).
+    """Return `num` numbers in geometric progression from `start` to `stop`, of any sign.
 
     Raises:
         ValueError: for a known end that is 0, or a negative number of numbers.
@@ -483,7 +487,7 @@ def geomspace(
 
 
 def result_type(*args: Any) -> np.dtype:
-    """The dtype to which operands (arrays, numbers or dtypes) are brought together."""
+    """Return the dtype to which operands (arrays, numbers or dtypes) are brought together."""
     avals = []
     for a in args:
         if isinstance(a, (type, str, np.dtype)):

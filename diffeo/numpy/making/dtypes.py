@@ -1,4 +1,4 @@
-"""Dtypes by NumPy's names, questions about them, and about shapes and texts of values."""
+"""Dtypes by NumPy's names, questions about dtypes and shapes, and the texts of arrays."""
 
 from __future__ import annotations
 
@@ -53,10 +53,12 @@ float8_e4m3fnuz, float8_e5m2fnuz, float8_e8m0fnu = (
 
 
 def promote_types(a: Any, b: Any) -> np.dtype:
-    """The dtype in which operands of two dtypes meet; Python's int, float and complex are weak.
+    """Return the dtype to which operands of two dtypes promote.
+
+    Python's int, float and complex are weak: they give way to the dtype of an array.
 
     Raises:
-        TypeError: if there is none.
+        TypeError: if there is no such dtype.
 
     Examples:
         >>> promote_types("int64", "float32"), promote_types(float, "bfloat16")
@@ -83,15 +85,17 @@ def issubdtype(arg1: Any, arg2: Any) -> builtins.bool:
     """
     if isinstance(arg1, type) and issubclass(arg1, np.generic) and arg1 in _KINDS:
         return np.issubdtype(arg1, arg2)
-    found = np.dtype(arg1)
+    dtype = np.dtype(arg1)
     if isinstance(arg2, type) and arg2 in _KINDS:
-        if found.kind == "V" or is_float(found):
-            usual = "uint8" if found.name.startswith("uint") else "int8"
-            found = np.dtype(float16 if is_float(found) else usual)
-        return np.issubdtype(found, arg2)
-    return found == np.dtype(arg2)
+        # NumPy does not know the kinds of the dtypes of ml_dtypes: a usual one stands for each.
+        if dtype.kind == "V" or is_float(dtype):
+            usual = "uint8" if dtype.name.startswith("uint") else "int8"
+            dtype = np.dtype(float16 if is_float(dtype) else usual)
+        return np.issubdtype(dtype, arg2)
+    return dtype == np.dtype(arg2)
 
 
+#: NumPy's classes that are kinds of dtypes, and no dtypes.
 _KINDS = frozenset(
     (
         generic,
@@ -140,7 +144,7 @@ def isrealobj(x: Any) -> builtins.bool:
 
 
 def shape(a: Any) -> tuple[int, ...]:
-    """The size of each axis.
+    """Return the size of each axis.
 
     Examples:
         >>> shape([[1, 2, 3]])
@@ -150,7 +154,7 @@ def shape(a: Any) -> tuple[int, ...]:
 
 
 def ndim(a: Any) -> int:
-    """The number of axes.
+    """Return the number of axes.
 
     Examples:
         >>> ndim(asarray([[1.0]]))
@@ -160,7 +164,7 @@ def ndim(a: Any) -> int:
 
 
 def size(a: Any, axis: int | Sequence[int] | None = None) -> int:
-    """The number of elements, or of those along an axis or axes.
+    """Return the number of elements, or the number along an axis or axes.
 
     Raises:
         ValueError: if there is no such axis.
@@ -181,7 +185,7 @@ def array_repr(
     precision: int | None = None,
     suppress_small: builtins.bool | None = None,
 ) -> str:
-    """The text that stands for an array, `Array([...])`; of a traced value, what it is.
+    """Return the text that stands for an array, `Array([...])`; of a traced value, its `repr`.
 
     Examples:
         >>> array_repr(asarray([1.23456]), precision=2)
@@ -201,7 +205,7 @@ def array_str(
     precision: int | None = None,
     suppress_small: builtins.bool | None = None,
 ) -> str:
-    """The numbers of an array as text; of a traced value, what it is.
+    """Return the numbers of an array as text; of a traced value, its `repr`.
 
     Examples:
         >>> array_str(asarray([1.23456]), precision=2)

@@ -1,4 +1,8 @@
-"""Matrices of a given form, and grids: eye, diag, tri, meshgrid, indices."""
+"""Matrices of a given form, grids, and positions: eye, diag, tri, meshgrid, indices.
+
+`mgrid`, `ogrid`, `r_` and `c_` are objects whose brackets make arrays. The functions at the end
+convert positions in an array to positions in the flat array and back.
+"""
 
 from __future__ import annotations
 
@@ -38,14 +42,17 @@ from .creation import arange, asarray, linspace, ones, zeros
 
 
 def _band(rows: int, columns: int, compare: Any, k: int) -> Any:
-    """Where the column minus the row compares so with `k`; boolean."""
+    """Return the mask of a matrix where `column - row` compares with `k`; `compare` is `e.le`, say.
+
+    `e.eq` with k = 1 is true on the first diagonal above the main one.
+    """
     shape = (rows, columns)
     row, column = (iota(np.int32, shape, axis) for axis in (0, 1))
     return compare.bind(column - row, k)
 
 
 def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None, *, device: Any = None) -> Any:
-    """Ones on a diagonal (the `k`-th above the main one), zeros elsewhere; (N, M).
+    """Return an (N, M) matrix with ones on the `k`-th diagonal above the main one, zeros elsewhere.
 
     Examples:
         >>> eye(2)
@@ -64,17 +71,18 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None, *, device: 
 
 
 def identity(n: int, dtype: Any = None) -> Any:
-    """The identity matrix (n, n)."""
+    """Return the identity matrix (n, n)."""
     return eye(n, dtype=dtype)
 
 
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
-    """Ones at and below a diagonal."""
+    """Return a matrix with ones at and below a diagonal, zeros above."""
     columns = N if M is None else M
     return convert_element_type(_band(N, columns, e.le, k), dtype_of(dtype))
 
 
 def _part(m: Any, compare: Any, k: int, name: str) -> Any:
+    """Return matrices with zeros outside of a band."""
     m = arr(m)
     if m.ndim < 2:
         raise with_user_line(ValueError(f"{name}: needs a matrix, got shape {m.shape}"))
@@ -84,21 +92,21 @@ def _part(m: Any, compare: Any, k: int, name: str) -> Any:
 
 
 def tril(m: Any, k: int = 0) -> Any:
-    """Matrices with zeros above a diagonal."""
+    """Return matrices with zeros above a diagonal."""
     return _part(m, e.le, k, "tril")
 
 
 def triu(m: Any, k: int = 0) -> Any:
-    """Matrices with zeros below a diagonal."""
+    """Return matrices with zeros below a diagonal."""
     return _part(m, e.ge, k, "triu")
 
 
-#: Up to which size a diagonal matrix is made by a mask.
+#: The largest size of a diagonal matrix that `diag` computes by a mask.
 _SMALL = 256
 
 
 def diag(v: Any, k: int = 0) -> Any:
-    """A matrix with the vector `v` on its `k`-th diagonal; or the diagonal of a matrix.
+    """Return a matrix with the vector `v` on its `k`-th diagonal; or the diagonal of a matrix.
 
     Examples:
         >>> diag(arange(2.0))
@@ -114,19 +122,19 @@ def diag(v: Any, k: int = 0) -> Any:
     if not k and n <= _SMALL:  # a known mask, by which derivatives tell what it is
         columns = broadcast_in_dim(v, (n, n), (1,))
         return e.select(Array(np.eye(n, dtype=bool)), columns, zero_scalar(v))
-    places = np.arange(v.shape[0])
+    positions = np.arange(v.shape[0])
     out = zeros((n, n), v.dtype)
-    return out.at[places + max(-k, 0), places + max(k, 0)].set(v, unique_indices=True)
+    return out.at[positions + max(-k, 0), positions + max(k, 0)].set(v, unique_indices=True)
 
 
 def diagflat(v: Any, k: int = 0) -> Any:
-    """A matrix with all elements of `v` on its `k`-th diagonal."""
+    """Return a matrix with all elements of `v` on its `k`-th diagonal."""
     v = arr(v)
     return diag(reshape(v, (v.size,)), k)
 
 
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
-    """Powers of the elements of the vector `x` as columns, falling unless `increasing`."""
+    """Return the powers of a vector's elements as columns; exponents fall unless `increasing`."""
     x = arr(x)
     if x.ndim != 1:
         raise with_user_line(ValueError(f"vander: x must be a vector, got {describe(x)}"))
@@ -142,7 +150,10 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
 
 
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> list[Any]:
-    """Coordinate arrays of the grid that vectors span ('ij': axes in the order of the vectors)."""
+    """Return the coordinate arrays of the grid that vectors span.
+
+    With 'ij', the axes are in the order of the vectors; with 'xy', the first two are swapped.
+    """
     if indexing not in ("xy", "ij"):
         raise no_such("meshgrid", "indexing", indexing, ("xy", "ij"))
     xs = [reshape(x, (x.size,)) for x in map(arr, xi)]
@@ -160,7 +171,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
 
 
 def indices(dimensions: Any, dtype: Any = None, sparse: bool = False) -> Any:
-    """The index along each axis of a shape, one array for each; stacked unless `sparse`."""
+    """Return the index along each axis of a shape, one array for each; stacked unless `sparse`."""
     shape = static_shape(dimensions, "indices")
     grid = meshgrid(
         *[arange(n, dtype=dtype_of(dtype, int)) for n in shape], sparse=sparse, indexing="ij"
@@ -169,12 +180,12 @@ def indices(dimensions: Any, dtype: Any = None, sparse: bool = False) -> Any:
 
 
 def fromfunction(function: Callable, shape: Any, *, dtype: Any = float, **kwargs: Any) -> Any:
-    """`function` of the index arrays of a shape."""
+    """Call `function` with the index arrays of a shape."""
     return function(*indices(shape, dtype), **kwargs)
 
 
 def _line(span: slice) -> Any:
-    """The numbers of a slice; a complex step is their count, the last one included."""
+    """Return the numbers of a slice; a complex step is their count, with the last one included."""
     start, step = 0 if span.start is None else span.start, span.step
     if isinstance(step, complex):
         return linspace(start, span.stop, int(abs(step)))
@@ -182,7 +193,7 @@ def _line(span: slice) -> Any:
 
 
 class _Grid:
-    """`mgrid` and `ogrid`: grids by the notation of slices."""
+    """An object whose brackets make grids of slices: `mgrid` and `ogrid`."""
 
     def __init__(self, sparse: bool):
         self.sparse = sparse
@@ -203,7 +214,7 @@ ogrid = _Grid(sparse=True)
 
 
 class _Joined:
-    """`r_` and `c_`: slices, numbers and arrays joined along an axis."""
+    """An object whose brackets join slices, numbers and arrays along an axis: `r_` and `c_`."""
 
     def __init__(self, axis: int, ndmin: int, place: int):
         self.form = axis, ndmin, place
@@ -211,6 +222,7 @@ class _Joined:
     def __getitem__(self, key: Any) -> Any:
         items = list(key) if isinstance(key, tuple) else [key]
         axis, ndmin, place = self.form
+        # A text in front overrides one to three of these numbers: "0,2" is axis 0, ndmin 2.
         if items and isinstance(items[0], str):
             try:
                 numbers = [int(n) for n in items.pop(0).split(",")]
@@ -232,7 +244,10 @@ class _Joined:
 
 
 def _raised(x: Any, ndmin: int, place: int) -> Any:
-    """With axes of size 1 around its own, which begin at `place`; -1 for the last one possible."""
+    """Return an array with at least `ndmin` axes; missing ones are added with size 1.
+
+    The axes of `x` begin at `place`, or with -1 as far behind as possible.
+    """
     missing = ndmin - x.ndim
     if missing <= 0:
         return x
@@ -248,10 +263,10 @@ c_ = _Joined(-1, 2, 0)
 
 
 def ix_(*args: Any) -> tuple[Any, ...]:
-    """Vectors of indices (or booleans) as index arrays that span a grid.
+    """Return vectors of indices (or booleans) as index arrays that span a grid.
 
     Raises:
-        ValueError: for what is no vector.
+        ValueError: for an argument that is no vector.
     """
     out = []
     for i, a in enumerate(args):
@@ -269,17 +284,17 @@ def _places(found: Any) -> tuple[Array, ...]:
 
 
 def tril_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Array, ...]:
-    """The places at and below a diagonal of an (n, m) matrix."""
+    """Return the positions at and below a diagonal of an (n, m) matrix."""
     return _places(np.tril_indices(n, k, m))
 
 
 def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Array, ...]:
-    """The places at and above a diagonal of an (n, m) matrix."""
+    """Return the positions at and above a diagonal of an (n, m) matrix."""
     return _places(np.triu_indices(n, k, m))
 
 
 def diag_indices(n: int, ndim: int = 2) -> tuple[Array, ...]:
-    """The places on the main diagonal of an array with `ndim` axes of size n."""
+    """Return the positions on the main diagonal of an array with `ndim` axes of size n."""
     return _places(np.diag_indices(n, ndim))
 
 
@@ -291,10 +306,10 @@ def _matrix_shape(name: str, x: Any) -> tuple[int, int]:
 
 
 def tril_indices_from(arr: Any, k: int = 0) -> tuple[Array, ...]:
-    """The places at and below a diagonal of the matrix `arr`.
+    """Return the positions at and below a diagonal of the matrix `arr`.
 
     Raises:
-        ValueError: unless it is one.
+        ValueError: unless `arr` is a matrix.
 
     Examples:
         >>> tril_indices_from(eye(2))
@@ -305,10 +320,10 @@ def tril_indices_from(arr: Any, k: int = 0) -> tuple[Array, ...]:
 
 
 def triu_indices_from(arr: Any, k: int = 0) -> tuple[Array, ...]:
-    """The places at and above a diagonal of the matrix `arr`.
+    """Return the positions at and above a diagonal of the matrix `arr`.
 
     Raises:
-        ValueError: unless it is one.
+        ValueError: unless `arr` is a matrix.
 
     Examples:
         >>> triu_indices_from(eye(2))
@@ -319,7 +334,7 @@ def triu_indices_from(arr: Any, k: int = 0) -> tuple[Array, ...]:
 
 
 def diag_indices_from(arr: Any) -> tuple[Array, ...]:
-    """The places on the main diagonal of `arr`, whose axes, two or more, have one size.
+    """Return the positions on the main diagonal of `arr`, whose axes, two or more, have one size.
 
     Raises:
         ValueError: for another shape.
@@ -337,26 +352,26 @@ def diag_indices_from(arr: Any) -> tuple[Array, ...]:
 
 
 def mask_indices(n: int, mask_func: Callable, k: Any = 0, *, size: int | None = None) -> Any:
-    """The places where `mask_func`, of an (n, n) matrix of ones and `k`, is not 0.
+    """Return the positions where `mask_func`, of an (n, n) matrix of ones and `k`, is not 0.
 
     Args:
         n: The number of rows and columns.
         mask_func: `tril` or `triu`, say.
-        k: Its second argument.
-        size: None, or how many places to return: cut, or filled up with 0.
+        k: The second argument of `mask_func`.
+        size: None, or how many positions to return: cut, or filled up with 0.
 
     Examples:
         >>> mask_indices(2, triu)
         (Array([0, 0, 1]), Array([0, 1, 1]))
     """
-    found = np.nonzero(
+    positions = np.nonzero(
         concrete(
             mask_func(ones((n, n), default_dtype(int)), k), "mask_indices", "Compute it outside."
         )
     )
     if size is not None:
-        found = [np.pad(i, (0, max(size - i.size, 0)))[:size] for i in found]
-    return _places(found)
+        positions = [np.pad(i, (0, max(size - i.size, 0)))[:size] for i in positions]
+    return _places(positions)
 
 
 def _order(order: str, name: str) -> None:
@@ -365,7 +380,7 @@ def _order(order: str, name: str) -> None:
 
 
 def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]:
-    """For places in the flat array, those in an array of `shape`.
+    """Convert positions in the flat array to positions in an array of `shape`.
 
     Args:
         indices: Integers; traced ones that are out of bounds are moved to the nearest end, after
@@ -384,8 +399,8 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]
     """
     _order(order, "unravel_index")
     sizes = static_shape(shape, "unravel_index")
-    place, total = _integers("unravel_index", "indices", indices), math.prod(sizes)
-    value = known(place)
+    position, total = _integers("unravel_index", "indices", indices), math.prod(sizes)
+    value = known(position)
     if reaches_beyond(value, 0, total):
         raise with_user_line(
             ValueError(
@@ -395,17 +410,18 @@ def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]
             )
         )
     if value is None:
-        place = where(place < 0, place + total, place)
-        place = bounded(place, total, "clip", "unravel_index")
+        position = where(position < 0, position + total, position)
+        position = bounded(position, total, "clip", "unravel_index")
+    # The remainder by the size of the fastest axis is the index along it, and so on.
     out = []
     for n in sizes[::-1] if order == "C" else sizes:
-        out.append(place % n if n else place)
-        place = place // n if n else place
+        out.append(position % n if n else position)
+        position = position // n if n else position
     return tuple(out[::-1] if order == "C" else out)
 
 
 def _integers(name: str, what: str, x: Any) -> Any:
-    """An array of integers of the default width."""
+    """Return an array of integers of the default width; TypeError for other numbers."""
     x = asarray(x)
     if x.dtype.kind not in "iu" and x.size:
         raise with_user_line(TypeError(f"{name}: {what} must hold integers, got {describe(x)}"))
@@ -413,7 +429,7 @@ def _integers(name: str, what: str, x: Any) -> Any:
 
 
 def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Any:
-    """For places in an array of shape `dims`, those in the flat array.
+    """Convert positions in an array of shape `dims` to positions in the flat array.
 
     Args:
         multi_index: Integers, one array for each axis.

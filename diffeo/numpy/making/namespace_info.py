@@ -1,4 +1,4 @@
-"""What the array API standard asks a namespace: its devices, dtypes and abilities."""
+"""What the array API standard asks of a namespace: its devices, dtypes and abilities."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ...primitives.types import default_dtype
 #: The version of the standard whose questions are answered.
 __array_api_version__ = "2024.12"
 
+#: The standard's kinds of dtypes -> the names of the dtypes.
 _KINDS = {
     "bool": ("bool",),
     "signed integer": ("int8", "int16", "int32", "int64"),
@@ -24,22 +25,25 @@ _KINDS["numeric"] = _KINDS["integral"] + _KINDS["real floating"] + _KINDS["compl
 
 
 class NamespaceInfo:
-    """Answers to the standard's questions. Made by `__array_namespace_info__()`."""
+    """The answers to the standard's questions. `__array_namespace_info__()` returns one."""
 
     def capabilities(self) -> dict[str, Any]:
-        """Boolean indexing and shapes that depend on data work in eager mode, not while traced."""
+        """Return what arrays can do.
+
+        Boolean indexing and shapes that depend on data work in eager mode, not while traced.
+        """
         return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": None}
 
     def default_device(self) -> Device:
-        """The device on which programs run if nothing is said."""
+        """Return the device on which programs run if nothing is said."""
         return default_device()
 
     def devices(self) -> list[Device]:
-        """The devices of the default platform, and the processors."""
+        """Return the devices of the default platform, and the processors."""
         return list(dict.fromkeys([*devices(), *devices("cpu")]))
 
     def default_dtypes(self, *, device: Any = None) -> dict[str, np.dtype]:
-        """The dtypes that numbers get when nothing else decides; they are those of all devices.
+        """Return the dtypes that numbers get when nothing else decides, the same on all devices.
 
         Raises:
             RuntimeError: if there is no such device.
@@ -55,7 +59,7 @@ class NamespaceInfo:
     def dtypes(
         self, *, device: Any = None, kind: str | tuple[str, ...] | None = None
     ) -> dict[str, np.dtype]:
-        """The standard's dtypes by their names, of one kind or of several.
+        """Return the standard's dtypes by their names, of one kind or of several.
 
         Raises:
             RuntimeError: if there is no such device.
@@ -75,7 +79,7 @@ def _check(device: Any) -> None:
 
 
 def __array_namespace_info__() -> NamespaceInfo:
-    """Devices, dtypes and abilities, as the array API standard asks for them.
+    """Return the devices, dtypes and abilities, as the array API standard asks for them.
 
     Examples:
         >>> import diffeo as dx

@@ -1,1 +1,4 @@
-"""Elements at places: reading, writing, choosing."""
+"""Elements at positions: reading (indexing.py), writing (updates.py, writing.py), choosing.
+
+layout.py says what an index addresses; indexing.py and updates.py work from that.
+"""

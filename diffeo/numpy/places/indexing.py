@@ -1,4 +1,9 @@
-"""`x[index]` and `x.at[index]`: reading and writing parts of arrays."""
+"""Reading parts of arrays: `x[index]` and `x.at[index].get(...)`.
+
+`getitem` takes the short way through NumPy where it can. Otherwise `read_index` (layout.py) says
+what the index addresses, and `read` reads that: slices by the primitive Slice, index arrays by one
+gather. A gather reads a window at each of a list of positions. Writing is in updates.py.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +23,18 @@ from ..common import integers, no_such
 from ..making.creation import full, zeros
 from .layout import NEW, Layout, Span, out_of_bounds, read_index, take_spans, with_inserted
 
+#: What may happen to indices out of bounds.
 MODES = (None, "clip", "fill", "drop", "promise_in_bounds", "wrap")
+#: The types of index items that NumPy takes as they are.
 _PLAIN = frozenset((int, slice, type(None), type(Ellipsis)))
 
 
 def mode_of(name: str, mode: Any) -> str | None:
-    """The name of what happens out of bounds, of a name or a member of lax.GatherScatterMode."""
+    """Return the name of a mode, which may be a member of `lax.GatherScatterMode`.
+
+    Raises:
+        ValueError: for an unknown mode.
+    """
     mode = getattr(mode, "value", mode)
     if mode not in MODES:
         raise no_such(name, "mode", mode, MODES)
@@ -31,7 +42,10 @@ def mode_of(name: str, mode: Any) -> str | None:
 
 
 def plain_index(index: Any) -> Any:
-    """An index that NumPy can take at once: NumPy arrays for host Arrays; else `NotImplemented`."""
+    """Return the index as NumPy takes it, with NumPy arrays in place of host Arrays.
+
+    `NotImplemented` is returned where an item is a tracer, a list, or an array of floats, say.
+    """
     kind = type(index)
     if kind in _PLAIN:
         return index
@@ -44,10 +58,10 @@ def plain_index(index: Any) -> Any:
 
 
 def getitem(x: Any, index: Any) -> Any:
-    """`x[index]` by NumPy's rules.
+    """Return `x[index]` by NumPy's rules.
 
-    A known index out of bounds is an IndexError, when traced too; a traced one is clamped into the
-    axis, after negative ones were counted from the end.
+    A known index out of bounds is an IndexError, also while `x` is traced. A traced index counts
+    from the end if it is negative, and is then clamped into the axis.
     """
     if type(x) is Array and state.trace.eager:
         host = x._np
@@ -69,8 +83,18 @@ def read(
     unique: bool = False,
     in_order: bool = False,
 ) -> Any:
-    """What a layout addresses of `x`; a mode of gather for places out of bounds."""
+    """Return what a layout addresses of `x`.
+
+    Args:
+        x: The array.
+        layout: The index, as `read_index` returns it.
+        mode: The mode of the gather: 'clip', 'fill' or 'promise_in_bounds'.
+        fill_value: For 'fill', see `fill_scalar`.
+        unique: A promise that no position is addressed twice.
+        in_order: A promise that positions are sorted.
+    """
     x = with_inserted(x, layout)
+    # Known integers within bounds are slices of one position. They need no gather.
     fixed = {
         a: Span(i, 1, 1) for a, i in layout.arrays.items() if type(i) is int and 0 <= i < x.shape[a]
     }
@@ -86,16 +110,18 @@ def read(
         if mode != "fill":
             raise out_of_bounds("(any)", next(a for a in axes if not x.shape[a]), x.shape)
         return full(layout.result, fill_scalar(fill_value, x.aval.dtype), x.aval.dtype)
+    # One window at traced integers is a dynamic slice, which clamps its start into the array.
     if layout.scalar and mode != "fill":
         starts = [indices[axes.index(a)] if a in axes else zeros((), dtype) for a in range(x.ndim)]
         sizes = [1 if a in axes else n for a, n in enumerate(x.shape)]
         return reshape(dynamic_slice(x, starts, sizes), layout.result)
     if mode == "clip" and not any([isinstance(layout.arrays[a], Value) for a in axes]):
-        mode = "promise_in_bounds"  # which has been checked
+        mode = "promise_in_bounds"  # `read_index` has checked known indices
     # Axes with a known integer have size 1 by now: the window takes them in as collapsed axes.
     labels = [label for label in layout.labels if label is not NEW]
     stacked = layout.stacked(axes, [broadcast_to(i, layout.batch) for i in indices])
     collapsed = tuple(sorted(layout.arrays))
+    # The axes of the result that spans are, and not the batch: axes of the window.
     offset = tuple([d for d, label in enumerate(labels) if type(label) is int])
     sizes = [1 if a in layout.arrays else n for a, n in enumerate(x.shape)]
     fill = fill_scalar(fill_value, x.aval.dtype) if mode == "fill" else False
@@ -104,8 +130,13 @@ def read(
 
 
 def fill_scalar(value: Any, dtype: np.dtype) -> Any:
-    """What mode='fill' reads out of bounds: a given value as a Python scalar for a dtype; without
-    one nan, the smallest signed, the largest unsigned integer, True.
+    """Return what mode='fill' reads out of bounds, as a Python scalar for a dtype.
+
+    Without a value, that is nan for inexact dtypes, the smallest signed or the largest unsigned
+    integer, or True.
+
+    Raises:
+        ConcretizationTypeError: for a traced value without a number.
     """
     if value is None:
         if is_inexact(dtype):
@@ -131,7 +162,11 @@ def read_with_mode(
     unique: bool = False,
     in_order: bool = False,
 ) -> Any:
-    """`x.at[index].get(mode=..., fill_value=...)`."""
+    """Return `x[index]` with a mode for indices out of bounds: `x.at[index].get(mode=...)`.
+
+    Without a mode, `fill_value` means 'fill'; 'drop' is 'fill', too. 'wrap' takes indices modulo
+    the size of the axis, 'clip' takes the nearest end.
+    """
     mode = mode_of("x.at[...].get", mode)
     if mode is None and fill_value is None:
         if not (unique or in_order):
@@ -142,6 +177,8 @@ def read_with_mode(
     if mode == "wrap":
         layout.wrap()
     if mode in ("clip", "promise_in_bounds"):
+        # Known indices, already counted from the front, are clamped here: `read` takes a known
+        # index to be within bounds.
         for a, i in layout.arrays.items():
             if not isinstance(i, Value):
                 kept = np.clip(i, 0, layout.shape[a] - 1)
@@ -151,7 +188,7 @@ def read_with_mode(
 
 
 def setitem(x: Any, index: Any, value: Any) -> None:
-    """Refused: arrays never change."""
+    """Raise a TypeError that says what to write instead: arrays never change."""
     raise with_user_line(
         TypeError(
             "arrays never change: write x = x.at[index].set(value) in place of x[index] = value "
@@ -161,11 +198,13 @@ def setitem(x: Any, index: Any, value: Any) -> None:
 
 
 def bounded(indices: Any, n: int, mode: str, name: str) -> Any:
-    """Indices of an axis of size n as NumPy's modes have it: 'wrap' takes them modulo n, 'clip' to
-    the nearest end, where negative ones do not count from the other.
+    """Bring indices into an axis of size n by NumPy's modes 'wrap' and 'clip'.
+
+    'wrap' takes them modulo n. 'clip' moves them to the nearest end: a negative index becomes 0,
+    and does not count from the end. Of an axis of size 3, [-1, 4] becomes [2, 1] or [0, 2].
 
     Raises:
-        IndexError: if there are indices, but no places.
+        IndexError: if there are indices, but the axis has size 0.
     """
     if not n and indices.size:
         raise with_user_line(
@@ -185,7 +224,8 @@ def bounded(indices: Any, n: int, mode: str, name: str) -> Any:
 
 
 def take(a: Any, indices: Any, axis: int, *how: Any) -> Any:
-    """Parts of `a` at integer `indices` of one axis (counted from the front); the rest as
-    `read_with_mode` has it.
+    """Return the parts of `a` at integer `indices` of one axis, which is counted from the front.
+
+    `how` are the further arguments of `read_with_mode`.
     """
     return read_with_mode(a, (slice(None),) * axis + (indices,), *how)

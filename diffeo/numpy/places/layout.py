@@ -1,6 +1,12 @@
-"""What an index addresses, by NumPy's rules: axes that it spans, its arrays, the result's shape.
+"""What an index addresses, by NumPy's rules: its slices, its index arrays, the result's shape.
 
-An index is read once into a `Layout`; reading (`getitem`) and writing (`x.at[...]`) work from that.
+`read_index` reads what stands between the brackets into a `Layout`. Reading (`getitem`) and writing
+(`x.at[...]`) both work from the layout. Start with the attributes of `Layout`, then `read_index`.
+
+An example: `x[2:4, None, i, 0]` with `i` of shape (5,), for `x` of shape (6, 7, 8). Axis 0 has a
+span: 2 positions from 2 by 1. Axes 1 and 2 have arrays: `i`, and the integer 0. The arrays
+broadcast to the batch (5,). The labels are `[0, NEW, ("array", 0)]`: the result has the axis 0
+that the slice spans, a new axis, and the axis of the batch. Its shape is (2, 1, 5).
 """
 
 from __future__ import annotations
@@ -24,20 +30,21 @@ from ..making.creation import asarray
 
 #: The label of a result's axis that the index inserts (None).
 NEW = "new"
-#: An Ellipsis that stands for no axis: it still parts the index arrays at its sides, as in NumPy.
+#: An Ellipsis that stands for no axis. Index arrays at its two sides do not stand together, as in
+#: NumPy, so the axes of the batch go to the front of the result.
 GAP = "gap"
 
 
 @dataclass
 class Span:
-    """`count` places of an axis from `start` by `step` (which may be negative)."""
+    """A slice in numbers: `count` positions of an axis from `start` by `step` (maybe negative)."""
 
     start: int
     count: int
     step: int
 
     def whole(self, size: int) -> bool:
-        """Whether it is the axis as it stands."""
+        """Whether the span is the whole axis of `size` positions in its order."""
         return self.start == 0 and self.count == size and self.step == 1
 
 
@@ -47,10 +54,12 @@ class Layout:
 
     Attributes:
         shape: The array's shape, with an axis of size 1 at each of `inserted` (for `x[True]`).
-        spans: The axes that a slice addresses.
-        arrays: The axes that integers (int) or integer arrays (NumPy's if known, tracers) address;
-            known ones are within bounds and not negative.
-        labels: For each axis of the result: NEW, the axis it spans, or ("array", k).
+        inserted: The axes that a single boolean (`x[True]`) adds to the array.
+        spans: Axis -> its slice, for the axes that a slice addresses.
+        arrays: Axis -> its integer (int) or integer array (NumPy's if known, else a tracer). Known
+            ones are not negative, and within bounds unless `read_index` was told to allow others.
+        labels: What each axis of the result is: NEW, the number of the axis that a slice spans, or
+            ("array", k) for axis k of the batch.
         batch: The shape to which the arrays broadcast.
     """
 
@@ -63,16 +72,16 @@ class Layout:
 
     @property
     def basic(self) -> bool:
-        """Only integers and slices that are known."""
+        """Whether there are only known integers and slices."""
         return all([type(a) is int for a in self.arrays.values()])
 
     @property
     def scalar(self) -> bool:
-        """Only slices and single integers, known or not."""
+        """Whether there are only slices and single integers, known or not."""
         return all([type(a) is int or a.ndim == 0 for a in self.arrays.values()])
 
     def size_of(self, label: Any) -> int:
-        """The size of an axis of the result."""
+        """Return the size of the axis of the result that has a label."""
         if label is NEW:
             return 1
         return self.batch[label[1]] if type(label) is tuple else self.spans[label].count
@@ -83,7 +92,7 @@ class Layout:
         return tuple([self.size_of(label) for label in self.labels])
 
     def wrap(self) -> None:
-        """Bring all indices into their axes, modulo their sizes."""
+        """Take all indices modulo the sizes of their axes."""
         for a, i in self.arrays.items():
             n = self.shape[a]
             if not n:
@@ -92,7 +101,7 @@ class Layout:
             self.arrays[a] = (convert_element_type(i, np.int64) if narrow else i) % n
 
     def index_dtype(self) -> np.dtype:
-        """int32 where it can hold all positions and all traced indices, else int64."""
+        """Return int32 if it can hold all positions and all traced indices, else int64."""
         wide = [
             a
             for a in self.arrays.values()
@@ -101,7 +110,7 @@ class Layout:
         return np.dtype(np.int64 if wide or max(self.shape, default=0) > 2**31 - 2 else np.int32)
 
     def positions(self, axis: int, dtype: np.dtype) -> Any:
-        """The index array of `axis`; negative traced indices count from the end."""
+        """Return the index array of `axis` in a dtype; negative traced ones count from the end."""
         index = self.arrays[axis]
         if type(index) is int:
             return full((), index, dtype)
@@ -112,7 +121,7 @@ class Layout:
         return e.select(e.lt.bind(index, 0), index + self.shape[axis], index) if signed else index
 
     def stacked(self, axes: Sequence[int], arrays: Sequence[Any]) -> Any:
-        """Index arrays of `axes`, broadcast together, along a new last axis."""
+        """Broadcast the index arrays of `axes` together and stack them along a new last axis."""
         shape = broadcast_shapes(*[a.shape for a in arrays])
         return concatenate(
             [expand_dims(broadcast_to(a, shape), (len(shape),)) for a in arrays], len(shape)
@@ -120,14 +129,16 @@ class Layout:
 
 
 def _item(item: Any) -> Any:
-    """One item of an index in a plain form: None, Ellipsis, slice, int, NumPy array, or tracer."""
+    """Return one item of an index as None, Ellipsis, a slice, an int, a NumPy array or a tracer."""
     if item is None or item is Ellipsis or type(item) is int or isinstance(item, slice):
         return item
+    # `True` is a mask without axes, and no integer.
     if isinstance(item, (bool, np.bool_)):
         return np.asarray(item)
     if isinstance(item, (list, tuple)):
         item = asarray(item)
-        if not item.size and not isinstance(item, Tracer):  # of which NumPy makes integers, too
+        # An empty list would hold floats: NumPy, too, takes it for integers.
+        if not item.size and not isinstance(item, Tracer):
             item = np.zeros(item.shape, np.int64)
     if isinstance(item, (Value, np.ndarray, np.generic)):
         return _array_item(item)
@@ -143,6 +154,7 @@ def _item(item: Any) -> Any:
 
 
 def _array_item(item: Any) -> Any:
+    """Check an index array. A known one becomes a NumPy array or an int; a traced one stays."""
     kind = typeof(item).dtype.kind
     if kind not in "biu":
         raise with_user_line(
@@ -170,10 +182,13 @@ def _array_item(item: Any) -> Any:
     return item
 
 
-def _expand(index: Any, ndim: int, shape: Any) -> list[Any]:
-    """The items of an index, with slices in place of Ellipsis, for all axes."""
+def _expand(index: Any, ndim: int, shape: Sequence[int]) -> list[Any]:
+    """Return the items of an index for all axes, with full slices in place of an Ellipsis.
+
+    `x[..., 0]` of 3 axes gives `[:, :, 0]`. An Ellipsis that stands for no axis becomes GAP.
+    """
     items = [_item(i) for i in (index if type(index) is tuple else (index,))]
-    used = 0
+    used = 0  # the number of axes that the items address; a mask addresses one for each of its own
     for i in items:
         mask = isinstance(i, np.ndarray) and i.dtype == np.bool_
         used += i.ndim if mask else i is not None and i is not Ellipsis
@@ -186,12 +201,12 @@ def _expand(index: Any, ndim: int, shape: Any) -> list[Any]:
     dots = [k for k, i in enumerate(items) if i is Ellipsis]
     if len(dots) > 1:
         raise with_user_line(IndexError("an index can have one Ellipsis (...) only"))
-    rest = [slice(None)] * (ndim - used) or [GAP]
-    return items[: dots[0]] + rest + items[dots[0] + 1 :] if dots else items + rest
+    others = [slice(None)] * (ndim - used) or [GAP]
+    return items[: dots[0]] + others + items[dots[0] + 1 :] if dots else items + others
 
 
 def out_of_bounds(index: Any, axis: int, shape: Sequence[int]) -> Exception:
-    """The error for an index that is not within its axis."""
+    """Return the error for an index that is not within its axis."""
     return with_user_line(
         IndexError(
             f"index {index} is out of bounds for axis {axis} of shape {tuple(shape)}, which "
@@ -202,7 +217,11 @@ def out_of_bounds(index: Any, axis: int, shape: Sequence[int]) -> Exception:
 
 
 def _checked(index: Any, axis: int, shape: Sequence[int], allow: bool) -> Any:
-    """A known index or index array, not negative; IndexError if it is out of bounds."""
+    """Return a known index or index array counted from the front.
+
+    Raises:
+        IndexError: if it is out of bounds, unless `allow`.
+    """
     n = shape[axis]
     if type(index) is int:
         if not -n <= index < n and not allow:
@@ -217,6 +236,7 @@ def _checked(index: Any, axis: int, shape: Sequence[int], allow: bool) -> Any:
 
 
 def _span(item: slice, size: int) -> Span:
+    """Return what a slice addresses of an axis of `size`: `x[-2:]` of 5 is Span(3, 2, 1)."""
     parts = []
     for part in (item.start, item.stop, item.step):
         if isinstance(part, Tracer) and part.concrete() is None:
@@ -236,18 +256,19 @@ def _span(item: slice, size: int) -> Span:
 
 
 def read_index(shape: tuple[int, ...], index: Any, allow: bool = False) -> Layout:
-    """The layout of `index` into an array of `shape`.
+    """Read `index` into the layout of what it addresses in an array of `shape`.
 
     Args:
         shape: The shape of the array that is indexed.
         index: What stands between the brackets.
-        allow: Known indices may be out of bounds (a mode was given for them).
+        allow: Whether known indices may be out of bounds (a mode says what happens to them).
 
     Raises:
         IndexError: for too many indices, or a known one that is out of bounds.
         TypeError: for what is no index; ConcretizationTypeError for a traced mask or slice bound.
     """
-    entries: list[Any] = []  # (axis, Span | int | array), or (None | GAP, None)
+    # The items in their order: (axis, Span | int | array), or (None | GAP, None).
+    entries: list[Any] = []
     inserted: list[int] = []
     sizes = list(shape)
     axis = 0
@@ -256,10 +277,12 @@ def read_index(shape: tuple[int, ...], index: Any, allow: bool = False) -> Layou
             entries.append((item, None))
             continue
         if isinstance(item, np.ndarray) and item.dtype == np.bool_:
+            # A mask stands for the positions of its true elements, an index array for each axis.
+            # `x[True]` takes position 0 of an inserted axis of size 1, `x[False]` no position.
             if item.ndim == 0:
                 sizes.insert(axis, 1)
                 inserted.append(axis)
-                places: Any = (np.zeros(int(item), np.int64),)
+                positions: Any = (np.zeros(int(item), np.int64),)
             elif item.shape != tuple(sizes[axis : axis + item.ndim]):
                 raise with_user_line(
                     IndexError(
@@ -269,9 +292,9 @@ def read_index(shape: tuple[int, ...], index: Any, allow: bool = False) -> Layou
                     )
                 )
             else:
-                places = np.nonzero(item)
-            entries += [(axis + k, p) for k, p in enumerate(places)]
-            axis += len(places)
+                positions = np.nonzero(item)
+            entries += [(axis + k, p) for k, p in enumerate(positions)]
+            axis += len(positions)
             continue
         if isinstance(item, slice):
             entries.append((axis, _span(item, sizes[axis])))
@@ -286,6 +309,7 @@ def read_index(shape: tuple[int, ...], index: Any, allow: bool = False) -> Layou
 def _arranged(
     shape: tuple[int, ...], inserted: tuple[int, ...], entries: list[Any], allow: bool
 ) -> Layout:
+    """Return the layout of the items of an index: which axes its result has, in which order."""
     spans = {a: p for a, p in entries if isinstance(p, Span)}
     arrays = {a: p for a, p in entries if p is not None and not isinstance(p, Span)}
     empty = [a for a, i in arrays.items() if isinstance(i, Value) and shape[a] == 0]
@@ -294,6 +318,9 @@ def _arranged(
     batch = broadcast_shapes(
         *[np.shape(a) if not isinstance(a, Value) else a.shape for a in arrays.values()]
     )
+    # NumPy's rule: where all index arrays stand side by side, the axes of the batch take their
+    # position in the result, else they come first: x[:, i, j] has shape (n, batch), x[i, :, j]
+    # has (batch, n).
     block = [("array", k) for k in range(len(batch))]
     where = [k for k, (a, _) in enumerate(entries) if a in arrays]
     together = bool(where) and where[-1] - where[0] == len(where) - 1
@@ -309,7 +336,9 @@ def _arranged(
 
 
 def take_spans(x: Any, spans: dict[int, Span]) -> Any:
-    """The array cut to `spans`; axes without one stay whole."""
+    """Cut an array to `spans`; axes without one stay whole."""
+    # The primitive `Slice` steps forward only: a span with a negative step is cut in ascending
+    # order, and reversed afterwards.
     starts, limits, strides, reverse = [0] * x.ndim, list(x.shape), [1] * x.ndim, []
     for axis, span in spans.items():
         first, last = span.start, span.start + (span.count - 1) * span.step
@@ -326,5 +355,5 @@ def take_spans(x: Any, spans: dict[int, Span]) -> Any:
 
 
 def with_inserted(x: Any, layout: Layout) -> Any:
-    """The array in the layout's shape."""
+    """Return the array in the layout's shape, with an axis of size 1 at each inserted axis."""
     return reshape(x, layout.shape)

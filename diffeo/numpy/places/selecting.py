@@ -1,4 +1,8 @@
-"""Parts and repetitions along axes: take, repeat, roll, pad, insert, choose."""
+"""Parts and repetitions along axes: take, repeat, roll, pad, insert, choose.
+
+Most functions compute positions, and read the elements at these by indexing.py. Positions that are
+known are computed with NumPy; in `repeat`, `roll`, `take` and `choose` they may be traced.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +46,7 @@ def take(
     indices_are_sorted: bool = False,
     fill_value: Any = None,
 ) -> Any:
-    """The parts of `a` at `indices` along an axis (of the flat array without one).
+    """Return the parts of `a` at `indices` along an axis (of the flat array without one).
 
     Args:
         a: An array.
@@ -52,13 +56,13 @@ def take(
         mode: What happens out of bounds. None and 'raise': an IndexError if the indices are known,
             else they are moved to the nearest end, after negative ones were counted from the last.
             'wrap': modulo the size. 'clip': the nearest end, which for a negative index is the
-            first place. 'fill': `fill_value` in place of an element; negative indices count from
-            the last.
+            first element. 'fill': `fill_value` in place of an element; negative indices count
+            from the last.
         unique_indices, indices_are_sorted: Promises, see `x.at`.
         fill_value: For 'fill': a number, by default nan, or the extreme of an integer dtype.
 
     Raises:
-        IndexError: for a known index out of bounds, or of an axis without places.
+        IndexError: for a known index out of bounds, or any index into an axis of size 0.
         ValueError: for an unknown mode.
 
     Examples:
@@ -82,8 +86,8 @@ def take(
         and (fill_value is None and hosts[1].dtype.kind in "iu")
     ):
         try:
-            found = hosts[0].take(hosts[1], axis, mode=mode or "raise")
-            return Array(np.asarray(found), a.weak_type)
+            parts = hosts[0].take(hosts[1], axis, mode=mode or "raise")
+            return Array(np.asarray(parts), a.weak_type)
         except (IndexError, TypeError):
             pass  # explained below
     mode = indexing.mode_of("take", mode)
@@ -95,16 +99,19 @@ def take(
 
 
 def _integers_or_none(indices: Any) -> Any:
-    """Indices as an array; an empty list has integers, as in NumPy."""
-    found = asarray(indices)
-    empty = isinstance(indices, (list, tuple)) and not found.size
-    return asarray(np.zeros(found.shape, np.int64)) if empty else found
+    """Return indices as an array; an empty list becomes integers, as in NumPy."""
+    result = asarray(indices)
+    empty = isinstance(indices, (list, tuple)) and not result.size
+    return asarray(np.zeros(result.shape, np.int64)) if empty else result
 
 
 def take_along_axis(
     arr: Any, indices: Any, axis: int | None = -1, mode: str | None = None, fill_value: Any = None
 ) -> Any:
-    """For each line along `axis` the elements at its own `indices`; the other axes broadcast."""
+    """Return, for each line along `axis`, the elements at its own `indices`.
+
+    The other axes of the two arrays broadcast.
+    """
     x, indices = asarray(arr), asarray(indices)
     mode = indexing.mode_of("take_along_axis", mode)
     if axis is None:
@@ -134,8 +141,9 @@ def take_along_axis(
                 f" {axis} of shape {x.shape}"
             )
         )
-    rest = [[1 if i == axis else m for i, m in enumerate(v.shape)] for v in (x, indices)]
-    shape = list(broadcast_shapes(*map(tuple, rest)))
+    # The other axes broadcast to `shape`, and each array keeps its own size along `axis`.
+    shapes = [[1 if i == axis else m for i, m in enumerate(v.shape)] for v in (x, indices)]
+    shape = list(broadcast_shapes(*map(tuple, shapes)))
     x, indices = (
         broadcast_to(v, tuple([v.shape[axis] if i == axis else m for i, m in enumerate(shape)]))
         for v in (x, indices)
@@ -153,7 +161,7 @@ def take_along_axis(
 
 
 def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
-    """The parts of `a` along an axis where the concrete `condition` is true."""
+    """Return the parts of `a` along an axis where the known `condition` is true."""
     a = arr(a)
     if axis is None:
         a, axis = reshape(a, (a.size,)), 0
@@ -163,24 +171,24 @@ def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
         raise with_user_line(
             ValueError(f"compress: condition must be a vector, got shape {mask.shape}")
         )
-    places = np.flatnonzero(np.asarray(mask))
-    return indexing.getitem(a, (slice(None),) * axis + (places,))
+    positions = np.flatnonzero(np.asarray(mask))
+    return indexing.getitem(a, (slice(None),) * axis + (positions,))
 
 
 def extract(condition: Any, arr: Any) -> Any:
-    """The elements of `arr` where the concrete `condition` is true."""
+    """Return the elements of `arr` where the known `condition` is true."""
     return compress(asarray(condition).ravel(), asarray(arr).ravel())
 
 
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
-    """For each place the element of `choices[a]`, all broadcast.
+    """Return, at each position, the element of `choices[a]`; all arrays broadcast.
 
     Args:
         a: Integers.
         choices: Arrays, or an array of them along the first axis.
         out: None, as arrays never change.
-        mode: What happens to an `a` that is no place in `choices`: 'raise' (if it is traced, it is
-            moved to the nearest), 'clip' to the nearest, 'wrap' modulo their number.
+        mode: What happens to an `a` for which there is no choice: 'raise' (a traced one is moved
+            to the nearest), 'clip' to the nearest, 'wrap' modulo the number of choices.
 
     Raises:
         TypeError: if `a` holds no integers, or `out` is given.
@@ -204,8 +212,8 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
                 f"{len(parts)} choices"
             )
         )
-    place = integers(a)
-    value = known(place) if mode == "raise" else None
+    number = integers(a)
+    value = known(number) if mode == "raise" else None
     if reaches_beyond(value, 0, len(parts)):
         raise with_user_line(
             ValueError(
@@ -214,15 +222,15 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
                 "choices count from 0; mode='clip' or 'wrap' allows it"
             )
         )
-    place = indexing.bounded(place, len(parts), "wrap" if mode == "wrap" else "clip", "choose")
+    number = indexing.bounded(number, len(parts), "wrap" if mode == "wrap" else "clip", "choose")
     shape = broadcast_shapes(a.shape, *[p.shape for p in parts])
     table = stack([broadcast_to(p, shape) for p in parts])
-    place = expand_dims(broadcast_to(place, shape), (0,))
-    return take_places(table, place, 0, "promise_in_bounds")[0]
+    number = expand_dims(broadcast_to(number, shape), (0,))
+    return take_places(table, number, 0, "promise_in_bounds")[0]
 
 
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    """For each place the choice of the first condition that holds, else `default`.
+    """Return, at each position, the choice of the first condition that holds, else `default`.
 
     Raises:
         TypeError: for conditions that are not boolean.
@@ -242,6 +250,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
                 f"select: {len(condlist)} conditions do not go with {len(choicelist)} choices"
             )
         )
+    # From the last condition to the first, which so overrides all others.
     out = default
     for condition, choice in list(zip(condlist, choicelist))[::-1]:
         out = where(condition, choice, out)
@@ -251,9 +260,9 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 def repeat(
     a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length: int | None = None
 ) -> Any:
-    """Each part along an axis (of the flat array without one) repeated.
+    """Repeat each part along an axis (of the flat array without one).
 
-    `repeats` is a number, or an array of them, one for each part; if it is traced,
+    `repeats` is a number, or an array of numbers, one for each part. If it is traced,
     `total_repeat_length` says how long the result is.
     """
     a = arr(a)
@@ -285,13 +294,15 @@ def repeat(
         "repeat",
         "total_repeat_length (needed as the repeats are traced)",
     )
+    # Part k ends where `ends[k]` is: with the repeats 2, 0, 3 the ends are 2, 2, 5, and the
+    # positions 0, 0, 2, 2, 2. Beyond the last end, the last part is repeated.
     ends = cumsum(broadcast_to(asarray(repeats), (n,)))
-    places = searchsorted(ends, Array(np.arange(length)), "right")
-    return indexing.read_with_mode(a, (slice(None),) * axis + (places,), "clip")
+    positions = searchsorted(ends, Array(np.arange(length)), "right")
+    return indexing.read_with_mode(a, (slice(None),) * axis + (positions,), "clip")
 
 
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    """The elements shifted along axes, those that leave at one end entering at the other."""
+    """Shift the elements along axes; elements that leave at one end enter at the other."""
     a = arr(a)
     if axis is None:
         return reshape(roll(reshape(a, (a.size,)), shift, 0), a.shape)
@@ -305,6 +316,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
         raise with_user_line(
             ValueError(f"roll: {len(shifts)} shifts do not go with {len(axes)} axes")
         )
+    # A traced shift takes elements at computed positions, a known one joins two slices.
     for by, at in zip(shifts, axes):
         at = axis_of(at, a.ndim, "roll")
         n = a.shape[at]
@@ -319,10 +331,12 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 
 # ----------------------------------------------------------------------------------------------
 
+#: The modes of `pad` that repeat elements of the array.
 _BY_PLACE = ("edge", "reflect", "symmetric", "wrap")
 
 
 def _pad_pairs(pad_width: Any, ndim: int, name: str) -> list[list[Any]]:
+    """Return [before, after] for each axis, from one of NumPy's forms of `pad_width`."""
     if isinstance(pad_width, dict):
         pairs: list[Any] = [(0, 0)] * ndim
         for axis, width in pad_width.items():
@@ -344,7 +358,7 @@ def pad(
     constant_values: Any = 0,
     reflect_type: str = "even",
 ) -> Any:
-    """`array` with elements added at the ends of its axes.
+    """Return `array` with elements added at the ends of its axes.
 
     Args:
         array: What to pad.
@@ -378,8 +392,9 @@ def pad(
                     )
                 )
             if low or high:
-                places = np.pad(np.arange(x.shape[axis]), (low, high), mode)  # type: ignore
-                x = indexing.getitem(x, (slice(None),) * axis + (places,))
+                # NumPy pads the positions, and so says which element goes where.
+                positions = np.pad(np.arange(x.shape[axis]), (low, high), mode)  # type: ignore
+                x = indexing.getitem(x, (slice(None),) * axis + (positions,))
         return x
     if mode not in ("constant", "empty"):
         raise no_such("pad", "mode", mode, ("constant", "empty", *_BY_PLACE))
@@ -395,7 +410,7 @@ def pad(
 
 
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
-    """`arr` without the parts at the known places `obj` along an axis."""
+    """Return `arr` without the parts at the known positions `obj` along an axis."""
     x = asarray(arr)
     if axis is None:
         x, axis = reshape(x, (x.size,)), 0
@@ -409,16 +424,17 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
 
 
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
-    """`arr` with `values` inserted before the known places `obj` along an axis."""
+    """Return `arr` with `values` inserted before the known positions `obj` along an axis."""
     x, values = asarray(arr), asarray(values)
     if axis is None:
         x, axis = reshape(x, (x.size,)), 0
     axis = axis_of(axis, x.ndim, "insert")
-    places = obj if isinstance(obj, slice) else np.asarray(_integers_or_none(obj))
-    # NumPy itself says where which number goes: insert negative ones into the old places.
+    positions = obj if isinstance(obj, slice) else np.asarray(_integers_or_none(obj))
+    # NumPy itself says which number goes where: it inserts negative numbers, -1 for the first of
+    # `values`, into the positions of `x`. The result then indexes both arrays, joined.
     numbers = -1 - np.arange(values.size).reshape(values.shape)
     try:
-        board = np.insert(np.arange(x.size).reshape(x.shape), places, numbers, axis)
+        board = np.insert(np.arange(x.size).reshape(x.shape), positions, numbers, axis)
     except (IndexError, ValueError) as error:
         raise with_user_line(type(error)(f"insert: {error}")) from None
     both = s.concatenate(
@@ -428,7 +444,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 
 
 def resize(a: Any, new_shape: Any) -> Any:
-    """The elements, repeated from the front as often as needed, in a new shape."""
+    """Return the elements in a new shape, repeated from the front as often as needed."""
     a = arr(a)
     shape = new_shape if isinstance(new_shape, (tuple, list)) else (new_shape,)
     sizes = tuple([static_int(n, "resize", "each size") for n in shape])
@@ -440,8 +456,9 @@ def resize(a: Any, new_shape: Any) -> Any:
 
 
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
-    """An array without the zeros at its front ('f' in `trim`) and back ('b') along axes, all by
-    default; its numbers must be known.
+    """Return an array without the zeros at its front ('f' in `trim`) and back ('b').
+
+    Zeros are trimmed along `axis`, one or more, all by default. The numbers must be known.
 
     Raises:
         ValueError: if there is no such axis.
@@ -454,10 +471,10 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     filt = asarray(filt)
     if set(trim.lower()) - set("fb"):
         raise with_user_line(ValueError(f"trim_zeros: trim may hold 'f' and 'b', got {trim!r}"))
-    places = np.nonzero(concrete(filt, "trim_zeros", "Slice the array instead."))
+    positions = np.nonzero(concrete(filt, "trim_zeros", "Slice the array instead."))
     index = [slice(None)] * filt.ndim
     for i in axes_of(axis, filt.ndim, "trim_zeros"):
-        at = places[i]
+        at = positions[i]
         low, high = (int(at.min()), int(at.max()) + 1) if at.size else (0, 0)
         front, back = "f" in trim.lower(), "b" in trim.lower()
         if at.size or front or back:

@@ -1,4 +1,9 @@
-"""`x.at[index]`: new arrays that differ from `x` at some places."""
+"""`x.at[index]`: new arrays that differ from `x` at some positions.
+
+Users call the methods of `IndexUpdate`; `_update` does the work: in NumPy, by a choice with a mask,
+or by an `_UpdatePlan`. The plan turns the index into *windows*: a box of elements for each position
+that the index arrays address. It writes one window as a slice, and many by a scatter primitive.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +35,7 @@ from ..ufuncs import maximum, minimum
 from .indexing import mode_of, plain_index, read, read_with_mode
 from .layout import NEW, Layout, read_index, with_inserted
 
-#: operation -> the function of old and new, NumPy's, the primitive for places that repeat
+#: Operation -> (the function of an old and a new value, NumPy's, the primitive for equal indices).
 _OPS: dict[str, tuple[Callable, Any, Any]] = {
     "set": (lambda x, y: y, None, Scatter),
     "add": (lambda x, y: x + y, np.add, ScatterAdd),
@@ -42,12 +47,12 @@ _OPS: dict[str, tuple[Callable, Any, Any]] = {
     "max": (maximum, np.maximum, ScatterMax),
 }
 
-#: How often `apply` applies a function at most, if it is not known how often a place is addressed.
+#: How often `apply` applies a function at most if the number of equal positions is not known.
 _ROUNDS = 64
 
 
 class At:
-    """`x.at`: index it, then say what to do there: `x.at[index].set(value)`."""
+    """The object `x.at`. Index it, then say what to do there: `x.at[index].set(value)`."""
 
     __slots__ = ("array",)
 
@@ -62,12 +67,13 @@ class At:
 
 
 class IndexUpdate:
-    """`x.at[index]`. Every method returns a new array; `x` stays as it is.
+    """The object `x.at[index]`. Every method returns a new array; `x` stays as it is.
 
-    A known index out of bounds is an IndexError. With `mode`, and for a traced index, it is moved
-    to the nearest end ('clip') or left out ('drop', 'fill'; the default when writing).
-    `unique_indices` promises that no place is addressed twice, `indices_are_sorted` that they are
-    in order; both can make the program faster, and a broken promise makes its result undefined.
+    A known index out of bounds is an IndexError without `mode`. With `mode`, and for a traced
+    index, the index is moved to the nearest end ('clip') or left out ('drop', 'fill'; the default
+    when writing). `unique_indices` promises that no position is addressed twice,
+    `indices_are_sorted` that they are in order. Both can make the program faster, and a broken
+    promise makes its result undefined.
 
     Examples:
         >>> import diffeo as dx
@@ -92,7 +98,7 @@ class IndexUpdate:
         mode: Any = None,
         fill_value: Any = None,
     ) -> Any:
-        """`x[index]`; 'clip', or 'fill' with `fill_value` (nan by default) out of bounds."""
+        """Return `x[index]`; 'clip', or 'fill' with `fill_value` (nan by default) out of bounds."""
         return read_with_mode(
             self.array, self.index, mode, fill_value, unique_indices, indices_are_sorted
         )
@@ -105,7 +111,7 @@ class IndexUpdate:
         unique_indices: bool = False,
         mode: Any = None,
     ) -> Any:
-        """`x` with `values` at the index; of equal indices, the last one wins."""
+        """Return `x` with `values` at the index; of equal indices, the last one wins."""
         return _update(self, "set", values, unique_indices, indices_are_sorted, mode)
 
     def add(
@@ -116,7 +122,7 @@ class IndexUpdate:
         unique_indices: bool = False,
         mode: Any = None,
     ) -> Any:
-        """`x` with `values` added; all those of equal indices."""
+        """Return `x` with `values` added; all values of equal indices are added."""
         return _update(self, "add", values, unique_indices, indices_are_sorted, mode)
 
     def subtract(
@@ -127,7 +133,7 @@ class IndexUpdate:
         unique_indices: bool = False,
         mode: Any = None,
     ) -> Any:
-        """`x` with `values` subtracted; all those of equal indices."""
+        """Return `x` with `values` subtracted; all values of equal indices are subtracted."""
         return _update(self, "subtract", values, unique_indices, indices_are_sorted, mode)
 
     def multiply(
@@ -138,7 +144,7 @@ class IndexUpdate:
         unique_indices: bool = False,
         mode: Any = None,
     ) -> Any:
-        """`x` with places multiplied by `values`; by all those of equal indices."""
+        """Return `x` with elements multiplied by `values`, by all values of equal indices."""
         return _update(self, "multiply", values, unique_indices, indices_are_sorted, mode)
 
     mul = multiply
@@ -151,9 +157,7 @@ class IndexUpdate:
         unique_indices: bool = False,
         mode: Any = None,
     ) -> Any:
-        """`x` with places divided by `values`, by the product of those of equal indices; floating
-        point only.
-        """
+        """Return `x` (floats) with elements divided by `values`, by all values of equal indices."""
         return _update(self, "divide", values, unique_indices, indices_are_sorted, mode)
 
     def power(
@@ -164,7 +168,7 @@ class IndexUpdate:
         unique_indices: bool = False,
         mode: Any = None,
     ) -> Any:
-        """`x` with places raised to `values`, to the product of those of equal indices."""
+        """Return `x` with elements raised to `values`, to the product for equal indices."""
         return _update(self, "power", values, unique_indices, indices_are_sorted, mode)
 
     def min(
@@ -175,7 +179,7 @@ class IndexUpdate:
         unique_indices: bool = False,
         mode: Any = None,
     ) -> Any:
-        """`x` with places replaced by the least of them and `values`."""
+        """Return `x` with elements replaced by the least of them and `values`."""
         return _update(self, "min", values, unique_indices, indices_are_sorted, mode)
 
     def max(
@@ -186,7 +190,7 @@ class IndexUpdate:
         unique_indices: bool = False,
         mode: Any = None,
     ) -> Any:
-        """`x` with places replaced by the largest of them and `values`."""
+        """Return `x` with elements replaced by the largest of them and `values`."""
         return _update(self, "max", values, unique_indices, indices_are_sorted, mode)
 
     def apply(
@@ -197,11 +201,11 @@ class IndexUpdate:
         unique_indices: bool = False,
         mode: Any = None,
     ) -> Any:
-        """`x` with the elementwise `func` applied to places, as often as they are addressed.
+        """Return `x` with the elementwise `func` applied as often as an element is addressed.
 
         Raises:
             NotImplementedError: for more than 64 traced indices without `unique_indices`: it is not
-                known how often a place is addressed.
+                known how often an element is addressed.
         """
         x = as_value(to_value(self.array))
         mask = _mask(x, self.index)
@@ -229,17 +233,18 @@ def applied(
     unique: bool,
     in_order: bool,
 ) -> Any:
-    """`x` with an elementwise function applied to windows, as often as they are addressed."""
+    """Return `x` with an elementwise `func` applied to windows, as often as they are addressed."""
     hints = unique, in_order
     read = lambda v: Gather(dims, sizes, "clip", False, *hints).bind(v, indices)
     old = read(x)
     if unique:
         return Scatter(dims, *hints).bind(x, indices, func(old))
+    # Count how often each element is addressed: round k updates those addressed more than k times.
     none, once = (full(v.shape, n, np.int32) for n, v in enumerate((x, old)))
     counts = ScatterAdd(dims, *hints).bind(none, indices, once)
-    found = known(counts)
-    rounds = int(np.prod(indices.shape[:-1])) if found is None else int(found.max())
-    if found is None and rounds > _ROUNDS:
+    known_counts = known(counts)
+    rounds = int(np.prod(indices.shape[:-1])) if known_counts is None else int(known_counts.max())
+    if known_counts is None and rounds > _ROUNDS:
         raise with_user_line(
             NotImplementedError(
                 f"apply: any of the {rounds} traced positions may be equal; if none are, say "
@@ -253,12 +258,12 @@ def applied(
 
 
 def _over(mask: Any, x: Any) -> Any:
-    """A mask of the first axes of `x`, with axes of size 1 for the others."""
+    """Return a mask of the first axes of `x` with axes of size 1 for the others."""
     return reshape(mask, mask.shape + (1,) * (x.ndim - mask.ndim))
 
 
 def _update(at: IndexUpdate, op: str, values: Any, unique: bool, in_order: bool, mode: Any) -> Any:
-    """One of the methods above."""
+    """Compute the method `op` of an `IndexUpdate`; `op` is a key of `_OPS`."""
     x = as_value(to_value(at.array))
     values = _like(x, values, op)
     if type(x) is Array and mode is None and state.trace.eager:
@@ -279,6 +284,8 @@ def _update(at: IndexUpdate, op: str, values: Any, unique: bool, in_order: bool,
     if 0 in plan.layout.result or not x.size:
         return x
     updates = plan.fitted(values)
+    # Where no element is addressed twice, read, combine and write. Otherwise the primitive
+    # combines: quotients and powers as x / (product of the values), x ** (product of the values).
     if op == "set" or plan.block or (plan.unique and op in ("divide", "power")):
         return plan.put(updates if op == "set" else combine(plan.get(), updates))
     if op in ("divide", "power"):
@@ -289,7 +296,7 @@ def _update(at: IndexUpdate, op: str, values: Any, unique: bool, in_order: bool,
 
 
 def _like(x: Any, values: Any, op: str) -> Any:
-    """The values in the dtype of `x`; refused where that would lose more than precision."""
+    """Return the values in the dtype of `x`; TypeError where more than precision would be lost."""
     values = to_value(values)
     aval = scalar_aval(type(values)) if type(values) in SCALARS else values.aval
     dtype = x.aval.dtype
@@ -313,7 +320,7 @@ def _like(x: Any, values: Any, op: str) -> Any:
 
 
 def _mask(x: Any, index: Any) -> Any:
-    """The traced boolean mask that is the whole index, if it is one."""
+    """Return the index if it is one traced boolean mask, by which `where` can choose; else None."""
     if type(index) is tuple and len(index) == 1:
         index = index[0]
     if (
@@ -331,7 +338,7 @@ def _mask(x: Any, index: Any) -> Any:
 
 
 def _in_numpy(x: Array, index: Any, op: str, values: Any) -> Any:
-    """The update by NumPy, of host arrays; None where that is not possible."""
+    """Compute the update of a host Array with NumPy; None where that is not possible."""
     plain = plain_index(index)
     if plain is NotImplemented or (isinstance(values, Value) and type(values) is not Array):
         return None
@@ -343,6 +350,7 @@ def _in_numpy(x: Array, index: Any, op: str, values: Any) -> Any:
         if op == "set":
             out[plain] = new
         else:
+            # `ufunc.at` adds all values of equal indices, where `out[plain] += new` adds one.
             _OPS[op][1].at(out, plain, np.asarray(new, out.dtype))
     except (IndexError, ValueError, TypeError):
         return None  # explained on the long way
@@ -350,7 +358,7 @@ def _in_numpy(x: Array, index: Any, op: str, values: Any) -> Any:
 
 
 def _unique(layout: Layout, clip: bool) -> bool:
-    """Whether a layout certainly addresses no place twice."""
+    """Whether a layout certainly addresses no position twice. `clip` might make indices equal."""
     if layout.scalar:
         return True
     arrays = [a for a in layout.arrays.values() if type(a) is not int]
@@ -360,11 +368,11 @@ def _unique(layout: Layout, clip: bool) -> bool:
     size, count = math.prod(sizes), math.prod(layout.batch)
     if count > size:
         return False
-    flat: Any = 0
+    flat: Any = 0  # the position of each window in the flat array of the indexed axes
     for a, n in zip(arrays, sizes):
         flat = flat * n + np.where((a >= 0) & (a < n), a, 0)
     flat = np.broadcast_to(flat, layout.batch).reshape(-1)
-    if size > 64 * count + 4096:  # a table of all places would be large
+    if size > 64 * count + 4096:  # a table of all positions would be large
         return len(np.unique(flat)) == count
     seen = np.zeros(size, bool)
     seen[flat] = True
@@ -372,7 +380,11 @@ def _unique(layout: Layout, clip: bool) -> bool:
 
 
 class _UpdatePlan:
-    """How to scatter: slices with a step become index arrays, others are windows."""
+    """A plan of an update: which axes a window spans, and which ones indices address.
+
+    A slice with step 1 is an axis of the window; one with another step becomes an index array.
+    `labels` are the axes of the updates, `places` the labels that no window spans.
+    """
 
     def __init__(self, x: Any, index: Any, mode: Any, unique: bool, in_order: bool):
         mode = mode_of("x.at[...]", mode)
@@ -380,22 +392,23 @@ class _UpdatePlan:
         if mode == "wrap":
             layout.wrap()
         self.x, self.layout, self.in_order = with_inserted(x, layout), layout, in_order
-        self.original = x.shape
+        self.original = x.shape  # before an axis of size 1 was inserted for each `True`
         self.labels = [label for label in layout.labels if label is not NEW]
         windows = {a for a, s in layout.spans.items() if s.step == 1 or s.count == 1}
         self.places = [label for label in self.labels if label not in windows]
         self.shape = tuple([layout.size_of(label) for label in self.labels])
+        # The axes of the updates that are axes of windows; the sizes of a window, 1 elsewhere.
         self.offset = tuple([d for d, label in enumerate(self.labels) if label in windows])
         self.sizes = [
             layout.spans[a].count if a in windows else 1 for a in range(len(layout.shape))
         ]
         self.strided = [label for label in self.places if type(label) is int]
-        #: One window, at a known place.
-        self.block = (
+        self.block = (  # one window at a known position is all that the index addresses
             layout.basic
             and not self.strided
             and all([0 <= i < layout.shape[a] for a, i in layout.arrays.items()])
         )
+        # The axes of `x` for which a position is needed: all that a window does not span whole.
         self.axes = [
             a
             for a in range(len(layout.shape))
@@ -406,7 +419,7 @@ class _UpdatePlan:
 
     @property
     def indices(self) -> Any:
-        """The positions of all windows: the batch axes, then one entry for each indexed axis."""
+        """The positions of all windows: the axes `places`, then one entry for each of `axes`."""
         layout, dtype = self.layout, self.layout.index_dtype()
         batch = tuple([layout.size_of(label) for label in self.places])
         arrays = []
@@ -418,9 +431,11 @@ class _UpdatePlan:
                 at = [self.places.index(("array", k)) for k in range(len(layout.batch))]
             else:
                 span = layout.spans[a]
+                # A slice with step 1 has one start; one with a step is an array of positions.
                 at = [self.places.index(a)] if a in self.strided else []
                 line = span.start + span.step * np.arange(span.count)
                 index = Array(line.astype(dtype)) if at else full((), span.start, dtype)
+            # `at` says on which axes of the batch this array varies: size 1 on all others.
             shape = [1] * len(batch)
             for k, n in zip(at, index.shape):
                 shape[k] = n
@@ -432,22 +447,22 @@ class _UpdatePlan:
 
     @property
     def highest(self) -> list[int]:
-        """The last position along each indexed axis."""
+        """The last position along each indexed axis at which a window is inside."""
         return [self.x.shape[a] - self.sizes[a] for a in self.axes]
 
     @property
     def dims(self) -> IndexDims:
-        """How the positions address windows."""
+        """How positions address windows, in the terms of gathers and scatters."""
         windows = {self.labels[d] for d in self.offset}
         collapsed = tuple([a for a in range(self.x.ndim) if a not in windows])
         return IndexDims(self.offset, collapsed, tuple(self.axes))
 
     def fitted(self, values: Any) -> Any:
-        """The values broadcast to the shape that the index gives, without its new axes."""
+        """Return the values broadcast to the shape of `x[index]`, without its new axes."""
         shape = self.layout.result
         if type(values) in SCALARS:
             values = convert_element_type(as_value(values), self.x.dtype)
-        extra = values.ndim - len(shape)
+        extra = values.ndim - len(shape)  # as in NumPy, more axes in front may have size 1
         if extra > 0 and set(values.shape[:extra]) == {1}:
             values = reshape(values, values.shape[extra:])
         if values.ndim > len(shape) or broadcast_shapes(values.shape, shape) != shape:
@@ -461,18 +476,18 @@ class _UpdatePlan:
         return reshape(broadcast_to(values, shape), self.shape)
 
     def scatter(self, primitive: Any, x: Any, updates: Any) -> Any:
-        """An array like `x` with updates combined into the places by a primitive."""
+        """Combine updates into the windows of `x`, of the shape of `self.x`, by a primitive."""
         return primitive(self.dims, self.unique, self.in_order).bind(x, self.indices, updates)
 
     def get(self) -> Any:
-        """What stands at the places now."""
+        """Return the elements that the index addresses now, in the shape of the updates."""
         if self.block:
             return reshape(read(self.x, self.layout), self.shape)
         hints = "clip", False, self.unique, self.in_order
         return Gather(self.dims, tuple(self.sizes), *hints).bind(self.x, self.indices)
 
     def put(self, updates: Any) -> Any:
-        """The array with updates at the places."""
+        """Return the array with updates at the positions that the index addresses."""
         if not self.block:
             return reshape(self.scatter(Scatter, self.x, updates), self.original)
         starts = [
@@ -480,6 +495,6 @@ class _UpdatePlan:
             for a in range(self.x.ndim)
         ]
         starts = [full((), s, np.int32 if s < 2**31 else np.int64) for s in starts]
-        # The axes of an update without strides and arrays stand in the order of the array's.
+        # Without steps and index arrays, the axes of an update are in the order of the array's.
         out = dynamic_update_slice(self.x, reshape(updates, tuple(self.sizes)), starts)
         return reshape(out, self.original)

@@ -1,5 +1,8 @@
-"""NumPy's functions that write into an array: here they return another one, and `inplace=False`
-says that this is meant.
+"""NumPy's functions that write into an array: put, place, put_along_axis, fill_diagonal.
+
+Arrays of diffeo never change, so these functions return another array. The caller passes
+`inplace=False` to say that this is meant; anything else is an error. They compute the positions,
+and write by `x.at[...].set` (updates.py).
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ def _needs_copy(name: str, inplace: bool) -> None:
 
 
 def _repeated(values: Any, size: int) -> Any:
-    """The elements of `values`, repeated or cut to a number of them."""
+    """Return `size` elements of `values`, repeated from the front or cut, in one axis."""
     flat = reshape(values, (values.size,))
     return flat if values.size == size else take(flat, np.arange(size) % values.size)
 
@@ -41,7 +44,7 @@ def put_along_axis(
     *,
     mode: str | None = None,
 ) -> Any:
-    """`arr` with `values` at each line's own `indices` along `axis` (None: the flat array).
+    """Return `arr` with `values` at each line's own `indices` along `axis` (None: the flat array).
 
     Args:
         arr: What to start from.
@@ -62,27 +65,28 @@ def put_along_axis(
                [5., 0.]])
     """
     _needs_copy("put_along_axis", inplace)
-    x, places, new = asarray(arr), asarray(indices), asarray(values)
+    x, positions, new = asarray(arr), asarray(indices), asarray(values)
     if axis is None:
         flat = reshape(x, (x.size,))
-        return reshape(put_along_axis(flat, places, new, 0, False, mode=mode), x.shape)
+        return reshape(put_along_axis(flat, positions, new, 0, False, mode=mode), x.shape)
     axis = axis_of(axis, x.ndim, "put_along_axis")
-    if places.ndim != x.ndim or places.dtype.kind not in "iu":
+    if positions.ndim != x.ndim or positions.dtype.kind not in "iu":
         raise with_user_line(
             ValueError(
                 f"put_along_axis: needs integer indices with the {x.ndim} axes of "
                 f"{describe(x)}, got "
-                f"{describe(places)}"
+                f"{describe(positions)}"
             )
         )
-    shape = tuple([places.shape[i] if i == axis else n for i, n in enumerate(x.shape)])
+    shape = tuple([positions.shape[i] if i == axis else n for i, n in enumerate(x.shape)])
+    # Index arrays that broadcast to `shape`: each axis has all its positions, `axis` the user's.
     index = list(np.ix_(*[np.arange(n) for n in shape]))
-    index[axis] = broadcast_to(places, shape)
+    index[axis] = broadcast_to(positions, shape)
     return x.at[tuple(index)].set(broadcast_to(new, shape), mode=mode)
 
 
 def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True) -> Any:
-    """`a` with `val` on its main diagonal.
+    """Return `a` with `val` on its main diagonal.
 
     Args:
         a: A matrix, or an array with more axes, all of one size.
@@ -108,18 +112,22 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True)
                 f"{describe(x)}"
             )
         )
+    # In the flat array, an element of the diagonal is followed by the next after `step` elements:
+    # n + 1 in a matrix with n columns. Without `wrap`, a tall matrix ends at its last column.
     step = 1 + sum([int(np.prod(x.shape[i:])) for i in range(1, x.ndim)])
     end = x.size if wrap or x.ndim > 2 else min(x.size, x.shape[1] ** 2)
-    places = np.arange(0, end, step)
-    if not places.size or not new.size:
+    positions = np.arange(0, end, step)
+    if not positions.size or not new.size:
         return x
-    flat = reshape(x, (x.size,)).at[places]
-    return reshape(flat.set(_repeated(new, places.size), unique_indices=True), x.shape)
+    flat = reshape(x, (x.size,)).at[positions]
+    return reshape(flat.set(_repeated(new, positions.size), unique_indices=True), x.shape)
 
 
 def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Any:
-    """`arr` with the first of `vals` where `mask` is first true, the second where it is next, and
-    so on; they begin again when they are used up.
+    """Return `arr` with one of `vals` after the other where `mask` is true.
+
+    The first value goes to the first true element of the mask, the second to the next, and so on.
+    The values begin again when they are used up.
 
     Args:
         arr: What to start from.
@@ -146,20 +154,21 @@ def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Any:
             )
         )
     chosen = reshape(chosen, (x.size,))
+    # At a true element, `number` counts the true ones before it: which value is its.
     number = (cumsum(convert_element_type(chosen, np.int64)) - 1) % new.size
-    found = convert_element_type(take(reshape(new, (new.size,)), number), x.dtype)
-    return reshape(e.select(chosen, found, reshape(x, (x.size,))), x.shape)
+    values = convert_element_type(take(reshape(new, (new.size,)), number), x.dtype)
+    return reshape(e.select(chosen, values, reshape(x, (x.size,))), x.shape)
 
 
 def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = True) -> Any:
-    """`a` with values at places in the flat array.
+    """Return `a` with values at positions in the flat array.
 
     Args:
         a: What to start from.
         ind: Integers.
         v: Values, repeated as often as needed.
         mode: None or 'raise', where a traced index out of bounds is left out; 'clip' to the nearest
-            end (the first place for a negative one), or 'wrap' modulo the size.
+            end (the first element for a negative one), or 'wrap' modulo the size.
         inplace: Must be False.
 
     Raises:
@@ -175,16 +184,18 @@ def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = Tr
     modes = (None, "raise", "clip", "wrap")
     if mode not in modes:
         raise no_such("put", "mode", mode, modes)
-    x, places, new = asarray(a), asarray(ind), asarray(v)
-    if not places.size or not new.size:
+    x, positions, new = asarray(a), asarray(ind), asarray(v)
+    if not positions.size or not new.size:
         return x
     if not x.size:
         raise with_user_line(IndexError(f"put: an array of shape {x.shape} has no places"))
-    places = reshape(places, (places.size,))
-    if places.dtype.kind not in "biu":
-        raise with_user_line(TypeError(f"put: ind must hold integers, got {describe(places)}"))
-    places = convert_element_type(places, np.int64) if places.dtype.kind == "b" else places
+    positions = reshape(positions, (positions.size,))
+    if positions.dtype.kind not in "biu":
+        raise with_user_line(TypeError(f"put: ind must hold integers, got {describe(positions)}"))
+    positions = (
+        convert_element_type(positions, np.int64) if positions.dtype.kind == "b" else positions
+    )
     if mode in ("clip", "wrap"):
-        places = bounded(places, x.size, mode, "put")
-    flat = reshape(x, (x.size,)).at[places]
-    return reshape(flat.set(_repeated(new, places.size)), x.shape)
+        positions = bounded(positions, x.size, mode, "put")
+    flat = reshape(x, (x.size,)).at[positions]
+    return reshape(flat.set(_repeated(new, positions.size)), x.shape)

@@ -1,1 +1,1 @@
-"""Elements combined: sums, order, quantiles, counts, sets."""
+"""Functions that combine the elements along axes: sums, order, quantiles, counts, sets."""

@@ -1,7 +1,8 @@
-"""Which element is the largest, and whether arrays are equal."""
+"""The position of the largest element (argmax, argmin), and whether whole arrays are equal."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,30 +26,33 @@ from ..ufuncs import isclose, isnan
 from .reductions import _finish, all
 
 
-def _arg(name: str, function: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+def _arg(name: str, function: Callable, a: Any, axis: Any, keepdims: bool) -> Any:
+    """Compute argmax or argmin; `function` is that of `words/reduction.py`."""
     if type(a) is Array and axis is None and not keepdims and state.trace.eager:
         host = a._np  # the short way: NumPy's own
         if host is not None and host.size and kind_of(host.dtype) in "iuf":
-            place = host.argmax() if name == "argmax" else host.argmin()
-            return Array(np.asarray(place, default_dtype(int)))
+            position = host.argmax() if name == "argmax" else host.argmin()
+            return Array(np.asarray(position, default_dtype(int)))
     a = arr(a)
     if a.aval.dtype.kind == "b":
         a = convert_element_type(a, np.int8)
     if is_of_number(axis, a.ndim):
         axis = None
     flat = reshape(a, (a.size,)) if axis is None else a
-    place = 0 if axis is None else axis_of(axis, a.ndim, name)
-    if flat.shape[place] == 0:
+    position = 0 if axis is None else axis_of(axis, a.ndim, name)
+    if flat.shape[position] == 0:
         raise with_user_line(
             ValueError(f"{name}: shape {a.shape} has no elements along axis {axis}")
         )
-    out = function(flat, place, default_dtype(int))
-    axes = tuple(range(a.ndim)) if axis is None else (place,)
+    out = function(flat, position, default_dtype(int))
+    axes = tuple(range(a.ndim)) if axis is None else (position,)
     return _finish(out, a, axes, bool(keepdims))
 
 
 def argmax(a: Any, axis: int | None = None, out: Any = None, keepdims: bool = False) -> Any:
-    """The place of the largest element (the first of equal ones), in the flat array without axis.
+    """Return the position of the largest element along an axis, of the flat array without one.
+
+    Of equal elements, the first one counts.
 
     Examples:
         >>> import diffeo as dx
@@ -61,7 +65,7 @@ def argmax(a: Any, axis: int | None = None, out: Any = None, keepdims: bool = Fa
 
 
 def argmin(a: Any, axis: int | None = None, out: Any = None, keepdims: bool = False) -> Any:
-    """The place of the smallest element (the first of equal ones)."""
+    """Return the position of the smallest element (the first of equal ones); see `argmax`."""
     if out is not None:
         raise no_out("argmin")
     return _arg("argmin", r.argmin, a, axis, keepdims)
@@ -73,7 +77,7 @@ def allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool
 
 
 def array_equiv(a1: Any, a2: Any) -> Any:
-    """Whether two arrays broadcast to one shape, and are equal then."""
+    """Whether two arrays broadcast to one shape, and are equal in that shape."""
     a1, a2 = asarray(a1), asarray(a2)
     try:
         return all(a1 == a2)

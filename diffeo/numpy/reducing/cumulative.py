@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,14 @@ from .reductions import at_once, sum, widened
 
 
 def _flat_axis(a: Any, axis: int | None, name: str) -> tuple[Any, int]:
+    """Return the array and an axis counted from the front; without one, the flat array and 0."""
     if axis is None or is_of_number(axis, a.ndim):
         return reshape(a, (a.size,)), 0
     return a, axis_of(axis, a.ndim, name)
 
 
 def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
-    """The running sum along an axis, of the flat array without one."""
+    """Return the running sum along an axis, of the flat array without one."""
     if out is not None:
         raise no_out("cumsum")
     if type(a) is Array and dtype is None:
@@ -37,7 +39,7 @@ def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) 
 
 
 def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
-    """The running product along an axis; its derivative is right where factors are 0."""
+    """Return the running product along an axis; its derivative is right where factors are 0."""
     if out is not None:
         raise no_out("cumprod")
     if type(a) is Array and dtype is None:
@@ -49,20 +51,21 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None)
 
 
 def cummax(a: Any, axis: int = 0) -> Any:
-    """The running maximum along an axis: `np.maximum.accumulate`."""
+    """Return the running maximum along an axis: `np.maximum.accumulate`."""
     a, axis = _flat_axis(arr(a), axis, "maximum.accumulate")
     return c.CumMax(axis).bind(a)
 
 
 def cummin(a: Any, axis: int = 0) -> Any:
-    """The running minimum along an axis: `np.minimum.accumulate`."""
+    """Return the running minimum along an axis: `np.minimum.accumulate`."""
     a, axis = _flat_axis(arr(a), axis, "minimum.accumulate")
     return c.CumMin(axis).bind(a)
 
 
 def _cumulative(
-    function: Any, neutral: int, x: Any, axis: int | None, dtype: Any, include_initial: bool
+    function: Callable, neutral: int, x: Any, axis: int | None, dtype: Any, include_initial: bool
 ) -> Any:
+    """Return a running sum or product, with `neutral` in front if `include_initial`."""
     x = arr(x)
     if axis is None:
         if x.ndim != 1:
@@ -77,19 +80,22 @@ def _cumulative(
 def cumulative_sum(
     x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
 ) -> Any:
-    """`cumsum` of the array API standard; begins with 0 if `include_initial`."""
+    """Return `cumsum` of the array API standard; it begins with 0 if `include_initial`."""
     return _cumulative(cumsum, 0, x, axis, dtype, include_initial)
 
 
 def cumulative_prod(
     x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
 ) -> Any:
-    """`cumprod` of the array API standard; begins with 1 if `include_initial`."""
+    """Return `cumprod` of the array API standard; it begins with 1 if `include_initial`."""
     return _cumulative(cumprod, 1, x, axis, dtype, include_initial)
 
 
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
-    """The `n`-th difference of neighbours along an axis, `prepend` and `append` put to its ends."""
+    """Return the `n`-th difference of neighbours along an axis.
+
+    `prepend` and `append` are joined to the ends of the axis before.
+    """
     a, n = arr(a), static_int(n, "diff", "n")
     if n < 0:
         raise with_user_line(ValueError(f"diff: n must not be negative, got {n}"))
@@ -111,13 +117,13 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 
 
 def _as_end(end: Any, a: Any, axis: int) -> Any:
-    """What is joined to `a`: a number stands for one layer of it."""
+    """Return an end that can be joined to `a`: a number becomes one layer of `a`."""
     shape = tuple([1 if i == axis else n for i, n in enumerate(a.shape)])
     return broadcast_to(end, shape) if end.ndim == 0 else end
 
 
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
-    """The integral by the trapezoidal rule, at the points `x` or at distances `dx`."""
+    """Integrate by the trapezoidal rule, at the points `x` or at distances `dx`."""
     y = arr(to_inexact(arr(y)))
     axis = axis_of(axis, y.ndim, "trapezoid")
     if x is not None:

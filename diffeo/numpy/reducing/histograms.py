@@ -1,8 +1,13 @@
-"""Counts of integers, and of numbers in bins."""
+"""Counts of integers (bincount), and of numbers in bins (histograms).
+
+With all operands in memory, NumPy counts. Otherwise `_bins_of` computes the number of each
+element's bin, and the counts are sums at these numbers: `zeros.at[number].add(1)`.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,14 +27,14 @@ from .sorting import in_order, searchsorted, sort
 
 
 def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | None = None) -> Any:
-    """How often each of 0, 1, 2 ... occurs, or the sums of weights.
+    """Count how often each of 0, 1, 2 ... occurs, or sum weights for each.
 
     Args:
         x: A vector of integers that are not negative.
-        weights: None, or what each counts.
+        weights: None, or how much each element counts.
         minlength: How many numbers are counted at least.
-        length: How many numbers are counted; larger ones are left out. A traced `x` needs it; what
-            is negative in it counts as 0.
+        length: How many numbers are counted; larger ones are left out. A traced `x` needs it; its
+            negative numbers count as 0.
 
     Raises:
         TypeError: for numbers that are no integers.
@@ -70,7 +75,10 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | N
 
 
 def _span(name: str, a: Any, span: Any) -> tuple[Any, Any]:
-    """The ends of equal bins, from `range` or the extrema, apart by 1 where they would be one."""
+    """Return the ends of equal bins: those of `range`, or the extrema of `a`.
+
+    Equal ends are moved apart by 0.5 each.
+    """
     if span is not None:
         low, high = span
         first, last = (known(asarray(v)) for v in (low, high))
@@ -89,17 +97,18 @@ def _span(name: str, a: Any, span: Any) -> tuple[Any, Any]:
 
 
 def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
-    """The edges of `bins` equal bins over the range of `a`.
+    """Return the edges of `bins` equal bins over the range of `a`.
 
     Args:
         a: Numbers, in any shape.
         bins: A number of bins, edges in order, or for known numbers the name of one of NumPy's
             rules ('auto', 'fd', 'sturges' ...).
-        range: None for that of `a`, or the ends.
+        range: None for the range of `a`, or the two ends.
         weights: As of `histogram`.
 
     Raises:
-        ValueError: for bins that are not positive or not in order, or a range that is none.
+        ValueError: for bins that are not positive or not in order, or a range that is not finite
+            or not in order.
     """
     a = asarray(a)
     hosts = _hosts(a, bins, range, weights)
@@ -126,8 +135,12 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
 
 
 def _hosts(a: Any, bins: Any, *rest: Any) -> list[Any] | None:
-    """What NumPy's histogram needs, where all of it is on the host and no dtype is foreign."""
-    found = []
+    """Return the operands as NumPy's histograms take them.
+
+    None is returned under a transformation, and for operands that are not in memory, or of dtypes
+    that NumPy does not have.
+    """
+    hosts = []
     for x in (a, bins, *rest):
         if isinstance(x, Value):
             x = host_of(x)
@@ -137,12 +150,12 @@ def _hosts(a: Any, bins: Any, *rest: Any) -> list[Any] | None:
             x = [np.asarray(host_of(v)) if isinstance(v, Value) else v for v in x]
             if any([v.dtype == object for v in x if isinstance(v, np.ndarray)]):
                 return None
-        found.append(x)
-    return found if state.trace.eager else None
+        hosts.append(x)
+    return hosts if state.trace.eager else None
 
 
-def _checked(name: str, function: Any, *args: Any) -> Any:
-    """What NumPy gives; its errors in our form."""
+def _checked(name: str, function: Callable, *args: Any) -> Any:
+    """Call a function of NumPy; its errors get the name of our function and the user's line."""
     try:
         return function(*args)
     except (ValueError, TypeError) as error:
@@ -150,22 +163,27 @@ def _checked(name: str, function: Any, *args: Any) -> Any:
 
 
 def _bins_of(x: Any, edges: Any) -> tuple[Any, Any]:
-    """The bin in which each number lies, and whether there is one; the last has its right edge."""
+    """Return the number of each element's bin, and whether there is such a bin.
+
+    A bin has its left edge in it, and the last bin both edges.
+    """
     count = edges.shape[0] - 1
-    place = searchsorted(edges, x, "right") - 1
-    place = where(x == getitem(edges, -1), count - 1, place)
-    return place, (place >= 0) & (place < count)
+    number = searchsorted(edges, x, "right") - 1
+    number = where(x == getitem(edges, -1), count - 1, number)
+    return number, (number >= 0) & (number < count)
 
 
 def histogram(
     a: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool = False
 ) -> tuple[Any, Any]:
-    """(counts, edges): how many elements lie in each bin; the last bin has its right edge in it.
+    """Count how many elements lie in each bin; return (counts, edges).
+
+    The last bin has its right edge in it.
 
     Args:
         a: Numbers, in any shape.
         bins, range: As of `histogram_bin_edges`.
-        weights: None, or what each element counts, in the shape of `a`.
+        weights: None, or how much each element counts, in the shape of `a`.
         density: Divide by the sum of all counts and by the sizes of the bins.
 
     Raises:
@@ -188,13 +206,13 @@ def histogram(
     a = reshape(a, (a.size,))
     edges = histogram_bin_edges(a, bins, range)
     count = edges.shape[0] - 1
-    place, inside = _bins_of(a, edges)
+    number, inside = _bins_of(a, edges)
     ones = (
         convert_element_type(inside, default_dtype(int))
         if weights is None
         else reshape(weights, (a.size,))
     )
-    out = zeros(count, ones.dtype).at[where(inside, place, count)].add(ones, mode="drop")
+    out = zeros(count, ones.dtype).at[where(inside, number, count)].add(ones, mode="drop")
     if density:
         out = out / (edges[1:] - edges[:-1]) / sum_(out)
     return out, edges
@@ -203,17 +221,18 @@ def histogram(
 def histogramdd(
     sample: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool = False
 ) -> tuple[Any, list[Any]]:
-    """How many points lie in each cell of a grid.
+    """Count how many points lie in each cell of a grid.
 
     Args:
         sample: Points (n, d).
         bins: A number of equal bins, or for each coordinate such a number or a vector of edges.
         range: None, or for each coordinate None or the ends (low, high) of its bins.
-        weights: None, or what each point counts, (n,).
+        weights: None, or how much each point counts, (n,).
         density: Divide by the sum of all counts and by the sizes of the cells.
 
     Returns:
-        (counts with d axes, the edges along each); the last bins have their right edges in them.
+        (counts with d axes, the edges along each axis); the last bins have their right edges in
+        them.
 
     Raises:
         ValueError: for other shapes, or lists of other lengths.
@@ -252,12 +271,14 @@ def histogramdd(
     edges = [histogram_bin_edges(*v) for v in zip(columns, bins, spans)]
     shape = tuple([v.shape[0] - 1 for v in edges])
     cell, inside = zeros(x.shape[:1], default_dtype(int)), x[:, 0] == x[:, 0] if count else True
+    # The number of a point's cell in the flat array of cells, row by row.
     for column, edge, n in zip(columns, edges, shape):
-        place, within = _bins_of(column, edge)
+        number, within = _bins_of(column, edge)
         inside = inside & within
-        cell = cell * n + place
+        cell = cell * n + number
     total = math.prod(shape)
     values = full_like(columns[0], 1.0) if weights is None else arr(weights)
+    # A point outside gets the number after the last cell, which `mode="drop"` leaves out.
     out = zeros(total, values.dtype).at[where(inside, cell, total)].add(values, mode="drop")
     out = reshape(out, shape)
     if density:
@@ -271,7 +292,7 @@ def histogramdd(
 def histogram2d(
     x: Any, y: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool = False
 ) -> tuple[Any, Any, Any]:
-    """How many points (x, y) lie in each cell of a grid -> (counts, edges along x, along y).
+    """Count how many points (x, y) lie in each cell; return (counts, edges along x, along y).
 
     Args:
         x, y: Coordinates, two vectors of one size.

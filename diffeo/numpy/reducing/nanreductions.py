@@ -1,4 +1,4 @@
-"""Reductions that skip nan."""
+"""Reductions that skip nan: each nan becomes a number that does not change the result."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ from .reductions import all, max, mean, min, prod, sum, var
 
 
 def _without_nan(a: Any, value: Any) -> tuple[Any, Any]:
+    """Return the array with `value` in place of nan, and where nan was (None for integers)."""
     a = arr(a)
     return (e.select(is_nan(a), value, a), is_nan(a)) if is_inexact(a.aval.dtype) else (a, None)
 
 
 def _axis(a: Any, axis: Any) -> Any:
-    """An axis; a number without axes has an axis 0 here, as in NumPy."""
+    """Return an axis, or None for the axis 0 that a number without axes has here, as in NumPy."""
     return None if is_of_number(axis, a.ndim) else axis
 
 
 def nansum(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-    """The sum of all elements but nan."""
+    """Return the sum of all elements but nan."""
     return sum(_without_nan(a, 0.0)[0], axis, dtype, keepdims=keepdims)
 
 
 def nanprod(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-    """The product of all elements but nan."""
+    """Return the product of all elements but nan."""
     return prod(_without_nan(a, 1.0)[0], axis, dtype, keepdims=keepdims)
 
 
 def nanmean(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-    """The mean of all elements but nan; nan if there is none."""
+    """Return the mean of all elements but nan; nan if there is none."""
     a = arr(a)
     return mean(a, _axis(a, axis), dtype, keepdims=keepdims, where=~isnan(a))
 
@@ -48,7 +49,7 @@ def nanmean(a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False)
 def nanvar(
     a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0, keepdims: bool = False
 ) -> Any:
-    """The variance of all elements but nan."""
+    """Return the variance of all elements but nan."""
     a = arr(a)
     finite = _without_nan(a, 0.0)[0]
     return var(finite, _axis(a, axis), dtype, None, ddof, keepdims, where=~isnan(a))
@@ -57,19 +58,23 @@ def nanvar(
 def nanstd(
     a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0, keepdims: bool = False
 ) -> Any:
-    """The standard deviation of all elements but nan."""
+    """Return the standard deviation of all elements but nan."""
     return safe_sqrt(nanvar(a, axis, dtype, ddof, keepdims))
 
 
 def _neutral(a: Any, value: float) -> Any:
-    """What loses against every number: of complex ones the imaginary parts are compared, too."""
+    """Return an infinity that loses against every number of the dtype of `a`.
+
+    Of complex numbers, the imaginary parts are compared, too, so both parts are infinite.
+    """
     return complex(value, value) if arr(a).aval.dtype.kind == "c" else value
 
 
 def _nan_extremum(function: Any, a: Any, axis: Any, keepdims: bool, neutral: float) -> Any:
+    """Compute an extremum with `neutral`, an infinity, in place of nan."""
     a = arr(a)
     if a.size and not (keepdims or isinstance(axis, tuple)):
-        # NumPy passes over nan itself; where there is nothing else, it is nan.
+        # `np.fmax` and `np.fmin` skip nan themselves; where there is nothing else, they return it.
         over = np.fmax if neutral < 0 else np.fmin
         name = f"nan{function.__name__}"
         axis = axis if axis is None or not a.ndim else axis_of(axis, a.ndim, name)
@@ -82,23 +87,25 @@ def _nan_extremum(function: Any, a: Any, axis: Any, keepdims: bool, neutral: flo
 
 
 def nanmax(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The largest of all elements but nan; nan if there is none."""
+    """Return the largest of all elements but nan; nan if there is none."""
     return _nan_extremum(max, a, axis, keepdims, -math.inf)
 
 
 def nanmin(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The smallest of all elements but nan; nan if there is none."""
+    """Return the smallest of all elements but nan; nan if there is none."""
     return _nan_extremum(min, a, axis, keepdims, math.inf)
 
 
 def _nan_place(name: str, function: Any, a: Any, axis: Any, keepdims: bool, neutral: float) -> Any:
+    """Compute the position of an extremum with `neutral`, an infinity, in place of nan."""
     a = arr(a)
     filled, missing = _without_nan(a, neutral)
     out = function(filled, axis, keepdims=keepdims)
     if missing is None:
         return out
     none = all(missing, axis, keepdims=keepdims)
-    # What is known stays so while a program is traced, where `none` is a part of the program.
+    # While a program is traced, `none` is a part of the program, even if `a` is an Array whose
+    # numbers are known. So NumPy is asked about an Array.
     value = known(none) if type(a) is not Array else np.isnan(np.asarray(a)).all(axis)
     if value is None:
         return where(none, -1, out)
@@ -110,24 +117,24 @@ def _nan_place(name: str, function: Any, a: Any, axis: Any, keepdims: bool, neut
 
 
 def nanargmax(a: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """The place of the largest of all elements but nan.
+    """Return the position of the largest of all elements but nan.
 
     Raises:
-        ValueError: where there are only nan; in a program that is traced, their place is -1.
+        ValueError: where there are only nan; in a program that is traced, the position is -1.
     """
     return _nan_place("nanargmax", argmax, a, axis, keepdims, _neutral(a, -math.inf))
 
 
 def nanargmin(a: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """The place of the smallest of all elements but nan; see `nanargmax`."""
+    """Return the position of the smallest of all elements but nan; see `nanargmax`."""
     return _nan_place("nanargmin", argmin, a, axis, keepdims, _neutral(a, math.inf))
 
 
 def nancumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """The running sum, nan counted as 0."""
+    """Return the running sum, where nan counts as 0."""
     return cumsum(_without_nan(a, 0.0)[0], axis, dtype)
 
 
 def nancumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """The running product, nan counted as 1."""
+    """Return the running product, where nan counts as 1."""
     return cumprod(_without_nan(a, 1.0)[0], axis, dtype)

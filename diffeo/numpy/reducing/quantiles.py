@@ -1,8 +1,20 @@
-"""Quantiles, percentiles and medians."""
+"""Quantiles, percentiles and medians, also without nan and with weights.
+
+All functions call `_quantile`. It moves the reduced axes to the end as one axis: each *line* along
+that axis gives one result for each fraction in `q`. The quantile of a sorted line lies at a real
+position (`_place`), between the elements below and above; `_weight` says how much of the element
+above the result takes. Of the elements 10, 20, 30 and q = 0.75, the method 'linear' finds the
+position 1.5, so the result is half of 20 and half of 30.
+
+There are three ways: known fractions without weights, whose positions are numbers (`_of_known`);
+traced fractions, or a count of elements that depends on nan (`_interpolated`); and weights
+(`_by_weight`).
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,7 +38,8 @@ from .cumulative import cumsum
 from .reductions import any as any_
 from .reductions import sum as sum_
 
-#: Hyndman and Fan 1996, Sample quantiles in statistical packages: a method's alpha and beta.
+#: The methods that interpolate -> (alpha, beta), the parameters of Hyndman and Fan 1996, Sample
+#: quantiles in statistical packages.
 _CONTINUOUS = {
     "linear": (1.0, 1.0),
     "interpolated_inverted_cdf": (0.0, 1.0),
@@ -47,9 +60,10 @@ _METHODS = (
 )
 
 
-def _place(q: Any, count: Any, method: str, product: Any) -> Any:
-    """Where among `count` sorted elements the quantile lies, counted from 0, by NumPy's formulas;
-    `product` multiplies and rounds.
+def _place(q: Any, count: Any, method: str, product: Callable) -> Any:
+    """Return the real position of a quantile among `count` sorted elements, counted from 0.
+
+    The formulas are NumPy's. `product` multiplies two numbers and rounds the result.
     """
     if method in _CONTINUOUS and method != "linear":
         alpha, beta = _CONTINUOUS[method]
@@ -62,11 +76,15 @@ def _place(q: Any, count: Any, method: str, product: Any) -> Any:
 
 
 def _rounded_product(q: Any, count: Any) -> Any:
+    """Multiply a fraction and a count so that XLA rounds the product before it is used further."""
     return rounded(q * count, 2.0 * count + 2.0)
 
 
-def _weight(weight: Any, low: Any, method: str, where: Any) -> Any:
-    """The weight of the element above, given the fraction of the way to it."""
+def _weight(weight: Any, low: Any, method: str, where: Callable) -> Any:
+    """Return the weight of the element above, given the fraction of the way to it.
+
+    `low` is the position of the element below. `where` is NumPy's, or diffeo's for traced numbers.
+    """
     odd = low % 2.0 == 1.0
     if method == "higher":
         return where(weight > 0, 1.0, weight)
@@ -95,10 +113,11 @@ def _quantile(
     skip_nan: bool,
     weights: Any = None,
 ) -> Any:
+    """Compute quantiles for all functions of this file; `name` is the function, for messages."""
     if method not in _METHODS:
         raise no_such(name, "method", method, _METHODS)
     a, q = arr(to_inexact(asarray(a))), _parts(name, q)
-    if is_complex(a.dtype) and not name.endswith("median"):  # as NumPy has it
+    if is_complex(a.dtype) and not name.endswith("median"):  # as in NumPy
         raise with_user_line(
             TypeError(
                 f"{name}: expects real numbers, got {describe(a)}; complex ones have a median"
@@ -119,7 +138,10 @@ def _quantile(
         weights = as_lines(_like(name, weights, a, axes, method))
     if weights is None and not skip_nan and isinstance(q, np.ndarray):
         return _of_known(lines, q, a, axes, method, keepdims)
-    lines, *rest = sort_p([lines] if weights is None else [lines, weights], lines.ndim - 1)
+    # Sorting puts nan at the end of a line, and takes the weights with their elements.
+    lines, *sorted_weights = sort_p(
+        [lines] if weights is None else [lines, weights], lines.ndim - 1
+    )
     missing = is_nan(lines)
     bad = any_(missing, -1, keepdims=True)
     count = sum_(~missing, -1, keepdims=True) if skip_nan else None
@@ -130,8 +152,9 @@ def _quantile(
         out = _interpolated(lines, parts, many, method)
     else:
         parts = convert_element_type(parts, a.dtype)
-        out, wrong = _by_weight(lines, rest[0], missing, parts)
+        out, wrong = _by_weight(lines, sorted_weights[0], missing, parts)
         bad = wrong if skip_nan else bad | wrong
+    # With `skip_nan`, nan in a line is no reason for a nan result, unless nothing else is left.
     if skip_nan:
         bad = (count == 0) if weights is None else bad | (count == 0)
     out = where(bad, np.nan, out)
@@ -139,18 +162,25 @@ def _quantile(
 
 
 def _shaped(out: Any, q: Any, a: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    """A result with an axis for all of `q` at its end, in the shape that NumPy gives it."""
-    rest = tuple(
+    """Return a result in the shape that NumPy gives it: the axes of `q` first.
+
+    `out` has one axis for all of `q`, at its end. `a` is the array that was reduced over `axes`.
+    """
+    remaining = tuple(
         [1 if i in axes else m for i, m in enumerate(a.shape)]
         if keepdims
         else [m for i, m in enumerate(a.shape) if i not in axes]
     )
-    return reshape(moveaxis(out, -1, 0), q.shape + rest)
+    return reshape(moveaxis(out, -1, 0), q.shape + remaining)
 
 
 def _of_none(name: str, lines: Any, q: Any, a: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    """The quantiles of lines without elements, which are nan for nanquantile and the medians; or of
-    no `q`.
+    """Return the quantiles of lines without elements, or for no `q`.
+
+    Lines without elements give nan for nanquantile and the medians.
+
+    Raises:
+        IndexError: for lines without elements in `quantile`, if there is a `q`.
     """
     if name == "quantile" and q.size and math.prod(lines.shape[:-1]):
         raise with_user_line(
@@ -161,14 +191,17 @@ def _of_none(name: str, lines: Any, q: Any, a: Any, axes: tuple[int, ...], keepd
 
 
 def _numbers(q: Any) -> Any:
-    """Fractions or percents: NumPy's array where they are known, else a traced value."""
+    """Return fractions or percents as a NumPy array if they are known, else as a tracer."""
     q = q if isinstance(q, (int, float, np.ndarray, np.generic)) else asarray(q)
     return q if isinstance(q, Tracer) else np.asarray(q)
 
 
 def _parts(name: str, q: Any) -> Any:
-    """The fractions in a dtype in which places can be computed, NumPy's for all but narrow numbers;
-    checked where they are known.
+    """Return the fractions in a dtype in which positions are computed: float64, or float32.
+
+    Raises:
+        TypeError: for complex fractions.
+        ValueError: for known fractions outside of [0, 1].
     """
     q = _numbers(q)
     dtype = np.dtype(np.float32 if q.dtype == np.float32 else np.float64)
@@ -187,7 +220,7 @@ def _parts(name: str, q: Any) -> Any:
 
 
 def _like(name: str, weights: Any, a: Any, axes: tuple[int, ...], method: str) -> Any:
-    """The weights in the shape and dtype of `a`."""
+    """Return the weights in the shape and dtype of `a`; ValueError for weights that do not fit."""
     weights = arr(weights)
     if method != "inverted_cdf" or is_complex(weights.dtype):
         raise with_user_line(
@@ -210,16 +243,19 @@ def _like(name: str, weights: Any, a: Any, axes: tuple[int, ...], method: str) -
 def _of_known(
     lines: Any, q: np.ndarray, a: Any, axes: tuple[int, ...], method: str, keepdims: bool
 ) -> Any:
-    """The quantiles at known fractions, whose places NumPy computes: so many elements are needed,
-    and if one is nan, the last.
+    """Return the quantiles at known fractions, whose positions NumPy computes.
+
+    So it is known which few elements of a sorted line are needed. The last one is needed, too: it
+    is nan if any element is, as nan is sorted to the end.
     """
     last = lines.shape[-1] - 1
-    place = np.asarray(_place(q.reshape(-1), lines.shape[-1], method, np.multiply))
-    low = np.floor(place)
-    weight = _weight(place - low, low, method, np.where)
+    position = np.asarray(_place(q.reshape(-1), lines.shape[-1], method, np.multiply))
+    low = np.floor(position)
+    weight = _weight(position - low, low, method, np.where)
     at = [np.clip(p, 0, last).astype(np.int64) for p in (low, low + 1)]
-    wanted = np.unique(np.concatenate([*at, [last]]))
-    ordered = by_numpy(lambda v: np.partition(v, wanted, -1), lines)
+    needed = np.unique(np.concatenate([*at, [last]]))
+    # `np.partition` puts just these elements where a sort would put them.
+    ordered = by_numpy(lambda v: np.partition(v, needed, -1), lines)
     if ordered is None:
         ordered = sort_p([lines], lines.ndim - 1)[0]
     below, above = (getitem(ordered, (..., i)) for i in at)
@@ -229,15 +265,17 @@ def _of_known(
 
 
 def _interpolated(lines: Any, parts: Any, count: Any, method: str) -> Any:
+    """Return the quantiles at fractions or counts that are traced; lines are sorted."""
     last = count - 1.0
-    place = _place(parts, count, method, _rounded_product)
-    low = floor(place)
-    weight = _weight(place - low, low, method, where)
+    position = _place(parts, count, method, _rounded_product)
+    low = floor(position)
+    weight = _weight(position - low, low, method, where)
     below, above = (_at_places(lines, clip(p, 0.0, last)) for p in (low, low + 1.0))
     return _mixed(below, above, convert_element_type(weight, lines.dtype))
 
 
 def _mixed(below: Any, above: Any, weight: Any) -> Any:
+    """Return `below * (1 - weight) + above * weight`."""
     # An infinite neighbour has no part in a result that is one of the elements.
     at_low, at_high = weight == 0, weight == 1
     mixed = where(at_high, 0.0, below) * (1.0 - weight) + where(at_low, 0.0, above) * weight
@@ -245,8 +283,10 @@ def _mixed(below: Any, above: Any, weight: Any) -> Any:
 
 
 def _by_weight(lines: Any, weights: Any, missing: Any, parts: Any) -> tuple[Any, Any]:
-    """The first element at which the sum of weights reaches its part of all; and which lines have
-    weights that are none.
+    """Return the first element at which the sum of weights reaches its part of the whole sum.
+
+    The second result says which lines have a weight that is negative or nan. `missing` says which
+    elements are nan. The fractions are `parts`.
     """
     wrong = (weights < 0) | is_nan(weights)
     weights = where(wrong | missing, 0.0, weights)
@@ -255,10 +295,12 @@ def _by_weight(lines: Any, weights: Any, missing: Any, parts: Any) -> tuple[Any,
     shape = (*parts.shape, lines.shape[-1])
     reached = broadcast_in_dim(total, shape, (*range(total.ndim - 1), total.ndim))
     goal = broadcast_in_dim(goal, shape, range(parts.ndim))
-    place = sum_((reached < goal) | (reached == 0), -1)
+    # The position of the element is the number of sums before it that do not reach the goal.
+    # Elements in front with weight 0 are never the result.
+    position = sum_((reached < goal) | (reached == 0), -1)
     kept = sum_(~missing, -1, keepdims=True) - 1
-    place = where(place > kept, kept, place)
-    return _at_places(lines, where(place < 0, 0, place)), any_(wrong, -1, keepdims=True)
+    position = where(position > kept, kept, position)
+    return _at_places(lines, where(position < 0, 0, position)), any_(wrong, -1, keepdims=True)
 
 
 def _at_places(lines: Any, places: Any) -> Any:
@@ -277,7 +319,7 @@ def quantile(
     *,
     weights: Any = None,
 ) -> Any:
-    """The value below which the fraction `q` of the elements lies; nan if there is a nan.
+    """Return the value below which the fraction `q` of the elements lies; nan if there is a nan.
 
     Args:
         a: An array.
@@ -310,7 +352,7 @@ def quantile(
 
 
 def _of_hundred(q: Any) -> Any:
-    """Percents as fractions; those that are known are divided by NumPy."""
+    """Return percents as fractions; NumPy divides known ones."""
     q = _numbers(q)
     return q / 100 if isinstance(q, np.ndarray) else quotient(arr(to_inexact(q)), 100.0)
 
@@ -326,7 +368,7 @@ def percentile(
     *,
     weights: Any = None,
 ) -> Any:
-    """`quantile` with `q` in percent."""
+    """Return `quantile` with `q` in percent."""
     return quantile(
         a, _of_hundred(q), axis, out, overwrite_input, method, keepdims, weights=weights
     )
@@ -339,7 +381,10 @@ def median(
     overwrite_input: bool = False,
     keepdims: bool = False,
 ) -> Any:
-    """The middle element of the sorted ones; nan if there is a nan."""
+    """Return the middle of the sorted elements; nan if there is a nan.
+
+    Of an even number of elements, that is the mean of the two in the middle.
+    """
     if out is not None:
         raise no_out("median")
     return _quantile("median", a, 0.5, axis, "midpoint", keepdims, False)
@@ -356,7 +401,7 @@ def nanquantile(
     *,
     weights: Any = None,
 ) -> Any:
-    """`quantile` of all elements but nan."""
+    """Return `quantile` of all elements but nan."""
     if out is not None:
         raise no_out("nanquantile")
     return _quantile("nanquantile", a, q, axis, method, keepdims, True, weights)
@@ -373,7 +418,7 @@ def nanpercentile(
     *,
     weights: Any = None,
 ) -> Any:
-    """`percentile` of all elements but nan."""
+    """Return `percentile` of all elements but nan."""
     return nanquantile(
         a, _of_hundred(q), axis, out, overwrite_input, method, keepdims, weights=weights
     )
@@ -386,7 +431,7 @@ def nanmedian(
     overwrite_input: bool = False,
     keepdims: bool = False,
 ) -> Any:
-    """`median` of all elements but nan."""
+    """Return `median` of all elements but nan."""
     if out is not None:
         raise no_out("nanmedian")
     return _quantile("nanmedian", a, 0.5, axis, "midpoint", keepdims, True)

@@ -1,9 +1,15 @@
-"""Combining the elements along axes: sums, means, extrema, logic, running sums."""
+"""Reductions, which combine the elements along axes: sums, products, means, extrema, logic.
+
+Most functions have two ways. `at_once` takes the short way: NumPy reduces a host Array, where the
+result is that of diffeo's primitive. Otherwise elements that `where` leaves out become the neutral
+element, a primitive reduces, and `_finish` puts axes back for `keepdims`. Start with `sum`.
+"""
 
 from __future__ import annotations
 
 import builtins
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -42,13 +48,14 @@ from ..methods import _load
 from ..ufuncs import imag, maximum, minimum, real
 
 _where = where  # several functions have a parameter of that name
+# NumPy's reductions, which `at_once` calls: the keys of `_SAME`.
 _sum, _prod = np.add.reduce, np.multiply.reduce
 _max, _min = np.maximum.reduce, np.minimum.reduce
 _all, _any = np.logical_and.reduce, np.logical_or.reduce
 _FLOATS = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
 _WIDE = _FLOATS | frozenset(map(np.dtype, ("i8", "u8")))
 _REAL = frozenset(map(np.dtype, ("f4", "f8", "i8", "u8", "i4", "u4")))
-#: The dtypes in which NumPy's reduction is ours.
+#: NumPy's reduction -> the dtypes in which its result is that of diffeo's.
 _SAME = {
     _sum: _WIDE,
     _prod: _WIDE,
@@ -63,8 +70,12 @@ _SAME = {
 }
 
 
-def at_once(reduce: Any, a: Array, axis: Any) -> Any:
-    """NumPy's reduction of a host Array, the short way; None where that does not do."""
+def at_once(reduce: Callable, a: Array, axis: Any) -> Any:
+    """Reduce a host Array with NumPy, the short way.
+
+    None is returned where the long way is needed: under a transformation, for other dtypes, for
+    several axes, and for arrays without elements.
+    """
     host = a._np
     if host is None or not state.trace.eager or host.dtype not in _SAME[reduce] or not host.size:
         return None
@@ -74,12 +85,12 @@ def at_once(reduce: Any, a: Array, axis: Any) -> Any:
 
 
 def _axes(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
-    """The axes to reduce; a number without axes has an axis 0 here, as in NumPy."""
+    """Return the axes to reduce. A number without axes has an axis 0 here, as in NumPy."""
     return () if is_of_number(axis, ndim) else axes_of(axis, ndim, name)
 
 
 def _total(a: Any, axes: tuple[int, ...]) -> Any:
-    """The sum; in float32 for narrower floats."""
+    """Sum over axes; narrower floats are summed in float32, and the sum is converted back."""
     dtype = a.aval.dtype
     if is_storage(dtype):
         raise with_user_line(TypeError(f"no sums of {describe(a)}: {STORAGE}"))
@@ -89,7 +100,10 @@ def _total(a: Any, axes: tuple[int, ...]) -> Any:
 
 
 def widened(a: Any, dtype: Any) -> Any:
-    """What a sum or product adds up: booleans and short integers as 64 bits (or as asked for)."""
+    """Convert an operand to the dtype of its sum or product.
+
+    That is `dtype` if it is given. Otherwise booleans and short integers become 64 bits wide.
+    """
     if dtype is not None:
         wide = dtype_of(dtype)
     else:
@@ -123,7 +137,7 @@ def sum(
     initial: Any = None,
     where: Any = None,
 ) -> Any:
-    """The sum over axes (all by default). Booleans and short integers are summed in 64 bits.
+    """Sum over axes (all by default). Booleans and short integers are summed in 64 bits.
 
     Examples:
         >>> import diffeo as dx
@@ -154,7 +168,7 @@ def prod(
     initial: Any = None,
     where: Any = None,
 ) -> Any:
-    """The product over axes (all by default); its derivative is right where factors are 0."""
+    """Multiply over axes (all by default); the derivative is right where factors are 0."""
     if out is not None:
         raise no_out("prod")
     if type(a) is Array and dtype is None and not keepdims and initial is None and where is None:
@@ -168,6 +182,7 @@ def prod(
 
 
 def _extremum(name: str, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any) -> Any:
+    """Compute the largest or smallest element by a primitive; `name` is "max" or "min"."""
     a = arr(a)
     largest = name == "max"
     dtype = a.aval.dtype
@@ -188,17 +203,20 @@ def _extremum(name: str, a: Any, axis: Any, keepdims: bool, initial: Any, where:
 
 
 def _complex_extremum(a: Any, axes: tuple[int, ...], initial: Any, largest: bool) -> Any:
-    """The first of the extremal complex numbers (or the first nan), which gets the derivative."""
+    """Return the first of the extremal complex numbers, or the first nan.
+
+    This element alone gets the derivative, as the result takes it from its position.
+    """
     kept = [i for i in range(a.ndim) if i not in axes]
     sizes = tuple([a.shape[i] for i in kept])
     lines = reshape(transpose(a, (*kept, *axes)), (*sizes, _size(a, axes)))
     if initial is not None:
         first = convert_element_type(arr(initial), a.aval.dtype)
         lines = concatenate([broadcast_to(first, (*sizes, 1)), lines], len(sizes))
-    place = (r.argmax if largest else r.argmin)(lines, len(sizes), np.dtype(np.int64))
-    # Sorting and gathering load with the first maximum of complex numbers.
+    position = (r.argmax if largest else r.argmin)(lines, len(sizes), np.dtype(np.int64))
+    # The module of sorting and gathering is loaded with the first maximum of complex numbers.
     take = _load(".operations.sort", "take_along_axis")
-    return reshape(take(lines, reshape(place, (*sizes, 1)), len(sizes)), sizes)
+    return reshape(take(lines, reshape(position, (*sizes, 1)), len(sizes)), sizes)
 
 
 def max(
@@ -209,7 +227,7 @@ def max(
     initial: Any = None,
     where: Any = None,
 ) -> Any:
-    """The largest element over axes; nan if there is one. Equal largest ones share the derivative.
+    """Return the largest element over axes; nan if there is one. Equal ones share the derivative.
 
     Raises:
         ValueError: for an empty array without `initial`.
@@ -231,7 +249,7 @@ def min(
     initial: Any = None,
     where: Any = None,
 ) -> Any:
-    """The smallest element over axes; nan if there is one; see `max`."""
+    """Return the smallest element over axes; nan if there is one; see `max`."""
     if out is not None:
         raise no_out("min")
     if type(a) is Array and not keepdims and initial is None and where is None:
@@ -245,7 +263,7 @@ amax, amin = max, min
 
 
 def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    """The largest minus the smallest element."""
+    """Return the largest minus the smallest element."""
     if out is not None:
         raise no_out("ptp")
     return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
@@ -253,8 +271,8 @@ def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> An
 
 def _logical(
     name: str,
-    ufunc: Any,
-    reduce: Any,
+    ufunc: Callable,
+    reduce: Callable,
     neutral: bool,
     a: Any,
     axis: Any,
@@ -262,6 +280,7 @@ def _logical(
     keepdims: bool,
     where: Any,
 ) -> Any:
+    """Reduce truth values: by NumPy's `ufunc` on the short way, else by `reduce`."""
     if out is not None:
         raise no_out(name)
     if type(a) is Array and not keepdims and where is None:
@@ -288,7 +307,7 @@ def any(
 
 
 def count_nonzero(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The number of elements that are not 0."""
+    """Count the elements that are not 0."""
     if axis is None and not keepdims:
         quick = by_numpy(np.count_nonzero, a, dtypes=NUMBERS)
         if quick is not None:
@@ -309,7 +328,7 @@ def mean(
     *,
     where: Any = None,
 ) -> Any:
-    """The mean over axes, in floating point.
+    """Return the mean over axes, in floating point.
 
     Examples:
         >>> import diffeo as dx
@@ -332,6 +351,7 @@ def mean(
 
 
 def _count(a: Any, axes: tuple[int, ...], keepdims: bool, where: Any, dtype: np.dtype) -> Any:
+    """Return how many elements are combined: a number, or with `where` an array of real numbers."""
     if where is None:
         return _size(a, axes)
     count = sum(broadcast_to(to_bool(where), a.shape), axes, keepdims=keepdims)
@@ -350,7 +370,7 @@ def var(
     mean: Any = None,
     correction: Any = None,
 ) -> Any:
-    """The mean of the squared distance from the mean; divided by `n - ddof`."""
+    """Return the variance: the sum of the squared distances from the mean, over `n - ddof`."""
     if out is not None:
         raise no_out("var")
     if type(a) is Array and _plain(dtype, ddof, keepdims, where, mean, correction):
@@ -364,18 +384,18 @@ def var(
         wide = var(a.astype(np.float32), axes, None, None, ddof, keepdims, where=where, mean=mean)
         return convert_element_type(wide, a.dtype)
     centre = _mean(a, axes, keepdims=True, where=where) if mean is None else mean
-    off = a - centre
-    if off.dtype.kind == "c":
-        squares = real(off) ** 2 + imag(off) ** 2
+    deviation = a - centre
+    if deviation.dtype.kind == "c":
+        squares = real(deviation) ** 2 + imag(deviation) ** 2
     else:
-        squares = off * off
+        squares = deviation * deviation
     total = _finish(_total(_masked(squares, where, 0), axes), a, axes, keepdims)
     count = _count(a, axes, keepdims, where, total.dtype) - ddof
     return total / (builtins.max(count, 0) if isinstance(count, (int, float)) else count)
 
 
 def _freedom(name: str, ddof: Any, correction: Any) -> Any:
-    """The degrees of freedom that the mean takes, by either of their names."""
+    """Return the degrees of freedom that the mean takes, by either name of the parameter."""
     if isinstance(ddof, str):
         raise with_user_line(TypeError(f"{name}: ddof must be a number, got {describe(ddof)}"))
     if correction is None:
@@ -395,7 +415,7 @@ def _plain(dtype: Any, ddof: Any, keepdims: bool, *rest: Any) -> bool:
     return dtype is None and ddof == 0 and not keepdims and rest == (None, None, None)
 
 
-_mean = mean
+_mean = mean  # `var` and `std` have a parameter of that name
 
 
 def std(
@@ -410,7 +430,7 @@ def std(
     mean: Any = None,
     correction: Any = None,
 ) -> Any:
-    """The standard deviation: the root of `var`. Its gradient is 0 where it is 0 (never nan)."""
+    """Return the standard deviation, the root of `var`. Its gradient is 0 where it is 0."""
     if out is not None:
         raise no_out("std")
     if dtype is None and isinstance(getattr(a, "dtype", None), np.dtype) and narrow(a.dtype):
@@ -425,7 +445,8 @@ def std(
             mean=mean,
             correction=correction,
         )
-        return convert_element_type(wide, a.dtype)  # the variance may be too large a number
+        # The root is taken in float32, too: the variance may be too large for the narrow dtype.
+        return convert_element_type(wide, a.dtype)
     if type(a) is Array and _plain(dtype, ddof, keepdims, where, mean, correction):
         quick = at_once(np.std, a, axis)
         if quick is not None:
@@ -437,8 +458,10 @@ def std(
 def average(
     a: Any, axis: Any = None, weights: Any = None, returned: bool = False, keepdims: bool = False
 ) -> Any:
-    """The mean with weights (of the shape of `a`, or of its one `axis`); (mean, weight sum) if
-    `returned`."""
+    """Return the mean with weights; (mean, sum of the weights) if `returned`.
+
+    The weights have the shape of `a`, or of the axes `axis` of `a`.
+    """
     a = arr(a)
     if weights is None:
         out = mean(a, axis, keepdims=keepdims)
@@ -465,11 +488,3 @@ def average(
         )
     out = sum(a * weights, axis, keepdims=keepdims) / total
     return (out, total) if returned else out
-
-
-# ----------------------------------------------------------------------------------------------
-# Places
-
-
-# ----------------------------------------------------------------------------------------------
-# Comparisons of whole arrays

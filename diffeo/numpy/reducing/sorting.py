@@ -1,4 +1,9 @@
-"""Order: sort, search, histograms."""
+"""Order: sort, argsort, partition, and the search in sorted vectors.
+
+The primitive `sort` (operations/sort.py) sorts several arrays together by the first ones; every
+sort is stable. `searchsorted` is the other centre of this file: sets.py, histograms.py and
+`digitize` are built on it.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +48,7 @@ from .reductions import sum as sum_
 
 
 def _flat(a: Any, axis: int | None, name: str) -> tuple[Any, int]:
+    """Return the array and an axis counted from the front; without one, the flat array and 0."""
     a = arr(a)
     if axis is None or (name.startswith("arg") and is_of_number(axis, a.ndim)):
         return reshape(a, (a.size,)), 0
@@ -53,7 +59,7 @@ _KINDS = (None, "quicksort", "mergesort", "heapsort", "stable")
 
 
 def _check_kind(name: str, kind: Any, order: Any) -> None:
-    """NumPy's parameters of sorting; here each kind is stable."""
+    """Check NumPy's parameters `kind` and `order`; here, each kind is stable."""
     if kind not in _KINDS:
         raise no_such(name, "kind", kind, _KINDS)
     if order is not None:
@@ -74,13 +80,13 @@ def sort(
     stable: bool | None = True,
     descending: bool = False,
 ) -> Any:
-    """Sorted along an axis (flat with None), smallest first; nan comes last.
+    """Sort along an axis (the flat array with None), smallest first; nan comes last.
 
     Complex numbers are ordered by their real, then their imaginary parts. Equal elements keep their
     order, whichever of NumPy's kinds is asked for: 0.0 and -0.0 are equal, and so are all nan.
 
     Raises:
-        ValueError: for a `kind` that NumPy does not know, an `order`, or an axis that there is not.
+        ValueError: for a `kind` that NumPy does not know, an `order`, or an axis that is missing.
 
     Examples:
         >>> import diffeo as dx
@@ -113,7 +119,7 @@ def argsort(
     descending: bool = False,
     dtype: Any = None,
 ) -> Any:
-    """The places from which a stable sort takes the elements; equal ones keep their order.
+    """Return the positions from which a stable sort takes the elements.
 
     Raises:
         ValueError: as `sort`.
@@ -130,14 +136,14 @@ def argsort(
     host = host_of(a)
     if host is not None and not descending and host.dtype.kind != "V":
         return Array(np.argsort(host, axis, kind="stable").astype(dtype, copy=False))
-    # Reversed twice, equal elements keep their order.
+    # The reversed array is sorted, and the result reversed: so equal elements keep their order.
     a = rev(a, (axis,)) if descending else a
-    places = sort_p([a, iota(dtype, a.shape, axis)], axis)[1]
-    return rev(a.shape[axis] - 1 - places, (axis,)) if descending else places
+    positions = sort_p([a, iota(dtype, a.shape, axis)], axis)[1]
+    return rev(a.shape[axis] - 1 - positions, (axis,)) if descending else positions
 
 
 def sort_complex(a: Any) -> Any:
-    """The sorted array (along its last axis), as complex numbers."""
+    """Return the array sorted along its last axis, as complex numbers."""
     a = arr(a)
     return sort(
         a
@@ -147,7 +153,7 @@ def sort_complex(a: Any) -> Any:
 
 
 def lexsort(keys: Any, axis: int = -1) -> Any:
-    """The order by several keys, the last one first.
+    """Return the positions that sort by several keys; the last key is the most important one.
 
     Examples:
         >>> import diffeo as dx
@@ -158,12 +164,12 @@ def lexsort(keys: Any, axis: int = -1) -> Any:
     if is_of_number(axis, keys[0].ndim):
         return zeros((), default_dtype(int))
     axis = axis_of(axis, keys[0].ndim, "lexsort")
-    places = iota(default_dtype(int), keys[0].shape, axis)
-    return sort_p([*keys[::-1], places], axis, len(keys))[-1]
+    positions = iota(default_dtype(int), keys[0].shape, axis)
+    return sort_p([*keys[::-1], positions], axis, len(keys))[-1]
 
 
 def same_shape(name: str, arrays: list[Any]) -> list[Any]:
-    """The arrays; an error unless there is one, and all have one shape."""
+    """Return the arrays unchanged; ValueError unless there is one, and all have one shape."""
     if not arrays or any([x.shape != arrays[0].shape for x in arrays]):
         raise with_user_line(
             ValueError(f"{name}: expects arrays of one shape, got {[x.shape for x in arrays]}")
@@ -172,6 +178,7 @@ def same_shape(name: str, arrays: list[Any]) -> list[Any]:
 
 
 def _checked_place(name: str, a: Any, kth: Any, axis: int) -> None:
+    """Check that `kth` holds positions of the axis."""
     n = a.shape[axis]
     for k in kth if isinstance(kth, (tuple, list)) else (kth,):
         k = static_int(k, name, "kth")
@@ -182,8 +189,9 @@ def _checked_place(name: str, a: Any, kth: Any, axis: int) -> None:
 
 
 def partition(a: Any, kth: Any, axis: int | None = -1) -> Any:
-    """The elements before place `kth` are not larger, those after it not smaller; here, all are
-    sorted.
+    """Order elements so that none before position `kth` is larger, and none after it smaller.
+
+    Here, all elements are sorted.
     """
     a, axis = _flat(a, axis, "partition")
     _checked_place("partition", a, kth, axis)
@@ -191,7 +199,7 @@ def partition(a: Any, kth: Any, axis: int | None = -1) -> Any:
 
 
 def argpartition(a: Any, kth: Any, axis: int | None = -1) -> Any:
-    """The places from which `partition` takes the elements."""
+    """Return the positions from which `partition` takes the elements."""
     a, axis = _flat(a, axis, "argpartition")
     _checked_place("argpartition", a, kth, axis)
     return argsort(a, axis)
@@ -203,18 +211,18 @@ _SEARCHES = ("scan", "scan_unrolled", "sort", "compare_all")
 def searchsorted(
     a: Any, v: Any, side: str = "left", sorter: Any = None, *, method: str = "scan"
 ) -> Any:
-    """Where the elements of `v` belong in the sorted vector `a`, before or after equal ones.
+    """Return where the elements of `v` belong in the sorted vector `a`, before or after equal ones.
 
     Args:
         a: A vector in order, or with `sorter`, any vector.
         v: What to look for; it may have any shape.
-        side: 'left' for the first suitable place, 'right' for the last.
-        sorter: The places that sort `a`, as argsort gives them.
+        side: 'left' for the first suitable position, 'right' for the last.
+        sorter: The positions that sort `a`, as `argsort` returns them.
         method: 'scan' or 'scan_unrolled' (halve the interval), 'sort' (both together), or
             'compare_all' (for a short `a`).
 
     Returns:
-        Places in 0 .. len(a), of the shape of `v`; nan belongs behind all numbers.
+        Positions in 0 .. len(a), of the shape of `v`; nan belongs behind all numbers.
 
     Raises:
         ValueError: if `a` is no vector, or for an unknown side or method.
@@ -229,7 +237,9 @@ def searchsorted(
     if method not in _SEARCHES:
         raise no_such("searchsorted", "method", method, _SEARCHES)
     a = arr(a)
-    if type(v) is int and is_integer(a.dtype):  # as large as the dtype holds, it finds the ends
+    # A Python integer that the dtype cannot hold belongs before or behind all elements: that is
+    # where the least integer of the dtype belongs on the left, the largest on the right.
+    if type(v) is int and is_integer(a.dtype):
         low, high = limits_of(a.dtype)
         v, side = (low, "left") if v < low else (high, "right") if v > high else (v, side)
     a, v = same_dtype(a, v)
@@ -250,45 +260,57 @@ def searchsorted(
     hosts = host_of(a), host_of(v)
     if hosts[0] is not None and hosts[1] is not None and a.dtype.kind != "V":
         return Array(np.asarray(np.searchsorted(*hosts, side)).astype(dtype))  # type: ignore
-    if method == "sort" or a.dtype.kind == "c":  # whose nan have an order of their own
+    if method == "sort" or a.dtype.kind == "c":  # complex nan have an order of their own
         return _merged(a, v, side)
     before = e.lt.bind if side == "left" else e.le.bind
     v = comparable(v)
     if method == "compare_all":
         shape = (*v.shape, n)
         pairs = broadcast_to(comparable(a), shape), broadcast_in_dim(v, shape, range(v.ndim))
-        place = sum_(before(*pairs), -1, dtype=dtype)
+        position = sum_(before(*pairs), -1, dtype=dtype)
     else:
-        place = _halved(a, v, before)
-    return convert_element_type(place, dtype)
+        position = _halved(a, v, before)
+    return convert_element_type(position, dtype)
 
 
 def _halved(a: Any, v: Any, before: Any) -> Any:
-    """Count the elements of the sorted vector before each of the keys `v`: halve the interval."""
+    """Count the elements of the sorted vector `a` before each of the keys `v`, by halving.
+
+    `before` compares an element with a key: `<` for the left side, `<=` for the right one.
+    """
     n = a.shape[0]
-    place = zeros(v.shape, np.int32 if n < 2**31 else np.int64)
+    count = zeros(v.shape, np.int32 if n < 2**31 else np.int64)
+    # `count` elements are known to be before the key. Each step asks for the element `step`
+    # further on; if it is before the key, so are all between. The steps depend on n alone, as the
+    # program must have one shape for all keys: for n = 5 they are 2, 1, 1, 1.
     steps = []
     while n > 1:
         steps.append(n // 2)
         n -= n // 2
     for step in steps + [1] * n:
-        at = take_places(a, reshape(place + (step - 1), (v.size,)), 0, "promise_in_bounds")
-        place = e.select(before(reshape(comparable(at), v.shape), v), place + step, place)
-    return place
+        at = take_places(a, reshape(count + (step - 1), (v.size,)), 0, "promise_in_bounds")
+        count = e.select(before(reshape(comparable(at), v.shape), v), count + step, count)
+    return count
 
 
 def _merged(a: Any, v: Any, side: str) -> Any:
-    """The rank of each of `v` in both vectors sorted together, but for its rank in `v`."""
+    """Count the elements of `a` before each of `v`: its rank in both together, minus that in `v`.
+
+    `a` = [1, 2, 4] and `v` = [3]: in [1, 2, 3, 4] its rank is 2, in [3] it is 0, so the count is 2.
+    """
     flat = reshape(v, (v.size,))
     rank = lambda x: argsort(argsort(x))
+    # A stable sort puts equal elements in the order in which the vectors are joined.
     both = [flat, a] if side == "left" else [a, flat]
     start = 0 if side == "left" else a.shape[0]
-    place = slice_in_dim(rank(concatenate(both)), start, start + v.size) - rank(flat)
-    return reshape(place, v.shape)
+    count = slice_in_dim(rank(concatenate(both)), start, start + v.size) - rank(flat)
+    return reshape(count, v.shape)
 
 
 def digitize(x: Any, bins: Any, right: bool = False, *, method: str = "scan") -> Any:
-    """The number of the bin of each element; `bins` increase or decrease. See `searchsorted`.
+    """Return the number of the bin of each element; `bins` increase or decrease.
+
+    `method` is that of `searchsorted`.
 
     Raises:
         ValueError: unless `bins` is a vector, and where it is known, in order.
