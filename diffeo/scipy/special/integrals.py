@@ -2,6 +2,9 @@
 
 Where they are smooth, they are polynomials through values of their integrals at Chebyshev's points,
 which are evaluated when a function is first used.
+
+A function here is a formula `f(m, x)`, written once for two arithmetics `m`: NumPy and primitives.
+`FormulaRow` and `Formula` (`routines/special/special.py`) make primitives of formulas.
 """
 
 from __future__ import annotations
@@ -38,7 +41,11 @@ from .gamma import operands
 
 @frozen
 class Expn(Formula):
-    """The integral of t**-n exp(-x t) over t > 1, times (-log(t))**k: its k-th derivative by n."""
+    """The integral of t**-n exp(-x t) over t > 1, or a derivative by n.
+
+    `k` is how often the function is differentiated by n: the integrand is multiplied by
+    (-log(t))**k.
+    """
 
     k: int = 0
 
@@ -60,6 +67,7 @@ class Expn(Formula):
 
         width = 1.0 + x1 + m.abs(n1)
         value = integral(m, tail, n1, x1, width) / width * m.exp(-x1)
+        # At x = 0 the integral is k! (-1)**k / (n - 1)**(k + 1), if n > 1, and else infinite.
         above = m.where(n > 1.0, n, 2.0) - 1.0
         at_zero = m.where(n > 1.0, (-1) ** self.k * math.factorial(self.k) / above ** (self.k + 1),
                           (-1) ** self.k * math.inf)  # fmt: skip
@@ -74,7 +82,7 @@ class Expn(Formula):
 
 
 def expn(n: Any, x: Any) -> Any:
-    """The exponential integral E_n(x): that of t**-n exp(-x t) over t > 1.
+    """Compute the exponential integral E_n(x): that of t**-n exp(-x t) over t > 1.
 
     Args:
         n: real numbers.
@@ -93,13 +101,15 @@ def expn(n: Any, x: Any) -> Any:
     return Expn().bind(*operands(to_inexact(n), x))
 
 
-#: exp(x) - 1 over x, integrated: the sum of x**k / (k k!), by powers of x from the second on.
+#: The coefficients 1 / (k k!), k = 1, 2 ..., of the integral of (exp(x) - 1) / x, divided by x.
 _EXPONENTIAL = [1 / (k * math.factorial(k)) for k in range(1, 22)]
 
 
 def _expi(m: Any, x: Any) -> Any:
-    """log|x| + EULER + the integral of (exp(t) - 1) / t over 0 ... x: a power series near 0, and
-    on the right; on the left -E_1(-x).
+    """Return Ei(x), in the arithmetic `m`.
+
+    It is log|x| + EULER + the integral of (exp(t) - 1) / t over 0 ... x: a power series near 0, and
+    an integral on the right. On the left it is -E_1(-x).
     """
     right, near = x > 0.0, m.abs(x) < 1.0
     size = m.where((x == 0.0) | (m.abs(x) == math.inf), 1.0, m.abs(x))
@@ -111,7 +121,7 @@ def _expi(m: Any, x: Any) -> Any:
 
     width = 1.0 + size
     value = integral(m, part, size, width, right) / width
-    half = m.exp(size * 0.5)  # exp(x) may be too large a number
+    half = m.exp(size * 0.5)  # exp(x) itself may overflow
     value = m.where(right, m.log(size) + EULER + half * value * half, -m.exp(-size) * value)
     small = m.where(near, x, 0.0)
     series = m.log(size) + EULER + small * polynomial(small, _EXPONENTIAL)
@@ -121,7 +131,7 @@ def _expi(m: Any, x: Any) -> Any:
 
 
 def _exponential_over(x: Any) -> Any:
-    """exp(x) / x, also where exp(x) is too large a number."""
+    """Return exp(x) / x, also where exp(x) overflows."""
     half = e.exp.bind(x * 0.5)
     return half * (half / x)
 
@@ -130,7 +140,8 @@ expi_p = FormulaRow("expi", _expi, lambda x: _exponential_over(x), impl=special_
 
 
 def expi(x: Any) -> Any:
-    """The exponential integral Ei(x): that of exp(t) / t over t < x (Cauchy's principal value).
+    """Compute the exponential integral Ei(x): that of exp(t) / t over t < x (Cauchy's principal
+    value).
 
     Raises:
         TypeError: for complex numbers.
@@ -143,7 +154,7 @@ def expi(x: Any) -> Any:
 
 
 def exp1(x: Any) -> Any:
-    """The exponential integral E_1(x): that of exp(-t) / t over t > x, for x >= 0.
+    """Compute the exponential integral E_1(x): that of exp(-t) / t over t > x, for x >= 0.
 
     Raises:
         TypeError: for complex numbers.
@@ -162,8 +173,10 @@ def exp1(x: Any) -> Any:
 
 @cache
 def _sine_polynomials() -> tuple[Callable, ...]:
-    """Si(x) / x and (Ci(x) - log(x) - EULER) / x**2 in x**2 < 64; x f and x**2 g in 1 / x**2
-    (DLMF 6.2.17, 6.7.13).
+    """Return four Chebyshev polynomials for the sine and cosine integrals.
+
+    They are Si(x) / x and (Ci(x) - log(x) - EULER) / x**2 in x**2 < 64; x f and x**2 g in 1 / x**2,
+    with the auxiliary functions f and g (DLMF 6.2.17, 6.7.13).
     """
     nodes, weights = np.polynomial.legendre.leggauss(60)
     s = (nodes + 1) / 2
@@ -181,6 +194,7 @@ def _sine_polynomials() -> tuple[Callable, ...]:
 
 
 def _sine_integrals(m: Any, x: Any) -> tuple[Any, Any]:
+    """Return Si(x) and Ci(|x|): polynomials near 0; f, g, sine and cosine for |x| > 8."""
     sine, cosine, f, g = _sine_polynomials()
     size = m.abs(x)
     near = size < 8.0
@@ -209,7 +223,7 @@ cosine_integral = FormulaRow(
 
 
 def sici(x: Any) -> tuple[Any, Any]:
-    """The integrals of sin(t) / t over 0 ... x and of -cos(t) / t over t > x.
+    """Compute the integrals of sin(t) / t over 0 ... x and of -cos(t) / t over t > x.
 
     Args:
         x: real numbers.
@@ -234,8 +248,10 @@ _BREAK = 1.6
 
 @cache
 def _fresnel_polynomials() -> tuple[Callable, ...]:
-    """S(x) / x**3 and C(x) / x in x**4; x**3 g and x f in 1 / x**4 (DLMF 7.5.3, 7.5.4, 7.7.10,
-    7.7.11).
+    """Return four Chebyshev polynomials for Fresnel's integrals.
+
+    They are S(x) / x**3 and C(x) / x in x**4; x**3 g and x f in 1 / x**4, with the auxiliary
+    functions f and g (DLMF 7.5.3, 7.5.4, 7.7.10, 7.7.11).
     """
     nodes, weights = np.polynomial.legendre.leggauss(40)
     s, r = (nodes + 1) / 2, np.arange(-48, 49) / 8.0
@@ -255,6 +271,7 @@ def _fresnel_polynomials() -> tuple[Callable, ...]:
 
 
 def _fresnel(m: Any, x: Any, cosine: bool) -> Any:
+    """Return C(x) if `cosine`, else S(x), in the arithmetic `m`."""
     sine_near, cosine_near, g, f = _fresnel_polynomials()
     size = m.abs(x)
     near = size < _BREAK
@@ -272,8 +289,9 @@ def _fresnel(m: Any, x: Any, cosine: bool) -> Any:
 
 
 def _turn(m: Any, x: Any) -> Any:
-    """pi x**2 / 2 but for a multiple of 2 pi, without an error for large x: with x = 2 n + r, x**2
-    is 4 n r + r**2 but for a multiple of 4, and the product n r has no more digits than x.
+    """Return pi x**2 / 2 modulo 2 pi, without an error for large x.
+
+    With x = 2 n + r, x**2 is 4 n r + r**2 modulo 4, and the product n r has no more digits than x.
     """
     n = m.round(m.where(m.abs(x) < math.inf, x, 0.0) * 0.5)
     r = x - 2.0 * n
@@ -298,7 +316,7 @@ cosine_of_square = FormulaRow(
 
 
 def fresnel(x: Any) -> tuple[Any, Any]:
-    """The integrals of sin(pi t**2 / 2) and of cos(pi t**2 / 2) over 0 ... x.
+    """Compute the integrals of sin(pi t**2 / 2) and of cos(pi t**2 / 2) over 0 ... x.
 
     Args:
         x: real numbers.
@@ -325,8 +343,10 @@ _DILOGARITHM = [b / (2 * k + 1) for k, b in enumerate(BERNOULLI, 1)]
 
 
 def _spence(m: Any, x: Any) -> Any:
-    """Reflected to 1/2 ... 2; there, with u = -log(x), u - u**2 / 4 + the sum of B(2k) / (2k + 1)!
-    u**(2k + 1).
+    """Return the dilogarithm, in the arithmetic `m`.
+
+    The argument is reflected to 1/2 ... 2. There, with u = -log(x), the function is u - u**2 / 4 +
+    the sum of B(2k) / (2k + 1)! u**(2k + 1).
     """
     large = x > 2.0
     inner = m.where(large, 1.0 / x, m.where(x > 0.0, x, 1.0))
@@ -341,7 +361,7 @@ def _spence(m: Any, x: Any) -> Any:
 
 
 def _log_quotient(x: Any) -> Any:
-    """log(x) / (1 - x), by its series near 1."""
+    """Return log(x) / (1 - x), by its series near 1."""
     z = 1.0 - x
     near = e.absolute.bind(z) < 0.1
     series = polynomial(e.select(near, z, 0.0), [-1 / (k + 1) for k in range(18)])
@@ -353,7 +373,7 @@ spence_p = FormulaRow("spence", _spence, _log_quotient, impl=special_function("s
 
 
 def spence(x: Any) -> Any:
-    """The dilogarithm: the integral of log(t) / (1 - t) over 1 ... x, for x >= 0.
+    """Compute the dilogarithm: the integral of log(t) / (1 - t) over 1 ... x, for x >= 0.
 
     Raises:
         TypeError: for complex numbers.
@@ -366,7 +386,11 @@ def spence(x: Any) -> Any:
 
 
 def _owens_t(m: Any, h: Any, a: Any) -> Any:
-    """Gauss-Legendre over the part of 0 ... |a| that counts; for |a| > 1 through T(a h, 1 / a)."""
+    """Return Owen's T function, in the arithmetic `m`.
+
+    It is the integral of exp(-h**2 (1 + t**2) / 2) / (1 + t**2) / (2 pi) over 0 ... a, by
+    Gauss-Legendre over the part of 0 ... |a| that counts. For |a| > 1 it comes from T(a h, 1 / a).
+    """
     h, size = m.abs(h), m.abs(a)
     steep = size > 1.0
     h1 = m.where(steep, m.where(h == 0.0, 0.0, size * h), h)
@@ -385,11 +409,13 @@ def _owens_t(m: Any, h: Any, a: Any) -> Any:
 
 
 def _owens_by_h(h: Any, a: Any) -> Any:
+    """Return the derivative of T(h, a) by h."""
     density = e.exp.bind(h * h * -0.5) * (-0.5 / math.sqrt(2 * math.pi))
     return density * e.erf.bind(a * h * math.sqrt(0.5))
 
 
 def _owens_by_a(h: Any, a: Any) -> Any:
+    """Return the derivative of T(h, a) by a."""
     t2 = a * a + 1.0
     return e.exp.bind(h * h * t2 * -0.5) / t2 * (0.5 / math.pi)
 
@@ -399,7 +425,9 @@ owens_t_p = FormulaRow("owens_t", _owens_t, _owens_by_h, _owens_by_a,
 
 
 def owens_t(h: Any, a: Any) -> Any:
-    """Owen's T function: the probability that X > h and 0 < Y < a X, of standard normal variables.
+    """Compute Owen's T function.
+
+    It is the probability that X > h and 0 < Y < a X, for independent standard normal variables.
 
     Args:
         h: real numbers.
