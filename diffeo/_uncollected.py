@@ -26,8 +26,8 @@ class Uncollected:
     def __exit__(self, *error: Any) -> None:
         if not self.enabled:
             return
-        # Freezing and unfreezing moves all objects to the oldest generation. Where somebody else has
-        # frozen objects, these would be unfrozen, too.
+        # Freezing and unfreezing moves all objects to the oldest generation. Objects that somebody
+        # else has frozen would be unfrozen, too.
         if not gc.get_freeze_count():
             gc.freeze()
             gc.unfreeze()

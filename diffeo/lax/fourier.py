@@ -65,7 +65,7 @@ def fft(x: Any, fft_type: FftType | str, fft_lengths: Sequence[int]) -> Any:
     elif not is_complex(x.dtype):
         narrow = x.dtype.itemsize <= float32.itemsize
         x = convert_element_type(x, complex64 if narrow else "complex128")
-    # The primitive transforms up to three axes; for more, `routines/fft.py` takes several steps.
+    # The primitive transforms up to three axes; `page.fft` takes more of them three at a time.
     if len(lengths) <= 3:
         return apply(page.Fft(name, lengths), x) if lengths else x
     expected = page.ends(name, lengths)[0]

@@ -8,8 +8,9 @@ row, and take part as such. Trees of arrays are mapped leaf by leaf.
 A name that no transformation around binds is a NameError. There are no `axis_index_groups`, as
 there are none in jax under vmap.
 
-The primitives are in `operations/collectives.py`. Most of them know one axis or reduce over
-several; the functions here split, stack and reshape arrays so that several axes act as one.
+The primitives are in `operations/collectives.py`. Only the reductions among them take several
+axes; for the others, the functions here apply a primitive for each axis, and reshape, so that
+several axes act as one.
 """
 
 from __future__ import annotations
