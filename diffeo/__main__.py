@@ -12,9 +12,7 @@ from .tour import tour
 
 
 def positive(text: str) -> int:
-    """Return a text as a positive whole number, for the argument parser; else raise a
-    ValueError.
-    """
+    """Return a text as a positive whole number, for the argument parser; else a ValueError."""
     number = int(text)
     if number < 1:
         raise ValueError(text)

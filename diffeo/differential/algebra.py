@@ -146,8 +146,9 @@ def _is_zero(c: Any) -> bool:
 
 
 def _as_operator(x: Any, sign: str, right: bool = False) -> Operator:
-    """Return an operand of an expression as an operator. Numbers and functions become
-    coefficients.
+    """Return an operand of an expression as an operator.
+
+    Numbers and functions become coefficients.
     """
     if isinstance(x, Operator):
         return x

@@ -37,8 +37,9 @@ def divergence(
     key: Any = None,
     chunk: int | None = None,
 ) -> Callable:
-    """Return a function that computes the divergence of a vector field, the trace of its
-    Jacobian.
+    """Return a function that computes the divergence of a vector field.
+
+    The divergence is the trace of the field's Jacobian.
 
     Args:
         fun: a function of a real array that returns an array of the same shape.

@@ -83,8 +83,9 @@ class Point:
         return tree.unflatten(self.flat.out_tree, outs)
 
     def must_be_array(self, ndim: int | None = None) -> Any:
-        """Return the point if it is one array (with `ndim` axes, unless None); else raise a
-        TypeError.
+        """Return the point if it is one array, with `ndim` axes unless None.
+
+        A TypeError is raised if it is not.
         """
         if self.one_array and ndim in (None, self.values[0].ndim):
             return self.values[0]
@@ -150,8 +151,9 @@ class Point:
         return [values, totals, *lower]
 
     def _moves(self, family: Family) -> list[Any] | None:
-        """Return the directions for each leaf; None stands for the unit vectors of a single
-        leaf.
+        """Return the directions for each leaf.
+
+        None stands for the unit vectors of a single leaf.
         """
         return None if family.basis and len(self.values) == 1 else self.moves(family.directions)
 
@@ -238,10 +240,10 @@ class Family:
 
     def chosen(self, positions: Any, factor: float) -> Family:
         """Return the family of some of the directions, their weights times a factor."""
-        some = self.rows(lambda x: x[positions])
-        weights = full((len(positions),), 1.0) if some.weights is None else some.weights
-        some.weights, some.others = weights * factor, [w * factor for w in some.others]
-        return some
+        subset = self.rows(lambda x: x[positions])
+        weights = full((len(positions),), 1.0) if subset.weights is None else subset.weights
+        subset.weights, subset.others = weights * factor, [w * factor for w in subset.others]
+        return subset
 
     def rows(self, take: Callable[[Any], Any]) -> Family:
         """Return the family with `take` applied to the directions and to all weights."""

@@ -299,8 +299,9 @@ def conv_transpose(
     preferred_element_type: Any = None,
     use_consistent_padding: bool = False,
 ) -> Any:
-    """Convolve with fractional strides, which is often called a transposed convolution or
-    deconvolution.
+    """Convolve with fractional strides.
+
+    This is often called a transposed convolution, or a deconvolution.
 
     Args:
         lhs, rhs: as of `conv_general_dilated`.
@@ -456,10 +457,9 @@ def conv_general_dilated_local(
     )
     _, kernel, out = conv_dimension_numbers(lhs.shape, (1, 1, *sizes), dimension_numbers)
     summed_axes, batch_axes = ((out[1],), (kernel[1],)), (tuple(out[2:]), tuple(kernel[2:]))
-    product = dot_general(
-        patches, rhs, (summed_axes, batch_axes), precisions
-    )  # (spatial ..., batch, feature)
-    # Axis i of the product becomes the axis of the result that the layout names for it.
+    product = dot_general(patches, rhs, (summed_axes, batch_axes), precisions)
+    # The product is (spatial ..., batch, feature). Its axis i becomes the axis
+    # of the result that the layout names for it.
     order = [0] * product.ndim
     for i, axis in enumerate((*out[2:], out[0], out[1])):
         order[axis] = i

@@ -19,8 +19,9 @@ from .strict import apply
 
 
 def _starts(name: str, operand: Any, starts: Any, negative: bool) -> list[Any]:
-    """Return a start for each axis, of one dtype; if `negative`, negative ones count from the
-    end.
+    """Return a start for each axis, of one dtype.
+
+    If `negative`, negative starts count from the end.
     """
     if getattr(starts, "ndim", 0) == 1:
         starts = arr(starts)
@@ -52,8 +53,9 @@ def _starts(name: str, operand: Any, starts: Any, negative: bool) -> list[Any]:
 def dynamic_slice(
     operand: Any, start_indices: Any, slice_sizes: Any, *, allow_negative_indices: bool = True
 ) -> Any:
-    """Return a window of static sizes at starts that may be traced; it is moved inside if it sticks
-    out.
+    """Return a window of static sizes at starts that may be traced.
+
+    A window that sticks out is moved inside.
 
     Args:
         operand: an array.
@@ -158,8 +160,9 @@ def dynamic_update_index_in_dim(
 
 
 def index_take(src: Any, idxs: Any, axes: Any) -> Any:
-    """Return the parts of an array at positions along some axes; a new first axis counts the
-    positions.
+    """Return the parts of an array at positions along some axes.
+
+    A new first axis counts the positions.
 
     Args:
         src: The array.

@@ -42,8 +42,9 @@ __all__ = [
 
 
 def _matrices(name: str, x: Any, square: bool = True) -> Any:
-    """Return the operand as an array; TypeError unless it holds matrices (square ones, if
-    `square`).
+    """Return the operand as an array; TypeError unless it holds matrices.
+
+    If `square`, they must be square.
     """
     x = arr(x)
     try:
@@ -132,8 +133,9 @@ def eigh(
 
 
 def _subset(name: str, subset: tuple[int, int] | None, n: int) -> tuple[int, int]:
-    """Return the first number and the end of a subset, by default all; ValueError outside of 0 ..
-    n.
+    """Return the first number and the end of a subset.
+
+    By default it is all of 0 .. n; a ValueError is raised outside of these bounds.
     """
     first, end = (0, n) if subset is None else subset
     if not 0 <= first <= end <= n:
@@ -322,8 +324,9 @@ def symmetric_product(
     beta: float = 0.0,
     symmetrize_output: bool = False,
 ) -> Any:
-    """Compute alpha a a^T + beta c; with `symmetrize_output` the upper triangle is the lower
-    one's.
+    """Compute alpha a a^T + beta c.
+
+    With `symmetrize_output` the upper triangle is the lower one's.
 
     Raises:
         TypeError: unless a is [..., m, n] and c [..., m, m].
@@ -450,8 +453,9 @@ def schur(x: Any, *, compute_schur_vectors: bool = True, sort_eig_vals: bool = F
 
 
 def tridiagonal(a: Any, *, lower: bool = True) -> tuple[Any, Any, Any, Any]:
-    """Reduce Hermitian matrices to tridiagonal ones, packed with the reflections that lead
-    there.
+    """Reduce Hermitian matrices to tridiagonal ones.
+
+    The result is packed with the reflections that lead there.
 
     Args:
         a: Matrices [..., n, n], of which one triangle is read.

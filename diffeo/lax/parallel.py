@@ -91,8 +91,9 @@ def axis_size(axis_name: Any) -> int:
 
 
 def axis_index(axis_name: Any) -> Any:
-    """Return the position of the row along a named axis, int32; along several, in row-major
-    order.
+    """Return the position of the row along a named axis, int32.
+
+    Along several axes, it is the position in row-major order.
 
     Raises:
         NameError: if there is no axis of that name.
@@ -174,7 +175,7 @@ def pmax(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
 
 
 def pmin(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
-    """The smallest element over all rows, which each row gets; for the arguments see `psum`.
+    """Return the smallest element over all rows, which each row gets; arguments as of `psum`.
 
     Examples:
         >>> import diffeo as dx

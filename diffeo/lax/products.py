@@ -295,10 +295,10 @@ def ragged_dot_general(
 def _by_group(
     name: str, x: Any, axis: int, prefix: tuple[int, ...], sizes: Any, offset: Any, count: int
 ) -> Any:
-    """Return `x` once for each of `count` groups, along a new first axis, zero outside of the
-    group.
+    """Return `x` once for each of `count` groups, zero outside of the group.
 
-    For x = [1, 2, 3] and groups of 1 and 2 elements the result is [[1, 0, 0], [0, 2, 3]].
+    The groups are a new first axis. For x = [1, 2, 3] and groups of 1 and 2 elements the result is
+    [[1, 0, 0], [0, 2, 3]].
 
     Args:
         name: of the function, for messages.

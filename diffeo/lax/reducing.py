@@ -106,7 +106,8 @@ class Computation:
         self.inits = [self.initial(arr(v), x) for v, x in zip(inits, self.xs)]
         self.single = _ROWS.get(function) if len(leaves) == 1 else None  # type: ignore[arg-type]
         if self.single is None:
-            # The program has one equation, whose results and operands are those of the program.
+            # The function is a single operation if its program has one equation, which has the
+            # results and the operands of the program.
             eqns = self.program.eqns
             if (
                 len(eqns) == 1
@@ -242,16 +243,18 @@ def axis_primitive(name: str, operand: Any, axis: int, make: Callable[[int], Any
 
 
 def argmax(operand: Any, axis: int, index_dtype: Any) -> Any:
-    """Return the position of the largest element along an axis; the first one of equals, the first
-    nan.
+    """Return the position of the largest element along an axis.
+
+    Of equal elements the first one counts; the first nan counts before all numbers.
     """
     dtype = dtype_of(index_dtype)
     return axis_primitive("argmax", operand, axis, lambda a: reduction.ArgMax(a, dtype))
 
 
 def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
-    """Return the position of the smallest element along an axis; the first one of equals, the first
-    nan.
+    """Return the position of the smallest element along an axis.
+
+    Of equal elements the first one counts; the first nan counts before all numbers.
     """
     dtype = dtype_of(index_dtype)
     return axis_primitive("argmin", operand, axis, lambda a: reduction.ArgMin(a, dtype))

@@ -1,5 +1,6 @@
-"""Functions of shapes and dtypes, constants, static parts of arrays. No size or axis is guessed
-here.
+"""Functions of shapes and dtypes, constants, and static parts of arrays.
+
+No size or axis is guessed here.
 """
 
 from __future__ import annotations
@@ -79,8 +80,9 @@ def broadcast(operand: Any, sizes: Sequence[int]) -> Any:
 
 
 def broadcast_in_dim(operand: Any, shape: Any, broadcast_dimensions: Sequence[int]) -> Any:
-    """Repeat along axes: axis i of the operand becomes axis broadcast_dimensions[i]; the others
-    repeat.
+    """Place the axes of an array among those of a shape, and repeat along the others.
+
+    Axis i of the operand becomes axis broadcast_dimensions[i].
 
     Raises:
         TypeError: if the axes do not increase, or a size is neither 1 nor that of the shape.
@@ -349,8 +351,9 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Any = None) -> 
 
 
 def broadcast_like(arr: Any, like_arr: Any) -> Any:
-    """Broadcast `arr` by NumPy's rules to the shape of `like_arr`; ValueError if it does not
-    fit.
+    """Broadcast `arr` by NumPy's rules to the shape of `like_arr`.
+
+    A ValueError is raised if it does not fit.
 
     Examples:
         >>> import diffeo as dx

@@ -107,10 +107,9 @@ def polygamma(m: Any, x: Any) -> Any:
 
 
 def zeta(x: Any, q: Any) -> Any:
-    """Compute Hurwitz's zeta function: the sum of (q + k)**-x over k >= 0, for x > 1; nan for x <
-    1.
+    """Compute Hurwitz's zeta function: the sum of (q + k)**-x over k >= 0, for x > 1.
 
-    Derivatives by both arguments exist; by x for q > 0.
+    It is nan for x < 1. Derivatives by both arguments exist; by x for q > 0.
 
     Raises:
         TypeError: for operands of different shapes or dtypes, or other dtypes.

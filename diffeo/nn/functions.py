@@ -202,8 +202,9 @@ def mish(x: Any) -> Any:
 
 
 def gelu(x: Any, approximate: bool = True) -> Any:
-    """Multiply x by the probability that a normal variable is below x (Hendrycks and Gimpel
-    2016).
+    """Multiply x by the probability that a standard normal variable is below x.
+
+    See Hendrycks and Gimpel 2016.
 
     Args:
         x: an array.

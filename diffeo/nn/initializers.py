@@ -197,14 +197,14 @@ def variance_scaling(
     Raises:
         ValueError: for an unknown mode or distribution, or (from `init`) a shape without the axes.
     """
-    for what, value, known in (
+    for what, value, choices in (
         ("mode", mode, _DENOMINATORS),
         ("distribution", distribution, _DISTRIBUTIONS),
     ):
-        if value not in known:
+        if value not in choices:
             raise with_user_line(
                 ValueError(
-                    f"variance_scaling: {what} must be one of {', '.join(known)}, got {value!r}"
+                    f"variance_scaling: {what} must be one of {', '.join(choices)}, got {value!r}"
                 )
             )
     if type(scale) in SCALARS and not (type(scale) is not complex and scale >= 0):

@@ -32,8 +32,9 @@ from .samplers import check_parameters, gumbel, inexact, randint, uniform
 
 
 def _population(name: str, x: Any) -> Any:
-    """Return a population as it was passed: a Python integer n (for 0 .. n-1), or an array with
-    axes.
+    """Return a population: a Python integer n (for 0 .. n-1), or an array with axes.
+
+    A TypeError is raised for anything else.
     """
     if type(x) not in SCALARS and not isinstance(x, np.generic):
         x = to_value(x)
@@ -196,8 +197,8 @@ def _weighted(key: Any, n: int, shape: tuple[int, ...], replace: bool, p: Any, m
         return _search(running, total * (1 - uniform(key, shape, p.dtype)))
     # The Gumbel trick: the largest of log(p) + Gumbel noise are a sample without replacement.
     # Elements of probability 0 get -inf; their logarithm is replaced before it is taken.
-    some = p > 0
-    weights = e.select(some, e.log.bind(e.select(some, p, 1.0)), -math.inf)
+    possible = p > 0
+    weights = e.select(possible, e.log.bind(e.select(possible, p, 1.0)), -math.inf)
     scores = gumbel(key, (n,), p.dtype, mode) + weights
     return reshape(_largest(scores, math.prod(shape)), shape)
 

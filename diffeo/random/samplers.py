@@ -192,8 +192,9 @@ def uniform(
 
 
 def _integer_bound(what: str, x: Any) -> Any:
-    """Return a bound of `randint` as a Python integer or an integer array; TypeError for
-    another.
+    """Return a bound of `randint` as a Python integer or an integer array.
+
+    A TypeError is raised for anything else.
     """
     if isinstance(x, np.generic):
         x = x.item()
@@ -289,17 +290,17 @@ def _span(low: Any, high: Any, dtype: np.dtype, sampled: np.dtype) -> tuple[Any,
     beyond = high > int(min(np.iinfo(sampled).max, np.iinfo(high.dtype).max))
     low, high = (convert_element_type(_clip_integers(v, sampled), sampled) for v in (low, high))
     span = convert_element_type(high - low, unsigned)
-    some = e.gt.bind(high, low)
-    return low, e.select(some, e.select(some & beyond, span + 1, span), 1)
+    nonempty = e.gt.bind(high, low)
+    return low, e.select(nonempty, e.select(nonempty & beyond, span + 1, span), 1)
 
 
 def _below(key: Any, shape: tuple[int, ...], dtype: np.dtype, span: Any) -> Any:
-    """Return unsigned integers below `span` (0 stands for all): twice as many bits, modulo the
-    span.
+    """Return unsigned integers below `span` (0 stands for all).
 
-    Two words, high and low, make up the number high * 2**n + low. Like jax, this takes the factor
-    2**n modulo the word before it is taken modulo the span, which prefers some numbers. Where that
-    would be noticeable, `_fair` computes the remainder instead.
+    They are numbers of twice as many bits, modulo the span: two words, high and low, make up the
+    number high * 2**n + low. Like jax, this takes the factor 2**n modulo the word before it is
+    taken modulo the span, which prefers some numbers. Where that would be noticeable, `_fair`
+    computes the remainder instead.
     """
     half, unsigned = 4 * dtype.itemsize, np.dtype(f"u{dtype.itemsize}")
     keys = split(key)

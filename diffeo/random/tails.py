@@ -126,8 +126,8 @@ def _in_tails(unit: Any, low: Any, high: Any, right: Any, left: Any) -> Any:
     """
     dtype = unit.dtype if unit.dtype.itemsize >= 4 else float32
     near, far = e.select(left, -high, low), e.select(left, -low, high)
-    some = right | left
-    near, far = e.select(some, near, 4.0), e.select(some, far, 5.0)
+    in_tail = right | left
+    near, far = e.select(in_tail, near, 4.0), e.select(in_tail, far, 5.0)
     out = _beyond(*[convert_element_type(x, dtype) for x in (unit, near, far)])
     return convert_element_type(e.select(broadcast_to(left, unit.shape), -out, out), unit.dtype)
 
@@ -193,9 +193,9 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape = None,
         out = _in_tails(unit, low, high, right, left)
         if tails is None or not tails.all():
             # Where the samples are from tails, the central ones get bounds that do no harm.
-            some = right | left
-            inner = (e.select(some, x, v) for x, v in ((-1.0, low), (1.0, high)))
-            out = e.select(broadcast_to(some, shape), out, _central(unit, *inner))
+            in_tail = right | left
+            inner = (e.select(in_tail, x, v) for x, v in ((-1.0, low), (1.0, high)))
+            out = e.select(broadcast_to(in_tail, shape), out, _central(unit, *inner))
     else:
         out = _central(unit, low, high)
     # Rounding may reach the bounds, which are not in the interval.

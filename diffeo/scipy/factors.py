@@ -47,8 +47,9 @@ __all__ = [
 
 def qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full",
        pivoting: bool = False, check_finite: bool = True) -> tuple[Any, ...]:  # fmt: skip
-    """Compute the QR decomposition a = q r, with orthonormal columns of q and upper triangular
-    r.
+    """Compute the QR decomposition a = q r.
+
+    q has orthonormal columns, and r is upper triangular.
 
     Args:
         a: [..., m, n].
@@ -120,8 +121,9 @@ def qr_multiply(a: Any, c: Any, mode: str = "right", pivoting: bool = False,
 
 def hessenberg(a: Any, *, calc_q: bool = False, overwrite_a: bool = False,
                check_finite: bool = True) -> Any:  # fmt: skip
-    """Compute Hessenberg's form h of square matrices a = q h q^H: no elements below the
-    subdiagonal.
+    """Compute Hessenberg's form h of square matrices a = q h q^H.
+
+    It has no elements below the subdiagonal.
 
     Args:
         a: [..., n, n].
@@ -377,8 +379,9 @@ def null_space(A: Any, rcond: Any = None) -> Any:
 
 
 def pinv(a: Any, rtol: Any = None) -> Any:
-    """Return the pseudo-inverse [..., n, m] of matrices [..., m, n]; see
-    `diffeo.numpy.linalg.pinv`.
+    """Compute the pseudo-inverse [..., n, m] of matrices [..., m, n].
+
+    See `diffeo.numpy.linalg.pinv`.
 
     Examples:
         >>> import diffeo as dx
@@ -389,8 +392,9 @@ def pinv(a: Any, rtol: Any = None) -> Any:
 
 
 def pinvh(a: Any, rtol: Any = None, lower: bool = True) -> Any:
-    """Return the pseudo-inverse of Hermitian matrices [..., n, n], of which one triangle is
-    read.
+    """Compute the pseudo-inverse of Hermitian matrices [..., n, n].
+
+    One triangle of them is read.
 
     Examples:
         >>> import diffeo as dx

@@ -80,12 +80,11 @@ def _part(x: Any, start: int, stop: int, step: int = 1) -> Any:
 
 
 def _second(x: Any, n: int) -> Any:
-    """Return twice the sum over j of x[j] cos(pi k (2 j + 1) / 2n), by a Fourier transform of n
-    reals.
+    """Return twice the sum over j of x[j] cos(pi k (2 j + 1) / 2n).
 
-    The elements at even positions, followed by those at odd ones in reverse order, are transformed:
-    a b c d e becomes a c e d b (Makhoul, "A fast cosine transform in one and two dimensions", IEEE
-    TASSP 28, 1980).
+    It is computed by a Fourier transform of n real numbers (Makhoul, "A fast cosine transform in
+    one and two dimensions", IEEE TASSP 28, 1980). The elements at even positions are followed by
+    those at odd ones in reverse order: a b c d e becomes a c e d b.
     """
     last = (x.ndim - 1,)
     odd = slicing.rev(_part(x, min(1, n), n, 2), last)

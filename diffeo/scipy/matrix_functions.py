@@ -158,8 +158,8 @@ def expm(A: Any, *, upper_triangular: bool = False, max_squarings: int = 16) -> 
 
 def _polynomials(coefficients: Any, x: Any) -> tuple[Any, Any]:
     """Return the even and the odd part of a polynomial of matrices, of degree 7 or 13."""
-    one, square = _ones_like(x), x @ x
-    powers = [one, square, square @ square]
+    identity, square = _ones_like(x), x @ x
+    powers = [identity, square, square @ square]
     powers.append(powers[2] @ square)
 
     # Of degree 13, the terms from x**8 on are x**6 times a polynomial in x**2: so x**6 is the
@@ -252,19 +252,19 @@ def logm(A: Any) -> Any:
     x = _to_complex(matrices("logm", A, True))
     if not x.size:
         return x
-    one, factor = _ones_like(x), 1.0
+    identity, factor = _ones_like(x), 1.0
     # log(A) = 2**k log(A**(1 / 2**k)): each matrix has its own k, and `factor` is 2**k.
     for _ in range(_ROOTS):
-        far = _one_norm(x - one) > _NEAR
+        far = _one_norm(x - identity) > _NEAR
         known_far = known(far)
         if known_far is not None and not known_far.any():
             break
         factor = factor * where(_for_each(far), 2.0, 1.0)
         x = where(_for_each(far), MatrixSqrt().bind(x), x)
-    near, difference = _for_each(_one_norm(x - one) <= _NEAR), x - one
+    near, difference = _for_each(_one_norm(x - identity) <= _NEAR), x - identity
     shape = (len(_POINTS), *[1] * x.ndim)
     points, weights = (array(v.reshape(shape), x.dtype) for v in (_POINTS, _WEIGHTS))
-    parts = solve(one + points * difference, weights * difference)
+    parts = solve(identity + points * difference, weights * difference)
     return where(near, reduce_sum(parts, (0,)) * factor, math.nan)
 
 
@@ -330,8 +330,8 @@ def funm(A: Any, func: Callable[[Any], Any], disp: bool = True) -> Any:
     values = diagonal(t)
     gaps = e.absolute.bind(expand_dims(values, (t.ndim - 2,)) - expand_dims(values, (t.ndim - 1,)))
     gaps = e.select(rows == columns, math.inf, gaps)
-    none = full(t.shape[:-2], 1.0, gaps.dtype)
-    gap = reduce_min(gaps, (t.ndim - 2, t.ndim - 1)) if t.size else none
+    no_gap = full(t.shape[:-2], 1.0, gaps.dtype)
+    gap = reduce_min(gaps, (t.ndim - 2, t.ndim - 1)) if t.size else no_gap
     error = epsilon / where(gap == 0, epsilon, gap) * _one_norm(upper_triangle(t, 1))
     return out, where(error < epsilon, epsilon, where(error > 1.0, 1.0, error))
 

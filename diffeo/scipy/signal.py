@@ -30,8 +30,9 @@ MODES = ("full", "same", "valid")
 
 
 def _pair(name: str, in1: Any, in2: Any, mode: str, ndim: int | None = None) -> tuple[Any, Any]:
-    """Return two arrays of one inexact dtype and with as many axes (`ndim`, if given), with
-    elements.
+    """Return two arrays of one inexact dtype, with elements and as many axes.
+
+    If `ndim` is given, it is the number of axes.
     """
     if mode not in MODES:
         raise no_such(name, "mode", mode, MODES)
@@ -78,13 +79,13 @@ def _edges(y: Any, mode: str, late: bool) -> list[tuple[int, int]]:
 
 def _direct(name: str, x: Any, y: Any, mode: str, precision: Any, late: bool = False) -> Any:
     """Convolve by sums over windows of the larger array."""
-    how = precision_of(name, precision), None
+    options = precision_of(name, precision), None
     if mode == "valid":
         x, y = (x, y) if _inside(name, x, y, _all(x)) else (y, x)
-        return correlate_padded(x, rev(y, _all(y)), [(0, 0)] * x.ndim, how)
+        return correlate_padded(x, rev(y, _all(y)), [(0, 0)] * x.ndim, options)
     if mode == "full" and x.size < y.size:
         x, y = y, x
-    return correlate_padded(x, rev(y, _all(y)), _edges(y, mode, late), how)
+    return correlate_padded(x, rev(y, _all(y)), _edges(y, mode, late), options)
 
 
 def convolve(
@@ -119,8 +120,9 @@ def convolve(
 def correlate(
     in1: Any, in2: Any, mode: str = "full", method: str = "auto", precision: Any = None
 ) -> Any:
-    """Compute the cross-correlation: the convolution with in2 reversed and conjugated; see
-    `convolve`.
+    """Compute the cross-correlation, the convolution with in2 reversed and conjugated.
+
+    Arguments as `convolve` has.
     """
     x, y = _pair("correlate", in1, in2, mode)
     return convolve(x, conj(rev(y, _all(y))), mode, method, precision)
@@ -150,8 +152,8 @@ def _bounded(
         x = pad(x, edges, constant_values=fillvalue)
     else:
         x = pad(x, edges, mode={"wrap": "wrap", "symm": "symmetric"}[boundary])
-    how = precision_of(name, precision), None
-    return correlate_padded(x, rev(y, _all(y)), [(0, 0)] * x.ndim, how)
+    options = precision_of(name, precision), None
+    return correlate_padded(x, rev(y, _all(y)), [(0, 0)] * x.ndim, options)
 
 
 def convolve2d(
@@ -184,8 +186,9 @@ def correlate2d(
     fillvalue: Any = 0,
     precision: Any = None,
 ) -> Any:
-    """Compute the cross-correlation of two matrices: `convolve2d` with in2 reversed and
-    conjugated.
+    """Compute the cross-correlation of two matrices.
+
+    It is `convolve2d` with in2 reversed and conjugated.
     """
     x, y = _pair("correlate2d", in1, in2, mode, 2)
     y = conj(rev(y, (0, 1)))

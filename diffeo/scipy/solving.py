@@ -48,8 +48,9 @@ __all__ = [
 
 def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False,
              check_finite: bool = True) -> Any:  # fmt: skip
-    """Compute the triangular factor of positive definite matrices: a = u^H u, or with `lower` a = l
-    l^H.
+    """Compute the triangular factor of positive definite matrices.
+
+    a = u^H u, or with `lower` a = l l^H.
 
     Args:
         a: [..., n, n], Hermitian; of it one triangle is read, and the real part of the diagonal.

@@ -127,8 +127,9 @@ def hankel(c: Any, r: Any = None) -> Any:
 
 
 def circulant(c: Any) -> Any:
-    """Return the matrix [..., n, n] whose columns are `c`, [..., n], rotated by 0, 1, 2 ...
-    elements.
+    """Return the matrix [..., n, n] whose columns are `c`, rotated by 0, 1, 2 ... elements.
+
+    `c` is [..., n].
 
     Examples:
         >>> import diffeo as dx
@@ -271,13 +272,16 @@ def convolution_matrix(a: Any, n: int, mode: str = "full") -> Any:
     if mode not in ("full", "same", "valid"):
         raise no_such("convolution_matrix", "mode", mode, ("full", "same", "valid"))
     cut = 0 if mode == "full" else min(n, a.shape[-1]) - 1
-    before = cut // 2 if mode == "same" else cut
-    after = cut - before if mode == "same" else cut
+    cut_before = cut // 2 if mode == "same" else cut
+    cut_after = cut - cut_before if mode == "same" else cut
     no_padding = [0] * (a.ndim - 1)
     column = pad(a, [*no_padding, 0], [*no_padding, n - 1])
     row = pad(rev(a, (a.ndim - 1,)), [*no_padding, 0], [*no_padding, n - 1])
     size = a.shape[-1] + n - 1
-    return toeplitz(column[..., before : size - after], row[..., size - n - before : size - before])
+    return toeplitz(
+        column[..., cut_before : size - cut_after],
+        row[..., size - n - cut_before : size - cut_before],
+    )
 
 
 def block_diag(*arrs: Any) -> Any:
@@ -298,19 +302,24 @@ def block_diag(*arrs: Any) -> Any:
     blocks = same_dtype(*[v if v.ndim > 1 else v.reshape((1, v.size)) for v in map(arr, arrs)])
     lead = broadcast_shapes(*[b.shape[:-2] for b in blocks])
     no_padding = (0,) * len(lead)
-    columns, before, rows = sum([b.shape[-1] for b in blocks]), 0, []
+    columns, columns_before, rows = sum([b.shape[-1] for b in blocks]), 0, []
     for b in blocks:
         b = broadcast_to(b, (*lead, *b.shape[-2:]))
         rows.append(
-            pad(b, (*no_padding, 0, before), (*no_padding, 0, columns - before - b.shape[-1]))
+            pad(
+                b,
+                (*no_padding, 0, columns_before),
+                (*no_padding, 0, columns - columns_before - b.shape[-1]),
+            )
         )
-        before += b.shape[-1]
+        columns_before += b.shape[-1]
     return concatenate(rows, -2)
 
 
 def khatri_rao(a: Any, b: Any) -> Any:
-    """Compute the Kronecker product column by column: [..., m, k] and [..., n, k] -> [..., m n,
-    k].
+    """Compute the Kronecker product column by column.
+
+    From [..., m, k] and [..., n, k] it makes [..., m n, k].
 
     Raises:
         ValueError: unless there are as many columns in both.

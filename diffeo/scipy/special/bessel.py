@@ -120,8 +120,9 @@ class BesselJ(Formula):
         return m.where(inner, near, beyond)
 
     def far(self, m: Any, x: Any) -> Any:
-        """Return J_n(x) for x > n: J_0 and J_1, and the recurrence upwards, which is stable
-        there.
+        """Return J_n(x) for x > n.
+
+        It comes from J_0 and J_1 by the recurrence upwards, which is stable there.
         """
         w = 1.0 / (x * x)
         sin, cos = m.sin(x) * math.sqrt(0.5), m.cos(x) * math.sqrt(0.5)

@@ -84,9 +84,10 @@ def _legendre(n: Any, m: Any, theta: Any, highest: int) -> Any:
         divisor = e.select(active, k * k - squares, 1.0)
         a = e.sqrt.bind((4.0 * k * k - 1.0) / divisor)
         # The coefficient of the function two degrees below; it is 0 at the start.
-        before = e.select(active, (k - 1.0) ** 2 - squares, 0.0)
+        lower_divisor = e.select(active, (k - 1.0) ** 2 - squares, 0.0)
         b = e.sqrt.bind(
-            e.maximum.bind(before, 0.0) * (1.0 / (4.0 * (k - 1) ** 2 - 1.0) if k > 1 else 0.0)
+            e.maximum.bind(lower_divisor, 0.0)
+            * (1.0 / (4.0 * (k - 1) ** 2 - 1.0) if k > 1 else 0.0)
         )
         current, previous = (
             e.select(active, a * (x * current - b * previous), current),

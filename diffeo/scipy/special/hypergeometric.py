@@ -63,11 +63,13 @@ class Hypergeometric(Formula):
                 # With a = a0 + h, coefficient n of (a + k) t is (a0 + k) t_n + t_(n-1), and a
                 # quotient q = t / (a + k) has q_n = (t_n - q_(n-1)) / (a0 + k). Keys come in
                 # ascending order, so q_(n-1) is known.
-                less = (*index[:i], index[i] - 1, *index[i + 1 :])
+                lower_index = (*index[:i], index[i] - 1, *index[i + 1 :])
                 if i < self.upper:
-                    coefficients[index] = t * (a + k) + (term[less] if index[i] else 0.0)
+                    coefficients[index] = t * (a + k) + (term[lower_index] if index[i] else 0.0)
                 else:
-                    coefficients[index] = (t - coefficients[less] if index[i] else t) / (a + k)
+                    coefficients[index] = (t - coefficients[lower_index] if index[i] else t) / (
+                        a + k
+                    )
             term = coefficients
         return term
 
@@ -112,8 +114,8 @@ class Hypergeometric(Formula):
 
     def slopes(self) -> Sequence[Callable]:
         orders = self.orders
-        more = [(*orders[:i], o + 1, *orders[i + 1 :]) for i, o in enumerate(orders)]
-        by_parameters = [replace(self, orders=o) for o in more]
+        higher = [(*orders[:i], o + 1, *orders[i + 1 :]) for i, o in enumerate(orders)]
+        by_parameters = [replace(self, orders=o) for o in higher]
         return [
             _binding(f, len(orders)) for f in [*by_parameters, replace(self, by_x=self.by_x + 1)]
         ]
@@ -180,7 +182,7 @@ def hyp2f1(a: Any, b: Any, c: Any, x: Any) -> Any:
         Array(1.38629436)
     """
     a, b, c, x = operands(a, b, c, x)
-    left, one = x < 0, x == 1
+    left, at_one = x < 0, x == 1
     safe = e.select(x < 1, x, 0.5)
     # Pfaff's transformation: for x < 0 the value is (1 - x)**-a times the series of a, c - b, c at
     # x / (x - 1), which lies in (0, 1).
@@ -193,4 +195,4 @@ def hyp2f1(a: Any, b: Any, c: Any, x: Any) -> Any:
     pairs = [(c, 1), (excess, 1), (c - a, -1), (c - b, -1)]
     size = sum([lgamma_p.bind(y) * float(sign) for y, sign in pairs])
     total = math.prod([gammasgn(y) for y, _ in pairs]) * e.exp.bind(size)
-    return e.select(one, e.select(excess > 0, total, math.inf), value)
+    return e.select(at_one, e.select(excess > 0, total, math.inf), value)

@@ -140,8 +140,9 @@ expi_p = FormulaRow("expi", _expi, lambda x: _exponential_over(x), impl=special_
 
 
 def expi(x: Any) -> Any:
-    """Compute the exponential integral Ei(x): that of exp(t) / t over t < x (Cauchy's principal
-    value).
+    """Compute the exponential integral Ei(x).
+
+    It is the integral of exp(t) / t over t < x (Cauchy's principal value).
 
     Raises:
         TypeError: for complex numbers.
@@ -205,8 +206,8 @@ def _sine_integrals(m: Any, x: Any) -> tuple[Any, Any]:
     sin, cos = m.sin(finite), m.cos(finite)
     si = m.where(near, a * sine(a * a), math.pi / 2 - f * cos - g * sin)
     ci = m.where(near, m.log(a) + EULER + a * a * cosine(a * a), f * sin - g * cos)
-    known = x == x
-    return m.where(known, m.where(x < 0.0, -si, si), x), m.where(known, ci, x)
+    is_number = x == x
+    return m.where(is_number, m.where(x < 0.0, -si, si), x), m.where(is_number, ci, x)
 
 
 def _at_zero(m: Any, x: Any, ci: Any) -> Any:

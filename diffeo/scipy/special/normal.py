@@ -41,8 +41,9 @@ def erf(x: Any) -> Any:
 
 
 def erfc(x: Any) -> Any:
-    """Compute 1 - erf(x), of real or complex numbers; far to the right its relative accuracy
-    stays.
+    """Compute 1 - erf(x), of real or complex numbers.
+
+    Far to the right its relative accuracy stays.
 
     Examples:
         >>> erfc(10.0)
@@ -105,8 +106,9 @@ def _inverse_polynomials() -> tuple[Callable, Callable, Callable]:
     """
 
     def inverse(w: np.ndarray) -> np.ndarray:
-        """Return y by Newton's method for log(erfc(y)), whose value is known without a
-        difference.
+        """Return y by Newton's method for log(erfc(y)).
+
+        The value of the logarithm is known without a difference.
         """
         log, y = -w - np.log1p(np.sqrt(-np.expm1(-w))), np.sqrt(w)
         for _ in range(30):
