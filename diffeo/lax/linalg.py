@@ -42,10 +42,7 @@ __all__ = [
 
 
 def _matrices(name: str, x: Any, square: bool = True) -> Any:
-    """Return the operand as an array; TypeError unless it holds matrices.
-
-    If `square`, they must be square.
-    """
+    """Return the operand as an array; TypeError unless it holds matrices, square if `square`."""
     x = arr(x)
     try:
         check_matrices(name, x.aval.strong, square)
@@ -133,10 +130,7 @@ def eigh(
 
 
 def _subset(name: str, subset: tuple[int, int] | None, n: int) -> tuple[int, int]:
-    """Return the first number and the end of a subset.
-
-    By default it is all of 0 .. n; a ValueError is raised outside of these bounds.
-    """
+    """Return the first number and the end of a subset of 0 .. n; ValueError beyond it."""
     first, end = (0, n) if subset is None else subset
     if not 0 <= first <= end <= n:
         raise with_user_line(

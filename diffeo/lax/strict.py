@@ -41,7 +41,8 @@ def join(name: str, *args: Any) -> list[Any]:
     """Return the operands of an elementwise primitive, where scalars among arrays get their type.
 
     Python scalars must be of a kind that the arrays' dtype holds; arrays without axes are
-    broadcast, if they have the same dtype. For example, [2, f32[3]] becomes two arrays f32[3].
+    broadcast, if they have the same dtype. For example, [2, f32[3]] becomes [2.0, f32[3]], and
+    [f32[], f32[3]] becomes two arrays f32[3].
 
     Raises:
         TypeError: for a scalar that the arrays' dtype does not hold.

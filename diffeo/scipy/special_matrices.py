@@ -317,9 +317,8 @@ def block_diag(*arrs: Any) -> Any:
 
 
 def khatri_rao(a: Any, b: Any) -> Any:
-    """Compute the Kronecker product column by column.
-
-    From [..., m, k] and [..., n, k] it makes [..., m n, k].
+    """Compute the Kronecker product column by column: [..., m n, k] from [..., m, k], [..., n,
+    k].
 
     Raises:
         ValueError: unless there are as many columns in both.
