@@ -1,6 +1,6 @@
 """Loading of names at their first use, by PEP 562.
 
-A program uses a small part of diffeo, and importing all of it would double the start-up time. So a
+A script uses a small part of diffeo, and importing all of it would double the start-up time. So a
 package has a table of which module defines which name (`Late`), and imports the module when the
 first of its names is asked for.
 """

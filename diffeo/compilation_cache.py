@@ -63,7 +63,8 @@ def path() -> str | None:
     """Return the folder of the cache; None if it is off.
 
     Returns:
-        An absolute path. The folder is made when the first program is stored, in `programs` there.
+        An absolute path. The folder is made when the first executable is stored, in its subfolder
+        `programs`.
 
     Examples:
         >>> from diffeo import compilation_cache
@@ -80,8 +81,8 @@ def entries() -> Entries:
 
     Returns:
         A list of `CacheEntry`: named tuples with the name of the function, the size, the times of
-        compilation and of the last use, the seconds that compiling took, and what the program is
-        compiled for. Files that are damaged are left out.
+        compilation and of the last use, the seconds that compiling took, and what the
+        executable is compiled for. Files that are damaged are left out.
 
     Examples:
         >>> import diffeo as dx
@@ -101,9 +102,9 @@ def info() -> DiskCacheInfo:
     """Return how large the cache is, and what it did for this process.
 
     Returns:
-        A `DiskCacheInfo`: a named tuple of the folder, the number of programs, their size and its
-        bound in bytes, and the programs that this process found there (`hits`), did not find, and
-        stored.
+        A `DiskCacheInfo`: a named tuple of the folder, the number of executables, their size and
+        its bound in bytes, and how many executables this process loaded from there (`hits`), did
+        not find, and stored.
 
     Examples:
         >>> from diffeo import compilation_cache
@@ -117,7 +118,7 @@ def info() -> DiskCacheInfo:
 
 
 def clear() -> int:
-    """Remove all programs from the cache. Those that are in use, here or elsewhere, stay in use.
+    """Remove all executables from the cache. Those that are in use, here or elsewhere, stay in use.
 
     Returns:
         How many there were.

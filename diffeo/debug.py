@@ -23,10 +23,10 @@ __all__ = ["Widening", "breakpoint", "callback", "print", "widenings"]
 
 
 def print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> None:
-    """Print values of the program, when the program runs.
+    """Print values of a function whenever the function runs.
 
-    In eager mode that is at once; a compiled program prints while it runs, and has printed all when
-    the call returns. Under `grad` and `jvp` it prints the values of the function itself, under
+    In eager mode that is at once; a compiled function prints while it runs, and has printed all
+    when the call returns. Under `grad` and `jvp` it prints the values of the function itself, under
     `vmap` a line for each row.
 
     Args:

@@ -1,6 +1,6 @@
 """The errors and warnings that diffeo defines.
 
-Most are errors of tracing: a program uses a traced value where it cannot. `OutOfMemoryError` is
+Most are errors of tracing: a function uses a traced value where it cannot. `OutOfMemoryError` is
 raised when memory runs out, and `CacheWarning` is the warning of the compilation cache.
 """
 

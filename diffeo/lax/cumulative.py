@@ -113,10 +113,10 @@ def _scanned(combine: Callable, xs: list[Any], axes: list[int]) -> list[Any]:
         return [slicing.slice_in_dim(x, start, stop, step, a) for x, a in zip(arrays, axes)]
 
     odd = _scanned(combine, combine(part(xs, 0, n - 1, 2), part(xs, 1, n, 2)), axes)
-    before = part(odd, 0, (n - 1) // 2)
+    preceding = part(odd, 0, (n - 1) // 2)
     even = part(xs, 0, 1)
     if n > 2:
-        later = combine(before, part(xs, 2, n, 2))
+        later = combine(preceding, part(xs, 2, n, 2))
         even = [slicing.concatenate(p, a) for p, a in zip(zip(even, later), axes)]
     return [_interleaved(p, q, a) for p, q, a in zip(even, odd, axes)]
 

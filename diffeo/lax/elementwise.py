@@ -8,7 +8,7 @@ from typing import Any
 
 from ..numpy.common import arr, static_int
 from ..operations import bits, rounding
-from ..primitives.core import describe, typeof, with_user_line
+from ..primitives.core import Primitive, describe, typeof, with_user_line
 from ..primitives.support.sources import rename
 from ..primitives.types import SCALARS, is_inexact
 from ..primitives.words import elementwise as e
@@ -21,7 +21,7 @@ from ..trees import tree
 from .strict import apply, apply_joined
 
 
-def _unary(primitive: Any, doc: str) -> Callable[[Any], Any]:
+def _unary(primitive: Primitive, doc: str) -> Callable[[Any], Any]:
     """Make the public function of a primitive of one operand."""
 
     def function(x: Any) -> Any:
@@ -31,7 +31,7 @@ def _unary(primitive: Any, doc: str) -> Callable[[Any], Any]:
     return function
 
 
-def _binary(primitive: Any, doc: str) -> Callable[[Any, Any], Any]:
+def _binary(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]:
     """Make the public function of a primitive of two operands."""
 
     def function(x: Any, y: Any) -> Any:

@@ -382,7 +382,7 @@ def ppermute(x: Any, axis_name: Any, perm: Any) -> Any:
     return tree.map(lambda leaf: _permute_together(arr(leaf), axes, pairs), x)
 
 
-def _permute_together(x: Any, axes: tuple[Axis, ...], pairs: Any) -> Any:
+def _permute_together(x: Any, axes: tuple[Axis, ...], pairs: tuple[tuple[int, int], ...]) -> Any:
     """Permute rows over several axes: every row takes its array from those of all rows.
 
     `pairs` holds (source, destination) as positions in row-major order.

@@ -15,7 +15,7 @@ import numpy as np
 from ..numpy.common import arr, axis_of, dtype_of, static_ints
 from ..primitives.array import Array
 from ..primitives.constants import full
-from ..primitives.core import Tracer, describe, snake_case, with_user_line
+from ..primitives.core import Primitive, Tracer, describe, snake_case, with_user_line
 from ..primitives.jaxpr import Jaxpr, eliminate_dead_code
 from ..primitives.staging import stage
 from ..primitives.support.sources import rename
@@ -233,7 +233,7 @@ def reduce(
     return tree.unflatten(traced.structure, outs)
 
 
-def axis_primitive(name: str, operand: Any, axis: int, make: Callable[[int], Any]) -> Any:
+def axis_primitive(name: str, operand: Any, axis: int, make: Callable[[int], Primitive]) -> Any:
     """Apply a primitive made for an axis, which may be counted from the end.
 
     `make` returns the primitive for an axis >= 0.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.constants import full_like
-from ..primitives.core import known
+from ..primitives.core import Primitive, known
 from ..primitives.types import SCALARS
 from ..primitives.words import elementwise as e
 from ..primitives.words.identity import stop_gradient
@@ -18,12 +18,12 @@ from ..routines.special.incomplete import Betainc, Igamma
 from .strict import apply, check, join
 
 
-def _of_several(primitive: Any, name: str, *args: Any) -> Any:
+def _of_several(primitive: Primitive, name: str, *args: Any) -> Any:
     """Apply a primitive to arrays of one type; scalars join them."""
     return primitive.bind(*_joined(primitive, name, *args))
 
 
-def _joined(primitive: Any, name: str, *args: Any) -> list[Any]:
+def _joined(primitive: Primitive, name: str, *args: Any) -> list[Any]:
     """Return operands as arrays of one type, checked; scalars become arrays like the others."""
     values = join(name, *args)
     like = next(v for v in values if type(v) not in SCALARS)
@@ -76,7 +76,7 @@ def polygamma(m: Any, x: Any) -> Any:
 
     Args:
         m: the order, whole numbers >= 0, as floats of x's type; no variable of differentiation.
-            If all orders are one number that is known while the program is traced, its factorial
+            If all orders are one number that is known while the function is traced, its factorial
             is exact; otherwise it is exp(lgamma(m + 1)).
         x: floats.
 

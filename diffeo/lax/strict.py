@@ -68,7 +68,7 @@ def join(name: str, *args: Any) -> list[Any]:
     return values
 
 
-def apply_joined(primitive: Any, *args: Any) -> Any:
+def apply_joined(primitive: Primitive, *args: Any) -> Any:
     """Apply an elementwise primitive to operands, after `join` and checks."""
     values = join(primitive.name, *args)
     for v in values:

@@ -183,7 +183,8 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape = None,
     if any([v is None for v in bounds]):
         right, left, tails = low > _far(dtype), high < -_far(dtype), None
     else:
-        # The bounds are known while a program is traced. So the program need not hold both ways.
+        # The bounds are known, also while a function is traced. So its program need not hold both
+        # ways to draw samples.
         right, left = (np.asarray(v) for v in (bounds[0] > _far(dtype), bounds[1] < -_far(dtype)))
         tails = right | left
         right, left = arr(right), arr(left)

@@ -348,7 +348,8 @@ def _spaces(a: Any, name: str, rcond: Any) -> tuple[Any, Any, int]:
 def orth(A: Any, rcond: Any = None) -> Any:
     """Return an orthonormal basis of what a matrix maps to, as columns.
 
-    The number of columns depends on values, so this does not work while a program is compiled.
+    The number of columns depends on values, so this does not work while a function is
+    compiled.
 
     Args:
         A: [m, n].

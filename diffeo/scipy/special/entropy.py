@@ -12,6 +12,7 @@ from ...nn import normalized
 from ...nn.functions import sigmoid
 from ...numpy.common import arr, real_only
 from ...primitives.array import Array
+from ...primitives.core import Primitive
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
 from ...primitives.words import elementwise as e
@@ -79,7 +80,7 @@ _xlog1py = _OfArrays(
 _pair_xlogy, _pair_xlog1py = binary(_xlogy, True), binary(_xlog1py, True)
 
 
-def _of_pair(quick: Callable, primitive: Any, x: Any, y: Any) -> Any:
+def _of_pair(quick: Callable, primitive: Primitive, x: Any, y: Any) -> Any:
     """Apply a primitive to two operands; `quick` is the short way for two arrays of diffeo."""
     if type(x) is Array and type(y) is Array:
         return quick(x, y)

@@ -13,7 +13,7 @@ from ...lax import special as lax_special
 from ...numpy.common import arr, holds_complex, static_int
 from ...primitives.array import Array, as_value
 from ...primitives.constants import full_like
-from ...primitives.core import with_user_line
+from ...primitives.core import Primitive, with_user_line
 from ...primitives.words import elementwise as e
 from ...primitives.words.identity import stop_gradient
 from ...primitives.words.operators import binary, unary
@@ -31,7 +31,7 @@ def operands(*xs: Any) -> list[Any]:
     return [arr(v) for v in values]
 
 
-def pair(primitive: Any) -> Callable[[Any, Any], Any]:
+def pair(primitive: Primitive) -> Callable[[Any, Any], Any]:
     """Return a primitive as a function of two array-like operands.
 
     They are promoted to one floating-point dtype; two arrays of diffeo take a short way.
@@ -311,6 +311,7 @@ def beta(a: Any, b: Any) -> Any:
     hit, _, n = _reflected(TRACED, a, b)
     pole = lambda x: (x <= 0) & (e.floor.bind(x) == x)
     sign = lambda x: e.select(pole(x), 1.0, gammasgn(x))
+    # beta(a, n) = (-1)**n beta(1 - a - n, n) for whole n.
     odd = e.rem.bind(stop_gradient(n), 2.0) == 1.0
     sign = e.select(hit, e.select(odd, -1.0, full_like(a, 1.0)), sign(a) * sign(b) * sign(a + b))
     value = sign * e.exp.bind(betaln_p.bind(a, b))
@@ -330,6 +331,8 @@ def _poch(m: Any, z: Any, n: Any) -> Any:
     which is no pole.
     """
     pole = (z <= 0.0) & (m.floor(z) == z)
+    # At a pole z and for whole n, the value is (-1)**n gamma(1 - z) / gamma(1 - z - n); it is 0
+    # where z + n is no pole.
     top = m.where(pole, 1.0 - z, z + n)
     bottom = m.where(pole, 1.0 - z - n, z)
     positive = (z > 0.0) & (n > 0.0)

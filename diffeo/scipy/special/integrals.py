@@ -65,6 +65,7 @@ class Expn(Formula):
                 value = value * -log
             return value
 
+        # The integral over t > 1, with t = 1 + z / width; the factor exp(-x) stands before it.
         width = 1.0 + x1 + m.abs(n1)
         value = integral(m, tail, n1, x1, width) / width * m.exp(-x1)
         # At x = 0 the integral is k! (-1)**k / (n - 1)**(k + 1), if n > 1, and else infinite.
@@ -115,6 +116,9 @@ def _expi(m: Any, x: Any) -> Any:
     size = m.where((x == 0.0) | (m.abs(x) == math.inf), 1.0, m.abs(x))
 
     def part(z: Any, x: Any, width: Any, right: Any) -> Any:
+        # On the left, E_1(x) exp(x) is the integral of exp(-x u) / (1 + u) over u > 0. On the
+        # right, t = x exp(-u) makes u > 0 of 0 < t < x; all is multiplied by exp(-x), so nothing
+        # overflows.
         u = z / width
         grown = m.exp(x * m.expm1(-u)) - m.exp(-x)  # exp(-x) (exp(x exp(-u)) - 1)
         return m.where(right, grown, m.exp(-x * u) / (1.0 + u))
@@ -349,6 +353,8 @@ def _spence(m: Any, x: Any) -> Any:
     The argument is reflected to 1/2 ... 2. There, with u = -log(x), the function is u - u**2 / 4 +
     the sum of B(2k) / (2k + 1)! u**(2k + 1).
     """
+    # Below 1/2 the value is pi**2 / 6 - log(x) log(1 - x) less that at 1 - x; beyond 2 it is
+    # -log(x)**2 / 2 less that at 1 / x.
     large = x > 2.0
     inner = m.where(large, 1.0 / x, m.where(x > 0.0, x, 1.0))
     small = inner < 0.5
@@ -394,8 +400,11 @@ def _owens_t(m: Any, h: Any, a: Any) -> Any:
     """
     h, size = m.abs(h), m.abs(a)
     steep = size > 1.0
+    # With the tails p and q of the normal distribution beyond h and a h, T(h, a) is (p + q) / 2 - p
+    # q - T(a h, 1 / a).
     h1 = m.where(steep, m.where(h == 0.0, 0.0, size * h), h)
     b = m.where(steep, 1.0 / size, size)
+    # Beyond t = 9 / h1, the integrand is below exp(-40).
     top = m.where(h1 * b > 9.0, 9.0 / m.where(h1 > 1.0, h1, 1.0), b)
     total = h * 0.0
     for node, weight in zip(*np.polynomial.legendre.leggauss(30)):

@@ -87,6 +87,7 @@ class Erfcx(Formula):
         def right(n: int) -> Any:
             return _tail_polynomial(n)(1.0 / (1.0 + size / 3.0)) / (1.0 + size) ** (n + 1)
 
+        # erfcx(-x) = 2 exp(x**2) - erfcx(x), where `right` gives the second term.
         below, left = 0.0, 2.0 * m.exp(x * x) - right(0)
         # On the left, integration by parts leads from one derivative to the next.
         for k in range(self.n):
