@@ -195,7 +195,7 @@ def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> An
 
 
 def optimization_barrier(operand: Any, /) -> Any:
-    """Return the tree of arrays, past which the compiler moves no operation.
+    """Return the tree of arrays, and let the compiler move no operation past it.
 
     What is computed before the barrier is computed before anything after it, and not merged with
     the same computation on the other side.

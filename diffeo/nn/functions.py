@@ -222,8 +222,8 @@ def gelu(x: Any, approximate: bool = True) -> Any:
 def _bent(fun: Callable, x: Any, far: float) -> Any:
     """Compute fun(x) between -far and far, 0 below, and x above.
 
-    There, `fun` and its derivatives round to these values, or are nan: infinity times 0, or a cube
-    that overflows.
+    Beyond -far and far, `fun` and its derivatives round to these values, or are nan: infinity times
+    0, or a cube that overflows.
     """
     if x.dtype.kind == "c":
         return fun(x)

@@ -86,7 +86,7 @@ def logsumexp(
         nonzero = e.select(size == 0, 1.0, size)
         sign = total / nonzero if total.dtype.kind == "c" else e.sign.bind(total)
         total, top = size, top if top.dtype == size.dtype else e.real.bind(top)
-    # The logarithm of 0 would be -inf, too, but with a derivative that is nan.
+    # The logarithm of 0 would be -inf, too, but its derivative would not be 0.
     empty = total == 0
     logarithm = e.log.bind(e.select(empty, 1, total))
     out = e.select(empty, -math.inf, logarithm + top)

@@ -220,7 +220,7 @@ def categorical(
 ) -> Any:
     """Draw categories with the probabilities softmax(logits), by the Gumbel trick.
 
-    Logits of 16 bits are taken as float32, so draws are not jax's, which prefer the first
+    Logits of 16 bits are taken as float32, so draws are not jax's: those prefer the first
     categories.
 
     Args:

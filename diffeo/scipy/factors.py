@@ -149,8 +149,8 @@ def hessenberg(a: Any, *, calc_q: bool = False, overwrite_a: bool = False,
     if n < 2:
         return h, convert_element_type(h == h, h.dtype)
     no_padding = [0] * (packed.ndim - 2)
-    # The vectors stand one row below where QR has them, and the first
-    # row and column of q are those of the identity.
+    # The vectors stand one row below where QR has them, and the first row and column of q are those
+    # of the identity.
     q = HouseholderProduct().bind(pad(packed, (*no_padding, -1, 0), (*no_padding, 0, -1)), taus)
     rows, columns = places(h)
     corner = convert_element_type(rows + columns == 0, h.dtype)

@@ -145,8 +145,8 @@ def expm(A: Any, *, upper_triangular: bool = False, max_squarings: int = 16) -> 
     square = lambda k, a: where(_for_each(times > k), a @ a, a)
     needed = known(times)
     if needed is None:
-        # The numbers are traced. The loop has a fixed length, so that it has derivatives in both
-        # directions, and `cond` skips the steps that no matrix needs.
+        # The numbers are traced. The loop has the fixed length `max_squarings`; `cond` skips the
+        # steps that no matrix needs.
         most = reduce_max(times, range(times.ndim))
         step = lambda k, a: cond(most > k, square, lambda k, a: a, k, a)
         out = fori_loop(0, max_squarings, step, out)

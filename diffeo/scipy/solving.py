@@ -218,7 +218,7 @@ def _by_factor(a: Any, b: Any) -> Any:
 
 
 def _that_is_read(a: Any, kind: str, lower: bool) -> Any:
-    """Return matrices of a kind that is made of the elements of `a` which are read.
+    """Return matrices of a kind, made of those elements of `a` which are read.
 
     The kinds are those of `_STRUCTURES`: "her" mirrors one triangle, "diagonal" keeps the diagonal,
     and so on.

@@ -317,7 +317,7 @@ def block_diag(*arrs: Any) -> Any:
 
 
 def khatri_rao(a: Any, b: Any) -> Any:
-    """Compute the Kronecker product column by column: [..., m n, k] from [..., m, k], [..., n,
+    """Compute the Kronecker product of [..., m, k] and [..., n, k] column by column: [..., m n,
     k].
 
     Raises:
