@@ -317,8 +317,9 @@ def block_diag(*arrs: Any) -> Any:
 
 
 def khatri_rao(a: Any, b: Any) -> Any:
-    """Compute the Kronecker product of [..., m, k] and [..., n, k] column by column: [..., m n,
-    k].
+    """Compute the Kronecker product column by column.
+
+    [..., m, k] and [..., n, k] give [..., m n, k].
 
     Raises:
         ValueError: unless there are as many columns in both.
