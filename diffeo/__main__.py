@@ -1,4 +1,7 @@
-"""`python -m diffeo`: the tour. It ends with exit code 1 if a result is not what it must be."""
+"""The command `python -m diffeo`: run the tour.
+
+Its exit code is 1 if a result of the tour is not what it must be.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from .tour import tour
 
 
 def positive(text: str) -> int:
-    """A positive whole number, for the argument parser."""
+    """Return a text as a positive whole number, for the argument parser; else a ValueError."""
     number = int(text)
     if number < 1:
         raise ValueError(text)
@@ -17,7 +20,7 @@ def positive(text: str) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse the command line and run the tour; the exit code."""
+    """Parse the command line, run the tour, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m diffeo",
         description="Programs, derivatives and a classifier of handwritten digits: a tour.",

@@ -1,6 +1,8 @@
-"""How the face is loaded: names at their first use, by PEP 562.
+"""Loading of names at their first use, by PEP 562.
 
-A program uses a small part of diffeo, and importing the rest took half of the start-up time.
+A script uses a small part of diffeo, and importing all of it would double the start-up time. So a
+package has a table of which module defines which name (`Late`), and imports the module when the
+first of its names is asked for.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from .primitives.support.signals import Held
 
 
 class Late:
-    """The late names of a package, and where they are defined.
+    """The names of a package that are loaded late, and where they are defined.
 
     Args:
         package: its `__name__`.
@@ -32,6 +34,7 @@ class Late:
 
     def __init__(self, package: str, table: str):
         self.package = package
+        #: The module that defines each name, relative to the package; "." for a module itself.
         self.home: dict[str, str] = {}
         home = ""
         for word in table.split():
@@ -42,18 +45,18 @@ class Late:
 
     @property
     def names(self) -> list[str]:
-        """All of them, for `__all__`."""
+        """All of the names, for `__all__`."""
         return list(self.home)
 
     def load(self, name: str) -> Any:
-        """For `__getattr__`: the value of a name, which the package has from now on.
+        """Return the value of a name, which the package has from now on; for `__getattr__`.
 
         Raises:
             AttributeError: if there is no such name.
         """
         home, package = self.home.get(name), sys.modules[self.package]
         if home is None:
-            # With both, Python says which name may have been meant.
+            # Python uses `name` and `obj` to say which name may have been meant.
             message = f"module {self.package!r} has no attribute {name!r}"
             raise AttributeError(message, name=name, obj=package)
         if home == ".":
@@ -63,13 +66,15 @@ class Late:
         return value
 
     def listed(self) -> list[str]:
-        """For `__dir__`: what is there, and what would be."""
+        """Return the names that the package has and those that it would load; for `__dir__`."""
         return sorted({*vars(sys.modules[self.package]), *self.home})
 
 
 def loaded(name: str, package: str | None = None) -> Any:
-    """A module, which is imported as a whole if it is not yet there: what it registers must not be
-    registered twice, so an exception of a signal's handler comes afterwards.
+    """Import a module as a whole if it is not yet imported, and return it.
+
+    What a module registers must not be registered twice. So an exception of a signal's handler
+    (Ctrl-C, say) does not interrupt the import, but comes after it.
 
     Examples:
         >>> loaded("math").sqrt(4.0)

@@ -1,4 +1,4 @@
-"""Garbage left alone while diffeo is imported."""
+"""A context in which Python's garbage collector is off, for the import of diffeo."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Uncollected:
-    """While it is entered, Python does not look for garbage, and what was made then counts as old.
+    """A context in which Python does not look for garbage; what was made in it counts as old.
 
     Of what an import makes nothing is garbage, and to look for it took a fifteenth of the time.
 
@@ -26,7 +26,9 @@ class Uncollected:
     def __exit__(self, *error: Any) -> None:
         if not self.enabled:
             return
-        if not gc.get_freeze_count():  # what somebody else has frozen would thaw, too
+        # Freezing and unfreezing moves all objects to the oldest generation. Objects that somebody
+        # else has frozen would be unfrozen, too.
+        if not gc.get_freeze_count():
             gc.freeze()
-            gc.unfreeze()  # into the oldest generation
+            gc.unfreeze()
         gc.enable()

@@ -1,10 +1,12 @@
-"""The cache of compiled programs on disk: where it is, what it holds, and how to clear it.
+"""The cache of compiled functions on disk: where it is, what it holds, and how to clear it.
 
 A function that was compiled once, by any process of this user on this machine, is loaded the next
 time, if its program, the version of jaxlib, the kind of device and the compiler's options are the
-same. The environment says where the programs are (DIFFEO_CACHE_DIR; empty or "off" for nowhere) and
-how many bytes they may take (DIFFEO_CACHE_SIZE; 2 GiB if it is not set; what was not used for
-longest goes first).
+same.
+
+Two environment variables configure the cache. DIFFEO_CACHE_DIR says where it is; empty or "off"
+switches it off. DIFFEO_CACHE_SIZE says how many bytes it may take; 2 GiB if it is not set. What was
+not used for longest goes first.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from .lowering.caches.disk_cache import CacheEntry, DiskCacheInfo, size_text
 __all__ = ["CacheEntry", "DiskCacheInfo", "Entries", "clear", "entries", "info", "path", "set_path"]
 
 
+#: The heads of the table's columns.
 _HEAD = ("function", "size", "compiled in", "created", "last used")
 
 
@@ -49,6 +52,7 @@ class Entries(list[CacheEntry]):
 
 
 def _row(entry: CacheEntry) -> tuple[str, ...]:
+    """Return an entry as the texts of a row of the table."""
     created, used = (
         time.strftime("%Y-%m-%d %H:%M", time.localtime(t)) for t in (entry.created, entry.last_used)
     )
@@ -56,10 +60,11 @@ def _row(entry: CacheEntry) -> tuple[str, ...]:
 
 
 def path() -> str | None:
-    """The folder of the cache; None if it is off.
+    """Return the folder of the cache; None if it is off.
 
     Returns:
-        An absolute path. The folder is made when the first program is stored, in `programs` there.
+        An absolute path. The folder is made when the first executable is stored, in its subfolder
+        `programs`.
 
     Examples:
         >>> from diffeo import compilation_cache
@@ -72,12 +77,12 @@ def path() -> str | None:
 
 
 def entries() -> Entries:
-    """The programs in the cache, the last used first.
+    """Return the entries of the cache, the last used first.
 
     Returns:
         A list of `CacheEntry`: named tuples with the name of the function, the size, the times of
-        compilation and of the last use, the seconds that compiling took, and what the program is
-        compiled for. Files that are damaged are left out.
+        compilation and of the last use, the seconds that compiling took, and what the
+        executable is compiled for. Files that are damaged are left out.
 
     Examples:
         >>> import diffeo as dx
@@ -94,12 +99,12 @@ def entries() -> Entries:
 
 
 def info() -> DiskCacheInfo:
-    """How large the cache is, and what it did for this process.
+    """Return how large the cache is, and what it did for this process.
 
     Returns:
-        A `DiskCacheInfo`: a named tuple of the folder, the number of programs, their size and its
-        bound in bytes, and the programs that this process found there (`hits`), did not find, and
-        stored.
+        A `DiskCacheInfo`: a named tuple of the folder, the number of executables, their size and
+        its bound in bytes, and how many executables this process loaded from there (`hits`), did
+        not find, and stored.
 
     Examples:
         >>> from diffeo import compilation_cache
@@ -113,7 +118,7 @@ def info() -> DiskCacheInfo:
 
 
 def clear() -> int:
-    """Remove all programs from the cache. Those that are in use, here or elsewhere, stay in use.
+    """Remove all executables from the cache. Those that are in use, here or elsewhere, stay in use.
 
     Returns:
         How many there were.
@@ -130,7 +135,7 @@ def clear() -> int:
 
 
 class _Chosen:
-    """The end of `with set_path(...)` restores what was before."""
+    """A context manager whose end restores the folder that was set before."""
 
     def __init__(self, before: Any):
         self._before = before
@@ -143,8 +148,9 @@ class _Chosen:
 
 
 def set_path(folder: str | os.PathLike[str] | None) -> _Chosen:
-    """Keep compiled programs in another folder from now on, in all threads, or, as a context
-    manager, within a `with` block.
+    """Keep compiled functions in another folder, from now on and in all threads.
+
+    As a context manager, do so within a `with` block.
 
     Args:
         folder: where; None switches the cache off.

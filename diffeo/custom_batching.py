@@ -1,4 +1,4 @@
-"""Functions that are vectorised by rules of one's own."""
+"""Functions that are vectorised by rules of the user's."""
 
 from .api.custom import custom_vmap
 

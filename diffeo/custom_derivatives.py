@@ -1,4 +1,4 @@
-"""Functions that are differentiated by rules of one's own, and what the rules meet."""
+"""Functions that are differentiated by rules of the user's, and the objects that the rules meet."""
 
 from .api.closures import closure_convert, custom_gradient
 from .api.custom import custom_jvp, custom_vjp

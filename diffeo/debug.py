@@ -1,4 +1,7 @@
-"""A look into transformed programs. The names are those of `jax.debug`; `widenings` is diffeo's."""
+"""A look into transformed functions: printing, callbacks, breakpoints.
+
+The names are those of `jax.debug`; `widenings` is diffeo's.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,10 @@ __all__ = ["Widening", "breakpoint", "callback", "print", "widenings"]
 
 
 def print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> None:
-    """Print values of the program, when the program runs.
+    """Print values of a function whenever the function runs.
 
-    In eager mode that is at once; a compiled program prints while it runs, and has printed all when
-    the call returns. Under `grad` and `jvp` it prints the values of the function itself, under
+    In eager mode that is at once; a compiled function prints while it runs, and has printed all
+    when the call returns. Under `grad` and `jvp` it prints the values of the function itself, under
     `vmap` a line for each row.
 
     Args:
@@ -69,18 +72,23 @@ def print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> None:
 
 
 def _example(x: Any) -> Any:
+    """Return an array of zeros in place of a value of diffeo, to try the format with."""
     return np.zeros(x.shape, x.dtype) if isinstance(x, Value) else x
 
 
 def _as_number(x: Any) -> Any:
-    """Python's number for an array of one, where it looks the same: inside of a tuple, say, it does
-    not say that it is an array.
+    """Return Python's number for an array of one element, where both look the same.
+
+    Inside of a tuple, say, a number does not say that it is an array.
     """
     return x.item() if type(x) is np.ndarray and not x.shape and x.dtype.char in "?ldD" else x
 
 
 class _Check(string.Formatter):
-    """Formats nothing, but sees whether it could, and whether all that is given is used."""
+    """A formatter that formats nothing.
+
+    It checks that every value takes its format, and that all values are used.
+    """
 
     def format_field(self, value: Any, format_spec: str) -> str:
         return format(value, format_spec) if format_spec else ""
@@ -110,6 +118,8 @@ def breakpoint() -> None:
         ...     dx.debug.breakpoint()  # (Pdb) p x
         ...     return x ** 2
     """
+    # Every interpreter around is looked at: where one of them records a program, there are no
+    # values.
     trace = state.trace
     while trace is not None:
         if type(trace) is StagingTrace:

@@ -1,5 +1,7 @@
-"""The errors of tracing (what a program raises that uses a traced value where it cannot), of memory
-that runs out, and the warnings of the compilation cache.
+"""The errors and warnings that diffeo defines.
+
+Most are errors of tracing: a function uses a traced value where it cannot. `OutOfMemoryError` is
+raised when memory runs out, and `CacheWarning` is the warning of the compilation cache.
 """
 
 from .primitives.support.errors import (

@@ -1,4 +1,8 @@
-"""The tour: what diffeo does, shown on a small function and on real data (`python -m diffeo`)."""
+"""The tour: what diffeo does, shown on a small function and on real data (`python -m diffeo`).
+
+`tour` runs all sections. The first three trace, compile and differentiate small functions; the
+others train a classifier of handwritten digits and show how long each stage took.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +22,23 @@ from diffeo import random
 from diffeo.data import load_digits
 from diffeo.lowering.devices.devices import device_description
 
+#: The number of columns of the output.
 WIDTH = 80
+#: How many images are for training; the others are for the test.
 TRAIN = 1437
+#: How many images a training step sees.
 BATCH = 128
+#: The characters for the darkness of a pixel, the lightest first.
 INK = " .:-=+*#%@"
 
 
 def section(title: str) -> None:
-    """A heading with a rule under it."""
+    """Print a heading with a rule under it."""
     print(f"\n{title}\n{'-' * WIDTH}")
 
 
 def show(text: str) -> None:
-    """A program, indented; long lines are wrapped, source lines left out."""
+    """Print a program, indented; long lines are wrapped, source lines left out."""
     for line in text.splitlines():
         line = "  " + line.partition("  #")[0].rstrip()
         print("\n".join(textwrap.wrap(line, WIDTH, subsequent_indent=" " * 8)))
@@ -41,12 +49,12 @@ def show(text: str) -> None:
 
 
 def wave(x: Any) -> Any:
-    """The function of the first two sections."""
+    """Compute the function of the first two sections."""
     return dnp.sin(x) * x + 2.0
 
 
 def programs() -> None:
-    """The program of a function, of its gradient, and the StableHLO of the latter."""
+    """Print the program of a function, of its gradient, and the StableHLO of the latter."""
     section("1  A function is traced into a program; its gradient is a program, too")
     print("sin(x) * x + 2\n")
     show(str(dx.make_jaxpr(wave)(1.0)))
@@ -58,30 +66,32 @@ def programs() -> None:
 
 
 def exp_sin(x: Any) -> Any:
-    """The function of the third section."""
+    """Compute the function of the third section."""
     return dnp.exp(dnp.sin(x))
 
 
 def exact_derivatives(order: int) -> list[int]:
-    """Derivatives of exp(sin x) at 0 in whole numbers: f' = f cos x, and Leibniz's rule."""
+    """Return derivatives of exp(sin x) at 0 in whole numbers: f' = f cos x, and Leibniz's rule."""
     cosine = [1, 0, -1, 0]
-    found = [1]
+    derivatives = [1]
     for n in range(order):
-        found.append(sum(math.comb(n, k) * found[n - k] * cosine[k % 4] for k in range(n + 1)))
-    return found
+        derivatives.append(
+            sum(math.comb(n, k) * derivatives[n - k] * cosine[k % 4] for k in range(n + 1))
+        )
+    return derivatives
 
 
 def tenth_derivative() -> bool:
-    """Derivatives of exp(sin x) at 0 beside the exact ones; whether they agree."""
+    """Print derivatives of exp(sin x) at 0 beside the exact ones; return whether they agree."""
     section("3  Derivatives of exp(sin(x)) at 0 up to the tenth, by one Taylor pass")
     start = time.perf_counter()
-    found = [float(d) for d in dx.derivatives(exp_sin, 0.0, 10)]
+    computed = [float(d) for d in dx.derivatives(exp_sin, 0.0, 10)]
     elapsed = time.perf_counter() - start
     exact = exact_derivatives(10)
     print("  order" + "".join(f"{k:>6}" for k in range(11)))
-    print("  found" + "".join(f"{d:>6.0f}" for d in found))
+    print("  found" + "".join(f"{d:>6.0f}" for d in computed))
     print("  exact" + "".join(f"{d:>6}" for d in exact))
-    error = max(abs(a - b) / max(abs(b), 1) for a, b in zip(found, exact))
+    error = max(abs(a - b) / max(abs(b), 1) for a, b in zip(computed, exact))
     print(f"  largest relative error {error:.1e}, {1e3 * elapsed:.1f} ms without compiling")
     return error < 1e-12
 
@@ -91,7 +101,7 @@ def tenth_derivative() -> bool:
 
 
 def network(params: Sequence[Any], image: Any) -> Any:
-    """Scores of the ten digits for one image."""
+    """Return the scores of the ten digits for one image."""
     x = image
     for weights, bias in params[:-1]:
         x = dnp.maximum(dnp.dot(x, weights) + bias, 0.0)
@@ -100,8 +110,9 @@ def network(params: Sequence[Any], image: Any) -> Any:
 
 
 def loss(params: Sequence[Any], images: Any, labels: Any) -> Any:
-    """The mean cross entropy of a batch: the network of one image, vectorised."""
+    """Return the mean cross entropy of a batch: the network of one image, vectorised."""
     scores = dx.vmap(network, in_axes=(None, 0))(params, images)
+    # The softmax does not change if a number is subtracted; so its exponentials do not overflow.
     scores = scores - dnp.max(scores, axis=1, keepdims=True)
     log_total = dnp.log(dnp.sum(dnp.exp(scores), axis=1))
     return dnp.mean(log_total - scores[dnp.arange(labels.shape[0]), labels])
@@ -112,7 +123,7 @@ loss_and_gradient = dx.jit(dx.value_and_grad(loss))
 
 @dx.jit
 def step(state: tuple, images: Any, labels: Any) -> tuple:
-    """One step of Adam (Kingma and Ba 2015) -> (state, loss)."""
+    """Take one step of Adam (Kingma and Ba 2015), and return (state, loss)."""
     params, mean, square, count = state
     value, gradient = loss_and_gradient(params, images, labels)
     count = count + 1.0
@@ -125,12 +136,12 @@ def step(state: tuple, images: Any, labels: Any) -> tuple:
 
 @dx.jit
 def classify(params: Sequence[Any], images: Any) -> Any:
-    """The most likely digit of each image."""
+    """Return the most likely digit of each image."""
     return dnp.argmax(dx.vmap(network, in_axes=(None, 0))(params, images), axis=1)
 
 
 def initial_state(key: Any, sizes: Sequence[int]) -> tuple:
-    """Random weights, and Adam's averages at zero."""
+    """Return random weights, and Adam's averages at zero."""
     params = []
     for key_, n, m in zip(random.split(key, len(sizes) - 1), sizes, sizes[1:]):
         params.append((random.normal(key_, (n, m)) / math.sqrt(n), dnp.zeros(m)))
@@ -139,7 +150,10 @@ def initial_state(key: Any, sizes: Sequence[int]) -> tuple:
 
 
 def load(seed: int) -> tuple[Any, ...]:
-    """Images as rows of 64 numbers from 0 to 1, labels; shuffled, and split into train and test."""
+    """Load the digits, and return images and labels for training, images and labels for the test.
+
+    Images are rows of 64 numbers from 0 to 1. They are shuffled before they are split.
+    """
     images, labels = load_digits()
     order = np.random.default_rng(seed).permutation(len(labels))
     rows, labels = images[order].reshape(-1, 64) / 16.0, labels[order].astype(np.int64)
@@ -147,7 +161,7 @@ def load(seed: int) -> tuple[Any, ...]:
 
 
 class Progress:
-    """A line that is rewritten on a terminal; elsewhere, a line now and then."""
+    """A line that is rewritten on a terminal; elsewhere, a line that is printed now and then."""
 
     def __init__(self, total: int):
         self.total, self.live = total, sys.stdout.isatty()
@@ -165,13 +179,17 @@ class Progress:
 def train(
     state: tuple, images: Any, labels: Any, epochs: int, seed: int
 ) -> tuple[Any, list[float]]:
-    """Mini-batches in random order for a number of epochs -> (parameters, seconds of each step)."""
+    """Train for a number of epochs, with mini-batches in random order.
+
+    Returns:
+        The parameters, and the seconds of each step.
+    """
     shuffle, progress, seconds = np.random.default_rng(seed + 1), Progress(epochs), []
     for epoch in range(epochs):
         order = shuffle.permutation(len(labels))
         losses = []
-        for at in range(0, len(order) - BATCH + 1, BATCH):
-            rows = order[at : at + BATCH]
+        for first in range(0, len(order) - BATCH + 1, BATCH):
+            rows = order[first : first + BATCH]
             start = time.perf_counter()
             state, value = step(state, images[rows], labels[rows])
             losses.append(float(value))
@@ -181,7 +199,10 @@ def train(
 
 
 def picture(images: Any, labels: Any, found: Any) -> None:
-    """Four test images in characters; mistakes first, if there are any."""
+    """Print four test images in characters; mistakes first, if there are any.
+
+    `found` holds the digits that the images were taken for.
+    """
     wrong = np.flatnonzero(found != labels)[:2].tolist()
     chosen = [*wrong, *np.flatnonzero(found == labels)[: 4 - len(wrong)].tolist()]
     for row in range(8):
@@ -193,12 +214,16 @@ def picture(images: Any, labels: Any, found: Any) -> None:
 
 
 def milliseconds(seconds: float) -> str:
-    """A time, for people."""
+    """Return a time as text, for people."""
     return f"{1e3 * seconds:9.2f} ms"
 
 
 def digits(seed: int, epochs: int, hidden: int) -> float:
-    """Train on the digits, show how it went and how long each stage took; the test accuracy."""
+    """Train on the digits, show how it went and how long each stage took.
+
+    Returns:
+        The test accuracy.
+    """
     images, labels, test_images, test_labels = load(seed)
     section("4  A classifier of handwritten digits: jit(value_and_grad(loss)) and vmap")
     print(f"  device   {device_description()}")
@@ -210,10 +235,10 @@ def digits(seed: int, epochs: int, hidden: int) -> float:
     compiled = lowered.compile()
     origin = "from the cache on disk" if compiled.origin == "disk" else "by XLA, once"
     params, seconds = train(state, images, labels, epochs, seed)
-    found = np.asarray(classify(params, test_images))
-    accuracy = float(np.mean(found == test_labels))
+    predictions = np.asarray(classify(params, test_images))
+    accuracy = float(np.mean(predictions == test_labels))
     print(f"\n  test accuracy {100 * accuracy:.2f} %\n")
-    picture(test_images, test_labels, found)
+    picture(test_images, test_labels, predictions)
 
     section("5  Times of the training step")
     median = sorted(seconds)[len(seconds) // 2] if seconds else math.nan
@@ -225,7 +250,7 @@ def digits(seed: int, epochs: int, hidden: int) -> float:
 
 
 def tour(seed: int, epochs: int, hidden: int, write: Callable[[str], Any] = print) -> int:
-    """All sections; the exit code."""
+    """Run all sections, and return the exit code."""
     start = time.perf_counter()
     print("diffeo: function transformations for numerical Python")
     programs()

@@ -1,4 +1,13 @@
-"""Differential operators without Hessians, by collapsed Taylor mode. `dx` has all these names."""
+"""Differential operators: Laplacian, divergence, curl, and any linear operator written in `D(i)`.
+
+None of them builds a Hessian. They sum derivatives along directions, which collapsed Taylor mode
+(`diffeo.transforms.taylor.collapsed`) computes in one pass. The package `diffeo` has all these
+names, too.
+
+`operators.py` has the functions of scalars, `fields.py` those of vector fields. Both describe what
+they need as a `Family` of directions and hand it to a `Point` (`point.py`): start reading there.
+`algebra.py` and `families.py` turn expressions in `D` into families.
+"""
 
 from .algebra import D, Operator
 from .fields import curl, directional, divergence, weighted_laplacian

@@ -1,11 +1,12 @@
 """Differential operators as expressions in `D(i)`, and their decomposition into directions.
 
-A product of d partial derivatives is a sum of d-th derivatives along directions: for
-nonnegative integers s with sum d (Kan 2008, "From moments of sum to moments of product"),
+A product of d partial derivatives is a sum of d-th derivatives along directions: for nonnegative
+integers s with sum d (Kan 2008, "From moments of sum to moments of product"),
 
     prod_i x_i**s_i = 1/d! sum over 0 <= v <= s of (-1)**|v| prod_i C(s_i, v_i) (sum_i h_i x_i)**d
 
-with h = s/2 - v; directions that differ in sign or length only are merged.
+with h = s/2 - v. For example, x y = ((x + y)**2 - (x - y)**2) / 4. Directions that differ only in
+sign or length are merged (`directions_of`).
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ Direction = tuple[tuple[Any, int], ...]
 
 
 class Operator:
-    """A linear differential operator: a sum of terms, each a product of partial derivatives with a
-    coefficient before it. Made from `D`.
+    """A linear differential operator, written as an expression in `D`.
+
+    An operator is a sum of terms. Each term is a product of partial derivatives with a coefficient
+    before it. Terms with equal derivatives and equal functions are merged, and terms whose number
+    is zero are dropped.
 
     Attributes:
         terms: pairs (indices of the derivatives, sorted; factors of the coefficient: one number,
@@ -38,6 +42,7 @@ class Operator:
     def __init__(self, terms: Sequence[tuple[tuple, tuple]]):
         merged: dict[Any, Any] = {}
         for indices, (number, *functions) in terms:
+            # Numbers of equal terms add up; functions cannot be added, so they are part of the key.
             key = indices, tuple(functions)
             merged[key] = merged[key] + number if key in merged else number
         self.terms = [(k[0], (c, *k[1])) for k, c in merged.items() if not _is_zero(c)]
@@ -64,6 +69,8 @@ class Operator:
 
     def __mul__(self, other: Any) -> Operator:
         other = _as_operator(other, "*", right=True)
+        # The derivatives of `self` would act on the function, which the list of terms cannot
+        # express.
         if any([len(factors) > 1 for _, factors in other.terms]) and self.order:
             raise with_user_line(
                 TypeError(
@@ -105,8 +112,9 @@ class Operator:
 
 
 def D(*index: int) -> Operator:
-    """The partial derivative by element `index` of the point; a factor of an expression for
-    `differential_operator`.
+    """Return the partial derivative by one element of the point, a factor of an expression.
+
+    `differential_operator` takes such expressions.
 
     Args:
         *index: one number: the position in the flattened point (all chosen arguments, their
@@ -126,7 +134,7 @@ def D(*index: int) -> Operator:
 
 
 def is_scalar(x: Any) -> bool:
-    """Whether it is a number, or an array without axes."""
+    """Return whether an object is a number or an array without axes."""
     try:
         return not typeof(x).shape
     except TypeError:
@@ -138,7 +146,10 @@ def _is_zero(c: Any) -> bool:
 
 
 def _as_operator(x: Any, sign: str, right: bool = False) -> Operator:
-    """An operand of an expression; numbers and functions are coefficients."""
+    """Return an operand of an expression as an operator.
+
+    Numbers and functions become coefficients.
+    """
     if isinstance(x, Operator):
         return x
     if callable(x):
@@ -154,6 +165,7 @@ def _as_operator(x: Any, sign: str, right: bool = False) -> Operator:
 
 
 def _show(term: tuple[tuple, tuple]) -> str:
+    """Return a term as text, such as `2.0 c D(0)**2 D(1)`."""
     indices, (number, *functions) = term
     parts = [] if isinstance(number, (int, float)) and number == 1 else [str(number)]
     parts += [getattr(f, "__name__", "f") for f in functions]
@@ -166,27 +178,37 @@ def _show(term: tuple[tuple, tuple]) -> str:
 
 
 def directions_of(indices: Sequence[Any]) -> dict[Direction, float]:
-    """Weights w with: the product of these partial derivatives of f is the sum of w times
-    coefficient `len(indices)` of f along the direction.
+    """Split a product of partial derivatives into directions with weights.
+
+    The product of the derivatives by `indices`, applied to f, is the sum over the directions of the
+    weight times Taylor coefficient `len(indices)` of f along the direction.
+
+    Examples:
+        >>> directions_of([0, 1])  # along x + y and along x - y
+        {((0, 1), (1, 1)): 0.5, ((0, 1), (1, -1)): -0.5}
     """
     counts = Counter(indices)
     names, order = sorted(counts), len(indices)
-    found: dict[Direction, Fraction] = {}
+    weights: dict[Direction, Fraction] = {}
     for v in itertools.product(*[range(counts[i] + 1) for i in names]):
         h = [counts[i] - 2 * n for i, n in zip(names, v)]  # twice the direction
         length = math.gcd(*h)
-        if not length:
+        if not length:  # the direction is zero, and derivatives along it are too
             continue
+        # Along c * v, coefficient d is c**d times the one along v. So every direction is replaced
+        # by the coprime one of its line, and the weights of equal directions add up. Taylor
+        # coefficients contain the factor 1/d! of the formula. Fractions keep the sums exact: what
+        # cancels is zero, and is left out below.
         sign = 1 if next(c for c in h if c) > 0 else -1
         direction = tuple([(i, sign * c // length) for i, c in zip(names, h) if c])
         weight = (-1) ** sum(v) * math.prod([math.comb(counts[i], n) for i, n in zip(names, v)])
         scale = Fraction(sign * length, 2) ** order
-        found[direction] = found.get(direction, Fraction(0)) + weight * scale
-    return {d: float(w) for d, w in found.items() if w}
+        weights[direction] = weights.get(direction, Fraction(0)) + weight * scale
+    return {d: float(w) for d, w in weights.items() if w}
 
 
 def check_operator(what: str, operator: Any) -> None:
-    """TypeError unless it is an expression in `D`."""
+    """Raise a TypeError unless `operator` is an expression in `D`."""
     if not isinstance(operator, Operator):
         raise with_user_line(
             TypeError(
@@ -197,8 +219,8 @@ def check_operator(what: str, operator: Any) -> None:
 
 
 def by_degree(operator: Operator) -> dict[int, list[tuple[tuple, tuple]]]:
-    """The terms with their number of derivatives, the highest first."""
-    found: dict[int, list] = {}
+    """Group the terms of an operator by their number of derivatives, the highest first."""
+    groups: dict[int, list] = {}
     for term in sorted(operator.terms, key=lambda t: -len(t[0])):
-        found.setdefault(len(term[0]), []).append(term)
-    return found
+        groups.setdefault(len(term[0]), []).append(term)
+    return groups

@@ -1,4 +1,9 @@
-"""From an expression in `D` to families of directions with weights."""
+"""From an expression in `D` to families of directions with weights.
+
+A `Family` (`point.py`) is a set of directions together with the weighted sums of Taylor
+coefficients that are to be computed along them. `algebra.py` says which directions a term needs;
+this file collects the directions of all terms, so that each direction is pushed once.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +21,16 @@ from .point import Family, Point
 
 
 def families_of(point: Point, operator: Operator, args: tuple) -> tuple[list[Family], Any]:
-    """What the operator sums: a family for each degree, or one with the family of a higher degree
-    that has its directions; and the factor of the value itself, None if there is none.
+    """Split an operator into families of directions, and the factor of the value itself.
+
+    Terms of equal degree share a family. Terms of a lower degree join the family of a higher one if
+    that has all their directions: its series contain the lower coefficients anyway.
+
+    Returns:
+        The families, and the coefficient of the term without derivatives (None if there is none).
     """
-    found: list[tuple[int, list[Direction], list[tuple[int, dict]]]] = []
+    # (degree, directions, the sums wanted along them: pairs of degree and weights)
+    groups: list[tuple[int, list[Direction], list[tuple[int, dict]]]] = []
     identity = None
     for degree, terms in by_degree(operator).items():
         numbers = [_coefficient(point, factors, args) for _, factors in terms]
@@ -32,30 +43,36 @@ def families_of(point: Point, operator: Operator, args: tuple) -> tuple[list[Fam
             for direction, weight in directions_of(positions).items():
                 weights.setdefault(direction, []).append(number * weight)
         totals = {direction: _total(parts) for direction, parts in weights.items()}
-        for _, directions, wanted in found:
+        for _, directions, requests in groups:
             if all([d in directions for d in totals]):
-                wanted.append((degree, totals))
+                requests.append((degree, totals))
                 break
         else:
-            found.append((degree, list(totals), [(degree, totals)]))
-    return [_family(point.size, *entry) for entry in found], identity
+            groups.append((degree, list(totals), [(degree, totals)]))
+    return [_family(point.size, *entry) for entry in groups], identity
 
 
 def _family(
     size: int, order: int, directions: Sequence[Direction], wanted: Sequence[tuple[int, dict]]
 ) -> Family:
+    """Build a family from directions and the sums that are wanted along them.
+
+    The first entry of `wanted` has the degree `order`, the others have lower ones. Each weighs the
+    directions by a dictionary; a direction that is missing has the weight 0.
+    """
     rows = np.zeros((len(directions), size))
     for row, direction in zip(rows, directions):
         for position, component in direction:
             row[position] = component
     weights = [_array([totals.get(d, 0.0) for d in directions]) for _, totals in wanted]
-    if order == 1:  # linear in the direction: there is only one
+    if order == 1:
+        # A first derivative is linear in the direction, so a weighted sum of directions will do.
         return Family(1, (asarray(weights[0]) @ asarray(rows))[None])
     return Family(order, rows, weights[0], weights[1:], [degree for degree, _ in wanted[1:]])
 
 
 def _position(point: Point, index: tuple[int, ...]) -> int:
-    """Where an element stands in the flattened point."""
+    """Return the position of an element in the flattened point; IndexError if it is beyond."""
     shape: tuple[int, ...] = (point.size,)
     if len(index) > 1:
         shape = point.must_be_array().shape
@@ -70,7 +87,7 @@ def _position(point: Point, index: tuple[int, ...]) -> int:
 
 
 def _coefficient(point: Point, factors: Sequence[Any], args: tuple) -> Any:
-    """The number of a term at the point."""
+    """Return the value of a term's coefficient at the point, the product of its factors."""
     number, *functions = factors
     for function in functions:
         value = function(*args)
@@ -86,7 +103,7 @@ def _coefficient(point: Point, factors: Sequence[Any], args: tuple) -> Any:
 
 
 def _total(numbers: Sequence[Any]) -> Any:
-    """The sum, without a leading zero."""
+    """Return the sum of numbers, without the leading zero of Python's `sum`."""
     total = numbers[0]
     for n in numbers[1:]:
         total = total + n
@@ -94,7 +111,7 @@ def _total(numbers: Sequence[Any]) -> Any:
 
 
 def _array(numbers: Sequence[Any]) -> Any:
-    """NumPy's array if all numbers are known, else diffeo's."""
+    """Return numbers as an array: NumPy's if all are known, else diffeo's."""
     if all([isinstance(n, (int, float)) for n in numbers]):
         return np.array(numbers, float)
     return stack([asarray(n) for n in numbers])

@@ -1,5 +1,7 @@
-"""Operators on vector fields and along directions: divergence, curl, directional derivatives, and
-the Laplacian weighted by a matrix.
+"""Operators on vector fields and along directions.
+
+Here are the divergence, the curl, directional derivatives, and the Laplacian weighted by a matrix.
+A vector field is a function of an array that returns an array of the same shape.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ def divergence(
     key: Any = None,
     chunk: int | None = None,
 ) -> Callable:
-    """The divergence of a vector field, the trace of its Jacobian.
+    """Return a function that computes the divergence of a vector field.
+
+    The divergence is the trace of the field's Jacobian.
 
     Args:
         fun: a function of a real array that returns an array of the same shape.
@@ -66,6 +70,8 @@ def divergence(
         else:
             count = setting.directions
             rows = random.rademacher(setting.key, (count, point.size), x.dtype)
+        # The trace is the sum of v . J v over an orthonormal basis, or the mean over random signs
+        # v.
         along = lambda v: sum_(v * reshape(push(reshape(v, x.shape)), (point.size,)))
         several = lambda part: sum_(vmap(along)(part))
         total = sum_of_chunks(several, rows, setting.chunk)
@@ -75,21 +81,23 @@ def divergence(
 
 
 def _field(point: Point, x: Any) -> Any:
-    """The value of a vector field; TypeError if it has another shape than its argument."""
+    """Return the value of a vector field; TypeError if its shape is not that of its argument."""
     outs = point.flat(x)
     if len(outs) != 1 or typeof(outs[0]).shape != x.shape:
-        found = point.result([typeof(o) for o in outs])
+        result = point.result([typeof(o) for o in outs])
         raise with_user_line(
             TypeError(
                 f"{point.what}: expects a vector field, a function that returns an array of the "
-                f"shape of its argument, {x.shape}; it returned {found}"
+                f"shape of its argument, {x.shape}; it returned {result}"
             )
         )
     return outs[0]
 
 
 def curl(fun: Callable, argnums: int = 0) -> Callable:
-    """The curl of a vector field in space, or in the plane, where it is a scalar.
+    """Return a function that computes the curl of a vector field in space, or in the plane.
+
+    In the plane, the curl is a scalar.
 
     Args:
         fun: a function of a real vector of 3 (or 2) elements that returns such a vector.
@@ -115,7 +123,7 @@ def curl(fun: Callable, argnums: int = 0) -> Callable:
             raise with_user_line(
                 TypeError(f"{point.what}: expects a vector of 3 or 2 elements, got {describe(x)}")
             )
-        j = jacfwd(lambda x: _field(point, x))(x)
+        j = jacfwd(lambda x: _field(point, x))(x)  # j[a, b]: component a by coordinate b
         turn = lambda a, b: j[b, a] - j[a, b]
         return turn(0, 1) if x.size == 2 else stack([turn(1, 2), turn(2, 0), turn(0, 1)])
 
@@ -123,7 +131,9 @@ def curl(fun: Callable, argnums: int = 0) -> Callable:
 
 
 def directional(fun: Callable, direction: Any, order: int = 1, argnums: int = 0) -> Callable:
-    """The derivative of a function along a direction, of any order: d^n/dt^n f(x + t v) at t = 0.
+    """Return a function that computes the n-th derivative along a direction v.
+
+    This is d^n/dt^n f(x + t v) at t = 0.
 
     Args:
         fun: a function of arrays or trees that returns an array or a tree of them.
@@ -161,7 +171,7 @@ def directional(fun: Callable, direction: Any, order: int = 1, argnums: int = 0)
 def weighted_laplacian(
     fun: Callable, weight: Any, argnums: int = 0, *, chunk: int | None = None
 ) -> Callable:
-    """div(A grad f), the operator of diffusion in a medium.
+    """Return a function that computes div(A grad f), the operator of diffusion in a medium.
 
     Args:
         fun: a function of a real vector of n elements that returns an array or a tree of them.
@@ -199,10 +209,12 @@ def weighted_laplacian(
                     f"of {n} x {n}, got shape {shape}"
                 )
             )
+        # The product rule: sum_ij A_ij d_i d_j f, and, where A varies, sum_j (sum_i d_i A_ij) d_j
+        # f.
         _, total = point.sums(_of_matrix(a, n), setting.chunk)
         if callable(weight):
             change = jacfwd(weight, argnums)(*args)
-            if shape:  # of the divergence of the rows
+            if shape:  # entry (i, ..., i) is row i of A, differentiated by x_i
                 change = stack([change[i, ..., i] for i in range(n)])
                 change = change if len(shape) == 1 else sum_(change, 0)
             _, drift = point.sums(Family(1, reshape(change, (1, n))))
@@ -213,13 +225,21 @@ def weighted_laplacian(
 
 
 def _of_matrix(a: Any, n: int) -> Family:
-    """Directions and weights of the second derivatives that a matrix chooses."""
+    """Return the family whose sum of second coefficients is sum_ij a_ij d_i d_j f.
+
+    `a` is a number, a vector (the diagonal) or an n x n matrix. A second derivative is twice its
+    Taylor coefficient, so the weights contain a factor of 2.
+    """
     eye = np.eye(n)
     if a.ndim < 2:
         return Family(2, eye, a * np.full(n, 2.0))
     if type(a) is Array:
+        # Second derivatives are symmetric, so only the symmetric part of the matrix matters; along
+        # its eigenvectors, no mixed derivatives are left.
         matrix = np.asarray(a)
         values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
         return Family(2, vectors.T, 2 * values)
-    both = concatenate([a + eye, a - eye])  # a e = ((a + e)**2 - (a - e)**2) / 4
+    # The entries are traced, so there are no eigenvectors. For row a and unit vector e, the mixed
+    # derivative along both is a e = ((a + e)**2 - (a - e)**2) / 4: twice as many directions.
+    both = concatenate([a + eye, a - eye])
     return Family(2, both, np.repeat([0.5, -0.5], n))

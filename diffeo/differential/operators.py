@@ -1,5 +1,10 @@
-"""Laplacian, bilaplacian, divergence, curl, and any linear differential operator, without Hessians:
-by collapsed Taylor mode, exact or stochastic.
+"""Laplacian, bilaplacian, and any linear differential operator, without Hessians.
+
+Each is a weighted sum of derivatives along directions, computed by collapsed Taylor mode: exact,
+over all directions that the operator needs, or stochastic, over a few that are drawn at random.
+
+`laplacian` is the model for the others: build a `Family` of directions, let the `Point` sum the
+coefficients along them, multiply by a factor, restore the tree.
 """
 
 from __future__ import annotations
@@ -19,8 +24,10 @@ from .point import Family, Point, of_points
 
 
 class Setting(NamedTuple):
-    """Which directions an operator takes: all ("exact"), or a number of random ones drawn by `key`;
-    and how many at a time.
+    """A choice of directions: all, or some drawn at random.
+
+    `directions` is "exact", or how many random directions are drawn with the key `key`. `chunk` is
+    how many are computed at a time (None: all at once).
     """
 
     directions: Any
@@ -34,7 +41,12 @@ class Setting(NamedTuple):
 
 
 def checked(what: str, directions: Any, key: Any, chunk: Any) -> Setting:
-    """A setting; TypeError or ValueError for what is none."""
+    """Return the arguments as a `Setting`.
+
+    Raises:
+        ValueError: for a wrong number of directions or a wrong chunk.
+        TypeError: for random directions without a key, or a key without random directions.
+    """
     count = isinstance(directions, int) and not isinstance(directions, bool)
     if directions != "exact" and not (count and directions > 0):
         raise with_user_line(
@@ -68,6 +80,8 @@ def _times(outs: Sequence[Any], factor: float) -> list[Any]:
 # --------------------------------------------------------------------------------------------------
 
 
+#: The distributions from which random directions are drawn, by their names. Both have mean 0 and
+#: the identity as covariance, which makes the mean of v . H v the trace of H.
 SAMPLES = {
     "rademacher": random.rademacher,
     "normal": random.normal,
@@ -83,7 +97,9 @@ def laplacian(
     sampling: str = "rademacher",
     chunk: int | None = None,
 ) -> Callable:
-    """The Laplacian, the sum of the second derivatives by each element of the argument.
+    """Return a function that computes the Laplacian.
+
+    The Laplacian is the sum of the second derivatives by each element of the argument.
 
     Args:
         fun: a function of real arrays or trees that returns an array or a tree of them.
@@ -118,6 +134,8 @@ def laplacian(
         )
 
     def compute(point: Point, args: tuple) -> Any:
+        # A second derivative is twice the Taylor coefficient. Random directions are averaged; of
+        # coordinates, the average is multiplied by their number.
         family, factor = Family(2, point.size), 2.0
         if not setting.exact and sampling == "coordinates":
             chosen = _some(setting, point.size, "laplacian")
@@ -132,7 +150,7 @@ def laplacian(
 
 
 def _some(setting: Setting, count: int, what: str) -> Any:
-    """Different positions among `count`, drawn at random."""
+    """Draw different positions among `count` at random, as many as the setting has directions."""
     if setting.directions > count:
         raise with_user_line(
             ValueError(
@@ -144,8 +162,10 @@ def _some(setting: Setting, count: int, what: str) -> Any:
 
 
 class ForwardLaplacian(NamedTuple):
-    """What one pass of `forward_laplacian` computes; trees like the function's result, the gradient
-    with the axes of the argument behind those of the result.
+    """The results of one pass of `forward_laplacian`.
+
+    The fields are trees like the function's result. In the gradient, the axes of the argument stand
+    behind those of the result.
     """
 
     value: Any
@@ -154,9 +174,10 @@ class ForwardLaplacian(NamedTuple):
 
 
 def forward_laplacian(fun: Callable, argnums: int = 0) -> Callable:
-    """Value, gradient and Laplacian of a function of an array, in one forward pass (Li et al. 2023,
-    "A computational framework for neural network-based variational Monte Carlo with forward
-    Laplacian").
+    """Return a function that computes value, gradient and Laplacian in one forward pass.
+
+    The method is from Li et al. 2023, "A computational framework for neural network-based
+    variational Monte Carlo with forward Laplacian".
 
     Args:
         fun: a function of a real array that returns an array or a tree of arrays.
@@ -178,8 +199,8 @@ def forward_laplacian(fun: Callable, argnums: int = 0) -> Callable:
 
     def compute(point: Point, args: tuple) -> ForwardLaplacian:
         point.must_be_array()
-        value, laplacian, each = point.with_gradient(Family(2, point.size))
-        parts = (value, each, _times(laplacian, 2.0))
+        value, laplacian, gradient = point.with_gradient(Family(2, point.size))
+        parts = (value, gradient, _times(laplacian, 2.0))
         return ForwardLaplacian(*[point.result(part) for part in parts])
 
     return of_points("forward_laplacian", fun, argnums, compute)
@@ -193,7 +214,7 @@ def bilaplacian(
     key: Any = None,
     chunk: int | None = None,
 ) -> Callable:
-    """The biharmonic operator, the Laplacian of the Laplacian.
+    """Return a function that computes the biharmonic operator, the Laplacian of the Laplacian.
 
     Args:
         fun: a function of real arrays or trees that returns an array or a tree of them.
@@ -221,6 +242,8 @@ def bilaplacian(
     @functools.wraps(fun, assigned=WRAPPED)
     def at(*args: Any, **kwargs: Any) -> Any:
         point = Point("bilaplacian", fun, argnums, args, kwargs)
+        # A fourth derivative is 24 times the Taylor coefficient. Of normal directions, its mean is
+        # 3 times the operator; of a design, 3 / (n (n + 2)) times (see `DESIGNS`).
         if not setting.exact:
             rows = random.normal(setting.key, (setting.directions, point.size))
             family, factor = Family(4, rows), 8.0 / setting.directions
@@ -235,10 +258,11 @@ def bilaplacian(
     return at
 
 
-#: Unit vectors, one of each pair v and -v, over which the mean of (v . x)**4 is that over the
-#: sphere, 3 |x|**4 / (n (n + 2)): the line, the hexagon, the icosahedron. For larger n, the
-#: Laplacian of the Laplacian is cheaper than the directions of such a design.
+#: The golden ratio, by which the corners of an icosahedron are written.
 _G = (1 + 5**0.5) / 2
+#: Unit vectors in n dimensions, one of each pair v and -v. The mean of (v . x)**4 over them is that
+#: over the sphere, 3 |x|**4 / (n (n + 2)): the line, the hexagon, the icosahedron. For larger n,
+#: the Laplacian of the Laplacian is cheaper than the directions of such a design.
 DESIGNS = {
     1: np.ones((1, 1)),
     2: np.array([[np.cos(k * np.pi / 3), np.sin(k * np.pi / 3)] for k in range(3)]),
@@ -260,7 +284,9 @@ def differential_operator(
     key: Any = None,
     chunk: int | None = None,
 ) -> Callable:
-    """Any linear differential operator, given as an expression in the partial derivatives `D(i)`.
+    """Return a function that applies a linear differential operator.
+
+    The operator is an expression in the partial derivatives `D(i)`.
 
     Args:
         fun: a function of real arrays or trees that returns an array or a tree of them.
@@ -300,17 +326,19 @@ def differential_operator(
 
 
 def _apply(point: Point, operator: Operator, args: tuple, setting: Setting) -> Any:
-    """The sum of an operator's families, and the value itself times its factor."""
+    """Return the sum over an operator's families, plus the value itself times its factor."""
     families, identity = families_of(point, operator, args)
     total: Any = None
     values: Any = None
     for family in families:
+        # Some of the directions stand for all, so their weights grow by the ratio of the numbers.
         if not setting.exact and family.count > setting.directions:
             chosen = _some(setting, family.count, "differential_operator")
             family = family.chosen(chosen, family.count / setting.directions)
         values, *parts = point.sums(family, setting.chunk)
         for part in parts:
             total = part if total is None else [a + b for a, b in zip(total, part)]
+    # `total` is None for the operator 0, whose result still needs the shapes of the value.
     if identity is not None or total is None:
         values = point.flat(*point.values) if values is None else values
         part = [v * (0.0 if identity is None else identity) for v in values]

@@ -1,6 +1,8 @@
-"""All partial derivatives of one order, from Taylor series along a lattice of directions (Griewank,
-Utke and Walther 2000, "Evaluating higher derivative tensors by forward propagation of univariate
-Taylor series").
+"""All partial derivatives of one order, from Taylor series along a lattice of directions.
+
+The method is from Griewank, Utke and Walther 2000, "Evaluating higher derivative tensors by forward
+propagation of univariate Taylor series": mixed derivatives of order d are combinations of the d-th
+coefficients along directions with whole numbers as components that sum to d.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from .point import Point, of_points
 
 
 def derivative_tensor(fun: Callable, order: int, argnums: int = 0) -> Callable:
-    """All partial derivatives of one order, the symmetric tensor: the gradient, the Hessian, and
-    so on.
+    """Return a function that computes all partial derivatives of one order.
+
+    They make up a symmetric tensor: the gradient, the Hessian, and so on.
 
     Args:
         fun: a function of a real array x that returns an array or a tree of arrays.
@@ -50,33 +53,41 @@ def derivative_tensor(fun: Callable, order: int, argnums: int = 0) -> Callable:
         x = point.must_be_array()
         if order == 0:
             return point.result(point.flat(x))
-        lattice, weights, places = _lattice(point.size, order)
+        lattice, weights, numbers = _lattice(point.size, order)
         series = point.coefficients(asarray(lattice), order)
-        found = []
-        for c in series:  # (directions, ...) -> (..., n, n, ...)
-            rows = convert_element_type(asarray(weights), c.dtype)[places]
+        tensors = []
+        for c in series:
+            # From coefficients (directions, ...) to derivatives (entries, ...), one for each entry
+            # of the tensor; then the entries become the last axes: (..., n, n, ...).
+            rows = convert_element_type(asarray(weights), c.dtype)[numbers]
             tensor = rows @ reshape(c, (c.shape[0], math.prod(c.shape[1:])))
             shape = (*tensor.shape[:-1], *c.shape[1:])
-            ahead = reshape(tensor, shape).transpose(*range(1, c.ndim), 0)
-            found.append(reshape(ahead, (*c.shape[1:], *x.shape * order)))
-        return point.result(found)
+            derivatives = reshape(tensor, shape).transpose(*range(1, c.ndim), 0)
+            tensors.append(reshape(derivatives, (*c.shape[1:], *x.shape * order)))
+        return point.result(tensors)
 
     return of_points("derivative_tensor", fun, argnums, compute)
 
 
 @lru_cache(maxsize=64)
 def _lattice(n: int, d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Directions, all vectors of n whole numbers >= 0 with the sum d; the weights by which
-    coefficients d along them sum to each derivative; and which derivative each entry of the
-    tensor is.
+    """Return the directions, and how derivatives follow from coefficients along them.
+
+    The directions are all vectors of n whole numbers >= 0 with the sum d, divided by d. For n = 2
+    and d = 2 there are three: (2, 0), (1, 1) and (0, 2), each divided by 2.
+
+    Returns:
+        The directions, as rows; a matrix that takes coefficients d along them to the derivatives
+        that differ; and for each entry of the tensor, which of these derivatives it is.
     """
     chosen = list(itertools.combinations_with_replacement(range(n), d))
     lattice = np.zeros((len(chosen), n))
     for row, indices in zip(lattice, chosen):
         np.add.at(row, list(indices), 1.0)
-    # Coefficient d along j is the sum over i of prod_k j_k**i_k / i_k! times derivative i.
+    # Row j of `powers` takes derivatives to coefficients: coefficient d along v = j / d is the sum
+    # over i of prod_k v_k**i_k / i_k! times derivative i. Its inverse is what is wanted.
     factorials = np.array([math.prod(math.factorial(int(k)) for k in row) for row in lattice])
     powers = np.prod((lattice[:, None, :] / d) ** lattice[None, :, :], -1) / factorials
     number = {indices: i for i, indices in enumerate(chosen)}
-    places = [number[tuple(sorted(p))] for p in itertools.product(range(n), repeat=d)]
-    return lattice / d, np.linalg.inv(powers), np.array(places)
+    entries = [number[tuple(sorted(p))] for p in itertools.product(range(n), repeat=d)]
+    return lattice / d, np.linalg.inv(powers), np.array(entries)

@@ -3,6 +3,9 @@
 Shapes and dtypes are not adapted: operands of an operation have one shape and one dtype, and only
 scalars join them. diffeo.numpy's functions broadcast and promote.
 
+Each module has the functions of one trade; the table below says which. `strict.py` has the checks
+that all of them share.
+
 Examples:
     >>> import diffeo as dx
     >>> x = dx.numpy.arange(3.0)

@@ -1,4 +1,4 @@
-"""XLA's own generator of random bits."""
+"""XLA's own generator of random bits, which carries its state explicitly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .strict import apply
 
 
 class RandomAlgorithm(enum.IntEnum):
-    """Names of generators of bits: the platform's own (Philox), Threefry-2x32, Philox-4x32."""
+    """A generator of bits: the platform's own (Philox), Threefry-2x32, or Philox-4x32."""
 
     RNG_DEFAULT = 0
     RNG_THREE_FRY = 1
@@ -28,7 +28,7 @@ class RandomAlgorithm(enum.IntEnum):
 def rng_bit_generator(
     key: Any, shape: Any, dtype: Any = np.uint32, algorithm: Any = RandomAlgorithm.RNG_DEFAULT
 ) -> tuple[Any, Any]:
-    """Random bits, and the state from which the next ones are made.
+    """Return the next state of a generator, and random bits.
 
     The bits are those that XLA makes, evaluated or compiled; `dx.random` has the generators for
     ordinary use. Under `vmap` each row has the bits of its own state.
@@ -67,15 +67,16 @@ def rng_bit_generator(
         raise with_user_line(
             ValueError(f"rng_bit_generator: algorithm must be a RandomAlgorithm, got {algorithm!r}")
         )
+    # The primitive takes words of 64 bits: pairs of 32 bits are joined here and split at the end.
     if narrow:
         words = convert_element_type(reshape(key, (2, 2)), uint64)
         low, high = (slice_in_dim(words, i, i + 1, 1, 1) for i in (0, 1))
         key = reshape(low | high << 32, (2,))
     name = RandomAlgorithm(algorithm).name.removeprefix("RNG_")
     primitive = RngBitGenerator(static_shape(shape, "rng_bit_generator"), array_dtype(dtype), name)
-    new, bits = apply(primitive, key)
+    next_state, bits = apply(primitive, key)
     if narrow:
-        column = reshape(new, (2, 1))
+        column = reshape(next_state, (2, 1))
         words = concatenate([column & 0xFFFFFFFF, column >> 32], 1)
-        new = convert_element_type(reshape(words, (4,)), uint32)
-    return new, bits
+        next_state = convert_element_type(reshape(words, (4,)), uint32)
+    return next_state, bits

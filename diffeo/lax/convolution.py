@@ -5,6 +5,9 @@ which N is the batch, C the features, I and O the kernel's input and output feat
 letters the spatial axes; or `ConvDimensionNumbers`; None is ("NCHW", "OIHW", "NCHW"). Strides,
 paddings and dilations are in the order of the kernel's spatial letters. `precision` and
 `preferred_element_type` are those of `dot_general`.
+
+All functions end in `conv_general_dilated`, and this in the primitive `ConvGeneralDilated`
+(`routines/windows/conv.py`).
 """
 
 from __future__ import annotations
@@ -43,17 +46,21 @@ ConvGeneralDilatedDimensionNumbers = ConvDimensionNumbers | tuple[str, str, str]
 
 
 def _wrong(name: str, what: str) -> Exception:
+    """Return the TypeError that something is wrong with `name`."""
     return with_user_line(TypeError(f"{name}: {what}"))
 
 
 def conv_general_permutations(dimension_numbers: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """Three strings of letters as axes in the order (batch, feature, spatial ...), (output feature,
-    input feature, spatial ...), (batch, feature, spatial ...).
+    """Return three strings of letters as axes.
+
+    The axes are in the order (batch, feature, spatial ...), (output feature, input feature, spatial
+    ...), (batch, feature, spatial ...). For ("NHC", "HIO", "NHC") they are (0, 2, 1), (2, 1, 0) and
+    (0, 2, 1).
 
     Raises:
         TypeError: for letters that are missing, repeated, or not in all of them.
     """
-    name, specs, found = "dimension_numbers", tuple(dimension_numbers), []
+    name, specs, permutations = "dimension_numbers", tuple(dimension_numbers), []
     for spec, pair in zip(specs, ("NC", "OI", "NC")):
         if len(set(spec)) != len(spec) or not set(pair) <= set(spec):
             raise _wrong(
@@ -64,14 +71,14 @@ def conv_general_permutations(dimension_numbers: Sequence[str]) -> tuple[tuple[i
         order = [c for c in specs[1] if c not in "OI"]
         if set(spec) - set(pair) != set(order):
             raise _wrong(name, f"the letters of spatial axes must be the same in all of {specs}")
-        found.append(tuple([spec.index(c) for c in (*pair, *order)]))
-    return tuple(found)
+        permutations.append(tuple([spec.index(c) for c in (*pair, *order)]))
+    return tuple(permutations)
 
 
 def conv_dimension_numbers(
     lhs_shape: Sequence[int], rhs_shape: Sequence[int], dimension_numbers: Any
 ) -> ConvDimensionNumbers:
-    """The axes that `dimension_numbers` (None, strings, or what this returns) stands for.
+    """Return the axes that `dimension_numbers` stands for: None, strings, or what this returns.
 
     Raises:
         TypeError: if they do not fit shapes with these numbers of axes.
@@ -109,8 +116,10 @@ def padtype_to_pads(
     window_strides: Sequence[int],
     padding: str,
 ) -> list[tuple[int, int]]:
-    """The padding of each spatial axis for 'VALID' (none), 'SAME' (the result has as many elements
-    as there are strides) and 'SAME_LOWER' (an odd one goes to the front, not to the end).
+    """Return the padding of each spatial axis for a word.
+
+    'VALID' is none. With 'SAME', the result has as many elements as there are strides; if an odd
+    number of elements is added, the odd one goes to the end, with 'SAME_LOWER' to the front.
 
     Raises:
         ValueError: for another word.
@@ -131,7 +140,7 @@ def padtype_to_pads(
 
 
 def _ints(name: str, what: str, numbers: Any, count: int) -> tuple[int, ...]:
-    """Integers, of which there must be some number; ones for None."""
+    """Return `count` integers; ones for None; TypeError for another number of them."""
     if numbers is None:
         return (1,) * count
     if not isinstance(numbers, (tuple, list, np.ndarray)) or len(numbers) != count:
@@ -152,7 +161,7 @@ def conv_general_dilated(
     precision: Any = None,
     preferred_element_type: Any = None,
 ) -> Any:
-    """Sums over windows of `lhs` of products with a kernel `rhs` (which is not reversed).
+    """Sum products with a kernel `rhs` (which is not reversed) over windows of `lhs`.
 
     Args:
         lhs: (batch, features, spatial ...), or with other orders of axes.
@@ -199,9 +208,10 @@ def conv_general_dilated(
                 )
             )
         window = dilated([rhs.shape[a] for a in numbers.rhs_spec[2:]], apart)
-        known = [max(s, 1) for s in strides]  # the primitive says what is wrong with others
+        # Strides below 1 are wrong, which the primitive will say; here they must not divide by 0.
+        positive = [max(s, 1) for s in strides]
         padding = padtype_to_pads(
-            [lhs.shape[a] for a in numbers.lhs_spec[2:]], window, known, padding
+            [lhs.shape[a] for a in numbers.lhs_spec[2:]], window, positive, padding
         )
     padding = sequence_of(padding, name, "padding, if it is no word,")
     pads: Any = tuple([_ints(name, "each pair of the padding", p, 2) for p in padding])
@@ -230,8 +240,10 @@ def conv(
     precision: Any = None,
     preferred_element_type: Any = None,
 ) -> Any:
-    """`conv_general_dilated` of (batch, features, spatial ...) and (output features, features,
-    spatial ...), without dilations and groups.
+    """Convolve operands with the batch and the features in front, without dilations and groups.
+
+    `lhs` is (batch, features, spatial ...), `rhs` (output features, features, spatial ...).
+    Arguments as `conv_general_dilated` has.
     """
     return conv_general_dilated(
         lhs,
@@ -253,7 +265,7 @@ def conv_with_general_padding(
     precision: Any = None,
     preferred_element_type: Any = None,
 ) -> Any:
-    """`conv_general_dilated` without layouts and groups."""
+    """Convolve without layouts and groups. Arguments as `conv_general_dilated` has."""
     return conv_general_dilated(
         lhs,
         rhs,
@@ -266,6 +278,7 @@ def conv_with_general_padding(
     )
 
 
+#: The layouts of `conv_transpose` for 0, 1, 2 and 3 spatial axes.
 _LAYOUTS = [
     ("NC", "IO", "NC"),
     ("NHC", "HIO", "NHC"),
@@ -286,7 +299,9 @@ def conv_transpose(
     preferred_element_type: Any = None,
     use_consistent_padding: bool = False,
 ) -> Any:
-    """A convolution with fractional strides, often called transposed or a deconvolution.
+    """Convolve with fractional strides.
+
+    This is often called a transposed convolution, or a deconvolution.
 
     Args:
         lhs, rhs: as of `conv_general_dilated`.
@@ -323,6 +338,7 @@ def conv_transpose(
         sizes = dilated([rhs.shape[a] for a in numbers.rhs_spec[2:]], apart)
         pads = [padding] * n if isinstance(padding, str) else padding
         padding = [_transposed_padding(k, s, p) for k, s, p in zip(sizes, strides, pads)]
+    # The transpose of a convolution reads the kernel backward, and its outputs are the inputs.
     if transpose_kernel:
         rhs = slicing.rev(rhs, numbers.rhs_spec[2:])
         order = list(range(rhs.ndim))
@@ -343,7 +359,10 @@ def conv_transpose(
 
 
 def _transposed_padding(k: int, s: int, padding: Any) -> tuple[int, int]:
-    """How to pad the spread-out operand, from the padding of the convolution."""
+    """Return how to pad the spread-out operand, from the padding of the convolution.
+
+    `k` is the size of the window, `s` the stride.
+    """
     if padding == "SAME":
         low = k - 1 if s > k - 1 else -(-(k + s - 2) // 2)
         return low, k + s - 2 - low
@@ -366,7 +385,7 @@ def conv_general_dilated_patches(
     precision: Any = None,
     preferred_element_type: Any = None,
 ) -> Any:
-    """The windows that `conv_general_dilated` sums over, as features of the result.
+    """Return the windows that `conv_general_dilated` sums over, as features of the result.
 
     Args:
         lhs, window_strides, padding, lhs_dilation, rhs_dilation, dimension_numbers, precision,
@@ -383,6 +402,8 @@ def conv_general_dilated_patches(
     lhs, sizes = arr(lhs), tuple(filter_shape)
     numbers = conv_dimension_numbers(lhs.shape, (1, 1, *sizes), dimension_numbers)
     features, count = lhs.shape[numbers.lhs_spec[1]], math.prod(sizes)
+    # The kernels are unit vectors: output feature i of a group is element i of the window. Each
+    # input feature is a group of its own.
     kernel = np.tile(np.eye(count), (features, 1)).reshape(-1, 1, *sizes)
     kernel = kernel.transpose(np.argsort(numbers.rhs_spec)).astype(lhs.dtype)
     return conv_general_dilated(
@@ -410,7 +431,7 @@ def conv_general_dilated_local(
     dimension_numbers: Any = None,
     precision: Any = None,
 ) -> Any:
-    """A convolution with another kernel at each place of the result.
+    """Convolve with another kernel at each position of the result.
 
     Args:
         lhs, window_strides, padding, lhs_dilation, rhs_dilation, dimension_numbers, precision: as
@@ -423,7 +444,7 @@ def conv_general_dilated_local(
         TypeError, ValueError: as `conv_general_dilated`.
     """
     lhs, rhs, sizes = arr(lhs), arr(rhs), tuple(filter_shape)
-    left, _ = precise = precision_of("conv_general_dilated_local", precision)
+    left, _ = precisions = precision_of("conv_general_dilated_local", precision)
     patches = conv_general_dilated_patches(
         lhs,
         sizes,
@@ -435,8 +456,10 @@ def conv_general_dilated_local(
         (left, left),
     )
     _, kernel, out = conv_dimension_numbers(lhs.shape, (1, 1, *sizes), dimension_numbers)
-    summed, places = ((out[1],), (kernel[1],)), (tuple(out[2:]), tuple(kernel[2:]))
-    product = dot_general(patches, rhs, (summed, places), precise)  # (spatial ..., batch, feature)
+    summed_axes, batch_axes = ((out[1],), (kernel[1],)), (tuple(out[2:]), tuple(kernel[2:]))
+    product = dot_general(patches, rhs, (summed_axes, batch_axes), precisions)
+    # The product is (spatial ..., batch, feature). Its axis i becomes the axis
+    # of the result that the layout names for it.
     order = [0] * product.ndim
     for i, axis in enumerate((*out[2:], out[0], out[1])):
         order[axis] = i
@@ -448,4 +471,5 @@ def conv_general_dilated_local(
 
 
 def _placed(shape: Sequence[int], spec: Sequence[int]) -> tuple[int, ...]:
+    """Return the sizes (batch, feature, spatial ...) in the order of a layout's axes."""
     return tuple([int(shape[i]) for i in np.argsort(spec)])

@@ -1,4 +1,4 @@
-"""Shapes of convolutions: what jax.lax says of them."""
+"""The shapes of convolutions, as functions of shapes only, with jax.lax's names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def conv_shape_tuple(
     pads: Any,
     batch_group_count: int = 1,
 ) -> tuple[int, ...]:
-    """The shape of a convolution of operands in the order of `conv`, without dilations.
+    """Return the shape of a convolution of operands in the order of `conv`, without dilations.
 
     Examples:
         >>> conv_shape_tuple((8, 3, 9, 9), (2, 3, 5, 5), (2, 2), "SAME")
@@ -43,7 +43,7 @@ def conv_general_shape_tuple(
     padding: Any,
     dimension_numbers: Any,
 ) -> tuple[int, ...]:
-    """The shape of a convolution with a layout, without dilations."""
+    """Return the shape of a convolution with a layout, without dilations."""
     left, right, out = conv_general_permutations(dimension_numbers)
     shapes = [lhs_shape[a] for a in left], [rhs_shape[a] for a in right]
     return _placed(conv_shape_tuple(*shapes, window_strides, padding), out)
@@ -56,7 +56,7 @@ def conv_transpose_shape_tuple(
     padding: Any,
     dimension_numbers: Any,
 ) -> tuple[int, ...]:
-    """The shape of `conv_transpose` with a layout, without a dilation of the kernel."""
+    """Return the shape of `conv_transpose` with a layout, without a dilation of the kernel."""
     left, right, out = conv_general_permutations(dimension_numbers)
     space, window = [lhs_shape[a] for a in left[2:]], [rhs_shape[a] for a in right[2:]]
     if isinstance(padding, str):

@@ -15,6 +15,10 @@ from .reducing import axis_primitive
 
 
 def _cumulative(kind: Any, doc: str) -> Callable:
+    """Make the public function of a cumulative primitive.
+
+    `kind` is the class of the primitive, `doc` the beginning of the function's docstring.
+    """
     name = kind(0).name.replace("cum_", "cum")
 
     def function(operand: Any, axis: int = 0, reverse: bool = False) -> Any:
@@ -45,7 +49,9 @@ cumlogsumexp = _cumulative(cumulative.CumLogsumexp, "The running log(sum(exp(x))
 def associative_scan(
     fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0
 ) -> Any:
-    """All partial results of an associative operation, in about 2 log2(n) applications to arrays.
+    """Compute all partial results of an associative operation.
+
+    It takes about 2 log2(n) applications to arrays.
 
     Args:
         fn: an associative function of two trees like `elems`; it is applied to many pairs at
@@ -93,7 +99,12 @@ def associative_scan(
 
 
 def _scanned(combine: Callable, xs: list[Any], axes: list[int]) -> list[Any]:
-    """Blelloch 1990: combine neighbours, scan those, and fill in the elements between."""
+    """Return all partial results, by recursion on pairs (Blelloch 1990).
+
+    For elements a b c d e, the pairs ab and cd are combined and scanned: ab, abcd. These are the
+    results at odd positions. Those at even positions are the result before, combined with one
+    element: a, ab + c, abcd + e.
+    """
     n = xs[0].shape[axes[0]]
     if n < 2:
         return xs
@@ -102,20 +113,22 @@ def _scanned(combine: Callable, xs: list[Any], axes: list[int]) -> list[Any]:
         return [slicing.slice_in_dim(x, start, stop, step, a) for x, a in zip(arrays, axes)]
 
     odd = _scanned(combine, combine(part(xs, 0, n - 1, 2), part(xs, 1, n, 2)), axes)
-    before = part(odd, 0, (n - 1) // 2)
+    preceding = part(odd, 0, (n - 1) // 2)
     even = part(xs, 0, 1)
     if n > 2:
-        later = combine(before, part(xs, 2, n, 2))
+        later = combine(preceding, part(xs, 2, n, 2))
         even = [slicing.concatenate(p, a) for p, a in zip(zip(even, later), axes)]
     return [_interleaved(p, q, a) for p, q, a in zip(even, odd, axes)]
 
 
 def _interleaved(even: Any, odd: Any, axis: int) -> Any:
-    """even[0], odd[0], even[1], odd[1] ... along an axis."""
-    pairs, rest = odd.shape[axis], even.shape[axis]
-    paired = slicing.stack([slicing.slice_in_dim(even, 0, pairs, 1, axis), odd], axis + 1)
-    shape = (*odd.shape[:axis], 2 * pairs, *odd.shape[axis + 1 :])
-    out = structural.reshape(paired, shape)
-    if rest == pairs:
+    """Return even[0], odd[0], even[1], odd[1] ... along an axis."""
+    odd_count, even_count = odd.shape[axis], even.shape[axis]
+    neighbours = slicing.stack([slicing.slice_in_dim(even, 0, odd_count, 1, axis), odd], axis + 1)
+    shape = (*odd.shape[:axis], 2 * odd_count, *odd.shape[axis + 1 :])
+    out = structural.reshape(neighbours, shape)
+    if even_count == odd_count:
         return out
-    return slicing.concatenate([out, slicing.slice_in_dim(even, pairs, rest, 1, axis)], axis)
+    return slicing.concatenate(
+        [out, slicing.slice_in_dim(even, odd_count, even_count, 1, axis)], axis
+    )

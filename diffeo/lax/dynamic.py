@@ -1,4 +1,4 @@
-"""Slices and updates at places that are known at run time."""
+"""Slices and updates at positions that are known at run time only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from .strict import apply
 
 
 def _starts(name: str, operand: Any, starts: Any, negative: bool) -> list[Any]:
-    """A start for each axis, of one dtype; negative ones count from the end."""
+    """Return a start for each axis, of one dtype.
+
+    If `negative`, negative starts count from the end.
+    """
     if getattr(starts, "ndim", 0) == 1:
         starts = arr(starts)
         starts = [slicing.index_in_dim(starts, i) for i in range(starts.shape[0])]
@@ -30,11 +33,11 @@ def _starts(name: str, operand: Any, starts: Any, negative: bool) -> list[Any]:
                 f"{name}: needs a start for each axis of {describe(operand)}, got {len(starts)}"
             )
         )
-    found = []
+    checked = []
     for start, size in zip(starts, operand.shape):
         if type(start) is int:
             start = start + size if negative and start < 0 else start
-            found.append(full((), start, default_dtype(int)))
+            checked.append(full((), start, default_dtype(int)))
             continue
         start = arr(start)
         if start.ndim or start.dtype.kind not in "iu":
@@ -43,14 +46,16 @@ def _starts(name: str, operand: Any, starts: Any, negative: bool) -> list[Any]:
             )
         if negative and start.dtype.kind == "i":
             start = e.select(start < 0, start + size, start)
-        found.append(start)
-    return promote(*found) if found else []
+        checked.append(start)
+    return promote(*checked) if checked else []
 
 
 def dynamic_slice(
     operand: Any, start_indices: Any, slice_sizes: Any, *, allow_negative_indices: bool = True
 ) -> Any:
-    """A window of static sizes at starts that may be traced, moved inside if it sticks out.
+    """Return a window of static sizes at starts that may be traced.
+
+    A window that sticks out is moved inside.
 
     Args:
         operand: an array.
@@ -75,7 +80,7 @@ def dynamic_slice(
 def dynamic_update_slice(
     operand: Any, update: Any, start_indices: Any, *, allow_negative_indices: bool = True
 ) -> Any:
-    """The operand with a window overwritten, at starts as in `dynamic_slice`.
+    """Overwrite a window of the operand, at starts as in `dynamic_slice`.
 
     Raises:
         TypeError: if the update has another dtype or number of axes, or is too large.
@@ -86,6 +91,7 @@ def dynamic_update_slice(
 
 
 def _along(operand: Any, start: Any, axis: int) -> list[Any]:
+    """Return the starts of a window that moves along one axis."""
     return [start if a == axis else 0 for a in range(operand.ndim)]
 
 
@@ -97,7 +103,7 @@ def dynamic_slice_in_dim(
     *,
     allow_negative_indices: bool = True,
 ) -> Any:
-    """`dynamic_slice` along one axis."""
+    """Return a window along one axis, as `dynamic_slice` does."""
     operand = arr(operand)
     axis, sizes = axis_of(axis, operand.ndim, "dynamic_slice_in_dim"), list(operand.shape)
     sizes[axis] = static_int(slice_size, "dynamic_slice_in_dim", "slice_size")
@@ -117,7 +123,7 @@ def dynamic_index_in_dim(
     *,
     allow_negative_indices: bool = True,
 ) -> Any:
-    """operand[index] along one axis; the index may be traced."""
+    """Return operand[index] along one axis; the index may be traced."""
     operand = arr(operand)
     axis = axis_of(axis, operand.ndim, "dynamic_index_in_dim")
     out = dynamic_slice_in_dim(
@@ -129,7 +135,7 @@ def dynamic_index_in_dim(
 def dynamic_update_slice_in_dim(
     operand: Any, update: Any, start_index: Any, axis: int, *, allow_negative_indices: bool = True
 ) -> Any:
-    """`dynamic_update_slice` along one axis."""
+    """Overwrite a window along one axis, as `dynamic_update_slice` does."""
     operand = arr(operand)
     axis = axis_of(axis, operand.ndim, "dynamic_update_slice_in_dim")
     return dynamic_update_slice(
@@ -143,7 +149,7 @@ def dynamic_update_slice_in_dim(
 def dynamic_update_index_in_dim(
     operand: Any, update: Any, index: Any, axis: int, *, allow_negative_indices: bool = True
 ) -> Any:
-    """The operand with operand[index] along one axis overwritten; the update may lack the axis."""
+    """Overwrite operand[index] along one axis; the update may lack the axis."""
     operand, update = arr(operand), arr(update)
     axis = axis_of(axis, operand.ndim, "dynamic_update_index_in_dim")
     if update.ndim != operand.ndim:
@@ -154,7 +160,9 @@ def dynamic_update_index_in_dim(
 
 
 def index_take(src: Any, idxs: Any, axes: Any) -> Any:
-    """The parts of an array at places along some axes, which a first axis counts.
+    """Return the parts of an array at positions along some axes.
+
+    A new first axis counts the positions.
 
     Args:
         src: The array.
@@ -174,23 +182,23 @@ def index_take(src: Any, idxs: Any, axes: Any) -> Any:
         Array([2, 4])
     """
     src = arr(src)
-    places = [arr(i) for i in sequence_of(idxs, "index_take", "idxs")]
+    positions = [arr(i) for i in sequence_of(idxs, "index_take", "idxs")]
     axes = sequence_of(axes, "index_take", "axes")
     axes = tuple([axis_of(a, src.ndim, "index_take") for a in axes])
-    if not places or len(places) != len(axes) or any([i.ndim != 1 for i in places]):
+    if not positions or len(positions) != len(axes) or any([i.ndim != 1 for i in positions]):
         raise with_user_line(
             TypeError(
                 f"index_take: expects a vector of integers for each of the axes {axes}, got "
-                f"{', '.join(map(describe, places)) or 'none'}"
+                f"{', '.join(map(describe, positions)) or 'none'}"
             )
         )
-    wrapped = [expand_dims(remainder(i, src.shape[a]), (1,)) for i, a in zip(places, axes)]
+    wrapped = [expand_dims(remainder(i, src.shape[a]), (1,)) for i, a in zip(positions, axes)]
     sizes = [1 if a in axes else n for a, n in enumerate(src.shape)]
-    rest = tuple(range(1, src.ndim - len(axes) + 1))
+    kept_axes = tuple(range(1, src.ndim - len(axes) + 1))
     return gather(
         src,
         concatenate(wrapped, 1),
-        GatherDimensionNumbers(rest, axes, axes),
+        GatherDimensionNumbers(kept_axes, axes, axes),
         sizes,
         mode=GatherScatterMode.PROMISE_IN_BOUNDS,
     )

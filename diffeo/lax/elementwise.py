@@ -8,7 +8,7 @@ from typing import Any
 
 from ..numpy.common import arr, static_int
 from ..operations import bits, rounding
-from ..primitives.core import describe, typeof, with_user_line
+from ..primitives.core import Primitive, describe, typeof, with_user_line
 from ..primitives.support.sources import rename
 from ..primitives.types import SCALARS, is_inexact
 from ..primitives.words import elementwise as e
@@ -21,7 +21,9 @@ from ..trees import tree
 from .strict import apply, apply_joined
 
 
-def _unary(primitive: Any, doc: str) -> Callable[[Any], Any]:
+def _unary(primitive: Primitive, doc: str) -> Callable[[Any], Any]:
+    """Make the public function of a primitive of one operand."""
+
     def function(x: Any) -> Any:
         return apply(primitive, x)
 
@@ -29,7 +31,9 @@ def _unary(primitive: Any, doc: str) -> Callable[[Any], Any]:
     return function
 
 
-def _binary(primitive: Any, doc: str) -> Callable[[Any, Any], Any]:
+def _binary(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]:
+    """Make the public function of a primitive of two operands."""
+
     def function(x: Any, y: Any) -> Any:
         return apply_joined(primitive, x, y)
 
@@ -101,13 +105,14 @@ shift_left = _binary(e.shift_left, "The bits of x moved to the left by y.")
 shift_right_logical = _binary(e.shift_right_logical, "Bits to the right, zeros from the left.")
 shift_right_arithmetic = _binary(e.shift_right_arithmetic, "Bits to the right, keeping signs.")
 
+# The functions get the names under which they stand in this module.
 for _name, _function in list(globals().items()):
     if getattr(_function, "__name__", "") == "function":
         rename(_function, _name)
 
 
 def integer_pow(x: Any, y: int) -> Any:
-    """x ** y for a static integer y, by repeated multiplication.
+    """Compute x ** y for a static integer y, by repeated multiplication.
 
     Examples:
         >>> integer_pow(3.0, -2)
@@ -117,8 +122,9 @@ def integer_pow(x: Any, y: int) -> Any:
 
 
 def pow(x: Any, y: Any) -> Any:
-    """x ** y for floats or complex numbers; a Python integer y may stand beside any x, and an array
-    of integers beside floats.
+    """Compute x ** y for floats or complex numbers.
+
+    A Python integer y may stand beside any x, and an array of integers beside floats.
 
     Raises:
         TypeError: for operands of different shapes or dtypes.
@@ -133,7 +139,7 @@ def pow(x: Any, y: Any) -> Any:
 
 
 def reciprocal(x: Any) -> Any:
-    """1 / x of floats or complex numbers."""
+    """Compute 1 / x of floats or complex numbers."""
     return integer_pow(x, -1)
 
 
@@ -145,7 +151,7 @@ class RoundingMethod(enum.IntEnum):
 
 
 def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZERO) -> Any:
-    """The nearest integers, of floats.
+    """Round floats to the nearest integers.
 
     Examples:
         >>> import diffeo as dx
@@ -157,7 +163,7 @@ def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZER
 
 
 def clamp(min: Any, x: Any, max: Any) -> Any:
-    """x moved into [min, max]; the bounds are scalars or of the shape of x.
+    """Move x into [min, max]; the bounds are scalars or of the shape of x.
 
     The derivative is 0 where x is outside or at a bound, as in JAX.
 
@@ -170,7 +176,7 @@ def clamp(min: Any, x: Any, max: Any) -> Any:
 
 
 def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> Any:
-    """Floats rounded to what a float with so many bits can hold; the dtype stays.
+    """Round floats to what a float with so many bits can hold; the dtype stays.
 
     Numbers too large become infinite, those below the smallest normal one 0. Tangents are rounded
     as well, as in JAX.
@@ -189,7 +195,7 @@ def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> An
 
 
 def optimization_barrier(operand: Any, /) -> Any:
-    """The tree of arrays itself, past which the compiler moves no operation.
+    """Return the tree of arrays, and let the compiler move no operation past it.
 
     What is computed before the barrier is computed before anything after it, and not merged with
     the same computation on the other side.
@@ -205,7 +211,7 @@ def optimization_barrier(operand: Any, /) -> Any:
 
 
 def select(pred: Any, on_true: Any, on_false: Any) -> Any:
-    """`on_true` where `pred` holds, else `on_false`: two arrays of one shape and dtype.
+    """Return `on_true` where `pred` holds, else `on_false`: two arrays of one shape and dtype.
 
     Args:
         pred: booleans, of the arrays' shape or without axes.
@@ -227,7 +233,9 @@ def select(pred: Any, on_true: Any, on_false: Any) -> Any:
 
 
 def select_n(which: Any, *cases: Any) -> Any:
-    """Of several arrays of one shape and dtype, element by element, the one with number `which`.
+    """Choose among several arrays, element by element, the one with number `which`.
+
+    The arrays have one shape and dtype.
 
     Args:
         which: booleans (for two cases) or integers, of the cases' shape or without axes; numbers
@@ -253,6 +261,7 @@ def select_n(which: Any, *cases: Any) -> Any:
             )
         )
     arrays = [arr(case) for case in cases]
+    # From the last case to the first: case i overwrites the result where `which` is at most i.
     out = arrays.pop()
     for i, case in reversed(list(enumerate(arrays))):
         out = select(~which if is_bool else which <= i, case, out)
@@ -260,7 +269,7 @@ def select_n(which: Any, *cases: Any) -> Any:
 
 
 def stop_gradient(x: Any) -> Any:
-    """The value itself, as a constant of differentiation; of any tree of arrays.
+    """Return the value itself, as a constant of differentiation; of any tree of arrays.
 
     Examples:
         >>> import diffeo as dx

@@ -16,8 +16,9 @@ from .strict import apply
 
 
 class FftType(enum.IntEnum):
-    """The kinds of transforms: of complex numbers, forth and back; of real numbers, forth and
-    back.
+    """A kind of transform.
+
+    FFT and IFFT transform complex numbers forth and back, RFFT and IRFFT real ones.
     """
 
     FFT = 0
@@ -27,7 +28,7 @@ class FftType(enum.IntEnum):
 
 
 def fft(x: Any, fft_type: FftType | str, fft_lengths: Sequence[int]) -> Any:
-    """The transform over the last `len(fft_lengths)` axes; see dx.numpy.fft for the kinder ones.
+    """Transform the last `len(fft_lengths)` axes; see dx.numpy.fft for the kinder functions.
 
     Args:
         x: real numbers for RFFT, else complex ones (real ones are made complex).
@@ -64,6 +65,7 @@ def fft(x: Any, fft_type: FftType | str, fft_lengths: Sequence[int]) -> Any:
     elif not is_complex(x.dtype):
         narrow = x.dtype.itemsize <= float32.itemsize
         x = convert_element_type(x, complex64 if narrow else "complex128")
+    # The primitive transforms up to three axes; `page.fft` takes more of them three at a time.
     if len(lengths) <= 3:
         return apply(page.Fft(name, lengths), x) if lengths else x
     expected = page.ends(name, lengths)[0]

@@ -1,4 +1,10 @@
-"""Parts of arrays at places that are known at run time."""
+"""Gathers and scatters: parts of arrays at positions that are known at run time.
+
+A *window* is a box of elements of the operand, of a static size. An index is a position: the
+numbers at which a window starts, along some axes of the operand. `gather` reads windows, the
+functions `scatter...` write them. Which axes are which is said by `GatherDimensionNumbers` and
+`ScatterDimensionNumbers`, in StableHLO's terms; the example of `gather` is the place to start.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +27,11 @@ from .strict import apply, check
 class GatherDimensionNumbers(NamedTuple):
     """How indices address windows of an operand (https://openxla.org/stablehlo/spec#gather).
 
+    To read rows `x[i]` of a matrix, with indices of shape (k, 1) and windows of size (1, n):
+    `offset_dims=(1,)`, since axis 1 of the result (k, n) runs through a row;
+    `collapsed_slice_dims=(0,)`, since axis 0 of the window has size 1 and is dropped;
+    `start_index_map=(0,)`, since the index belongs to axis 0.
+
     Attributes:
         offset_dims: the axes of the result that run through a window.
         collapsed_slice_dims: the operand's axes, of window size 1, that are not in the result.
@@ -38,7 +49,7 @@ class GatherDimensionNumbers(NamedTuple):
 
 
 class ScatterDimensionNumbers(NamedTuple):
-    """How indices address windows of an operand to which is written.
+    """How indices address windows of an operand that are written.
 
     Attributes: as those of `GatherDimensionNumbers` with the updates in place of the result.
     """
@@ -51,10 +62,10 @@ class ScatterDimensionNumbers(NamedTuple):
 
 
 class GatherScatterMode(enum.Enum):
-    """What happens to a window that is out of bounds, be it in part.
+    """What happens to a window that is wholly or partly out of bounds.
 
-    CLIP moves it inside. FILL_OR_DROP reads a fill value, or does not write. PROMISE_IN_BOUNDS
-    says that there is none.
+    CLIP moves the window inside. FILL_OR_DROP reads a fill value, or does not write.
+    PROMISE_IN_BOUNDS says that there is no such window.
     """
 
     CLIP = "clip"
@@ -63,7 +74,7 @@ class GatherScatterMode(enum.Enum):
 
     @staticmethod
     def from_any(mode: Any) -> GatherScatterMode:
-        """The mode of a name (None: FILL_OR_DROP); ValueError for an unknown one."""
+        """Return the mode of a name (None: FILL_OR_DROP); ValueError for an unknown one."""
         if isinstance(mode, GatherScatterMode):
             return mode
         name = "fill" if mode in (None, "drop") else mode
@@ -80,6 +91,7 @@ class GatherScatterMode(enum.Enum):
 
 
 def _dims(numbers: Any) -> IndexDims:
+    """Return dimension numbers as those of the primitives, `IndexDims`; TypeError for others."""
     kinds = (GatherDimensionNumbers, ScatterDimensionNumbers)
     if not isinstance(numbers, kinds):
         raise with_user_line(
@@ -102,7 +114,7 @@ def gather(
     mode: Any = None,
     fill_value: Any = None,
 ) -> Any:
-    """Windows of an operand at positions given by indices.
+    """Read windows of an operand at positions given by indices.
 
     Args:
         operand: an array.
@@ -128,11 +140,11 @@ def gather(
     """
     operand, indices = arr(operand), arr(start_indices)
     dims, sizes = _dims(dimension_numbers), static_shape(slice_sizes, "gather")
-    how = GatherScatterMode.from_any(mode)
-    fills = how is GatherScatterMode.FILL_OR_DROP
+    chosen_mode = GatherScatterMode.from_any(mode)
+    fills = chosen_mode is GatherScatterMode.FILL_OR_DROP
     fill = fill_scalar(fill_value, operand.dtype) if fills else False
     hints = unique_indices, indices_are_sorted
-    return apply(indexing.Gather(dims, sizes, how.value, fill, *hints), operand, indices)
+    return apply(indexing.Gather(dims, sizes, chosen_mode.value, fill, *hints), operand, indices)
 
 
 def _written(
@@ -145,9 +157,11 @@ def _written(
     unique: bool,
     mode: Any,
 ) -> Any:
+    """Write updates by a primitive of the class `kind`, after checks; arguments as of `scatter`."""
     operand, indices, updates = arr(operand), arr(indices), arr(updates)
     clip = GatherScatterMode.from_any(mode) is GatherScatterMode.CLIP
-    # Moved inside, different positions may become equal, and leave their order.
+    # Windows that are moved inside may become equal, and leave their order: so the promises of the
+    # user's do not hold for them.
     primitive = kind(_dims(numbers), unique and not clip, in_order and not clip)
     check(primitive, operand, indices, updates)
     if clip:
@@ -165,7 +179,7 @@ def scatter(
     unique_indices: bool = False,
     mode: Any = None,
 ) -> Any:
-    """The operand with windows overwritten by updates; where they overlap, the last one stays.
+    """Overwrite windows of the operand with updates; where they overlap, the last one stays.
 
     Args:
         operand: an array.
@@ -208,7 +222,7 @@ def scatter_add(
     unique_indices: bool = False,
     mode: Any = None,
 ) -> Any:
-    """The operand with updates added to windows. Arguments as `scatter` has.
+    """Add updates to windows of the operand. Arguments as `scatter` has.
 
     Examples:
         >>> import diffeo as dx
@@ -238,7 +252,7 @@ def scatter_sub(
     unique_indices: bool = False,
     mode: Any = None,
 ) -> Any:
-    """The operand with updates subtracted from windows. Arguments as `scatter` has."""
+    """Subtract updates from windows of the operand. Arguments as `scatter` has."""
     return _written(
         indexing.ScatterAdd,
         operand,
@@ -261,7 +275,7 @@ def scatter_mul(
     unique_indices: bool = False,
     mode: Any = None,
 ) -> Any:
-    """The operand with windows multiplied by updates. Arguments as `scatter` has.
+    """Multiply windows of the operand by updates. Arguments as `scatter` has.
 
     Its derivative is right where windows overlap and where updates are zero.
 
@@ -295,10 +309,9 @@ def scatter_min(
     unique_indices: bool = False,
     mode: Any = None,
 ) -> Any:
-    """The operand with windows replaced by the least of them and the updates. Arguments as
-    `scatter` has.
+    """Replace windows of the operand by the least of them and the updates.
 
-    The derivative goes to those that are least, in equal shares.
+    Arguments as `scatter` has. The derivative goes to those that are least, in equal shares.
     """
     return _written(
         ScatterMin,
@@ -322,10 +335,9 @@ def scatter_max(
     unique_indices: bool = False,
     mode: Any = None,
 ) -> Any:
-    """The operand with windows replaced by the largest of them and the updates. Arguments as
-    `scatter` has.
+    """Replace windows of the operand by the largest of them and the updates.
 
-    The derivative goes to those that are largest, in equal shares.
+    Arguments as `scatter` has. The derivative goes to those that are largest, in equal shares.
     """
     return _written(
         ScatterMax,
@@ -350,7 +362,7 @@ def scatter_apply(
     unique_indices: bool = False,
     mode: Any = None,
 ) -> Any:
-    """The operand with an elementwise function applied to windows, as often as they are addressed.
+    """Apply an elementwise function to windows of the operand, as often as they are addressed.
 
     Args:
         operand: an array.

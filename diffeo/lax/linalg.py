@@ -42,7 +42,7 @@ __all__ = [
 
 
 def _matrices(name: str, x: Any, square: bool = True) -> Any:
-    """The operand, checked."""
+    """Return the operand as an array; TypeError unless it holds matrices, square if `square`."""
     x = arr(x)
     try:
         check_matrices(name, x.aval.strong, square)
@@ -52,11 +52,12 @@ def _matrices(name: str, x: Any, square: bool = True) -> Any:
 
 
 def _symmetrized(x: Any, wanted: bool) -> Any:
+    """Return the mean of matrices and their adjoints if `wanted`, else the matrices."""
     return (x + adjoint(x)) * 0.5 if wanted else x
 
 
 def cholesky(x: Any, *, symmetrize_input: bool = True) -> Any:
-    """The lower triangular l with x = l l^H; nan where x is not positive definite.
+    """Return the lower triangular l with x = l l^H; nan where x is not positive definite.
 
     Args:
         x: Hermitian matrices [..., n, n].
@@ -78,11 +79,11 @@ def eig(
     implementation: Any = None,
     use_magma: bool | None = None,
 ) -> list[Any]:
-    """Eigenvalues of square matrices, and, if asked for, left and right eigenvectors as columns:
-    u with u^H x = w u^H and v with x v = v w, all complex.
+    """Compute the eigenvalues of square matrices, and, if asked for, left and right eigenvectors.
 
-    Each vector has length 1 and its largest element is real; derivatives of all exist where
-    eigenvalues differ. The last three parameters are taken for JAX's sake.
+    The vectors are columns: u with u^H x = w u^H and v with x v = v w, all complex. Each vector has
+    length 1 and its largest element is real; derivatives of all exist where eigenvalues differ. The
+    last three parameters are taken for JAX's sake.
 
     Raises:
         TypeError: for other operands.
@@ -106,7 +107,7 @@ def eigh(
     subset_by_index: tuple[int, int] | None = None,
     implementation: Any = None,
 ) -> tuple[Any, Any]:
-    """Eigenvectors, as columns, and eigenvalues of Hermitian matrices, in this order.
+    """Compute eigenvectors, as columns, and eigenvalues of Hermitian matrices, in this order.
 
     See dx.numpy.linalg.eigh for derivatives at equal eigenvalues.
 
@@ -124,11 +125,12 @@ def eigh(
     """
     x = _symmetrized(_matrices("eigh", x), symmetrize_input)
     w, v = apply(Eigh("L" if lower else "U"), x)
-    chosen = _subset("eigh", subset_by_index, x.shape[-1])
-    return slice_in_dim(v, *chosen, axis=v.ndim - 1), slice_in_dim(w, *chosen, axis=w.ndim - 1)
+    bounds = _subset("eigh", subset_by_index, x.shape[-1])
+    return slice_in_dim(v, *bounds, axis=v.ndim - 1), slice_in_dim(w, *bounds, axis=w.ndim - 1)
 
 
 def _subset(name: str, subset: tuple[int, int] | None, n: int) -> tuple[int, int]:
+    """Return the first number and the end of a subset of 0 .. n; ValueError beyond it."""
     first, end = (0, n) if subset is None else subset
     if not 0 <= first <= end <= n:
         raise with_user_line(
@@ -140,8 +142,9 @@ def _subset(name: str, subset: tuple[int, int] | None, n: int) -> tuple[int, int
 
 
 def householder_product(a: Any, taus: Any) -> Any:
-    """The product of reflections 1 - tau v v^H, whose vectors stand below the diagonal of `a`: its
-    first columns, as many as `a` has.
+    """Multiply reflections 1 - tau v v^H, whose vectors stand below the diagonal of `a`.
+
+    The result is the first columns of the product, as many as `a` has.
 
     Raises:
         TypeError: unless a is [..., m, n] with m >= n and taus [..., k] with k <= n.
@@ -150,7 +153,7 @@ def householder_product(a: Any, taus: Any) -> Any:
 
 
 def lu(x: Any) -> tuple[Any, Any, Any]:
-    """x[permutation] = l u -> (l and u in one matrix, pivots, permutation).
+    """Decompose x[permutation] = l u, and return (l and u in one matrix, pivots, permutation).
 
     l has ones on the diagonal, which are not stored. Row i was exchanged with row pivots[i].
 
@@ -167,7 +170,7 @@ def lu(x: Any) -> tuple[Any, Any, Any]:
 
 
 def lu_pivots_to_permutation(pivots: Any, permutation_size: int) -> Any:
-    """The order of rows after row i was exchanged with row pivots[i], for each i in turn.
+    """Return the order of rows after row i was exchanged with row pivots[i], for each i in turn.
 
     Raises:
         TypeError: for pivots that are not int32, or more than `permutation_size`.
@@ -176,8 +179,10 @@ def lu_pivots_to_permutation(pivots: Any, permutation_size: int) -> Any:
 
 
 def ormqr(a: Any, taus: Any, c: Any, *, left: bool = True, transpose: bool = False) -> Any:
-    """Q c, or c Q if not `left`, with the square Q of the reflections that a QR decomposition left
-    in `a` and `taus`; or with its adjoint, if `transpose`. Q itself is not formed.
+    """Compute Q c, or c Q if not `left`; with the adjoint of Q, if `transpose`.
+
+    Q is the square matrix of the reflections that a QR decomposition left in `a` and `taus`. Q
+    itself is not formed.
 
     Raises:
         TypeError: for operands that do not fit.
@@ -200,7 +205,7 @@ def ormqr(a: Any, taus: Any, c: Any, *, left: bool = True, transpose: bool = Fal
                 f"{a.aval}, {taus.aval}, {c.aval}"
             )
         )
-    v, y = qr_page.compact(a, taus)
+    v, y = qr_page.compact(a, taus)  # Q = 1 - v y
     v, y = (adjoint(y), adjoint(v)) if transpose else (v, y)
     return c - (matmul(v, matmul(y, c)) if left else matmul(matmul(c, v), y))
 
@@ -208,8 +213,9 @@ def ormqr(a: Any, taus: Any, c: Any, *, left: bool = True, transpose: bool = Fal
 def qr(
     x: Any, *, pivoting: bool = False, full_matrices: bool = True, use_magma: bool | None = None
 ) -> tuple[Any, ...]:
-    """Matrices as q r with orthonormal columns of q and upper triangular r; with `pivoting`
-    x[:, p] = q r, where the diagonal of r decreases, and p is returned too.
+    """Decompose matrices as q r with orthonormal columns of q and upper triangular r.
+
+    With `pivoting`, x[:, p] = q r, where the diagonal of r decreases, and p is returned too.
 
     Args:
         x: Matrices [..., m, n].
@@ -231,7 +237,7 @@ def qdwh(
     eps: float | None = None,
     dynamic_shape: tuple[int, int] | None = None,
 ) -> tuple:
-    """The polar decomposition x = u h of matrices with m >= n -> (u, h, iterations, converged).
+    """Compute the polar decomposition x = u h of matrices with m >= n.
 
     It is made of singular values, so there are no iterations, and it always converges.
 
@@ -274,7 +280,7 @@ def svd(
     subset_by_index: tuple[int, int] | None = None,
     algorithm: Any = None,
 ) -> Any:
-    """Matrices as u diag(s) vh -> (u, s, vh), or s alone; s is descending.
+    """Decompose matrices as u diag(s) vh, and return (u, s, vh), or s alone; s is descending.
 
     Args:
         x: Matrices [..., m, n].
@@ -287,10 +293,10 @@ def svd(
         TypeError: for other operands.
         ValueError: for a subset that is not within 0 .. min(m, n), or with full matrices.
     """
-    found = apply(Svd(full_matrices and compute_uv, compute_uv), x)
-    s = found[1] if compute_uv else found[0]
+    factors = apply(Svd(full_matrices and compute_uv, compute_uv), x)
+    s = factors[1] if compute_uv else factors[0]
     if subset_by_index is None:
-        return tuple(found) if compute_uv else s
+        return tuple(factors) if compute_uv else s
     if full_matrices and compute_uv:
         raise with_user_line(
             ValueError(
@@ -300,7 +306,7 @@ def svd(
         )
     first, end = _subset("svd", subset_by_index, s.shape[-1])
     axes = (s.ndim, s.ndim - 1, s.ndim - 1) if compute_uv else (s.ndim - 1,)
-    parts = [slice_in_dim(f, first, end, axis=i) for f, i in zip(found, axes)]
+    parts = [slice_in_dim(f, first, end, axis=i) for f, i in zip(factors, axes)]
     return tuple(parts) if compute_uv else parts[0]
 
 
@@ -312,7 +318,9 @@ def symmetric_product(
     beta: float = 0.0,
     symmetrize_output: bool = False,
 ) -> Any:
-    """alpha a a^T + beta c; with `symmetrize_output` the upper triangle is the lower one's.
+    """Compute alpha a a^T + beta c.
+
+    With `symmetrize_output` the upper triangle is the lower one's.
 
     Raises:
         TypeError: unless a is [..., m, n] and c [..., m, m].
@@ -341,7 +349,7 @@ def triangular_solve(
     conjugate_a: bool = False,
     unit_diagonal: bool = False,
 ) -> Any:
-    """The x with op(a) x = b (`left_side`) or x op(a) = b, where a is triangular.
+    """Solve op(a) x = b (`left_side`) or x op(a) = b for x, where a is triangular.
 
     Args:
         a: Matrices [..., n, n], of which one triangle is read.
@@ -376,7 +384,7 @@ def triangular_solve(
 
 
 def cholesky_update(r_matrix: Any, w_vector: Any) -> Any:
-    """The upper triangular x with x^H x = r^H r + w w^H.
+    """Return the upper triangular x with x^H x = r^H r + w w^H.
 
     Args:
         r_matrix: Upper triangular matrices r [..., n, n].
@@ -394,7 +402,7 @@ def cholesky_update(r_matrix: Any, w_vector: Any) -> Any:
 
 
 def hessenberg(a: Any) -> tuple[Any, Any]:
-    """Hessenberg's form of square matrices, packed with the reflections that lead to it.
+    """Compute Hessenberg's form of square matrices, packed with the reflections that lead to it.
 
     Args:
         a: Matrices [..., n, n].
@@ -411,7 +419,7 @@ def hessenberg(a: Any) -> tuple[Any, Any]:
 
 def schur(x: Any, *, compute_schur_vectors: bool = True, sort_eig_vals: bool = False,
           select_callable: Any = None) -> tuple[Any, ...]:  # fmt: skip
-    """Schur's decomposition x = q u q^H -> (u, q), or (u,).
+    """Decompose x = q u q^H (Schur), and return (u, q), or (u,).
 
     Args:
         x: Matrices [..., n, n].
@@ -439,7 +447,9 @@ def schur(x: Any, *, compute_schur_vectors: bool = True, sort_eig_vals: bool = F
 
 
 def tridiagonal(a: Any, *, lower: bool = True) -> tuple[Any, Any, Any, Any]:
-    """Hermitian matrices reduced to tridiagonal ones, packed with the reflections that lead there.
+    """Reduce Hermitian matrices to tridiagonal ones.
+
+    The result is packed with the reflections that lead there.
 
     Args:
         a: Matrices [..., n, n], of which one triangle is read.
@@ -456,7 +466,7 @@ def tridiagonal(a: Any, *, lower: bool = True) -> tuple[Any, Any, Any, Any]:
 
 
 def tridiagonal_solve(dl: Any, d: Any, du: Any, b: Any, *, perturb_singular: bool = False) -> Any:
-    """The x with dl[i] x[i-1] + d[i] x[i] + du[i] x[i+1] = b[i].
+    """Solve dl[i] x[i-1] + d[i] x[i] + du[i] x[i+1] = b[i] for x.
 
     Args:
         dl, d, du: Diagonals [..., n] of one dtype; dl[..., 0] and du[..., -1] are not read.

@@ -6,7 +6,7 @@ import enum
 
 
 class EigImplementation(enum.Enum):
-    """What computes `eig`: LAPACK, whatever is asked for."""
+    """A way to compute `eig`. LAPACK computes it, whatever is asked for."""
 
     CUSOLVER = "cusolver"
     MAGMA = "magma"
@@ -14,7 +14,7 @@ class EigImplementation(enum.Enum):
 
 
 class EighImplementation(enum.Enum):
-    """What computes `eigh`: LAPACK, whatever is asked for."""
+    """A way to compute `eigh`. LAPACK computes it, whatever is asked for."""
 
     QR = "qr"
     JACOBI = "jacobi"
@@ -22,7 +22,7 @@ class EighImplementation(enum.Enum):
 
 
 class SvdAlgorithm(enum.Enum):
-    """How `svd` is computed: by divide and conquer, whatever is asked for."""
+    """A way to compute `svd`. It is computed by divide and conquer, whatever is asked for."""
 
     DEFAULT = "default"
     QR = "QR"

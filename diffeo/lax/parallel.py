@@ -1,12 +1,16 @@
 """Collectives: operations that combine the rows of a vectorised function across a named axis.
 
-`dx.vmap(f, axis_name="i")` gives the mapped axis a name, and `f` may then say `psum(x, "i")`.
-Several names, a tuple, mean all their axes together, the first one slowest. Values that do not
-depend on the mapped axis are the same in every row, and take part as such. Trees of arrays are
-mapped leaf by leaf.
+`dx.vmap(f, axis_name="i")` gives the mapped axis a name, and `f` may then say `psum(x, "i")`. A
+*row* is one of the calls of `f` that vmap stands for. Several names, a tuple, mean all their axes
+together, the first one slowest. Values that do not depend on the mapped axis are the same in every
+row, and take part as such. Trees of arrays are mapped leaf by leaf.
 
 A name that no transformation around binds is a NameError. There are no `axis_index_groups`, as
 there are none in jax under vmap.
+
+The primitives are in `operations/collectives.py`. Only the reductions among them take several
+axes; for the others, the functions here apply a primitive for each axis, and reshape, so that
+several axes act as one.
 """
 
 from __future__ import annotations
@@ -38,7 +42,14 @@ from .strict import apply
 
 
 def _axes(name: str, axis_name: Any, groups: Any = None) -> tuple[Axis, ...]:
-    """The named axes with their sizes, checked."""
+    """Return the named axes as pairs (name, size).
+
+    Raises:
+        NotImplementedError: for groups.
+        TypeError: for names that are integers or not hashable.
+        ValueError: for an axis that is named twice.
+        NameError: if there is no axis of that name.
+    """
     if groups is not None:
         raise with_user_line(
             NotImplementedError(
@@ -66,7 +77,7 @@ def _size(axes: Sequence[Axis]) -> int:
 
 
 def axis_size(axis_name: Any) -> int:
-    """The size of a named axis, or the product of the sizes of several: a Python integer.
+    """Return the size of a named axis, or the product of the sizes of several: a Python integer.
 
     Raises:
         NameError: if there is no axis of that name.
@@ -80,7 +91,9 @@ def axis_size(axis_name: Any) -> int:
 
 
 def axis_index(axis_name: Any) -> Any:
-    """The place of the row along a named axis, int32; along several, in row-major order.
+    """Return the position of the row along a named axis, int32.
+
+    Along several axes, it is the position in row-major order.
 
     Raises:
         NameError: if there is no axis of that name.
@@ -92,18 +105,19 @@ def axis_index(axis_name: Any) -> Any:
     """
     index: Any = None
     for axis in _axes("axis_index", axis_name):
-        place = collectives.AxisIndex((axis,)).bind()
-        index = place if index is None else index * axis[1] + place
+        position = collectives.AxisIndex((axis,)).bind()
+        index = position if index is None else index * axis[1] + position
     return full((), 0, np.int32) if index is None else index
 
 
 def _reduce(kind: type[collectives.Collective], x: Any, axis_name: Any, groups: Any) -> Any:
+    """Apply a collective to each leaf of a tree. Without axes, it changes nothing."""
     axes = _axes(kind.__name__.lower(), axis_name, groups)
     return tree.map(lambda leaf: apply(kind(axes), leaf), x) if axes else x
 
 
 def psum(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
-    """The sum over all rows, which each row gets.
+    """Return the sum over all rows, which each row gets.
 
     A Python number is counted once per row, so `psum(1, axis_name)` is the size of the axis, as a
     Python integer. Booleans are counted in int32.
@@ -135,7 +149,7 @@ def psum(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
 
 
 def pmean(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
-    """The mean over all rows, which each row gets; for the arguments see `psum`.
+    """Return the mean over all rows, which each row gets; for the arguments see `psum`.
 
     Examples:
         >>> import diffeo as dx
@@ -148,7 +162,7 @@ def pmean(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
 
 
 def pmax(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
-    """The largest element over all rows, which each row gets; for the arguments see `psum`.
+    """Return the largest element over all rows, which each row gets; for the arguments see `psum`.
 
     The derivative is the mean over the rows that have it.
 
@@ -161,7 +175,7 @@ def pmax(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
 
 
 def pmin(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
-    """The smallest element over all rows, which each row gets; for the arguments see `psum`.
+    """Return the smallest element over all rows, which each row gets; arguments as of `psum`.
 
     Examples:
         >>> import diffeo as dx
@@ -174,7 +188,7 @@ def pmin(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
 def all_gather(
     x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: int = 0, tiled: bool = False
 ) -> Any:
-    """The arrays of all rows, which each row gets.
+    """Return the arrays of all rows, which each row gets.
 
     Args:
         x: an array, or a tree of arrays.
@@ -200,19 +214,27 @@ def all_gather(
     def gathered(leaf: Any) -> Any:
         out = arr(leaf)
         at = axis_of(axis, out.ndim + (not tiled), "all_gather")
-        merged = [_size(axes) * out.shape[at]] if tiled else [_size(axes)]
-        shape = (*out.shape[:at], *merged, *out.shape[at + tiled :])
-        for one in reversed(axes):
-            out = collectives.AllGather((one,), at).bind(out)
+        size = [_size(axes) * out.shape[at]] if tiled else [_size(axes)]
+        shape = (*out.shape[:at], *size, *out.shape[at + tiled :])
+        # Each axis is put in front of those that came before, so the first one varies slowest.
+        for named in reversed(axes):
+            out = collectives.AllGather((named,), at).bind(out)
         return reshape(out, shape)
 
     return tree.map(gathered, x)
 
 
 def _split(name: str, x: Any, axis: int, axes: Sequence[Axis], tiled: bool) -> Any:
-    """The axis of an array split into one of each named axis' size, and, if tiled, the rest."""
-    size, found = _size(axes), x.shape[axis]
-    if found % size if tiled else found != size:
+    """Split an axis of an array into one axis for each named axis, of its size.
+
+    If `tiled`, what is left of the axis follows them. With named axes of the sizes 2 and 3, an axis
+    of size 6 becomes (2, 3); tiled, an axis of size 24 becomes (2, 3, 4).
+
+    Raises:
+        ValueError: if the size of the axis does not fit.
+    """
+    size, length = _size(axes), x.shape[axis]
+    if length % size if tiled else length != size:
         raise with_user_line(
             ValueError(
                 f"{name}: the size of axis {axis} of {x.aval} must be "
@@ -220,7 +242,7 @@ def _split(name: str, x: Any, axis: int, axes: Sequence[Axis], tiled: bool) -> A
                 f"{', '.join([repr(n) for n, _ in axes])}"
             )
         )
-    sizes = [n for _, n in axes] + ([found // size] if tiled else [])
+    sizes = [n for _, n in axes] + ([length // size] if tiled else [])
     return reshape(x, (*x.shape[:axis], *sizes, *x.shape[axis + 1 :]))
 
 
@@ -232,7 +254,7 @@ def psum_scatter(
     axis_index_groups: Any = None,
     tiled: bool = False,
 ) -> Any:
-    """The sum over all rows, of which each row gets its part.
+    """Sum over all rows, and give each row its part of the sum.
 
     Args:
         x: an array, or a tree of arrays.
@@ -259,6 +281,8 @@ def psum_scatter(
         out = arr(leaf)
         at = axis_of(scatter_dimension, out.ndim, "psum_scatter")
         out = _split("psum_scatter", out, at, axes, tiled)
+        # Each primitive removes axis `at + k`. The last one goes first, so that the axes before it
+        # keep their numbers.
         for k in reversed(range(len(axes))):
             out = apply(collectives.PsumScatter(axes[k : k + 1], at + k), out)
         return out if axes or tiled else squeeze(out, (at,))
@@ -275,7 +299,7 @@ def all_to_all(
     axis_index_groups: Any = None,
     tiled: bool = False,
 ) -> Any:
-    """Each row gives one part of its array to each row, and gets one from each.
+    """Exchange parts: each row gives one part of its array to each row, and gets one from each.
 
     Args:
         x: an array, or a tree of arrays.
@@ -303,12 +327,14 @@ def all_to_all(
     def exchanged(leaf: Any) -> Any:
         out = arr(leaf)
         split, concat = (axis_of(a, out.ndim, "all_to_all") for a in (split_axis, concat_axis))
-        before = out.shape
+        shape = out.shape
         out = _split("all_to_all", out, split, axes, tiled)
+        # Along axis `split + k`, position i now holds what came from row i of named axis k.
         for k in range(len(axes)):
             out = collectives.AllToAll(axes[k : k + 1], split + k).bind(out)
-        rest = (before[split] // _size(axes),) if tiled else ()
-        out = reshape(out, (*before[:split], _size(axes), *rest, *before[split + 1 :]))
+        remainder = (shape[split] // _size(axes),) if tiled else ()
+        out = reshape(out, (*shape[:split], _size(axes), *remainder, *shape[split + 1 :]))
+        # The named axes become one again, which is moved and, if tiled, merged with the next one.
         out = move_axis(out, split, concat)
         if not tiled:
             return out
@@ -325,14 +351,12 @@ def all_to_all(
 
 
 def pswapaxes(x: Any, axis_name: Any, axis: int, *, axis_index_groups: Any = None) -> Any:
-    """The named axis and an axis of the array change places: `all_to_all(x, axis_name, axis,
-    axis)`.
-    """
+    """Exchange the named axis and an axis of the array: `all_to_all(x, axis_name, axis, axis)`."""
     return all_to_all(x, axis_name, axis, axis, axis_index_groups=axis_index_groups)
 
 
 def ppermute(x: Any, axis_name: Any, perm: Any) -> Any:
-    """Rows send their arrays to other rows; those that get none have zeros.
+    """Send the arrays of rows to other rows; rows that get none have zeros.
 
     Args:
         x: an array, or a tree of arrays.
@@ -351,28 +375,32 @@ def ppermute(x: Any, axis_name: Any, perm: Any) -> Any:
         Array([0., 5., 6.])
     """
     axes = _axes("ppermute", axis_name)
-    place = lambda n: static_int(n, "ppermute", "each place")
-    pairs = tuple([(place(a), place(b)) for a, b in perm])
+    position = lambda n: static_int(n, "ppermute", "each place")
+    pairs = tuple([(position(a), position(b)) for a, b in perm])
     if len(axes) == 1:
         return tree.map(lambda leaf: apply(collectives.Ppermute(axes, pairs), leaf), x)
     return tree.map(lambda leaf: _permute_together(arr(leaf), axes, pairs), x)
 
 
-def _permute_together(x: Any, axes: tuple[Axis, ...], pairs: Any) -> Any:
-    """`ppermute` over several axes: every row takes what it gets from all rows' arrays."""
+def _permute_together(x: Any, axes: tuple[Axis, ...], pairs: tuple[tuple[int, int], ...]) -> Any:
+    """Permute rows over several axes: every row takes its array from those of all rows.
+
+    `pairs` holds (source, destination) as positions in row-major order.
+    """
     size, names = _size(axes), [n for n, _ in axes]
+    # The primitive of one axis checks the pairs as those of a single axis of that size.
     collectives.Ppermute((("all of them", size),), pairs).abstract_eval(x.aval)
     sources = np.full(size, -1, np.int32)
     for source, destination in pairs:
         sources[destination] = source
-    mine = squeeze(dynamic_slice(arr(sources), [axis_index(names)], (1,)), (0,))
-    start = [mine] + [full((), 0, np.int32)] * x.ndim
-    found = squeeze(dynamic_slice(all_gather(x, names), start, (1, *x.shape)), (0,))
-    return select(broadcast_in_dim(mine >= 0, x.shape, ()), found, full_like(x, 0))
+    my_source = squeeze(dynamic_slice(arr(sources), [axis_index(names)], (1,)), (0,))
+    start = [my_source] + [full((), 0, np.int32)] * x.ndim
+    taken = squeeze(dynamic_slice(all_gather(x, names), start, (1, *x.shape)), (0,))
+    return select(broadcast_in_dim(my_source >= 0, x.shape, ()), taken, full_like(x, 0))
 
 
 def pshuffle(x: Any, axis_name: Any, perm: Any) -> Any:
-    """Rows in another order: row i gets the array of row `perm[i]`.
+    """Reorder the rows: row i gets the array of row `perm[i]`.
 
     Raises:
         NameError: if there is no axis of that name.
@@ -395,7 +423,7 @@ def pshuffle(x: Any, axis_name: Any, perm: Any) -> Any:
 
 
 def pbroadcast(x: Any, axis_name: Any, source: int) -> Any:
-    """Every row gets the array of the row at place `source`.
+    """Return the array of the row at position `source`, which every row gets.
 
     Raises:
         NameError: if there is no axis of that name.

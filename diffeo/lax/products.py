@@ -1,11 +1,14 @@
 """Contractions: dot_general and its short forms, products of ragged groups of rows.
 
 All of them take `precision` and `preferred_element_type`. Products are computed in the precision of
-their dtype on every platform; a lower one must be asked for: a `Precision`, one of the names
-'highest', 'float32', 'high', 'tensorfloat32', 'bfloat16_3x', 'default', 'bfloat16', 'fastest', or a
-pair of them, for each operand; or, for floats, an algorithm: a `DotAlgorithm`, a
-`DotAlgorithmPreset` or its name. The sums of products have the preferred dtype: float32, say, for
+their dtype on every platform. A lower precision must be asked for: by a `Precision`; by one of the
+names 'highest', 'float32', 'high', 'tensorfloat32', 'bfloat16_3x', 'default', 'bfloat16',
+'fastest'; by a pair of these, for each operand; or, for floats, by an algorithm: a `DotAlgorithm`,
+a `DotAlgorithmPreset` or its name. The sums of products have the preferred dtype: float32, say, for
 bfloat16 operands, int32 for int8.
+
+A product is *ragged* if one axis of `lhs` holds groups of different sizes, one after the other, and
+each group meets another matrix (`ragged_dot`).
 """
 
 from __future__ import annotations
@@ -59,10 +62,12 @@ DotDimensionNumbers = tuple[
 
 
 def _axes(name: str, axes: Any) -> tuple[int, ...]:
+    """Return a part of dimension numbers as a tuple of integers."""
     return static_ints(axes, name, "each part of dimension_numbers")
 
 
 def _axes_of_both(name: str, numbers: Any) -> Any:
+    """Return dimension numbers as tuples of integers; TypeError for another structure."""
     try:
         (a, b), (c, d) = numbers
     except (TypeError, ValueError):
@@ -83,7 +88,7 @@ def dot_general(
     precision: Any = None,
     preferred_element_type: Any = None,
 ) -> Any:
-    """The sum over paired axes of products, for each index of paired batch axes.
+    """Sum products over paired axes, for each index of paired batch axes.
 
     Args:
         lhs, rhs: arrays of one dtype.
@@ -109,10 +114,10 @@ def dot_general(
         Array(20000, dtype=int32)
     """
     contract, batch = _axes_of_both("dot_general", dimension_numbers)
-    asked, preferred = how("dot_general", precision), preferred_of(preferred_element_type)
-    if not isinstance(asked, tuple) or isinstance(asked, DotAlgorithm):
-        return product("dot_general", arr(lhs), arr(rhs), contract, batch, asked, preferred)
-    return apply(dot_page.DotGeneral(contract, batch, asked, preferred), lhs, rhs)
+    mode, preferred = how("dot_general", precision), preferred_of(preferred_element_type)
+    if not isinstance(mode, tuple) or isinstance(mode, DotAlgorithm):
+        return product("dot_general", arr(lhs), arr(rhs), contract, batch, mode, preferred)
+    return apply(dot_page.DotGeneral(contract, batch, mode, preferred), lhs, rhs)
 
 
 def dot(
@@ -123,7 +128,7 @@ def dot(
     precision: Any = None,
     preferred_element_type: Any = None,
 ) -> Any:
-    """The product of vectors and matrices, or `dot_general` with `dimension_numbers`.
+    """Multiply vectors and matrices, or call `dot_general` with `dimension_numbers`.
 
     Raises:
         TypeError: for other numbers of axes, or sizes or dtypes that do not fit.
@@ -142,7 +147,7 @@ def dot(
 
 
 def batch_matmul(lhs: Any, rhs: Any, precision: Any = None) -> Any:
-    """Products of matrices, which are the last two axes; the other axes are equal."""
+    """Multiply matrices, which are the last two axes; the other axes are equal."""
     lhs, rhs = arr(lhs), arr(rhs)
     batch = tuple(range(lhs.ndim - 2))
     return dot_general(lhs, rhs, (((lhs.ndim - 1,), (lhs.ndim - 2,)), (batch, batch)), precision)
@@ -168,6 +173,7 @@ class RaggedDotDimensionNumbers:
     rhs_group_dimensions: Sequence[int]
 
 
+#: The axes of `ragged_dot`: (m, k) times (g, k, n), groups along m.
 _ROWS = RaggedDotDimensionNumbers((((1,), (1,)), ((), ())), (0,), (0,))
 
 
@@ -179,7 +185,7 @@ def ragged_dot(
     preferred_element_type: Any = None,
     group_offset: Any = None,
 ) -> Any:
-    """Rows that follow one another in groups, each group times a matrix of its own.
+    """Multiply rows that follow one another in groups, each group by a matrix of its own.
 
     Args:
         lhs: (m, k).
@@ -217,7 +223,7 @@ def ragged_dot_general(
     preferred_element_type: Any = None,
     group_offset: Any = None,
 ) -> Any:
-    """`dot_general` of groups that follow one another along an axis of lhs, the ragged one.
+    """Compute `dot_general` of groups that follow one another along an axis of lhs, the ragged one.
 
     The ragged axis may be free: each group of lhs meets an element of rhs's group axis. It may be
     contracted: the sums over each group stand along a new first axis. Or it is a batch axis, and
@@ -251,36 +257,61 @@ def ragged_dot_general(
                 f"{'one group axis' if free else 'no group axis'} of {describe(rhs)}, got {group}"
             )
         )
-    how = precision, preferred_element_type
+    options = precision, preferred_element_type
     up = lambda axes: tuple([a + 1 for a in axes])
     if ragged[0] in batch:
-        return dot_general(lhs, rhs, ((contract, contract_y), (batch, batch_y)), *how)
+        return dot_general(lhs, rhs, ((contract, contract_y), (batch, batch_y)), *options)
     if free:
         offset, count = group_offset, rhs.shape[group[0]] if group[0] < rhs.ndim else 0
         prefix = (*batch, *[a for a in range(ragged[0]) if a not in contract + batch])
+        # With lhs once for each group, zero outside of it, the group axis is contracted, too. So to
+        # each row, only the matrix of its own group contributes.
         lhs = _by_group(name, lhs, ragged[0], prefix, group_sizes, offset, count)
         return dot_general(
-            lhs, rhs, (((*up(contract), 0), (*contract_y, group[0])), (up(batch), batch_y)), *how
+            lhs,
+            rhs,
+            (((*up(contract), 0), (*contract_y, group[0])), (up(batch), batch_y)),
+            *options,
         )
     if group_offset is not None:
         raise with_user_line(TypeError(f"{name}: group_offset needs a group axis of rhs"))
-    place, count = contract.index(ragged[0]), group_sizes.shape[-1]
-    lhs = _by_group(name, lhs, ragged[0], (*batch, *contract[:place]), group_sizes, None, count)
+    position, count = contract.index(ragged[0]), group_sizes.shape[-1]
+    # Both operands once for each group: the groups are a batch axis, the new first one.
+    lhs = _by_group(name, lhs, ragged[0], (*batch, *contract[:position]), group_sizes, None, count)
     rhs = _by_group(
-        name, rhs, contract_y[place], (*batch_y, *contract_y[:place]), group_sizes, None, count
+        name,
+        rhs,
+        contract_y[position],
+        (*batch_y, *contract_y[:position]),
+        group_sizes,
+        None,
+        count,
     )
     return dot_general(
-        lhs, rhs, ((up(contract), up(contract_y)), ((0, *up(batch)), (0, *up(batch_y)))), *how
+        lhs, rhs, ((up(contract), up(contract_y)), ((0, *up(batch)), (0, *up(batch_y)))), *options
     )
 
 
 def _by_group(
     name: str, x: Any, axis: int, prefix: tuple[int, ...], sizes: Any, offset: Any, count: int
 ) -> Any:
-    """`x` once for each of `count` groups, along a new first axis, zero outside of the group."""
+    """Return `x` once for each of `count` groups, zero outside of the group.
+
+    The groups are a new first axis. For x = [1, 2, 3] and groups of 1 and 2 elements the result is
+    [[1, 0, 0], [0, 2, 3]].
+
+    Args:
+        name: of the function, for messages.
+        x: an array.
+        axis: the ragged axis of x.
+        prefix: the axes of x that those of `sizes` before the last one belong to.
+        sizes: integers, the sizes of groups along the last axis.
+        offset: None, or the number of the first group, of shape (1,).
+        count: the number of groups.
+    """
     shape = tuple([x.shape[a] for a in prefix])
-    known = sizes.shape[-1] if sizes.ndim else 0
-    fits = known == count if offset is None else known >= count
+    size_count = sizes.shape[-1] if sizes.ndim else 0
+    fits = size_count == count if offset is None else size_count >= count
     if not is_integer(sizes.dtype) or sizes.shape[:-1] not in ((), shape) or not fits:
         raise with_user_line(
             TypeError(
@@ -294,23 +325,27 @@ def _by_group(
     starts = ends - sizes
     if offset is not None:
         ends, starts = (_part(v, arr(offset), count) for v in (ends, starts))
-    places = prefix if sizes.ndim > 1 else ()
-    whole = (count, *x.shape)
+    size_axes = prefix if sizes.ndim > 1 else ()
+    full_shape = (count, *x.shape)
 
     def spread(bounds: Any) -> Any:
+        """Return bounds, the groups along their last axis, at their axes of the result."""
         first = structural.move_axis(bounds, bounds.ndim - 1, 0)
-        order = sorted(range(len(places)), key=places.__getitem__)
+        # `broadcast_in_dim` wants ascending axes, so those of the bounds are sorted first.
+        order = sorted(range(len(size_axes)), key=size_axes.__getitem__)
         first = structural.transpose(first, (0, *[i + 1 for i in order]))
-        return structural.broadcast_in_dim(first, whole, (0, *[places[i] + 1 for i in order]))
+        return structural.broadcast_in_dim(
+            first, full_shape, (0, *[size_axes[i] + 1 for i in order])
+        )
 
-    at = structural.iota(sizes.dtype, whole, axis + 1)
-    inside = e.ge.bind(at, spread(starts)) & e.lt.bind(at, spread(ends))
-    x = structural.broadcast_in_dim(x, whole, range(1, len(whole)))
+    positions = structural.iota(sizes.dtype, full_shape, axis + 1)
+    inside = e.ge.bind(positions, spread(starts)) & e.lt.bind(positions, spread(ends))
+    x = structural.broadcast_in_dim(x, full_shape, range(1, len(full_shape)))
     return e.select(inside, x, 0)
 
 
 def _part(x: Any, offset: Any, count: int) -> Any:
-    """`count` elements of the last axis, from the one that `offset`, of shape (1,), says."""
+    """Return `count` elements of the last axis, from the one that `offset`, of shape (1,), says."""
     start = structural.reshape(offset, ())
     zero = Array(np.zeros((), start.dtype))
     return apply(indexing.DynamicSlice((*x.shape[:-1], count)), x, *[zero] * (x.ndim - 1), start)

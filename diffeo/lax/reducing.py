@@ -1,4 +1,8 @@
-"""Reductions over axes, by operations that have a name or by any associative function."""
+"""Reductions over axes, by operations that have a name or by any associative function.
+
+`reduce` traces its function once, for two scalars (`Computation`). If the function is a single
+operation such as `add`, the primitive of that reduction is taken; else the general one.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,8 @@ import numpy as np
 from ..numpy.common import arr, axis_of, dtype_of, static_ints
 from ..primitives.array import Array
 from ..primitives.constants import full
-from ..primitives.core import Tracer, describe, snake_case, with_user_line
-from ..primitives.jaxpr import eliminate_dead_code
+from ..primitives.core import Primitive, Tracer, describe, snake_case, with_user_line
+from ..primitives.jaxpr import Jaxpr, eliminate_dead_code
 from ..primitives.staging import stage
 from ..primitives.support.sources import rename
 from ..primitives.types import SCALARS, ShapedArray, promote_types
@@ -26,6 +30,11 @@ from .strict import apply
 
 
 def _reduction(primitive: Any, doc: str) -> Callable[[Any, Sequence[int]], Any]:
+    """Make the public function of a reduction.
+
+    `primitive` is its class, `doc` the beginning of the function's docstring.
+    """
+
     def function(operand: Any, axes: Sequence[int]) -> Any:
         return apply(primitive(static_ints(axes, snake_case(primitive.__name__), "axes")), operand)
 
@@ -42,11 +51,12 @@ reduce_and = _reduction(reduction.ReduceAnd, "The and of bits or booleans")
 reduce_or = _reduction(reduction.ReduceOr, "The or of bits or booleans")
 reduce_xor = _reduction(reduction.ReduceXor, "The exclusive or of bits or booleans")
 
+# The functions get the names under which they stand in this module.
 for _name, _function in list(globals().items()):
     if getattr(_function, "__name__", "") == "function":
         rename(_function, _name)
 
-#: The functions of which it is known without tracing what they do.
+#: The elementwise primitives of functions that need not be traced.
 _ROWS = {
     functions.add: reduction.ADD.row,
     functions.mul: reduction.MUL.row,
@@ -56,7 +66,7 @@ _ROWS = {
     functions.bitwise_or: reduction.OR.row,
     functions.bitwise_xor: reduction.XOR.row,
 }
-#: The reductions by a single operation.
+#: The reductions by a single elementwise primitive, by that primitive.
 _SINGLE = {
     kind.monoid.row: kind
     for kind in (
@@ -74,9 +84,11 @@ class Computation:
     """A function of two trees of scalars, traced: how reductions combine elements.
 
     Attributes:
+        name: of the reduction, for messages.
+        function: the function of the user's.
         xs, inits: the operands and their initial values, as arrays of equal dtypes.
         structure: of the trees of operands and results.
-        single: the row of the elementwise table if that is all that it does, else None.
+        single: the elementwise primitive if the function does nothing else, else None.
     """
 
     def __init__(self, name: str, operands: Any, init_values: Any, function: Any):
@@ -94,6 +106,8 @@ class Computation:
         self.inits = [self.initial(arr(v), x) for v, x in zip(inits, self.xs)]
         self.single = _ROWS.get(function) if len(leaves) == 1 else None  # type: ignore[arg-type]
         if self.single is None:
+            # The function is a single operation if its program has one equation, which has the
+            # results and the operands of the program.
             eqns = self.program.eqns
             if (
                 len(eqns) == 1
@@ -103,9 +117,10 @@ class Computation:
                 self.single = eqns[0].primitive
 
     @cached_property
-    def program(self) -> Any:
-        """What the function does, without calls of other programs and without constants."""
+    def program(self) -> Jaxpr:
+        """The program of the function, without calls of other programs and without constants."""
         traced = stage(self.flat, [ShapedArray((), x.dtype) for x in self.xs] * 2, self.name)
+        # Calls are replaced by the equations of their programs, and constants by numbers.
         rule = lambda primitive, values: (
             walk(primitive.jaxpr, values, self.constant, rule)
             if type(primitive) is Call
@@ -115,7 +130,7 @@ class Computation:
         return eliminate_dead_code(stage(inlined, traced.in_avals, self.name))
 
     def same_structure(self, what: str, other: Any) -> None:
-        """TypeError unless a tree has the structure of the operands."""
+        """Raise a TypeError unless a tree has the structure of the operands."""
         if other != self.structure:
             names = ("the operands", what)
             raise with_user_line(
@@ -126,7 +141,7 @@ class Computation:
             )
 
     def initial(self, value: Any, x: Any) -> Any:
-        """An initial value, checked; a Python scalar gets the dtype of its operand."""
+        """Return an initial value, checked; a Python scalar gets the dtype of its operand."""
         fits = value.dtype == x.dtype or (
             value.weak_type and promote_types(value.aval, x.aval.strong)[0] == x.dtype
         )
@@ -137,21 +152,23 @@ class Computation:
                     f"{x.dtype}; got {describe(value)}"
                 )
             )
-        if type(value) is Array:  # not as an operation of the program that is perhaps traced
+        # A known value is converted at once, so that no operation is added to a program that is
+        # being traced.
+        if type(value) is Array:
             return Array(np.asarray(value).astype(x.dtype))
         return structural.convert_element_type(value, x.dtype)
 
     def flat(self, *scalars: Any) -> list[Any]:
-        """The function on leaves."""
+        """Call the function with leaves, and return the leaves of its result."""
         n = len(scalars) // 2
-        given = [tree.unflatten(self.structure, s) for s in (scalars[:n], scalars[n:])]
-        out = self.function(*given)
+        trees = [tree.unflatten(self.structure, s) for s in (scalars[:n], scalars[n:])]
+        out = self.function(*trees)
         leaves, other = tree.flatten(out)
         self.same_structure("the computation's result", other)
         return [self.initial(arr(leaf), s) for leaf, s in zip(leaves, scalars)]
 
     def constant(self, value: Any) -> Any:
-        """A number from outside; TypeError for arrays and traced values."""
+        """Return a number from outside; TypeError for arrays and traced values."""
         if type(value) in SCALARS:
             return value
         if isinstance(value, Tracer) or value.shape:
@@ -165,7 +182,7 @@ class Computation:
         return full((), np.asarray(value).item(), value.dtype)
 
     def begins_neutral(self, monoid: Any) -> bool:
-        """Whether the only initial value is known to change nothing."""
+        """Return whether the only initial value is known to change nothing."""
         value = self.inits[0]
         return type(value) is Array and np.asarray(value) == monoid.neutral(value.dtype)
 
@@ -201,32 +218,43 @@ def reduce(
         >>> reduce(dx.numpy.array([[3.0, 4.0], [5.0, 12.0]]), 0.0, longest, (1,))
         Array([ 5., 13.])
     """
-    it = Computation("reduce", operands, init_values, computation)
+    traced = Computation("reduce", operands, init_values, computation)
     axes = static_ints(dimensions, "reduce", "dimensions")
-    kind = _SINGLE.get(it.single)
-    if kind is not None and not (kind is structural.ReduceSum and it.xs[0].dtype == np.bool_):
-        out = apply(kind(axes), it.xs[0])
-        init = structural.broadcast_in_dim(it.inits[0], out.shape, ())
-        monoid = getattr(kind, "monoid", reduction.ADD)
-        outs = [out if it.begins_neutral(monoid) else monoid.row.bind(init, out)]
+    primitive = _SINGLE.get(traced.single)
+    if primitive is not None and not (
+        primitive is structural.ReduceSum and traced.xs[0].dtype == np.bool_
+    ):
+        out = apply(primitive(axes), traced.xs[0])
+        init = structural.broadcast_in_dim(traced.inits[0], out.shape, ())
+        monoid = getattr(primitive, "monoid", reduction.ADD)
+        outs = [out if traced.begins_neutral(monoid) else monoid.row.bind(init, out)]
     else:
-        outs = apply(general_reduce.Reduce(it.program, axes), *it.xs, *it.inits)
-    return tree.unflatten(it.structure, outs)
+        outs = apply(general_reduce.Reduce(traced.program, axes), *traced.xs, *traced.inits)
+    return tree.unflatten(traced.structure, outs)
 
 
-def axis_primitive(name: str, operand: Any, axis: int, make: Callable[[int], Any]) -> Any:
-    """A primitive made for an axis, which may be counted from the end, applied."""
+def axis_primitive(name: str, operand: Any, axis: int, make: Callable[[int], Primitive]) -> Any:
+    """Apply a primitive made for an axis, which may be counted from the end.
+
+    `make` returns the primitive for an axis >= 0.
+    """
     operand = arr(operand)
     return apply(make(axis_of(axis, operand.ndim, name)), operand)
 
 
 def argmax(operand: Any, axis: int, index_dtype: Any) -> Any:
-    """The place of the largest element along an axis; the first one of equals, the first nan."""
+    """Return the position of the largest element along an axis.
+
+    Of equal elements the first one counts; the first nan counts before all numbers.
+    """
     dtype = dtype_of(index_dtype)
     return axis_primitive("argmax", operand, axis, lambda a: reduction.ArgMax(a, dtype))
 
 
 def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
-    """The place of the smallest element along an axis; the first one of equals, the first nan."""
+    """Return the position of the smallest element along an axis.
+
+    Of equal elements the first one counts; the first nan counts before all numbers.
+    """
     dtype = dtype_of(index_dtype)
     return axis_primitive("argmin", operand, axis, lambda a: reduction.ArgMin(a, dtype))

@@ -1,4 +1,7 @@
-"""Shapes and dtypes, constants, static parts of arrays. No size or axis is guessed here."""
+"""Functions of shapes and dtypes, constants, and static parts of arrays.
+
+No size or axis is guessed here.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ from .strict import apply, join
 
 
 def convert_element_type(operand: Any, new_dtype: Any) -> Any:
-    """The nearest values in another dtype.
+    """Return the nearest values in another dtype.
 
     Examples:
         >>> convert_element_type(2.7, np.int32)
@@ -42,12 +45,12 @@ def convert_element_type(operand: Any, new_dtype: Any) -> Any:
 
 
 def bitcast_convert_type(operand: Any, new_dtype: Any) -> Any:
-    """The same bits read as another dtype of the same width; TypeError for another width."""
+    """Read the same bits as another dtype of the same width; TypeError for another width."""
     return apply(structural.BitcastConvertType(dtype_of(new_dtype)), operand)
 
 
 def reshape(operand: Any, new_sizes: Any, dimensions: Sequence[int] | None = None) -> Any:
-    """The elements in row-major order under another shape, after a permutation of the axes.
+    """Arrange the elements in row-major order in another shape, after a permutation of the axes.
 
     Raises:
         TypeError: if the number of elements differs.
@@ -59,7 +62,7 @@ def reshape(operand: Any, new_sizes: Any, dimensions: Sequence[int] | None = Non
 
 
 def transpose(operand: Any, permutation: Sequence[int]) -> Any:
-    """Axis i of the result is axis permutation[i]."""
+    """Permute the axes: axis i of the result is axis permutation[i]."""
     axes = static_ints(permutation, "transpose", "permutation")
     return apply(structural.Transpose(axes), operand)
 
@@ -72,12 +75,14 @@ def broadcast(operand: Any, sizes: Sequence[int]) -> Any:
         Array([1., 1.])
     """
     operand, sizes = arr(operand), static_shape(sizes, "broadcast")
-    places = range(len(sizes), len(sizes) + operand.ndim)
-    return structural.broadcast_in_dim(operand, sizes + operand.shape, places)
+    axes = range(len(sizes), len(sizes) + operand.ndim)
+    return structural.broadcast_in_dim(operand, sizes + operand.shape, axes)
 
 
 def broadcast_in_dim(operand: Any, shape: Any, broadcast_dimensions: Sequence[int]) -> Any:
-    """Axis i of the operand becomes axis broadcast_dimensions[i]; the others repeat.
+    """Place the axes of an array among those of a shape, and repeat along the others.
+
+    Axis i of the operand becomes axis broadcast_dimensions[i].
 
     Raises:
         TypeError: if the axes do not increase, or a size is neither 1 nor that of the shape.
@@ -88,28 +93,28 @@ def broadcast_in_dim(operand: Any, shape: Any, broadcast_dimensions: Sequence[in
 
 
 def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
-    """The shape to which shapes broadcast; ValueError if they do not."""
+    """Return the shape to which shapes broadcast; ValueError if they do not."""
     checked = [static_ints(s, "broadcast_shapes", "a shape", 0) for s in shapes]
     return common_shape(*checked)
 
 
 def squeeze(array: Any, dimensions: Sequence[int]) -> Any:
     """Remove axes of size 1; TypeError for another size."""
-    array, places = arr(array), sequence_of(dimensions, "squeeze", "dimensions")
+    array, axes = arr(array), sequence_of(dimensions, "squeeze", "dimensions")
     try:
-        return structural.squeeze(array, axes_of(places, array.ndim, "squeeze"))
+        return structural.squeeze(array, axes_of(axes, array.ndim, "squeeze"))
     except TypeError as error:
         raise with_user_line(error) from None
 
 
 def expand_dims(array: Any, dimensions: Sequence[int]) -> Any:
-    """Insert axes of size 1, at these places of the result."""
-    array, places = arr(array), sequence_of(dimensions, "expand_dims", "dimensions")
-    return structural.expand_dims(array, axes_of(places, array.ndim + len(places), "expand_dims"))
+    """Insert axes of size 1, at these positions of the result."""
+    array, axes = arr(array), sequence_of(dimensions, "expand_dims", "dimensions")
+    return structural.expand_dims(array, axes_of(axes, array.ndim + len(axes), "expand_dims"))
 
 
 def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = None) -> Any:
-    """Make the axes start .. stop - 1 one."""
+    """Merge the axes start .. stop - 1 into one."""
     operand = arr(operand)
     shape = operand.shape
     axes = range(operand.ndim)[start_dimension:stop_dimension]
@@ -125,7 +130,7 @@ def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = No
 
 
 def _rows(name: str, operands: Any) -> list[Any]:
-    """The arrays of a sequence, or those along the first axis of an array."""
+    """Return the arrays of a sequence, or those along the first axis of an array."""
     rows = operands if getattr(operands, "ndim", 0) else sequence_of(operands, name, "operands")
     values = [arr(x) for x in rows]
     if not values:
@@ -134,7 +139,7 @@ def _rows(name: str, operands: Any) -> list[Any]:
 
 
 def concatenate(operands: Sequence[Any], dimension: int) -> Any:
-    """The operands one after the other along an axis.
+    """Concatenate the operands along an axis.
 
     Raises:
         TypeError: unless dtypes and the other axes agree.
@@ -198,6 +203,7 @@ def pad(operand: Any, padding_value: Any, padding_config: Sequence[tuple[int, in
         padding_value = value.item() if type(value) is Array else value
     if type(padding_value) in SCALARS:
         return apply(slicing.Pad(low, high, interior, padding_value), operand)
+    # The primitive pads with known numbers only. A traced one is put where the padding is.
     padded = apply(slicing.Pad(low, high, interior), operand)
     inside = constant(operand.shape, True, np.bool_)
     inside = slicing.Pad(low, high, interior, False).bind(inside)
@@ -210,7 +216,7 @@ def slice(
     limit_indices: Sequence[int],
     strides: Sequence[int] | None = None,
 ) -> Any:
-    """operand[start:limit:stride] along each axis, within bounds.
+    """Return operand[start:limit:stride] along each axis, within bounds.
 
     Raises:
         TypeError: if a bound is outside, or there are not as many as axes.
@@ -224,7 +230,7 @@ def slice(
 def slice_in_dim(
     operand: Any, start_index: int | None, limit_index: int | None, stride: int = 1, axis: int = 0
 ) -> Any:
-    """operand[start:limit:stride] along one axis; negative bounds count from the end."""
+    """Return operand[start:limit:stride] along one axis; negative bounds count from the end."""
     operand = arr(operand)
     axis = axis_of(axis, operand.ndim, "slice_in_dim")
     size = operand.shape[axis]
@@ -237,7 +243,7 @@ def slice_in_dim(
 
 
 def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True) -> Any:
-    """operand[index] along one axis; IndexError out of bounds."""
+    """Return operand[index] along one axis; IndexError out of bounds."""
     operand, index = arr(operand), static_int(index, "index_in_dim", "index")
     axis = axis_of(axis, operand.ndim, "index_in_dim")
     size = operand.shape[axis]
@@ -253,12 +259,12 @@ def index_in_dim(operand: Any, index: int, axis: int = 0, keepdims: bool = True)
 
 
 def rev(operand: Any, dimensions: Sequence[int]) -> Any:
-    """The elements in reverse order along axes."""
+    """Reverse the elements along axes."""
     return apply(slicing.Rev(static_ints(dimensions, "rev", "dimensions")), operand)
 
 
 def iota(dtype: Any, size: int) -> Any:
-    """0, 1, 2 ... size - 1.
+    """Return the numbers 0, 1, 2 ... size - 1.
 
     Examples:
         >>> iota(np.float32, 3)
@@ -275,14 +281,14 @@ def _iota(name: str, dtype: Any, shape: tuple[int, ...], axis: int) -> Any:
 
 
 def broadcasted_iota(dtype: Any, shape: Any, dimension: int) -> Any:
-    """0, 1, 2 ... along one axis, repeated along the others."""
+    """Return the numbers 0, 1, 2 ... along one axis, repeated along the others."""
     shape = static_shape(shape, "broadcasted_iota")
     axis = axis_of(dimension, len(shape), "broadcasted_iota")
     return _iota("broadcasted_iota", dtype, shape, axis)
 
 
 def broadcast_to_rank(x: Any, rank: int) -> Any:
-    """Axes of size 1 in front, so that there are `rank` of them."""
+    """Insert axes of size 1 in front, so that there are `rank` axes."""
     x = arr(x)
     rank = static_int(rank, "broadcast_to_rank", "rank")
     if rank < x.ndim:
@@ -293,7 +299,7 @@ def broadcast_to_rank(x: Any, rank: int) -> Any:
 
 
 def tile(operand: Any, reps: Sequence[int]) -> Any:
-    """The array repeated along each axis.
+    """Repeat the array along each axis.
 
     Raises:
         ValueError: if there is not one number, at least 0, for each axis.
@@ -312,7 +318,7 @@ def tile(operand: Any, reps: Sequence[int]) -> Any:
 
 
 def stack(operands: Sequence[Any], axis: int = 0) -> Any:
-    """Arrays of one shape and dtype along a new axis, at this place of the result.
+    """Stack arrays of one shape and dtype along a new axis, at this position of the result.
 
     Raises:
         TypeError: if shapes or dtypes differ.
@@ -323,29 +329,31 @@ def stack(operands: Sequence[Any], axis: int = 0) -> Any:
 
 
 def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
-    """The parts x[0], x[1] ... along an axis, which they do not have any more."""
+    """Return the parts x[0], x[1] ... along an axis, as arrays without this axis."""
     x = arr(x)
     axis = axis_of(axis, x.ndim, "unstack")
     return tuple([slicing.index_in_dim(x, i, axis) for i in range(x.shape[axis])])
 
 
 def empty(shape: Any, dtype: Any) -> Any:
-    """An array of any numbers: zeros, here."""
+    """Return an array of arbitrary numbers, which are zeros here."""
     return creation.zeros(shape, dtype)
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
-    """An array filled with a scalar."""
+    """Return an array filled with a scalar."""
     return creation.full(shape, fill_value, dtype)
 
 
 def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Any = None) -> Any:
-    """An array like `x`, filled with a scalar."""
+    """Return an array like `x`, filled with a scalar."""
     return creation.full_like(x, fill_value, dtype, shape)
 
 
 def broadcast_like(arr: Any, like_arr: Any) -> Any:
-    """`arr` stretched by NumPy's rules to the shape of `like_arr`; ValueError if it does not fit.
+    """Broadcast `arr` by NumPy's rules to the shape of `like_arr`.
+
+    A ValueError is raised if it does not fit.
 
     Examples:
         >>> import diffeo as dx
@@ -362,7 +370,7 @@ def broadcast_like(arr: Any, like_arr: Any) -> Any:
 
 
 def dtype(x: Any) -> np.dtype:
-    """The dtype of an array, a number or a type of numbers; TypeError for anything else.
+    """Return the dtype of an array, a number or a type of numbers; TypeError for anything else.
 
     Examples:
         >>> dtype(2.0), dtype("int8")

@@ -1,4 +1,4 @@
-"""Order: sort, the largest and smallest elements."""
+"""Sorting, and the largest and smallest elements."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: in
 
 
 def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = True) -> Any:
-    """Sort two arrays by the first: (sorted keys, values in their order)."""
+    """Sort two arrays by the first, and return (sorted keys, values in their order)."""
     return sort([keys, values], dimension, is_stable)
 
 
 def top_k(operand: Any, k: int, *, axis: int = -1) -> tuple[Any, Any]:
-    """The k largest elements along an axis, the largest first, and their places (int32).
+    """Return the k largest elements along an axis, the largest first, and their positions (int32).
 
     nan counts as larger than all numbers; of equal elements the first one comes first.
 
@@ -76,8 +76,9 @@ def approx_max_k(
     reduction_input_size_override: int = -1,
     aggregate_to_topk: bool = True,
 ) -> tuple[Any, Any]:
-    """The k largest elements along an axis and their places, as `top_k`: exact, which reaches any
-    `recall_target`.
+    """Return the k largest elements along an axis and their positions, as `top_k` does.
+
+    The result is exact, which reaches any `recall_target`.
 
     Raises:
         TypeError: if the operand is not of a floating-point dtype.
@@ -99,14 +100,20 @@ def approx_min_k(
     reduction_input_size_override: int = -1,
     aggregate_to_topk: bool = True,
 ) -> tuple[Any, Any]:
-    """The k least elements along an axis, the least first, and their places; as `approx_max_k`."""
-    low, places = _approximate("approx_min_k", -arr(operand), k, reduction_dimension, recall_target)
-    return -low, places
+    """Return the k least elements along an axis, the least first, and their positions.
+
+    Arguments and errors as of `approx_max_k`.
+    """
+    negated, positions = _approximate(
+        "approx_min_k", -arr(operand), k, reduction_dimension, recall_target
+    )
+    return -negated, positions
 
 
 def _approximate(
     name: str, operand: Any, k: int, axis: int, recall_target: float
 ) -> tuple[Any, Any]:
+    """Return what `top_k` does, after checks of the operand's dtype and the target."""
     operand = arr(operand)
     if not is_float(operand.dtype):
         raise with_user_line(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.constants import full_like
-from ..primitives.core import known
+from ..primitives.core import Primitive, known
 from ..primitives.types import SCALARS
 from ..primitives.words import elementwise as e
 from ..primitives.words.identity import stop_gradient
@@ -18,12 +18,13 @@ from ..routines.special.incomplete import Betainc, Igamma
 from .strict import apply, check, join
 
 
-def _of_several(primitive: Any, name: str, *args: Any) -> Any:
-    """A primitive on arrays of one type; scalars join them."""
+def _of_several(primitive: Primitive, name: str, *args: Any) -> Any:
+    """Apply a primitive to arrays of one type; scalars join them."""
     return primitive.bind(*_joined(primitive, name, *args))
 
 
-def _joined(primitive: Any, name: str, *args: Any) -> list[Any]:
+def _joined(primitive: Primitive, name: str, *args: Any) -> list[Any]:
+    """Return operands as arrays of one type, checked; scalars become arrays like the others."""
     values = join(name, *args)
     like = next(v for v in values if type(v) not in SCALARS)
     values = [full_like(like, v) if type(v) in SCALARS else v for v in values]
@@ -32,7 +33,7 @@ def _joined(primitive: Any, name: str, *args: Any) -> list[Any]:
 
 
 def erfc(x: Any) -> Any:
-    """1 - erf(x) of floats; far to the right its relative accuracy stays.
+    """Compute 1 - erf(x) of floats; far to the right its relative accuracy stays.
 
     Raises:
         TypeError: for other dtypes.
@@ -45,7 +46,7 @@ def erfc(x: Any) -> Any:
 
 
 def lgamma(x: Any) -> Any:
-    """The logarithm of |gamma(x)| of floats.
+    """Compute the logarithm of |gamma(x)| of floats.
 
     Raises:
         TypeError: for other dtypes.
@@ -58,7 +59,7 @@ def lgamma(x: Any) -> Any:
 
 
 def digamma(x: Any) -> Any:
-    """The derivative of lgamma, of floats.
+    """Compute the derivative of lgamma, of floats.
 
     Raises:
         TypeError: for other dtypes.
@@ -71,11 +72,11 @@ def digamma(x: Any) -> Any:
 
 
 def polygamma(m: Any, x: Any) -> Any:
-    """The m-th derivative of digamma.
+    """Compute the m-th derivative of digamma.
 
     Args:
         m: the order, whole numbers >= 0, as floats of x's type; no variable of differentiation.
-            If all orders are one number that is known while the program is traced, its factorial
+            If all orders are one number that is known while the function is traced, its factorial
             is exact; otherwise it is exp(lgamma(m + 1)).
         x: floats.
 
@@ -95,19 +96,20 @@ def polygamma(m: Any, x: Any) -> Any:
         order = float(orders.flat[0])
         if order >= 0 and order.is_integer() and np.all(orders == order):
             return s.Polygamma(int(order)).bind(x)
+    # The order m varies. The m-th derivative is -(-1)**m m! zeta(m + 1, x), and digamma for m = 0.
     m = stop_gradient(m)
     whole, zero = (m >= 0) & (e.floor.bind(m) == m), m == 0
     order = e.select(zero, 1.0, m)
-    size = e.exp.bind(s.lgamma.bind(order + 1.0)) * s.Zeta().bind(order + 1.0, x)
+    magnitude = e.exp.bind(s.lgamma.bind(order + 1.0)) * s.Zeta().bind(order + 1.0, x)
     even = e.rem.bind(order, 2.0) == 0.0
-    value = e.select(zero, s.digamma.bind(x), e.select(even, -size, size))
+    value = e.select(zero, s.digamma.bind(x), e.select(even, -magnitude, magnitude))
     return e.select(whole, value, math.nan)
 
 
 def zeta(x: Any, q: Any) -> Any:
-    """Hurwitz's zeta function: the sum of (q + k)**-x over k >= 0, for x > 1; nan for x < 1.
+    """Compute Hurwitz's zeta function: the sum of (q + k)**-x over k >= 0, for x > 1.
 
-    Derivatives by both arguments exist; by x for q > 0.
+    It is nan for x < 1. Derivatives by both arguments exist; by x for q > 0.
 
     Raises:
         TypeError: for operands of different shapes or dtypes, or other dtypes.
@@ -120,8 +122,9 @@ def zeta(x: Any, q: Any) -> Any:
 
 
 def igamma(a: Any, x: Any) -> Any:
-    """The regularized lower incomplete gamma function P(a, x): the integral of t**(a-1) exp(-t)
-    over 0 ... x, divided by gamma(a).
+    """Compute the regularized lower incomplete gamma function P(a, x).
+
+    It is the integral of t**(a-1) exp(-t) over 0 ... x, divided by gamma(a).
 
     Args:
         a: floats >= 0.
@@ -145,7 +148,7 @@ def igamma(a: Any, x: Any) -> Any:
 
 
 def igammac(a: Any, x: Any) -> Any:
-    """1 - igamma(a, x), with its own relative accuracy.
+    """Compute 1 - igamma(a, x), with its own relative accuracy.
 
     Raises:
         TypeError: for operands of different shapes or dtypes, or other dtypes.
@@ -158,7 +161,7 @@ def igammac(a: Any, x: Any) -> Any:
 
 
 def igamma_grad_a(a: Any, x: Any) -> Any:
-    """The derivative of igamma(a, x) by a.
+    """Compute the derivative of igamma(a, x) by a.
 
     Raises:
         TypeError: for operands of different shapes or dtypes, or other dtypes.
@@ -171,8 +174,10 @@ def igamma_grad_a(a: Any, x: Any) -> Any:
 
 
 def random_gamma_grad(a: Any, sample: Any) -> Any:
-    """The derivative by a of a sample x from the gamma distribution of shape a: how x moves so
-    that igamma(a, x) stays (Figurnov et al. 2018, implicit reparameterization gradients).
+    """Compute the derivative by a of a sample x from the gamma distribution of shape a.
+
+    It is how x moves so that igamma(a, x) stays (Figurnov et al. 2018, implicit reparameterization
+    gradients).
 
     Raises:
         TypeError: for operands of different shapes or dtypes, or other dtypes.
@@ -187,8 +192,9 @@ def random_gamma_grad(a: Any, sample: Any) -> Any:
 
 
 def betainc(a: Any, b: Any, x: Any) -> Any:
-    """The regularized incomplete beta function I_x(a, b): the integral of t**(a-1) (1-t)**(b-1)
-    over 0 ... x, divided by beta(a, b).
+    """Compute the regularized incomplete beta function I_x(a, b).
+
+    It is the integral of t**(a-1) (1-t)**(b-1) over 0 ... x, divided by beta(a, b).
 
     Args:
         a: floats > 0.
@@ -213,7 +219,7 @@ def betainc(a: Any, b: Any, x: Any) -> Any:
 
 
 def bessel_i0e(x: Any) -> Any:
-    """The modified Bessel function I_0(x), times exp(-|x|), of floats.
+    """Compute exp(-|x|) times the modified Bessel function I_0(x), of floats.
 
     Raises:
         TypeError: for other dtypes.
@@ -226,7 +232,7 @@ def bessel_i0e(x: Any) -> Any:
 
 
 def bessel_i1e(x: Any) -> Any:
-    """The modified Bessel function I_1(x), times exp(-|x|), of floats.
+    """Compute exp(-|x|) times the modified Bessel function I_1(x), of floats.
 
     Raises:
         TypeError: for other dtypes.

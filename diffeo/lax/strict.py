@@ -1,4 +1,8 @@
-"""How this package applies primitives: nothing is promoted, only scalars join arrays."""
+"""How diffeo.lax applies primitives: nothing is promoted, only scalars join arrays.
+
+`apply` is for primitives of any kind, `apply_joined` for elementwise ones, whose operands may be
+scalars. Both check the operands by the primitive's own type rule first.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,12 @@ from ..primitives.types import SCALARS, STORAGE, is_storage
 from ..primitives.words.elementwise import KINDS, kind_of
 from ..primitives.words.promotion import broadcast_to, cast, to_value
 
-#: The kinds of dtypes that hold a Python scalar of a type.
+#: For each type of Python scalars, the letters of the kinds of dtypes that can hold one.
 _HELD_BY = {bool: "b", int: "iufc", float: "fc", complex: "c"}
 
 
 def check(primitive: Primitive, *args: Any) -> None:
-    """TypeError, with the user's line, unless the operands fit the primitive.
+    """Raise a TypeError, with the user's line, unless the operands fit the primitive.
 
     In eager mode NumPy would broadcast and promote instead.
     """
@@ -27,17 +31,21 @@ def check(primitive: Primitive, *args: Any) -> None:
 
 
 def apply(primitive: Primitive, *args: Any) -> Any:
-    """The primitive on array-like operands, checked."""
+    """Apply a primitive to array-like operands, after checks."""
     values = [as_value(to_value(a)) for a in args]
     check(primitive, *values)
     return primitive.bind(*values)
 
 
 def join(name: str, *args: Any) -> list[Any]:
-    """Operands of an elementwise primitive: scalars among arrays get the arrays' type.
+    """Return the operands of an elementwise primitive, where scalars among arrays get their type.
 
     Python scalars must be of a kind that the arrays' dtype holds; arrays without axes are
-    broadcast, if they have the same dtype.
+    broadcast, if they have the same dtype. For example, [2, f32[3]] becomes [2.0, f32[3]], and
+    [f32[], f32[3]] becomes two arrays f32[3].
+
+    Raises:
+        TypeError: for a scalar that the arrays' dtype does not hold.
     """
     values = [to_value(a) for a in args]
     arrays = [v for v in values if type(v) not in SCALARS]
@@ -60,8 +68,8 @@ def join(name: str, *args: Any) -> list[Any]:
     return values
 
 
-def apply_joined(primitive: Any, *args: Any) -> Any:
-    """An elementwise primitive on operands, checked."""
+def apply_joined(primitive: Primitive, *args: Any) -> Any:
+    """Apply an elementwise primitive to operands, after `join` and checks."""
     values = join(primitive.name, *args)
     for v in values:
         if type(v) not in SCALARS and is_storage(v.dtype):

@@ -1,4 +1,8 @@
-"""Reductions over windows that move along arrays."""
+"""Reductions over windows that move along arrays.
+
+Sums, products, maxima and minima have primitives of their own; any other associative function goes
+through the general one.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from .convolution import padtype_to_pads
 from .reducing import Computation
 from .strict import apply
 
-#: The window reductions by a single operation.
+#: The window reductions by a single elementwise primitive, by that primitive.
 _SINGLE = {
     kind.monoid.row: kind
     for kind in (
@@ -38,6 +42,7 @@ def _window(
     base_dilation: Any,
     dilation: Any,
 ) -> windows.Window:
+    """Return the window that arguments describe; None stands for ones, words for paddings."""
     ones = (1,) * len(sequence_of(sizes, name, "window_dimensions"))
 
     def numbers(what: str, given: Any) -> tuple[int, ...]:
@@ -47,6 +52,7 @@ def _window(
     dilation = numbers("window_dilation", dilation)
     base = numbers("base_dilation", base_dilation)
     if isinstance(padding, str):
+        # How far a window reaches, with the gaps between its elements.
         spans = [(n - 1) * d + 1 for n, d in zip(sizes, dilation)]
         padding = padtype_to_pads(shape, spans, strides, padding)
     try:
@@ -107,8 +113,8 @@ def reduce_window(
         >>> reduce_window(x, 0.0, dx.lax.add, (3,), (2,), "SAME")
         Array([8., 5.])
     """
-    it = Computation("reduce_window", operand, init_value, computation)
-    shape = it.xs[0].shape if it.xs else ()
+    traced = Computation("reduce_window", operand, init_value, computation)
+    shape = traced.xs[0].shape if traced.xs else ()
     window = _window(
         "reduce_window",
         shape,
@@ -118,13 +124,17 @@ def reduce_window(
         base_dilation,
         window_dilation,
     )
-    kind = _SINGLE.get(it.single)
-    special = kind is not None and it.xs[0].dtype != np.bool_ and it.begins_neutral(kind.monoid)
+    primitive = _SINGLE.get(traced.single)
+    special = (
+        primitive is not None
+        and traced.xs[0].dtype != np.bool_
+        and traced.begins_neutral(primitive.monoid)
+    )
     if special:
-        outs = [apply(kind(window), it.xs[0])]  # type: ignore[misc]
+        outs = [apply(primitive(window), traced.xs[0])]  # type: ignore[misc]
     else:
-        outs = apply(ReduceWindow(it.program, window), *it.xs, *it.inits)
-    return tree.unflatten(it.structure, outs)
+        outs = apply(ReduceWindow(traced.program, window), *traced.xs, *traced.inits)
+    return tree.unflatten(traced.structure, outs)
 
 
 def reduce_window_shape_tuple(
@@ -135,7 +145,9 @@ def reduce_window_shape_tuple(
     base_dilation: Sequence[int] | None = None,
     window_dilation: Sequence[int] | None = None,
 ) -> tuple[int, ...]:
-    """The shape of the result of `reduce_window`: how many windows there are along each axis.
+    """Return the shape of the result of `reduce_window`.
+
+    It says how many windows there are along each axis.
 
     Raises:
         TypeError, ValueError: as `reduce_window`.

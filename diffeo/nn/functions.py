@@ -27,12 +27,12 @@ from ..routines.special.special import erfc
 
 
 def inexact(x: Any) -> Any:
-    """A floating-point (or complex) array or tracer; integers become floats."""
+    """Return a floating-point (or complex) array or tracer; integers become floats."""
     return arr(to_inexact(x))
 
 
 def identity(x: Any) -> Any:
-    """`x`.
+    """Return `x`.
 
     Examples:
         >>> identity(2.0)
@@ -42,7 +42,7 @@ def identity(x: Any) -> Any:
 
 
 def relu(x: Any) -> Any:
-    """max(x, 0), with the derivative 0 at 0.
+    """Compute max(x, 0), with the derivative 0 at 0.
 
     Examples:
         >>> import diffeo as dx
@@ -56,30 +56,30 @@ def relu(x: Any) -> Any:
 
 
 def relu6(x: Any) -> Any:
-    """min(max(x, 0), 6), with the derivative 0 at 0 and at 6."""
+    """Compute min(max(x, 0), 6), with the derivative 0 at 0 and at 6."""
     x = real_only("relu6", inexact(x))
     return e.select(x <= 0, 0.0, e.select(x >= 6, 6.0, x))
 
 
 def leaky_relu(x: Any, negative_slope: Any = 1e-2) -> Any:
-    """x for x >= 0, else negative_slope * x."""
+    """Return x for x >= 0, else negative_slope * x."""
     x = real_only("leaky_relu", inexact(x))
     return choose(x >= 0, x, negative_slope * x)
 
 
 def hard_tanh(x: Any) -> Any:
-    """x moved into [-1, 1]; the derivative is 1 at both ends."""
+    """Move x into [-1, 1]; the derivative is 1 at both ends."""
     x = real_only("hard_tanh", arr(x))
     return e.select(x > 1, 1, e.select(x < -1, -1, x))
 
 
 def hard_sigmoid(x: Any) -> Any:
-    """relu6(x + 3) / 6."""
+    """Compute relu6(x + 3) / 6."""
     return relu6(inexact(x) + 3.0) / 6.0
 
 
 def hard_silu(x: Any) -> Any:
-    """x * relu6(x + 3) / 6: 0 up to -3, x from 3 on."""
+    """Compute x * relu6(x + 3) / 6, which is 0 up to -3, and x from 3 on."""
     x = real_only("hard_silu", inexact(x))
     left, right = x <= -3, x >= 3
     inner = e.select(left | right, 0.0, x)
@@ -90,26 +90,29 @@ hard_swish = hard_silu
 
 
 def elu(x: Any, alpha: Any = 1.0) -> Any:
-    """x for x > 0, else alpha * (exp(x) - 1)."""
+    """Return x for x > 0, else alpha * (exp(x) - 1)."""
     x = real_only("elu", inexact(x))
     positive = x > 0
     return choose(positive, x, alpha * e.expm1.bind(e.select(positive, 0.0, x)))
 
 
 def celu(x: Any, alpha: Any = 1.0) -> Any:
-    """x for x > 0, else alpha * (exp(x / alpha) - 1) (Barron 2017); the derivative at 0 is 1."""
+    """Return x for x > 0, else alpha * (exp(x / alpha) - 1) (Barron 2017).
+
+    The derivative at 0 is 1.
+    """
     x = real_only("celu", inexact(x))
     positive = x > 0
     return choose(positive, x, alpha * e.expm1.bind(e.select(positive, 0.0, x) / alpha))
 
 
 def selu(x: Any) -> Any:
-    """1.0507... * elu(x, 1.6732...): the self-normalizing unit (Klambauer et al. 2017)."""
+    """Compute 1.0507... * elu(x, 1.6732...), the self-normalizing unit (Klambauer et al. 2017)."""
     return 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717)
 
 
 def softplus(x: Any) -> Any:
-    """log(1 + exp(x)), without overflow.
+    """Compute log(1 + exp(x)), without overflow.
 
     Examples:
         >>> import diffeo as dx
@@ -125,8 +128,9 @@ def softplus(x: Any) -> Any:
 
 
 def squareplus(x: Any, b: Any = 4) -> Any:
-    """(x + sqrt(x^2 + b)) / 2 (Barron 2021); for x < 0 as b / 2 / (sqrt(x^2 + b) - x), which loses
-    no digits.
+    """Compute (x + sqrt(x^2 + b)) / 2 (Barron 2021).
+
+    For x < 0 it is computed as b / 2 / (sqrt(x^2 + b) - x), which loses no digits.
     """
     x = inexact(x)
     if type(b) in (int, float) and b > 0 and x.dtype.kind != "c":
@@ -142,11 +146,12 @@ def _soft_sign(x: Any) -> Any:
 
 
 def _soft_sign_or_limit(x: Any) -> Any:
-    """The quotient, and 1 or -1 at the infinities, where it is none."""
+    """Return x / (1 + |x|), and 1 or -1 at the infinities, where the quotient is nan."""
     return e.select(abs(x) == math.inf, e.sign.bind(x), _soft_sign(x))
 
 
-# A primitive, since the quotient's rule takes the difference of nearly equal numbers far from 0.
+# This is a primitive of its own: far from 0, the derivative of the quotient would be a difference
+# of nearly equal numbers.
 _soft_sign_p = e.Elementwise(
     "soft_sign", widened(_soft_sign_or_limit),
     in_float32(lambda ctx, x: ctx.inline(_soft_sign_or_limit, x)),
@@ -155,7 +160,7 @@ _soft_sign_p = e.Elementwise(
 
 
 def soft_sign(x: Any) -> Any:
-    """x / (1 + |x|)."""
+    """Compute x / (1 + |x|)."""
     x = inexact(x)
     return _soft_sign(x) if x.dtype.kind == "c" else _soft_sign_p.bind(x)
 
@@ -164,7 +169,7 @@ _sigmoid = unary(e.logistic, True)
 
 
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x)).
+    """Compute 1 / (1 + exp(-x)).
 
     Examples:
         >>> sigmoid(0.0)
@@ -174,17 +179,17 @@ def sigmoid(x: Any) -> Any:
 
 
 def log_sigmoid(x: Any) -> Any:
-    """log(sigmoid(x)), without overflow."""
+    """Compute log(sigmoid(x)), without overflow."""
     return -softplus(-inexact(x))
 
 
 def tanh(x: Any) -> Any:
-    """The hyperbolic tangent."""
+    """Compute the hyperbolic tangent."""
     return e.tanh.bind(inexact(x))
 
 
 def silu(x: Any) -> Any:
-    """x * sigmoid(x) (also called swish)."""
+    """Compute x * sigmoid(x) (also called swish)."""
     return _bent(lambda x: x * sigmoid(x), inexact(x), 800.0)
 
 
@@ -192,12 +197,14 @@ swish = silu
 
 
 def mish(x: Any) -> Any:
-    """x * tanh(softplus(x)) (Misra 2019)."""
+    """Compute x * tanh(softplus(x)) (Misra 2019)."""
     return _bent(lambda x: x * tanh(softplus(x)), inexact(x), 800.0)
 
 
 def gelu(x: Any, approximate: bool = True) -> Any:
-    """x times the probability that a normal variable is below x (Hendrycks and Gimpel 2016).
+    """Multiply x by the probability that a standard normal variable is below x.
+
+    See Hendrycks and Gimpel 2016.
 
     Args:
         x: an array.
@@ -213,8 +220,10 @@ def gelu(x: Any, approximate: bool = True) -> Any:
 
 
 def _bent(fun: Callable, x: Any, far: float) -> Any:
-    """fun(x); 0 below -far and x above, where `fun` and its derivatives round to these or are no
-    numbers: infinity times 0, or a cube that overflows.
+    """Compute fun(x) between -far and far, 0 below, and x above.
+
+    Beyond -far and far, `fun` and its derivatives round to these values, or are nan: infinity times
+    0, or a cube that overflows.
     """
     if x.dtype.kind == "c":
         return fun(x)
@@ -228,12 +237,15 @@ def _gelu_by_erfc(x: Any) -> Any:
 
 
 def _gelu_by_tanh(x: Any) -> Any:
-    """x (1 + tanh(u)) / 2 as x sigmoid(2 u): no digits are lost where tanh(u) is near -1."""
+    """Return x (1 + tanh(u)) / 2, computed as x sigmoid(2 u).
+
+    So no digits are lost where tanh(u) is near -1.
+    """
     return x * e.logistic.bind(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
 
 
 def glu(x: Any, axis: int = -1) -> Any:
-    """The first half of `x` along `axis`, gated by the sigmoid of the second half.
+    """Multiply the first half of `x` along `axis` by the sigmoid of the second half.
 
     Raises:
         ValueError: if the axis does not exist or its size is odd.
@@ -248,7 +260,9 @@ def glu(x: Any, axis: int = -1) -> Any:
 
 
 def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> Any:
-    """For each integer the vector with 1 at its place; zeros for one outside of [0, num_classes).
+    """Return for each integer the vector with 1 at its position, else 0.
+
+    The vector of an integer outside of [0, num_classes) is all zeros.
 
     Args:
         x: an array of integers.
@@ -287,7 +301,7 @@ def standardize(
     epsilon: Any = 1e-5,
     where: Any = None,
 ) -> Any:
-    """(x - mean) / sqrt(variance + epsilon).
+    """Compute (x - mean) / sqrt(variance + epsilon).
 
     The variance is computed in two passes, mean((x - mean)^2), which does not cancel (jax.nn's
     default, mean(x^2) - mean(x)^2, does).
@@ -308,7 +322,7 @@ def standardize(
         Array([-1.,  1.])
     """
     x = inexact(x)
-    if narrow(x.dtype):  # in which squares are soon too large
+    if narrow(x.dtype):  # where squares overflow soon
         mean, variance = (None if v is None else convert_element_type(arr(v), np.float32)
                           for v in (mean, variance))  # fmt: skip
         x32 = convert_element_type(x, np.float32)
@@ -323,7 +337,7 @@ def standardize(
 
 
 def _mean(x: Any, axes: tuple[int, ...], mask: Any) -> Any:
-    """The mean over axes, which stay with size 1, of the elements that count."""
+    """Return the mean of the elements that count, over axes, which stay with size 1."""
     if mask is None:
         total, count = x, float(np.prod([x.shape[a] for a in axes]))
         return keep_axes(reduce_sum(total, axes), x.shape, axes) / count

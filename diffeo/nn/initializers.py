@@ -1,5 +1,8 @@
 """Initializers of weights: functions of a key, a shape and a dtype, with the values of jax.nn's.
 
+`zeros` and `ones` are initializers; all other functions here return one. The well-known ones
+(`glorot_uniform`, `he_normal` ...) are cases of `variance_scaling`.
+
 Examples:
     >>> import diffeo as dx
     >>> init = dx.nn.initializers.he_normal()
@@ -24,7 +27,9 @@ from ..primitives.words import elementwise as e
 from ..primitives.words.slicing import index_in_dim
 from ..primitives.words.structural import convert_element_type
 
+#: A function `init(key, shape, dtype)` that returns an array.
 Initializer = Callable[..., Any]
+#: One axis, or several.
 Axes = int | Sequence[int]
 
 
@@ -33,17 +38,17 @@ def _number(x: Any, dtype: Any) -> Any:
 
 
 def zeros(key: Any, shape: Any, dtype: Any = None) -> Any:
-    """Zeros; the key is not used."""
+    """Return zeros; the key is not used."""
     return full(shape, 0, dtype_of(dtype))
 
 
 def ones(key: Any, shape: Any, dtype: Any = None) -> Any:
-    """Ones; the key is not used."""
+    """Return ones; the key is not used."""
     return full(shape, 1, dtype_of(dtype))
 
 
 def constant(value: Any, dtype: Any = None) -> Initializer:
-    """Arrays full of `value`.
+    """Return an initializer that fills arrays with `value`.
 
     Examples:
         >>> constant(7)(None, (2,))
@@ -58,7 +63,7 @@ def constant(value: Any, dtype: Any = None) -> Initializer:
 
 
 def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
-    """Uniform in [0, scale)."""
+    """Return an initializer with samples that are uniform in [0, scale)."""
     default = dtype
 
     def init(key: Any, shape: Any, dtype: Any = default) -> Any:
@@ -68,7 +73,7 @@ def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
 
 
 def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
-    """Normal with mean 0."""
+    """Return an initializer with normal samples of mean 0 and standard deviation `stddev`."""
     default = dtype
 
     def init(key: Any, shape: Any, dtype: Any = default) -> Any:
@@ -80,7 +85,11 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
 def truncated_normal(
     stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, upper: Any = 2.0
 ) -> Initializer:
-    """Normal, given that it lies in (lower, upper), times `stddev`; the deviation is less."""
+    """Return an initializer with truncated normal samples.
+
+    They are standard normal, given that they lie in (lower, upper), and multiplied by `stddev`; so
+    their standard deviation is less than `stddev`.
+    """
     default = dtype
 
     def init(key: Any, shape: Any, dtype: Any = default) -> Any:
@@ -93,7 +102,10 @@ def truncated_normal(
 def _fans(
     shape: tuple[int, ...], in_axis: Axes, out_axis: Axes, batch_axis: Axes
 ) -> tuple[float, float]:
-    """How many inputs and outputs a unit has; the axes not named are a convolution's window."""
+    """Return how many inputs and outputs a unit has.
+
+    The axes that are not named are a convolution's window: its size multiplies both.
+    """
     if len(shape) <= 1 and in_axis == -2:
         raise with_user_line(
             ValueError(
@@ -111,6 +123,7 @@ def _fans(
     return inputs * window, outputs * window
 
 
+#: What `mode` of `variance_scaling` makes of the numbers of inputs and outputs.
 _DENOMINATORS = {
     "fan_in": lambda fan_in, fan_out: fan_in,
     "fan_out": lambda fan_in, fan_out: fan_out,
@@ -120,7 +133,7 @@ _DENOMINATORS = {
 
 
 def _on_disk(key: Any, shape: tuple[int, ...], dtype: np.dtype, radius: Callable) -> Any:
-    """Complex numbers of random phase; `radius` maps uniform numbers to their moduli."""
+    """Return complex numbers of random phase; `radius` maps uniform numbers to their moduli."""
     keys, part = random.split(key), real_dtype(dtype)
     r = radius(random.uniform(index_in_dim(keys, 0), shape, part))
     angle = 2 * math.pi * random.uniform(index_in_dim(keys, 1), shape, part)
@@ -128,8 +141,10 @@ def _on_disk(key: Any, shape: tuple[int, ...], dtype: np.dtype, radius: Callable
 
 
 def _truncated(key: Any, shape: tuple[int, ...], dtype: np.dtype, variance: Any) -> Any:
-    # The standard deviations of standard normal variables cut at 2, as jax has them (the complex
-    # one should be 0.96196; values are jax's, so the variance is 1.9 % too large).
+    """Return samples of a variance, from a normal distribution cut at two standard deviations."""
+    # The divisors are the standard deviations of standard normal variables cut at 2, as jax has
+    # them. (The complex one should be 0.96196. It is jax's, so that values are jax's; the variance
+    # is 1.9 % too large.)
     root = e.sqrt.bind(variance)
     if not is_complex(dtype):
         stddev = root / _number(0.87962566103423978, dtype)
@@ -143,11 +158,13 @@ def _normal(key: Any, shape: tuple[int, ...], dtype: np.dtype, variance: Any) ->
 
 
 def _uniform(key: Any, shape: tuple[int, ...], dtype: np.dtype, variance: Any) -> Any:
+    """Return uniform samples of a variance, on an interval or, if complex, on a disk."""
     if not is_complex(dtype):
         return random.uniform(key, shape, dtype, -1) * e.sqrt.bind(3 * variance)
     return _on_disk(key, shape, dtype, lambda u: e.sqrt.bind(2 * u)) * e.sqrt.bind(variance)
 
 
+#: The samplers of `variance_scaling`, by the names of `distribution`.
 _DISTRIBUTIONS = {"truncated_normal": _truncated, "normal": _normal, "uniform": _uniform}
 
 
@@ -160,7 +177,9 @@ def variance_scaling(
     batch_axis: Axes = (),
     dtype: Any = None,
 ) -> Initializer:
-    """Samples of mean 0 and variance scale / n, with n from the shape of the weights.
+    """Return an initializer with samples of mean 0 and variance scale / n.
+
+    n follows from the shape of the weights.
 
     Args:
         scale: a positive number.
@@ -178,14 +197,14 @@ def variance_scaling(
     Raises:
         ValueError: for an unknown mode or distribution, or (from `init`) a shape without the axes.
     """
-    for what, value, known in (
+    for what, value, choices in (
         ("mode", mode, _DENOMINATORS),
         ("distribution", distribution, _DISTRIBUTIONS),
     ):
-        if value not in known:
+        if value not in choices:
             raise with_user_line(
                 ValueError(
-                    f"variance_scaling: {what} must be one of {', '.join(known)}, got {value!r}"
+                    f"variance_scaling: {what} must be one of {', '.join(choices)}, got {value!r}"
                 )
             )
     if type(scale) in SCALARS and not (type(scale) is not complex and scale >= 0):
@@ -203,6 +222,11 @@ def variance_scaling(
 
 
 def _scaled(name: str, scale: float, mode: str, distribution: str, source: str) -> Callable:
+    """Make the public function of a case of `variance_scaling`.
+
+    `name` is its name, `source` where the case was published.
+    """
+
     def make(
         in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = (), dtype: Any = None
     ) -> Initializer:

@@ -1,7 +1,9 @@
 """softmax and its relatives: sums of exponentials that cannot overflow.
 
-The largest element is subtracted first, as a constant of differentiation: the result does not
-depend on it, so derivatives of every order are right.
+The largest element is subtracted first, as a constant of differentiation. The result does not
+depend on what is subtracted, so derivatives of every order are right.
+
+An element that does not count (`where`) is replaced by -inf, whose exponential is 0.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ from ..primitives.words.structural import convert_element_type, drop_axes, reduc
 
 
 def _masked(x: Any, where: Any, value: float) -> Any:
-    """`x` with `value` in place of the elements that do not count."""
+    """Return `x` with `value` in place of the elements that do not count."""
     return x if where is None else e.select(broadcast_to(arr(where), x.shape), x, value)
 
 
 def _largest(x: Any, axes: tuple[int, ...]) -> Any:
-    """The largest real part over axes, which stay with size 1, as a constant; 0 if it is not
-    finite, so that nothing becomes inf - inf.
+    """Return the largest real part over axes, which stay with size 1, as a constant.
+
+    It is 0 where it is not finite, so that nothing becomes inf - inf.
     """
     parts = e.real.bind(x) if x.dtype.kind == "c" else x
     top = reduce_max(stop_gradient(parts), axes)
@@ -43,7 +46,7 @@ def logsumexp(
     return_sign: bool = False,
     where: Any = None,
 ) -> Any:
-    """log(sum(b * exp(a))), without overflow.
+    """Compute log(sum(b * exp(a))), without overflow.
 
     Args:
         a: an array of any shape.
@@ -70,6 +73,7 @@ def logsumexp(
     a = arr(to_inexact(a))
     if b is not None:
         a, b = align(a, arr(to_inexact(b)))
+        # A factor of 0 removes the element, also from the search for the largest one.
         a = e.select(b != 0, a, -math.inf)
     a = _masked(a, where, -math.inf)
     axes = axes_of(axis, a.ndim, "logsumexp")
@@ -82,6 +86,7 @@ def logsumexp(
         nonzero = e.select(size == 0, 1.0, size)
         sign = total / nonzero if total.dtype.kind == "c" else e.sign.bind(total)
         total, top = size, top if top.dtype == size.dtype else e.real.bind(top)
+    # The logarithm of 0 would be -inf, too, but its derivative would not be 0.
     empty = total == 0
     logarithm = e.log.bind(e.select(empty, 1, total))
     out = e.select(empty, -math.inf, logarithm + top)
@@ -91,7 +96,7 @@ def logsumexp(
 
 
 def logmeanexp(x: Any, axis: Any = None, where: Any = None, keepdims: bool = False) -> Any:
-    """log(mean(exp(x))), without overflow. Arguments as `logsumexp` has."""
+    """Compute log(mean(exp(x))), without overflow. Arguments as `logsumexp` has."""
     x = arr(to_inexact(x))
     out = logsumexp(x, axis, where=where, keepdims=keepdims)
     if where is None:
@@ -102,14 +107,14 @@ def logmeanexp(x: Any, axis: Any = None, where: Any = None, keepdims: bool = Fal
 
 
 def _sum(x: Any, axes: tuple[int, ...]) -> Any:
-    """The sum over axes, which stay with size 1; in float32 for narrower floats."""
+    """Return the sum over axes, which stay with size 1; narrower floats are added up in float32."""
     wide = convert_element_type(x, np.float32) if narrow(x.dtype) else x
     total = reduce_sum(wide, axes)
     return keep_axes(convert_element_type(total, x.dtype), x.shape, axes)
 
 
 def softmax(x: Any, axis: Any = -1, where: Any = None) -> Any:
-    """exp(x) / sum(exp(x)) along axes.
+    """Compute exp(x) / sum(exp(x)) along axes.
 
     Args:
         x: an array.
@@ -132,7 +137,7 @@ def softmax(x: Any, axis: Any = -1, where: Any = None) -> Any:
 
 
 def log_softmax(x: Any, axis: Any = -1, where: Any = None) -> Any:
-    """log(softmax(x)), without overflow; elements that do not count give -inf.
+    """Compute log(softmax(x)), without overflow; elements that do not count give -inf.
 
     Arguments as `softmax` has.
 

@@ -4,6 +4,9 @@ A *key* is an array of two words, uint32. A function with the same key returns t
 a key is used once; `split` makes new ones. Numbers are threefry2x32's, those of jax.random with
 `jax_threefry_partitionable` (jax's default) and 64-bit types.
 
+`keys.py` has the keys and raw bits, `samplers.py` the distributions, `tails.py` the truncated
+normal distribution, and `choosing.py` permutations and choices.
+
 Examples:
     >>> import diffeo as dx
     >>> key = dx.random.key(0)

@@ -32,7 +32,10 @@ from .samplers import check_parameters, gumbel, inexact, randint, uniform
 
 
 def _population(name: str, x: Any) -> Any:
-    """A Python integer n (for 0 .. n-1), or an array with axes."""
+    """Return a population: a Python integer n (for 0 .. n-1), or an array with axes.
+
+    A TypeError is raised for anything else.
+    """
     if type(x) not in SCALARS and not isinstance(x, np.generic):
         x = to_value(x)
         if x.ndim:
@@ -46,7 +49,12 @@ def _population(name: str, x: Any) -> Any:
 
 
 def take(x: Any, indices: Any, axis: int) -> Any:
-    """Slices of `x` along `axis` at `indices`, whose axes replace it."""
+    """Return the slices of `x` along `axis` at `indices`.
+
+    The axes of `indices` stand where the axis was. For x of shape (4, 5), axis=1 and indices of
+    shape (2, 3), the result has the shape (4, 2, 3).
+    """
+    # The axes of the result that come from `x`: those behind `axis` move by the new axes.
     window = [d if d < axis else d + indices.ndim - 1 for d in range(x.ndim) if d != axis]
     sizes = [1 if d == axis else n for d, n in enumerate(x.shape)]
     dims = IndexDims(tuple(window), (axis,), (axis,))
@@ -54,7 +62,11 @@ def take(x: Any, indices: Any, axis: int) -> Any:
 
 
 def _shuffle(key: Any, x: Any, axis: int) -> Any:
-    """Sort by random keys of 32 bits, so often that ties hardly ever decide (jax's rule)."""
+    """Shuffle `x` along `axis`, by sorting it by random keys of 32 bits.
+
+    Equal keys would leave elements in their order. So the sort is repeated with new keys, more
+    often for larger arrays, until ties hardly ever decide (the number of rounds is jax's).
+    """
     rounds = int(np.ceil(3 * np.log(max(1, x.size)) / np.log(np.iinfo(uint32).max)))
     for _ in range(rounds):
         keys = split(key)
@@ -64,7 +76,7 @@ def _shuffle(key: Any, x: Any, axis: int) -> Any:
 
 
 def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> Any:
-    """The numbers below an integer, or the slices of an array, in random order.
+    """Return the numbers below an integer, or the slices of an array, in random order.
 
     Args:
         key: a key.
@@ -88,19 +100,22 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> A
     axis = axis_of(axis, x.ndim, "permutation")
     if independent or x.ndim == 1:
         return _shuffle(key, x, axis)
-    places = _shuffle(key, iota(default_dtype(int), (x.shape[axis],)), 0)
-    return take(x, places, axis)
+    order = _shuffle(key, iota(default_dtype(int), (x.shape[axis],)), 0)
+    return take(x, order, axis)
 
 
 def _search(sorted_values: Any, x: Any) -> Any:
-    """How many of the sorted values are less than each of `x`: a binary search."""
+    """Return how many of the sorted values are less than each element of `x`, by binary search.
+
+    The count is built from its highest bit down: bit k is set if the values up to there are less.
+    """
     n = sorted_values.shape[0]
-    place = full(x.shape, 0, default_dtype(int))
+    count = full(x.shape, 0, default_dtype(int))
     for k in reversed(range(n.bit_length())):
-        further = place + (1 << k)
+        further = count + (1 << k)
         value = take(sorted_values, e.minimum.bind(further, n) - 1, 0)
-        place = e.select((further <= n) & (value < x), further, place)
-    return place
+        count = e.select((further <= n) & (value < x), further, count)
+    return count
 
 
 def choice(
@@ -112,7 +127,7 @@ def choice(
     axis: int = 0,
     mode: str | None = None,
 ) -> Any:
-    """Samples out of the numbers below an integer, or out of the slices of an array.
+    """Draw samples out of the numbers below an integer, or out of the slices of an array.
 
     Args:
         key: a key.
@@ -153,19 +168,21 @@ def choice(
         )
     if p is None and not replace:
         return reshape(slice_in_dim(permutation(key, a, axis), 0, draws, 1, axis), full_shape)
-    places = randint(key, shape, 0, n) if p is None else _weighted(key, n, shape, replace, p, mode)
-    return places if type(a) is int else take(a, places, axis)
+    chosen = randint(key, shape, 0, n) if p is None else _weighted(key, n, shape, replace, p, mode)
+    return chosen if type(a) is int else take(a, chosen, axis)
 
 
 def _resolved(x: Any) -> Any:
-    """Weights, those of 16 bits in float32: with so few different numbers, sums of probabilities
-    stop growing, and ties of Gumbel noise, of which the first one wins, decide.
+    """Return weights, those of 16 bits as float32.
+
+    With so few different numbers, sums of probabilities would stop growing, and Gumbel noise would
+    often be equal, so that the first element wins.
     """
     return x if x.dtype.itemsize > 2 else convert_element_type(x, float32)
 
 
 def _weighted(key: Any, n: int, shape: tuple[int, ...], replace: bool, p: Any, mode: Any) -> Any:
-    """Numbers below n with probabilities `p`."""
+    """Draw integers below n with probabilities proportional to `p`."""
     p = _resolved(inexact(p))
     if p.shape != (n,):
         raise with_user_line(
@@ -174,18 +191,20 @@ def _weighted(key: Any, n: int, shape: tuple[int, ...], replace: bool, p: Any, m
             )
         )
     if replace:
+        # The inverse of the distribution function, at uniform numbers in (0, total].
         running = cumsum(p)
         total = broadcast_to(index_in_dim(running, n - 1), shape)
         return _search(running, total * (1 - uniform(key, shape, p.dtype)))
     # The Gumbel trick: the largest of log(p) + Gumbel noise are a sample without replacement.
-    some = p > 0
-    weights = e.select(some, e.log.bind(e.select(some, p, 1.0)), -math.inf)
+    # Elements of probability 0 get -inf; their logarithm is replaced before it is taken.
+    possible = p > 0
+    weights = e.select(possible, e.log.bind(e.select(possible, p, 1.0)), -math.inf)
     scores = gumbel(key, (n,), p.dtype, mode) + weights
     return reshape(_largest(scores, math.prod(shape)), shape)
 
 
 def _largest(scores: Any, k: int) -> Any:
-    """The places of the k largest elements along the last axis, the largest first."""
+    """Return the positions of the k largest elements along the last axis, the largest first."""
     axis = scores.ndim - 1
     order = sort([e.neg.bind(scores), iota(default_dtype(int), scores.shape, axis)], axis)[1]
     return slice_in_dim(order, 0, k, 1, axis)
@@ -199,8 +218,10 @@ def categorical(
     replace: bool = True,
     mode: str | None = None,
 ) -> Any:
-    """Categories with the probabilities softmax(logits), by the Gumbel trick; logits of 16 bits
-    are taken as float32, so draws are not jax's, which prefer the first categories.
+    """Draw categories with the probabilities softmax(logits), by the Gumbel trick.
+
+    Logits of 16 bits are taken as float32, so draws are not jax's: those prefer the first
+    categories.
 
     Args:
         key: a key.
@@ -232,8 +253,8 @@ def categorical(
     axis = axis_of(axis, logits.ndim, "categorical")
     rows = logits.shape[:axis] + logits.shape[axis + 1 :]
     shape = rows if shape is None else static_shape(shape, "categorical")
-    own = full(rows, 0, logits.dtype)
-    check_parameters("categorical", shape, logits=own)
+    parameter = full(rows, 0, logits.dtype)
+    check_parameters("categorical", shape, logits=parameter)
     prefix = shape[: len(shape) - len(rows)]
     if replace:
         inner = list(shape[len(prefix) :])

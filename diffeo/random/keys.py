@@ -1,4 +1,9 @@
-"""Keys, how they multiply, and the raw bits that they stand for."""
+"""Keys, how new ones are made of them, and the raw bits that they stand for.
+
+A key is an array uint32[2]. Its two words are the key of the generator threefry2x32
+(`routines/random_bits.py`), which encrypts the positions of the elements: so element i of a sample
+depends on the key and i only.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +28,7 @@ Shape = Any
 
 
 def check_key(name: str, key: Any) -> Any:
-    """The key as a value; TypeError unless it is one key."""
+    """Return the key as a value; TypeError unless it is one key."""
     if isinstance(key, (Value, np.ndarray)):
         if key.shape == (2,) and key.dtype == uint32:
             return key if isinstance(key, Value) else as_value(key)
@@ -46,7 +51,7 @@ def check_key(name: str, key: Any) -> Any:
 
 
 def key(seed: Any, *, impl: str | None = None) -> Any:
-    """A key from an integer seed.
+    """Return a key made from an integer seed.
 
     Args:
         seed: an integer (any of 64 bits, negative ones too), or an integer array without axes.
@@ -70,6 +75,7 @@ def key(seed: Any, *, impl: str | None = None) -> Any:
     if isinstance(seed, int):
         if not -1 << 63 <= seed < 1 << 64:
             raise with_user_line(OverflowError(f"key: the seed {seed} has more than 64 bits"))
+        # Of a negative seed, Python's shift and mask give the bits of its two's complement.
         return Array(np.array([seed >> 32 & 0xFFFFFFFF, seed & 0xFFFFFFFF], uint32))
     if (
         not isinstance(seed, (Value, np.ndarray, np.integer))
@@ -91,12 +97,12 @@ def key(seed: Any, *, impl: str | None = None) -> Any:
 
 
 def PRNGKey(seed: Any, *, impl: str | None = None) -> Any:
-    """The same as `key`: a raw key, uint32[2]."""
+    """Return `key(seed)`: a raw key, uint32[2]."""
     return key(seed, impl=impl)
 
 
 def key_data(keys: Any) -> Any:
-    """The words of keys, uint32[..., 2]. Keys are their words, so this is the identity.
+    """Return the words of keys, uint32[..., 2]. Keys are their words, so this is the identity.
 
     Raises:
         TypeError: for anything but keys.
@@ -107,7 +113,7 @@ def key_data(keys: Any) -> Any:
 
 
 def wrap_key_data(key_bits_array: Any, *, impl: str | None = None) -> Any:
-    """Keys from words, uint32[..., 2]; the inverse of `key_data`.
+    """Return keys made from words, uint32[..., 2]; the inverse of `key_data`.
 
     Raises:
         TypeError: for words of another dtype or number.
@@ -121,7 +127,7 @@ def wrap_key_data(key_bits_array: Any, *, impl: str | None = None) -> Any:
 
 
 def split(key: Any, num: Shape = 2) -> Any:
-    """New keys from a key, which should not be used again.
+    """Make new keys from a key, which should not be used again.
 
     Args:
         key: a key.
@@ -144,7 +150,7 @@ def split(key: Any, num: Shape = 2) -> Any:
 
 
 def fold_in(key: Any, data: Any) -> Any:
-    """A new key from a key and a number: the step of a loop, the index of a device.
+    """Make a new key from a key and a number: the step of a loop, the index of a device.
 
     Args:
         key: a key.
@@ -185,7 +191,7 @@ def fold_in(key: Any, data: Any) -> Any:
 
 
 def bits(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
-    """Random bits as unsigned integers.
+    """Return random bits as unsigned integers.
 
     Args:
         key: a key.
@@ -208,7 +214,11 @@ def bits(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
 
 
 def raw_bits(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    """`bits` for arguments that were checked."""
+    """Return random bits as `bits` does, for arguments that were checked.
+
+    The generator gives two words for each element: side by side they are 64 bits, and narrower
+    integers are the lowest bits of one XOR the other.
+    """
     high, low = random_bits(key, shape)
     if dtype == uint64:
         high, low = convert_element_type(high, uint64), convert_element_type(low, uint64)

@@ -1,4 +1,10 @@
-"""Independent samples of a distribution."""
+"""Independent samples of a distribution.
+
+Each sampler turns random bits (`keys.py`) into uniform numbers in [0, 1) (`unit_numbers`) and
+these, by the inverse of the distribution function, into samples. Start with `unit_numbers` and
+`_between`. The operations, their order and the roundings are chosen so that the bits are jax's,
+unless a docstring says otherwise.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +45,7 @@ from .keys import Shape, check_key, raw_bits, split
 
 
 def float_dtype(name: str, dtype: Any, allow_complex: bool = False) -> np.dtype:
-    """A floating-point dtype, by default the default one; ValueError for another."""
+    """Return a floating-point dtype, by default the default one; ValueError for another kind."""
     dtype = dtype_of(dtype)
     fits = is_float(dtype) and not is_storage(dtype)
     if not fits and not (allow_complex and is_complex(dtype)):
@@ -48,19 +54,23 @@ def float_dtype(name: str, dtype: Any, allow_complex: bool = False) -> np.dtype:
 
 
 def check_parameters(name: str, shape: tuple[int, ...], **parameters: Any) -> None:
-    """ValueError unless the parameters' shapes broadcast to `shape`."""
+    """Raise a ValueError unless the parameters' shapes broadcast to `shape`."""
     for what, x in parameters.items():
-        own = () if type(x) in SCALARS else x.shape
-        if broadcast_shapes(shape, own) != shape:
+        x_shape = () if type(x) in SCALARS else x.shape
+        if broadcast_shapes(shape, x_shape) != shape:
             raise with_user_line(
-                ValueError(f"{name}: {what} of shape {own} does not broadcast to shape={shape}")
+                ValueError(f"{name}: {what} of shape {x_shape} does not broadcast to shape={shape}")
             )
 
 
 def unit_numbers(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    """Uniform in [0, 1): random bits as the mantissa of numbers in [1, 2), less 1 (as jax does)."""
+    """Return uniform numbers in [0, 1), as jax makes them.
+
+    Random bits become the mantissa of numbers in [1, 2), from which 1 is subtracted.
+    """
     mantissa = int(ml_dtypes.finfo(dtype).nmant)
     unsigned = np.dtype(f"u{dtype.itemsize}")
+    # Only the highest bits of a word are used, as many as the mantissa has.
     width = 8 if mantissa < 8 else 8 * dtype.itemsize
     word = convert_element_type(raw_bits(key, shape, np.dtype(f"u{width // 8}")), unsigned)
     word = e.shift_right_logical.bind(word, width - mantissa)
@@ -70,8 +80,13 @@ def unit_numbers(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
 
 @lru_cache(256)
 def _range(dtype: np.dtype, low: float, high: float) -> tuple[float, float, float | None]:
-    """Python bounds in a dtype: the lowest number, the width, and the largest number below `high`
-    if rounding could reach `high` itself. A width of inf is that of finite bounds.
+    """Return Python bounds in a dtype: the lowest number, the width, and perhaps a limit.
+
+    The limit is the largest number below `high`, if rounding could reach `high` itself, else None.
+    The width is inf where the difference of finite bounds overflows.
+
+    Raises:
+        ValueError: for bounds that are not finite in the dtype.
     """
     with np.errstate(over="ignore"):
         first, end = np.array(low, dtype), np.array(high, dtype)
@@ -86,45 +101,54 @@ def _range(dtype: np.dtype, low: float, high: float) -> tuple[float, float, floa
     below = float(np.nextafter(end, first))
     if least == most or math.isinf(width):
         return least, width, None if least == most else below
+    # The largest sample, computed exactly: with the largest unit number, 1 less one unit of the
+    # mantissa. From the middle between the last two numbers on, it would be rounded up.
     unit = 1 - Fraction(1, 1 << int(ml_dtypes.finfo(dtype).nmant))
     reaches = unit * Fraction(width) + Fraction(least) >= (Fraction(below) + Fraction(most)) / 2
     return least, width, below if reaches else None
 
 
 def _between(key: Any, shape: tuple[int, ...], dtype: np.dtype, low: float, high: float) -> Any:
-    """Uniform in [low, high) for Python numbers."""
+    """Return uniform numbers in [low, high) for bounds that are Python numbers."""
     unit = unit_numbers(key, shape, dtype)
     if low == 0 and high == 1:
         return unit
     least, width, below = _range(dtype, low, high)
-    if math.isinf(width):  # of twice the halves there is no overflow
+    if math.isinf(width):  # half the range does not overflow, and is doubled at the end
         half = e.sub.bind(full_like(unit, high / 2), least / 2)
-        out = e.mul.bind(fma.bind(unit, half, least / 2), 2.0)
+        samples = e.mul.bind(fma.bind(unit, half, least / 2), 2.0)
     else:
-        out = fma.bind(unit, width, least)
+        samples = fma.bind(unit, width, least)
     if below is not None:
-        out = e.minimum.bind(out, below)
-    return e.maximum.bind(out, least)
+        samples = e.minimum.bind(samples, below)
+    return e.maximum.bind(samples, least)
 
 
 def scaled(unit: Any, low: Any, high: Any) -> Any:
-    """Uniform numbers in [0, 1) moved into [low, high), arrays of their dtype that broadcast to
-    their shape, with derivatives by both.
+    """Move uniform numbers in [0, 1) into [low, high), with derivatives by both bounds.
+
+    The bounds are arrays of the numbers' dtype that broadcast to their shape.
     """
     most = float(ml_dtypes.finfo(unit.dtype).max)
     fits = e.absolute.bind(high * 0.5 - low * 0.5) <= most / 2
-    part = e.select(fits, full_like(low, 1.0), 0.5)  # of halves there is no overflow
+    part = e.select(fits, full_like(low, 1.0), 0.5)  # halves do not overflow
     parts = high * part - low * part, low * part, 1.0 / part
     width, start, back, below, low = (
         broadcast_to(v, unit.shape) for v in (*parts, -next_above(-high), low)
     )
+    # Rounding may leave the interval, so the results are clipped to its first and last numbers.
     return e.maximum.bind(e.minimum.bind(fma.bind(unit, width, start) * back, below), low)
 
 
 def next_above(x: Any) -> Any:
-    """The next number in the direction of +inf, by its bits; it moves with x."""
+    """Return the next number in the direction of +inf.
+
+    The distance is computed from the bits and is a constant of differentiation: the result moves
+    with x.
+    """
     fixed = stop_gradient(x)
     signed = np.dtype(f"i{x.dtype.itemsize}")
+    # As integers, the bits of positive numbers grow with them, and those of negative ones fall.
     number = bitcast_convert_type(fixed, signed)
     moved = e.select(fixed > 0, number + 1, number - 1)
     above = bitcast_convert_type(e.select(fixed == 0, 1, moved), x.dtype)
@@ -134,7 +158,7 @@ def next_above(x: Any) -> Any:
 def uniform(
     key: Any, shape: Shape = (), dtype: Any = None, minval: Any = 0.0, maxval: Any = 1.0
 ) -> Any:
-    """Uniform samples in [minval, maxval).
+    """Draw uniform samples in [minval, maxval).
 
     Args:
         key: a key.
@@ -168,7 +192,10 @@ def uniform(
 
 
 def _integer_bound(what: str, x: Any) -> Any:
-    """A bound of randint as a Python integer or an integer array."""
+    """Return a bound of `randint` as a Python integer or an integer array.
+
+    A TypeError is raised for anything else.
+    """
     if isinstance(x, np.generic):
         x = x.item()
     if type(x) is float and x.is_integer():
@@ -182,7 +209,7 @@ def _integer_bound(what: str, x: Any) -> Any:
 
 
 def randint(key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = None) -> Any:
-    """Uniform integers in [minval, maxval).
+    """Draw uniform integers in [minval, maxval).
 
     Where the range is not a power of two there is a slight bias, below 2**-(n / 4) for n-bit
     integers (n = 32 for narrower ones). Ranges that would have a larger one in jax draw other
@@ -228,7 +255,10 @@ def randint(key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = None)
 
 
 def _static_span(low: int, high: int, dtype: np.dtype) -> tuple[int, int]:
-    """The lowest number and the size of the range, modulo the number of all integers."""
+    """Return the lowest number and the size of the range, for bounds that are Python integers.
+
+    The size is taken modulo 2**n for n-bit integers (n = 32 for narrower ones): 0 stands for all.
+    """
     info = np.iinfo(dtype)
     low = min(max(low, info.min), info.max)
     high = min(max(high, info.min), info.max + 1)
@@ -237,30 +267,40 @@ def _static_span(low: int, high: int, dtype: np.dtype) -> tuple[int, int]:
 
 
 def _clip_integers(x: Any, dtype: np.dtype, above: int = 0) -> Any:
-    """Integers of any dtype in another one, moved into its range (its highest plus `above`)."""
-    own, new = np.iinfo(x.dtype), np.iinfo(dtype)
-    low, high = max(own.min, new.min), min(own.max, new.max + above)
+    """Clip integers to the range of another dtype, whose highest number grows by `above`.
+
+    The result has the dtype of `x`.
+    """
+    old, new = np.iinfo(x.dtype), np.iinfo(dtype)
+    low, high = max(old.min, new.min), min(old.max, new.max + above)
     return e.minimum.bind(e.maximum.bind(x, int(low)), int(high))
 
 
 def _span(low: Any, high: Any, dtype: np.dtype, sampled: np.dtype) -> tuple[Any, Any]:
-    """`_static_span` for arrays, in the dtype in which is sampled; a full range has the size 0."""
+    """Return what `_static_span` does, for arrays, in the dtype in which is sampled.
+
+    A full range has the size 0, an empty one the size 1.
+    """
     unsigned = np.dtype(f"u{sampled.itemsize}")
     if dtype != sampled:
         low, high = _clip_integers(low, dtype), _clip_integers(high, dtype, 1)
         low, high = (convert_element_type(v, sampled) for v in (low, high))
+    # Where `high` does not fit into the dtype, it is clipped to the last number, and the size needs
+    # one more.
     beyond = high > int(min(np.iinfo(sampled).max, np.iinfo(high.dtype).max))
     low, high = (convert_element_type(_clip_integers(v, sampled), sampled) for v in (low, high))
     span = convert_element_type(high - low, unsigned)
-    some = e.gt.bind(high, low)
-    return low, e.select(some, e.select(some & beyond, span + 1, span), 1)
+    nonempty = e.gt.bind(high, low)
+    return low, e.select(nonempty, e.select(nonempty & beyond, span + 1, span), 1)
 
 
 def _below(key: Any, shape: tuple[int, ...], dtype: np.dtype, span: Any) -> Any:
-    """Unsigned integers below `span` (0 stands for all): twice as many bits, modulo the span.
+    """Return unsigned integers below `span` (0 stands for all).
 
-    The power of two in front of the first word is taken modulo the word, as jax does; but where
-    the second word alone would prefer some numbers noticeably, by `_fair`.
+    They are numbers of twice as many bits, modulo the span: two words, high and low, make up the
+    number high * 2**n + low. Like jax, this takes the factor 2**n modulo the word before it is
+    taken modulo the span, which prefers some numbers. Where that would be noticeable, `_fair`
+    computes the remainder instead.
     """
     half, unsigned = 4 * dtype.itemsize, np.dtype(f"u{dtype.itemsize}")
     keys = split(key)
@@ -271,9 +311,11 @@ def _below(key: Any, shape: tuple[int, ...], dtype: np.dtype, span: Any) -> Any:
             return low
         if count % span > most:
             return _fair(high, low, full_like(low, span))
+        # 2**n modulo the span, as the square of 2**(n / 2), which fits into a word.
         factor: Any = ((1 << half) % span) ** 2 % count % span
         return e.rem.bind(e.add.bind(
             e.mul.bind(e.rem.bind(high, span), factor), e.rem.bind(low, span)), span)  # fmt: skip
+    # The same for a span that is an array: all is computed modulo `safe`, and chosen afterwards.
     safe = e.select(span == 0, 1, span)
     modulo = lambda x: e.select(span == 0, x, e.rem.bind(x, safe))
     factor = modulo(full_like(safe, 1 << half))
@@ -285,23 +327,28 @@ def _below(key: Any, shape: tuple[int, ...], dtype: np.dtype, span: Any) -> Any:
 
 
 def _fair(high: Any, low: Any, span: Any) -> Any:
-    """Two words as one number, modulo the span: of 64-bit words, 24 bits of the first one."""
+    """Return two words as one number, modulo the span: of 64-bit words, 24 bits of the first one.
+
+    Two words of 32 bits are put together in one of 64. Of words of 64 bits, the first one is read
+    bit by bit, where every sum is taken modulo the span.
+    """
     if low.dtype.itemsize == 4:
         high, low, span = (convert_element_type(x, uint64) for x in (high, low, span))
         word = e.logical_or.bind(e.shift_left.bind(high, 32), low)
         return convert_element_type(e.rem.bind(word, span), uint32)
+    # x + y modulo the span, for x and y below it, without overflow: is there room for x beside y?
     room = lambda x: e.sub.bind(span, x)
     plus = lambda x, y: e.select(e.ge.bind(x, room(y)), e.sub.bind(x, room(y)), e.add.bind(x, y))
     word = e.rem.bind(e.sub.bind(full_like(span, 0), span), span)  # 2**64 modulo the span
     total, zero = full_like(span, 0), full_like(span, 0)
     for bit in range(24):
-        here = e.logical_and.bind(e.shift_right_logical.bind(high, 63 - bit), 1)
-        total = plus(plus(total, total), e.select(here == 1, word, zero))
+        bit_is_set = e.logical_and.bind(e.shift_right_logical.bind(high, 63 - bit), 1)
+        total = plus(plus(total, total), e.select(bit_is_set == 1, word, zero))
     return plus(total, e.rem.bind(low, span))
 
 
 def normal(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
-    """Samples of the normal distribution with mean 0 and variance 1: sqrt(2) erf_inv(u).
+    """Draw samples of the normal distribution with mean 0 and variance 1: sqrt(2) erf_inv(u).
 
     Args:
         key: a key.
@@ -335,8 +382,9 @@ def _normal(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
 
 
 def bernoulli(key: Any, p: Any = 0.5, shape: Shape = None, mode: str = "low") -> Any:
-    """Booleans that are true with probability `p`, up to the resolution of its dtype (of float32
-    for 16 bits, where jax has 2**-10 or 2**-7).
+    """Draw booleans that are true with probability `p`, up to the resolution of its dtype.
+
+    For 16 bits, the resolution is that of float32 (where jax has 2**-10 or 2**-7).
 
     Args:
         key: a key.
@@ -363,19 +411,24 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Shape = None, mode: str = "low") ->
     p = broadcast_to(p if p.dtype.itemsize > 2 else convert_element_type(p, float32), shape)
     if mode == "low":
         return e.lt.bind(unit_numbers(key, shape, p.dtype), p)
+    # The second number extends the first one by its bits, whose unit is the last of the mantissa.
     u = unit_numbers(key, (2, *shape), p.dtype)
     u1, u2 = index_in_dim(u, 0), index_in_dim(u, 1)
     return e.lt.bind(u2 * 2.0 ** -int(ml_dtypes.finfo(p.dtype).nmant), p - u1)
 
 
 def _standard(name: str, key: Any, shape: Shape, dtype: Any) -> tuple[Any, Any, np.dtype, Any]:
-    """What samplers without parameters begin with: checked arguments and the dtype's limits."""
+    """Return what samplers without parameters begin with.
+
+    Returns:
+        The checked key, shape and dtype, and the limits of the dtype (`finfo`).
+    """
     dtype = float_dtype(name, dtype)
     return check_key(name, key), static_shape(shape, name), dtype, ml_dtypes.finfo(dtype)
 
 
 def exponential(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
-    """Samples with the density exp(-x) on x >= 0: -log(1 - u). Arguments as `uniform` has.
+    """Draw samples with the density exp(-x) on x >= 0: -log(1 - u). Arguments as `uniform` has.
 
     Examples:
         >>> from diffeo.random import PRNGKey
@@ -387,7 +440,7 @@ def exponential(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
 
 
 def gumbel(key: Any, shape: Shape = (), dtype: Any = None, mode: str | None = None) -> Any:
-    """Samples with the distribution function exp(-exp(-x)): -log(-log(u)).
+    """Draw samples with the distribution function exp(-exp(-x)): -log(-log(u)).
 
     Arguments as `uniform` has, and `mode`: "high" draws twice as many bits, for the tail; by
     default "low".
@@ -400,26 +453,27 @@ def gumbel(key: Any, shape: Shape = (), dtype: Any = None, mode: str | None = No
         return e.neg.bind(e.log.bind(e.neg.bind(e.log.bind(u))))
     u = unit_numbers(key, (2, *shape), dtype)
     high, low = index_in_dim(u, 0), index_in_dim(u, 1)
+    # Only small numbers have room for more bits.
     x = e.select(high >= 0.5, high, high + 2.0 ** -int(info.nmant) * low + float(info.tiny))
     return e.neg.bind(e.log.bind(e.neg.bind(e.log1p.bind(e.neg.bind(x)))))
 
 
 def laplace(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
-    """Samples with the density exp(-|x|) / 2. Arguments as `uniform` has."""
+    """Draw samples with the density exp(-|x|) / 2. Arguments as `uniform` has."""
     key, shape, dtype, info = _standard("laplace", key, shape, dtype)
     u = _between(key, shape, dtype, -1.0 + float(info.epsneg), 1.0)
     return e.mul.bind(e.sign.bind(u), e.log1p.bind(e.neg.bind(e.absolute.bind(u))))
 
 
 def logistic(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
-    """Samples with the distribution function 1 / (1 + exp(-x)). Arguments as `uniform` has."""
+    """Draw samples with the distribution function 1 / (1 + exp(-x)). Arguments as `uniform` has."""
     key, shape, dtype, info = _standard("logistic", key, shape, dtype)
     u = _between(key, shape, dtype, float(info.tiny), 1.0)
     return e.sub.bind(e.log.bind(u), e.log1p.bind(e.neg.bind(u)))
 
 
 def cauchy(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
-    """Samples with the density 1 / (pi (1 + x^2)): tan(pi (u - 1/2)).
+    """Draw samples with the density 1 / (pi (1 + x^2)): tan(pi (u - 1/2)).
 
     Arguments as `uniform` has.
     """
@@ -429,12 +483,12 @@ def cauchy(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
 
 
 def rademacher(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
-    """-1 or 1 with equal probability, of any numeric dtype, by default int64."""
+    """Draw -1 or 1 with equal probability, of any numeric dtype, by default int64."""
     dtype = dtype_of(dtype, int)
     heads = bernoulli(key, 0.5, static_shape(shape, "rademacher"))
     return convert_element_type(2 * convert_element_type(heads, dtype) - 1, dtype)
 
 
 def inexact(x: Any) -> Any:
-    """Numbers or an array as a floating-point array."""
+    """Return numbers or an array as a floating-point array."""
     return as_value(to_inexact(x))

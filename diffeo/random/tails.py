@@ -1,8 +1,11 @@
-"""The normal distribution between bounds, however far out: where the probability of a tail is not
-representable beside 1, or not at all.
+"""The truncated normal distribution, however far out its bounds are.
 
-There everything is by the hazard h, the density over the probability of the tail, and by the
-logarithm of the ratio of two tails, which needs no probability.
+Far out, the probability of a tail is not representable beside 1, or not at all. So samples in the
+tails are computed from two functions that need no probability: the hazard h, which is the density
+divided by the probability of the tail, and the logarithm of the ratio of two tails (`fall`).
+
+Start with `truncated_normal`, which chooses between `_central` (the inverse of erf) and
+`_in_tails`.
 """
 
 from __future__ import annotations
@@ -26,13 +29,16 @@ from ..routines.special.special import FormulaRow, chebyshev
 from .keys import Shape, check_key
 from .samplers import check_parameters, float_dtype, next_above, scaled, unit_numbers
 
-#: Newton's steps, each of which doubles the number of digits.
+#: The number of Newton's steps, each of which doubles the number of digits.
 _STEPS = 5
 
 
 @cache
 def _polynomial() -> Callable:
-    """(1 + x) over the hazard for x >= 1, of 1 / (1 + x / 3)."""
+    """Return the Chebyshev polynomial of (1 + x) / h(x) for x >= 1.
+
+    Its variable is t = 1 / (1 + x / 3), so that all x >= 1 lie in a bounded interval.
+    """
 
     def f(t: np.ndarray) -> np.ndarray:
         x = 3 / t - 3
@@ -42,17 +48,22 @@ def _polynomial() -> Callable:
 
 
 def _mills(m: Any, x: Any) -> Any:
-    """1 / h(x) for x >= 1, nan below."""
+    """Return Mills' ratio 1 / h(x) for x >= 1, nan below."""
     inside = x >= 1.0
     x = m.where(inside, x, 1.0)
     return m.where(inside, _polynomial()(1.0 / (1.0 + x / 3.0)) / (1.0 + x), math.nan)
 
 
-#: The density over the probability of the tail.
+#: h(x), the density divided by the probability of the tail, and its derivative h (h - x).
 hazard = FormulaRow("normal_hazard", lambda m, x: 1.0 / _mills(m, x), lambda x, y: y * (y - x))
 
 
 def _between(m: Any, x: Any, width: Any) -> Any:
+    """Return by how much the logarithm of the tail's probability falls from x to x + width.
+
+    The probability is the density times Mills' ratio. The logarithm of the density falls by x *
+    width + width**2 / 2.
+    """
     ratio = m.log(_mills(m, x) / _mills(m, x + width))
     return width * x + width * width * 0.5 + ratio
 
@@ -67,7 +78,11 @@ fall = FormulaRow(
 
 
 def _quantile(m: Any, x: Any, drop: Any) -> Any:
-    """Newton's method from above for a convex function: it does not leave the interval."""
+    """Return the width within which the logarithm of the tail's probability falls by `drop`.
+
+    Newton's method from above for a convex function: it does not leave the interval.
+    """
+    # The first width solves x * width + width**2 / 2 = drop, where Mills' ratio is left out.
     width = 2.0 * drop / (x + m.sqrt(x * x + 2.0 * drop))
     for _ in range(_STEPS):
         width = width - (_between(m, x, width) - drop) * _mills(m, x + width)
@@ -85,33 +100,43 @@ quantile = FormulaRow(
 
 @cache
 def _far(dtype: np.dtype) -> float:
-    """Where a tail begins: beyond it, probabilities beside 1 have lost a quarter of their bits."""
+    """Return where a tail begins, for a dtype.
+
+    Beyond it, probabilities beside 1 have lost a quarter of their bits.
+    """
     return float(special_function("erfcinv")(2.0 ** (-int(finfo(dtype).nmant) / 4)) * math.sqrt(2))
 
 
 def _beyond(unit: Any, low: Any, high: Any) -> Any:
-    """Samples between bounds 1 <= low < high, of uniform numbers in [0, 1)."""
+    """Return samples between bounds 1 <= low < high, of uniform numbers in [0, 1)."""
+    # `ratio` is the probability of the tail at `high` over that at `low`: 0 for an infinite bound.
+    # A uniform number between this and 1 says how much of the tail lies beyond the sample.
     bounded = e.is_finite.bind(high)
     width = e.select(bounded, high, low + 1.0) - low
-    kept = e.select(bounded, e.exp.bind(-fall.bind(low, width)), 0.0)
-    kept, low = (broadcast_to(v, unit.shape) for v in (kept, low))
-    return low + quantile.bind(low, -e.log1p.bind(unit * (kept - 1.0)))
+    ratio = e.select(bounded, e.exp.bind(-fall.bind(low, width)), 0.0)
+    ratio, low = (broadcast_to(v, unit.shape) for v in (ratio, low))
+    return low + quantile.bind(low, -e.log1p.bind(unit * (ratio - 1.0)))
 
 
 def _in_tails(unit: Any, low: Any, high: Any, right: Any, left: Any) -> Any:
-    """Samples where `right` (the bounds are far to the right) or `left`; others are of no use."""
+    """Return samples where the bounds are far to the right (`right`) or to the left (`left`).
+
+    The left tail is the mirror image of the right one. Elements where neither is true are computed
+    with bounds that do no harm, and are of no use.
+    """
     dtype = unit.dtype if unit.dtype.itemsize >= 4 else float32
     near, far = e.select(left, -high, low), e.select(left, -low, high)
-    some = right | left
-    near, far = e.select(some, near, 4.0), e.select(some, far, 5.0)
+    in_tail = right | left
+    near, far = e.select(in_tail, near, 4.0), e.select(in_tail, far, 5.0)
     out = _beyond(*[convert_element_type(x, dtype) for x in (unit, near, far)])
     return convert_element_type(e.select(broadcast_to(left, unit.shape), -out, out), unit.dtype)
 
 
 def _central(unit: Any, low: Any, high: Any) -> Any:
-    """Samples by the inverse of erf, with jax's bits; never an infinite one."""
+    """Return samples by the inverse of erf, with jax's bits; never an infinite one."""
     root = float(np.array(math.sqrt(2), unit.dtype))
     a, b = (e.erf.bind(e.div.bind(v, root)) for v in (low, high))
+    # At -1, the inverse of erf would be infinite.
     least = float(np.nextafter(np.array(-1, unit.dtype), np.array(0, unit.dtype)))
     a, b = e.maximum.bind(a, least), e.maximum.bind(b, least)
     return e.mul.bind(e.erf_inv.bind(scaled(unit, a, b)), root)
@@ -119,7 +144,7 @@ def _central(unit: Any, low: Any, high: Any) -> Any:
 
 def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape = None,
                      dtype: Any = None) -> Any:  # fmt: skip
-    """Samples of the standard normal distribution given that they lie in (lower, upper).
+    """Draw samples of the standard normal distribution given that they lie in (lower, upper).
 
     Between bounds on one side of 0, where erf has lost a quarter of its bits (beyond 3.8 in
     float64, 2.4 in float32), they come from the ratio of tails, and are not jax's, which has few
@@ -157,7 +182,9 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape = None,
     bounds = [known(arr(v)) for v in (lower, upper)]
     if any([v is None for v in bounds]):
         right, left, tails = low > _far(dtype), high < -_far(dtype), None
-    else:  # decided while a program is traced
+    else:
+        # The bounds are known, also while a function is traced. So its program need not hold both
+        # ways to draw samples.
         right, left = (np.asarray(v) for v in (bounds[0] > _far(dtype), bounds[1] < -_far(dtype)))
         tails = right | left
         right, left = arr(right), arr(left)
@@ -166,12 +193,14 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape = None,
     if tails is None or tails.any():
         out = _in_tails(unit, low, high, right, left)
         if tails is None or not tails.all():
-            some = right | left  # the bounds of others are no tails
-            inner = (e.select(some, x, v) for x, v in ((-1.0, low), (1.0, high)))
-            out = e.select(broadcast_to(some, shape), out, _central(unit, *inner))
+            # Where the samples are from tails, the central ones get bounds that do no harm.
+            in_tail = right | left
+            inner = (e.select(in_tail, x, v) for x, v in ((-1.0, low), (1.0, high)))
+            out = e.select(broadcast_to(in_tail, shape), out, _central(unit, *inner))
     else:
         out = _central(unit, low, high)
+    # Rounding may reach the bounds, which are not in the interval.
     inside = (broadcast_to(v, shape) for v in (next_above(low), -next_above(-high)))
     out = e.minimum.bind(e.maximum.bind(out, next(inside)), next(inside))
-    rest = broadcast_to(e.select(low == high, low, math.nan), shape)
-    return e.select(broadcast_to(low < high, shape), out, rest)
+    otherwise = broadcast_to(e.select(low == high, low, math.nan), shape)
+    return e.select(broadcast_to(low < high, shape), out, otherwise)

@@ -1,4 +1,4 @@
-"""SciPy's functions on diffeo's arrays."""
+"""SciPy's functions on diffeo's arrays, with SciPy's module names."""
 
 from . import fft, linalg, signal, special
 

@@ -1,5 +1,7 @@
-"""Decompositions: QR, Hessenberg's form, eigenvalues, singular values, and what follows from
-them.
+"""Decompositions of matrices, and what follows from them.
+
+Here are QR, Hessenberg's form, eigenvalues, singular values, the polar decomposition, orthonormal
+bases and pseudo-inverses.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ __all__ = [
 
 def qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full",
        pivoting: bool = False, check_finite: bool = True) -> tuple[Any, ...]:  # fmt: skip
-    """The QR decomposition a = q r, with orthonormal columns of q and upper triangular r.
+    """Compute the QR decomposition a = q r.
+
+    q has orthonormal columns, and r is upper triangular.
 
     Args:
         a: [..., m, n].
@@ -77,7 +81,7 @@ def qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full",
 def qr_multiply(a: Any, c: Any, mode: str = "right", pivoting: bool = False,
                 conjugate: bool = False, overwrite_a: bool = False,
                 overwrite_c: bool = False) -> tuple[Any, ...]:  # fmt: skip
-    """The product of a matrix and the factor q of `a`, and r.
+    """Multiply a matrix by the factor q of `a`, and return the product and r.
 
     Args:
         a: [..., m, n]; q is [..., m, k], k the smaller of m and n.
@@ -117,7 +121,9 @@ def qr_multiply(a: Any, c: Any, mode: str = "right", pivoting: bool = False,
 
 def hessenberg(a: Any, *, calc_q: bool = False, overwrite_a: bool = False,
                check_finite: bool = True) -> Any:  # fmt: skip
-    """Hessenberg's form h of square matrices a = q h q^H: no elements below the subdiagonal.
+    """Compute Hessenberg's form h of square matrices a = q h q^H.
+
+    It has no elements below the subdiagonal.
 
     Args:
         a: [..., n, n].
@@ -142,16 +148,18 @@ def hessenberg(a: Any, *, calc_q: bool = False, overwrite_a: bool = False,
         return h
     if n < 2:
         return h, convert_element_type(h == h, h.dtype)
-    none = [0] * (packed.ndim - 2)
-    q = HouseholderProduct().bind(pad(packed, (*none, -1, 0), (*none, 0, -1)), taus)
+    no_padding = [0] * (packed.ndim - 2)
+    # The vectors stand one row below where QR has them, and the first row and column of q are those
+    # of the identity.
+    q = HouseholderProduct().bind(pad(packed, (*no_padding, -1, 0), (*no_padding, 0, -1)), taus)
     rows, columns = places(h)
     corner = convert_element_type(rows + columns == 0, h.dtype)
-    return h, pad(q, (*none, 1, 1), (*none, 0, 0)) + corner
+    return h, pad(q, (*no_padding, 1, 1), (*no_padding, 0, 0)) + corner
 
 
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a: bool = False,
         check_finite: bool = True, lapack_driver: str = "gesdd") -> Any:  # fmt: skip
-    """Singular values: a = u diag(s) vh with orthonormal columns of u and rows of vh.
+    """Compute singular values: a = u diag(s) vh with orthonormal columns of u and rows of vh.
 
     Args:
         a: [..., m, n]; k is the smaller of m and n.
@@ -172,14 +180,16 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a
 
 
 def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    """The singular values of matrices [..., m, n], in descending order."""
+    """Return the singular values of matrices [..., m, n], in descending order."""
     return svd(a, compute_uv=False)
 
 
 def eigh(a: Any, b: Any = None, lower: bool = True, eigvals_only: bool = False,
          overwrite_a: bool = False, overwrite_b: bool = False, turbo: bool = True,
          eigvals: None = None, type: int = 1, check_finite: bool = True) -> Any:  # fmt: skip
-    """Eigenvalues and eigenvectors of Hermitian matrices: a v = v diag(w), or a v = b v diag(w).
+    """Compute eigenvalues and eigenvectors of Hermitian matrices.
+
+    a v = v diag(w), or a v = b v diag(w).
 
     Args:
         a: [..., n, n].
@@ -220,7 +230,9 @@ def eigh(a: Any, b: Any = None, lower: bool = True, eigvals_only: bool = False,
         )
     lead = broadcast_shapes(x.shape[:-2], y.shape[:-2])
     x, y = (broadcast_to(v, (*lead, *v.shape[-2:])) for v in (x, y))
-    factor = Cholesky().bind(y)  # of which, with a, an ordinary problem is made
+    # With b = l l^H, the eigenvalues are those of an ordinary problem: of l^-1 a l^-H for type 1,
+    # and of l^H a l for types 2 and 3.
+    factor = Cholesky().bind(y)
     if type == 1:
         x = TriangularSolve("R", form="C").bind(factor, TriangularSolve().bind(factor, x))
     else:
@@ -232,21 +244,21 @@ def eigh(a: Any, b: Any = None, lower: bool = True, eigvals_only: bool = False,
 
 
 def _ordinary(x: Any, eigvals_only: bool) -> Any:
-    """The eigenvalues, and eigenvectors unless `eigvals_only`, of matrices that are Hermitian."""
+    """Return the eigenvalues, and eigenvectors unless `eigvals_only`, of Hermitian matrices."""
     if eigvals_only:
         return nl.eigvalsh(x, symmetrize_input=False)
     return tuple(nl.eigh(x, symmetrize_input=False))
 
 
 def eigvalsh(a: Any, b: Any = None, lower: bool = True) -> Any:
-    """The eigenvalues of Hermitian matrices, in ascending order; see `eigh`."""
+    """Return the eigenvalues of Hermitian matrices, in ascending order; see `eigh`."""
     return eigh(a, b, lower, eigvals_only=True)
 
 
 def eigh_tridiagonal(d: Any, e: Any, *, eigvals_only: bool = False, select: str = "a",
                      select_range: Any = None, tol: float | None = None,
                      key: Any = None) -> Any:  # fmt: skip
-    """Eigenvalues and eigenvectors of symmetric tridiagonal matrices.
+    """Compute eigenvalues and eigenvectors of symmetric tridiagonal matrices.
 
     Args:
         d: [..., n], real: the diagonal.
@@ -278,12 +290,12 @@ def eigh_tridiagonal(d: Any, e: Any, *, eigvals_only: bool = False, select: str 
     if select not in ("a", "i"):
         raise no_such("eigh_tridiagonal", "select", select, ("a", "i"))
     n = d.shape[-1]
-    place = np.arange(n)
-    line = place[:, None] - place
+    numbers = np.arange(n)
+    diagonal_number = numbers[:, None] - numbers
     beside = pad(e, [0] * e.ndim, [*[0] * (e.ndim - 1), 1])
-    on, under = (expand_dims(x, (x.ndim - 1,)) for x in (d, beside))
+    main, subdiagonal = (expand_dims(x, (x.ndim - 1,)) for x in (d, beside))
     first, last = (0, n - 1) if select == "a" else select_range
-    x = hermitian(where(line == 0, on, where(line == 1, under, 0.0)))
+    x = hermitian(where(diagonal_number == 0, main, where(diagonal_number == 1, subdiagonal, 0.0)))
     out = _ordinary(x, eigvals_only)
     cut = lambda v: v[..., first : last + 1]
     return cut(out) if eigvals_only else (cut(out[0]), cut(out[1]))
@@ -291,8 +303,9 @@ def eigh_tridiagonal(d: Any, e: Any, *, eigvals_only: bool = False, select: str 
 
 def polar(a: Any, side: str = "right", *, method: str = "qdwh", eps: float | None = None,
           max_iterations: int | None = None) -> tuple[Any, Any]:  # fmt: skip
-    """The polar decomposition a = u p (`side` "right") or a = p u ("left"), with orthonormal
-    columns or rows of u and positive semidefinite p.
+    """Compute the polar decomposition a = u p (`side` "right") or a = p u ("left").
+
+    u has orthonormal columns or rows, and p is positive semidefinite.
 
     Args:
         a: [..., m, n].
@@ -322,19 +335,21 @@ def polar(a: Any, side: str = "right", *, method: str = "qdwh", eps: float | Non
 
 
 def _spaces(a: Any, name: str, rcond: Any) -> tuple[Any, Any, int]:
-    """Singular vectors of one matrix, and its rank."""
+    """Return the singular vectors of one matrix, and its rank."""
     x = matrices(name, a)
     if x.ndim > 2:
         raise with_user_line(ValueError(f"{name}: expects one matrix, got shape {x.shape}"))
     u, s, vh = nl.svd(x)
-    least = float(np.finfo(s.dtype).eps) * max(x.shape) if rcond is None else rcond
+    tolerance = float(np.finfo(s.dtype).eps) * max(x.shape) if rcond is None else rcond
     values = concrete(s, name, "Use svd, whose results have shapes that do not depend on values.")
-    return u, vh, int((values > values.max(initial=0.0) * least).sum())
+    return u, vh, int((values > values.max(initial=0.0) * tolerance).sum())
 
 
 def orth(A: Any, rcond: Any = None) -> Any:
-    """An orthonormal basis of what a matrix maps to, as columns; not while a program is compiled,
-    as their number depends on values.
+    """Return an orthonormal basis of what a matrix maps to, as columns.
+
+    The number of columns depends on values, so this does not work while a function is
+    compiled.
 
     Args:
         A: [m, n].
@@ -353,7 +368,7 @@ def orth(A: Any, rcond: Any = None) -> Any:
 
 
 def null_space(A: Any, rcond: Any = None) -> Any:
-    """An orthonormal basis of what a matrix maps to 0, as columns; see `orth`.
+    """Return an orthonormal basis of what a matrix maps to 0, as columns; see `orth`.
 
     Examples:
         >>> import diffeo as dx
@@ -365,7 +380,9 @@ def null_space(A: Any, rcond: Any = None) -> Any:
 
 
 def pinv(a: Any, rtol: Any = None) -> Any:
-    """The pseudo-inverse [..., n, m] of matrices [..., m, n]; see `diffeo.numpy.linalg.pinv`.
+    """Compute the pseudo-inverse [..., n, m] of matrices [..., m, n].
+
+    See `diffeo.numpy.linalg.pinv`.
 
     Examples:
         >>> import diffeo as dx
@@ -376,7 +393,9 @@ def pinv(a: Any, rtol: Any = None) -> Any:
 
 
 def pinvh(a: Any, rtol: Any = None, lower: bool = True) -> Any:
-    """The pseudo-inverse of Hermitian matrices [..., n, n], of which one triangle is read.
+    """Compute the pseudo-inverse of Hermitian matrices [..., n, n].
+
+    One triangle of them is read.
 
     Examples:
         >>> import diffeo as dx

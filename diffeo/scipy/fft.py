@@ -1,7 +1,7 @@
 """Discrete cosine transforms, with the names and conventions of scipy.fft.
 
-Types 2 and 3, which are inverses of one another but for a factor. `norm` is "backward" (the
-default: the inverse divides by twice the size), "forward" or "ortho" (both are orthogonal).
+There are types 2 and 3, which are inverses of one another but for a factor. `norm` is "backward"
+(the default: the inverse divides by twice the size), "forward" or "ortho" (both are orthogonal).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _NORMS = (None, "backward", "ortho", "forward")
 
 
 def _operand(name: str, x: Any, type: int, norm: Any) -> Any:
+    """Return the operand as a real array, after checks; float16 and bfloat16 become float32."""
     if type not in (2, 3):
         raise with_user_line(NotImplementedError(f"{name}: there are types 2 and 3, got {type!r}"))
     if norm not in _NORMS:
@@ -40,7 +41,11 @@ def _operand(name: str, x: Any, type: int, norm: Any) -> Any:
 
 
 def _transform(name: str, x: Any, type: int, n: Any, axis: int, norm: Any, inverse: bool) -> Any:
-    """Along one axis: type 2, of which type 3 is the inverse times `2 n`."""
+    """Transform one axis.
+
+    Type 3 is the inverse of type 2, times 2 n: so only type 2 (`_second`) and its inverse
+    (`_undo_second`) are computed, and multiplied by a factor that `norm` says.
+    """
     n = x.shape[axis] if n is None else static_int(n, name, "the size")
     if n < 1:
         raise with_user_line(
@@ -49,6 +54,7 @@ def _transform(name: str, x: Any, type: int, n: Any, axis: int, norm: Any, inver
     last = x.ndim - 1
     x = move_axis(x, axis, last)
     x = slicing.pad(x, [0] * x.ndim, [0] * last + [n - x.shape[-1]])
+    # The factors that make type 2 orthogonal: the first one is smaller.
     weights = np.full(n, math.sqrt(0.5 / n))
     weights[0] /= math.sqrt(2.0)
     weights = Array(weights.astype(x.dtype))
@@ -63,19 +69,22 @@ def _transform(name: str, x: Any, type: int, n: Any, axis: int, norm: Any, inver
 
 
 def _phases(x: Any, n: int, sign: int) -> Array:
-    """exp(sign i pi k / 2n) for the elements of half a spectrum."""
+    """Return exp(sign i pi k / 2n) for the elements k of half a spectrum."""
     phases = np.exp(sign * 0.5j * np.pi * np.arange(n // 2 + 1) / n)
     return Array(phases.astype(complex64 if x.dtype == float32 else complex128))
 
 
 def _part(x: Any, start: int, stop: int, step: int = 1) -> Any:
+    """Return a slice of the last axis."""
     return slicing.slice_in_dim(x, start, stop, step, x.ndim - 1)
 
 
 def _second(x: Any, n: int) -> Any:
-    """Twice the sum over j of x[j] cos(pi k (2 j + 1) / 2n), by the Fourier transform of n reals.
+    """Return twice the sum over j of x[j] cos(pi k (2 j + 1) / 2n).
 
-    Makhoul, "A fast cosine transform in one and two dimensions", IEEE TASSP 28 (1980).
+    It is computed by a Fourier transform of n real numbers (Makhoul, "A fast cosine transform in
+    one and two dimensions", IEEE TASSP 28, 1980). The elements at even positions are followed by
+    those at odd ones in reverse order: a b c d e becomes a c e d b.
     """
     last = (x.ndim - 1,)
     odd = slicing.rev(_part(x, min(1, n), n, 2), last)
@@ -85,7 +94,7 @@ def _second(x: Any, n: int) -> Any:
 
 
 def _undo_second(y: Any, n: int) -> Any:
-    """The inverse of `_second`, step by step."""
+    """Return x from `_second(x, n)`, by the inverse of each of its steps."""
     last, half = y.ndim - 1, n // 2 + 1
     high = slicing.rev(_part(y, n - half + 1, n), (last,))
     high = slicing.pad(high, [0] * last + [1], [0] * y.ndim)
@@ -98,6 +107,7 @@ def _undo_second(y: Any, n: int) -> Any:
 
 
 def _over_axes(name: str, x: Any, type: int, s: Any, axes: Any, norm: Any, inverse: bool) -> Any:
+    """Transform several axes one after the other, after checks."""
     x = _operand(name, x, type, norm)
     if axes is None and s is not None:
         axes = tuple(range(-len(s), 0))
@@ -114,8 +124,9 @@ def _over_axes(name: str, x: Any, type: int, s: Any, axes: Any, norm: Any, inver
 def dct(
     x: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None
 ) -> Any:
-    """The discrete cosine transform; of type 2, element k is twice the sum over j of
-    x[j] cos(pi k (2 j + 1) / 2n).
+    """Compute the discrete cosine transform.
+
+    Of type 2, element k is twice the sum over j of x[j] cos(pi k (2 j + 1) / 2n).
 
     Args:
         x: real numbers.
@@ -140,7 +151,7 @@ def dct(
 def idct(
     x: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None
 ) -> Any:
-    """The inverse of `dct` of the same type and norm.
+    """Compute the inverse of `dct` of the same type and norm.
 
     Examples:
         >>> import diffeo as dx
@@ -157,7 +168,7 @@ def dctn(
     axes: Sequence[int] | None = None,
     norm: str | None = None,
 ) -> Any:
-    """`dct` over several axes, all by default (with `s`, the last `len(s)`)."""
+    """Compute `dct` over several axes, all by default (with `s`, the last `len(s)`)."""
     return _over_axes("dctn", x, type, s, axes, norm, False)
 
 
@@ -168,5 +179,5 @@ def idctn(
     axes: Sequence[int] | None = None,
     norm: str | None = None,
 ) -> Any:
-    """The inverse of `dctn`."""
+    """Compute the inverse of `dctn`."""
     return _over_axes("idctn", x, type, s, axes, norm, True)

@@ -1,7 +1,10 @@
 """Linear algebra, with the names and conventions of scipy.linalg and jax.scipy.linalg.
 
-All functions take any leading axes: many matrices at once. Derivatives of functions of matrices
-are right, to any order, also where eigenvalues are equal.
+All functions take any leading axes: many matrices at once. Derivatives of functions of matrices are
+right, to any order, also where eigenvalues are equal.
+
+`factors.py` has the decompositions, `solving.py` linear systems, `matrix_functions.py` functions of
+matrices, and `special_matrices.py` matrices with a name.
 """
 
 from .factors import (

@@ -75,9 +75,11 @@ _PADE = {
         (17297280.0, 8648640.0, 1995840.0, 277200.0, 25200.0, 1512.0, 56.0, 1.0),
     ),
 }
-#: The points and weights with which the logarithm is approximated by quotients, and the largest
-#: norm of x - 1 for which that is exact to rounding (Higham 2008, "Functions of Matrices", 11.4).
+#: The points and weights of Gauss-Legendre quadrature on [0, 1]: log(1 + y) is the integral of
+#: y / (1 + t y) over these t, and so a sum of quotients.
 _POINTS, _WEIGHTS = (0.5 * v + 0.5 * (k == 0) for k, v in enumerate(legendre.leggauss(10)))
+#: The largest norm of x - 1 for which the sum is exact to rounding (Higham 2008, "Functions of
+#: Matrices", 11.4), and how many square roots are taken at most to get there.
 _NEAR, _ROOTS = 0.47, 12
 
 
@@ -86,24 +88,24 @@ def _to_complex(x: Any) -> Any:
 
 
 def _one_norm(x: Any) -> Any:
-    """The largest sum of sizes in a column, as a constant of differentiation."""
+    """Return the largest sum of absolute values in a column, as a constant of differentiation."""
     sums = reduce_sum(e.absolute.bind(stop_gradient(x)), (x.ndim - 2,))
     return reduce_max(sums, (sums.ndim - 1,)) if x.size else full(x.shape[:-2], 0.0, sums.dtype)
 
 
 def _ones_like(x: Any) -> Any:
-    """Identity matrices."""
+    """Return identity matrices of the shape and dtype of `x`."""
     rows, columns = places(x)
     return convert_element_type(rows == columns, x.dtype)
 
 
 def _for_each(flags: Any) -> Any:
-    """One flag or number for each matrix, as matrices."""
+    """Return one flag or number for each matrix as an array that broadcasts against matrices."""
     return expand_dims(flags, (flags.ndim, flags.ndim + 1))
 
 
 def expm(A: Any, *, upper_triangular: bool = False, max_squarings: int = 16) -> Any:
-    """The matrix exponential, by scaling and squaring.
+    """Compute the matrix exponential, by scaling and squaring.
 
     It is a(A / 2**s)**(2**s) with a quotient a of polynomials of degree 13 (7 in float32) and s so
     large that a is exact to rounding (Al-Mohy and Higham 2009, "A new scaling and squaring
@@ -133,14 +135,18 @@ def expm(A: Any, *, upper_triangular: bool = False, max_squarings: int = 16) -> 
     ratio = e.maximum.bind(_one_norm(x) / largest, 1.0)
     times = e.ceil.bind(e.log.bind(ratio) / math.log(2.0))
     x = x * convert_element_type(_for_each(exp2.bind(-times)), x.dtype)
+    # The denominator is the numerator at -x, so both follow from its even and odd part.
     even, odd = _polynomials(coefficients, x)
     divide = TriangularSolve(uplo="U").bind if upper_triangular else solve
     out = divide(even - odd, even + odd)
+    # Each matrix of a batch is squared as often as it needs; the others stay as they are.
     fits = times <= max_squarings
     times = where(fits, times, 0.0)
     square = lambda k, a: where(_for_each(times > k), a @ a, a)
     needed = known(times)
     if needed is None:
+        # The numbers are traced. The loop has the fixed length `max_squarings`; `cond` skips the
+        # steps that no matrix needs.
         most = reduce_max(times, range(times.ndim))
         step = lambda k, a: cond(most > k, square, lambda k, a: a, k, a)
         out = fori_loop(0, max_squarings, step, out)
@@ -151,11 +157,13 @@ def expm(A: Any, *, upper_triangular: bool = False, max_squarings: int = 16) -> 
 
 
 def _polynomials(coefficients: Any, x: Any) -> tuple[Any, Any]:
-    """The even and the odd part of a polynomial of matrices, of degree 7 or 13."""
-    one, square = _ones_like(x), x @ x
-    powers = [one, square, square @ square]
+    """Return the even and the odd part of a polynomial of matrices, of degree 7 or 13."""
+    identity, square = _ones_like(x), x @ x
+    powers = [identity, square, square @ square]
     powers.append(powers[2] @ square)
 
+    # Of degree 13, the terms from x**8 on are x**6 times a polynomial in x**2: so x**6 is the
+    # highest power that is needed.
     def part(first: int) -> Any:
         low = sum([c * p for c, p in zip(coefficients[first:8:2], powers)], 0.0)
         if len(coefficients) == 8:
@@ -167,7 +175,7 @@ def _polynomials(coefficients: Any, x: Any) -> tuple[Any, Any]:
 
 
 def expm_frechet(A: Any, E: Any, *, method: str | None = None, compute_expm: bool = True) -> Any:
-    """The derivative of the matrix exponential at `A` in the direction `E`.
+    """Compute the derivative of the matrix exponential at `A` in the direction `E`.
 
     Args:
         A, E: [..., n, n].
@@ -190,16 +198,15 @@ def expm_frechet(A: Any, E: Any, *, method: str | None = None, compute_expm: boo
         raise with_user_line(
             ValueError(f"expm_frechet: A and E need equal shapes, got {x.shape} and {v.shape}")
         )
-    out, moved = jvp(expm, (x,), (v,))
-    return (out, moved) if compute_expm else moved
+    out, tangent = jvp(expm, (x,), (v,))
+    return (out, tangent) if compute_expm else tangent
 
 
 def sqrtm(A: Any, blocksize: int = 1) -> Any:
-    """The principal square root: the matrix x with x @ x = A and eigenvalues in the right half
-    plane.
+    """Compute the principal square root of a matrix.
 
-    It is found in Schur's form (Björck and Hammarling 1983); its derivative solves
-    x dx + dx x = dA.
+    It is the matrix x with x @ x = A and eigenvalues in the right half plane. It is computed in
+    Schur's form (Björck and Hammarling 1983); its derivative solves x dx + dx x = dA.
 
     Args:
         A: [..., n, n], invertible if a derivative is wanted; numbers, not only positive ones.
@@ -221,9 +228,9 @@ def sqrtm(A: Any, blocksize: int = 1) -> Any:
 
 
 def logm(A: Any) -> Any:
-    """The principal logarithm: the matrix x with expm(x) = A and eigenvalues whose imaginary part
-    is between -pi and pi.
+    """Compute the principal logarithm of a matrix.
 
+    It is the matrix x with expm(x) = A and eigenvalues whose imaginary part is between -pi and pi.
     Square roots bring A near 1, where a sum of quotients is exact to rounding (Higham 2008,
     "Functions of Matrices", section 11.5).
 
@@ -245,23 +252,24 @@ def logm(A: Any) -> Any:
     x = _to_complex(matrices("logm", A, True))
     if not x.size:
         return x
-    one, factor = _ones_like(x), 1.0
+    identity, factor = _ones_like(x), 1.0
+    # log(A) = 2**k log(A**(1 / 2**k)): each matrix has its own k, and `factor` is 2**k.
     for _ in range(_ROOTS):
-        far = _one_norm(x - one) > _NEAR
-        there = known(far)
-        if there is not None and not there.any():
+        far = _one_norm(x - identity) > _NEAR
+        known_far = known(far)
+        if known_far is not None and not known_far.any():
             break
         factor = factor * where(_for_each(far), 2.0, 1.0)
         x = where(_for_each(far), MatrixSqrt().bind(x), x)
-    near, rest = _for_each(_one_norm(x - one) <= _NEAR), x - one
+    near, difference = _for_each(_one_norm(x - identity) <= _NEAR), x - identity
     shape = (len(_POINTS), *[1] * x.ndim)
     points, weights = (array(v.reshape(shape), x.dtype) for v in (_POINTS, _WEIGHTS))
-    parts = solve(one + points * rest, weights * rest)
+    parts = solve(identity + points * difference, weights * difference)
     return where(near, reduce_sum(parts, (0,)) * factor, math.nan)
 
 
 def fractional_matrix_power(A: Any, t: Any) -> Any:
-    """A to the power `t`, expm(t logm(A)).
+    """Compute A to the power `t`, expm(t logm(A)).
 
     Args:
         A: [..., n, n], invertible.
@@ -280,11 +288,11 @@ def fractional_matrix_power(A: Any, t: Any) -> Any:
 
 
 def funm(A: Any, func: Callable[[Any], Any], disp: bool = True) -> Any:
-    """Any function of a matrix, by Schur's form and Parlett's recurrence (Golub and Van Loan 2013,
-    "Matrix Computations", section 9.1.4).
+    """Compute any function of a matrix, by Schur's form and Parlett's recurrence.
 
-    Only where no two eigenvalues are (nearly) equal is the result exact. For exponentials, roots
-    and logarithms `expm`, `sqrtm` and `logm` do better.
+    The method is that of Golub and Van Loan 2013, "Matrix Computations", section 9.1.4. Only where
+    no two eigenvalues are (nearly) equal is the result exact. For exponentials, roots and
+    logarithms `expm`, `sqrtm` and `logm` do better.
 
     Args:
         A: [..., n, n].
@@ -307,25 +315,29 @@ def funm(A: Any, func: Callable[[Any], Any], disp: bool = True) -> Any:
         raise with_user_line(TypeError(f"funm: func must be a function, got {describe(func)}"))
     t, z = Schur().bind(_to_complex(matrices("funm", A, True)))
     rows, columns = places(t)
-    of = func(diagonal(t))
-    on = e.select(rows == columns, broadcast_to(expand_dims(of, (of.ndim - 1,)), t.shape), 0.0)
-    # f commutes with t; of that equation, the part above the diagonal gives f's.
-    upper = TriangularSylvester("upper").bind(-t, t, t @ on - on @ t)
-    out = z @ (on + upper) @ adjoint(z)
+    images = func(diagonal(t))
+    known_part = e.select(
+        rows == columns, broadcast_to(expand_dims(images, (images.ndim - 1,)), t.shape), 0.0
+    )
+    # F = f(t) is triangular, and its diagonal is known. It commutes with t: F t = t F. The part of
+    # this equation above the diagonal is a Sylvester equation for the part of F above the diagonal.
+    upper = TriangularSylvester("upper").bind(-t, t, t @ known_part - known_part @ t)
+    out = z @ (known_part + upper) @ adjoint(z)
     if disp:
         return out
-    least = float(np.finfo(t.dtype).eps)
+    epsilon = float(np.finfo(t.dtype).eps)
+    # The error grows with the size of t above the diagonal over the smallest gap of eigenvalues.
     values = diagonal(t)
     gaps = e.absolute.bind(expand_dims(values, (t.ndim - 2,)) - expand_dims(values, (t.ndim - 1,)))
     gaps = e.select(rows == columns, math.inf, gaps)
-    none = full(t.shape[:-2], 1.0, gaps.dtype)
-    gap = reduce_min(gaps, (t.ndim - 2, t.ndim - 1)) if t.size else none
-    error = least / where(gap == 0, least, gap) * _one_norm(upper_triangle(t, 1))
-    return out, where(error < least, least, where(error > 1.0, 1.0, error))
+    no_gap = full(t.shape[:-2], 1.0, gaps.dtype)
+    gap = reduce_min(gaps, (t.ndim - 2, t.ndim - 1)) if t.size else no_gap
+    error = epsilon / where(gap == 0, epsilon, gap) * _one_norm(upper_triangle(t, 1))
+    return out, where(error < epsilon, epsilon, where(error > 1.0, 1.0, error))
 
 
 def schur(a: Any, output: str = "real") -> tuple[Any, Any]:
-    """Schur's decomposition a = Z T Z^H, with unitary Z and upper triangular T.
+    """Compute Schur's decomposition a = Z T Z^H, with unitary Z and upper triangular T.
 
     Args:
         a: [..., n, n].
@@ -352,7 +364,7 @@ def schur(a: Any, output: str = "real") -> tuple[Any, Any]:
 
 
 def rsf2csf(T: Any, Z: Any, check_finite: bool = True) -> tuple[Any, Any]:
-    """The complex Schur form of a real one, as `schur` gives it: its blocks become triangular.
+    """Convert the real Schur form of `schur` to the complex one: its blocks become triangular.
 
     Args:
         T, Z: [..., n, n], leading axes broadcast.
@@ -385,7 +397,7 @@ def rsf2csf(T: Any, Z: Any, check_finite: bool = True) -> tuple[Any, Any]:
 
 
 def solve_sylvester(A: Any, B: Any, C: Any, *, method: str = "schur", tol: float = 1e-8) -> Any:
-    """The x with A @ x + x @ B = C.
+    """Solve A @ x + x @ B = C for x.
 
     Args:
         A: [..., m, m].
@@ -424,6 +436,7 @@ def solve_sylvester(A: Any, B: Any, C: Any, *, method: str = "schur", tol: float
     x = Sylvester().bind(a, b, c)
     if not x.size:
         return x
+    # The equation has one solution unless an eigenvalue of A and one of B add up to 0.
     values = [diagonal(Schur().bind(_to_complex(stop_gradient(v)))[0]) for v in (a, b)]
     sums = expand_dims(values[0], (c.ndim - 1,)) + expand_dims(values[1], (c.ndim - 2,))
     least = reduce_min(e.absolute.bind(sums), (c.ndim - 2, c.ndim - 1))

@@ -30,7 +30,10 @@ MODES = ("full", "same", "valid")
 
 
 def _pair(name: str, in1: Any, in2: Any, mode: str, ndim: int | None = None) -> tuple[Any, Any]:
-    """Two arrays of one inexact dtype and as many axes, with elements."""
+    """Return two arrays of one inexact dtype, with elements and as many axes.
+
+    If `ndim` is given, it is the number of axes.
+    """
     if mode not in MODES:
         raise no_such(name, "mode", mode, MODES)
     x, y = (arr(to_inexact(v)) for v in same_dtype(in1, in2))
@@ -45,11 +48,12 @@ def _pair(name: str, in1: Any, in2: Any, mode: str, ndim: int | None = None) -> 
 
 
 def _all(x: Any) -> tuple[int, ...]:
+    """Return all axes of an array."""
     return tuple(range(x.ndim))
 
 
 def _inside(name: str, x: Any, y: Any, axes: Sequence[int]) -> bool:
-    """Whether `y` fits into `x` along axes; an error if neither fits into the other."""
+    """Return whether `y` fits into `x` along axes; an error if neither fits into the other."""
     if all([x.shape[a] >= y.shape[a] for a in axes]):
         return True
     if all([x.shape[a] <= y.shape[a] for a in axes]):
@@ -64,8 +68,9 @@ def _inside(name: str, x: Any, y: Any, axes: Sequence[int]) -> bool:
 
 
 def _edges(y: Any, mode: str, late: bool) -> list[tuple[int, int]]:
-    """How far windows of the size of `y` reach beyond both ends; those of even sizes, `late` or
-    not, are not in the middle.
+    """Return how far windows of the size of `y` reach beyond both ends of each axis.
+
+    Windows of an even size have no middle: `late` says that they reach farther at the end.
     """
     if mode == "full":
         return [(n - 1, n - 1) for n in y.shape]
@@ -73,20 +78,20 @@ def _edges(y: Any, mode: str, late: bool) -> list[tuple[int, int]]:
 
 
 def _direct(name: str, x: Any, y: Any, mode: str, precision: Any, late: bool = False) -> Any:
-    """The convolution by sums over windows of the larger array."""
-    how = precision_of(name, precision), None
+    """Convolve by sums over windows of the larger array."""
+    options = precision_of(name, precision), None
     if mode == "valid":
         x, y = (x, y) if _inside(name, x, y, _all(x)) else (y, x)
-        return correlate_padded(x, rev(y, _all(y)), [(0, 0)] * x.ndim, how)
+        return correlate_padded(x, rev(y, _all(y)), [(0, 0)] * x.ndim, options)
     if mode == "full" and x.size < y.size:
         x, y = y, x
-    return correlate_padded(x, rev(y, _all(y)), _edges(y, mode, late), how)
+    return correlate_padded(x, rev(y, _all(y)), _edges(y, mode, late), options)
 
 
 def convolve(
     in1: Any, in2: Any, mode: str = "full", method: str = "auto", precision: Any = None
 ) -> Any:
-    """The convolution of two arrays.
+    """Convolve two arrays.
 
     Args:
         in1, in2: arrays with as many axes.
@@ -115,7 +120,10 @@ def convolve(
 def correlate(
     in1: Any, in2: Any, mode: str = "full", method: str = "auto", precision: Any = None
 ) -> Any:
-    """The cross-correlation: the convolution with in2 reversed and conjugated; see `convolve`."""
+    """Compute the cross-correlation, the convolution with in2 reversed and conjugated.
+
+    Arguments as `convolve` has.
+    """
     x, y = _pair("correlate", in1, in2, mode)
     return convolve(x, conj(rev(y, _all(y))), mode, method, precision)
 
@@ -130,7 +138,10 @@ def _bounded(
     precision: Any,
     late: bool = False,
 ) -> Any:
-    """A convolution of matrices beyond whose ends stand zeros, other copies, or reflections."""
+    """Convolve matrices beyond whose ends stand numbers, other copies, or reflections.
+
+    Arguments are as of `convolve2d`; `late` as of `_edges`.
+    """
     fill = not isinstance(fillvalue, (int, float)) or fillvalue != 0
     if boundary not in ("fill", "wrap", "symm"):
         raise no_such(name, "boundary", boundary, ("fill", "wrap", "symm"))
@@ -141,8 +152,8 @@ def _bounded(
         x = pad(x, edges, constant_values=fillvalue)
     else:
         x = pad(x, edges, mode={"wrap": "wrap", "symm": "symmetric"}[boundary])
-    how = precision_of(name, precision), None
-    return correlate_padded(x, rev(y, _all(y)), [(0, 0)] * x.ndim, how)
+    options = precision_of(name, precision), None
+    return correlate_padded(x, rev(y, _all(y)), [(0, 0)] * x.ndim, options)
 
 
 def convolve2d(
@@ -153,7 +164,7 @@ def convolve2d(
     fillvalue: Any = 0,
     precision: Any = None,
 ) -> Any:
-    """The convolution of two matrices; `boundary` says what stands beyond the ends of in1.
+    """Convolve two matrices; `boundary` says what stands beyond the ends of in1.
 
     Args:
         in1, in2, mode, precision: as of `convolve`.
@@ -175,14 +186,17 @@ def correlate2d(
     fillvalue: Any = 0,
     precision: Any = None,
 ) -> Any:
-    """The cross-correlation of two matrices: `convolve2d` with in2 reversed and conjugated."""
+    """Compute the cross-correlation of two matrices.
+
+    It is `convolve2d` with in2 reversed and conjugated.
+    """
     x, y = _pair("correlate2d", in1, in2, mode, 2)
     y = conj(rev(y, (0, 1)))
     return _bounded("correlate2d", x, y, mode, boundary, fillvalue, precision, True)
 
 
 def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
-    """The convolution by Fourier transforms, which is faster for two large arrays.
+    """Convolve by Fourier transforms, which is faster for two large arrays.
 
     Args:
         in1, in2, mode: as of `convolve`.
@@ -217,7 +231,7 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
 def detrend(
     data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwrite_data: bool = False
 ) -> Any:
-    """`data` less its mean, or less the line through it of least squares, along an axis.
+    """Subtract the mean along an axis, or the line of least squares.
 
     Args:
         data: numbers.
@@ -241,8 +255,8 @@ def detrend(
     if type not in ("linear", "l"):
         raise no_such("detrend", "type", type, ("linear", "constant"))
     n = x.shape[axis]
-    places = bp if isinstance(bp, (Sequence, np.ndarray)) else [bp]
-    ends = sorted({0, n, *[static_int(p, "detrend", "bp") for p in places]})
+    positions = bp if isinstance(bp, (Sequence, np.ndarray)) else [bp]
+    ends = sorted({0, n, *[static_int(p, "detrend", "bp") for p in positions]})
     if ends[0] < 0 or ends[-1] > n:
         raise with_user_line(ValueError(f"detrend: bp={bp} must be within an axis of size {n}"))
     x = move_axis(x, axis, 0)
@@ -251,7 +265,7 @@ def detrend(
 
 
 def _without_line(x: Any) -> Any:
-    """Less the projection on constants and on lines, along the first axis."""
+    """Subtract the projection on constants and on lines, along the first axis."""
     n = x.shape[0]
     line = np.arange(n) - (n - 1) / 2
     basis = [np.full(n, 1 / math.sqrt(n))] + ([line / np.linalg.norm(line)] if n > 1 else [])

@@ -48,7 +48,9 @@ __all__ = [
 
 def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False,
              check_finite: bool = True) -> Any:  # fmt: skip
-    """The triangular factor of positive definite matrices: a = u^H u, or with `lower` a = l l^H.
+    """Compute the triangular factor of positive definite matrices.
+
+    a = u^H u, or with `lower` a = l l^H.
 
     Args:
         a: [..., n, n], Hermitian; of it one triangle is read, and the real part of the diagonal.
@@ -74,7 +76,7 @@ def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False,
 
 def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False,
                check_finite: bool = True) -> tuple[Any, bool]:  # fmt: skip
-    """`cholesky(a, lower)` and `lower`, for `cho_solve`.
+    """Return `cholesky(a, lower)` and `lower`, for `cho_solve`.
 
     Examples:
         >>> import diffeo as dx
@@ -87,7 +89,7 @@ def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False,
 
 def cho_solve(c_and_lower: tuple[Any, bool], b: Any, overwrite_b: bool = False,
               check_finite: bool = True) -> Any:  # fmt: skip
-    """The x with a x = b, from `cho_factor(a)`.
+    """Solve a x = b for x, from `cho_factor(a)`.
 
     Args:
         c_and_lower: the factor [..., n, n], and whether it is the lower one.
@@ -118,7 +120,10 @@ def cho_solve(c_and_lower: tuple[Any, bool], b: Any, overwrite_b: bool = False,
 
 
 def _on_columns(name: str, apply: Any, a: Any, b: Any, square: bool = True) -> Any:
-    """`apply(a, b)` with b [n] or [..., n, k], equal dtypes and leading axes."""
+    """Call `apply(a, b)` with matrices of equal dtypes and leading axes.
+
+    b is [n] or [..., n, k]. A vector becomes a matrix of one column, and the result a vector again.
+    """
     a, b = same_dtype(matrices(name, a, square), arr(b))
     vector = b.ndim == 1
     b = expand_dims(b, (1,)) if vector else b
@@ -137,7 +142,7 @@ def _on_columns(name: str, apply: Any, a: Any, b: Any, square: bool = True) -> A
 def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False,
                      unit_diagonal: bool = False, overwrite_b: bool = False, debug: Any = None,
                      check_finite: bool = True) -> Any:  # fmt: skip
-    """The x with op(a) x = b, where a is triangular.
+    """Solve op(a) x = b for x, where a is triangular.
 
     Args:
         a: [..., n, n], of which only one triangle is read.
@@ -163,7 +168,7 @@ def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False,
     return _on_columns("solve_triangular", system.bind, a, b)
 
 
-#: What `solve` and `inv` may take for granted of a matrix, under SciPy's names, long and short.
+#: What `solve` and `inv` may assume of a matrix: a short name by each of SciPy's names.
 _STRUCTURES = {
     "general": "gen", "gen": "gen", "symmetric": "sym", "sym": "sym", "hermitian": "her",
     "her": "her", "positive definite": "pos", "pos": "pos", "diagonal": "diagonal",
@@ -175,7 +180,7 @@ _STRUCTURES = {
 def solve(a: Any, b: Any, lower: bool = False, overwrite_a: bool = False,
           overwrite_b: bool = False, debug: bool = False, check_finite: bool = True,
           assume_a: str | None = "gen") -> Any:  # fmt: skip
-    """The x with a x = b.
+    """Solve a x = b for x.
 
     Args:
         a: [..., n, n].
@@ -207,13 +212,17 @@ def solve(a: Any, b: Any, lower: bool = False, overwrite_a: bool = False,
 
 
 def _by_factor(a: Any, b: Any) -> Any:
-    """The x with a x = b for positive definite a."""
+    """Solve a x = b for positive definite a, by Cholesky's factor."""
     factor = Cholesky().bind(a)
     return TriangularSolve(form="C").bind(factor, TriangularSolve().bind(factor, b))
 
 
 def _that_is_read(a: Any, kind: str, lower: bool) -> Any:
-    """The matrices of a kind, see `solve`, that have the elements of `a` which are read."""
+    """Return matrices of a kind, made of those elements of `a` which are read.
+
+    The kinds are those of `_STRUCTURES`: "her" mirrors one triangle, "diagonal" keeps the diagonal,
+    and so on.
+    """
     if kind == "her":
         return hermitian(a, lower)
     if kind == "sym":
@@ -225,7 +234,7 @@ def _that_is_read(a: Any, kind: str, lower: bool) -> Any:
 
 def inv(a: Any, overwrite_a: bool = False, check_finite: bool = True, *,
         assume_a: str | None = None, lower: bool = False) -> Any:  # fmt: skip
-    """The inverse of square matrices [..., n, n]; `assume_a` and `lower` as in `solve`.
+    """Compute the inverse of square matrices [..., n, n]; `assume_a` and `lower` as in `solve`.
 
     Examples:
         >>> import diffeo as dx
@@ -240,7 +249,7 @@ def inv(a: Any, overwrite_a: bool = False, check_finite: bool = True, *,
 
 
 def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    """The determinant of square matrices [..., n, n].
+    """Compute the determinant of square matrices [..., n, n].
 
     Examples:
         >>> import diffeo as dx
@@ -251,7 +260,7 @@ def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
 
 
 def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Any, Any]:
-    """The LU decomposition with exchanged rows, for `lu_solve`.
+    """Compute the LU decomposition with exchanged rows, for `lu_solve`.
 
     Args:
         a: [..., m, n].
@@ -272,7 +281,7 @@ def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> t
 
 def lu_solve(lu_and_piv: tuple[Any, Any], b: Any, trans: int = 0, overwrite_b: bool = False,
              check_finite: bool = True) -> Any:  # fmt: skip
-    """The x with a x = b, or with `trans` 1 a^T x = b and 2 a^H x = b, from `lu_factor(a)`.
+    """Solve a x = b, or with `trans` 1 a^T x = b and 2 a^H x = b, from `lu_factor(a)`.
 
     Args:
         lu_and_piv: [..., n, n] and int32[..., n].
@@ -295,21 +304,23 @@ def lu_solve(lu_and_piv: tuple[Any, Any], b: Any, trans: int = 0, overwrite_b: b
     pivots = arr(pivots)
 
     def apply(a: Any, b: Any) -> Any:
-        places = broadcast_to(pivots, (*a.shape[:-2], pivots.shape[-1]))
-        order = LuPivotsToPermutation(a.shape[-1]).bind(places)
+        stacked_pivots = broadcast_to(pivots, (*a.shape[:-2], pivots.shape[-1]))
+        order = LuPivotsToPermutation(a.shape[-1]).bind(stacked_pivots)
         below = TriangularSolve(form=form, diag="U")
         above = TriangularSolve(uplo="U", form=form)
+        # a[order] = l u. So a x = b is l u x = b[order]; for the transpose, u^T l^T y = b is solved
+        # first, and x has the rows of y in the inverse order.
         if form == "N":
             return above.bind(a, below.bind(a, rows_at(b, order)))
-        back = argsort(order, axis=-1)
-        return rows_at(below.bind(a, above.bind(a, b)), back)
+        inverse = argsort(order, axis=-1)
+        return rows_at(below.bind(a, above.bind(a, b)), inverse)
 
     return _on_columns("lu_solve", apply, packed, b)
 
 
 def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False,
        check_finite: bool = True) -> tuple[Any, ...]:  # fmt: skip
-    """The LU decomposition with exchanged rows, a = p l u.
+    """Compute the LU decomposition with exchanged rows, a = p l u.
 
     Args:
         a: [..., m, n].
@@ -332,16 +343,16 @@ def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False,
     rows, columns = places(left)
     left = e.select(rows == columns, 1.0, lower_triangle(left))
     right = upper_triangle(slice_in_dim(packed, 0, min(m, n), axis=packed.ndim - 2))
-    back = argsort(order, axis=-1)
+    inverse = argsort(order, axis=-1)
     if permute_l:
-        return rows_at(left, back), right
+        return rows_at(left, inverse), right
     p = expand_dims(order, (order.ndim - 1,)) == np.arange(m, dtype=np.int32)[:, None]
     return convert_element_type(p, packed.dtype), left, right
 
 
 def solve_banded(l_and_u: tuple[int, int], ab: Any, b: Any, overwrite_ab: bool = False,
                  overwrite_b: bool = False, check_finite: bool = True) -> Any:  # fmt: skip
-    """The x with a x = b, where only some diagonals of a are not 0.
+    """Solve a x = b for x, where only some diagonals of a are not 0.
 
     Tridiagonal systems are solved in linear time; others as if they were dense.
 
@@ -373,27 +384,32 @@ def solve_banded(l_and_u: tuple[int, int], ab: Any, b: Any, overwrite_ab: bool =
         return nl.solve(_dense(ab, below, above), b)
 
     def tridiagonal(ab: Any, b: Any) -> Any:
-        none = [0] * (ab.ndim - 2)
-        ab = pad(ab, (*none, 1 - above, 0), (*none, 1 - below, 0))
+        no_padding = [0] * (ab.ndim - 2)
+        ab = pad(ab, (*no_padding, 1 - above, 0), (*no_padding, 1 - below, 0))
         du, d, dl = (index_in_dim(ab, i, ab.ndim - 2) for i in range(3))
-        dl, du = pad(dl, (*none, 1), (*none, -1)), pad(du, (*none, -1), (*none, 1))
+        # `solve_banded` numbers diagonals by columns, the primitive by rows: so they move by one.
+        dl, du = (
+            pad(dl, (*no_padding, 1), (*no_padding, -1)),
+            pad(du, (*no_padding, -1), (*no_padding, 1)),
+        )
         return TridiagonalSolve().bind(dl, d, du, b)
 
     return _on_columns("solve_banded", tridiagonal, ab, b, square=False)
 
 
 def _dense(ab: Any, below: int, above: int) -> Any:
-    """The matrices with these diagonals."""
+    """Return the matrices with these diagonals, which are stored as in `solve_banded`."""
     n = np.arange(ab.shape[-1])
-    places = above + n[:, None] - n
-    there = (places >= 0) & (places <= below + above)
-    return where(there, ab[..., np.clip(places, 0, below + above), n], 0.0)
+    rows = above + n[:, None] - n
+    stored = (rows >= 0) & (rows <= below + above)
+    return where(stored, ab[..., np.clip(rows, 0, below + above), n], 0.0)
 
 
 def solveh_banded(ab: Any, b: Any, overwrite_ab: bool = False, overwrite_b: bool = False,
                   lower: bool = False, check_finite: bool = True) -> Any:  # fmt: skip
-    """The x with a x = b, where a is Hermitian and only some of its diagonals are not 0; see
-    `solve_banded`.
+    """Solve a x = b for x, where a is Hermitian and only some of its diagonals are not 0.
+
+    See `solve_banded`.
 
     Args:
         ab: [..., u + 1, n], the main diagonal and those above it: ab[u + i - j, j] is a[i, j]; or
@@ -415,12 +431,13 @@ def solveh_banded(ab: Any, b: Any, overwrite_ab: bool = False, overwrite_b: bool
     u = ab.shape[-2] - 1
     if u < 0:
         raise with_user_line(ValueError("solveh_banded: ab holds no diagonal"))
-    # Each diagonal a second time, conjugated and moved to the other side.
+    # `solve_banded` wants both sides. Diagonal k of the other side is this one's, conjugated, and
+    # moved by k columns.
     n = ab.shape[-1]
-    others = []
+    mirrored = []
     for k in range(1, u + 1):
         row = slice_in_dim(ab, k if lower else u - k, (k if lower else u - k) + 1, axis=ab.ndim - 2)
-        none, step = [0] * (ab.ndim - 1), min(k if lower else -k, n) if n else 0
-        others.append(conjugate(pad(row, (*none, step), (*none, -step))))
-    rows = [*others[::-1], ab] if lower else [ab, *others]
+        no_padding, step = [0] * (ab.ndim - 1), min(k if lower else -k, n) if n else 0
+        mirrored.append(conjugate(pad(row, (*no_padding, step), (*no_padding, -step))))
+    rows = [*mirrored[::-1], ab] if lower else [ab, *mirrored]
     return solve_banded((u, u), concatenate(rows, ab.ndim - 2), b)

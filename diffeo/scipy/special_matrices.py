@@ -1,4 +1,4 @@
-"""Matrices with a name: made of a few numbers, or of none. Leading axes are many at once."""
+"""Matrices with a name, made of a few numbers or of none. Leading axes stand for many matrices."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
 
 
 def _vector(x: Any, name: str, what: str, least: int = 0) -> Any:
-    """An array with at least one axis, the last of which has at least `least` elements."""
+    """Return an array with at least one axis, the last of which has at least `least` elements."""
     x = arr(x)
     x = x.reshape((1,)) if not x.ndim else x
     if x.shape[-1] < least:
@@ -53,13 +53,14 @@ def _vector(x: Any, name: str, what: str, least: int = 0) -> Any:
 
 
 def _side_by_side(x: Any, y: Any) -> Any:
-    """Arrays one after the other along the last axis, their leading axes broadcast."""
+    """Concatenate two arrays along the last axis; their leading axes broadcast."""
     x, y = same_dtype(x, y)
     lead = broadcast_shapes(x.shape[:-1], y.shape[:-1])
     return concatenate([broadcast_to(v, (*lead, v.shape[-1])) for v in (x, y)], -1)
 
 
 def _size(n: Any, name: str, least: int = 0) -> int:
+    """Return a size as an integer; ValueError if it is less than `least`."""
     n = static_int(n, name, "n")
     if n < least:
         raise with_user_line(ValueError(f"{name}: n must be at least {least}, got {n}"))
@@ -67,8 +68,9 @@ def _size(n: Any, name: str, least: int = 0) -> int:
 
 
 def toeplitz(c: Any, r: Any = None) -> Any:
-    """The matrix with constant diagonals, first column `c` and first row `r`, whose first element
-    is not read.
+    """Return the matrix with constant diagonals, first column `c` and first row `r`.
+
+    The first element of `r` is not read.
 
     Args:
         c: [..., m].
@@ -87,14 +89,18 @@ def toeplitz(c: Any, r: Any = None) -> Any:
     c = _vector(c, "toeplitz", "c")
     r = (c.conj() if is_complex(c.dtype) else c) if r is None else _vector(r, "toeplitz", "r")
     m, n = c.shape[-1], r.shape[-1]
+    # The numbers of the diagonals, from the lower left corner to the upper right one.
     numbers = _side_by_side(c[..., ::-1], r[..., 1:])
-    places = np.arange(m)[::-1, None] + np.arange(n)
-    return numbers[..., places] if m and n else full((*numbers.shape[:-1], m, n), 0, numbers.dtype)
+    positions = np.arange(m)[::-1, None] + np.arange(n)
+    return (
+        numbers[..., positions] if m and n else full((*numbers.shape[:-1], m, n), 0, numbers.dtype)
+    )
 
 
 def hankel(c: Any, r: Any = None) -> Any:
-    """The matrix with constant antidiagonals, first column `c` and last row `r`, whose first
-    element is not read.
+    """Return the matrix with constant antidiagonals, first column `c` and last row `r`.
+
+    The first element of `r` is not read.
 
     Args:
         c: [..., m].
@@ -114,12 +120,16 @@ def hankel(c: Any, r: Any = None) -> Any:
     r = full(c.shape, 0, c.dtype) if r is None else _vector(r, "hankel", "r")
     m, n = c.shape[-1], r.shape[-1]
     numbers = _side_by_side(c, r[..., 1:])
-    places = np.arange(m)[:, None] + np.arange(n)
-    return numbers[..., places] if m and n else full((*numbers.shape[:-1], m, n), 0, numbers.dtype)
+    positions = np.arange(m)[:, None] + np.arange(n)
+    return (
+        numbers[..., positions] if m and n else full((*numbers.shape[:-1], m, n), 0, numbers.dtype)
+    )
 
 
 def circulant(c: Any) -> Any:
-    """The matrix [..., n, n] whose columns are `c`, [..., n], turned by 0, 1, 2 ... places.
+    """Return the matrix [..., n, n] whose columns are `c`, rotated by 0, 1, 2 ... elements.
+
+    `c` is [..., n].
 
     Examples:
         >>> import diffeo as dx
@@ -134,8 +144,9 @@ def circulant(c: Any) -> Any:
 
 
 def companion(a: Any) -> Any:
-    """The matrix [..., n-1, n-1] whose eigenvalues are the roots of the polynomial with the
-    coefficients `a`, [..., n], the highest power first.
+    """Return the matrix [..., n-1, n-1] whose eigenvalues are the roots of a polynomial.
+
+    The polynomial has the coefficients `a`, [..., n], the highest power first.
 
     Raises:
         ValueError: for fewer than two coefficients.
@@ -153,14 +164,16 @@ def companion(a: Any) -> Any:
 
 
 def _under(first: Any, rest: np.ndarray) -> Any:
-    """Rows [..., 1, n] with the rows of one matrix under them."""
+    """Return rows [..., 1, n] with the rows of one matrix under them."""
     rest = array(rest, first.dtype)
     return concatenate([first, broadcast_to(rest, (*first.shape[:-2], *rest.shape))], -2)
 
 
 def leslie(f: Any, s: Any) -> Any:
-    """The matrix [..., n, n] of a population with ages: first row `f`, [..., n], the offspring of
-    each age, and subdiagonal `s`, [..., n-1], the part that grows older.
+    """Return the matrix [..., n, n] of a population with ages.
+
+    Its first row is `f`, [..., n], the offspring of each age. Its subdiagonal is `s`, [..., n-1],
+    the part of each age that grows older.
 
     Raises:
         ValueError: for n < 2, or lengths that do not fit each other.
@@ -185,7 +198,7 @@ def leslie(f: Any, s: Any) -> Any:
 
 
 def fiedler(a: Any) -> Any:
-    """The matrix [..., n, n] of distances |a[i] - a[j]| of the elements of `a`, [..., n].
+    """Return the matrix [..., n, n] of distances |a[i] - a[j]| of the elements of `a`, [..., n].
 
     Examples:
         >>> import diffeo as dx
@@ -199,8 +212,10 @@ def fiedler(a: Any) -> Any:
 
 
 def fiedler_companion(a: Any) -> Any:
-    """A companion matrix [..., n-1, n-1] with five diagonals, of the polynomial with the
-    coefficients `a`, [..., n] (Fiedler 2003, "A note on companion matrices").
+    """Return a companion matrix [..., n-1, n-1] with five diagonals.
+
+    Its polynomial has the coefficients `a`, [..., n] (Fiedler 2003, "A note on companion
+    matrices").
 
     Raises:
         ValueError: without coefficients.
@@ -217,22 +232,25 @@ def fiedler_companion(a: Any) -> Any:
     a = -a[..., 1:] / a[..., :1]
     if n < 2:
         return expand_dims(a, (a.ndim,))
-    # Each coefficient stands once, at a place that follows from its number.
-    fixed, places = np.zeros((n, n)), np.full((n, n), n)
+    # Each coefficient stands once. `numbers` says which one each element is; number n is the zero
+    # that is appended to the coefficients. `fixed` has the ones.
+    fixed, numbers = np.zeros((n, n)), np.full((n, n), n)
     for k in range(n):
         row = 0 if k == 0 else k if k % 2 == 0 else k - 1
         column = 0 if k == 0 else k - 1 if k % 2 == 0 else k
-        places[row, column] = k
+        numbers[row, column] = k
     fixed[1, 0] = 1.0
     for k in range(0, n - 2):
         fixed[(k, k + 2) if k % 2 == 0 else (k + 2, k)] = 1.0
     zero = [(0, 0)] * (a.ndim - 1)
     padded = pad(a, [low for low, _ in zero] + [0], [high for _, high in zero] + [1])
-    return padded[..., places] + array(fixed, a.dtype)
+    return padded[..., numbers] + array(fixed, a.dtype)
 
 
 def convolution_matrix(a: Any, n: int, mode: str = "full") -> Any:
-    """The matrix whose product with a vector of `n` elements is its convolution with `a`, [..., m].
+    """Return the matrix whose product with a vector of `n` elements is its convolution with `a`.
+
+    `a` is [..., m].
 
     Args:
         a: at least one element.
@@ -254,17 +272,20 @@ def convolution_matrix(a: Any, n: int, mode: str = "full") -> Any:
     if mode not in ("full", "same", "valid"):
         raise no_such("convolution_matrix", "mode", mode, ("full", "same", "valid"))
     cut = 0 if mode == "full" else min(n, a.shape[-1]) - 1
-    before = cut // 2 if mode == "same" else cut
-    after = cut - before if mode == "same" else cut
-    none = [0] * (a.ndim - 1)
-    column = pad(a, [*none, 0], [*none, n - 1])
-    row = pad(rev(a, (a.ndim - 1,)), [*none, 0], [*none, n - 1])
+    cut_before = cut // 2 if mode == "same" else cut
+    cut_after = cut - cut_before if mode == "same" else cut
+    no_padding = [0] * (a.ndim - 1)
+    column = pad(a, [*no_padding, 0], [*no_padding, n - 1])
+    row = pad(rev(a, (a.ndim - 1,)), [*no_padding, 0], [*no_padding, n - 1])
     size = a.shape[-1] + n - 1
-    return toeplitz(column[..., before : size - after], row[..., size - n - before : size - before])
+    return toeplitz(
+        column[..., cut_before : size - cut_after],
+        row[..., size - n - cut_before : size - cut_before],
+    )
 
 
 def block_diag(*arrs: Any) -> Any:
-    """The matrix with these matrices on its diagonal, and 0 elsewhere.
+    """Return the matrix with these matrices on its diagonal, and 0 elsewhere.
 
     Args:
         arrs: matrices [..., m, n] of any shapes, leading axes broadcast; vectors are rows, numbers
@@ -280,17 +301,25 @@ def block_diag(*arrs: Any) -> Any:
         return full((1, 0), 0, dtype_of(None))
     blocks = same_dtype(*[v if v.ndim > 1 else v.reshape((1, v.size)) for v in map(arr, arrs)])
     lead = broadcast_shapes(*[b.shape[:-2] for b in blocks])
-    none = (0,) * len(lead)
-    columns, before, rows = sum([b.shape[-1] for b in blocks]), 0, []
+    no_padding = (0,) * len(lead)
+    columns, columns_before, rows = sum([b.shape[-1] for b in blocks]), 0, []
     for b in blocks:
         b = broadcast_to(b, (*lead, *b.shape[-2:]))
-        rows.append(pad(b, (*none, 0, before), (*none, 0, columns - before - b.shape[-1])))
-        before += b.shape[-1]
+        rows.append(
+            pad(
+                b,
+                (*no_padding, 0, columns_before),
+                (*no_padding, 0, columns - columns_before - b.shape[-1]),
+            )
+        )
+        columns_before += b.shape[-1]
     return concatenate(rows, -2)
 
 
 def khatri_rao(a: Any, b: Any) -> Any:
-    """Column by column the Kronecker product: [..., m, k] and [..., n, k] -> [..., m n, k].
+    """Compute the Kronecker product column by column.
+
+    [..., m, k] and [..., n, k] give [..., m n, k].
 
     Raises:
         ValueError: unless there are as many columns in both.
@@ -318,7 +347,7 @@ def khatri_rao(a: Any, b: Any) -> Any:
 
 
 def hilbert(n: int) -> Any:
-    """The matrix [n, n] of 1 / (i + j + 1), which is hard to invert.
+    """Return the matrix [n, n] of 1 / (i + j + 1), which is hard to invert.
 
     Examples:
         >>> hilbert(2)
@@ -330,7 +359,9 @@ def hilbert(n: int) -> Any:
 
 
 def invhilbert(n: int) -> Any:
-    """The inverse of `hilbert(n)`, whose elements are whole numbers, rounded to floating-point.
+    """Return the inverse of `hilbert(n)`.
+
+    Its elements are whole numbers, rounded to floating-point.
 
     Examples:
         >>> invhilbert(2)
@@ -351,13 +382,16 @@ def invhilbert(n: int) -> Any:
 
 
 def _table(n: int, element: Any) -> Any:
+    """Return the matrix [n, n] of `element(i, j)`, which is computed with Python's integers."""
     rows = [[float(element(i, j)) for j in range(n)] for i in range(n)]
     return array(np.reshape(np.array(rows), (n, n)), dtype_of(None))
 
 
 def pascal(n: int, kind: str | None = None) -> Any:
-    """The matrix [n, n] of binomial coefficients: `kind` "symmetric" (the default), (i + j over
-    i); "lower", (i over j); or "upper", its transpose.
+    """Return the matrix [n, n] of binomial coefficients.
+
+    `kind` is "symmetric" (the default), (i + j over i); "lower", (i over j); or "upper", its
+    transpose.
 
     Raises:
         ValueError: for another kind.
@@ -375,7 +409,7 @@ def pascal(n: int, kind: str | None = None) -> Any:
 
 
 def invpascal(n: int, kind: str | None = None) -> Any:
-    """The inverse of `pascal(n, kind)`.
+    """Return the inverse of `pascal(n, kind)`.
 
     Raises:
         ValueError: for another kind.
@@ -394,6 +428,7 @@ def invpascal(n: int, kind: str | None = None) -> Any:
 
 
 def _kind(name: str, kind: str | None) -> str:
+    """Return the kind of Pascal's matrix, by default "symmetric"; ValueError for an unknown one."""
     kinds = ("symmetric", "lower", "upper")
     if kind is not None and kind not in kinds:
         raise no_such(name, "kind", kind, kinds)
@@ -401,8 +436,10 @@ def _kind(name: str, kind: str | None) -> str:
 
 
 def helmert(n: int, full: bool = False) -> Any:
-    """The matrix [n-1, n] of orthonormal contrasts: row i compares element i + 1 with the mean of
-    those before it; with `full`, the normalized mean stands above them.
+    """Return the matrix [n-1, n] of orthonormal contrasts.
+
+    Row i compares element i + 1 with the mean of those before it; with `full`, the normalized mean
+    stands above them.
 
     Examples:
         >>> helmert(2)
@@ -417,7 +454,7 @@ def helmert(n: int, full: bool = False) -> Any:
 
 
 def hadamard(n: int, dtype: Any = int) -> Any:
-    """The matrix [n, n] of 1 and -1 with orthogonal rows, by Sylvester's construction.
+    """Return the matrix [n, n] of 1 and -1 with orthogonal rows, by Sylvester's construction.
 
     Raises:
         ValueError: unless n is a power of 2.
@@ -431,13 +468,16 @@ def hadamard(n: int, dtype: Any = int) -> Any:
     if n & (n - 1):
         raise with_user_line(ValueError(f"hadamard: n must be a power of 2, got {n}"))
     i = np.arange(n)
+    # Element (i, j) is -1 if i and j have an odd number of set bits in common.
     bits = np.vectorize(lambda k: bin(k).count("1") % 2, otypes=[int])(i[:, None] & i)
     return array(1 - 2 * bits, dtype_of(dtype))
 
 
 def dft(n: int, scale: str | None = None, *, dtype: Any = None) -> Any:
-    """The complex matrix [n, n] whose product with a vector is its discrete Fourier transform,
-    divided by the square root of n (`scale="sqrtn"`) or by n ("n").
+    """Return the complex matrix [n, n] of the discrete Fourier transform.
+
+    Its product with a vector is the transform of the vector, divided by the square root of n
+    (`scale="sqrtn"`) or by n ("n").
 
     Raises:
         ValueError: for another scale, or a dtype that is not complex.

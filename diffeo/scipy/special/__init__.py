@@ -1,4 +1,10 @@
-"""Special functions, with the names and conventions of scipy.special."""
+"""Special functions, with the names and conventions of scipy.special.
+
+Most of them are primitives that are made of a formula `f(m, x)` for two arithmetics `m`, NumPy and
+primitives, and of their derivatives (`routines/special/special.py`). Each argument of a case
+distinction is replaced by a harmless number where another case holds, so that derivatives of every
+order are those of the case that holds.
+"""
 
 from ...numpy.windows import i0
 from .bessel import bessel_jn, i0e, i1, i1e

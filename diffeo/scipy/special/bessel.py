@@ -23,7 +23,7 @@ _i0e, _i1e, _i1 = (unary(p, True) for p in (BesselI(0), BesselI(1), GrowingBesse
 
 
 def i0e(x: Any) -> Any:
-    """The modified Bessel function I_0(x), times exp(-|x|).
+    """Compute exp(-|x|) times the modified Bessel function I_0(x).
 
     Raises:
         TypeError: for complex numbers.
@@ -36,7 +36,7 @@ def i0e(x: Any) -> Any:
 
 
 def i1e(x: Any) -> Any:
-    """The modified Bessel function I_1(x), times exp(-|x|).
+    """Compute exp(-|x|) times the modified Bessel function I_1(x).
 
     Raises:
         TypeError: for complex numbers.
@@ -49,7 +49,7 @@ def i1e(x: Any) -> Any:
 
 
 def i1(x: Any) -> Any:
-    """The modified Bessel function I_1(x).
+    """Compute the modified Bessel function I_1(x).
 
     Raises:
         TypeError: for complex numbers.
@@ -62,13 +62,16 @@ def i1(x: Any) -> Any:
 
 
 def _limit(n: int) -> float:
-    """Below, J_n is a polynomial; beyond, it comes from J_0 and J_1 or Hankel's expansion."""
+    """Return the point where the way to compute J_n changes.
+
+    Below, J_n is a polynomial; beyond, it comes from J_0 and J_1 or Hankel's expansion.
+    """
     return float(max(8, n))
 
 
 @cache
 def _near_polynomial(n: int) -> Callable:
-    """J_n(x) / x**n in x**2."""
+    """Return the Chebyshev polynomial of J_n(x) / x**n in x**2."""
 
     def near(x2: np.ndarray) -> np.ndarray:
         waves = lambda u: np.cos(np.multiply.outer(np.sqrt(x2), np.cos(u)))
@@ -79,8 +82,9 @@ def _near_polynomial(n: int) -> Callable:
 
 @cache
 def _far_polynomials(n: int) -> tuple[Callable, Callable]:
-    """Hankel's P and x Q for n = 0, 1 in 1 / x**2 (DLMF 10.17.3, by the integral 10.9.10 over
-    v**2).
+    """Return the polynomials of Hankel's P and x Q for n = 0, 1 in 1 / x**2.
+
+    See DLMF 10.17.3; the values are from the integral 10.9.10 over v**2.
     """
 
     def hankel(w: np.ndarray) -> np.ndarray:
@@ -110,22 +114,27 @@ class BesselJ(Formula):
         small, large = m.where(inner, x, 0.0), m.where(inner, _limit(self.n), m.abs(x))
         beyond = self.far(m, large)
         beyond = beyond if self.n % 2 == 0 else m.where(x < 0.0, -beyond, beyond)
+        # Each branch gets an argument of its own range, so that neither overflows nor leaves the
+        # interval of its polynomial.
         near = _near_polynomial(self.n)(small * small) * power(small, self.n)
         return m.where(inner, near, beyond)
 
     def far(self, m: Any, x: Any) -> Any:
-        """J_n(x) from J_0 and J_1, which is stable for x > n."""
+        """Return J_n(x) for x > n.
+
+        It comes from J_0 and J_1 by the recurrence upwards, which is stable there.
+        """
         w = 1.0 / (x * x)
         sin, cos = m.sin(x) * math.sqrt(0.5), m.cos(x) * math.sqrt(0.5)
-        found = []
+        orders = []
         for n in (0, 1)[: self.n + 1]:
             p, q = (f(w) for f in _far_polynomials(n))
             # cos and sin of x - (n + 1/2) pi / 2
             c, s = (cos + sin, sin - cos) if n == 0 else (sin - cos, -(cos + sin))
-            found.append((p * c - q / x * s) * m.sqrt(2 / math.pi / x))
+            orders.append((p * c - q / x * s) * m.sqrt(2 / math.pi / x))
         for n in range(1, self.n):
-            found.append(found[n] * (2.0 * n) / x - found[n - 1])
-        return found[self.n]
+            orders.append(orders[n] * (2.0 * n) / x - orders[n - 1])
+        return orders[self.n]
 
     def slopes(self) -> Sequence[Callable]:
         def by_x(x: Any) -> Any:
@@ -136,7 +145,7 @@ class BesselJ(Formula):
 
 
 def bessel_jn(z: Any, *, v: int, n_iter: int = 50) -> Any:
-    """The Bessel functions J_0(z) ... J_v(z).
+    """Compute the Bessel functions J_0(z) ... J_v(z).
 
     Args:
         z: real numbers.

@@ -12,6 +12,7 @@ from ...nn import normalized
 from ...nn.functions import sigmoid
 from ...numpy.common import arr, real_only
 from ...primitives.array import Array
+from ...primitives.core import Primitive
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
 from ...primitives.words import elementwise as e
@@ -24,7 +25,7 @@ expit = sigmoid
 
 
 def logit(x: Any) -> Any:
-    """log(x / (1 - x)), the inverse of `expit`.
+    """Compute log(x / (1 - x)), the inverse of `expit`.
 
     Examples:
         >>> logit(0.5)
@@ -35,9 +36,10 @@ def logit(x: Any) -> Any:
 
 
 def _product_with(log: e.Elementwise, root: float) -> Callable[[Any, Any], Any]:
-    """x * log(y), and 0 where x is 0, even at log's singularity `root`."""
+    """Return the function x * log(y), which is 0 where x is 0, even at log's singularity `root`."""
 
     def product(x: Any, y: Any) -> Any:
+        # Where x is 0, the logarithm is taken of a harmless number. A nan of y stays nan.
         zero = (x == 0) & (y == y)
         return e.select(zero, 0.0, x * log.bind(e.select(zero, root + 1.0, y)))
 
@@ -45,7 +47,7 @@ def _product_with(log: e.Elementwise, root: float) -> Callable[[Any, Any], Any]:
 
 
 def _slope(x: Any, y: Any, shift: float) -> Any:
-    """x / (y + shift), and 0 for 0 / 0."""
+    """Return x / (y + shift), and 0 for 0 / 0."""
     y = y + shift
     return x / e.select((x == 0) & (y == 0), 1.0, y)
 
@@ -56,7 +58,8 @@ class _OfArrays(e.Elementwise):
     takes_scalars = False
 
 
-# Primitives, since no formula in others has their derivatives where x and log's argument are 0.
+# These are primitives of their own: a formula made of others would not have the right derivatives
+# where x and the argument of the logarithm are 0.
 _xlogy = _OfArrays(
     "xlogy",
     special_function("xlogy"),
@@ -77,14 +80,15 @@ _xlog1py = _OfArrays(
 _pair_xlogy, _pair_xlog1py = binary(_xlogy, True), binary(_xlog1py, True)
 
 
-def _of_pair(quick: Callable, primitive: Any, x: Any, y: Any) -> Any:
+def _of_pair(quick: Callable, primitive: Primitive, x: Any, y: Any) -> Any:
+    """Apply a primitive to two operands; `quick` is the short way for two arrays of diffeo."""
     if type(x) is Array and type(y) is Array:
         return quick(x, y)
     return primitive.bind(*align(arr(to_inexact(x)), arr(to_inexact(y))))
 
 
 def xlogy(x: Any, y: Any) -> Any:
-    """x * log(y), and 0 for x = 0 (but nan for y = nan). The derivative by x is log(y).
+    """Compute x * log(y), and 0 for x = 0 (but nan for y = nan). The derivative by x is log(y).
 
     Examples:
         >>> xlogy(0.0, 0.0)
@@ -94,7 +98,10 @@ def xlogy(x: Any, y: Any) -> Any:
 
 
 def xlog1py(x: Any, y: Any) -> Any:
-    """x * log(1 + y), and 0 for x = 0 (but nan for y = nan). The derivative by x is log(1 + y)."""
+    """Compute x * log(1 + y), and 0 for x = 0 (but nan for y = nan).
+
+    The derivative by x is log(1 + y).
+    """
     return _of_pair(_pair_xlog1py, _xlog1py, x, y)
 
 
@@ -111,7 +118,7 @@ _entr_p = FormulaRow(
 
 
 def entr(x: Any) -> Any:
-    """The term of an entropy: -x log(x), 0 at 0, and -inf for negative numbers.
+    """Compute the term of an entropy: -x log(x), 0 at 0, and -inf for negative numbers.
 
     Examples:
         >>> entr(0.0), entr(-1.0)
@@ -121,14 +128,14 @@ def entr(x: Any) -> Any:
 
 
 def _inside(m: Any, p: Any, q: Any, inner: Callable, edge: Any) -> Any:
-    """`inner` of p, q > 0; `edge` for p = 0 <= q, and inf elsewhere."""
+    """Return `inner` of p, q > 0; `edge` for p = 0 <= q, inf elsewhere, and nan for nan."""
     inside = (p > 0.0) & (q > 0.0)
     value = inner(m.where(inside, p, 1.0), m.where(inside, q, 1.0))
     other = m.where((p == 0.0) & (q >= 0.0), edge, math.inf)
     return m.where(inside, value, m.where((p == p) & (q == q), other, math.nan))
 
 
-#: log(p / q), also where it is small, or p / q is too large or small a number.
+#: log(p / q), accurate also where it is small, or where p / q overflows or underflows.
 _log_of_ratio = FormulaRow(
     "log_of_ratio", lambda m, p, q: log_ratio(m, p, q, p - q),
     lambda p, q: e.reciprocal(p), lambda p, q: -e.reciprocal(q),
@@ -136,7 +143,10 @@ _log_of_ratio = FormulaRow(
 
 
 def _by_first(p: Any, q: Any) -> Any:
-    """log(p / q), but -1 at p = 0, so that sums of terms, some of them 0, have finite gradients."""
+    """Return log(p / q), but -1 at p = 0.
+
+    So sums of terms, some of them 0, have finite gradients.
+    """
     return e.select(p == 0, -1.0, _log_of_ratio.bind(p, q))
 
 
@@ -156,8 +166,9 @@ _kl_div = FormulaRow(
 
 
 def rel_entr(p: Any, q: Any) -> Any:
-    """The term of a relative entropy: p log(p / q); 0 for p = 0 <= q, inf elsewhere outside of
-    p, q > 0. Its gradient at p = 0 is 0.
+    """Compute the term of a relative entropy: p log(p / q).
+
+    It is 0 for p = 0 <= q, and inf elsewhere outside of p, q > 0. Its gradient at p = 0 is 0.
 
     Examples:
         >>> rel_entr(0.0, 1.0), rel_entr(2.0, 1.0)
@@ -168,8 +179,10 @@ def rel_entr(p: Any, q: Any) -> Any:
 
 
 def kl_div(p: Any, q: Any) -> Any:
-    """The term of a Kullback-Leibler divergence: p log(p / q) - p + q, and inf where `rel_entr` is;
-    without cancellation where p is near q. Its gradient at p = 0 is (-1, 1).
+    """Compute the term of a Kullback-Leibler divergence: p log(p / q) - p + q.
+
+    It is inf where `rel_entr` is, and does not suffer from cancellation where p is near q. Its
+    gradient at p = 0 is (-1, 1).
 
     Examples:
         >>> kl_div(0.0, 1.0), kl_div(2.0, 1.0)
@@ -180,8 +193,10 @@ def kl_div(p: Any, q: Any) -> Any:
 
 
 def _exponential_quotient(m: Any, k: int, z: Any) -> Any:
-    """The integral of t**k exp(t z) over 0 ... 1, which is (exp(z) - 1) / z for k = 0: its k-th
-    derivative.
+    """Return the integral of t**k exp(t z) over 0 ... 1.
+
+    For k = 0 it is (exp(z) - 1) / z; for other k it is the k-th derivative of this. It is a power
+    series near z = 0, and comes from integration by parts elsewhere.
     """
     near = m.abs(z) < 1.0 + k
     terms = 20 + 6 * k
@@ -197,8 +212,9 @@ def _exponential_quotient(m: Any, k: int, z: Any) -> Any:
 
 @frozen
 class BoxCox(Formula):
-    """(y**lmbda - 1) / lmbda, and log(y) at 0; y is x, or 1 + x with `shifted`. Its k-th derivative
-    by lmbda.
+    """The transformation (y**lmbda - 1) / lmbda, and log(y) at lmbda = 0, or a derivative.
+
+    y is x, or 1 + x with `shifted`. `k` is how often the function is differentiated by lmbda.
     """
 
     k: int = 0
@@ -210,7 +226,10 @@ class BoxCox(Formula):
     def formula(self, m: Any, x: Any, lmbda: Any) -> Any:
         log, k = self.logarithm(m)(x), self.k
         z = m.where(lmbda == 0.0, 0.0, lmbda * log)
-        end = z == -math.inf  # where only the constant is left of the power
+        # y is 0 or infinite, and y**lmbda is 0: only -1 / lmbda is left, whose k-th derivative by
+        # lmbda is k! / (-lmbda)**(k + 1). Elsewhere the function is log(y) times the quotient of
+        # z = lmbda log(y), and each derivative by lmbda gives another factor log(y).
+        end = z == -math.inf
         z, log = m.where(end, -1.0, z), m.where(end, -1.0, log)
         value = _exponential_quotient(m, k, z)
         by, limit = m.where(end, -lmbda, 1.0), float(math.factorial(k))
@@ -219,7 +238,7 @@ class BoxCox(Formula):
         return m.where(end, limit, value)
 
     def logarithm(self, m: Any) -> Callable:
-        """log, or log1p."""
+        """Return the logarithm of y as a function of x: log, or log1p."""
         return m.log1p if self.shifted else m.log
 
     def slopes(self) -> Sequence[Callable]:
@@ -234,7 +253,7 @@ class BoxCox(Formula):
 
 
 def boxcox(x: Any, lmbda: Any) -> Any:
-    """(x**lmbda - 1) / lmbda, and log(x) at lmbda = 0; nan for x < 0.
+    """Compute (x**lmbda - 1) / lmbda, and log(x) at lmbda = 0; nan for x < 0.
 
     Examples:
         >>> boxcox(2.0, 0.5), boxcox(2.0, 0.0)
@@ -244,7 +263,7 @@ def boxcox(x: Any, lmbda: Any) -> Any:
 
 
 def boxcox1p(x: Any, lmbda: Any) -> Any:
-    """boxcox(1 + x, lmbda), exact for small x.
+    """Compute boxcox(1 + x, lmbda), exact for small x.
 
     Examples:
         >>> boxcox1p(1e-10, 0.5)
@@ -257,7 +276,7 @@ logsumexp = normalized.logsumexp
 
 
 def softmax(x: Any, /, *, axis: Any = None) -> Any:
-    """exp(x) / sum(exp(x)) along the axis or axes; None for all.
+    """Compute exp(x) / sum(exp(x)) along the axis or axes; None for all.
 
     Examples:
         >>> import diffeo as dx
@@ -268,7 +287,7 @@ def softmax(x: Any, /, *, axis: Any = None) -> Any:
 
 
 def log_softmax(x: Any, /, *, axis: Any = None) -> Any:
-    """log(softmax(x)), without overflow. Arguments as `softmax` has.
+    """Compute log(softmax(x)), without overflow. Arguments as `softmax` has.
 
     Examples:
         >>> import diffeo as dx

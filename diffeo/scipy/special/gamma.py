@@ -13,7 +13,7 @@ from ...lax import special as lax_special
 from ...numpy.common import arr, holds_complex, static_int
 from ...primitives.array import Array, as_value
 from ...primitives.constants import full_like
-from ...primitives.core import with_user_line
+from ...primitives.core import Primitive, with_user_line
 from ...primitives.words import elementwise as e
 from ...primitives.words.identity import stop_gradient
 from ...primitives.words.operators import binary, unary
@@ -26,13 +26,16 @@ from ...routines.special.special import TRACED, FormulaRow, Zeta, zeta_minus_one
 
 
 def operands(*xs: Any) -> list[Any]:
-    """Arrays of one floating-point dtype and one shape."""
+    """Return the arguments as arrays of one floating-point dtype and one shape."""
     values = align_inexact(*[arr(x) for x in xs])
     return [arr(v) for v in values]
 
 
-def pair(primitive: Any) -> Callable[[Any, Any], Any]:
-    """A function of two arrays of one floating-point dtype, with a short way for those that are."""
+def pair(primitive: Primitive) -> Callable[[Any, Any], Any]:
+    """Return a primitive as a function of two array-like operands.
+
+    They are promoted to one floating-point dtype; two arrays of diffeo take a short way.
+    """
     quick = binary(primitive, True)
 
     def function(x: Any, y: Any) -> Any:
@@ -48,7 +51,7 @@ _zeta, _gammainc, _gammaincc = pair(Zeta()), pair(Igamma()), pair(Igamma(0, True
 
 
 def gammaln(x: Any) -> Any:
-    """The logarithm of |gamma(x)|.
+    """Compute the logarithm of |gamma(x)|.
 
     Args:
         x: real numbers.
@@ -68,8 +71,10 @@ def gammaln(x: Any) -> Any:
 
 
 def loggamma(x: Any) -> Any:
-    """The logarithm of gamma(x): of real numbers, nan where gamma is negative; of complex numbers
-    the branch that is cut along the negative axis.
+    """Compute the logarithm of gamma(x).
+
+    Of real numbers, it is nan where gamma is negative; of complex numbers it is the branch that is
+    cut along the negative axis.
 
     Examples:
         >>> loggamma(3.0), loggamma(-0.5)
@@ -82,7 +87,9 @@ def loggamma(x: Any) -> Any:
 
 
 def gammasgn(x: Any) -> Any:
-    """The sign of gamma(x): 1 or -1; at 0 the sign of the zero, nan at negative whole numbers.
+    """Compute the sign of gamma(x): 1 or -1.
+
+    At 0 it is the sign of the zero, at negative whole numbers nan.
 
     Raises:
         TypeError: for complex numbers.
@@ -95,17 +102,20 @@ def gammasgn(x: Any) -> Any:
 
 
 def sign_of_gamma(m: Any, x: Any) -> Any:
-    """1 or -1, as `gammasgn` says."""
+    """Return 1 or -1, as `gammasgn` does, in the arithmetic `m`."""
     floor = m.floor(m.where(m.abs(x) < math.inf, x, -1.0))
     odd = m.abs(m.rem(floor, 2.0)) == 1.0
     left = m.where(floor == x, math.nan, m.where(odd, -1.0, m.full(1.0, x)))
+    # atan2(x, -1) is pi at 0 and -pi at -0: so it tells the zeros apart.
     zero = m.sign(m.atan2(x, m.full(-1.0, x)))
     right = m.where(x == 0.0, zero, m.where(x > 0.0, 1.0, m.full(math.nan, x)))
     return m.where(x < 0.0, left, right)
 
 
 def gamma(x: Any) -> Any:
-    """The gamma function, the integral of t**(x-1) exp(-t) over t > 0, and its continuation.
+    """Compute the gamma function.
+
+    It is the integral of t**(x-1) exp(-t) over t > 0, and its continuation.
 
     Args:
         x: real or complex numbers.
@@ -124,7 +134,7 @@ def gamma(x: Any) -> Any:
 
 
 def factorial(n: Any, exact: bool = False) -> Any:
-    """n! = gamma(n + 1) as a float, and 0 for n < 0.
+    """Compute n! = gamma(n + 1) as a float, and 0 for n < 0.
 
     Raises:
         NotImplementedError: with `exact`: array elements have a fixed size.
@@ -142,7 +152,7 @@ def factorial(n: Any, exact: bool = False) -> Any:
 
 
 def digamma(x: Any) -> Any:
-    """The derivative of gammaln, or of loggamma for complex numbers.
+    """Compute the derivative of gammaln, or of loggamma for complex numbers.
 
     Examples:
         >>> digamma(1.0)
@@ -154,7 +164,7 @@ def digamma(x: Any) -> Any:
 
 
 def polygamma(n: Any, x: Any) -> Any:
-    """The n-th derivative of digamma.
+    """Compute the n-th derivative of digamma.
 
     Args:
         n: whole numbers >= 0; no variable of differentiation.
@@ -171,7 +181,7 @@ def polygamma(n: Any, x: Any) -> Any:
 
 
 def zeta(x: Any, q: Any = None) -> Any:
-    """Hurwitz's zeta function, the sum of (q + k)**-x over k >= 0, for x > 1.
+    """Compute Hurwitz's zeta function, the sum of (q + k)**-x over k >= 0, for x > 1.
 
     Args:
         x: real numbers.
@@ -191,7 +201,7 @@ def zeta(x: Any, q: Any = None) -> Any:
 
 
 def bernoulli(n: int) -> Any:
-    """Bernoulli's numbers B(0) ... B(n), where B(1) = -1/2.
+    """Compute Bernoulli's numbers B(0) ... B(n), where B(1) = -1/2.
 
     Raises:
         ValueError: for n < 0.
@@ -204,6 +214,7 @@ def bernoulli(n: int) -> Any:
     if n < 0:
         raise with_user_line(ValueError(f"bernoulli: n must not be negative, got {n}"))
     numbers = [1.0, -0.5, *[0.0] * (n - 1)][: n + 1]
+    # For even k, |B(k)| = 2 k! / (2 pi)**k zeta(k), and the signs alternate.
     factor = 2.0  # 2 k! / (2 pi)**k
     for k in range(1, n + 1):
         factor *= k / (2 * math.pi)
@@ -217,19 +228,28 @@ def bernoulli(n: int) -> Any:
 
 
 def _betaln(m: Any, a: Any, b: Any) -> Any:
-    """By Stirling's formula with its errors for positive numbers: nothing large cancels."""
+    """Return log(beta(a, b)), in the arithmetic `m`.
+
+    For positive numbers, Stirling's formula is used with its errors: nothing large cancels. For
+    others, it is the sum of the logarithms of gamma functions.
+    """
     positive = (a > 0.0) & (b > 0.0)
     p, q = m.where(positive, a, 1.0), m.where(positive, b, 1.0)
-    rest = stirling_error(m, p) + stirling_error(m, q) - stirling_error(m, p + q)
+    errors = stirling_error(m, p) + stirling_error(m, q) - stirling_error(m, p + q)
     logs = m.log(p) + m.log(q) - m.log(p + q)
-    value = rest + 0.5 * (math.log(2 * math.pi) - logs) - p * m.log1p(q / p) - q * m.log1p(p / q)
+    value = errors + 0.5 * (math.log(2 * math.pi) - logs) - p * m.log1p(q / p) - q * m.log1p(p / q)
     value = m.where((p == math.inf) | (q == math.inf), -math.inf, value)
     return m.where(positive, value, m.lgamma(a) + m.lgamma(b) - m.lgamma(a + b))
 
 
 def _reflected(m: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
-    """Where one of a and b is a whole number n > 0 and a + b < 1; there 1 - a - b and n, as
-    |beta(a, b)| = |beta(1 - a - b, n)|, whose arguments are positive.
+    """Return where log|beta| is reflected, and the arguments there.
+
+    That is where a or b is a whole number n > 0 and a + b < 1. There |beta(a, b)| is |beta(1 - a -
+    b, n)|, whose arguments are positive.
+
+    Returns:
+        The flags; 1 - a - b; and n. Elsewhere, both numbers are 1.
     """
     whole = lambda v: (v > 0.0) & (m.floor(v) == v) & (v < math.inf)
     hit = (a + b < 1.0) & (whole(a) | whole(b)) & (a > -math.inf) & (b > -math.inf)
@@ -237,7 +257,7 @@ def _reflected(m: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
 
 
 def _log_beta(m: Any, a: Any, b: Any) -> Any:
-    """log|beta(a, b)|, also where the poles of two gamma functions cancel."""
+    """Return log|beta(a, b)|, also where the poles of two gamma functions cancel."""
     hit, top, n = _reflected(m, a, b)
     value = _betaln(m, m.where(hit, top, a), m.where(hit, n, b))
     pole = lambda x: (x <= 0.0) & (m.floor(x) == x)
@@ -245,15 +265,15 @@ def _log_beta(m: Any, a: Any, b: Any) -> Any:
 
 
 def _betaln_slope(a: Any, b: Any) -> Any:
-    """digamma(a) - digamma(a + b)."""
+    """Return digamma(a) - digamma(a + b), the derivative of log|beta(a, b)| by a."""
     hit, top, n = _reflected(TRACED, a, b)
     hit = hit & (b > 0)  # digamma(1 - a) - digamma(1 - a - b), for a whole b
     a, b = e.select(hit, top, a), e.select(hit, n, b)
     positive = (a > 0) & (b > 0)
     p, q = e.select(positive, a, 1.0), e.select(positive, b, 1.0)
     near = psi(TRACED, 0, p) - psi(TRACED, 0, p + q) - e.log1p.bind(q / p)
-    found = e.select(positive, near, s.digamma.bind(a) - s.digamma.bind(a + b))
-    return e.select(hit, -found, found)
+    slope = e.select(positive, near, s.digamma.bind(a) - s.digamma.bind(a + b))
+    return e.select(hit, -slope, slope)
 
 
 betaln_p = FormulaRow("betaln", _log_beta, lambda a, b: _betaln_slope(a, b),
@@ -261,7 +281,7 @@ betaln_p = FormulaRow("betaln", _log_beta, lambda a, b: _betaln_slope(a, b),
 
 
 def betaln(a: Any, b: Any) -> Any:
-    """The logarithm of |beta(a, b)|.
+    """Compute the logarithm of |beta(a, b)|.
 
     Args:
         a: real numbers.
@@ -278,7 +298,7 @@ def betaln(a: Any, b: Any) -> Any:
 
 
 def beta(a: Any, b: Any) -> Any:
-    """gamma(a) gamma(b) / gamma(a + b).
+    """Compute the beta function, gamma(a) gamma(b) / gamma(a + b).
 
     Raises:
         TypeError: for complex numbers.
@@ -291,6 +311,7 @@ def beta(a: Any, b: Any) -> Any:
     hit, _, n = _reflected(TRACED, a, b)
     pole = lambda x: (x <= 0) & (e.floor.bind(x) == x)
     sign = lambda x: e.select(pole(x), 1.0, gammasgn(x))
+    # beta(a, n) = (-1)**n beta(1 - a - n, n) for whole n.
     odd = e.rem.bind(stop_gradient(n), 2.0) == 1.0
     sign = e.select(hit, e.select(odd, -1.0, full_like(a, 1.0)), sign(a) * sign(b) * sign(a + b))
     value = sign * e.exp.bind(betaln_p.bind(a, b))
@@ -304,8 +325,14 @@ def beta(a: Any, b: Any) -> Any:
 
 
 def _poch(m: Any, z: Any, n: Any) -> Any:
-    """By beta for positive numbers; z = 0, -1, ... and whole n through 1 - z, which is no pole."""
+    """Return gamma(z + n) / gamma(z), in the arithmetic `m`.
+
+    For positive numbers it comes from beta. For z = 0, -1, ... and whole n it goes through 1 - z,
+    which is no pole.
+    """
     pole = (z <= 0.0) & (m.floor(z) == z)
+    # At a pole z and for whole n, the value is (-1)**n gamma(1 - z) / gamma(1 - z - n); it is 0
+    # where z + n is no pole.
     top = m.where(pole, 1.0 - z, z + n)
     bottom = m.where(pole, 1.0 - z - n, z)
     positive = (z > 0.0) & (n > 0.0)
@@ -328,7 +355,7 @@ poch_p = FormulaRow(
 
 
 def poch(z: Any, m: Any) -> Any:
-    """Pochhammer's symbol, gamma(z + m) / gamma(z).
+    """Compute Pochhammer's symbol, gamma(z + m) / gamma(z).
 
     Raises:
         TypeError: for complex numbers.
@@ -341,7 +368,7 @@ def poch(z: Any, m: Any) -> Any:
 
 
 def comb(N: Any, k: Any, *, repetition: bool = False) -> Any:
-    """The number of ways to choose k of N things, as a float.
+    """Compute the number of ways to choose k of N things, as a float.
 
     Args:
         N: how many things there are.
@@ -362,13 +389,14 @@ def comb(N: Any, k: Any, *, repetition: bool = False) -> Any:
     total = n + k - 1.0 if repetition else n
     inside = (k >= 0) & (n >= 0) & (k <= total)
     total, chosen = e.select(inside, total, 1.0), e.select(inside, k, 0.0)
+    # N! / (k! (N - k)!) = 1 / ((N + 1) beta(N - k + 1, k + 1)).
     size = -betaln_p.bind(total - chosen + 1.0, chosen + 1.0) - e.log1p.bind(total)
     value = e.select(inside, e.exp.bind(size), 0.0)
     return e.select((k == 0) & (n >= 0), 1.0, value) if repetition else value
 
 
 def multigammaln(a: Any, d: Any) -> Any:
-    """The logarithm of the multivariate gamma function of dimension d.
+    """Compute the logarithm of the multivariate gamma function of dimension d.
 
     Args:
         a: real numbers > (d - 1) / 2.
@@ -391,8 +419,9 @@ def multigammaln(a: Any, d: Any) -> Any:
 
 
 def gammainc(a: Any, x: Any) -> Any:
-    """The regularized lower incomplete gamma function: the integral of t**(a-1) exp(-t) over
-    0 ... x, divided by gamma(a).
+    """Compute the regularized lower incomplete gamma function.
+
+    It is the integral of t**(a-1) exp(-t) over 0 ... x, divided by gamma(a).
 
     Args:
         a: real numbers >= 0.
@@ -413,7 +442,7 @@ def gammainc(a: Any, x: Any) -> Any:
 
 
 def gammaincc(a: Any, x: Any) -> Any:
-    """1 - gammainc(a, x), with its own relative accuracy. Arguments as `gammainc` has.
+    """Compute 1 - gammainc(a, x), with its own relative accuracy. Arguments as `gammainc` has.
 
     Examples:
         >>> gammaincc(2.0, 50.0)
@@ -423,8 +452,9 @@ def gammaincc(a: Any, x: Any) -> Any:
 
 
 def betainc(a: Any, b: Any, x: Any) -> Any:
-    """The regularized incomplete beta function: the integral of t**(a-1) (1-t)**(b-1) over
-    0 ... x, divided by beta(a, b).
+    """Compute the regularized incomplete beta function.
+
+    It is the integral of t**(a-1) (1-t)**(b-1) over 0 ... x, divided by beta(a, b).
 
     Args:
         a: real numbers > 0.

@@ -15,8 +15,9 @@ from ...primitives.words.structural import convert_element_type
 
 def sph_harm_y(n: Any, m: Any, theta: Any, phi: Any, diff_n: int | None = None,
                n_max: int | None = None) -> Any:  # fmt: skip
-    """The spherical harmonic of degree n and order m, orthonormal on the sphere, with the sign
-    (-1)**m.
+    """Compute the spherical harmonic of degree n and order m.
+
+    It is orthonormal on the sphere, and has the sign (-1)**m.
 
     Args:
         n: whole numbers >= 0.
@@ -59,6 +60,7 @@ def sph_harm_y(n: Any, m: Any, theta: Any, phi: Any, diff_n: int | None = None,
     degree, order = (convert_element_type(v, theta.dtype) for v in (n, m))
     degree = e.minimum.bind(degree, float(highest))
     size = _legendre(degree, e.absolute.bind(order), theta, highest)
+    # The harmonic of order -m is (-1)**m times the conjugate of that of order m.
     odd = e.absolute.bind(e.rem.bind(order, 2.0)) == 1.0
     size = e.select(odd & (order < 0.0), -size, size)
     size = e.select(degree < 0.0, math.nan, size)
@@ -67,21 +69,28 @@ def sph_harm_y(n: Any, m: Any, theta: Any, phi: Any, diff_n: int | None = None,
 
 
 def _legendre(n: Any, m: Any, theta: Any, highest: int) -> Any:
-    """Legendre's associated function of cos(theta), normalized, for 0 <= m, n <= highest: from
-    degree m, where it is a power of the sine, upwards, which is stable.
+    """Return Legendre's associated function of cos(theta), normalized, for 0 <= m, n <= highest.
+
+    The recurrence starts at degree m, where the function is a power of the sine, and goes upwards,
+    which is stable. n and m are arrays: each element starts at its own m and stops at its own n.
     """
     x, s = e.cos.bind(theta), e.sin.bind(theta)
-    start = full_like(theta, math.sqrt(0.25 / math.pi))
+    sectoral = full_like(theta, math.sqrt(0.25 / math.pi))
     for k in range(1, highest + 1):
-        start = e.select(m >= float(k), start * s * -math.sqrt(1 + 0.5 / k), start)
-    now, last, squares = e.select(m <= n, start, 0.0), full_like(theta, 0.0), m * m
+        sectoral = e.select(m >= float(k), sectoral * s * -math.sqrt(1 + 0.5 / k), sectoral)
+    current, previous, squares = e.select(m <= n, sectoral, 0.0), full_like(theta, 0.0), m * m
     for k in range(1, highest + 1):
-        going = (m < float(k)) & (n >= float(k))
-        rest = e.select(going, k * k - squares, 1.0)
-        a = e.sqrt.bind((4.0 * k * k - 1.0) / rest)
-        before = e.select(going, (k - 1.0) ** 2 - squares, 0.0)
+        active = (m < float(k)) & (n >= float(k))
+        divisor = e.select(active, k * k - squares, 1.0)
+        a = e.sqrt.bind((4.0 * k * k - 1.0) / divisor)
+        # The coefficient of the function two degrees below; it is 0 at the start.
+        lower_divisor = e.select(active, (k - 1.0) ** 2 - squares, 0.0)
         b = e.sqrt.bind(
-            e.maximum.bind(before, 0.0) * (1.0 / (4.0 * (k - 1) ** 2 - 1.0) if k > 1 else 0.0)
+            e.maximum.bind(lower_divisor, 0.0)
+            * (1.0 / (4.0 * (k - 1) ** 2 - 1.0) if k > 1 else 0.0)
         )
-        now, last = (e.select(going, a * (x * now - b * last), now), e.select(going, now, last))
-    return now
+        current, previous = (
+            e.select(active, a * (x * current - b * previous), current),
+            e.select(active, current, previous),
+        )
+    return current

@@ -2,6 +2,9 @@
 
 Where they are smooth, they are polynomials through values of their integrals at Chebyshev's points,
 which are evaluated when a function is first used.
+
+A function here is a formula `f(m, x)`, written once for two arithmetics `m`: NumPy and primitives.
+`FormulaRow` and `Formula` (`routines/special/special.py`) make primitives of formulas.
 """
 
 from __future__ import annotations
@@ -38,7 +41,11 @@ from .gamma import operands
 
 @frozen
 class Expn(Formula):
-    """The integral of t**-n exp(-x t) over t > 1, times (-log(t))**k: its k-th derivative by n."""
+    """The integral of t**-n exp(-x t) over t > 1, or a derivative by n.
+
+    `k` is how often the function is differentiated by n: the integrand is multiplied by
+    (-log(t))**k.
+    """
 
     k: int = 0
 
@@ -58,8 +65,10 @@ class Expn(Formula):
                 value = value * -log
             return value
 
+        # The integral over t > 1, with t = 1 + z / width; the factor exp(-x) stands before it.
         width = 1.0 + x1 + m.abs(n1)
         value = integral(m, tail, n1, x1, width) / width * m.exp(-x1)
+        # At x = 0 the integral is k! (-1)**k / (n - 1)**(k + 1), if n > 1, and else infinite.
         above = m.where(n > 1.0, n, 2.0) - 1.0
         at_zero = m.where(n > 1.0, (-1) ** self.k * math.factorial(self.k) / above ** (self.k + 1),
                           (-1) ** self.k * math.inf)  # fmt: skip
@@ -74,7 +83,7 @@ class Expn(Formula):
 
 
 def expn(n: Any, x: Any) -> Any:
-    """The exponential integral E_n(x): that of t**-n exp(-x t) over t > 1.
+    """Compute the exponential integral E_n(x): that of t**-n exp(-x t) over t > 1.
 
     Args:
         n: real numbers.
@@ -93,25 +102,30 @@ def expn(n: Any, x: Any) -> Any:
     return Expn().bind(*operands(to_inexact(n), x))
 
 
-#: exp(x) - 1 over x, integrated: the sum of x**k / (k k!), by powers of x from the second on.
+#: The coefficients 1 / (k k!), k = 1, 2 ..., of the integral of (exp(x) - 1) / x, divided by x.
 _EXPONENTIAL = [1 / (k * math.factorial(k)) for k in range(1, 22)]
 
 
 def _expi(m: Any, x: Any) -> Any:
-    """log|x| + EULER + the integral of (exp(t) - 1) / t over 0 ... x: a power series near 0, and
-    on the right; on the left -E_1(-x).
+    """Return Ei(x), in the arithmetic `m`.
+
+    It is log|x| + EULER + the integral of (exp(t) - 1) / t over 0 ... x: a power series near 0, and
+    an integral on the right. On the left it is -E_1(-x).
     """
     right, near = x > 0.0, m.abs(x) < 1.0
     size = m.where((x == 0.0) | (m.abs(x) == math.inf), 1.0, m.abs(x))
 
     def part(z: Any, x: Any, width: Any, right: Any) -> Any:
+        # On the left, E_1(x) exp(x) is the integral of exp(-x u) / (1 + u) over u > 0. On the
+        # right, t = x exp(-u) makes u > 0 of 0 < t < x; all is multiplied by exp(-x), so nothing
+        # overflows.
         u = z / width
         grown = m.exp(x * m.expm1(-u)) - m.exp(-x)  # exp(-x) (exp(x exp(-u)) - 1)
         return m.where(right, grown, m.exp(-x * u) / (1.0 + u))
 
     width = 1.0 + size
     value = integral(m, part, size, width, right) / width
-    half = m.exp(size * 0.5)  # exp(x) may be too large a number
+    half = m.exp(size * 0.5)  # exp(x) itself may overflow
     value = m.where(right, m.log(size) + EULER + half * value * half, -m.exp(-size) * value)
     small = m.where(near, x, 0.0)
     series = m.log(size) + EULER + small * polynomial(small, _EXPONENTIAL)
@@ -121,7 +135,7 @@ def _expi(m: Any, x: Any) -> Any:
 
 
 def _exponential_over(x: Any) -> Any:
-    """exp(x) / x, also where exp(x) is too large a number."""
+    """Return exp(x) / x, also where exp(x) overflows."""
     half = e.exp.bind(x * 0.5)
     return half * (half / x)
 
@@ -130,7 +144,9 @@ expi_p = FormulaRow("expi", _expi, lambda x: _exponential_over(x), impl=special_
 
 
 def expi(x: Any) -> Any:
-    """The exponential integral Ei(x): that of exp(t) / t over t < x (Cauchy's principal value).
+    """Compute the exponential integral Ei(x).
+
+    It is the integral of exp(t) / t over t < x (Cauchy's principal value).
 
     Raises:
         TypeError: for complex numbers.
@@ -143,7 +159,7 @@ def expi(x: Any) -> Any:
 
 
 def exp1(x: Any) -> Any:
-    """The exponential integral E_1(x): that of exp(-t) / t over t > x, for x >= 0.
+    """Compute the exponential integral E_1(x): that of exp(-t) / t over t > x, for x >= 0.
 
     Raises:
         TypeError: for complex numbers.
@@ -162,8 +178,10 @@ def exp1(x: Any) -> Any:
 
 @cache
 def _sine_polynomials() -> tuple[Callable, ...]:
-    """Si(x) / x and (Ci(x) - log(x) - EULER) / x**2 in x**2 < 64; x f and x**2 g in 1 / x**2
-    (DLMF 6.2.17, 6.7.13).
+    """Return four Chebyshev polynomials for the sine and cosine integrals.
+
+    They are Si(x) / x and (Ci(x) - log(x) - EULER) / x**2 in x**2 < 64; x f and x**2 g in 1 / x**2,
+    with the auxiliary functions f and g (DLMF 6.2.17, 6.7.13).
     """
     nodes, weights = np.polynomial.legendre.leggauss(60)
     s = (nodes + 1) / 2
@@ -181,6 +199,7 @@ def _sine_polynomials() -> tuple[Callable, ...]:
 
 
 def _sine_integrals(m: Any, x: Any) -> tuple[Any, Any]:
+    """Return Si(x) and Ci(|x|): polynomials near 0; f, g, sine and cosine for |x| > 8."""
     sine, cosine, f, g = _sine_polynomials()
     size = m.abs(x)
     near = size < 8.0
@@ -191,8 +210,8 @@ def _sine_integrals(m: Any, x: Any) -> tuple[Any, Any]:
     sin, cos = m.sin(finite), m.cos(finite)
     si = m.where(near, a * sine(a * a), math.pi / 2 - f * cos - g * sin)
     ci = m.where(near, m.log(a) + EULER + a * a * cosine(a * a), f * sin - g * cos)
-    known = x == x
-    return m.where(known, m.where(x < 0.0, -si, si), x), m.where(known, ci, x)
+    is_number = x == x
+    return m.where(is_number, m.where(x < 0.0, -si, si), x), m.where(is_number, ci, x)
 
 
 def _at_zero(m: Any, x: Any, ci: Any) -> Any:
@@ -209,7 +228,7 @@ cosine_integral = FormulaRow(
 
 
 def sici(x: Any) -> tuple[Any, Any]:
-    """The integrals of sin(t) / t over 0 ... x and of -cos(t) / t over t > x.
+    """Compute the integrals of sin(t) / t over 0 ... x and of -cos(t) / t over t > x.
 
     Args:
         x: real numbers.
@@ -234,8 +253,10 @@ _BREAK = 1.6
 
 @cache
 def _fresnel_polynomials() -> tuple[Callable, ...]:
-    """S(x) / x**3 and C(x) / x in x**4; x**3 g and x f in 1 / x**4 (DLMF 7.5.3, 7.5.4, 7.7.10,
-    7.7.11).
+    """Return four Chebyshev polynomials for Fresnel's integrals.
+
+    They are S(x) / x**3 and C(x) / x in x**4; x**3 g and x f in 1 / x**4, with the auxiliary
+    functions f and g (DLMF 7.5.3, 7.5.4, 7.7.10, 7.7.11).
     """
     nodes, weights = np.polynomial.legendre.leggauss(40)
     s, r = (nodes + 1) / 2, np.arange(-48, 49) / 8.0
@@ -255,6 +276,7 @@ def _fresnel_polynomials() -> tuple[Callable, ...]:
 
 
 def _fresnel(m: Any, x: Any, cosine: bool) -> Any:
+    """Return C(x) if `cosine`, else S(x), in the arithmetic `m`."""
     sine_near, cosine_near, g, f = _fresnel_polynomials()
     size = m.abs(x)
     near = size < _BREAK
@@ -272,8 +294,9 @@ def _fresnel(m: Any, x: Any, cosine: bool) -> Any:
 
 
 def _turn(m: Any, x: Any) -> Any:
-    """pi x**2 / 2 but for a multiple of 2 pi, without an error for large x: with x = 2 n + r, x**2
-    is 4 n r + r**2 but for a multiple of 4, and the product n r has no more digits than x.
+    """Return pi x**2 / 2 modulo 2 pi, without an error for large x.
+
+    With x = 2 n + r, x**2 is 4 n r + r**2 modulo 4, and the product n r has no more digits than x.
     """
     n = m.round(m.where(m.abs(x) < math.inf, x, 0.0) * 0.5)
     r = x - 2.0 * n
@@ -298,7 +321,7 @@ cosine_of_square = FormulaRow(
 
 
 def fresnel(x: Any) -> tuple[Any, Any]:
-    """The integrals of sin(pi t**2 / 2) and of cos(pi t**2 / 2) over 0 ... x.
+    """Compute the integrals of sin(pi t**2 / 2) and of cos(pi t**2 / 2) over 0 ... x.
 
     Args:
         x: real numbers.
@@ -325,9 +348,13 @@ _DILOGARITHM = [b / (2 * k + 1) for k, b in enumerate(BERNOULLI, 1)]
 
 
 def _spence(m: Any, x: Any) -> Any:
-    """Reflected to 1/2 ... 2; there, with u = -log(x), u - u**2 / 4 + the sum of B(2k) / (2k + 1)!
-    u**(2k + 1).
+    """Return the dilogarithm, in the arithmetic `m`.
+
+    The argument is reflected to 1/2 ... 2. There, with u = -log(x), the function is u - u**2 / 4 +
+    the sum of B(2k) / (2k + 1)! u**(2k + 1).
     """
+    # Below 1/2 the value is pi**2 / 6 - log(x) log(1 - x) less that at 1 - x; beyond 2 it is
+    # -log(x)**2 / 2 less that at 1 / x.
     large = x > 2.0
     inner = m.where(large, 1.0 / x, m.where(x > 0.0, x, 1.0))
     small = inner < 0.5
@@ -341,7 +368,7 @@ def _spence(m: Any, x: Any) -> Any:
 
 
 def _log_quotient(x: Any) -> Any:
-    """log(x) / (1 - x), by its series near 1."""
+    """Return log(x) / (1 - x), by its series near 1."""
     z = 1.0 - x
     near = e.absolute.bind(z) < 0.1
     series = polynomial(e.select(near, z, 0.0), [-1 / (k + 1) for k in range(18)])
@@ -353,7 +380,7 @@ spence_p = FormulaRow("spence", _spence, _log_quotient, impl=special_function("s
 
 
 def spence(x: Any) -> Any:
-    """The dilogarithm: the integral of log(t) / (1 - t) over 1 ... x, for x >= 0.
+    """Compute the dilogarithm: the integral of log(t) / (1 - t) over 1 ... x, for x >= 0.
 
     Raises:
         TypeError: for complex numbers.
@@ -366,11 +393,18 @@ def spence(x: Any) -> Any:
 
 
 def _owens_t(m: Any, h: Any, a: Any) -> Any:
-    """Gauss-Legendre over the part of 0 ... |a| that counts; for |a| > 1 through T(a h, 1 / a)."""
+    """Return Owen's T function, in the arithmetic `m`.
+
+    It is the integral of exp(-h**2 (1 + t**2) / 2) / (1 + t**2) / (2 pi) over 0 ... a, by
+    Gauss-Legendre over the part of 0 ... |a| that counts. For |a| > 1 it comes from T(a h, 1 / a).
+    """
     h, size = m.abs(h), m.abs(a)
     steep = size > 1.0
+    # With the tails p and q of the normal distribution beyond h and a h, T(h, a) is (p + q) / 2 - p
+    # q - T(a h, 1 / a).
     h1 = m.where(steep, m.where(h == 0.0, 0.0, size * h), h)
     b = m.where(steep, 1.0 / size, size)
+    # Beyond t = 9 / h1, the integrand is below exp(-40).
     top = m.where(h1 * b > 9.0, 9.0 / m.where(h1 > 1.0, h1, 1.0), b)
     total = h * 0.0
     for node, weight in zip(*np.polynomial.legendre.leggauss(30)):
@@ -385,11 +419,13 @@ def _owens_t(m: Any, h: Any, a: Any) -> Any:
 
 
 def _owens_by_h(h: Any, a: Any) -> Any:
+    """Return the derivative of T(h, a) by h."""
     density = e.exp.bind(h * h * -0.5) * (-0.5 / math.sqrt(2 * math.pi))
     return density * e.erf.bind(a * h * math.sqrt(0.5))
 
 
 def _owens_by_a(h: Any, a: Any) -> Any:
+    """Return the derivative of T(h, a) by a."""
     t2 = a * a + 1.0
     return e.exp.bind(h * h * t2 * -0.5) / t2 * (0.5 / math.pi)
 
@@ -399,7 +435,9 @@ owens_t_p = FormulaRow("owens_t", _owens_t, _owens_by_h, _owens_by_a,
 
 
 def owens_t(h: Any, a: Any) -> Any:
-    """Owen's T function: the probability that X > h and 0 < Y < a X, of standard normal variables.
+    """Compute Owen's T function.
+
+    It is the probability that X > h and 0 < Y < a X, for independent standard normal variables.
 
     Args:
         h: real numbers.

@@ -1,4 +1,9 @@
-"""The normal distribution: erf and its inverses, erfcx, Dawson's and Faddeeva's functions."""
+"""The normal distribution: erf and its inverses, erfcx, Dawson's and Faddeeva's functions.
+
+erfcx(x) = exp(x**2) erfc(x) neither overflows nor underflows for x > 0. Faddeeva's function w(z) =
+exp(-z**2) erfc(-i z) is erfcx(-i z), and continues it to complex numbers. Many of the others are
+computed from these two, by formulas `f(m, x)` for two arithmetics `m`: NumPy and primitives.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +31,7 @@ _erf, _erfc = unary(e.erf, True), unary(s.erfc, True)
 
 
 def erf(x: Any) -> Any:
-    """The error function, of real or complex numbers.
+    """Compute the error function, of real or complex numbers.
 
     Examples:
         >>> erf(1.0)
@@ -36,7 +41,9 @@ def erf(x: Any) -> Any:
 
 
 def erfc(x: Any) -> Any:
-    """1 - erf(x), of real or complex numbers; far to the right its relative accuracy stays.
+    """Compute 1 - erf(x), of real or complex numbers.
+
+    Far to the right its relative accuracy stays.
 
     Examples:
         >>> erfc(10.0)
@@ -47,8 +54,10 @@ def erfc(x: Any) -> Any:
 
 @cache
 def _tail_polynomial(n: int) -> Callable:
-    """The integral of u**n exp(-u**2 - 2 x u) over u > 0, times 2 / sqrt(pi) (1 + x)**(n + 1), as
-    a polynomial in 1 / (1 + x / 3).
+    """Return a Chebyshev polynomial for the n-th repeated integral that `Erfcx` needs.
+
+    It is the integral of u**n exp(-u**2 - 2 x u) over u > 0, times 2 / sqrt(pi) (1 + x)**(n + 1),
+    as a polynomial in 1 / (1 + x / 3).
     """
 
     def f(t: np.ndarray) -> np.ndarray:
@@ -62,8 +71,9 @@ def _tail_polynomial(n: int) -> Callable:
 
 @frozen
 class Erfcx(Formula):
-    """exp(x**2) erfc(x) for n = 0; its n-th derivative, over (-2)**n: no differences of large
-    numbers.
+    """exp(x**2) erfc(x) for n = 0; for other n, its n-th derivative divided by (-2)**n.
+
+    The derivatives are integrals of their own: so they are no differences of large numbers.
     """
 
     n: int = 0
@@ -77,8 +87,10 @@ class Erfcx(Formula):
         def right(n: int) -> Any:
             return _tail_polynomial(n)(1.0 / (1.0 + size / 3.0)) / (1.0 + size) ** (n + 1)
 
+        # erfcx(-x) = 2 exp(x**2) - erfcx(x), where `right` gives the second term.
         below, left = 0.0, 2.0 * m.exp(x * x) - right(0)
-        for k in range(self.n):  # by parts
+        # On the left, integration by parts leads from one derivative to the next.
+        for k in range(self.n):
             below, left = left, (k * below + (0.0 if k else 2 / _ROOT_PI)) * 0.5 - x * left
         return m.where(x < 0.0, left, right(self.n))
 
@@ -88,10 +100,17 @@ class Erfcx(Formula):
 
 @cache
 def _inverse_polynomials() -> tuple[Callable, Callable, Callable]:
-    """erf's inverse y of x by w = -log(1 - x**2): y / x up to w = 7, and y in the root of w."""
+    """Return three Chebyshev polynomials for erf's inverse y of x.
+
+    Their variable is w = -log(1 - x**2). They are y / x up to w = 7, and y in the root of w for
+    roots up to 6.2 and for larger ones.
+    """
 
     def inverse(w: np.ndarray) -> np.ndarray:
-        """Newton's method for log(erfc(y)), whose value is known without a difference."""
+        """Return y by Newton's method for log(erfc(y)).
+
+        The value of the logarithm is known without a difference.
+        """
         log, y = -w - np.log1p(np.sqrt(-np.expm1(-w))), np.sqrt(w)
         for _ in range(30):
             scaled = special_function("erfcx")(y)
@@ -111,8 +130,9 @@ def _inverse_polynomials() -> tuple[Callable, Callable, Callable]:
 
 
 def _inverse(m: Any, x: Any, product: Any, tail: bool) -> Any:
-    """The inverse of erf at x, of which `product`, 1 - x**2, is known exactly; with `tail` for as
-    small a product as there are numbers.
+    """Return the inverse of erf at x, of which `product`, 1 - x**2, is known exactly.
+
+    With `tail`, the product may be as small as numbers get.
     """
     near, far, farther = _inverse_polynomials()
     w = -m.log(product)
@@ -143,8 +163,10 @@ _inverse_of_erf = unary(erfinv_p, True)
 
 
 def _erfcinv_slope(m: Any, q: Any) -> Any:
-    """-sqrt(pi) / 2 exp(y**2), where exp(y**2) is erfcx(|y|) over erfc(|y|), the smaller one of q
-    and 2 - q: an error of y is not multiplied by y**2.
+    """Return the derivative of erfcinv, -sqrt(pi) / 2 exp(y**2).
+
+    exp(y**2) is computed as erfcx(|y|) over erfc(|y|), which is the smaller one of q and 2 - q. So
+    an error of y is not multiplied by y**2.
     """
     y = m.of(erfcinv_p)(q)
     finite = m.where(m.abs(y) < math.inf, m.abs(y), 0.0)
@@ -161,7 +183,7 @@ erfcinv_slope_p = FormulaRow(
 
 
 def erfcinv(y: Any) -> Any:
-    """The inverse of erfc, for y in [0, 2]; nan elsewhere.
+    """Compute the inverse of erfc, for y in [0, 2]; nan elsewhere.
 
     Raises:
         TypeError: for complex numbers.
@@ -174,7 +196,7 @@ def erfcinv(y: Any) -> Any:
 
 
 def erfinv(x: Any) -> Any:
-    """The inverse of erf, for x in [-1, 1]; nan elsewhere.
+    """Compute the inverse of erf, for x in [-1, 1]; nan elsewhere.
 
     Raises:
         TypeError: for complex numbers.
@@ -187,8 +209,9 @@ def erfinv(x: Any) -> Any:
 
 
 def erfcx(x: Any) -> Any:
-    """exp(x**2) erfc(x), which neither overflows nor underflows for x > 0; of real or complex
-    numbers.
+    """Compute exp(x**2) erfc(x), of real or complex numbers.
+
+    It neither overflows nor underflows for x > 0.
 
     Examples:
         >>> erfcx(1e3)
@@ -200,7 +223,9 @@ def erfcx(x: Any) -> Any:
 
 
 def ndtr(x: Any) -> Any:
-    """The probability that a standard normal variable is below x; continued to complex numbers.
+    """Compute the probability that a standard normal variable is below x.
+
+    The function is continued to complex numbers.
 
     Examples:
         >>> ndtr(0.0), ndtr(-10.0)
@@ -210,7 +235,7 @@ def ndtr(x: Any) -> Any:
 
 
 def ndtri(p: Any) -> Any:
-    """The inverse of ndtr, for p in [0, 1]; nan elsewhere.
+    """Compute the inverse of ndtr, for p in [0, 1]; nan elsewhere.
 
     Raises:
         TypeError: for complex numbers.
@@ -223,7 +248,7 @@ def ndtri(p: Any) -> Any:
 
 
 def log_ndtr(x: Any, series_order: int = 3) -> Any:
-    """log(ndtr(x)), accurate in both tails.
+    """Compute log(ndtr(x)), accurate in both tails.
 
     Args:
         x: real or complex numbers.
@@ -244,8 +269,10 @@ def log_ndtr(x: Any, series_order: int = 3) -> Any:
 
 
 def _complex_log_ndtr(x: Any) -> Any:
-    """The principal logarithm of erfc(u) / 2, u = -x / sqrt(2); by erfcx where that is small, and
-    on the right as log(1 - erfc(-u) / 2), where the second term may be large, too.
+    """Return the principal logarithm of erfc(u) / 2, u = -x / sqrt(2).
+
+    Where that is small it comes from erfcx. On the right it is log(1 - erfc(-u) / 2), where the
+    second term may be large, too.
     """
     left = e.real.bind(x) < -1.0
     u = x * -math.sqrt(0.5)
@@ -255,6 +282,7 @@ def _complex_log_ndtr(x: Any) -> Any:
     grown = e.log.bind(-0.5 * erfcx(high)) - high * high
     small = e.log1p.bind(-0.5 * erfc(e.select(large, 0j, high)))
     out = e.select(left, tail, e.select(large, grown, small))
+    # The logarithms of factors are added, so the angle may have left -pi ... pi.
     angle = e.imag.bind(out)
     turns = e.round_even.bind(angle * (0.5 / math.pi))
     return e.complex_.bind(e.real.bind(out), angle - turns * (2 * math.pi))
@@ -263,14 +291,18 @@ def _complex_log_ndtr(x: Any) -> Any:
 # --------------------------------------------------------------------------------------------------
 # The complex plane
 
-#: Nodes of the trapezoidal rule of step h = sqrt(pi / 12), for w(z): 12 to each side.
+#: The number of the last node of the trapezoidal rule for w(z): there are 12 to each side.
 _COUNT = 11
+#: The distance h = sqrt(pi / 12) of its nodes.
 _STEP = math.sqrt(math.pi / (_COUNT + 1))
 
 
 def _wofz(m: Any, z: Any) -> Any:
-    """Two trapezoidal rules, each corrected for the pole that it passes (Al Azah and
-    Chandler-Wilde 2021, section 1); the quadrants are mirrored to the first one.
+    """Return w(z), in the arithmetic `m`.
+
+    There are two trapezoidal rules, with nodes (k + 1/2) h and k h, each corrected for the pole
+    that it passes (Al Azah and Chandler-Wilde 2021, section 1). For y < x, the one whose nodes
+    are farther from x is taken. The other quadrants are mirrored to the first one.
     """
     x, y = m.real(z), m.imag(z)
     lower, mirrored = y < 0.0, (x < 0.0) ^ (y < 0.0)
@@ -301,18 +333,18 @@ wofz_p = FormulaRow(
 
 
 def _near_zero(m: Any, z: Any, terms: Sequence[float], far: Any) -> Any:
-    """z times a power series in z**2 where |z| < 1, and `far` elsewhere."""
+    """Return z times a power series in z**2 where |z| < 1, and `far` elsewhere."""
     near = m.abs(z) < 1.0
     inner = m.where(near, z, 0j)
     return m.where(near, inner * polynomial(inner * inner, terms), far)
 
 
 def _complex_erfc(m: Any, z: Any) -> Any:
-    """exp(-z**2) w(i z) on the right; 2 less that of -z on the left."""
+    """Return erfc(z): exp(-z**2) w(i z) on the right; 2 less erfc(-z) on the left."""
     left = m.real(z) < 0.0
     right = m.where(left, -z, z)
-    found = m.exp(-right * right) * m.wofz(right * 1j)
-    return m.where(left, 2.0 - found, found)
+    value = m.exp(-right * right) * m.wofz(right * 1j)
+    return m.where(left, 2.0 - value, value)
 
 
 def _complex_erf(m: Any, z: Any) -> Any:
@@ -323,7 +355,7 @@ def _complex_erf(m: Any, z: Any) -> Any:
 
 
 def _complex_dawsn(m: Any, z: Any) -> Any:
-    """i sqrt(pi) / 2 (exp(-z**2) - w(z))."""
+    """Return Dawson's integral of z, i sqrt(pi) / 2 (exp(-z**2) - w(z))."""
     far = (m.exp(-z * z) - m.wofz(z)) * complex(0.0, _ROOT_PI / 2)
     terms = [(-2.0) ** k / math.prod(range(1, 2 * k + 2, 2)) for k in range(26)]
     return _near_zero(m, z, terms, far)
@@ -349,9 +381,11 @@ complex_dawsn_p = FormulaRow(
 
 @frozen
 class Dawson(Formula):
-    """The n-th derivative of Dawson's integral F, sqrt(pi) / 2 times the imaginary part of w(x), by
-    the same rules; for n > 0 and |x| > 7 by the derivative of F ~ the sum of (2k - 1)!! / 2**(k +
-    1) / x**(2k + 1), whose terms have one sign.
+    """The n-th derivative of Dawson's integral F.
+
+    F is sqrt(pi) / 2 times the imaginary part of w(x), and is computed by the same rules. For n > 0
+    and |x| > 7 the derivative of the expansion F ~ the sum of (2k - 1)!! / 2**(k + 1) / x**(2k + 1)
+    is taken, whose terms have one sign.
     """
 
     n: int = 0
@@ -361,9 +395,10 @@ class Dawson(Formula):
 
     def formula(self, m: Any, x: Any) -> Any:
         size = m.abs(x)
-        below, here = 1.0, self.near(m, m.where(size < math.inf, size, 0.0))
-        for k in range(self.n):  # F' = 1 - 2 x F, and the derivatives of this
-            below, here = here, (1.0 if k == 0 else -2.0 * k * below) - 2.0 * size * here
+        below, value = 1.0, self.near(m, m.where(size < math.inf, size, 0.0))
+        # F' = 1 - 2 x F, and by differentiation F'' = -2 F - 2 x F', and so on.
+        for k in range(self.n):
+            below, value = value, (1.0 if k == 0 else -2.0 * k * below) - 2.0 * size * value
         if self.n:
             far = size > 7.0
             w = 1.0 / m.where(far, size, 7.0)
@@ -371,16 +406,16 @@ class Dawson(Formula):
             for k in range(35):
                 terms.append(odd * math.comb(2 * k + self.n, self.n))
                 odd *= k + 0.5
-            beyond = polynomial(w * w, terms) * w * (0.5 * math.factorial(self.n))
+            expansion = polynomial(w * w, terms) * w * (0.5 * math.factorial(self.n))
             for _ in range(self.n):
-                beyond = beyond * -w
-            here = m.where(far, beyond, here)
+                expansion = expansion * -w
+            value = m.where(far, expansion, value)
         if self.n % 2 == 0:
-            here = m.where(x < 0.0, -here, here)
-        return m.where(size == math.inf, 0.0, here + (x - m.where(size < math.inf, x, 0.0)))
+            value = m.where(x < 0.0, -value, value)
+        return m.where(size == math.inf, 0.0, value + (x - m.where(size < math.inf, x, 0.0)))
 
     def near(self, m: Any, x: Any) -> Any:
-        """F for x >= 0."""
+        """Return F for x >= 0, by the trapezoidal rules of `_wofz`."""
         fraction = x / _STEP - m.floor(x / _STEP)
         whole = (fraction >= 0.25) & (fraction <= 0.75)
         total = x * 0.0
@@ -399,7 +434,7 @@ class Dawson(Formula):
 
 
 def wofz(z: Any) -> Any:
-    """Faddeeva's function, exp(-z**2) erfc(-i z).
+    """Compute Faddeeva's function, exp(-z**2) erfc(-i z).
 
     Args:
         z: real or complex numbers.
@@ -416,8 +451,9 @@ def wofz(z: Any) -> Any:
 
 
 def dawsn(x: Any) -> Any:
-    """Dawson's integral: exp(-x**2) times the integral of exp(t**2) over 0 ... x, of real or
-    complex numbers.
+    """Compute Dawson's integral, of real or complex numbers.
+
+    It is exp(-x**2) times the integral of exp(t**2) over 0 ... x.
 
     Examples:
         >>> dawsn(1.0)
