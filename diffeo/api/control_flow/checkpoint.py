@@ -49,7 +49,7 @@ def checkpoint(
     policy: Policy | None = None,
     static_argnums: int | Sequence[int] = (),
 ) -> Callable:
-    """Make a function whose intermediate values reverse mode computes again instead of keeping.
+    """Return a function whose intermediate values reverse mode computes again, and does not keep.
 
     This saves memory at the cost of a second evaluation. Results and derivatives are the same.
 

@@ -6,8 +6,8 @@ by dp, then x moves by dx with f_x dx = -f_p dp (the implicit function theorem).
 of a root is a linear system, and `Root` solves it by `custom_linear_solve`. The derivatives of a
 linear system are linear systems again: see `LinearSolve`, the place to start.
 
-All functions of the user are traced once (`Staged`). A staged function is a program whose leading
-inputs are its constants, the values that the function closes over.
+The equation and its solver are traced to programs (`Staged`). The leading inputs of such a program
+are its constants, the values that the function closes over.
 """
 
 from __future__ import annotations

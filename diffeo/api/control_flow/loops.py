@@ -2,7 +2,7 @@
 
 The carry is the tree of values that goes from one step to the next; xs are arrays of which each
 step takes one slice, ys the results of the steps, stacked. Each function here checks arguments,
-traces the user's function once to a program, and binds one of two primitives: `Scan`, whose number
+traces the user's function to a program, and binds one of two primitives: `Scan`, whose number
 of steps is known when it is traced, or `While`. `fori_loop` and `map` are written in terms of
 `_scan` and `_while`.
 """

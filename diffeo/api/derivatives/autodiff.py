@@ -218,12 +218,15 @@ class Hole:
 
 
 def _is_residual(v: Any) -> bool:
-    """Check whether an operand in a tangent program is an array or tracer, not a variable."""
+    """Check that an operand of a tangent program is a residual, or the hole of one."""
     return type(v) is Literal and type(v.value) not in SCALARS
 
 
 def _with(program: Jaxpr, other: Callable[[Any], Any]) -> Jaxpr:
-    """Return the tangent program with `other(residual)` for each residual; None keeps it."""
+    """Return the tangent program with `other(residual)` in the place of each residual.
+
+    A residual for which `other` returns None is kept.
+    """
 
     def put(v: Any) -> Any:
         value = other(v.value) if _is_residual(v) else None

@@ -76,7 +76,7 @@ def _argnums(primals: tuple) -> int | tuple[int, ...]:
 def hvp(
     fun: Callable, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
 ) -> Any:
-    """Multiply the Hessian of a scalar function with a vector, by forward over reverse mode. The
+    """Multiply the Hessian of a scalar function by a vector, in forward over reverse mode. The
     Hessian is not formed.
 
     Args:
@@ -110,7 +110,7 @@ def hvp(
 def vhp(
     fun: Callable, primals: Sequence[Any], cotangents: Sequence[Any], has_aux: bool = False
 ) -> Any:
-    """Multiply a vector with the Hessian of a scalar function, by reverse over forward mode. The
+    """Multiply a vector by the Hessian of a scalar function, in reverse over forward mode. The
     Hessian is not formed.
 
     The Hessian is symmetric, so `hvp` has the same value, computed in another way. Here the
@@ -146,7 +146,7 @@ def gauss_newton_vp(
     tangents: Sequence[Any],
     has_aux: bool = False,
 ) -> Any:
-    """Multiply the Gauss-Newton matrix `J^T H J` of `loss(fun(...))` with a vector.
+    """Multiply the Gauss-Newton matrix `J^T H J` of `loss(fun(...))` by a vector.
 
     `J` is the Jacobian of `fun`, and `H` the Hessian of `loss` by the result of `fun`. The matrix
     is the Hessian without the second derivatives of `fun`, and positive semidefinite if `loss` is
@@ -214,9 +214,10 @@ def _curvature(
     point: Sequence[Any],
     direction: Sequence[Any],
 ) -> list[Any]:
-    """Multiply the Hessian of the loss with a direction, by the leaves of the result in `moving`.
+    """Multiply the Hessian of the loss by a direction.
 
-    `outs` are all leaves, `point` and `direction` the values and tangents of those in `moving`.
+    The Hessian is that by the leaves of the result in `moving`. `outs` are all leaves, `point` and
+    `direction` the values and tangents of those in `moving`.
     """
     if loss is None:  # half the sum of squares: the Hessian is the identity
         return [conj.bind(d) if is_complex(d.dtype) else d for d in direction]

@@ -358,7 +358,7 @@ class _Linearized:
         self.dtype = np.result_type(*[a.dtype for a in (self.outs or self.ins)])
 
     def push(self, rows: Any) -> Any:
-        """Multiply the derivative with each row of `rows`; the products are rows, too."""
+        """Multiply the derivative by each row of `rows`; the products are rows, too."""
 
         def compute(*tangents: Any) -> list[Any]:
             slopes = iter(eval_jaxpr(self.program, tangents))
@@ -370,7 +370,7 @@ class _Linearized:
         return self._apply(compute, rows, self.ins, self.outs)
 
     def pull(self, rows: Any) -> Any:
-        """Multiply each row of `rows` with the derivative; the products are rows, too."""
+        """Multiply each row of `rows` by the derivative; the products are rows, too."""
 
         def compute(*cts: Any) -> list[Any]:
             moving = [c for c, has in zip(cts, self.has_tangent) if has]
