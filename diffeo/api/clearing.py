@@ -1,4 +1,4 @@
-"""Forgetting what was traced and compiled."""
+"""Forgetting traced and compiled programs: clear_caches."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..lowering.devices.buffers import plain_program
 def clear_caches() -> None:
     """Forget all traced and compiled programs of this process, of all functions.
 
-    Memory is given back as far as nobody holds on to it: a `Compiled` that is kept lives on. What
-    is needed again is traced and compiled again, or loaded from the disk (see
-    `dx.compilation_cache`, whose `clear` empties that). Without a call of this function, programs
-    take up to about 1 GiB.
+    Memory is given back unless somebody holds on to it: a `Compiled` that is kept lives on. A
+    program that is needed again is traced and compiled again, or loaded from the disk (see
+    `dx.compilation_cache`, whose `clear` empties the cache on the disk). Without a call of this
+    function, programs take up to about 1 GiB.
 
     Examples:
         >>> import diffeo as dx
@@ -31,5 +31,5 @@ def clear_caches() -> None:
         instance.clear_cache()
     single_program_for.cache_clear()
     plain_program.cache_clear()
-    gc.collect()  # programs and what made them may be circles
+    gc.collect()  # programs and the objects that made them may refer to each other
     clear_cache()

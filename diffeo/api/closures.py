@@ -1,25 +1,29 @@
-"""Functions and what they close over: closure_convert, custom_gradient."""
+"""Functions and the values that they close over: closure_convert, custom_gradient.
+
+A function closes over a value if it uses the value without taking it as an argument. Both
+functions here trace such a function to a program, which holds these values as its constants.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..primitives.array import as_value
 from ..primitives.core import Tracer, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.staging import stage
-from ..primitives.types import is_inexact
+from ..primitives.types import ShapedArray, is_inexact
 from ..transforms.tangents import tangent_aval
 from ..trees import tree
 from ..trees.arguments import WRAPPED, argument, as_values, check_callable, check_outputs, name_of
 from .custom import custom_vjp
 
 
-def _staged(fun: Callable, args: tuple, avals: list) -> tuple[Jaxpr, Any, Any]:
-    """The program of a function for arguments of these types -> (program, the structures of the
-    arguments and of the result).
+def _staged(fun: Callable, args: tuple, avals: Sequence[ShapedArray]) -> tuple[Jaxpr, Any, Any]:
+    """Trace a function of trees for arguments with the structure of `args` and leaves of the types
+    `avals`. Return (program, structure of the arguments, structure of the result).
     """
     _, in_tree = tree.flatten(args)
     out_tree: Any = None
@@ -35,10 +39,11 @@ def _staged(fun: Callable, args: tuple, avals: list) -> tuple[Jaxpr, Any, Any]:
 
 
 def closure_convert(fun: Callable, *example_args: Any) -> tuple[Callable, list[Any]]:
-    """Make what a function closes over arguments of it.
+    """Convert the traced values that a function closes over into arguments of the function.
 
     A function with rules of its own that takes another function as an argument sees nothing of
-    the traced values in that function's closure; converted, they are arguments with derivatives.
+    the traced values in that function's closure. Converted, these values are arguments with
+    derivatives.
 
     Args:
         fun: a pure function of arrays or trees.
@@ -65,40 +70,42 @@ def closure_convert(fun: Callable, *example_args: Any) -> tuple[Callable, list[A
     program, in_tree, out_tree = _staged(fun, example_args, [typeof(x) for x in leaves])
     moving = [isinstance(c, Tracer) and is_inexact(c.dtype) for c in program.consts]
     hoisted = [c for c, moves in zip(program.consts, moving) if moves]
-    whole = program.closed_over()
+    # The same program, whose leading inputs are all values from outside. Those that are hoisted
+    # come from the caller of `converted`, the others from here.
+    closed = program.closed_over()
     avals = [typeof(x) for x in leaves]
 
     @functools.wraps(fun, assigned=WRAPPED)
     def converted(*args: Any) -> Any:
-        given = args[: len(args) - len(hoisted)]
-        values, structure = tree.flatten(given)
+        arguments = args[: len(args) - len(hoisted)]
+        values, structure = tree.flatten(arguments)
         if structure != in_tree:
             names = ("the examples", "the arguments")
-            difference = tree.first_difference(example_args, given, names=names)
+            difference = tree.first_difference(example_args, arguments, names=names)
             raise with_user_line(
                 TypeError(
                     f"closure_convert of {name_of(fun)}: the arguments must have the structure of "
                     f"the examples, followed by {len(hoisted)} values: {difference}"
                 )
             )
-        values = as_values(values, f"closure_convert of {name_of(fun)}", given)
+        values = as_values(values, f"closure_convert of {name_of(fun)}", arguments)
         for i, (x, aval) in enumerate(zip(values, avals)):
             if (x.shape, x.dtype) != (aval.shape, aval.dtype):
                 raise with_user_line(
                     TypeError(
-                        f"closure_convert of {name_of(fun)}: {argument(given, i)} must be "
+                        f"closure_convert of {name_of(fun)}: {argument(arguments, i)} must be "
                         f"{aval.strong} as its example, got {x.aval.strong}"
                     )
                 )
-        rest = iter(args[len(given) :])
-        consts = [next(rest) if moves else c for c, moves in zip(program.consts, moving)]
-        return tree.unflatten(out_tree, eval_jaxpr(whole, [*consts, *values]))
+        passed = iter(args[len(arguments) :])
+        consts = [next(passed) if moves else c for c, moves in zip(program.consts, moving)]
+        return tree.unflatten(out_tree, eval_jaxpr(closed, [*consts, *values]))
 
     return converted, hoisted
 
 
 def custom_gradient(fun: Callable) -> Callable:
-    """A function that returns its value together with its gradient function.
+    """Make a differentiable function of one that returns its value and its gradient function.
 
     Args:
         fun: `fun(*args) -> (result, pullback)`; `pullback(ct)` returns the cotangents of the
@@ -122,6 +129,7 @@ def custom_gradient(fun: Callable) -> Callable:
     check_callable(fun, "custom_gradient")
 
     def both(*args: Any) -> tuple[Any, Callable]:
+        """Call the function and check that the result is a pair."""
         out = fun(*args)
         if not isinstance(out, (tuple, list)) or len(out) != 2 or not callable(out[1]):
             raise with_user_line(
@@ -141,7 +149,8 @@ def custom_gradient(fun: Callable) -> Callable:
         leaves = [as_value(o) for o in check_outputs(tree.leaves(out), out, name_of(fun))]
         avals = [tangent_aval(typeof(o)) for o in leaves]
         program, _, ct_tree = _staged(pullback, (out,), avals)
-        # A tuple, which is the residuals' structure; programs and structures are no arrays.
+        # The program's constants are residuals, so they may be traced. The program itself and
+        # `ct_tree` are no arrays: the rules keep such leaves as they are.
         return out, (program.closed_over(), ct_tree, list(program.consts))
 
     def bwd(residuals: Any, ct: Any) -> tuple:

@@ -1,5 +1,7 @@
-"""Functions with rules of the user's own: custom_jvp, custom_vjp, custom_vmap, and custom_rule,
-which takes any of them.
+"""Functions with rules of the user's own: custom_jvp, custom_vjp, custom_vmap and custom_rule.
+
+A rule says how one transformation treats the function. Start with `Custom.__call__`: it binds one
+primitive, `CustomCall`, that carries the rules; `transforms/rules/rules.py` shows their use.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ from ..trees.arguments import argument, check_callable, global_name, name_of
 
 @dataclass(frozen=True)
 class CustomArguments:
-    """The rules that the user has given to a function; `linear` says in which arguments it is
-    linear, for `transpose`.
+    """The rules that the user has given to a function; None for a rule that is not given.
+    `linear`: the positions of the arguments that `transpose` is for, or "all".
     """
 
     jvp: Callable | None = None
@@ -43,12 +45,12 @@ class CustomArguments:
 
 
 class Custom(OwnCopy):
-    """A function with rules: how it is called, whatever the rules are."""
+    """A function with rules of the user's own. Subclasses say how the rules are given."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return global_name(self) or super().__reduce_ex__(protocol)
 
-    #: What messages call the decorator.
+    #: The name of the decorator, for messages.
     kind = "custom_rule"
 
     def __init__(
@@ -62,6 +64,7 @@ class Custom(OwnCopy):
         self.fun = fun
         self.__name__ = name_of(fun)
         self.rules = CustomArguments()
+        #: The rules as functions of flat arrays, one entry for each kind of arguments.
         self._known: dict[Any, TreeRules] = {}
         self._signature = _signature(fun)
         self.nondiff_argnums = self._fixed_numbers(nondiff_argnums, nondiff_argnames)
@@ -73,8 +76,9 @@ class Custom(OwnCopy):
         return self if instance is None else functools.partial(self, instance)
 
     def _fixed_numbers(self, numbers: Any, names: Any) -> tuple[int, ...]:
+        """Return the sorted positions that `nondiff_argnums` and `nondiff_argnames` name."""
         parameters = list(self._signature.parameters) if self._signature else []
-        found = {numbers} if isinstance(numbers, int) else set(numbers)
+        positions = {numbers} if isinstance(numbers, int) else set(numbers)
         for name in (names,) if isinstance(names, str) else names:
             if name not in parameters:
                 raise with_user_line(
@@ -83,17 +87,18 @@ class Custom(OwnCopy):
                         f"parameters are {', '.join(parameters) or 'unknown'}"
                     )
                 )
-            found.add(parameters.index(name))
-        if not all([isinstance(n, int) and n >= 0 for n in found]):
+            positions.add(parameters.index(name))
+        if not all([isinstance(n, int) and n >= 0 for n in positions]):
             raise with_user_line(
                 ValueError(
                     f"{self.kind} of {self.__name__}: nondiff_argnums must be positions of "
                     f"arguments, 0 or more, got {numbers!r}"
                 )
             )
-        return tuple(sorted(found))
+        return tuple(sorted(positions))
 
     def _give(self, **rules: Any) -> None:
+        """Set fields of `rules`, and forget what was made of the rules before."""
         for name, rule in rules.items():
             if name in ("jvp", "fwd", "bwd", "batch", "taylor", "transpose"):
                 check_callable(rule, f"{self.kind} of {self.__name__}")
@@ -101,7 +106,7 @@ class Custom(OwnCopy):
         self._known.clear()
 
     def _missing(self) -> str | None:
-        """What must be there before the function can be called, if it is not."""
+        """Return the message for a call without the needed rules, None if they are there."""
         return None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -113,6 +118,7 @@ class Custom(OwnCopy):
         fixed, fixed_tree = tree.flatten(tuple([args[n] for n in numbers]))
         others = tuple([a for i, a in enumerate(args) if i not in numbers])
         leaves, in_tree = tree.flatten(others)
+        # Traced leaves of fixed arguments are constant operands; the others are part of the key.
         operands = [
             stop_gradient(x) if is_inexact(x.dtype) else x for x in fixed if traced(x)
         ] + self._values(leaves, others, numbers)
@@ -132,15 +138,15 @@ class Custom(OwnCopy):
         try:
             return call.bind(*operands)
         except UnexpectedTracerError:
-            # Perhaps it closes over a value of a transformation that saw no operand of its own
-            # and left the call to one around it. Staged, it has the value as an operand.
+            # The function may close over a value of an inner transformation, which owns no operand
+            # and so has left the call to an outer one. Staged, the call has it as an operand.
             closed, args = call.closed(operands)
             if not any([isinstance(c, Tracer) for c in args[: len(args) - len(operands)]]):
                 raise
         return closed.bind(*args)
 
     def _positional(self, args: tuple, kwargs: dict) -> tuple:
-        """All arguments by position, with those that have defaults."""
+        """Return all arguments by position, defaults included."""
         signature = self._signature
         if signature is None:
             if kwargs:
@@ -166,6 +172,7 @@ class Custom(OwnCopy):
         return bound.args
 
     def _values(self, leaves: Sequence[Any], others: tuple, numbers: tuple) -> list[Any]:
+        """Return the leaves of the arguments `others` as arrays, tracers or Python numbers."""
         values = []
         for i, x in enumerate(leaves):
             if isinstance(x, Value) or type(x) in SCALARS:
@@ -225,7 +232,7 @@ class custom_jvp(Custom):
 
     @property
     def jvp(self) -> Callable | None:
-        """The rule."""
+        """The rule that was given last, or None."""
         return self.rules.jvp
 
     def defjvp(self, jvp: Callable, symbolic_zeros: bool = False) -> Callable:
@@ -239,14 +246,14 @@ class custom_jvp(Custom):
             symbolic_zeros: tangents that are known to be zero are passed as `SymbolicZero`.
 
         Returns:
-            The rule, so that this is a decorator.
+            The rule, so that `defjvp` is a decorator.
         """
         self._give(jvp=jvp, jvp_symbolic=symbolic_zeros)
         return jvp
 
     def defjvps(self, *jvps: Callable | None) -> None:
-        """Give the part of each argument: `jvp(tangent, result, *args) -> tangent of the result`,
-        or None for an argument that the derivative does not depend on.
+        """Give a rule for each argument: `jvp(tangent, result, *args) -> tangent of the result`,
+        or None if the derivative does not depend on the argument. The tangents are summed.
 
         Raises:
             TypeError: with `nondiff_argnums`.
@@ -297,6 +304,7 @@ class custom_jvp(Custom):
 
 
 def _plus(a: Any, b: Any) -> Any:
+    # Tangents of integers (float0) hold no numbers that could be added.
     return a if not is_inexact(typeof(a).dtype) else a + b
 
 
@@ -330,12 +338,12 @@ class custom_vjp(Custom):
 
     @property
     def fwd(self) -> Callable | None:
-        """The forward rule."""
+        """The forward rule, or None."""
         return self.rules.fwd
 
     @property
     def bwd(self) -> Callable | None:
-        """The backward rule."""
+        """The backward rule, or None."""
         return self.rules.bwd
 
     def defvjp(
@@ -345,7 +353,7 @@ class custom_vjp(Custom):
         symbolic_zeros: bool = False,
         optimize_remat: bool = False,
     ) -> None:
-        """Give the rules.
+        """Give the forward and the backward rule.
 
         Args:
             fwd: `fwd(*args) -> (result, residuals)`, with the arguments of the function. Residuals
@@ -355,7 +363,7 @@ class custom_vjp(Custom):
             symbolic_zeros: leaves of the arguments of `fwd` are `CustomVJPPrimal`s, which say
                 whether they are differentiated; cotangents that are known to be zero are passed
                 as `SymbolicZero`.
-            optimize_remat: nothing is done for it.
+            optimize_remat: accepted, without effect.
         """
         self._give(fwd=fwd, bwd=bwd, vjp_symbolic=symbolic_zeros)
 
@@ -396,7 +404,7 @@ class custom_vmap(Custom):
 
     @property
     def vmap_rule(self) -> Callable | None:
-        """The rule."""
+        """The rule that was given last, or None."""
         return self.rules.batch
 
     def def_vmap(self, vmap_rule: Callable) -> Callable:
@@ -406,7 +414,7 @@ class custom_vmap(Custom):
         each argument, `out_batched` a tree of booleans like the result.
 
         Returns:
-            The rule, so that this is a decorator.
+            The rule, so that `def_vmap` is a decorator.
         """
         self._give(batch=vmap_rule)
         return vmap_rule
@@ -418,14 +426,14 @@ class custom_vmap(Custom):
 
 
 class custom_rule(Custom):
-    """A function with any rules of your own; what is left out is derived.
+    """A function with any rules of your own; rules that are left out are derived.
 
     Args:
         fun: the function, of arrays or trees.
         nondiff_argnums: positions of arguments that are not differentiated; rules take them first.
         nondiff_argnames: the same by name.
 
-    Each method gives a rule and returns it, so it is a decorator:
+    Each method gives a rule. All but `vjp` are decorators:
 
     - `jvp`: for derivatives, forward and, if there is no `vjp`, reverse; Taylor series, too.
     - `vjp(fwd, bwd)`: for reverse mode, and if there is no `jvp`, forward mode.
@@ -447,32 +455,32 @@ class custom_rule(Custom):
     """
 
     def jvp(self, rule: Callable) -> Callable:
-        """`rule(primals, tangents) -> (result, tangent of the result)`; see `custom_jvp`."""
+        """Give `rule(primals, tangents) -> (result, tangent of the result)`; see `custom_jvp`."""
         self._give(jvp=rule)
         return rule
 
     def vjp(self, fwd: Callable, bwd: Callable) -> None:
-        """`fwd(*args) -> (result, residuals)` and `bwd(residuals, ct) -> cotangents`; see
+        """Give `fwd(*args) -> (result, residuals)` and `bwd(residuals, ct) -> cotangents`; see
         `custom_vjp`.
         """
         self._give(fwd=fwd, bwd=bwd)
 
     def batch(self, rule: Callable) -> Callable:
-        """`rule(axis_size, in_batched, *args) -> (result, out_batched)`; see `custom_vmap`."""
+        """Give `rule(axis_size, in_batched, *args) -> (result, out_batched)`: see custom_vmap."""
         self._give(batch=rule)
         return rule
 
     def taylor(self, rule: Callable) -> Callable:
-        """`rule(order, *series) -> coefficients`: each series is a list of `order + 1` normalised
-        coefficients of an argument, and so is what is returned of the result.
+        """Give `rule(order, *series) -> coefficients`. Each argument's series, and the result, is
+        a list of `order + 1` Taylor coefficients: derivative k divided by k!.
         """
         self._give(taylor=rule)
         return rule
 
     def transpose(self, rule: Callable | None = None, *, argnums: Any = "all") -> Callable:
-        """`rule(ct, *others) -> cotangent`: the function is linear in the arguments `argnums` (an
-        integer, several, or all), together; `others` are the other arguments. Of several arguments
-        the rule returns a tuple.
+        """Give `rule(ct, *others) -> cotangent`. The function is linear in the arguments `argnums`
+        (an integer, several, or all) together; `others` are the other arguments. For several
+        linear arguments the rule returns a tuple.
 
         Examples:
             >>> import diffeo as dx

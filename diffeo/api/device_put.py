@@ -1,4 +1,8 @@
-"""Trees of arrays on devices, and back: what users say of where data are."""
+"""Trees of arrays on devices, and back: device_put, device_get, block_until_ready, default_device.
+
+An array is committed to a device if the user put it there: programs on it then run there. Other
+arrays go where a program runs.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +24,21 @@ from ..trees import tree
 
 
 def device_put(x: Any, device: Any = None, *, donate: bool = False) -> Any:
-    """Arrays on a device and *committed* to it: what is computed of them is computed there.
+    """Put arrays on a device and *commit* them to it: programs with these operands run there.
 
-    Differentiable: cotangents go back to where the argument was. Inside of a compiled function it
-    is the identity, since a program runs on one device.
+    The function is differentiable: cotangents go back to the device of the argument. Inside of a
+    compiled function it is the identity, since a program runs on one device.
 
     Args:
         x: an array, a number, or a tree of them. NumPy arrays are copied.
         device: a device, its name ("cpu:1", "cuda"), or a tree of them whose structure is that of
             `x` or a prefix of it. None: the default device, to which nothing is committed.
-        donate: the arguments are not needed any more; their memory is freed where it was copied.
+        donate: the arguments are not needed any more; the memory of those that were copied is
+            freed.
 
     Returns:
-        The tree, with Arrays in it. Transfers may still be under way: what uses them waits.
+        The tree, with Arrays in it. Transfers may still be under way: programs that use the arrays
+        wait.
 
     Raises:
         RuntimeError: if there is no such device.
@@ -46,18 +52,19 @@ def device_put(x: Any, device: Any = None, *, donate: bool = False) -> Any:
         (cpu:0, True, cpu:0)
     """
     if device is None or isinstance(device, (str, Device)):
-        place = None if device is None else find(device)
-        return tree.map(lambda leaf: _put(leaf, place, donate), x)
+        target = None if device is None else find(device)
+        return tree.map(lambda leaf: _put(leaf, target, donate), x)
     leaves, structure = tree.flatten(x)
     try:
-        places = tree.broadcast_prefix(device, x, is_leaf=lambda d: d is None)
+        names = tree.broadcast_prefix(device, x, is_leaf=lambda d: d is None)
     except ValueError as error:
         raise with_user_line(ValueError(f"device_put: the devices are {error}")) from None
-    found = [None if d is None else find(d) for d in places]
-    return tree.unflatten(structure, [_put(leaf, d, donate) for leaf, d in zip(leaves, found)])
+    targets = [None if d is None else find(d) for d in names]
+    return tree.unflatten(structure, [_put(leaf, d, donate) for leaf, d in zip(leaves, targets)])
 
 
 def _put(x: Any, device: Device | None, donate: bool) -> Any:
+    """Put one leaf on a device; None is the default device, without commitment."""
     try:
         value = as_value(x)
     except TypeError:
@@ -79,10 +86,12 @@ def _put(x: Any, device: Device | None, donate: bool) -> Any:
 
 
 def device_get(x: Any) -> Any:
-    """Arrays as NumPy arrays, which must not be written to; all transfers are begun at once.
+    """Return arrays as NumPy arrays, which must not be written to.
+
+    The transfers of all arrays are begun at once.
 
     Args:
-        x: an array, or a tree of arrays and anything else, which stays as it is.
+        x: an array, or a tree of arrays and other leaves; these stay as they are.
 
     Raises:
         RuntimeError: if the computation of an array failed.
@@ -100,7 +109,7 @@ def device_get(x: Any) -> Any:
 
 
 def block_until_ready(x: Any) -> Any:
-    """Wait until all arrays of a tree are computed; returns the tree.
+    """Wait until all arrays of a tree are computed; return the tree.
 
     Raises:
         RuntimeError: if the computation of an array failed.
@@ -120,8 +129,10 @@ def block_until_ready(x: Any) -> Any:
 
 @contextmanager
 def default_device(device: Any) -> Iterator[None]:
-    """Within a `with` block, programs run on this device unless their operands are committed to
-    another; `dx.config.default_device` is the same for good.
+    """Run programs on this device within a `with` block, unless their operands are committed to
+    another device.
+
+    Setting `dx.config.default_device` does the same for good.
 
     Args:
         device: a device, its name ("cuda:1"), a platform's ("cpu"), or None: the first device of

@@ -1,4 +1,8 @@
-"""jit and its relatives: what users call."""
+"""jit and its relatives for users: jit, make_jaxpr, eval_shape.
+
+All three make a `Jitted` (`engine/jitted.py`), which traces and compiles a function once for each
+signature of its arguments: structure, shapes and dtypes.
+"""
 
 from __future__ import annotations
 
@@ -44,17 +48,17 @@ def jit(
         donate_argnums: positions of arguments whose memory the results may take. Their arrays have
             no data afterwards, and raise an error if they are used.
         donate_argnames: the same by name; either is inferred from the other.
-        keep_unused: hand arguments that the program does not read to it all the same.
+        keep_unused: hand all arguments to the compiled program, also those that it does not read.
         device: where to run, a `Device` or its name ("cpu:1"); by default, where the arguments
             are.
         inline: inside of another traced function, write the equations into its program instead
             of a call.
         compiler_options: XLA's flags and their values, as {"xla_cpu_enable_fast_math": True}.
-        reroll: write blocks of operations that repeat, as layers from a Python loop do, as one
-            loop, which compiles faster.
+        reroll: find blocks of operations that repeat, as layers from a Python loop do, and write
+            them as one loop, which compiles faster.
         autotune: on the first call of a signature, compile a few variants of the program, time them
             on the arguments, and keep the fastest. It may run the function many times.
-        optimize: False compiles in about half the time a program that runs more slowly.
+        optimize: False compiles in about half the time; the program runs more slowly.
 
     Returns:
         A function with the same arguments, and the methods `trace`, `lower`, `eval_shape`,
@@ -111,8 +115,9 @@ def jit(
 def make_jaxpr(
     fun: Callable, static_argnums: int | Sequence[int] | None = None
 ) -> Callable[..., Jaxpr]:
-    """A function that returns the program of `fun` for arguments (or `ShapeDtypeStruct`s) like
-    those it gets.
+    """Return a function that traces `fun` for its arguments, and returns the program, a `Jaxpr`.
+
+    `ShapeDtypeStruct`s may stand for arguments. `static_argnums` is as in `jit`.
 
     Examples:
         >>> import diffeo as dx
@@ -129,8 +134,8 @@ def make_jaxpr(
 
 
 def eval_shape(fun: Callable, *args: Any, **kwargs: Any) -> Any:
-    """Shapes and dtypes of `fun(*args, **kwargs)` as `ShapeDtypeStruct`s, without computing
-    anything.
+    """Return the shapes and dtypes of `fun(*args, **kwargs)` as `ShapeDtypeStruct`s, without
+    computing anything.
 
     Examples:
         >>> import diffeo as dx

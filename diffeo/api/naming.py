@@ -1,4 +1,8 @@
-"""Names for parts of a program: named_scope, named_call."""
+"""Names for parts of a program: named_scope, named_call.
+
+An equation of a program has a source, the user's line that it comes from. A scope adds its name to
+the sources of all equations that are written while the scope is open.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,9 @@ from ..trees.arguments import WRAPPED, check_callable, name_of
 
 
 class named_scope(ContextDecorator):
-    """Name a part of a program; a context manager and a decorator.
+    """A context manager, and a decorator, that names a part of a program.
 
-    Printed programs show the name at each operation, with those of the scopes around.
+    Printed programs show the name at each operation, with the names of the scopes around.
 
     Args:
         name: the name, a string.
@@ -39,19 +43,21 @@ class named_scope(ContextDecorator):
                 TypeError(f"named_scope: the name must be a string, got {describe(name)}")
             )
         self.name = name
+        #: For each open block: the traces that write programs, and how many equations each had.
         self.entered: list[list[tuple[StagingTrace, int]]] = []
 
     def _recreate_cm(self) -> named_scope:
         return named_scope(self.name)  # one for each call of a decorated function
 
     def __enter__(self) -> named_scope:
-        found = []
+        # Operations may be recorded by any trace around, as transformations hand them on.
+        marks = []
         trace = state.trace
         while trace is not None:
             if isinstance(trace, StagingTrace):
-                found.append((trace, len(trace.eqns)))
+                marks.append((trace, len(trace.eqns)))
             trace = trace.parent
-        self.entered.append(found)
+        self.entered.append(marks)
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -61,7 +67,8 @@ class named_scope(ContextDecorator):
 
 
 def named_call(fun: Callable, *, name: str | None = None) -> Callable:
-    """A function whose operations are named in printed programs: `named_scope` around its calls.
+    """Return a function whose calls are in a `named_scope`, so that printed programs name its
+    operations.
 
     Args:
         fun: the function.

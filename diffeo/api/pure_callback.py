@@ -1,4 +1,8 @@
-"""Callbacks for users: Python functions of trees of arrays, called from transformed programs."""
+"""Callbacks for users: Python functions of trees of arrays, called from transformed programs.
+
+All three functions here make a `HostFunction` of the user's function, a function of flat arrays
+(`_host_function`), and bind a primitive that calls it when the program runs.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from ..primitives.types import ShapedArray
 from ..trees import tree
 from ..trees.arguments import argument_or_keyword, check_callable, name_of
 
-#: Stands where an array goes among the leaves of a function's arguments.
+#: A mark among the leaves of a function's arguments: an array goes there.
 _ARRAY = object()
 
 
@@ -33,12 +37,12 @@ def pure_callback(
     vmap_method: str | None = None,
     **kwargs: Any,
 ) -> Any:
-    """The result of a Python function, called when the program runs: in eager mode at once, from a
-    compiled program each time that it needs the result.
+    """Call a pure Python function when the program runs, and return its result.
 
-    The function must be pure: diffeo may call it more or less often than the program says. It has
-    no derivative (give it one with `dx.custom_jvp` or `dx.custom_vjp`). What it raises, the caller
-    of the program gets, as it was raised.
+    In eager mode the function is called at once, from a compiled program each time that the result
+    is needed. It must be pure: diffeo may call it more or less often than the program says. It has
+    no derivative (give it one with `dx.custom_jvp` or `dx.custom_vjp`). The caller of the program
+    gets an exception of the function as it was raised.
 
     Args:
         callback: a function of trees of NumPy arrays, which it cannot write to. It returns arrays
@@ -47,16 +51,15 @@ def pure_callback(
             a `dtype`: `dx.ShapeDtypeStruct`s, or arrays.
         *args: its arguments, trees of arrays.
         sharding: None; there is one device.
-        vmap_method: what vmap does: "sequential" (or "sequential_unrolled") calls the function for
-            one row after the other; with "expand_dims" and "broadcast_all" it gets all rows at
-            once, along a new first axis of all arrays, which is of size 1 for arguments that are
-            not mapped, or repeats them, and its results have that axis, too; with
-            "legacy_vectorized", arguments that are not mapped stay as they are. None is an error
-            under vmap.
+        vmap_method: what vmap does. "sequential" (or "sequential_unrolled") calls the function for
+            one row after the other. With the other methods, the function gets all rows at once,
+            along a new first axis, and its results have that axis, too. For arguments that are not
+            mapped, the new axis has size 1 with "expand_dims"; "broadcast_all" repeats these
+            arguments; "legacy_vectorized" leaves them as they are. None is an error under vmap.
         **kwargs: its keyword arguments, trees of arrays.
 
     Returns:
-        What the function returns, a tree of arrays.
+        The result of the function, a tree of arrays.
 
     Raises:
         TypeError: if `callback` is not a function, an argument holds something that is not an
@@ -99,18 +102,19 @@ def io_callback(
     ordered: bool = False,
     **kwargs: Any,
 ) -> Any:
-    """The result of a Python function that may also do something: read a file, say, or keep a log.
+    """Call a Python function that may have effects, and return its result: it may read a file, say,
+    or keep a log.
 
-    It is called exactly once where the program says so, also if the result is not needed. On one
-    device, all callbacks with effects happen in the order of the program.
+    The function is called exactly once where the program says so, also if the result is not
+    needed. On one device, all callbacks with effects happen in the order of the program.
 
     Args:
         callback, result_shape_dtypes, *args, sharding, **kwargs: as those of `pure_callback`.
-        ordered: the program relies on the order, which vmap would not keep (there each callback is
-            called for all rows before the next), and so refuses.
+        ordered: the program relies on the order. vmap would not keep the order, as it calls each
+            callback for all rows before the next, and so refuses.
 
     Returns:
-        What the function returns, a tree of arrays.
+        The result of the function, a tree of arrays.
 
     Raises:
         TypeError: as `pure_callback` does.
@@ -140,15 +144,16 @@ def debug_callback(
     """Call a Python function with values of the program, when the program runs. Public as
     `dx.debug.callback`.
 
-    Transformations let it be: under `grad` and `jvp` it sees the values of the function itself,
-    under `vmap` it is called for each row. What it raises, the caller of the program gets.
+    Transformations leave the call as it is: under `grad` and `jvp` the callback sees the values of
+    the function itself, under `vmap` it is called for each row. The caller of the program gets an
+    exception of the callback.
 
     Args:
-        callback: a function of trees of NumPy arrays, which it cannot write to; what it returns is
-            not looked at.
+        callback: a function of trees of NumPy arrays, which it cannot write to; its result is not
+            looked at.
         *args: its arguments: trees of arrays, and anything else that is known when the function is
             traced.
-        ordered: for jax's sake; all callbacks happen in the order of the program.
+        ordered: accepted, as JAX has it; all callbacks happen in the order of the program.
         **kwargs: its keyword arguments.
 
     Raises:
@@ -183,7 +188,7 @@ def _check(what: str, callback: Any, sharding: Any) -> None:
 
 
 def _results(what: str, callback: Callable, described: Any) -> tuple[Any, tuple[ShapedArray, ...]]:
-    """The structure and the types of a function's results."""
+    """Return the structure and the types of a function's results, as the user described them."""
     leaves, structure = tree.flatten(described)
     try:
         return structure, tuple([ShapedArray(tuple(x.shape), np.dtype(x.dtype)) for x in leaves])
@@ -200,8 +205,10 @@ def _results(what: str, callback: Callable, described: Any) -> tuple[Any, tuple[
 def _host_function(
     what: str, callback: Callable, args: tuple, kwargs: dict, out_tree: Any
 ) -> tuple[HostFunction, list[Any]]:
-    """A function of trees as one of arrays, and the arrays among its arguments. What is no array is
-    an error, or a constant of a function without results.
+    """Make a function of flat arrays from a function of trees; return it with its arrays.
+
+    An argument that is no array raises TypeError. If `out_tree` is None, the function has no
+    results, and such an argument is a constant.
     """
     leaves, in_tree = tree.flatten((args, kwargs))
     arrays: list[Any] = []
@@ -219,8 +226,8 @@ def _host_function(
     source = user_source()
 
     def called(*values: np.ndarray) -> Sequence[Any]:
-        given = iter(values)
-        filled = [next(given) if c is _ARRAY else c for c in constants]
+        operands = iter(values)
+        filled = [next(operands) if c is _ARRAY else c for c in constants]
         positional, named = tree.unflatten(in_tree, filled)
         result = callback(*positional, **named)
         if out_tree is None:
@@ -234,13 +241,13 @@ def _host_function(
             )
         return outs
 
-    place = partial(_place, out_tree)
-    function = HostFunction(called, name_of(callback), place, source, len(arrays))
+    label = partial(_place, out_tree)
+    function = HostFunction(called, name_of(callback), label, source, len(arrays))
     return function, arrays
 
 
 def _place(out_tree: Any, number: int) -> str:
-    """How messages call a leaf of the result."""
+    """Return the name of leaf `number` of the result, for messages."""
     example = tree.unflatten(out_tree, range(out_tree.num_leaves))
     path = tree.keystr(tree.leaves_with_path(example)[number][0])
     return f"the result at {path}" if path else "the result"

@@ -1,4 +1,10 @@
-"""vmap for users: the function over one more axis of its arguments."""
+"""vmap for users: a function over one more axis of its arguments.
+
+`_call_mapped` does the work: it finds the mapped axis of each leaf of the arguments, runs the
+function under `Batching`, an interpreter whose values are (array, batch axis), and moves the batch
+axis of each result to where `out_axes` wants it. A batch axis of None means that the array is the
+same for all rows.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +46,9 @@ def vmap(
             be a tree that is a prefix of the argument's. Keyword arguments are mapped over their
             axis 0.
         out_axes: where the mapped axis stands in the results: an integer, None for results that do
-            not depend on it, or a tree that is a prefix of the result.
-        axis_name: a name for the mapped axis, anything hashable but an integer: then `fun` may
-            combine the rows by the collectives of `dx.lax`, `psum(x, axis_name)` and others.
+            not depend on the mapped axis, or a tree that is a prefix of the result.
+        axis_name: a name for the mapped axis, anything hashable but an integer. With a name, `fun`
+            may combine the rows by the collectives of `dx.lax`, `psum(x, axis_name)` and others.
         axis_size: the number of rows; needed only if nothing is mapped.
         spmd_axis_name: None; there are no meshes of devices.
 
@@ -104,6 +110,7 @@ def _call_mapped(
     args: tuple,
     kwargs: dict,
 ) -> Any:
+    """Run a mapped function on its arguments; `axis` is (name, size) of the mapped axis."""
     axis_name, axis_size = axis
     if isinstance(in_axes, tuple) and len(in_axes) != len(args):
         raise with_user_line(
@@ -127,29 +134,38 @@ def _call_mapped(
         return check_outputs(outs, out, name)
 
     outs = Batching(size, name, axis_name).trace_flat(flat, list(zip(values, dims)))
+    # `out_axes` is a prefix of the tree that the function returned.
     skeleton = tree.unflatten(out_structure, [o for o, _ in outs])
-    wanted = _axes(f"out_axes of vmap of {name}", skeleton, out_axes)
-    placed = [_place(name, o, d, w, size) for (o, d), w in zip(outs, wanted)]
+    goals = _axes(f"out_axes of vmap of {name}", skeleton, out_axes)
+    placed = [_place(name, o, d, goal, size) for (o, d), goal in zip(outs, goals)]
     return tree.unflatten(out_structure, placed)
 
 
 def _axes(what: str, values: Any, axes: Any) -> list[int | None]:
-    """One axis for each leaf of a tree, from a prefix of it."""
+    """Return one axis (or None) for each leaf of a tree, from a prefix of the tree.
+
+    The prefix (None, 0) of ({"w": x, "b": y}, z) gives [None, None, 0].
+    """
     try:
-        found = tree.flatten_axes(what, values, axes)
+        flat_axes = tree.flatten_axes(what, values, axes)
     except ValueError as error:
         raise with_user_line(error) from None
-    for axis in found:
+    for axis in flat_axes:
         if axis is not None and type(axis) is not int and not isinstance(axis, np.integer):
             raise with_user_line(
                 TypeError(f"{what} must be trees of integers or None, got {describe(axis)}")
             )
-    return found
+    return flat_axes
 
 
 def _check_leaves(
     name: str, full: Any, leaves: Sequence[Any], axes: Sequence[int | None]
 ) -> tuple[list, list]:
+    """Check that the leaves have their axes. Return (values, axes), with axes >= 0 or None.
+
+    A leaf that is not mapped may be anything, and stays as it is. `full` is (args, kwargs), for
+    messages.
+    """
     values, dims = [], []
     for i, (x, axis) in enumerate(zip(leaves, axes)):
         if axis is None:
@@ -181,6 +197,10 @@ def _check_leaves(
 def _batch_size(
     name: str, full: Any, values: Sequence[Any], dims: Sequence[int | None], given: int | None
 ) -> int:
+    """Return the number of rows: `given`, the user's axis_size, or the size of the mapped axes.
+
+    Raise ValueError if the sizes differ, or nothing says how many rows there are.
+    """
     sizes = [(v.shape[d], i) for i, (v, d) in enumerate(zip(values, dims)) if d is not None]
     if given is not None and not (isinstance(given, (int, np.integer)) and given >= 0):
         raise with_user_line(
@@ -215,6 +235,11 @@ def _batch_size(
 
 
 def _place(name: str, out: Any, dim: int | None, wanted: int | None, size: int) -> Any:
+    """Return a result with its batch axis moved from `dim` to `wanted`.
+
+    A result without a batch axis (`dim` is None) is repeated along a new one, unless `wanted` is
+    None, too.
+    """
     if wanted is None:
         if dim is not None:
             raise with_user_line(

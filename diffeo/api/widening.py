@@ -1,4 +1,8 @@
-"""What in a 32-bit program is of 64 bits, and on which line it became so."""
+"""Find where a program of 32 bits becomes 64 bits wide: `dx.debug.widenings`.
+
+A beginning is a value of 64 bits that no value of 64 bits leads to. `_beginnings` finds them in a
+program, `_note` keeps one for each line.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +19,14 @@ from ..primitives.types import ShapedArray, complex128, float64, int64, uint64
 from ..trees.arguments import argument_or_keyword, check_callable
 from .jit import make_jaxpr
 
+#: How results name a value that the function closes over.
 _OUTSIDE = "a value from outside"
+#: The dtypes of 64 bits.
 _WIDE = (float64, int64, uint64, complex128)
 
 
 class Widening(NamedTuple):
-    """Where 64 bits begin.
+    """A place where 64 bits begin.
 
     Attributes:
         what: the operation, the argument or the constant, for people.
@@ -38,12 +44,12 @@ class Widening(NamedTuple):
     source: str
 
     def __repr__(self) -> str:
-        place = f"\n  at {self.source}" if self.source else ""
-        return f"{self.what} is {self.dtype}{list(self.shape)}{place}"
+        where = f"\n  at {self.source}" if self.source else ""
+        return f"{self.what} is {self.dtype}{list(self.shape)}{where}"
 
 
 class Widenings(tuple[Widening, ...]):
-    """What `dx.debug.widenings` found, which is printed with a line for each."""
+    """The result of `dx.debug.widenings`: a tuple that is printed with a line for each entry."""
 
     __slots__ = ()
 
@@ -52,16 +58,16 @@ class Widenings(tuple[Widening, ...]):
 
 
 def widenings(fun: Callable, *args: Any, **kwargs: Any) -> Widenings:
-    """Find what in a program of 32 bits becomes 64 bits, and on which line.
+    """Find which values in a program of 32 bits become 64 bits wide, and on which lines.
 
-    The function is traced, not run, under `dx.config.defaults(32)`. What is found are beginnings:
-    arguments of 64 bits, values that it closes over, and operations whose result has 64 bits
-    though no operand has. What these lead to is left out.
+    The function is traced, not run, under `dx.config.defaults(32)`. The result lists beginnings:
+    arguments of 64 bits, values of 64 bits that the function closes over, and operations whose
+    result has 64 bits though no operand has. Values that are wide because of these are left out.
 
     Args:
         fun: a function of arrays and trees, which may be a derivative or a jitted function.
         args, kwargs: its arguments, or `ShapeDtypeStruct`s in their place. Python's numbers are of
-            32 bits; a NumPy array has the bits that it has.
+            32 bits; a NumPy array keeps its dtype.
 
     Returns:
         A tuple of named tuples `(what, dtype, shape, file, line, source)`, in the order of the
@@ -85,16 +91,17 @@ def widenings(fun: Callable, *args: Any, **kwargs: Any) -> Widenings:
     with config.defaults(32):
         jaxpr = make_jaxpr(fun)(*args, **kwargs)
     arguments = (args, kwargs)
-    found: dict[tuple, Widening] = {}
+    entries: dict[tuple, Widening] = {}
     for i, var in enumerate(jaxpr.in_vars):
         if var.aval.dtype in _WIDE:
-            _note(found, argument_or_keyword(arguments, i), var.aval, None)
+            _note(entries, argument_or_keyword(arguments, i), var.aval, None)
     for what, aval, source in _beginnings(jaxpr, set()):
-        _note(found, what, aval, source)
-    return Widenings(found.values())
+        _note(entries, what, aval, source)
+    return Widenings(entries.values())
 
 
 def _note(found: dict[tuple, Widening], what: str, aval: ShapedArray, source: Any) -> None:
+    """Add an entry to `found`, one for each dtype and line."""
     file, line, _ = source_line(source)
     shown = show_source(source) if source else ""
     item = Widening(what, aval.dtype, aval.shape, file, line, shown)
@@ -104,9 +111,9 @@ def _note(found: dict[tuple, Widening], what: str, aval: ShapedArray, source: An
 
 
 def _beginnings(jaxpr: Jaxpr, known: set[Any]) -> Iterator[tuple[str, ShapedArray, Any]]:
-    """(what, type, source) of values of 64 bits that are made of narrower ones.
+    """Yield (what, type, source) for each beginning in a program and the programs it holds.
 
-    `known` are the variables of 64 bits that have been spoken of.
+    `known` are the constants of 64 bits that were yielded before.
     """
     for eqn in jaxpr.eqns:
         wide = False
@@ -118,12 +125,13 @@ def _beginnings(jaxpr: Jaxpr, known: set[Any]) -> Iterator[tuple[str, ShapedArra
                     yield _OUTSIDE, v.aval, eqn.source
         inner = False
         for program in sub_jaxprs(eqn.primitive):
-            for found in _beginnings(program, known):
+            for beginning in _beginnings(program, known):
                 inner = True
-                yield found
-        # The 1 at which a gradient begins is as wide as the value, of which this has spoken.
+                yield beginning
+        # The 1 at which a gradient begins is as wide as the value, which is reported itself.
         seed = eqn.primitive == Full((), eqn.outs[0].aval.dtype, 1) if eqn.outs else False
         if not (wide or inner or seed):
+            # One result of an operation is enough: all are on one line.
             for aval in [v.aval for v in eqn.outs if v.aval.dtype in _WIDE][:1]:
                 yield f"the result of {eqn.primitive.name}", aval, eqn.source
     for v in jaxpr.outs:

@@ -1,4 +1,9 @@
-"""Rematerialization for users: `checkpoint`, its policies, and what reverse mode keeps."""
+"""Rematerialization for users: `checkpoint`, its policies, and what reverse mode keeps.
+
+Reverse mode keeps residuals: intermediate values of the forward pass that the backward pass reads.
+A function under `checkpoint` computes most of them again instead (rematerialization). A policy
+says which residuals are kept all the same. `saved_residuals` shows what is kept.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +38,7 @@ from ...trees.arguments import (
 from ...trees.functions import Flat
 from ...trees.staged import Staged, leaves_of
 
+#: `policy(primitive, *types of its operands)`: whether the results of the primitive are kept.
 Policy = Callable[..., bool]
 
 
@@ -43,17 +49,17 @@ def checkpoint(
     policy: Policy | None = None,
     static_argnums: int | Sequence[int] = (),
 ) -> Callable:
-    """A function whose intermediate values reverse mode computes again instead of keeping them.
+    """Return a function whose intermediate values reverse mode computes again, and does not keep.
 
-    It saves memory at the cost of a second evaluation. What is computed, and every derivative, is
-    the same.
+    This saves memory at the cost of a second evaluation. Results and derivatives are the same.
 
     Args:
         fun: a function of arrays or trees; without it, `checkpoint` returns a decorator.
-        prevent_cse: keep the compiler from finding that values are computed twice, and keeping the
-            first. False is right only where it cannot, as in the body of a `scan`.
-        policy: which values are kept all the same, one of `checkpoint_policies` or a function
-            `policy(primitive, *types) -> bool`; by default none but the arguments.
+        prevent_cse: keep the compiler from merging the second evaluation with the first, which
+            would keep the values after all. False is right only where the compiler cannot do so,
+            as in the body of a `scan`.
+        policy: which values are kept all the same: one of `checkpoint_policies`, or a function
+            `policy(primitive, *types) -> bool`. By default only the arguments are kept.
         static_argnums: positions of arguments that are not traced.
 
     Returns:
@@ -83,8 +89,9 @@ def checkpoint(
         dynamic = tuple([a for i, a in enumerate(args) if i not in static])
 
         def of_arrays(dynamic: tuple, kwargs: dict) -> Any:
-            given = iter(dynamic)
-            full = [a if i in static else next(given) for i, a in enumerate(args)]
+            """Call `fun` with the static arguments put back in their positions."""
+            traced = iter(dynamic)
+            full = [a if i in static else next(traced) for i, a in enumerate(args)]
             return fun(*full, **kwargs)
 
         of_arrays.__name__ = name_of(fun)
@@ -104,7 +111,7 @@ remat = checkpoint
 
 
 def checkpoint_name(x: Any, name: str) -> Any:
-    """`x`, a tree of arrays, under a name by which a policy can keep it; it changes no value.
+    """Name a tree of arrays, so that a policy can keep them; values do not change.
 
     Examples:
         >>> import diffeo as dx
@@ -137,11 +144,12 @@ def _dots_without_batch(primitive: Any, *_: Any) -> bool:
 
 
 class checkpoint_policies:
-    """Which values `checkpoint` keeps. Each is a function `policy(primitive, *types) -> bool`, or
-    makes one.
+    """A namespace of policies, which say what `checkpoint` keeps. An attribute is a policy
+    `policy(primitive, *types) -> bool`; a method with arguments makes one.
 
-    `dots` are products: keeping them saves most of the time, computing the rest again most of the
-    memory. Offloading to the host is accepted, and keeps values where they are.
+    `dots` are matrix products and convolutions. Keeping these saves most of the time, and computing
+    everything else again saves most of the memory. Offloading to the host is accepted, and keeps
+    values where they are.
     """
 
     everything_saveable = staticmethod(_everything)
@@ -196,11 +204,12 @@ class checkpoint_policies:
 
 
 # --------------------------------------------------------------------------------------------------
-# What is kept
+# A look at the residuals
 
 
 def saved_residuals(fun: Callable, *args: Any, **kwargs: Any) -> list[tuple[ShapedArray, str]]:
-    """What reverse mode of a function would keep: the type and the origin of each array.
+    """List the residuals that reverse mode of a function would keep: the type and the origin of
+    each array.
 
     Args:
         fun: a function of arrays or trees.
@@ -216,6 +225,8 @@ def saved_residuals(fun: Callable, *args: Any, **kwargs: Any) -> list[tuple[Shap
     leaves, structure = tree.flatten((args, kwargs))
     avals = [x.aval if hasattr(x, "aval") else typeof(x) for x in leaves]
     flat = Flat(lambda args, kwargs: fun(*args, **kwargs), structure, name_of(fun))
+    # The function is linearized under a staging trace. So residuals, the constants of the tangent
+    # program, are tracers of `outer`, whose equations tell where each comes from.
     before = state.trace
     state.trace = outer = StagingTrace(before, name_of(fun))
     try:
@@ -232,7 +243,7 @@ def saved_residuals(fun: Callable, *args: Any, **kwargs: Any) -> list[tuple[Shap
         file, line, _ = source_line(eqn.source)
         for v in eqn.outs:
             names[v] = f"{label} at {short_filename(file)}:{line}"
-    found: dict[int, tuple[ShapedArray, str]] = {}
+    residuals: dict[int, tuple[ShapedArray, str]] = {}
     for eqn in program.eqns:
         for v in eqn.inputs:
             value = v.value if type(v) is Literal else None
@@ -240,8 +251,9 @@ def saved_residuals(fun: Callable, *args: Any, **kwargs: Any) -> list[tuple[Shap
                 continue
             mine = isinstance(value, StagingTracer) and value.owner is outer
             origin = names[value.variable] if mine else "a constant"
-            found[id(value.variable if mine else value)] = (typeof(value), origin)
-    return list(found.values())
+            # A residual that several equations read is one array, and listed once.
+            residuals[id(value.variable if mine else value)] = (typeof(value), origin)
+    return list(residuals.values())
 
 
 def print_saved_residuals(fun: Callable, *args: Any, **kwargs: Any) -> None:

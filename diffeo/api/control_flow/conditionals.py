@@ -1,4 +1,8 @@
-"""Conditionals for users: `cond` and `switch`, on trees of arrays."""
+"""Conditionals for users: `cond` and `switch`, on trees of arrays.
+
+Both trace all branches to programs and bind one primitive, `Cond`, which runs the program that an
+index chooses; see `_choose`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from ...trees import tree
 from ...trees.arguments import check_callable, name_of
 from ...trees.staged import Staged, check_same, common, leaves_of
 
+#: The value of an argument that was left out.
 _NOTHING = object()
 
 
@@ -25,11 +30,11 @@ def cond(
     *operands: Any,
     operand: Any = _NOTHING,
 ) -> Any:
-    """Apply one of two functions, by a predicate that may be traced.
+    """Apply one of two functions, chosen by a predicate that may be traced.
 
-    Only the chosen one is computed, except under a `vmap` that maps the predicate: then both are,
-    and each row takes its own. Both are traced, and must return the same structure, shapes and
-    dtypes (Python numbers give way).
+    Only the chosen function is computed, except under a `vmap` that maps the predicate: then both
+    are, and each row takes its own result. Both functions are traced, and must return the same
+    structure, shapes and dtypes (Python numbers give way to arrays).
 
     Args:
         pred: one boolean or number; a number is true unless it is 0.
@@ -71,7 +76,7 @@ def cond(
 def switch(
     index: Any, branches: Sequence[Callable], *operands: Any, operand: Any = _NOTHING
 ) -> Any:
-    """Apply the function at a place of a list; an index outside is clamped.
+    """Apply the function at an index of a list; an index outside of the list is clamped.
 
     Args:
         index: one integer, which may be traced.
@@ -111,16 +116,17 @@ def switch(
 
 
 def _scalar(name: str, what: str, value: Any, kinds: str) -> Any:
+    """Return a number as an array or tracer; raise TypeError unless its dtype is of `kinds`."""
     try:
-        found = as_value(value)
-        fits = not found.shape and found.dtype.kind in kinds
+        number = as_value(value)
+        fits = not number.shape and number.dtype.kind in kinds
     except TypeError:
         fits = False
     if not fits:
         expected = "one integer" if kinds == "iu" else "one boolean or number (dx.numpy.where "
         expected += "" if kinds == "iu" else "chooses element by element)"
         raise with_user_line(TypeError(f"{name}: {what} must be {expected}, got {describe(value)}"))
-    return found
+    return number
 
 
 def _choose(
@@ -130,21 +136,25 @@ def _choose(
     names: Sequence[str],
     operands: tuple,
 ) -> Any:
+    """Stage all branches, check that their results agree, and bind a `Cond` of their programs."""
     leaves, structure = leaves_of(operands, f"{what}: operand ")
     avals = [typeof(x) for x in leaves]
     staged = [Staged(b, structure, avals) for b in branches]
     first = staged[0]
     full = [f"{n} ({name_of(b)})" for n, b in zip(names, branches)]
-    wanted = [common(column) for column in zip(*[s.outs for s in staged])]
+    # The type of each result over all branches; None where the branches do not agree.
+    out_avals = [common(column) for column in zip(*[s.outs for s in staged])]
     for name, other in zip(full[1:], staged[1:]):
-        if first.out_tree != other.out_tree or not all(wanted):
+        if first.out_tree != other.out_tree or not all(out_avals):
             check_same(
                 f"{what}: the results must have one structure, and equal shapes and dtypes",
                 (full[0], name),
                 (first.out_tree, first.outs),
                 (other.out_tree, other.outs),
             )
-    staged = [s.converted(wanted) for s in staged]  # type: ignore[arg-type]
+    staged = [s.converted(out_avals) for s in staged]  # type: ignore[arg-type]
+    # Branches close over different values. All programs get the values of all branches, so that
+    # they have the same inputs.
     programs, consts = same_inputs([s.jaxpr for s in staged], [s.consts for s in staged])
     outs = Cond(programs).bind(index, *consts, *leaves)
     return tree.unflatten(first.out_tree, outs)

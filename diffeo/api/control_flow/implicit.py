@@ -1,8 +1,13 @@
-"""Solutions of equations, differentiated through what they solve: `custom_root` and
+"""Solutions of equations, differentiated through the equation: `custom_root` and
 `custom_linear_solve`.
 
-The solver itself, however it iterates, is not differentiated: x with f(p, x) = 0 moves by dx with
-f_x dx = -f_p dp (the implicit function theorem).
+The solver itself, however it iterates, is not differentiated. If x solves f(p, x) = 0 and p moves
+by dp, then x moves by dx with f_x dx = -f_p dp (the implicit function theorem). So the derivative
+of a root is a linear system, and `Root` solves it by `custom_linear_solve`. The derivatives of a
+linear system are linear systems again: see `LinearSolve`, the place to start.
+
+The equation and its solver are traced to programs (`Staged`). The leading inputs of such a program
+are its constants, the values that the function closes over.
 """
 
 from __future__ import annotations
@@ -35,14 +40,14 @@ def custom_linear_solve(
     symmetric: bool = False,
     has_aux: bool = False,
 ) -> Any:
-    """The solution x of `matvec(x) = b` by a solver of one's own.
+    """Solve `matvec(x) = b` for x by a solver of one's own.
 
     Derivatives go through `matvec` alone, so they are exact and of every order, and `solve` may be
     anything: an iteration of unknown length, say.
 
     Args:
-        matvec: a linear function from the structure of `b` to itself. It may close over values, by
-            which x can be differentiated.
+        matvec: a linear function from the structure of `b` to itself. It may close over values;
+            x can be differentiated by these values.
         b: the right-hand side, an array or a tree of them.
         solve: `solve(matvec, b)` returns x.
         transpose_solve: `transpose_solve(vecmat, b)` solves with the transpose of `matvec`; reverse
@@ -74,22 +79,22 @@ def custom_linear_solve(
     name = f"custom_linear_solve of {name_of(matvec)}"
     leaves, structure = leaves_of(b, f"{name}: b")
     avals = [typeof(x).strong for x in leaves]
-    one = tree.treedef_tuple([structure])
-    product = Staged(matvec, one, avals)
+    in_tree = tree.treedef_tuple([structure])
+    product = Staged(matvec, in_tree, avals)
     _check(f"{name}: matvec must return what b is", "matvec", product, structure, avals)
-    forward = Staged(_solver(solve, matvec, structure), one, avals)
+    forward = Staged(_solver(solve, matvec, structure), in_tree, avals)
     _check(f"{name}: solve must return what b is", "solve", forward, structure, avals, has_aux)
     back = None
     if transpose_solve is not None:
         vecmat = matvec if symmetric else _transposed(product, structure)
-        back = Staged(_solver(transpose_solve, vecmat, structure), one, avals)
+        back = Staged(_solver(transpose_solve, vecmat, structure), in_tree, avals)
         what = f"{name}: transpose_solve must return what b is"
         _check(what, "transpose_solve", back, structure, avals, has_aux)
-    parts = [s for s in (product, forward, back) if s is not None]
+    staged = [s for s in (product, forward, back) if s is not None]
     rules = LinearSolve(
-        name, len(leaves), [s.jaxpr for s in parts], [len(s.consts) for s in parts], symmetric
+        name, len(leaves), [s.jaxpr for s in staged], [len(s.consts) for s in staged], symmetric
     )
-    outs = rules.bind([c for s in parts for c in s.consts], leaves)
+    outs = rules.bind([c for s in staged for c in s.consts], leaves)
     x = tree.unflatten(structure, outs[: len(leaves)])
     if not has_aux:
         return x
@@ -98,7 +103,7 @@ def custom_linear_solve(
 
 
 def _solver(solve: Callable, matvec: Callable, structure: Any) -> Callable:
-    """A solver as a function of the right-hand side."""
+    """Return `solve` as a function of its second argument, for a fixed `matvec`."""
 
     def fun(b: Any) -> Any:
         return solve(matvec, b)
@@ -108,7 +113,7 @@ def _solver(solve: Callable, matvec: Callable, structure: Any) -> Callable:
 
 
 def _transposed(product: Staged, structure: Any) -> Callable:
-    """The transposed linear map on trees."""
+    """Return the transpose of a staged linear map, as a function of trees."""
     jaxpr, consts = _transposed_program(product.jaxpr, len(product.consts))
 
     def vecmat(y: Any) -> Any:
@@ -119,18 +124,22 @@ def _transposed(product: Staged, structure: Any) -> Callable:
 
 
 def _transposed_program(jaxpr: Jaxpr, count: int) -> tuple[Jaxpr, Sequence[Any]]:
-    """The transposed program of a linear one whose first inputs are constants, filled with zeros
-    where nothing arrives; and constants of its own, its first inputs.
+    """Transpose a program that is linear in its inputs but the first `count`, which are constants.
+
+    Return the transposed program, and values for its first inputs. The inputs of the transposed
+    program are these values, the `count` constants, and a cotangent for each result of `jaxpr`.
+    Its results are the cotangents of the linear inputs, zeros included.
     """
     avals = jaxpr.in_avals
     linear = tuple([i >= count for i in range(len(avals))])
-    found, consts, zeros = transpose_jaxpr(jaxpr, linear, (False,) * len(jaxpr.outs))
+    transposed, consts, zeros = transpose_jaxpr(jaxpr, linear, (False,) * len(jaxpr.outs))
     if not any(zeros):
-        return found, consts
+        return transposed, consts
+    # `transpose_jaxpr` leaves out the cotangents that are zero: put zeros in their places.
     inputs = [*map(typeof, consts), *avals[:count], *jaxpr.out_avals]
 
     def filled(*args: Any) -> list[Any]:
-        outs = iter(eval_jaxpr(found, args))
+        outs = iter(eval_jaxpr(transposed, args))
         return [full_like(a, 0) if z else next(outs) for a, z in zip(avals[count:], zeros)]
 
     return stage(filled, [a.strong for a in inputs], jaxpr.name), consts
@@ -145,7 +154,10 @@ def _check(
     aux: bool = False,
     first: str = "b",
 ) -> None:
-    """TypeError unless a function returns what its argument is, perhaps with more."""
+    """Raise TypeError unless a staged function returns the structure and types of its argument.
+
+    With `aux`, the function returns a pair, whose first part is checked.
+    """
     out_tree, outs = staged.out_tree, staged.outs
     if aux:
         parts = tree.treedef_children(out_tree)
@@ -158,8 +170,13 @@ def _check(
 
 
 class LinearSolve(Rules):
-    """The rules of a solution: its operands are what the linear map and both solvers closed over,
-    and the right-hand side.
+    """The rules of the solution x of A x = b, a function of b and of the values in A.
+
+    The operands are the constants of the linear map, of the solver and of the solver for the
+    transposed system, then the leaves of b.
+
+    Both derivatives solve again. The tangent dx solves A dx = db - dA x. The solution is linear in
+    b, so the cotangent c of b solves A^T c = ct, where ct is the cotangent of x.
     """
 
     has_jvp = True
@@ -172,17 +189,24 @@ class LinearSolve(Rules):
         counts: Sequence[int],
         symmetric: bool,
     ):
-        """The programs of the linear map, of the solver, and perhaps of the one for the transposed
-        system; and how many of their first inputs are what they closed over.
+        """Keep the programs, and the place of b among the operands.
+
+        Args:
+            name: the name, for messages.
+            size: the number of leaves of b, and of x.
+            programs: those of the linear map, of the solver, and perhaps of the solver for the
+                transposed system.
+            counts: for each program, how many of its first inputs are constants.
+            symmetric: the linear map is its own transpose.
         """
         self.name, self.size, self.symmetric = name, size, symmetric
         self.programs = list(programs)
         self.counts = [*counts, *[0] * (3 - len(counts))]
-        at = sum(self.counts)
-        self.linear = frozenset(range(at, at + size))
+        start = sum(self.counts)
+        self.linear = frozenset(range(start, start + size))
 
     def bind(self, consts: Sequence[Any], b: Sequence[Any]) -> list[Any]:
-        """Solve under the current interpreter."""
+        """Solve under the current interpreter; return the leaves of x and of auxiliary data."""
         return CustomCall(None, rules=self).bind(*consts, *b)
 
     def fun(self, *args: Any) -> list[Any]:
@@ -194,6 +218,7 @@ class LinearSolve(Rules):
         moves, _, _, rhs = split_list(tangents, *self.counts)
         outs = self.bind(consts, b)
         x = outs[: self.size]
+        # Tangents of the solvers' constants are left out: x does not depend on these constants.
         if not all([m is ZERO for m in moves]):
             n = len(moves)
             applied = lambda *own: eval_jaxpr(self.programs[0], [*own, *x])
@@ -218,18 +243,20 @@ class LinearSolve(Rules):
             full_like(a.aval.strong, 0) if c is ZERO else c for a, c in zip(b, cts[: self.size])
         ]
         product, forward, back = self.programs
-        own: Sequence[Any] = ()
+        leading: Sequence[Any] = ()
         if not self.symmetric:
-            product, own = _transposed_program(product, len(matrix))
+            product, leading = _transposed_program(product, len(matrix))
+        # The same rules for A^T: its solver is the transposed one, and the other way round, so the
+        # cotangent can be differentiated and transposed in turn.
         swapped = LinearSolve(
             self.name,
             self.size,
             [product, back, forward],
-            [len(own) + len(matrix), len(other), len(solver)],
+            [len(leading) + len(matrix), len(other), len(solver)],
             self.symmetric,
         )
-        found = swapped.bind([*own, *matrix, *other, *solver], full)
-        return [*[None] * sum(self.counts), *found[: self.size]]
+        outs = swapped.bind([*leading, *matrix, *other, *solver], full)
+        return [*[None] * sum(self.counts), *outs[: self.size]]
 
 
 # --------------------------------------------------------------------------------------------------
@@ -242,14 +269,14 @@ def custom_root(
     tangent_solve: Callable,
     has_aux: bool = False,
 ) -> Any:
-    """A root of a function by a solver of one's own: x with `f(x) = 0`.
+    """Find a root of a function by a solver of one's own: x with `f(x) = 0`.
 
     Derivatives go through `f` alone, by the implicit function theorem, so they are exact where x
     is, and of every order; the initial guess has none.
 
     Args:
-        f: a function from the structure of x to itself. It may close over values, by which x can be
-            differentiated.
+        f: a function from the structure of x to itself. It may close over values; x can be
+            differentiated by these values.
         initial_guess: where `solve` starts, an array or a tree of them.
         solve: `solve(f, initial_guess)` returns x.
         tangent_solve: `tangent_solve(g, y)` solves the linear system `g(x) = y`, where g is the
@@ -277,13 +304,14 @@ def custom_root(
         check_callable(fun, f"custom_root: {what}")
     name = f"custom_root of {name_of(f)}"
     leaves, structure = leaves_of(initial_guess, f"{name}: initial_guess")
+    # Weakly typed leaves, of Python numbers, become strong: x has these types.
     leaves = [convert_element_type(x, x.dtype) for x in leaves]
     avals = [typeof(x) for x in leaves]
-    one = tree.treedef_tuple([structure])
-    function = Staged(f, one, avals)
+    in_tree = tree.treedef_tuple([structure])
+    function = Staged(f, in_tree, avals)
     what = f"{name}: f must return what the initial guess is"
     _check(what, "f", function, structure, avals, first="initial_guess")
-    solver = Staged(_solver(solve, f, structure), one, avals)
+    solver = Staged(_solver(solve, f, structure), in_tree, avals)
     what = f"{name}: solve must return what the initial guess is"
     _check(what, "solve", solver, structure, avals, has_aux, first="initial_guess")
     rules = Root(name, structure, function, solver, tangent_solve)
@@ -296,8 +324,10 @@ def custom_root(
 
 
 class Root(Rules):
-    """The rules of a root: its operands are what the function and the solver closed over, and the
-    initial guess.
+    """The rules of a root x of f, a function of the values p that f closes over.
+
+    The operands are the constants of f, those of the solver, and the leaves of the initial guess.
+    Only the constants of f (`own` below) have an influence on derivatives.
     """
 
     has_jvp = True
@@ -310,8 +340,8 @@ class Root(Rules):
         self.counts = [len(function.consts), len(solver.consts)]
 
     def fun(self, *args: Any) -> list[Any]:
-        _, own, guess = split_list(args, *self.counts)
-        return eval_jaxpr(self.solver, [*own, *guess])
+        _, consts, guess = split_list(args, *self.counts)
+        return eval_jaxpr(self.solver, [*consts, *guess])
 
     def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         own, _, guess = split_list(primals, *self.counts)
@@ -321,21 +351,23 @@ class Root(Rules):
         still = [ZERO] * len(outs)
         if all([m is ZERO for m in moves]):
             return outs, still
+        # The right-hand side is -f_p dp: the derivative of f by its constants, with x held fixed.
         applied = lambda *own: eval_jaxpr(self.function, [*own, *x])
         _, moved = jvp_flat(applied, own, moves, self.name)
         rhs = [full_like(v, 0) if m is ZERO else -m for v, m in zip(x, moved)]
 
         def derivative(move: Any) -> Any:
-            given, _ = tree.flatten(move)
+            """Return f_x times a tangent of x; a tree, as the solver is the user's."""
+            leaves, _ = tree.flatten(move)
             at = lambda *x: eval_jaxpr(self.function, [*own, *x])
-            values, found = jvp_flat(at, x, [as_value(g) for g in given], self.name)
-            zeros = [full_like(v, 0) if t is ZERO else t for v, t in zip(values, found)]
-            return tree.unflatten(self.structure, zeros)
+            values, slopes = jvp_flat(at, x, [as_value(leaf) for leaf in leaves], self.name)
+            full = [full_like(v, 0) if t is ZERO else t for v, t in zip(values, slopes)]
+            return tree.unflatten(self.structure, full)
 
-        found = custom_linear_solve(
+        slopes = custom_linear_solve(
             derivative,
             tree.unflatten(self.structure, rhs),
             self.tangent_solve,
             self.tangent_solve,
         )
-        return outs, [*tree.leaves(found), *still[len(x) :]]
+        return outs, [*tree.leaves(slopes), *still[len(x) :]]

@@ -1,4 +1,11 @@
-"""Loops for users: `scan`, `while_loop`, `fori_loop` and `map`, on trees of arrays."""
+"""Loops for users: `scan`, `while_loop`, `fori_loop` and `map`, on trees of arrays.
+
+The carry is the tree of values that goes from one step to the next; xs are arrays of which each
+step takes one slice, ys the results of the steps, stacked. Each function here checks arguments,
+traces the user's function to a program, and binds one of two primitives: `Scan`, whose number
+of steps is known when it is traced, or `While`. `fori_loop` and `map` are written in terms of
+`_scan` and `_while`.
+"""
 
 from __future__ import annotations
 
@@ -32,17 +39,19 @@ def scan(
 ) -> tuple[Any, Any]:
     """Repeat a function with a carry over slices of arrays, as one operation of the program.
 
+    Beginning with `init`, each step computes `carry, y = f(carry, x)` for the next slice x.
+
     Args:
         f: `f(carry, x) -> (carry, y)`; the carry keeps its structure, shapes and dtypes.
         init: the first carry, an array or a tree of them.
         xs: arrays of one size of their first axis, along which they are sliced; None if there are
             none.
         length: the number of steps; needed only without xs.
-        reverse: go from the last slice to the first; the ys are in the order of the xs.
+        reverse: go from the last slice to the first; the ys stay in the order of the xs.
         unroll: how many steps a compiled iteration takes; True for all of them.
         checkpoints: how many carries reverse mode keeps; the steps between are computed again. By
-            default it keeps what it needs of every step, which takes memory in proportion to
-            `length`.
+            default reverse mode keeps what it needs of every step, which takes memory in
+            proportion to `length`.
 
     Returns:
         (the last carry, the ys stacked along a new first axis).
@@ -73,7 +82,11 @@ def _scan(
     checkpoints: Any = None,
     counted: bool = False,
 ) -> tuple[Any, Any]:
-    """`scan`, under a name; with `counted`, the carry is a pair of a counter and the user's."""
+    """Do what `scan` does. `name` is for messages.
+
+    With `counted`, the carry is a pair (counter, the user's carry), and messages leave the counter
+    out.
+    """
     slices, x_tree = leaves_of(xs, f"{name}: xs")
     steps = _length(name, slices, xs, length)
     unroll, checkpoints = _unroll(name, unroll, steps), _checkpoints(name, checkpoints)
@@ -86,6 +99,7 @@ def _scan(
     def trace(avals: list[ShapedArray]) -> Staged:
         return Staged(f, in_tree, [*avals, *x_avals])
 
+    # A Python number as the first carry is weakly typed: it takes the type that `f` returns.
     carry, staged = settle(carry, trace)
     out_tree = _pair(name, staged)
     after = staged.outs[: out_tree[0].num_leaves]
@@ -106,7 +120,11 @@ def _scan(
 def _check_carry(
     name: str, before: tuple[Any, list[Any]], after: tuple[Any, list[Any]], counted: bool
 ) -> None:
-    """TypeError unless the carry keeps its type; a counter is not the user's."""
+    """Raise TypeError unless the carry keeps its structure and types.
+
+    `before` and `after` are pairs (structure, types of the leaves). With `counted`, the counter is
+    taken off both, so that the message shows what the user wrote.
+    """
     if counted:
         before, after = [
             (tree.treedef_children(structure)[1], avals[1:]) for structure, avals in (before, after)
@@ -120,7 +138,7 @@ def _check_carry(
 
 
 def _length(name: str, slices: list[Any], xs: Any, length: Any) -> int:
-    """The number of steps."""
+    """Return the number of steps, which `length` and the slices must agree on."""
     if length is not None and (
         not isinstance(length, (int, np.integer)) or isinstance(length, bool) or length < 0
     ):
@@ -139,22 +157,22 @@ def _length(name: str, slices: list[Any], xs: Any, length: Any) -> int:
             ValueError(f"{name}: give xs, or say how many steps there are with length=")
         )
     if len(sizes) > 1:
-        said = [f"xs{path} = {describe(x)}" for path, x in zip(paths, slices)]
-        said += [] if length is None else [f"length={length}"]
+        listed = [f"xs{path} = {describe(x)}" for path, x in zip(paths, slices)]
+        listed += [] if length is None else [f"length={length}"]
         raise with_user_line(
-            ValueError(f"{name}: the first axes must have one size, got {', '.join(said)}")
+            ValueError(f"{name}: the first axes must have one size, got {', '.join(listed)}")
         )
     return sizes.pop()
 
 
 def _pair(name: str, staged: Staged) -> list[Any]:
-    """The structures of the new carry and of y."""
+    """Return the structures of the new carry and of y."""
     children = tree.treedef_children(staged.out_tree)
-    empty = tree.unflatten(staged.out_tree, staged.outs)
-    if not isinstance(empty, (tuple, list)) or len(children) != 2:
+    result = tree.unflatten(staged.out_tree, staged.outs)  # types in the place of arrays
+    if not isinstance(result, (tuple, list)) or len(children) != 2:
         raise with_user_line(
             TypeError(
-                f"{name}: the function must return a pair (carry, y), got {_described(empty)}; "
+                f"{name}: the function must return a pair (carry, y), got {_described(result)}; "
                 "return (carry, None) if there is no y"
             )
         )
@@ -162,11 +180,12 @@ def _pair(name: str, staged: Staged) -> list[Any]:
 
 
 def _described(out: Any) -> str:
-    """What a function returned, as messages say it."""
+    """Describe a function's result, a tree of types, for messages."""
     return str(out) if type(out) is ShapedArray else describe(out)
 
 
 def _unroll(name: str, unroll: Any, steps: int) -> int:
+    """Return how many steps a compiled iteration takes."""
     if isinstance(unroll, bool):
         return max(1, steps) if unroll else 1
     if not isinstance(unroll, (int, np.integer)) or unroll < 1:
@@ -191,9 +210,9 @@ def while_loop(
 ) -> Any:
     """Repeat a function as long as a condition holds.
 
-    It can be differentiated in reverse, too: the forward pass counts the steps and keeps
-    `checkpoints` carries, and the backward pass computes the ones between again. So memory does not
-    grow with the number of steps.
+    Reverse mode works, too: the forward pass counts the steps and keeps `checkpoints` carries, and
+    the backward pass computes the carries between again. So memory does not grow with the number
+    of steps.
 
     Args:
         cond_fun: from the carry to one boolean.
@@ -204,7 +223,7 @@ def while_loop(
 
     Returns:
         The first carry for which `cond_fun` is false. Under a `vmap` that maps the condition, the
-        loop runs until it is false for all rows; a row that is done stays as it is.
+        loop runs until the condition is false for all rows; a row that is done stays as it is.
 
     Raises:
         TypeError: if the carry changes its type, or the condition is not one boolean.
@@ -230,7 +249,7 @@ def _while(
     checkpoints: Any,
     counted: bool = False,
 ) -> Any:
-    """`while_loop`, under a name; with `counted`, the carry is a counter and the user's."""
+    """Do what `while_loop` does; `name` and `counted` are as in `_scan`."""
     checkpoints = _checkpoints(name, checkpoints)
     carry, structure = leaves_of(init_val, f"{name}: init_val")
     in_tree = tree.treedef_tuple([structure])
@@ -239,10 +258,10 @@ def _while(
     _check_carry(name, (structure, avals), (body.out_tree, body.outs), counted)
     cond = Staged(cond_fun, in_tree, avals)
     if len(cond.outs) != 1 or cond.outs[0].strong is not ShapedArray((), bool_):
-        found = tree.unflatten(cond.out_tree, cond.outs)
+        flag = tree.unflatten(cond.out_tree, cond.outs)
         raise with_user_line(
             TypeError(
-                f"{name}: cond_fun ({cond.name}) must return one boolean, got {_described(found)}; "
+                f"{name}: cond_fun ({cond.name}) must return one boolean, got {_described(flag)}; "
                 "compare (y != 0), and reduce an array by dx.numpy.any or all"
             )
         )
@@ -267,14 +286,14 @@ def fori_loop(
 ) -> Any:
     """Repeat a function for each integer of a range.
 
-    Where the bounds are known when the function is traced, it is a `scan`; otherwise a
+    Where the bounds are known when the function is traced, the loop is a `scan`; otherwise a
     `while_loop`. Reverse mode works for both.
 
     Args:
         lower, upper: the range is lower, lower + 1, ..., upper - 1; integers, which may be traced.
         body_fun: `body_fun(i, value) -> value`.
         init_val: the first value, an array or a tree of them.
-        unroll: as in `scan`; only for bounds that are known.
+        unroll: as in `scan`; only for bounds that are known when the function is traced.
         checkpoints: as in `scan` and `while_loop`.
 
     Returns:
@@ -296,6 +315,7 @@ def fori_loop(
     bounds = [_bound(name, "lower", lower), _bound(name, "upper", upper)]
     dtype, weak = promote_types(*[typeof(b) for b in bounds])
     start, end = [convert_element_type(b, dtype, weak) for b in bounds]
+    # The carry of both kinds of loop is (counter, the user's value).
     fun = _named(lambda i, value: (i + 1, body_fun(i, value)), body_fun)
     concrete = [b for b in (start, end) if not isinstance(b, Tracer)]
     if len(concrete) == 2:
@@ -314,20 +334,21 @@ def fori_loop(
 
 
 def _bound(name: str, which: str, value: Any) -> Any:
+    """Return a bound as an array or tracer; raise TypeError unless it is one integer."""
     try:
-        found = as_value(value)
-        fits = not found.shape and found.dtype.kind in "iu"
+        bound = as_value(value)
+        fits = not bound.shape and bound.dtype.kind in "iu"
     except TypeError:
         fits = False
     if not fits:
         raise with_user_line(
             TypeError(f"{name}: {which} must be one integer, got {describe(value)}")
         )
-    return found
+    return bound
 
 
 def _named(fun: Callable, like: Callable) -> Callable:
-    """The function under the name of the user's."""
+    """Give `fun` the name of the user's function, for messages."""
     fun.__name__ = name_of(like)
     return fun
 
@@ -368,7 +389,9 @@ def map(f: Callable, xs: Any, *, batch_size: int | None = None) -> Any:
             ValueError(f"{name}: batch_size must be a whole number >= 1, got {batch_size!r}")
         )
     length = _length(name, leaves, xs, None)
-    whole, rest = divmod(length, batch_size)
+    # Full batches go through one scan whose slices have `batch_size` rows: arrays of shape
+    # (length, ...) become (whole, batch_size, ...). Rows that are left over go through one `vmap`.
+    whole, remainder = divmod(length, batch_size)
     parts = []
     if whole:
         rows = [
@@ -379,7 +402,7 @@ def map(f: Callable, xs: Any, *, batch_size: int | None = None) -> Any:
         outs = _scan(name, batched, (), tree.unflatten(structure, rows), None)[1]
         merge = lambda y: reshape(as_value(y), (whole * batch_size, *y.shape[2:]))
         parts.append(tree.map(merge, outs))
-    if rest or not whole:
+    if remainder or not whole:
         last = [slice_in_dim(x, whole * batch_size, length) for x in leaves]
-        parts.append(vmap(f, axis_size=rest)(tree.unflatten(structure, last)))
+        parts.append(vmap(f, axis_size=remainder)(tree.unflatten(structure, last)))
     return tree.map(lambda *ys: concatenate([as_value(y) for y in ys]), *parts)

@@ -1,5 +1,14 @@
-"""Derivatives for users: jvp, linearize, vjp, grad, Jacobians, Hessians and their products, on
-trees of arrays.
+"""Directional derivatives for users: jvp, linearize, vjp and linear_transpose, on trees of arrays.
+
+A tangent is a direction in which an argument moves, or in which a result moves with it; a cotangent
+belongs to a result and is pulled back to the arguments. `ZERO` (in `primitives/core.py`) stands
+for either of them inside; users get zeros.
+
+All functions here flatten trees to leaves, call an interpreter on a function of leaves (`Flat`),
+and put the leaves of the results into trees again. Reverse mode linearizes: `linearize_flat`
+returns the results and the tangent program, a linear program from tangents of the arguments to
+tangents of the results. Its constants are the residuals, arrays of the forward pass. `linearize`
+runs this program, `vjp` runs its transpose.
 """
 
 from __future__ import annotations
@@ -35,8 +44,10 @@ from ...trees.functions import Flat
 
 
 def _as_tangent(t: Any, aval: ShapedArray, what: str, path: str) -> Any:
-    """A tangent or cotangent checked against its primal's type; `ZERO` for one that holds no
-    information.
+    """Return a tangent or cotangent as an array of the dtype that belongs to its primal's type.
+
+    Return `ZERO` for the float0 array that stands for the tangent of an integer. Raise TypeError
+    for other shapes and dtypes; a Python number takes the dtype.
     """
     expected = tangent_aval(aval)
     if expected.dtype == float0:
@@ -70,6 +81,7 @@ def _check_same(what: str, structure: Any, other: Any) -> None:
 
 
 def as_tuple(x: Any, what: str) -> tuple:
+    """Return a tuple or list as a tuple; raise TypeError for anything else."""
     if not isinstance(x, (tuple, list)):
         raise with_user_line(
             TypeError(f"{what} must be a tuple with one entry per argument, got {describe(x)}")
@@ -80,8 +92,10 @@ def as_tuple(x: Any, what: str) -> tuple:
 def point_and_direction(
     kind: str, primals: Any, tangents: Any, called: str = "tangents"
 ) -> tuple[list[Any], list[Any], Any]:
-    """-> (the leaves of some arguments, the tangents for them, their structure); TypeError if
-    these do not fit.
+    """Return (leaves of the arguments, a tangent for each leaf, structure of the arguments).
+
+    Raise TypeError if tangents do not fit the arguments. `kind` is the transformation and `called`
+    the parameter of the tangents, a plural, for messages.
     """
     primals = as_tuple(primals, f"{kind}: primals")
     tangents = as_tuple(tangents, f"{kind}: {called}")
@@ -105,7 +119,7 @@ def point_and_direction(
 def jvp(
     fun: Callable, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
 ) -> tuple:
-    """The value of a function and its derivative along a direction (forward mode).
+    """Compute the value of a function and its derivative along a direction (forward mode).
 
     Args:
         fun: a function of arrays or trees.
@@ -129,6 +143,7 @@ def jvp(
     values, moves, structure = point_and_direction("jvp", primals, tangents)
     flat = Flat(fun, structure, name_of(fun), has_aux)
     if not has_aux and is_nested(values) and moves[0] is not ZERO:
+        # A derivative of a derivative by one scalar: one Taylor series serves both.
         outs, slopes = quietly(value_and_slope, flat, values[0])
         out_tangents = [s if s is ZERO else times(moves[0], s) for s in slopes]
     else:
@@ -142,10 +157,18 @@ def jvp(
 
 
 class Derivative:
-    """The derivative of a function at a point: the tangent program with what surrounds it.
+    """The derivative of a function at a point: the tangent program, and the types and structures
+    of arguments and results.
 
-    A tree whose leaves are the residuals, so that it can be a result of a compiled function, or
-    what the forward rule of a function hands to the backward rule.
+    It is a tree whose leaves are the residuals. So a derivative can be a result of a compiled
+    function, or a residual that a forward rule hands to a backward rule.
+
+    Attributes:
+        flat: the function of leaves, with the structures of arguments and result.
+        program: the tangent program.
+        has_tangent: for each leaf of the result, whether the program has its tangent.
+        primals, outs: the types of the leaves of arguments and result.
+        apart: (residuals, the derivative with holes in their places), once it was computed.
     """
 
     def __init__(
@@ -159,29 +182,35 @@ class Derivative:
         self.flat, self.program, self.has_tangent = flat, program, has_tangent
         self.primals = [typeof(p) for p in primals]
         self.outs = [typeof(o) for o in outs[: flat.count]]
-        self.apart: Any = None
+        self.apart: tuple[list[Any], Derivative] | None = None
 
     def tree_flatten(self) -> tuple[list[Any], Derivative]:
+        """Return the residuals, and the derivative with holes: `mul a <f64[]>` keeps its operand
+        `a`, and `Hole(0, f64[])` replaces the array.
+        """
         if self.apart is None:  # the same residual is one leaf, wherever it is used
             program = self.program
-            places = [v for eqn in program.eqns for v in eqn.inputs] + list(program.outs)
-            found = {id(v.value): v.value for v in places if _is_residual(v)}
-            holes = {key: Hole(k, typeof(value)) for k, (key, value) in enumerate(found.items())}
+            operands = [v for eqn in program.eqns for v in eqn.inputs] + list(program.outs)
+            residuals = {id(v.value): v.value for v in operands if _is_residual(v)}
+            holes = {
+                key: Hole(k, typeof(value)) for k, (key, value) in enumerate(residuals.items())
+            }
             form = copy(self)
             form.program = _with(program, lambda x: holes.get(id(x)))
-            self.apart = list(found.values()), form
+            self.apart = list(residuals.values()), form
         return self.apart
 
     @classmethod
     def tree_unflatten(cls, form: Derivative, residuals: Sequence[Any]) -> Derivative:
-        made, filled = copy(form), list(residuals)
-        made.program = _with(form.program, lambda x: filled[x.number] if type(x) is Hole else None)
-        made.apart = filled, form
-        return made
+        """Return the derivative whose holes are filled by these residuals."""
+        whole, filled = copy(form), list(residuals)
+        whole.program = _with(form.program, lambda x: filled[x.number] if type(x) is Hole else None)
+        whole.apart = filled, form
+        return whole
 
 
 class Hole:
-    """The place of a residual in a tangent program without them."""
+    """A mark for residual `number`, in a tangent program whose residuals were taken out."""
 
     __slots__ = ("aval", "number")
 
@@ -190,16 +219,19 @@ class Hole:
 
 
 def _is_residual(v: Any) -> bool:
-    """Whether a place in a tangent program holds an array or a traced value."""
+    """Check that an operand of a tangent program is a residual, or the hole of one."""
     return type(v) is Literal and type(v.value) not in SCALARS
 
 
 def _with(program: Jaxpr, other: Callable[[Any], Any]) -> Jaxpr:
-    """The tangent program with other residuals; None keeps one."""
+    """Return the tangent program with `other(residual)` in the place of each residual.
+
+    A residual for which `other` returns None is kept.
+    """
 
     def put(v: Any) -> Any:
-        found = other(v.value) if _is_residual(v) else None
-        return v if found is None else Literal(found)
+        value = other(v.value) if _is_residual(v) else None
+        return v if value is None else Literal(value)
 
     eqns = [Eqn(e.primitive, list(map(put, e.inputs)), e.outs, e.source) for e in program.eqns]
     return Jaxpr(program.in_vars, eqns, list(map(put, program.outs)), name=program.name)
@@ -207,8 +239,8 @@ def _with(program: Jaxpr, other: Callable[[Any], Any]) -> Jaxpr:
 
 @tree.register_pytree_node_class
 class LinearMap(Derivative):
-    """The derivative of a function at a point, as a linear function of tangents. Made by
-    `linearize`.
+    """The derivative of a function at a point, as a linear function of tangents. `linearize`
+    returns it.
     """
 
     def __call__(self, *tangents: Any) -> Any:
@@ -223,8 +255,9 @@ class LinearMap(Derivative):
         moves = [
             full_like(v.aval, 0) if t is ZERO else t for t, v in zip(moves, self.program.in_vars)
         ]
-        found = iter(quietly(eval_jaxpr, self.program, moves))
-        outs = [next(found) if there else ZERO for there in self.has_tangent]
+        # The program has a result only for those results of the function that have a tangent.
+        slopes = iter(quietly(eval_jaxpr, self.program, moves))
+        outs = [next(slopes) if has else ZERO for has in self.has_tangent]
         zipped = zip(outs[: self.flat.count], self.outs)
         return tree.unflatten(self.flat.out_tree, [from_tangent(t, o) for t, o in zipped])
 
@@ -233,10 +266,10 @@ class LinearMap(Derivative):
 
 
 def linearize(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
-    """The value of a function at a point, and its derivative there as a linear function of
-    tangents.
+    """Compute the value of a function at a point, and the derivative there as a linear function
+    of tangents.
 
-    The function is evaluated once; applying the derivative repeats only the linear part.
+    The function is evaluated once. Applying the derivative repeats only the linear part.
 
     Returns:
         (result, map from tangents, one for each argument, to the tangent of the result).
@@ -257,8 +290,8 @@ def linearize(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
 
 @tree.register_pytree_node_class
 class Pullback(Derivative):
-    """The transposed derivative of a function at a point: cotangents of the result to cotangents
-    of the arguments. Made by `vjp`.
+    """The transposed derivative of a function at a point, as a function from a cotangent of the
+    result to cotangents of the arguments. `vjp` returns it.
     """
 
     def __call__(self, cotangent: Any) -> tuple:
@@ -273,10 +306,11 @@ class Pullback(Derivative):
             _as_tangent(c, o, "vjp: cotangent", f" at {p}" if p else "")
             for c, o, p in zip(leaves, self.outs, paths)
         ]
-        cts = [c for c, there in zip(cts, self.has_tangent) if there]
-        found = quietly(pull_back_program, self.program, cts)
+        # A result without a tangent does not depend on the arguments: its cotangent goes nowhere.
+        cts = [c for c, has in zip(cts, self.has_tangent) if has]
+        pulled = quietly(pull_back_program, self.program, cts)
         return tree.unflatten(
-            self.flat.in_tree, [from_tangent(c, p) for c, p in zip(found, self.primals)]
+            self.flat.in_tree, [from_tangent(c, p) for c, p in zip(pulled, self.primals)]
         )
 
     def __repr__(self) -> str:
@@ -284,8 +318,8 @@ class Pullback(Derivative):
 
 
 def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
-    """The value of a function at a point, and the map from cotangents of its result to those of
-    its arguments.
+    """Compute the value of a function at a point, and the map from cotangents of the result to
+    cotangents of the arguments (reverse mode).
 
     Returns:
         (result, pullback), and the auxiliary data if `has_aux`. The pullback takes a cotangent of
@@ -307,6 +341,8 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     flat = Flat(fun, structure, name_of(fun), has_aux)
     outs, program, has_tangent = quietly(linearize_flat, flat, values, flat.name)
     if has_aux:
+        # The results of the program are the tangents of the result's leaves, then those of the
+        # auxiliary data, which get no cotangents.
         program = Jaxpr(
             program.in_vars,
             program.eqns,
@@ -319,7 +355,7 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
 
 
 def linear_transpose(fun: Callable, *primals: Any) -> Callable:
-    """The transpose of a function that is linear in all its arguments.
+    """Transpose a function that is linear in all its arguments.
 
     Args:
         fun: a linear function of arrays or trees.
@@ -357,16 +393,18 @@ def linear_transpose(fun: Callable, *primals: Any) -> Callable:
         )
         cts = [_as_tangent(c, o, "linear_transpose: cotangent", "") for c, o in zip(cts, outs)]
         try:
-            found = quietly(
+            pulled = quietly(
                 backward_pass, program, dict(zip(program.const_vars, program.consts)), cts
             )
         except (NotImplementedError, TypeError) as error:
+            # An operation that is not linear has no transposition, or computes with the
+            # `LinearInput` that stands for its operand there. Other errors are not about this.
             if isinstance(error, TypeError) and "LinearInput" not in str(error):
                 raise
             reason = f": {error}" if isinstance(error, NotImplementedError) else ""
             raise with_user_line(
                 TypeError(f"linear_transpose: {flat.name} is not linear{reason}")
             ) from None
-        return tree.unflatten(structure, [from_tangent(c, a) for c, a in zip(found, avals)])
+        return tree.unflatten(structure, [from_tangent(c, a) for c, a in zip(pulled, avals)])
 
     return transposed

@@ -1,4 +1,9 @@
-"""Gradients of scalar functions: grad, value_and_grad."""
+"""Gradients of scalar functions: grad, value_and_grad.
+
+`value_and_grad` linearizes the function, which gives a linear program from tangents of the
+arguments to the tangent of the result. The transpose of this program, run on the cotangent 1, gives
+the gradient. `grad` is `value_and_grad` without the value.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +42,9 @@ def value_and_grad(
     holomorphic: bool = False,
     allow_int: bool = False,
 ) -> Any:
-    """A function that returns the value of a scalar function together with its gradient; arguments
-    as in `grad`.
+    """Return a function that computes the value of a scalar function together with its gradient.
+
+    Arguments are those of `grad`.
 
     Returns:
         A function with the arguments of `fun` that returns (value, gradient), or ((value, aux),
@@ -60,15 +66,17 @@ def value_and_grad(
         check_differentiable(f"grad of {name}", values, chosen, numbers, holomorphic, allow_int)
 
         flat = Flat(of_chosen(fun, args, kwargs, numbers), structure, name, has_aux)
+        # A derivative of a derivative by one scalar is found from one Taylor series, if the
+        # function allows it.
         nested = None
         if not has_aux and is_nested(values):
             nested = quietly(value_and_slope, flat, values[0], True)
         if nested is None:
-            value, found, outs = quietly(_gradient, flat, values, name, holomorphic)
+            value, cotangents, outs = quietly(_gradient, flat, values, name, holomorphic)
         else:
-            outs, found = nested
+            outs, cotangents = nested
             value = _check_scalar(flat, outs, name, holomorphic)
-        leaves = [from_tangent(c, v.aval) for c, v in zip(found, values)]
+        leaves = [from_tangent(c, v.aval) for c, v in zip(cotangents, values)]
         gradient = tree.unflatten(structure, leaves)
         gradient = gradient[0] if isinstance(argnums, int) else gradient
         return ((value, flat.aux(outs)), gradient) if has_aux else (value, gradient)
@@ -80,12 +88,14 @@ def value_and_grad(
 def _gradient(
     flat: Flat, values: Sequence[Any], name: str, holomorphic: bool
 ) -> tuple[Any, list[Any], list[Any]]:
+    """Return (value, cotangents of the arguments' leaves, results with auxiliary data)."""
     outs, program, has_tangent = linearize_flat(flat, values, name)
     value = _check_scalar(flat, outs, name, holomorphic)
     if not has_tangent[0]:
         return value, [ZERO] * len(values), outs
+    # The first result of the program is the value's tangent; others belong to auxiliary data.
     cts: list[Any] = [ZERO] * len(program.outs)
-    # A constant of the program, if one is being written.
+    # The 1 is one array for all eager calls, and a constant of the program if one is written.
     cts[0] = _one(value.dtype) if state.trace.eager else full_like(value, 1)
     return value, pull_back_program(program, cts), outs
 
@@ -96,6 +106,7 @@ def _one(dtype: np.dtype) -> Array:
 
 
 def _check_scalar(flat: Flat, outs: Sequence[Any], name: str, holomorphic: bool) -> Any:
+    """Return the value, the only result; raise TypeError unless it is a scalar to differentiate."""
     if flat.count != 1 or not tree.treedef_is_leaf(flat.out_tree):
         shown = tree.unflatten(flat.out_tree, [typeof(o) for o in outs[: flat.count]])
         raise with_user_line(
@@ -141,7 +152,7 @@ def grad(
     holomorphic: bool = False,
     allow_int: bool = False,
 ) -> Callable:
-    """The gradient of a scalar function, by reverse mode.
+    """Return a function that computes the gradient of a scalar function, by reverse mode.
 
     Args:
         fun: a function of arrays or trees that returns a scalar (or (scalar, aux) with `has_aux`).
@@ -170,7 +181,7 @@ def grad(
     both = value_and_grad(fun, *options)._run
 
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        value, found = both(*args, **kwargs)
-        return (found, value[1]) if has_aux else found
+        value, derivative = both(*args, **kwargs)
+        return (derivative, value[1]) if has_aux else derivative
 
     return Transformed(fun, gradient, grad, fun, *options)

@@ -1,5 +1,7 @@
-"""Products of second derivatives with vectors, of which no matrix is formed: hvp, vhp,
+"""Products of second derivatives with vectors, without forming a matrix: hvp, vhp,
 gauss_newton_vp.
+
+The vector has the structure of the arguments: a tangent or cotangent for each of them.
 """
 
 from __future__ import annotations
@@ -25,7 +27,11 @@ from .gradients import grad
 def _checked(
     kind: str, fun: Callable, primals: Sequence[Any], vector: Sequence[Any], called: str
 ) -> tuple[tuple, tuple]:
-    """The arguments and the vector as tuples of arrays that fit each other."""
+    """Return the arguments and the vector as tuples of trees of arrays that fit each other.
+
+    Raise TypeError if they do not fit, or an argument is no floating-point or complex array. `kind`
+    is the public function and `called` its parameter of the vector, for messages.
+    """
     primals = as_tuple(primals, f"{kind}: primals")
     check_differentiable(
         f"{kind} of {name_of(fun)}",
@@ -39,7 +45,7 @@ def _checked(
 
 
 def _scalar(fun: Callable, what: str, has_aux: bool = False) -> Callable:
-    """The function; TypeError where it does not return one real number."""
+    """Return `fun` with a check: TypeError unless it returns one real number."""
 
     def checked(*args: Any) -> Any:
         out = fun(*args)
@@ -64,25 +70,26 @@ def _scalar(fun: Callable, what: str, has_aux: bool = False) -> Callable:
 
 
 def _argnums(primals: tuple) -> int | tuple[int, ...]:
+    """Return the argnums of all arguments: 0 for a single one, whose gradient is then no tuple."""
     return 0 if len(primals) == 1 else tuple(range(len(primals)))
 
 
 def hvp(
     fun: Callable, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
 ) -> Any:
-    """The product of the Hessian of a scalar function with a vector: forward over reverse, no
-    Hessian is formed.
+    """Multiply the Hessian of a scalar function by a vector, in forward over reverse mode. The
+    Hessian is not formed.
 
     Args:
-        fun: a scalar function of arrays or trees, by all of whose arguments it is differentiated.
+        fun: a scalar function of arrays or trees. It is differentiated by all its arguments.
         primals: its arguments, a tuple.
         tangents: the vector: an entry for each argument, of its structure, shapes and dtypes.
         has_aux: `fun` returns (scalar, auxiliary data).
 
     Returns:
-        A tree like the argument, for one argument; a tuple of them for several. With `has_aux`, a
-        pair of this and the auxiliary data. For complex arguments it is the derivative of what
-        `grad` returns.
+        A tree like the argument, for one argument; a tuple of such trees for several. With
+        `has_aux`, a pair of the product and the auxiliary data. For complex arguments the product
+        is the derivative of what `grad` returns.
 
     Raises:
         TypeError: if the vector does not fit the arguments, for integer arguments, and for a
@@ -97,20 +104,20 @@ def hvp(
     check_callable(fun, "hvp")
     primals, tangents = _checked("hvp", fun, primals, tangents, "tangents")
     scalar = _scalar(fun, f"hvp of {name_of(fun)}: the function", has_aux)
-    found = jvp(grad(scalar, _argnums(primals), has_aux), primals, tangents, has_aux)
-    return found[1:] if has_aux else found[1]
+    results = jvp(grad(scalar, _argnums(primals), has_aux), primals, tangents, has_aux)
+    return results[1:] if has_aux else results[1]
 
 
 def vhp(
     fun: Callable, primals: Sequence[Any], cotangents: Sequence[Any], has_aux: bool = False
 ) -> Any:
-    """The product of a vector with the Hessian of a scalar function: reverse over forward, no
-    Hessian is formed.
+    """Multiply a vector by the Hessian of a scalar function, in reverse over forward mode. The
+    Hessian is not formed.
 
-    The Hessian is symmetric, so `hvp` has the same value; they differ in what is computed. Here the
-    directional derivative is differentiated in reverse, which keeps its intermediate results. It
-    differs in value, too, where rules of one's own (`custom_jvp`, `custom_vjp`) make a "gradient"
-    that is the gradient of no function.
+    The Hessian is symmetric, so `hvp` has the same value, computed in another way. Here the
+    directional derivative is differentiated in reverse, which keeps its intermediate results. The
+    values differ where rules of one's own (`custom_jvp`, `custom_vjp`) make a "gradient" that is
+    the gradient of no function.
 
     Arguments, result and errors are those of `hvp`; the vector is called `cotangents`.
 
@@ -125,8 +132,9 @@ def vhp(
     scalar = _scalar(fun, f"vhp of {name_of(fun)}: the function", has_aux)
 
     def directional(*args: Any) -> Any:
-        found = jvp(scalar, args, cotangents, has_aux)
-        return found[1:] if has_aux else found[1]
+        """Return the derivative along the vector, and the auxiliary data."""
+        results = jvp(scalar, args, cotangents, has_aux)
+        return results[1:] if has_aux else results[1]
 
     directional.__name__ = name_of(fun)
     return grad(directional, _argnums(primals), has_aux)(*primals)
@@ -139,15 +147,15 @@ def gauss_newton_vp(
     tangents: Sequence[Any],
     has_aux: bool = False,
 ) -> Any:
-    """The product of the Gauss-Newton matrix `J^T H J` of `loss(fun(...))` with a vector, where `J`
-    is the Jacobian of `fun` and `H` the Hessian of `loss` by the result of `fun`.
+    """Multiply the Gauss-Newton matrix `J^T H J` of `loss(fun(...))` by a vector.
 
-    It is the Hessian without the second derivatives of `fun`; positive semidefinite if `loss` is
+    `J` is the Jacobian of `fun`, and `H` the Hessian of `loss` by the result of `fun`. The matrix
+    is the Hessian without the second derivatives of `fun`, and positive semidefinite if `loss` is
     convex. `fun` is evaluated once; no matrix is formed.
 
     Args:
-        fun: a function of arrays or trees that returns arrays or a tree: residuals, or what a
-            model predicts.
+        fun: a function of arrays or trees that returns arrays or a tree: residuals, or the
+            predictions of a model.
         loss: a scalar function of this result; None for half the sum of squares, whose product is
             `J^T J v`.
         primals: the arguments of `fun`, a tuple.
@@ -155,8 +163,9 @@ def gauss_newton_vp(
         has_aux: `fun` returns (result, auxiliary data).
 
     Returns:
-        A tree like the argument, for one argument; a tuple of them for several. With `has_aux`, a
-        pair of this and the auxiliary data. Complex numbers follow the convention of `grad`.
+        A tree like the argument, for one argument; a tuple of such trees for several. With
+        `has_aux`, a pair of the product and the auxiliary data. Complex numbers follow the
+        convention of `grad`.
 
     Raises:
         TypeError: if the vector does not fit the arguments, for integer arguments, and if `loss`
@@ -173,26 +182,29 @@ def gauss_newton_vp(
     if loss is not None:
         check_callable(loss, "gauss_newton_vp: loss")
     primals, tangents = _checked("gauss_newton_vp", fun, primals, tangents, "tangents")
-    found, aux = quietly(_gauss_newton, fun, loss, primals, tangents, has_aux)
-    product = found[0] if len(primals) == 1 else found
+    products, aux = quietly(_gauss_newton, fun, loss, primals, tangents, has_aux)
+    product = products[0] if len(primals) == 1 else products
     return (product, aux) if has_aux else product
 
 
 def _gauss_newton(
     fun: Callable, loss: Callable | None, primals: tuple, tangents: tuple, has_aux: bool
 ) -> tuple[tuple, Any]:
-    """-> (the product, a tuple; the auxiliary data)."""
+    """Compute J^T (H (J v)), from right to left. Return (a tuple for all arguments, auxiliary
+    data or None).
+    """
     values, structure = tree.flatten(primals)
     flat = Flat(fun, structure, name_of(fun), has_aux)
     outs, program, has_tangent = linearize_flat(flat, values, flat.name)
+    # The leaves of the result that depend on the arguments; only these have a tangent in `moved`.
     moving = [i for i in range(flat.count) if has_tangent[i]]
     moved = eval_jaxpr(program, tree.leaves(tangents))
     point, direction = [outs[i] for i in moving], moved[: len(moving)]
     cts = _curvature(flat, loss, outs, moving, point, direction)
     cts += [ZERO] * (len(moved) - len(moving))  # those of the auxiliary data
-    found = pull_back_program(program, cts)
-    found = [from_tangent(c, typeof(v)) for c, v in zip(found, values)]
-    return tree.unflatten(structure, found), flat.aux(outs) if has_aux else None
+    products = pull_back_program(program, cts)
+    products = [from_tangent(c, typeof(v)) for c, v in zip(products, values)]
+    return tree.unflatten(structure, products), flat.aux(outs) if has_aux else None
 
 
 def _curvature(
@@ -203,8 +215,12 @@ def _curvature(
     point: Sequence[Any],
     direction: Sequence[Any],
 ) -> list[Any]:
-    """The Hessian of the loss by those results that depend on the arguments, times a direction."""
-    if loss is None:
+    """Multiply the Hessian of the loss by a direction.
+
+    The Hessian is that by the leaves of the result in `moving`. `outs` are all leaves, `point` and
+    `direction` the values and tangents of those in `moving`.
+    """
+    if loss is None:  # half the sum of squares: the Hessian is the identity
         return [conj.bind(d) if is_complex(d.dtype) else d for d in direction]
     if not moving:
         return []

@@ -1,4 +1,13 @@
-"""Full derivatives: jacfwd, jacrev, hessian. Linearize once, then vectorise over a basis."""
+"""Full derivatives: jacfwd, jacrev, hessian.
+
+`_jacobian` linearizes the function once, which gives the tangent program: a linear program from
+tangents of the arguments to tangents of the results. Forward mode runs this program on all unit
+vectors of the arguments, reverse mode runs its transpose on all unit vectors of the results. Either
+is vectorised over the unit vectors (`_rows`), all at once or in chunks.
+
+The blocks of a Jacobian form a table: a row for each leaf of the result, with a block for each leaf
+of the arguments. A block has the axes of the result's leaf, then those of the argument's.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +22,7 @@ from ...primitives.constants import full_like
 from ...primitives.core import describe, state, typeof, with_user_line
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.stand_ins import ZERO
-from ...primitives.types import default_dtype, float0, is_inexact
+from ...primitives.types import ShapedArray, default_dtype, float0, is_inexact
 from ...primitives.words.slicing import concatenate, slice_in_dim
 from ...primitives.words.structural import (
     batch_at_front,
@@ -42,12 +51,18 @@ from ...trees.functions import Flat, of_chosen
 from ..control_flow.loops import map as map_slices
 
 
-def _unit_vectors(avals: Sequence[Any], start: Any, count: int) -> list[Any]:
-    """Of the unit vectors along all elements of some leaves, those from `start` on, `count` of
-    them along a leading axis, cut into the leaves; behind the last one come zeros.
+def _unit_vectors(avals: Sequence[ShapedArray], start: Any, count: int) -> list[Any]:
+    """Return the unit vectors `start`, ..., `start + count - 1` of the space of all leaves.
+
+    The elements of all leaves, one leaf after the other, are the coordinates of this space. The
+    vectors stand along a new leading axis of each leaf. For leaves of shapes (2,) and (1,), all
+    three vectors are [[1, 0], [0, 1], [0, 0]] and [[0], [0], [1]]. Vectors beyond the last one are
+    zeros.
     """
     at, parts = 0, []
     for a in avals:
+        # This leaf's columns of the identity matrix, of which rows begin at `start` and columns at
+        # `at`. Under a trace `start` may be a tracer, so rows and columns are compared.
         if state.trace.eager:
             part: Any = Array(np.eye(count, a.size, start - at, a.dtype))
         else:
@@ -59,13 +74,25 @@ def _unit_vectors(avals: Sequence[Any], start: Any, count: int) -> list[Any]:
 
 
 def _rows(
-    compute: Callable[..., Sequence[Any]], avals: Sequence[Any], likes: Sequence[Any], chunk: Any
+    compute: Callable[..., Sequence[Any]],
+    avals: Sequence[ShapedArray],
+    likes: Sequence[Any],
+    chunk: int | None,
 ) -> list[Any]:
-    """The results of a linear map on all unit vectors, at most `chunk` of them at a time; the axis
-    of the unit vectors comes first.
+    """Apply a linear map to all unit vectors, at most `chunk` of them at a time.
+
+    Args:
+        compute: the linear map, a function of one vector, given by its leaves.
+        avals: the types of these leaves.
+        likes: values of the types of the results.
+        chunk: how many vectors are computed at once, at most; None for all.
+
+    Returns:
+        Each result, with the axis of the unit vectors first.
     """
 
     def rows(start: Any, count: int) -> list[Any]:
+        """Apply the map to `count` unit vectors from `start` on."""
         vectors = [(v, 0) for v in _unit_vectors(avals, start, count)]
         outs = Batching(count).trace_flat(compute, vectors)
         zeros = [full_like(like, 0) if o is ZERO else o for (o, _), like in zip(outs, likes)]
@@ -75,18 +102,25 @@ def _rows(
     if chunk is None or chunk >= size:
         return rows(0, size)
     steps = -(-size // chunk)
-    count = -(-size // steps)  # steps of one size: less is computed in vain than with full ones
+    # Steps of one size: of 10 vectors in chunks of 8, two steps of 5 instead of 8 and 8.
+    count = -(-size // steps)
     if state.trace.eager:
         parts = [rows(at, min(count, size - at)) for at in range(0, size, count)]
         return [concatenate(columns) for columns in zip(*parts)]
-    found = map_slices(lambda start: rows(start, count), iota(default_dtype(int), (steps,)) * count)
-    merged = [reshape(f, (steps * count, *f.shape[2:])) for f in found]
+    # Under a trace the steps are a loop of the program. All steps have `count` vectors, so the last
+    # one may go beyond the end: its rows of zeros are cut off.
+    chunks = map_slices(
+        lambda start: rows(start, count), iota(default_dtype(int), (steps,)) * count
+    )
+    merged = [reshape(c, (steps * count, *c.shape[2:])) for c in chunks]
     return [slice_in_dim(m, 0, size) for m in merged]
 
 
-def _split(rows: Any, avals: Sequence[Any]) -> list[Any]:
-    """The leading axis of size N cut into the leaves' elements, each part with the leaf's shape in
-    front.
+def _split(rows: Any, avals: Sequence[ShapedArray]) -> list[Any]:
+    """Cut the leading axis, that of all elements of some leaves, into the axes of each leaf.
+
+    For leaves of shapes (2, 3) and (4,), an array of shape (10, 5) becomes arrays of shapes
+    (2, 3, 5) and (4, 5).
     """
     at, parts = 0, []
     for a in avals:
@@ -97,7 +131,11 @@ def _split(rows: Any, avals: Sequence[Any]) -> list[Any]:
 
 @dataclass(frozen=True)
 class _Options:
-    """What the user said beside the function."""
+    """The options of a Jacobian or Hessian.
+
+    `kind` is the public function that was called, `chunk` its `chunk_size`; the other fields are
+    named as its parameters.
+    """
 
     kind: str
     argnums: int | Sequence[int]
@@ -107,7 +145,7 @@ class _Options:
     chunk: int | None
 
     def check(self) -> None:
-        """ValueError for a chunk size that is no positive integer."""
+        """Raise ValueError for a chunk size that is no positive integer."""
         chunk = self.chunk
         if chunk is None:
             return
@@ -120,7 +158,7 @@ class _Options:
             )
 
     def check_inputs(self, what: str, values: Sequence[Any], chosen: tuple, numbers: Any) -> None:
-        """TypeError for arguments by which there is no such derivative."""
+        """Raise TypeError for arguments by which there is no such derivative."""
         check_differentiable(what, values, chosen, numbers, self.holomorphic, self.allow_int)
         if self.kind == "jacrev" or self.holomorphic:
             return
@@ -135,7 +173,7 @@ class _Options:
                 )
 
     def check_outputs(self, what: str, outs: Sequence[Any]) -> None:
-        """TypeError for results that have no such derivative."""
+        """Raise TypeError for results that have no such derivative."""
         for o in outs:
             dtype = typeof(o).dtype
             if not is_inexact(dtype):
@@ -163,6 +201,11 @@ class _Options:
 
 
 def _jacobian(fun: Callable, options: _Options, blocks: Callable) -> Callable:
+    """Return a function that computes all first derivatives of `fun`.
+
+    `blocks(program, has_tangent, values, outs, chunk)` computes the table of blocks from the
+    tangent program: `_forward_blocks` or `_reverse_blocks`.
+    """
     check_callable(fun, options.kind)
     options.check()
     name, argnums = name_of(fun), options.argnums
@@ -176,14 +219,17 @@ def _jacobian(fun: Callable, options: _Options, blocks: Callable) -> Callable:
         options.check_inputs(what, values, chosen, numbers)
         flat = Flat(of_chosen(fun, args, kwargs, numbers), structure, name, options.has_aux)
         with np.errstate(all="ignore"):
+            # A derivative of a derivative by one scalar is found from one Taylor series, if the
+            # function allows it.
             nested = None
             if not options.has_aux and is_nested(values):
                 nested = value_and_slope(flat, values[0], options.kind == "jacrev")
             if nested is None:
                 outs, program, has_tangent = linearize_flat(flat, values, name)
-                results, there = outs[: flat.count], has_tangent[: flat.count]
+                # Leaves behind `flat.count` are auxiliary data.
+                results, flags = outs[: flat.count], has_tangent[: flat.count]
                 options.check_outputs(what, results)
-                table = blocks(program, there, values, results, options.chunk)
+                table = blocks(program, flags, values, results, options.chunk)
             else:
                 outs, slopes = nested
                 options.check_outputs(what, outs)
@@ -204,16 +250,19 @@ def _forward_blocks(
     outs: Sequence[Any],
     chunk: int | None,
 ) -> list[list]:
+    """Return the table of blocks by forward mode: one run of the program for each unit vector."""
     avals = [v.aval.strong for v in values]
 
     def push(*tangents: Any) -> Sequence[Any]:
-        found = iter(eval_jaxpr(program, tangents))
-        return [next(found) if there else full_like(o, 0) for there, o in zip(has_tangent, outs)]
+        # The program has a result only where `has_tangent`; the other tangents are zeros.
+        slopes = iter(eval_jaxpr(program, tangents))
+        return [next(slopes) if has else full_like(o, 0) for has, o in zip(has_tangent, outs)]
 
     table = []
     for rows, out in zip(_rows(push, avals, outs, chunk), outs):
         shape = typeof(out).shape
-        # Turned around once, before it is cut: a transpose for each block costs a pass of its own.
+        # The axis of the unit vectors goes behind the result's axes, and is cut into the blocks.
+        # It is moved once, before the cuts: moving it in each block costs a pass for each.
         last = move_axis(rows, 0, len(shape))
         at, row = 0, []
         for a in avals:
@@ -231,16 +280,20 @@ def _reverse_blocks(
     outs: Sequence[Any],
     chunk: int | None,
 ) -> list[list]:
+    """Return the table of blocks by reverse mode: one run of the transpose for each unit vector."""
     avals = [typeof(o).strong for o in outs]
     inexact = [v for v in values if is_inexact(v.dtype)]
 
     def pull(*cts: Any) -> Sequence[Any]:
-        given = [c for c, there in zip(cts, has_tangent) if there]
-        found = [
-            c for c, v in zip(pull_back_program(program, given), values) if is_inexact(v.dtype)
+        # The program has no results, and so takes no cotangents, where not `has_tangent`.
+        moving = [c for c, has in zip(cts, has_tangent) if has]
+        pulled = [
+            c for c, v in zip(pull_back_program(program, moving), values) if is_inexact(v.dtype)
         ]
-        return [full_like(v, 0) if c is ZERO else c for c, v in zip(found, inexact)]
+        return [full_like(v, 0) if c is ZERO else c for c, v in zip(pulled, inexact)]
 
+    # A column for each leaf of the arguments. Integers have no rows: their blocks are float0. The
+    # columns are then read as rows of the table.
     rows = iter(_rows(pull, avals, inexact, chunk))
     columns = [
         _split(next(rows), avals)
@@ -259,8 +312,10 @@ def jacfwd(
     *,
     chunk_size: int | None = None,
 ) -> Callable:
-    """All first derivatives, by forward mode: one pass per input element, vectorised. For tall
-    Jacobians.
+    """Return a function that computes all first derivatives by forward mode.
+
+    Forward mode takes one pass for each element of the arguments; the passes are vectorised. It
+    suits tall Jacobians.
 
     Args:
         fun: a function of arrays or trees that returns arrays or a tree.
@@ -271,9 +326,9 @@ def jacfwd(
             default all of them.
 
     Returns:
-        A function with the arguments of `fun` that returns, for each leaf of the result and each
-        leaf of the chosen arguments, an array of the result's axes followed by the argument's (a
-        tree in a tree).
+        A function with the arguments of `fun`. For each leaf of the result and each leaf of the
+        chosen arguments it returns an array that has the result's axes, followed by the argument's.
+        The arrays stand in a tree like the argument, in the place of each leaf of the result.
 
     Raises:
         ValueError: if `chunk_size` is not positive; (when called) if `argnums` names arguments
@@ -300,8 +355,10 @@ def jacrev(
     *,
     chunk_size: int | None = None,
 ) -> Callable:
-    """All first derivatives, by reverse mode: one pass per output element, vectorised. For wide
-    Jacobians.
+    """Return a function that computes all first derivatives by reverse mode.
+
+    Reverse mode takes one pass for each element of the result; the passes are vectorised. It suits
+    wide Jacobians.
 
     Arguments, result and errors are those of `jacfwd`, and
 
@@ -331,7 +388,7 @@ def hessian(
     *,
     chunk_size: int | None = None,
 ) -> Callable:
-    """All second derivatives: forward mode over reverse mode.
+    """Return a function that computes all second derivatives: forward mode over reverse mode.
 
     Arguments and errors are those of `jacfwd`; `chunk_size` is the number of columns of the
     Hessian that are computed at once.

@@ -1,4 +1,9 @@
-"""Taylor mode for users: taylor, jet, and the derivatives of a function of one number."""
+"""Taylor mode for users: taylor, jet, derivatives and nth_derivative.
+
+Taylor mode evaluates a function on power series in one variable t in place of numbers, up to an
+order. All functions here make such series of their arguments (`Series`), call `expand`, and return
+the coefficients of the results. Coefficient k is normalised: the k-th derivative divided by k!.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +27,7 @@ from .autodiff import as_tuple
 
 
 def check_order(what: str, order: Any) -> None:
-    """ValueError unless `order` is a whole number >= 0."""
+    """Raise ValueError unless `order` is a whole number >= 0."""
     if not isinstance(order, int) or isinstance(order, bool) or order < 0:
         raise with_user_line(
             ValueError(f"{what}: the order is a whole number >= 0, got {describe(order)}")
@@ -30,7 +35,7 @@ def check_order(what: str, order: Any) -> None:
 
 
 def check_point(what: str, x: Any) -> None:
-    """TypeError unless functions have derivatives at this array."""
+    """Raise TypeError unless the array is floating-point or complex."""
     if not is_inexact(x.dtype):
         raise with_user_line(
             TypeError(
@@ -41,7 +46,7 @@ def check_point(what: str, x: Any) -> None:
 
 
 def as_coefficient(what: str, c: Any, x: Any) -> Any:
-    """A coefficient checked against the point that it belongs to."""
+    """Return a coefficient in the dtype of its point `x`; raise TypeError if it does not fit."""
     if c.shape != x.shape or not (c.weak_type or c.dtype == x.dtype):
         raise with_user_line(
             TypeError(
@@ -53,7 +58,7 @@ def as_coefficient(what: str, c: Any, x: Any) -> Any:
 
 
 def expand(flat: Flat, values: Sequence[Series], order: int) -> list[list[Any]]:
-    """For each result of a function, its coefficients up to an order."""
+    """Evaluate a function on series; return for each result the coefficients 0, ..., `order`."""
     outs = quietly(SmoothTaylor(order, flat.name).trace_flat, flat, values)
     return [[filled(o, k) for k in range(order + 1)] for o in outs]
 
@@ -61,7 +66,7 @@ def expand(flat: Flat, values: Sequence[Series], order: int) -> list[list[Any]]:
 def taylor(
     fun: Callable, primals: Sequence[Any], directions: Sequence[Any], order: int
 ) -> list[Any]:
-    """Normalised Taylor coefficients of `fun(primals + t * directions)` in t, at t = 0.
+    """Compute the Taylor coefficients of `fun(primals + t * directions)` in t, at t = 0.
 
     Args:
         fun: a function of arrays or trees.
@@ -104,6 +109,7 @@ def taylor(
     for x, v in zip(points, moves):
         check_point("taylor", x)
         v = as_coefficient("taylor: a direction", v, x)
+        # The line x + t v; of order 0, the point alone.
         values.append(Series([x, v] if order else [x]))
     flat = Flat(fun, structure, name_of(fun))
     outs = expand(flat, values, order)
@@ -118,10 +124,11 @@ def jet(
     Args:
         fun: a function of arrays or trees.
         primals: its arguments, a tuple.
-        series: for each argument the terms that follow it, all of one number: a list of arrays
-            of its shape and dtype; for a tree, a tree with such a list in the place of each array.
+        series: for each argument the terms that follow it, a list of arrays of its shape and
+            dtype; for a tree, a tree with such a list in the place of each array. All lists have
+            one length.
         factorial_scaled: terms are derivatives: term k is k! times the coefficient of t**k. If
-            False, they are the coefficients themselves.
+            False, terms are the coefficients themselves.
 
     Returns:
         (result, its terms): a tree like the result, with a list of terms in the place of each
@@ -152,7 +159,7 @@ def jet(
     points = as_values(leaves, "jet", primals)
     terms = [as_tuple(t, "jet: the terms of an array") for t in terms]
     order = _number_of_terms(terms)
-    values = [_moving(x, given, factorial_scaled) for x, given in zip(points, terms)]
+    values = [_moving(x, following, factorial_scaled) for x, following in zip(points, terms)]
     flat = Flat(fun, structure, name_of(fun))
     outs = expand(flat, values, order)
     if factorial_scaled:
@@ -162,6 +169,7 @@ def jet(
 
 
 def _number_of_terms(terms: Sequence[tuple]) -> int:
+    """Return how many terms each argument has; raise ValueError if the numbers differ."""
     orders = sorted({len(t) for t in terms})
     if len(orders) > 1:
         raise with_user_line(
@@ -173,7 +181,7 @@ def _number_of_terms(terms: Sequence[tuple]) -> int:
 
 
 def _moving(x: Any, terms: tuple, factorial_scaled: bool) -> Series:
-    """The series of a point with the terms that a user gave for it."""
+    """Return the series of a point and the user's terms; derivatives are divided by k!."""
     check_point("jet", x)
     arrays = as_values(terms, "jet: term", terms)
     coefficients = [as_coefficient("jet: a term", c, x) for c in arrays]
@@ -185,12 +193,14 @@ def _moving(x: Any, terms: tuple, factorial_scaled: bool) -> Series:
 
 
 def derivatives_of(coefficients: Sequence[Any]) -> list[Any]:
-    """Coefficient k times k!."""
+    """Return the derivatives for normalised coefficients: coefficient k times k!."""
     return [c * float(math.factorial(k)) if k > 1 else c for k, c in enumerate(coefficients)]
 
 
 def _of_number(what: str, flat: Flat, x: Any, order: int) -> list[Any]:
-    """All derivatives up to an order, trees like the result, at a scalar."""
+    """Compute the derivatives 0, ..., `order` of a function at a scalar, each a tree like the
+    result.
+    """
     if x.shape:
         raise with_user_line(
             TypeError(
@@ -200,16 +210,17 @@ def _of_number(what: str, flat: Flat, x: Any, order: int) -> list[Any]:
             )
         )
     check_point(what, x)
+    # The series x + t is marked: derivatives by x inside of `fun` can then continue it.
     line = Series([x, full_like(x, 1)] if order else [x])
     line.unit = order > 0
     outs = expand(flat, [line], order)
-    found = [derivatives_of(o) for o in outs]
-    return [tree.unflatten(flat.out_tree, [f[k] for f in found]) for k in range(order + 1)]
+    columns = [derivatives_of(o) for o in outs]
+    return [tree.unflatten(flat.out_tree, [c[k] for c in columns]) for k in range(order + 1)]
 
 
 def derivatives(fun: Callable, x: Any, order: int) -> list[Any]:
-    """`[f(x), f'(x), ..., f^(order)(x)]` of a function of one real or complex number, in one
-    Taylor pass.
+    """Compute `[f(x), f'(x), ..., f^(order)(x)]` of a function of one real or complex number, in
+    one Taylor pass.
 
     Args:
         fun: a function of a scalar that returns an array or a tree of arrays.
@@ -232,7 +243,8 @@ def derivatives(fun: Callable, x: Any, order: int) -> list[Any]:
 
 
 def nth_derivative(fun: Callable, n: int, argnums: int = 0) -> Callable:
-    """The n-th derivative of a function by one of its arguments, a real or complex number.
+    """Return a function that computes the n-th derivative by one argument, a real or complex
+    number.
 
     Args:
         fun: a function that returns an array or a tree of arrays.

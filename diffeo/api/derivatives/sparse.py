@@ -1,5 +1,17 @@
-"""Sparse Jacobians and Hessians: few products with directions that belong to many columns, or rows,
-at once, from which the nonzeros are taken.
+"""Sparse Jacobians and Hessians, from few products of the derivative with directions.
+
+The pattern of a derivative says which entries may be nonzero. A colouring gives columns one colour
+if no row has a nonzero in two of them. The product of the Jacobian with the sum of the unit vectors
+of one colour then shows each nonzero of these columns alone, so there are as many products as
+colours:
+
+    [a 0 b]   [1 0]   [a b]      columns 0 and 1 share no row and have one colour,
+    [0 c d] @ [1 0] = [c d]      column 2 has the other: two products show four nonzeros
+              [0 1]
+
+Rows and reverse mode work alike. `SparseDerivative` is the public function, `PreparedSparse` holds
+pattern, colouring and compiled programs for arguments of certain types, and `_Linearized` computes
+products.
 """
 
 from __future__ import annotations
@@ -13,7 +25,7 @@ import numpy as np
 from ...primitives.array import Array
 from ...primitives.constants import full, full_like
 from ...primitives.core import Tracer, describe, state, typeof, with_user_line
-from ...primitives.jaxpr import eval_jaxpr
+from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.stand_ins import ZERO
 from ...primitives.words.elementwise import absolute, eq
 from ...primitives.words.index_dims import IndexDims
@@ -37,6 +49,7 @@ from ...trees.arguments import WRAPPED, check_callable, name_of
 from ..jit import jit
 from .gradients import grad
 
+#: The methods of colouring that each public function accepts.
 METHODS = {
     "sparse_jacobian": ("auto", "column", "row", "bidirectional"),
     "sparse_hessian": ("auto", "star", "acyclic"),
@@ -44,8 +57,9 @@ METHODS = {
 
 
 class SparseDerivative:
-    """A function that returns the sparse Jacobian or Hessian of another. Made by
-    `sparse_jacobian` and `sparse_hessian`.
+    """A function that returns the sparse Jacobian or Hessian of another function.
+
+    `sparse_jacobian` and `sparse_hessian` return it, and explain the options.
     """
 
     def __init__(
@@ -75,18 +89,20 @@ class SparseDerivative:
         self.kind, self.fun, self.argnums = kind, fun, argnums
         self.sparsity = None if sparsity is None else Sparsity.of(sparsity)
         self.method, self.ordering, self.local = method, ordering, local
+        # A pattern that was found for all arguments of these types needs no check.
         certain = sparsity is None and not local
         self.check = (False if certain else "probe") if check is None else check
+        #: One entry for each key of arguments: their structures and types.
         self.prepared: dict[Any, PreparedSparse] = {}
 
     @property
     def what(self) -> str:
-        """How messages call the derivative."""
+        """The name of the derivative, for messages."""
         return f"{self.kind} of {name_of(self.fun)}"
 
     def prepare(self, *args: Any, **kwargs: Any) -> PreparedSparse:
         """Find the pattern and the colouring for arguments of these types (with `local`, these
-        numbers); later calls with such arguments use them, too.
+        numbers). Later calls with arguments of these types use the same.
 
         Returns:
             The derivative for these types: `sparsity`, `coloring`, `colors` (the number of
@@ -101,15 +117,15 @@ class SparseDerivative:
         return self.of(ChosenArguments(self.what, args, kwargs, self.argnums))
 
     def of(self, given: ChosenArguments) -> PreparedSparse:
-        """The derivative that is prepared for these arguments."""
-        found = self.prepared.get(given.key)
-        if found is None:
-            found = self.prepared[given.key] = PreparedSparse(self, given)
-        return found
+        """Return the derivative for arguments of these types; prepare it at the first time."""
+        entry = self.prepared.get(given.key)
+        if entry is None:
+            entry = self.prepared[given.key] = PreparedSparse(self, given)
+        return entry
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        given = ChosenArguments(self.what, args, kwargs, self.argnums)
-        return self.of(given).matrix(given)
+        chosen = ChosenArguments(self.what, args, kwargs, self.argnums)
+        return self.of(chosen).matrix(chosen)
 
     def __repr__(self) -> str:
         return f"<{self.what}>"
@@ -120,12 +136,13 @@ class PreparedSparse:
 
     Attributes:
         sparsity: the pattern.
-        coloring: which products are taken, and where the nonzeros are found in them.
+        coloring: which products are taken, and where the nonzeros stand in the products.
     """
 
     def __init__(self, derivative: SparseDerivative, given: ChosenArguments):
         self.what, self.argnums = derivative.what, derivative.argnums
         self.check, fun = derivative.check, derivative.fun
+        # A Hessian is the Jacobian of the gradient, with a symmetric pattern.
         symmetrical = derivative.kind == "sparse_hessian"
         self.fun = grad(fun, given.numbers) if symmetrical else fun
         self.given = given.without_values()
@@ -152,11 +169,12 @@ class PreparedSparse:
         return self.coloring.count
 
     def values(self, *args: Any, **kwargs: Any) -> Any:
-        """The nonzeros in the order of `sparsity.rows` and `sparsity.cols`, an array. May be
-        traced: compiled, differentiated, vectorised.
+        """Compute the nonzeros, an array in the order of `sparsity.rows` and `sparsity.cols`.
+
+        This may be traced: compiled, differentiated, vectorised.
 
         Raises:
-            TypeError: for arguments of other types than it was prepared for.
+            TypeError: for arguments of other types than the derivative was prepared for.
             ValueError: if a check finds nonzeros outside of the pattern (see `sparse_jacobian`).
         """
         return self._values(ChosenArguments(self.what, args, kwargs, self.argnums))
@@ -172,7 +190,10 @@ class PreparedSparse:
         )
 
     def matrix(self, given: ChosenArguments) -> Any:
-        """What a call returns: a `scipy.sparse.csr_array`, or a triple."""
+        """Return the derivative as a `scipy.sparse.csr_array`, or as (rows, cols, values).
+
+        It is a triple if the values are traced, or SciPy is not installed.
+        """
         values, pattern = self._values(given), self.sparsity
         triple = Array(pattern.rows), Array(pattern.cols), values
         if isinstance(values, Tracer):
@@ -185,6 +206,7 @@ class PreparedSparse:
     # -- Evaluation --
 
     def _values(self, given: ChosenArguments) -> Any:
+        """Compute the nonzeros, with the check that `self.check` asks for unless traced."""
         if given.key != self.given.key:
             raise with_user_line(
                 TypeError(
@@ -206,7 +228,10 @@ class PreparedSparse:
         return values
 
     def _evaluate(self, leaves: Sequence[Any], probe: Any) -> tuple[Any, Any]:
-        """The nonzeros, and the products with directions `probe` (rows of columns' numbers)."""
+        """Compute the nonzeros, and the products with the directions in the rows of `probe`.
+
+        The second result has a product in each row; it is None without a `probe`.
+        """
         count, coloring = self.given.count, self.coloring
         name = name_of(self.fun)
         flat = self.given.flat(self.fun, leaves[count:], name)
@@ -229,22 +254,30 @@ class PreparedSparse:
                 products.append(derivative.push(_seeds(coloring.columns, coloring.forward)))
             if coloring.backward:
                 products.append(derivative.pull(_seeds(coloring.rows, coloring.backward)))
-            every = concatenate([reshape(p, (p.size,)) for p in products])
+            # All products in one vector, forward mode first; `coloring` counts places in it.
+            elements = concatenate([reshape(p, (p.size,)) for p in products])
             if coloring.substitution is not None:
-                return coloring.substitution.apply(every), more
-            return taken(every, coloring.places), more  # type: ignore[arg-type]
+                return coloring.substitution.apply(elements), more
+            return taken(elements, coloring.places), more  # type: ignore[arg-type]
 
     # -- Checks --
 
     def _with_probe(self, *leaves: Any) -> tuple[Any, Any, Any, Any]:
-        """The nonzeros; the product with a direction by forward mode, the same by the nonzeros,
-        and the sum of its terms' absolute values.
+        """Compute the nonzeros together with a check by one direction.
+
+        Returns:
+            The nonzeros; the product of the derivative with the direction, by forward mode; the
+            same product computed from the nonzeros; and, for the size of rounding errors, the sum
+            of the absolute values of its terms.
         """
         m, n = self.sparsity.shape
+        # The elements of the direction have sizes from 0.5 to 1.5 and random signs, so no entry is
+        # hidden by a factor near 0.
         random = np.random.default_rng(0)
         direction = random.uniform(0.5, 1.5, n) * random.choice([-1.0, 1.0], n)
         values, more = self._evaluate(leaves, Array(direction[None]))
         terms = values * convert_element_type(Array(direction[self.sparsity.cols]), values.dtype)
+        # Sum the terms of each row: `ScatterAdd` adds term k to element rows[k].
         add = ScatterAdd(IndexDims((), (0,), (0,)))
         zeros = full((m,), 0, values.dtype)
         rows = Array(self.sparsity.rows[:, None])
@@ -252,7 +285,7 @@ class PreparedSparse:
         return values, reshape(more, (m,)), sums, sizes
 
     def _judge(self, product: np.ndarray, sums: np.ndarray, sizes: np.ndarray) -> None:
-        """ValueError if a product differs from that by the nonzeros."""
+        """Raise ValueError if a product differs from the one that was computed from nonzeros."""
         with np.errstate(invalid="ignore"):
             wrong = np.abs(product - sums) > self._tolerance() * (np.abs(product) + sizes)
         if wrong.any():
@@ -267,46 +300,57 @@ class PreparedSparse:
             )
 
     def _compare(self, values: np.ndarray, leaves: Sequence[Any]) -> None:
-        """ValueError that names the first entry in which the dense derivative differs."""
+        """Compute the dense derivative; raise ValueError for the first entry that differs."""
         m, n = self.sparsity.shape
         dense = np.asarray(self._evaluate(leaves, Array(np.eye(n)))[1], np.float64).T
-        found = np.zeros((m, n))
-        found[self.sparsity.rows, self.sparsity.cols] = values
+        sparse = np.zeros((m, n))
+        sparse[self.sparsity.rows, self.sparsity.cols] = values
+        # Errors are measured by the largest finite entry of the row.
         size = np.max(np.abs(dense), 1, keepdims=True, initial=0, where=np.isfinite(dense))
         with np.errstate(invalid="ignore"):
-            wrong = np.abs(dense - found) > self._tolerance() * size
-        wrong |= np.isnan(dense) != np.isnan(found)
+            wrong = np.abs(dense - sparse) > self._tolerance() * size
+        wrong |= np.isnan(dense) != np.isnan(sparse)
         if wrong.any():
             i, j = (int(k) for k in np.argwhere(wrong)[0])
             raise with_user_line(
                 ValueError(
                     f"{self.what}: entry ({i}, {j}) is {dense[i, j]:.6g}, in the sparse result "
-                    f"{found[i, j]:.6g}: the pattern does not hold at this point"
+                    f"{sparse[i, j]:.6g}: the pattern does not hold at this point"
                 )
             )
 
     def _tolerance(self) -> float:
+        """Return the relative error that checks allow: half of the digits, 1e-6 at least."""
         dtypes = [a.dtype for a in self.given.avals]
         return max([1e-6, *[np.sqrt(float(_eps(d))) for d in dtypes]])
 
 
 def _eps(dtype: Any) -> float:
-    """The distance from 1 to the next number."""
+    """Return the distance from 1 to the next number of a dtype; 2**-7 for small dtypes."""
     one = np.ones((), dtype)
     return float(np.nextafter(one, one + one) - one) if dtype.itemsize >= 4 else 2.0**-7
 
 
 def _seeds(colors: Any, count: int) -> Any:
-    """For each colour the sum of the unit vectors of that colour, in rows."""
+    """Return the directions of the products: row c is the sum of the unit vectors of colour c.
+
+    Colours [0, 0, 1] give [[1, 1, 0], [0, 0, 1]], as booleans.
+    """
     shape = (count, len(colors))
     return eq.bind(broadcast_in_dim(Array(colors), shape, (1,)), iota(np.int64, shape))
 
 
 class _Linearized:
-    """The derivative at a point as a map of rows: all leaves in one vector."""
+    """The derivative at a point as a matrix: all leaves of the arguments, and all leaves of the
+    result, are one vector each. `m` is the number of rows.
+    """
 
     def __init__(
-        self, program: Any, has_tangent: Sequence[bool], values: Sequence[Any], outs: Sequence[Any]
+        self,
+        program: Jaxpr,
+        has_tangent: Sequence[bool],
+        values: Sequence[Any],
+        outs: Sequence[Any],
     ):
         self.program, self.has_tangent = program, has_tangent
         self.ins = [typeof(v).strong for v in values]
@@ -315,35 +359,40 @@ class _Linearized:
         self.dtype = np.result_type(*[a.dtype for a in (self.outs or self.ins)])
 
     def push(self, rows: Any) -> Any:
-        """The products with directions, one in each row."""
+        """Multiply the derivative by each row of `rows`; the products are rows, too."""
 
         def compute(*tangents: Any) -> list[Any]:
-            found = iter(eval_jaxpr(self.program, tangents))
+            slopes = iter(eval_jaxpr(self.program, tangents))
             return [
-                next(found) if there else full_like(a, 0)
-                for there, a in zip(self.has_tangent, self.outs)
+                next(slopes) if has else full_like(a, 0)
+                for has, a in zip(self.has_tangent, self.outs)
             ]
 
         return self._apply(compute, rows, self.ins, self.outs)
 
     def pull(self, rows: Any) -> Any:
-        """The products of rows with the derivative."""
+        """Multiply each row of `rows` by the derivative; the products are rows, too."""
 
         def compute(*cts: Any) -> list[Any]:
-            given = [c for c, there in zip(cts, self.has_tangent) if there]
-            found = pull_back_program(self.program, given)
-            return [full_like(a, 0) if c is ZERO else c for c, a in zip(found, self.ins)]
+            moving = [c for c, has in zip(cts, self.has_tangent) if has]
+            pulled = pull_back_program(self.program, moving)
+            return [full_like(a, 0) if c is ZERO else c for c, a in zip(pulled, self.ins)]
 
         return self._apply(compute, rows, self.outs, self.ins)
 
     def _apply(self, compute: Callable, rows: Any, ins: Sequence[Any], outs: Sequence[Any]) -> Any:
+        """Apply a function of leaves to each row, vectorised.
+
+        Cut the rows into leaves of the types `ins`, apply `compute`, and join its results, leaves
+        of the types `outs`, to rows again.
+        """
         count, at, parts = rows.shape[0], 0, []
         for a in ins:
             part = convert_element_type(slice_in_dim(rows, at, at + a.size, 1, 1), a.dtype)
             parts.append((reshape(part, (count, *a.shape)), 0))
             at += a.size
-        found = Batching(count).trace_flat(compute, parts)
-        fronts = [batch_at_front(x, dim, count) for x, dim in found]
+        batched = Batching(count).trace_flat(compute, parts)
+        fronts = [batch_at_front(x, dim, count) for x, dim in batched]
         flat = [reshape(x, (count, a.size)) for x, a in zip(fronts, outs)]
         return concatenate([convert_element_type(x, self.dtype) for x in flat], 1)
 
@@ -362,7 +411,7 @@ def sparse_jacobian(
     local: bool = False,
     check: bool | str | None = None,
 ) -> SparseDerivative:
-    """The Jacobian of a function as a sparse matrix, from few products.
+    """Return a function that computes the Jacobian as a sparse matrix, from few products.
 
     The first call with arguments of some types finds the pattern (see `jacobian_sparsity`), and
     colours it: columns of one colour share no row, so one product of forward mode shows all their
@@ -379,15 +428,15 @@ def sparse_jacobian(
         local: the pattern at the numbers of the first call. It is smaller, and may not hold at
             other points.
         check: "probe" compares one product with a direction in every call, True the whole dense
-            derivative, with a ValueError where they differ; False nothing. By default a pattern
-            that is local or given is probed. Traced calls are not checked.
+            derivative, with a ValueError where the two differ; False checks nothing. By default a
+            pattern that is local or given is probed. Traced calls are not checked.
 
     Returns:
-        A function with the arguments of `fun`. It returns a `scipy.sparse.csr_array` whose rows
-        are the elements of the result, whose columns those of the chosen arguments, all leaves one
-        after the other; where it is traced, or SciPy is not installed, a triple (rows, cols,
-        values) of arrays. Its `prepare(*args)` returns what is kept for arguments of these types:
-        `sparsity`, `colors` and `values(*args)`.
+        A function with the arguments of `fun`. It returns a `scipy.sparse.csr_array`. The rows
+        are the elements of the result, the columns those of the chosen arguments, all leaves one
+        after the other. If the call is traced, or SciPy is not installed, it returns a triple
+        (rows, cols, values) of arrays. Its `prepare(*args)` returns the derivative for arguments
+        of these types, an object with `sparsity`, `colors` and `values(*args)`.
 
     Raises:
         TypeError: for arguments or results that are not of real floating-point numbers.
@@ -416,7 +465,8 @@ def sparse_hessian(
     local: bool = False,
     check: bool | str | None = None,
 ) -> SparseDerivative:
-    """The Hessian of a scalar function as a sparse symmetric matrix, from few products.
+    """Return a function that computes the Hessian of a scalar function as a sparse symmetric
+    matrix, from few products.
 
     Arguments, result and errors are those of `sparse_jacobian`, with these methods:
 

@@ -1,4 +1,8 @@
-"""Patterns of derivatives for users: jacobian_sparsity and hessian_sparsity."""
+"""Sparsity patterns of derivatives for users: jacobian_sparsity and hessian_sparsity.
+
+A pattern says which entries of a matrix may be nonzero; `transforms/sparsity/detection.py` finds
+it.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +22,20 @@ def jacobian_sparsity(
     local: bool = False,
     **kwargs: Any,
 ) -> Sparsity:
-    """Which entries of the Jacobian of a function may be nonzero.
+    """Find which entries of the Jacobian of a function may be nonzero.
 
-    Index sets are sent through the derivative of the function: no entry is computed, and no array
-    of rows times columns is made. The pattern contains every entry that forward mode could make
-    nonzero. It is exact for indexing, slices, stencils, sums, products with constants, and loops
-    and conditionals whose course does not depend on the arguments; where the numbers decide, it
-    is that of all courses together.
+    The derivative of the function is run on index sets, which say on which variables an element
+    depends: no entry is computed, and no array of rows times columns is made. The pattern contains
+    every entry that forward mode could make nonzero. It is exact for indexing, slices, stencils,
+    sums, products with constants, and loops and conditionals whose course does not depend on the
+    arguments. Where the numbers decide, the pattern is that of all courses together.
 
     Args:
         fun: a function of arrays or trees that returns arrays or a tree, of real numbers.
         *args, **kwargs: its arguments. Without `local`, only their types matter.
         argnums: which positional arguments to differentiate by.
-        local: the pattern at the given numbers, which decide conditionals, `where`, maxima and
-            indices, instead of one that holds for all arguments of these types.
+        local: find the pattern at the given numbers, which decide conditionals, `where`, maxima
+            and indices, instead of a pattern that holds for all arguments of these types.
 
     Returns:
         The pattern. Rows are the elements of the result, columns those of the chosen arguments:
@@ -61,8 +65,9 @@ def hessian_sparsity(
     local: bool = False,
     **kwargs: Any,
 ) -> Sparsity:
-    """Which entries of the Hessian of a scalar function may be nonzero: the pattern of the
-    Jacobian of its gradient, made symmetric.
+    """Find which entries of the Hessian of a scalar function may be nonzero.
+
+    The pattern is that of the Jacobian of the gradient, made symmetric.
 
     Arguments, result and errors are those of `jacobian_sparsity`.
 
@@ -77,5 +82,5 @@ def hessian_sparsity(
     """
     check_callable(fun, "hessian_sparsity")
     what = f"hessian_sparsity of {name_of(fun)}"
-    given = ChosenArguments(what, args, kwargs, argnums)
-    return symmetric(detect(what, grad(fun, given.numbers), given, local))
+    chosen = ChosenArguments(what, args, kwargs, argnums)
+    return symmetric(detect(what, grad(fun, chosen.numbers), chosen, local))
