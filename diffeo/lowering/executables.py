@@ -7,7 +7,8 @@ dtype.
 
 Examples:
     >>> import numpy as np
-    >>> from diffeo.lowering import buffers, executables
+    >>> from diffeo.lowering import executables
+    >>> from diffeo.lowering.devices import buffers
     >>> from diffeo.primitives.types import ShapedArray
     >>> aval = ShapedArray((3,), np.float64)
     >>> program = '''module { func.func public @main(%x: tensor<3xf64>) -> tensor<3xf64> {
