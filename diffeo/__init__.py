@@ -33,7 +33,8 @@ _late = _Late(
 .api.closures: closure_convert custom_gradient
 .api.control_flow.checkpoint: checkpoint checkpoint_name checkpoint_policies
     print_saved_residuals remat saved_residuals
-.api.custom: custom_jvp custom_rule custom_vjp
+.api.custom: custom_jvp custom_vjp
+.api.custom_rule: custom_rule
 .api.derivatives.hessian_products: gauss_newton_vp hvp vhp
 .api.derivatives.jacobians: hessian jacfwd jacobian jacrev
 .api.derivatives.jets: derivatives jet nth_derivative taylor

@@ -20,8 +20,8 @@ from .api.control_flow.checkpoint import print_saved_residuals as print_saved_re
 from .api.control_flow.checkpoint import remat as remat
 from .api.control_flow.checkpoint import saved_residuals as saved_residuals
 from .api.custom import custom_jvp as custom_jvp
-from .api.custom import custom_rule as custom_rule
 from .api.custom import custom_vjp as custom_vjp
+from .api.custom_rule import custom_rule as custom_rule
 from .api.derivatives.autodiff import jvp as jvp
 from .api.derivatives.autodiff import linear_transpose as linear_transpose
 from .api.derivatives.autodiff import linearize as linearize

@@ -398,3 +398,10 @@ def test_weak_scalars():
     assert dx.jit(lambda x, s: x * s)(x, 2.0).dtype == np.float32
     assert dx.jit(lambda x, s: x * s)(x, np.float64(2.0)).dtype == np.float64
     assert dx.grad(lambda s: np.sum(x * s))(2.0).dtype == np.float64
+
+
+def test_axes_may_be_numpys_integers():
+    x = np.arange(6.0).reshape(2, 3)
+    for axis in (np.int64(1), np.int8(-1)):
+        found = dx.vmap(lambda v: v * 2, in_axes=axis, out_axes=axis)(x)
+        np.testing.assert_array_equal(found, 2 * x)

@@ -416,3 +416,12 @@ def test_arrays_and_complex_numbers(jax):
     zs = np.stack([z, 2 * z])
     found, expected = (lib.jit(lib.vmap(gradient(lib), (None, 0)))(a, zs) for lib in (dx, jax))
     close(found, tuple(np.asarray(v) for v in expected), 1e-10)
+
+
+def test_positions_that_no_argument_has():
+    with raises(ValueError, "nondiff_argnums has 5", "2 parameters: x, y", line="custom_jvp("):
+        dx.custom_jvp(lambda x, y: x * y, nondiff_argnums=(5,))
+    dx.custom_jvp(lambda *xs: xs[0], nondiff_argnums=(5,))
+    with raises(ValueError, "argnums", line="f(1.0)"):
+        f = dx.checkpoint(lambda x: x, static_argnums=(3,))
+        f(1.0)

@@ -18,6 +18,7 @@ from ..primitives.types import ShapedArray, is_inexact
 from ..transforms.tangents import tangent_aval
 from ..trees import tree
 from ..trees.arguments import WRAPPED, argument, as_values, check_callable, check_outputs, name_of
+from ..trees.functions import Flat
 from .custom import custom_vjp
 
 
@@ -26,16 +27,9 @@ def _staged(fun: Callable, args: tuple, avals: Sequence[ShapedArray]) -> tuple[J
     `avals`. Return (program, structure of the arguments, structure of the result).
     """
     _, in_tree = tree.flatten(args)
-    out_tree: Any = None
-
-    def flat(*leaves: Any) -> list[Any]:
-        nonlocal out_tree
-        out = fun(*tree.unflatten(in_tree, leaves))
-        outs, out_tree = tree.flatten(out)
-        return check_outputs(outs, out, name_of(fun))
-
+    flat = Flat(fun, in_tree, name_of(fun))
     program = stage(flat, avals, name_of(fun))
-    return program, in_tree, out_tree
+    return program, in_tree, flat.out_tree
 
 
 def closure_convert(fun: Callable, *example_args: Any) -> tuple[Callable, list[Any]]:

@@ -23,10 +23,10 @@ from ..trees.arguments import (
     Transformed,
     argument_or_keyword,
     check_callable,
-    check_outputs,
     flat_arguments,
     name_of,
 )
+from ..trees.functions import Flat
 
 
 def vmap(
@@ -124,21 +124,13 @@ def _call_mapped(
     axes += [0] * (len(leaves) - len(axes))  # keyword arguments
     values, dims = _check_leaves(name, (args, kwargs), leaves, axes)
     size = _batch_size(name, (args, kwargs), values, dims, axis_size)
-    out_structure: Any = None
-
-    def flat(*xs: Any) -> Sequence[Any]:
-        nonlocal out_structure
-        a, k = tree.unflatten(structure, xs)
-        out = fun(*a, **k)
-        outs, out_structure = tree.flatten(out)
-        return check_outputs(outs, out, name)
-
+    flat = Flat(lambda args, kwargs: fun(*args, **kwargs), structure, name)
     outs = Batching(size, name, axis_name).trace_flat(flat, list(zip(values, dims)))
     # `out_axes` is a prefix of the tree that the function returned.
-    skeleton = tree.unflatten(out_structure, [o for o, _ in outs])
+    skeleton = tree.unflatten(flat.out_tree, [o for o, _ in outs])
     goals = _axes(f"out_axes of vmap of {name}", skeleton, out_axes)
     placed = [_place(name, o, d, goal, size) for (o, d), goal in zip(outs, goals)]
-    return tree.unflatten(out_structure, placed)
+    return tree.unflatten(flat.out_tree, placed)
 
 
 def _axes(what: str, values: Any, axes: Any) -> list[int | None]:
@@ -155,7 +147,7 @@ def _axes(what: str, values: Any, axes: Any) -> list[int | None]:
             raise with_user_line(
                 TypeError(f"{what} must be trees of integers or None, got {describe(axis)}")
             )
-    return flat_axes
+    return [None if axis is None else int(axis) for axis in flat_axes]
 
 
 def _check_leaves(
@@ -177,11 +169,7 @@ def _check_leaves(
         except TypeError as error:
             where = argument_or_keyword(full, i)
             raise with_user_line(TypeError(f"vmap of {name}: {where}: {error}")) from None
-        if (
-            not isinstance(axis, int)
-            or isinstance(axis, bool)
-            or not -value.ndim <= axis < value.ndim
-        ):
+        if not -value.ndim <= axis < value.ndim:
             raise with_user_line(
                 ValueError(
                     f"vmap of {name}: {argument_or_keyword(full, i)} is {describe(value)} and "

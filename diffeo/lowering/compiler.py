@@ -173,8 +173,9 @@ class ProgramCache:
         """Put an executable into the cache, and remove others where it is too full."""
         evicted = []
         with self._lock:
+            former = self._programs.pop(key, None)
             self._programs[key] = executable
-            self._bytes += executable.size
+            self._bytes += executable.size - (former.size if former is not None else 0)
             while len(self._programs) > self._max_size or (
                 self._bytes > self._max_bytes and len(self._programs) > 1
             ):

@@ -125,18 +125,26 @@ def _along(f: Any, step: Any, axis: int) -> Any:
 
 
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * math.pi) -> Any:
-    """Return angles without jumps of more than half a `period` between neighbours."""
+    """Return angles without jumps of more than half a `period` between neighbours.
+
+    Integers with an integer period stay integers.
+
+    Examples:
+        >>> unwrap([0, 10, 0], period=4)
+        Array([0, 2, 0])
+    """
     p = arr(p)
     p = to_inexact(p) if type(period) is float else p
     axis = axis_of(axis, p.ndim, "unwrap")
     if not p.shape[axis]:
         return to_inexact(p)
     jump = diff(p, axis=axis)
-    half = period / 2
+    whole = p.dtype.kind in "iu" and not period % 1
+    half = period // 2 if whole else period / 2
     wrapped = (jump + half) % period - half
-    # A jump up by exactly half a period stays a jump up.
-    wrapped = where((wrapped == -half) & (jump > 0), half, wrapped)
-    limit = half if discont is None else max(discont, half)
+    if period == 2 * half:  # a jump up by exactly half a period stays a jump up
+        wrapped = where((wrapped == -half) & (jump > 0), half, wrapped)
+    limit = period / 2 if discont is None else max(discont, period / 2)
     size = where(jump < 0, -jump, jump)
     correction = cumsum(where(size < limit, 0, wrapped - jump), axis)
     first = slice_in_dim(p, 0, 1, 1, axis)

@@ -83,9 +83,9 @@ def checkpoint(
         check_callable(policy, "checkpoint: policy")
 
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
+        static = check_argnums(static_argnums, len(args), f"checkpoint of {name_of(fun)}")
         if state.trace.eager:  # nothing is differentiated
             return fun(*args, **kwargs)
-        static = check_argnums(static_argnums, len(args), f"checkpoint of {name_of(fun)}")
         dynamic = tuple([a for i, a in enumerate(args) if i not in static])
 
         def of_arrays(dynamic: tuple, kwargs: dict) -> Any:
