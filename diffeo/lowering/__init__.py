@@ -1,4 +1,4 @@
-"""Floor 2, the machine: from the language to StableHLO, and through jaxlib to numbers.
+"""The machine: from the language to StableHLO, and through jaxlib to numbers.
 
 - `text/` writes a program as StableHLO, the text that XLA compiles.
 - `compiler.py` compiles the text, or finds what was compiled before; `executables.py` runs it.
