@@ -244,9 +244,9 @@ class Dependence(Trace):
         depends on whatever it may depend on after some number of steps (see `closure`). Slice i of
         a result depends on the constants, on the carry and on slice i of the xs (see `each_step`).
 
-        Example: in a cumulative sum, a step is `carry, x -> carry + x, carry + x`. Every carry depends on all of the
-        xs; so every slice of the result gets all of the xs. That is more than the truth, and it is
-        safe.
+        Example: in a cumulative sum, a step is `carry, x -> carry + x, carry + x`. Every carry
+        may depend on all of the xs; so every slice of the result gets all of the xs. That is more
+        than the truth, and it is safe.
         """
         n, m = len(consts), len(consts) + len(carry)
         # A carry that the body returns as it came keeps its numbers. What else is carried has other

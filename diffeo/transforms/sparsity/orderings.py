@@ -50,7 +50,7 @@ def meeting(rows: IndexSets) -> IndexSets:
 
 
 def without_self(sets: IndexSets) -> IndexSets:
-    """Return the neighbours of the vertices of a graph, without those that are the vertex itself."""
+    """Return the neighbours in a graph, without vertices that are their own neighbours."""
     owners, numbers = sets.pairs()
     other = owners != numbers
     return IndexSets.from_pairs(owners[other], numbers[other], sets.count, sets.total)

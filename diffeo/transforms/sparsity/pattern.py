@@ -126,7 +126,7 @@ class Sparsity:
 
     @functools.cached_property
     def bounds(self) -> np.ndarray:
-        """The position at which each row begins in `rows` and `cols`, and the end of the last row."""
+        """The position at which each row begins in `rows` and `cols`, and the end of the last."""
         sizes = np.bincount(self.rows, minlength=self.shape[0])
         return np.concatenate([[0], np.cumsum(sizes)])
 

@@ -3,8 +3,8 @@ substitution.
 
 The words:
 
-- A product is the matrix times the sum of the unit vectors of one colour. Number p of the products
-  belongs to colour p.
+- A product is the matrix times the sum of the unit vectors of one colour. There is one
+  product for each colour, in order.
 - In an acyclic colouring, the edges (nonzeros) between two colours are trees. At a leaf v with its
   parent p, the product for p's colour has at v the nonzero (v, p) alone. At any other vertex it has
   that nonzero plus those of the edges to the children, which must be subtracted.
