@@ -7,9 +7,9 @@ zero except in element i. As a batch this is an n x n matrix, of which only the 
 So here the batch axis may be tied to an axis of the array, and then it is not held: the n x n
 matrix is kept as its diagonal, with `Ties((0,))`. As long as a function is elementwise, its axes
 stay tied. Where a tied axis is contracted or summed, it is freed: the batch axis takes its place.
-The sum of the n x n matrix over its columns is the diagonal itself, now read as a batch, and
-nothing is added up. So `sum(g(x))`, or a network for each particle of many, costs what its blocks
-cost. Any other operation first makes all batch axes plain ones, as vmap has them.
+Summed over its elements, each row of the n x n matrix leaves one number: the result is the
+diagonal, now read as a batch. So `sum(g(x))`, or a network for each particle of many, costs what
+its blocks cost. Any other operation first makes all batch axes plain ones, as vmap has them.
 
 The words: a batch axis is held if it is an axis of the array (held ones stand in front), and tied
 if it is identified with one. Start reading at `Ties`, then `Directions.rule` and `_dot`.

@@ -130,7 +130,7 @@ class Arithmetic:
         return a if a is ZERO or n == 1 else self.in_parent(lambda: div.bind(a, number(a, n)))
 
     def over(self, base: Any) -> Callable[[Any], Any]:
-        """Return the function that divides a coefficient by an array; zero over anything is zero."""
+        """Return a function that divides coefficients by an array; zero over anything is zero."""
         inverse = self.in_parent(lambda: reciprocal(base))
         return lambda a: a if a is ZERO else self.in_parent(lambda: scale.bind(a, inverse))
 

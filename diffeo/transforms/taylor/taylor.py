@@ -101,7 +101,7 @@ class Taylor(Arithmetic, Interpreter):
     # -- Rules --
 
     def rule(self, primitive: Primitive, values: Sequence[Series]) -> Any:
-        """Return the series of a primitive's result(s), from the memo if the same was asked before."""
+        """Return the series of a primitive's result(s), from the memo if they are there."""
         # Constants are told apart by their array, as they are lifted anew at each use.
         key = (primitive, *[_identity(v) for v in values])
         cached = self.memo.get(key)
