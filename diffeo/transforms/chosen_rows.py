@@ -3,8 +3,8 @@
 Under vmap, rows may choose different branches of a conditional. The program of a branch is run for
 all rows together, and the results of rows that did not choose the branch are dropped. But what
 these other rows hold may not be meant for the program. Its loops might never end there. Its
-derivatives might be infinite, and 0 times that is nan: take a branch with log(x), and a row with x = 0 that did not
-choose it. So
+derivatives might be infinite, and 0 times that is nan: so it is with log(x), in a row where x is 0
+and the branch is not chosen. So
 
 - where the program ends on any operands, and what all rows share has no derivative, each row's
   operands are cut off from their derivatives unless the row is chosen. No derivative gets out of

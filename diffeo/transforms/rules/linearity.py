@@ -60,6 +60,8 @@ def _walk(
     known.update([v for v, flag in zip(jaxpr.in_vars, zeros) if flag])
     moving = {v for v, flag in zip(jaxpr.in_vars, linear) if flag}
     for eqn in _used(jaxpr):
+        # An equation can do three things: be to blame, make results that depend on the linear
+        # inputs, or make zeros.
         depends = any([_has(v, moving) for v in eqn.inputs])
         if eqn.primitive.holds_programs:
             reason, still = _inside(eqn, moving, known)
@@ -222,6 +224,7 @@ def _why(eqn: Eqn, moving: set, known: set) -> str | None:
     if positions is not None:
         if any([flag and i not in positions for i, flag in enumerate(flags)]):
             return f"{where} is not linear in them"
+        # For x + c, c is a constant: it may only be zero.
         if not all([flags[i] or _zero(eqn.inputs[i], known) for i in positions]):
             return f"{where} adds something that does not depend on them"
         return None
@@ -250,6 +253,7 @@ def _tangent_depends(eqn: Eqn, flags: Sequence[bool]) -> bool:
         return [] if tangent is ZERO else [tangent]
 
     program = stage(rule, [*avals, *[a for a, flag in zip(avals, flags) if flag]])
+    # The first inputs of the program are the primals. Follow what depends on them.
     moved = {v for v, flag in zip(program.in_vars, flags) if flag}
     for eqn in program.eqns:
         if any([_has(v, moved) for v in eqn.inputs]):

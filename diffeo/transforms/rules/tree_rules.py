@@ -1,9 +1,9 @@
-"""The user's rules, which are functions of trees, as rules of flat arrays; what they return is
-checked.
+"""The user's rules (functions of trees) as rules of flat arrays; what they return is checked.
 
 The words of this file:
 
-- a fixed argument is one in `nondiff_argnums`. Rules get it first, and it has no derivative;
+- a fixed argument is one in `nondiff_argnums`: it has no derivative. The forward rule gets all
+  arguments in the function's order, all other rules get the fixed ones first;
 - operands are the arrays that the primitive `CustomCall` is applied to: first the traced values
   among the leaves of the fixed arguments, `count` of them; then the leaves of all others;
 - a hole is the position of such a traced value among the leaves of the fixed arguments.
@@ -239,6 +239,10 @@ class TreeRules(Rules):
         return self._results(out, "the function")
 
     def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """Call the jvp rule -> (results, their tangents).
+
+        The rule gets the fixed arguments, then all primals and all tangents, each as one tuple.
+        """
         rule, symbolic = self.owner.rules.jvp, self.owner.rules.jvp_symbolic
         moves = [
             self._shown(t, aval, symbolic)
@@ -273,10 +277,10 @@ class TreeRules(Rules):
         return from_tangent(t, aval)
 
     def apply_fwd(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple:
-        """Call the forward rule -> (results, residuals, what the backward rule must know).
+        """Call the forward rule -> (results, residuals, aux).
 
-        Leaves of the residuals that are no arrays are static, and go to the backward rule with
-        `aux`: for the residuals (x, "mode"), the arrays are [x] and `static` is [None, "mode"].
+        Leaves of the residuals that are no arrays are static and go with `aux`: for the residuals
+        (x, "mode"), the arrays are [x] and `static` is [None, "mode"].
         """
         rule = self.owner.rules.fwd
         leaves = primals[self.count :]
@@ -293,6 +297,7 @@ class TreeRules(Rules):
         return outs, [*primals[: self.count], *arrays], aux
 
     def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
+        """Call the backward rule, with the `aux` of `apply_fwd` -> a cotangent for each operand."""
         structure, static, out_tree, out_avals = aux
         rule, symbolic = self.owner.rules.bwd, self.owner.rules.vjp_symbolic
         arrays = iter(residuals[self.count :])
@@ -347,6 +352,10 @@ class TreeRules(Rules):
         return [i for i in range(total) if i not in self.numbers]
 
     def apply_batch(self, size: int, batched: Sequence[bool], args: Sequence[Any]) -> tuple:
+        """Call the batching rule -> (results, which of them are batched).
+
+        Besides the arguments, the rule gets the batch's size and which parts of each are batched.
+        """
         rule = self.owner.rules.batch
         if any(batched[: self.count]):
             raise with_user_line(
@@ -397,9 +406,8 @@ class TreeRules(Rules):
     def apply_taylor(self, order: int, series: Sequence[Any]) -> list[list[Any]]:
         """Call the Taylor rule, which takes for each argument the list of its coefficients.
 
-        `series` holds a list of coefficients for each operand. The rule wants trees: `columns[k]`
-        are the arguments' coefficients k. For operands [a0, a1] and [b0, b1] of one argument, that
-        argument is the list [tree of (a0, b0), tree of (a1, b1)].
+        `series` holds a list for each operand. For operands [a0, a1] and [b0, b1] of one argument,
+        the rule gets the list [tree of (a0, b0), tree of (a1, b1)].
         """
         rule = self.owner.rules.taylor
         fill = lambda c, aval: full_like(aval, 0) if c is ZERO else c
@@ -426,8 +434,7 @@ class TreeRules(Rules):
         return out
 
     def apply_transpose(self, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
-        """Call the transposition, with the cotangent and the arguments in which the function is not
-        linear.
+        """Call the transposition with the cotangent, and the arguments in which it is not linear.
 
         It returns a cotangent for each argument in which the function is linear.
         """
@@ -436,11 +443,11 @@ class TreeRules(Rules):
         pulled = [from_tangent(c, aval) for c, aval in zip(cts, self.out_avals)]
         ct = tree.unflatten(self.out_tree, pulled)
         # The linear operands have no values: they are stand-ins. They are not among `others`.
-        known = [ZERO if type(a) is LinearInput else a for a in args]
+        leaves = [ZERO if type(a) is LinearInput else a for a in args]
         positions = self._positions()
         others = [
             x
-            for x, n in zip(self._tree(known[self.count :]), positions)
+            for x, n in zip(self._tree(leaves[self.count :]), positions)
             if argnums != "all" and n not in argnums
         ]
         cotangents = self._call(rule, *self._fixed(args), ct, *others)
@@ -469,10 +476,7 @@ def _is_none(x: Any) -> bool:
 
 
 def _collect(columns: list[Any], ct: Any, part: Any) -> None:
-    """Append the cotangent of each array in a part of the arguments.
-
-    A `ct` of None stands for all arrays of the part.
-    """
+    """Append the cotangent of each array in a part of the arguments; None is for all of them."""
     if ct is not None and type(part) is not _Leaf:
         raise ValueError
     columns.extend([ct] * len(tree.leaves(part)))

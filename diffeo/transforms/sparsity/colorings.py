@@ -339,10 +339,12 @@ def _acyclic(graph: Graph, order: Sequence[int]) -> np.ndarray:
         return node
 
     for v in order:
+        # The neighbours that have a colour already.
         beside = [w for w in graph[v] if colors[w] >= 0]
         taken = {colors[w] for w in beside}
         through: dict[tuple[int, int], int] = {}
         for w in beside:
+            # Two neighbours of one colour in one tree, seen from both: v would close the cycle.
             for color in around[w] - taken:
                 if through.setdefault(root((w, color)), w) != w:
                     taken.add(color)
@@ -352,6 +354,7 @@ def _acyclic(graph: Graph, order: Sequence[int]) -> np.ndarray:
         colors[v] = color
         for w in graph[v]:
             around[w].add(color)
+        # The edges from v join the trees of v's colour and the colours of its neighbours.
         for w in beside:
             parents[root((v, colors[w]))] = root((w, color))
     return np.array(colors, np.int64)

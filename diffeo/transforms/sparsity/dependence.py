@@ -127,6 +127,12 @@ class Dependence(Trace):
         return x.sets if type(x) is Tracked else IndexSets.empty(typeof(x).size, self.total)
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
+        """Apply a primitive to known, unknown and tracked operands.
+
+        If all operands are known, the primitive is evaluated. Without a tangent among them, the
+        results are unknown. Otherwise the rules in `dependence_rules.py` say which sets the results
+        have.
+        """
         if primitive.holds_programs and primitive.fun is not None:
             return primitive.fun(*args)
         # The members of large sets cost time, too: an operation on many of them counts as several.

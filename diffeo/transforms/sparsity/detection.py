@@ -79,8 +79,8 @@ class ChosenArguments:
 
     def flat(self, fun: Any, others: Sequence[Any], name: str) -> Flat:
         """Return the function of the chosen leaves, with the other leaves as constants."""
-        rest, kwargs = tree.unflatten(self.rest, others)
-        return Flat(of_chosen(fun, rest, kwargs, self.numbers), self.structure, name)
+        other_args, kwargs = tree.unflatten(self.rest, others)
+        return Flat(of_chosen(fun, other_args, kwargs, self.numbers), self.structure, name)
 
 
 def check_results(what: str, outs: Sequence[Any]) -> None:

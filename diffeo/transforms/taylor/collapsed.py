@@ -97,6 +97,8 @@ class Collapsed(SmoothTaylor):
                 # Powers are made as they are needed: `powers[m - 1]` is the power m.
                 if len(powers) < m:
                     powers.append(self.power_after(powers[-1], x, m))
+                # Coefficient k of power m: at the top, k is `order`, and this is a sum over
+                # directions.
                 a, b = powers[m - 1][k], derivatives[m]
                 if a is not ZERO and b is not ZERO:
                     term = self.in_parent(lambda a=a, b=b: product.bind(a, b))
@@ -173,6 +175,8 @@ def push(
     results: dict[str, list] = {}
 
     def along(*given: Any) -> list[Any]:
+        # This runs inside of the batching interpreter: `given` are rows of a batch, first the
+        # directions, then the weights.
         interpreter.parent = state.trace
         rows = iter(given)
         series = [Series([x]) for x in points]
