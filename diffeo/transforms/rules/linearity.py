@@ -88,8 +88,9 @@ def _used(jaxpr: Jaxpr) -> list[Eqn]:
 
 
 def _inside(eqn: Eqn, moving: set, known: set) -> tuple[str | None, list[Var]]:
-    """Look into the programs of an operation -> (why it is not linear or None, its results that are
-    zero).
+    """Look into the programs of an operation.
+
+    Return (why the operation is not linear or None, its results that are zero all the same).
     """
     flags = [_has(v, moving) for v in eqn.inputs]
     zeros = [_zero(v, known) and not flag for v, flag in zip(eqn.inputs, flags)]

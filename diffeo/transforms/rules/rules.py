@@ -216,6 +216,7 @@ class RulePullback:
         """
         ct_iterator = iter(cts)
         all_cts = woven(self.inexact, ct_iterator, repeat(ZERO))
+        # The table is empty, but values of derivatives that have ended become plain: see `_replaced`.
         cotangents = _replacing(
             {}, self.rules.apply_bwd, self.aux, residuals[: self.count], all_cts
         )
@@ -248,8 +249,8 @@ class RulePullback:
             present = [c is not ZERO for c in cotangents]
             return [c for c in cotangents if c is not ZERO]
 
-        # A cotangent that is ZERO whatever arrives is no result of the program: `there` says which
-        # are.
+        # A cotangent that is ZERO whatever arrives is no result of the program: `present`
+        # says which are.
         program = _linear_program(backward, self.out_avals, self.rules.name)
         reason = why_not_linear(program)
         if reason is None:
@@ -274,8 +275,8 @@ def _linear_program(fun: Callable, avals: Sequence[ShapedArray], name: str) -> J
     program contains only the operations on the function's inputs. All other values are evaluated at
     once, so that Python code may branch on their numbers.
     """
-    # Is a program being written, here or further out?
     trace = before = state.trace
+    # Is a program being written, here or further out?
     while trace is not None:
         if type(trace) is StagingTrace:
             return stage(fun, avals, name)

@@ -133,10 +133,11 @@ class Dependence(Trace):
         results are unknown. Otherwise the rules in `dependence_rules.py` say which sets the results
         have.
         """
+        # A Python function that is not staged yet: call it, and its operations come back here.
         if primitive.holds_programs and primitive.fun is not None:
             return primitive.fun(*args)
-        # The members of large sets cost time, too: an operation on many of them counts as several.
         args = [self.seen(a) for a in args]
+        # The members of large sets cost time, too: an operation on many of them counts as several.
         self.left -= 1 + sum([len(a.sets.numbers) for a in args if type(a) is Tracked]) // MANY
         has_tracers = any([isinstance(a, Tracer) for a in args])
         if not (has_tracers or primitive.effects or primitive.calls_python):
@@ -238,6 +239,7 @@ class Dependence(Trace):
             if not going.host:
                 return carry
             carry = eval_jaxpr(loop.body, [*second, *carry])
+        # A while loop has no xs and no slices of results: the length does not matter.
         return self.steps(loop.body, second, carry, [], 1)
 
     def steps(
@@ -309,6 +311,7 @@ class Dependence(Trace):
         """
         sizes = [v.aval.size if flag else 0 for v, flag in zip(body.in_vars, flags)]
         inner = Dependence(sum(sizes), self.function_name, self.left)
+        # The step spends from what is left for this trace, and gives back what it did not need.
         ins, at = [], 0
         for var, value, flag, size in zip(body.in_vars, given, flags, sizes):
             sets = IndexSets.singles(size, at, inner.total) if flag else None
@@ -335,15 +338,18 @@ def closure(
 ) -> list[IndexSets]:
     """Return the sets of each carry after any number of steps.
 
-    Args, all as lists with one entry for each value: `before`, the sets of the constants; `start`,
-    those of the carry before the first step; `always`, those of a slice, joined over all steps;
-    `after`, what one step makes of the carry, as sets of local numbers: the elements of the
-    constants, the carry and the slices are counted through in this order. None stands for a carry
-    that is no tangent.
-
-    A carry has the sets that it starts with, and all that the steps add. This takes few steps as a
-    rule. After `ROUNDS` of them, elements of the carry that have to do with each other count as one
+    A carry has the sets that it starts with, and all that the steps add. Most carries stop growing
+    after few steps. After `ROUNDS` steps, elements of the carry that are connected count as one
     element: the result may then be larger than the truth.
+
+    Args:
+        before: the sets of the constants.
+        start: the sets of each carry before the first step.
+        always: the sets of a slice of each x, joined over all steps.
+        after: what one step makes of each carry, as sets of local numbers: the elements of the
+            constants, the carry and the slices are counted through in this order. None for a carry
+            that is no tangent.
+        total: the number of inputs.
     """
     # The pairs (element of the carry, local number) that one step adds.
     local = sum([s.count for s in (*before, *start, *always)])
@@ -400,7 +406,7 @@ def each_step(
     steps.
 
     Example: with `fast` 1 and one slice of 2 elements, local number 2 is element 1 of the slice. In
-    step t it is element 1 + 2 t + 1 of `source`.
+    step t it is element 2 + 2 t of `source`.
     """
     # The element of `source` for each local number in step 0, and how far it moves with each step:
     # by the size of one slice, or not at all.

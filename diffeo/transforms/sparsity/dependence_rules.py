@@ -71,9 +71,7 @@ def numbered(shape: Sequence[int], start: int = 0) -> np.ndarray:
 
 
 def dependence(trace: Any, primitive: Any, args: Sequence[Any], avals: Sequence[Any]) -> list[Any]:
-    """Return the results of a primitive of which some operands are tangents; `avals` are their
-    types.
-    """
+    """Return the results, of the types `avals`, of a primitive that has tangents as operands."""
     # Rules are looked up by the class itself. What no class has may be a whole family's.
     rule = RULES.get(type(primitive))
     if rule is None and isinstance(primitive, Elementwise):
@@ -94,13 +92,12 @@ def dependence(trace: Any, primitive: Any, args: Sequence[Any], avals: Sequence[
 
 
 def _elementwise(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
+    """Join the sets of the operands, element by element."""
     return [union([trace.sets(a) for a in args if type(a) not in SCALARS])]
 
 
 def _product(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
-    """Join the sets as for any elementwise primitive; what is multiplied by a known zero depends on
-    nothing.
-    """
+    """Join the sets of the operands; what is multiplied by a known zero depends on nothing."""
     (sets,) = _elementwise(trace, primitive, args, avals)
     for a in args:
         factor = known(a)
@@ -137,14 +134,14 @@ def _first(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[
 
 
 def _moved(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
-    """Return the sets for a primitive that moves elements of its linear operands and computes
-    nothing.
+    """Return the sets for a primitive that only moves elements of its linear operands.
 
     The elements of the linear operands are counted through from 1, and `impl` moves these numbers.
     Where a result has the number k, its element is element k - 1; where it has 0, as in the padding
-    of `pad`, it is no element at all. Example: reversing [a, b, c] makes [3, 2, 1] of the numbers
-    [1, 2, 3], so the first result takes the set of element 2, which is c. Operands that are not
-    linear (indices, say) must be known.
+    of `pad`, it is no element at all. Operands that are not linear (indices, say) must be known.
+
+    Example: reversing [a, b, c] makes [3, 2, 1] of the numbers [1, 2, 3]. So the first result takes
+    the set of element 2, which is c.
     """
     positions = range(len(args)) if primitive.linear is None else primitive.linear
     operands: list[Any] = [known(a) for a in args]
@@ -160,9 +157,7 @@ def _moved(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[
 
 
 def _padded(trace: Any, primitive: Pad, args: Sequence[Any], avals: Any) -> list[IndexSets]:
-    """Move elements into a padding of zeros, whatever the padding's value is: a constant has no
-    inputs.
-    """
+    """Move elements into a padding, as if it were of zeros: a constant has no inputs."""
     return _moved(trace, replace(primitive, value=0), args, avals)
 
 
@@ -179,8 +174,8 @@ def _summed(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list
 def _lines(shape: Sequence[int], axes: Sequence[int]) -> np.ndarray:
     """Return for each element the number of the first element on its line along `axes`.
 
-    Along two axes a line is a plane, and so on. For the shape (2, 3) and the axis 1 that is [0, 0,
-    0, 3, 3, 3].
+    Along two axes a line is a plane, and so on. For the shape (2, 3) and the axis 1 the result is
+    0, 0, 0, 3, 3, 3.
     """
     index = tuple([slice(0, 1) if i in axes else slice(None) for i in range(len(shape))])
     return np.broadcast_to(numbered(shape)[index], tuple(shape)).reshape(-1)
@@ -232,9 +227,7 @@ def _scatter(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> lis
 
 
 def _dynamic_slice(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
-    """Move the elements of a window; along an axis whose start is not known, any element may be in
-    it.
-    """
+    """Move the elements of a window; along an axis of unknown start, it may contain any element."""
     x, *starts = args
     axes = [i for i, s in enumerate(starts) if known(s) is None]
     if axes:
