@@ -245,6 +245,7 @@ def _moved(tag: Any, axis: int, op: Any, **others: Any) -> Any:
 
 
 def _transpose(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
+    """Tag a transposed array, if the leading axes stay in their order."""
     (tag,), lead = tags, range(_source(tags).lead)
     if type(tag) is OnDiagonal or primitive.permutation[: len(lead)] != tuple(lead):
         return None
@@ -252,26 +253,34 @@ def _transpose(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: 
 
 
 def _reshape(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
+    """Tag reshaped values, if their axis is still one axis, and all others but the leading ones are
+    1.
+    """
     (tag,), lead = tags, _source(tags).lead
     old = typeof(args[0]).shape
     if type(tag) is not Values or old[:lead] != tuple(shape[:lead]):
         return None
     count = tag.stop - tag.start
     wide_axes = [i for i in range(lead, len(shape)) if shape[i] != 1]
+    # Axes of size 1 cannot be told apart: with one value there is no way to say which axis is its
+    # own.
     if count < 2 or len(wide_axes) != 1 or [n for n in old[lead:] if n != 1] != [count]:
         return None
     return _moved(tag, wide_axes[0], primitive)
 
 
 def _broadcast(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
+    """Tag values that are repeated along other axes."""
     (tag,), lead = tags, _source(tags).lead
     if type(tag) is not Values or tuple(primitive.dims[:lead]) != tuple(range(lead)):
         return None
+    # An axis of size 1 that is repeated is not the values' axis any more.
     grown = typeof(args[0]).shape[tag.axis] != shape[primitive.dims[tag.axis]]
     return None if grown else _moved(tag, primitive.dims[tag.axis], primitive)
 
 
 def _slice(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
+    """Tag a slice of values or vectors: those from a `start` to a `stop`, as in `v[:, :k]`."""
     (tag,) = tags
     if type(tag) is OnDiagonal or any([n != 1 for n in primitive.strides]):
         return None
@@ -372,13 +381,12 @@ def _begin(trace: Any, primitive: Any, a: Any, outs: Sequence[Any]) -> None:
 
 
 def follow(trace: Any, primitive: Any, args: Sequence[Any], out: Any) -> Any:
-    """Return the result of a primitive in an interpreter, with other derivatives where it must have
-    them.
+    """Return the result of a primitive in an interpreter, with the derivatives that it should have.
 
     `trace` is the interpreter, `args` and `out` are what the user's program sees. The result is
-    `out`, perhaps tagged, unless `out` is a smooth function of a matrix: then it is the same value
-    with the derivatives of the decomposition in blocks. Interpreters call this if they follow
-    anything, or if the primitive is a decomposition.
+    `out`, perhaps tagged, unless `out` is found to be a smooth function of a matrix. Then the
+    result has the value of `out`, and the derivatives of the decomposition in blocks. Interpreters
+    call this if they follow anything, or if the primitive is a decomposition.
     """
     if primitive.decomposes:
         _begin(trace, primitive, args[0], out)

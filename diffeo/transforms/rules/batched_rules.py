@@ -62,8 +62,8 @@ class BatchedRules(DerivedRules):
     def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         """Run the jvp rule on all rows of the batch.
 
-        Only tangents that are not `ZERO` are arguments of the inner rule: for the tangents (t,
-        ZERO) its arguments are (x, y, t).
+        Only tangents that are not `ZERO` are arguments of the inner function `rule`: for the
+        primals (x, y) and the tangents (t, ZERO) its arguments are (x, y, t).
         """
         moving = [t is not ZERO for t in tangents]
         tangent_values = [(t, d) for t, d in zip(tangents, self.dims) if t is not ZERO]
@@ -104,6 +104,7 @@ class BatchedRules(DerivedRules):
         return self._front(values[:count]), [r for r, _ in residuals], (aux, dims)
 
     def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
+        """Run the backward rule on all rows; the batch axes of the residuals come with `aux`."""
         aux, dims = aux
         values = list(zip(residuals, dims))
 
@@ -133,8 +134,9 @@ class BatchedRules(DerivedRules):
         return [self._fit(next(cotangents), d) if t else ZERO for t, d in zip(present, self.dims)]
 
     def _fit(self, value: tuple[Any, int | None], wanted: int | None) -> Any:
-        """Return a cotangent with the batch axis at `wanted`, or summed over the batch if that is
-        None.
+        """Return a cotangent with the batch axis at `wanted`.
+
+        If `wanted` is None, return the sum of the cotangents of all rows.
         """
         ct, dim = value
         if wanted is not None:
@@ -162,12 +164,12 @@ class BatchedRules(DerivedRules):
 
     def apply_transpose(self, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         """Run the transposition on all rows; its linear operands are stand-ins without a value."""
-        known = [(a, d) for a, d in zip(args, self.dims) if type(a) is not LinearInput]
+        nonlinear = [(a, d) for a, d in zip(args, self.dims) if type(a) is not LinearInput]
 
         def rule(values: Sequence[Any], cts: Sequence[Any]) -> Sequence[Any]:
             iterator = iter(values)
             operands = [a if type(a) is LinearInput else next(iterator) for a in args]
             return self.inner.apply_transpose(cts, operands)
 
-        cotangents = self._pulled_back(rule, known, cts)
+        cotangents = self._pulled_back(rule, nonlinear, cts)
         return [c if type(a) is LinearInput else None for c, a in zip(cotangents, args)]

@@ -216,7 +216,8 @@ class RulePullback:
         """
         ct_iterator = iter(cts)
         all_cts = woven(self.inexact, ct_iterator, repeat(ZERO))
-        # The table is empty, but values of derivatives that have ended become plain: see `_replaced`.
+        # The table is empty, but values of derivatives that have ended become plain, too: see
+        # `_replaced`.
         cotangents = _replacing(
             {}, self.rules.apply_bwd, self.aux, residuals[: self.count], all_cts
         )

@@ -208,6 +208,7 @@ def push(
     else:
         given = [(moves[i], 0) for i in moving]
     given += [(w, 0) for w in (sums.weights, *[w for _, w in sums.others]) if w is not None]
+    # All results are one flat list of arrays; `results` says how many of them each part has.
     arrays = iter([batching.plain(o) for o in quietly(batching.trace_flat, along, given)])
     take = lambda part: [next(arrays) for _ in results[part]]
     first, total = [x for x, _ in take("first")], [x for x, _ in take("sums")]

@@ -179,20 +179,24 @@ def _spread(x: Any, like: Any, ties: Ties) -> Any:
 
 
 def _power(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+    """Raise to a positive power, which is zero where the operand is zero."""
     return (primitive.bind(values[0][0]), ties) if primitive.n > 0 else None
 
 
 def _convert(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+    """Convert to another dtype, where zeros stay zeros."""
     return primitive.bind(values[0][0]), ties
 
 
 def _transpose(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+    """Permute the axes of the array, and the ties with them; the held axes stay in front."""
     order, held = primitive.permutation, ties.held
     out = transpose(values[0][0], (*range(held), *[held + p for p in order]))
     return out, Ties([axis if axis is None else order.index(axis) for axis in ties])
 
 
 def _broadcast(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+    """Broadcast along axes to which no batch axis is tied."""
     x, held, dims = values[0][0], ties.held, primitive.dims
     for axis in ties:  # a stretched axis is not the one that the batch is tied to
         if axis is not None and x.shape[held + axis] != primitive.shape[dims[axis]]:
@@ -269,11 +273,13 @@ def _dot(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> 
     partner = dict(pairs)
     freed_axes = [[held + axis for _, axis in freed], [partner[axis] for _, axis in freed]]
     contracted = [(a, b) for a, b in pairs if a not in [axis for _, axis in freed]]
+    # Both pairs are (axes of this operand, axes of the other one), until `ordered` puts the left
+    # operand first.
     batches = (*freed_axes[0], *[held + a for a in batch[side]]), (*freed_axes[1], *batch[1 - side])
     sums = tuple([held + a for a, _ in contracted]), tuple([b for _, b in contracted])
     ordered = lambda own, other: (other, own) if side else (own, other)
-    how = primitive.precision, primitive.preferred_element_type
-    dot = DotGeneral(ordered(*sums), ordered(*batches), *how)
+    settings = primitive.precision, primitive.preferred_element_type
+    dot = DotGeneral(ordered(*sums), ordered(*batches), *settings)
     out = dot.bind(*[x for x, _ in values])
     return _arranged(out, ties, freed, batch[side], free, len(other_free), side)
 
