@@ -65,9 +65,12 @@ def for_chosen_rows(
     # Inputs that all rows share, and that may have a derivative.
     shared = [u and v[1] is None and moves(v[0]) for v, u in zip(values, needed)]
     light = ends and work(program) < SMALL
+    # The first way of the module's docstring. A scalar that all rows share is repeated for each
+    # row, and then it can be cut off like the others.
     if light and not any([s and typeof(x).size > 1 for (x, _), s in zip(values, shared)]):
         return batching.inline(program, [cut_off(batching, chosen, v) for v in values])
 
+    # The second way: the other rows get the operands of a row that is chosen.
     def run(chosen: Any, *arrays: Any) -> list[Any]:
         # The first row that is chosen.
         row = argmax(chosen, 0)
@@ -81,8 +84,10 @@ def for_chosen_rows(
     arrays = [v[0] for v in values]
     if light:
         anyone = reduce_or(chosen, (0,))
+        # What all rows share has a derivative only if some row is chosen.
         gated = [gate(anyone, x) if s else x for x, s in zip(arrays, shared)]
         outs = run(chosen, *gated)
+    # The third way: whether any row is chosen is known now, or found out by a conditional.
     elif type(chosen) is Array and not chosen.host.any():
         outs = nothing(program, batching.size)
     else:

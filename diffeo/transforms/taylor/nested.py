@@ -71,13 +71,9 @@ def value_and_slope(
         coefficients = [out[k] for k in range(order + 1)]
         results.append(extend(x, coefficients))
         # The derivative of c[k] s**k is k c[k] s**(k - 1).
-        slope_coefficients = [c if c is ZERO else c * float(k) for k, c in enumerate(coefficients)][
-            1:
-        ]
-        has_slope = is_inexact(typeof(out[0]).dtype) and any(
-            [c is not ZERO for c in slope_coefficients]
-        )
-        slopes.append(extend(x, slope_coefficients) if has_slope else ZERO)
+        derived = [c if c is ZERO else c * float(k) for k, c in enumerate(coefficients)][1:]
+        has_slope = is_inexact(typeof(out[0]).dtype) and any([c is not ZERO for c in derived])
+        slopes.append(extend(x, derived) if has_slope else ZERO)
     return results, slopes
 
 
