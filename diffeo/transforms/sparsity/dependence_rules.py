@@ -207,8 +207,8 @@ def _scatter(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> lis
     x, indices, updates = args
     if known(indices) is not None and type(primitive) is Scatter:
         return _moved(trace, primitive, args, avals)
-    # These have nothing to add: a scalar is a constant, and the derivative rule of `ScatterMul` binds
-    # the primitive with a tangent as the first operand only.
+    # These have nothing to add: a scalar is a constant, and the derivative rule of `ScatterMul`
+    # binds the primitive with a tangent as the first operand only.
     if type(updates) in SCALARS or type(primitive) is ScatterMul:
         return [trace.sets(x)]
     positions, shape = known(indices), typeof(x).shape
