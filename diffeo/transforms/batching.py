@@ -1,4 +1,10 @@
-"""Batching: the value is (array, batch axis or None)."""
+"""Batching, the interpreter of vmap: the value is (array, batch axis or None).
+
+A value stands for `size` rows at once. With the batch axis 0, (array of shape [3, 2], 0) stands for
+three arrays of shape [2]; with None, all rows share the array. The rule of a primitive is its
+`batch`. Start reading at `Batching.rule`; what an interpreter must define is said in
+`interpreter.py`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +25,9 @@ from .rules.rules import inheriting
 
 
 class Batching(Interpreter):
-    """Carries a batch axis of one `size`, which may have a name, through a function."""
+    """An interpreter that carries a batch axis of one `size` through a function; it may have a
+    name.
+    """
 
     complete = True
 
@@ -79,31 +87,47 @@ class Batching(Interpreter):
         return f"vmap of {name}, which stands for all {self.size} rows at once"
 
     def custom(self, call: Any, values: Sequence[tuple[Any, int | None]]) -> list[Any]:
+        """Apply a function that has rules of its own to all rows.
+
+        The result is bound as a `CustomCall` again, with the rules vectorised, so that a derivative
+        around finds them. Without rules for derivatives, a batching rule is applied at once.
+        """
         args, dims = [v[0] for v in values], tuple([v[1] for v in values])
         rules = BatchedRules(call.rules, self, dims)
         if call.rules.has_batch and not call.rules.differentiable:
             outs, batched = rules.by_batch_rule(args)
-            return [(o, 0 if there else None) for o, there in zip(outs, batched)]
+            return [(o, 0 if flag else None) for o, flag in zip(outs, batched)]
         return [(o, 0) for o in CustomCall(None, rules=rules).bind(*args)]
 
     def chosen(self, program: Any, flag: Callable, values: Sequence[Any]) -> list[Any]:
         return for_chosen_rows(self, program, flag, [self.plain(v) for v in values])
 
     def plain(self, value: tuple[Any, Any]) -> tuple[Any, int | None]:
-        """The value with its batch axis in the array, if it has one."""
+        """Return the value with its batch axis in the array, if it has one.
+
+        Subclasses may keep batch axes otherwise (see `taylor/directions.py`).
+        """
         return value
 
     def rerun(self, fun: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:
-        """Vectorise a function once more, over whatever is current now; values that it closed
-        over are still known, as long as the transformation runs.
+        """Vectorise a function once more, over whatever trace is current now.
+
+        Rules of users' functions need this: they may run when this transformation has returned, or
+        inside of another one. Values that the function closed over are still known, as long as the
+        transformation runs.
         """
         around = state.trace
         while around is not None and around is not self:
             around = around.parent
         if self.finished or around is self:
+            # The transformation has returned, or is at work around: a copy of it, over the current
+            # trace, takes its place. What is inside the function may be a value of this one, which
+            # `inheriting` gives to the copy.
             inner = copy.copy(self)
             inner.parent, inner.finished = None, False
             return inner.trace_flat(functools.partial(inheriting, self, fun), values)
+        # The transformation is still running, and a rule of it is: put it over the current trace
+        # for a moment.
         before, self.parent = self.parent, state.trace
         try:
             return self.inline(fun, values)
@@ -118,7 +142,7 @@ class Batching(Interpreter):
         return list(zip(out, dim)) if primitive.multiple_results else (out, dim)
 
     def across(self, primitive: Any, args: Sequence[Any], dims: Sequence[Any]) -> Any:
-        """A collective over this very axis."""
+        """Apply a collective over this interpreter's own axis."""
         expected = dict(primitive.axes)[self.axis_name]
         if expected != self.size:
             raise with_user_line(

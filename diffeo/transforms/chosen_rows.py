@@ -1,14 +1,19 @@
-"""A program for some rows of a batch: the branch that they chose, the loop that they still run.
+"""Run a program for some rows of a batch: a branch that they chose, or a loop that they still run.
 
-The rows are computed together, and the results of the others are dropped. But what the others hold
-may not be meant for the program. Its loops might never end there; and its derivatives might be
-infinite, and 0 times that is nan. So
+Under vmap, rows may choose different branches of a conditional. The program of a branch is run for
+all rows together, and the results of rows that did not choose the branch are dropped. But what
+these other rows hold may not be meant for the program. Its loops might never end there. Its
+derivatives might be infinite, and 0 times that is nan: so it is with log(x), in a row where x is 0
+and the branch is not chosen. So
 
 - where the program ends on any operands, and what all rows share has no derivative, each row's
-  operands are cut off from their derivatives unless it is chosen: nothing gets out of the program
-  or into it. The compiler finds nothing to do for that;
-- else the other rows get the operands of one that is chosen, as constants of differentiation;
-- and if none is chosen, a program that may not end, or takes long, is not run at all.
+  operands are cut off from their derivatives unless the row is chosen. No derivative gets out of
+  the program or into it. The compiler finds nothing to do for that;
+- else the other rows get the operands of a row that is chosen, as constants of differentiation;
+- and if no row is chosen, a program that may not end, or takes long, is not run at all.
+
+`batching` is the `Batching` interpreter, and `chosen` is an array of booleans, one for each row.
+Start reading at `for_chosen_rows`.
 """
 
 from __future__ import annotations
@@ -39,7 +44,7 @@ Value = tuple[Any, int | None]
 
 
 def in_front(batching: Any, value: Any) -> Any:
-    """The array of a value, with the batch axis in front."""
+    """Return the array of a value, with the batch axis in front."""
     array, axis = batching.plain(value)
     return batch_at_front(array, axis, batching.size)
 
@@ -47,34 +52,42 @@ def in_front(batching: Any, value: Any) -> Any:
 def for_chosen_rows(
     batching: Any, program: Jaxpr, flag: Callable[[], Value], values: Sequence[Value]
 ) -> list[Value]:
-    """Apply a program to a batch; the results of rows without the flag are anything."""
+    """Apply a program to a batch; the results of rows without the flag may be anything."""
     ends = not endless(program)
-    # A collective takes part of every row's operands, and what happens outside shows them all.
+    # A collective reads every row's operands, and an effect shows them all to the world outside.
     open_ = program.names or (program.effects and ends)
     if open_ or not program.eqns or not batching.size or not understood(state.trace):
         return batching.inline(program, values)
     chosen = in_front(batching, flag())
     needed = used(program)
+    # Inputs that nothing needs must not bring derivatives with them.
     values = [v if u else (stop(v[0]), v[1]) for v, u in zip(values, needed)]
+    # Inputs that all rows share, and that may have a derivative.
     shared = [u and v[1] is None and moves(v[0]) for v, u in zip(values, needed)]
     light = ends and work(program) < SMALL
+    # The first way of the module's docstring. A scalar that all rows share is repeated for each
+    # row, and then it can be cut off like the others.
     if light and not any([s and typeof(x).size > 1 for (x, _), s in zip(values, shared)]):
         return batching.inline(program, [cut_off(batching, chosen, v) for v in values])
 
+    # The second way: the other rows get the operands of a row that is chosen.
     def run(chosen: Any, *arrays: Any) -> list[Any]:
+        # The first row that is chosen.
         row = argmax(chosen, 0)
-        given = [
+        operands = [
             (lend(chosen, row, a, d), d) if u and d is not None else (a, d)
             for a, (_, d), u in zip(arrays, values, needed)
         ]
-        outs = batching.rerun(program, given)
+        outs = batching.rerun(program, operands)
         return [in_front(batching, o) for o in outs]
 
     arrays = [v[0] for v in values]
     if light:
         anyone = reduce_or(chosen, (0,))
+        # What all rows share has a derivative only if some row is chosen.
         gated = [gate(anyone, x) if s else x for x, s in zip(arrays, shared)]
         outs = run(chosen, *gated)
+    # The third way: whether any row is chosen is known now, or found out by a conditional.
     elif type(chosen) is Array and not chosen.host.any():
         outs = nothing(program, batching.size)
     else:
@@ -85,7 +98,7 @@ def for_chosen_rows(
 
 
 def understood(trace: Any) -> bool:
-    """Whether all interpreters around know what is bound here."""
+    """Return whether all interpreters around know what is bound here."""
     while trace is not None:
         if not getattr(trace, "complete", True):
             return False
@@ -94,10 +107,10 @@ def understood(trace: Any) -> bool:
 
 
 def endless(program: Jaxpr) -> bool:
-    """Whether a program might not end, or fail, on operands that it is not meant for."""
-    found = program.memo.get("endless")
-    if found is None:
-        found = any(
+    """Return whether a program might not end, or fail, on operands that it is not meant for."""
+    cached = program.memo.get("endless")
+    if cached is None:
+        cached = any(
             [
                 eqn.primitive.endless
                 or (eqn.primitive.calls_python and not eqn.primitive.effects)
@@ -105,37 +118,37 @@ def endless(program: Jaxpr) -> bool:
                 for eqn in program.eqns
             ]
         )
-        program.memo["endless"] = found
-    return found
+        program.memo["endless"] = cached
+    return cached
 
 
 def used(program: Jaxpr) -> list[bool]:
-    """Which inputs something is made of."""
-    found = program.memo.get("used")
-    if found is None:
-        there = {v for eqn in program.eqns for v in eqn.inputs if type(v) is Var}
-        there.update([v for v in program.outs if type(v) is Var])
-        found = program.memo["used"] = [v in there for v in program.in_vars]
-    return found
+    """Return for each input of a program whether an equation or a result needs it."""
+    flags = program.memo.get("used")
+    if flags is None:
+        variables = {v for eqn in program.eqns for v in eqn.inputs if type(v) is Var}
+        variables.update([v for v in program.outs if type(v) is Var])
+        flags = program.memo["used"] = [v in variables for v in program.in_vars]
+    return flags
 
 
 def moves(x: Any) -> bool:
-    """Whether something may depend on an array by its derivative."""
+    """Return whether something may depend on an array by its derivative."""
     return isinstance(x, Tracer) and is_inexact(typeof(x).dtype)
 
 
 def stop(x: Any) -> Any:
-    """The array as a constant of differentiation."""
+    """Return the array as a constant of differentiation."""
     return hold.bind(x) if moves(x) else x
 
 
 def gate(flag: Any, x: Any, dims: Sequence[int] = ()) -> Any:
-    """The array, which has a derivative where the flag is true."""
+    """Return the array, with a derivative only where the flag is true."""
     return select(broadcast_in_dim(flag, typeof(x).shape, dims), x, hold.bind(x))
 
 
 def cut_off(batching: Any, chosen: Any, value: Value) -> Value:
-    """The value with a derivative in chosen rows only."""
+    """Return the value with a derivative in chosen rows only."""
     x, dim = value
     if not moves(x):
         return value
@@ -145,7 +158,11 @@ def cut_off(batching: Any, chosen: Any, value: Value) -> Value:
 
 
 def lend(chosen: Any, row: Any, x: Any, dim: int) -> Any:
-    """The array of all rows, in which those that are not chosen are replaced by one `row`."""
+    """Return the array of all rows, in which the rows that are not chosen are replaced by one
+    `row`.
+
+    Example: with `chosen` [False, True, False] and `row` 1, the rows [a, b, c] become [b, b, b].
+    """
     shape = typeof(x).shape
     zero = full((), 0, row.dtype)
     starts = [row if i == dim else zero for i in range(len(shape))]
@@ -156,5 +173,5 @@ def lend(chosen: Any, row: Any, x: Any, dim: int) -> Any:
 
 
 def nothing(program: Jaxpr, size: int) -> list[Any]:
-    """Zeros in the place of the results of all rows."""
+    """Return zeros in the place of the results of all rows."""
     return [full((size, *a.shape), zero_scalar(a), a.dtype) for a in program.out_avals]

@@ -1,4 +1,13 @@
-"""The rules of a vectorised function: those of the function, vectorised."""
+"""The rules of a vectorised function: the rules of the function itself, vectorised.
+
+vmap of a function that has rules must keep the rules, for derivatives that come later. So it makes
+a `CustomCall` with `BatchedRules`. Each of them runs the original rule under the batching
+interpreter.
+
+All methods have the same shape. Arrays are paired with their batch axes, as (array, axis or None),
+the values of the interpreter. `ZERO` tangents and static parts cannot be such values. So they are
+taken out before a rule runs, and woven in again inside.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +22,10 @@ from .rules import DerivedRules, Rules
 
 
 class BatchedRules(DerivedRules):
-    """Rules run by a batching interpreter; operand `i` has its batch axis at `dims[i]`, every
-    result has it at the front.
+    """Rules that a batching interpreter runs.
+
+    Operand i has its batch axis at `dims[i]`, or none if that is None. Every result has its batch
+    axis at the front.
     """
 
     def __init__(self, inner: Rules, interpreter: Any, dims: tuple[int | None, ...]):
@@ -32,39 +43,53 @@ class BatchedRules(DerivedRules):
         return self.inner, self.interpreter.key(), self.dims
 
     def _front(self, values: Sequence[tuple[Any, int | None]]) -> list[Any]:
+        """Return the arrays of some values, each with its batch axis at the front."""
         return [batch_at_front(x, dim, self.size) for x, dim in values]
 
     def fun(self, *arrays: Any) -> list[Any]:
+        """Run the function on all rows of the batch."""
         if self.inner.has_batch:
             outs, batched = self.by_batch_rule(arrays)
-            return self._front([(o, 0 if there else None) for o, there in zip(outs, batched)])
+            return self._front([(o, 0 if flag else None) for o, flag in zip(outs, batched)])
         return self._front(self.interpreter.rerun(self.inner.fun, list(zip(arrays, self.dims))))
 
     def by_batch_rule(self, arrays: Sequence[Any]) -> tuple[Any, Any]:
-        """The results of the function's own batching rule, and which are batched."""
+        """Return the results of the function's own batching rule, and which of them are batched."""
         batched = [d is not None for d in self.dims]
         args = [x if d is None else move_axis(x, d, 0) for x, d in zip(arrays, self.dims)]
         return self.inner.apply_batch(self.size, batched, args)
 
     def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """Run the jvp rule on all rows of the batch.
+
+        Only tangents that are not `ZERO` are arguments of the inner function `rule`: for the
+        primals (x, y) and the tangents (t, ZERO) its arguments are (x, y, t).
+        """
         moving = [t is not ZERO for t in tangents]
-        given = [(t, d) for t, d in zip(tangents, self.dims) if t is not ZERO]
-        count, there = 0, []
+        tangent_values = [(t, d) for t, d in zip(tangents, self.dims) if t is not ZERO]
+        count, nonzero = 0, []
 
         def rule(*args: Any) -> list[Any]:
-            nonlocal count, there
+            nonlocal count, nonzero
             moves = iter(args[len(primals) :])
             ts = woven(moving, moves, repeat(ZERO))
-            outs, found = self.inner.apply_jvp(args[: len(primals)], ts)
-            count, there = len(outs), [t is not ZERO for t in found]
-            return [*outs, *[t for t in found if t is not ZERO]]
+            outs, computed = self.inner.apply_jvp(args[: len(primals)], ts)
+            # The rule tells outwards how many results there are, and which tangents they have: the
+            # interpreter hands on arrays only.
+            count, nonzero = len(outs), [t is not ZERO for t in computed]
+            return [*outs, *[t for t in computed if t is not ZERO]]
 
-        values = [*zip(primals, self.dims), *given]
-        found = self._front(self.interpreter.rerun(rule, values))
-        rest = iter(found[count:])
-        return found[:count], woven(there, rest, repeat(ZERO))
+        values = [*zip(primals, self.dims), *tangent_values]
+        computed = self._front(self.interpreter.rerun(rule, values))
+        tangent_iterator = iter(computed[count:])
+        return computed[:count], woven(nonzero, tangent_iterator, repeat(ZERO))
 
     def apply_fwd(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple:
+        """Run the forward rule on all rows of the batch.
+
+        The residuals stay where their batch axes are; `aux` carries these axes to the backward
+        rule.
+        """
         count, aux = 0, None
 
         def rule(*args: Any) -> list[Any]:
@@ -73,12 +98,13 @@ class BatchedRules(DerivedRules):
             count = len(outs)
             return [*outs, *residuals]
 
-        found = self.interpreter.rerun(rule, list(zip(primals, self.dims)))
-        residuals = found[count:]
+        values = self.interpreter.rerun(rule, list(zip(primals, self.dims)))
+        residuals = values[count:]
         dims = [d for _, d in residuals]
-        return self._front(found[:count]), [r for r, _ in residuals], (aux, dims)
+        return self._front(values[:count]), [r for r, _ in residuals], (aux, dims)
 
     def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
+        """Run the backward rule on all rows; the batch axes of the residuals come with `aux`."""
         aux, dims = aux
         values = list(zip(residuals, dims))
 
@@ -88,49 +114,62 @@ class BatchedRules(DerivedRules):
         return self._pulled_back(rule, values, cts)
 
     def _pulled_back(self, rule: Any, values: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
-        """The cotangents that `rule(values, cts)` returns, each with the batch axis where its
-        operand has it, or summed over the batch if that has none.
+        """Return the cotangents that `rule(values, cts)` returns for the operands.
+
+        Each has the batch axis where its operand has it. If the operand has none, all rows share
+        the operand, and its cotangent is the sum over the batch.
         """
-        there: list[bool] = []
-        given = [(c, 0) for c in cts if c is not ZERO]
+        present: list[bool] = []
+        ct_values = [(c, 0) for c in cts if c is not ZERO]
 
         def flat(*args: Any) -> list[Any]:
-            nonlocal there
+            nonlocal present
             pulled = iter(args[len(values) :])
-            found = rule(args[: len(values)], [c if c is ZERO else next(pulled) for c in cts])
-            there = [c is not ZERO and c is not None for c in found]
-            return [c for c in found if c is not ZERO and c is not None]
+            cotangents = rule(args[: len(values)], [c if c is ZERO else next(pulled) for c in cts])
+            # What is no array stays inside; `present` says where it belongs.
+            present = [c is not ZERO and c is not None for c in cotangents]
+            return [c for c in cotangents if c is not ZERO and c is not None]
 
-        found = iter(self.interpreter.rerun(flat, [*values, *given]))
-        return [self._fit(next(found), d) if t else ZERO for t, d in zip(there, self.dims)]
+        cotangents = iter(self.interpreter.rerun(flat, [*values, *ct_values]))
+        return [self._fit(next(cotangents), d) if t else ZERO for t, d in zip(present, self.dims)]
 
     def _fit(self, value: tuple[Any, int | None], wanted: int | None) -> Any:
+        """Return a cotangent with the batch axis at `wanted`.
+
+        If `wanted` is None, return the sum of the cotangents of all rows.
+        """
         ct, dim = value
         if wanted is not None:
             return move_axis(batch_at_front(ct, dim, self.size), 0, wanted)
-        if dim is None:  # every row has it
+        if dim is None:  # all rows have the same cotangent
             return reduce_sum(batch_at_front(ct, dim, self.size), (0,))
         return reduce_sum(ct, (dim,))
 
     def apply_taylor(self, order: int, series: Sequence[Any]) -> list[list[Any]]:
+        """Run the Taylor rule on all rows of the batch.
+
+        The coefficients of all series are one flat list on the way in and out: for two series of
+        order 1, [a0, a1, b0, b1].
+        """
         flags = [[c is not ZERO for c in s] for s in series]
         values = [(c, d) for s, d in zip(series, self.dims) for c in s if c is not ZERO]
 
         def rule(*args: Any) -> list[Any]:
-            given = iter(args)
-            rows = [woven(row, given, repeat(ZERO)) for row in flags]
+            iterator = iter(args)
+            rows = [woven(row, iterator, repeat(ZERO)) for row in flags]
             return [c for s in self.inner.apply_taylor(order, rows) for c in s]
 
-        found = self._front(self.interpreter.rerun(rule, values))
-        return [found[i : i + order + 1] for i in range(0, len(found), order + 1)]
+        coefficients = self._front(self.interpreter.rerun(rule, values))
+        return [coefficients[i : i + order + 1] for i in range(0, len(coefficients), order + 1)]
 
     def apply_transpose(self, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
-        known = [(a, d) for a, d in zip(args, self.dims) if type(a) is not LinearInput]
+        """Run the transposition on all rows; its linear operands are stand-ins without a value."""
+        nonlinear = [(a, d) for a, d in zip(args, self.dims) if type(a) is not LinearInput]
 
         def rule(values: Sequence[Any], cts: Sequence[Any]) -> Sequence[Any]:
-            given = iter(values)
-            full = [a if type(a) is LinearInput else next(given) for a in args]
-            return self.inner.apply_transpose(cts, full)
+            iterator = iter(values)
+            operands = [a if type(a) is LinearInput else next(iterator) for a in args]
+            return self.inner.apply_transpose(cts, operands)
 
-        found = self._pulled_back(rule, known, cts)
-        return [c if type(a) is LinearInput else None for c, a in zip(found, args)]
+        cotangents = self._pulled_back(rule, nonlinear, cts)
+        return [c if type(a) is LinearInput else None for c, a in zip(cotangents, args)]

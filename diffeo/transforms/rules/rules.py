@@ -1,10 +1,22 @@
-"""The rules of a function of one's own, on flat arrays: what a `CustomCall` carries.
+"""The rules of a user's function, on flat lists of arrays: what a `CustomCall` carries.
 
-`Rules` says what there may be, and derives from it what the interpreters ask for: the tangent rule
-from a jvp rule, from a backward rule (through `CustomTangent`, which is transposed by calling it),
-or from a transposition. `ClosedRules` are those of a function that has been staged;
-`BatchedRules` (in `batched_rules.py`) those of a vectorised one; `TreeRules` (in
-`tree_rules.py`) call the user's functions.
+A user may say how a function of theirs is differentiated, vectorised or transposed. The function
+then becomes one primitive, `CustomCall`, whose parameter is a `Rules`. An interpreter asks that
+object instead of looking into the function.
+
+The words of this file:
+
+- a constant is an operand that the function once closed over. The user's rules know nothing of it;
+- a residual is a value that the forward rule hands to the backward rule;
+- `perturbed` and `moving` are flags that say which operands have a tangent.
+
+`Rules` lists the rules that there may be, and derives the tangent rule (`jvp`) from any of them:
+from a jvp rule; from a backward rule, through the primitive `CustomTangent`, which is transposed by
+calling the backward rule; or from linearity. `ClosedRules` are the rules of a function that has
+been staged to a program. `BatchedRules` (in `batched_rules.py`) are those of a vectorised function.
+`TreeRules` (in `tree_rules.py`) call the user's Python functions.
+
+Start reading at `Rules`, then `RulePullback`.
 """
 
 from __future__ import annotations
@@ -32,7 +44,7 @@ from .linearity import why_not_linear
 
 
 class Rules:
-    """Functions of flat arrays, of which a subclass has some; tangents and cotangents may be
+    """Functions of flat arrays, some of which a subclass has; tangents and cotangents may be
     `ZERO`.
 
     - `fun(*arrays) -> outs`, always;
@@ -44,8 +56,8 @@ class Rules:
     - `apply_taylor(order, series) -> series`, lists of coefficients, if `has_taylor`;
     - `apply_transpose(cts, args) -> cts`, if the function is linear in the operands `linear`.
 
-    Of the operands `constants`, which the function once closed over, the rules for derivatives
-    know nothing.
+    `constants` are the numbers of the operands that the function once closed over. The rules for
+    derivatives do not know them: see `_with_constants`.
     """
 
     name = ""
@@ -70,11 +82,15 @@ class Rules:
         return self.has_jvp or self.has_vjp or bool(self.linear)
 
     def closed(self, jaxpr: Jaxpr, consts: Sequence[Any]) -> Rules:
-        """The rules once the function has been staged; `consts` are new leading operands."""
+        """Return the rules of the function once it has been staged to `jaxpr`.
+
+        `consts` are the values that the function closes over. They become new operands, in front of
+        the others.
+        """
         return ClosedRules(self, jaxpr, consts)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """-> (results, their tangents), by the most direct rule that there is."""
+        """Return (results, their tangents), by the most direct rule that there is."""
         if self.has_jvp:
             return self._with_constants(self.apply_jvp, primals, tangents)
         return self.linearized(primals, tangents, lambda x: x)
@@ -82,8 +98,11 @@ class Rules:
     def linearized(
         self, primals: Sequence[Any], tangents: Sequence[Any], plain: Callable[[Any], Any]
     ) -> tuple[Any, Any]:
-        """As `jvp`, for tangents that may be those of reverse mode, in which a backward rule
-        takes precedence. `plain` takes off the residuals what does not come from operands.
+        """Return (results, their tangents), where the tangents may be those of reverse mode.
+
+        Unlike `jvp`, this prefers a backward rule to a jvp rule: reverse mode must transpose what
+        is recorded here. `plain(residual)` takes a tangent off a residual. A residual can only have
+        a tangent by what the rule closed over, as the operands arrive without theirs.
         """
         if self.has_vjp:
             rule = partial(self._by_backward_rule, plain)
@@ -94,62 +113,83 @@ class Rules:
     def _with_constants(
         self, rule: Callable, primals: Sequence[Any], tangents: Sequence[Any]
     ) -> tuple[Any, Any]:
-        """The tangents by a rule, to which the motion of the constants adds what the function
-        itself says.
+        """Apply a rule, and add what the tangents of the constants contribute.
+
+        The rule knows only the other operands. By the constants, the function itself is
+        differentiated, as if it had no rule.
         """
-        moves = [t if i in self.constants else ZERO for i, t in enumerate(tangents)]
-        fixed = [ZERO if i in self.constants else t for i, t in enumerate(tangents)]
-        if all([t is ZERO for t in fixed]):
-            return jvp_flat(self.fun, primals, moves, self.name)
-        outs, found = rule(primals, fixed)
-        if all([m is ZERO for m in moves]):
-            return outs, found
-        _, more = jvp_flat(self.fun, primals, moves, self.name)
+        constant_tangents = [t if i in self.constants else ZERO for i, t in enumerate(tangents)]
+        operand_tangents = [ZERO if i in self.constants else t for i, t in enumerate(tangents)]
+        if all([t is ZERO for t in operand_tangents]):
+            return jvp_flat(self.fun, primals, constant_tangents, self.name)
+        # The rule, for all operands but the constants ...
+        outs, by_operands = rule(primals, operand_tangents)
+        if all([m is ZERO for m in constant_tangents]):
+            return outs, by_operands
+        # ... and the function's own derivative, for the constants alone.
+        _, by_constants = jvp_flat(self.fun, primals, constant_tangents, self.name)
         return outs, [
-            t if m is ZERO else m if t is ZERO else add.bind(m, t) for m, t in zip(more, found)
+            t if m is ZERO else m if t is ZERO else add.bind(m, t)
+            for m, t in zip(by_constants, by_operands)
         ]
 
     def _by_backward_rule(
         self, plain: Callable[[Any], Any], primals: Sequence[Any], tangents: Sequence[Any]
     ) -> tuple[Any, Any]:
+        """Run the forward rule, and bind the tangent map that the backward rule defines.
+
+        The tangent map is one equation `CustomTangent(*residuals, *tangents)`. Only operands that
+        have a tangent take part, and only inexact results have one.
+        """
+        # Only the operands with a tangent take part. With tangents (t, ZERO) the map has one input.
         moving = [t is not ZERO for t in tangents]
         outs, residuals, aux = self.apply_fwd(primals, moving)
+        # The residuals are operands of the tangent map, so they must be plain arrays.
         kept = [plain(as_value(r)) for r in residuals]
         pullback = RulePullback(self, aux, len(kept), moving, primals, outs)
         if self.has_jvp:  # forward mode has a rule of its own
             kept += [as_value(p) for p in primals]
-        given = [t for t in tangents if t is not ZERO]
-        operands = tuple([typeof(x).strong for x in (*kept, *given)])
+        moving_tangents = [t for t in tangents if t is not ZERO]
+        operand_avals = tuple([typeof(x).strong for x in (*kept, *moving_tangents)])
         pullback.residuals = len(kept)
-        call = CustomTangent(pullback, operands, tuple(pullback.out_avals))
-        found = iter(call.bind(*kept, *given) if pullback.out_avals else ())
-        return outs, woven(pullback.inexact, found, repeat(ZERO))
+        call = CustomTangent(pullback, operand_avals, tuple(pullback.out_avals))
+        out_tangents = iter(call.bind(*kept, *moving_tangents) if pullback.out_avals else ())
+        return outs, woven(pullback.inexact, out_tangents, repeat(ZERO))
 
     def _by_linearity(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list, list]:
-        """Linear in some operands: the function itself, of their tangents; and its own derivative
-        by the others.
+        """Differentiate a function that is linear in some of its operands.
+
+        By those operands, the tangent is the function itself, applied to their tangents. By the
+        other operands, it is the derivative of the function's own operations.
         """
         call = CustomCall(None, rules=self)
+        # First the operands in which the function is not linear, then the others.
         others = [ZERO if i in self.linear else t for i, t in enumerate(tangents)]
         if any([t is not ZERO for t in others]):
-            outs, found = jvp_flat(self.fun, primals, others, self.name)
+            outs, out_tangents = jvp_flat(self.fun, primals, others, self.name)
         else:
             outs = call.bind(*primals)
-            found = [ZERO] * len(outs)
+            out_tangents = [ZERO] * len(outs)
         if all([tangents[i] is ZERO for i in self.linear]):
-            return outs, found
+            return outs, out_tangents
+        # The function, at the tangents of its linear operands and the primals of the others.
         args = list(primals)
         for i in self.linear:
             args[i] = zeros_like(primals[i]) if tangents[i] is ZERO else tangents[i]
-        found = [
+        out_tangents = [
             t if f is ZERO else add.bind(f, t) if is_inexact(typeof(o).dtype) else ZERO
-            for o, f, t in zip(outs, found, call.bind(*args))
+            for o, f, t in zip(outs, out_tangents, call.bind(*args))
         ]
-        return outs, found
+        return outs, out_tangents
 
 
 class RulePullback:
-    """The two directions of a tangent map that is given by a backward rule."""
+    """The tangent map that a backward rule defines, in both directions: what `CustomTangent` calls.
+
+    `count` is the number of residuals of the forward rule; `residuals` also counts the primals,
+    which are kept as well where there is a jvp rule. `moving` says which operands have tangents,
+    `inexact` which results do; `out_avals` are the types of these results.
+    """
 
     def __init__(
         self,
@@ -164,45 +204,59 @@ class RulePullback:
         self.residuals = count  # and, where there is a jvp rule, the primals
         avals = [typeof(o).strong for o in outs]
         self.inexact = [is_inexact(a.dtype) for a in avals]
-        self.out_avals = [a for a, there in zip(avals, self.inexact) if there]
+        self.out_avals = [a for a, flag in zip(avals, self.inexact) if flag]
 
     def __repr__(self) -> str:
         return self.rules.name
 
     def backward(self, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
-        """The cotangents of the operands that move, given those of the results."""
-        given = iter(cts)
-        full = woven(self.inexact, given, repeat(ZERO))
-        found = _replacing({}, self.rules.apply_bwd, self.aux, residuals[: self.count], full)
-        return [c for c, there in zip(found, self.moving) if there]
+        """Return the cotangents of the operands that move, given those of the inexact results.
+
+        The rule sees a cotangent for each result, with `ZERO` for the others.
+        """
+        ct_iterator = iter(cts)
+        all_cts = woven(self.inexact, ct_iterator, repeat(ZERO))
+        # The table is empty, but values of derivatives that have ended become plain, too: see
+        # `_replaced`.
+        cotangents = _replacing(
+            {}, self.rules.apply_bwd, self.aux, residuals[: self.count], all_cts
+        )
+        return [c for c, moves in zip(cotangents, self.moving) if moves]
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
-        """The tangents of the results: by the jvp rule, or by transposing the backward rule."""
+        """Return the results' tangents, by the jvp rule or by transposing the backward rule."""
         if self.rules.has_jvp:
-            given = iter(tangents)
-            moves = woven(self.moving, given, repeat(ZERO))
+            tangent_iterator = iter(tangents)
+            moves = woven(self.moving, tangent_iterator, repeat(ZERO))
             _, outs = self.rules.apply_jvp(residuals[self.count :], moves)
-            outs = [t for t, there in zip(outs, self.inexact) if there]
+            outs = [t for t, flag in zip(outs, self.inexact) if flag]
         else:
             outs = self.transposed(residuals, tangents)
         zipped = zip(outs, self.out_avals)
         return [full_like(aval, 0) if t is ZERO else t for t, aval in zipped]
 
     def transposed(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
-        """What the transpose of the backward rule makes of tangents."""
-        there: list[bool] = []
+        """Apply the transpose of the backward rule to tangents.
+
+        The backward rule maps cotangents to cotangents, and is linear. So its transpose maps
+        tangents to tangents: write the rule down as a program, and walk through that program
+        backward.
+        """
+        present: list[bool] = []
 
         def backward(*cts: Any) -> list[Any]:
-            nonlocal there
-            found = self.backward(residuals, cts)
-            there = [c is not ZERO for c in found]
-            return [c for c in found if c is not ZERO]
+            nonlocal present
+            cotangents = self.backward(residuals, cts)
+            present = [c is not ZERO for c in cotangents]
+            return [c for c in cotangents if c is not ZERO]
 
+        # A cotangent that is ZERO whatever arrives is no result of the program: `present`
+        # says which are.
         program = _linear_program(backward, self.out_avals, self.rules.name)
         reason = why_not_linear(program)
         if reason is None:
             try:
-                moves = [t for t, c in zip(tangents, there) if c]
+                moves = [t for t, c in zip(tangents, present) if c]
                 return backward_pass(program, dict(zip(program.const_vars, program.consts)), moves)
             except NotImplementedError as error:
                 reason = str(error)
@@ -216,10 +270,14 @@ class RulePullback:
 
 
 def _linear_program(fun: Callable, avals: Sequence[ShapedArray], name: str) -> Jaxpr:
-    """The program of a linear function. Where no program is being written, it has only what is
-    done to the inputs: all else has its numbers, by which Python may choose.
+    """Return the program of a linear function of arrays of these types.
+
+    If a program is being written around, everything that the function does is staged. If not, the
+    program contains only the operations on the function's inputs. All other values are evaluated at
+    once, so that Python code may branch on their numbers.
     """
     trace = before = state.trace
+    # Is a program being written, here or further out?
     while trace is not None:
         if type(trace) is StagingTrace:
             return stage(fun, avals, name)
@@ -232,45 +290,50 @@ def _linear_program(fun: Callable, avals: Sequence[ShapedArray], name: str) -> J
         state.trace = before
 
 
-#: A value that a function closed over when it was staged, and the operand that stands for it now,
-#: by the id of the first.
+#: (value, operand) by the id of the value: a value that a function closed over when it was staged,
+#: and the operand that stands for the value now. The value is kept so that its id stays its own.
 Table = dict[int, tuple[Any, Any]]
 
 
 class Replacing(Trace):
-    """Puts operands in the place of values that a function closed over; all else is the
-    parent's.
+    """A trace that puts operands in the place of values that a function closed over.
+
+    Everything else is left to the parent.
     """
 
     def __init__(self, parent: Any, table: Table):
         self.parent, self.table = parent, table
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
-        if primitive.holds_programs and primitive.lazy:  # it may close over them, too
+        if primitive.holds_programs and primitive.lazy:  # its rules may close over the same values
             rules = ReplacedRules(primitive.rules, self.table)
             primitive = CustomCall(None, rules=rules)
         return self.parent.process(primitive, _replaced(args, self.table))
 
     def stand_in(self, value: Any) -> Any:
-        found = _replaced(value, self.table)
-        return super().stand_in(value) if found is value else found
+        replacement = _replaced(value, self.table)
+        return super().stand_in(value) if replacement is value else replacement
 
 
 def _replaced(x: Any, table: Table) -> Any:
-    """Values, in lists and tuples, with operands in the place of what was closed over."""
+    """Return a value with operands in the place of what was closed over; in lists and tuples, too.
+
+    A value of a derivative that has ended is replaced by the number that it stands for.
+    """
     if isinstance(x, (list, tuple)):
         return type(x)([_replaced(item, table) for item in x])
-    found = table.get(id(x))
-    if found is not None:
-        return found[1]
-    # A backward rule runs when the function has returned: what it closed over are numbers now.
+    entry = table.get(id(x))
+    if entry is not None:
+        return entry[1]
+    # A backward rule runs when the function has returned, and with it perhaps the derivative that
+    # owned what the rule closed over. Such a value is only its primal now.
     while type(x) is Boxed and type(x.owner) is JVP and not _around(x.owner):
         x = x.value[0]
     return x
 
 
 def _around(owner: Any) -> bool:
-    """Whether a transformation is at work here."""
+    """Return whether a transformation is among those at work here."""
     trace = None if owner.finished else state.trace
     while trace is not None and trace is not owner:
         trace = trace.parent
@@ -278,7 +341,10 @@ def _around(owner: Any) -> bool:
 
 
 class Inheriting(Trace):
-    """Values of a transformation that has returned are those of its copy, the parent."""
+    """A trace in which the values of a transformation that has returned belong to its copy.
+
+    The copy is the parent, `former` is the transformation that has returned.
+    """
 
     def __init__(self, parent: Any, former: Any):
         self.parent, self.former = parent, former
@@ -287,18 +353,20 @@ class Inheriting(Trace):
         return self.parent.process(primitive, [self.inherited(a) for a in args])
 
     def stand_in(self, value: Any) -> Any:
-        found = self.inherited(value)
-        return super().stand_in(value) if found is value else found
+        inherited = self.inherited(value)
+        return super().stand_in(value) if inherited is value else inherited
 
     def inherited(self, x: Any) -> Any:
-        """The value, as one of the copy if it was one of the former transformation."""
+        """Return the value as one of the copy if it was one of the former transformation."""
         former = type(x) is Boxed and x.owner is self.former
         return Boxed(self.parent, x.value) if former else x
 
 
 def inheriting(former: Any, fun: Callable, *args: Any) -> list[Any]:
-    """Call a function that may have closed over values of a transformation that has returned, in
-    a copy of it.
+    """Call a function in a copy of a transformation that has returned.
+
+    The copy is the current trace. The function may have closed over values of the `former`
+    transformation.
     """
     before = state.trace
     state.trace = trace = Inheriting(before, former)
@@ -309,7 +377,7 @@ def inheriting(former: Any, fun: Callable, *args: Any) -> list[Any]:
 
 
 def _replacing(table: Table, rule: Callable, *args: Any) -> Any:
-    """What a rule returns in which these values are replaced."""
+    """Call a rule with the values of a table replaced, and return its result, replaced likewise."""
     before = state.trace
     state.trace = Replacing(before, table)
     try:
@@ -319,7 +387,7 @@ def _replacing(table: Table, rule: Callable, *args: Any) -> Any:
 
 
 class DerivedRules(Rules):
-    """Rules made of others, of which there are the same."""
+    """Rules that are made of other rules, and have the same kinds of them."""
 
     def __init__(self, inner: Rules):
         self.inner = inner
@@ -329,7 +397,7 @@ class DerivedRules(Rules):
 
 
 class ReplacedRules(DerivedRules):
-    """Of a function that closes over values in whose place there are others now."""
+    """The rules of a function that closes over values which other values replace now."""
 
     def __init__(self, inner: Rules, table: Table):
         super().__init__(inner)
@@ -341,8 +409,11 @@ class ReplacedRules(DerivedRules):
 
 
 class ClosedRules(DerivedRules):
-    """Of a function that has been staged to a program, whose first operands are what it closed
-    over. The rules are still Python code, in which they are put in place of those values.
+    """The rules of a function that has been staged to a program.
+
+    The values that the function closed over are the program's first `count` operands. The rules are
+    still Python code that refers to the old values; while a rule runs, the operands replace them
+    (see `Replacing`).
     """
 
     def __init__(self, inner: Rules, jaxpr: Jaxpr, consts: Sequence[Any]):
@@ -356,11 +427,14 @@ class ClosedRules(DerivedRules):
         return eval_jaxpr(self.jaxpr, arrays)
 
     def _with(self, values: Sequence[Any], rule: Callable, *args: Any) -> Any:
-        """Call a rule with these values for the constants."""
+        """Call a rule with these values in the place of the constants."""
+        # Arrays need no replacement: they are still what they were. Tracers are gone once their
+        # transformation has returned.
         table = {id(c): (c, v) for c, v in zip(self.consts, values) if isinstance(c, Tracer)}
         return _replacing(table, rule, *args) if table else rule(*args)
 
     def _split(self, values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Split off what belongs to the constants."""
         return values[: self.count], values[self.count :]
 
     def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -369,25 +443,25 @@ class ClosedRules(DerivedRules):
 
     def apply_fwd(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple:
         values, primals = self._split(primals)
-        rest = perturbed[self.count :]
-        outs, residuals, aux = self._with(values, self.inner.apply_fwd, primals, rest)
+        perturbed_operands = perturbed[self.count :]
+        outs, residuals, aux = self._with(values, self.inner.apply_fwd, primals, perturbed_operands)
         return outs, [*values, *residuals], aux
 
     def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
         values, residuals = self._split(residuals)
-        found = self._with(values, self.inner.apply_bwd, aux, residuals, cts)
-        return [*[ZERO] * self.count, *found]
+        cotangents = self._with(values, self.inner.apply_bwd, aux, residuals, cts)
+        return [*[ZERO] * self.count, *cotangents]
 
     def apply_batch(self, size: int, batched: Sequence[bool], args: Sequence[Any]) -> tuple:
         values, args = self._split(args)
-        rest = batched[self.count :]
-        return self._with(values, self.inner.apply_batch, size, rest, args)
+        batched_operands = batched[self.count :]
+        return self._with(values, self.inner.apply_batch, size, batched_operands, args)
 
     def apply_taylor(self, order: int, series: Sequence[Any]) -> list[list[Any]]:
-        values, rest = self._split(series)
-        return self._with([v[0] for v in values], self.inner.apply_taylor, order, rest)
+        values, operand_series = self._split(series)
+        return self._with([v[0] for v in values], self.inner.apply_taylor, order, operand_series)
 
     def apply_transpose(self, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         values, args = self._split(args)
-        found = self._with(values, self.inner.apply_transpose, cts, args)
-        return [*[None] * self.count, *found]
+        cotangents = self._with(values, self.inner.apply_transpose, cts, args)
+        return [*[None] * self.count, *cotangents]

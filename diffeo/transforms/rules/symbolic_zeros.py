@@ -1,4 +1,10 @@
-"""What rules with `symbolic_zeros=True` see: tangents known to be zero, arguments that may move."""
+"""What rules with `symbolic_zeros=True` see: tangents known to be zero, and arguments that may
+move.
+
+By default a rule gets arrays of zeros for operands without a tangent. With `symbolic_zeros=True` it
+gets a `SymbolicZero` for such a tangent and a `CustomVJPPrimal` for each argument of a forward
+rule, and may save work.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +33,7 @@ class SymbolicZero(Typed):
 
     @staticmethod
     def from_primal_value(x: Any) -> SymbolicZero:
-        """The zero tangent of a value."""
+        """Return the zero tangent of a value."""
         return SymbolicZero(tangent_aval(typeof(x)))
 
 
@@ -42,8 +48,9 @@ class CustomVJPPrimal:
 
 
 def custom_vjp_primal_tree_values(primals: Any) -> Any:
-    """The values of a tree of `CustomVJPPrimal`s, which a forward rule with `symbolic_zeros=True`
-    gets.
+    """Return the values of a tree of `CustomVJPPrimal`s.
+
+    A forward rule with `symbolic_zeros=True` gets such a tree.
 
     Raises:
         TypeError: for any other leaf.
@@ -62,7 +69,7 @@ def custom_vjp_primal_tree_values(primals: Any) -> Any:
 
 
 def zero_from_primal(primals: Any, symbolic_zeros: bool = False) -> Any:
-    """The zero tangents of a tree of values, as `SymbolicZero`s if asked for.
+    """Return the zero tangents of a tree of values, as `SymbolicZero`s if asked for.
 
     Examples:
         >>> zero_from_primal((1.0, 2))

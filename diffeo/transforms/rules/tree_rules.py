@@ -1,4 +1,20 @@
-"""The user's rules, functions of trees, as rules of flat arrays; what they return is checked."""
+"""The user's rules (functions of trees) as rules of flat arrays; what they return is checked.
+
+The words of this file:
+
+- a fixed argument is one in `nondiff_argnums`: it has no derivative. The forward rule gets all
+  arguments in the function's order, all other rules get the fixed ones first;
+- operands are the arrays that the primitive `CustomCall` is applied to: first the traced values
+  among the leaves of the fixed arguments, `count` of them; then the leaves of all others;
+- a hole is the position of such a traced value among the leaves of the fixed arguments.
+
+Example: for `f(n, (x, y))` with the Python number n as a fixed argument, the operands are x and y
+and `count` is 0. Were n a traced value, the operands would be n, x and y, and `count` 1.
+
+Each method `apply_...` does three things: build the trees that the user's rule expects, call the
+rule, and flatten and check what it returned. Start reading at `TreeRules.apply_jvp`. What a `Rules`
+is, and which methods it has, is said in `rules.py`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +39,11 @@ from .symbolic_zeros import CustomVJPPrimal, SymbolicZero
 
 
 class StaticArguments:
-    """What is no array among the arguments and residuals; equal if it is equal, or the same."""
+    """A leaf of the arguments or residuals that is no array.
+
+    Two of them are equal if their values are the same object, or equal strings, bytes, integers or
+    booleans.
+    """
 
     __slots__ = ("value",)
 
@@ -44,7 +64,7 @@ class StaticArguments:
 
 
 def is_array(x: Any) -> bool:
-    """Whether a leaf is an array or a number."""
+    """Return whether a leaf is an array or a number."""
     return (
         isinstance(x, Value)
         or type(x) in SCALARS
@@ -57,6 +77,10 @@ class TreeRules(Rules):
 
     Operands are the traced values among the fixed arguments (`nondiff_argnums`), which rules take
     as constants, and then the leaves of the others.
+
+    `numbers` are the positions of the fixed arguments. `fixed_leaves` are their leaves: a
+    `StaticArguments`, or None for a traced value. `in_tree` is the tree of the other arguments.
+    `out_tree` and `out_avals` are those of the results, once they are known.
     """
 
     def __init__(self, owner: Any, fixed: tuple, in_tree: Any, avals: Sequence[ShapedArray]):
@@ -77,36 +101,43 @@ class TreeRules(Rules):
     # -- Arguments --
 
     def _fixed(self, operands: Sequence[Any]) -> list[Any]:
-        """The fixed arguments."""
+        """Return the fixed arguments, with the first operands in their holes."""
         traced = iter(operands)
         leaves = [next(traced) if s is None else s.value for s in self.fixed_leaves]
         return list(tree.unflatten(self.fixed_tree, leaves))
 
     def _args(self, operands: Sequence[Any], leaves: Sequence[Any] | None = None) -> list[Any]:
-        """All arguments in their order; `leaves` stand for those of the operands."""
+        """Return all arguments in their order.
+
+        `leaves`, if given, replace the operands' own leaves of the arguments that are not fixed.
+        """
         fixed = iter(self._fixed(operands))
-        given = iter(self._tree(operands[self.count :] if leaves is None else leaves))
+        others = iter(self._tree(operands[self.count :] if leaves is None else leaves))
         total = len(self.numbers) + len(tree.treedef_children(self.in_tree))
-        return [next(fixed) if i in self.numbers else next(given) for i in range(total)]
+        return [next(fixed) if i in self.numbers else next(others) for i in range(total)]
 
     def _tree(self, leaves: Sequence[Any]) -> tuple:
+        """Return the arguments that are not fixed, from their leaves."""
         return tree.unflatten(self.in_tree, leaves)
 
     def _linear_operands(self) -> frozenset[int]:
-        """The operands that belong to the arguments in which the function is linear."""
+        """Return the operands of the arguments in which the function is linear."""
         argnums = self.owner.rules.linear
         if argnums is None:
             return frozenset()
-        found, at, position = [], self.count, 0
+        operands, start, position = [], self.count, 0
         for child in tree.treedef_children(self.in_tree):
+            # The children of `in_tree` are the arguments without the fixed ones: skip these to know
+            # the position of a child in the call.
             while position in self.numbers:
                 position += 1
             if argnums == "all" or position in argnums:
-                found += range(at, at + child.num_leaves)
-            at, position = at + child.num_leaves, position + 1
-        return frozenset(found)
+                operands += range(start, start + child.num_leaves)
+            start, position = start + child.num_leaves, position + 1
+        return frozenset(operands)
 
     def _call(self, rule: Callable, *args: Any) -> Any:
+        """Call the user's rule; explain the error if it uses a value that is gone."""
         try:
             return rule(*args)
         except UnexpectedTracerError as error:
@@ -122,7 +153,11 @@ class TreeRules(Rules):
     # -- Results --
 
     def _results(self, out: Any, what: str, rule: Callable | None = None) -> list[Any]:
-        """Leaves of the function's result, or of what a rule says it is; remembered."""
+        """Return the leaves of a result, and remember its structure.
+
+        Without `rule`, `out` is the result of the function itself. With it, `out` is what a rule
+        says that the function's result is, and is checked against the function.
+        """
         outs, structure = tree.flatten(out)
         outs = check_outputs(outs, out, name_of(rule) if rule else self.name)
         avals = [typeof(o) for o in outs]
@@ -137,6 +172,7 @@ class TreeRules(Rules):
         return outs
 
     def _same_structure(self, what: str, expected: Any, found: Any, source: str) -> None:
+        """Check that a structure is as expected; TypeError if not."""
         if expected != found:
             difference = tree.first_difference(expected, found, names=("it", "the rule's"))
             raise with_user_line(
@@ -146,6 +182,7 @@ class TreeRules(Rules):
     def _same_type(
         self, what: str, full: Any, index: int, found: ShapedArray, expected: ShapedArray, who: str
     ) -> None:
+        """Check that shape and dtype of the leaf `index` are as expected; TypeError if not."""
         if found.shape != expected.shape or found.dtype != expected.dtype:
             path = tree.keystr(tree.leaves_with_path(full)[index][0])
             raise with_user_line(
@@ -156,12 +193,16 @@ class TreeRules(Rules):
             )
 
     def _derivative(self, t: Any, aval: ShapedArray, what: str) -> Any:
-        """A tangent or cotangent that a rule returned, checked; `ZERO` where it is known to be."""
+        """Return a tangent or cotangent that a rule returned, after checking its type.
+
+        The result is `ZERO` if it is known to be zero. `aval` is the type of the value that it
+        belongs to.
+        """
         expected = tangent_aval(aval)
         if type(t) is SymbolicZero:
-            found, value = t.aval, ZERO
+            actual, value = t.aval, ZERO
         elif expected.dtype == float0 and getattr(t, "dtype", None) == float0:
-            found, value = typeof(np.asarray(t)), ZERO
+            actual, value = typeof(np.asarray(t)), ZERO
         else:
             try:
                 value = as_value(t)
@@ -169,17 +210,19 @@ class TreeRules(Rules):
                 raise with_user_line(
                     TypeError(f"{what} must be {expected}, got {describe(t)}")
                 ) from None
-            found = value.aval
-            if value.weak_type and found.shape == expected.shape and expected.dtype != float0:
+            actual = value.aval
+            # A Python number has no dtype of its own to be wrong about.
+            if value.weak_type and actual.shape == expected.shape and expected.dtype != float0:
                 return convert_element_type(value, expected.dtype)
-        if found.shape != expected.shape or found.dtype != expected.dtype:
+        if actual.shape != expected.shape or actual.dtype != expected.dtype:
             if expected.dtype == float0:
                 what += f", of an integer, must be np.zeros({expected.shape}, dx.float0)"
-                raise with_user_line(TypeError(f"{what}, got {found}"))
+                raise with_user_line(TypeError(f"{what}, got {actual}"))
             raise with_user_line(TypeError(f"{what} must be {expected}, got {describe(t)}"))
         return value
 
     def _pair(self, out: Any, rule: Callable, what: str, parts: str) -> Any:
+        """Check that a rule returned a pair; TypeError if not."""
         if not isinstance(out, (tuple, list)) or len(out) != 2:
             raise with_user_line(
                 TypeError(
@@ -196,13 +239,17 @@ class TreeRules(Rules):
         return self._results(out, "the function")
 
     def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """Call the jvp rule -> (results, their tangents).
+
+        The rule gets the fixed arguments, then all primals and all tangents, each as one tuple.
+        """
         rule, symbolic = self.owner.rules.jvp, self.owner.rules.jvp_symbolic
         moves = [
             self._shown(t, aval, symbolic)
             for t, aval in zip(tangents[self.count :], self.avals[self.count :])
         ]
-        given = self._tree(primals[self.count :]), self._tree(moves)
-        out = self._call(rule, *self._fixed(primals), *given)
+        arguments = self._tree(primals[self.count :]), self._tree(moves)
+        out = self._call(rule, *self._fixed(primals), *arguments)
         result, moved = self._pair(out, rule, "the jvp rule", "result, tangent of the result")
         outs = self._results(result, "the jvp rule", rule)
         ts, structure = tree.flatten(moved)
@@ -217,19 +264,24 @@ class TreeRules(Rules):
                 )
             )
         paths = [tree.keystr(path) for path, _ in tree.leaves_with_path(moved)]
-        found = [
+        out_tangents = [
             self._derivative(t, typeof(o), f"{what}: the tangent{f' at {p}' if p else ''}")
             for t, o, p in zip(ts, outs, paths)
         ]
-        return outs, found
+        return outs, out_tangents
 
     def _shown(self, t: Any, aval: ShapedArray, symbolic: bool) -> Any:
-        """What a rule sees of a tangent or cotangent."""
+        """Return what a rule sees of a tangent or cotangent."""
         if symbolic and t is ZERO:
             return SymbolicZero(tangent_aval(aval))
         return from_tangent(t, aval)
 
     def apply_fwd(self, primals: Sequence[Any], perturbed: Sequence[bool]) -> tuple:
+        """Call the forward rule -> (results, residuals, aux).
+
+        Leaves of the residuals that are no arrays are static and go with `aux`: for the residuals
+        (x, "mode"), the arrays are [x] and `static` is [None, "mode"].
+        """
         rule = self.owner.rules.fwd
         leaves = primals[self.count :]
         if self.owner.rules.vjp_symbolic:
@@ -238,28 +290,31 @@ class TreeRules(Rules):
         result, kept = self._pair(out, rule, "the forward rule", "result, residuals")
         outs = self._results(result, "the forward rule", rule)
         residuals, structure = tree.flatten(kept)
+        # None marks the residuals that are arrays.
         static = [None if is_array(r) else StaticArguments(r) for r in residuals]
         arrays = [as_value(r) for r, s in zip(residuals, static) if s is None]
         aux = structure, static, self.out_tree, [typeof(o) for o in outs]
         return outs, [*primals[: self.count], *arrays], aux
 
     def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
+        """Call the backward rule, with the `aux` of `apply_fwd` -> a cotangent for each operand."""
         structure, static, out_tree, out_avals = aux
         rule, symbolic = self.owner.rules.bwd, self.owner.rules.vjp_symbolic
         arrays = iter(residuals[self.count :])
         kept = [next(arrays) if s is None else s.value for s in static]
         pulled = [self._shown(c, aval, symbolic) for c, aval in zip(cts, out_avals)]
-        found = self._call(
+        cotangents = self._call(
             rule,
             *self._fixed(residuals),
             tree.unflatten(structure, kept),
             tree.unflatten(out_tree, pulled),
         )
         what = f"{name_of(rule)}, the backward rule of {self.name}"
-        return [ZERO] * self.count + self._cotangents(found, what)
+        return [ZERO] * self.count + self._cotangents(cotangents, what)
 
     def _cotangents(self, found: Any, what: str) -> list[Any]:
-        """The leaves of a tuple with a cotangent for each argument; None is zero."""
+        """Return the leaves of a tuple with a cotangent for each argument; None is zero."""
+        # A tree with the arguments' structure, which says where None stands for a whole part.
         like = self._tree([_Leaf()] * self.in_tree.num_leaves)
         if isinstance(found, list):
             found = tuple(found)
@@ -273,6 +328,7 @@ class TreeRules(Rules):
             )
         columns: list[Any] = []
         try:
+            # None is a leaf here, and is given the part of the arguments that it stands for.
             tree.map(partial(_collect, columns), found, like, is_leaf=_is_none)
         except (ValueError, TypeError):
             difference = tree.first_difference(
@@ -291,11 +347,15 @@ class TreeRules(Rules):
         return cts
 
     def _positions(self) -> list[int]:
-        """The positions of the arguments that are not fixed."""
+        """Return the positions of the arguments that are not fixed."""
         total = len(self.numbers) + len(tree.treedef_children(self.in_tree))
         return [i for i in range(total) if i not in self.numbers]
 
     def apply_batch(self, size: int, batched: Sequence[bool], args: Sequence[Any]) -> tuple:
+        """Call the batching rule -> (results, which of them are batched).
+
+        Besides the arguments, the rule gets the batch's size and which parts of each are batched.
+        """
         rule = self.owner.rules.batch
         if any(batched[: self.count]):
             raise with_user_line(
@@ -306,30 +366,31 @@ class TreeRules(Rules):
                 )
             )
         flags = list(self._tree(batched[self.count :]))
-        given = list(self._tree(args[self.count :]))
-        out = self._call(rule, *self._fixed(args), size, flags, *given)
+        arguments = list(self._tree(args[self.count :]))
+        out = self._call(rule, *self._fixed(args), size, flags, *arguments)
         pair = self._pair(out, rule, "the batching rule", "result, which of it is batched")
         outs, structure = tree.flatten(pair[0])
         outs = check_outputs(outs, pair[0], name_of(rule))
-        there, other = tree.flatten(pair[1])
+        are_batched, flag_structure = tree.flatten(pair[1])
         what = f"{name_of(rule)}, the batching rule of {self.name}"
-        if structure != other:
+        if structure != flag_structure:
             difference = tree.first_difference(
-                structure, other, names=("the result", "what says which of it is batched")
+                structure, flag_structure, names=("the result", "what says which of it is batched")
             )
             raise with_user_line(TypeError(f"{what}: two structures: {difference}"))
-        for i, (o, b) in enumerate(zip(outs, there)):
+        for i, (o, b) in enumerate(zip(outs, are_batched)):
             path = tree.keystr(tree.leaves_with_path(pair[0])[i][0])
             self._check_batched(f"{what}: the result{f' at {path}' if path else ''}", o, b, size)
         if self.out_avals is not None:
             self._same_structure(f"{what}, must return", self.out_tree, structure, self.name)
-            for i, (o, b, expected) in enumerate(zip(outs, there, self.out_avals)):
+            for i, (o, b, expected) in enumerate(zip(outs, are_batched, self.out_avals)):
                 full = expected.update((size, *expected.shape)) if b else expected
                 self._same_type(f"{what}: the result", pair[0], i, typeof(o), full, self.name)
         self.out_tree = structure
-        return outs, there
+        return outs, are_batched
 
     def _check_batched(self, what: str, out: Any, there: Any, size: int) -> None:
+        """Check what a batching rule said of one result; TypeError if it cannot be."""
         if not isinstance(there, (bool, np.bool_)):
             raise with_user_line(
                 TypeError(f"{what} is said to be batched or not by True or False, got {there!r}")
@@ -343,23 +404,28 @@ class TreeRules(Rules):
             )
 
     def apply_taylor(self, order: int, series: Sequence[Any]) -> list[list[Any]]:
+        """Call the Taylor rule, which takes for each argument the list of its coefficients.
+
+        `series` holds a list for each operand. For operands [a0, a1] and [b0, b1] of one argument,
+        the rule gets the list [tree of (a0, b0), tree of (a1, b1)].
+        """
         rule = self.owner.rules.taylor
         fill = lambda c, aval: full_like(aval, 0) if c is ZERO else c
         rows = [[fill(c, a) for c in s] for s, a in zip(series, self.avals)][self.count :]
         columns = [self._tree([row[k] for row in rows]) for k in range(order + 1)]
-        given = [list(parts) for parts in zip(*columns)]
-        found = self._call(rule, *self._fixed([s[0] for s in series]), order, *given)
+        arguments = [list(parts) for parts in zip(*columns)]
+        result = self._call(rule, *self._fixed([s[0] for s in series]), order, *arguments)
         what = f"{name_of(rule)}, the Taylor rule of {self.name}"
-        if not isinstance(found, (list, tuple)) or len(found) != order + 1:
+        if not isinstance(result, (list, tuple)) or len(result) != order + 1:
             raise with_user_line(
                 TypeError(
-                    f"{what} must return a list of {order + 1} coefficients, got {describe(found)}"
+                    f"{what} must return a list of {order + 1} coefficients, got {describe(result)}"
                 )
             )
-        outs = self._results(found[0], "the Taylor rule", rule)
+        outs = self._results(result[0], "the Taylor rule", rule)
         avals = [typeof(o) for o in outs]
         out = [[o] for o in outs]
-        for k, coefficient in enumerate(found[1:], 1):
+        for k, coefficient in enumerate(result[1:], 1):
             leaves, structure = tree.flatten(coefficient)
             self._same_structure(f"{what}: coefficient {k} must have", self.out_tree, structure,
                                  "coefficient 0")  # fmt: skip
@@ -368,36 +434,41 @@ class TreeRules(Rules):
         return out
 
     def apply_transpose(self, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+        """Call the transposition with the cotangent, and the arguments in which it is not linear.
+
+        It returns a cotangent for each argument in which the function is linear.
+        """
         rule, argnums = self.owner.rules.transpose, self.owner.rules.linear
         assert self.out_avals is not None
         pulled = [from_tangent(c, aval) for c, aval in zip(cts, self.out_avals)]
         ct = tree.unflatten(self.out_tree, pulled)
-        known = [ZERO if type(a) is LinearInput else a for a in args]
+        # The linear operands have no values: they are stand-ins. They are not among `others`.
+        leaves = [ZERO if type(a) is LinearInput else a for a in args]
         positions = self._positions()
         others = [
             x
-            for x, n in zip(self._tree(known[self.count :]), positions)
+            for x, n in zip(self._tree(leaves[self.count :]), positions)
             if argnums != "all" and n not in argnums
         ]
-        found = self._call(rule, *self._fixed(args), ct, *others)
+        cotangents = self._call(rule, *self._fixed(args), ct, *others)
         what = f"{name_of(rule)}, the transposition of {self.name}"
-        wanted = [n for n in positions if argnums == "all" or n in argnums]
-        if len(wanted) == 1 and not isinstance(found, tuple):
-            found = (found,)
-        if not isinstance(found, tuple) or len(found) != len(wanted):
+        linear = [n for n in positions if argnums == "all" or n in argnums]
+        if len(linear) == 1 and not isinstance(cotangents, tuple):
+            cotangents = (cotangents,)
+        if not isinstance(cotangents, tuple) or len(cotangents) != len(linear):
             raise with_user_line(
                 TypeError(
-                    f"{what} must return {len(wanted)} cotangents, one for each argument that it "
-                    f"is linear in, got {describe(found)}"
+                    f"{what} must return {len(linear)} cotangents, one for each argument that it "
+                    f"is linear in, got {describe(cotangents)}"
                 )
             )
-        given = dict(zip(wanted, found))
-        full = self._cotangents(tuple([given.get(n) for n in positions]), what)
+        by_position = dict(zip(linear, cotangents))
+        full = self._cotangents(tuple([by_position.get(n) for n in positions]), what)
         return [None] * self.count + full
 
 
 class _Leaf:
-    """Stands for an array in a tree."""
+    """A stand-in for an array in a tree."""
 
 
 def _is_none(x: Any) -> bool:
@@ -405,14 +476,14 @@ def _is_none(x: Any) -> bool:
 
 
 def _collect(columns: list[Any], ct: Any, part: Any) -> None:
-    """The cotangent of each array of a part of the arguments; None stands for all of a part."""
+    """Append the cotangent of each array in a part of the arguments; None is for all of them."""
     if ct is not None and type(part) is not _Leaf:
         raise ValueError
     columns.extend([ct] * len(tree.leaves(part)))
 
 
 def _without_none(found: Any, like: Any) -> Any:
-    """Cotangents with the arguments' own structure where they are None."""
+    """Return cotangents with the arguments' own structure where they are None."""
     if found is None:
         return like
     if isinstance(found, tuple) and isinstance(like, tuple) and len(found) == len(like):
@@ -421,5 +492,5 @@ def _without_none(found: Any, like: Any) -> Any:
 
 
 def traced(x: Any) -> bool:
-    """Whether a leaf of a fixed argument is an operand: it has no numbers of its own."""
+    """Return whether a leaf of a fixed argument is an operand: it has no numbers of its own."""
     return isinstance(x, Tracer)

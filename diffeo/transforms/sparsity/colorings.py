@@ -1,11 +1,17 @@
-"""Colourings: which columns (rows, variables) of a sparse matrix one product can see at once.
+"""Colour the columns (rows, variables) of a sparse matrix: those of one colour share one product.
 
-`Coloring` says which products are to be taken and where each nonzero is then found. Columns of one
-colour share no row, so the product of the Jacobian with their sum shows each of their nonzeros.
+`Coloring` says which products must be taken, and where each nonzero is then found. Columns of one
+colour share no row. So the product of the Jacobian with the sum of their unit vectors shows each of
+their nonzeros. A matrix with three columns in which the first and the last share no row needs two
+products: colours [0, 1, 0].
+
 The greedy algorithms and their names are those of Gebremedhin, Manne and Pothen 2005, "What color
-is your Jacobian?": distance-2 colourings of rows or columns, both together, and, for symmetric
-matrices, star colourings, in which every nonzero stands alone in a product by itself or by its
-mirror image, and acyclic ones, in which it is found by substitution (see `substitution.py`).
+is your Jacobian?": distance-2 colourings of rows or columns, both together, and two kinds for
+symmetric matrices. In a star colouring, each nonzero stands alone in a product by itself or by its
+mirror image. In an acyclic colouring, the nonzeros are found by substitution (see
+`substitution.py`).
+
+Start reading at `color_jacobian` and `color_columns`. The graphs and orders are in `orderings.py`.
 """
 
 from __future__ import annotations
@@ -32,7 +38,7 @@ from .substitution import Substitution, substitution
 
 #: Above this number of nonzeros only the natural order is tried unless another is asked for.
 QUICK = 20_000
-#: So many colours are tried for a colouring in turn: 0, 1, 2, 0, 1, 2 ...
+#: The greatest number of colours tried for a colouring in turn: 0, 1, 2, 0, 1, 2 ...
 IN_TURN = 64
 
 
@@ -73,12 +79,12 @@ class Coloring:
 
 
 def count_colors(colors: np.ndarray | None) -> int:
-    """How many colours there are."""
+    """Return how many colours there are."""
     return 0 if colors is None or not len(colors) else int(colors.max()) + 1
 
 
 def check_ordering(ordering: str) -> None:
-    """ValueError for an unknown name."""
+    """Check that there is such an ordering; ValueError otherwise."""
     if ordering not in ORDERINGS:
         raise with_user_line(
             ValueError(f"ordering must be one of {', '.join(ORDERINGS)}, got {ordering!r}")
@@ -90,7 +96,7 @@ def check_ordering(ordering: str) -> None:
 
 
 def color_jacobian(pattern: Sparsity, method: str, ordering: str) -> Coloring:
-    """The colouring of a Jacobian by a method; with "auto" that of the fewest products."""
+    """Return the colouring of a Jacobian by a method; with "auto", that of the fewest products."""
     check_ordering(ordering)
     ways = {"column": _by_columns, "row": _by_rows, "bidirectional": _both_ways}
     if method in ways:
@@ -109,7 +115,7 @@ def color_jacobian(pattern: Sparsity, method: str, ordering: str) -> Coloring:
 
 
 def sets_of(pattern: Sparsity) -> IndexSets:
-    """The rows of a pattern as sets of columns."""
+    """Return the rows of a pattern as sets of columns."""
     return IndexSets(pattern.bounds, pattern.cols, pattern.shape[1])
 
 
@@ -125,9 +131,11 @@ def _by_rows(pattern: Sparsity, ordering: str) -> Coloring:
 
 
 def color_columns(rows: IndexSets, ordering: str = "auto") -> np.ndarray:
-    """The colour of each column: columns that share a row have different ones; -1 for a column
-    without nonzeros.
+    """Return the colour of each column, or -1 for a column without nonzeros.
+
+    Columns that share a row have different colours.
     """
+    # All columns of the fullest row need different colours.
     least = int(rows.sizes.max(initial=0))
     used = np.bincount(rows.numbers, minlength=rows.total) > 0
     if not least:
@@ -138,17 +146,17 @@ def color_columns(rows: IndexSets, ordering: str = "auto") -> np.ndarray:
         if _counts(owners * least + turn[numbers]).max() == 1:  # no colouring has fewer
             return np.where(used, turn, -1)
     columns = lists(transposed(rows))
-    found = []
+    colorings = []
     for name in _orders(ordering, len(rows.numbers), int(np.sum(rows.sizes**2))):
         order = range(rows.total) if name == "natural" else order_of(meeting(rows), name)
-        found.append(_greedy(columns, rows.count, order))
-        if count_colors(found[-1]) == least:
+        colorings.append(_greedy(columns, rows.count, order))
+        if count_colors(colorings[-1]) == least:
             break
-    return np.where(used, min(found, key=count_colors), -1)
+    return np.where(used, min(colorings, key=count_colors), -1)
 
 
 def _counts(keys: np.ndarray) -> np.ndarray:
-    """How often each of some numbers is among them."""
+    """Return for each of some numbers how often it is among them: [5, 7, 5] gives [2, 1, 2]."""
     if keys.max(initial=0) < 16 * len(keys):
         return np.bincount(keys)[keys] if len(keys) else keys
     _, places, counts = np.unique(keys, return_inverse=True, return_counts=True)
@@ -156,7 +164,7 @@ def _counts(keys: np.ndarray) -> np.ndarray:
 
 
 def _orders(ordering: str, nonzeros: int, edges: int) -> Sequence[str]:
-    """The orders to try."""
+    """Return the orders to try."""
     if ordering != "auto":
         return [ordering]
     few = nonzeros <= QUICK and edges <= 20 * QUICK
@@ -164,8 +172,9 @@ def _orders(ordering: str, nonzeros: int, edges: int) -> Sequence[str]:
 
 
 def _greedy(columns: Graph, count: int, order: Any) -> np.ndarray:
-    """The least colour for each column that no row of it has seen; sets of colours are the bits of
-    Python integers.
+    """Give each column, in this order, the least colour that none of its rows has seen.
+
+    The set of colours that a row has seen is the bits of a Python integer.
     """
     seen = [0] * count
     colors = np.zeros(len(columns), np.int64)
@@ -173,7 +182,7 @@ def _greedy(columns: Graph, count: int, order: Any) -> np.ndarray:
         taken = 0
         for i in columns[j]:
             taken |= seen[i]
-        bit = ~taken & (taken + 1)
+        bit = ~taken & (taken + 1)  # the lowest bit that is not set: the least colour left
         for i in columns[j]:
             seen[i] |= bit
         colors[j] = bit.bit_length() - 1
@@ -181,11 +190,11 @@ def _greedy(columns: Graph, count: int, order: Any) -> np.ndarray:
 
 
 def _both_ways(pattern: Sparsity, ordering: str) -> Coloring:
-    """Some rows by reverse mode, the nonzeros of the others by forward mode; or the same with rows
-    and columns exchanged. The fullest rows go first; how many, is tried.
+    """Take some rows by reverse mode, and the nonzeros of all other rows by forward mode.
 
-    This is a star bicolouring, in which the rows of forward mode are neutral (Coleman and Verma
-    1998).
+    Or the same with rows and columns exchanged. The fullest rows go first; several numbers of them
+    are tried. This is a star bicolouring in which the rows of forward mode are neutral (Coleman and
+    Verma 1998).
     """
     best, sides = None, (pattern, pattern.T)
     for side, way in zip(sides, ("by rows", "by columns")):
@@ -210,18 +219,19 @@ def _both_ways(pattern: Sparsity, ordering: str) -> Coloring:
     else:
         forward = ~chosen[pattern.rows]
     m, n = pattern.shape
-    there = count_colors(columns) * m
+    offset = count_colors(columns) * m
     places = np.where(
         forward,
         columns[pattern.cols] * m + pattern.rows,
-        there + rows[pattern.rows] * n + pattern.cols,
+        offset + rows[pattern.rows] * n + pattern.cols,
     )
     return Coloring("bidirectional", columns, rows, places)
 
 
 def _thresholds(degrees: np.ndarray) -> list[int]:
-    """Numbers of nonzeros from which a row counts as full: at most 8, those between which degrees
-    jump most.
+    """Return numbers of nonzeros from which a row may count as full.
+
+    These are at most 8: none, all, and those between which the degrees jump most.
     """
     values = np.unique(degrees[degrees > 0])
     if not len(values):
@@ -238,7 +248,7 @@ def _thresholds(degrees: np.ndarray) -> list[int]:
 
 
 def color_hessian(pattern: Sparsity, method: str, ordering: str) -> Coloring:
-    """The colouring of a Hessian, whose pattern must be symmetric."""
+    """Return the colouring of a Hessian, whose pattern must be symmetric."""
     check_ordering(ordering)
     graph = without_self(sets_of(pattern))
     if method == "acyclic":
@@ -251,12 +261,12 @@ def color_hessian(pattern: Sparsity, method: str, ordering: str) -> Coloring:
 
 
 def _alone(pattern: Sparsity, colors: np.ndarray) -> np.ndarray:
-    """Which nonzeros (i, j) are the only ones of row i in columns of the colour of j."""
+    """Return which nonzeros (i, j) are the only ones of row i in columns of the colour of j."""
     return _counts(pattern.rows * count_colors(colors) + colors[pattern.cols]) == 1
 
 
 def is_star(graph: IndexSets, colors: np.ndarray) -> bool:
-    """Whether neighbours differ, and each edge is alone of its colour at one of its ends."""
+    """Return whether neighbours differ, and each edge is alone of its colour at one of its ends."""
     rows, cols = graph.pairs()
     edges = Sparsity((graph.count, graph.count), rows, cols)
     alone = _alone(edges, colors)
@@ -265,7 +275,7 @@ def is_star(graph: IndexSets, colors: np.ndarray) -> bool:
 
 
 def color_star(graph: IndexSets, ordering: str = "auto") -> np.ndarray:
-    """The colours of a star colouring: no path of 4 vertices has 2 colours only."""
+    """Return the colours of a star colouring: no path of 4 vertices has only 2 colours."""
     if ordering == "auto":
         owners, numbers = graph.pairs()
         steps = np.unique(np.abs(owners - numbers))
@@ -280,17 +290,18 @@ def color_star(graph: IndexSets, ordering: str = "auto") -> np.ndarray:
 
 def _best_of(graph: IndexSets, ordering: str, algorithm: Any) -> np.ndarray:
     neighbours, orders = lists(graph), _orders(ordering, len(graph.numbers), 0)
-    found = [algorithm(neighbours, order_of(graph, name)) for name in orders]
-    return min(found, key=count_colors)
+    colorings = [algorithm(neighbours, order_of(graph, name)) for name in orders]
+    return min(colorings, key=count_colors)
 
 
 def _star(graph: Graph, order: Sequence[int]) -> np.ndarray:
-    """The least colour for each vertex that makes no path of 4 vertices with 2 colours.
+    """Give each vertex, in this order, the least colour that makes no path of 4 vertices with 2
+    colours.
 
-    A vertex is kept from the colours of its neighbours; from those around a neighbour that has no
-    colour yet, so that nobody's neighbours are alike before it has one; and from those by which
-    it would prolong a path: c(x), for a neighbour w and a neighbour x of w beside which there is
-    another vertex of the colour of w.
+    A vertex may not get three sorts of colours. First, those of its neighbours. Second, the colours
+    around a neighbour that has no colour yet: so no two neighbours of a vertex are alike before
+    that vertex has a colour. Third, colours that would prolong a path: c(x), for a neighbour w and
+    a neighbour x of w beside which there is another vertex of the colour of w.
     """
     colors, around, prolonged = ([v] * len(graph) for v in (-1, 0, 0))
     first: dict[tuple[int, int], int] = {}
@@ -311,11 +322,11 @@ def _star(graph: Graph, order: Sequence[int]) -> np.ndarray:
 
 
 def _acyclic(graph: Graph, order: Sequence[int]) -> np.ndarray:
-    """The least colour for each vertex that closes no cycle of 2 colours.
+    """Give each vertex, in this order, the least colour that closes no cycle of 2 colours.
 
     The trees of two colours are kept as disjoint sets: (vertex, other colour) stands for the tree
-    of that vertex's colour and the other. A colour is taken if two neighbours of one colour are
-    in one tree of theirs and it.
+    of that vertex's colour and the other colour. A colour may not be taken if two neighbours of one
+    colour are in the same tree of their colour and that colour: the vertex would close a cycle.
     """
     colors = [-1] * len(graph)
     around: list[set[int]] = [set() for _ in graph]
@@ -328,10 +339,12 @@ def _acyclic(graph: Graph, order: Sequence[int]) -> np.ndarray:
         return node
 
     for v in order:
+        # The neighbours that have a colour already.
         beside = [w for w in graph[v] if colors[w] >= 0]
         taken = {colors[w] for w in beside}
         through: dict[tuple[int, int], int] = {}
         for w in beside:
+            # Two neighbours of one colour in one tree, seen from both: v would close the cycle.
             for color in around[w] - taken:
                 if through.setdefault(root((w, color)), w) != w:
                     taken.add(color)
@@ -341,6 +354,7 @@ def _acyclic(graph: Graph, order: Sequence[int]) -> np.ndarray:
         colors[v] = color
         for w in graph[v]:
             around[w].add(color)
+        # The edges from v join the trees of v's colour and the colours of its neighbours.
         for w in beside:
             parents[root((v, colors[w]))] = root((w, color))
     return np.array(colors, np.int64)

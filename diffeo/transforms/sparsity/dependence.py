@@ -1,12 +1,26 @@
-"""Which inputs the elements of a tangent depend on: a trace that computes with index sets.
+"""Find which inputs each element of a tangent depends on, by running derivative rules on index
+sets.
 
-Forward mode runs over it. What it binds is of three kinds: numbers that are known are evaluated;
-numbers that depend on the point are `Unknown`, a type only; tangents are `Tracked`, a type and an
-index set for each element. So patterns are those of what the derivative rules compute, and a value
-that does not depend on the point (a mask, indices, the counter of a loop) makes them exact.
-How a primitive moves sets about stands in `dependence_rules.py`; here are programs: conditionals
-whose choice is known take it, others take the union; loops are unrolled, and where that is too much
-work, or their end is not known, a step is looked at once for all steps.
+`Dependence` is a trace: forward mode (`transforms/jvp.py`) runs over it, and it processes every
+primitive that the derivative rules bind. It tells three kinds of values apart:
+
+- an array whose numbers are known: operations on such arrays are evaluated;
+- `Unknown`, an array whose numbers depend on the point at which the derivative is taken: only its
+  type is known;
+- `Tracked`, a tangent: its type, and for each element the set of the inputs that the element
+  depends on.
+
+So a pattern is the pattern of what the derivative rules compute. Known values make the pattern
+exact: a mask, indices, the counter of a loop. For f(x) = x[2] * 3, the only element of the tangent
+has the set {2}.
+
+How a single primitive moves sets about is written in `dependence_rules.py`. This file handles
+operations on programs. A conditional whose choice is known takes that branch; any other conditional
+gets the union of its branches. Loops are unrolled. Where unrolling is too much work, or where the
+end of a loop is not known, one step is looked at once and stands for all steps.
+
+Start reading at `Dependence.process`, then `Dependence.scan`. `IndexSets` (in `index_sets.py`) is
+the data structure of everything here.
 """
 
 from __future__ import annotations
@@ -30,23 +44,26 @@ from ...programs.while_loop import While
 from .dependence_rules import dependence
 from .index_sets import IndexSets, check_room, joined, union
 
-#: Loops are unrolled until there have been so many operations. One on more numbers than `MANY`
-#: counts as several: all in all that takes a second, or half a minute for the largest patterns.
+#: Loops are unrolled until there have been `UNROLLED` operations. An operation on sets with more
+#: than `MANY` members counts as several. All in all that takes a second, or half a minute for the
+#: largest patterns.
 UNROLLED, MANY = 20_000, 2**14
-#: So many steps are looked at for the sets that a carry has in the end.
+#: The number of steps that `closure` follows for the sets that a carry has in the end.
 ROUNDS = 30
 
 
 def at_least(jaxpr: Jaxpr) -> int:
-    """The number of operations of a program in which loops of unknown length run once."""
-    found = jaxpr.memo.get("at least")
-    if found is None:
-        found = 0
+    """Return the number of operations of a program, counting one run of each loop of unknown
+    length.
+    """
+    count = jaxpr.memo.get("at least")
+    if count is None:
+        count = 0
         for eqn in jaxpr.eqns:
             times = eqn.primitive.length if type(eqn.primitive) is Scan else 1
-            found += 1 + times * sum([at_least(inner) for inner in sub_jaxprs(eqn.primitive)])
-        jaxpr.memo["at least"] = found
-    return found
+            count += 1 + times * sum([at_least(inner) for inner in sub_jaxprs(eqn.primitive)])
+        jaxpr.memo["at least"] = count
+    return count
 
 
 class Unknown(Tracer):
@@ -67,7 +84,7 @@ class Unknown(Tracer):
 
 
 class Tracked(Unknown):
-    """A tangent: the inputs that each of its elements depends on."""
+    """A tangent: for each of its elements, the set of the inputs that the element depends on."""
 
     __slots__ = ("sets",)
 
@@ -77,8 +94,10 @@ class Tracked(Unknown):
 
 
 class Dependence(Trace):
-    """Computes index sets of numbers below `total`; loops are unrolled while there are operations
-    `left`.
+    """A trace that computes with sets of input numbers below `total`.
+
+    `left` is the number of operations that may still be spent on unrolling loops. When it is used
+    up, a loop is summarized by one of its steps (see `steps`).
     """
 
     parent = EVALUATION
@@ -87,29 +106,41 @@ class Dependence(Trace):
         self.total, self.function_name, self.left = total, function_name, left
 
     def tracked(self, aval: ShapedArray, sets: IndexSets) -> Tracked:
-        """A tangent with these sets."""
+        """Return a tangent with these sets, one for each element."""
         return Tracked(self, aval, sets)
 
     def unknown(self, aval: ShapedArray) -> Unknown:
-        """An array of unknown numbers."""
+        """Return an array of this type whose numbers are unknown."""
         return Unknown(self, aval)
 
     def seen(self, x: Any) -> Any:
-        """An operand; the values of transformations around have no numbers here."""
+        """Return an operand as this trace sees the operand.
+
+        A value that belongs to a surrounding transformation has no numbers here, so it becomes
+        `Unknown`.
+        """
         foreign = isinstance(x, Tracer) and x.owner is not self
         return self.unknown(x.aval) if foreign else x
 
     def sets(self, x: Any) -> IndexSets:
-        """The sets of any value; empty if it is no tangent."""
+        """Return the sets of any value: those of a tangent, and empty sets for anything else."""
         return x.sets if type(x) is Tracked else IndexSets.empty(typeof(x).size, self.total)
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
+        """Apply a primitive to known, unknown and tracked operands.
+
+        If all operands are known, the primitive is evaluated. Without a tangent among them, the
+        results are unknown. Otherwise the rules in `dependence_rules.py` say which sets the results
+        have.
+        """
+        # A Python function that is not staged yet: call it, and its operations come back here.
         if primitive.holds_programs and primitive.fun is not None:
             return primitive.fun(*args)
         args = [self.seen(a) for a in args]
+        # The members of large sets cost time, too: an operation on many of them counts as several.
         self.left -= 1 + sum([len(a.sets.numbers) for a in args if type(a) is Tracked]) // MANY
-        open_ = any([isinstance(a, Tracer) for a in args])
-        if not (open_ or primitive.effects or primitive.calls_python):
+        has_tracers = any([isinstance(a, Tracer) for a in args])
+        if not (has_tracers or primitive.effects or primitive.calls_python):
             return EVALUATION.process(primitive, args)
         before, state.trace = state.trace, self
         try:
@@ -118,8 +149,10 @@ class Dependence(Trace):
                 return outs
             scalars = primitive.takes_scalars
             avals = [a if scalars and type(a) in SCALARS else typeof(a) for a in args]
-            found = infer(primitive, avals)
-            avals = list(found) if primitive.multiple_results else [found]
+            result_types = infer(primitive, avals)
+            avals = list(result_types) if primitive.multiple_results else [result_types]
+            # Without a tangent among the operands there are no sets to move: only the types of the
+            # results are known.
             outs: Any = [self.unknown(a) for a in avals]
             if any([type(a) is Tracked for a in args]):
                 outs = dependence(self, primitive, args, avals)
@@ -130,7 +163,10 @@ class Dependence(Trace):
     # -- Programs --
 
     def program(self, primitive: Any, args: list[Any]) -> list[Any] | None:
-        """The results of an operation on programs; None for one that is not known here."""
+        """Return the results of an operation on programs; None if this trace has no way to run it.
+
+        For None, the caller treats the operation as an ordinary primitive.
+        """
         args = [a if isinstance(a, Value) else as_value(a) for a in args]
         if isinstance(primitive, Call):
             return eval_jaxpr(primitive.jaxpr, args)
@@ -141,21 +177,25 @@ class Dependence(Trace):
         return None if rule is None else rule(primitive, args)
 
     def cond(self, cond: Cond, args: list[Any]) -> list[Any]:
+        """Run the chosen branch; where the choice is unknown, run all and join the results."""
         index, *operands = args
         if type(index) is Array:
+            # An index that is out of range takes the last branch.
             number, last = int(index.host), len(cond.branches) - 1
             return eval_jaxpr(cond.branches[number if 0 <= number <= last else last], operands)
         outs = [eval_jaxpr(branch, operands) for branch in cond.branches]
         return [self.either(column) for column in zip(*outs)]
 
     def either(self, values: Sequence[Any]) -> Any:
-        """What may be any of several values."""
+        """Return a value that may be any of several values of one type."""
         if any([type(v) is Tracked for v in values]):
             return self.tracked(typeof(values[0]), union([self.sets(v) for v in values]))
         return self.unknown(typeof(values[0]))
 
     def scan(self, scan: Scan, args: list[Any]) -> list[Any]:
+        """Unroll a scan; summarize its steps where unrolling would be too much work."""
         consts, start, xs = scan.groups(args)
+        # Do not begin what cannot be finished: a lower bound of the work is known in advance.
         fits = scan.length * at_least(scan.jaxpr) <= self.left
         carry, rows = start, {}
         for i in scan.order():
@@ -168,7 +208,7 @@ class Dependence(Trace):
         return [*carry, *map(self.stack, columns, avals)]
 
     def row(self, x: Any, i: int) -> Any:
-        """`x[i]`."""
+        """Return `x[i]`, for a slice of a scan."""
         if type(x) is Array:
             return Array(x.host[i], x.weak_type)
         aval = x.aval.update(x.aval.shape[1:])
@@ -177,7 +217,7 @@ class Dependence(Trace):
         return self.unknown(aval)
 
     def stack(self, values: Sequence[Any], aval: ShapedArray) -> Any:
-        """The values along a new first axis."""
+        """Stack values along a new first axis."""
         if all([type(v) is Array for v in values]):
             hosts = [v.host for v in values]
             return Array(np.stack(hosts) if hosts else np.empty(aval.shape, aval.dtype))
@@ -186,6 +226,10 @@ class Dependence(Trace):
         return self.unknown(aval)
 
     def repeat(self, loop: While, args: list[Any]) -> list[Any]:
+        """Unroll a while loop as long as its condition is known.
+
+        The carry of the step at which the condition becomes unknown is where `steps` starts.
+        """
         first, second, carry = loop.groups(args)
         while self.left > 0:
             self.left -= 1
@@ -195,39 +239,59 @@ class Dependence(Trace):
             if not going.host:
                 return carry
             carry = eval_jaxpr(loop.body, [*second, *carry])
+        # A while loop has no xs and no slices of results: the length does not matter.
         return self.steps(loop.body, second, carry, [], 1)
 
     def steps(
         self, body: Jaxpr, consts: list[Any], carry: list[Any], xs: list[Any], length: int
     ) -> list[Any]:
-        """The results of any number of steps (of `length` steps over xs), from what one step says
-        of all: a carry depends on what it does after some step, the slices of a result on their
-        own slices of xs.
+        """Return the results of any number of steps, by looking at one step only.
+
+        A step is `body(*consts, *carry, *xs_slices) -> (*carry, *result_slices)`; `length` is the
+        number of slices of each of the `xs`. Two things follow from one step for all steps. A carry
+        depends on whatever it may depend on after some number of steps (see `closure`). Slice i of
+        a result depends on the constants, on the carry and on slice i of the xs (see `each_step`).
+
+        Example: in a cumulative sum, a step is `carry, x -> carry + x, carry + x`. Every carry
+        may depend on all of the xs; so every slice of the result gets all of the xs. That is more
+        than the truth, and it is safe.
         """
         n, m = len(consts), len(consts) + len(carry)
+        # A carry that the body returns as it came keeps its numbers. What else is carried has other
+        # numbers in other steps.
         fixed = [v is o for v, o in zip(body.in_vars[n:m], body.outs)]
-        given = [*consts, *[v if f else None for v, f in zip(carry, fixed)], *[None] * len(xs)]
+        known_values = [
+            *consts,
+            *[v if f else None for v, f in zip(carry, fixed)],
+            *[None] * len(xs),
+        ]
+        # Which inputs of a step are tangents. A carry that starts as a constant may become a
+        # tangent in the first step, and make others tangents in the next: repeat until nothing
+        # changes.
         flags = [type(v) is Tracked for v in (*consts, *carry, *xs)]
         while True:
-            outs = self.one_step(body, given, flags)
+            outs = self.one_step(body, known_values, flags)
             grown = [a or type(o) is Tracked for a, o in zip(flags[n:m], outs)]
             if grown == flags[n:m]:
                 break
             flags[n:m] = grown
         slices = [self.sets(x) for x, flag in zip(xs, flags[m:]) if flag]
         sizes = [v.aval.size for v, flag in zip(body.in_vars[m:], flags[m:]) if flag]
+        # Element j of any slice, whichever the step: the union over the steps.
         always = [s.gather(np.arange(s.count) % n, n) for s, n in zip(slices, sizes)]
         before = [self.sets(v) for v, flag in zip(consts, flags) if flag]
         start = [self.sets(v) for v, flag in zip(carry, flags[n:]) if flag]
         after = [o.sets if type(o) is Tracked else None for o, f in zip(outs, flags[n:m]) if f]
-        found = closure(before, start, always, after, self.total)
-        rows = iter(found)
+        carry_sets = closure(before, start, always, after, self.total)
+        carry_iterator = iter(carry_sets)
         results = [
-            self.tracked(v.aval, next(rows)) if flag else c if f else self.unknown(v.aval)
+            self.tracked(v.aval, next(carry_iterator)) if flag else c if f else self.unknown(v.aval)
             for v, c, flag, f in zip(body.in_vars[n:m], carry, flags[n:m], fixed)
         ]
-        source = joined([*before, *found, *slices], self.total)
-        fast = sum([s.count for s in (*before, *found)])
+        # From here on, the slices that a scan returns: the constants and the carry are the same
+        # elements in each step, the slices of the xs are others in each.
+        source = joined([*before, *carry_sets, *slices], self.total)
+        fast = sum([s.count for s in (*before, *carry_sets)])
         for out in outs[len(carry) :]:
             aval = out.aval.update((length, *out.aval.shape))
             if type(out) is Tracked:
@@ -238,18 +302,23 @@ class Dependence(Trace):
         return results
 
     def one_step(self, body: Jaxpr, given: Sequence[Any], flags: Sequence[bool]) -> list[Any]:
-        """The results of a program in terms of its flagged inputs, whose elements are numbered one
-        after the other; the others are known if they are `given`.
+        """Run a program once, with sets of numbers that are local to this step.
+
+        The elements of the inputs whose flag is set are numbered one after the other: with flags
+        (True, False, True) and 2 elements each, the inputs get the sets {0}, {1}, and {2}, {3}. An
+        input without flag is known if its entry of `given` is an array, and unknown otherwise. The
+        sets of the results say which of the flagged elements they depend on.
         """
         sizes = [v.aval.size if flag else 0 for v, flag in zip(body.in_vars, flags)]
         inner = Dependence(sum(sizes), self.function_name, self.left)
+        # The step spends from what is left for this trace, and gives back what it did not need.
         ins, at = [], 0
         for var, value, flag, size in zip(body.in_vars, given, flags, sizes):
             sets = IndexSets.singles(size, at, inner.total) if flag else None
             at += size
-            known = type(value) is Array
+            is_known = type(value) is Array
             ins.append(
-                inner.tracked(var.aval, sets) if sets else value if known
+                inner.tracked(var.aval, sets) if sets else value if is_known
                 else inner.unknown(var.aval)
             )  # fmt: skip
         state.trace = inner
@@ -267,13 +336,25 @@ def closure(
     after: Sequence[IndexSets | None],
     total: int,
 ) -> list[IndexSets]:
-    """The sets of a carry after any number of steps: at the start, and all that `after`, sets of
-    numbers of what a step gets (constants `before`, carry, slices), adds to them. Where that takes
-    many steps, elements of the carry that have to do with each other count as one.
+    """Return the sets of each carry after any number of steps.
+
+    A carry has the sets that it starts with, and all that the steps add. Most carries stop growing
+    after few steps. After `ROUNDS` steps, elements of the carry that are connected count as one
+    element: the result may then be larger than the truth.
+
+    Args:
+        before: the sets of the constants.
+        start: the sets of each carry before the first step.
+        always: the sets of a slice of each x, joined over all steps.
+        after: what one step makes of each carry, as sets of local numbers: the elements of the
+            constants, the carry and the slices are counted through in this order. None for a carry
+            that is no tangent.
+        total: the number of inputs.
     """
+    # The pairs (element of the carry, local number) that one step adds.
     local = sum([s.count for s in (*before, *start, *always)])
-    steps = [IndexSets.empty(s.count, local) if a is None else a for s, a in zip(start, after)]
-    owners, elements = joined(steps, local).pairs()
+    step_sets = [IndexSets.empty(s.count, local) if a is None else a for s, a in zip(start, after)]
+    owners, elements = joined(step_sets, local).pairs()
     carry = joined(start, total)
     for _ in range(ROUNDS):
         source = joined([*before, carry, *always], total)
@@ -282,6 +363,8 @@ def closure(
             break
         carry = grown
     else:
+        # The carry is still growing, as where one element moves on by one place in each step. Join
+        # what is connected through the carry: each component gets the union of its sets.
         elements = elements - sum([s.count for s in before])
         inside = (elements >= 0) & (elements < carry.count)
         groups = components(carry.count, owners[inside], elements[inside])
@@ -291,28 +374,42 @@ def closure(
 
 
 def components(count: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """For each vertex of a graph with edges between `a` and `b` the number of one vertex of its
-    component, the same for all.
+    """Return for each vertex of a graph the number of one vertex of its component.
+
+    The graph has `count` vertices and an edge between `a[i]` and `b[i]` for each i. All vertices of
+    a component get the same number: its least vertex. For 4 vertices and the edge 1 - 3, the result
+    is [0, 1, 2, 1].
     """
     labels = np.arange(count)
     while True:
+        # Both ends of an edge, and the vertices that their labels name, get the lesser label.
+        # Following labels twice makes long paths short in few rounds.
         least = np.minimum(labels[a], labels[b])
-        found = labels.copy()
-        np.minimum.at(found, labels[a], least)
-        np.minimum.at(found, labels[b], least)
-        found = found[found]
-        if np.array_equal(found, labels):
+        lowered = labels.copy()
+        np.minimum.at(lowered, labels[a], least)
+        np.minimum.at(lowered, labels[b], least)
+        lowered = lowered[lowered]
+        if np.array_equal(lowered, labels):
             return labels
-        labels = found
+        labels = lowered
 
 
 def each_step(
     source: IndexSets, out: IndexSets, fast: int, sizes: Sequence[int], length: int
 ) -> IndexSets:
-    """The sets of a result of all steps. `out` are its sets for one step: numbers of elements that
-    every step sees (those below `fast`) and then of slices of these sizes, of which `source` has
-    those of all steps one after the other.
+    """Return the sets of a result of a scan, for all steps one after the other.
+
+    `out` holds the sets of the result for one step, as local numbers: numbers below `fast` are
+    elements of the constants and the carry, which every step sees; the numbers after them are
+    elements of the slices, whose element counts are `sizes`. `source` holds the sets of the
+    constants and the carry, and then those of each whole x, that is, of its slices in all `length`
+    steps.
+
+    Example: with `fast` 1 and one slice of 2 elements, local number 2 is element 1 of the slice. In
+    step t it is element 2 + 2 t of `source`.
     """
+    # The element of `source` for each local number in step 0, and how far it moves with each step:
+    # by the size of one slice, or not at all.
     ends = np.cumsum([0, *sizes])
     first = [fast + a * length + np.arange(b - a) for a, b in pairwise(ends)]
     first = np.concatenate([np.arange(fast), *first])

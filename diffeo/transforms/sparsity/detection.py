@@ -1,4 +1,9 @@
-"""Which entries of a Jacobian may be nonzero, from a run of its derivative with index sets."""
+"""Find which entries of a Jacobian may be nonzero, from a run of its derivative with index sets.
+
+`detect` calls the function under forward mode, over the trace of `dependence.py`: each input is a
+tangent whose elements have the sets {0}, {1}, ..., and the sets of the results' tangents are the
+rows of the pattern. `ChosenArguments` takes the arguments of a call apart.
+"""
 
 from __future__ import annotations
 
@@ -21,23 +26,29 @@ from .pattern import Sparsity
 
 
 class ChosenArguments:
-    """The arguments of a call as leaves: those by which is differentiated first, then the rest."""
+    """The arguments of a call as leaves: first those to differentiate by, then the others.
+
+    Attributes: `numbers` are the positions of the chosen arguments, `structure` and `values` their
+    tree and its leaves, `count` the number of these leaves. `rest` and `others` are the tree and
+    the leaves of all other arguments. `avals` are the types of all leaves, and `key` is what calls
+    with the same pattern have in common.
+    """
 
     def __init__(self, what: str, args: Sequence[Any], kwargs: dict, argnums: Any):
         self.numbers = check_argnums(argnums, len(args), what)
         chosen = tuple([args[n] for n in self.numbers])
-        rest = tuple([None if i in self.numbers else a for i, a in enumerate(args)])
+        remaining = tuple([None if i in self.numbers else a for i, a in enumerate(args)])
         leaves, self.structure = tree.flatten(chosen)
         self.count = len(leaves)
-        given, self.rest = tree.flatten((rest, kwargs))
+        remaining_leaves, self.rest = tree.flatten((remaining, kwargs))
         self.values = as_values(leaves, what, chosen, self.numbers)
-        self.others = as_values(given, what, (rest, kwargs))
+        self.others = as_values(remaining_leaves, what, (remaining, kwargs))
         for i, v in enumerate(self.values):
             if not is_inexact(v.dtype) or v.dtype.kind == "c":
-                where = argument(chosen, i, self.numbers)
+                name = argument(chosen, i, self.numbers)
                 raise with_user_line(
                     TypeError(
-                        f"{what}: {where} must be of real floating-point numbers, got "
+                        f"{what}: {name} must be of real floating-point numbers, got "
                         f"{describe(v)}; leave arguments of other types out of argnums, and take a "
                         "complex number apart into its real and imaginary part"
                     )
@@ -47,33 +58,33 @@ class ChosenArguments:
         self.key = (self.structure, self.rest, *[a.strong for a in self.avals])
 
     def without_values(self) -> ChosenArguments:
-        """The same without the numbers."""
-        found = copy.copy(self)
-        found.values = found.others = []
-        return found
+        """Return the same arguments without their numbers."""
+        result = copy.copy(self)
+        result.values = result.others = []
+        return result
 
     def describe(self) -> str:
-        """The types, for messages."""
+        """Return the types of the arguments, for messages."""
         return ", ".join(map(str, self.avals)) or "nothing"
 
     @property
     def leaves(self) -> list[Any]:
-        """All leaves."""
+        """All leaves: those to differentiate by, then the others."""
         return [*self.values, *self.others]
 
     @property
     def size(self) -> int:
-        """The number of elements by which is differentiated."""
+        """The number of elements by which is differentiated: the columns of the Jacobian."""
         return sum([v.size for v in self.values])
 
     def flat(self, fun: Any, others: Sequence[Any], name: str) -> Flat:
-        """The function of the chosen leaves, given the others."""
-        rest, kwargs = tree.unflatten(self.rest, others)
-        return Flat(of_chosen(fun, rest, kwargs, self.numbers), self.structure, name)
+        """Return the function of the chosen leaves, with the other leaves as constants."""
+        other_args, kwargs = tree.unflatten(self.rest, others)
+        return Flat(of_chosen(fun, other_args, kwargs, self.numbers), self.structure, name)
 
 
 def check_results(what: str, outs: Sequence[Any]) -> None:
-    """TypeError unless results are real numbers with derivatives."""
+    """Check that all results are real floating-point numbers; TypeError otherwise."""
     for o in outs:
         dtype = typeof(o).dtype
         if not is_inexact(dtype) or dtype.kind == "c":
@@ -86,7 +97,11 @@ def check_results(what: str, outs: Sequence[Any]) -> None:
 
 
 def detect(what: str, fun: Callable, given: ChosenArguments, local: bool) -> Sparsity:
-    """The pattern of the Jacobian of a function of trees."""
+    """Return the pattern of the Jacobian of a function of trees.
+
+    `what` is the name of the caller, for messages. With `local`, the pattern is that at the given
+    numbers; without, it holds for all arguments of the same types.
+    """
     total, name = given.size, name_of(fun)
     trace = Dependence(total, name)
     values = given.leaves
@@ -97,23 +112,26 @@ def detect(what: str, fun: Callable, given: ChosenArguments, local: bool) -> Spa
                 "known while the program is traced; call it outside, or leave local out"
             )
         )
+    # Numbers that are not known decide nothing: the pattern must hold whatever they are.
     if not local:
         values = [trace.unknown(typeof(v)) for v in values]
-    tangents, at = [], 0
+    tangents, start = [], 0
     for v in given.values:
-        sets = IndexSets.singles(v.size, at, total)
+        # Element j of this leaf is input start + j, counted through all leaves.
+        sets = IndexSets.singles(v.size, start, total)
         tangents.append(trace.tracked(typeof(v).strong, sets))
-        at += v.size
+        start += v.size
     before, source = state.trace, state.source
     state.trace = trace
     try:
         flat = given.flat(fun, values[given.count :], name)
+        # Known numbers are computed with, and may overflow: their warnings are none of the user's.
         with np.errstate(all="ignore"):
-            outs, moved = jvp_flat(flat, values[: given.count], tangents, name)
+            outs, out_tangents = jvp_flat(flat, values[: given.count], tangents, name)
         check_results(what, outs)
-        found = [IndexSets.empty(typeof(o).size, total) if t is ZERO else trace.sets(t)
-                 for o, t in zip(outs, moved)]  # fmt: skip
+        rows = [IndexSets.empty(typeof(o).size, total) if t is ZERO else trace.sets(t)
+                 for o, t in zip(outs, out_tangents)]  # fmt: skip
     finally:
         state.trace, state.source, trace.finished = before, source, True
-    sets = joined(found, total) if found else IndexSets.empty(0, total)
+    sets = joined(rows, total) if rows else IndexSets.empty(0, total)
     return Sparsity((sets.count, total), *sets.pairs())

@@ -1,4 +1,8 @@
-"""Graphs of patterns, and the orders in which greedy colourings look at their vertices."""
+"""Graphs of patterns, and the orders in which greedy colourings look at their vertices.
+
+A graph is an `IndexSets` that holds the neighbours of each vertex, or the same as lists of integers
+(`Graph`), for loops in Python.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ import numpy as np
 from ...primitives.core import with_user_line
 from .index_sets import LIMIT, IndexSets
 
-#: What a user may ask for; "auto" takes the best of some.
+#: The orders that a user may ask for; "auto" takes the best of some.
 ORDERINGS = ("auto", "natural", "largest_first", "smallest_last", "incidence_degree")
 
 #: The neighbours of each vertex.
@@ -19,19 +23,19 @@ Graph = Sequence[Sequence[int]]
 
 
 def lists(sets: IndexSets) -> list[list[int]]:
-    """Sets as lists of Python integers, which loops handle faster."""
+    """Return sets as lists of Python integers, which loops handle faster."""
     numbers, bounds = sets.numbers.tolist(), sets.bounds.tolist()
     return [numbers[a:b] for a, b in pairwise(bounds)]
 
 
 def transposed(sets: IndexSets) -> IndexSets:
-    """For each number the elements whose sets contain it."""
+    """Return for each number the elements whose sets contain the number."""
     owners, numbers = sets.pairs()
     return IndexSets.from_pairs(numbers, owners, sets.total, sets.count)
 
 
 def meeting(rows: IndexSets) -> IndexSets:
-    """For each column the others that have a nonzero in one row with it."""
+    """Return for each column the other columns that have a nonzero in the same row."""
     pairs = int(np.sum(rows.sizes**2))
     if pairs > LIMIT:
         raise with_user_line(
@@ -46,14 +50,14 @@ def meeting(rows: IndexSets) -> IndexSets:
 
 
 def without_self(sets: IndexSets) -> IndexSets:
-    """The sets of neighbours of a graph, of which no vertex is its own."""
+    """Return the neighbours in a graph, without vertices that are their own neighbours."""
     owners, numbers = sets.pairs()
     other = owners != numbers
     return IndexSets.from_pairs(owners[other], numbers[other], sets.count, sets.total)
 
 
 def order_of(graph: IndexSets, ordering: str) -> list[int]:
-    """The vertices of a graph in the order in which they are coloured."""
+    """Return the vertices of a graph in the order in which they are coloured."""
     if ordering == "natural":
         return list(range(graph.count))
     if ordering == "largest_first":
@@ -64,11 +68,12 @@ def order_of(graph: IndexSets, ordering: str) -> list[int]:
 
 
 def _by_neighbours(graph: Graph, keys: list[int]) -> list[int]:
-    """Take the vertex with the least key, again and again, after which its neighbours' keys are
-    one less.
+    """Return the vertices in the order of their keys, which change on the way.
 
-    Keys that begin as degrees are those of what is left, so this is smallest last from its end;
-    keys that begin as 0 count neighbours that have been taken: incidence degree.
+    Take the vertex with the least key; take 1 off the keys of its neighbours; repeat. Keys that
+    start as degrees stay the degrees in what is left of the graph. So the order is smallest last,
+    read from its end. Keys that start as 0 count the neighbours that have been taken, with a minus
+    sign: that is incidence degree.
     """
     heap = [(key, v) for v, key in enumerate(keys)]
     heapq.heapify(heap)
@@ -76,6 +81,8 @@ def _by_neighbours(graph: Graph, keys: list[int]) -> list[int]:
     order = []
     while heap:
         key, v = heapq.heappop(heap)
+        # An entry of the heap is not changed when a key is: a new one is added, and the old one is
+        # skipped here.
         if taken[v] or key != keys[v]:
             continue
         taken[v] = True

@@ -1,4 +1,8 @@
-"""Which entries of a Jacobian or a Hessian may be nonzero, without computing the entries."""
+"""Say which entries of a Jacobian or a Hessian may be nonzero: the class `Sparsity`.
+
+The entries themselves are not computed here. A pattern comes from a function (see `detection.py`)
+or from the user.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from ...primitives.core import Tracer, describe, with_user_line
 from ...primitives.support.frozen import frozen
 from .index_sets import IndexSets
 
-#: Patterns of so many rows and columns are shown as a picture.
+#: Patterns of at most so many rows and columns are shown as a picture.
 SHOWN = 40
 
 
@@ -39,7 +43,7 @@ class Sparsity:
 
     @staticmethod
     def of(matrix: Any) -> Sparsity:
-        """The pattern of a matrix: a `Sparsity`, a SciPy sparse array, or a dense array.
+        """Return the pattern of a matrix: a `Sparsity`, a SciPy sparse array, or a dense array.
 
         Raises:
             TypeError: for anything else.
@@ -66,7 +70,7 @@ class Sparsity:
 
     @staticmethod
     def from_places(rows: Any, cols: Any, shape: Sequence[int]) -> Sparsity:
-        """The pattern with entries at these places, which may be in any order and repeated.
+        """Return the pattern with these entries, which may be in any order and repeated.
 
         Raises:
             ValueError: for a place outside of the matrix.
@@ -87,7 +91,7 @@ class Sparsity:
 
     @property
     def density(self) -> float:
-        """Their share of all entries."""
+        """The share of all entries that may be nonzero."""
         return self.nnz / max(1, self.shape[0] * self.shape[1])
 
     @property
@@ -96,20 +100,24 @@ class Sparsity:
         return Sparsity.from_places(self.cols, self.rows, self.shape[::-1])
 
     def todense(self) -> np.ndarray:
-        """The pattern as a matrix of booleans."""
+        """Return the pattern as a matrix of booleans."""
         dense = np.zeros(self.shape, bool)
         dense[self.rows, self.cols] = True
         return dense
 
     def tocoo(self, values: Any = None) -> Any:
-        """A `scipy.sparse.coo_array` with these values, by default True, in the order of `rows`."""
+        """Return a `scipy.sparse.coo_array` with these values, by default True, in the order of
+        `rows`.
+        """
         import scipy.sparse  # heavy, and only sparse results need it
 
         values = np.ones(self.nnz, bool) if values is None else np.asarray(values)
         return scipy.sparse.coo_array((values, (self.rows, self.cols)), self.shape)
 
     def tocsr(self, values: Any = None) -> Any:
-        """A `scipy.sparse.csr_array` with these values, by default True, in the order of `rows`."""
+        """Return a `scipy.sparse.csr_array` with these values, by default True, in the order of
+        `rows`.
+        """
         import scipy.sparse  # heavy, and only sparse results need it
 
         values = np.ones(self.nnz, bool) if values is None else np.asarray(values)
@@ -118,13 +126,13 @@ class Sparsity:
 
     @functools.cached_property
     def bounds(self) -> np.ndarray:
-        """Where each row begins in `rows` and `cols`, and where the last ends."""
+        """The position at which each row begins in `rows` and `cols`, and the end of the last."""
         sizes = np.bincount(self.rows, minlength=self.shape[0])
         return np.concatenate([[0], np.cumsum(sizes)])
 
     @functools.cached_property
     def _compressed(self) -> tuple[np.ndarray, np.ndarray]:
-        """`cols` and `bounds` as SciPy keeps them."""
+        """`cols` and `bounds` in the dtype that SciPy keeps them in."""
         small = max(self.nnz, *self.shape) < 2**31
         dtype = np.int32 if small else np.int64
         return self.cols.astype(dtype), self.bounds.astype(dtype)
@@ -143,7 +151,7 @@ class Sparsity:
         text = f"Sparsity({m} x {n}, {self.nnz} nonzeros, density {self.density:.2g})"
         if not 0 < m <= SHOWN or not 0 < n <= SHOWN:
             return text
-        lines = [" ".join(["x" if there else "." for there in row]) for row in self.todense()]
+        lines = [" ".join(["x" if entry else "." for entry in row]) for row in self.todense()]
         return "\n  ".join([text, *lines])
 
     def _repr_html_(self) -> str:
@@ -151,7 +159,7 @@ class Sparsity:
 
 
 def symmetric(pattern: Sparsity) -> Sparsity:
-    """The pattern together with that of its transpose."""
+    """Return the pattern of a matrix plus its transpose."""
     rows = np.concatenate([pattern.rows, pattern.cols])
     cols = np.concatenate([pattern.cols, pattern.rows])
     return Sparsity.from_places(rows, cols, pattern.shape)

@@ -1,10 +1,22 @@
-"""Nonzeros of a symmetric matrix from products with an acyclic colouring, by substitution.
+"""Compute the nonzeros of a symmetric matrix from products with an acyclic colouring, by
+substitution.
 
-The edges between two colours are trees. At a leaf v with its parent p, the product for p's colour
-has at v the nonzero (v, p) alone; at any other vertex it has that and the nonzeros of the children,
-which are subtracted. A tree is taken apart into chains that go upwards, each one linear recurrence;
-all chains of a level are computed at once. A chain ends where a vertex has several children of its
-level, so there are at most log2 n levels (Horton's and Strahler's numbers).
+The words:
+
+- A product is the matrix times the sum of the unit vectors of one colour. There is one
+  product for each colour, in order.
+- In an acyclic colouring, the edges (nonzeros) between two colours are trees. At a leaf v with its
+  parent p, the product for p's colour has at v the nonzero (v, p) alone. At any other vertex it has
+  that nonzero plus those of the edges to the children, which must be subtracted.
+- A chain is a path of edges that goes upwards in a tree: each value is an element of a product,
+  minus the value before. That is one linear recurrence.
+- A level is a set of chains that are computed at once. A chain ends where a vertex has several
+  children of its level, so there are at most log2 n levels (Horton's and Strahler's numbers).
+
+Example: for the path a - b - c with the root c, (a, b) is read directly; (b, c) is an element of a
+product minus (a, b). Both are one chain.
+
+Start reading at `Substitution.apply`; `substitution` prepares the indices for it.
 """
 
 from __future__ import annotations
@@ -26,15 +38,18 @@ from .pattern import Sparsity
 
 
 def taken(x: Any, places: np.ndarray) -> Any:
-    """`x[places]` of a vector."""
+    """Return `x[places]` of a vector."""
     if not len(places):
         return slice_in_dim(x, 0, 0)
     return take_along_axis(x, Array(places), 0, "promise_in_bounds")
 
 
 class Level(NamedTuple):
-    """Chains: where the products have each of their values, which of them follow the one before,
-    and the values (by number) that are subtracted from some of them.
+    """Chains that are computed at once, one after the other in each of these arrays.
+
+    `places` are the positions in the products of the values before any subtraction. `follows` says
+    which values have the one before subtracted, as the next of a chain. Value `subtrahends[k]`, of
+    all that are known by then, is subtracted from the value `minuends[k]` of this level.
     """
 
     places: np.ndarray
@@ -45,8 +60,11 @@ class Level(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Substitution:
-    """The values of the diagonal are at `diagonal` of the products, then come those of the levels;
-    `values` are the numbers of the nonzeros' values.
+    """How to compute all nonzeros.
+
+    All values are numbered: first those of the diagonal, which are at the positions `diagonal` of
+    the products; then those of the levels, in turn. `values` says which value each nonzero of the
+    pattern is: a nonzero and its mirror image are the same value.
     """
 
     diagonal: np.ndarray
@@ -54,24 +72,28 @@ class Substitution:
     values: np.ndarray
 
     def apply(self, products: Any) -> Any:
-        """The nonzeros, from all products in one vector."""
-        found = taken(products, self.diagonal)
+        """Return the nonzeros; `products` are all products in one vector."""
+        known = taken(products, self.diagonal)
         for level in self.levels:
             b = taken(products, level.places)
             if len(level.minuends):
-                less = neg.bind(taken(found, level.subtrahends))
+                subtracted = neg.bind(taken(known, level.subtrahends))
                 add = ScatterAdd(IndexDims((), (0,), (0,)))
-                b = add.bind(b, Array(level.minuends[:, None]), less)
+                b = add.bind(b, Array(level.minuends[:, None]), subtracted)
             if level.follows.any():
+                # The recurrence x[i] = a[i] x[i - 1] + b[i] with a[i] = -1 subtracts the value
+                # before; with 0 a new chain begins.
                 a = Array(np.where(level.follows, -1, 0).astype(b.dtype))
                 b = LinearRecurrence(0).bind(a, b)
-            found = concatenate([found, b])
-        return taken(found, self.values)
+            known = concatenate([known, b])
+        return taken(known, self.values)
 
 
 class _Edge(NamedTuple):
-    """An edge from a vertex up to its parent, and the vertices of the edges below that are
-    subtracted; `follows` is whether one more is, the one before in the chain.
+    """An edge from a vertex up to its parent.
+
+    `below` are the children whose edges must be subtracted. If `follows`, the edge before in the
+    chain is subtracted, too.
     """
 
     vertex: int
@@ -81,29 +103,32 @@ class _Edge(NamedTuple):
 
 
 def substitution(pattern: Sparsity, colors: np.ndarray) -> Substitution:
-    """How to find the nonzeros of a symmetric pattern with an acyclic colouring."""
+    """Return how to find the nonzeros of a symmetric pattern with an acyclic colouring."""
     n = pattern.shape[0]
     chains = _chains(pattern, colors.tolist())
     on_diagonal = pattern.rows[pattern.rows == pattern.cols]
+    # The number of each value, by row * n + column of its nonzero.
     number = {v * n + v: k for k, v in enumerate(on_diagonal.tolist())}
     levels = []
     for level in chains:
         start = len(number)
         edges = [edge for chain in level for edge in chain]
-        pairs = [(k, number[c * n + e.vertex]) for k, e in enumerate(edges) for c in e.below]
+        subtractions = [(k, number[c * n + e.vertex]) for k, e in enumerate(edges) for c in e.below]
+        # Known only now: what is subtracted is of lower levels.
         for k, e in enumerate(edges):
             number[e.vertex * n + e.parent] = start + k
         places = colors[[e.parent for e in edges]] * n + [e.vertex for e in edges]
-        minuends, subtrahends = np.array(pairs, np.int64).reshape(-1, 2).T
+        minuends, subtrahends = np.array(subtractions, np.int64).reshape(-1, 2).T
         levels.append(Level(places, np.array([e.follows for e in edges]), minuends, subtrahends))
-    upwards = (i * n + j for i, j in zip(pattern.rows.tolist(), pattern.cols.tolist()))
-    values = [number[k] if k in number else number[k % n * n + k // n] for k in upwards]
+    # Only one nonzero of a pair is an edge upwards; the other has the same value.
+    keys = (i * n + j for i, j in zip(pattern.rows.tolist(), pattern.cols.tolist()))
+    values = [number[k] if k in number else number[k % n * n + k // n] for k in keys]
     diagonal = colors[on_diagonal] * n + on_diagonal
     return Substitution(diagonal, levels, np.array(values, np.int64))
 
 
 def _chains(pattern: Sparsity, colors: list[int]) -> list[list[list[_Edge]]]:
-    """The chains of each level of all trees of two colours."""
+    """Return the chains of each level, of all trees of two colours."""
     beside: list[dict[int, list[int]]] = [{} for _ in colors]
     for i, j in zip(pattern.rows.tolist(), pattern.cols.tolist()):
         if i != j:
@@ -124,22 +149,28 @@ def _tree(
     colors: Sequence[int],
     visited: set[tuple[int, int]],
 ) -> list[tuple[int, int]]:
-    """(vertex, parent) of a tree of the root's colour and another, parents first; the root's
-    parent is -1.
+    """Return (vertex, parent) for a tree of the root's colour and the colour `other`.
+
+    Parents come before their children; the root's parent is -1. `beside[v]` has the neighbours of v
+    by their colours, `visited` the pairs (vertex, other colour) of all trees so far.
     """
     order, first, second = [(root, -1)], colors[root], other
     visited.add((root, other))
     for v, _ in order:
-        own, opposite = (first, second) if colors[v] == first else (second, first)
+        color, opposite = (first, second) if colors[v] == first else (second, first)
         for w in beside[v].get(opposite, ()):
-            if (w, own) not in visited:
-                visited.add((w, own))
+            if (w, color) not in visited:
+                visited.add((w, color))
                 order.append((w, v))
     return order
 
 
 def _climb(tree: Sequence[tuple[int, int]], levels: list[list[list[_Edge]]]) -> None:
-    """Sort the edges of a tree into chains, from the leaves to the root."""
+    """Sort the edges of a tree into chains, from the leaves to the root, and add them to `levels`.
+
+    The level of an edge is that of the highest edges below, or one more if there are several of
+    them.
+    """
     children: dict[int, list[int]] = {}
     level: dict[int, int] = {}
     chain: dict[int, list[_Edge]] = {}
@@ -147,14 +178,16 @@ def _climb(tree: Sequence[tuple[int, int]], levels: list[list[list[_Edge]]]) -> 
         below = children.pop(v, [])
         top = max([level[c] for c in below], default=0)
         highest = [c for c in below if level[c] == top]
+        # One child is higher than the others: its chain goes on. The others' values are subtracted,
+        # and are known by then, as their levels are lower.
         if len(highest) == 1:
-            own = chain[highest[0]]
+            path = chain[highest[0]]
             below = [c for c in below if c != highest[0]]
         else:
             top += bool(below)
-            own = []
+            path = []
             levels.extend([[] for _ in range(top + 1 - len(levels))])
-            levels[top].append(own)
-        own.append(_Edge(v, parent, below, len(highest) == 1))
-        level[v], chain[v] = top, own
+            levels[top].append(path)
+        path.append(_Edge(v, parent, below, len(highest) == 1))
+        level[v], chain[v] = top, path
         children.setdefault(parent, []).append(v)

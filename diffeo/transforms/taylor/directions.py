@@ -1,11 +1,18 @@
-"""The directions of a basis, as far as possible without the zeros of its Jacobian.
+"""Carry the directions of a basis, as far as possible without the zeros of its Jacobian.
 
-A derivative along each unit vector of a point has a batch axis for each axis of the point. As long
-as a function is elementwise, what belongs to unit vector i is zero but in element i: then the batch
-axis is `tied` to an axis of the array and not held. Contracting or summing a tied axis frees it:
-the batch axis takes its place. So `sum(g(x))`, or a network for each particle of many, costs what
-its blocks cost, and what is zero is not computed. Anything else makes the axes of the batch plain
-ones, as vmap has them.
+The derivatives of an array along all unit vectors of a point have a batch axis for each axis of the
+point. Take a point x with n elements, and y = sin(x). The derivative of y along unit vector i is
+zero except in element i. As a batch this is an n x n matrix, of which only the diagonal is needed.
+
+So here the batch axis may be tied to an axis of the array, and then it is not held: the n x n
+matrix is kept as its diagonal, with `Ties((0,))`. As long as a function is elementwise, its axes
+stay tied. Where a tied axis is contracted or summed, it is freed: the batch axis takes its place.
+Summed over its elements, each row of the n x n matrix leaves one number: the result is the
+diagonal, now read as a batch. So `sum(g(x))`, or a network for each particle of many, costs what
+its blocks cost. Any other operation first makes all batch axes plain ones, as vmap has them.
+
+The words: a batch axis is held if it is an axis of the array (held ones stand in front), and tied
+if it is identified with one. Start reading at `Ties`, then `Directions.rule` and `_dot`.
 """
 
 from __future__ import annotations
@@ -48,15 +55,18 @@ from ..batching import Batching
 
 
 class Ties(tuple):
-    """For each axis of the batch the axis of the array that it is tied to, or None for one that is
-    held in front of the array's axes.
+    """For each batch axis, the axis of the array that it is tied to, or None if it is held.
+
+    Axes are counted without the held ones, which stand in front. `Ties((None, 1))` says: there are
+    two batch axes; the first is axis 0 of the array; the second is tied to what the program sees as
+    axis 1, which is axis 2 of the array.
     """
 
     __slots__ = ()
 
     @property
     def held(self) -> int:
-        """The number of axes in front."""
+        """The number of batch axes that are held, in front of the array's own axes."""
         return sum([axis is None for axis in self])
 
 
@@ -71,7 +81,7 @@ class Directions(Batching):
         return self.shape, self.axis_name
 
     def basis(self, ones: Any) -> tuple[Any, Ties]:
-        """The unit vectors, from an array of ones of the shape."""
+        """Return the unit vectors, from ones of the point's shape: all batch axes are tied."""
         return ones, Ties(range(len(self.shape)))
 
     def aval(self, value: tuple[Any, Any]) -> ShapedArray:
@@ -94,7 +104,7 @@ class Directions(Batching):
         return super().anywhere(self.plain(value))
 
     def plain(self, value: tuple[Any, Any]) -> tuple[Any, Any]:
-        """The value with one batch axis in front, as vmap has it."""
+        """Return the value with one batch axis in front, as vmap has it."""
         array, ties = value
         if type(ties) is not Ties:
             return value
@@ -104,11 +114,12 @@ class Directions(Batching):
         return reshape(array, (self.size, *array.shape[len(ties) :])), 0
 
     def freed(self, array: Any, ties: Ties, i: int) -> tuple[Any, Ties]:
-        """The value with axis `i` of the batch held, and zeros beside its diagonal."""
-        place = sum([axis is None for axis in ties[:i]])
-        shape = (*array.shape[:place], self.shape[i], *array.shape[place:])
-        spread = broadcast_in_dim(array, shape, [d for d in range(len(shape)) if d != place])
-        along = place, ties.held + 1 + ties[i]
+        """Return the value with batch axis `i` held, and zeros beside the diagonal."""
+        position = sum([axis is None for axis in ties[:i]])
+        shape = (*array.shape[:position], self.shape[i], *array.shape[position:])
+        spread = broadcast_in_dim(array, shape, [d for d in range(len(shape)) if d != position])
+        # The new axis and the axis that was tied: the value is on their diagonal.
+        along = position, ties.held + 1 + ties[i]
         on_diagonal = eq.bind(*[iota("int32", shape, d) for d in along])
         out = select(on_diagonal, spread, zero_scalar(array))
         return out, Ties((*ties[:i], None, *ties[i + 1 :]))
@@ -117,17 +128,18 @@ class Directions(Batching):
         return super().custom(call, [self.plain(v) for v in values])
 
     def rule(self, primitive: Primitive, values: Sequence[Any]) -> Any:
-        found = {v[1] for v in values if v[1] is not None}
-        if any([type(dim) is Ties for dim in found]):
-            ties = found.pop()
-            out = self.tied(primitive, values, ties) if not found else None
+        dims = {v[1] for v in values if v[1] is not None}
+        if any([type(dim) is Ties for dim in dims]):
+            ties = dims.pop()
+            # All batched operands must have the same ties.
+            out = self.tied(primitive, values, ties) if not dims else None
             if out is not None:
                 return out
             values = [self.plain(v) for v in values]
         return super().rule(primitive, values)
 
     def tied(self, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
-        """The rule where all batched operands have these ties; None if there is none."""
+        """Apply the rule for operands with these ties; return None if there is none."""
         for kind, rule in RULES.items():
             if isinstance(primitive, kind):
                 return rule(self, primitive, values, ties)
@@ -135,15 +147,21 @@ class Directions(Batching):
 
 
 def _elementwise(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
-    """A function that is zero where the batched operands are."""
+    """Apply a primitive that is zero where the batched operands are zero.
+
+    Only then may the zeros beside the diagonal be left out. `x * y` is such a function if x is
+    batched; `x + y` is one only if both are.
+    """
     batched = [dim is not None for _, dim in values]
     if primitive in (mul, scale):
         zero = True
     elif primitive is div:
         zero = batched == [True, False]
     elif primitive is select_p:
-        rest = zip(batched[1:], values[1:])
-        zero = not batched[0] and all([b or (type(x) in SCALARS and x == 0) for b, (x, _) in rest])
+        choices = zip(batched[1:], values[1:])
+        zero = not batched[0] and all(
+            [b or (type(x) in SCALARS and x == 0) for b, (x, _) in choices]
+        )
     else:
         zero = primitive in (neg, add, sub, square) and all(batched)
     if not zero:
@@ -154,27 +172,31 @@ def _elementwise(own: Directions, primitive: Any, values: Sequence[Any], ties: T
 
 
 def _spread(x: Any, like: Any, ties: Ties) -> Any:
-    """An operand without batch, repeated along the axes that are held."""
+    """Repeat an operand without batch along the axes that are held."""
     if type(x) in SCALARS or not ties.held:
         return x
     return broadcast_in_dim(x, like.shape, range(ties.held, like.ndim))
 
 
 def _power(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+    """Raise to a positive power, which is zero where the operand is zero."""
     return (primitive.bind(values[0][0]), ties) if primitive.n > 0 else None
 
 
 def _convert(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+    """Convert to another dtype, where zeros stay zeros."""
     return primitive.bind(values[0][0]), ties
 
 
 def _transpose(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+    """Permute the axes of the array, and the ties with them; the held axes stay in front."""
     order, held = primitive.permutation, ties.held
     out = transpose(values[0][0], (*range(held), *[held + p for p in order]))
     return out, Ties([axis if axis is None else order.index(axis) for axis in ties])
 
 
 def _broadcast(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+    """Broadcast along axes to which no batch axis is tied."""
     x, held, dims = values[0][0], ties.held, primitive.dims
     for axis in ties:  # a stretched axis is not the one that the batch is tied to
         if axis is not None and x.shape[held + axis] != primitive.shape[dims[axis]]:
@@ -185,46 +207,60 @@ def _broadcast(own: Directions, primitive: Any, values: Sequence[Any], ties: Tie
 
 
 def _reshape(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+    """Reshape, if the tied axes are still there afterwards."""
     x, held = values[0][0], ties.held
     before, after = x.shape[held:], primitive.shape
-    found: list[int | None] = []
+    new_ties: list[int | None] = []
     for axis in ties:
-        if axis is not None:  # it is still there if as many elements are in front of it
+        # A tied axis is still there if some axis has its size and as many elements in front of it.
+        if axis is not None:
             front = math.prod(before[:axis])
-            places = [
+            matches = [
                 i
                 for i, n in enumerate(after)
                 if n == before[axis] and math.prod(after[:i]) == front and (n > 1 or i == axis)
             ]
-            if not places:
+            if not matches:
                 return None
-            axis = places[0]
-        found.append(axis)
-    return reshape(x, (*x.shape[:held], *after)), Ties(found)
+            axis = matches[0]
+        new_ties.append(axis)
+    return reshape(x, (*x.shape[:held], *after)), Ties(new_ties)
 
 
 def _reduce_sum(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+    """Sum over axes, and free those that are tied.
+
+    In a sum over a tied axis, each row of the batch has one summand that is not zero. So nothing is
+    added up: the axis becomes a batch axis.
+    """
     x, held, axes = values[0][0], ties.held, primitive.axes
     kept = [a for a in range(x.ndim - held) if a not in axes]
     freed = [axis if axis in axes else None for axis in ties]
     plain = [a for a in axes if a not in ties]
+    # The axes that are not tied are summed. The tied ones are moved to the front, each to the
+    # position of its batch axis.
     x = reduce_sum(x, [held + a for a in plain])
-    rest = [a for a in range(len(kept) + len(axes)) if a not in plain]
+    remaining = [a for a in range(len(kept) + len(axes)) if a not in plain]
     front = iter(range(held))
     order = []
     for axis, now in zip(ties, freed):
         if axis is None:
             order.append(next(front))
         elif now is not None:
-            order.append(held + rest.index(axis))
-    order += [held + rest.index(a) for a in kept]
+            order.append(held + remaining.index(axis))
+    order += [held + remaining.index(a) for a in kept]
     out = transpose(x, order)
-    places = [None if axis is None or axis in axes else kept.index(axis) for axis in ties]
-    return out, Ties(places)
+    new_axes = [None if axis is None or axis in axes else kept.index(axis) for axis in ties]
+    return out, Ties(new_axes)
 
 
 def _dot(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
-    """A contracted axis that is tied is no sum any more: the batch axis takes its place."""
+    """Contract axes, and free those that are tied.
+
+    As in a sum, a contracted axis that is tied has one summand in each row of the batch. So it is a
+    batch axis of the product, not a contracted one. Example: x has n elements and is tied, W is n x
+    m. Row i of the batch of `x @ W` is `x[i] * W[i]`.
+    """
     side = 0 if values[0][1] is not None else 1
     if values[1 - side][1] is not None:
         return None
@@ -232,15 +268,18 @@ def _dot(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> 
     pairs = list(zip(contract[side], contract[1 - side]))
     free = primitive.free(values[side][0].ndim - held, side)
     other_free = primitive.free(typeof(values[1 - side][0]).ndim, 1 - side)
+    # The batch axes (i) whose axis of the array is contracted.
     freed = [(i, axis) for i, axis in enumerate(ties) if axis in contract[side]]
     partner = dict(pairs)
-    mine = [[held + axis for _, axis in freed], [partner[axis] for _, axis in freed]]
-    left = [(a, b) for a, b in pairs if a not in [axis for _, axis in freed]]
-    batches = (*mine[0], *[held + a for a in batch[side]]), (*mine[1], *batch[1 - side])
-    sums = tuple([held + a for a, _ in left]), tuple([b for _, b in left])
+    freed_axes = [[held + axis for _, axis in freed], [partner[axis] for _, axis in freed]]
+    contracted = [(a, b) for a, b in pairs if a not in [axis for _, axis in freed]]
+    # Both pairs are (axes of this operand, axes of the other one), until `ordered` puts the left
+    # operand first.
+    batches = (*freed_axes[0], *[held + a for a in batch[side]]), (*freed_axes[1], *batch[1 - side])
+    sums = tuple([held + a for a, _ in contracted]), tuple([b for _, b in contracted])
     ordered = lambda own, other: (other, own) if side else (own, other)
-    how = primitive.precision, primitive.preferred_element_type
-    dot = DotGeneral(ordered(*sums), ordered(*batches), *how)
+    settings = primitive.precision, primitive.preferred_element_type
+    dot = DotGeneral(ordered(*sums), ordered(*batches), *settings)
     out = dot.bind(*[x for x, _ in values])
     return _arranged(out, ties, freed, batch[side], free, len(other_free), side)
 
@@ -254,26 +293,42 @@ def _arranged(
     other_free: int,
     side: int,
 ) -> tuple[Any, Ties]:
-    """The result of a product, in the order: held axes, batch axes, left ones, right ones."""
+    """Return the result of a product with its axes in order.
+
+    A product has first its batch axes: the `freed` ones, then `batch`. Then come the free axes of
+    the left operand and of the right one. Those of the operand `side`, which has ties, begin with
+    the held axes. The order to make is: held axes as in `ties`, `batch`, left free axes, right free
+    axes.
+    """
     held, count = ties.held, len(freed) + len(batch)
     first_mine = count + (other_free if side else 0)
     first_other = count if side else count + held + len(free)
-    old = iter(range(first_mine, first_mine + held))
-    new = {i: k for k, (i, _) in enumerate(freed)}
-    order = [new[i] if i in new else next(old) for i, axis in enumerate(ties)
-             if axis is None or i in new]  # fmt: skip
+    # Where the axes are in the product: the held ones, and the freed ones by their batch axis.
+    held_positions = iter(range(first_mine, first_mine + held))
+    freed_at = {i: k for k, (i, _) in enumerate(freed)}
+    order = [freed_at[i] if i in freed_at else next(held_positions) for i, axis in enumerate(ties)
+             if axis is None or i in freed_at]  # fmt: skip
     batches = list(range(len(freed), count))
-    own_free = list(range(first_mine + held, first_mine + held + len(free)))
-    others = list(range(first_other, first_other + other_free))
-    tail = [*batches, *([*others, *own_free] if side else [*own_free, *others])]
-    at = {a: i for i, a in enumerate(batch)}
-    at.update({a: len(batch) + (other_free if side else 0) + i for i, a in enumerate(free)})
-    places = [None if axis is None or i in new else at[axis] for i, axis in enumerate(ties)]
-    return transpose(out, [*order, *tail]), Ties(places)
+    free_positions = list(range(first_mine + held, first_mine + held + len(free)))
+    other_positions = list(range(first_other, first_other + other_free))
+    tail = [
+        *batches,
+        *([*other_positions, *free_positions] if side else [*free_positions, *other_positions]),
+    ]
+    # Which axis of the result, without the held ones, each axis of the operand becomes.
+    axis_of = {a: i for i, a in enumerate(batch)}
+    axis_of.update({a: len(batch) + (other_free if side else 0) + i for i, a in enumerate(free)})
+    new_axes = [
+        None if axis is None or i in freed_at else axis_of[axis] for i, axis in enumerate(ties)
+    ]
+    return transpose(out, [*order, *tail]), Ties(new_axes)
 
 
 def _psum(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
-    """The sum over all unit vectors: nothing is to be summed along axes that are tied."""
+    """Sum over all unit vectors.
+
+    Along a tied axis there is nothing to add up: each element has one row in which it is not zero.
+    """
     if primitive.axes != ((own.axis_name, own.size),):
         return None
     return reduce_sum(values[0][0], range(ties.held)), None

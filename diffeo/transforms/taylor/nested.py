@@ -1,10 +1,13 @@
 """Derivatives of derivatives by a scalar, in one Taylor pass.
 
-`grad(grad(f))` and nested `jvp` call `f` on a scalar that is being differentiated already: along
-`x0 + t`, or as a series in t. Then f's own derivative at x0 + t is known from one power series
-more, of one order more: f(x0 + t + s) has the coefficients c[k] (t + s)**k. So n nested
-derivatives evaluate f once, on a series of order n, at a cost that grows like n**2 instead of
-exponentially.
+`grad(grad(f))` and nested `jvp` call f on a scalar x that is being differentiated already: x is x0
++ t, a dual number or a power series in t. The inner derivative needs f'(x0 + t), as a series in t
+as well. Both follow from one power series of f at x0, of one order more. If f(x0 + s) has the
+coefficients c[0], c[1], c[2], then f(x0 + t) is c[0] + c[1] t + c[2] t**2, and f'(x0 + t) is c[1] +
+2 c[2] t.
+
+So n nested derivatives evaluate f once, on a series of order n, at a cost that grows like n**2
+instead of exponentially. Start reading at `value_and_slope`.
 """
 
 from __future__ import annotations
@@ -26,8 +29,10 @@ from .series import Series
 
 
 def is_nested(values: list[Any]) -> bool:
-    """Whether these are one real scalar that the innermost transformation is differentiating, in a
-    form that one order more can be added to.
+    """Return whether the values are one real scalar that is being differentiated already.
+
+    The innermost transformation must be forward mode, or Taylor mode along x0 + t: one order more
+    can be added to these.
     """
     if len(values) != 1 or not config.fuse_derivatives:
         return False
@@ -40,11 +45,16 @@ def is_nested(values: list[Any]) -> bool:
 def value_and_slope(
     flat: Any, x: Any, in_reverse: bool = False
 ) -> tuple[list[Any], list[Any]] | None:
-    """Results of a function at a scalar for which `is_nested` holds, and their derivatives (`ZERO`
-    for what has none). None if the caller may as well go `in_reverse`, and must, as a rule of the
-    user's has no forward mode.
+    """Return the results of a function at a scalar, and their derivatives.
+
+    `is_nested` must hold for the scalar x. A derivative is `ZERO` for a result that has none. The
+    results and derivatives are values of the transformation that differentiates x.
+
+    If a rule of the user's has no forward mode, this raises ForwardModeError. With `in_reverse` it
+    returns None instead: the caller can compute the same in reverse mode.
     """
     owner = x.owner
+    # Forward mode knows order 1, so the series must know order 2.
     order = 2 if type(owner) is JVP else owner.order + 1
     point = x.value[0]
     series = Series([point, full_like(point, 1)])
@@ -56,19 +66,22 @@ def value_and_slope(
             return None
         raise
     extend = _dual if type(owner) is JVP else _longer
-    found, slopes = [], []
+    results, slopes = [], []
     for out in outs:
         coefficients = [out[k] for k in range(order + 1)]
-        found.append(extend(x, coefficients))
-        rest = [c if c is ZERO else c * float(k) for k, c in enumerate(coefficients)][1:]
-        known = is_inexact(typeof(out[0]).dtype) and any([c is not ZERO for c in rest])
-        slopes.append(extend(x, rest) if known else ZERO)
-    return found, slopes
+        results.append(extend(x, coefficients))
+        # The derivative of c[k] s**k is k c[k] s**(k - 1).
+        derived = [c if c is ZERO else c * float(k) for k, c in enumerate(coefficients)][1:]
+        has_slope = is_inexact(typeof(out[0]).dtype) and any([c is not ZERO for c in derived])
+        slopes.append(extend(x, derived) if has_slope else ZERO)
+    return results, slopes
 
 
 def _dual(x: Any, coefficients: list[Any]) -> Any:
-    """c[0] + c[1] t as a value of JVP, where t is the tangent of x. A coefficient that has a
-    tangent of its own depends on what the function closes over.
+    """Return c[0] + c[1] t as a value of forward mode, where t is the tangent of x.
+
+    A coefficient may have a tangent of its own, from a value that the function closes over. That of
+    c[0] is added to the result's tangent.
     """
     owner, t = x.owner, x.value[1]
     first = full_like(x, 0) if coefficients[0] is ZERO else coefficients[0]
@@ -85,24 +98,26 @@ def _dual(x: Any, coefficients: list[Any]) -> Any:
 
 
 def times(t: Any, slope: Any) -> Any:
-    """A scalar tangent times a derivative of any shape."""
+    """Return a scalar tangent times a derivative of any shape."""
     from_scalar = broadcast_in_dim(t, slope.shape, ())
     return scale.bind(convert_element_type(from_scalar, slope.dtype), slope)
 
 
 def _longer(x: Any, coefficients: list[Any]) -> Any:
-    """The sum of c[k] t**k as a value of Taylor; c[k] is a series itself where it depends on what
-    the function closes over.
+    """Return the sum of c[k] t**k as a value of Taylor mode.
+
+    A coefficient c[k] is a series in t itself where it depends on a value that the function closes
+    over. So coefficient k of the result is the sum of coefficient k - j of c[j], for all j up to k.
     """
     owner = x.owner
-    given = [None if c is ZERO else owner.unwrap(c) for c in coefficients]
+    series_of = [None if c is ZERO else owner.unwrap(c) for c in coefficients]
     total: list[Any] = []
     for k in range(owner.order + 1):
-        found = ZERO
-        for j, series in enumerate(given[: k + 1]):
+        coefficient = ZERO
+        for j, series in enumerate(series_of[: k + 1]):
             if series is not None:
-                found = owner.plus(found, series[k - j])
-        total.append(found)
+                coefficient = owner.plus(coefficient, series[k - j])
+        total.append(coefficient)
     if total[0] is ZERO:
         like = next(c for c in total if c is not ZERO)
         total[0] = owner.in_parent(lambda: full_like(like, 0))

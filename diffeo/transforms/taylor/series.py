@@ -1,9 +1,16 @@
-"""Arithmetic of truncated power series: sums and products of coefficients, and the recurrences that
-are written by hand, as the derived ones were measured to cost more.
+"""Arithmetic of truncated power series.
 
-A series may have a `top`: the index of a coefficient that is held as its sum over a family of
-directions, not for each of them (see `collapsed.py`). What is computed at the top of a result is
-summed as soon as it is no product with something that is the same for all directions.
+`Series` is a power series whose coefficients are computed when they are asked for. `Arithmetic` has
+sums, products and quotients, and the recurrences that are written by hand because the derived ones
+were measured to cost more.
+
+A series may have a `top`, in collapsed Taylor mode (see `collapsed.py`). Then all coefficients
+below are held for each of a family of directions, and coefficient `top` is held as its sum over the
+directions. What is computed at the top of a result is summed at once, unless one factor is the same
+for all directions: then the other factor's sum is what is multiplied. Where there is no `top`,
+nothing is ever summed: read the code without it first.
+
+Methods take coefficients (arrays, or `ZERO`) or whole series. Coefficient k of x is `x[k]`.
 """
 
 from __future__ import annotations
@@ -33,8 +40,10 @@ from ...primitives.words.powers import IntegerPow, integer_pow
 
 
 class Series:
-    """A power series whose coefficients are computed when asked for, in order, and kept; `ZERO` is
-    one, too.
+    """A power series whose coefficients are computed when asked for, in order, and kept.
+
+    `compute(k)` returns coefficient k; it may ask for the coefficients below. A coefficient may be
+    `ZERO`. Without `compute`, all coefficients after the last one are `ZERO`.
     """
 
     __slots__ = ("coefficients", "compute", "slope", "top", "unit")
@@ -48,7 +57,7 @@ class Series:
         self.coefficients = list(coefficients)
         self.compute, self.top = compute, top
         self.slope: Series | None = None
-        #: Known to be x + t.
+        #: Known to be x + t, so that one order more can be added; see `nested.py`.
         self.unit = False
 
     def __getitem__(self, k: int) -> Any:
@@ -60,7 +69,7 @@ class Series:
 
     @property
     def constant(self) -> bool:
-        """True if it is known that only coefficient 0 is there."""
+        """True if all coefficients but coefficient 0 are known to be `ZERO`."""
         return self.compute is None and all([c is ZERO for c in self.coefficients[1:]])
 
     def __repr__(self) -> str:
@@ -68,14 +77,12 @@ class Series:
 
 
 def top_of(values: Iterable[Series]) -> int | None:
-    """The index at which a result that depends on all of these is summed over directions."""
+    """Return the index at which a result that depends on all of these is summed over directions."""
     return min([v.top for v in values if v.top is not None], default=None)
 
 
 class Arithmetic:
-    """What rules compute with: coefficients in the context around the transformation, and series
-    of them.
-    """
+    """Operations on coefficients, in the context around the transformation, and on series."""
 
     order: int
     parent: Any
@@ -83,8 +90,9 @@ class Arithmetic:
     # -- Coefficients --
 
     def in_parent(self, compute: Callable[[], Any]) -> Any:
-        """Run in the context outside of this transformation, wherever a coefficient happens to be
-        asked for.
+        """Run `compute` in the context outside of this transformation, and return its result.
+
+        A coefficient may be asked for anywhere, also while this transformation's trace is current.
         """
         before, state.trace = state.trace, self.parent
         try:
@@ -93,33 +101,36 @@ class Arithmetic:
             state.trace = before
 
     def collapse(self, coefficient: Any) -> Any:
-        """The sum over directions of a coefficient that is held for each."""
+        """Return the sum over directions of a coefficient that is held for each direction.
+
+        Without directions this is the coefficient itself; `Collapsed` overrides it.
+        """
         return coefficient
 
     def summed(self, x: Series, k: int) -> Any:
-        """Coefficient `k` of a series, where a result has its top."""
+        """Return coefficient `k` of a series, summed over directions if it is not yet."""
         return x[k] if x.top == k or x[k] is ZERO else self.collapse(x[k])
 
     def plus(self, a: Any, b: Any) -> Any:
-        """The sum of coefficients that may be ZERO."""
+        """Return the sum of coefficients that may be ZERO."""
         return b if a is ZERO else a if b is ZERO else self.in_parent(lambda: add.bind(a, b))
 
     def minus(self, a: Any, b: Any) -> Any:
-        """The difference of coefficients that may be ZERO."""
+        """Return the difference of coefficients that may be ZERO."""
         if b is ZERO:
             return a
         return self.in_parent(lambda: -b if a is ZERO else sub.bind(a, b))
 
     def scale(self, a: Any, n: float) -> Any:
-        """A coefficient times a number."""
+        """Return a coefficient times a number."""
         return a if a is ZERO or n == 1 else self.in_parent(lambda: mul.bind(a, number(a, n)))
 
     def divide(self, a: Any, n: float) -> Any:
-        """A coefficient divided by a number."""
+        """Return a coefficient divided by a number."""
         return a if a is ZERO or n == 1 else self.in_parent(lambda: div.bind(a, number(a, n)))
 
     def over(self, base: Any) -> Callable[[Any], Any]:
-        """Division of coefficients by an array; zero over anything is zero."""
+        """Return a function that divides coefficients by an array; zero over anything is zero."""
         inverse = self.in_parent(lambda: reciprocal(base))
         return lambda a: a if a is ZERO else self.in_parent(lambda: scale.bind(a, inverse))
 
@@ -135,8 +146,10 @@ class Arithmetic:
         indices: Iterable[int] | None = None,
         weight: Callable[[int], float] | None = None,
     ) -> Any:
-        """The sum of `weight(i) x[i] y[k-i]` over `indices` (0 to k): a coefficient of a series
-        with this `top`.
+        """Return the sum of `weight(i) x[i] y[k-i]` over `indices` (0 to k).
+
+        It is a coefficient of a series with this `top`. Example: for k = 2, that is x[0] y[2] +
+        x[1] y[1] + x[2] y[0].
         """
         each: Any = ZERO
         whole: Any = ZERO
@@ -148,6 +161,8 @@ class Arithmetic:
             term = self.in_parent(lambda a=a, b=b: product(a, b))
             if weight is not None:
                 term = self.scale(term, weight(i))
+            # One factor is a sum over directions already. The other is coefficient 0, which is the
+            # same for all of them: so is the product a sum.
             if x.top == i or y.top == k - i:
                 whole = self.plus(whole, term)
             else:
@@ -157,7 +172,7 @@ class Arithmetic:
         return self.plus(each, whole)
 
     def product(self, primitive: Any, x: Series, y: Series) -> Series:
-        """Any bilinear product, by Cauchy's rule."""
+        """Return the series of any bilinear product, by Cauchy's rule."""
         bind = primitive.bind
         out = self.in_parent(lambda: bind(x[0], y[0]))
         top = top_of((x, y))
@@ -175,8 +190,10 @@ class Arithmetic:
         return Series([out], lambda k: self.convolve(bind, x, y, k, top), top)
 
     def square_at(self, x: Series, k: int, top: int | None, start: int = 0) -> Any:
-        """The sum of x[i] x[k-i] for i from `start` to k - start, each product of two different
-        coefficients computed once.
+        """Return the sum of x[i] x[k-i] for i from `start` to k - `start`.
+
+        Each product of two different coefficients is computed once: for k = 3, that is 2 (x[0] x[3]
+        + x[1] x[2]).
         """
         half = range(start, (k + 1) // 2)
         twice = self.scale(self.convolve(mul.bind, x, x, k, top, half), 2)
@@ -185,21 +202,28 @@ class Arithmetic:
         return self.plus(twice, self.convolve(mul.bind, x, x, k, top, (k // 2,)))
 
     def quotient(self, x: Series, y: Series) -> Series:
-        """x / y: q[k] = (x[k] - sum over i of y[i] q[k-i], i >= 1) / y[0]."""
+        """Return the series of x / y.
+
+        q[k] = (x[k] - sum over i of y[i] q[k-i], i >= 1) / y[0].
+        """
         top = top_of((x, y))
 
         def coefficient(k: int) -> Any:
-            rest = ZERO
+            products = ZERO
             if not y.constant:
-                rest = self.convolve(mul.bind, y, q, k, top, range(1, k + 1))
-            above = self.minus(self.summed(x, k) if k == top else x[k], rest)
-            return above if above is ZERO else self.in_parent(lambda: div.bind(above, y[0]))
+                products = self.convolve(mul.bind, y, q, k, top, range(1, k + 1))
+            numerator = self.minus(self.summed(x, k) if k == top else x[k], products)
+            return (
+                numerator
+                if numerator is ZERO
+                else self.in_parent(lambda: div.bind(numerator, y[0]))
+            )
 
         q = Series([self.in_parent(lambda: div.bind(x[0], y[0]))], coefficient, top)
         return q
 
     def slope(self, x: Series) -> Series:
-        """The series of x'(t); made once for each series."""
+        """Return the series of x'(t), which is made once for each series."""
         if x.slope is None:
             first = x[1]
             if first is ZERO:  # the first coefficient gives a series its type
@@ -209,40 +233,43 @@ class Arithmetic:
         return x.slope
 
     def integrated(self, slope: Series, k: int, top: int | None) -> Any:
-        """Coefficient k > 0 of a series with this derivative and `top`."""
+        """Return coefficient k > 0 of a series with this derivative and `top`."""
         return self.divide(self.summed(slope, k - 1) if k == top else slope[k - 1], k)
 
     # -- Recurrences: see Griewank and Walther 2008, "Evaluating Derivatives", table 13.2 --
 
     def logarithm(self, x: Series, base: Any, out: Any) -> Series:
-        """y with base y' = x' - (x - x[0]) y': log(x) for the base x[0], log1p for x[0] + 1."""
+        """Return the y with base y' = x' - (x - x[0]) y'.
+
+        It is log(x) for the base x[0], and log1p(x) for x[0] + 1. `out` is y[0].
+        """
 
         def coefficient(k: int) -> Any:
-            top, rest = None if x.top is None else x.top - 1, ZERO
+            top, products = None if x.top is None else x.top - 1, ZERO
             if k > 1:
-                rest = self.convolve(mul.bind, x, self.slope(y), k - 1, top, range(1, k))
-            return over(self.minus(x[k], self.divide(rest, k)))
+                products = self.convolve(mul.bind, x, self.slope(y), k - 1, top, range(1, k))
+            return over(self.minus(x[k], self.divide(products, k)))
 
         over = self.over(base)
         y = Series([out], coefficient, x.top)
         return y
 
     def root(self, x: Series, out: Any) -> Series:
-        """y = sqrt(x): 2 y[0] y[k] = x[k] - sum of y[i] y[k-i], 0 < i < k."""
+        """Return y = sqrt(x): 2 y[0] y[k] = x[k] - sum of y[i] y[k-i], 0 < i < k."""
 
         def coefficient(k: int) -> Any:
-            rest = self.square_at(y, k, x.top, 1)
-            return self.divide(over(self.minus(x[k], rest)), 2)
+            products = self.square_at(y, k, x.top, 1)
+            return self.divide(over(self.minus(x[k], products)), 2)
 
         over = self.over(out)
         y = Series([out], coefficient, x.top)
         return y
 
     def power(self, x: Series, p: float, out: Any) -> Series:
-        """y = x**p for a number p: k x[0] y[k] = sum of (p i - (k - i)) x[i] y[k-i], i >= 1.
+        """Return y = x**p for a number p: k x[0] y[k] = sum of (p i - (k - i)) x[i] y[k-i], i >= 1.
 
-        Where x[0] is 0, the derivatives below p are 0; those above are infinite, or, for an
-        integer p, computed by products.
+        Where x[0] is 0, the derivatives below p are 0. Those above are infinite, or, for an integer
+        p, computed by products.
         """
         if p.is_integer():
             return IntegerPow(int(p)).taylor(self, (x,))
@@ -250,18 +277,18 @@ class Arithmetic:
 
         def coefficient(k: int) -> Any:
             weight = lambda i: p * i - (k - i)
-            found = self.convolve(scale.bind, x, y, k, x.top, range(1, k + 1), weight)
-            found = self.divide(over(found), k)
-            if found is ZERO:
+            value = self.convolve(scale.bind, x, y, k, x.top, range(1, k + 1), weight)
+            value = self.divide(over(value), k)
+            if value is ZERO:
                 return ZERO
-            singular = zero_scalar(found) if k < p else self.power_at_zero(x, p, k)
-            return self.in_parent(lambda: select(at_zero, singular, found))
+            singular = zero_scalar(value) if k < p else self.power_at_zero(x, p, k)
+            return self.in_parent(lambda: select(at_zero, singular, value))
 
         y = Series([out], coefficient, x.top)
         return y
 
     def power_at_zero(self, x: Series, p: float, k: int) -> Any:
-        """Coefficient k > p of x**p where x[0] is 0: infinite, unless x does not move."""
+        """Return coefficient k > p of x**p where x[0] is 0: infinite, unless x does not move."""
         first, lead = x[1], ZERO
         if first is not ZERO:
             number = math.prod([(p - i) / (i + 1) for i in range(k)])
@@ -276,8 +303,10 @@ class Arithmetic:
         return self.in_parent(lambda: scale.bind(lead, full_like(lead, math.inf)))
 
     def logistic(self, x: Series, out: Any) -> Series:
-        """y' = (y - y**2) x'; coefficient k > 0 of the factor is (1 - 2 y[0]) y[k] - ..., where
-        1 - 2 y[0] is -tanh(x / 2).
+        """Return y = 1 / (1 + exp(-x)), which solves y' = (y - y**2) x'.
+
+        Coefficient k > 0 of the factor y - y**2 is (1 - 2 y[0]) y[k] - ..., where 1 - 2 y[0] is
+        -tanh(x / 2).
         """
         y = Series([out], lambda k: self.integrated(slope, k, x.top), x.top)
         half = self.scale(x[0], 0.5)
@@ -293,8 +322,9 @@ class Arithmetic:
         return y
 
     def tanh(self, x: Series, out: Any) -> Series:
-        """y' = (1 - y**2) x', where the first factor begins with its own formula: it is small
-        where y**2 is near 1.
+        """Return y = tanh(x), which solves y' = (1 - y**2) x'.
+
+        The factor 1 - y**2 begins with a formula of its own, as it is small where y**2 is near 1.
         """
         y = Series([out], lambda k: self.integrated(slope, k, x.top), x.top)
         first = self.in_parent(lambda: sech_squared.bind(x[0]))
@@ -304,10 +334,10 @@ class Arithmetic:
 
 
 def number(like: Any, n: float) -> Any:
-    """A Python scalar of the kind of an array's dtype."""
+    """Return a Python scalar of the kind of an array's dtype."""
     return complex(n) if typeof(like).dtype.kind == "c" else float(n)
 
 
 def filled(series: Series, k: int) -> Any:
-    """A coefficient as an array."""
+    """Return a coefficient as an array, also where it is `ZERO`."""
     return full_like(series[0], 0) if series[k] is ZERO else as_value(series[k])

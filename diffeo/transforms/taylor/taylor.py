@@ -1,11 +1,21 @@
 """Taylor mode: the value is a power series, and the rules are derived from the jvp rules.
 
-Linear primitives act on each coefficient, bilinear ones by Cauchy's product. For anything else,
-y(t) = f(x(t)) solves y' = jvp(f)(x, x'): coefficient k of y is coefficient k-1 of the tangent
-rule, evaluated in series arithmetic, divided by k. Series are lazy and remembered per (primitive,
-operands), so rules that lead back to each other (sin and cos) or to their own result (exp, tanh)
-end, and every coefficient is computed once. So each primitive with a derivative has derivatives of
-every order, at a cost polynomial in the order.
+A function is called on x(t) = x[0] + x[1] t + x[2] t**2 + ... and returns y(t), up to some order.
+There are three ways from the operands' coefficients to those of the result:
+
+- a linear primitive acts on each coefficient;
+- a bilinear primitive acts by Cauchy's product: y[k] is the sum of a[i] * b[k - i];
+- for anything else, y(t) = f(x(t)) solves y' = jvp(f)(x, x'). So coefficient k of y is coefficient
+  k - 1 of the tangent rule, evaluated in series arithmetic, divided by k.
+
+Example of the third way: y = exp(x) solves y' = y x'. So y[1] = y[0] x[1], and 2 y[2] = y[0] 2 x[2]
++ y[1] x[1].
+
+Series are lazy, and remembered per (primitive, operands). So rules that lead back to each other
+(sin and cos) or to their own result (exp, tanh) end, and every coefficient is computed once. Each
+primitive with a derivative has derivatives of every order, at a cost polynomial in the order.
+
+Start reading at `Taylor.rule` and `Taylor.derive`; series and their arithmetic are in `series.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +35,11 @@ from .series import Arithmetic, Series, top_of
 
 
 class Taylor(Arithmetic, Interpreter):
-    """Carries truncated power series of one `order` through a function."""
+    """An interpreter that carries power series up to an `order` through a function.
+
+    `memo` holds the series of each (primitive, operands). `inside_rule` says that a jvp rule is
+    being evaluated, and not the user's own operation.
+    """
 
     complete = True
 
@@ -59,8 +73,8 @@ class Taylor(Arithmetic, Interpreter):
         )
 
     def build(self, static: tuple[bool, ...], arrays: Sequence[Any]) -> Series:
-        given = iter(arrays)
-        return Series(woven(static, given, repeat(ZERO)))
+        iterator = iter(arrays)
+        return Series(woven(static, iterator, repeat(ZERO)))
 
     def count(self, static: tuple[bool, ...]) -> int:
         return sum(static)
@@ -72,8 +86,8 @@ class Taylor(Arithmetic, Interpreter):
         coefficients = [value[k] for k in range(self.order + 1)]
         return Series(
             [
-                full_like(coefficients[0], 0) if there and c is ZERO else c
-                for c, there in zip(coefficients, static)
+                full_like(coefficients[0], 0) if flag and c is ZERO else c
+                for c, flag in zip(coefficients, static)
             ]
         )
 
@@ -87,11 +101,12 @@ class Taylor(Arithmetic, Interpreter):
     # -- Rules --
 
     def rule(self, primitive: Primitive, values: Sequence[Series]) -> Any:
+        """Return the series of a primitive's result(s), from the memo if they are there."""
         # Constants are told apart by their array, as they are lifted anew at each use.
         key = (primitive, *[_identity(v) for v in values])
-        found = self.memo.get(key)
-        if found is not None:
-            return found[0]
+        cached = self.memo.get(key)
+        if cached is not None:
+            return cached[0]
         out = self.derive(primitive, values)
         self.memo[key] = out, values  # the operands are kept so that no id is used again
         if not self.inside_rule:
@@ -104,7 +119,8 @@ class Taylor(Arithmetic, Interpreter):
         return out
 
     def derive(self, primitive: Any, values: Sequence[Series]) -> Any:
-        """The series of a primitive's result(s)."""
+        """Compute the series of a primitive's result(s)."""
+        # A rule written by hand goes first. Then the three ways of the module's docstring.
         special = primitive.taylor(self, values)
         if special is not None:
             return special
@@ -117,20 +133,24 @@ class Taylor(Arithmetic, Interpreter):
         slopes: list[Series] = []
 
         def coefficient(i: int, k: int) -> Any:
+            # Only when a coefficient is asked for: by then this result is in the memo, so a rule
+            # that leads back to it finds it.
             if not slopes:
                 slopes.extend(self.slopes(primitive, values))
             return self.integrated(slopes[i], k, top)
 
-        made = [
+        results = [
             Series([o], partial(coefficient, i) if is_inexact(typeof(o).dtype) else None, top)
             for i, o in enumerate(outs)
         ]
-        return made if primitive.multiple_results else made[0]
+        return results if primitive.multiple_results else results[0]
 
     def linear(self, primitive: Any, values: Sequence[Series]) -> Any:
-        """Coefficient by coefficient."""
+        """Apply a linear primitive to each coefficient."""
         first, top = [v[0] for v in values], top_of(values)
-        if top == 0:  # tangents, and zeros
+        # Coefficient 0 itself is a sum over directions only in a tangent (`top` is one less than
+        # that of the value). Linear operands that are not summed yet must be.
+        if top == 0:
             moving = range(len(values)) if primitive.linear is None else primitive.linear
             for i in moving:
                 if values[i].top is not None:
@@ -145,11 +165,12 @@ class Taylor(Arithmetic, Interpreter):
 
         if not primitive.multiple_results:
             return Series([out], coefficient if is_inexact(typeof(out).dtype) else None, top)
+        # Coefficient k of all results is one call.
         each = cache(coefficient)
 
         def of_result(i: int, k: int) -> Any:
-            found = each(k)
-            return ZERO if found is ZERO else found[i]
+            row = each(k)
+            return ZERO if row is ZERO else row[i]
 
         return [
             Series([o], partial(of_result, i) if is_inexact(typeof(o).dtype) else None, top)
@@ -157,8 +178,9 @@ class Taylor(Arithmetic, Interpreter):
         ]
 
     def slopes(self, primitive: Primitive, values: Sequence[Series]) -> list[Series]:
-        """The derivative of each result: the jvp rule, run on series: operands x(t), tangents
-        x'(t).
+        """Return the series of the derivative of each result.
+
+        This is the jvp rule, run on series: the operands are x(t), the tangents are x'(t).
         """
         before, inside = state.trace, self.inside_rule
         state.trace, self.inside_rule = self, True
@@ -179,7 +201,11 @@ class Taylor(Arithmetic, Interpreter):
         return super().custom(call, values)
 
     def by_recurrence(self, call: Any, values: Sequence[Series]) -> list[Series]:
-        """The user's own rule, which takes all coefficients up to an order at once."""
+        """Apply the user's own Taylor rule, which computes all coefficients up to an order at once.
+
+        Inside of a rule, a higher coefficient may depend on results that are not known yet. So
+        there the rule is called anew for each order that is asked for.
+        """
 
         def up_to(order: int) -> list[list[Any]]:
             series = [[v[k] for k in range(order + 1)] for v in values]
@@ -194,6 +220,7 @@ class Taylor(Arithmetic, Interpreter):
 
 
 def _identity(value: Series) -> Any:
+    """Return a key for an operand: what two operands have in common only if they are the same."""
     if not value.constant:
         return id(value)
     x = value[0]
