@@ -1,8 +1,8 @@
 """Directional derivatives for users: jvp, linearize, vjp and linear_transpose, on trees of arrays.
 
 A tangent is a direction in which an argument moves, or in which a result moves with it; a cotangent
-belongs to a result and is pulled back to the arguments. `ZERO` (in `primitives/stand_ins.py`) stands
-for either of them inside; users get zeros.
+belongs to a result and is pulled back to the arguments. `ZERO` (in `primitives/stand_ins.py`)
+stands for either of them inside; users get zeros.
 
 All functions here flatten trees to leaves, call an interpreter on a function of leaves (`Flat`),
 and put the leaves of the results into trees again. Reverse mode linearizes: `linearize_flat`
