@@ -19,6 +19,7 @@ from ...primitives.core import (
     typeof,
     with_user_line,
 )
+from ...primitives.installed import installed
 from ...primitives.jaxpr import Literal
 from ...primitives.staging import StagingTrace, StagingTracer
 from ...primitives.support.sources import short_filename, source_line
@@ -227,13 +228,12 @@ def saved_residuals(fun: Callable, *args: Any, **kwargs: Any) -> list[tuple[Shap
     flat = Flat(lambda args, kwargs: fun(*args, **kwargs), structure, name_of(fun))
     # The function is linearized under a staging trace. So residuals, the constants of the tangent
     # program, are tracers of `outer`, whose equations tell where each comes from.
-    before = state.trace
-    state.trace = outer = StagingTrace(before, name_of(fun))
+    outer = StagingTrace(state.trace, name_of(fun))
     try:
-        inputs = [outer.input(a) for a in avals]
-        _, program, _ = linearize_flat(flat, inputs, flat.name)
+        with installed(outer):
+            inputs = [outer.input(a) for a in avals]
+            _, program, _ = linearize_flat(flat, inputs, flat.name)
     finally:
-        state.trace = before
         outer.finished = True
     names = {t.variable: argument_or_keyword((args, kwargs), i) for i, t in enumerate(inputs)}
     for eqn in outer.eqns:

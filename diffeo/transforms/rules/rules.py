@@ -29,6 +29,7 @@ from typing import Any
 from ...primitives.array import as_value
 from ...primitives.constants import full_like, zeros_like
 from ...primitives.core import Trace, Tracer, state, typeof, with_user_line
+from ...primitives.installed import installed
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.staging import StagingTrace, TangentTrace, stage
 from ...primitives.stand_ins import ZERO
@@ -282,12 +283,9 @@ def _linear_program(fun: Callable, avals: Sequence[ShapedArray], name: str) -> J
         if type(trace) is StagingTrace:
             return stage(fun, avals, name)
         trace = trace.parent
-    state.trace = recorder = TangentTrace(before, name)
-    try:
+    with installed(TangentTrace(before, name)) as recorder:
         inputs = [recorder.input(a) for a in avals]
         return recorder.finish(inputs, fun(*inputs))
-    finally:
-        state.trace = before
 
 
 #: (value, operand) by the id of the value: a value that a function closed over when it was staged,
@@ -368,22 +366,14 @@ def inheriting(former: Any, fun: Callable, *args: Any) -> list[Any]:
     The copy is the current trace. The function may have closed over values of the `former`
     transformation.
     """
-    before = state.trace
-    state.trace = trace = Inheriting(before, former)
-    try:
+    with installed(Inheriting(state.trace, former)) as trace:
         return [trace.inherited(o) for o in fun(*args)]
-    finally:
-        state.trace = before
 
 
 def _replacing(table: Table, rule: Callable, *args: Any) -> Any:
     """Call a rule with the values of a table replaced, and return its result, replaced likewise."""
-    before = state.trace
-    state.trace = Replacing(before, table)
-    try:
+    with installed(Replacing(state.trace, table)):
         return _replaced(rule(*args), table)
-    finally:
-        state.trace = before
 
 
 class DerivedRules(Rules):

@@ -34,6 +34,7 @@ import numpy as np
 from ...engine.evaluation import EVALUATION
 from ...primitives.array import Array, as_value
 from ...primitives.core import Trace, Tracer, Value, state, typeof
+from ...primitives.installed import installed
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr, infer, sub_jaxprs
 from ...primitives.types import SCALARS, ShapedArray
 from ...programs.call import Call, split_list
@@ -321,11 +322,11 @@ class Dependence(Trace):
                 inner.tracked(var.aval, sets) if sets else value if is_known
                 else inner.unknown(var.aval)
             )  # fmt: skip
-        state.trace = inner
         try:
-            outs = eval_jaxpr(body, ins)
+            with installed(inner):
+                outs = eval_jaxpr(body, ins)
         finally:
-            state.trace, self.left = self, inner.left
+            self.left = inner.left
         return [inner.seen(o) for o in outs]
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.core import Tracer, describe, state, typeof, with_user_line
+from ...primitives.core import Tracer, describe, typeof, with_user_line
+from ...primitives.installed import installed
 from ...primitives.stand_ins import ZERO
 from ...primitives.types import is_inexact
 from ...trees import tree
@@ -121,17 +122,17 @@ def detect(what: str, fun: Callable, given: ChosenArguments, local: bool) -> Spa
         sets = IndexSets.singles(v.size, start, total)
         tangents.append(trace.tracked(typeof(v).strong, sets))
         start += v.size
-    before, source = state.trace, state.source
-    state.trace = trace
     try:
-        flat = given.flat(fun, values[given.count :], name)
         # Known numbers are computed with, and may overflow: their warnings are none of the user's.
-        with np.errstate(all="ignore"):
+        with installed(trace), np.errstate(all="ignore"):
+            flat = given.flat(fun, values[given.count :], name)
             outs, out_tangents = jvp_flat(flat, values[: given.count], tangents, name)
-        check_results(what, outs)
-        rows = [IndexSets.empty(typeof(o).size, total) if t is ZERO else trace.sets(t)
-                 for o, t in zip(outs, out_tangents)]  # fmt: skip
+            check_results(what, outs)
+            rows = [
+                IndexSets.empty(typeof(o).size, total) if t is ZERO else trace.sets(t)
+                for o, t in zip(outs, out_tangents)
+            ]
     finally:
-        state.trace, state.source, trace.finished = before, source, True
+        trace.finished = True
     sets = joined(rows, total) if rows else IndexSets.empty(0, total)
     return Sparsity((sets.count, total), *sets.pairs())

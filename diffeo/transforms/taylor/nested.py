@@ -17,6 +17,7 @@ from typing import Any
 from ...primitives.config import config
 from ...primitives.constants import full_like
 from ...primitives.core import state, typeof
+from ...primitives.installed import installed
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.errors import ForwardModeError
 from ...primitives.types import is_inexact
@@ -88,12 +89,9 @@ def _dual(x: Any, coefficients: list[Any]) -> Any:
     primal, tangent = owner.unwrap(first)
     if coefficients[1] is not ZERO:
         slope = owner.unwrap(coefficients[1])[0]
-        before, state.trace = state.trace, owner.parent
-        try:
+        with installed(owner.parent):
             moved = times(t, slope)
             tangent = moved if tangent is ZERO else tangent + moved
-        finally:
-            state.trace = before
     return owner.wrap((primal, tangent))
 
 
