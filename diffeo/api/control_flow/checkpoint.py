@@ -19,7 +19,6 @@ from ...primitives.core import (
     typeof,
     with_user_line,
 )
-from ...primitives.installed import installed
 from ...primitives.jaxpr import Literal
 from ...primitives.staging import StagingTrace, StagingTracer
 from ...primitives.support.sources import short_filename, source_line
@@ -27,6 +26,7 @@ from ...primitives.types import SCALARS, ShapedArray
 from ...primitives.words.dot import DotGeneral
 from ...primitives.words.identity import Named
 from ...programs.remat import Checkpoint
+from ...transforms.installed import installed
 from ...transforms.linearize import linearize_flat
 from ...trees import tree
 from ...trees.arguments import (

@@ -29,7 +29,6 @@ from typing import Any
 from ...primitives.array import as_value
 from ...primitives.constants import full_like, zeros_like
 from ...primitives.core import Trace, Tracer, state, typeof, with_user_line
-from ...primitives.installed import installed
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.staging import StagingTrace, TangentTrace, stage
 from ...primitives.stand_ins import ZERO
@@ -38,6 +37,7 @@ from ...primitives.support.lists import woven
 from ...primitives.types import ShapedArray, is_inexact
 from ...primitives.words.elementwise import add
 from ...programs.custom_call import CustomCall, CustomTangent
+from ..installed import installed
 from ..interpreter import Boxed
 from ..jvp import JVP, jvp_flat
 from ..transpose import backward_pass

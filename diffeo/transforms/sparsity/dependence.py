@@ -34,7 +34,6 @@ import numpy as np
 from ...engine.evaluation import EVALUATION
 from ...primitives.array import Array, as_value
 from ...primitives.core import Trace, Tracer, Value, state, typeof
-from ...primitives.installed import installed
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr, infer, sub_jaxprs
 from ...primitives.types import SCALARS, ShapedArray
 from ...programs.call import Call, split_list
@@ -42,6 +41,7 @@ from ...programs.cond import Cond
 from ...programs.replay import Replay
 from ...programs.scan import Scan
 from ...programs.while_loop import While
+from ..installed import installed
 from .dependence_rules import dependence
 from .index_sets import IndexSets, check_room, joined, union
 

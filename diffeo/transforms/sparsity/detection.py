@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from ...primitives.core import Tracer, describe, typeof, with_user_line
-from ...primitives.installed import installed
 from ...primitives.stand_ins import ZERO
 from ...primitives.types import is_inexact
 from ...trees import tree
 from ...trees.arguments import argument, as_values, check_argnums, name_of
 from ...trees.functions import Flat, of_chosen
+from ..installed import installed
 from ..jvp import jvp_flat
 from .dependence import Dependence
 from .index_sets import IndexSets, joined

@@ -17,13 +17,13 @@ from typing import Any
 from ...primitives.config import config
 from ...primitives.constants import full_like
 from ...primitives.core import state, typeof
-from ...primitives.installed import installed
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.errors import ForwardModeError
 from ...primitives.types import is_inexact
 from ...primitives.words.elementwise import scale
 from ...primitives.words.structural import broadcast_in_dim, convert_element_type
 from ..equal_values import SmoothTaylor
+from ..installed import installed
 from ..interpreter import Boxed
 from ..jvp import JVP
 from .series import Series

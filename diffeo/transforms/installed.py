@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .core import Trace, state
+from ..primitives.core import Trace, state
 
 
 class installed:
