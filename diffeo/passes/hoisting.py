@@ -25,8 +25,8 @@ def hoisted(
     that it is made of. Operations on programs go only where the body runs for certain (`loops`).
     Equations stay the same, so those that also serve what is left are in both.
     """
-    # The constants, and what is computed from them, with the bytes of the operands that it is
-    # computed from.
+    # The constants and what is computed from them, with the bytes of the constants that each of
+    # them is made of.
     sizes: dict = dict.fromkeys(consts, 0)
     for v in consts:
         sizes[v] = v.aval.nbytes

@@ -17,7 +17,7 @@ from .shapes import Shape, made_by, of_splat, same_shape
 
 
 def _known_starts(s: Any, starts: Sequence[Any], shape: Shape, sizes: Shape) -> Shape | None:
-    """Return starts that are numbers, moved so that the window lies inside; None if some are not."""
+    """Return starts that are numbers, moved so that the window lies inside; or else None."""
     numbers = [s.number(v) for v in starts]
     if any([n is None for n in numbers]):
         return None

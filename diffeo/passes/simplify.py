@@ -33,8 +33,8 @@ from .live import live_equations
 from .shapes import RULES as SHAPES
 from .sums import joined_sums
 
-#: The rules of a primitive by its type. Many primitives of the elementwise table share a type, which
-#: has a dictionary of rules by the primitive instead (a row of the table).
+#: The rules of a primitive by its type. Many primitives of the elementwise table share a type,
+#: which has a dictionary of rules by the primitive instead (a row of the table).
 RULES: dict[type, Any] = {**ALGEBRA, **SHAPES}
 
 

@@ -92,8 +92,8 @@ class _JoinedSums:
         if len(leaves) < 3 and len(parts_left) > 1:
             return None
         # Join along the last axis all parts that are at the same place along the others, and so on
-        # for each axis, until one part is left. For parts at (0, 0), (0, 1) and (1, 0), these are
-        # two along the last axis, and then one.
+        # for each axis, until one part is left. The four elements
+        # of a 2 x 2 array become two rows, and then one array.
         for axis in reversed(range(self.root.outs[0].aval.ndim)):
             rows: dict[tuple, list[Part]] = {}
             for part in parts_left:
