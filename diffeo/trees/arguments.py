@@ -59,7 +59,8 @@ class Transformed(OwnCopy):
 def global_name(x: Any) -> str | None:
     """Return the name by which an object with a module is found there, or None.
 
-    A module pickles its functions by this name; a function that a decorator replaced has none.
+    Pickle finds functions by this name. None if the module has another object of this name, as
+    where a decorator has replaced the function.
     """
     name = getattr(x, "__qualname__", None)
     value: Any = sys.modules.get(getattr(x, "__module__", None) or "")
