@@ -269,7 +269,7 @@ def computed(op: Primitive, arrays: Sequence[np.ndarray], aval: ShapedArray) -> 
 # Rules of single primitives
 
 
-def of_full(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_full(s: Any, op: Full, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Write the number of an array of floats as a float."""
     value = op.value
     if type(value) is int and abs(value) <= 2048 and is_float(op.dtype):
@@ -277,7 +277,7 @@ def of_full(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     return None
 
 
-def of_select(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_select(s: Any, op: Select, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace select(p, x, x) by x, select(True, x, y) by x, select(not p, x, y) by select(p, y,
     x).
     """
@@ -342,7 +342,7 @@ def complex_of_parts(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) 
     return x.inputs[0] if x.inputs[0] is y.inputs[0] else None
 
 
-def of_convert(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_convert(s: Any, op: ConvertElementType, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Drop a cast to the type that it is; compute that of a number; skip a cast before that loses
     nothing.
 
@@ -385,7 +385,7 @@ def lossless(narrow: np.dtype, wide: np.dtype) -> bool:
     return a in "iu" and ml_dtypes.iinfo(narrow).bits <= to.nmant and to.maxexp > 64
 
 
-def of_power(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_power(s: Any, op: IntegerPow, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace x ** 1 by x; compute the power of a number."""
     if op.n == 1:
         return inputs[0]

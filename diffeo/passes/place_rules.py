@@ -24,7 +24,7 @@ def _known_starts(s: Any, starts: Sequence[Any], shape: Shape, sizes: Shape) -> 
     return tuple([min(max(int(k), 0), n - m) for k, n, m in zip(numbers, shape, sizes)])
 
 
-def of_dynamic_slice(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_dynamic_slice(s: Any, op: DynamicSlice, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace a dynamic slice at a known place by a slice; that of an update at the same place, by
     the update.
     """
@@ -40,7 +40,9 @@ def of_dynamic_slice(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) 
     return None
 
 
-def of_dynamic_update(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_dynamic_update(
+    s: Any, op: DynamicUpdateSlice, inputs: Sequence[Any], aval: ShapedArray
+) -> Any:
     """Replace an update of everything by the update; skip an earlier update at the same place,
     which is overwritten; replace an update of an array of one number, at a known place, by a pad.
     """
@@ -62,7 +64,7 @@ def of_dynamic_update(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray)
     return Pad(known, high, (0,) * len(known), number), (update,)
 
 
-def of_gather(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_gather(s: Any, op: Gather, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace windows of an array of one number by this number, unless others are filled in."""
     number = s.number(inputs[0])
     if number is None or (op.mode == "fill" and not same_number(op.fill, number)):

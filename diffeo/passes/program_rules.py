@@ -39,7 +39,7 @@ SMALL = 4
 # Forward
 
 
-def of_call(s: Any, call: Any, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
+def of_call(s: Any, call: Call, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
     """Call the simplified program, or write a small one in place of the call."""
     if call.lazy:
         return call, inputs, outs
@@ -60,7 +60,7 @@ def of_call(s: Any, call: Any, inputs: Sequence[Any], outs: Sequence[Var], origi
     return call, inputs, outs
 
 
-def of_cond(s: Any, cond: Any, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
+def of_cond(s: Any, cond: Cond, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
     """Choose between simplified programs; if the choice is known, call the one that is chosen."""
     branches = tuple([s.simplify(b) for b in cond.branches])
     number = s.number(inputs[0])
@@ -76,7 +76,7 @@ def of_cond(s: Any, cond: Any, inputs: Sequence[Any], outs: Sequence[Var], origi
     return Cond(branches), inputs, outs
 
 
-def of_scan(s: Any, scan: Any, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
+def of_scan(s: Any, scan: Scan, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
     """Scan the simplified program.
 
     What no step changes is a constant, and what is computed from constants is computed before the
@@ -145,7 +145,7 @@ def _every_slice(s: Any, x: Any) -> Any:
     return s.bind(BroadcastInDim(maker.primitive.shape[1:], dims), maker.inputs[0])
 
 
-def of_while(s: Any, loop: Any, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
+def of_while(s: Any, loop: While, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
     """Loop over simplified programs.
 
     What no step changes is a constant, and what is computed from constants is computed before the

@@ -21,6 +21,7 @@ from typing import Any
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code, made
 from .repeats import (
     Place,
+    Places,
     RepeatedBlock,
     Tokens,
     best_repeat,
@@ -146,7 +147,7 @@ def _one_pass(jaxpr: Jaxpr, tokens: Tokens, bodies: dict[int, Jaxpr], rows: Rows
 
 
 def _disjoint(
-    eqns: Any, places: Any, candidates: Sequence[tuple[int, int, int]]
+    eqns: Sequence[Eqn], places: Places, candidates: Sequence[tuple[int, int, int]]
 ) -> list[RepeatedBlock]:
     """Choose repeats that do not overlap, and return them in the program's order."""
     chosen: list[RepeatedBlock] = []
@@ -174,11 +175,11 @@ def _replaced(
     With `instead = {2: (5, [x])}` and `before = {7: [y]}`, the equations 0, 1, 2 ... 8 become 0, 1,
     x, 5, 6, y, 7, 8.
     """
-    found: list[Eqn] = []
+    result: list[Eqn] = []
     at = 0
     while at < len(eqns):
-        found += before.get(at, ())
+        result += before.get(at, ())
         end, scan = instead.get(at, (at + 1, [eqns[at]]))
-        found += scan
+        result += scan
         at = end
-    return found + before.get(len(eqns), [])
+    return result + before.get(len(eqns), [])

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ..primitives.constants import Full
+from ..primitives.core import Primitive
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var, made
 from ..primitives.types import ShapedArray, int32
 from ..primitives.words.elementwise import add, mul
@@ -201,7 +202,7 @@ class Needs:
 
         # An operand that is not carried may be repeated in turn, if this is cheap.
         def kept(j: int, costs: dict[Place, int]) -> int:
-            """The bytes to keep for the operands of an equation, beside what is kept anyway."""
+            """Return the bytes to keep for an equation's operands, beside what is kept anyway."""
             total = 0
             for source in set(sources[j]):
                 if source.kind not in ("own", "carry"):
@@ -320,13 +321,13 @@ class ScanBuilder:
         self.known: dict[Any, Any] = {}
         self.stacked: dict[Var, Row] = {}
 
-    def emit(self, primitive: Any, inputs: Sequence[Any], aval: ShapedArray) -> Var:
+    def emit(self, primitive: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Var:
         """Add an equation to the body; return its result."""
         out = Var(aval)
         self.eqns.append(Eqn(primitive, inputs, (out,), self.source))
         return out
 
-    def emit_before(self, primitive: Any, inputs: Sequence[Any], aval: ShapedArray) -> Var:
+    def emit_before(self, primitive: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Var:
         """Add an equation before the loop; return its result."""
         out = Var(aval)
         self.before.append(Eqn(primitive, inputs, (out,), self.source))

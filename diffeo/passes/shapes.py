@@ -55,7 +55,7 @@ def same_shape(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any
     return inputs[0] if inputs[0].aval.shape == aval.shape else None
 
 
-def of_reshape(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_reshape(s: Any, op: Reshape, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Merge a reshape of a reshape, or of a broadcast where only axes of size 1 come or go."""
     maker = made_by(s, inputs[0], Reshape)
     if maker is not None:
@@ -69,7 +69,7 @@ def of_reshape(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any
     return BroadcastInDim(op.shape, tuple([axes[d] for d in maker.primitive.dims])), maker.inputs
 
 
-def of_transpose(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_transpose(s: Any, op: Transpose, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Merge a transpose of a transpose or of a broadcast; write one that moves axes of size 1 only
     as a reshape.
     """
@@ -89,7 +89,7 @@ def of_transpose(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> A
     return None
 
 
-def of_broadcast(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_broadcast(s: Any, op: BroadcastInDim, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Merge a broadcast of a broadcast, or of a reshape that adds or drops axes of size 1; write
     one that only adds such axes as a reshape.
     """
@@ -110,13 +110,13 @@ def of_broadcast(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> A
     return BroadcastInDim(op.shape, dims), maker.inputs
 
 
-def sum_of_zeros(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def sum_of_zeros(s: Any, op: ReduceSum, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace a sum of zeros by 0."""
     number = s.number(inputs[0])
     return filled(aval, number) if number is not None and same_number(number, 0.0) else None
 
 
-def of_slice(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_slice(s: Any, op: Slice, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Merge a slice of a slice, of a concatenation, of a pad, or of a broadcast."""
     maker = s.makers.get(inputs[0])
     rule = None if maker is None else SLICE_OF.get(type(maker.primitive))
@@ -191,7 +191,7 @@ SLICE_OF = {
 }
 
 
-def of_pad(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_pad(s: Any, op: Pad, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Merge pads with the same number; drop a pad of nothing, or of an array of this number."""
     x = inputs[0]
     number = s.number(x)
@@ -210,7 +210,7 @@ def of_pad(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     return Pad(low, high, inner.interior, op.value), maker.inputs
 
 
-def of_concatenate(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_concatenate(s: Any, op: Concatenate, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Drop what is empty; write neighbouring slices of one array as one slice."""
     kept = [x for x in inputs if x.aval.shape[op.axis]]
     if not kept:
@@ -251,7 +251,7 @@ def _neighbours(s: Any, x: Any, y: Any, axis: int) -> Any:
     return s.bind(Slice(first.starts, second.limits, first.strides), a.inputs[0])
 
 
-def of_rev(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_rev(s: Any, op: Rev, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Drop a reversal of a reversal, and one along axes of size 1."""
     x = inputs[0]
     maker = made_by(s, x, Rev)

@@ -146,7 +146,7 @@ class Call(HigherOrder):
         )
 
     def transpose_with(
-        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+        self, transpose_jaxpr: Callable, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
         linear = tuple([type(a) is LinearInput for a in args])
         zero_cts = tuple([ct is ZERO for ct in cts])

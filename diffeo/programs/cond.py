@@ -146,7 +146,7 @@ class Cond(HigherOrder):
         return Parts(known_part, Cond(tangent), linear_outs, sources)
 
     def transpose_with(
-        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+        self, transpose_jaxpr: Callable, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
         linear = tuple([type(a) is LinearInput for a in args[1:]])
         zero_cts = tuple([ct is ZERO for ct in cts])

@@ -321,8 +321,8 @@ class Replay(HigherOrder):
             outs = eval_jaxpr(loop.body, [*consts, *carry, *loop.slices(xs, position)])
             # Of the ys, those that are known are computed, and left out.
             new_ys = [o for o, flag in zip(outs[loop.carry :], linear_ys) if flag]
-            place = loop.place(position) if ys else None
-            ys = [write(y, place, o) for y, o in zip(ys, new_ys)]
+            index = loop.place(position) if ys else None
+            ys = [write(y, index, o) for y, o in zip(ys, new_ys)]
             return [position + 1, *outs[: loop.carry], *ys]
 
         outs = loop.repeat(lambda position, *_: position < kept[0], step, [number(0), *carry, *ys])
@@ -330,7 +330,7 @@ class Replay(HigherOrder):
         return [*[c for c, lin in zip(carry, flags) if lin], *ys]
 
     def transpose_with(
-        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+        self, transpose_jaxpr: Callable, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
         linear = self.linear
         cts = [full_like(a, 0) if ct is ZERO else ct for ct, a in zip(cts, self.out_avals)]
@@ -344,7 +344,7 @@ class Replay(HigherOrder):
         outs = woven(linear, results, repeat(None))
         return [ct if type(a) is LinearInput else None for a, ct in zip(args, outs)]
 
-    def _backward_program(self, transpose_jaxpr: Any) -> Jaxpr:
+    def _backward_program(self, transpose_jaxpr: Callable) -> Jaxpr:
         """Build the program that takes known operands and cotangents of the results.
 
         It returns the cotangents of the linear operands: of the constants, the carry and the xs.
@@ -372,15 +372,15 @@ class Replay(HigherOrder):
 
             def back(position: Any, carry: list, state: list) -> list[Any]:
                 ct_carry, sums, ct_xs = split_list(state, n_carry, len(summed))
-                place = loop.place(position) if xs or ct_xs or ct_ys else None
-                incoming = [*ct_carry, *[read(ct, place) for ct in ct_ys]]
+                index = loop.place(position) if xs or ct_xs or ct_ys else None
+                incoming = [*ct_carry, *[read(ct, index) for ct in ct_ys]]
                 # In the order of the linear inputs of a step: constants, carry, xs.
-                moved = iter(pull_back([*fixed, *carry, *[read(x, place) for x in xs]], incoming))
+                moved = iter(pull_back([*fixed, *carry, *[read(x, index) for x in xs]], incoming))
                 sums = [_plus(total, next(moved)) for total in sums]
                 new_carry = [(old, next(moved)) for old in ct_carry]
                 ct_carry = [full_like(old, 0) if ct is ZERO else ct for old, ct in new_carry]
                 rows = [(old, next(moved)) for old in ct_xs]
-                ct_xs = [old if ct is ZERO else write(old, place, ct) for old, ct in rows]
+                ct_xs = [old if ct is ZERO else write(old, index, ct) for old, ct in rows]
                 return [*ct_carry, *sums, *ct_xs]
 
             state = [*ct_carry, *[full_like(a, 0) for a in (*summed, *stacked)]]
@@ -391,7 +391,7 @@ class Replay(HigherOrder):
         operands = [a for a, lin in zip(self.in_avals(), self.linear) if not lin]
         return stage(backward, [*operands, *self.out_avals], loop.body.name)
 
-    def _pull_back(self, transpose_jaxpr: Any) -> Callable:
+    def _pull_back(self, transpose_jaxpr: Callable) -> Callable:
         """Return the transposed step as a function of known inputs and cotangents of linear
         results.
 

@@ -350,7 +350,7 @@ class Scan(HigherOrder):
         return Call(stage(run, avals, self.jaxpr.name), compile=False)
 
     def transpose_with(
-        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+        self, transpose_jaxpr: Callable, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
         linear = tuple([type(a) is LinearInput for a in args])
         inside, linear_outs = self.linear_carry(linear)
@@ -394,7 +394,7 @@ class Scan(HigherOrder):
         return [*ct_consts, *ct_starts, *ct_xs]
 
     def _transposed(
-        self, transpose_jaxpr: Any, inside: Sequence[bool], zero_cts: Sequence[bool]
+        self, transpose_jaxpr: Callable, inside: Sequence[bool], zero_cts: Sequence[bool]
     ) -> tuple[Scan, Sequence[Any], list[bool], list[bool]]:
         """Build the scan over the transposed step, which runs in the other direction.
 

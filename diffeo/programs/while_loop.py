@@ -260,7 +260,7 @@ class While(HigherOrder):
         return self.body.memo[key]
 
     def transpose_with(
-        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+        self, transpose_jaxpr: Callable, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
         linear = [type(a) is LinearInput for a in args]
         return transpose_parts(self.partial(linear), transpose_jaxpr, cts, args)
