@@ -37,7 +37,8 @@ class Evaluation(Trace):
     eager = True
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
-        # The short way of most of eager arithmetic: one host array, or two of one type.
+        # The short way of most of eager arithmetic: one host array, or two of one type. Dtypes that
+        # are for storage only (kind V, and float8_e5m2) go the long way, which refuses them.
         try:
             if len(args) == 1:
                 x = args[0]

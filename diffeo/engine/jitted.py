@@ -169,6 +169,7 @@ class Jitted(OwnCopy):
                 return self.host_call(leaves, structure, static, args, kwargs)
             if static:
                 avals.append(static)
+        # The signature of the call before, and only if it differs a dictionary.
         entry = self.recent
         if (
             entry[2] != avals
@@ -231,6 +232,7 @@ class Jitted(OwnCopy):
         self, leaves: Any, structure: pytree.PyTreeDef, static: tuple, args: tuple, kwargs: dict
     ) -> Any:
         """Serve a call with NumPy arrays and Python scalars among the leaves."""
+        # What the signature says of each leaf, and what is handed to the executable for it.
         kinds: list[Any] = []
         values: list[Any] = []
         for x in leaves:
@@ -301,6 +303,7 @@ class Jitted(OwnCopy):
         if not state.trace.eager or any(
             [isinstance(x, Tracer) for x in (*leaves, *traced.jaxpr.consts)]
         ):
+            # Under another trace the function is one operation, of which the trace takes care.
             values = [as_value(x) for x in leaves]
             if self.options.inline:
                 outs = eval_jaxpr(traced.jaxpr, values)
@@ -334,6 +337,7 @@ class Jitted(OwnCopy):
         run, handlers = program.executable.parts
         out_avals = program.prepared.jaxpr.out_avals
         finish = traced.out_tree.unflatten
+        # A single array needs no tree, and is made without a call (see `__call__`).
         if tree.treedef_is_leaf(traced.out_tree) and out_avals:
             finish, out_avals = None, [*out_avals, out_avals[0].weak_type]
         return Entry(

@@ -41,6 +41,7 @@ SMALL = 4
 
 def of_call(s: Any, call: Call, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
     """Call the simplified program, or write a small one in place of the call."""
+    # The function is still Python code: there is no program to simplify.
     if call.lazy:
         return call, inputs, outs
     body = s.simplify(call.jaxpr)
@@ -138,6 +139,7 @@ def _every_slice(s: Any, x: Any) -> Any:
     number = s.number(x)
     if number is not None:
         return s.bind(Full(x.aval.shape[1:], x.aval.dtype, number))
+    # A broadcast along the axis of the steps has equal slices: the broadcast without this axis.
     maker = s.makers.get(x)
     if maker is None or type(maker.primitive) is not BroadcastInDim or 0 in maker.primitive.dims:
         return None
@@ -178,14 +180,15 @@ def of_while(s: Any, loop: While, inputs: Sequence[Any], outs: Sequence[Var], or
 def _improved(
     s: Any, body: Jaxpr, consts: list, carry: list, slices: list, results: list, loops: bool = True
 ) -> tuple[Jaxpr, list, list]:
-    """Write numbers into the body of a loop that runs, and compute before it what is constant.
+    """Write numbers into the body of a loop, and compute before the loop what is constant.
 
     Args:
         s: the simplifier.
         body: the body.
         consts, carry, slices: pairs of an input of the body and the operand outside.
         results: pairs of a result of the body and the variable outside.
-        loops: whether operations on programs may be computed before the loop, too.
+        loops: whether operations on programs may be computed before the loop, too: if the body runs
+            for certain.
 
     Returns:
         The new body, with inputs in the order of the lists, and its constants and results.

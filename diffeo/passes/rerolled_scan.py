@@ -177,8 +177,8 @@ class Needs:
         self.again: dict[int, list[Eqn]] = {}
         # The variables of the blocks that equations after the loop use, with the first of these.
         first: dict[Any, int] = {}
-        # The places of which more is used than the value of the last block, which a carry returns
-        # for nothing.
+        # The places of which more is used than the value of the last block: that one is the last
+        # value of a carry.
         needed: set[Place] = set()
         for i in range(loop.start, loop.end):
             k, j = divmod(i - loop.start, loop.period)

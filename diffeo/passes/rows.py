@@ -102,8 +102,8 @@ def take_row(array: Var, index: int, out: Var, source: Any) -> list[Eqn]:
     """Return the equations of `out = array[index]`."""
     shape = array.aval.shape
     row = Var(array.aval.strong.update((1, *shape[1:])))
-    starts, zeros = (index, *[0] * (len(shape) - 1)), (1,) * len(shape)
-    primitive = Slice(starts, (index + 1, *shape[1:]), zeros)
+    starts, ones = (index, *[0] * (len(shape) - 1)), (1,) * len(shape)
+    primitive = Slice(starts, (index + 1, *shape[1:]), ones)
     return [
         Eqn(primitive, [array], (row,), source),
         Eqn(Reshape(out.aval.shape), [row], (out,), source),
@@ -204,12 +204,12 @@ def pads_joined(jaxpr: Jaxpr) -> Jaxpr:
     sums = RowSums(jaxpr)
     if len(sums.pads) < MANY:
         return jaxpr
-    joined = {out: sums.joined(out) for out in sums.roots()}
-    if not any(joined.values()):
+    equations_of = {out: sums.joined(out) for out in sums.roots()}
+    if not any(equations_of.values()):
         return jaxpr
     eqns: list[Eqn] = []
     for eqn in jaxpr.eqns:
-        eqns += (joined.get(eqn.outs[0]) if eqn.outs else None) or [eqn]
+        eqns += (equations_of.get(eqn.outs[0]) if eqn.outs else None) or [eqn]
         for v in eqn.outs:
             eqns += sums.after.get(v, ())
     return with_equations(jaxpr, eqns)

@@ -2,8 +2,8 @@
 
 A loop is split into a *known part*, which runs it and records some of its known carries in slots
 (`checkpointing.py`), and a *linear part*, `Replay`, which acts on tangents. Both forward and
-backward, `Replay` computes the known carries again that were not recorded. `While` is always split
-so, `Scan` if it was given a number of `checkpoints`.
+backward, `Replay` computes the known carries again that were not recorded. A `While` that is
+split is split so, and a `Scan` that was given a number of `checkpoints`.
 
 The carry of a loop has two halves: the known carry, and the linear carry, which holds tangents.
 Operands stand in the order constants, carry, xs (and before them, for a `While`, the constants of
@@ -308,8 +308,7 @@ class Replay(HigherOrder):
     def _forward(self, *operands: Any) -> list[Any]:
         loop, flags = self.loop, self.loop.groups(self.inside)[1]
         kept, consts, tangents, xs = self.parts_of(operands)
-        # The carry that the first step starts with: tangents are operands, known parts are in slot
-        # 0.
+        # The first step starts with tangents, which are operands, and the known parts in slot 0.
         slots, tangents_left = iter(kept[3:]), iter(tangents)
         carry = [next(tangents_left) if lin else read(next(slots), number(0)) for lin in flags]
         linear_ys = self.linear_outs[loop.carry :]
