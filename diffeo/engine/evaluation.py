@@ -37,8 +37,9 @@ class Evaluation(Trace):
     eager = True
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
-        # The short way of most of eager arithmetic: one host array, or two of one type. Dtypes that
-        # are for storage only (kind V, and float8_e5m2) go the long way, which refuses them.
+        # The short way of most of eager arithmetic: one host array, or two of one type. Of kind V
+        # are dtypes with and without arithmetic: the long way knows which. float8_e5m2 has none,
+        # though its kind is that of floats.
         try:
             if len(args) == 1:
                 x = args[0]
