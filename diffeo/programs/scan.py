@@ -415,9 +415,8 @@ class Scan(HigherOrder):
         """
         carried = [not zero for zero in zero_cts[: self.carry]]
         zero_ys = tuple(zero_cts[self.carry :])
-        # A carry whose cotangent is zero after the last step may have one before it, which the
-        # steps before must take. So the flags are widened until the carry has the same before and
-        # after.
+        # A carry without a cotangent after the last step may have one before it, which earlier
+        # steps must take. So the flags are widened until they are the same before and after.
         while True:
             zeros = (*[not has_ct for has_ct in carried], *zero_ys)
             jaxpr, closed, zero_outs = transpose_jaxpr(self.jaxpr, tuple(inside), zeros)
@@ -440,24 +439,22 @@ class Scan(HigherOrder):
         closed_avals = [typeof(c).strong for c in closed]
 
         def step(*args: Any) -> list[Any]:
-            closed_over, residuals, totals, ct_carry, x_slices, ct_out = split_list(
+            leading, residuals, totals, ct_carry, x_slices, ct_out = split_list(
                 args, len(closed), len(fixed), len(sums), len(starts), len(slices)
             )
-            cotangents = iter(
-                eval_jaxpr(jaxpr, [*closed_over, *residuals, *x_slices, *ct_carry, *ct_out])
-            )
-            contributions = [
-                ZERO if zero else next(cotangents)
-                for zero, lin in zip(zero_consts, lin_consts)
-                if lin
+            # The transposed program skips cotangents that are zero; the iterator has only the
+            # others.
+            cts = iter(eval_jaxpr(jaxpr, [*leading, *residuals, *x_slices, *ct_carry, *ct_out]))
+            moves = [
+                ZERO if zero else next(cts) for zero, lin in zip(zero_consts, lin_consts) if lin
             ]
-            totals = [t if added is ZERO else t + added for t, added in zip(totals, contributions)]
+            totals = [t if added is ZERO else t + added for t, added in zip(totals, moves)]
             before = [
-                (full_like(a, 0) if zero else next(cotangents))
+                (full_like(a, 0) if zero else next(cts))
                 for a, zero, has_ct in zip(carry, zero_carry, carried)
                 if has_ct
             ]
-            ct_slices = [next(cotangents) for zero, lin in zip(zero_xs, lin_xs) if lin and not zero]
+            ct_slices = [next(cts) for zero, lin in zip(zero_xs, lin_xs) if lin and not zero]
             return [*totals, *before, *ct_slices]
 
         body = stage(
