@@ -1,5 +1,8 @@
 """Evaluation: the interpreter at the bottom. Host arrays go to NumPy at once; programs are
 compiled, and so are operations on arrays that are at home on an accelerator.
+
+A *host array* has its numbers in the memory of the CPU (`Array._np`). An array is *at home* on a
+device if results of operations on it stay there (see `lowering/devices/placement.py`).
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ class Evaluation(Trace):
     eager = True
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
-        # The short way of most of eager arithmetic: one host array, or two of one type.
+        # The short way of most of eager arithmetic: one host array, or two of one type. Of kind V
+        # are dtypes with and without arithmetic: the long way knows which. float8_e5m2 has none,
+        # though its kind is that of floats.
         try:
             if len(args) == 1:
                 x = args[0]
@@ -65,7 +70,7 @@ class Evaluation(Trace):
         return self.at_length(primitive, args)
 
     def at_length(self, primitive: Any, args: Sequence[Any]) -> Any:
-        """Operands of every kind."""
+        """Evaluate a primitive on operands of every kind."""
         if primitive.holds_programs:
             if primitive.fun is not None:
                 return [as_value(o) for o in primitive.fun(*args)]
@@ -92,15 +97,16 @@ class Evaluation(Trace):
             elif isinstance(a, Tracer):
                 raise leaked(a)
             else:
-                given = np.asarray(a)
-                native = given.dtype.isnative
-                host.append(given if native else given.astype(array_dtype(given.dtype)))
+                array = np.asarray(a)
+                native = array.dtype.isnative
+                host.append(array if native else array.astype(array_dtype(array.dtype)))
                 strong = True
+        # Python scalars alone are made into arrays by the rules of promotion, and then start anew.
         if scalars:
             if all([type(a) in SCALARS for a in args]):
                 return self.process(primitive, promoted_scalars(args))
             host = _fit_scalars(host)
-        # NumPy would broadcast and promote.
+        # NumPy would broadcast and promote, where a primitive demands equal shapes and dtypes.
         if len(host) > 1 or (
             host
             and (
@@ -119,7 +125,7 @@ class Evaluation(Trace):
         return [Array(o, weak) for o in out] if primitive.multiple_results else Array(out, weak)
 
     def evaluate(self, primitive: Any, args: Sequence[Any]) -> list[Any]:
-        """An operation on programs."""
+        """Evaluate an operation on programs."""
         arrays = _values(args)
         check(primitive, arrays)
         before, state.trace = state.trace, self
@@ -133,13 +139,15 @@ class Evaluation(Trace):
             state.trace = before
 
     def at_home(self, primitive: Any, args: Sequence[Any]) -> Any:
-        """An operation some of whose operands are to stay on their device, as its results are."""
+        """Evaluate an operation some of whose operands are to stay on their device, as its results
+        do.
+        """
         # Loads with the first array that is elsewhere.
         return import_module(".on_device", __package__).evaluate(self, primitive, args)
 
 
 def _values(args: Sequence[Any], scalars: bool = False) -> list[Any]:
-    """Operands as Arrays, except for Python scalars where those are allowed."""
+    """Return operands as Arrays, except for Python scalars where those are allowed."""
     for a in args:
         if isinstance(a, Tracer):
             raise leaked(a)
@@ -147,7 +155,10 @@ def _values(args: Sequence[Any], scalars: bool = False) -> list[Any]:
 
 
 def _fit_scalars(host: list[Any]) -> list[Any]:
-    """NumPy itself fits Python scalars to the arrays' dtype, but not to those of ml_dtypes."""
+    """Return operands with Python scalars as arrays, where NumPy would not convert them.
+
+    NumPy itself fits Python scalars to the arrays' dtype, but not to those of ml_dtypes.
+    """
     for a in host:
         if type(a) not in SCALARS and (a.dtype.kind == "V" or a.dtype is float8_e5m2):
             return [np.asarray(b, a.dtype) if type(b) in SCALARS else b for b in host]
@@ -155,7 +166,7 @@ def _fit_scalars(host: list[Any]) -> list[Any]:
 
 
 def _explain(primitive: Primitive, args: Sequence[Any], error: Exception) -> Exception:
-    """The rule's own complaint about the operands, if it has one, rather than NumPy's."""
+    """Return the rule's own complaint about the operands, if it has one, rather than NumPy's."""
     try:
         check(primitive, args)
     except (TypeError, ValueError) as better:

@@ -61,11 +61,11 @@ class Explanation:
 
     @property
     def hits(self) -> int:
-        """The calls that found their signature."""
+        """The number of calls that found their signature."""
         return sum([max(s.calls - 1, 0) for s in self.signatures])
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The table: a row for each signature."""
+        """Return the table: a row for each signature."""
         return [
             (
                 str(i),
@@ -126,7 +126,7 @@ class Overview:
     disk: DiskCacheInfo | None
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The table: a row for each function."""
+        """Return the table: a row for each function."""
         return [
             (
                 f.name,
@@ -176,8 +176,8 @@ def explained(name: str, traces: Sequence[Traced]) -> Explanation:
 
 
 def explain() -> Overview:
-    """What all jitted functions have traced and compiled, why, and how long it took; with the
-    caches of programs.
+    """Report what all jitted functions have traced and compiled, why, and how long it took; with
+    the caches of programs.
 
     Examples:
         >>> import diffeo as dx
@@ -225,32 +225,35 @@ def _signature(traced: Traced, earlier: Sequence[Traced]) -> Signature:
 
 
 def _arguments(traced: Traced) -> list[tuple[str, str]]:
-    """The leaves' types and the static values, by name."""
+    """Return the leaves' types and the static values, by name."""
     full = tree.unflatten(traced.in_tree, range(traced.in_tree.num_leaves))
     numbers = other_positions(len(full[0]), [where for where, _, _ in traced.static])
     avals = traced.jaxpr.in_avals
-    found = [
+    dynamic = [
         (argument_or_keyword(full, i, numbers), f"{a}{'~' if a.weak_type else ''}")
         for i, a in enumerate(avals)
     ]
-    return found + [
+    return dynamic + [
         (f"static argument {where}", describe(value)) for where, value, _ in traced.static
     ]
 
 
 def _why(traced: Traced, earlier: Sequence[Traced]) -> str:
-    """What differs from the earlier signature that differs least."""
+    """Say what differs from the earlier signature that differs least."""
     if not earlier:
         return "first call"
     differences = [_differences(traced, e) for e in earlier]
+    # Among equals, the latest.
     least = min(range(len(differences)), key=lambda i: (len(differences[i]), -i))
-    found = differences[least]
-    shown = "; ".join(found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
+    shortest = differences[least]
+    shown = "; ".join(shortest[:3]) + (
+        f"; and {len(shortest) - 3} more" if len(shortest) > 3 else ""
+    )
     return f"unlike signature {least + 1}: {shown}"
 
 
 def _differences(now: Traced, before: Traced) -> list[str]:
-    found = [
+    differences = [
         f"setting {name}: {a!r} became {b!r}"
         for name, a, b in zip(PROGRAM_SETTINGS, before.settings, now.settings)
         if a != b
@@ -258,24 +261,24 @@ def _differences(now: Traced, before: Traced) -> list[str]:
     mine, theirs = dict(_arguments(now)), dict(_arguments(before))
     if now.in_tree != before.in_tree:
         difference = tree.first_difference(before.in_tree, now.in_tree, names=("that", "this"))
-        found.append(f"another structure of arguments: {difference}")
-    found += [
+        differences.append(f"another structure of arguments: {difference}")
+    differences += [
         f"{where}: {theirs[where]} became {what}"
         for where, what in mine.items()
         if where in theirs and theirs[where] != what
     ]
-    found += [
+    differences += [
         f"{where}: {what} is given" if where in mine else f"{where}: {what} is not given"
         for where, what in {**theirs, **mine}.items()
         if where.startswith("static") and (where in mine) != (where in theirs)
     ]
     static = {where: value for where, value, _ in before.static}
-    found += [
+    differences += [
         f"static argument {where}: not equal, though it prints as before ({describe(value)})"
         for where, value, _ in now.static
         if where in static and describe(static[where]) == describe(value) and static[where] != value
     ]
-    return found or ["the named axes around the call"]
+    return differences or ["the named axes around the call"]
 
 
 def _milliseconds(seconds: float | None) -> str:

@@ -1,5 +1,5 @@
 """A jitted function: it traces once for each signature, lowers, compiles, and from then on only
-dispatches.
+dispatches. Start reading at `Jitted.__call__`, the fast path, then `slow_call`.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def _forget(executable: Any) -> None:
-    """No function holds on to a program that goes for the sake of memory."""
+    """Let no function hold on to an executable that goes for the sake of memory."""
     for instance in list(instances):
         for key, traced in list(instance.cache.items()):
             held = [c.program.executable for c in list(traced.programs.values())]
@@ -137,7 +137,7 @@ class Jitted(OwnCopy):
         instances.add(self)
 
     def forget_entries(self) -> None:
-        """The next call of each signature goes the slow way."""
+        """Let the next call of each signature go the slow way."""
         # Entries as plain tuples, which Python takes apart faster than named ones.
         self.fast: dict[Any, tuple] = {}
         self.from_host: dict[Any, tuple] = {}
@@ -169,6 +169,7 @@ class Jitted(OwnCopy):
                 return self.host_call(leaves, structure, static, args, kwargs)
             if static:
                 avals.append(static)
+        # The signature of the call before, and only if it differs a dictionary.
         entry = self.recent
         if (
             entry[2] != avals
@@ -205,20 +206,20 @@ class Jitted(OwnCopy):
         return finish([from_buffer(b, a) for b, a in zip(outs, out_avals)])
 
     def flatten(self, args: tuple, kwargs: dict) -> tuple[list[Any], pytree.PyTreeDef, tuple]:
-        """The leaves of the arguments that are not static, their structure, and the static ones."""
-        static, given = NO_STATIC, (args, kwargs)
+        """Return the dynamic arguments' leaves, their structure, and the static arguments."""
+        static, all_arguments = NO_STATIC, (args, kwargs)
         if self.static:
             args, kwargs, static = split(self.static, args, kwargs)
         # In a list: (args, kwargs) is not to be taken for two arguments.
         try:
             leaves, structure = flatten([args, kwargs] if kwargs else args)
         except SystemError:  # a tree that is too deep: the slow path says which
-            self.trace_leaves(*given)
+            self.trace_leaves(*all_arguments)
             raise
         return leaves, structure, static
 
     def find(self, structure: pytree.PyTreeDef, avals: list[Any]) -> tuple | None:
-        """The entry of a signature other than the most recent one."""
+        """Return the entry of a signature other than the most recent one."""
         try:
             entry = self.fast.get((structure, task_settings().settings, *avals))
         except TypeError:  # a static argument without a hash: the slow path says so
@@ -230,7 +231,8 @@ class Jitted(OwnCopy):
     def host_call(
         self, leaves: Any, structure: pytree.PyTreeDef, static: tuple, args: tuple, kwargs: dict
     ) -> Any:
-        """A call with NumPy arrays and Python scalars among the leaves."""
+        """Serve a call with NumPy arrays and Python scalars among the leaves."""
+        # What the signature says of each leaf, and what is handed to the executable for it.
         kinds: list[Any] = []
         values: list[Any] = []
         for x in leaves:
@@ -253,20 +255,20 @@ class Jitted(OwnCopy):
             values.append(x)
         if static:
             kinds.append(static)
-        found = self.recent_host
+        entry = self.recent_host
         if (
-            found[2] != kinds
-            or (found[1] is not structure and found[1] != structure)
-            or found[0] is not task_settings().settings
+            entry[2] != kinds
+            or (entry[1] is not structure and entry[1] != structure)
+            or entry[0] is not task_settings().settings
         ):
             key = (structure, task_settings().settings, *kinds)
-            found = None
+            entry = None
             with suppress(TypeError):  # a static argument without a hash: the slow path says so
-                found = self.from_host.get(key)
-            if found is None:
+                entry = self.from_host.get(key)
+            if entry is None:
                 return self.slow_call(args, kwargs, host=(structure, kinds))
-            self.recent_host = found
-        _, _, _, (call, refused, failed), kept, made_of, out_avals, finish, calls, compiled = found
+            self.recent_host = entry
+        _, _, _, (call, refused, failed), kept, made_of, out_avals, finish, calls, compiled = entry
         if kept is not None:
             values = [values[i] for i in kept]
         try:
@@ -288,7 +290,8 @@ class Jitted(OwnCopy):
         return finish([from_buffer(b, a) for b, a in zip(outs, out_avals)])
 
     def slow_call(self, args: tuple, kwargs: dict, signature: Any = None, host: Any = None) -> Any:
-        """Any call: tracers, the first call of a signature, and what is wrong with a call.
+        """Serve any call: with tracers, the first of a signature, and report what is wrong with a
+        call.
 
         Args:
             args, kwargs: the arguments.
@@ -300,6 +303,7 @@ class Jitted(OwnCopy):
         if not state.trace.eager or any(
             [isinstance(x, Tracer) for x in (*leaves, *traced.jaxpr.consts)]
         ):
+            # Under another trace the function is one operation, of which the trace takes care.
             values = [as_value(x) for x in leaves]
             if self.options.inline:
                 outs = eval_jaxpr(traced.jaxpr, values)
@@ -328,11 +332,12 @@ class Jitted(OwnCopy):
     def entry(
         self, traced: Traced, compiled: Compiled, structure: pytree.PyTreeDef, static: list[Any]
     ) -> Entry:
-        """What calls of a signature need from now on."""
+        """Return what calls of a signature need from now on."""
         program = compiled.program
         run, handlers = program.executable.parts
         out_avals = program.prepared.jaxpr.out_avals
         finish = traced.out_tree.unflatten
+        # A single array needs no tree, and is made without a call (see `__call__`).
         if tree.treedef_is_leaf(traced.out_tree) and out_avals:
             finish, out_avals = None, [*out_avals, out_avals[0].weak_type]
         return Entry(
@@ -353,7 +358,7 @@ class Jitted(OwnCopy):
     def remember_host(
         self, traced: Traced, compiled: Compiled, structure: pytree.PyTreeDef, kinds: list[Any]
     ) -> None:
-        """As `entry`, for calls with NumPy arrays and numbers."""
+        """Keep the same as `entry`, for calls with NumPy arrays and numbers."""
         entry = self.entry(traced, compiled, structure, [])
         if entry.run is None:
             return
@@ -371,9 +376,7 @@ class Jitted(OwnCopy):
         )
 
     def trace_leaves(self, args: tuple, kwargs: dict) -> tuple[Traced, list[Any]]:
-        """The program for these arguments, from the cache or traced now, and the arguments'
-        leaves.
-        """
+        """Return the program for these arguments, cached or traced now, and their leaves."""
         static = NO_STATIC
         if self.static:
             args, kwargs, static = split(self.static, args, kwargs)
@@ -385,19 +388,19 @@ class Jitted(OwnCopy):
         if not state.trace.eager:  # programs know the sizes of the named axes around them
             key = (*key, *axes_in_scope().items())
         try:
-            found = self.cache.get(key)
+            traced = self.cache.get(key)
         except TypeError:
             check_static(self.name, static)
             raise
-        if found is None:
+        if traced is None:
             check_static(self.name, static)
-            found = self.stage(structure, avals, static)
+            traced = self.stage(structure, avals, static)
             # A program with tracers of outer transformations among its constants serves this call
             # only.
-            if not any([isinstance(c, Tracer) for c in found.jaxpr.consts]):
-                found.key = key
-                self.remember(key, found)
-        return found, leaves
+            if not any([isinstance(c, Tracer) for c in traced.jaxpr.consts]):
+                traced.key = key
+                self.remember(key, traced)
+        return traced, leaves
 
     def remember(self, key: Any, traced: Traced) -> None:
         """Keep what was traced, and forget the oldest if there are too many."""
@@ -410,8 +413,8 @@ class Jitted(OwnCopy):
         """Trace the function."""
 
         def with_static(args: tuple, kwargs: dict) -> Any:
-            every, named = join(args, kwargs, static)
-            return self.fun(*every, **named)
+            positional, named = join(args, kwargs, static)
+            return self.fun(*positional, **named)
 
         flat = Flat(with_static, structure, self.name)
         start = time.perf_counter()
@@ -428,11 +431,11 @@ class Jitted(OwnCopy):
         )
 
     def numbers(self, args: tuple, static: tuple) -> list[int]:
-        """The positions of the arguments that are not static."""
+        """Return the positions of the arguments that are not static."""
         return other_positions(len(args), [where for where, _, _ in static])
 
     def check_leaf(self, x: Any, index: int, dynamic: Any, static: Any) -> ShapedArray:
-        """The type of an argument's leaf, or an error that names the argument."""
+        """Return the type of an argument's leaf, or raise an error that names the argument."""
         try:
             return aval_of(x)
         except TypeError:
@@ -457,12 +460,12 @@ class Jitted(OwnCopy):
         return self.trace(*args, **kwargs).lower()
 
     def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
-        """Shapes and dtypes of the result, without computing it."""
+        """Return shapes and dtypes of the result, without computing it."""
         return self.trace(*args, **kwargs).out_info
 
     def explain(self) -> Explanation:
-        """What was traced and compiled for which arguments, why, how long it took, and how often
-        it was called since.
+        """Report what was traced and compiled for which arguments, why, how long it took, and how
+        often it was called since.
 
         Examples:
             >>> import diffeo as dx

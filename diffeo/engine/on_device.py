@@ -26,7 +26,11 @@ from .runner import Runner
 
 
 def evaluate(trace: Any, primitive: Any, args: Sequence[Any]) -> Any:
-    """An operation some of whose operands are to stay on their device; its results stay there."""
+    """Evaluate an operation some of whose operands are to stay on their device, as its results do.
+
+    Where the device is the host, and where Python is called, NumPy computes as elsewhere. On an
+    accelerator, a primitive is compiled as a program of one equation.
+    """
     place = home_of([a for a in args if type(a) is Array], primitive.name)
     if place.device.on_host or primitive.calls_python:
         hosts = [Array(a.host, a.weak_type) if type(a) is Array else a for a in args]
@@ -47,16 +51,19 @@ def evaluate(trace: Any, primitive: Any, args: Sequence[Any]) -> Any:
 
 
 def single_program(primitive: Primitive, args: Sequence[Any], device: Device) -> Runner:
-    """The program of one primitive for operands like these, compiled once. Python scalars among
-    them are its operands, too: one program serves all numbers.
+    """Return the program of one primitive for operands like these, compiled once.
+
+    Python scalars among them are its operands, too: one program serves all numbers.
     """
     kinds = tuple([type(a) if type(a) in SCALARS else a.aval for a in args])
     return single_program_for(exact_key(primitive), kinds, device)
 
 
 def _item(primitive: Slice, x: Array) -> tuple[Any, Sequence[Any]]:
-    """What `x[i]` takes, with the places as operands, so that one program serves all of them; any
-    other slice as it is.
+    """Return what takes `x[i]`, with the places as operands, so that one program serves all of
+    them.
+
+    Any other slice is returned as it is: along each axis it must take one element, or all of them.
     """
     spans = list(zip(x.shape, primitive.starts, primitive.limits, primitive.strides))
     wholes = [limit - start == n for n, start, limit, _ in spans]
@@ -70,6 +77,7 @@ def _item(primitive: Slice, x: Array) -> tuple[Any, Sequence[Any]]:
 
 @lru_cache(maxsize=4096)
 def single_program_for(key: Any, kinds: tuple, device: Device) -> Runner:
+    """Compile the program of `single_program`, given what tells such programs apart."""
     primitive, like = key.value if type(key) is Exact else key, _last_aval(kinds)
 
     def single(*xs: Any) -> Sequence[Any]:
@@ -86,12 +94,12 @@ def single_program_for(key: Any, kinds: tuple, device: Device) -> Runner:
 
 
 def _last_aval(kinds: Sequence[Any]) -> ShapedArray:
-    """The type of which a Python scalar among operands is."""
+    """Return the type that Python scalars among the operands take."""
     return next(k for k in reversed(kinds) if k not in SCALARS)
 
 
 def _as_arrays(args: Sequence[Any]) -> list[Array]:
-    """Operands with Python scalars as arrays of the others' dtype."""
+    """Return operands with Python scalars as arrays of the others' dtype."""
     dtype = next(a.dtype for a in reversed(args) if type(a) not in SCALARS)
     try:
         return [Array(np.asarray(a, dtype)) if type(a) in SCALARS else a for a in args]

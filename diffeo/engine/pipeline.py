@@ -1,4 +1,4 @@
-"""The way of a program to the machine: what of it is needed, and its text."""
+"""The way of a program to the machine: what of it is needed, and its text in StableHLO."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ def prepare(
             inputs = [live.in_vars[i] for i in kept]
             live = Jaxpr(inputs, live.eqns, live.outs, live.const_vars, live.consts, live.name)
     numbers = range(len(live.in_vars)) if kept is None else kept
-    places = {number: i for i, number in enumerate(numbers)}
-    given = tuple([i for i in sorted(donated) if i in places])
-    module = lower_module(live, platform, [places[i] for i in given])
-    return Prepared(live, module, kept, out_avals, given)
+    # `donated` counts the inputs of the original, the text only those that are left.
+    position_of = {number: i for i, number in enumerate(numbers)}
+    donations = tuple([i for i in sorted(donated) if i in position_of])
+    module = lower_module(live, platform, [position_of[i] for i in donations])
+    return Prepared(live, module, kept, out_avals, donations)

@@ -20,7 +20,11 @@ from .runner import Runner
 
 
 def check(primitive: Primitive, args: Sequence[Any]) -> None:
-    """What the rule itself says of the operands' types; its TypeError or ValueError."""
+    """Check the types of the operands by the primitive's own rule.
+
+    Raises:
+        TypeError, ValueError: as the rule says.
+    """
     scalars = primitive.takes_scalars
     try:
         apply_type_rule(
@@ -32,23 +36,29 @@ def check(primitive: Primitive, args: Sequence[Any]) -> None:
 
 
 def run_program(jaxpr: Jaxpr, arrays: Sequence[Array], place: Place | None = None) -> list[Array]:
-    """Compile a program once for each device, and run it; by default where its operands are."""
+    """Compile a program once for each device, and run it; by default where its operands are.
+
+    Raises:
+        TypeError: if the arrays are not of the types of the program's inputs.
+    """
     if place is None and process.placed:
         place = place_for(arrays, closed_over=jaxpr.consts, name=jaxpr.name)
     device, commits = place or (None, None)
     key = ("program", config.simplify, device)
-    program = jaxpr.memo.get(key)
-    if program is None:
-        program = jaxpr.memo[key] = compiled(jaxpr, device)
-    # The runtime itself looks at nothing but the number of bytes.
+    runner = jaxpr.memo.get(key)
+    if runner is None:
+        runner = jaxpr.memo[key] = compiled(jaxpr, device)
+    # Check types here: the runtime itself looks at nothing but the number of bytes.
     if [a.aval.strong for a in arrays] != [v.aval.strong for v in jaxpr.in_vars]:
         raise TypeError(
             f"{jaxpr.name} was traced for {jaxpr.in_avals}, got {[a.aval for a in arrays]}"
         )
-    return program.run(arrays, commits)
+    return runner.run(arrays, commits)
 
 
 def compiled(jaxpr: Jaxpr, device: Device | None) -> Runner:
-    """A program for a device; None: the default one, which all operands are on."""
+    """Compile a program for a device. None stands for the default device, which all operands are
+    on.
+    """
     platform = (device or default_device()).platform
     return Runner(prepare(jaxpr, platform), device)

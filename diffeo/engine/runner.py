@@ -22,7 +22,7 @@ class Runner:
         device: where it runs; None: on the first device, where all operands are.
         prepared: the program as it went to the compiler.
         executable: what runs.
-        origin: where that came from.
+        origin: where that came from: "compiled", "memory", "disk" or "tuned".
         constants: buffers of the values that the traced function closed over.
     """
 
@@ -56,24 +56,27 @@ class Runner:
         )
 
     def used(self, arrays: Sequence[Array]) -> Sequence[Array]:
-        """Those of the arguments that the program takes."""
+        """Return those of the arguments that the program takes."""
         kept = self.prepared.kept
         return arrays if kept is None else [arrays[i] for i in kept]
 
     def buffers(self, arrays: Sequence[Array]) -> list[Any]:
-        """The buffers of arrays on the program's device."""
+        """Return the buffers of arrays on the program's device."""
         device = self.device
         return [a.buffer if device is None else buffer_on(a, device) for a in arrays]
 
     def run(self, arrays: Sequence[Array], commits: Device | None = None) -> list[Array]:
-        """The results for arrays of the types that the program was compiled for, which is not
-        checked; committed to a device or not.
+        """Run the program on arrays of the types that it was compiled for, which is not checked.
+
+        Args:
+            arrays: the arguments.
+            commits: the device to which the results are committed, if they are.
         """
-        given = self.buffers(self.used(arrays))
+        buffers = self.buffers(self.used(arrays))
         donated = [arrays[i] for i in self.prepared.donated]
         for a in donated:
             a._np = None  # a view, which would keep the memory from being given away
-        outs = self.executable.execute(self.constants + given)
+        outs = self.executable.execute(self.constants + buffers)
         for a in donated:
             a.delete()  # XLA leaves alone what no result has the type of, or NumPy looks at
         avals, device = [v.aval for v in self.prepared.jaxpr.outs], self.device
@@ -87,11 +90,14 @@ class Runner:
         return len(self.prepared.out_avals) != len(self.prepared.jaxpr.outs)
 
     def wrap(self, arrays: list[Array]) -> list[Array]:
-        """All results, given those that have numbers."""
+        """Return all results, given those that have numbers.
+
+        A result of dtype float0 has none, and is an array of zeros.
+        """
         if not self.has_float0:
             return arrays
-        found = iter(arrays)
+        computed = iter(arrays)
         return [
-            Array(np.zeros(a.shape, float0)) if a.dtype == float0 else next(found)
+            Array(np.zeros(a.shape, float0)) if a.dtype == float0 else next(computed)
             for a in self.prepared.out_avals
         ]

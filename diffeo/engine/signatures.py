@@ -1,4 +1,8 @@
-"""Which arguments of a function are meant: by position, by name, either inferred from the other."""
+"""Which arguments of a function are meant: by position, by name, either inferred from the other.
+
+`jit` treats some arguments apart: *static* ones are part of the key of a program, and *donated*
+ones give their memory to the results. All others are *dynamic*: trees of arrays.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ class Arguments(NamedTuple):
     names: frozenset[str]
 
     def positions(self, count: int) -> list[int]:
-        """The positions of those among `count` positional arguments."""
+        """Return the positions of those that are among `count` positional arguments."""
         return sorted({n % count if n < 0 else n for n in self.numbers if -count <= n < count})
 
 
@@ -37,7 +41,9 @@ NONE = Arguments((), frozenset())
 
 
 def choose(fun: Callable, numbers: Numbers, names: Names, what: str) -> Arguments:
-    """The arguments that `{what}_argnums` and `{what}_argnames` choose.
+    """Return the arguments that `{what}_argnums` and `{what}_argnames` choose.
+
+    If only one of the two is given, the other is inferred from the function's parameters.
 
     Raises:
         TypeError: if these are not integers and strings.
@@ -83,7 +89,11 @@ def choose(fun: Callable, numbers: Numbers, names: Names, what: str) -> Argument
 
 
 def _listed(value: Any, kind: type, what: str) -> tuple:
-    """One or several as a tuple; TypeError if they are not of the kind."""
+    """Return one or several as a tuple.
+
+    Raises:
+        TypeError: if they are not of the kind.
+    """
     if value is None:
         return ()
     listed = (value,) if isinstance(value, kind) else value
@@ -101,7 +111,7 @@ def _listed(value: Any, kind: type, what: str) -> tuple:
 
 
 def check_options(flags: Any, what: str) -> None:
-    """TypeError if compiler options are no dictionary of names and values."""
+    """Raise a TypeError if compiler options are no dictionary of names and values."""
     if flags is None or (isinstance(flags, Mapping) and all([type(k) is str for k in flags])):
         return
     raise with_user_line(
@@ -113,7 +123,7 @@ def check_options(flags: Any, what: str) -> None:
 
 
 def check_disjoint(static: Arguments, donated: Arguments, what: str) -> None:
-    """ValueError if an argument is static and donated."""
+    """Raise a ValueError if an argument is static and donated."""
     both = static.names & donated.names or set(static.numbers) & set(donated.numbers)
     if both:
         raise with_user_line(
@@ -125,10 +135,11 @@ def check_disjoint(static: Arguments, donated: Arguments, what: str) -> None:
 
 
 class Static(tuple):
-    """Static arguments as a key: (place, value, what tells it apart from values that are equal but
-    not the same: 1, 1.0 and True, or 0.0 and -0.0), ...
+    """Static arguments as a key: a tuple of (place, value, what tells the value apart).
 
-    Values whose comparison fails are different; `check_static` says what is wrong with them.
+    The third tells a value apart from values that are equal but not the same: 1, 1.0 and True, or
+    0.0 and -0.0. Values whose comparison fails are different; `check_static` says what is wrong
+    with them.
     """
 
     __slots__ = ()
@@ -151,14 +162,17 @@ NO_STATIC = Static()
 
 
 def split(static: Arguments, args: tuple, kwargs: dict) -> tuple[tuple, dict, Static]:
-    """(args, kwargs) without the static ones, and these."""
-    places = static.positions(len(args)) if args else []
-    taken = [(n, args[n]) for n in places]
+    """Return (args, kwargs) without the static ones, and these.
+
+    With argument 1 static, `f(x, 3, y)` is split into `(x, y)`, `{}` and `((1, 3, int),)`.
+    """
+    static_positions = static.positions(len(args)) if args else []
+    items = [(n, args[n]) for n in static_positions]
     if static.names and kwargs:
-        taken += [(k, kwargs[k]) for k in sorted(kwargs) if k in static.names]
+        items += [(k, kwargs[k]) for k in sorted(kwargs) if k in static.names]
         kwargs = {k: v for k, v in kwargs.items() if k not in static.names}
-    dynamic = tuple([a for i, a in enumerate(args) if i not in places])
-    return dynamic, kwargs, Static([(k, v, _exactly(v)) for k, v in taken])
+    dynamic = tuple([a for i, a in enumerate(args) if i not in static_positions])
+    return dynamic, kwargs, Static([(k, v, _exactly(v)) for k, v in items])
 
 
 def _exactly(value: Any) -> Any:
@@ -167,7 +181,7 @@ def _exactly(value: Any) -> Any:
 
 
 def join(args: Sequence[Any], kwargs: dict, static: tuple) -> tuple[list, dict]:
-    """The full (args, kwargs) again."""
+    """Return the full (args, kwargs) again; undo `split`."""
     args, kwargs = list(args), dict(kwargs)
     for where, value, _ in static:
         if isinstance(where, int):
@@ -178,8 +192,9 @@ def join(args: Sequence[Any], kwargs: dict, static: tuple) -> tuple[list, dict]:
 
 
 def check_static(name: str, static: tuple) -> None:
-    """ValueError for a static argument that cannot be a key: without hash, or not equal to
-    itself.
+    """Raise a ValueError for a static argument that cannot be a key.
+
+    It has no hash, or is not equal to itself.
     """
     for where, value, _ in static:
         try:
@@ -210,32 +225,38 @@ def check_static(name: str, static: tuple) -> None:
 
 
 def leaf_numbers(structure: PyTreeDef, chosen: Arguments, static: tuple) -> tuple[int, ...]:
-    """The leaves that belong to the chosen arguments, in a flattened (args, kwargs) without the
-    static ones.
+    """Return the numbers of the leaves that belong to the chosen arguments.
+
+    Leaves are counted in a flattened (args, kwargs) without the static ones.
     """
     if chosen is NONE:
         return ()
+    # A tree of the numbers of its leaves, so that the leaves of an argument are the answer.
     args, kwargs = tree.unflatten(structure, range(structure.num_leaves))
     static_places = [where for where, _, _ in static]
     numbers = other_positions(len(args), static_places)
     count = len(args) + sum([isinstance(where, int) for where in static_places])
-    wanted = set(chosen.positions(count))
-    found = [tree.leaves(a) for n, a in zip(numbers, args) if n in wanted]
-    found += [tree.leaves(v) for k, v in kwargs.items() if k in chosen.names]
-    return tuple(sorted([i for leaves in found for i in leaves]))
+    chosen_positions = set(chosen.positions(count))
+    chosen_leaves = [tree.leaves(a) for n, a in zip(numbers, args) if n in chosen_positions]
+    chosen_leaves += [tree.leaves(v) for k, v in kwargs.items() if k in chosen.names]
+    return tuple(sorted([i for leaves in chosen_leaves for i in leaves]))
 
 
 def converters(kinds: Sequence[Any]) -> dict[type, Callable]:
-    """What operands of some types have to be made into, as the dispatcher does not do it."""
-    found: dict[type, Callable] = {}
+    """Return what to make of operands of some types before the call, as the dispatcher does not do
+    it.
+    """
+    functions: dict[type, Callable] = {}
     if any([type(k) is tuple and len(k) == 2 for k in kinds]):
         # The memory of a NumPy array is the caller's, who may write to it afterwards.
-        found[np.ndarray] = np.ndarray.copy
+        functions[np.ndarray] = np.ndarray.copy
     if config.default_bits == 32:  # the dispatcher makes 64 bits of Python's numbers
-        found.update({k: default_dtype(k).type for k in (int, float, complex) if k in kinds})
-    return found
+        functions.update({k: default_dtype(k).type for k in (int, float, complex) if k in kinds})
+    return functions
 
 
 def is_native(x: Any) -> bool:
-    """Whether the bytes of an array are in the order that jaxlib's dispatcher takes for granted."""
+    """Return whether the bytes of an array are in the order that jaxlib's dispatcher takes for
+    granted.
+    """
     return type(x) is not np.ndarray or x.dtype.isnative

@@ -1,5 +1,8 @@
 """The stages of a compiled function: traced, lowered, compiled. What `jit` makes, and users may
 hold.
+
+`Traced` has the program, `Lowered` its text in StableHLO, `Compiled` what runs. Each has a method
+that makes the next.
 """
 
 from __future__ import annotations
@@ -57,14 +60,14 @@ class ShapeDtypeStruct(Typed):
 
 
 def aval_of(x: Any) -> ShapedArray:
-    """The type of an argument: an array, a number, or a `ShapeDtypeStruct`."""
+    """Return the type of an argument: an array, a number, or a `ShapeDtypeStruct`."""
     if type(x) is ShapeDtypeStruct:
         return x.aval
     return typeof(x)
 
 
 def structs(avals: Sequence[ShapedArray]) -> list[ShapeDtypeStruct]:
-    """Types as users see them."""
+    """Return types as users see them."""
     return [ShapeDtypeStruct(a.shape, a.dtype, a.weak_type) for a in avals]
 
 
@@ -81,7 +84,7 @@ class Options(NamedTuple):
 
     @property
     def passes(self) -> list[Pass]:
-        """What a program goes through on its way to the machine."""
+        """The passes that a program goes through on its way to the machine."""
         if not self.reroll:
             return [simplify]
         # Loads with the first program that asks for it.
@@ -128,7 +131,7 @@ class Traced(_Stage):
         self.jaxpr, self.in_tree, self.out_tree, self.seconds = jaxpr, in_tree, out_tree, seconds
         self.options, self.static, self.settings, self.donated = options, static, settings, donated
         self.made_at = time.time()
-        #: Under what the function that was traced remembers it.
+        #: The key of this in the cache of the jitted function; None if it is not kept there.
         self.key: Any = None
         #: How many calls have come since; a list, for the dispatch to count in.
         self.calls = [0]
@@ -137,12 +140,12 @@ class Traced(_Stage):
         self._call: Call | None = None
 
     def lower(self, device: Device | None = None) -> Lowered:
-        """Write the program as StableHLO, for the device that `jit` was given, or this one, or the
-        default one.
+        """Write the program as StableHLO, for a device: this one, that which `jit` was given, or
+        the default.
         """
         if device is None:
-            wanted = self.options.device
-            device = default_device() if wanted is None else find(wanted)
+            option = self.options.device
+            device = default_device() if option is None else find(option)
         start = time.perf_counter()
         prepared = prepare(
             self.jaxpr,
@@ -154,12 +157,12 @@ class Traced(_Stage):
         return Lowered(self, prepared, device, time.perf_counter() - start)
 
     def compiled_for(self, device: Device, arrays: Sequence[Array]) -> Compiled:
-        """The program compiled for a device; `arrays` are what it is tuned with, if it is."""
-        found = self.programs.get(device)
-        if found is None:
+        """Return the function compiled for a device; `arrays` are what it may be tuned with."""
+        compiled = self.programs.get(device)
+        if compiled is None:
             lowered = self.lower(device)
-            found = self.programs[device] = lowered._compile(None, arrays)
-        return found
+            compiled = self.programs[device] = lowered._compile(None, arrays)
+        return compiled
 
     @property
     def call(self) -> Call:
@@ -170,7 +173,7 @@ class Traced(_Stage):
 
     @property
     def out_info(self) -> Any:
-        """Shapes and dtypes of the result, as `ShapeDtypeStruct`s."""
+        """The shapes and dtypes of the result, as `ShapeDtypeStruct`s."""
         return tree.unflatten(self.out_tree, structs(self.jaxpr.out_avals))
 
     def __repr__(self) -> str:
@@ -193,11 +196,11 @@ class Lowered(_Stage):
         self._prepared = prepared
 
     def as_text(self) -> str:
-        """The StableHLO module."""
+        """Return the StableHLO module."""
         return self._prepared.module.text
 
     def compile(self, compiler_options: Mapping[str, Any] | None = None) -> Compiled:
-        """Compile it with XLA, or find it in a cache of programs.
+        """Compile the module with XLA, or find the executable in a cache.
 
         Args:
             compiler_options: XLA's flags and their values, besides those that `jit` was given.
@@ -218,14 +221,14 @@ class Lowered(_Stage):
             tune_with = arrays if options.autotune else None
             # None: what compiled functions can run without looking where their operands are.
             device = None if self.device is devices()[0] else self.device
-            program = Runner(self._prepared, device, flags, options.optimize, tune_with)
+            runner = Runner(self._prepared, device, flags, options.optimize, tune_with)
         except ValueError as error:
             raise with_user_line(error) from None
-        return Compiled(self, program, time.perf_counter() - start)
+        return Compiled(self, runner, time.perf_counter() - start)
 
     @property
     def out_info(self) -> Any:
-        """Shapes and dtypes of the result, as `ShapeDtypeStruct`s."""
+        """The shapes and dtypes of the result, as `ShapeDtypeStruct`s."""
         return self.traced.out_info
 
     def __repr__(self) -> str:
@@ -238,8 +241,9 @@ class Compiled(_Stage):
 
     Attributes:
         lowered: the stage before.
+        program: what runs, with its constants.
         in_tree, out_tree: the structures of `(args, kwargs)` and of the result.
-        seconds: how long compiling took (next to nothing if a cache had the program).
+        seconds: how long compiling took (next to nothing if a cache had the executable).
     """
 
     def __init__(self, lowered: Lowered, program: Runner, seconds: float):
@@ -266,8 +270,8 @@ class Compiled(_Stage):
         return self.run(values, self.program.device)
 
     def run(self, arrays: Sequence[Any], commits: Device | None = None) -> Any:
-        """The result for the arguments' leaves, committed to a device or not; their types are not
-        checked.
+        """Return the result for the arguments' leaves, committed to a device or not; their types
+        are not checked.
 
         Raises:
             RuntimeError: if an argument has no data any more, or the program fails.
@@ -282,15 +286,16 @@ class Compiled(_Stage):
         return self.out_tree.unflatten(outs)
 
     def argument(self, index: int) -> str:
-        """How messages call a leaf of the arguments."""
+        """Return how messages call a leaf of the arguments."""
         args, kwargs = tree.unflatten(self.in_tree, range(self.in_tree.num_leaves))
         numbers = other_positions(len(args), [where for where, _, _ in self.lowered.traced.static])
         where = argument_or_keyword((args, kwargs), index, numbers)
         return f"jit of {self.lowered.jaxpr.name}: {where}"
 
     def failure(self, error: Exception, arrays: Sequence[Any]) -> Exception:
-        """The error for a run that XLA refused or gave up."""
+        """Return the error for a run that XLA refused or gave up."""
         buffers = [handle(x) if type(x) is Array else None for x in arrays]
+        # An array that is donated must not be an argument twice: say which two they are.
         for i in self.program.prepared.donated:
             again = [k for k, b in enumerate(buffers) if k != i and b is buffers[i]]
             if again and "donate" in str(error):
@@ -308,7 +313,7 @@ class Compiled(_Stage):
 
     @property
     def origin(self) -> str:
-        """Where the executable came from: "compiled", "memory", "disk" or "tuned"."""
+        """The place where the executable came from: "compiled", "memory", "disk" or "tuned"."""
         return self.program.origin
 
     @property
@@ -318,33 +323,33 @@ class Compiled(_Stage):
 
     @property
     def out_info(self) -> Any:
-        """Shapes and dtypes of the result, as `ShapeDtypeStruct`s."""
+        """The shapes and dtypes of the result, as `ShapeDtypeStruct`s."""
         return self.lowered.out_info
 
     @property
     def input_shardings(self) -> Any:
-        """Where the arguments have to be: `(args, kwargs)` with a `SingleDeviceSharding` for each
-        array.
+        """The places where the arguments have to be: `(args, kwargs)` with a `SingleDeviceSharding`
+        for each array.
         """
         where = self.lowered.device.sharding
         return tree.unflatten(self.in_tree, [where] * self.in_tree.num_leaves)
 
     @property
     def output_shardings(self) -> Any:
-        """Where the results are."""
+        """The places where the results are."""
         where = self.lowered.device.sharding
         return tree.unflatten(self.out_tree, [where] * self.out_tree.num_leaves)
 
     def as_text(self) -> str:
-        """The program as XLA optimised it."""
+        """Return the program as XLA optimised it."""
         return self.program.executable.as_text()
 
     def cost_analysis(self) -> dict[str, float]:
-        """XLA's estimate of the work: "flops", "bytes accessed" and others."""
+        """Return XLA's estimate of the work: "flops", "bytes accessed" and others."""
         return self.program.executable.cost_analysis()
 
     def memory_analysis(self) -> dict[str, int]:
-        """Bytes of argument, output, temporary and other memory."""
+        """Return the bytes of argument, output, temporary and other memory."""
         return self.program.executable.memory_analysis()
 
     def __repr__(self) -> str:

@@ -1,1 +1,3 @@
-"""Passes: functions from programs to equivalent programs. Start reading at `simplify.py`."""
+"""Passes: functions from programs to equivalent programs. Start reading at `simplify.py`; README.md
+in this folder has a glossary, and says how the files depend on one another.
+"""

@@ -1,8 +1,13 @@
 """Rules of the simplifier for elementwise primitives: what holds for every number, to the last bit.
 
-`x + 0.0` is none of them (-0.0 + 0.0 is 0.0), nor is `x * 0` or `x - x` of floats; `x - 0.0` is.
-Of complex numbers little holds, as an infinite part makes the other nan. The sign of a nan is
-nobody's business.
+`x + 0.0` is none of them (-0.0 + 0.0 is 0.0), nor is `x * 0` or `x - x` of floats; `x - 0.0` is. Of
+complex numbers little holds, as an infinite part makes the other nan. The sign of a nan is nobody's
+business.
+
+A rule is a function of the simplifier `s`, a primitive, its operands, and the type of the result
+(see `Simplifier`). It returns None if it does not apply; else a variable that the result is, or a
+primitive and operands to take instead. Which primitives a rule is for is said by the tables of
+facts; `ROWS` and `NUMBERS`, at the end, collect the rules of each primitive.
 """
 
 from __future__ import annotations
@@ -56,12 +61,12 @@ from ..primitives.words.structural import ConvertElementType
 
 
 def filled(aval: ShapedArray, value: Any) -> tuple:
-    """An array of one number, as what a rule returns."""
+    """Return an array of one number, in the form in which a rule returns it."""
     return Full(aval.shape, aval.dtype, value), ()
 
 
 def same_number(a: Any, b: Any) -> bool:
-    """Whether a known number is `b`, with its sign if it is zero."""
+    """Return whether a known number is `b`, with its sign if it is zero."""
     if type(a) not in SCALARS or a != b:
         return False
     if type(a) is complex or type(b) is complex:
@@ -70,14 +75,15 @@ def same_number(a: Any, b: Any) -> bool:
 
 
 def kind(inputs: Sequence[Any]) -> str:
-    """The letter of the operands' kind of dtype."""
+    """Return the letter of the operands' kind of dtype."""
     return kind_of(next(v for v in reversed(inputs) if type(v) is Var).aval.dtype)
 
 
 # --------------------------------------------------------------------------------------------------
 # Facts about the rows of the table
 
-#: `op(x, number)` is x: by row, for floats and for integers; then those of `op(number, x)`.
+#: `op(x, number)` is x: the number by primitive and by kind of dtype (f float, i and u integers, b
+#: boolean).
 NEUTRAL_RIGHT: dict[Any, dict[str, Any]] = {
     add: {"f": -0.0, "i": 0, "u": 0},
     sub: {"f": 0.0, "i": 0, "u": 0},
@@ -92,6 +98,7 @@ NEUTRAL_RIGHT: dict[Any, dict[str, Any]] = {
     maximum: {"f": -math.inf, "u": 0, "b": False},
     minimum: {"f": math.inf, "b": True},
 }
+#: `op(x, y)` is `op(y, x)`.
 COMMUTATIVE = {add, mul, logical_and, logical_or, logical_xor, maximum, minimum}
 #: `op(x, number)` is that number.
 ABSORBING: dict[Any, dict[str, Any]] = {
@@ -99,8 +106,9 @@ ABSORBING: dict[Any, dict[str, Any]] = {
     logical_and: {"i": 0, "u": 0, "b": False},
     logical_or: {"i": -1, "b": True},
 }
-#: `op(x, x)` is x, or this number (of floats only where nan is no exception).
+#: `op(x, x)` is x.
 IDEMPOTENT = {logical_and, logical_or, maximum, minimum}
+#: `op(x, x)` is this number, for these kinds (of floats only where nan is no exception).
 OF_EQUALS: dict[Any, tuple[str, Any]] = {
     sub: ("iu", 0),
     logical_xor: ("iub", 0),
@@ -123,7 +131,7 @@ EXACT = {
 
 
 def neutral(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """x + -0.0, x - 0.0, x * 1, x / 1, x & -1 and so on are x."""
+    """Replace x + -0.0, x - 0.0, x * 1, x / 1, x & -1 and so on by x."""
     x, y = inputs
     right = NEUTRAL_RIGHT[op].get(kind_of(aval.dtype))
     if right is not None:
@@ -135,7 +143,7 @@ def neutral(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
 
 
 def absorbing(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """x * 0 of integers is 0, x & 0 is 0, x | True is True."""
+    """Replace x * 0 of integers by 0, x & 0 by 0, x | True by True."""
     number = ABSORBING[op].get(kind_of(aval.dtype))
     if number is not None:
         for v in inputs:
@@ -145,12 +153,12 @@ def absorbing(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
 
 
 def idempotent(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """max(x, x), min(x, x), x & x and x | x are x."""
+    """Replace max(x, x), min(x, x), x & x and x | x by x."""
     return inputs[0] if inputs[0] is inputs[1] else None
 
 
 def of_equals(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """x - x is 0, x == x is true, x < x is false."""
+    """Replace x - x by 0, x == x by true, x < x by false."""
     x, y = inputs
     if x is y:
         kinds, number = OF_EQUALS[op]
@@ -160,13 +168,13 @@ def of_equals(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
 
 
 def involution(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """-(-x), not not x and conj conj x are x."""
+    """Replace -(-x), not not x and conj conj x by x."""
     maker = s.makers.get(inputs[0])
     return maker.inputs[0] if maker is not None and maker.primitive is op else None
 
 
 def opposite(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """not (x == y) is x != y; of integers, not (x < y) is x >= y."""
+    """Replace not (x == y) by x != y; of integers, not (x < y) by x >= y."""
     maker = s.makers.get(inputs[0])
     if maker is None or type(maker.primitive) is not Elementwise:
         return None
@@ -177,7 +185,10 @@ def opposite(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
 
 
 def sign_of_sum(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """x + -y is x - y, x - -y is x + y. (Sums of padded arrays are looked at in the end.)"""
+    """Replace x + -y by x - y, and x - -y by x + y.
+
+    It also notes sums of padded arrays, which `sums.py` looks at in the end.
+    """
     x, y = inputs
     maker = s.makers.get(y)
     if maker is not None:
@@ -192,7 +203,7 @@ def sign_of_sum(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> An
 
 
 def sign_of_number(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """x * -1 is -x; -x * 3.0 is x * -3.0."""
+    """Replace x * -1 by -x, and -x * 3.0 by x * -3.0."""
     x, y = inputs
     if kind_of(aval.dtype) not in "fi":
         return None
@@ -209,7 +220,7 @@ def sign_of_number(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) ->
 
 
 def sign_of_product(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """-x * -y is x * y; -x / -y is x / y."""
+    """Replace -x * -y by x * y, and -x / -y by x / y."""
     x, y = s.makers.get(inputs[0]), s.makers.get(inputs[1])
     if x is None or y is None or x.primitive is not neg or y.primitive is not neg:
         return None
@@ -217,7 +228,9 @@ def sign_of_product(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -
 
 
 def scale_by_number(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """scale(c, y), of derivatives, is c * y for a number that is not zero, and 0 for zero."""
+    """Replace scale(c, y), of derivatives, by c * y for a number that is not zero, and by 0 for
+    zero.
+    """
     t = s.number(inputs[0])
     if t is None or kind_of(aval.dtype) != "f":
         return None
@@ -225,7 +238,7 @@ def scale_by_number(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -
 
 
 def folded(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """An exact operation on numbers is a number."""
+    """Replace an exact operation on numbers by its result."""
     for v in inputs:
         if type(v) is not Literal and v not in s.splats:
             return None
@@ -235,8 +248,9 @@ def folded(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
 
 
 def computed(op: Primitive, arrays: Sequence[np.ndarray], aval: ShapedArray) -> Any:
-    """What NumPy computes of arrays without axes, as a filled array; None if other machines might
-    differ (subnormal numbers, nan) or know it only in other dtypes.
+    """Return what NumPy computes of arrays without axes, as a filled array.
+
+    None if other machines might differ (subnormal numbers, nan) or know it only in other dtypes.
     """
     if any([x.dtype.kind not in "biuf" or x.dtype.itemsize == 2 for x in arrays]):
         return None
@@ -255,21 +269,24 @@ def computed(op: Primitive, arrays: Sequence[np.ndarray], aval: ShapedArray) -> 
 # Rules of single primitives
 
 
-def of_full(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """The number of an array of floats is a float."""
+def of_full(s: Any, op: Full, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """Write the number of an array of floats as a float."""
     value = op.value
     if type(value) is int and abs(value) <= 2048 and is_float(op.dtype):
         return filled(aval, float(value))
     return None
 
 
-def of_select(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """select(p, x, x) is x, select(True, x, y) is x, select(not p, x, y) is select(p, y, x)."""
+def of_select(s: Any, op: Select, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """Replace select(p, x, x) by x, select(True, x, y) by x, select(not p, x, y) by select(p, y,
+    x).
+    """
     p, x, y = inputs
     if x is y:
         return x
     known = s.number(p)
     a, b = s.number(x), s.number(y)
+    # If both are the same number, it does not matter which is chosen.
     if known is None and a is not None and same_number(a, b):
         known = True
     if known is not None:
@@ -282,7 +299,7 @@ def of_select(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
 
 
 def nested_select(s: Any, op: Any, p: Any, x: Any, y: Any) -> Any:
-    """select(p, select(p, x, _), y) is select(p, x, y), and so on the other side."""
+    """Replace select(p, select(p, x, _), y) by select(p, x, y), and so on the other side."""
     left, right = s.makers.get(x), s.makers.get(y)
     if left is not None and left.primitive is op and left.inputs[0] is p:
         x = left.inputs[1]
@@ -294,12 +311,12 @@ def nested_select(s: Any, op: Any, p: Any, x: Any, y: Any) -> Any:
 
 
 def identity(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """`copy`, `stop_gradient` and names say nothing to the compiler."""
+    """Drop `copy`, `stop_gradient` and names, which say nothing to the compiler."""
     return inputs[0] if type(inputs[0]) is Var else None
 
 
 def of_abs(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """abs(-x) and abs(abs(x)) are abs(x); -x of an unsigned number is another one."""
+    """Replace abs(-x) and abs(abs(x)) by abs(x); but -x of an unsigned number is another number."""
     maker = s.makers.get(inputs[0])
     if maker is None:
         return None
@@ -309,7 +326,7 @@ def of_abs(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
 
 
 def part_of_complex(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """real(complex(x, y)) is x; imag(complex(x, y)) is y."""
+    """Replace real(complex(x, y)) by x, and imag(complex(x, y)) by y."""
     maker = s.makers.get(inputs[0])
     if maker is None or maker.primitive is not complex_:
         return None
@@ -318,15 +335,16 @@ def part_of_complex(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -
 
 
 def complex_of_parts(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """complex(real(z), imag(z)) is z."""
+    """Replace complex(real(z), imag(z)) by z."""
     x, y = (s.makers.get(v) for v in inputs)
     if x is None or y is None or x.primitive is not real or y.primitive is not imag:
         return None
     return x.inputs[0] if x.inputs[0] is y.inputs[0] else None
 
 
-def of_convert(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """A cast to the type that it is, of a number, or of a cast that loses nothing.
+def of_convert(s: Any, op: ConvertElementType, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """Drop a cast to the type that it is; compute that of a number; skip a cast before that loses
+    nothing.
 
     Floats beyond an integer's range become its ends, but integers wrap around.
     """
@@ -340,6 +358,7 @@ def of_convert(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any
     if maker is not None and type(maker.primitive) is ConvertElementType:
         source = maker.inputs[0]
         old, new = source.aval.dtype, op.dtype
+        # Integer to float to integer is not integer to integer, unless all numbers fit.
         wraps = kind_of(old) in "iu" and kind_of(new) in "iu" and kind_of(x.aval.dtype) == "f"
         if lossless(old, x.aval.dtype) and not (wraps and not lossless(old, new)):
             return op, (source,)
@@ -348,7 +367,7 @@ def of_convert(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any
 
 @cache
 def lossless(narrow: np.dtype, wide: np.dtype) -> bool:
-    """Whether a dtype holds all numbers of another."""
+    """Return whether a dtype holds all numbers of another."""
     a, b = kind_of(narrow), kind_of(wide)
     if a == "b":
         return b in "iuf"
@@ -366,8 +385,8 @@ def lossless(narrow: np.dtype, wide: np.dtype) -> bool:
     return a in "iu" and ml_dtypes.iinfo(narrow).bits <= to.nmant and to.maxexp > 64
 
 
-def of_power(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """x ** 1 is x; of a number, it is a number."""
+def of_power(s: Any, op: IntegerPow, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """Replace x ** 1 by x; compute the power of a number."""
     if op.n == 1:
         return inputs[0]
     number = s.number(inputs[0])
@@ -378,10 +397,16 @@ def of_power(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
 
 # --------------------------------------------------------------------------------------------------
 # The table: the rules of each row, in the order in which they are tried. Those of `NUMBERS` are
-# tried only if a number is among the operands.
+# tried only if a number is among the operands; `ROWS` has the others. `NUMBERS` is one of the
+# tables of `ROWS` so that each of its primitives has an entry there, even an empty one.
 
 
 def _of_rows(*tables: tuple[Any, Any]) -> dict[Any, tuple]:
+    """Collect rules by primitive: each pair is a table of primitives, and a rule for all of them.
+
+    A primitive has the rules in the order of the pairs; with `({add, mul}, f), ({mul}, g)`, the
+    rules of mul are (f, g).
+    """
     rows: dict[Any, tuple] = {}
     for table, rule in tables:
         for row in table:

@@ -1,4 +1,7 @@
-"""The simplifier's way backward: what nobody reads goes."""
+"""The simplifier's way backward: what nobody reads goes.
+
+A variable is *live* if a result needs it, directly or by way of other equations.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from .late_rules import late_rules
 
 
 def live_equations(eqns: Sequence[Eqn], outs: Sequence[Any]) -> tuple[list[Eqn], set]:
-    """The equations that results need, those with effects, and all variables that are needed.
+    """Return the equations that results need, those with effects, and all variables that are
+    needed.
+
     Operations on programs lose the results that nobody reads, and the operands that they do not
     need then.
     """
@@ -31,17 +36,19 @@ def live_equations(eqns: Sequence[Eqn], outs: Sequence[Any]) -> tuple[list[Eqn],
 
 
 def trimmed(jaxpr: Jaxpr, wanted: Sequence[bool]) -> tuple[Jaxpr, set]:
-    """A program with only those results that are wanted, and the variables that it needs; it is
-    kept with the program, so that it is one function still where it is called alike.
+    """Return a program with only those results that are wanted, and the variables that it needs.
+
+    The new program is kept in the memo of the old one: so two calls of one program that are trimmed
+    alike still call one program, which is compiled to one function.
     """
     key = ("trimmed", tuple(wanted))
-    found = jaxpr.memo.get(key)
-    if found is None:
+    entry = jaxpr.memo.get(key)
+    if entry is None:
         outs = list(compress(jaxpr.outs, wanted))
         eqns, live = live_equations(jaxpr.eqns, outs)
         program = jaxpr
         if len(outs) < len(jaxpr.outs) or eqns != list(jaxpr.eqns):
             program = made(Jaxpr(jaxpr.in_vars, eqns, outs, name=jaxpr.name))
             program.memo["simplified"] = True
-        found = jaxpr.memo[key] = program, live
-    return found
+        entry = jaxpr.memo[key] = program, live
+    return entry

@@ -1,4 +1,8 @@
-"""The simplifier's rules for operations at places that are computed."""
+"""The simplifier's rules for operations at places that are computed.
+
+If the places turn out to be known numbers, the operations become slices and pads, for which
+`shapes.py` has rules. Rules are functions as `Simplifier` describes them.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +17,17 @@ from .shapes import Shape, made_by, of_splat, same_shape
 
 
 def _known_starts(s: Any, starts: Sequence[Any], shape: Shape, sizes: Shape) -> Shape | None:
-    """Starts that are numbers, moved so that the window lies inside."""
+    """Return starts that are numbers, moved so that the window lies inside; or else None."""
     numbers = [s.number(v) for v in starts]
     if any([n is None for n in numbers]):
         return None
     return tuple([min(max(int(k), 0), n - m) for k, n, m in zip(numbers, shape, sizes)])
 
 
-def of_dynamic_slice(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """At a known place it is a slice; of an update at the same place, it is the update."""
+def of_dynamic_slice(s: Any, op: DynamicSlice, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """Replace a dynamic slice at a known place by a slice; that of an update at the same place, by
+    the update.
+    """
     x, *starts = inputs
     known = _known_starts(s, starts, x.aval.shape, op.sizes)
     if known is not None:
@@ -34,9 +40,11 @@ def of_dynamic_slice(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) 
     return None
 
 
-def of_dynamic_update(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """An update of everything; of what an update at the same place overwrites; at a known place of
-    an array of one number, which is a pad.
+def of_dynamic_update(
+    s: Any, op: DynamicUpdateSlice, inputs: Sequence[Any], aval: ShapedArray
+) -> Any:
+    """Replace an update of everything by the update; skip an earlier update at the same place,
+    which is overwritten; replace an update of an array of one number, at a known place, by a pad.
     """
     x, update, *starts = inputs
     if update.aval.shape == x.aval.shape:
@@ -56,8 +64,8 @@ def of_dynamic_update(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray)
     return Pad(known, high, (0,) * len(known), number), (update,)
 
 
-def of_gather(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """Windows of an array of one number, unless other numbers are filled in."""
+def of_gather(s: Any, op: Gather, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """Replace windows of an array of one number by this number, unless others are filled in."""
     number = s.number(inputs[0])
     if number is None or (op.mode == "fill" and not same_number(op.fill, number)):
         return None

@@ -1,5 +1,16 @@
 """Rules of the simplifier for operations on programs: their programs are simplified, results that
 no step changes leave loops, and what nobody reads is not computed.
+
+Rules come in two tables. Those of `PROGRAMS` are applied forward, by `Simplifier.equation`: `s` is
+the simplifier at work, and operands are canonical. Those of `TRIMMED` are applied backward, by
+`live_equations`.
+
+The forward rules for loops handle lists of pairs: `consts`, `carry` and `slices` pair the variable
+of an input of the body with the operand outside, `results` a result of the body with the variable
+outside. So an input can move from one list to another, and the body is written anew in the end. For
+a scan of `(w, c, x) -> (c + w * x, c)` over `W, C, X`, they are
+
+    consts = [(w, W)]     carry = [(c, C)]     slices = [(x, X)]
 """
 
 from __future__ import annotations
@@ -28,19 +39,21 @@ SMALL = 4
 # Forward
 
 
-def of_call(s: Any, call: Any, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
-    """A call of the simplified program; small ones are written in place."""
+def of_call(s: Any, call: Call, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
+    """Call the simplified program, or write a small one in place of the call."""
+    # The function is still Python code: there is no program to simplify.
     if call.lazy:
         return call, inputs, outs
     body = s.simplify(call.jaxpr)
     if type(call) is not Checkpoint and len(body.eqns) <= SMALL and not body.effects:
-        found = s.inline(body, inputs)
-        if s.replace_all(outs, found):
+        results = s.inline(body, inputs)
+        if s.replace_all(outs, results):
             return None
-    place = dict(zip(body.in_vars, inputs))
+    # A result of the program that is one of its inputs is the operand.
+    operands = dict(zip(body.in_vars, inputs))
     for v, out in zip(outs, body.outs):
-        if out in place:
-            s.replace(v, place[out])
+        if out in operands:
+            s.replace(v, operands[out])
     if type(call) is CustomCall:  # its rules have done their work
         call = Call(body, call.compile)
     elif body is not call.jaxpr:
@@ -48,24 +61,28 @@ def of_call(s: Any, call: Any, inputs: Sequence[Any], outs: Sequence[Var], origi
     return call, inputs, outs
 
 
-def of_cond(s: Any, cond: Any, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
-    """A choice between simplified programs; one that is known is no choice."""
+def of_cond(s: Any, cond: Cond, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
+    """Choose between simplified programs; if the choice is known, call the one that is chosen."""
     branches = tuple([s.simplify(b) for b in cond.branches])
     number = s.number(inputs[0])
     if number is not None:
         branch = branches[number if 0 <= number < len(branches) else -1]
         return of_call(s, Call(branch), inputs[1:], outs, origin)
-    places = [dict(zip(b.in_vars, inputs[1:])) for b in branches]
+    # A result that is the same operand in all branches is this operand.
+    operands = [dict(zip(b.in_vars, inputs[1:])) for b in branches]
     for i, v in enumerate(outs):
-        found = {place.get(b.outs[i]) for place, b in zip(places, branches)}
-        if len(found) == 1 and None not in found:
-            s.replace(v, found.pop())
+        values = {mapping.get(b.outs[i]) for mapping, b in zip(operands, branches)}
+        if len(values) == 1 and None not in values:
+            s.replace(v, values.pop())
     return Cond(branches), inputs, outs
 
 
-def of_scan(s: Any, scan: Any, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
-    """A scan of the simplified program. What no step changes is a constant, what is constant is
-    computed before, and ys that are so need no steps.
+def of_scan(s: Any, scan: Scan, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
+    """Scan the simplified program.
+
+    What no step changes is a constant, and what is computed from constants is computed before the
+    loop. A result that is a constant, a slice, or another result, is taken from there instead of
+    being stacked.
     """
     body = s.simplify(scan.jaxpr)
     n, m = scan.consts, scan.consts + scan.carry
@@ -75,20 +92,23 @@ def of_scan(s: Any, scan: Any, inputs: Sequence[Any], outs: Sequence[Var], origi
     )
     slices = []
     for v, x in zip(body.in_vars[m:], inputs[m:]):
-        same = _every_slice(s, x) if scan.length else None
-        (slices if same is None else consts).append((v, x if same is None else same))
+        # An array of equal slices is a constant.
+        every = _every_slice(s, x) if scan.length else None
+        (slices if every is None else consts).append((v, x if every is None else every))
     results += zip(body.outs[scan.carry :], outs[scan.carry :])
     if scan.length:
         body, consts, results = _improved(s, body, consts, carry, slices, results)
-    given, stacked, seen = dict(consts), dict(slices), {}
+    outer_of, array_of, first_y = dict(consts), dict(slices), {}
     kept = results[: len(carry)]
     for out, y in results[len(carry) :]:
-        found = stacked.get(out)
-        if found is None and out in given and scan.length:
+        # If a step returns its slice of an array, y is this array. If it returns a constant, y is
+        # its broadcast. If two ys are one variable of the body, they are one.
+        source = array_of.get(out)
+        if source is None and out in outer_of and scan.length:
             dims = tuple(range(1, out.aval.ndim + 1))
-            found = s.bind(BroadcastInDim(y.aval.shape, dims), given[out])
-        found = seen.setdefault(out, y) if found is None else found
-        if found is y or not s.replace(y, found):
+            source = s.bind(BroadcastInDim(y.aval.shape, dims), outer_of[out])
+        source = first_y.setdefault(out, y) if source is None else source
+        if source is y or not s.replace(y, source):
             kept.append((out, y))
     operands = [*consts, *carry, *slices]
     body = _program(s, body, [v for v, _ in operands], [out for out, _ in kept])
@@ -99,7 +119,11 @@ def of_scan(s: Any, scan: Any, inputs: Sequence[Any], outs: Sequence[Var], origi
 def _changing(
     s: Any, carry: list, after: Sequence[Any], outs: Sequence[Var], consts: list
 ) -> tuple[list, list]:
-    """The parts of a carry that steps change, and their results; the others become constants."""
+    """Split off the parts of a carry that no step changes: they are added to `consts`.
+
+    Returns:
+        The pairs of the carry that steps change, and those of its results.
+    """
     kept, results = [], []
     for (v, x), out, y in zip(carry, after, outs):
         if out is v and s.replace(y, x):
@@ -111,10 +135,11 @@ def _changing(
 
 
 def _every_slice(s: Any, x: Any) -> Any:
-    """What every slice of an array is, if they are equal."""
+    """Return what every slice of an array is, if they are equal; None if they may differ."""
     number = s.number(x)
     if number is not None:
         return s.bind(Full(x.aval.shape[1:], x.aval.dtype, number))
+    # A broadcast along the axis of the steps has equal slices: the broadcast without this axis.
     maker = s.makers.get(x)
     if maker is None or type(maker.primitive) is not BroadcastInDim or 0 in maker.primitive.dims:
         return None
@@ -122,32 +147,51 @@ def _every_slice(s: Any, x: Any) -> Any:
     return s.bind(BroadcastInDim(maker.primitive.shape[1:], dims), maker.inputs[0])
 
 
-def of_while(s: Any, loop: Any, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
-    """A loop over simplified programs. What no step changes is a constant; what is constant is
-    computed before.
+def of_while(s: Any, loop: While, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn) -> Any:
+    """Loop over simplified programs.
+
+    What no step changes is a constant, and what is computed from constants is computed before the
+    loop.
     """
     cond, body = s.simplify(loop.cond), s.simplify(loop.body)
     n, m = loop.cond_consts, loop.cond_consts + loop.body_consts
     consts = list(zip(body.in_vars[: m - n], inputs[n:m]))
     first = len(consts)
-    every = list(zip(body.in_vars[m - n :], inputs[m:]))
-    carry, results = _changing(s, every, body.outs, outs, consts)
-    still = {v for v, _ in consts[first:]}
+    pairs = list(zip(body.in_vars[m - n :], inputs[m:]))
+    carry, results = _changing(s, pairs, body.outs, outs, consts)
+    unchanged = {v for v, _ in consts[first:]}
+    # For each part of the carry, by its variable in the body: the variable in the condition, and
+    # the operand. Parts that no step changes are constants of the condition, too.
     tested = dict(zip(body.in_vars[m - n :], zip(cond.in_vars[n:], inputs[m:])))
-    going = [*zip(cond.in_vars[:n], inputs[:n]), *[tested[v] for v in tested if v in still]]
+    test_consts = [
+        *zip(cond.in_vars[:n], inputs[:n]),
+        *[tested[v] for v in tested if v in unchanged],
+    ]
     body, consts, results = _improved(s, body, consts, carry, [], results, loops=False)
-    ins = [*[v for v, _ in going], *[tested[v][0] for v in tested if v not in still]]
+    ins = [*[v for v, _ in test_consts], *[tested[v][0] for v in tested if v not in unchanged]]
     cond = _program(s, cond, ins, cond.outs)
     body = _program(s, body, [v for v, _ in (*consts, *carry)], [out for out, _ in results])
-    loop = replace(loop, cond=cond, body=body, cond_consts=len(going), body_consts=len(consts))
-    return loop, [x for _, x in (*going, *consts, *carry)], [y for _, y in results]
+    loop = replace(
+        loop, cond=cond, body=body, cond_consts=len(test_consts), body_consts=len(consts)
+    )
+    return loop, [x for _, x in (*test_consts, *consts, *carry)], [y for _, y in results]
 
 
 def _improved(
     s: Any, body: Jaxpr, consts: list, carry: list, slices: list, results: list, loops: bool = True
 ) -> tuple[Jaxpr, list, list]:
-    """The body of a loop that runs, its constants and results: constants that are numbers are
-    written into it, and what is constant is computed before.
+    """Write numbers into the body of a loop, and compute before the loop what is constant.
+
+    Args:
+        s: the simplifier.
+        body: the body.
+        consts, carry, slices: pairs of an input of the body and the operand outside.
+        results: pairs of a result of the body and the variable outside.
+        loops: whether operations on programs may be computed before the loop, too: if the body runs
+            for certain.
+
+    Returns:
+        The new body, with inputs in the order of the lists, and its constants and results.
     """
     ys = [y for _, y in results]
     numbers = [
@@ -164,14 +208,16 @@ def _improved(
         body = s.simplify(made(Jaxpr(ins, eqns, outs, name=body.name)))
     else:
         body = _program(s, body, ins, outs)
+    # `crossing` are variables of the body that are constants now; what stands for them outside is
+    # computed before the loop.
     before, crossing = hoisted(body, [v for v, _ in consts], loops)
     outs = body.outs
     if crossing:
         consts = [*consts, *zip(crossing, s.taken(before, dict(consts), crossing))]
-        gone = set(crossing)
-        rest = [eqn for eqn in body.eqns if gone.isdisjoint(eqn.outs)]
+        computed = set(crossing)
+        remaining = [eqn for eqn in body.eqns if computed.isdisjoint(eqn.outs)]
         ins = [v for v, _ in (*consts, *carry, *slices)]
-        body = _program(s, body, ins, outs, rest)
+        body = _program(s, body, ins, outs, remaining)
     return body, consts, list(zip(outs, ys))
 
 
@@ -182,13 +228,13 @@ def _program(
     outs: Sequence[Any],
     eqns: Sequence[Eqn] | None = None,
 ) -> Jaxpr:
-    """Another form of a simplified program, which is simplified too."""
+    """Return another form of a simplified program, which is simplified too."""
     eqns = jaxpr.eqns if eqns is None else eqns
     if eqns is jaxpr.eqns and [*in_vars] == [*jaxpr.in_vars] and [*outs] == [*jaxpr.outs]:
         return jaxpr
-    found = made(Jaxpr(in_vars, s.live_equations(eqns, outs)[0], outs, name=jaxpr.name))
-    found.memo["simplified"] = True
-    return found
+    program = made(Jaxpr(in_vars, s.live_equations(eqns, outs)[0], outs, name=jaxpr.name))
+    program.memo["simplified"] = True
+    return program
 
 
 #: The rules by the type of the primitive: what to take instead, None if all results are there.
@@ -209,21 +255,21 @@ Trimmed = Callable[[Jaxpr, Sequence[bool]], tuple[Jaxpr, set]]
 
 
 def with_inputs(jaxpr: Jaxpr, kept: Sequence[bool]) -> Jaxpr:
-    """The program without inputs that it does not need."""
+    """Return the program without inputs that it does not need."""
     if all(kept):
         return jaxpr
     key = ("inputs", tuple(kept))
-    found = jaxpr.memo.get(key)
-    if found is None:
+    program = jaxpr.memo.get(key)
+    if program is None:
         ins = list(compress(jaxpr.in_vars, kept))
-        found = made(Jaxpr(ins, jaxpr.eqns, jaxpr.outs, name=jaxpr.name))
-        found.memo["simplified"] = True
-        jaxpr.memo[key] = found
-    return found
+        program = made(Jaxpr(ins, jaxpr.eqns, jaxpr.outs, name=jaxpr.name))
+        program.memo["simplified"] = True
+        jaxpr.memo[key] = program
+    return program
 
 
 def trim_call(eqn: Eqn, wanted: list[bool], trimmed: Trimmed) -> Eqn:
-    """A call of the program that has the wanted results and needed inputs only."""
+    """Call the program that has the results and inputs that are needed only."""
     call: Any = eqn.primitive
     body, live = trimmed(call.jaxpr, wanted)
     used = [v in live for v in body.in_vars]
@@ -235,12 +281,12 @@ def trim_call(eqn: Eqn, wanted: list[bool], trimmed: Trimmed) -> Eqn:
 
 
 def trim_cond(eqn: Eqn, wanted: list[bool], trimmed: Trimmed) -> Eqn:
-    """A choice between programs that have the wanted results, and inputs that some branch needs."""
+    """Choose between programs with the results that are read, and inputs that some branch needs."""
     cond: Any = eqn.primitive
-    found = [trimmed(b, wanted) for b in cond.branches]
-    used = [any([v in live for v, (_, live) in zip(column, found)])
+    trimmed_branches = [trimmed(b, wanted) for b in cond.branches]
+    used = [any([v in live for v, (_, live) in zip(column, trimmed_branches)])
             for column in zip(*[b.in_vars for b in cond.branches])]  # fmt: skip
-    branches = tuple([with_inputs(b, used) for b, _ in found])
+    branches = tuple([with_inputs(b, used) for b, _ in trimmed_branches])
     if all(wanted) and branches == cond.branches:
         return eqn
     inputs = [eqn.inputs[0], *compress(eqn.inputs[1:], used)]
@@ -248,9 +294,11 @@ def trim_cond(eqn: Eqn, wanted: list[bool], trimmed: Trimmed) -> Eqn:
 
 
 def trim_scan(eqn: Eqn, wanted: list[bool], trimmed: Trimmed) -> Eqn:
-    """A scan without the ys that nobody reads, nor carries that no step needs for what is read."""
+    """Drop the ys that nobody reads, and carries that no step needs for what is read."""
     scan: Any = eqn.primitive
     n, m = scan.consts, scan.consts + scan.carry
+    # A carry is needed if it is read after the loop, or if a step reads it for what is needed; then
+    # the carry that this step returns is needed, too.
     while True:
         body, live = trimmed(scan.jaxpr, wanted)
         used = [v in live for v in body.in_vars]
@@ -267,11 +315,12 @@ def trim_scan(eqn: Eqn, wanted: list[bool], trimmed: Trimmed) -> Eqn:
 
 
 def trim_while(eqn: Eqn, wanted: list[bool], trimmed: Trimmed) -> Eqn:
-    """A loop without carries that neither its condition nor what is read needs."""
+    """Drop carries that neither the condition nor what is read needs."""
     loop: Any = eqn.primitive
     n, m = loop.cond_consts, loop.cond_consts + loop.body_consts
     _, tested = trimmed(loop.cond, [True])
     wanted = [a or v in tested for a, v in zip(wanted, loop.cond.in_vars[n:])]
+    # A step may need further parts of the carry for those that are needed.
     while True:
         body, live = trimmed(loop.body, wanted)
         read = [a or v in live for a, v in zip(wanted, body.in_vars[m - n :])]
@@ -293,6 +342,7 @@ def trim_while(eqn: Eqn, wanted: list[bool], trimmed: Trimmed) -> Eqn:
     return Eqn(primitive, inputs, list(compress(eqn.outs, wanted)), eqn.source)
 
 
+#: The rules by the type of the primitive: the equation with the results that are read only.
 TRIMMED: dict[type, Callable] = {
     Call: trim_call,
     Checkpoint: trim_call,

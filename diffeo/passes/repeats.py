@@ -1,8 +1,10 @@
 """Repeats in a program: stretches of equations in which the same block comes again and again.
 
-Equations are tokens: primitive, types of operands and results, whatever the operands are called.
-A tandem repeat of tokens is found by its period, the distance at which everything comes again; it
-is a loop if its operands move along with the blocks, too (`regular_parts`).
+Three steps find them. Equations become *tokens*, numbers that stand for the primitive and the types
+of operands and results, whatever the operands are called (`Tokens`). A *tandem repeat* of tokens,
+such as `a b c a b c a b c a b c`, is found by its *period*, the distance at which everything comes
+again: 3 (`tandem_repeats`). It is a loop if its operands move along with the blocks, too
+(`regular_parts`); then `best_repeat` chooses where its blocks begin.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class RepeatedBlock(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The number of the first equation after it."""
+        """The number of the first equation after the repeat."""
         return self.start + self.period * self.count
 
 
@@ -51,6 +53,11 @@ class Tokens:
     """Numbers for equations: equal where primitive, types and literals are.
 
     Programs inside of primitives are compared by what they do, not by identity.
+
+    Attributes:
+        numbers: the numbers of all keys so far.
+        structures: the numbers of programs, by their id; programs are kept, so that no id is used
+            again.
     """
 
     def __init__(self) -> None:
@@ -58,15 +65,17 @@ class Tokens:
         self.structures: dict[int, tuple[Jaxpr, int]] = {}
 
     def number(self, key: Any) -> int:
-        """The number of a key; a new one if it has no hash, and so is like nothing else."""
+        """Return the number of a key; a new one if it has no hash, and so is like nothing else."""
         try:
             return self.numbers.setdefault(key, len(self.numbers))
         except TypeError:
             return self.numbers.setdefault(object(), len(self.numbers))
 
     def of(self, eqn: Eqn) -> int:
-        """The number of an equation. Literals of elementwise arithmetic may differ: they can be
-        looked up. What has effects is like nothing else.
+        """Return the number of an equation.
+
+        Literals of elementwise arithmetic may differ: they can be looked up, one for each step. An
+        equation with effects is like no other.
         """
         primitive = eqn.primitive
         if primitive.effects or primitive.calls_python:
@@ -77,18 +86,18 @@ class Tokens:
         return self.number((self.primitive(primitive), (*operands,), (*results,)))
 
     def literal(self, literal: Literal, exact: bool) -> Any:
-        """A literal as part of a token: with its value, or only as a number of its kind."""
+        """Return a literal as part of a token: with its value, or only as a number of its kind."""
         value = literal.value
         if type(value) not in SCALARS:
             return ("value", id(value))
         return (type(value), repr(value)) if exact else type(value)
 
     def primitive(self, primitive: Any) -> Any:
-        """What two primitives share that do the same."""
+        """Return what two primitives that do the same have in common."""
         return self.parameter(primitive) if primitive.holds_programs else primitive
 
     def parameter(self, value: Any) -> Any:
-        """The same of a parameter."""
+        """Return what two parameters of primitives that do the same have in common."""
         if isinstance(value, Jaxpr):
             return ("program", self.structure(value))
         if isinstance(value, tuple):
@@ -99,9 +108,14 @@ class Tokens:
         return (type(value), *[self.parameter(getattr(value, f)) for f in fields])
 
     def structure(self, jaxpr: Jaxpr) -> int:
-        """A number that programs share that are equal but for the names of their variables."""
-        found = self.structures.get(id(jaxpr))
-        if found is None:
+        """Return the number of a program's structure.
+
+        Programs have the same number if they are equal but for the names of their variables: `b =
+        sin a` and `y = sin x`.
+        """
+        entry = self.structures.get(id(jaxpr))
+        if entry is None:
+            # Variables are numbered in the order in which they are assigned.
             names: dict[Any, int] = {}
             for v in (*jaxpr.const_vars, *jaxpr.in_vars):
                 names[v] = len(names)
@@ -115,8 +129,8 @@ class Tokens:
                 names.update(zip(eqn.outs, range(len(names), len(names) + len(eqn.outs))))
             constants = [id(c) for c in jaxpr.consts]
             key = ("structure", (*constants,), (*rows,), (*map(operand, jaxpr.outs),))
-            found = self.structures[id(jaxpr)] = jaxpr, self.number(key)
-        return found[1]
+            entry = self.structures[id(jaxpr)] = jaxpr, self.number(key)
+        return entry[1]
 
 
 # --------------------------------------------------------------------------------------------------
@@ -124,58 +138,79 @@ class Tokens:
 
 
 def tandem_repeats(tokens: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Stretches (start, end, period) in which each token is the one a period before, the shortest
-    periods first; at least `REPEATS` periods each.
+    """Find stretches in which each token is the one a period before, at least `REPEATS` periods
+    each.
 
-    The candidates are windows that come at least `REPEATS` times at equal distances.
+    The candidates are windows of tokens that come at least `REPEATS` times at equal distances; each
+    is extended in both directions.
+
+    Returns:
+        (start, end, period) of each stretch, the shortest periods first. Stretches may overlap.
+
+    Examples:
+        >>> tandem_repeats([0, 9, *[1, 2, 3] * 10, 8])
+        [(2, 32, 3)]
     """
     ids = np.asarray(tokens, np.int64)
     size = len(ids) - WINDOW + 1
     if size < TOTAL:
         return []
+    # A window is a number, made of random numbers of its tokens; equal windows have equal numbers
+    # (others may, too: `_extended` compares the tokens themselves).
     numbers = np.random.default_rng(0).integers(1, 2**63, int(ids.max()) + 1, np.uint64)[ids]
     windows = np.zeros(size, np.uint64)
     for k in range(WINDOW):
         windows = windows * np.uint64(0x9E3779B97F4A7C15) + numbers[k : k + size]
+    # Equal windows are neighbours when sorted, the earlier one first, as the sort is stable.
+    # distance[i] is that from window i to the next that is equal; 0 if there is none.
     order = np.argsort(windows, kind="stable")
     again = windows[order[1:]] == windows[order[:-1]]
     distance = np.zeros(size, np.int64)
     distance[order[:-1][again]] = (order[1:] - order[:-1])[again]
     seeds = np.flatnonzero(distance)
+    # Keep windows from which the next distances are all the same, so that they come `REPEATS`
+    # times.
     for k in range(1, REPEATS - 1):
         later = seeds + k * distance[seeds]
         inside = later < size
         seeds, later = seeds[inside], later[inside]
         seeds = seeds[distance[later] == distance[seeds]]
-    found = []
+    stretches = []
     for period in np.unique(distance[seeds]).tolist():
         starts, end = seeds[distance[seeds] == period], 0
+        # Blocks shorter than `BLOCK` are taken together.
         times = -(-BLOCK // period)
         while len(starts):
             at = int(starts[0])
             begin, end = _extended(ids, at, period, end)
             if end - begin >= REPEATS * period * times:
-                found.append((begin, end, period * times))
+                stretches.append((begin, end, period * times))
+            # Windows inside of the stretch would find it again.
             starts = starts[np.searchsorted(starts, max(end - period, at + 1)) :]
-    return sorted(found, key=lambda run: (run[2], run[0]))
+    return sorted(stretches, key=lambda run: (run[2], run[0]))
 
 
 def _extended(ids: np.ndarray, at: int, period: int, least: int) -> tuple[int, int]:
-    """The largest stretch around a place in which every token is the one a period later."""
+    """Return the largest stretch around `at` in which every token is the one a period later.
+
+    The stretch does not begin before `least`. It ends a period after the last token that comes
+    again.
+    """
+    # Compare steps of growing size, so that the work is in proportion to the stretch.
     end, step = at, 64
     while True:
-        here = ids[end : min(end + step, len(ids) - period)]
-        wrong = np.flatnonzero(here != ids[end + period : end + period + len(here)])
-        if len(wrong) or len(here) < step:
-            end += int(wrong[0]) if len(wrong) else len(here)
+        stretch = ids[end : min(end + step, len(ids) - period)]
+        differences = np.flatnonzero(stretch != ids[end + period : end + period + len(stretch)])
+        if len(differences) or len(stretch) < step:
+            end += int(differences[0]) if len(differences) else len(stretch)
             break
         end, step = end + step, 2 * step
     begin, step = at, 64
     while True:
         low = max(begin - step, least)
-        wrong = np.flatnonzero(ids[low:begin] != ids[low + period : begin + period])
-        if len(wrong) or low == least:
-            begin = low + int(wrong[-1]) + 1 if len(wrong) else low
+        differences = np.flatnonzero(ids[low:begin] != ids[low + period : begin + period])
+        if len(differences) or low == least:
+            begin = low + int(differences[-1]) + 1 if len(differences) else low
             return begin, end + period
         begin, step = low, 2 * step
 
@@ -187,11 +222,15 @@ def _extended(ids: np.ndarray, at: int, period: int, least: int) -> tuple[int, i
 def regular_parts(
     eqns: Sequence[Eqn], places: Places, start: int, end: int, period: int
 ) -> Iterator[tuple[int, int]]:
-    """Parts of a tandem repeat in which operands move along with the blocks.
+    """Yield parts, as (start, end), of a tandem repeat in which operands move along with the
+    blocks.
 
     A block's operand comes from as many equations before as that of the block before; or both come
     from before the part. (At the beginning of a part, where "as many equations before" is before
     it, any variable from there may be the value that a loop starts with.)
+
+    In blocks of one equation, `b = f a; c = f b; d = f c` is regular: each operand comes from one
+    equation before. If the next is `e = f a`, a part ends before it, and another may begin there.
     """
     begin, outside = start, (-1, 0)
     for i in range(start, end - period):
@@ -199,6 +238,8 @@ def regular_parts(
             if type(v) is Literal:
                 continue
             (before, one), (after, other) = places.get(u, outside), places.get(v, outside)
+            # `before` and `after` are the equations that assign operands of equation i and of the
+            # one a period later; -1 for inputs of the program.
             if after < begin:
                 good = before < begin
             else:
@@ -207,6 +248,7 @@ def regular_parts(
                     (before, one) == (expected, other) if expected >= begin else before < begin
                 )
             if not good:
+                # The equation at i + period breaks the rule: what is before it is a part.
                 yield begin, i + period
                 begin = i + 1
                 break
@@ -216,11 +258,19 @@ def regular_parts(
 def best_repeat(
     eqns: Sequence[Eqn], places: Places, start: int, end: int, period: int
 ) -> RepeatedBlock | None:
-    """The repeat within a regular part that carries the fewest bytes from block to block, by where
-    its blocks begin; None if it would not be worth it.
+    """Choose where the blocks of a regular part begin, so that few bytes are carried from block to
+    block.
+
+    `a b c a b c a b c` can be cut before each a, or, with an incomplete block at either end, before
+    each b or c.
+
+    Returns:
+        The repeat; None if it is too short, or would not be worth a scan.
     """
     if end - start < REPEATS * period:
         return None
+    # How far each value of a block reaches, read off the last block: the distance to the last
+    # equation that reads it, and its bytes, by its place in the block.
     reach: dict[Place, tuple[int, int]] = {}
     for i in range(end - period, end):
         for v in eqns[i].inputs:
@@ -228,6 +278,8 @@ def best_repeat(
             if at >= start:
                 key = at % period, number
                 reach[key] = max(reach.get(key, (0, 0)), (i - at, v.aval.nbytes))
+    # carried[r] is the number of bytes alive just before equation r of the block, the sum of the
+    # changes up to r. Whole periods add the same for every r and are left out.
     changes = [0] * (period + 1)
     for (at, _), (distance, size) in reach.items():
         # Carried over the border before each of the next `distance` equations.
@@ -242,12 +294,15 @@ def best_repeat(
     for change in changes[:period]:
         now += change
         carried.append(now)
+    # The border is best where least is alive; if the part is too short to begin later, it is where
+    # it was.
     shift = min(range(period), key=lambda r: (carried[(start + r) % period], r))
     if end - start - shift < REPEATS * period:
         shift = 0
     count = (end - start - shift) // period
     block = [eqn.primitive for eqn in eqns[start : start + period] if computes(eqn)]
     fused = all([isinstance(primitive, (Elementwise, Select)) for primitive in block])
+    # A compiler makes one operation of elementwise arithmetic, so it pays to have much of it.
     total = count * sum([getattr(eqn.primitive, "work", 1) for eqn in eqns[start : start + period]])
     if not block or total < (TOTAL_FUSED if fused else TOTAL):
         return None
@@ -255,5 +310,5 @@ def best_repeat(
 
 
 def computes(eqn: Eqn) -> bool:
-    """Whether an equation does more than to move elements."""
+    """Return whether an equation does more than to move elements."""
     return not (eqn.primitive.cheap or eqn.primitive.moves)

@@ -1,10 +1,13 @@
 """Re-rolling: a program that repeats a block of equations, as a loop of Python leaves it, with
 `scan` instead. It is compiled in the time of one block.
 
-`repeats.py` finds the blocks. Here an operand of the block becomes a constant of the scan, a carry
-or a slice, by where it comes from in each of them; and what later equations need of the blocks is
-stacked, or computed again where that is cheap. Loops that read what other loops stacked, as those
-of a derivative do, are found in the next pass.
+`repeats.py` finds the blocks. `rerolled_scan.py` writes one of them as a scan: an operand of the
+block becomes a constant of the scan, a carry or a slice, by where it comes from in each of them;
+and what later equations need of the blocks is stacked, or computed again where that is cheap.
+`rows.py` rewrites programs before and after, so that rows of arrays are seen. Loops that read what
+other loops stacked, as those of a derivative do, are found in the next pass.
+
+Start reading at `_reroll`, then `_one_pass`.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from typing import Any
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code, made
 from .repeats import (
     Place,
+    Places,
     RepeatedBlock,
     Tokens,
     best_repeat,
@@ -38,7 +42,7 @@ from .rows import (
 
 
 def reroll(jaxpr: Jaxpr) -> Jaxpr:
-    """A program with its repeated blocks as scans; the program itself if there are none.
+    """Return a program with its repeated blocks as scans; the program itself if there are none.
 
     Args:
         jaxpr: any program. What has effects, or calls Python, stays where it is.
@@ -57,30 +61,33 @@ def reroll(jaxpr: Jaxpr) -> Jaxpr:
         >>> len(jaxpr.eqns), len(reroll(jaxpr).eqns)
         (60, 1)
     """
-    found = _reroll(jaxpr, Tokens(), {})
-    return found if found is jaxpr else made(eliminate_dead_code(rows_by_argument(found)))
+    rolled_up = _reroll(jaxpr, Tokens(), {})
+    return (
+        rolled_up if rolled_up is jaxpr else made(eliminate_dead_code(rows_by_argument(rolled_up)))
+    )
 
 
 def _reroll(jaxpr: Jaxpr, tokens: Tokens, bodies: dict[int, Jaxpr]) -> Jaxpr:
-    """`reroll`; `bodies` are the programs of scans by their structure, so that equal loops have
-    one.
+    """Do the work of `reroll`, but for the last step, which needs no repetition inside of programs.
+
+    `bodies` are the programs of scans by their structure, so that equal loops have one.
     """
-    found = jaxpr.memo.get("reroll")
-    if found is None:
-        inside = _inner_programs(jaxpr, tokens, bodies)
-        found = constants_shared(eliminate_dead_code(inside))
-        found = rows_first(pads_joined(found))
+    result = jaxpr.memo.get("reroll")
+    if result is None:
+        prepared = _inner_programs(jaxpr, tokens, bodies)
+        result = constants_shared(eliminate_dead_code(prepared))
+        result = rows_first(pads_joined(result))
         rows = Rows()
-        changed = inside is not jaxpr
-        while (after := _one_pass(found, tokens, bodies, rows)) is not found:
-            found, changed = after, True
-        found = made(eliminate_dead_code(rows_joined(found))) if changed else jaxpr
-        jaxpr.memo["reroll"] = found.memo["reroll"] = found
-    return found
+        changed = prepared is not jaxpr
+        while (after := _one_pass(result, tokens, bodies, rows)) is not result:
+            result, changed = after, True
+        result = made(eliminate_dead_code(rows_joined(result))) if changed else jaxpr
+        jaxpr.memo["reroll"] = result.memo["reroll"] = result
+    return result
 
 
 def _inner_programs(jaxpr: Jaxpr, tokens: Tokens, bodies: dict[int, Jaxpr]) -> Jaxpr:
-    """The program with the programs of its primitives rerolled."""
+    """Return the program with the programs of its primitives rerolled."""
 
     def inner(value: Any) -> Any:
         if isinstance(value, Jaxpr):
@@ -103,8 +110,10 @@ def _inner_programs(jaxpr: Jaxpr, tokens: Tokens, bodies: dict[int, Jaxpr]) -> J
 
 
 def _one_pass(jaxpr: Jaxpr, tokens: Tokens, bodies: dict[int, Jaxpr], rows: Rows) -> Jaxpr:
-    """The program with those of its repeats as scans that do not touch each other: of those that
-    overlap the one with the shorter block, of those that read each other the first.
+    """Return the program with those of its repeats as scans that do not touch each other.
+
+    Of repeats that overlap it takes the one with the shorter block, of those that read each other
+    the first. Others are left to the next pass.
     """
     eqns = jaxpr.eqns
     candidates = tandem_repeats([tokens.of(eqn) for eqn in eqns])
@@ -138,9 +147,9 @@ def _one_pass(jaxpr: Jaxpr, tokens: Tokens, bodies: dict[int, Jaxpr], rows: Rows
 
 
 def _disjoint(
-    eqns: Any, places: Any, candidates: Sequence[tuple[int, int, int]]
+    eqns: Sequence[Eqn], places: Places, candidates: Sequence[tuple[int, int, int]]
 ) -> list[RepeatedBlock]:
-    """Repeats that do not overlap, in the program's order."""
+    """Choose repeats that do not overlap, and return them in the program's order."""
     chosen: list[RepeatedBlock] = []
     starts: list[int] = []
     for start, end, period in candidates:
@@ -161,12 +170,16 @@ def _disjoint(
 def _replaced(
     eqns: Sequence[Eqn], instead: dict[int, tuple[int, list[Eqn]]], before: dict[int, list[Eqn]]
 ) -> list[Eqn]:
-    """Equations, some stretches of them replaced by others, and more of them before some."""
-    found: list[Eqn] = []
+    """Replace stretches of equations by others, and insert further equations.
+
+    With `instead = {2: (5, [x])}` and `before = {7: [y]}`, the equations 0, 1, 2 ... 8 become 0, 1,
+    x, 5, 6, y, 7, 8.
+    """
+    result: list[Eqn] = []
     at = 0
     while at < len(eqns):
-        found += before.get(at, ())
+        result += before.get(at, ())
         end, scan = instead.get(at, (at + 1, [eqns[at]]))
-        found += scan
+        result += scan
         at = end
-    return found + before.get(len(eqns), [])
+    return result + before.get(len(eqns), [])

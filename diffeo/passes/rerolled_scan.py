@@ -1,5 +1,13 @@
 """One repeat of a program as a scan: where operands come from, the body, and what later equations
 need of the blocks.
+
+A *repeat* is a stretch of a program in which the same *block* of equations comes several times, as
+a loop of Python leaves it (`repeats.py` finds them). `RerolledLoop` says for each operand of the
+block where it comes from (`OperandSource`). `Needs` says which values of the blocks later equations
+read, and how they get them. `ScanBuilder` writes the scan, whose body is the block once.
+
+Equation j of block k is equation `start + k * period + j` of the program. A *place* is a pair
+(equation, which of its results); within a block its first number is j.
 """
 
 from __future__ import annotations
@@ -9,6 +17,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ..primitives.constants import Full
+from ..primitives.core import Primitive
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var, made
 from ..primitives.types import ShapedArray, int32
 from ..primitives.words.elementwise import add, mul
@@ -25,8 +34,16 @@ class OperandSource(NamedTuple):
     - "literal" (the literal), "constant" (a variable): the same in every block;
     - "own" (place within the block): computed by this block;
     - "carry" (place, variables): computed by the block as many blocks before as there are
-      variables, which are what that is before the first block, the latest first;
-    - "numbers" (literals, type), "rows" (variables): one for each block.
+      variables, which are the values there before the first block, the latest first;
+    - "numbers" (literals, type), "rows" (variables): another one in each block.
+
+    The block of `for k in range(12): x = tanh(x @ w[k]) + x` is a product, a tanh and a sum, with
+
+        x @ w[k]:   carry ((2, 0), (x,)), the sum of the block before, at first x; rows of w
+        tanh(...):  own (0, 0), the product
+        ... + x:    own (1, 0), the tanh; and the same carry as above
+
+    For `a, b = b, sin(a) * cos(b)` the operand of sin is carry ((2, 0), (b, a)): two blocks back.
     """
 
     kind: str
@@ -34,7 +51,7 @@ class OperandSource(NamedTuple):
 
 
 class Uses:
-    """Which equations use a variable; a result of the program is used by one after the last."""
+    """The equations that use each variable. A result counts as used by one after the last."""
 
     def __init__(self, jaxpr: Jaxpr):
         self.by: dict[Any, list[int]] = {}
@@ -46,7 +63,7 @@ class Uses:
             self.by.setdefault(v, []).append(self.end)
 
     def first_after(self, var: Var, end: int) -> int | None:
-        """The first use from an equation on."""
+        """Return the first equation from number `end` on that uses a variable."""
         for i in self.by.get(var, ()):
             if i >= end:
                 return i
@@ -54,7 +71,7 @@ class Uses:
 
 
 class RerolledLoop:
-    """A repeat with the sources of its operands."""
+    """A repeat with the sources of its operands, a list for each equation of the block."""
 
     def __init__(self, eqns: Sequence[Eqn], places: Places, repeat: RepeatedBlock, rows: Rows):
         self.eqns, self.places, self.rows = eqns, places, rows
@@ -67,17 +84,18 @@ class RerolledLoop:
         ]
 
     def equation(self, k: int, j: int) -> Eqn:
-        """Equation j of block k."""
+        """Return equation j of block k."""
         return self.eqns[self.start + k * self.period + j]
 
     def outside(self, var: Var) -> bool:
-        """Whether a variable is assigned before the loop."""
+        """Return whether a variable is assigned before the loop."""
         place = self.places.get(var)
         return place is not None and place[0] < self.start
 
     def source(self, j: int, slot: int) -> OperandSource:
-        """Where operand `slot` of equation j comes from."""
+        """Return where operand `slot` of equation j comes from."""
         operands = [self.equation(k, j).inputs[slot] for k in range(self.count)]
+        # The last block decides: the first ones may read what was assigned before the loop.
         last = operands[-1]
         if type(last) is Literal:
             if len({(type(v.value), repr(v.value)) for v in operands}) == 1:
@@ -89,34 +107,42 @@ class RerolledLoop:
             return (
                 OperandSource("constant", last) if same else OperandSource("rows", tuple(operands))
             )
+        # The number of the equation, counted from the start of the last block: negative if an
+        # earlier block computed it. With a period of 3, -1 is equation 2 of the block before.
         within = place[0] - self.start - (self.count - 1) * self.period
         if within >= 0:
             return OperandSource("own", (within, place[1]))
-        back = -(within // self.period)
+        distance = -(within // self.period)
         place = within % self.period, place[1]
-        return OperandSource("carry", (place, tuple(reversed(operands[:back]))))
+        return OperandSource("carry", (place, tuple(reversed(operands[:distance]))))
 
     @cached_property
     def latest(self) -> int:
-        """The last equation before the loop that assigns one of the operands it has as rows."""
+        """The last equation before the loop that assigns an operand which it has as rows."""
         rows = [s.what for group in self.sources for s in group if s.kind == "rows"]
         return max([self.places[v][0] for vars in rows for v in vars], default=-1)
 
     @cached_property
     def series(self) -> dict[tuple[Var, ...], tuple[Var, int, int]]:
-        """Operands that are rows of one array, which is there before the loop."""
-        found = {}
+        """Operands that are rows of one array, by their variables: (array, first row, step).
+
+        Only arrays assigned before the loop count. `w[0], w[1], w[2]` are `(w, 0, 1)`, and the rows
+        of a derivative, `w[2], w[1], w[0]`, are `(w, 2, -1)`.
+        """
+        series_of = {}
         for group in self.sources:
             for s in group:
-                if s.kind == "rows" and s.what not in found:
+                if s.kind == "rows" and s.what not in series_of:
                     series = self.rows.series(s.what)
                     if series is not None and self.outside(series[0]):
-                        found[s.what] = series
-        return found
+                        series_of[s.what] = series
+        return series_of
 
     @cached_property
     def reverse(self) -> bool:
         """Whether the last rows belong to the first block, for most of the bytes."""
+        # Each array votes with its bytes: a scan has one direction for all arrays. Rows in the
+        # other one are taken by number (`ScanBuilder.row_at`).
         votes = [
             vars[0].aval.nbytes * (1 if step > 0 else -1)
             for vars, (_, _, step) in self.series.items()
@@ -124,11 +150,11 @@ class RerolledLoop:
         return sum(votes) < 0
 
     def row(self, k: int) -> int:
-        """The number of the row that belongs to block k."""
+        """Return the number of the row that belongs to block k."""
         return self.count - 1 - k if self.reverse else k
 
     def in_order(self, items: Sequence[Any]) -> list[Any]:
-        """One item for each block, in the order of the rows."""
+        """Return items, one for each block, in the order of the rows."""
         return list(reversed(items)) if self.reverse else list(items)
 
 
@@ -141,7 +167,7 @@ class Needs:
     repeated before the first of those that need them.
 
     Attributes:
-        blocks: the blocks of which a value is kept, by its place in the block.
+        blocks: for each place in the block, the numbers of the blocks whose values there are kept.
         again: the equations to repeat, by the number of the equation that they come before.
     """
 
@@ -149,8 +175,11 @@ class Needs:
         self.loop = loop
         self.blocks: dict[Place, list[int]] = {}
         self.again: dict[int, list[Eqn]] = {}
+        # The variables of the blocks that equations after the loop use, with the first of these.
         first: dict[Any, int] = {}
-        needed: set[Place] = set()  # of blocks before the last, too
+        # The places of which more is used than the value of the last block: that one is the last
+        # value of a carry.
+        needed: set[Place] = set()
         for i in range(loop.start, loop.end):
             k, j = divmod(i - loop.start, loop.period)
             for o, var in enumerate(loop.eqns[i].outs):
@@ -162,15 +191,18 @@ class Needs:
         self._spread(first, self._choose(needed))
 
     def _choose(self, needed: set[Place]) -> set[int]:
-        """Which equations of the block to repeat: those for which fewer bytes are kept so. What is
-        carried is kept: to repeat it would be to repeat all blocks before.
+        """Choose the equations to repeat later: those for which fewer bytes are kept so.
+
+        If later equations read `y = x + z`, and x and z are kept anyway, y is computed again. What
+        is carried is never repeated: that would be to repeat all blocks before.
         """
         block, sources = self.loop.block, self.loop.sources
         carried = {s.what[0] for group in sources for s in group if s.kind == "carry"}
         chosen: set[int] = set()
 
+        # An operand that is not carried may be repeated in turn, if this is cheap.
         def kept(j: int, costs: dict[Place, int]) -> int:
-            """The bytes to keep for the operands of an equation, beside what is kept anyway."""
+            """Return the bytes to keep for an equation's operands, beside what is kept anyway."""
             total = 0
             for source in set(sources[j]):
                 if source.kind not in ("own", "carry"):
@@ -185,6 +217,8 @@ class Needs:
                 total += costs[place]
             return total
 
+        # From the last equation to the first, so that operands of repeated equations, which are
+        # needed then, may be repeated themselves.
         for j in range(self.loop.period - 1, -1, -1):
             eqn = block[j]
             if (j, 0) not in needed or (j, 0) in carried or not cheap(eqn):
@@ -196,8 +230,9 @@ class Needs:
         return chosen
 
     def _spread(self, first: dict[Any, int], chosen: set[int]) -> None:
-        """From the values that are needed, and where first, to what is kept and repeated."""
+        """Fill `blocks` and `again`, given variables with the first equation that reads them."""
         loop = self.loop
+        # Backward, so that an equation is met after those that read it and are repeated.
         for i in range(loop.end - 1, loop.start - 1, -1):
             eqn = loop.eqns[i]
             k, j = divmod(i - loop.start, loop.period)
@@ -217,7 +252,7 @@ class Needs:
 
 
 def cheap(eqn: Eqn) -> bool:
-    """Whether to compute it again costs less than to keep it."""
+    """Return whether computing an equation again costs less than keeping its result."""
     return eqn.primitive.cheap or eqn.primitive.light
 
 
@@ -242,7 +277,7 @@ class Rolled(NamedTuple):
 def rolled(
     loop: RerolledLoop, uses: Uses, tokens: Tokens, bodies: dict[int, Jaxpr], name: str
 ) -> Rolled:
-    """A repeat as a scan."""
+    """Write a repeat as a scan; `bodies` are the bodies of scans so far, by their structure."""
     needs = Needs(loop, uses)
     builder = ScanBuilder(loop)
     builder.write_body()
@@ -253,6 +288,7 @@ def rolled(
     outs = [*carried, *[array for array, _ in stacked]]
     source = loop.block[0].source
     eqns = [*builder.before, Eqn(primitive, inputs, outs, source)]
+    # Variables that later equations read are taken as rows of what was stacked.
     for array, rows in stacked:
         for k, var in rows:
             eqns += take_row(array, loop.row(k), var, source)
@@ -260,36 +296,45 @@ def rolled(
 
 
 class ScanBuilder:
-    """Writes the scan of a loop: its body, and the equations before it that make its operands."""
+    """Writes the scan of a loop: its body, and the equations before it that make its operands.
+
+    Attributes:
+        before: equations to put before the scan.
+        eqns, outs: the equations of the body, and its results: the next carries, then stacked
+            slices.
+        values: the variables of the body for the results of the block, by place.
+        consts, carries, xs: inputs of the body. Their keys are what they stand for: a variable
+            outside; a place with the values before the first block; an array that is sliced.
+        known: what has been written for operands that differ from block to block.
+    """
 
     def __init__(self, loop: RerolledLoop):
         self.loop, self.source = loop, loop.block[0].source
         self.before: list[Eqn] = []
         self.eqns: list[Eqn] = []
         self.values: dict[Place, Var] = {}
-        # Variables of the body for variables outside, carried values and slices.
         self.consts: dict[Var, Var] = {}
         self.carries: dict[tuple[Place, tuple[Var, ...]], Var] = {}
         self.xs: dict[Any, Var] = {}
-        self.arrays: list[Var] = []  # that the slices are taken of
+        self.arrays: list[Var] = []
         self.outs: list[Any] = []
         self.known: dict[Any, Any] = {}
         self.stacked: dict[Var, Row] = {}
 
-    def emit(self, primitive: Any, inputs: Sequence[Any], aval: ShapedArray) -> Var:
-        """One more equation of the body; its result."""
+    def emit(self, primitive: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Var:
+        """Add an equation to the body; return its result."""
         out = Var(aval)
         self.eqns.append(Eqn(primitive, inputs, (out,), self.source))
         return out
 
-    def emit_before(self, primitive: Any, inputs: Sequence[Any], aval: ShapedArray) -> Var:
-        """One more equation before the loop; its result."""
+    def emit_before(self, primitive: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Var:
+        """Add an equation before the loop; return its result."""
         out = Var(aval)
         self.before.append(Eqn(primitive, inputs, (out,), self.source))
         return out
 
     def write_body(self) -> None:
-        """The equations of the block, on variables of the body."""
+        """Write the equations of the block, on variables of the body."""
         for j, (eqn, sources) in enumerate(zip(self.loop.block, self.loop.sources)):
             inputs = [self.operand(s) for s in sources]
             outs = [Var(v.aval.strong) for v in eqn.outs]
@@ -297,7 +342,12 @@ class ScanBuilder:
             self.eqns.append(Eqn(eqn.primitive, inputs, outs, eqn.source))
 
     def operand(self, source: OperandSource) -> Any:
-        """What stands for an operand in the body."""
+        """Return what stands for an operand in the body.
+
+        A carry from n blocks back is a chain of n carries, each of which takes over the one before
+        it. With n = 2 and the values a, b before the first block, the first step gets the carries
+        (b, a): it reads a, computes c, and hands on (c, b).
+        """
         kind, what = source
         if kind == "literal":
             return what
@@ -306,6 +356,7 @@ class ScanBuilder:
         if kind == "constant":
             return self.constant(what)
         if kind == "carry":
+            # All links of the chain are inputs of the body; the operand is the last of them.
             place, before = what
             for back in range(1, len(before) + 1):
                 key = place, before[:back]
@@ -317,18 +368,18 @@ class ScanBuilder:
         return self.known[what]
 
     def constant(self, var: Var) -> Var:
-        """A variable from outside, the same in each step."""
+        """Return the input of the body for a variable outside, the same in each step."""
         return self.consts.setdefault(var, Var(var.aval.strong))
 
     def sliced(self, array: Var) -> Var:
-        """The slice of an array that belongs to a step."""
+        """Return the input of the body for the slice of an array."""
         if array not in self.xs:
             aval = array.aval.strong
             self.xs[array] = Var(aval.update(aval.shape[1:]))
         return self.xs[array]
 
     def number(self, literals: Sequence[Literal], aval: ShapedArray) -> Var:
-        """Of numbers that differ from block to block, that of the step."""
+        """Return the number of a step, of literals that differ from block to block."""
         one = ShapedArray((1,), aval.dtype)
         pieces = [
             self.emit_before(Full((1,), aval.dtype, literal.value), (), one)
@@ -338,17 +389,18 @@ class ScanBuilder:
         return self.emit(BroadcastInDim(aval.shape, ()), [x], aval) if aval.shape else x
 
     def stack(self, pieces: Sequence[Var]) -> Var:
-        """Arrays with a leading axis of size 1, one after the other."""
+        """Concatenate arrays with a leading axis of size 1, before the loop."""
         aval = pieces[0].aval.strong
         out = Var(aval.update((len(pieces), *aval.shape[1:])))
         self.before.append(concatenated(pieces, out, self.source))
         return out
 
     def slice(self, vars: Sequence[Var]) -> Var:
-        """Of variables that differ from block to block, that of the step."""
+        """Return the array of a step, of variables that differ from block to block."""
         aval = vars[0].aval.strong
         loop = self.loop
         series = loop.series.get(tuple(vars))
+        # Stack the variables before the loop, unless they are rows of an array that exists already.
         if series is None:
             ordered = loop.in_order(vars)
             whole = aval.update((1, *aval.shape))
@@ -360,6 +412,7 @@ class ScanBuilder:
             return self.sliced(array)
         array, first, step = series
         size = array.aval.shape[0]
+        # If the rows are the whole array, in the order of the steps, they are slices of the scan.
         if size == loop.count and first == loop.row(0):
             row = self.sliced(array)
         else:
@@ -367,10 +420,11 @@ class ScanBuilder:
         return row if row.aval.shape == aval.shape else self.emit(Reshape(aval.shape), [row], aval)
 
     def row_at(self, array: Var, first: int, step: int) -> Var:
-        """`array[first + step * k]` in step k: without a copy of these rows of the array."""
+        """Return `array[first + step * k]` in step k, without a copy of these rows."""
         scalar = ShapedArray((), int32)
         if self.loop.reverse:  # slices are counted from the last step
             first, step = first + step * (self.loop.count - 1), -step
+        # The number of the step is itself a slice, of 0, 1, 2 ...; all arrays share it.
         if "count" not in self.known:
             line = ShapedArray((self.loop.count,), int32)
             counter = self.emit_before(Iota(line.shape, line.dtype, 0), (), line)
@@ -384,15 +438,21 @@ class ScanBuilder:
         aval = array.aval.strong
         window = aval.update((1, *aval.shape[1:]))
         starts = [index, *[self.known["zero"]] * (aval.ndim - 1)]
-        taken = self.emit(DynamicSlice(window.shape), [self.constant(array), *starts], window)
+        slice_of_one = self.emit(
+            DynamicSlice(window.shape), [self.constant(array), *starts], window
+        )
         row = aval.update(aval.shape[1:])
-        return self.emit(Reshape(row.shape), [taken], row)
+        return self.emit(Reshape(row.shape), [slice_of_one], row)
 
     def results(self, needs: Needs) -> tuple[list[Var], list[tuple[Var, list[tuple[int, Var]]]]]:
-        """The results of the scan outside: those of the carry, and stacked values with the rows
-        that are needed of them. Also those of the body.
+        """Write the results of the body; return the variables of the scan's results.
+
+        They are one variable for each carry, and the stacked arrays, each with the rows that are
+        read: pairs of the number of a block and the variable that its row is.
         """
         loop, last = self.loop, self.loop.count - 1
+        # A value of which only the last block's is read is carried, from zeros, although no step
+        # reads it: a carry is one value, a stacked array would be all of them.
         for (j, o), blocks in needs.blocks.items():
             if blocks == [last] and not any([key[0] == (j, o) for key in self.carries]):
                 aval = loop.block[j].outs[o].aval.strong
@@ -400,9 +460,11 @@ class ScanBuilder:
                 self.carries[(j, o), (zero,)] = Var(aval)
         carried: list[Var] = []
         done: set[Place] = set()
+        # The first link of a chain takes the new value; any other takes over the link before it.
         for place, before in self.carries:
             first = len(before) == 1
             self.outs.append(self.values[place] if first else self.carries[place, before[:-1]])
+            # The first link is the value of the last block in the end; nothing reads the others.
             if first and place not in done:
                 done.add(place)
                 carried.append(loop.equation(last, place[0]).outs[place[1]])
@@ -416,14 +478,15 @@ class ScanBuilder:
             self.outs.append(value)
             array = Var(value.aval.update((loop.count, *value.aval.shape)))
             rows = [(k, loop.equation(k, j).outs[o]) for k in blocks]
-            if (j, o) in done and last in blocks:  # both a carry and a row
+            # A carry assigns the variable of the last block; it is noted as a row all the same.
+            if (j, o) in done and last in blocks:
                 k, v = rows.pop(blocks.index(last))
                 self.stacked[v] = Row(array, loop.row(k))
             stacked.append((array, rows))
         return carried, stacked
 
     def body(self, name: str, tokens: Tokens, bodies: dict[int, Jaxpr]) -> Jaxpr:
-        """The program of a step; one that is already there, if it does the same."""
+        """Return the program of a step, or an earlier one that does the same."""
         ins = [*self.consts.values(), *self.carries.values(), *self.xs.values()]
         jaxpr = Jaxpr(ins, self.eqns, self.outs, name=name)
         number = tokens.structure(jaxpr)
@@ -432,5 +495,5 @@ class ScanBuilder:
         return bodies[number]
 
     def inputs(self) -> list[Var]:
-        """The operands of the scan."""
+        """Return the operands of the scan."""
         return [*self.consts, *[before[-1] for _, before in self.carries], *self.xs]

@@ -1,7 +1,11 @@
 """Rows of arrays: which variables of a program are `x[k]` for a static k, and programs written so
 that this is seen.
 
-A loop reads and writes rows: weights in one array, and the values of all steps.
+A loop reads and writes rows: weights in one array, and the values of all steps. In a program, a row
+is a slice `x[k : k + 1]` and mostly a reshape that drops the axis. `Row` and `Rows` recognise them.
+The functions after "Programs rewritten" are used by `reroll.py`, in this order: `constants_shared`,
+`pads_joined` and `rows_first` before repeats are looked for, `rows_joined` and `rows_by_argument`
+when they are scans.
 """
 
 from __future__ import annotations
@@ -36,7 +40,13 @@ class Row(NamedTuple):
 
 
 class Rows:
-    """Which variables are rows: those that equations take, and those that were stacked."""
+    """Which variables are rows: those that equations take, and those that were stacked.
+
+    Attributes:
+        defined: the slices and reshapes of the program, by their results.
+        stacked: variables that no equation takes, but which are rows: of an array that was stacked
+            for a scan, or of one that a scan returned.
+    """
 
     def __init__(self) -> None:
         self.defined: Mapping[Var, Eqn] = {}
@@ -48,7 +58,7 @@ class Rows:
         self.defined = {eqn.outs[0]: eqn for eqn in eqns if type(eqn.primitive) in kinds}
 
     def of(self, var: Any) -> Row | None:
-        """The row that a variable is."""
+        """Return the row that a variable is; None if it is none."""
         while True:
             if var in self.stacked:
                 return self.stacked[var]
@@ -64,7 +74,10 @@ class Rows:
             var = operand
 
     def series(self, vars: Sequence[Any]) -> tuple[Var, int, int] | None:
-        """(array, first index, step) of rows that follow each other; None if they do not."""
+        """Return (array, first index, step) of rows that follow each other; None if they do not.
+
+        `x[6], x[4], x[2]` are `(x, 6, -2)`.
+        """
         rows = [self.of(v) for v in vars]
         first, second = rows[0], rows[1]
         if first is None or second is None:
@@ -77,7 +90,7 @@ class Rows:
 
 
 def row_index(eqn: Eqn) -> int | None:
-    """k if a slice takes `x[k : k + 1]`."""
+    """Return k if a slice takes `x[k : k + 1]`; None if it does not."""
     primitive: Any = eqn.primitive
     shape = eqn.inputs[0].aval.shape
     if not shape or eqn.outs[0].aval.shape != (1, *shape[1:]):
@@ -86,11 +99,11 @@ def row_index(eqn: Eqn) -> int | None:
 
 
 def take_row(array: Var, index: int, out: Var, source: Any) -> list[Eqn]:
-    """The equations of `out = array[index]`."""
+    """Return the equations of `out = array[index]`."""
     shape = array.aval.shape
     row = Var(array.aval.strong.update((1, *shape[1:])))
-    starts, zeros = (index, *[0] * (len(shape) - 1)), (1,) * len(shape)
-    primitive = Slice(starts, (index + 1, *shape[1:]), zeros)
+    starts, ones = (index, *[0] * (len(shape) - 1)), (1,) * len(shape)
+    primitive = Slice(starts, (index + 1, *shape[1:]), ones)
     return [
         Eqn(primitive, [array], (row,), source),
         Eqn(Reshape(out.aval.shape), [row], (out,), source),
@@ -98,7 +111,7 @@ def take_row(array: Var, index: int, out: Var, source: Any) -> list[Eqn]:
 
 
 def concatenated(pieces: Sequence[Var], out: Var, source: Any) -> Eqn:
-    """The equation of `out`, the pieces one after the other."""
+    """Return the equation of `out`, the pieces one after the other."""
     return Eqn(Concatenate(0), list(pieces), (out,), source)
 
 
@@ -107,7 +120,7 @@ def concatenated(pieces: Sequence[Var], out: Var, source: Any) -> Eqn:
 
 
 def constants_shared(jaxpr: Jaxpr) -> Jaxpr:
-    """The program with one variable for small constants of the same elements."""
+    """Return the program with one variable for small constants of the same elements."""
     first: dict[Any, Var] = {}
     same: dict[Any, Var] = {}
     for var, const in zip(jaxpr.const_vars, jaxpr.consts):
@@ -119,16 +132,22 @@ def constants_shared(jaxpr: Jaxpr) -> Jaxpr:
 
 
 def renamed(eqn: Eqn, names: Mapping[Any, Var]) -> Eqn:
-    """An equation with other names for its operands."""
+    """Return an equation with other names for its operands."""
     if not any([v in names for v in eqn.inputs]):
         return eqn
     return Eqn(eqn.primitive, [names.get(v, v) for v in eqn.inputs], eqn.outs, eqn.source)
 
 
 def rows_first(jaxpr: Jaxpr) -> Jaxpr:
-    """The program with all rows of an array taken where it is made, and each of them once, not
-    among what uses them.
+    """Move the equations that take rows of an array to where the array is made, each of them once.
+
+    What remains between them is then the same block again and again:
+
+        a = w[0]; b = f a; c = w[1]; d = f c        becomes
+        a = w[0]; c = w[1]; b = f a; d = f c
     """
+    # The equations that take rows, by the array: `roots` says for each row, and each reshape of
+    # one, which array it is of. `same` replaces rows that were taken before.
     taken: dict[Var, list[Eqn]] = {}
     roots: dict[Var, Var] = {}
     first: dict[Any, Var] = {}
@@ -145,9 +164,10 @@ def rows_first(jaxpr: Jaxpr) -> Jaxpr:
         if not is_row and not (type(eqn.primitive) is Reshape and operand in roots):
             others.append(eqn)
             continue
-        found = first.setdefault((operand, eqn.primitive), out)
-        if found is not out and out not in results:
-            same[out] = found
+        first_taken = first.setdefault((operand, eqn.primitive), out)
+        # A result of the program keeps its own variable.
+        if first_taken is not out and out not in results:
+            same[out] = first_taken
             continue
         roots[out] = operand if is_row else roots[operand]
         taken.setdefault(roots[out], []).append(eqn)
@@ -155,6 +175,7 @@ def rows_first(jaxpr: Jaxpr) -> Jaxpr:
         return jaxpr
     eqns: list[Eqn] = []
 
+    # Put the rows of variables that have just been assigned, and rows of these rows.
     def made(vars: Iterable[Var]) -> None:
         for v in vars:
             for eqn in taken.get(v, ()):
@@ -169,23 +190,26 @@ def rows_first(jaxpr: Jaxpr) -> Jaxpr:
 
 
 def with_equations(jaxpr: Jaxpr, eqns: Sequence[Eqn]) -> Jaxpr:
-    """The same program with other equations."""
+    """Return the same program with other equations."""
     return Jaxpr(jaxpr.in_vars, eqns, jaxpr.outs, jaxpr.const_vars, jaxpr.consts, jaxpr.name)
 
 
 def pads_joined(jaxpr: Jaxpr) -> Jaxpr:
-    """The program with sums of many arrays that are zero but for some rows as a concatenation of
-    these rows: so derivatives of `x[0]`, `x[1]` ... are summed.
+    """Write sums of many arrays that are zero but for some rows as a concatenation of these rows.
+
+    Such sums are the gradients of programs that read `x[0]`, `x[1]` and so on. For four rows of one
+    element each, `pad(a, 0, 3) + pad(b, 1, 2) + pad(c, 2, 1) + pad(d, 3, 0)`, with the zeros before
+    and after, becomes `concatenate(a, b, c, d)`.
     """
     sums = RowSums(jaxpr)
     if len(sums.pads) < MANY:
         return jaxpr
-    joined = {out: sums.joined(out) for out in sums.roots()}
-    if not any(joined.values()):
+    equations_of = {out: sums.joined(out) for out in sums.roots()}
+    if not any(equations_of.values()):
         return jaxpr
     eqns: list[Eqn] = []
     for eqn in jaxpr.eqns:
-        eqns += (joined.get(eqn.outs[0]) if eqn.outs else None) or [eqn]
+        eqns += (equations_of.get(eqn.outs[0]) if eqn.outs else None) or [eqn]
         for v in eqn.outs:
             eqns += sums.after.get(v, ())
     return with_equations(jaxpr, eqns)
@@ -196,6 +220,8 @@ class RowSums:
 
     Attributes:
         sums, pads: the equations that add, and those that pad with rows of zeros, by result.
+        places: the number of the equation that assigns each variable.
+        uses: how often each variable is used, as an operand or as a result of the program.
         inner: sums that are used once, by a sum.
         after: equations to put behind that of a variable.
     """
@@ -214,11 +240,11 @@ class RowSums:
         self.after: dict[Var, list[Eqn]] = {}
 
     def roots(self) -> list[Var]:
-        """The sums that are no summands of sums."""
+        """Return the sums that are no summands of sums."""
         return [v for v in self.sums if v not in self.inner]
 
     def joined(self, out: Var) -> list[Eqn]:
-        """The equations of a sum if at least `MANY` different rows are among its summands."""
+        """Return the equations of a sum if `MANY` different rows are among its summands."""
         rows: dict[tuple[int, int], list[Var]] = {}
         others: list[Any] = []
         parts: list[tuple[int, int, Var]] = []
@@ -228,29 +254,31 @@ class RowSums:
                 others.append(v)
             else:
                 rows.setdefault(padded_rows(pad) or (0, 0), []).append(v)
-        for (first, last), found in sorted(rows.items()):
+        # Arrays with the same rows are added up; rows that overlap others stay summands.
+        for (first, last), same_rows in sorted(rows.items()):
             if parts and first < parts[-1][1]:
-                others += found
+                others += same_rows
             else:
-                parts.append((first, last, found[0]))
+                parts.append((first, last, same_rows[0]))
         if len(parts) < MANY:
             return []
         parts = [(*part[:2], self.added(rows[part[:2]])) for part in parts]
         return concatenation(parts, others, out, self.sums[out].source)
 
     def summands(self, out: Var) -> list[Any]:
-        """What is added up to a sum."""
-        found, todo = [], list(reversed(self.sums[out].inputs))
+        """Return what is added up to a sum: of `(a + b) + c`, a, b and c."""
+        # A stack, of which the last is looked at next: so summands come in the order of the text.
+        leaves, todo = [], list(reversed(self.sums[out].inputs))
         while todo:
             v = todo.pop()
             if v in self.inner:
                 todo += reversed(self.sums[v].inputs)
             else:
-                found.append(v)
-        return found
+                leaves.append(v)
+        return leaves
 
     def added(self, padded: Sequence[Var]) -> Var:
-        """The sum of rows before they are padded, each added where it is made."""
+        """Return the sum of rows before they are padded, each added where it is made."""
         pads = [self.pads[v] for v in padded]
         total, *more = sorted([pad.inputs[0] for pad in pads], key=self.places.__getitem__)
         for v in more:
@@ -261,8 +289,9 @@ class RowSums:
 
 
 def padded_rows(eqn: Eqn) -> tuple[int, int] | None:
-    """(first, last + 1) of the rows that are not zero in an array that was padded along its first
-    axis only.
+    """Return (first, last + 1) of the rows that are not zero in an array that was padded.
+
+    None if it was not padded with zeros, along its first axis only.
     """
     primitive: Any = eqn.primitive
     if type(primitive) is not Pad or primitive.value != 0 or not primitive.low:
@@ -276,11 +305,19 @@ def padded_rows(eqn: Eqn) -> tuple[int, int] | None:
 def concatenation(
     parts: Sequence[tuple[int, int, Var]], others: Sequence[Any], out: Var, source: Any
 ) -> list[Eqn]:
-    """The equations of the array with these rows (first, last + 1), plus other arrays."""
+    """Return the equations of an array with these rows, plus other arrays.
+
+    Args:
+        parts: (first row, last row + 1, variable), in order and apart; zeros fill the gaps.
+        others: further summands.
+        out: the variable of the sum.
+        source: the source line.
+    """
     aval = out.aval.strong
     eqns: list[Eqn] = []
     pieces: list[Var] = []
     at = 0
+    # The last part is empty, and `out` marks it: it is there for the zeros before the end.
     for first, last, v in (*parts, (aval.shape[0], aval.shape[0], out)):
         if first > at:
             shape = (first - at, *aval.shape[1:])
@@ -299,7 +336,7 @@ def concatenation(
 
 
 def rows_joined(jaxpr: Jaxpr) -> Jaxpr:
-    """The program in which rows of an array that are concatenated again are one slice of it."""
+    """Write rows of an array that are concatenated again as one slice of this array."""
     rows = Rows()
     rows.read(jaxpr.eqns)
     eqns: list[Eqn] = []
@@ -312,12 +349,16 @@ def rows_joined(jaxpr: Jaxpr) -> Jaxpr:
 
 
 def _joined_rows(eqn: Eqn, rows: Rows) -> list[Eqn]:
-    """The equations of a concatenation, with rows that follow each other as one piece."""
+    """Return the equations of a concatenation, with rows that follow each other as one piece.
+
+    `concatenate(x[2], x[3], y, x[4])` becomes `concatenate(x[2:4], y, x[4])`.
+    """
     pieces: list[list[Any]] = []  # array, first, last + 1, size; or one variable
     for v in eqn.inputs:
         row, size = rows.of(v), v.aval.shape[0]
         if row is None:
             pieces.append([v])
+        # The row after the last one of the piece before, of the same array and size, extends it.
         elif pieces and pieces[-1][0] is row.array and pieces[-1][2:] == [row.index, size]:
             pieces[-1][2] += 1
         else:
@@ -331,10 +372,10 @@ def _joined_rows(eqn: Eqn, rows: Rows) -> list[Eqn]:
         eqns.append(Eqn(primitive, [operand], (out,), eqn.source))
         return out
 
-    out, found = eqn.outs[0], []
+    out, joined = eqn.outs[0], []
     for array, *span in pieces:
         if not span:
-            found.append(array)
+            joined.append(array)
             continue
         first, last, size = span
         shape = array.aval.shape
@@ -346,15 +387,17 @@ def _joined_rows(eqn: Eqn, rows: Rows) -> list[Eqn]:
         if len(pieces) == 1:
             emit(Reshape(shape), array, shape, out)
             return eqns
-        found.append(array if array.aval.shape == shape else emit(Reshape(shape), array, shape))
-    return [*eqns, concatenated(found, out, eqn.source)]
+        joined.append(array if array.aval.shape == shape else emit(Reshape(shape), array, shape))
+    return [*eqns, concatenated(joined, out, eqn.source)]
 
 
 def rows_by_argument(jaxpr: Jaxpr) -> Jaxpr:
-    """The program with the indices of many rows of an array as constants of the program, which
-    are arguments of what is compiled: all rows are then taken by one kernel, where a compiler
-    makes a kernel for every slice at another place (some 10 ms each).
+    """Take many rows of an array by indices that are constants of the program.
+
+    Such constants are arguments of what is compiled: all rows are then taken by one kernel, where a
+    compiler makes a kernel for every slice at another place (some 10 ms each).
     """
+    # How many rows are taken of each array.
     count: dict[Any, int] = {}
     for eqn in jaxpr.eqns:
         if type(eqn.primitive) is Slice and row_index(eqn) is not None:

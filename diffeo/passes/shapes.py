@@ -1,5 +1,9 @@
 """Rules of the simplifier for what moves elements and computes nothing: reshape, transpose,
 broadcast, slices and their like merge, and pass a number that fills an array on.
+
+A rule is a function of the simplifier `s`, a primitive, its operands, and the type of the result
+(see `Simplifier`). It looks at the *maker* of an operand, the equation that computes it: a slice of
+a slice, say, is one slice of the operand of the first. The table `RULES` is at the end.
 """
 
 from __future__ import annotations
@@ -18,35 +22,41 @@ Shape = tuple[int, ...]
 
 
 def made_by(s: Any, v: Any, kind: type) -> Any:
-    """The equation that made an operand, if its primitive is of this type."""
+    """Return the equation that made an operand if its primitive is of this type, or else None."""
     maker = s.makers.get(v)
     return maker if maker is not None and type(maker.primitive) is kind else None
 
 
 def wide(shape: Shape) -> list[int]:
-    """The axes that are longer than 1, or empty."""
+    """Return the axes that are longer than 1, or empty."""
     return [i for i, n in enumerate(shape) if n != 1]
 
 
 def relabelled(old: Shape, new: Shape) -> dict[int, int] | None:
-    """Which axis is which after a reshape that only adds and drops axes of size 1."""
+    """Return which axis is which after a reshape; None if it does more than add and drop axes of
+    size 1.
+
+    Examples:
+        >>> relabelled((2, 1, 3), (1, 2, 3))
+        {0: 1, 2: 2}
+    """
     a, b = wide(old), wide(new)
     return dict(zip(a, b)) if [old[i] for i in a] == [new[i] for i in b] else None
 
 
 def of_splat(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """What moves elements of equal numbers about makes an array of this number."""
+    """Replace what moves elements of equal numbers about by an array of this number."""
     number = s.number(inputs[0])
     return None if number is None else filled(aval, number)
 
 
 def same_shape(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """A reshape, broadcast, slice or window of the shape that the operand has is the operand."""
+    """Replace a reshape, broadcast, slice or window of the operand's own shape by the operand."""
     return inputs[0] if inputs[0].aval.shape == aval.shape else None
 
 
-def of_reshape(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """reshape of reshape; of a broadcast, where only axes of size 1 come or go."""
+def of_reshape(s: Any, op: Reshape, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """Merge a reshape of a reshape, or of a broadcast where only axes of size 1 come or go."""
     maker = made_by(s, inputs[0], Reshape)
     if maker is not None:
         return op, maker.inputs
@@ -59,8 +69,10 @@ def of_reshape(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any
     return BroadcastInDim(op.shape, tuple([axes[d] for d in maker.primitive.dims])), maker.inputs
 
 
-def of_transpose(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """transpose of transpose and of broadcast; one that moves axes of size 1 only is a reshape."""
+def of_transpose(s: Any, op: Transpose, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """Merge a transpose of a transpose or of a broadcast; write one that moves axes of size 1 only
+    as a reshape.
+    """
     x = inputs[0]
     axes = [p for p in op.permutation if x.aval.shape[p] != 1]
     if axes == sorted(axes):
@@ -77,9 +89,9 @@ def of_transpose(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> A
     return None
 
 
-def of_broadcast(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """broadcast of broadcast, and of a reshape that adds or drops axes of size 1; one that only
-    adds such axes is a reshape.
+def of_broadcast(s: Any, op: BroadcastInDim, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """Merge a broadcast of a broadcast, or of a reshape that adds or drops axes of size 1; write
+    one that only adds such axes as a reshape.
     """
     x = inputs[0]
     if x.aval.size == aval.size and aval.size:
@@ -98,31 +110,35 @@ def of_broadcast(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> A
     return BroadcastInDim(op.shape, dims), maker.inputs
 
 
-def sum_of_zeros(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """A sum of zeros is 0."""
+def sum_of_zeros(s: Any, op: ReduceSum, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """Replace a sum of zeros by 0."""
     number = s.number(inputs[0])
     return filled(aval, number) if number is not None and same_number(number, 0.0) else None
 
 
-def of_slice(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """slice of slice, of concatenate, of pad, of broadcast."""
+def of_slice(s: Any, op: Slice, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """Merge a slice of a slice, of a concatenation, of a pad, or of a broadcast."""
     maker = s.makers.get(inputs[0])
     rule = None if maker is None else SLICE_OF.get(type(maker.primitive))
     return None if rule is None else rule(s, op, maker, aval)
 
 
 def _slice_of_slice(s: Any, op: Slice, maker: Any, aval: ShapedArray) -> Any:
+    """Write `x[2:10:2][1:3]` as `x[4:7:2]`."""
     if not aval.size:
         return None
     inner = maker.primitive
     starts = [a + b * t for a, b, t in zip(inner.starts, op.starts, inner.strides)]
     strides = [a * b for a, b in zip(inner.strides, op.strides)]
+    # The last element that is taken, and one more: limits of an equal slice may differ.
     limits = [a + (n - 1) * t + 1 for a, n, t in zip(starts, aval.shape, strides)]
     return Slice(tuple(starts), tuple(limits), tuple(strides)), maker.inputs
 
 
 def _slice_of_concatenate(s: Any, op: Slice, maker: Any, aval: ShapedArray) -> Any:
+    """Take a slice of the one piece in which it lies."""
     axis = maker.primitive.axis
+    # Programs take many slices of one concatenation, so it is remembered where its pieces start.
     starts = s.starts.get(maker)
     if starts is None:
         sizes = [x.aval.shape[axis] for x in maker.inputs]
@@ -135,18 +151,19 @@ def _slice_of_concatenate(s: Any, op: Slice, maker: Any, aval: ShapedArray) -> A
 
 
 def _shifted(op: Slice, axis: int, by: int) -> Slice:
-    """The same slice of an array that starts later."""
+    """Return the same slice of an array that starts later."""
     move = lambda places: tuple([n - by if i == axis else n for i, n in enumerate(places)])
     return Slice(move(op.starts), move(op.limits), op.strides)
 
 
 def _slice_of_pad(s: Any, op: Slice, maker: Any, aval: ShapedArray) -> Any:
-    """A part of what was padded, or of the padding."""
+    """Take a slice of the array that was padded, or of nothing but padding."""
     pad, x = maker.primitive, maker.inputs[0]
     if any(pad.interior) or not aval.size:
         return None
     ends = [low + n for low, n in zip(pad.low, x.aval.shape)]
     bounds = list(zip(op.starts, op.limits, pad.low, ends))
+    # Along some axis, the slice is in front of the array, or behind it.
     if any([limit <= low or end <= start for start, limit, low, end in bounds]):
         return filled(aval, pad.value)
     if all([low <= start and limit <= end for start, limit, low, end in bounds]):
@@ -157,7 +174,7 @@ def _slice_of_pad(s: Any, op: Slice, maker: Any, aval: ShapedArray) -> Any:
 
 
 def _slice_of_broadcast(s: Any, op: Slice, maker: Any, aval: ShapedArray) -> Any:
-    """The broadcast to fewer elements, where only repeated axes are cut."""
+    """Broadcast to fewer elements, where only repeated axes are cut."""
     inner, shape = maker.primitive, maker.inputs[0].aval.shape
     for n, d in zip(shape, inner.dims):
         if n != 1 and aval.shape[d] != inner.shape[d]:
@@ -165,6 +182,7 @@ def _slice_of_broadcast(s: Any, op: Slice, maker: Any, aval: ShapedArray) -> Any
     return BroadcastInDim(aval.shape, inner.dims), maker.inputs
 
 
+#: The rules for a slice, by the type of the primitive that made its operand.
 SLICE_OF = {
     Slice: _slice_of_slice,
     Concatenate: _slice_of_concatenate,
@@ -173,8 +191,8 @@ SLICE_OF = {
 }
 
 
-def of_pad(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """pad of pad with the same number; of nothing, or of an array of this number."""
+def of_pad(s: Any, op: Pad, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """Merge pads with the same number; drop a pad of nothing, or of an array of this number."""
     x = inputs[0]
     number = s.number(x)
     if not x.aval.size or (number is not None and same_number(number, op.value)):
@@ -192,11 +210,12 @@ def of_pad(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     return Pad(low, high, inner.interior, op.value), maker.inputs
 
 
-def of_concatenate(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """Without what is empty; neighbouring slices of one array are one slice."""
+def of_concatenate(s: Any, op: Concatenate, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """Drop what is empty; write neighbouring slices of one array as one slice."""
     kept = [x for x in inputs if x.aval.shape[op.axis]]
     if not kept:
         return inputs[0]
+    # Each piece is joined with the one before, if they are neighbours.
     joined = kept[:1]
     for x in kept[1:]:
         both = _neighbours(s, joined[-1], x, op.axis)
@@ -213,7 +232,10 @@ def of_concatenate(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) ->
 
 
 def _neighbours(s: Any, x: Any, y: Any, axis: int) -> Any:
-    """Two slices of one array that meet, as one."""
+    """Return two slices of one array that meet, as one; None if they are no such slices.
+
+    `x[2:4]` and `x[4:7]` are `x[2:7]`.
+    """
     a, b = made_by(s, x, Slice), made_by(s, y, Slice)
     if a is None or b is None or a.inputs[0] is not b.inputs[0]:
         return None
@@ -229,8 +251,8 @@ def _neighbours(s: Any, x: Any, y: Any, axis: int) -> Any:
     return s.bind(Slice(first.starts, second.limits, first.strides), a.inputs[0])
 
 
-def of_rev(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
-    """rev of rev; along axes of size 1 it is nothing."""
+def of_rev(s: Any, op: Rev, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+    """Drop a reversal of a reversal, and one along axes of size 1."""
     x = inputs[0]
     maker = made_by(s, x, Rev)
     if maker is not None and sorted(maker.primitive.axes) == sorted(op.axes):

@@ -1,11 +1,14 @@
 """Sums that reverse mode makes of parts: of padded arrays, which are the gradients of slices.
 
 The gradient of `x[0]`, `x[1]` and so on is a sum of n arrays of n elements, almost all of them
-zeros. Neighbours are concatenated before they are padded and summed. Few at a time: a
-concatenation of many computed arrays takes XLA long to compile, and one of concatenations is one.
+zeros. Neighbours are concatenated before they are padded and summed. Few at a time: a concatenation
+of many computed arrays takes XLA long to compile, and one of concatenations is one.
 
 What is zero in a sum counts, for its sign: a sum in which there is 0.0 is never -0.0. So what is
 made of different parts ends with a sum, in which zeros meet each of them, as before.
+
+Words: a *part* is an array somewhere among zeros: what a pad makes of it. A *leaf* of a sum is a
+summand that is a pad, not a sum itself. Start reading at `joined_sums`, then `_JoinedSums.of`.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ GROUP = 8
 
 
 class Part(NamedTuple):
-    """An array somewhere among zeros."""
+    """An array somewhere among zeros: so many before it, and after it, along each axis."""
 
     array: Any
     low: tuple[int, ...]
@@ -35,9 +38,14 @@ class Part(NamedTuple):
 
 
 def joined_sums(eqns: Sequence[Eqn], outs: Sequence[Any]) -> list[Eqn]:
-    """The equations with sums of disjoint padded arrays joined."""
+    """Return the equations with sums of disjoint padded arrays joined.
+
+    A tree of sums is looked at once, from the sum at its root; sums that are used once, by another
+    sum of such arrays, are not roots.
+    """
     uses = Counter([v for eqn in eqns for v in eqn.inputs])
     uses.update(outs)
+    # Equations of padded arrays and of their sums, by result.
     parts: dict[Any, Eqn] = {}
     inner: set = set()
     for eqn in eqns:
@@ -47,17 +55,17 @@ def joined_sums(eqns: Sequence[Eqn], outs: Sequence[Any]) -> list[Eqn]:
         elif eqn.primitive is add and all([v in parts for v in eqn.inputs]):
             parts[eqn.outs[0]] = eqn
             inner.update([v for v in eqn.inputs if uses[v] == 1])
-    found = []
+    result = []
     for eqn in eqns:
         joined = None
         if eqn.primitive is add and eqn.outs[0] in parts and eqn.outs[0] not in inner:
             joined = _JoinedSums(eqn).of(parts, inner)
-        found += [eqn] if joined is None else joined
-    return found
+        result += [eqn] if joined is None else joined
+    return result
 
 
 def _is_part(pad: Pad) -> bool:
-    """Whether a pad adds zeros, and does nothing else."""
+    """Return whether a pad adds zeros, and does nothing else."""
     zero = same_number(pad.value, 0.0) and type(pad.value) is not bool
     return zero and not any(pad.interior) and all([n >= 0 for n in (*pad.low, *pad.high)])
 
@@ -69,28 +77,36 @@ class _JoinedSums:
         self.root, self.eqns = root, []
 
     def of(self, parts: dict[Any, Eqn], inner: set) -> list[Eqn] | None:
-        """The equations, given those of padded arrays and their sums; None if there is nothing to
-        be gained, or parts overlap.
+        """Return the equations that take the place of the sum.
+
+        None if there is nothing to be gained, or parts overlap.
+
+        Args:
+            parts: the equations of padded arrays and of their sums, by result.
+            inner: the sums that are used once, by such a sum.
         """
         leaves = self.leaves(parts, inner)
         if leaves is None:
             return None
-        found = self.of_places(leaves)
-        if len(leaves) < 3 and len(found) > 1:
+        parts_left = self.of_places(leaves)
+        if len(leaves) < 3 and len(parts_left) > 1:
             return None
+        # Join along the last axis all parts that are at the same place along the others, and so on
+        # for each axis, until one part is left. The four elements
+        # of a 2 x 2 array become two rows, and then one array.
         for axis in reversed(range(self.root.outs[0].aval.ndim)):
             rows: dict[tuple, list[Part]] = {}
-            for part in found:
+            for part in parts_left:
                 where = list(zip(part.low, part.high))
                 del where[axis]
                 rows.setdefault(tuple(where), []).append(part)
             lines = [self.row(row, axis) for row in rows.values()]
-            found = [line for line in lines if line is not None]
-            if len(found) < len(lines):
+            parts_left = [line for line in lines if line is not None]
+            if len(parts_left) < len(lines):
                 return None
-        if len(found) > 1:
+        if len(parts_left) > 1:
             return None
-        array, low, high = found[0]
+        array, low, high = parts_left[0]
         if any(low) or any(high):
             self.padded(array, low, high, self.root.outs[0])
         else:  # what was made last is all of it
@@ -99,39 +115,43 @@ class _JoinedSums:
         return self.eqns
 
     def leaves(self, parts: dict[Any, Eqn], inner: set) -> list[Part] | None:
-        """The padded arrays of a sum, in the order in which they are added up one by one; None if
-        they are not.
+        """Return the padded arrays of a sum, in the order in which they are added up one by one.
+
+        None if they are not: `((a + b) + c) + d` is such a sum, `(a + b) + (c + d)` is not.
         """
-        found, eqn = [], self.root
+        summands, eqn = [], self.root
         while True:
             sums = [v for v in eqn.inputs if type(parts[v].primitive) is not Pad]
+            # From the last summand to the first; the list is reversed in the end.
             for v in reversed(eqn.inputs):
                 if v not in sums:
                     pad: Any = parts[v].primitive
-                    found.append(Part(parts[v].inputs[0], pad.low, pad.high))
+                    summands.append(Part(parts[v].inputs[0], pad.low, pad.high))
             if not sums:
-                return found[::-1]
+                return summands[::-1]
             if len(sums) > 1 or sums[0] not in inner:
                 return None
             eqn = parts[sums[0]]
 
     def of_places(self, leaves: list[Part]) -> list[Part]:
-        """Parts of different places: those of one place are added up."""
-        places: dict[tuple, Part] = {}
+        """Return parts of different places: those of one place are added up."""
+        by_place: dict[tuple, Part] = {}
         for part in leaves:
-            before = places.get(part[1:])
-            if before is not None:
-                total = self.new(add, (before.array, part.array), part.array.aval)
+            earlier = by_place.get(part[1:])
+            if earlier is not None:
+                total = self.new(add, (earlier.array, part.array), part.array.aval)
                 part = part._replace(array=total)
-            places[part[1:]] = part
-        return list(places.values())
+            by_place[part[1:]] = part
+        return list(by_place.values())
 
     def row(self, parts: list[Part], axis: int) -> Part | None:
-        """Parts that differ along one axis only, as one part; None if they overlap."""
+        """Return parts that differ along one axis only, as one part; None if they overlap."""
         parts = sorted(parts, key=lambda p: p.low[axis])
         for a, b in pairwise(parts):
             if b.low[axis] < a.low[axis] + a.array.aval.shape[axis]:
                 return None
+        # In turn, concatenate groups and sum groups of these, until one part is left; the last step
+        # is a sum.
         while len(parts) > 1:
             count = min(GROUP, (len(parts) + 1) // 2)
             parts = [
@@ -141,7 +161,7 @@ class _JoinedSums:
         return parts[0]
 
     def concatenated(self, parts: list[Part], axis: int) -> Part:
-        """Neighbours as one part, with zeros where there are gaps."""
+        """Return neighbours as one part, with zeros where there are gaps."""
         first, last = parts[0], parts[-1]
         if first is last:
             return first
@@ -159,7 +179,7 @@ class _JoinedSums:
         return Part(whole, first.low, _with(first.high, axis, last.high[axis]))
 
     def summed(self, parts: list[Part], axis: int) -> Part:
-        """Neighbours as one part, which is a sum of padded arrays."""
+        """Return neighbours as one part, which is a sum of padded arrays."""
         first, last = parts[0], parts[-1]
         total, none = None, (0,) * len(first.low)
         for part in parts:
@@ -172,18 +192,18 @@ class _JoinedSums:
         return Part(total, first.low, _with(first.high, axis, last.high[axis]))
 
     def padded(self, array: Any, low: tuple, high: tuple, out: Any = None) -> Any:
-        """The array among zeros."""
+        """Return the array among zeros."""
         shape = tuple([n + a + b for n, a, b in zip(array.aval.shape, low, high)])
         aval = ShapedArray(shape, array.aval.dtype)
         return self.new(Pad(low, high, (0,) * len(low)), (array,), aval, out)
 
     def new(self, primitive: Any, inputs: Sequence[Any], aval: Any, out: Any = None) -> Any:
-        """The result of a new equation."""
+        """Add an equation; return its result."""
         out = Var(aval) if out is None else out
         self.eqns.append(Eqn(primitive, inputs, (out,), self.root.source))
         return out
 
 
 def _with(numbers: tuple, axis: int, number: int) -> tuple:
-    """The tuple with another number at one place."""
+    """Return the tuple with another number at one place."""
     return (*numbers[:axis], number, *numbers[axis + 1 :])

@@ -1,6 +1,9 @@
-"""Operations on programs: `Call`, which is what jit binds, and `Cond`, a choice between programs.
+"""`Call`, a program as one operation, which is what jit binds; and what all operations on programs
+use: their checks, their size, and lists that are taken apart.
 
-The loops stand in `scan.py` and `while_loop.py`.
+The choice between programs stands in `cond.py`, the loops in `scan.py` and `while_loop.py`. `Call`
+is the simplest of them, so start reading here: `interpret` for forward transformations, `partial`
+and `transpose_with` for reverse mode.
 """
 
 from __future__ import annotations
@@ -28,22 +31,23 @@ SMALL = 2000
 
 
 def work(jaxpr: Jaxpr) -> int:
-    """The number of operations that evaluating a program takes, roughly."""
-    found = jaxpr.memo.get("work")
-    if found is None:
-        found = sum([getattr(eqn.primitive, "work", 1) for eqn in jaxpr.eqns])
-        jaxpr.memo["work"] = found
-    return found
+    """Return the number of operations that evaluating a program takes, roughly."""
+    total = jaxpr.memo.get("work")
+    if total is None:
+        # Operations on programs have an attribute `work`; any other primitive counts as one.
+        total = sum([getattr(eqn.primitive, "work", 1) for eqn in jaxpr.eqns])
+        jaxpr.memo["work"] = total
+    return total
 
 
 def check_operands(name: str, expected: Sequence[ShapedArray], avals: Sequence[Any]) -> None:
-    """TypeError unless the operands have the types that a program expects."""
+    """Raise a TypeError unless the operands have the types that a program expects."""
     if [a.strong for a in avals] != [a.strong for a in expected]:
         raise TypeError(f"{name}: expects {list(expected)}, got {list(avals)}")
 
 
 def typed(arrays: Sequence[Any], avals: Sequence[ShapedArray]) -> list[Any]:
-    """Arrays that are as weak as a program says, whatever the weakness of its operands."""
+    """Return arrays that are as weak as a program says, whatever the weakness of its operands."""
     return [
         x if x.weak_type == a.weak_type else variant(x, a.weak_type, committed_to(x))
         for x, a in zip(arrays, avals)
@@ -51,7 +55,12 @@ def typed(arrays: Sequence[Any], avals: Sequence[ShapedArray]) -> list[Any]:
 
 
 def split_list(items: Sequence[Any], *counts: int) -> list[list[Any]]:
-    """A list in pieces of these lengths, and the rest."""
+    """Split a list into pieces of these lengths, and the remaining items.
+
+    Examples:
+        >>> split_list("abcde", 1, 2)
+        [['a'], ['b', 'c'], ['d', 'e']]
+    """
     pieces, at = [], 0
     for n in counts:
         pieces.append(list(items[at : at + n]))
@@ -60,7 +69,7 @@ def split_list(items: Sequence[Any], *counts: int) -> list[list[Any]]:
 
 
 def select_each(flag: Any, on_true: Sequence[Any], on_false: Sequence[Any]) -> list[Any]:
-    """One list of arrays or the other, by a scalar flag."""
+    """Return one list of arrays or the other, by a scalar flag."""
     return [
         select(broadcast_in_dim(flag, a.shape, ()) if a.shape else flag, a, b)
         for a, b in zip(on_true, on_false)
@@ -68,8 +77,10 @@ def select_each(flag: Any, on_true: Sequence[Any], on_false: Sequence[Any]) -> l
 
 
 def check_all_parts_act(primitive: HigherOrder, interpreter: Any) -> None:
-    """An error for a choice that parts of its operands take differently, if something happens
-    outside: it would happen for all of them.
+    """Raise an error for a choice that parts of its operands take differently, if it has I/O
+    effects.
+
+    All branches are computed then, or all steps for all parts, so the effects would happen for all.
     """
     if "io" in primitive.effects:
         raise with_user_line(
@@ -99,11 +110,11 @@ class Call(HigherOrder):
 
     @property
     def work(self) -> int:
-        """See `work`."""
+        """The number of operations that the call takes, roughly; see the function `work`."""
         return work(self.jaxpr)
 
     def of(self, jaxpr: Jaxpr) -> Call:
-        """The same operation on another program."""
+        """Return the same operation on another program."""
         return replace(self, jaxpr=jaxpr)
 
     def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
@@ -135,13 +146,14 @@ class Call(HigherOrder):
         )
 
     def transpose_with(
-        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+        self, transpose_jaxpr: Callable, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
         linear = tuple([type(a) is LinearInput for a in args])
         zero_cts = tuple([ct is ZERO for ct in cts])
         jaxpr, consts, zero_outs = transpose_jaxpr(self.jaxpr, linear, zero_cts)
         residuals = [a for a, lin in zip(args, linear) if not lin]
-        given = [ct for ct in cts if ct is not ZERO]
-        found = iter(self.of(jaxpr).bind(*consts, *residuals, *given))
-        outs = iter(woven(zero_outs, repeat(ZERO), found))
-        return woven(linear, outs, repeat(None))
+        nonzero_cts = [ct for ct in cts if ct is not ZERO]
+        cotangents = iter(self.of(jaxpr).bind(*consts, *residuals, *nonzero_cts))
+        # ZERO where the transposed program returns nothing, None where an operand is not linear.
+        linear_cts = iter(woven(zero_outs, repeat(ZERO), cotangents))
+        return woven(linear, linear_cts, repeat(None))

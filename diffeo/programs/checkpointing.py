@@ -1,16 +1,25 @@
 """Checkpointing: the carries of a loop that reverse mode keeps, in a fixed number of slots.
 
-While the loop runs, and nobody knows for how long, `record` keeps carries at a regular distance;
-when the slots are full, every second one is given up and the distance doubles (as in Stumm and
+While the loop runs, and nobody knows for how long, `record` keeps carries at a regular distance.
+When the slots are full, every second one is given up and the distance doubles (as in Stumm and
 Walther, "New algorithms for optimal online checkpointing", SIAM J. Sci. Comput. 32, 2010, and Wang,
-Moin and Iaccarino, "Minimal repetition dynamic checkpointing", ibid. 31, 2009, simplified).
+Moin and Iaccarino, "Minimal repetition dynamic checkpointing", ibid. 31, 2009, simplified). With
+four slots, the carries before the steps
+
+    0 1 2 3      are kept until step 4 comes; then
+    0 2 4 6      until step 8 comes, and then 0 4 8 12.
+
 `go_back` then walks from the last step to the first. Between two kept carries it places further
 ones at the distances that are optimal for a known length (Griewank and Walther, "Algorithm 799:
 revolve", ACM Trans. Math. Softw. 26, 2000); the shortest stretches are run with every carry kept.
 With s free slots and r repetitions (s + r choose s) stretches are reversed.
 
 Both are written over `repeat(going, step, values)`, a while loop of primitives that they are
-handed.
+handed: `going(*values)` says whether there is a next step, `step(*values)` returns the next values.
+
+Words: a *slot* holds one carry, and a list of arrays holds the slots, one array for each part of
+the carry, with the slots along its first axis. A *position* is the number of the steps that were
+run before. A *stretch* is a number of steps between two positions.
 """
 
 from __future__ import annotations
@@ -45,25 +54,25 @@ REPETITIONS = 40
 
 
 def number(n: int) -> Any:
-    """A counter."""
+    """Return a counter: a scalar int64."""
     return full((), n, int64)
 
 
 def read(x: Any, i: Any) -> Any:
-    """x[i] along the first axis, for a traced i in range."""
+    """Return x[i] along the first axis, for a traced i in range."""
     zero = number(0)
     shape = typeof(x).shape
     return squeeze(dynamic_slice(x, [i] + [zero] * (len(shape) - 1), (1, *shape[1:])), (0,))
 
 
 def write(x: Any, i: Any, value: Any) -> Any:
-    """x with x[i] replaced."""
+    """Return x with x[i] replaced."""
     zero = number(0)
     return dynamic_update_slice(x, expand_dims(value, (0,)), [i] + [zero] * typeof(value).ndim)
 
 
 def empty(count: int, like: Any) -> Any:
-    """Slots for arrays of a type."""
+    """Return `count` slots, filled with zeros, for arrays of the type of `like`."""
     aval = typeof(like)
     return full((count, *aval.shape), zero_scalar(like), aval.dtype)
 
@@ -73,14 +82,21 @@ CHECKPOINTS, BYTES = 128, 2**30
 
 
 def sensible(carry: Sequence[ShapedArray]) -> int:
-    """How many carries of these types to keep: fewer of very large ones."""
+    """Return how many carries of these types to keep: fewer of very large ones."""
     each = sum([a.nbytes for a in carry])
     return min(CHECKPOINTS, max(8, BYTES // max(1, each)))
 
 
 def counts(checkpoints: int) -> tuple[int, int, int]:
-    """How the carries that may be kept, 4 or more, are shared: the slots that `record` fills, an
-    even number; those of `go_back` in all; and the steps of a stretch, a power of two.
+    """Share out the carries that may be kept, 4 or more.
+
+    Returns:
+        The slots that `record` fills, an even number; those of `go_back` in all; and the steps of a
+        stretch that is run with every carry kept, a power of two.
+
+    Examples:
+        >>> counts(4), counts(128)
+        ((2, 3, 1), (48, 96, 32))
     """
     leaf = min(LEAF, 1 << ((checkpoints // 4).bit_length() - 1))
     size = checkpoints - leaf
@@ -90,19 +106,25 @@ def counts(checkpoints: int) -> tuple[int, int, int]:
 def record(
     repeat: Callable, going: Callable, step: Callable, carry: list, ys: list, checkpoints: int
 ) -> tuple[list, list, list]:
-    """Run a loop -> (carry, ys, and what `go_back` must know: the number of steps, of slots in use,
-    the distance between them, and the slots).
+    """Run a loop and keep some of its carries.
 
     `going(position, carry)` says whether there is a next step, `step(position, carry, ys)` is it.
+
+    Returns:
+        The carry at the end, the ys, and what `go_back` must know: the number of steps, the number
+        of slots in use, the distance between them, and the slots.
     """
     size = counts(checkpoints)[0]
     n, m = len(carry), len(ys)
 
     def thinned(distance: Any, *slots: Any) -> list[Any]:
+        # The kept half comes first; what follows is a filling, which later carries replace.
         half = [slice_in_dim(s, 0, size, 2) for s in slots]
         return [distance * 2, number(size // 2),
                 *[concatenate([h, h]) for h in half]]  # fmt: skip
 
+    # One round of the outer loop: make room if the slots are full, keep the carry, and run the
+    # steps up to the position of the next carry, or to the end of the loop.
     def stretch(*values: Any) -> list[Any]:
         (position, used, distance), carry, ys, slots = split_list(values, 3, n, m)
         distance, used, *slots = choose(
@@ -121,8 +143,8 @@ def record(
             carry, ys = step(position, list(values[:n]), list(values[n:]))
             return [position + 1, *carry, *ys]
 
-        position, *rest = repeat(goes, one, [position, *carry, *ys])
-        return [position, used + 1, distance, *rest, *slots]
+        position, *carry_and_ys = repeat(goes, one, [position, *carry, *ys])
+        return [position, used + 1, distance, *carry_and_ys, *slots]
 
     start = [number(0), number(0), number(1), *carry, *ys, *[empty(size, c) for c in carry]]
     values = repeat(lambda position, *v: going(position, v[2 : 2 + n]), stretch, start)
@@ -131,7 +153,13 @@ def record(
 
 
 def distances(slots: int) -> np.ndarray:
-    """(s + r choose s) for s free slots and r repetitions, as far as numbers go."""
+    """Return the table of (s + r choose s) for s free slots and r repetitions, up to a largest
+    number.
+
+    Examples:
+        >>> distances(2)[:, :4].tolist()
+        [[1, 1, 1, 1], [1, 2, 3, 4], [1, 3, 6, 10]]
+    """
     most = 2**62
     return np.array(
         [[min(most, math.comb(s + r, s)) for r in range(REPETITIONS + 1)] for s in range(slots + 1)]
@@ -150,10 +178,20 @@ def go_back(
 
     `step(position, carry) -> carry` is a step of the loop, `back(position, carry, state) -> state`
     what is to be done at each, given the carry that it started with.
+
+    Args:
+        repeat: the while loop of primitives.
+        step: a step of the loop.
+        back: what is to be done at each step.
+        kept: what `record` returned last.
+        state: the state to start with.
+        checkpoints: the number that `record` was called with.
     """
     (end, used, distance), slots = kept[:3], list(kept[3:])
     first, size, leaf = counts(checkpoints)
     way = _WayBack(repeat, step, back, (size, leaf), len(slots))
+    # Slot i holds the carry before step i * distance. `go_back` has more slots than `record`, so
+    # that some are free at the start.
     places = iota(int64, (size,)) * distance
     for i, s in enumerate(slots):
         zeros = [0] * typeof(s).ndim
@@ -163,8 +201,9 @@ def go_back(
 
 
 class _WayBack:
-    """One move of `go_back`: the end of what is left, the last slot in use, the places of the
-    slots, the slots, and the state.
+    """The moves of `go_back`, on these values: `end`, the position up to which steps are still to
+    be gone back over; `top`, the number of the last slot in use; the positions of the slots; the
+    slots; and the state.
     """
 
     def __init__(
@@ -181,13 +220,14 @@ class _WayBack:
         return choose(near, [self.further, self.leaf], [end, top, *values])
 
     def leaf(self, end: Any, top: Any, *values: Any) -> list[Any]:
-        """Run the last stretch, keeping every carry, and go back over it."""
+        """Run the steps from the last slot to `end`, keeping every carry, and go back over them."""
         (places,), slots, state = split_list(values, 1, self.n)
         at = read(places, top)
         last = end - at - 1
         carry = [read(s, top) for s in slots]
 
         def keep(j: Any, *values: Any) -> list[Any]:
+            # rows[part][j] is the carry before step at + j.
             carry, rows = split_list(values, self.n)
             rows = [write(r, j, c) for r, c in zip(rows, carry)]
             return [j + 1, *self.step(at + j, carry), *rows]
@@ -195,6 +235,7 @@ class _WayBack:
         start = [number(0), *carry, *[empty(self.stretch, c) for c in carry]]
         values = self.repeat(lambda j, *_: j < last, keep, start)
         _, carry, rows = split_list(values, 1, self.n)
+        # The last step itself is not run: its result is not needed, only the carry before it.
         rows = [write(r, last, c) for r, c in zip(rows, carry)]
 
         def one(j: Any, *state: Any) -> list[Any]:
@@ -206,13 +247,21 @@ class _WayBack:
     def further(self, end: Any, top: Any, *values: Any) -> list[Any]:
         """Keep another carry, nearer to the end, at the distance that is best for the slots that
         are free.
+
+        With one free slot and six stretches left, the carry before the sixth is kept: one stretch
+        is all that can be reversed after it without a slot.
         """
         (places,), slots, state = split_list(values, 1, self.n)
         at = read(places, top)
+        # The number of stretches of the size of a leaf, rounded up: the size is a power of two.
         stretches = (end - at + (self.stretch - 1)) >> (self.stretch.bit_length() - 1)
         free = self.size - 1 - top
+        # The least number of repetitions with which the free slots reverse all stretches: the
+        # number of entries in their row of the table that are too small.
         too_short = convert_element_type(read(self.table, free) < stretches, int64)
         repetitions = minimum.bind(reduce_sum(too_short, (0,)), REPETITIONS)
+        # So many stretches can be reversed from the new carry on, with one free slot less; the new
+        # carry is placed in front of them, at least one stretch ahead.
         right = read(read(self.table, maximum.bind(free - 1, 0)), repetitions)
         goal = at + maximum.bind(stretches - right, 1) * self.stretch
 

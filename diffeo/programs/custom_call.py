@@ -1,8 +1,8 @@
 """Functions with rules of the user's own: `CustomCall`, and `CustomTangent`, its derivative by a
 backward rule.
 
-What the rules are, and how an interpreter uses them, is written in `transforms/rules/rules.py`;
-here they are an object that knows its functions of flat arrays.
+What the rules are, and how an interpreter uses them, is written in `transforms/rules/rules.py`.
+Here they are an object that knows its functions of flat arrays.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class CustomCall(Call):
     """Call a function that has rules of its own.
 
     At first it is lazy: the function is Python code, `rules.fun`, that evaluation calls and
-    interpreters run through or replace by a rule. A program that is being written gets it with the
-    function's program.
+    interpreters run through or replace by a rule. When a program is being written, the call is
+    recorded with the program of the function (see `closed`).
     """
 
     jaxpr: Jaxpr | None  # type: ignore[assignment]
@@ -46,7 +46,7 @@ class CustomCall(Call):
 
     @property
     def fun(self) -> Any:  # type: ignore[override]
-        """The Python function, as long as it is one."""
+        """The Python function; None once there is a program."""
         return self.rules.fun if self.jaxpr is None else None
 
     def closed(self, args: Sequence[Any]) -> tuple[CustomCall, Sequence[Any]]:
@@ -68,7 +68,7 @@ class CustomCall(Call):
         return self.jaxpr is not None or self._by_rule(linear)
 
     def _by_rule(self, linear: Sequence[bool]) -> bool:
-        """Whether the function says how it is transposed by these operands."""
+        """Return whether the function says how it is transposed by these operands."""
         return bool(self.rules.linear) and all(
             [i in self.rules.linear for i, lin in enumerate(linear) if lin]
         )
@@ -83,8 +83,7 @@ class CustomCall(Call):
 
 @frozen
 class CustomTangent(HigherOrder):
-    """The tangent of a function with a backward rule: linear in the operands after its
-    residuals.
+    """The tangent of a function with a backward rule: linear in the operands after its residuals.
 
     Transposition calls `rule.backward(residuals, cts)`, anything else `rule.forward(residuals,
     tangents)`.
@@ -107,7 +106,7 @@ class CustomTangent(HigherOrder):
         return list(self.out_avals)
 
     def fun(self, *args: Any) -> Sequence[Any]:  # type: ignore[override]
-        """The tangents of the results."""
+        """Return the tangents of the results."""
         return self.rule.forward(args[: self.residuals], args[self.residuals :])
 
     def impl(self, *arrays: np.ndarray) -> list[np.ndarray]:
@@ -125,7 +124,7 @@ class CustomTangent(HigherOrder):
     def transpose_with(
         self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
-        found = self.rule.backward(args[: self.residuals], cts)
+        cotangents = self.rule.backward(args[: self.residuals], cts)
         tangents = args[self.residuals :]
-        linear = [c if type(t) is LinearInput else None for c, t in zip(found, tangents)]
+        linear = [c if type(t) is LinearInput else None for c, t in zip(cotangents, tangents)]
         return [None] * self.residuals + linear

@@ -1,4 +1,9 @@
-"""`Checkpoint`: a program of which reverse mode keeps little, and computes the rest again."""
+"""`Checkpoint`: a program of which reverse mode keeps little, and computes the rest again.
+
+A program is split into a known and a linear part as any other (`primitives/partial.py`). Then the
+equations that compute the residuals are added to the linear part, so that it takes the operands of
+the program instead of the residuals. Start reading at `Checkpoint._parts`.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +22,9 @@ from .call import Call
 class Checkpoint(Call):
     """Call a program; its linear part takes the operands and computes its residuals again.
 
-    `policy(primitive, *avals)` says which results of primitives are kept all the same. With
-    `barrier`, which the linear part has, the compiler cannot take what was computed before for
-    what is computed again.
+    `policy(primitive, *avals)` says which results of primitives are kept all the same. `barrier` is
+    set for the linear part: then, unless `prevent_cse` is false, its operands pass through a
+    barrier, so that the compiler cannot take what was computed before for what is computed again.
     """
 
     recomputed = True
@@ -40,25 +45,37 @@ class Checkpoint(Call):
         return self.jaxpr.memo[key]
 
     def _parts(self, linear: Sequence[bool]) -> Parts:
+        """Split the program into a known part, and a linear part that computes residuals again.
+
+        For `sin(x) * t` with a linear `t`, the linear part is `(x, t) -> sin(x) * t`. If the policy
+        keeps the results of `sin`, the known part is `x -> sin(x)`, and the linear part multiplies
+        only.
+        """
         program = without_calls(self.jaxpr)
         parts = partial_jaxpr(program, linear)
         count = len(parts.linear_outs) - sum(parts.linear_outs)
         eqns: list[Eqn] = parts.known.eqns
         kept = [v for eqn in eqns if self.keeps(eqn) for v in eqn.outs]
         inputs = dict(zip(program.in_vars, range(len(program.in_vars))))
-        free = dict.fromkeys([*inputs, *kept])
+        # The values that the linear part may start from, for nothing.
+        available = dict.fromkeys([*inputs, *kept])
         # Both parts use one set of variables, so they are one program when written one after the
         # other; an equation that the linear part repeats may be in both, or be kept.
         both = {id(eqn): eqn for eqn in (*eqns, *parts.tangent.eqns)}.values()
-        again = [eqn for eqn in both if not all([v in free for v in eqn.outs])]
-        whole = eliminate_dead_code(Jaxpr([*free], again, parts.tangent.outs))
-        used = {v for eqn in whole.eqns for v in eqn.inputs if type(v) is Var} | set(whole.outs)
-        needed = [v for v in free if v in used]
+        again = [eqn for eqn in both if not all([v in available for v in eqn.outs])]
+        # From all available values to the linear results: what is not needed drops out.
+        recomputing = eliminate_dead_code(Jaxpr([*available], again, parts.tangent.outs))
+        used = {v for eqn in recomputing.eqns for v in eqn.inputs if type(v) is Var} | set(
+            recomputing.outs
+        )
+        # The operands of the linear part: those of the program, which are passed on, and results
+        # that are kept, which the known part returns.
+        needed = [v for v in available if v in used]
         computed = [v for v in needed if v not in inputs]
         outs = [*parts.known.outs[:count], *computed]
         known = Jaxpr(parts.known.in_vars, eqns, outs, name=program.name)
         known = made(eliminate_dead_code(known))
-        tangent = made(Jaxpr(needed, whole.eqns, whole.outs, name=program.name))
+        tangent = made(Jaxpr(needed, recomputing.eqns, recomputing.outs, name=program.name))
         return Parts(
             Call(known, self.compile) if known.outs or known.effects else None,
             replace(self, jaxpr=tangent, barrier=True),
@@ -67,14 +84,17 @@ class Checkpoint(Call):
         )
 
     def keeps(self, eqn: Eqn) -> bool:
-        """Whether the policy keeps the results of an equation; effects do not happen again."""
+        """Return whether the results of an equation are kept.
+
+        The policy says so; those of effects are always kept, as effects do not happen again.
+        """
         if self.policy is None or eqn.primitive.effects:
             return bool(eqn.primitive.effects)
         return bool(self.policy(eqn.primitive, *[v.aval for v in eqn.inputs]))
 
 
 def without_calls(jaxpr: Jaxpr) -> Jaxpr:
-    """The program with the equations of those that it calls in place of the calls."""
+    """Return the program with the equations of the programs that it calls in place of the calls."""
     if not any([type(eqn.primitive) is Call for eqn in jaxpr.eqns]):
         return jaxpr
     eqns: list[Eqn] = []

@@ -1,4 +1,16 @@
-"""Reverse mode through loops that keep some of their carries: of unknown length, or on demand."""
+"""Reverse mode through loops that keep some of their carries: of unknown length, or on demand.
+
+A loop is split into a *known part*, which runs it and records some of its known carries in slots
+(`checkpointing.py`), and a *linear part*, `Replay`, which acts on tangents. Both forward and
+backward, `Replay` computes the known carries again that were not recorded. A `While` that is
+split is split so, and a `Scan` that was given a number of `checkpoints`.
+
+The carry of a loop has two halves: the known carry, and the linear carry, which holds tangents.
+Operands stand in the order constants, carry, xs (and before them, for a `While`, the constants of
+its condition).
+
+Start reading at `replay_parts`, then `Replay._forward` and `Replay._backward_program`.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +35,19 @@ from .checkpointing import counts, go_back, number, read, record, write
 
 @dataclass(frozen=True)
 class Loop:
-    """A loop as reverse mode sees it: (constants, carry, slices of xs) -> (carry, slices of ys),
-    `length` times, or as long as `going`, which takes constants of its own and the carry.
-    `repeat` makes while loops of primitives.
+    """A loop as reverse mode sees it: (constants, carry, slices of xs) -> (carry, slices of ys).
+
+    Attributes:
+        body: the program of a step.
+        consts: the number of constants of `body`.
+        carry: the number of parts of the carry.
+        checkpoints: the number of carries that may be kept, 4 or more.
+        repeat: binds a while loop of primitives, `repeat(going, step, values)` of `while_loop.py`.
+        length: the number of steps; None if `going` decides.
+        reverse: whether the first step reads the last slices.
+        going: the condition under which there is a next step, a program of constants of its own and
+            the carry; None if there is a length.
+        going_consts: the number of these constants.
     """
 
     body: Jaxpr
@@ -39,11 +61,14 @@ class Loop:
     going_consts: int = 0
 
     def groups(self, items: Sequence[Any]) -> list[list[Any]]:
-        """What belongs to the constants, the carry and the xs (or ys, without constants)."""
+        """Split a list into the items of the constants, of the carry and of the xs.
+
+        For results, which have no constants, the caller leaves these out.
+        """
         return split_list(items, self.consts, self.carry)
 
     def check(self, inputs: int) -> None:
-        """ValueError unless the numbers fit the program, which has so many inputs."""
+        """Raise a ValueError unless the numbers fit the program, given the number of its inputs."""
         ins, outs = self.body.in_avals, self.body.out_avals
         carry = ins[self.consts : self.consts + self.carry]
         fits = min(self.consts, self.carry, self.going_consts, self.length or 0) >= 0
@@ -62,15 +87,18 @@ class Loop:
             )
 
     def slices(self, xs: Sequence[Any], position: Any) -> list[Any]:
-        """The slices of a step."""
+        """Return the slices of the xs that the step at a position reads."""
         return [read(x, self.place(position)) for x in xs]
 
     def place(self, position: Any) -> Any:
-        """The number of the slices of a step."""
+        """Return the number of the slices that the step at a position reads and writes.
+
+        Of 5 slices, the step at position 1 reads slice 1, or with `reverse` slice 3.
+        """
         return self.length - 1 - position if self.reverse else position  # type: ignore[operator]
 
     def stacked(self, aval: ShapedArray) -> ShapedArray:
-        """The type of all slices; there are none without a length."""
+        """Return the type of all slices of this type; only a loop with a length has slices."""
         assert self.length is not None
         return aval.update((self.length, *aval.shape)).strong
 
@@ -78,36 +106,41 @@ class Loop:
 def replay_parts(
     loop: Loop, linear: Sequence[bool], inside: Sequence[bool], linear_outs: Sequence[bool]
 ) -> Parts:
-    """The parts of a loop that keeps some of its carries: one that runs it and records them, and
+    """Split a loop that keeps some of its carries: into a call that runs and records it, and
     `Replay`.
+
+    The results of the call are the known carry at the end, the known ys, and what `record` kept.
 
     Args:
         loop: the loop.
         linear: which operands are linear: constants of `going`, constants, carry and xs.
-        inside: which inputs of the program are.
-        linear_outs: which results of it are.
+        inside: which inputs of the program of a step are linear, given what steps before make so.
+        linear_outs: which results of this program are linear.
     """
     going = loop.going and _silent(loop.going)
-    again = replace(loop, body=_silent(loop.body), going=going)
+    silent_loop = replace(loop, body=_silent(loop.body), going=going)
     body = partial_jaxpr(loop.body, inside, linear_outs)
     consts, carry, _ = loop.groups(inside)
     count = len(linear_outs) - sum(linear_outs)
     n_consts, n_carry = len(consts) - sum(consts), len(carry) - sum(carry)
+    # The step as the known part runs it: without the residuals, which are computed again later.
     outs = body.known.outs[:count]
     known_step = made(eliminate_dead_code(Jaxpr(body.known.in_vars, body.known.eqns, outs)))
-    own = loop.going_consts
+    # In `linear`, the program's inputs come after the constants of the condition.
+    offset = loop.going_consts
     known_ys = [a for a, lin in zip(loop.body.out_avals, linear_outs) if not lin][n_carry:]
 
     def run(*operands: Any) -> list[Any]:
-        given = dict(zip([i for i, flag in enumerate(linear) if not flag], operands))
-        ins = [given[own + i] for i, flag in enumerate(inside) if not flag]
+        # The known operands by their numbers among all operands, and those of the program in order.
+        values = dict(zip([i for i, flag in enumerate(linear) if not flag], operands))
+        ins = [values[offset + i] for i, flag in enumerate(inside) if not flag]
         fixed, start, slices = split_list(ins, n_consts, n_carry)
 
         def going(position: Any, now: Sequence[Any]) -> Any:
             if loop.going is None:
                 return position < loop.length
-            condition = _condition(loop.going, own, carry)
-            return eval_jaxpr(condition, [*[given[i] for i in range(own)], *now])[0]
+            condition = _condition(loop.going, offset, carry)
+            return eval_jaxpr(condition, [*[values[i] for i in range(offset)], *now])[0]
 
         def step(position: Any, now: list, ys: list) -> tuple[list, list]:
             outs = eval_jaxpr(known_step, [*fixed, *now, *loop.slices(slices, position)])
@@ -118,29 +151,36 @@ def replay_parts(
         end, ys, kept = record(loop.repeat, going, step, start, ys, loop.checkpoints)
         return [*end, *ys, *kept]
 
-    given = [a for a, flag in zip(loop_avals(loop), linear) if not flag]
-    known = stage(run, given, loop.body.name).closed_over()
+    values = [a for a, flag in zip(loop_avals(loop), linear) if not flag]
+    known = stage(run, values, loop.body.name).closed_over()
+    # The linear part gets all constants, the linear carry and all xs; the known carry is in the
+    # slots that the known part returns after its `count` results.
     in_carry = range(loop.consts, loop.consts + loop.carry)
-    operands = [own + i for i, flag in enumerate(inside) if flag or i not in in_carry]
+    operands = [offset + i for i, flag in enumerate(inside) if flag or i not in in_carry]
     sources = [*[None] * (len(known.outs) - count), *operands]
-    return Parts(Call(known), Replay(again, tuple(inside)), linear_outs, sources)
+    return Parts(Call(known), Replay(silent_loop, tuple(inside)), linear_outs, sources)
 
 
 def _silent(jaxpr: Jaxpr) -> Jaxpr:
-    """The program without its effects, so that it can be computed again."""
+    """Return the program without its effects, so that it can be computed again.
+
+    Raises:
+        NotImplementedError: if a result depends on an effect.
+    """
     if not jaxpr.effects:
         return jaxpr
-    found = jaxpr.memo.get("silent")
-    if found is None:
+    silent = jaxpr.memo.get("silent")
+    if silent is None:
         eqns = []
         for eqn in jaxpr.eqns:
             primitive: Any = eqn.primitive
             if primitive.effects and primitive.holds_programs:
                 primitive = replace(primitive, **_silent_fields(primitive))
             eqns.append(Eqn(primitive, eqn.inputs, eqn.outs, eqn.source))
-        every = Jaxpr(jaxpr.in_vars, eqns, jaxpr.outs, name=jaxpr.name)
-        found = jaxpr.memo["silent"] = eliminate_dead_code(every, effects=False)
-    if found.effects:
+        quiet_calls = Jaxpr(jaxpr.in_vars, eqns, jaxpr.outs, name=jaxpr.name)
+        silent = jaxpr.memo["silent"] = eliminate_dead_code(quiet_calls, effects=False)
+    # An effect that is still there has a result that something reads.
+    if silent.effects:
         raise with_user_line(
             NotImplementedError(
                 f"reverse mode through the loop of {jaxpr.name} computes its steps again, and must "
@@ -148,11 +188,11 @@ def _silent(jaxpr: Jaxpr) -> Jaxpr:
                 "checkpoints keep it, or call it outside of the loop"
             )
         )
-    return found
+    return silent
 
 
 def _silent_fields(primitive: Any) -> dict[str, Any]:
-    """The programs among the parameters of a primitive, without their effects."""
+    """Return the programs among the parameters of a primitive, without their effects."""
     return {
         name: _silent(value) if isinstance(value, Jaxpr) else tuple(map(_silent, value))
         for name, value in vars(primitive).items()
@@ -162,14 +202,17 @@ def _silent_fields(primitive: Any) -> dict[str, Any]:
 
 
 def loop_avals(loop: Loop) -> list[ShapedArray]:
-    """The types of all operands of a loop."""
-    own = [] if loop.going is None else loop.going.in_avals[: loop.going_consts]
+    """Return the types of all operands of a loop."""
+    going_avals = [] if loop.going is None else loop.going.in_avals[: loop.going_consts]
     consts, carry, xs = loop.groups(loop.body.in_avals)
-    return [a.strong for a in (*own, *consts, *carry)] + [loop.stacked(x) for x in xs]
+    return [a.strong for a in (*going_avals, *consts, *carry)] + [loop.stacked(x) for x in xs]
 
 
 def _condition(going: Jaxpr, consts: int, linear: Sequence[bool]) -> Jaxpr:
-    """A condition as a program of the carry that is not linear; it cannot depend on the rest."""
+    """Return a loop's condition as a program of its constants and the known carry.
+
+    It does not read the linear carry: a loop whose condition does is not split (see `While.whole`).
+    """
     going = eliminate_dead_code(going)
     flags = [False] * consts + list(linear)
     inputs = [v for v, flag in zip(going.in_vars, flags) if not flag]
@@ -180,9 +223,10 @@ def _condition(going: Jaxpr, consts: int, linear: Sequence[bool]) -> Jaxpr:
 class Replay(HigherOrder):
     """The linear part of a loop that was recorded: what it did to tangents.
 
-    Operands: what `record` kept (numbers of steps and of slots in use, distance, slots of the
-    carry), and the constants, linear carry, and xs of the program. It computes the known carry
-    again; its transpose does so from the slots.
+    Operands: what `record` kept (the numbers of steps and of slots in use, the distance, a slot
+    array for each part of the known carry), and the constants, linear carry, and xs of the program.
+    Forward, it computes the known carry again from the first slot on; its transpose does so from
+    the slots nearest to each step.
     """
 
     loop: Loop
@@ -192,25 +236,25 @@ class Replay(HigherOrder):
 
     @property
     def body(self) -> Parts:
-        """A step in its parts."""
+        """A step, split into its known and its linear part."""
         return partial_jaxpr(self.loop.body, self.inside, self.linear_outs)
 
     @property
     def linear_outs(self) -> list[bool]:
-        """Which results of a step are linear."""
+        """For each result of a step, whether it is linear; the carry as `inside` says."""
         carry = self.loop.groups(self.inside)[1]
         outs = linear_results(self.loop.body, self.inside)
         return [*carry, *outs[len(carry) :]]
 
     @property
     def linear(self) -> list[bool]:
-        """Which operands are linear."""
+        """For each operand, whether it is linear."""
         consts, carry, xs = self.loop.groups(self.inside)
         return [*[False] * self.kept, *consts, *[True] * sum(carry), *xs]
 
     @property
     def kept(self) -> int:
-        """The number of operands that `record` made."""
+        """The number of operands that `record` made: three numbers, and the slots."""
         carry = self.loop.groups(self.inside)[1]
         return 3 + len(carry) - sum(carry)
 
@@ -223,15 +267,15 @@ class Replay(HigherOrder):
         return [a for a, flag in zip(avals, self.linear_outs) if flag]
 
     def in_avals(self) -> list[ShapedArray]:
-        """The types of the operands."""
+        """Return the types of the operands."""
         size = counts(self.loop.checkpoints)[0]
         consts, carry, xs = self.loop.groups(self.loop.body.in_avals)
         flags = self.loop.groups(self.inside)[1]
         slots = [a.update((size, *a.shape)) for a, lin in zip(carry, flags) if not lin]
         kept = [ShapedArray((), int64)] * 3 + slots
         tangents = [a for a, lin in zip(carry, flags) if lin]
-        given = (*kept, *consts, *tangents)
-        return [a.strong for a in given] + [self.loop.stacked(x) for x in xs]
+        unstacked = (*kept, *consts, *tangents)
+        return [a.strong for a in unstacked] + [self.loop.stacked(x) for x in xs]
 
     def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
         self.loop.check(len(self.inside))
@@ -239,7 +283,7 @@ class Replay(HigherOrder):
         return self.out_avals
 
     def parts_of(self, operands: Sequence[Any]) -> tuple[list, list, list, list]:
-        """What was kept, constants, linear carry, xs."""
+        """Split the operands into what was kept, the constants, the linear carry and the xs."""
         carry = sum(self.loop.groups(self.inside)[1])
         kept, consts, tangents, xs = split_list(operands, self.kept, self.loop.consts, carry)
         return kept, consts, tangents, xs
@@ -254,7 +298,7 @@ class Replay(HigherOrder):
         return Call(self.forward()).partial(linear)
 
     def forward(self) -> Jaxpr:
-        """The loop that computes the known carry again along with the linear one."""
+        """Return the loop that computes the known carry again along with the linear one."""
         key = ("forward", self)
         memo = self.loop.body.memo
         if key not in memo:
@@ -264,18 +308,20 @@ class Replay(HigherOrder):
     def _forward(self, *operands: Any) -> list[Any]:
         loop, flags = self.loop, self.loop.groups(self.inside)[1]
         kept, consts, tangents, xs = self.parts_of(operands)
-        slots, given = iter(kept[3:]), iter(tangents)
-        carry = [next(given) if lin else read(next(slots), number(0)) for lin in flags]
-        wanted = self.linear_outs[loop.carry :]
-        outs = zip(loop.body.out_avals[loop.carry :], wanted)
+        # The first step starts with tangents, which are operands, and the known parts in slot 0.
+        slots, tangents_left = iter(kept[3:]), iter(tangents)
+        carry = [next(tangents_left) if lin else read(next(slots), number(0)) for lin in flags]
+        linear_ys = self.linear_outs[loop.carry :]
+        outs = zip(loop.body.out_avals[loop.carry :], linear_ys)
         ys = [full_like(loop.stacked(a), 0) for a, flag in outs if flag]
 
         def step(position: Any, *values: Any) -> list[Any]:
             carry, ys = split_list(values, loop.carry)
             outs = eval_jaxpr(loop.body, [*consts, *carry, *loop.slices(xs, position)])
-            new = [o for o, flag in zip(outs[loop.carry :], wanted) if flag]
-            at = loop.place(position) if ys else None
-            ys = [write(y, at, o) for y, o in zip(ys, new)]
+            # Of the ys, those that are known are computed, and left out.
+            new_ys = [o for o, flag in zip(outs[loop.carry :], linear_ys) if flag]
+            index = loop.place(position) if ys else None
+            ys = [write(y, index, o) for y, o in zip(ys, new_ys)]
             return [position + 1, *outs[: loop.carry], *ys]
 
         outs = loop.repeat(lambda position, *_: position < kept[0], step, [number(0), *carry, *ys])
@@ -283,7 +329,7 @@ class Replay(HigherOrder):
         return [*[c for c, lin in zip(carry, flags) if lin], *ys]
 
     def transpose_with(
-        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+        self, transpose_jaxpr: Callable, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
         linear = self.linear
         cts = [full_like(a, 0) if ct is ZERO else ct for ct, a in zip(cts, self.out_avals)]
@@ -291,19 +337,21 @@ class Replay(HigherOrder):
         memo = self.loop.body.memo
         if key not in memo:
             memo[key] = self._backward_program(transpose_jaxpr)
-        program: Jaxpr = memo[key]
+        backward: Jaxpr = memo[key]
         operands = [a for a, lin in zip(args, linear) if not lin]
-        found = iter(Call(program.closed_over()).bind(*program.consts, *operands, *cts))
-        outs = woven(linear, found, repeat(None))
+        results = iter(Call(backward.closed_over()).bind(*backward.consts, *operands, *cts))
+        outs = woven(linear, results, repeat(None))
         return [ct if type(a) is LinearInput else None for a, ct in zip(args, outs)]
 
-    def _backward_program(self, transpose_jaxpr: Any) -> Jaxpr:
-        """The program from the operands that are not linear and cotangents of the results to those
-        of the linear operands.
+    def _backward_program(self, transpose_jaxpr: Callable) -> Jaxpr:
+        """Build the program that takes known operands and cotangents of the results.
+
+        It returns the cotangents of the linear operands: of the constants, the carry and the xs.
         """
         loop = self.loop
         const_flags, carry_flags, x_flags = loop.groups(self.inside)
         consts, _, xs = loop.groups(loop.body.in_avals)
+        # Cotangents of linear constants are summed over the steps; those of linear xs are stacked.
         summed = [a.strong for a, lin in zip(consts, const_flags) if lin]
         stacked = [loop.stacked(a) for a, lin in zip(xs, x_flags) if lin]
         n_fixed, n_slices = len(consts) - len(summed), len(xs) - len(stacked)
@@ -314,20 +362,24 @@ class Replay(HigherOrder):
             kept, fixed, xs, cts = split_list(args, self.kept, n_fixed, n_slices)
             ct_carry, ct_ys = split_list(cts, n_carry)
 
+            # `step` computes the next known carry, `back` takes the cotangents over one step. The
+            # state of the walk back is the cotangents of the linear carry, the sums, and the
+            # stacked cotangents of xs.
             def step(position: Any, carry: list) -> list[Any]:
                 ins = [*fixed, *carry, *loop.slices(xs, position)]
                 return eval_jaxpr(self.body.known, ins)[: len(carry)]
 
             def back(position: Any, carry: list, state: list) -> list[Any]:
                 ct_carry, sums, ct_xs = split_list(state, n_carry, len(summed))
-                at = loop.place(position) if xs or ct_xs or ct_ys else None
-                incoming = [*ct_carry, *[read(ct, at) for ct in ct_ys]]
-                moved = iter(pull_back([*fixed, *carry, *[read(x, at) for x in xs]], incoming))
-                sums = [_plus(s, next(moved)) for s in sums]
-                found = [(c, next(moved)) for c in ct_carry]
-                ct_carry = [full_like(c, 0) if ct is ZERO else ct for c, ct in found]
-                rows = [(c, next(moved)) for c in ct_xs]
-                ct_xs = [c if ct is ZERO else write(c, at, ct) for c, ct in rows]
+                index = loop.place(position) if xs or ct_xs or ct_ys else None
+                incoming = [*ct_carry, *[read(ct, index) for ct in ct_ys]]
+                # In the order of the linear inputs of a step: constants, carry, xs.
+                moved = iter(pull_back([*fixed, *carry, *[read(x, index) for x in xs]], incoming))
+                sums = [_plus(total, next(moved)) for total in sums]
+                new_carry = [(old, next(moved)) for old in ct_carry]
+                ct_carry = [full_like(old, 0) if ct is ZERO else ct for old, ct in new_carry]
+                rows = [(old, next(moved)) for old in ct_xs]
+                ct_xs = [old if ct is ZERO else write(old, index, ct) for old, ct in rows]
                 return [*ct_carry, *sums, *ct_xs]
 
             state = [*ct_carry, *[full_like(a, 0) for a in (*summed, *stacked)]]
@@ -338,11 +390,14 @@ class Replay(HigherOrder):
         operands = [a for a, lin in zip(self.in_avals(), self.linear) if not lin]
         return stage(backward, [*operands, *self.out_avals], loop.body.name)
 
-    def _pull_back(self, transpose_jaxpr: Any) -> Callable:
-        """The transposed step: from its known inputs and the cotangents of its linear results to
-        those of its linear inputs, which may be ZERO.
+    def _pull_back(self, transpose_jaxpr: Callable) -> Callable:
+        """Return the transposed step as a function of known inputs and cotangents of linear
+        results.
+
+        It returns the cotangents of the step's linear inputs, some of which may be ZERO.
         """
         body = self.body
+        # The linear step takes residuals and linear inputs; only the latter are transposed.
         flags = tuple([s is not None and self.inside[s] for s in body.sources])
         zero_cts = (False,) * len(body.tangent.outs)
         pulled, closed, zero_outs = transpose_jaxpr(body.tangent, flags, zero_cts)
@@ -350,11 +405,12 @@ class Replay(HigherOrder):
 
         def pull_back(known: list, cts: list) -> list[Any]:
             computed = eval_jaxpr(body.known, known)[count:]
-            given = iter(known)
-            inputs = body.inputs(woven(self.inside, repeat(None), given), computed)
+            # Weave the known inputs between gaps for the linear ones, which no residual reads.
+            known_left = iter(known)
+            inputs = body.inputs(woven(self.inside, repeat(None), known_left), computed)
             residuals = [r for r, lin in zip(inputs, flags) if not lin]
-            found = iter(eval_jaxpr(pulled, [*closed, *residuals, *cts]))
-            return woven(zero_outs, repeat(ZERO), found)
+            cotangents = iter(eval_jaxpr(pulled, [*closed, *residuals, *cts]))
+            return woven(zero_outs, repeat(ZERO), cotangents)
 
         return pull_back
 

@@ -1,4 +1,17 @@
-"""`Scan`: a program repeated a static number of times, with a carry, over slices of arrays."""
+"""`Scan`: a program repeated a static number of times, with a carry, over slices of arrays.
+
+The program is one step: (constants, carry, slices of xs) -> (carry, slices of ys). Lists of
+operands, of types and of flags are kept in this order throughout the file, and `groups` takes such
+a list apart.
+
+Words: the *carry* is what a step hands to the next. *Linear* inputs are those that tangents come in
+by. The *known part* of a scan computes all that does not depend on linear inputs; its *linear part*
+is a scan over tangents; *residuals* are the known values that the linear part needs. See `Parts` in
+`primitives/partial.py`.
+
+Start reading at `Scan`, then `interpret`, which the forward transformations use. Reverse mode
+splits a scan (`_parts`) and transposes the linear scan (`_transposed`).
+"""
 
 from __future__ import annotations
 
@@ -29,10 +42,14 @@ from .while_loop import repeat
 class Scan(HigherOrder):
     """Repeat a program: (constants, carry, slices of xs) -> (carry, slices of ys).
 
-    The first `consts` operands are the same in every step, the next `carry` are those that the
-    first step starts with; the others are sliced along their first axis, of size `length`. With
-    `reverse`, from the last slice to the first. `checkpoints`: how many carries reverse mode
-    keeps; by default it keeps what it needs of every step.
+    The first `consts` operands are the constants: the same in every step. The next `carry` operands
+    are the carry that the first step starts with. The others are the xs, which are sliced along
+    their first axis, of size `length`. The results are the carry after the last step, and the ys,
+    in which the slices of all steps are stacked.
+
+    With `reverse`, the steps go from the last slice to the first. `unroll` is the number of steps
+    that are written in one round of the compiled loop. `checkpoints` is the number of carries that
+    reverse mode keeps; by default it keeps what it needs of every step.
     """
 
     jaxpr: Jaxpr
@@ -51,15 +68,19 @@ class Scan(HigherOrder):
 
     @property
     def work(self) -> int:
-        """See `work`."""
+        """The number of operations that the scan takes, roughly; see `work` in `call.py`."""
         return self.length * work(self.jaxpr)
 
     def stacked(self, aval: ShapedArray) -> ShapedArray:
-        """The type of all slices."""
+        """Return the type of all slices of this type, stacked along a new first axis."""
         return aval.update((self.length, *aval.shape))
 
     def groups(self, items: Sequence[Any]) -> list[list[Any]]:
-        """What belongs to the constants, the carry and the xs."""
+        """Split a list with one item for each operand into those of the constants, the carry and
+        the xs.
+
+        With `consts=1` and `carry=2`, `[a, b, c, d, e]` becomes `[[a], [b, c], [d, e]]`.
+        """
         return split_list(items, self.consts, self.carry)
 
     def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
@@ -72,7 +93,7 @@ class Scan(HigherOrder):
         return self.out_avals
 
     def check(self) -> None:
-        """ValueError unless the parameters fit the program."""
+        """Raise a ValueError unless the parameters fit the program."""
         least = {"length": 0, "consts": 0, "carry": 0, "unroll": 1, "checkpoints": 4}
         for name, low in least.items():
             value = getattr(self, name)
@@ -88,7 +109,7 @@ class Scan(HigherOrder):
     # -- Evaluation and lowering --
 
     def order(self) -> Iterator[int]:
-        """The numbers of the slices, in the order of the steps."""
+        """Return the numbers of the slices, in the order of the steps."""
         return iter(range(self.length)[:: -1 if self.reverse else 1])
 
     def evaluate(self, run: Callable, arrays: Sequence[Any]) -> list[Any]:
@@ -109,43 +130,50 @@ class Scan(HigherOrder):
         consts, carry, xs = self.groups(operands)
         ys = [ctx.constant(0, self.stacked(a)) for a in self.jaxpr.out_avals[self.carry :]]
         counter = ShapedArray((), int32 if self.length < 2**31 else int64)
-        rounds, rest = divmod(self.length, max(1, min(self.unroll, self.length)))
+        # A round of the while loop holds `unroll` steps. The remaining steps, or all of them if
+        # there is one round only, are written after the loop.
+        rounds, remainder = divmod(self.length, max(1, min(self.unroll, self.length)))
         if rounds > 1:
             first = [ctx.constant(0, counter), *consts, *carry, *xs, *ys]
 
             def body(i: Any, *values: Any) -> list[Any]:
-                consts, carry, xs, ys = split_list(values, len(consts_), self.carry, len(xs_))
+                consts, carry, xs, ys = split_list(
+                    values, len(outer_consts), self.carry, len(outer_xs)
+                )
                 for _ in range(self.unroll):
                     carry, ys = self.lower_step(ctx, i, consts, carry, xs, ys)
                     i = ctx.op("add", i, ctx.constant(1, counter), out=counter)
                 return [i, *consts, *carry, *xs, *ys]
 
-            consts_, xs_ = consts, xs
-            last = ctx.constant(self.length - rest, counter)
+            # The names inside `body` hide those outside; it needs the lengths of the lists only.
+            outer_consts, outer_xs = consts, xs
+            last = ctx.constant(self.length - remainder, counter)
             values = ctx.while_region(lambda i, *_: ctx.compare("LT", i, last), body, first)
             _, _, carry, _, ys = split_list(values, 1, self.consts, self.carry, len(xs))
         else:
-            rest = self.length
-        for i in range(self.length - rest, self.length):
+            remainder = self.length
+        for i in range(self.length - remainder, self.length):
             carry, ys = self.lower_step(ctx, ctx.constant(i, counter), consts, carry, xs, ys)
         return [*carry, *ys]
 
     def lower_step(
         self, ctx: Any, i: Any, consts: list, carry: list, xs: list, ys: list
     ) -> tuple[list, list]:
-        """Emit one step."""
+        """Emit one step, which reads and writes slice `i` -> (the new carry, the new ys)."""
         counter = i.aval
         if self.reverse:
             i = ctx.op("subtract", ctx.constant(self.length - 1, counter), i, out=counter)
         zero = ctx.constant(0, counter)
+        # slices[k] = xs[k][i]: a window of size 1 along the first axis, without this axis.
         slices = []
         for x, aval in zip(xs, self.jaxpr.in_avals[self.consts + self.carry :]):
             window = aval.update((1, *aval.shape))
             starts = [i, *[zero] * aval.ndim]
             sizes = ctx.i64s(window.shape)
-            taken = ctx.op("dynamic_slice", x, *starts, out=window, slice_sizes=sizes)
-            slices.append(ctx.op("reshape", taken, out=aval))
+            sliced = ctx.op("dynamic_slice", x, *starts, out=window, slice_sizes=sizes)
+            slices.append(ctx.op("reshape", sliced, out=aval))
         outs = ctx.program(self.jaxpr, [*consts, *carry, *slices])
+        # ys[k][i] = out, and the reshape the other way round.
         written = []
         for y, out in zip(ys, outs[self.carry :]):
             window = ctx.op("reshape", out, out=out.aval.update((1, *out.aval.shape)))
@@ -158,30 +186,42 @@ class Scan(HigherOrder):
     def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
         consts, carry, xs = self.groups(values)
         xs = [interpreter.unstack(x) for x in xs]
-        wanted = interpreter.flatten(carry)[1]
+        carry_statics = interpreter.flatten(carry)[1]
+        # The static parts of the carry must be the same before and after a step (a value that
+        # starts without a tangent, say, may get one). So the carry is widened until they are.
         while True:
-            carry = [interpreter.widen(v, s) for v, s in zip(carry, wanted)]
+            carry = [interpreter.widen(v, s) for v, s in zip(carry, carry_statics)]
             outer, statics = interpreter.flatten([*consts, *carry])
             slices, slice_statics = interpreter.flatten(xs)
             avals = [typeof(a) for a in outer]
             avals += [a.update(a.shape[1:]) for a in [typeof(x) for x in slices]]
             jaxpr, closed, out_statics = interpreter.transform_jaxpr(
-                self.jaxpr, (*statics, *slice_statics), avals, wanted
+                self.jaxpr, (*statics, *slice_statics), avals, carry_statics
             )
-            if out_statics[: self.carry] == wanted:
+            if out_statics[: self.carry] == carry_statics:
                 break
-            wanted = out_statics[: self.carry]
-        count = sum([interpreter.count(s) for s in wanted])
+            carry_statics = out_statics[: self.carry]
+        # One value may be several arrays, so the numbers of operands are counted anew. The arrays
+        # that the transformed program closed over are further constants.
+        count = sum([interpreter.count(s) for s in carry_statics])
         scan = replace(self, jaxpr=jaxpr, consts=len(closed) + len(outer) - count, carry=count)
         outs = scan.bind(*closed, *outer, *slices)
         stacked = [interpreter.stacked(s) for s in out_statics[self.carry :]]
-        return interpreter.unflatten([*wanted, *stacked], outs)
+        return interpreter.unflatten([*carry_statics, *stacked], outs)
 
     def linear_carry(self, linear: Sequence[bool]) -> tuple[list[bool], list[bool]]:
-        """Which inputs of the program are linear, those included that steps before make so; and
-        which of its results.
+        """Find which inputs of the program are linear, and which of its results.
+
+        A carry that starts as a known value is linear all the same if a step makes it depend on a
+        linear input. For a step `(c, x) -> (c + x,)` with linear `x`, the carry `c` is known before
+        the first step only, so both inputs are linear.
+
+        Returns:
+            One flag for each input of the program, and one flag for each of its results.
         """
         consts, carry, xs = self.groups(linear)
+        # A linear result makes the carry linear that the next step gets, and this may make further
+        # results linear. Flags are only ever added, so this ends.
         while True:
             outs = linear_results(self.jaxpr, [*consts, *carry, *xs])
             after = [a or b for a, b in zip(carry, outs)]
@@ -201,67 +241,102 @@ class Scan(HigherOrder):
         return self.jaxpr.memo[key]
 
     def loop(self) -> Loop:
-        """The scan as reverse mode with checkpoints sees it."""
+        """Return the scan in the form in which reverse mode with checkpoints reads it."""
         kept = self.checkpoints or 0
         return Loop(self.jaxpr, self.consts, self.carry, kept, repeat, self.length, self.reverse)
 
     def _parts(
         self, linear: Sequence[bool], inside: Sequence[bool], linear_outs: Sequence[bool]
     ) -> Parts:
-        """A known scan and a linear one. Residuals that depend on constants only are computed
-        before the known one, operands are passed on, the others are stacked.
+        """Split the scan into a known scan and a linear scan.
+
+        A residual of the step reaches the linear scan on one of three ways. If it depends on
+        constants only, it is computed once, before the known scan, and is a constant of the linear
+        scan. If it is an operand of the whole scan, that operand is passed on. Any other residual
+        differs from step to step: the known scan returns all of them stacked, and they are xs of
+        the linear scan.
+
+        Take the step `(w, c, x) -> (c * sin(w) + c * x + c * exp(x),)` with a known constant `w`,
+        known slices `x` and a linear carry `c`. Then `sin(w)` is computed once, `x` is passed on,
+        and the known scan stacks the values of `exp(x)`.
+
+        Args:
+            linear: for each operand of the scan, whether it is linear.
+            inside: for each input of the program, the same, as `linear_carry` says.
+            linear_outs: for each result of the program, the same.
         """
         body = partial_jaxpr(self.jaxpr, inside, linear_outs)
         groups = self.groups(range(len(inside)))
-        # The residuals of a step that are neither constants nor slices: computed, or its carry.
-        is_own = [s is None or (s in groups[1] and not inside[s]) for s in body.sources]
+        # Which inputs of the linear step only a known step can provide: what it computes (without a
+        # source), and the known carry that it starts with.
+        from_step = [s is None or (s in groups[1] and not inside[s]) for s in body.sources]
         count = len(linear_outs) - sum(linear_outs)
         computed = iter(body.known.outs[count:])
-        own = [
+        step_residuals = [
             next(computed) if s is None else self.jaxpr.in_vars[s]
-            for s, flag in zip(body.sources, is_own)
+            for s, flag in zip(body.sources, from_step)
             if flag
         ]
-        outs = [*body.known.outs[:count], *own]
-        step = made(Jaxpr(body.known.in_vars, body.known.eqns, outs, name=self.jaxpr.name))
-        known = [[i for i in group if not inside[i]] for group in groups]
-        split = partial_jaxpr(
-            step,
-            [i >= len(known[0]) for i in range(len(step.in_vars))],
+        # The known step returns its known results, and then all of these residuals.
+        outs = [*body.known.outs[:count], *step_residuals]
+        known_step = made(Jaxpr(body.known.in_vars, body.known.eqns, outs, name=self.jaxpr.name))
+        known_inputs = [[i for i in group if not inside[i]] for group in groups]
+        # Split the known step once more. Here 'linear' stands for 'varies from step to step': that
+        # is true of the carry and the slices, and of the results that the scan must return; and
+        # effects must happen in each step.
+        step_parts = partial_jaxpr(
+            known_step,
+            [i >= len(known_inputs[0]) for i in range(len(known_step.in_vars))],
             [i < count for i in range(len(outs))],
             effects=True,
         )
-        fixed = iter([not flag for flag in split.linear_outs[count:]])
-        consts, carry, xs = [], [], []  # of the linear scan: variables with their sources
-        for var, s, flag in zip(body.tangent.in_vars, body.sources, is_own):
+        # For each residual, whether it depends on constants only.
+        fixed = iter([not flag for flag in step_parts.linear_outs[count:]])
+        # The operands of the linear scan, as pairs of a variable and its source in the whole scan.
+        # Residuals without a source are met in the order in which the known part returns them:
+        # first those among the constants, then those among the xs.
+        consts, carry, xs = [], [], []
+        for var, s, flag in zip(body.tangent.in_vars, body.sources, from_step):
             if flag:
                 (consts if next(fixed) else xs).append((var, None))
             else:
                 (consts if s in groups[0] else carry if s in groups[1] else xs).append((var, s))
-        inputs = [*consts, *carry, *xs]
-        ins, name = [v for v, _ in inputs], self.jaxpr.name
-        tangent = made(Jaxpr(ins, body.tangent.eqns, body.tangent.outs, name=name))
-        first = self._known_part(linear, known, split, count)
+        sourced = [*consts, *carry, *xs]
+        tangent_ins, name = [v for v, _ in sourced], self.jaxpr.name
+        tangent = made(Jaxpr(tangent_ins, body.tangent.eqns, body.tangent.outs, name=name))
+        known_part = self._known_part(linear, known_inputs, step_parts, count)
         return Parts(
-            first if first.out_avals or first.effects else None,
+            known_part if known_part.out_avals or known_part.effects else None,
             replace(self, jaxpr=tangent, consts=len(consts), carry=len(carry)),
             linear_outs,
-            [s for _, s in inputs],
+            [s for _, s in sourced],
         )
 
     def _known_part(
         self, linear: Sequence[bool], known: Sequence[list[int]], split: Parts, count: int
     ) -> Call:
-        """What depends on constants only, and the scan of the rest -> (`count` known results, the
-        residuals of the first, those of each step).
+        """Return the known part as a call: of what depends on constants only, and of the known
+        scan.
+
+        Its operands are those of the whole scan that are not linear. Its results are the `count`
+        known results, then the residuals that depend on constants only, then the stacked ones.
+
+        Args:
+            linear: for each operand of the scan, whether it is linear.
+            known: the numbers of the program's inputs that are not linear, in three groups.
+            split: the known step, split into what depends on constants only and the remaining step.
+            count: the number of known results.
         """
 
         def run(*operands: Any) -> list[Any]:
-            given = dict(zip([i for i, flag in enumerate(linear) if not flag], operands))
-            ins = [given[i] for group in known for i in group]
-            before = eval_jaxpr(split.known, ins[: len(known[0])])
+            values = dict(zip([i for i, flag in enumerate(linear) if not flag], operands))
+            ins = [values[i] for group in known for i in group]
+            # Once: the residuals that depend on constants only, and what the scan needs of them.
+            precomputed = eval_jaxpr(split.known, ins[: len(known[0])])
             fixed = len(split.linear_outs) - sum(split.linear_outs)
-            inputs = split.inputs(ins, before[fixed:])
+            # The inputs of the remaining step are its constants, then the carry and the slices,
+            # which count as linear in `split`.
+            inputs = split.inputs(ins, precomputed[fixed:])
             scan = replace(
                 self,
                 jaxpr=split.tangent,
@@ -269,16 +344,18 @@ class Scan(HigherOrder):
                 carry=len(known[1]),
             )
             outs = scan.bind(*inputs) if split.tangent.outs or split.tangent.effects else []
-            return [*outs[:count], *before[:fixed], *outs[count:]]
+            return [*outs[:count], *precomputed[:fixed], *outs[count:]]
 
         avals = [a for a, flag in zip(self.operand_avals(), linear) if not flag]
         return Call(stage(run, avals, self.jaxpr.name), compile=False)
 
     def transpose_with(
-        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+        self, transpose_jaxpr: Callable, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
         linear = tuple([type(a) is LinearInput for a in args])
         inside, linear_outs = self.linear_carry(linear)
+        # The scan must be linear as it stands. If it has known results, too, its known part is run
+        # first.
         if not all(linear_outs) or (self.checkpoints is not None and self.length):
             return transpose_parts(self.partial(linear), transpose_jaxpr, cts, args)
         zero_cts = tuple([ct is ZERO for ct in cts])
@@ -288,13 +365,15 @@ class Scan(HigherOrder):
         scan, closed, carried, nonzero = self.jaxpr.memo[key]
         consts, carry, xs = self.groups(args)
         ct_carry, ct_ys = split_list(cts, self.carry)
+        # The transposed scan starts with sums of zero for the linear constants, and with the
+        # cotangents of the last carry.
         starts = [full_like(c.aval.strong, 0) for c in consts if type(c) is LinearInput]
         starts += [
             full_like(typeof(a).strong if type(a) is not LinearInput else a.aval.strong, 0)
             if ct is ZERO
             else ct
-            for a, ct, there in zip(carry, ct_carry, carried)
-            if there
+            for a, ct, has_ct in zip(carry, ct_carry, carried)
+            if has_ct
         ]
         outs = scan.bind(
             *closed,
@@ -303,62 +382,80 @@ class Scan(HigherOrder):
             *[x for x in xs if type(x) is not LinearInput],
             *[ct for ct in ct_ys if ct is not ZERO],
         )
-        found = iter(outs)
-        ct_consts = [next(found) if type(c) is LinearInput else None for c in consts]
-        ct_starts = woven(carried, found, itertools.repeat(ZERO))
+        # The results are read in order: the sums, the cotangents of the carry, those of the xs.
+        results = iter(outs)
+        ct_consts = [next(results) if type(c) is LinearInput else None for c in consts]
+        ct_starts = woven(carried, results, itertools.repeat(ZERO))
         ct_starts = [ct if type(a) is LinearInput else None for a, ct in zip(carry, ct_starts)]
         flags = iter(nonzero)
         ct_xs = [
-            (next(found) if next(flags) else ZERO) if type(x) is LinearInput else None for x in xs
+            (next(results) if next(flags) else ZERO) if type(x) is LinearInput else None for x in xs
         ]
         return [*ct_consts, *ct_starts, *ct_xs]
 
     def _transposed(
-        self, transpose_jaxpr: Any, inside: Sequence[bool], zero_cts: Sequence[bool]
+        self, transpose_jaxpr: Callable, inside: Sequence[bool], zero_cts: Sequence[bool]
     ) -> tuple[Scan, Sequence[Any], list[bool], list[bool]]:
-        """The scan in the other direction: (residual constants, sums of the cotangents of the
-        others and those of the carry, residual slices and cotangents of ys) -> (sums, carry,
-        cotangents of xs); its constants, which carries have a cotangent, and which xs.
+        """Build the scan over the transposed step, which runs in the other direction.
+
+        The transposed step takes and returns
+
+            constants:  what the transposed program closed over, the constants that are not linear
+            carry:      sums of the cotangents of linear constants, the cotangents of the carry
+            xs:         the slices that are not linear, the cotangents of the slices of ys
+            ys:         the cotangents of the linear slices
+
+        For the step `(w, c, x) -> (c + w * x, c)`, with `w` and `c` linear, the transposed step is
+        `(sum_w, ct_c, x, ct_y) -> (sum_w + ct_c * x, ct_c + ct_y)`. Parts of the carry, ys and xs
+        whose cotangents are zero in every step have no operand or result for them.
+
+        Returns:
+            The scan, the leading constants of its own, which parts of the carry have a cotangent,
+            and for each linear one of the xs whether it has a cotangent that is not zero.
         """
         carried = [not zero for zero in zero_cts[: self.carry]]
         zero_ys = tuple(zero_cts[self.carry :])
+        # A carry without a cotangent after the last step may have one before it, which earlier
+        # steps must take. So the flags are widened until they are the same before and after.
         while True:
-            zeros = (*[not there for there in carried], *zero_ys)
+            zeros = (*[not has_ct for has_ct in carried], *zero_ys)
             jaxpr, closed, zero_outs = transpose_jaxpr(self.jaxpr, tuple(inside), zeros)
-            given = iter(zero_outs)
-            zero_ins = woven(inside, given, itertools.repeat(True))
+            zero_flags = iter(zero_outs)
+            zero_ins = woven(inside, zero_flags, itertools.repeat(True))
             _, after, _ = self.groups(zero_ins)
-            joined = [there or not zero for there, zero in zip(carried, after)]
-            if joined == carried:
+            widened = [has_ct or not zero for has_ct, zero in zip(carried, after)]
+            if widened == carried:
                 break
-            carried = joined
+            carried = widened
         consts, carry, xs = self.groups(self.jaxpr.in_avals)
         lin_consts, _, lin_xs = self.groups(inside)
         zero_consts, zero_carry, zero_xs = self.groups(zero_ins)
         fixed = [a.strong for a, lin in zip(consts, lin_consts) if not lin]
         sums = [a.strong for a, lin in zip(consts, lin_consts) if lin]
-        starts = [a.strong for a, there in zip(carry, carried) if there]
+        starts = [a.strong for a, has_ct in zip(carry, carried) if has_ct]
         slices = [a.strong for a, lin in zip(xs, lin_xs) if not lin]
         outs = [a.strong for a in self.jaxpr.out_avals[self.carry :]]
         ct_ys = [a for a, zero in zip(outs, zero_ys) if not zero]
         closed_avals = [typeof(c).strong for c in closed]
 
         def step(*args: Any) -> list[Any]:
-            own, residuals, totals, ct_carry, taken, ct_out = split_list(
+            leading, residuals, totals, ct_carry, x_slices, ct_out = split_list(
                 args, len(closed), len(fixed), len(sums), len(starts), len(slices)
             )
-            found = iter(eval_jaxpr(jaxpr, [*own, *residuals, *taken, *ct_carry, *ct_out]))
+            # The transposed program skips cotangents that are zero; the iterator has only the
+            # others.
+            cts = iter(eval_jaxpr(jaxpr, [*leading, *residuals, *x_slices, *ct_carry, *ct_out]))
             moves = [
-                ZERO if zero else next(found) for zero, lin in zip(zero_consts, lin_consts) if lin
+                ZERO if zero else next(cts) for zero, lin in zip(zero_consts, lin_consts) if lin
             ]
-            totals = [t if m is ZERO else t + m for t, m in zip(totals, moves)]
+            totals = [t if added is ZERO else t + added for t, added in zip(totals, moves)]
             before = [
-                (full_like(a, 0) if zero else next(found))
-                for a, zero, there in zip(carry, zero_carry, carried)
-                if there
+                (full_like(a, 0) if zero else next(cts))
+                for a, zero, has_ct in zip(carry, zero_carry, carried)
+                if has_ct
             ]
-            rest = [next(found) for zero, lin in zip(zero_xs, lin_xs) if lin and not zero]
-            return [*totals, *before, *rest]
+            ct_slices = [next(cts) for zero, lin in zip(zero_xs, lin_xs) if lin and not zero]
+            return [*totals, *before, *ct_slices]
 
         body = stage(
             step, [*closed_avals, *fixed, *sums, *starts, *slices, *ct_ys], self.jaxpr.name
@@ -374,6 +471,6 @@ class Scan(HigherOrder):
         return scan, [*body.consts, *closed], carried, nonzero
 
     def operand_avals(self) -> list[ShapedArray]:
-        """The types of the operands."""
+        """Return the types of the operands."""
         consts, carry, xs = self.groups(self.jaxpr.in_avals)
         return [a.strong for a in (*consts, *carry, *[self.stacked(x) for x in xs])]

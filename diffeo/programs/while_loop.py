@@ -1,4 +1,10 @@
-"""`While`: a program repeated as long as a condition on its carry holds."""
+"""`While`: a program repeated as long as a condition on its carry holds.
+
+The condition and the body are programs. Each has constants of its own, and both take the carry:
+what the body returns, and the next step gets. Start reading at `While`, then `lifted`, the way of
+forward transformations. Reverse mode, which cannot keep an unknown number of residuals, is in
+`replay.py`.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +34,7 @@ class While(HigherOrder):
     says so.
 
     Operands are `cond_consts` constants of the condition, `body_consts` of the body, and the carry.
-    `checkpoints`: how many carries reverse mode keeps, by default a sensible number.
+    `checkpoints` is the number of carries that reverse mode keeps, by default a sensible number.
     """
 
     cond: Jaxpr
@@ -47,7 +53,7 @@ class While(HigherOrder):
         return self.body.out_avals
 
     def groups(self, items: Sequence[Any]) -> list[list[Any]]:
-        """What belongs to the constants of the condition, those of the body, and the carry."""
+        """Split the operands into constants of the condition, those of the body, and the carry."""
         return split_list(items, self.cond_consts, self.body_consts)
 
     def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
@@ -91,39 +97,48 @@ class While(HigherOrder):
         outs = self.lifted(interpreter, values, interpreter.decides)
         if outs is not None:
             return outs
-        first, second, carry = self.groups(values)
+        cond_consts, body_consts, carry = self.groups(values)
+        # The condition is not the same everywhere: under vmap, rows of a batch may take different
+        # numbers of steps. So the loop goes on while it holds anywhere, and what is done is masked.
         check_all_parts_act(self, interpreter)
-        going = interpreter.inline(self.cond, [*first, *carry])
+        going = interpreter.inline(self.cond, [*cond_consts, *carry])
         running = carry if interpreter.mixes else []
         loop = self.masked(interpreter.mixes)
-        operands = [*first, *second, *going, *carry, *running]
+        operands = [*cond_consts, *body_consts, *going, *carry, *running]
 
         def decision(value: Any) -> Any:
             array = interpreter.decides(value)
             return interpreter.anywhere(value) if array is None else array
 
         outs = loop.lifted(interpreter, operands, decision)
+        # Without the flag, and without the second carry, if there is one.
         return outs[1 : 1 + len(carry)]  # type: ignore[index]
 
     def lifted(
         self, interpreter: Any, values: Sequence[Any], decision: Callable
     ) -> list[Any] | None:
-        """The loop over transformed programs, applied to values. It goes on by what `decision`
-        makes of the condition's value; None if that is None.
+        """Apply the loop over transformed programs to an interpreter's values.
+
+        `decision` makes an array of the value of the condition, by which the loop goes on. The
+        result is None if `decision` returns None.
         """
         first, second, carry = self.groups(values)
-        wanted = interpreter.flatten(carry)[1]
+        carry_statics = interpreter.flatten(carry)[1]
+        # A step may change the static parts of the carry (give a tangent to a value that starts
+        # without one, say). The carry is widened until a step leaves them as they are.
         while True:
-            carry = [interpreter.widen(v, s) for v, s in zip(carry, wanted)]
+            carry = [interpreter.widen(v, s) for v, s in zip(carry, carry_statics)]
             test = self.test(interpreter, first, carry, decision)
             if test is None:
                 return None
             arrays, statics = interpreter.flatten([*second, *carry])
             avals = [typeof(a) for a in arrays]
-            body, consts, after = interpreter.transform_jaxpr(self.body, statics, avals, wanted)
-            if after == wanted:
+            body, consts, after = interpreter.transform_jaxpr(
+                self.body, statics, avals, carry_statics
+            )
+            if after == carry_statics:
                 break
-            wanted = after
+            carry_statics = after
         cond, cond_consts = test
         count = len(interpreter.flatten(carry)[0])
         loop = replace(
@@ -133,15 +148,15 @@ class While(HigherOrder):
             cond_consts=len(cond_consts),
             body_consts=len(consts) + len(arrays) - count,
         )
-        return interpreter.unflatten(wanted, loop.bind(*cond_consts, *consts, *arrays))
+        return interpreter.unflatten(carry_statics, loop.bind(*cond_consts, *consts, *arrays))
 
     def test(
         self, interpreter: Any, first: Sequence[Any], carry: Sequence[Any], decision: Callable
     ) -> tuple[Jaxpr, Sequence[Any]] | None:
-        """The condition on the arrays of values, and the constants that it needs; None if nothing
-        decides.
+        """Return the condition on the arrays of values, and the constants that it needs.
 
-        Of what a value has beside the array that decides, a tangent say, nothing is needed.
+        Of what a value has beside the array that decides, a tangent say, nothing is needed. The
+        result is None if `decision` returns None.
         """
         arrays, statics = interpreter.flatten([*first, *carry])
         avals = [typeof(a) for a in arrays]
@@ -159,18 +174,25 @@ class While(HigherOrder):
         if undecided:
             return None
         cond = eliminate_dead_code(staged.closed_over())
-        given = [*staged.consts, *consts, *interpreter.flatten(first)[0]]
+        # The leading inputs of the condition: what was closed over in `decided`, the constants of
+        # the transformed condition, and the arrays of its constants. Those that it does not read
+        # are dropped; the carry must stay complete.
+        leading = [*staged.consts, *consts, *interpreter.flatten(first)[0]]
         needed = {v for eqn in cond.eqns for v in eqn.inputs if type(v) is Var}
         needed.update([v for v in cond.outs if type(v) is Var])
-        kept = [v in needed for v in cond.in_vars[: len(given)]]
-        inputs = [*compress(cond.in_vars, kept), *cond.in_vars[len(given) :]]
+        is_needed = [v in needed for v in cond.in_vars[: len(leading)]]
+        inputs = [*compress(cond.in_vars, is_needed), *cond.in_vars[len(leading) :]]
         program = made(Jaxpr(inputs, cond.eqns, cond.outs, name=cond.name))
-        return program, list(compress(given, kept))
+        return program, list(compress(leading, is_needed))
 
     def masked(self, mixes: bool) -> While:
-        """The loop that carries, before the carry, whether it is going. What is done stays as it
-        is, and has no use for going on. With `mixes`, where `select` may mix the two, a second
-        carry after the first goes on by itself, and the first is the result.
+        """Return the loop that carries, before the carry, a flag whether it is going.
+
+        The carry (flag, carry) steps on while the flag is true, and stays as it is from then on; a
+        part of a batch that is done so waits for the others.
+
+        With `mixes`, where `select` may mix the two, there is a second carry after the first,
+        (flag, carry, running): `running` goes on by itself, and the first carry is the result.
         """
         key = ("masked", self, mixes)
         if key not in self.body.memo:
@@ -178,11 +200,13 @@ class While(HigherOrder):
             count = len(self.out_avals)
 
             ins = [Var(a) for a in self.body.in_avals]
+            # The program that returns the carry that it gets.
             stay = made(Jaxpr(ins, (), ins[self.body_consts :], name=self.body.name))
             step_or_stay = Cond((stay, self.body))
 
             def step(*args: Any) -> list[Any]:
                 going, carry = args[m], list(args[m + 1 :])
+                # The last carry: `running` with `mixes`, else the only one.
                 operands = [*args[n:m], *carry[-count:]]
                 if mixes:
                     new = eval_jaxpr(self.body, operands)
@@ -201,8 +225,11 @@ class While(HigherOrder):
         return self.body.memo[key]
 
     def linear_carry(self, linear: Sequence[bool]) -> list[bool]:
-        """Which parts of the carry are linear, those included that steps make so."""
+        """Find which parts of the carry are linear: those that start so, and those that a step
+        makes so.
+        """
         _, consts, carry = self.groups(linear)
+        # Flags are only ever added, so this ends.
         while True:
             outs = linear_results(self.body, [*consts, *carry])
             after = [a or b for a, b in zip(carry, outs)]
@@ -233,14 +260,17 @@ class While(HigherOrder):
         return self.body.memo[key]
 
     def transpose_with(
-        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+        self, transpose_jaxpr: Callable, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
         linear = [type(a) is LinearInput for a in args]
         return transpose_parts(self.partial(linear), transpose_jaxpr, cts, args)
 
 
 def repeat(going: Callable, step: Callable, values: Sequence[Any]) -> list[Any]:
-    """Bind a `While` of functions of arrays, which may close over others."""
+    """Bind a `While` of functions of arrays, which may close over other arrays.
+
+    `going(*values)` says whether there is a next step, `step(*values)` returns the next values.
+    """
     avals = [typeof(v).strong for v in values]
     cond = stage(lambda *xs: [going(*xs)], avals, "going")
     body = stage(step, avals, "step")

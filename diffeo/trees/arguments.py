@@ -19,7 +19,7 @@ WRAPPED = ("__name__", "__qualname__", "__doc__", "__module__")
 
 
 def name_of(fun: Callable) -> str:
-    """How messages and programs call a user's function."""
+    """Return how messages and programs call a user's function."""
     name = getattr(fun, "__name__", None)
     if name is None:
         inner = getattr(fun, "func", None)
@@ -57,14 +57,18 @@ class Transformed(OwnCopy):
 
 
 def global_name(x: Any) -> str | None:
-    """The name by which an object with a module is found there, or None."""
+    """Return the name by which an object with a module is found there, or None.
+
+    Pickle finds functions by this name. None if the module has another object of this name, as
+    where a decorator has replaced the function.
+    """
     name = getattr(x, "__qualname__", None)
-    found: Any = sys.modules.get(getattr(x, "__module__", None) or "")
-    if name is None or found is None:
+    value: Any = sys.modules.get(getattr(x, "__module__", None) or "")
+    if name is None or value is None:
         return None
     for part in name.split("."):
-        found = getattr(found, part, None)
-    return name if found is x else None
+        value = getattr(value, part, None)
+    return name if value is x else None
 
 
 def other_positions(count: int, taken: Collection[Any]) -> list[int]:
@@ -78,18 +82,18 @@ def other_positions(count: int, taken: Collection[Any]) -> list[int]:
         >>> other_positions(2, [1, "axis"])
         [0, 2]
     """
-    places = {n for n in taken if isinstance(n, int)}
-    return [n for n in range(count + len(places)) if n not in places]
+    taken_positions = {n for n in taken if isinstance(n, int)}
+    return [n for n in range(count + len(taken_positions)) if n not in taken_positions]
 
 
 def check_callable(fun: Any, transformation: str) -> None:
-    """TypeError unless `fun` can be called."""
+    """Raise a TypeError unless `fun` can be called."""
     if not callable(fun):
         raise with_user_line(TypeError(f"{transformation} expects a function, got {describe(fun)}"))
 
 
 def argument(arguments: tuple, index: int, numbers: Sequence[int] | None = None) -> str:
-    """How messages call leaf `index` of a tuple of arguments: `argument 1['b']`.
+    """Return how messages call leaf `index` of a tuple of arguments: `argument 1['b']`.
 
     `numbers` are the positions of the arguments, if they are not 0, 1, 2 ...
     """
@@ -100,7 +104,7 @@ def argument(arguments: tuple, index: int, numbers: Sequence[int] | None = None)
 def argument_or_keyword(
     full: tuple[tuple, dict], index: int, numbers: Sequence[int] | None = None
 ) -> str:
-    """How messages call leaf `index` of `(args, kwargs)`."""
+    """Return how messages call leaf `index` of `(args, kwargs)`."""
     kind, first, *path = tree.leaves_with_path(full)[index][0]
     if kind.idx == 0:
         return argument(full[0], index, numbers)
@@ -110,8 +114,12 @@ def argument_or_keyword(
 def flat_arguments(
     what: str, args: tuple, kwargs: dict | None = None, numbers: Sequence[int] | None = None
 ) -> tuple[list[Any], Any]:
-    """The leaves of a tuple of arguments (of `(args, kwargs)`, if the latter are given), and their
-    structure; RecursionError that names the argument which is nested too deeply.
+    """Return the leaves of a tuple of arguments, and their structure.
+
+    If `kwargs` are given, the tree is `(args, kwargs)`.
+
+    Raises:
+        RecursionError: names the argument which is nested too deeply.
     """
     try:
         return tree.flatten(args if kwargs is None else (args, kwargs))
@@ -123,7 +131,7 @@ def flat_arguments(
 
 
 def flat_result(result: Any, name: str) -> tuple[list[Any], Any]:
-    """The leaves of a function's result, and its structure."""
+    """Return the leaves of a function's result, and its structure."""
     try:
         return tree.flatten(result)
     except RecursionError as error:
@@ -141,7 +149,11 @@ def _is_deep(x: Any) -> bool:
 def as_values(
     leaves: Sequence[Any], what: str, arguments: tuple, numbers: Sequence[int] | None = None
 ) -> list[Any]:
-    """Leaves of a tuple of arguments as arrays or tracers; TypeError that names the argument."""
+    """Return leaves of a tuple of arguments as arrays or tracers.
+
+    Raises:
+        TypeError: names the argument that has another leaf.
+    """
     values = []
     for i, x in enumerate(leaves):
         try:
@@ -153,7 +165,11 @@ def as_values(
 
 
 def check_outputs(outs: Sequence[Any], result: Any, name: str) -> list[Any]:
-    """A result's leaves as arrays or tracers; TypeError that names the one that is neither."""
+    """Return a result's leaves as arrays or tracers.
+
+    Raises:
+        TypeError: names the leaf that is neither, nor can be made into one.
+    """
     return [o if isinstance(o, Value) else _output(o, i, result, name) for i, o in enumerate(outs)]
 
 
@@ -171,8 +187,12 @@ def _output(out: Any, index: int, result: Any, name: str) -> Any:
 
 
 def check_argnums(argnums: int | Sequence[int], count: int, what: str) -> tuple[int, ...]:
-    """Positions of arguments, negative ones from the end; TypeError or ValueError if they do not
-    exist.
+    """Return the positions of arguments, negative ones counted from the end.
+
+    Raises:
+        TypeError: if they are no integers.
+        ValueError: if the function was not called with such arguments, or an argument is named
+            twice.
     """
     if type(argnums) is int and 0 <= argnums < count:
         return (argnums,)
@@ -204,7 +224,7 @@ def check_differentiable(
     allow_int: bool = False,
     instead: str = "choose other arguments with argnums",
 ) -> None:
-    """TypeError unless all leaves of the chosen arguments are of a dtype to differentiate by."""
+    """Raise a TypeError unless the chosen arguments' leaves have dtypes to differentiate by."""
     for i, v in enumerate(values):
         dtype = v.dtype
         if dtype.kind == "f" and not holomorphic:

@@ -10,7 +10,7 @@ from ..primitives.support.exact import Exact
 
 
 class _AnyLeaf:
-    """Stands for the leaves of a treedef."""
+    """A stand-in for the leaves of a treedef, of which nothing is known."""
 
 
 def first_difference(
@@ -21,7 +21,8 @@ def first_difference(
     prefix: bool = False,
     names: tuple[str, str] = ("the first tree", "the second"),
 ) -> str | None:
-    """The first place where two trees have different structures, or None if they have the same.
+    """Return the first place where two trees have different structures, or None if they have the
+    same.
 
     Args:
         tree_a, tree_b: trees or treedefs. What the leaves are does not matter.
@@ -52,6 +53,7 @@ def _difference(
     prefix: bool,
     names: tuple[str, str],
 ) -> str | None:
+    # One level of a tree is (pairs of key and child, static data); None for a leaf.
     level_a, level_b = (
         None if is_leaf and is_leaf(node) else pytree.one_level(node) for node in (a, b)
     )
@@ -72,20 +74,21 @@ def _difference(
             f"{aux_a!r}, {names[1]} with {aux_b!r}"
         )
     for (key, child_a), (_, child_b) in zip(pairs_a, pairs_b):
-        found = _difference(child_a, child_b, (*path, key), is_leaf, prefix, names)
-        if found:
-            return found
+        difference = _difference(child_a, child_b, (*path, key), is_leaf, prefix, names)
+        if difference:
+            return difference
     return None
 
 
 def _key_difference(a: dict, b: dict, path: tuple[Any, ...], names: tuple[str, str]) -> str:
-    """The first key that only one of two dictionaries has."""
-    there, other, (name, other_name) = a, b, names
+    """Describe the first key that only one of two dictionaries has."""
+    # `holder` is the dictionary that has a key alone, `other` the one without it.
+    holder, other, (name, other_name) = a, b, names
     alone = [key for key in a if key not in b]
     if not alone:
-        there, other, (other_name, name) = b, a, names
+        holder, other, (other_name, name) = b, a, names
         alone = [key for key in b if key not in a]
-    child = there[alone[0]]
+    child = holder[alone[0]]
     known = f", but {_keys(other)}" if other else " (its dictionary is empty)"
     return (
         f"{_at((*path, pytree.DictKey(alone[0])))}: {name} has "

@@ -1,4 +1,4 @@
-"""Functions of trees as functions of leaves."""
+"""Functions of trees as functions of leaves: interpreters and programs know arrays only."""
 
 from __future__ import annotations
 
@@ -15,8 +15,14 @@ from .arguments import (
 
 
 class Flat:
-    """A function of trees as a function of leaves; remembers the structure of the result, and an
-    auxiliary output.
+    """A function of trees as a function of leaves.
+
+    It remembers the structure of the result, and that of an auxiliary output, which comes after the
+    result in the list that a call returns.
+
+    Attributes:
+        count: the number of the result's leaves.
+        out_tree, aux_tree: the structures of the result and the auxiliary output, after a call.
     """
 
     __slots__ = ("aux_tree", "count", "fun", "has_aux", "in_tree", "name", "out_tree")
@@ -45,23 +51,26 @@ class Flat:
         return [*check_outputs(outs, out[0], self.name), *aux]
 
     def result(self, outs: Sequence[Any]) -> Any:
-        """The result as a tree."""
+        """Return the result as a tree."""
         return tree.unflatten(self.out_tree, [as_value(o) for o in outs[: self.count]])
 
     def aux(self, outs: Sequence[Any]) -> Any:
-        """The auxiliary output as a tree."""
+        """Return the auxiliary output as a tree."""
         return tree.unflatten(self.aux_tree, outs[self.count :])
 
 
 def of_chosen(fun: Callable, args: Sequence[Any], kwargs: dict, numbers: Sequence[int]) -> Callable:
-    """`fun` as a function of some of its arguments, the others fixed."""
+    """Return `fun` as a function of some of its arguments, the others fixed.
+
+    With `args = (a, b, c)` and `numbers = (2, 0)`, calling it with (x, y) is `fun(y, b, x)`.
+    """
     if not kwargs and tuple(numbers) == tuple(range(len(args))):
         return fun
 
     def partial(*given: Any) -> Any:
-        full = list(args)
+        positional = list(args)
         for n, value in zip(numbers, given):
-            full[n] = value
-        return fun(*full, **kwargs)
+            positional[n] = value
+        return fun(*positional, **kwargs)
 
     return partial

@@ -1,4 +1,8 @@
-"""Make one's own classes containers: arguments and results of every transformation."""
+"""Make one's own classes containers: arguments and results of every transformation.
+
+A container is taken apart into children and *static data*: what is compared and hashed as a part of
+the structure, and never traced. The registry itself is in `lowering/pytree.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ Class = TypeVar("Class", bound=type)
 
 
 def never_containers(*classes: type) -> None:
-    """Say of classes that no registry, not even jax's, has them: nobody need ask."""
+    """Declare that no registry, not even jax's, has these classes: nobody need ask."""
     pytree.plain_leaf_types.update(classes)
 
 
@@ -52,8 +56,10 @@ def register_pytree_node(
 
 
 def register_pytree_node_class(cls: Class) -> Class:
-    """Class decorator: a container with methods `tree_flatten(self)` -> (children, static data)
-    and the class method `tree_unflatten(cls, static data, children)`.
+    """Make a class a container by its methods; a class decorator.
+
+    The methods are `tree_flatten(self)` -> (children, static data) and the class method
+    `tree_unflatten(cls, static data, children)`.
     """
     for method in ("tree_flatten", "tree_unflatten"):
         _require_method(cls, method)
@@ -67,7 +73,8 @@ def register_pytree_with_keys(
     unflatten_func: Callable[[Any, Any], Any],
     flatten_func: Callable[[Any], tuple[Iterable[Any], Any]] | None = None,
 ) -> None:
-    """As `register_pytree_node`, from a function that gives (key, child) pairs.
+    """Make a class a container, as `register_pytree_node` does, by a function that gives (key,
+    child) pairs.
 
     `flatten_func`, which gives the children alone, only makes it faster.
     """
@@ -80,8 +87,10 @@ def register_pytree_with_keys(
 
 
 def register_pytree_with_keys_class(cls: Class) -> Class:
-    """Class decorator: as `register_pytree_node_class`, with `tree_flatten_with_keys(self)` ->
-    ((key, child) pairs, static data). A method `tree_flatten` is used where it exists.
+    """Make a class a container, as `register_pytree_node_class` does, with names for the children.
+
+    The class has a method `tree_flatten_with_keys(self)` -> ((key, child) pairs, static data) and
+    the class method `tree_unflatten`. A method `tree_flatten` is used where it exists.
     """
     for method in ("tree_flatten_with_keys", "tree_unflatten"):
         _require_method(cls, method)
@@ -96,13 +105,15 @@ def register_pytree_with_keys_class(cls: Class) -> Class:
 
 
 def register_static(cls: Class) -> Class:
-    """Class decorator: instances are static, a container without leaves. They need == and hash."""
+    """Make the instances of a class static, a container without leaves; a class decorator. They
+    need == and hash.
+    """
     pytree.register(cls, lambda node: ((), node), lambda node, _: node, lambda node: ((), node))
     return cls
 
 
 def static(**options: Any) -> Any:
-    """A dataclass field that `register_dataclass` takes as static. Takes what
+    """Declare a dataclass field that `register_dataclass` takes as static. Takes what
     `dataclasses.field` takes.
     """
     metadata = {**(options.pop("metadata", None) or {}), "static": True}
@@ -163,7 +174,7 @@ def _choose_fields(
     meta: Sequence[str] | None,
     drop: tuple[str, ...],
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The complete lists of data and static fields, checked."""
+    """Return the complete lists of data and static fields, checked."""
     name = cls.__qualname__
     if not dataclasses.is_dataclass(cls):
         if data is None or meta is None:

@@ -41,42 +41,51 @@ class Staged:
         return self.jaxpr.out_avals
 
     def converted(self, avals: Sequence[ShapedArray]) -> Staged:
-        """The same function; the leading results have these types."""
+        """Return the same function, whose leading results have these types."""
         outs = self.jaxpr.out_avals
         if all([a.dtype == b.dtype for a, b in zip(outs, avals)]):
             return self
         program = self.jaxpr
 
         def flat(*leaves: Any) -> list[Any]:
-            found = program(*leaves)
+            results = program(*leaves)
             for i, aval in enumerate(avals):
-                found[i] = convert_element_type(found[i], aval.dtype, aval.weak_type)
-            return found
+                results[i] = convert_element_type(results[i], aval.dtype, aval.weak_type)
+            return results
 
-        made = object.__new__(Staged)
-        made.name, made.out_tree, made.consts = self.name, self.out_tree, self.consts
-        made.jaxpr = stage(flat, program.in_avals, self.name)
-        return made
+        # A copy with another program; the function itself is not traced again.
+        staged = object.__new__(Staged)
+        staged.name, staged.out_tree, staged.consts = self.name, self.out_tree, self.consts
+        staged.jaxpr = stage(flat, program.in_avals, self.name)
+        return staged
 
 
 def leaves_of(values: Any, what: str) -> tuple[list[Any], Any]:
-    """The leaves of a tree as arrays or tracers, and its structure; TypeError that says where."""
+    """Return the leaves of a tree as arrays or tracers, and its structure.
+
+    Raises:
+        TypeError: for another leaf; says where it is.
+    """
     try:
         leaves, structure = tree.flatten(values)
     except RecursionError as error:
         raise with_user_line(RecursionError(f"{what}: {error}")) from None
-    found = []
+    arrays = []
     for i, x in enumerate(leaves):
         try:
-            found.append(as_value(x))
+            arrays.append(as_value(x))
         except TypeError as error:
             path = tree.keystr(tree.leaves_with_path(values)[i][0])
             raise with_user_line(TypeError(f"{what}{path}: {error}")) from None
-    return found, structure
+    return arrays, structure
 
 
 def common(avals: Sequence[ShapedArray]) -> ShapedArray | None:
-    """The type to which some of one shape are promoted, if all that give way are weak."""
+    """Return the type to which types are promoted, if they have one shape and only weak ones give
+    way.
+
+    None otherwise: of `f32[]` and weak `f64[]` it is `f32[]`, of `f32[]` and `f64[]` there is none.
+    """
     if len({a.shape for a in avals}) != 1:
         return None
     strong = {a.dtype for a in avals if not a.weak_type}
@@ -89,8 +98,17 @@ def common(avals: Sequence[ShapedArray]) -> ShapedArray | None:
 
 
 def settle(carry: Sequence[Any], retrace: Callable) -> tuple[list[Any], Any]:
-    """A carry whose weak leaves have the types that the function returns -> (carry, `retrace` of
-    their types).
+    """Give the weak leaves of a carry the types that a step returns for them.
+
+    A loop that starts with the number 0.0 (weak) and adds arrays of f32 carries an f32. Conversion
+    may change what the step returns, so the step is traced again until nothing changes.
+
+    Args:
+        carry: the leaves that the first step starts with.
+        retrace: types of leaves -> a `Staged`, the step traced for them.
+
+    Returns:
+        The converted carry, and what `retrace` returned for its types.
     """
     carry = list(carry)
     while True:
@@ -98,9 +116,9 @@ def settle(carry: Sequence[Any], retrace: Callable) -> tuple[list[Any], Any]:
         traced = retrace(avals)
         changed = False
         for i, (before, after) in enumerate(zip(avals, traced.outs)):
-            found = common([before, after]) if before.weak_type and before is not after else None
-            if found is not None and found is not before:
-                carry[i] = convert_element_type(carry[i], found.dtype, found.weak_type)
+            target = common([before, after]) if before.weak_type and before is not after else None
+            if target is not None and target is not before:
+                carry[i] = convert_element_type(carry[i], target.dtype, target.weak_type)
                 changed = True
         if not changed:
             return carry, traced
@@ -109,7 +127,11 @@ def settle(carry: Sequence[Any], retrace: Callable) -> tuple[list[Any], Any]:
 def check_same(
     what: str, names: tuple[str, str], first: tuple[Any, Sequence[Any]], second: tuple[Any, Any]
 ) -> None:
-    """TypeError that says where two results differ, given (structure, types of leaves) of each."""
+    """Check that two results have the same structure and types, given (structure, types) of each.
+
+    Raises:
+        TypeError: says where they differ.
+    """
     (structure, avals), (other, others) = first, second
     if structure != other:
         where = tree.first_difference(structure, other, names=names)

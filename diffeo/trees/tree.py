@@ -2,8 +2,11 @@
 
 Containers are None (without leaves), tuple, list, dict (leaves in the order of the sorted keys),
 named tuples, OrderedDict, defaultdict, deque, the classes registered here, and those that are
-registered with jax. Everything else is a leaf. `is_leaf`, where it is taken, makes leaves of
-containers for which it says True.
+registered with jax. Everything else is a leaf. Many functions take `is_leaf`: a container for which
+it returns True is a leaf, too.
+
+A *structure*, or treedef, is a tree without its leaves. A tree is a *prefix* of another if leaves
+of it may stand where the other has whole subtrees: `(0, 1)` is a prefix of `([1, 2], 3)`.
 
 Examples:
     >>> from diffeo.trees import tree
@@ -58,7 +61,7 @@ _NOTHING: Any = object()
 
 
 def flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], PyTreeDef]:
-    """The leaves of a tree, and its structure.
+    """Return the leaves of a tree, and its structure.
 
     Raises:
         ValueError: if the keys of a dictionary cannot be sorted.
@@ -71,7 +74,7 @@ def flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], PyTreeDef]:
 
 
 def unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:
-    """The tree of a structure and its leaves.
+    """Build the tree of a structure and its leaves.
 
     Raises:
         TypeError: for what is no structure, or no leaves.
@@ -99,12 +102,12 @@ def _check_function(what: str, f: Any) -> None:
 
 
 def leaves(tree: Any, is_leaf: IsLeaf = None) -> list[Any]:
-    """The leaves of a tree."""
+    """Return the leaves of a tree."""
     return flatten_adopting(tree, is_leaf)[0]
 
 
 def structure(tree: Any, is_leaf: IsLeaf = None) -> PyTreeDef:
-    """The structure of a tree: what it is without its leaves. Compares and hashes."""
+    """Return the structure of a tree: what it is without its leaves. Compares and hashes."""
     return flatten_adopting(tree, is_leaf)[1]
 
 
@@ -122,23 +125,26 @@ def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf = None) ->
     """
     if not callable(f):
         _check_function("map: f", f)
-    found, treedef = flatten_adopting(tree, is_leaf)
+    tree_leaves, treedef = flatten_adopting(tree, is_leaf)
     if not rest:
-        return treedef.unflatten([f(leaf) for leaf in found])
+        return treedef.unflatten([f(leaf) for leaf in tree_leaves])
     columns = [_columns(tree, treedef, other, n, is_leaf) for n, other in enumerate(rest)]
-    return treedef.unflatten([f(*row) for row in zip(found, *columns)])
+    return treedef.unflatten([f(*row) for row in zip(tree_leaves, *columns)])
 
 
 def _columns(tree: Any, treedef: PyTreeDef, other: Any, number: int, is_leaf: IsLeaf) -> list[Any]:
-    """What stands in one of the other trees of `map` at the places of the leaves."""
+    """Return what stands in one of the other trees of `map` at the places of the leaves.
+
+    If `tree` is `(1, {"a": 2})` and `other` is `(10, {"a": (20, 30)})`, it is `[10, (20, 30)]`.
+    """
     try:
         return treedef.flatten_up_to(other)
     except ValueError as error:
         names = ("the first tree", "the second" if number == 0 else f"tree {number + 2}")
-        found = first_difference(tree, other, is_leaf, prefix=True, names=names)
-        if found is None:  # a registered class raised it
+        difference = first_difference(tree, other, is_leaf, prefix=True, names=names)
+        if difference is None:  # a registered class raised it
             raise
-        raise ValueError(f"tree.map: the trees have different structures: {found}") from error
+        raise ValueError(f"tree.map: the trees have different structures: {difference}") from error
 
 
 def reduce(
@@ -147,18 +153,18 @@ def reduce(
     initializer: Any = _NOTHING,
     is_leaf: IsLeaf = None,
 ) -> Any:
-    """`function(... function(function(initializer, leaf 0), leaf 1) ..., leaf n)`.
+    """Return `function(... function(function(initializer, leaf 0), leaf 1) ..., leaf n)`.
 
     Raises:
         TypeError: for a tree without leaves if there is no initializer.
     """
     _check_function("reduce: function", function)
-    found = leaves(tree, is_leaf)
+    tree_leaves = leaves(tree, is_leaf)
     if initializer is not _NOTHING:
-        return functools.reduce(function, found, initializer)
-    if not found:
+        return functools.reduce(function, tree_leaves, initializer)
+    if not tree_leaves:
         raise TypeError("tree.reduce: a tree without leaves needs an initializer")
-    return functools.reduce(function, found)
+    return functools.reduce(function, tree_leaves)
 
 
 def reduce_associative(
@@ -173,26 +179,27 @@ def reduce_associative(
     Raises:
         TypeError: for a tree without leaves if there is no identity.
     """
-    found = leaves(tree, is_leaf)
-    if not found:
+    values = leaves(tree, is_leaf)
+    if not values:
         if identity is _NOTHING:
             raise TypeError("tree.reduce_associative: a tree without leaves needs an identity")
         return identity
-    while len(found) > 1:
-        paired = [operation(a, b) for a, b in zip(found[::2], found[1::2])]
-        found = paired + found[len(paired) * 2 :]
-    return found[0]
+    # Combine neighbours: [a, b, c, d, e] becomes [ab, cd, e], then [abcd, e].
+    while len(values) > 1:
+        paired = [operation(a, b) for a, b in zip(values[::2], values[1::2])]
+        values = paired + values[len(paired) * 2 :]
+    return values[0]
 
 
 def all(tree: Any, *, is_leaf: IsLeaf = None) -> bool:
-    """Whether all leaves are true."""
+    """Return whether all leaves are true."""
     return builtins.all(leaves(tree, is_leaf))
 
 
 def transpose(
     outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_to_transpose: Any
 ) -> Any:
-    """A tree of trees turned inside out: [(a, b), (c, d)] becomes ([a, c], [b, d]).
+    """Turn a tree of trees inside out: [(a, b), (c, d)] becomes ([a, c], [b, d]).
 
     Args:
         outer_treedef: the structure above.
@@ -220,12 +227,15 @@ def transpose(
             f"{where or f'expected {expected}, got {treedef}'}"
         )
     width = inner.num_leaves
+    # The leaves of all inner trees stand one after the other: every `width`-th leaf, from i on, is
+    # leaf i of an inner tree.
     columns = [outer_treedef.unflatten(flat[i::width]) for i in range(width)]
     return inner.unflatten(columns)
 
 
 def broadcast_prefix(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf = None) -> list[Any]:
-    """Each leaf of the prefix, as often as the subtree of `full_tree` at its place has leaves.
+    """Repeat each leaf of the prefix, once for each leaf of the subtree of `full_tree` at its
+    place.
 
     Raises:
         ValueError: if the first is not a prefix of the second; names the first place.
@@ -234,7 +244,7 @@ def broadcast_prefix(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf = None) -
         >>> broadcast_prefix((1, 2), ([10, 20, 30], 40))
         [1, 1, 1, 2]
     """
-    found, treedef = flatten_adopting(prefix_tree, is_leaf)
+    prefix_leaves, treedef = flatten_adopting(prefix_tree, is_leaf)
     try:
         parts = treedef.flatten_up_to(full_tree)
     except ValueError as error:
@@ -244,20 +254,21 @@ def broadcast_prefix(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf = None) -
             raise
         raise ValueError(f"not a prefix of the tree: {where}") from error
     result: list[Any] = []
-    for leaf, part in zip(found, parts):
+    for leaf, part in zip(prefix_leaves, parts):
         result.extend([leaf] * flatten_adopting(part, is_leaf)[1].num_leaves)
     return result
 
 
 def broadcast(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf = None) -> Any:
-    """The prefix, grown to the structure of `full_tree`."""
+    """Return the prefix, grown to the structure of `full_tree`."""
     return structure(full_tree, is_leaf).unflatten(
         broadcast_prefix(prefix_tree, full_tree, is_leaf)
     )
 
 
 def flatten_axes(name: str, tree: Any, axes: Any) -> list[Any]:
-    """One axis (or None) per leaf, from a prefix such as vmap's `in_axes`; None is a leaf in it.
+    """Return one axis (or None) per leaf, from a prefix such as vmap's `in_axes`; None is a leaf in
+    it.
 
     Args:
         name: what the user calls it, for the message: "in_axes of vmap".
@@ -276,7 +287,7 @@ def flatten_axes(name: str, tree: Any, axes: Any) -> list[Any]:
     full = treedef.unflatten([object()] * treedef.num_leaves)
     if isinstance(axes, list) and isinstance(full, tuple):
         axes = tuple(axes)
-    found, axes_def = flatten_adopting(axes, _is_none)
+    axis_leaves, axes_def = flatten_adopting(axes, _is_none)
     try:
         parts = axes_def.flatten_up_to(full)
     except ValueError as error:
@@ -287,7 +298,7 @@ def flatten_axes(name: str, tree: Any, axes: Any) -> list[Any]:
             "may stand for a whole subtree, None for no axis"
         ) from None
     result: list[Any] = []
-    for axis, part in zip(found, parts):
+    for axis, part in zip(axis_leaves, parts):
         result.extend([axis] * pytree.flatten(part)[1].num_leaves)
     return result
 
@@ -297,10 +308,12 @@ def _is_none(x: Any) -> bool:
 
 
 def all_leaves(iterable: Iterable[Any], is_leaf: IsLeaf = None) -> bool:
-    """Whether none of the items is a container."""
+    """Return whether none of the items is a container."""
     items = list(iterable)
-    found = leaves(items, is_leaf)
-    return len(found) == len(items) and builtins.all(a is b for a, b in zip(found, items))
+    item_leaves = leaves(items, is_leaf)
+    return len(item_leaves) == len(items) and builtins.all(
+        a is b for a, b in zip(item_leaves, items)
+    )
 
 
 # --------------------------------------------------------------------------------------------------
@@ -310,7 +323,7 @@ def all_leaves(iterable: Iterable[Any], is_leaf: IsLeaf = None) -> bool:
 def flatten_with_path(
     tree: Any, is_leaf: Callable[..., bool] | None = None, is_leaf_takes_path: bool = False
 ) -> tuple[list[tuple[tuple[Any, ...], Any]], PyTreeDef]:
-    """([(path, leaf), ...], structure). A path is a tuple of keys (`DictKey`, `SequenceKey`,
+    """Return ([(path, leaf), ...], structure). A path is a tuple of keys (`DictKey`, `SequenceKey`,
     `GetAttrKey`, `FlattenedIndexKey`, or a class's own); see `keystr`.
 
     Args:
@@ -321,10 +334,12 @@ def flatten_with_path(
     says_leaf = is_leaf
     if is_leaf is not None and not is_leaf_takes_path:
         says_leaf = functools.partial(_ignore_path, is_leaf)
+    # A leaf may be of a class that is registered with jax only: such classes are taken over, and
+    # the tree is flattened anew.
     while True:
-        found, treedef = pytree.registry.flatten_with_path(tree, says_leaf)
-        if not pytree.adopt_all(type(leaf) for _, leaf in found):
-            return found, treedef
+        pairs, treedef = pytree.registry.flatten_with_path(tree, says_leaf)
+        if not pytree.adopt_all(type(leaf) for _, leaf in pairs):
+            return pairs, treedef
 
 
 def _ignore_path(is_leaf: Callable[[Any], bool], path: tuple[Any, ...], node: Any) -> bool:
@@ -334,7 +349,7 @@ def _ignore_path(is_leaf: Callable[[Any], bool], path: tuple[Any, ...], node: An
 def leaves_with_path(
     tree: Any, is_leaf: Callable[..., bool] | None = None, is_leaf_takes_path: bool = False
 ) -> list[tuple[tuple[Any, ...], Any]]:
-    """[(path, leaf), ...] of a tree."""
+    """Return [(path, leaf), ...] of a tree."""
     return flatten_with_path(tree, is_leaf, is_leaf_takes_path)[0]
 
 
@@ -345,20 +360,20 @@ def map_with_path(
     is_leaf: Callable[..., bool] | None = None,
     is_leaf_takes_path: bool = False,
 ) -> Any:
-    """As `map`, with the path as the first argument of the function.
+    """Apply a function as `map` does, with the path of the leaf as its first argument.
 
     Examples:
         >>> map_with_path(lambda path, x: keystr(path), {"a": [1, 2]})
         {'a': ["['a'][0]", "['a'][1]"]}
     """
-    found, treedef = flatten_with_path(tree, is_leaf, is_leaf_takes_path)
+    pairs, treedef = flatten_with_path(tree, is_leaf, is_leaf_takes_path)
     simple_is_leaf = None if is_leaf_takes_path else is_leaf
     columns = [_columns(tree, treedef, other, n, simple_is_leaf) for n, other in enumerate(rest)]
-    return treedef.unflatten([f(*pair, *row) for pair, *row in zip(found, *columns)])
+    return treedef.unflatten([f(*pair, *row) for pair, *row in zip(pairs, *columns)])
 
 
 def keystr(keys: Iterable[Any], *, simple: bool = False, separator: str = "") -> str:
-    """A path as text.
+    """Write a path as text.
 
     Examples:
         >>> [(path, _)] = leaves_with_path({"layers": [{"w": 1}]})
@@ -380,15 +395,15 @@ def _simple_key(key: Any) -> str:
 
 
 def treedef_is_leaf(treedef: PyTreeDef) -> bool:
-    """Whether the structure is that of a single leaf."""
+    """Return whether the structure is that of a single leaf."""
     return treedef.num_nodes == 1 and treedef.num_leaves == 1
 
 
 def treedef_children(treedef: PyTreeDef) -> list[PyTreeDef]:
-    """The structures of the children of the top container."""
+    """Return the structures of the children of the top container."""
     return treedef.children()
 
 
 def treedef_tuple(treedefs: Iterable[PyTreeDef]) -> PyTreeDef:
-    """The structure of a tuple of trees of the given structures."""
+    """Return the structure of a tuple of trees of the given structures."""
     return pytree.treedef_tuple(list(treedefs))
