@@ -185,7 +185,7 @@ class HigherOrder(Primitive):
         raise self.missing("partial", "linearization")
 
     def transpose_with(
-        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+        self, transpose_jaxpr: Callable, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
         """Return the cotangents of the operands, as `transpose` does.
 

@@ -16,12 +16,13 @@ halves are used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .core import Primitive
 from .jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code, made
 from .stand_ins import ZERO, LinearInput
+from .types import ShapedArray
 
 
 class Parts(NamedTuple):
@@ -206,14 +207,16 @@ def linear_results(jaxpr: Jaxpr, linear: Sequence[bool]) -> Sequence[bool]:
     return partial_jaxpr(jaxpr, linear).linear_outs
 
 
-def one_equation(primitive: Primitive, in_avals: Sequence[Any], out_avals: Sequence[Any]) -> Jaxpr:
+def one_equation(
+    primitive: Primitive, in_avals: Sequence[ShapedArray], out_avals: Sequence[ShapedArray]
+) -> Jaxpr:
     """Return the program that applies a primitive with several results once."""
     inputs, outs = [Var(a) for a in in_avals], [Var(a) for a in out_avals]
     return Jaxpr(inputs, [Eqn(primitive, inputs, outs)], outs, name=primitive.name)
 
 
 def transpose_parts(
-    parts: Parts, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+    parts: Parts, transpose_jaxpr: Callable, cts: Sequence[Any], args: Sequence[Any]
 ) -> list[Any]:
     """Transpose an operation on programs whose known part must be run first.
 

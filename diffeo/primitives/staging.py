@@ -14,6 +14,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from .array import as_value, promoted_scalars
@@ -132,7 +133,7 @@ class StagingTrace(Trace):
         self.eqns: list[Eqn] = []
         self.constants: dict[int, tuple[Var, Any, Any]] = {}
         #: What `uncalled` returned: the functions that may come in between. None until asked for.
-        self.uncalled: Any = None
+        self.uncalled: frozenset[CodeType] | None = None
 
     def input(self, aval: ShapedArray) -> StagingTracer:
         """Return a new input of the program."""
