@@ -45,7 +45,7 @@ class Machine:
         raise NotImplementedError
 
     def at_home(self, array: Array) -> bool:
-        """Whether an array that has no host data is to stay where it is."""
+        """Return whether an array that has no host data is to stay where it is."""
         raise NotImplementedError
 
     def move(self, array: Array, device: Any) -> Array:
@@ -262,7 +262,7 @@ class Array(Value, metaclass=ArrayType):
         return self
 
     def is_ready(self) -> bool:
-        """Whether the computation of the array is done."""
+        """Return whether the computation of the array is done."""
         if self._np is None:
             if self.is_deleted():  # such a buffer must not be asked
                 machine.wait(self)
@@ -281,7 +281,7 @@ class Array(Value, metaclass=ArrayType):
             self._np, self._buffer = None, Deleted(GONE)
 
     def is_deleted(self) -> bool:
-        """Whether the array was deleted, or donated to a compiled function."""
+        """Return whether the array was deleted, or donated to a compiled function."""
         return self._np is None and bool(handle(self).is_deleted())
 
     def copy_to_host_async(self) -> None:

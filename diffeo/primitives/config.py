@@ -159,12 +159,11 @@ class Config:
 
     @property
     def default_device(self) -> str | None:
-        """See the class."""
+        """Where programs run whose operands are not bound to a device (see the class)."""
         return task_settings().default_device
 
     @default_device.setter
     def default_device(self, device: Any) -> None:
-        """Where programs run whose operands are not bound to a device (see the class)."""
         _task.set(task_settings().replaced("default_device", device_name(device)))
         process.placed = process.placed or device is not None
 

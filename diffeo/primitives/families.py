@@ -164,7 +164,7 @@ class HigherOrder(Primitive):
         raise self.missing("closed", "staging")
 
     def whole(self, linear: Sequence[bool]) -> bool:
-        """Whether the operation goes to the linear half unchanged, instead of being split by
+        """Return whether the operation goes to the linear half unchanged, instead of being split by
         `partial`.
 
         True where it cannot be split, as a conditional whose predicate is linear: which branch is

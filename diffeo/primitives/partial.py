@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 from .core import Primitive
 from .jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code, made
 from .stand_ins import ZERO, LinearInput
-from .types import ShapedArray
 
 
 class Parts(NamedTuple):
@@ -96,7 +95,7 @@ def partial_jaxpr(
     )
     residuals, again = _compute_again(needed, known_eqns, known_ins)
     position = {v: i for i, v in enumerate(jaxpr.in_vars)}
-    known_jaxpr = Jaxpr(
+    known = Jaxpr(
         known_ins,
         known_eqns,
         [
@@ -106,12 +105,10 @@ def partial_jaxpr(
         name=jaxpr.name,
     )
     inputs = [*residuals, *[v for v, flag in zip(jaxpr.in_vars, linear) if flag]]
-    tangent_jaxpr = Jaxpr(inputs, [*again, *linear_eqns], tangent_outs, name=jaxpr.name)
+    tangent = Jaxpr(inputs, [*again, *linear_eqns], tangent_outs, name=jaxpr.name)
     sources = [position.get(v) for v in inputs]
-    known_jaxpr, tangent_jaxpr = [
-        made(eliminate_dead_code(half)) for half in (known_jaxpr, tangent_jaxpr)
-    ]
-    parts = Parts(known_jaxpr, tangent_jaxpr, linear_outs, sources)
+    known, tangent = [made(eliminate_dead_code(half)) for half in (known, tangent)]
+    parts = Parts(known, tangent, linear_outs, sources)
     jaxpr.memo[key] = parts
     return parts
 
@@ -154,8 +151,8 @@ def _sorted_equations(
 
 
 def splits(primitive: Any, linear: Sequence[bool]) -> bool:
-    """Whether an operation with these linear operands is to be split into a known and a linear
-    part.
+    """Return whether an operation with these linear operands is to be split into a known and a
+    linear part.
 
     Only operations on programs are. If all operands are linear, nothing of them is known; `whole`
     is their own veto.
@@ -207,9 +204,7 @@ def linear_results(jaxpr: Jaxpr, linear: Sequence[bool]) -> Sequence[bool]:
     return partial_jaxpr(jaxpr, linear).linear_outs
 
 
-def one_equation(
-    primitive: Primitive, in_avals: Sequence[ShapedArray], out_avals: Sequence[ShapedArray]
-) -> Jaxpr:
+def one_equation(primitive: Primitive, in_avals: Sequence[Any], out_avals: Sequence[Any]) -> Jaxpr:
     """Return the program that applies a primitive with several results once."""
     inputs, outs = [Var(a) for a in in_avals], [Var(a) for a in out_avals]
     return Jaxpr(inputs, [Eqn(primitive, inputs, outs)], outs, name=primitive.name)

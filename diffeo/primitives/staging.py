@@ -193,8 +193,8 @@ class StagingTrace(Trace):
         return self.record(primitive, inputs, out)
 
     def is_interrupted(self) -> bool:
-        """Whether the code that runs is not the traced function, but the handler of a signal, a
-        finalizer or the like, which Python has called in between.
+        """Return whether the code that runs is not the traced function, but the handler of a
+        signal, a finalizer or the like, which Python has called in between.
         """
         if self.uncalled is None:
             self.uncalled = uncalled()

@@ -277,10 +277,8 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], bits: int) -> tuple[np.dt
         return np.dtype(node) if node != "bfloat16" else bfloat16, False
     # A weak dtype that is already of the kind wanted stays (a weak float32 among weak integers,
     # say).
-    candidates = [d for d, w in types if w and _node(d, w) == node]
-    return max(candidates, key=lambda d: d.itemsize) if candidates else default_dtype(
-        _STAR[node]
-    ), True
+    kept = [d for d, w in types if w and _node(d, w) == node]
+    return max(kept, key=lambda d: d.itemsize) if kept else default_dtype(_STAR[node]), True
 
 
 def promote_types(*avals: ShapedArray) -> tuple[np.dtype, bool]:
@@ -305,7 +303,7 @@ def promote_types(*avals: ShapedArray) -> tuple[np.dtype, bool]:
 
 @cache
 def is_float(dtype: np.dtype) -> bool:
-    """Whether a dtype is real floating-point; bfloat16 and the float8 types are, too."""
+    """Return whether a dtype is real floating-point; bfloat16 and the float8 types are, too."""
     return (
         dtype.kind == "f"
         or dtype == bfloat16
@@ -315,7 +313,7 @@ def is_float(dtype: np.dtype) -> bool:
 
 @cache
 def is_storage(dtype: np.dtype) -> bool:
-    """Whether a dtype is float8, int4 or the like: arrays are kept and moved in it, but not
+    """Return whether a dtype is float8, int4 or the like: arrays are kept and moved in it, but not
     computed with.
 
     float8_e5m2 is asked for apart, since NumPy's letter for it is "f". The short ways of eager
@@ -374,17 +372,17 @@ def _held(dtype: np.dtype) -> tuple[int, Any]:
 
 @cache
 def is_inexact(dtype: np.dtype) -> bool:
-    """Whether a dtype is floating-point or complex: those carry derivatives."""
+    """Return whether a dtype is floating-point or complex: those carry derivatives."""
     return is_float(dtype) or dtype.kind == "c"
 
 
 def is_complex(dtype: np.dtype) -> bool:
-    """Whether a dtype is complex64 or complex128."""
+    """Return whether a dtype is complex64 or complex128."""
     return dtype.kind == "c"
 
 
 def is_integer(dtype: np.dtype) -> bool:
-    """Whether a dtype is of signed or unsigned integers."""
+    """Return whether a dtype is of signed or unsigned integers."""
     return dtype.kind in "iu"
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 
 def exactly_equal(a: Any, b: Any) -> bool:
-    """Whether two values, for which == is true, are the same to every program.
+    """Return whether two values, for which == is true, are the same to every program.
 
     Numbers are compared by type and sign, too; so are those in tuples, lists, dictionaries, sets,
     slices, ranges, and in the fields of dataclasses that have no == of their own.
@@ -51,14 +51,16 @@ def exactly_equal(a: Any, b: Any) -> bool:
 
 
 def _others_equal(a: Any, b: Any) -> bool:
-    """Whether what a subclass of tuple or list may hold besides its items is equal: its ==
+    """Return whether what a subclass of tuple or list may hold besides its items is equal: its ==
     decides.
     """
     return type(a).__eq__ in (tuple.__eq__, list.__eq__) or bool(a == b)
 
 
 def _all_in(a: Any, others: Mapping[Any, Any]) -> bool:
-    """Whether two sets are exactly equal; `others` maps each element of the second to itself."""
+    """Return whether two sets are exactly equal; `others` maps each element of the second to
+    itself.
+    """
     return len(a) == len(others) and all([x in others and exactly_equal(x, others[x]) for x in a])
 
 

@@ -52,20 +52,18 @@ def array_dtype(dtype: Any) -> np.dtype:
         (dtype('float32'), dtype('float64'))
     """
     try:
-        result = np.dtype(dtype)
+        type_ = np.dtype(dtype)
     except (TypeError, ValueError):
         raise TypeError(
             f"{dtype!r} is no dtype; expected one of NumPy's, such as np.float32, its name or a "
             "Python type of numbers"
         ) from None
-    if result in DTYPES:
-        return result
-    native = _BY_NAME.get(result.name)  # in another byte order, or with metadata
+    if type_ in DTYPES:
+        return type_
+    native = _BY_NAME.get(type_.name)  # in another byte order, or with metadata
     if native is None:
-        instead = _INSTEAD.get(
-            result.char, "arrays hold numbers of bool, integers, floats, complex"
-        )
-        raise TypeError(f"there are no arrays of dtype {result}: {instead}")
+        instead = _INSTEAD.get(type_.char, "arrays hold numbers of bool, integers, floats, complex")
+        raise TypeError(f"there are no arrays of dtype {type_}: {instead}")
     return native
 
 
@@ -92,8 +90,8 @@ def redefined(kind: type) -> list[str]:
 
 
 def is_plain(kind: type) -> bool:
-    """Whether a class is NumPy's array or scalar, or a subclass that adds nothing to the numbers
-    but a place (`np.memmap`) or data and methods of its own.
+    """Return whether a class is NumPy's array or scalar, or a subclass that adds nothing to the
+    numbers but a place (`np.memmap`) or data and methods of its own.
     """
     return kind is ndarray or not issubclass(kind, ndarray) or not redefined(kind)
 

@@ -114,7 +114,7 @@ def _initializer(cls: type, found: dict[str, Any]) -> Any:
 
 
 def _is_frozen(self: Any, name: str) -> bool:
-    """Whether an attribute of an object must not be set or deleted.
+    """Return whether an attribute of an object must not be set or deleted.
 
     All attributes are frozen if the object's own class is a frozen dataclass. An ordinary subclass
     of one may have further attributes: then only the fields are frozen. `dataclass` has the same

@@ -65,7 +65,7 @@ def _owner(namespace: dict) -> str:
 
 
 def _is_users(container: list, inside: str) -> bool:
-    """Whether something other than diffeo's own running code holds the list."""
+    """Return whether something other than diffeo's own running code holds the list."""
     for holder in gc.get_referrers(container):
         if isinstance(holder, CellType):
             if any(True for _ in _variables(holder, inside)):

@@ -123,7 +123,7 @@ def _code_of(fun: Any) -> CodeType | None:
 
 
 def is_uncalled(depth: int, codes: Collection[CodeType], end: CodeType) -> bool:
-    """Whether one of the functions, or a finalizer, is running below a certain function.
+    """Return whether one of the functions, or a finalizer, is running below a certain function.
 
     Args:
         depth: how many frames above the caller's to start; the caller's own is 0.

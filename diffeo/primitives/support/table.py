@@ -46,7 +46,7 @@ def enter(name: str, row: Any) -> str:
 
 
 def is_own(module: str) -> bool:
-    """Whether a module is diffeo's, whose names nobody else may give."""
+    """Return whether a module is diffeo's, whose names nobody else may give."""
     return module.startswith("diffeo.")
 
 

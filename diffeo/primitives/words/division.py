@@ -37,11 +37,11 @@ def _beyond(rest: Any, y: Any) -> Any:
 
 
 def _floor_div(x: Any, y: Any) -> Any:
-    rest = rem.bind(x, y)
+    remainder = rem.bind(x, y)
     # The `select` hides a y that is a constant: XLA would multiply by 1 / y instead.
-    near = (x - rest) / select(rest == rest, y, rest)
+    near = (x - remainder) / select(remainder == remainder, y, remainder)
     # `rem` has the sign of x. Where it shall have that of y, the quotient is one less.
-    near = select(_beyond(rest, y), near - 1.0, near)
+    near = select(_beyond(remainder, y), near - 1.0, near)
     # `near` is a whole number but for rounding, from below or above.
     whole = floor.bind(near)
     whole = select(near - whole > 0.5, whole + 1.0, whole)
@@ -75,8 +75,8 @@ def _fmod_integers(x: Any, y: Any) -> Any:
 
 @in_float32
 def _fraction(ctx: Any, x: Any) -> Any:
-    rest = ctx.inline(lambda x: select(abs(x) == np.inf, 0.0, x - trunc(x)), x)
-    return with_sign_of(ctx, rest, x)
+    fractional = ctx.inline(lambda x: select(abs(x) == np.inf, 0.0, x - trunc(x)), x)
+    return with_sign_of(ctx, fractional, x)
 
 
 floor_div = Elementwise(

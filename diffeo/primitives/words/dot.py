@@ -159,26 +159,23 @@ class DotGeneral(Bilinear):
             plain = DotGeneral(self.contract, self.batch_dims)
             x, y = x.astype(wide, copy=False), y.astype(wide, copy=False)
             return plain.impl(x, y).astype(out, copy=False)
-        batch_ndim = len(self.batch_dims[0])
-        if self.contract == ((x.ndim - 1,), (batch_ndim,)) and y.ndim <= batch_ndim + 2:
-            if not batch_ndim:
+        nb = len(self.batch_dims[0])
+        if self.contract == ((x.ndim - 1,), (nb,)) and y.ndim <= nb + 2:
+            if not nb:
                 return np.dot(x, y)  # a vector or a matrix on the right: NumPy's own
-            if (
-                x.ndim == y.ndim == batch_ndim + 2
-                and self.batch_dims == (tuple(range(batch_ndim)),) * 2
-            ):
+            if x.ndim == y.ndim == nb + 2 and self.batch_dims == (tuple(range(nb)),) * 2:
                 return np.matmul(x, y)
         # Any other contraction is a stack of matrix products: the axes are brought into the order
         # (batch, free, contracted) and (batch, contracted, free), and each group is made one axis.
         free_x, free_y = self.free(x.ndim, 0), self.free(y.ndim, 1)
-        depth = math.prod([x.shape[a] for a in self.contract[0]])
+        k = math.prod([x.shape[a] for a in self.contract[0]])
         x = x.transpose(self.batch_dims[0] + free_x + self.contract[0])
         y = y.transpose(self.batch_dims[1] + self.contract[1] + free_y)
-        batch, rows = x.shape[:batch_ndim], x.shape[batch_ndim : batch_ndim + len(free_x)]
+        batch, rows = x.shape[:nb], x.shape[nb : nb + len(free_x)]
         columns = y.shape[y.ndim - len(free_y) :]
         flat = np.matmul(
-            x.reshape((*batch, math.prod(rows), depth)),
-            y.reshape((*batch, depth, math.prod(columns))),
+            x.reshape((*batch, math.prod(rows), k)),
+            y.reshape((*batch, k, math.prod(columns))),
         )
         return flat.reshape(batch + rows + columns)
 
@@ -199,7 +196,8 @@ class DotGeneral(Bilinear):
         )
 
     def _has_kernel(self, dtype: np.dtype) -> bool:
-        """Whether accelerators have products of this dtype that are added up in the one asked for.
+        """Return whether accelerators have products of this dtype that are added up in the one
+        asked for.
 
         They add up narrow floats in float32, and bytes in int32.
         """

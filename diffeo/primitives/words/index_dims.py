@@ -79,8 +79,8 @@ class IndexDims:
         )
 
     def well_formed(self, ndim: int, batch: int) -> bool:
-        """Whether axes are distinct, within the operand, the batch and the result, and in order
-        where StableHLO needs it.
+        """Return whether axes are distinct, within the operand, the batch and the result, and in
+        order where StableHLO needs it.
         """
         within = (
             (self.collapsed, ndim),
@@ -130,13 +130,11 @@ class IndexDims:
         shape = [0] * (len(batch) + len(window))
         for d, w in zip(self.offset_dims, window):
             shape[d] = sizes[w]
-        batch_sizes = iter(batch)
-        return tuple(
-            [n if d in self.offset_dims else next(batch_sizes) for d, n in enumerate(shape)]
-        )
+        outer = iter(batch)
+        return tuple([n if d in self.offset_dims else next(outer) for d, n in enumerate(shape)])
 
     def first_axis(self, batch: int) -> bool:
-        """Whether positions belong to the operand's first axis alone, as in `x[i]`."""
+        """Return whether positions belong to the operand's first axis alone, as in `x[i]`."""
         return (
             self.collapsed == self.index_map == (0,)
             and not self.operand_batching

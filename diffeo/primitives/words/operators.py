@@ -392,7 +392,7 @@ def _by_numpy(function: Callable, args: Any, kwargs: Any) -> Any:
 
 
 def _any_traced(args: Any, kwargs: Any) -> bool:
-    """Whether there are traced values among arguments."""
+    """Return whether there are traced values among arguments."""
     return _has_tracer(args) or _has_tracer(tuple(kwargs.values()))
 
 
