@@ -1,4 +1,8 @@
-"""Array: an immutable value with numbers, in NumPy memory, on a device, or in both."""
+"""Array: an immutable value with numbers, in NumPy memory, on a device, or in both.
+
+The language does not know the machine. What arrays need of it are the methods of `Machine`, which
+`lowering/devices/placement.py` fills in.
+"""
 
 from __future__ import annotations
 
@@ -12,40 +16,44 @@ from .support.foreign import array_dtype
 from .types import SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
 
 ndarray = np.ndarray
+#: Makes an array without `__init__`, for those that have no host data.
 _new = object.__new__
 
 
 class Machine:
-    """What the machine does for arrays. `lowering/devices/placement.py` says how, once imported."""
+    """What the machine does for arrays. `lowering/devices/placement.py` says how, once it is
+    imported.
+    """
 
     def put(self, host: np.ndarray, aval: ShapedArray) -> Any:
-        """A buffer with the numbers of host data, on the default device."""
+        """Return a buffer with the numbers of host data, on the default device."""
         raise NotImplementedError
 
     def fetch_buffer(self, array: Array) -> Any:
-        """A copy on the default device of a buffer that is on another."""
+        """Return a copy, on the default device, of a buffer that is on another."""
         raise NotImplementedError
 
     def fetch(self, array: Array) -> np.ndarray:
-        """The numbers of an array that has no host data, as host data, which the array keeps
-        unless it is at home elsewhere.
+        """Return the numbers of an array that has no host data, as host data.
+
+        The array keeps the host data, unless it is at home elsewhere.
         """
         raise NotImplementedError
 
     def device_of(self, array: Array) -> Any:
-        """The device on which the numbers are."""
+        """Return the device on which the numbers are."""
         raise NotImplementedError
 
     def at_home(self, array: Array) -> bool:
-        """Whether an array that has no host data is to stay where it is."""
+        """Return whether an array that has no host data is to stay where it is."""
         raise NotImplementedError
 
     def move(self, array: Array, device: Any) -> Array:
-        """The array committed to a device (or its name); with None, to none."""
+        """Return the array committed to a device (or its name); with None, to no device."""
         raise NotImplementedError
 
     def wait(self, array: Array) -> None:
-        """Wait for the buffer; the error of its computation."""
+        """Wait for the buffer; raise the error of its computation."""
         raise NotImplementedError
 
     def start_fetching(self, array: Array) -> None:
@@ -53,15 +61,15 @@ class Machine:
         raise NotImplementedError
 
     def dlpack(self, array: Array, **how: Any) -> Any:
-        """The array as a capsule of DLPack's protocol."""
+        """Return the array as a capsule of DLPack's protocol."""
         raise NotImplementedError
 
     def dlpack_device(self, array: Array) -> tuple[int, int]:
-        """DLPack's type of the array's device, and its number."""
+        """Return DLPack's type of the array's device, and its number."""
         raise NotImplementedError
 
 
-#: The one machine; its methods are replaced.
+#: The one machine. `lowering` replaces its methods.
 machine = Machine()
 
 
@@ -73,7 +81,7 @@ GONE = (
 
 
 class Deleted:
-    """In the place of the buffer of an array whose data are gone.
+    """What stands in the place of the buffer of an array whose data are gone.
 
     Attributes:
         reason: a sentence for the message.
@@ -85,17 +93,19 @@ class Deleted:
         self.reason = reason
 
     def is_deleted(self) -> bool:
-        """Yes."""
+        """Return True, as buffers answer."""
         return True
 
     def block_until_ready(self) -> None:
-        """An error."""
+        """Raise a RuntimeError that says why the data are gone."""
         raise with_user_line(RuntimeError(self.reason))
 
 
 class ArrayType(type):
-    """The type of `Array`: for `isinstance`, traced values are arrays, too, so that the same test
-    serves a program that is traced and one that is not. `type(x) is Array` tells them apart.
+    """The type of `Array`, by which traced values count as arrays for `isinstance`.
+
+    So the same test serves a program that is traced and one that is not. `type(x) is Array` tells
+    them apart.
     """
 
     def __instancecheck__(cls, x: object) -> bool:
@@ -110,8 +120,8 @@ class Array(Value, metaclass=ArrayType):
     an opaque handle; either is made from the other when first needed and kept.
 
     An array is *committed* to a device by `dx.device_put`, and so are results computed from it;
-    other arrays go wherever they are needed. What an accelerator has computed stays there, too:
-    such arrays, and those committed elsewhere than to the first processor, hold no host data, so
+    other arrays go wherever they are needed. What an accelerator has computed stays on it, too.
+    Such arrays, and those committed elsewhere than to the first processor, hold no host data, so
     the short ways of eager arithmetic do not see them.
 
     `isinstance(x, dx.Array)` is true of traced values, too, and false of NumPy's arrays.
@@ -130,9 +140,11 @@ class Array(Value, metaclass=ArrayType):
 
     __slots__ = ("__weakref__", "_aval", "_buffer", "_device", "_np", "_placed", "weak_type")
 
+    #: The host data, or None.
     _np: Any
     #: A buffer on the process's first device, or None: what compiled functions take at once.
     _buffer: Any
+    #: The type; None until it is asked for, if there are host data.
     _aval: Any
     #: The device that the array is committed to; the slot of others may be empty, as writing it
     #: would cost every result: see `committed_to`.
@@ -158,7 +170,7 @@ class Array(Value, metaclass=ArrayType):
             aval = self._aval = ShapedArray(host.shape, host.dtype, self.weak_type)
         return aval
 
-    # Asked for all the time, so without going through the type.
+    # These three are asked for all the time, so they do not go through the type.
     @property
     def shape(self) -> tuple[int, ...]:
         """The size of each axis."""
@@ -206,7 +218,7 @@ class Array(Value, metaclass=ArrayType):
         return machine.device_of(self)
 
     def devices(self) -> set[Any]:
-        """The set of this one device."""
+        """Return the set of this one device."""
         return {machine.device_of(self)}
 
     @property
@@ -222,7 +234,7 @@ class Array(Value, metaclass=ArrayType):
         return self._np is None and machine.at_home(self)
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Array:
-        """The array committed to a device, as by `dx.device_put`.
+        """Return the array committed to a device, as by `dx.device_put`.
 
         Args:
             device: a device, or its name.
@@ -240,7 +252,7 @@ class Array(Value, metaclass=ArrayType):
         return machine.move(self, device)
 
     def block_until_ready(self) -> Array:
-        """Wait until the computation of the array is done; returns the array.
+        """Wait until the computation of the array is done, and return the array.
 
         Raises:
             RuntimeError: if it failed, or the array was deleted.
@@ -250,7 +262,7 @@ class Array(Value, metaclass=ArrayType):
         return self
 
     def is_ready(self) -> bool:
-        """Whether the computation of the array is done."""
+        """Return whether the computation of the array is done."""
         if self._np is None:
             if self.is_deleted():  # such a buffer must not be asked
                 machine.wait(self)
@@ -269,7 +281,7 @@ class Array(Value, metaclass=ArrayType):
             self._np, self._buffer = None, Deleted(GONE)
 
     def is_deleted(self) -> bool:
-        """Whether the array was deleted, or donated to a compiled function."""
+        """Return whether the array was deleted, or donated to a compiled function."""
         return self._np is None and bool(handle(self).is_deleted())
 
     def copy_to_host_async(self) -> None:
@@ -289,15 +301,15 @@ class Array(Value, metaclass=ArrayType):
         return read_only(host)
 
     def item(self) -> Any:
-        """The Python scalar of a one-element array."""
+        """Return the Python scalar of a one-element array."""
         return self.host.item()
 
     def tolist(self) -> Any:
-        """The array as nested Python lists of scalars."""
+        """Return the array as nested Python lists of scalars."""
         return self.host.tolist()
 
     def tobytes(self) -> bytes:
-        """The raw bytes of the elements, in C order."""
+        """Return the raw bytes of the elements, in C order."""
         return self.host.tobytes()
 
     @property
@@ -371,13 +383,16 @@ class Array(Value, metaclass=ArrayType):
         return machine.dlpack_device(self)
 
 
-#: NumPy's numbers, which the buffer protocol has letters for. Those of ml_dtypes may have the same
-#: kinds and letters, and a dtype that equals one of NumPy's need not be the same object.
+#: The dtypes that the buffer protocol has letters for, by NumPy's number of each. Their kinds and
+#: letters do not tell: dtypes of ml_dtypes may have the same. Nor does identity, as a dtype that
+#: equals one of NumPy's need not be the same object.
 _LETTERED = frozenset([np.dtype(letter).num for letter in "?bhilqBHILQefdFD"])
 
 
 def read_only(host: Any) -> np.ndarray:
-    """A view of an array that nobody can make writable: it does not see whose memory it is."""
+    """Return a view of an array that nobody can make writable: it does not see whose memory it
+    is.
+    """
     if not host.flags.aligned:
         host = host.copy()
     if host.dtype.num in _LETTERED:
@@ -390,12 +405,14 @@ def read_only(host: Any) -> np.ndarray:
 
 
 def _restored(host: np.ndarray, weak_type: bool) -> Array:
-    """An array from a pickle, which may come from a machine of the other byte order."""
+    """Return an array from a pickle, which may come from a machine of the other byte order."""
     return Array(host.astype(array_dtype(host.dtype), copy=False), weak_type)
 
 
 def from_buffer(buffer: Any, aval: ShapedArray, device: Any = None) -> Array:
-    """An Array around a device buffer of type `aval`, committed to its device if that is given."""
+    """Return an Array around a device buffer of type `aval`, committed to its device if that is
+    given.
+    """
     array = _new(Array)
     array._np = None
     array._buffer = buffer
@@ -407,17 +424,17 @@ def from_buffer(buffer: Any, aval: ShapedArray, device: Any = None) -> Array:
 
 
 def handle(x: Array) -> Any:
-    """An array's buffer, wherever it is; None if there are only host data."""
+    """Return an array's buffer, wherever it is; None if there are only host data."""
     return x._buffer if x._buffer is not None else getattr(x, "_placed", (None, None))[1]
 
 
 def committed_to(x: Array) -> Any:
-    """The device that an array is committed to, or None."""
+    """Return the device that an array is committed to, or None."""
     return getattr(x, "_device", None)
 
 
 def variant(x: Array, weak_type: bool, device: Any) -> Array:
-    """The same numbers as an array that is weak, or committed, otherwise."""
+    """Return the same numbers as an array that is weak, or committed, otherwise."""
     array = _new(Array)
     aval = x.aval
     array._np = x._np
@@ -431,7 +448,9 @@ def variant(x: Array, weak_type: bool, device: Any) -> Array:
 
 
 def as_value(x: Any) -> Any:
-    """An Array or a tracer from anything array-like: NumPy arrays are copied (they may change),
+    """Return an Array or a tracer from anything array-like.
+
+    Traced values and Arrays are returned as they are, NumPy arrays are copied (they may change),
     scalars are weak.
 
     Raises:
@@ -453,6 +472,6 @@ def as_value(x: Any) -> Any:
 
 
 def promoted_scalars(args: Sequence[Any]) -> list[Any]:
-    """Python scalars brought to the widest kind among them, the first one as an array."""
+    """Return Python scalars brought to the widest kind among them, the first one as an array."""
     widest = max([type(a) for a in args], key=SCALAR_RANK.__getitem__)
     return [as_value(widest(args[0])), *[widest(a) for a in args[1:]]]

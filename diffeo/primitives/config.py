@@ -1,4 +1,8 @@
-"""Settings: of the task, in `dx.config`; and, there too, those of the process."""
+"""Settings, as `dx.config` shows them: those of the task, and those of the process.
+
+A task's settings are one object in a context variable, which is replaced when a setting changes.
+The process's settings stand in `support/settings.py`.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +16,19 @@ from .support.settings import device_name, process
 
 #: The settings that programs depend on.
 PROGRAM_SETTINGS = ("default_bits", "fuse_derivatives", "simplify", "default_device")
-#: Those that are on or off.
+#: The settings that are on or off.
 SWITCHES = ("fuse_derivatives", "simplify", "progress", "log_compiles")
-#: All that `dx.config` has.
+#: The names of all settings that `dx.config` has.
 SETTINGS = (
     "default_bits", *SWITCHES, "default_device", "num_cpu_devices", "platforms", "preallocate",
     "memory_fraction",
 )  # fmt: skip
+#: The one tuple of each combination of values of `PROGRAM_SETTINGS`: caches compare it by identity.
 _programs: dict[tuple, tuple] = {}
 
 
 class _Settings:
-    """The settings of a task. Never changed, but replaced: tasks share them."""
+    """The settings of a task. An object never changes, since tasks share it; it is replaced."""
 
     __slots__ = ("default_bits", "default_device", "fuse_derivatives", "log_compiles", "progress",
                  "settings", "simplify")  # fmt: skip
@@ -35,10 +40,12 @@ class _Settings:
         object.__setattr__(self, "settings", _programs.setdefault(now, now))
 
     def replaced(self, name: str, value: Any) -> _Settings:
+        """Return these settings with another value of one."""
         values = {n: getattr(self, n) for n in self.__slots__ if n != "settings"}
         return _Settings(**{**values, name: value})
 
 
+#: The settings of a task that has made none.
 _USUAL = _Settings(
     default_bits=64,
     default_device=None,
@@ -47,13 +54,14 @@ _USUAL = _Settings(
     progress=True,
     simplify=True,
 )
+#: The settings of the current task.
 _task: ContextVar[_Settings] = ContextVar("diffeo settings", default=_USUAL)
 #: The settings of this task, for the hot paths: `dx.config` takes four times as long to read.
 task_settings = _task.get
 
 
 class _OfTask:
-    """A setting of the task, an attribute of `dx.config`."""
+    """A setting of the task, as an attribute of `dx.config`."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -113,7 +121,7 @@ class Config:
 
     @property
     def settings(self) -> tuple:
-        """See the class."""
+        """The values of all settings that programs depend on (see the class)."""
         return task_settings().settings
 
     def __reduce__(self) -> str:
@@ -151,7 +159,7 @@ class Config:
 
     @property
     def default_device(self) -> str | None:
-        """See the class."""
+        """Where programs run whose operands are not bound to a device (see the class)."""
         return task_settings().default_device
 
     @default_device.setter

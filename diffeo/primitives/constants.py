@@ -1,4 +1,4 @@
-"""Constants: arrays of one value."""
+"""Constants: arrays that hold one value everywhere."""
 
 from __future__ import annotations
 
@@ -34,22 +34,25 @@ class Full(Primitive):
 
 
 def full(shape: tuple[int, ...], value: Any, dtype: Any) -> Any:
-    """An array of `shape` and `dtype` filled with the Python scalar `value`."""
+    """Return an array of `shape` and `dtype` filled with the Python scalar `value`."""
     dtype = array_dtype(dtype)
     return Full(tuple(shape), dtype, _as_bool(value) if dtype.kind == "b" else value).bind()
 
 
 def full_like(x: Any, value: Any) -> Any:
-    """An array of the shape and dtype of `x` (an array, a tracer or a type) filled with `value`."""
+    """Return an array of the shape and dtype of `x` (an array, a tracer or a type) filled with
+    `value`.
+    """
     aval = x if type(x) is ShapedArray else typeof(x)
     value = _as_bool(value) if aval.dtype.kind == "b" else value
     return Full(aval.shape, aval.dtype, value).bind()
 
 
 def _as_bool(value: Any) -> Any:
+    """Return False and True for 0 and 1, and other values as they are."""
     return bool(value) if type(value) is int and value in (0, 1) else value
 
 
 def zeros_like(x: Any) -> Any:
-    """Zeros of the shape and dtype of `x`; a Python scalar zero for a Python scalar."""
+    """Return zeros of the shape and dtype of `x`; for a Python scalar, a zero of its kind."""
     return type(x)(0) if type(x) in SCALARS else full_like(x, 0)

@@ -1,9 +1,9 @@
 """The centre: what a primitive is, and how it meets the current interpreter.
 
-`Primitive` is the contract. A primitive is a frozen object whose fields are its static parameters
-and whose methods answer the interpreters' questions. `bind` hands it, with its operands, to the
-current `Trace`. That is all there is to tracing: a transformation installs its trace, calls the
-user's function, and puts the old trace back.
+`Primitive` is the contract. A primitive is a frozen object whose fields are its static parameters.
+Its methods answer the interpreters' questions: its type, its value, its derivative ... `bind` hands
+it, with its operands, to the current `Trace`. That is all there is to tracing: a transformation
+installs its trace, calls the user's function, and puts the old trace back.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Primitive:
     repr come free. Operands are arrays or tracers of *equal* dtypes and shapes as the primitive
     demands: no promotion and no broadcasting happens here. One convenience: where a primitive says
     `takes_scalars`, a Python scalar may stand for the constant array of the other operands' shape
-    and dtype; it never carries a tangent or a batch axis.
+    and dtype. Such a scalar never has a tangent or a batch axis.
 
     Not every primitive defines every rule itself: families (`families.py`) derive rules from facts.
     """
@@ -48,25 +48,25 @@ class Primitive:
     multiple_results = False
     #: Python scalars may stand among the operands.
     takes_scalars = False
-    #: Among the parameters are programs; `HigherOrder` alone says so, and answers what follows.
+    #: Among the parameters are programs: `HigherOrder` alone says so. Its questions are asked then.
     holds_programs = False
-    #: Operands say where in an array elements are read or written.
+    #: Operands say at which indices of an array elements are read or written.
     takes_places = False
-    #: Cheaper to compute again than to keep: a broadcast, say.
+    #: The result is cheaper to compute again than to keep: a broadcast, say.
     cheap = False
-    #: Only moves elements about, or repeats them: no number is computed.
+    #: Elements are only moved, or repeated: no number is computed.
     moves = False
     #: Arithmetic that costs less than keeping its result for later.
     light = False
-    #: Another one of equal parameters and operands may take its place.
+    #: Two equations of equal parameters and operands may become one.
     merges = True
-    #: Its program is there to be computed again; nothing of it is computed in advance.
+    #: Its program is there to be computed again (`checkpoint`): no part is moved out of a loop.
     recomputed = False
-    #: Of a linear primitive: (primals, tangents) -> its value on tangents; None of another one.
+    #: (primals, tangents) -> its value on the tangents, if it is linear; None if it is not.
     linear_part: Any = None
-    #: Linear in each of two operands.
+    #: It is linear in each of its two operands.
     bilinear = False
-    #: Its results are values and vectors of a matrix, which interpreters follow.
+    #: Its results are values and vectors of a matrix, which `equal_values.py` follows.
     decomposes = False
     #: The result has the type of the array operands, which are all of one type; then `accepts`
     #: holds the letters of the kinds of dtype that they may have.
@@ -77,17 +77,17 @@ class Primitive:
     #: The result is weakly typed if all operands are; otherwise it is as `weak_type` says.
     keeps_weak = True
     weak_type = False
-    #: The named axes that it speaks of, which vmap binds (see `collectives.py`).
+    #: The named axes that it speaks of, which vmap binds (see `operations/collectives.py`).
     names: Any = ()
     #: What it does besides computing its results, "io" or "debug": once, in the program's order.
     effects: Any = ()
-    #: Calls a function of the user's: its errors are theirs, and no memo may keep it alive.
+    #: It calls a function of the user's: errors are theirs, and no cache may keep it alive.
     calls_python = False
-    #: Might not end on operands that it is not meant for.
+    #: It might not end, or fail, on operands that it is not meant for.
     endless = False
-    #: An interpreter that has no rule for it takes the first operand for the result.
+    #: An interpreter that has no rule for it returns the first operand as the result.
     optional = False
-    #: The types of results by those of operands: a dictionary as soon as there is something in it.
+    #: A cache, types of operands -> types of results; a dictionary once it is used.
     _types: Any = MappingProxyType({})
 
     # Written once here, so that the dataclasses below need not have them generated at import.
@@ -100,39 +100,39 @@ class Primitive:
         return a == b and exactly_equal(a, b)
 
     def __hash__(self) -> int:
-        found = self.__dict__.get("_hash")
-        if found is None:
-            found = self.__dict__["_hash"] = hash((type(self), self.parameters()))
-        return found
+        code = self.__dict__.get("_hash")
+        if code is None:
+            code = self.__dict__["_hash"] = hash((type(self), self.parameters()))
+        return code
 
     def __getstate__(self) -> dict:
-        made = ("_hash", "_parameters", "_program", "_types")  # of this process only
-        return {k: v for k, v in self.__dict__.items() if k not in made}
+        cached = ("_hash", "_parameters", "_program", "_types")  # of this process only
+        return {k: v for k, v in self.__dict__.items() if k not in cached}
 
     def __repr__(self) -> str:
         fields = getattr(self, "__dataclass_fields__", ())
         return f"{type(self).__name__}({', '.join([f'{f}={getattr(self, f)!r}' for f in fields])})"
 
     def parameters(self) -> tuple:
-        """The static parameters; of a class that is no dataclass, the object itself."""
-        found = self.__dict__.get("_parameters")
-        if found is None:
+        """Return the static parameters; of a class that is no dataclass, the object's id."""
+        values = self.__dict__.get("_parameters")
+        if values is None:
             fields = getattr(self, "__dataclass_fields__", None)
-            found = (id(self),) if fields is None else tuple([getattr(self, f) for f in fields])
-            self.__dict__["_parameters"] = found
-        return found
+            values = (id(self),) if fields is None else tuple([getattr(self, f) for f in fields])
+            self.__dict__["_parameters"] = values
+        return values
 
     @property
     def name(self) -> str:
-        """How the primitive is printed in programs."""
+        """The name of the primitive in printed programs."""
         return snake_case(type(self).__name__)
 
     def bind(self, *args: Any) -> Any:
-        """Hand the primitive and its operands to the current trace; returns what it makes of it."""
+        """Hand the primitive and its operands to the current trace, and return its result."""
         return state.trace.process(self, args)
 
     def abstract_eval(self, *avals: Any) -> Any:
-        """The type of the result (a list with `multiple_results`); TypeError for bad operands."""
+        """Return the result's type (a list with `multiple_results`); TypeError for bad operands."""
         raise self.missing("abstract_eval", "staging")
 
     def impl(self, *arrays: Any) -> Any:
@@ -140,43 +140,44 @@ class Primitive:
         raise self.missing("impl", "evaluation")
 
     def lower(self, ctx: Any, *values: Any) -> Any:
-        """Emit StableHLO through the builder `ctx`; by default, lower what `decompose` computes."""
+        """Emit StableHLO through the builder `ctx`. By default, lower what `decompose` computes."""
         return ctx.inline(self.decompose, *values)
 
     def decompose(self, *args: Any) -> Any:
-        """The same function in other primitives (optional)."""
+        """Compute the same function with other primitives (optional)."""
         raise self.missing("lower", "jit")
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """-> (out, tangent_out). A tangent may be `ZERO`; at least one is not. Also used for
-        Taylor series.
+        """Return (result, its tangent). A tangent may be `ZERO`; at least one of `tangents` is not.
+
+        Taylor series are derived from this rule, too.
         """
         raise self.missing("jvp", "forward-mode differentiation")
 
     def transpose(self, ct: Any, *args: Any) -> Sequence[Any]:
-        """Cotangents of the operands, given that of the result; linear operands arrive as
-        `LinearInput`.
+        """Return the cotangents of the operands, given that of the result.
 
-        An entry for an operand that is not linear is None. With `multiple_results`, `ct` is a
-        list, in which a cotangent may be `ZERO`.
+        A linear operand arrives as a `LinearInput`; the entry for any other operand is None. With
+        `multiple_results`, `ct` is a list, in which a cotangent may be `ZERO`.
         """
         raise self.missing("transpose", "reverse-mode differentiation")
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
-        """-> (out, out_dim): the operation over a batch of `size`; `dims` says where the batch
-        axis of each is.
+        """Return (result, its batch axis): the operation over a batch of `size`.
+
+        `dims` says where the batch axis of each operand is; None if it has none.
         """
         raise self.missing("batch", "vmap")
 
     def taylor(self, series: Any, args: Sequence[Any]) -> Any:
-        """A recurrence for Taylor coefficients (optional: derived from `jvp`); None to derive it.
+        """Return the Taylor series of the result by a recurrence; None to derive it from `jvp`.
 
         `series` is the arithmetic of transforms/taylor/series.py, `args` are its series.
         """
         return None
 
     def missing(self, rule: str, purpose: str) -> Exception:
-        """The error for a rule that this primitive does not have."""
+        """Return the error for a rule that this primitive does not have."""
         kind = type(self).__name__
         return with_user_line(
             NotImplementedError(
@@ -186,7 +187,7 @@ class Primitive:
 
 
 def snake_case(name: str) -> str:
-    """`DotGeneral` -> `dot_general`."""
+    """Return `dot_general` for `DotGeneral`."""
     return "".join(
         ["_" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(name)]
     )
@@ -197,8 +198,8 @@ def snake_case(name: str) -> str:
 
 
 class Trace:
-    """An interpreter at work: it owns the tracers it made and processes primitives applied to
-    them.
+    """An interpreter at work: it owns the tracers that it made, and processes primitives applied to
+    them. `parent` is the interpreter around it.
     """
 
     parent: Any = None
@@ -214,8 +215,8 @@ class Trace:
         raise NotImplementedError
 
     def stand_in(self, value: Any) -> Any:
-        """What stands here for a value of a transformation that has returned; the value itself if
-        nothing does.
+        """Return what stands here for a value of a transformation that has returned; the value
+        itself if nothing does.
         """
         return value if self.parent is None else self.parent.stand_in(value)
 
@@ -236,8 +237,8 @@ def install_base_trace(trace: Trace) -> None:
 
 
 class Value(Typed):
-    """Base of `Array` and `Tracer`. `operators.py` gives it Python's operators, `diffeo.numpy` its
-    methods.
+    """Base of `Array` and `Tracer`. `words/operators.py` gives it Python's operators,
+    `diffeo.numpy` its methods.
     """
 
     __slots__ = ()
@@ -286,15 +287,15 @@ class Tracer(OwnCopy, Value):
     owner: Trace
 
     def concrete(self) -> Any:
-        """The array of numbers that stands behind the tracer, or None if there is none."""
+        """Return the array of numbers that stands behind the tracer, or None if there is none."""
         return None
 
     def origin(self) -> str:
-        """Where the value comes from, for messages."""
+        """Return where the value comes from, for messages."""
         return f"a value traced in {self.owner.function_name or 'a transformation'}"
 
     def _need(self, error: type[Exception], what: str, instead: str) -> Any:
-        """The array of numbers for a conversion whose result says nothing of derivatives."""
+        """Return the array of numbers, for a conversion whose result has no derivative to lose."""
         value = self.concrete()
         if value is None:
             if self.owner.finished:
@@ -308,7 +309,7 @@ class Tracer(OwnCopy, Value):
         return value
 
     def _need_constant(self, error: type[Exception], what: str, instead: str) -> Any:
-        """As `_need`; an error, too, where the result would silently lose its derivative."""
+        """Do as `_need`; raise, too, where the result would silently lose its derivative."""
         value = self._need(error, what, instead)
         if is_inexact(self.aval.dtype):
             raise with_user_line(
@@ -376,7 +377,7 @@ class Tracer(OwnCopy, Value):
         )
 
     def item(self) -> Any:
-        """The Python scalar of a one-element array; only where the numbers are known."""
+        """Return the Python scalar of a one-element array; only where the numbers are known."""
         return self._need_constant(
             ConcretizationTypeError, "item()", "Keep it an array while it is traced."
         ).item()
@@ -390,7 +391,7 @@ class Tracer(OwnCopy, Value):
 
 
 def typeof(x: Any) -> ShapedArray:
-    """The type of an array, a tracer, a NumPy array or a Python scalar.
+    """Return the type of an array, a tracer, a NumPy array or a Python scalar.
 
     Raises:
         TypeError: for anything else.
@@ -414,18 +415,18 @@ def typeof(x: Any) -> ShapedArray:
 
 
 def known(x: Any) -> Any:
-    """The NumPy array of a concrete value; None for a traced one without numbers."""
+    """Return the NumPy array of a concrete value; None for a traced one without numbers."""
     x = x.concrete() if isinstance(x, Tracer) else x
     return None if x is None else np.asarray(x)
 
 
 def expected(x: Any, otherwise: str = "expected an array or a number") -> str:
-    """What is wrong with an object that is no value, and what to do."""
+    """Return what is wrong with an object that is no value, and what to do."""
     return refusal(x) or otherwise
 
 
 def describe(x: Any) -> str:
-    """A short description of any object, for messages."""
+    """Return a short description of any object, for messages."""
     if isinstance(x, Value):
         return str(x.aval)
     if isinstance(x, np.ndarray):
@@ -445,8 +446,8 @@ def describe(x: Any) -> str:
 
 
 def user_source(depth: int = 1) -> tuple[Any, int] | None:
-    """(code, instruction) of the innermost frame outside of diffeo; looked up as text only when it
-    is shown.
+    """Return (code, instruction) of the innermost frame outside of diffeo, from `depth` frames up
+    on. It becomes text only when it is shown.
     """
     if state.source is not None:
         return state.source
@@ -455,8 +456,8 @@ def user_source(depth: int = 1) -> tuple[Any, int] | None:
 
 
 def with_user_line(error: Exception, of: Any = None) -> Exception:
-    """The same error; its message says which function was called, and on which line of the user's
-    program: helpers that several functions share need not know who called them.
+    """Return the same error. Its message now says which function of diffeo was called, and on which
+    line of the user's program, so that helpers of several functions need not know who called them.
 
     Args:
         error: what is to be raised.
@@ -476,7 +477,7 @@ def with_user_line(error: Exception, of: Any = None) -> Exception:
 
 
 def leaked(tracer: Tracer) -> Exception:
-    """The error for a tracer that outlived its transformation; looks for where it was stored."""
+    """Return the error for a tracer that outlived its transformation; say where it is stored."""
     stored = where_stored(tracer, HERE)
     return with_user_line(
         UnexpectedTracerError(

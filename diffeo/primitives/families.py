@@ -1,8 +1,13 @@
-"""Families: rules that follow from a fact.
+"""Families: base classes that derive a primitive's rules from a fact about it.
 
-`Linear`: the tangent of the result is the primitive applied to the tangents. `Bilinear`: the
-product rule. `Discrete`: no derivative. `HigherOrder`: operations on programs. The family
-`Elementwise` stands with its table in `elementwise.py`, `Reduction` in `reduction.py`.
+- `Linear`: the tangent of the result is the primitive applied to the tangents.
+- `Bilinear`: the product rule.
+- `Discrete`: the tangent is zero.
+- `HigherOrder`: an operation that has programs among its parameters, such as a call or a loop.
+
+A primitive that belongs to none of them defines `jvp` itself (see `Primitive` in `core.py`). Two
+more families stand beside their members: `Elementwise` in `words/elementwise.py`, `Reduction` in
+`words/reduction.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from .stand_ins import ZERO, LinearInput
 
 
 class Discrete(Primitive):
-    """A function that is constant almost everywhere, or has integer results: its tangent is
+    """A function that is constant almost everywhere, or has integer results. Its tangent is
     zero.
     """
 
@@ -31,8 +36,10 @@ class Discrete(Primitive):
 
 
 class Linear(Primitive):
-    """Linear jointly in the operands at the positions `linear` (all by default); the rest, indices
-    say, are fixed.
+    """A function that is linear, jointly, in the operands at the positions `linear`.
+
+    By default these are all operands. The others (indices, say) are fixed: they keep their value
+    and have no tangent.
     """
 
     linear: tuple[int, ...] | None = None
@@ -44,8 +51,11 @@ class Linear(Primitive):
         return self.bind(*primals), self.linear_part(primals, tangents)
 
     def linear_part(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-        """The tangent of the result; the same map takes each coefficient of a power series."""
-        if len(primals) == 1 and tangents[0] is not ZERO:
+        """Return the tangent of the result: the function itself, applied to the tangents.
+
+        Each coefficient of a power series goes through the same map, in Taylor mode.
+        """
+        if len(primals) == 1 and tangents[0] is not ZERO:  # the usual case, made short
             return self.bind(*tangents)
         positions = range(len(primals)) if self.linear is None else self.linear
         args = list(primals)
@@ -55,8 +65,10 @@ class Linear(Primitive):
 
 
 class Bilinear(Primitive):
-    """Linear in each of two operands: the product rule, and two transposes of which one is called
-    at a time.
+    """A function that is linear in each of its two operands, as a product is.
+
+    `jvp` is the product rule. A program to transpose is linear in one of the two operands only, so
+    each side has a transpose of its own.
     """
 
     bilinear = True
@@ -66,7 +78,7 @@ class Bilinear(Primitive):
         out = self.bind(x, y)
         if dy is ZERO:
             return out, ZERO if dx is ZERO else self.bind(dx, y)
-        right = self.bind(x, dy)
+        right = self.bind(x, dy)  # d(x y) = dx y + x dy
         return out, right if dx is ZERO else self.bind(dx, y) + right
 
     def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
@@ -75,11 +87,11 @@ class Bilinear(Primitive):
         return None, self.transpose_rhs(ct, x, y)
 
     def transpose_lhs(self, ct: Any, x: LinearInput, y: Any) -> Any:
-        """The cotangent of the first operand, of which only the type is known."""
+        """Return the cotangent of the first operand, of which only the type is known."""
         raise self.missing("transpose_lhs", "reverse-mode differentiation")
 
     def transpose_rhs(self, ct: Any, x: Any, y: LinearInput) -> Any:
-        """The cotangent of the second operand, of which only the type is known."""
+        """Return the cotangent of the second operand, of which only the type is known."""
         raise self.missing("transpose_rhs", "reverse-mode differentiation")
 
 
@@ -87,15 +99,24 @@ class HigherOrder(Primitive):
     """An operation that contains programs (jaxprs), and takes and returns lists of arrays.
 
     Forward interpreters (derivatives, batching, Taylor series, anybody's own) go through
-    `interpret`; reverse mode through `partial` and `transpose_with`, which is handed the
-    transposition of programs.
+    `interpret`, which binds the same operation over transformed programs.
+
+    Reverse mode goes another way, since it needs tangents and primals apart: `partial` splits the
+    operation into a known and a linear part, and `transpose_with` transposes the linear part.
+    `whole` says that the operation is not to be split.
+
+    Some operations start as a Python function without a program: see `fun`, `lazy` and `closed`.
+
+    `Call` in `programs/call.py` is the shortest example.
     """
 
     multiple_results = True
     holds_programs = True
-    #: A Python function of arrays that evaluation calls instead of compiling a program.
+    #: A Python function of arrays that computes the same, or None. Evaluation calls it instead of
+    #: compiling a program, linearization instead of splitting the operation.
     fun: Any = None
-    #: Nobody has traced the function yet: a program gets what `closed` makes of the primitive.
+    #: Whether it holds a Python function that nobody has traced yet. A program that is being
+    #: written records what `closed` returns instead.
     lazy = False
 
     @property
@@ -112,46 +133,70 @@ class HigherOrder(Primitive):
         return [np.asarray(o) for o in self.evaluate(eval_jaxpr, [Array(a) for a in arrays])]
 
     def evaluate(self, run: Callable, arrays: Sequence[Any]) -> list[Any]:
-        """The results on arrays, in eager mode; `run(jaxpr, arrays)` runs a compiled program."""
-        found = self.__dict__.get("_program")
-        if found is None:
+        """Compute the results on arrays, in eager mode.
+
+        By default the operation is handed to `run(jaxpr, arrays)` as a program of one equation.
+        Evaluation's `run` compiles the program.
+        """
+        program = self.__dict__.get("_program")
+        if program is None:
             avals = [a.aval for a in arrays]
-            found = one_equation(self, avals, self.abstract_eval(*[a.strong for a in avals]))
-            self.__dict__["_program"] = found
-        return run(found, arrays)
+            program = one_equation(self, avals, self.abstract_eval(*[a.strong for a in avals]))
+            self.__dict__["_program"] = program
+        return run(program, arrays)
 
     def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
-        """Apply to the interpreter's values: the same operation over a transformed program.
+        """Apply the operation to an interpreter's values, by the same operation over a transformed
+        program.
 
         The interpreter offers `flatten(values) -> arrays, statics`, `unflatten(statics, arrays) ->
         values`, `transform_jaxpr(jaxpr, statics, avals, wanted) -> jaxpr, consts, out_statics`, and
-        what stands beside them in `transforms/interpreter.py`.
+        more, which `transforms/interpreter.py` describes.
         """
         raise self.missing("interpret", "forward interpretation")
 
     def closed(self, args: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
-        """A lazy primitive as one that holds a program, and its operands: first those that the
-        function closed over.
+        """Return a lazy primitive with its function traced, as (primitive, operands).
+
+        The new primitive holds a program. Its operands are first the values that the function
+        closed over, then `args`.
         """
         raise self.missing("closed", "staging")
 
     def whole(self, linear: Sequence[bool]) -> bool:
-        """Whether it goes to the part of what depends on these operands as it stands, instead of
-        being split by `partial`: it keeps its rules then, or they decide what it does. (No
-        derivative is linear so, but what varies from step to step of a scan is split off, too.)
+        """Return whether the operation goes to the linear half unchanged, instead of being split by
+        `partial`.
+
+        True where it cannot be split, as a conditional whose predicate is linear: which branch is
+        run is not known. True, too, where splitting would lose a rule of the user's. (What is
+        called linear here need not be a tangent: a scan also splits off what varies from step to
+        step.)
+
+        Args:
+            linear: for each operand, whether it is linear; at least one is.
         """
         return False
 
     def partial(self, linear: Sequence[bool]) -> Parts:
-        """Split by which operands are linear; each part is an operation of its own, or None if it
-        has no results.
+        """Split the operation by which of its operands are linear.
+
+        Each part is an operation of its own. The known part is None if it has no results.
         """
         raise self.missing("partial", "linearization")
 
     def transpose_with(
-        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+        self, transpose_jaxpr: Callable, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
-        """Like `transpose`, handed `transpose_jaxpr(jaxpr, linear, zero_cts) -> jaxpr, consts,
-        which cts are zero`.
+        """Return the cotangents of the operands, as `transpose` does.
+
+        The transposition of programs arrives as an argument, since it is of a higher floor:
+        `transpose_jaxpr(jaxpr, linear, zero_cts) -> jaxpr, consts, zero_outs`. Its results are the
+        transposed program, the values that are to be its first operands, and for each linear input
+        whether its cotangent is `ZERO`, which the program then does not return.
+
+        Args:
+            transpose_jaxpr: the transposition of programs.
+            cts: the cotangents of the results; one may be `ZERO`.
+            args: the operands; a `LinearInput` for each linear one.
         """
         raise self.missing("transpose_with", "reverse-mode differentiation")

@@ -1,7 +1,11 @@
-"""Jaxpr: a program as data. Its grammar, evaluation, checking and printing.
+"""Jaxpr: a program as data. Its classes, evaluation, checking and printing.
 
-jaxpr = const_vars, in_vars, eqns, outs      eqn = out_vars = primitive(inputs)      input = Var |
-Literal
+    Jaxpr:  const_vars, in_vars, eqns, outs
+    Eqn:    outs = primitive(inputs)
+    input, or result of a program:  Var or Literal
+
+A `Var` is assigned once, by an equation or as an input. "Program" means a `Jaxpr` everywhere in
+diffeo. Start reading at `Jaxpr`, then `eval_jaxpr`, which is the whole meaning of a program.
 """
 
 from __future__ import annotations
@@ -16,8 +20,8 @@ from .types import SCALARS, ShapedArray, short_dtype
 
 
 class Var:
-    """A variable: assigned once, by an equation or as an input. Its name is given when it is
-    printed.
+    """A variable, which is assigned once, by an equation or as an input. Printing gives it a
+    name.
     """
 
     __slots__ = ("aval",)
@@ -47,8 +51,14 @@ class Literal:
 
 
 class Eqn:
-    """An equation: `outs = primitive(inputs)`, and the line of the user's program from which it
-    came.
+    """An equation, `outs = primitive(inputs)`.
+
+    Attributes:
+        primitive: the operation.
+        inputs: the operands, each a Var or a Literal.
+        outs: the variables of the results: one, or several with `multiple_results`.
+        source: the line of the user's program that it came from, as `user_source` captures it, or
+            None.
     """
 
     __slots__ = ("inputs", "outs", "primitive", "source")
@@ -72,7 +82,7 @@ class ScopedSource(tuple):
 
     @staticmethod
     def within(scope: str, source: Any) -> Any:
-        """A source with one more scope around it."""
+        """Return a source with one more scope around it: `inner` becomes `scope/inner`."""
         if source is None:
             return None
         scoped = ScopedSource(source)
@@ -82,15 +92,16 @@ class ScopedSource(tuple):
 
 
 class Jaxpr:
-    """A program. Immutable by convention; compared by identity.
+    """A program. It is immutable by convention, and compared by identity.
 
     Attributes:
         in_vars: the inputs.
         eqns: the equations in the order in which they run.
         outs: the results, each a Var or a Literal.
-        const_vars, consts: further inputs with their values (arrays the traced function closed
-            over).
-        name: of the function that was traced.
+        const_vars: further inputs, whose values are known: arrays that the traced function closed
+            over.
+        consts: the values of `const_vars`.
+        name: the name of the function that was traced.
         memo: results of transforming the program, kept as long as the program lives.
     """
 
@@ -122,23 +133,26 @@ class Jaxpr:
     @property
     def names(self) -> frozenset:
         """The named axes that its primitives speak of."""
-        found = self.memo.get("names")
-        if found is None:
-            found = frozenset([name for eqn in self.eqns for name in eqn.primitive.names])
-            self.memo["names"] = found
-        return found
+        axes = self.memo.get("names")
+        if axes is None:
+            axes = frozenset([name for eqn in self.eqns for name in eqn.primitive.names])
+            self.memo["names"] = axes
+        return axes
 
     @property
     def effects(self) -> frozenset:
         """What its primitives do besides computing their results."""
-        found = self.memo.get("effects")
-        if found is None:
-            found = frozenset([kind for eqn in self.eqns for kind in eqn.primitive.effects])
-            self.memo["effects"] = found
-        return found
+        kinds = self.memo.get("effects")
+        if kinds is None:
+            kinds = frozenset([kind for eqn in self.eqns for kind in eqn.primitive.effects])
+            self.memo["effects"] = kinds
+        return kinds
 
     def closed_over(self) -> Jaxpr:
-        """The same program with its constants as leading inputs instead."""
+        """Return the same program with its constants as leading inputs instead.
+
+        Whoever calls it passes `consts` before the other arguments.
+        """
         return (
             Jaxpr(self.const_vars + self.in_vars, self.eqns, self.outs, name=self.name)
             if self.consts
@@ -184,6 +198,7 @@ def eval_jaxpr(jaxpr: Jaxpr, args: Sequence[Any]) -> list[Any]:
     before, trace = state.source, state.trace
     try:
         for eqn in jaxpr.eqns:
+            # What the equation binds belongs to the line that it was traced from.
             state.source = eqn.source
             out = trace.process(
                 eqn.primitive, [env[v] if type(v) is Var else v.value for v in eqn.inputs]
@@ -198,21 +213,22 @@ def eval_jaxpr(jaxpr: Jaxpr, args: Sequence[Any]) -> list[Any]:
 
 
 def eliminate_dead_code(jaxpr: Jaxpr, effects: bool = True) -> Jaxpr:
-    """The program without equations and constants that no result needs; inputs stay, and `effects`
-    if so.
+    """Return the program without the equations and constants that no result needs.
+
+    Inputs stay. Equations with effects stay, too, unless `effects` is False.
     """
     live = set(jaxpr.outs)
-    kept = []
+    live_eqns = []
     for eqn in reversed(jaxpr.eqns):
         if not live.isdisjoint(eqn.outs) or (effects and eqn.primitive.effects):
-            kept.append(eqn)
+            live_eqns.append(eqn)
             live.update(eqn.inputs)  # also literals, of which no equation is asked
     pairs = [(v, c) for v, c in zip(jaxpr.const_vars, jaxpr.consts) if v in live]
-    if len(kept) == len(jaxpr.eqns) and len(pairs) == len(jaxpr.consts):
+    if len(live_eqns) == len(jaxpr.eqns) and len(pairs) == len(jaxpr.consts):
         return jaxpr
     return Jaxpr(
         jaxpr.in_vars,
-        kept[::-1],
+        live_eqns[::-1],
         jaxpr.outs,
         [v for v, _ in pairs],
         [c for _, c in pairs],
@@ -221,27 +237,33 @@ def eliminate_dead_code(jaxpr: Jaxpr, effects: bool = True) -> Jaxpr:
 
 
 def infer(primitive: Primitive, avals: Sequence[Any]) -> Any:
-    """Return what `abstract_eval` says of types and Python scalars, and whether the result is weak.
+    """Return the types of the results by `abstract_eval`, and find out whether they are weak.
 
     The rules themselves see strong types. With `keeps_weak` a result is weak if some array operand
-    is weak, and no other one is strong; a boolean has no weakness to give or to take.
+    is weak, and no other one is strong. A boolean has no weakness to give or to take.
+
+    Args:
+        primitive: the operation.
+        avals: the types of the operands; Python scalars stand for themselves.
     """
-    weak, strong, seen = False, False, []
+    weak, strong, operands = False, False, []
     for a in avals:
         if type(a) is ShapedArray:
             if a.weak_type:
                 weak, a = True, a.strong
             elif a.dtype.kind != "b":
                 strong = True
-        seen.append(a)
-    out = apply_type_rule(primitive, seen)
+        operands.append(a)
+    out = apply_type_rule(primitive, operands)
     if not ((weak and not strong) if primitive.keeps_weak else primitive.weak_type):
         return out
     return [o.weak for o in out] if primitive.multiple_results else out.weak
 
 
 def apply_type_rule(primitive: Primitive, avals: Sequence[Any]) -> Any:
-    """`abstract_eval`; its errors name the primitive, also if the number of operands is wrong."""
+    """Call `abstract_eval`. Its errors name the primitive, also if the number of operands is
+    wrong.
+    """
     try:
         return primitive.abstract_eval(*avals)
     except (TypeError, ValueError, IndexError) as error:
@@ -259,8 +281,8 @@ def apply_type_rule(primitive: Primitive, avals: Sequence[Any]) -> Any:
 
 
 def check_jaxpr(jaxpr: Jaxpr) -> None:
-    """Type-check a program: every variable is assigned once and before use, every type is what its
-    rule says.
+    """Type-check a program: variables are assigned once and before use, and types are those of the
+    rules.
 
     Raises:
         TypeError: naming the first equation that is wrong.
@@ -304,11 +326,11 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
             v.value if type(v) is Literal and scalars and type(v.value) in SCALARS else v.aval
             for v in eqn.inputs
         ]
-        found = infer(eqn.primitive, avals)
-        found = list(found) if eqn.primitive.multiple_results else [found]
-        if [a.strong for a in found] != [v.aval.strong for v in eqn.outs]:
+        inferred = infer(eqn.primitive, avals)
+        inferred = list(inferred) if eqn.primitive.multiple_results else [inferred]
+        if [a.strong for a in inferred] != [v.aval.strong for v in eqn.outs]:
             raise TypeError(
-                f"{where}: the rule says {found}, the program {[v.aval for v in eqn.outs]}"
+                f"{where}: the rule says {inferred}, the program {[v.aval for v in eqn.outs]}"
             )
         for var in eqn.outs:
             define(var, where)
@@ -316,20 +338,23 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
         known(out, "results")
 
 
-#: Called with every program that a transformation makes, if it is set; the tests have
-#: `check_jaxpr` look at them all.
+#: Called with every program that a transformation makes, if it is set. The tests set it to
+#: `check_jaxpr`.
 after_making: Callable[[Jaxpr], None] | None = None
 
 
 def made(jaxpr: Jaxpr) -> Jaxpr:
-    """The program itself, which has just been made."""
+    """Return a program which has just been made, after the check that tests install
+    (`after_making`).
+    """
     if after_making is not None:
         after_making(jaxpr)
     return jaxpr
 
 
 def sub_jaxprs(primitive: Any) -> Iterator[Jaxpr]:
-    """The programs among the parameters of a primitive, also those inside of a dataclass."""
+    """Yield the programs among the parameters of a primitive, in tuples and dataclasses, too."""
+    # In one level of tuples: `Cond` has a tuple of programs.
     for name, value in getattr(primitive, "__dict__", {}).items():
         if name[0] == "_":  # what the primitive remembers is no parameter
             continue
@@ -359,21 +384,25 @@ class _Names(dict):
 
 
 def _where(source: Any) -> str:
+    """Return `file.py:12` for a source, or an empty text."""
     filename, line, _ = source_line(source)
     return f"{short_filename(filename)}:{line}" if line else ""
 
 
 def _binder(var: Var, names: _Names) -> str:
+    """Return a variable where it is assigned, `a:f64[3]`; a `~` marks a weak type."""
     return f"{names[var]}:{var.aval}{'~' if var.aval.weak_type else ''}"
 
 
 def _operand(v: Any, names: _Names) -> str:
+    """Return an operand as it is printed: a name, a number, or the type of a residual."""
     if type(v) is Var:
         return names[v]
     return repr(v.value) if type(v.value) in SCALARS else f"<{v.aval}>"
 
 
 def _parameters(primitive: Primitive) -> str:
+    """Return the static parameters as `[axis=0, ...]`, but for programs and defaults."""
     fields = getattr(primitive, "__dataclass_fields__", {})
     values = [(f, getattr(primitive, f), spec.default) for f, spec in fields.items()]
     shown = [
@@ -391,6 +420,9 @@ def _parameters(primitive: Primitive) -> str:
 
 
 def _lines(jaxpr: Jaxpr, names: _Names, indent: str) -> list[str]:
+    """Return the printed lines of a program; the programs in an equation stand below it,
+    indented.
+    """
     head = ", ".join([_binder(v, names) for v in jaxpr.in_vars])
     consts = "; ".join([_binder(v, names) for v in jaxpr.const_vars])
     lines = [f"{indent}lambda {consts + ' ; ' if consts else ''}{head}:"]

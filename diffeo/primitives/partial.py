@@ -1,13 +1,22 @@
-"""Partial evaluation: a program in two, by which of its inputs are linear.
+"""Partial evaluation: split a program in two, by which of its inputs are linear.
 
-The known half computes what depends on no linear input, and the residuals: what the linear half
-needs of it. An input that is itself a residual is not computed but passed on, and what is cheaper
-to compute again than to keep (a broadcast, a cast to more bytes) is computed again.
+*Linear* inputs are those whose numbers are not there yet: the tangents, when a derivative is
+taken. The *known* half computes everything that depends on none of them, so it can run at once.
+The *linear* half computes the rest. It needs some values of the known half, which are called
+*residuals*. For `(x, t) -> (sin x, t * cos x)`, where `t` is linear, the known half is
+`x -> (sin x, cos x)`, the linear half is `(c, t) -> t * c`, and `cos x` is the residual.
+
+Not every residual is computed and stored. A residual that is an operand of the program anyway is
+passed on. A residual that is cheaper to compute again than to keep (a broadcast, a cast to more
+bytes) is computed again in the linear half.
+
+Start reading at `Parts`, then `partial_jaxpr`. `staging.TangentTrace.split` shows how the two
+halves are used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .core import Primitive
@@ -18,10 +27,18 @@ from .stand_ins import ZERO, LinearInput
 class Parts(NamedTuple):
     """A program, or an operation on programs, in two parts.
 
-    `known` takes the operands that are not linear, and returns the known results and then the
-    residuals that it computes; it is None if there is nothing to return. `tangent` returns the
-    linear results. Its operands are listed by `sources`: the number of an operand of the whole, or
-    None for the next of the computed residuals.
+    Attributes:
+        known: takes the operands that are not linear, and returns the known results and then the
+            computed residuals. `partial_jaxpr` always returns a program here; an operation that is
+            split has None if there is nothing to compute.
+        tangent: takes the operands that `sources` lists, and returns the linear results.
+        linear_outs: for each result of the whole, whether `tangent` returns it (`known` otherwise).
+        sources: for each operand of `tangent`, the number of the operand of the whole that it is,
+            or None for the next one of the computed residuals.
+
+    For `(x, t) -> (sin x, t * cos x)` with a linear `t`, `linear_outs` is `[False, True]` and
+    `sources` is `[None, 1]`: first the computed residual, `cos x`, then operand 1 of the whole,
+    `t`.
     """
 
     known: Any
@@ -30,7 +47,13 @@ class Parts(NamedTuple):
     sources: Sequence[int | None]
 
     def inputs(self, operands: Sequence[Any], computed: Sequence[Any]) -> list[Any]:
-        """The operands of `tangent` from those of the whole and the computed residuals."""
+        """Return the operands of `tangent`, picked from the operands of the whole and the computed
+        residuals.
+
+        Examples:
+            >>> Parts(None, None, [False, True], [None, 1]).inputs(["x", "t"], ["cos x"])
+            ['cos x', 't']
+        """
         fresh = iter(computed)
         return [next(fresh) if s is None else operands[s] for s in self.sources]
 
@@ -41,13 +64,18 @@ def partial_jaxpr(
     wanted: Sequence[bool] | None = None,
     effects: bool = False,
 ) -> Parts:
-    """Split a program, which must have no constants, by which inputs are linear.
+    """Split a program by which of its inputs are linear. The program must have no constants.
 
     Args:
         jaxpr: the program.
         linear: for each input, whether it is linear.
-        wanted: results that shall count as linear whether they are or not.
-        effects: what has effects shall count as linear whether it is or not.
+        wanted: for each result, whether the linear half shall return it even if it is known.
+            (Branches of a conditional are split alike in this way.) By default, none.
+        effects: whether an equation with effects belongs to the linear half even if its operands
+            are known.
+
+    Returns:
+        The two halves, which are programs. They are remembered in `jaxpr.memo`.
     """
     key = ("partial", tuple(linear), None if wanted is None else tuple(wanted), effects)
     if key in jaxpr.memo:
@@ -57,6 +85,7 @@ def partial_jaxpr(
     linear_outs = is_linear if wanted is None else [a or b for a, b in zip(is_linear, wanted)]
     tangent_outs = [v for v, flag in zip(jaxpr.outs, linear_outs) if flag]
     known_ins = [v for v, flag in zip(jaxpr.in_vars, linear) if not flag]
+    # A dictionary is a set in order: programs must come out the same every time.
     needed = dict.fromkeys(
         [
             v
@@ -65,30 +94,31 @@ def partial_jaxpr(
         ]
     )
     residuals, again = _compute_again(needed, known_eqns, known_ins)
-    place = {v: i for i, v in enumerate(jaxpr.in_vars)}
+    position = {v: i for i, v in enumerate(jaxpr.in_vars)}
     known = Jaxpr(
         known_ins,
         known_eqns,
         [
             *[v for v, flag in zip(jaxpr.outs, linear_outs) if not flag],
-            *[v for v in residuals if v not in place],
+            *[v for v in residuals if v not in position],
         ],
         name=jaxpr.name,
     )
     inputs = [*residuals, *[v for v, flag in zip(jaxpr.in_vars, linear) if flag]]
     tangent = Jaxpr(inputs, [*again, *linear_eqns], tangent_outs, name=jaxpr.name)
-    sources = [place.get(v) for v in inputs]
+    sources = [position.get(v) for v in inputs]
     known, tangent = [made(eliminate_dead_code(half)) for half in (known, tangent)]
-    found = Parts(known, tangent, linear_outs, sources)
-    jaxpr.memo[key] = found
-    return found
+    parts = Parts(known, tangent, linear_outs, sources)
+    jaxpr.memo[key] = parts
+    return parts
 
 
 def _sorted_equations(
     jaxpr: Jaxpr, linear: Sequence[bool], effects: bool
 ) -> tuple[list[Eqn], list[Eqn], set[Var]]:
-    """The known equations, the linear ones, and the variables that are linear; an operation on
-    programs may have a part in both.
+    """Return the equations of the known half, those of the linear half, and the linear variables.
+
+    An operation on programs may be split: then it has an equation in each half.
     """
     linear_vars = {v for v, flag in zip(jaxpr.in_vars, linear) if flag}
     known_eqns: list[Eqn] = []
@@ -96,13 +126,15 @@ def _sorted_equations(
     for eqn in jaxpr.eqns:
         flags = [type(v) is Var and v in linear_vars for v in eqn.inputs]
         acts = effects and eqn.primitive.effects
-        if not any(flags) and not acts:
+        if not any(flags) and not acts:  # all operands are known
             known_eqns.append(eqn)
         elif splits(eqn.primitive, flags) and not acts:
             primitive: Any = eqn.primitive
             parts: Parts = primitive.partial(flags)
             operands = [v for v, flag in zip(eqn.inputs, flags) if not flag]
             outs = [v for v, flag in zip(eqn.outs, parts.linear_outs) if not flag]
+            # What the known part returns beyond its share of the results are residuals: they need
+            # new variables, by which the linear part reads them.
             avals = [] if parts.known is None else parts.known.out_avals
             computed = [Var(a) for a in avals[len(outs) :]]
             if parts.known is not None:
@@ -112,21 +144,37 @@ def _sorted_equations(
                 inputs = parts.inputs(eqn.inputs, computed)
                 linear_eqns.append(Eqn(parts.tangent, inputs, tangent_outs, eqn.source))
                 linear_vars.update(tangent_outs)
-        else:
+        else:  # the equation goes to the linear half as it is
             linear_eqns.append(eqn)
             linear_vars.update(eqn.outs)
     return known_eqns, linear_eqns, linear_vars
 
 
 def splits(primitive: Any, linear: Sequence[bool]) -> bool:
-    """Whether an operation may have a known part and a linear one."""
+    """Return whether an operation with these linear operands is to be split into a known and a
+    linear part.
+
+    Only operations on programs are. If all operands are linear, nothing of them is known; `whole`
+    is their own veto.
+    """
     return not all(linear) and primitive.holds_programs and not primitive.whole(linear)
 
 
 def _compute_again(
     needed: Iterable[Var], eqns: Sequence[Eqn], inputs: Sequence[Var]
 ) -> tuple[list[Var], list[Eqn]]:
-    """The residuals to keep so that all that is needed can be had, and the equations to repeat."""
+    """Choose between keeping a residual and computing it again.
+
+    Args:
+        needed: the known variables that the linear half reads.
+        eqns: the equations of the known half.
+        inputs: the inputs of the known half, which cost nothing to keep.
+
+    Returns:
+        The variables to keep as residuals, and the equations for the linear half to repeat, in the
+        order of the program. From these all of `needed` can be computed.
+    """
+    # Only cheap equations may be repeated.
     producer = {v: eqn for eqn in eqns for v in eqn.outs if eqn.primitive.cheap}
     if not producer:
         return list(needed), []
@@ -137,10 +185,12 @@ def _compute_again(
     while todo:
         v = todo.pop()
         eqn = producer.get(v)
-        if eqn is None or v in free:
+        if eqn is None or v in free:  # not cheap to compute, or there anyway
             kept[v] = None
             continue
         sources = [u for u in eqn.inputs if type(u) is Var]
+        # To repeat the equation, its own operands must be kept: no gain if they are larger than
+        # its result.
         if sum([u.aval.nbytes for u in sources if u not in free]) > v.aval.nbytes:
             kept[v] = None
         elif id(eqn) not in repeated:
@@ -150,28 +200,40 @@ def _compute_again(
 
 
 def linear_results(jaxpr: Jaxpr, linear: Sequence[bool]) -> Sequence[bool]:
-    """Which results of a program depend on linear inputs."""
+    """Return, for each result of a program, whether it depends on linear inputs."""
     return partial_jaxpr(jaxpr, linear).linear_outs
 
 
 def one_equation(primitive: Primitive, in_avals: Sequence[Any], out_avals: Sequence[Any]) -> Jaxpr:
-    """The program that applies a primitive with several results."""
+    """Return the program that applies a primitive with several results once."""
     inputs, outs = [Var(a) for a in in_avals], [Var(a) for a in out_avals]
     return Jaxpr(inputs, [Eqn(primitive, inputs, outs)], outs, name=primitive.name)
 
 
 def transpose_parts(
-    parts: Parts, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+    parts: Parts, transpose_jaxpr: Callable, cts: Sequence[Any], args: Sequence[Any]
 ) -> list[Any]:
-    """Transpose an operation whose known part must be run first."""
+    """Transpose an operation on programs whose known part must be run first.
+
+    Args:
+        parts: the operation, split.
+        transpose_jaxpr: the transposition of programs, see `HigherOrder.transpose_with`.
+        cts: the cotangents of all results.
+        args: the operands of the whole; a `LinearInput` for each linear one.
+
+    Returns:
+        For each operand its cotangent, or None if the operand is not linear.
+    """
     operands = [a for a in args if type(a) is not LinearInput]
     known = [] if parts.known is None else parts.known.bind(*operands)
     count = len(parts.linear_outs) - sum(parts.linear_outs)
     inputs = parts.inputs(args, known[count:])
+    # Cotangents of known results are dropped: no linear operand has anything to do with them.
     linear_cts = [ct for ct, lin in zip(cts, parts.linear_outs) if lin]
-    found = parts.tangent.transpose_with(transpose_jaxpr, linear_cts, inputs)
+    input_cts = parts.tangent.transpose_with(transpose_jaxpr, linear_cts, inputs)
     outs: list[Any] = [None if type(a) is not LinearInput else ZERO for a in args]
-    for s, ct in zip(parts.sources, found):
+    # Residuals are not linear, so their cotangents are None; the others go where `sources` says.
+    for s, ct in zip(parts.sources, input_cts):
         if s is not None and ct is not None:
             outs[s] = ct
     return outs

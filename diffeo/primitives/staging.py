@@ -1,8 +1,12 @@
-"""Staging: the interpreter that writes down a program instead of running it.
+"""Staging: interpreters that write down a program instead of running it.
 
-`StagingTrace` records everything that happens while it is current: that is tracing for jit.
-`TangentTrace` records only what depends on its inputs and lets the parent do the rest: that is
-what linearization needs.
+`StagingTrace` records everything that happens while it is current. That is tracing for jit, and
+`stage` is its entrance: start reading there.
+
+`TangentTrace` records only what depends on its inputs, which are tangents. Everything else is
+handed to its parent, which may compute it at once. That is what linearization needs: the primal
+computation runs, and the linear program of the tangents is written down (see
+`transforms/linearize.py`).
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from .array import as_value, promoted_scalars
@@ -32,7 +37,7 @@ from .types import SCALARS, ShapedArray
 
 
 class StagingTracer(Tracer):
-    """A value of a program that is being written."""
+    """A value of a program that is being written: a variable, and the line that made it."""
 
     __slots__ = ("aval", "source", "variable")
 
@@ -46,28 +51,41 @@ class StagingTracer(Tracer):
 
 
 def exact_key(primitive: Any) -> Any:
-    """A primitive as the key of a cache: an outsider's class may have an == of its own, for which
-    0.0 and -0.0 are one.
+    """Return a primitive as the key of a cache.
+
+    The class of an outsider may have an `==` of its own, by which parameters of 0.0 and -0.0 are
+    equal. `Exact` tells them apart.
     """
     return primitive if type(primitive).__eq__ is Primitive.__eq__ else Exact(primitive)
 
 
 @lru_cache(maxsize=4096)
 def _shared_types(primitive: Any) -> dict:
-    """The `_types` of all primitives that are the same as this one."""
+    """Return the dictionary that all equal primitives share as their `_types`: the cache of this
+    function keeps one for each.
+    """
     return {}
 
 
 def result_type(primitive: Primitive, operands: Sequence[Any]) -> Any:
-    """What `abstract_eval` says of operands, which are types and Python scalars; rules see strong
-    types. Remembered with the primitive: programs repeat the same operations on the same types.
+    """Return the types of the results for given operands, by `abstract_eval`.
+
+    The answer is remembered in the primitive's `_types`, since programs repeat the same operations
+    on the same types.
+
+    Args:
+        primitive: the operation.
+        operands: types, and Python scalars where the primitive takes them.
+
+    Raises:
+        TypeError, ValueError: as the rule raises it, with the user's line.
     """
     types: Any = primitive._types
     if type(types) is not dict:
         try:
             # Programs and users' functions must not be kept alive by other primitives.
-            own = primitive.holds_programs or primitive.calls_python
-            types = {} if own else _shared_types(exact_key(primitive))
+            private = primitive.holds_programs or primitive.calls_python
+            types = {} if private else _shared_types(exact_key(primitive))
         except TypeError:  # parameters without a hash
             types = {}
         object.__setattr__(primitive, "_types", types)
@@ -79,15 +97,18 @@ def result_type(primitive: Primitive, operands: Sequence[Any]) -> Any:
         out = infer(primitive, operands)
     except (TypeError, ValueError) as error:
         raise with_user_line(error) from None
-    # Every dtype of floats holds a float; whether it holds an integer depends on the number.
+    # The key has no value of a float, as every dtype of floats holds it. An integer's value is in
+    # the key, since whether a dtype holds it depends on the number; such keys are not kept.
     if all([type(a) is ShapedArray or a is float for a in key]):
         types[key] = out
     return out
 
 
 def check_owners(values: Sequence[Any]) -> None:
-    """UnexpectedTracerError for a value that a transformation owns which is not around: its program
-    would have the value for a constant.
+    """Check that every traced value belongs to a transformation that is still around.
+
+    Raises:
+        UnexpectedTracerError: for another one, which a program would take for a constant.
     """
     for value in values:
         if isinstance(value, Tracer):
@@ -99,42 +120,51 @@ def check_owners(values: Sequence[Any]) -> None:
 
 
 class StagingTrace(Trace):
-    """Records every primitive as an equation; values from outside become constants."""
+    """Records every primitive as an equation. Values from outside become constants of the program.
+
+    Attributes:
+        eqns: the equations so far.
+        constants: for the id of each value from outside: its variable, the value as an array or
+            tracer, and the value as it came.
+    """
 
     def __init__(self, parent: Any, function_name: str = ""):
         self.parent, self.function_name = parent, function_name
         self.eqns: list[Eqn] = []
         self.constants: dict[int, tuple[Var, Any, Any]] = {}
-        #: The functions that may come in between, once somebody has asked.
-        self.uncalled: Any = None
+        #: What `uncalled` returned: the functions that may come in between. None until asked for.
+        self.uncalled: frozenset[CodeType] | None = None
 
     def input(self, aval: ShapedArray) -> StagingTracer:
-        """A new input of the program."""
+        """Return a new input of the program."""
         return StagingTracer(self, Var(aval))
 
     def constant(self, value: Any) -> Var:
-        """The variable of a value from outside; the same value is the same variable."""
-        found = self.constants.get(id(value))
-        if found is None:
+        """Return the variable of a value from outside. The same object has one variable."""
+        entry = self.constants.get(id(value))
+        if entry is None:
             if isinstance(value, Tracer):
-                other = self.stand_in(value)
-                if other is not value:
-                    return self.operand(other)
+                # A transformation that has returned may be at work again, under another tracer.
+                substitute = self.stand_in(value)
+                if substitute is not value:
+                    return self.operand(substitute)
                 if value.owner.finished:
                     raise leaked(value)
             array = as_value(value)
             # The value is kept so that its id is not used again.
-            found = self.constants[id(value)] = (Var(array.aval), array, value)
-        return found[0]
+            entry = self.constants[id(value)] = (Var(array.aval), array, value)
+        return entry[0]
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
-        if primitive.holds_programs and primitive.lazy:  # from the top: it may close over anything
+        if primitive.holds_programs and primitive.lazy:
+            # The function may have closed over values of any transformation around: the current
+            # trace, which need not be this one, decides where the operation goes.
             closed, operands = primitive.closed(args)
             check_owners(operands[: len(operands) - len(args)])
             return state.trace.process(closed, operands)
         inputs: list[Any] = []
         avals: list[Any] = []
-        mine, known = False, len(self.constants)
+        mine, count = False, len(self.constants)
         for a in args:
             if type(a) is StagingTracer and a.owner is self:
                 mine = True
@@ -147,12 +177,15 @@ class StagingTrace(Trace):
                 var = self.constant(a)
                 inputs.append(var)
                 avals.append(var.aval)
+        # A primitive without an operand of ours is usually the traced function's, too (`zeros`,
+        # say). Only here it may be a handler's, which wants numbers, not tracers.
         if not mine and self.is_interrupted():
-            while len(self.constants) > known:  # the program does not need them
+            while len(self.constants) > count:  # the program does not need them
                 self.constants.popitem()
             return outside(primitive, args)
         out = primitive._types.get(tuple(avals))
         if out is None:
+            # Types come from arrays: of scalars alone, one is made an array.
             if args and all([type(v) is Literal for v in inputs]):
                 return self.process(primitive, promoted_scalars(args))
             operands = [v.value if type(v) is Literal else v.aval for v in inputs]
@@ -160,15 +193,15 @@ class StagingTrace(Trace):
         return self.record(primitive, inputs, out)
 
     def is_interrupted(self) -> bool:
-        """Whether it is not the traced function that is running, but the handler of a signal, a
-        finalizer or the like, which has come in between.
+        """Return whether the code that runs is not the traced function, but the handler of a
+        signal, a finalizer or the like, which Python has called in between.
         """
         if self.uncalled is None:
             self.uncalled = uncalled()
         return is_uncalled(2, self.uncalled, stage.__code__)
 
     def record(self, primitive: Primitive, inputs: list[Any], out: Any) -> Any:
-        """Append an equation with results of the types `out`; returns their tracers."""
+        """Append an equation with results of the types `out`, and return their tracers."""
         if self.finished:
             raise with_user_line(
                 UnexpectedTracerError(
@@ -187,7 +220,7 @@ class StagingTrace(Trace):
         return StagingTracer(self, var, source)
 
     def operand(self, value: Any) -> Any:
-        """What stands for a value in the program: a variable or a constant."""
+        """Return what stands for a value in the program: a variable, or a constant's."""
         return (
             value.variable
             if type(value) is StagingTracer and value.owner is self
@@ -195,25 +228,27 @@ class StagingTrace(Trace):
         )
 
     def finish(self, inputs: Sequence[StagingTracer], outs: Sequence[Any]) -> Jaxpr:
-        """The program with these results."""
+        """Return the program with these inputs and results. Nothing can be recorded afterwards."""
         out_vars = [self.operand(o) for o in outs]
         self.finished = True
-        found = list(self.constants.values())
+        constants = list(self.constants.values())
         return made(
             Jaxpr(
                 [t.variable for t in inputs],
                 self.eqns,
                 out_vars,
-                [f[0] for f in found],
-                [f[1] for f in found],
+                [f[0] for f in constants],
+                [f[1] for f in constants],
                 self.function_name,
             )
         )
 
 
 class TangentTrace(StagingTrace):
-    """Records only what depends on its inputs (tangents, linearly); the rest is the parent's, a
-    constant here.
+    """Records only what depends on its inputs, which are tangents, so that the program is linear.
+
+    Everything else is the parent's to compute. Where its value is an operand of a recorded
+    equation, it is a residual: a `Literal` in the program.
     """
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
@@ -230,7 +265,7 @@ class TangentTrace(StagingTrace):
         if primitive.holds_programs:
             linear = [type(v) is Var for v in inputs]
             if not primitive.whole(linear):
-                if primitive.fun is not None:
+                if primitive.fun is not None:  # run through it, with tangents: nothing to split
                     return primitive.fun(*args)
                 return self.split(primitive, args, linear)
             if primitive.lazy:
@@ -241,7 +276,7 @@ class TangentTrace(StagingTrace):
         return self.record(primitive, inputs, self.tangent_type(primitive, inputs))
 
     def tangent_type(self, primitive: Primitive, inputs: Sequence[Any]) -> Any:
-        """The types of results; those of tangents are strong."""
+        """Return the types of the results. Tangents are never weakly typed."""
         scalars = SCALARS if primitive.takes_scalars else ()
         operands = [
             v.value if type(v) is Literal and type(v.value) in scalars else v.aval.strong
@@ -253,14 +288,20 @@ class TangentTrace(StagingTrace):
         return [o.strong for o in out] if primitive.multiple_results else out.strong
 
     def split(self, primitive: Any, args: Sequence[Any], linear: Sequence[bool]) -> list[Any]:
-        """A higher-order primitive: run its known part in the parent, record its linear part."""
+        """Apply an operation on programs of which only some operands are tangents.
+
+        Its known part is run in the parent, at once if that is evaluation. Its linear part is
+        recorded as one equation.
+        """
         parts: Parts = primitive.partial(linear)
         operands = [a for a, lin in zip(args, linear) if not lin]
+        # What the known part binds must not be recorded here.
         before, state.trace = state.trace, self.parent
         try:
             results = [] if parts.known is None else parts.known.bind(*operands)
         finally:
             state.trace = before
+        # `results` are the known results, then the residuals.
         count = len(parts.linear_outs) - sum(parts.linear_outs)
         outs = iter(results[:count])
         inputs = [self.operand(x) for x in parts.inputs(args, results[count:])]
@@ -269,6 +310,7 @@ class TangentTrace(StagingTrace):
             if any(parts.linear_outs)
             else ()
         )
+        # Each result is the next of the recorded ones or of the known ones.
         return [next(tangents if lin else outs) for lin in parts.linear_outs]
 
     def operand(self, value: Any) -> Any:
@@ -277,7 +319,7 @@ class TangentTrace(StagingTrace):
 
 
 def outside(primitive: Primitive, args: Sequence[Any]) -> Any:
-    """Evaluate a primitive outside of all transformations."""
+    """Evaluate a primitive outside of all transformations, under the base trace."""
     before = state.trace, state.source
     state.trace, state.source = type(state).trace, None
     try:
@@ -286,16 +328,25 @@ def outside(primitive: Primitive, args: Sequence[Any]) -> Any:
         state.trace, state.source = before
 
 
-#: A program is many small objects that stay, and the collector of garbage would go through all of
-#: them again and again: while a function is traced, it waits for so many new ones.
+#: How many new objects the collector of garbage waits for while a function is traced. A program
+#: is many small objects that stay, and by default it would go through all of them again and again.
 _PATIENCE = 200_000
 
 
 def stage(fun: Callable[..., Sequence[Any]], avals: Sequence[ShapedArray], name: str = "") -> Jaxpr:
-    """Trace a function of arrays that returns a sequence of arrays into a program."""
+    """Trace a function into a program.
+
+    Args:
+        fun: a function of arrays that returns a sequence of arrays.
+        avals: the types of its arguments.
+        name: the name of the user's function, for messages.
+
+    Returns:
+        The program. Arrays that the function closed over are its constants.
+    """
     before, thresholds = (state.trace, state.source), gc.get_threshold()
-    hurried = 0 < thresholds[0] < _PATIENCE
-    if hurried:
+    raised = 0 < thresholds[0] < _PATIENCE
+    if raised:
         gc.set_threshold(_PATIENCE, *thresholds[1:])
     trace = StagingTrace(before[0], name)
     state.trace, state.source = trace, None
@@ -305,5 +356,5 @@ def stage(fun: Callable[..., Sequence[Any]], avals: Sequence[ShapedArray], name:
     finally:
         state.trace, state.source = before
         trace.finished = True
-        if hurried:
+        if raised:
             gc.set_threshold(*thresholds)

@@ -1,4 +1,8 @@
-"""Stand-ins: for a tangent known to be zero, and for an operand of which a program is linear."""
+"""Stand-ins: what rules get in the place of an array that is not there.
+
+`ZERO` stands for a tangent or cotangent that is known to be zero. `LinearInput` stands for an
+operand of which a program to be transposed is linear.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ from .types import ShapedArray
 
 
 class Zero:
-    """A tangent or cotangent known to be zero. There is one, `ZERO`, without shape and cost."""
+    """The class of `ZERO`, a tangent or cotangent known to be zero. It has no shape and costs
+    nothing.
+    """
 
     __slots__ = ()
 
@@ -14,11 +20,12 @@ class Zero:
         return "ZERO"
 
 
+#: The one instance: rules test `t is ZERO`.
 ZERO = Zero()
 
 
 class LinearInput:
-    """What a transpose rule gets in place of a linear operand: its type only."""
+    """What a transpose rule gets in place of a linear operand. It has a type and no numbers."""
 
     __slots__ = ("aval",)
 

@@ -1,8 +1,8 @@
 """Types of values: shapes, dtypes, weak scalars, and how dtypes promote.
 
-A `ShapedArray` is what an array is to the language: shape, dtype, and whether the dtype is *weak*,
-that is, came from a Python scalar and gives way to any array's dtype of the same kind or a higher
-one (NEP 50).
+A `ShapedArray`, also called an *aval*, is what an array is to the language: shape, dtype, and
+whether the dtype is *weak*. A weak dtype came from a Python scalar. It gives way to the dtype of
+any array of the same kind or a higher one (NEP 50): `2.0` plus a float32 is a float32.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ complex64, complex128 = np.dtype(np.complex64), np.dtype(np.complex128)
 
 
 class ShapedArray:
-    """The type of an array: shape, dtype and weakness. Interned: equal types are one object.
+    """The type of an array: shape, dtype and weakness. Equal types are one object.
 
-    Identity is equality, so types compare and hash at the speed of a pointer in caches and on the
-    dispatch path.
+    Types are *interned*: since identity is equality, they compare and hash at the speed of a
+    pointer, in caches and on the dispatch path. `strong` and `weak` are the two types of the same
+    shape and dtype.
 
     Examples:
         >>> a = ShapedArray((2, 3), np.float64)
@@ -51,9 +52,9 @@ class ShapedArray:
 
     def __new__(cls, shape: tuple[int, ...], dtype: Any, weak_type: bool = False) -> ShapedArray:
         key = (shape, dtype, weak_type)
-        found = _interned.get(key)
-        if found is not None:
-            return found
+        aval = _interned.get(key)
+        if aval is not None:
+            return aval
         try:
             shape = tuple([operator.index(n) for n in shape])
         except TypeError:
@@ -63,13 +64,14 @@ class ShapedArray:
             raise TypeError(f"a shape needs sizes >= 0, got {shape}")
         _check_size(shape, dtype)
         with _intern_lock:
+            # Now with the shape and dtype brought to one form.
             strong = _interned.get((shape, dtype, False)) or _make_pair(shape, dtype)
-            found = strong.weak if weak_type else strong
-            _interned[key] = found
-        return found
+            aval = strong.weak if weak_type else strong
+            _interned[key] = aval
+        return aval
 
     def update(self, shape: tuple[int, ...] | None = None, dtype: Any = None) -> ShapedArray:
-        """The same type with another shape or dtype."""
+        """Return the same type with another shape or dtype."""
         shape = self.shape if shape is None else shape
         return ShapedArray(shape, self.dtype if dtype is None else dtype, self.weak_type)
 
@@ -86,8 +88,12 @@ class ShapedArray:
 
 
 def _check_size(shape: tuple[int, ...], dtype: np.dtype) -> None:
-    """ValueError for what no memory has room for: numbers of bytes are of 64 bits everywhere. Axes
-    of size 0 do not help: the others are multiplied all the same.
+    """Check that an array of the shape would not be larger than any memory: sizes are of 64 bits.
+
+    Axes of size 0 do not help, since the other sizes are multiplied somewhere all the same.
+
+    Raises:
+        ValueError: if the number of bytes does not fit.
     """
     size = math.prod([n for n in shape if n]) * max(dtype.itemsize, 1)
     if size >= 1 << 63:
@@ -97,12 +103,14 @@ def _check_size(shape: tuple[int, ...], dtype: np.dtype) -> None:
         )
 
 
+#: The one object of each type, by what it was asked for with: the same type has several keys, as
+#: `np.float64` and "float64" are different keys.
 _interned: dict[tuple, ShapedArray] = {}
 _intern_lock = threading.RLock()
 
 
 def _make_pair(shape: tuple[int, ...], dtype: np.dtype) -> ShapedArray:
-    """A strong type and its weak twin, linked; the strong one is returned."""
+    """Make a strong type and its weak twin, linked to each other, and return the strong one."""
     strong, weak = object.__new__(ShapedArray), object.__new__(ShapedArray)
     for aval, is_weak in ((strong, False), (weak, True)):
         aval.shape, aval.dtype, aval.weak_type = shape, dtype, is_weak
@@ -116,7 +124,7 @@ _SHORT = {"bool": "bool", "bfloat16": "bf16", "float": "f", "int": "i", "uint": 
 
 
 class Typed:
-    """Something that has a type, `aval`, and so a shape and a dtype."""
+    """A base class of values that have a type, `aval`, and so a shape and a dtype."""
 
     __slots__ = ()
 
@@ -150,7 +158,9 @@ class Typed:
 
 @cache
 def short_dtype(dtype: np.dtype) -> str:
-    """`f64` for float64, `i32` for int32, `bf16`, `bool`, `c128` ...: how programs are printed."""
+    """Return the name of a dtype as programs print it: `f64` for float64, `i32`, `bf16`, `bool`,
+    `c128`.
+    """
     name = dtype.name
     if name in _SHORT:
         return _SHORT[name]
@@ -163,8 +173,8 @@ def short_dtype(dtype: np.dtype) -> str:
 
 
 def default_dtype(kind: type) -> np.dtype:
-    """The dtype of a Python scalar of type `kind` (bool, int, float, complex) when nothing else
-    decides.
+    """Return the dtype of a Python scalar of type `kind` (bool, int, float, complex) when nothing
+    else decides.
     """
     wide = task_settings().default_bits == 64
     if kind is float:
@@ -176,20 +186,23 @@ def default_dtype(kind: type) -> np.dtype:
     return bool_
 
 
+#: The types of Python scalars.
 SCALARS = frozenset((bool, int, float, complex))
-#: A dtype holds the Python scalars whose rank is not above that of its kind.
+#: The ranks of Python scalars. A dtype holds those whose rank is not above its own.
 SCALAR_RANK = {bool: 0, int: 1, float: 2, complex: 3}
+#: The ranks of dtypes, by their letters. "V" is what NumPy says of most dtypes of ml_dtypes.
 KIND_RANK = {"b": 0, "i": 1, "u": 1, "f": 2, "V": 2, "c": 3}
 
 
 def scalar_aval(kind: type) -> ShapedArray:
-    """The type of a Python scalar: weak, except for bool."""
+    """Return the type of a Python scalar: weak, except for bool."""
     return ShapedArray((), default_dtype(kind), kind is not bool)
 
 
 # --------------------------------------------------------------------------------------------------
 # Promotion: the lattice that JAX documents (docs "Type promotion semantics"), with 64 bits enabled.
-# A name with a star is the weak type of that kind.
+# `_UP` says for each node which nodes stand right above it. Two dtypes meet at the least node above
+# both. A name with a star is the weak type of that kind.
 
 _FLOAT8 = [
     f"float8_{name}"
@@ -221,6 +234,7 @@ _STAR = {"int*": int, "float*": float, "complex*": complex}
 
 
 def _upper(node: str) -> set[str]:
+    """Return the nodes of the lattice at or above a node."""
     reached, todo = set(), [node]
     while todo:
         n = todo.pop()
@@ -234,6 +248,7 @@ _ABOVE = {node: _upper(node) for node in _UP}
 
 
 def _node(dtype: np.dtype, weak: bool) -> str:
+    """Return the node of the lattice for a dtype: with a star if it is weak, its name otherwise."""
     if weak and dtype.kind in "iufcV" and dtype != bool_:
         kind = {"i": "int*", "u": "int*", "c": "complex*"}.get(dtype.kind, "float*")
         return kind
@@ -242,6 +257,7 @@ def _node(dtype: np.dtype, weak: bool) -> str:
 
 @cache
 def _least_upper(a: str, b: str) -> str | None:
+    """Return the least node at or above two nodes, None if there is none."""
     common = _ABOVE.get(a, {a}) & _ABOVE.get(b, {b})
     least = [n for n in common if common <= _ABOVE.get(n, {n})]
     return least[0] if least else None
@@ -266,7 +282,8 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], bits: int) -> tuple[np.dt
 
 
 def promote_types(*avals: ShapedArray) -> tuple[np.dtype, bool]:
-    """The dtype (and its weakness) to which operands of these types are brought before they meet.
+    """Return the dtype, and its weakness, to which operands of these types are brought before they
+    meet.
 
     Raises:
         TypeError: when the lattice has no common upper bound (two different float8 types, say).
@@ -286,7 +303,7 @@ def promote_types(*avals: ShapedArray) -> tuple[np.dtype, bool]:
 
 @cache
 def is_float(dtype: np.dtype) -> bool:
-    """True for real floating-point dtypes, bfloat16 and the float8 types included."""
+    """Return whether a dtype is real floating-point; bfloat16 and the float8 types are, too."""
     return (
         dtype.kind == "f"
         or dtype == bfloat16
@@ -296,10 +313,11 @@ def is_float(dtype: np.dtype) -> bool:
 
 @cache
 def is_storage(dtype: np.dtype) -> bool:
-    """True for float8, int4 and their like: types in which arrays are kept and moved, but not
+    """Return whether a dtype is float8, int4 or the like: arrays are kept and moved in it, but not
     computed with.
 
-    NumPy's kind of float8_e5m2 alone is "f", which the short ways of eager arithmetic look at.
+    float8_e5m2 is asked for apart, since NumPy's letter for it is "f". The short ways of eager
+    arithmetic, which look at the letter, leave it out for the same reason.
     """
     narrow = dtype.kind == "V" and dtype.names is None and dtype != bfloat16
     return narrow or dtype == float8_e5m2
@@ -319,12 +337,16 @@ STORAGE = "float8 and int4 arrays are for storage: convert them with .astype(...
 
 @cache
 def kind_of(dtype: np.dtype) -> str:
-    """The letter of KINDS for a dtype; bfloat16 counts as floating-point."""
+    """Return the letter of KINDS for a dtype; bfloat16 counts as floating-point."""
     return "s" if is_storage(dtype) else "f" if dtype.kind == "V" else dtype.kind
 
 
 def check_scalar(name: str, value: Any, dtype: np.dtype) -> None:
-    """TypeError unless a dtype holds a Python scalar: for integers, within their limits."""
+    """Check that a dtype holds a Python scalar; for integers, that it is within their limits.
+
+    Raises:
+        TypeError: if it does not.
+    """
     rank, limits = _held(dtype)
     fits = SCALAR_RANK[type(value)] <= rank
     if fits and limits is not None:
@@ -335,14 +357,14 @@ def check_scalar(name: str, value: Any, dtype: np.dtype) -> None:
 
 @cache
 def limits_of(dtype: np.dtype) -> tuple[int, int]:
-    """The least and the largest integer of a dtype."""
+    """Return the least and the largest integer of a dtype."""
     info = ml_dtypes.iinfo(dtype)
     return int(info.min), int(info.max)
 
 
 @cache
 def _held(dtype: np.dtype) -> tuple[int, Any]:
-    """The highest rank of the scalars that a dtype holds, and the limits of integers."""
+    """Return the highest rank of the scalars that a dtype holds, and the limits of integers."""
     if "int" in dtype.name:
         return 1, limits_of(dtype)
     return KIND_RANK.get(dtype.kind, 2), None
@@ -350,25 +372,25 @@ def _held(dtype: np.dtype) -> tuple[int, Any]:
 
 @cache
 def is_inexact(dtype: np.dtype) -> bool:
-    """True for floating-point and complex dtypes: those that carry derivatives."""
+    """Return whether a dtype is floating-point or complex: those carry derivatives."""
     return is_float(dtype) or dtype.kind == "c"
 
 
 def is_complex(dtype: np.dtype) -> bool:
-    """True for complex64 and complex128."""
+    """Return whether a dtype is complex64 or complex128."""
     return dtype.kind == "c"
 
 
 def is_integer(dtype: np.dtype) -> bool:
-    """True for signed and unsigned integers."""
+    """Return whether a dtype is of signed or unsigned integers."""
     return dtype.kind in "iu"
 
 
 def real_dtype(dtype: np.dtype) -> np.dtype:
-    """float64 for complex128, float32 for complex64, the dtype itself otherwise."""
+    """Return float64 for complex128, float32 for complex64, the dtype itself otherwise."""
     return {complex128: float64, complex64: float32}.get(dtype, dtype)
 
 
 def complex_dtype(dtype: np.dtype) -> np.dtype:
-    """complex64 for float32, complex128 for float64, the dtype itself if complex."""
+    """Return complex64 for float32, complex128 for float64, the dtype itself if complex."""
     return dtype if dtype.kind == "c" else (complex128 if dtype == float64 else complex64)

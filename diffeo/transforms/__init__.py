@@ -1,6 +1,4 @@
-"""The interpreters: one file, one transformation. Start reading at `interpreter.py`, then
-`jvp.py`.
-"""
+"""The interpreters. Start reading at README.md, `interpreter.py`, then `jvp.py`."""
 
 if __name__ != "diffeo.transforms":
     raise ImportError(

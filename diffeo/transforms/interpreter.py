@@ -2,9 +2,18 @@
 transformation share.
 
 An interpreter is a *value type* (a dual number, an array with a batch axis, an interval ...) and a
-rule per primitive. Operations on programs (`Call`) are lifted once, here, for all of them: a value
-is split into arrays and a static part, the program is transformed for these static parts, and its
-results are put together again.
+rule for primitives. The user's function sees its values as tracers, `Boxed`.
+
+An operation on programs (`Call`, `Scan` ...) is applied to values by transforming its program. Each
+value is split into arrays and a *static* part, which is hashable and says how the arrays make a
+value. The program is transformed for these static parts, the operation is bound over the new
+program with the arrays as operands, and its results are put together to values again.
+
+For instance, a value of JVP is a pair (primal, tangent), where the tangent may be `ZERO`. Its
+arrays are one or two, and its static part says whether there is a tangent.
+
+Start reading at `Interpreter`, then `process`, then `transform_jaxpr`; `Call.interpret` in
+`programs/call.py` shows how the parts meet.
 """
 
 from __future__ import annotations
@@ -29,7 +38,7 @@ from ..trees import tree
 
 
 class Boxed(Tracer):
-    """A tracer that carries an interpreter's value."""
+    """A tracer that carries an interpreter's value. Its owner is the interpreter."""
 
     __slots__ = ("_aval", "value")
 
@@ -66,9 +75,9 @@ class Interpreter(Trace):
     - `lift(x)`: the value of a constant `x` (an array, or a Python scalar);
     - `rule(primitive, values)`: the value of the result (a list of them if
       `primitive.multiple_results`);
-    - `split(value) -> (arrays, static)` and `build(static, arrays) -> value`: a value taken apart
-      into arrays and a hashable rest, and put together again (by default a value is a tuple of
-      arrays);
+    - `split(value) -> (arrays, static)` and `build(static, arrays) -> value`: split a value into
+      arrays and a static part, which is hashable, and build it again (by default a value is a tuple
+      of arrays); `count(static)`, how many arrays there are;
     - `aval(value)`: the type that the program sees (by default that of the first array);
     - `key()`: what distinguishes differently configured interpreters of one class (by default
       nothing);
@@ -94,27 +103,30 @@ class Interpreter(Trace):
     complete = False
 
     def lift(self, x: Any) -> Any:
-        """The value of a constant."""
+        """Return the value of a constant."""
         raise NotImplementedError(f"{type(self).__name__} must define lift(x)")
 
     def rule(self, primitive: Primitive, values: Sequence[Any]) -> Any:
-        """The value of `primitive` applied to values."""
+        """Return the value of `primitive` applied to values."""
         raise NotImplementedError(f"{type(self).__name__} must define rule(primitive, values)")
 
     def split(self, value: Any) -> tuple[Sequence[Any], Any]:
-        """A value as arrays and a static, hashable rest."""
+        """Split a value into arrays and a static part, which is hashable."""
         return tuple(value), len(value)
 
     def build(self, static: Any, arrays: Sequence[Any]) -> Any:
-        """A value from what `split` made of it."""
+        """Build a value from what `split` made of it."""
         return tuple(arrays)
 
     def count(self, static: Any) -> int:
-        """How many arrays a value with this static part has."""
+        """Return how many arrays a value with this static part has."""
         return static
 
     def join(self, a: Any, b: Any) -> Any:
-        """The least static part that can represent values of either; for the carries of loops."""
+        """Return the least static part that can represent values of either kind.
+
+        The carry of a loop needs it, as it must have the same static part before and after a step.
+        """
         if a != b:
             raise TypeError(
                 f"{type(self).__name__} does not know a common form of {a} and {b}: define join"
@@ -122,7 +134,7 @@ class Interpreter(Trace):
         return a
 
     def widen(self, value: Any, static: Any) -> Any:
-        """The same value with another static part, one that `join` made of its own."""
+        """Return the same value with another static part, one that `join` made of the value's."""
         if self.split(value)[1] != static:
             raise with_user_line(
                 TypeError(
@@ -133,17 +145,19 @@ class Interpreter(Trace):
         return value
 
     def decides(self, value: Any) -> Any:
-        """The array by which `cond` and `while_loop` decide for a predicate's value; None (the
-        default) if parts of what it stands for may decide differently, as the rows of a batch do.
+        """Return the array by which `cond` and `while_loop` decide, for the value of a predicate.
 
-        Then a conditional computes all of its branches, and chooses by the rule of `select`; a
-        loop goes on while the predicate holds `anywhere`, and parts that are done stay as they
-        are, by the rule of `select` (see `mixes`).
+        None (the default) says that parts of what the value stands for may decide differently, as
+        the rows of a batch do. Then a conditional computes all of its branches, and chooses by the
+        rule of `select`. A loop goes on while the predicate holds `anywhere`, and parts that are
+        done stay as they are, by the rule of `select` (see `mixes`).
         """
         return None
 
     def anywhere(self, value: Any) -> Any:
-        """One boolean: whether a predicate's value may hold for any part of what it stands for."""
+        """Return one boolean: whether a predicate's value may hold for any part of what it stands
+        for.
+        """
         raise with_user_line(
             NotImplementedError(
                 f"{type(self).__name__}: a loop's condition depends on a value of this "
@@ -152,39 +166,49 @@ class Interpreter(Trace):
         )
 
     def unstack(self, value: Any) -> Any:
-        """A value that a scan goes through, as arrays that have the axis of its steps in front and
-        the static part of one step.
+        """Return a value that a scan goes through in the form of one step.
+
+        Its arrays have the axis of the steps in front. Its static part is that of one step, so
+        without this axis.
         """
         return value
 
     def stacked(self, static: Any) -> Any:
-        """The static part of a value whose arrays are those of all steps, stacked in front."""
+        """Return the static part of a value whose arrays are those of all steps, stacked in front.
+
+        It undoes what `unstack` does to a static part.
+        """
         return static
 
     def result(self, value: Any) -> Any:
-        """What `run` returns where the function returned this value."""
+        """Return what `run` returns where the function returned this value."""
         return value
 
     def aval(self, value: Any) -> ShapedArray:
-        """The type of the array that a value stands for."""
+        """Return the type of the array that a value stands for."""
         return typeof(value[0])
 
     def concrete(self, value: Any) -> Any:
-        """An array of the numbers that a value stands for, if they are known, for Python's `if`
-        and `float`.
+        """Return an array of the numbers that a value stands for, or None if they are not known.
+
+        Python's `if` and `float` look at these numbers.
         """
         return None
 
     def key(self) -> Any:
-        """Hashable; interpreters of one class with equal keys transform a program alike."""
+        """Return what distinguishes this interpreter from others of its class. It is hashable.
+
+        Interpreters of one class with equal keys transform a program alike, so they share the
+        memory of transformed programs.
+        """
         return ()
 
     def describe(self) -> str:
-        """What messages call the transformation."""
+        """Return what messages call the transformation."""
         return type(self).__name__
 
     def missing(self, primitive: Primitive) -> Exception:
-        """The error that `rule` raises for a primitive that it does not know."""
+        """Return the error that `rule` raises for a primitive that it does not know."""
         return with_user_line(
             NotImplementedError(
                 f"{type(self).__name__} has no rule for the primitive '{primitive.name}'; write "
@@ -198,18 +222,24 @@ class Interpreter(Trace):
     named_axes: Mapping[Hashable, int] = {}
 
     def wrap(self, value: Any) -> Any:
-        """What the user's program sees of a value."""
+        """Return what the user's program sees of a value."""
         return Boxed(self, value)
 
     def unwrap(self, x: Any) -> Any:
-        """The value of what a user's program returned."""
+        """Return the value of something that a user's program returned, or handed to a
+        primitive.
+        """
         return x.value if type(x) is Boxed and x.owner is self else self.lift(x)
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
+        """Apply the rule to the operands' values, in the parent's context.
+
+        A primitive without a value of ours among its operands goes to the parent unchanged.
+        """
         for a in args:
             if type(a) is Boxed and a.owner is self:
                 break
-        else:  # nothing here is its business, unless it owns a named axis
+        else:  # no operand is ours: not our business, unless the primitive names an axis of ours
             if not primitive.names or self.named_axes.keys().isdisjoint(primitive.names):
                 return self.parent.process(primitive, args)
         values = [self.unwrap(a) for a in args]
@@ -226,14 +256,17 @@ class Interpreter(Trace):
         except NotImplementedError:
             if not primitive.optional:
                 raise
-            out = values[0]
+            out = values[0]  # an optional primitive is like an identity
         finally:
             state.trace, state.source = before, source
         return [self.wrap(o) for o in out] if primitive.multiple_results else self.wrap(out)
 
     def trace_flat(self, fun: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:
-        """Call a function of arrays, that returns a sequence of arrays, on values; the values of
-        its results.
+        """Call a function under this interpreter, and return the values of its results.
+
+        Args:
+            fun: a function of arrays that returns a sequence of arrays.
+            values: one value for each argument.
         """
         before = state.trace
         if self.parent is None:
@@ -241,7 +274,7 @@ class Interpreter(Trace):
         state.trace = self
         try:
             outs = fun(*[self.wrap(v) for v in values])
-            state.trace = self.parent
+            state.trace = self.parent  # `lift` may bind primitives, which are not for ourselves
             return [self.unwrap(o) for o in outs]
         finally:
             state.trace = before
@@ -264,17 +297,20 @@ class Interpreter(Trace):
             leaves, structure = tree.flatten(fun(*args))
             return leaves
 
+        # A copy, as an instance serves one call: its tracers are leaked ones afterwards.
         fresh = copy.copy(self)
         fresh.parent, fresh.function_name = None, getattr(fun, "__name__", "a function")
         outs = fresh.trace_flat(flat, values)
         return tree.unflatten(structure, [self.result(o) for o in outs])
 
     def inline(self, fun: Callable[..., Sequence[Any]], values: Sequence[Any]) -> list[Any]:
-        """Run a function of arrays under this interpreter; for rules, which the context around
-        it is running.
+        """Run a function of arrays under this interpreter from within a rule, and return the values
+        of its results.
+
+        Rules run in the parent's context, so the interpreter is made current for the call.
         """
         before = state.trace, state.source
-        state.trace, state.source = self, None
+        state.trace, state.source = self, None  # the lines are those of `fun` itself
         try:
             outs = fun(*[self.wrap(v) for v in values])
         finally:
@@ -282,19 +318,26 @@ class Interpreter(Trace):
         return [self.unwrap(o) for o in outs]
 
     def custom(self, call: Any, values: Sequence[Any]) -> list[Any]:
-        """Apply to a function that has rules of its own, a `CustomCall`. Here they are dropped:
-        what is around differentiates, or vectorises, what this interpreter computes.
+        """Apply to a function that has rules of its own, a `CustomCall`.
+
+        By default the rules are dropped: transformations around this one differentiate, or
+        vectorise, what this interpreter computes.
         """
         return self.inline(call.rules.fun, values)
 
     def chosen(self, program: Any, flag: Callable, values: Sequence[Any]) -> list[Any]:
-        """Apply a program where a predicate, whose value is `flag()`, chooses parts of what values
-        stand for; for the other parts the results are anything. Here all are computed alike.
+        """Apply a program whose results are used only for some parts of what the values stand for.
+
+        A predicate, whose value is `flag()`, chooses these parts. For the other parts the results
+        may be anything. By default all parts are computed alike.
         """
         return self.inline(program, values)
 
     def flatten(self, values: Sequence[Any]) -> tuple[list[Any], tuple]:
-        """All arrays of some values, and the static parts."""
+        """Return all arrays of some values in one list, and the static part of each value.
+
+        With JVP's values `[(x, ZERO), (y, dy)]` these are `[x, y, dy]` and `(False, True)`.
+        """
         arrays: list[Any] = []
         statics = []
         for value in values:
@@ -304,7 +347,7 @@ class Interpreter(Trace):
         return arrays, tuple(statics)
 
     def unflatten(self, statics: Sequence[Any], arrays: Sequence[Any]) -> list[Any]:
-        """The values from their static parts and all their arrays."""
+        """Build the values from their static parts and all their arrays. It undoes `flatten`."""
         values, at = [], 0
         for static in statics:
             n = self.count(static)
@@ -315,15 +358,25 @@ class Interpreter(Trace):
     def transform_jaxpr(
         self, jaxpr: Jaxpr, statics: tuple, avals: Sequence[ShapedArray], wanted: Sequence[Any] = ()
     ) -> tuple[Jaxpr, Sequence[Any], tuple]:
-        """The program that computes on the arrays of values with these static parts -> (jaxpr,
-        consts, out_statics).
+        """Transform a program for values with these static parts: stage its run under this
+        interpreter.
 
-        The first results are widened to what `join` makes of their static parts and `wanted`.
+        Args:
+            jaxpr: the program.
+            statics: the static part of each input's value.
+            avals: the types of all arrays of the inputs, in the order of `flatten`.
+            wanted: static parts that the first results shall be able to represent (a loop's carry);
+                each of these results is widened to what `join` makes of its own and this one.
+
+        Returns:
+            The transformed program, which maps arrays to arrays; the values that are to be its
+            first operands; and the static parts of its results. They are remembered in
+            `jaxpr.memo`.
         """
         key = (type(self), self.key(), statics, tuple(avals), tuple(wanted))
-        found = jaxpr.memo.get(key)
-        if found is not None:
-            return found
+        entry = jaxpr.memo.get(key)
+        if entry is not None:
+            return entry
         out_statics: tuple = ()
 
         def transformed(*args: Any) -> Sequence[Any]:
@@ -339,7 +392,8 @@ class Interpreter(Trace):
             return results
 
         staged = stage(transformed, avals, jaxpr.name)
-        found = staged.closed_over(), staged.consts, out_statics
+        entry = staged.closed_over(), staged.consts, out_statics
+        # Tracers belong to this run of an outer transformation; memory would make them leak.
         if not any([isinstance(c, Tracer) for c in staged.consts]):
-            jaxpr.memo[key] = found
-        return found
+            jaxpr.memo[key] = entry
+        return entry

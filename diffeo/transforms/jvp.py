@@ -1,5 +1,8 @@
-"""JVP: forward-mode differentiation. The value is a pair (primal, tangent); a tangent may be
-`ZERO`.
+"""JVP: forward-mode differentiation.
+
+A value is a pair (primal, tangent): the array, and its derivative along the direction that is
+followed. A tangent may be `ZERO`, a symbol without shape. The rule of a primitive is its own `jvp`.
+Start reading at `JVP.process`.
 """
 
 from __future__ import annotations
@@ -19,13 +22,17 @@ from .interpreter import Boxed, Interpreter
 class JVP(Interpreter):
     """Propagates tangents. Values without a tangent are not wrapped, so they cost nothing.
 
-    `outer` processes what depends on no tangent: the parent, or, in linearization, the parent's
-    parent.
+    Attributes:
+        parent: the interpreter in whose context the rules run.
+        outer: the interpreter of what depends on no tangent. It is the parent, but for
+            linearization: there the parent is the `TangentTrace`, which records what is done to
+            tangents, and `outer` is the parent's parent.
     """
 
-    #: How many derivatives are taken.
+    #: How many derivatives are taken: 1 here, the order of a Taylor series.
     derivatives = 1
-    #: What results are to a decomposition of a matrix, by their identities; see `equal_values.py`.
+    #: What results are to a decomposition of a matrix, by their identities (see
+    #: `equal_values.py`). None if no matrix was decomposed.
     followed: Any = None
     complete = True
 
@@ -87,16 +94,21 @@ class JVP(Interpreter):
             state.trace, state.source = before
         outs = [self.unwrap(o) for o in outs]
         tangents = [self.primal(t) for t in tangents]
+        # A result has the rule's tangent, and one from what the rule closed over: their sum.
         return [
             (o, t if c is ZERO else c if t is ZERO else add.bind(t, c))
             for (o, c), t in zip(outs, tangents)
         ]
 
     def primal(self, x: Any) -> Any:
-        """An array without the tangent that it has here."""
+        """Return an array without the tangent that it has here."""
         return x.value[0] if type(x) is Boxed and x.owner is self else x
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
+        """Apply the primitive's `jvp` to primals and tangents, in the parent's context.
+
+        This is `Interpreter.process`, written out: most of the time of a derivative is spent here.
+        """
         primals: list[Any] = []
         tangents: list[Any] = []
         owned = False
@@ -132,7 +144,7 @@ class JVP(Interpreter):
         return out if self.followed is None else follow(self, primitive, args, out)
 
     def with_derivatives(self, out: Boxed, smooth: Any) -> Any:
-        """A result with the derivative of another one of the same value."""
+        """Return a result with the derivative of another one, `smooth`, of the same value."""
         return Boxed(self, (out.value[0], smooth.value[1])) if type(smooth) is Boxed else out
 
 
@@ -142,6 +154,16 @@ def jvp_flat(
     tangents: Sequence[Any],
     name: str = "",
 ) -> tuple[list[Any], list[Any]]:
-    """Results and tangents (`ZERO` where there is none) of a function of arrays."""
+    """Return the results and tangents of a function of arrays.
+
+    Args:
+        fun: a function of arrays that returns a sequence of arrays.
+        primals: its arguments.
+        tangents: their tangents; `ZERO` for an argument without one.
+        name: the name of the user's function, for messages.
+
+    Returns:
+        The results, and their tangents: `ZERO` where there is none.
+    """
     outs = JVP(function_name=name).trace_flat(fun, list(zip(primals, tangents)))
     return [o for o, _ in outs], [t for _, t in outs]

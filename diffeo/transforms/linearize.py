@@ -1,8 +1,10 @@
 """Linearize: JVP whose tangents are the inputs of a program that is being written.
 
-The primal computation runs in the surrounding context; the `TangentTrace` beneath the JVP records
-what is done to tangents, with everything else as constants (residuals). Nothing else is needed:
-one derivative rule per primitive.
+Two interpreters work together. JVP applies the derivative rules. Beneath it, a `TangentTrace`
+records what the rules do to tangents, with everything else as constants: the residuals. What
+touches no tangent runs in the surrounding context, eagerly if that is where it is. So reverse mode
+needs no derivative rule beside `jvp`: the recorded program is linear, and `transpose.py` walks it
+backward.
 """
 
 from __future__ import annotations
@@ -22,13 +24,22 @@ from .jvp import JVP
 def linearize_flat(
     fun: Callable[..., Sequence[Any]], primals: Sequence[Any], name: str = ""
 ) -> tuple[list[Any], Jaxpr, list[bool]]:
-    """-> (results, tangent program, which results have a tangent); the program has the results
-    that do.
+    """Evaluate a function of arrays and write down its derivative at that point as a program.
+
+    Args:
+        fun: a function of arrays that returns a sequence of arrays.
+        primals: the point: an array for each argument.
+        name: the name of the user's function, for messages.
+
+    Returns:
+        The results; the tangent program, whose inputs are a tangent of each argument and whose
+        results are the tangents of those results that have one; and which results have one.
     """
     outer = state.trace
     recorder = TangentTrace(outer, name)
     avals = [(p.aval if type(p) is Array else typeof(p)).strong for p in primals]
     inputs = [recorder.input(a) for a in avals]
+    # An integer has no tangent, but an input all the same: inputs stand for all arguments.
     tangents = [t if is_inexact(a.dtype) else ZERO for a, t in zip(avals, inputs)]
     outs = JVP(recorder, outer, name).trace_flat(fun, list(zip(primals, tangents)))
     has_tangent = [t is not ZERO for _, t in outs]

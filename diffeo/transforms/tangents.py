@@ -1,4 +1,4 @@
-"""What derivatives share: the types of tangents, and the silence of eager derivatives."""
+"""What derivatives share: the types of tangents, and eager derivatives without NumPy's warnings."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from ..primitives.types import ShapedArray, float0, is_inexact
 
 
 def quietly(compute: Callable, *args: Any) -> Any:
-    """Derivatives of eager programs pass through 1/0 and the like where a zero cotangent discards
-    them.
+    """Call a function without NumPy's warnings about 1/0 and the like.
+
+    Derivatives of eager programs pass through such numbers where a zero cotangent discards them.
     """
     with np.errstate(all="ignore"):
         return compute(*args)
 
 
 def tangent_aval(aval: ShapedArray) -> ShapedArray:
+    """Return the type of a tangent: that of its primal, not weak; `float0` for integers."""
     return aval.strong if is_inexact(aval.dtype) else ShapedArray(aval.shape, float0)
 
 
 def from_tangent(t: Any, aval: ShapedArray) -> Any:
-    """What a user gets for a tangent or cotangent: zeros instead of `ZERO`."""
+    """Return what a user gets for a tangent or cotangent: zeros instead of `ZERO`."""
     aval = tangent_aval(aval)
     if aval.dtype == float0:
         return np.zeros(aval.shape, float0)

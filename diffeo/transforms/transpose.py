@@ -1,5 +1,12 @@
 """Transpose: walk a linear program backward, from cotangents of its results to cotangents of its
 inputs.
+
+The *cotangent* of a value is the derivative of the final result by it. Each equation hands the
+cotangents of its results to its primitive's `transpose`, which returns those of its operands. A
+variable that several equations read gets the sum.
+
+Start reading at `pull_back`, the walk itself. `backward_pass` is for programs in which only some
+inputs are linear; `transpose_jaxpr` makes the walk a program.
 """
 
 from __future__ import annotations
@@ -18,11 +25,17 @@ from ..primitives.words.elementwise import add
 
 
 def backward_pass(jaxpr: Jaxpr, values: dict[Var, Any], cts: Sequence[Any]) -> list[Any]:
-    """Cotangents of the inputs that are not in `values`, which holds the operands that are not
-    linear.
+    """Compute the cotangents of the linear inputs of a program from those of its results.
 
-    Equations that depend on no linear input are evaluated first. A cotangent is `ZERO` if nothing
-    arrives.
+    Equations that depend on no linear input are evaluated first, forward.
+
+    Args:
+        jaxpr: the program.
+        values: the values of the inputs that are not linear; it is filled with all known values.
+        cts: the cotangents of the results; one may be `ZERO`.
+
+    Returns:
+        A cotangent for each input that was not in `values`; `ZERO` if nothing arrives there.
     """
     before, trace = state.source, state.trace
     linear: set[Var] = {v for v in jaxpr.in_vars if v not in values}
@@ -43,13 +56,16 @@ def backward_pass(jaxpr: Jaxpr, values: dict[Var, Any], cts: Sequence[Any]) -> l
                 values.update(zip(eqn.outs, out if eqn.primitive.multiple_results else [out]))
     finally:
         state.source = before
+    # A result that is not linear has no use for its cotangent.
     outs = [v if v in linear else None for v in jaxpr.outs]
     return pull_back(todo, inputs, outs, cts, values)
 
 
 def _linear_part(eqn: Eqn, flags: Sequence[bool], values: dict[Var, Any]) -> Eqn:
-    """An equation whose results are all linear. Of an operation on programs that has others, too,
-    the rest is evaluated first.
+    """Return an equation of which all results are linear.
+
+    An operation on programs may have other results, too. Then it is split: its known part is
+    evaluated, the values go into `values`, and the equation of its linear part is returned.
     """
     primitive: Any = eqn.primitive
     if not splits(primitive, flags):
@@ -59,12 +75,12 @@ def _linear_part(eqn: Eqn, flags: Sequence[bool], values: dict[Var, Any]) -> Eqn
         return eqn
     state.source = eqn.source
     fixed = [v for v, lin in zip(eqn.inputs, flags) if not lin]
-    given = [values[v] if type(v) is Var else v.value for v in fixed]
-    found = [] if parts.known is None else state.trace.process(parts.known, given)
+    operands = [values[v] if type(v) is Var else v.value for v in fixed]
+    results = [] if parts.known is None else state.trace.process(parts.known, operands)
     outs = [v for v, lin in zip(eqn.outs, parts.linear_outs) if not lin]
-    values.update(zip(outs, found))
-    computed = [Var(typeof(x)) for x in found[len(outs) :]]
-    values.update(zip(computed, found[len(outs) :]))
+    values.update(zip(outs, results))
+    computed = [Var(typeof(x)) for x in results[len(outs) :]]
+    values.update(zip(computed, results[len(outs) :]))
     tangents = [v for v, lin in zip(eqn.outs, parts.linear_outs) if lin]
     return Eqn(parts.tangent, parts.inputs(eqn.inputs, computed), tangents, eqn.source)
 
@@ -76,23 +92,30 @@ def pull_back(
     cts: Sequence[Any],
     values: Mapping[Var, Any] | None = None,
 ) -> list[Any]:
-    """Cotangents of `inputs` from those of `outs`: every variable is linear but those in
-    `values`.
+    """Compute the cotangents of `inputs` from those of `outs`, the walk backward itself.
+
+    Args:
+        eqns: the equations, in the order of the program.
+        inputs: the variables whose cotangents are asked for.
+        outs: the results.
+        cts: their cotangents; one may be `ZERO`.
+        values: the variables that are not linear, with their values; by default all are linear.
     """
     before = state.source
-    found: dict[Any, Any] = {}
+    sums: dict[Any, Any] = {}
     for v, ct in zip(outs, cts):
-        if ct is not ZERO and type(v) is Var:
-            found[v] = ct if v not in found else add.bind(found[v], ct)
+        if ct is not ZERO and type(v) is Var:  # one variable may be several results
+            sums[v] = ct if v not in sums else add.bind(sums[v], ct)
     try:
         for eqn in reversed(eqns):
             primitive: Any = eqn.primitive
+            # All readers of these results come later in the program, so their sums are complete.
             if primitive.multiple_results:
-                out_cts: Any = [found.pop(v, ZERO) for v in eqn.outs]
+                out_cts: Any = [sums.pop(v, ZERO) for v in eqn.outs]
                 if all([ct is ZERO for ct in out_cts]):
                     continue
             else:
-                out_cts = found.pop(eqn.outs[0], ZERO)
+                out_cts = sums.pop(eqn.outs[0], ZERO)
                 if out_cts is ZERO:
                     continue
             args = []
@@ -111,17 +134,27 @@ def pull_back(
             )
             for v, ct in zip(eqn.inputs, in_cts):
                 if ct is not None and ct is not ZERO and type(v) is Var:
-                    found[v] = ct if v not in found else add.bind(found[v], ct)
+                    sums[v] = ct if v not in sums else add.bind(sums[v], ct)
     finally:
         state.source = before
-    return [found.get(v, ZERO) for v in inputs]
+    return [sums.get(v, ZERO) for v in inputs]
 
 
 def transpose_jaxpr(
     jaxpr: Jaxpr, linear: tuple[bool, ...], zero_cts: tuple[bool, ...]
 ) -> tuple[Jaxpr, Sequence[Any], list[bool]]:
-    """The program from residuals and cotangents to cotangents -> (jaxpr, consts, which cotangents
-    are ZERO).
+    """Transpose a program into one from residuals and cotangents to cotangents.
+
+    Args:
+        jaxpr: the program.
+        linear: for each input, whether it is linear; the others are the residuals.
+        zero_cts: for each result, whether its cotangent is `ZERO`; such a one is no operand of the
+            new program.
+
+    Returns:
+        The transposed program; the values that are to be its first operands; and for each linear
+        input, whether its cotangent is `ZERO`, which the new program does not return. They are
+        remembered in `jaxpr.memo`.
     """
     key = ("transpose", linear, zero_cts)
     if key in jaxpr.memo:
@@ -131,8 +164,8 @@ def transpose_jaxpr(
 
     def transposed(*args: Any) -> Sequence[Any]:
         nonlocal zero_outs
-        given = iter(args[len(residuals) :])
-        cts = woven(zero_cts, repeat(ZERO), given)
+        nonzero_cts = iter(args[len(residuals) :])
+        cts = woven(zero_cts, repeat(ZERO), nonzero_cts)
         outs = backward_pass(jaxpr, dict(zip(residuals, args)), cts)
         zero_outs = [o is ZERO for o in outs]
         return [o for o in outs if o is not ZERO]
@@ -146,5 +179,7 @@ def transpose_jaxpr(
 
 
 def pull_back_program(program: Jaxpr, cts: Sequence[Any]) -> list[Any]:
-    """Cotangents of the inputs of a tangent program, in which every variable is linear."""
+    """Compute the cotangents of the inputs of a tangent program, in which every variable is
+    linear.
+    """
     return pull_back(program.eqns, program.in_vars, program.outs, cts)

@@ -1,6 +1,10 @@
-"""How elementwise functions are lowered where XLA's own operation is inexact or on the wrong sheet.
+"""How elementwise functions are lowered where XLA's own operation is inexact, or on the wrong
+sheet.
 
-Formulas are written with the builder, `ctx`; float16 and bfloat16 are computed in float32.
+An inverse function of complex numbers has several branches, the *sheets*. On a cut between two of
+them, the sign of a zero in the operand says which one is meant.
+Formulas are written with the builder, `ctx`, which emits StableHLO; `same` emits an operation whose
+result has its operand's type. float16 and bfloat16 are computed in float32 (`in_float32`).
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from ..types import SCALARS, ShapedArray, bool_, float32, real_dtype
 
 
 def in_float32(formula: Callable) -> Callable:
-    """The formula, with narrow floats widened before and rounded once after it."""
+    """Return the formula with narrow floats widened before it, and rounded once after it."""
 
     @wraps(formula)
     def lower(ctx: Any, *values: Any) -> Any:
@@ -32,19 +36,22 @@ def in_float32(formula: Callable) -> Callable:
 
 
 def same(ctx: Any, name: str, *operands: Any) -> Any:
-    """An operation whose result has the type of its (last) array operand."""
+    """Emit an operation whose result has the type of its (last) array operand."""
     aval = next(v.aval for v in reversed(operands) if hasattr(v, "aval"))
     return ctx.op(name, *operands, out=aval)
 
 
 def parts_of(ctx: Any, z: Any) -> list[Any]:
+    """Emit the real and the imaginary part of a complex array."""
     aval = z.aval.update(dtype=real_dtype(z.aval.dtype))
     return [ctx.op(name, z, out=aval) for name in ("real", "imag")]
 
 
 def comparison(direction: str) -> Callable:
-    """A comparison; complex numbers are ordered by their real, then by their imaginary parts, and
-    a nan in either is in no order, as NumPy has it.
+    """Return how a comparison is lowered.
+
+    Complex numbers are ordered by their real, then by their imaginary parts, and a nan in either is
+    in no order, as NumPy has it.
     """
     strict = direction[0] + "T"
 
@@ -62,8 +69,8 @@ def comparison(direction: str) -> Callable:
 
 
 def extremum(name: str, ctx: Any, *values: Any) -> Any:
-    """`maximum` or `minimum`: XLA's own of real numbers, of complex ones by comparison; a nan wins,
-    the first of two.
+    """Emit `maximum` or `minimum`: XLA's own of real numbers, of complex ones by comparison. A nan
+    wins, the first of two.
     """
     x, y = ctx.operands(values)
     if x.aval.dtype.kind != "c":
@@ -73,12 +80,12 @@ def extremum(name: str, ctx: Any, *values: Any) -> Any:
 
 
 def magnitude(ctx: Any, x: Any) -> Any:
-    """The absolute value; unsigned numbers and booleans are their own."""
+    """Emit the absolute value; unsigned numbers and booleans are their own."""
     return x if x.aval.dtype.kind in "bu" else ctx.op("abs", x)
 
 
 def with_sign_of(ctx: Any, x: Any, y: Any) -> Any:
-    """|x| with the sign bit of y, which counts for zeros too."""
+    """Emit |x| with the sign bit of y, which counts for zeros too."""
     words: ShapedArray = x.aval.update(dtype=np.dtype(f"i{x.aval.dtype.itemsize}"))
     sign = int(np.iinfo(words.dtype).min)
     bits = [ctx.op("bitcast_convert", v, out=words) for v in (x, y)]
@@ -87,11 +94,16 @@ def with_sign_of(ctx: Any, x: Any, y: Any) -> Any:
 
 
 def on_sheet(name: str, real: bool = False, negative: bool = False) -> Callable:
-    """An inverse function of complex numbers, whose imaginary part has the sign of its operand's
-    (the other sign if `negative`), and the real part likewise if `real`.
+    """Return how an inverse function of complex numbers is lowered.
 
-    XLA takes no notice of the sign of a zero, by which the two sides of a branch cut are told
-    apart (Kahan 1987, "Branch cuts for complex elementary functions").
+    XLA takes no notice of the sign of a zero, by which the two sides of a branch cut are told apart
+    (Kahan 1987, "Branch cuts for complex elementary functions"). So the signs of the result are
+    set: the imaginary part has the sign of the operand's.
+
+    Args:
+        name: XLA's function.
+        real: whether the real part has the sign of the operand's, too.
+        negative: whether the imaginary part has the other sign than the operand's.
     """
 
     def lower(ctx: Any, z: Any) -> Any:
@@ -107,7 +119,8 @@ def on_sheet(name: str, real: bool = False, negative: bool = False) -> Callable:
 
 @in_float32
 def exp2(ctx: Any, x: Any) -> Any:
-    """2**x: the power series at the rest of the nearest integer n, which goes into the exponent.
+    """Emit 2**x: the power series at what is left of x without the nearest integer n, and n in the
+    exponent.
 
     e**(x log 2) would lose as many digits as x has before the point. In a number whose last bit
     counts 1, n stands in the last bits; processors convert no vectors to 64-bit integers.
@@ -119,11 +132,11 @@ def exp2(ctx: Any, x: Any) -> Any:
     ends = float(info.minexp), float(info.maxexp)
     x = op("select", ctx.compare("LT", x, ends[0]), ends[0] - 1, op("minimum", x, ends[1]))
     n = op("round_nearest_even", x)
-    rest = op("subtract", x, n)
+    fraction = op("subtract", x, n)
     terms = 13 if info.nmant > 23 else 8
-    total = op("multiply", rest, math.log(2) ** terms / math.factorial(terms))
+    total = op("multiply", fraction, math.log(2) ** terms / math.factorial(terms))
     for k in range(terms - 1, 0, -1):
-        total = op("multiply", op("add", total, math.log(2) ** k / math.factorial(k)), rest)
+        total = op("multiply", op("add", total, math.log(2) ** k / math.factorial(k)), fraction)
     bits = ctx.op("bitcast_convert", op("add", total, 1.0), out=words)
     last = ctx.op("bitcast_convert", op("add", n, 1.5 * 2.0**info.nmant), out=words)
     exponent = op("shift_left", last, info.nmant)
@@ -131,28 +144,30 @@ def exp2(ctx: Any, x: Any) -> Any:
 
 
 # XLA's simplifier makes one operation of two where real numbers allow it, but not floats. It looks
-# no further than at what made an operand: a change of sign, which costs nothing, hides a product,
-# and a barrier a number.
+# no further than at the operation that made an operand. So a change of sign, which costs nothing,
+# hides a product, and a barrier hides a number. These marks say what made a value.
 QUOTIENT, PRODUCT, SUM = "/quotient", "/product", "/sum"
 
 
 def divide(ctx: Any, x: Any, y: Any) -> Any:
-    """x / y, not as a part of x / (y z) for (x / y) / z, or x z / y for x / (y / z), whose products
-    overflow where the quotients do not.
+    """Emit x / y so that XLA does not merge it with a quotient or product before.
+
+    It would make x / (y z) of (x / y) / z, or x z / y of x / (y / z), whose products overflow where
+    the quotients do not.
     """
     known = type(x) in SCALARS or type(y) in SCALARS
-    given, turned = ctx.operands((x, y)), False
-    if given[0].aval.dtype.kind in "iu":
-        return ctx.op("divide", *given)
-    for i, v in enumerate(given):
+    operands, turned = ctx.operands((x, y)), False
+    if operands[0].aval.dtype.kind in "iu":
+        return ctx.op("divide", *operands)
+    for i, v in enumerate(operands):
         if v.made == QUOTIENT or (known and v.made == PRODUCT):
-            given[i], turned = same(ctx, "negate", v), not turned
-    out = same(ctx, "divide", *given)
+            operands[i], turned = same(ctx, "negate", v), not turned
+    out = same(ctx, "divide", *operands)
     return same(ctx, "negate", out) if turned else out.mark(QUOTIENT)
 
 
 def multiply(ctx: Any, x: Any, y: Any) -> Any:
-    """x * y; if y is a number, not as a part of x (y z) for (x y) z."""
+    """Emit x * y; if y is a number, so that XLA does not make x (y z) of (x y) z."""
     number, v = _number(x, y)
     if number is None:
         return ctx.op("multiply", x, y)
@@ -162,9 +177,9 @@ def multiply(ctx: Any, x: Any, y: Any) -> Any:
 
 
 def sum_or_difference(ctx: Any, name: str, x: Any, y: Any) -> Any:
-    """x + y or x - y; if y is a number, not as a part of x + (y + z) for (x + y) + z.
+    """Emit x + y or x - y; if y is a number, so that XLA does not make x + (y + z) of (x + y) + z.
 
-    Nor is x itself what XLA makes of x + 0.0: of -0.0 it is 0.0.
+    XLA makes x of x + 0.0, too, but -0.0 + 0.0 is 0.0.
     """
     number, v = _number(x, y)
     if number is None:
@@ -176,22 +191,26 @@ def sum_or_difference(ctx: Any, name: str, x: Any, y: Any) -> Any:
         and math.copysign(1, number) == (1 if name == "add" else -1)
     ):
         return ctx.op("select", ctx.compare("EQ", v, 0.0), 0.0, v)
-    given = [x, y]
+    operands = [x, y]
     if v.made == SUM:
-        given[v is x] = ctx.hidden(number, v.aval)
-    return ctx.op(name, *given).mark(SUM)
+        operands[v is x] = ctx.hidden(number, v.aval)
+    return ctx.op(name, *operands).mark(SUM)
 
 
 def _number(x: Any, y: Any) -> tuple[Any, Any]:
-    """The number among two operands, and the other one; None if there is none beside floats."""
+    """Return the number among two operands and the other one; None for the number if there is none,
+    or if the other one is no float.
+    """
     number, v = (y, x) if type(y) in SCALARS else (x, y)
     known = type(number) in SCALARS and v.aval.dtype.kind not in "biu"
     return (number if known else None), v
 
 
 def power(ctx: Any, x: Any, y: Any) -> Any:
-    """x**y; of integers by squaring, as often as the largest exponent has bits: XLA's own reads six
-    of them. A negative exponent gives the quotient 1 / x**-y rounded towards zero, and 0 for x = 0.
+    """Emit x**y; of integers by squaring, as often as the largest exponent has bits.
+
+    XLA's own reads six bits of an integer exponent. A negative exponent gives the quotient 1 /
+    x**-y rounded towards zero, and 0 for x = 0.
     """
     x, y = ctx.operands((x, y))
     kind, op = x.aval.dtype.kind, partial(same, ctx)
@@ -223,7 +242,9 @@ def power(ctx: Any, x: Any, y: Any) -> Any:
 
 
 def logaddexp(base: float) -> Callable:
-    """log(base**x + base**y) to the base `base`, from the larger of the two on."""
+    """Return how log(base**x + base**y) to the base `base` is lowered: from the larger of the two
+    on.
+    """
 
     @in_float32
     def lower(ctx: Any, x: Any, y: Any) -> Any:
@@ -241,9 +262,10 @@ def logaddexp(base: float) -> Callable:
 
 
 def _hyperbolic(ctx: Any, x: Any) -> tuple[Any, Any]:
-    """sinh and cosh, both exact near 0 and up to the largest number: with m = e**(|x|/2) - 1,
+    """Emit sinh and cosh, both exact near 0 and up to the largest number.
 
-    sinh|x| = m (m + 2) (1 + (m + 1)**-2) / 2, cosh x = ((m + 1)**2 + (m + 1)**-2) / 2.
+    With m = e**(|x|/2) - 1, sinh|x| = m (m + 2) (1 + (m + 1)**-2) / 2, and cosh x = ((m + 1)**2 +
+    (m + 1)**-2) / 2.
     """
     op = partial(same, ctx)
     m = op("exponential_minus_one", op("multiply", op("abs", x), 0.5))
@@ -259,7 +281,7 @@ def _hyperbolic(ctx: Any, x: Any) -> tuple[Any, Any]:
 
 
 def _oscillating(ctx: Any, growth: Any, angle: Any) -> list[Any]:
-    """sinh cos, cosh sin, cosh cos and sinh sin of `growth` and `angle`.
+    """Emit sinh cos, cosh sin, cosh cos and sinh sin of `growth` and `angle`, in this order.
 
     The sine of 0 wins against an infinite factor.
     """
@@ -277,7 +299,7 @@ def _oscillating(ctx: Any, growth: Any, angle: Any) -> list[Any]:
 
 @in_float32
 def sinh(ctx: Any, x: Any) -> Any:
-    """sinh(x + iy) = sinh x cos y + i cosh x sin y."""
+    """Emit sinh(x + iy) = sinh x cos y + i cosh x sin y."""
     if x.aval.dtype.kind != "c":
         return _hyperbolic(ctx, x)[0]
     return ctx.op("complex", *_oscillating(ctx, *parts_of(ctx, x))[:2])
@@ -285,7 +307,7 @@ def sinh(ctx: Any, x: Any) -> Any:
 
 @in_float32
 def cosh(ctx: Any, x: Any) -> Any:
-    """cosh(x + iy) = cosh x cos y + i sinh x sin y."""
+    """Emit cosh(x + iy) = cosh x cos y + i sinh x sin y."""
     if x.aval.dtype.kind != "c":
         op = partial(same, ctx)
         p = op("exponential", op("multiply", op("abs", x), 0.5))
@@ -298,7 +320,7 @@ def cosh(ctx: Any, x: Any) -> Any:
 
 
 def sin(ctx: Any, x: Any) -> Any:
-    """sin(x + iy) = sin x cosh y + i cos x sinh y."""
+    """Emit sin(x + iy) = sin x cosh y + i cos x sinh y."""
     if x.aval.dtype.kind != "c":
         return ctx.op("sine", x)
     re, im = parts_of(ctx, x)
@@ -307,7 +329,7 @@ def sin(ctx: Any, x: Any) -> Any:
 
 
 def cos(ctx: Any, x: Any) -> Any:
-    """cos(x + iy) = cos x cosh y - i sin x sinh y."""
+    """Emit cos(x + iy) = cos x cosh y - i sin x sinh y."""
     if x.aval.dtype.kind != "c":
         return ctx.op("cosine", x)
     re, im = parts_of(ctx, x)
@@ -316,14 +338,14 @@ def cos(ctx: Any, x: Any) -> Any:
 
 
 def conj(ctx: Any, z: Any) -> Any:
-    """The conjugate, made of parts: StableHLO has no operation for it."""
+    """Emit the conjugate, made of parts: StableHLO has no operation for it."""
     re, im = parts_of(ctx, z)
     return ctx.op("complex", re, same(ctx, "negate", im))
 
 
 def sign(ctx: Any, x: Any) -> Any:
-    """The sign. XLA's own does not know unsigned integers, and gives -0.0 for -0.0, as NumPy does
-    for bfloat16 only.
+    """Emit the sign. XLA's own does not know unsigned integers, and gives -0.0 for -0.0, as NumPy
+    does for bfloat16 only.
     """
     kind = x.aval.dtype.kind
     if kind == "u":

@@ -1,4 +1,7 @@
-"""NumPy evaluations of elementwise functions for which NumPy has no function that does."""
+"""NumPy evaluations of elementwise functions for which NumPy's own do not do, or do not exist.
+
+They are the `impl` of rows: eager mode on the CPU, and the reference that tests compare with.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ import numpy as np
 
 
 def truncated_quotient(x: Any, y: Any) -> Any:
-    """x / y; of integers, rounded towards zero, with all bits set where y is zero (as XLA does)."""
+    """Return x / y; of integers, rounded towards zero, with all bits set where y is zero (as XLA
+    does).
+    """
     dtype = np.result_type(x, y)
     if dtype.kind not in "iu":
         return np.true_divide(x, y)
@@ -19,12 +24,15 @@ def truncated_quotient(x: Any, y: Any) -> Any:
     by = np.where(zero, dtype.type(1), y)
     with np.errstate(over="ignore"):  # the least integer by -1 wraps
         quotient = np.floor_divide(x, by)
+    # `floor_divide` has rounded down; where the quotient is negative and not whole, one is added.
     away = (np.remainder(x, by) != 0) & (np.less(x, 0) != np.less(by, 0))
     return np.where(zero, ~dtype.type(0), quotient + away.astype(dtype))
 
 
 def truncated_remainder(x: Any, y: Any) -> Any:
-    """x - y * (x / y rounded towards zero); of integers, x itself where y is zero, as in XLA."""
+    """Return x - y * (x / y rounded towards zero); of integers, x itself where y is zero, as in
+    XLA.
+    """
     dtype = np.result_type(x, y)
     if dtype.kind not in "iu":
         return np.fmod(x, y)
@@ -33,7 +41,7 @@ def truncated_remainder(x: Any, y: Any) -> Any:
 
 
 def logical_right_shift(x: Any, n: Any) -> Any:
-    """x >> n with zeros coming in from the left, for signed integers as well."""
+    """Return x >> n with zeros coming in from the left, for signed integers as well."""
     dtype = np.result_type(x, n)
     if dtype.kind not in "iu":
         raise TypeError(f"shift_right_logical: expects integers, got {dtype}")
@@ -43,13 +51,13 @@ def logical_right_shift(x: Any, n: Any) -> Any:
 
 
 def zero_dominant_product(t: Any, factor: Any) -> Any:
-    """t * factor, but zero where t is zero."""
+    """Return t * factor, but zero where t is zero."""
     product = np.multiply(t, factor)
     return np.where(np.equal(t, 0), np.zeros((), product.dtype), product)
 
 
 def logistic_function(x: Any) -> Any:
-    """1 / (1 + exp(-x)), 0 where the exponential is too large a number."""
+    """Return 1 / (1 + exp(-x)), 0 where the exponential is too large a number."""
     if x.dtype.kind != "c":
         return _expit(x)
     with np.errstate(over="ignore"):
@@ -59,7 +67,7 @@ def logistic_function(x: Any) -> Any:
 
 
 def accurate_log1p(x: Any) -> Any:
-    """log(1 + x); NumPy's own loses small complex numbers."""
+    """Return log(1 + x); NumPy's own loses small complex numbers."""
     if x.dtype.kind != "c":
         return np.log1p(x)
     u, v = np.real(x), np.imag(x)
@@ -70,29 +78,29 @@ def accurate_log1p(x: Any) -> Any:
 
 
 def power_of_two(x: Any) -> Any:
-    """2**x."""
+    """Return 2**x."""
     return np.exp(x * math.log(2)) if x.dtype.kind == "c" else np.exp2(x)
 
 
 def rounded_away(x: Any) -> Any:
-    """The nearest integers; halves go away from zero."""
+    """Return the nearest integers; halves go away from zero."""
     whole = np.trunc(x)
     return np.where(np.abs(x - whole) >= 0.5, whole + np.sign(x), whole)
 
 
 def clamped(low: Any, x: Any, high: Any) -> Any:
-    """x moved into [low, high]; Python scalars take the dtype of what is none."""
+    """Return x moved into [low, high]; Python scalars take the dtype of the arrays among them."""
     dtype = _dtype_of(low, x, high)
     return np.minimum(np.maximum(np.asarray(x, dtype), low), high)
 
 
 def _dtype_of(*xs: Any) -> np.dtype:
-    """The dtype of the arrays among operands: two scalars would be combined in their own."""
+    """Return the dtype of the first array among operands; scalars have none."""
     return next(x.dtype for x in xs if hasattr(x, "dtype"))
 
 
 def fused_multiply_add(x: Any, y: Any, z: Any) -> Any:
-    """x * y + z, of float32 and float64 rounded once, as compilers contract it.
+    """Return x * y + z, of float32 and float64 rounded once, as compilers contract it.
 
     The exact errors of the product and of the sum (Dekker 1971, Knuth) are added to the result.
     """
@@ -103,10 +111,12 @@ def fused_multiply_add(x: Any, y: Any, z: Any) -> Any:
         result = product + z
         if dtype not in (np.float32, np.float64):
             return result
+        # The product's error: each factor is split into two halves, whose products are exact.
         splitter = dtype.type(4097 if dtype == np.float32 else 134217729)
         x1, y1 = (splitter * v - (splitter * v - v) for v in (x, y))
         x2, y2 = x - x1, y - y1
         error = x2 * y2 - (product - x1 * y1 - x2 * y1 - x1 * y2)
+        # The sum's error, by what is missing of each term.
         back = result - product
         error = error + ((product - (result - back)) + (z - back))
         exact = result + error
@@ -114,7 +124,10 @@ def fused_multiply_add(x: Any, y: Any, z: Any) -> Any:
 
 
 def saturated(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Floats as integers, towards zero; those beyond are the extreme integers, nan is 0."""
+    """Return floats as integers, rounded towards zero.
+
+    Those beyond the dtype become its extreme integers, nan becomes 0.
+    """
     x = x if x.dtype.kind == "f" and x.dtype.itemsize >= 4 else x.astype(np.float32)
     if dtype.kind == "i" and dtype.itemsize >= 4:  # where the processor tells if one is beyond
         try:
@@ -131,7 +144,7 @@ def saturated(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def make_complex(x: Any, y: Any) -> Any:
-    """x + i y, infinities and nan in either part kept apart."""
+    """Return x + i y, with infinities and nan in either part kept apart."""
     dtype = np.result_type(_dtype_of(x, y), np.complex64)
     x, y = np.broadcast_arrays(x, y)
     out = np.empty(x.shape, dtype)
@@ -140,24 +153,24 @@ def make_complex(x: Any, y: Any) -> Any:
 
 
 def special_function(name: str) -> Callable[..., Any]:
-    """A function of scipy.special; narrow dtypes are computed in float32."""
+    """Return a function of scipy.special, which computes narrow dtypes in float32."""
 
-    found: Any = None
+    function: Any = None
 
     def call(*xs: Any) -> Any:
-        nonlocal found
-        if found is None:
+        nonlocal function
+        if function is None:
             # SciPy is heavy: it is loaded when such a function is first evaluated by NumPy.
             from scipy import special
 
-            found = getattr(special, name)
+            function = getattr(special, name)
         x = xs[0]
         if type(x) is np.ndarray and x.dtype.char in "fdFD":
-            return found(*xs)
+            return function(*xs)
         x = np.asarray(x)
         if x.dtype.kind in "fc" and x.dtype.itemsize >= 4:
-            return found(*xs)
-        return found(*[np.asarray(x, np.float32) for x in xs]).astype(x.dtype)
+            return function(*xs)
+        return function(*[np.asarray(x, np.float32) for x in xs]).astype(x.dtype)
 
     return call
 

@@ -1,6 +1,8 @@
 """Derivatives of elementary functions where a formula in other functions would lose digits or
-overflow: by NumPy, and how they are lowered. Their rows stand in the table of `elementwise.py`,
-each with a derivative of its own that loses none either.
+overflow: by NumPy, and how they are lowered.
+
+For instance 1 - tanh(x)**2 is 0 for large x, and `sech_squared` is not. Their rows stand in the
+table of `elementwise.py`, each with a derivative of its own that loses none either.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from .lowered import in_float32, parts_of, same
 
 
 def widened(formula: Callable) -> Callable:
-    """A function of NumPy arrays, that computes narrow floats in float32."""
+    """Return the function of NumPy arrays so that it computes narrow floats in float32."""
 
     def call(*xs: Any) -> Any:
         dtype = next(x.dtype for x in xs if hasattr(x, "dtype"))
@@ -28,8 +30,8 @@ def widened(formula: Callable) -> Callable:
 
 @widened
 def sech_squared(x: Any) -> Any:
-    """cosh(x)**-2, which is 1 - tanh(x)**2; squared at the end, so that nothing underflows on the
-    way.
+    """Return cosh(x)**-2, which is 1 - tanh(x)**2; squared at the end, so that nothing underflows
+    on the way.
     """
     if x.dtype.kind != "c":
         root = 1 / np.cosh(x)
@@ -41,7 +43,7 @@ def sech_squared(x: Any) -> Any:
 
 @in_float32
 def lower_sech_squared(ctx: Any, x: Any) -> Any:
-    """By the exponential that does not overflow."""
+    """Emit `sech_squared`, by the exponential that does not overflow."""
     op = partial(same, ctx)
     if x.aval.dtype.kind == "c":
         re, _ = parts_of(ctx, x)
@@ -54,19 +56,21 @@ def lower_sech_squared(ctx: Any, x: Any) -> Any:
 
 
 def _once(formula: Callable) -> tuple[Callable, Callable]:
-    """A formula of operators alone serves arrays and traced values."""
+    """Return a formula for NumPy and how it is lowered. A formula of operators alone serves
+    both.
+    """
     return widened(formula), in_float32(lambda ctx, *xs: ctx.inline(formula, *xs))
 
 
 @widened
 def inverse_root(x: Any) -> Any:
-    """1 / sqrt(x**2 + 1), also where the square overflows."""
+    """Return 1 / sqrt(x**2 + 1), also where the square overflows."""
     return 1 / (np.sqrt(x * x + 1) if x.dtype.kind == "c" else np.hypot(x, x.dtype.type(1)))
 
 
 @in_float32
 def lower_inverse_root(ctx: Any, x: Any) -> Any:
-    """1 / |x| where the 1 is lost."""
+    """Emit `inverse_root`: 1 / |x| where the 1 is lost."""
     op = partial(same, ctx)
     square = lambda v: op("add", op("multiply", v, v), 1.0)
     if x.aval.dtype.kind == "c":
@@ -79,31 +83,35 @@ def lower_inverse_root(ctx: Any, x: Any) -> Any:
 
 @widened
 def over_square_sum(x: Any, y: Any) -> Any:
-    """x / (x**2 + y**2), the real part of 1 / (x + iy): of the larger one and the ratio of both."""
+    """Return x / (x**2 + y**2), the real part of 1 / (x + iy).
+
+    It is computed from the larger one and the ratio of both, so that no square overflows.
+    """
     larger = np.abs(x) >= np.abs(y)
     size, less = np.where(larger, x, y), np.where(larger, y, x)
     ratio = less / size
-    found = np.where(larger, 1, ratio) / (size * (ratio * ratio + 1))
-    return np.where(np.abs(size) == np.inf, 0, found)
+    result = np.where(larger, 1, ratio) / (size * (ratio * ratio + 1))
+    return np.where(np.abs(size) == np.inf, 0, result)
 
 
 @in_float32
 def lower_over_square_sum(ctx: Any, x: Any, y: Any) -> Any:
-    """As by NumPy. XLA makes one division of two in a row, which would overflow."""
+    """Emit `over_square_sum`. XLA makes one division of two in a row, which would overflow."""
     op = partial(same, ctx)
     larger = ctx.compare("GE", op("abs", x), op("abs", y))
     size, less = op("select", larger, x, y), op("select", larger, y, x)
     ratio = op("divide", less, size)
     above = op("select", larger, ctx.constant(1.0, ratio.aval), ratio)
     whole = op("multiply", size, op("add", op("multiply", ratio, ratio), 1.0))
-    found = op("divide", above, whole)
-    return op("select", ctx.compare("EQ", op("abs", size), np.inf), 0.0, found)
+    result = op("divide", above, whole)
+    return op("select", ctx.compare("EQ", op("abs", size), np.inf), 0.0, result)
 
 
 @widened
 def over_hypotenuse(x: Any, y: Any) -> Any:
-    """x / sqrt(x**2 + y**2), and 0 where both are 0; an infinite one has the angle of the other
-    one's 0.
+    """Return x / sqrt(x**2 + y**2), and 0 where both are 0.
+
+    If one of them is infinite, the other counts as 0.
     """
     size = np.maximum(np.abs(x), np.abs(y))
     ends = lambda v: np.where(np.abs(v) == np.inf, np.sign(v), 0)
@@ -113,7 +121,7 @@ def over_hypotenuse(x: Any, y: Any) -> Any:
 
 @in_float32
 def lower_over_hypotenuse(ctx: Any, x: Any, y: Any) -> Any:
-    """As by NumPy."""
+    """Emit `over_hypotenuse`, as NumPy computes it."""
     op = partial(same, ctx)
     size = op("maximum", op("abs", x), op("abs", y))
     infinite = ctx.compare("EQ", size, np.inf)
@@ -123,23 +131,25 @@ def lower_over_hypotenuse(ctx: Any, x: Any, y: Any) -> Any:
         return op("select", infinite, end, op("divide", v, size))
 
     p, q = part(x), part(y)
-    found = op("divide", p, op("sqrt", op("add", op("multiply", p, p), op("multiply", q, q))))
-    return op("select", ctx.compare("EQ", size, 0.0), size, found)
+    result = op("divide", p, op("sqrt", op("add", op("multiply", p, p), op("multiply", q, q))))
+    return op("select", ctx.compare("EQ", size, 0.0), size, result)
 
 
 @in_float32
 def lower_hypotenuse(ctx: Any, x: Any, y: Any) -> Any:
-    """sqrt(x**2 + y**2), of parts of the larger one; infinite if one is, whatever the other."""
+    """Emit sqrt(x**2 + y**2), of parts of the larger one; infinite if one is, whatever the
+    other.
+    """
     op = partial(same, ctx)
     a, b = op("abs", x), op("abs", y)
     size, less = op("maximum", a, b), op("minimum", a, b)
     part = op("divide", less, op("select", ctx.compare("EQ", size, 0.0), 1.0, size))
-    found = op("multiply", size, op("sqrt", op("add", op("multiply", part, part), 1.0)))
+    result = op("multiply", size, op("sqrt", op("add", op("multiply", part, part), 1.0)))
     infinite = op("or", ctx.compare("EQ", a, np.inf), ctx.compare("EQ", b, np.inf))
-    return op("select", infinite, np.inf, found)
+    return op("select", infinite, np.inf, result)
 
 
-#: (by NumPy, lowered), by the names of rows.
+#: (the function of NumPy arrays, how it is lowered), by the names of rows.
 FORMULAS: dict[str, tuple[Callable, Callable]] = {
     "sech_squared": (sech_squared, lower_sech_squared),
     # 1 - x**2, exact near 1, where it is a singular denominator.

@@ -1,4 +1,4 @@
-"""The errors of tracing, with messages that say what to do."""
+"""The errors of tracing. Their messages say what to do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class TracerIntegerConversionError(ConcretizationTypeError):
 
 
 class TracerArrayConversionError(ConcretizationTypeError):
-    """A traced value was handed to code that wants a real NumPy array."""
+    """A traced value was handed to code that needs a real NumPy array."""
 
 
 class UnexpectedTracerError(RuntimeError):
@@ -26,18 +26,18 @@ class UnexpectedTracerError(RuntimeError):
 
 
 class ForwardModeError(TypeError):
-    """A function has a rule for reverse mode only, and it is no linear one: forward mode cannot use
-    it.
+    """Forward mode was asked of a function that has a rule for reverse mode only, which is not
+    linear.
     """
 
 
 class OutOfMemoryError(MemoryError, RuntimeError):
-    """A compiled program, or compiling it, needs more memory than there is; the message says what
-    for.
+    """A compiled program, or compiling it, needs more memory than there is. The message says for
+    what.
     """
 
 
 class CacheWarning(RuntimeWarning):
-    """The cache of compiled programs on disk cannot be used, or not an entry of it. Computations
-    go on without.
+    """The cache of compiled programs on disk, or an entry of it, cannot be used. Computations go on
+    without it.
     """

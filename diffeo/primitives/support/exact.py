@@ -1,7 +1,7 @@
 """Values that are equal, but not the same: 1, 1.0 and True; 0.0 and -0.0.
 
-Caches of programs are dictionaries, and Python's == is not enough for them: a program for the
-static value 1 computes integers, that for 1.0 does not.
+Caches of programs are dictionaries, and Python's == is not enough for them. A program for the
+static value 1 computes integers, a program for 1.0 computes floats.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import numpy as np
 
 
 def exactly_equal(a: Any, b: Any) -> bool:
-    """Whether two values, for which == is true, are the same to every program: in numbers, tuples,
-    dictionaries, sets, slices, ranges, and fields of dataclasses that have no == of their own.
+    """Return whether two values, for which == is true, are the same to every program.
+
+    Numbers are compared by type and sign, too; so are those in tuples, lists, dictionaries, sets,
+    slices, ranges, and in the fields of dataclasses that have no == of their own.
 
     Examples:
         >>> exactly_equal((1, "a"), (1, "a")), exactly_equal((1, 0.0), (1, -0.0))
@@ -49,25 +51,33 @@ def exactly_equal(a: Any, b: Any) -> bool:
 
 
 def _others_equal(a: Any, b: Any) -> bool:
-    """What subclasses of tuple and list may have besides the items."""
+    """Return whether what a subclass of tuple or list may hold besides its items is equal: its ==
+    decides.
+    """
     return type(a).__eq__ in (tuple.__eq__, list.__eq__) or bool(a == b)
 
 
 def _all_in(a: Any, others: Mapping[Any, Any]) -> bool:
+    """Return whether two sets are exactly equal; `others` maps each element of the second to
+    itself.
+    """
     return len(a) == len(others) and all([x in others and exactly_equal(x, others[x]) for x in a])
 
 
 def _compared_fields(kind: type) -> Sequence[str]:
-    """The fields that the == which `dataclass` writes compares; none for another ==."""
+    """Return the fields that the == of a dataclass compares, if `dataclass` wrote it; none
+    otherwise.
+    """
     fields = getattr(kind, "__dataclass_fields__", None)
     code = getattr(kind.__eq__, "__code__", None)
+    # Generated code has a name such as <string> for its file.
     if fields is None or code is None or not code.co_filename.startswith("<"):
         return ()
     return [name for name, field in fields.items() if field.compare]
 
 
 class Exact:
-    """A value as part of a key: equal to another only if they are the same."""
+    """A value as part of a key. It equals another one only if they are the same."""
 
     __slots__ = ("value",)
 

@@ -1,7 +1,7 @@
 """Which of NumPy's arrays and scalars may come in, and why the others may not.
 
 An array of NumPy's may say more than its numbers: a mask, a unit, names of fields, another product.
-What would be lost without a word is refused.
+Such an array is refused, since what it says would be lost without a word.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ _NARROW = (
 )  # fmt: skip
 _BY_NAME = {name: np.dtype(name) for name in _NAMES}
 _BY_NAME |= {n: np.dtype(getattr(ml_dtypes, n)) for n in _NARROW if hasattr(ml_dtypes, n)}
-#: The dtypes that arrays can have: NumPy's numbers that the compiler knows, and those of ml_dtypes.
+#: The dtypes that arrays can have: NumPy's numbers that the compiler knows, those of ml_dtypes,
+#: and float0.
 DTYPES = frozenset((*_BY_NAME.values(), float0))
+#: What to do instead, by the letter of a dtype that arrays cannot have.
 _INSTEAD = {
     "g": "longdouble has no counterpart on other machines: convert it with .astype(np.float64)",
     "G": "clongdouble has no counterpart on other machines: convert it with .astype(np.complex128)",
@@ -39,7 +41,7 @@ _INSTEAD = {
 
 
 def array_dtype(dtype: Any) -> np.dtype:
-    """The dtype that is meant, in the byte order of this machine.
+    """Return the dtype that a name, type or dtype means, in the byte order of this machine.
 
     Raises:
         TypeError: for what is no dtype, and for a dtype that arrays cannot have: strings, objects,
@@ -50,18 +52,18 @@ def array_dtype(dtype: Any) -> np.dtype:
         (dtype('float32'), dtype('float64'))
     """
     try:
-        found = np.dtype(dtype)
+        type_ = np.dtype(dtype)
     except (TypeError, ValueError):
         raise TypeError(
             f"{dtype!r} is no dtype; expected one of NumPy's, such as np.float32, its name or a "
             "Python type of numbers"
         ) from None
-    if found in DTYPES:
-        return found
-    native = _BY_NAME.get(found.name)  # in another byte order, or with metadata
+    if type_ in DTYPES:
+        return type_
+    native = _BY_NAME.get(type_.name)  # in another byte order, or with metadata
     if native is None:
-        instead = _INSTEAD.get(found.char, "arrays hold numbers of bool, integers, floats, complex")
-        raise TypeError(f"there are no arrays of dtype {found}: {instead}")
+        instead = _INSTEAD.get(type_.char, "arrays hold numbers of bool, integers, floats, complex")
+        raise TypeError(f"there are no arrays of dtype {type_}: {instead}")
     return native
 
 
@@ -82,20 +84,20 @@ _PROTOCOLS = frozenset({"__array_ufunc__", "__array_function__"})
 
 
 def redefined(kind: type) -> list[str]:
-    """The operations of ndarray to which a subclass gives a meaning of its own."""
+    """Return the operations of ndarray to which a subclass gives a meaning of its own."""
     above = kind.__mro__[: kind.__mro__.index(ndarray)]
     return sorted({n for c in above if c is not np.memmap for n in vars(c) if n in _OPERATIONS})
 
 
 def is_plain(kind: type) -> bool:
-    """Whether a class is NumPy's array or scalar, or a subclass that adds nothing to the numbers
-    but a place (`np.memmap`) or data and methods of its own.
+    """Return whether a class is NumPy's array or scalar, or a subclass that adds nothing to the
+    numbers but a place (`np.memmap`) or data and methods of its own.
     """
     return kind is ndarray or not issubclass(kind, ndarray) or not redefined(kind)
 
 
 def refusal(x: Any, converted: bool = False) -> str | None:
-    """Why an object may not come in and what to do, or None if nothing is known against it.
+    """Return why an object may not come in and what to do, or None if nothing is known against it.
 
     Args:
         x: the object.

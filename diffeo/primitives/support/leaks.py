@@ -1,4 +1,8 @@
-"""Where a traced value that leaked is stored: looked for when the message about it is written."""
+"""Find out where a leaked traced value is stored, for the message about it.
+
+A traced value leaks if it is used after its transformation has returned. Something of the user's
+holds it: the collector of garbage knows what.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,20 @@ from typing import Any
 
 
 def where_stored(value: Any, inside: str) -> str:
-    """A description of the place that keeps `value` alive, "" if none is found.
+    """Return a description of the place that keeps `value` alive, "" if none is found.
 
-    Containers that only code in the folder `inside` holds are not the user's.
+    Args:
+        value: the traced value.
+        inside: the folder of diffeo, whose functions are not the user's.
     """
-    found = sorted(_places(value, inside))
-    return found[0][1] if found else ""
+    places = sorted(_places(value, inside))
+    return places[0][1] if places else ""
 
 
 def _places(value: Any, inside: str) -> Iterator[tuple[int, str]]:
-    """(rank, description): globals first, then attributes, dictionaries, lists, variables."""
+    """Yield (rank, description) of the places: globals first, then attributes, dictionaries, lists,
+    variables.
+    """
     for holder in gc.get_referrers(value):
         if isinstance(holder, dict):
             keys = [k for k, v in holder.items() if v is value]
@@ -47,6 +55,9 @@ def _places(value: Any, inside: str) -> Iterator[tuple[int, str]]:
 
 
 def _owner(namespace: dict) -> str:
+    """Return a description of the object whose attributes a dictionary holds, "" if there is
+    none.
+    """
     for owner in gc.get_referrers(namespace):
         if getattr(owner, "__dict__", None) is namespace and not isinstance(owner, type):
             return f"a {type(owner).__name__}"
@@ -54,7 +65,7 @@ def _owner(namespace: dict) -> str:
 
 
 def _is_users(container: list, inside: str) -> bool:
-    """Whether something but running code of ours holds the list."""
+    """Return whether something other than diffeo's own running code holds the list."""
     for holder in gc.get_referrers(container):
         if isinstance(holder, CellType):
             if any(True for _ in _variables(holder, inside)):
@@ -65,7 +76,7 @@ def _is_users(container: list, inside: str) -> bool:
 
 
 def _variables(cell: CellType, inside: str) -> Iterator[str]:
-    """Names under which the user's functions see a variable of an enclosing function."""
+    """Yield the names under which the user's functions see a variable of an enclosing function."""
     for closure in gc.get_referrers(cell):
         if isinstance(closure, tuple):
             for function in gc.get_referrers(closure):
@@ -73,5 +84,5 @@ def _variables(cell: CellType, inside: str) -> Iterator[str]:
                     code = function.__code__
                     if not code.co_filename.startswith(inside):
                         # By identity: to compare traced values is an operation on them.
-                        place = next(i for i, c in enumerate(closure) if c is cell)
-                        yield code.co_freevars[place]
+                        index = next(i for i, c in enumerate(closure) if c is cell)
+                        yield code.co_freevars[index]

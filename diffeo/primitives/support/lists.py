@@ -1,4 +1,4 @@
-"""Lists that are taken apart by flags, and woven together again."""
+"""Lists that are split by flags, and woven together again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ def parted(flags: Sequence[bool], items: Iterable[Any]) -> tuple[list[Any], list
 
 
 def woven(flags: Iterable[Any], yes: Iterable[Any], no: Iterable[Any]) -> list[Any]:
-    """Take the next item of `yes` where a flag is true, and of `no` elsewhere; undo `parted`.
+    """Take the next item of `yes` where a flag is true, and of `no` elsewhere. This undoes
+    `parted`.
+
+    Either may be an iterator that is in use elsewhere: what is not taken stays in it for the next
+    call.
 
     An iterator that is given keeps what was not taken, so that one may serve several calls.
 

@@ -1,7 +1,7 @@
-"""Settings of the whole process: of devices and their memory. `dx.config` shows them beside those
-of the thread (`types.py`).
+"""Settings of the whole process: of devices and their memory.
 
-They are read once, when what they are about starts, and cannot be changed afterwards.
+`dx.config` shows them beside the settings of the task (`primitives/config.py`). They are read once,
+when the devices that they are about start, and cannot be changed afterwards.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 class Process:
-    """What holds for the process, whichever thread asks."""
+    """What holds for the process, whichever thread asks. `process` is the one instance."""
 
     #: False as long as every array is in host memory or on the first device of a processor, and
     #: nobody has said that it shall be elsewhere. The hot paths look at nothing else.
@@ -27,17 +27,19 @@ class Process:
         self.started, self.settings = set(), {}
 
 
+#: The settings of this process, and what has started in it.
 process = Process()
 
 
 class OfProcess:
-    """A setting of the whole process, an attribute of `dx.config`; by default what the environment
-    says, as DIFFEO_ and the name in capitals.
+    """A setting of the whole process, as an attribute of `dx.config`.
+
+    By default it is what the environment says, in the variable DIFFEO_ and the name in capitals.
 
     Args:
-        parse: text -> value, ValueError if it is none.
-        check: value -> value, ValueError or TypeError for a bad one.
-        concerns: whether what has started already is what the setting is about.
+        parse: text -> value; ValueError for a text that says none.
+        check: value -> value; ValueError or TypeError for a bad one.
+        concerns: for the name of something that has started, whether the setting is about it.
         default: the value if nobody says anything.
     """
 
@@ -57,7 +59,7 @@ class OfProcess:
 
     @property
     def variable(self) -> str:
-        """The environment variable."""
+        """The name of the environment variable."""
         return f"DIFFEO_{self.name.upper()}"
 
     def __get__(self, config: Any, owner: Any = None) -> Any:
@@ -125,7 +127,7 @@ def _platforms(value: Any) -> tuple[str, ...] | None:
 
 
 def device_name(value: Any) -> str | None:
-    """The name of a device or of a platform's first one: "cpu", "cuda:1"; None for None.
+    """Return the name of a device, or of a platform's first one: "cpu", "cuda:1"; None for None.
 
     Raises:
         ValueError: if the text cannot be one (whether there is such a device is not asked).

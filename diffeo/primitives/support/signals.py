@@ -1,11 +1,12 @@
-"""What comes at a bad time: handlers of signals, and other functions that nobody called.
+"""Handlers of signals, and other functions that Python calls by itself, at any time.
 
 Python runs the handlers of signals on the main thread, wherever it happens to be. Some places must
 not be left by an exception: a compilation, which goes on using what would be freed; a module that
 is half imported; the way from a compiled program into a Python function, where an exception would
-become text. There, what a handler raises is kept, and raised later.
+become text. `Held` keeps there what a handler raises, and raises it later.
 
-Handlers, finalizers and hooks may also come while a function is traced, of which they are no part.
+Handlers, finalizers and hooks may also be called while a function is traced. What they compute is
+no part of the program, so `is_uncalled` looks whether one of them is running.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ WATCHED = [*USUAL, *[getattr(signal, n) for n in ("SIGPROF", "SIGVTALRM") if has
 
 
 class Held:
-    """While it is entered, handlers of signals run, but what they raise is kept, and raised at the
-    end. On threads other than the main one, where there are no signals, it does nothing.
+    """A context in which handlers of signals run, but their exceptions are kept until its end.
+
+    On threads other than the main one, where there are no signals, it does nothing.
 
     Args:
-        numbers: of the signals; all by default.
-        codes: those functions in which alone the time is bad; by default it is everywhere.
+        numbers: the signals; all by default.
+        codes: the functions whose own code is protected; by default all code is.
 
     Attributes:
         errors: what was raised so far; whoever takes an exception out of it raises it.
@@ -73,8 +75,8 @@ class Held:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        # A handler that is not put back, since an exception comes in between, is as good as the
-        # one before.
+        # An exception may come in between, so that a handler is not put back. It does no harm: when
+        # `entered` is false, it does what the one before does.
         self.entered = False
         for number, before, now in self.replaced:
             if signal.getsignal(number) is now:
@@ -83,31 +85,36 @@ class Held:
             raise self.errors.pop(0)
 
     def _handle(self, before: Any, number: int, frame: Any) -> None:
-        here = self.codes is None or (frame is not None and frame.f_code in self.codes)
+        """Call the handler `before`, and keep what it raises if the code that it interrupted is
+        protected.
+        """
+        protected = self.codes is None or (frame is not None and frame.f_code in self.codes)
         try:
             before(number, frame)
         except BaseException as error:
-            if not (self.entered and here):
+            if not (self.entered and protected):
                 raise
             if not self.errors:
                 self.errors.append(error)
 
 
 def uncalled() -> frozenset[CodeType]:
-    """The functions that Python calls by itself, at any time: handlers of signals, of the collector
-    of garbage, of profilers and debuggers, of log records; finalizers.
+    """Return the code of the functions that Python calls by itself, at any time.
+
+    They are handlers of signals, of the collector of garbage, of profilers and debuggers, of log
+    records; and finalizers.
     """
-    found: list[Any] = [signal.getsignal(number) for number in WATCHED]
-    found += [*gc.callbacks, sys.getprofile(), sys.gettrace(), Held._handle]
-    found.append(weakref.finalize.__call__)
+    functions: list[Any] = [signal.getsignal(number) for number in WATCHED]
+    functions += [*gc.callbacks, sys.getprofile(), sys.gettrace(), Held._handle]
+    functions.append(weakref.finalize.__call__)
     logging: Any = sys.modules.get("logging")
     if logging is not None:
-        found.append(logging.Handler.handle)
-    return frozenset([code for f in found if (code := _code_of(f)) is not None])
+        functions.append(logging.Handler.handle)
+    return frozenset([code for f in functions if (code := _code_of(f)) is not None])
 
 
 def _code_of(fun: Any) -> CodeType | None:
-    """The code of a function; of an object that is called, that of its method."""
+    """Return the code of a function; for a callable object, of its `__call__`."""
     if isinstance(fun, partial):
         return _code_of(fun.func)
     fun = getattr(fun, "__func__", fun)
@@ -116,8 +123,12 @@ def _code_of(fun: Any) -> CodeType | None:
 
 
 def is_uncalled(depth: int, codes: Collection[CodeType], end: CodeType) -> bool:
-    """Whether the frames from `depth` down to that of `end` hold one of the functions, or a
-    finalizer.
+    """Return whether one of the functions, or a finalizer, is running below a certain function.
+
+    Args:
+        depth: how many frames above the caller's to start; the caller's own is 0.
+        codes: the code of the functions, as `uncalled` returns it.
+        end: the code of the function at which to stop.
     """
     frame: Any = sys._getframe(depth + 1)
     while frame is not None:

@@ -1,4 +1,8 @@
-"""Lines of programs as messages show them. A source is (code, instruction): see `user_source`."""
+"""Lines of users' programs, as messages and printed programs show them.
+
+A *source* is (code object, number of the instruction): `core.user_source` captures it, which is
+cheap. It is turned into file, line and text only when it is shown.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,26 @@ import os
 from types import FrameType
 from typing import Any
 
-#: Where diffeo's own files are.
+#: The folder of diffeo's own files, with a separator at its end.
 HERE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")) + os.sep
 
 
 class _Own(dict):
-    """Whether a file is diffeo's, by its name."""
+    """Whether a file is diffeo's, by its name; the answers are remembered."""
 
     def __missing__(self, filename: str) -> bool:
         return self.setdefault(filename, filename.startswith(HERE))
 
 
+#: Whether a file is diffeo's: `_own[filename]`.
 _own = _Own()
 
 
 def user_frame(frame: FrameType | None) -> tuple[FrameType | None, FrameType | None]:
-    """The innermost frame outside of diffeo, and diffeo's frame that it called."""
+    """Return the innermost frame outside of diffeo, and diffeo's frame that it called.
+
+    Either is None if there is none.
+    """
     called = None
     while frame is not None and _own[frame.f_code.co_filename]:
         called, frame = frame, frame.f_back
@@ -30,8 +38,10 @@ def user_frame(frame: FrameType | None) -> tuple[FrameType | None, FrameType | N
 
 
 def shown_name(called: FrameType | None) -> str | None:
-    """The name of the function that runs in a frame, if users know it: not those of protocols, nor
-    of functions that others make without a `rename`.
+    """Return the name of the function that runs in a frame, or None if users do not know the name.
+
+    They do not know methods of protocols (`__array__`), nor functions that other functions made
+    without a `rename`.
     """
     if called is None:
         return None
@@ -45,8 +55,9 @@ def shown_name(called: FrameType | None) -> str | None:
 
 
 def shown_parameter(called: FrameType | None, x: Any) -> str | None:
-    """The parameter of the function that runs in a frame which holds an object, if there is one;
-    operators have none that users know.
+    """Return the name of a parameter that holds an object, of the function that runs in a frame.
+
+    None if no parameter holds it. Operators have no parameters that users know.
     """
     if called is None or called.f_code.co_name == "method":
         return None
@@ -56,14 +67,16 @@ def shown_parameter(called: FrameType | None, x: Any) -> str | None:
 
 
 def rename(function: Any, name: str) -> Any:
-    """Give a function that another one made the name by which users call it, in tracebacks too."""
+    """Give a function that another function made the name by which users call it, in tracebacks
+    too.
+    """
     function.__name__ = function.__qualname__ = name
     function.__code__ = function.__code__.replace(co_name=name, co_qualname=name)
     return function
 
 
 def source_line(source: tuple[Any, int] | None) -> tuple[str, int, str]:
-    """(file, line, function) of a source that `user_source` captured."""
+    """Return (file, line, function) of a source that `user_source` captured."""
     if source is None:
         return "?", 0, "?"
     code, instruction = source
@@ -75,13 +88,15 @@ def source_line(source: tuple[Any, int] | None) -> tuple[str, int, str]:
 
 
 def short_filename(filename: str) -> str:
-    """The name of a file without its folder; `cell` for a notebook's cell, whose name is a hash."""
+    """Return the name of a file without its folder; `cell` for a notebook's cell, whose name is a
+    hash.
+    """
     folder, name = os.path.split(filename)
     return "cell" if os.path.basename(folder).startswith("ipykernel_") else name
 
 
 def show_source(source: tuple[Any, int] | None) -> str:
-    """`file.py:12 in loss: return np.sum(x)`, as messages show it."""
+    """Return a source as messages show it: `file.py:12 in loss: return np.sum(x)`."""
     filename, line, function = source_line(source)
     text = linecache.getline(filename, line).strip()
     text = text if len(text) <= 100 else text[:97] + "..."

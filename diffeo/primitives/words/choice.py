@@ -1,5 +1,5 @@
-"""A choice between two arrays for each element, and the batching that it shares with functions of
-each element.
+"""`select`, the choice between two arrays for each element; and the batching that it shares with
+functions of each element.
 """
 
 from __future__ import annotations
@@ -19,18 +19,20 @@ from .structural import batch_at_front
 def batch_elements(
     self: Any, size: int, args: Sequence[Any], dims: Sequence[Any]
 ) -> tuple[Any, Any]:
-    """The `batch` rule of a primitive whose operands, but for scalars, have the shape of its
-    result.
+    """Batch a primitive whose operands, but for scalars, have the shape of its result.
+
+    If all have their batch axis in one place, it stays there; else all are moved to the front.
     """
-    found = {d for a, d in zip(args, dims) if type(a) not in SCALARS}
-    if len(found) == 1:
-        return self.bind(*args), found.pop()
+    axes = {d for a, d in zip(args, dims) if type(a) not in SCALARS}
+    if len(axes) == 1:
+        return self.bind(*args), axes.pop()
     return self.bind(*[batch_at_front(a, d, size) for a, d in zip(args, dims)]), 0
 
 
 class Select(Linear):
-    """`select(pred, on_true, on_false)`: a choice for each element; pred is boolean of the same
-    shape.
+    """`select(pred, on_true, on_false)`: a choice for each element.
+
+    `pred` is boolean, of the shape of the others. The choice is linear in the other two.
     """
 
     takes_scalars = True
@@ -76,14 +78,16 @@ select_p = Select()
 
 
 def select(pred: Any, on_true: Any, on_false: Any) -> Any:
-    """`on_true` where `pred`, else `on_false`; equal shapes and dtypes, or Python scalars."""
+    """Return `on_true` where `pred`, else `on_false`; equal shapes and dtypes, or Python
+    scalars.
+    """
     if type(on_true) in SCALARS and type(on_false) in SCALARS:
         raise TypeError("select: one of the two operands must be an array")
     return select_p.bind(pred, on_true, on_false)
 
 
 def zero_scalar(x: Any) -> Any:
-    """The Python zero of the kind of `x`'s dtype; `x` is an array, a tracer or a type."""
+    """Return the Python zero of the kind of `x`'s dtype; `x` is an array, a tracer or a type."""
     dtype = (x if type(x) is ShapedArray else typeof(x)).dtype
     kind = dtype.kind
     if kind in "iu" or (kind == "V" and "int" in dtype.name):

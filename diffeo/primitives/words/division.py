@@ -1,8 +1,9 @@
 """Division with whole quotients: floor_div, mod, fmod; and fraction, what is behind the point.
 
-What NumPy computes, to the last bit. Of floats the remainder is made first, which is exact, and
-then the quotient of what it leaves, which is next to a whole number: x / y may have been rounded up
-before it is rounded down (1.0 / 0.1 is 10, but 1.0 // 0.1 is 9). Integers over 0 give 0.
+They compute what NumPy computes, to the last bit. Of floats the remainder is made first, which is
+exact. The quotient is made of `x - remainder`, so that it is next to a whole number: x / y itself
+may have been rounded up before it is rounded down (1.0 / 0.1 is 10, but 1.0 // 0.1 is 9). Integers
+over 0 give 0.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from .elementwise import Elementwise, div, floor, rem, round_even, select, trunc
 
 
 def _lowered(of_floats: Callable, of_integers: Callable) -> Callable:
-    """How a function is lowered that is written in primitives, one of floats, one of integers."""
+    """Return how a function is lowered that is written in primitives: one formula of floats, one of
+    integers.
+    """
     wide = in_float32(lambda ctx, x, y: ctx.inline(of_floats, x, y))
 
     def lower(ctx: Any, *values: Any) -> Any:
@@ -29,17 +32,20 @@ def _lowered(of_floats: Callable, of_integers: Callable) -> Callable:
 
 
 def _beyond(rest: Any, y: Any) -> Any:
-    """Where a remainder has not the sign of the divisor."""
+    """Return where a remainder, if any, has another sign than the divisor."""
     return (rest != 0) & ((rest < 0) != (y < 0))
 
 
 def _floor_div(x: Any, y: Any) -> Any:
-    rest = rem.bind(x, y)
-    near = (x - rest) / select(rest == rest, y, rest)  # XLA multiplies by 1 / y if y is known
-    near = select(_beyond(rest, y), near - 1.0, near)
+    remainder = rem.bind(x, y)
+    # The `select` hides a y that is a constant: XLA would multiply by 1 / y instead.
+    near = (x - remainder) / select(remainder == remainder, y, remainder)
+    # `rem` has the sign of x. Where it shall have that of y, the quotient is one less.
+    near = select(_beyond(remainder, y), near - 1.0, near)
+    # `near` is a whole number but for rounding, from below or above.
     whole = floor.bind(near)
     whole = select(near - whole > 0.5, whole + 1.0, whole)
-    whole = select(near == 0, x / y * 0.0, whole)
+    whole = select(near == 0, x / y * 0.0, whole)  # a zero with the sign of the quotient
     return select(y == 0, x / y, whole)
 
 
@@ -51,16 +57,16 @@ def _floor_div_integers(x: Any, y: Any) -> Any:
 
 
 def _mod(x: Any, y: Any) -> Any:
-    rest = rem.bind(x, y)
+    remainder = rem.bind(x, y)
     zero = select(y < 0, full_like(y, -0.0), 0.0)
-    return select(rest == 0, zero, select(_beyond(rest, y), rest + y, rest))
+    return select(remainder == 0, zero, select(_beyond(remainder, y), remainder + y, remainder))
 
 
 def _mod_integers(x: Any, y: Any) -> Any:
-    rest = rem.bind(x, y)
+    remainder = rem.bind(x, y)
     if x.dtype.kind == "i":
-        rest = select(_beyond(rest, y), rest + y, rest)
-    return select(y == 0, 0, rest)
+        remainder = select(_beyond(remainder, y), remainder + y, remainder)
+    return select(y == 0, 0, remainder)
 
 
 def _fmod_integers(x: Any, y: Any) -> Any:
@@ -69,8 +75,8 @@ def _fmod_integers(x: Any, y: Any) -> Any:
 
 @in_float32
 def _fraction(ctx: Any, x: Any) -> Any:
-    rest = ctx.inline(lambda x: select(abs(x) == np.inf, 0.0, x - trunc(x)), x)
-    return with_sign_of(ctx, rest, x)
+    fractional = ctx.inline(lambda x: select(abs(x) == np.inf, 0.0, x - trunc(x)), x)
+    return with_sign_of(ctx, fractional, x)
 
 
 floor_div = Elementwise(

@@ -1,8 +1,8 @@
-"""Functions of each element: the family, and the table of names, NumPy functions, StableHLO ops
-and derivatives.
+"""Functions of each element: the family, and the table of names, NumPy functions, StableHLO ops and
+derivatives.
 
-A row: `name, NumPy function, StableHLO op, derivative by each operand`, which is None for an
-operand without one; a row without any says its `arity`. A derivative takes the operands, and the
+A row: `name, NumPy function, StableHLO op, derivative by each operand`. The derivative is None for
+an operand without one; a row without any says its `arity`. A derivative takes the operands, and the
 result too if it has one parameter more. `singular=True` where a derivative may be infinite: its
 product with a zero (co)tangent is then zero, so that `where(x > 0, sqrt(x), 0)` has the gradient 0
 at 0, not nan. `series` is a recurrence for Taylor coefficients, where the one derived from the
@@ -50,8 +50,8 @@ from .choice import Select, batch_elements, select, select_p, zero_scalar  # noq
 
 
 class Elementwise(Primitive):
-    """Operands of one shape and dtype (Python scalars may stand for constant arrays); the result
-    has the shape too.
+    """A row of the table. Operands have one shape and dtype (Python scalars may stand for constant
+    arrays), and the result has the shape, too.
     """
 
     takes_scalars = True
@@ -130,9 +130,9 @@ class Elementwise(Primitive):
         out = self.bind(*primals)
         total = ZERO
         product = scale if self.singular else mul
-        for found, t in zip(self.derivatives, tangents):
-            if found is not None and t is not ZERO:
-                derivative, wants_out = found
+        for entry, t in zip(self.derivatives, tangents):
+            if entry is not None and t is not ZERO:
+                derivative, wants_out = entry
                 term = product.bind(
                     t, derivative(*primals, out) if wants_out else derivative(*primals)
                 )
@@ -167,8 +167,8 @@ class Neg(ElementwiseLinear):
 
 
 class Add(ElementwiseLinear):
-    """Jointly linear in its operands; a Python scalar among them is a constant, so the map is
-    affine.
+    """A sum or difference, jointly linear in its operands. A Python scalar among them is a
+    constant: the map is affine then.
     """
 
     light = True
@@ -192,7 +192,7 @@ class Add(ElementwiseLinear):
 
 
 class Mul(Elementwise):
-    """The product; of a tangent and a factor it is what most derivatives are made of."""
+    """The product. Most derivatives are products of a tangent and a factor."""
 
     light = True
     bilinear = True
@@ -212,7 +212,7 @@ class Mul(Elementwise):
         return (self.bind(ct, y), None) if type(x) is LinearInput else (None, self.by_right(x, ct))
 
     def by_right(self, x: Any, dy: Any) -> Any:
-        """The (co)tangent that belongs to the right operand."""
+        """Return the product in which the tangent or cotangent belongs to the right operand."""
         return self.bind(x, dy)
 
 
@@ -220,8 +220,8 @@ class Scale(Mul):
     """`t * factor`, but zero where `t` is zero, whatever the factor: the product for derivatives
     that may be infinite.
 
-    A zero cotangent says that the result did not depend on the operand, so an infinite or
-    undefined derivative there must not turn it into nan.
+    A zero cotangent says that the result did not depend on the operand, so an infinite or undefined
+    derivative there must not turn it into nan.
     """
 
     light = True
@@ -257,7 +257,7 @@ class Div(Elementwise):
         return (self.by_scalar(ct, y) if scalar else scale.bind(ct, reciprocal(y))), None
 
     def by_scalar(self, t: Any, y: Any) -> Any:
-        """A tangent over a number; 0 stays 0 over 0."""
+        """Return a tangent divided by a number; a tangent of 0 stays 0 if the number is 0."""
         return div.bind(t, y) if y else scale.bind(t, div.bind(full_like(t, 1), y))
 
     def taylor(self, series: Any, args: Sequence[Any]) -> Any:
@@ -265,7 +265,7 @@ class Div(Elementwise):
 
 
 def reciprocal(x: Any) -> Any:
-    """1 / x."""
+    """Return 1 / x."""
     return div.bind(1.0, x)
 
 
@@ -309,7 +309,7 @@ class Abs(Elementwise):
 
 
 def _nonzero(x: Any) -> Any:
-    """`x`, and 1 where it is 0."""
+    """Return `x`, and 1 where it is 0."""
     return select(x == 0, 1.0 if typeof(x).dtype.kind != "c" else 1 + 0j, x)
 
 
@@ -347,7 +347,7 @@ def _to_bool(dtype: np.dtype) -> np.dtype:
 
 
 def _balance(x: Any, y: Any) -> Any:
-    """The derivative of a maximum or minimum by the operand chosen if `x > y`; 1/2 at ties."""
+    """Return the derivative of an extremum by the operand chosen if `x > y`; 1/2 at ties."""
     like = x if type(x) not in SCALARS else y
     return select(x > y, full_like(like, 1.0), select(x == y, full_like(like, 0.5), 0.0))
 
@@ -472,12 +472,12 @@ def _difference_of_squares(x: Any, y: Any) -> Any:
 
 
 def _turning(x: Any, y: Any, across: Any) -> Any:
-    """The share of y in the length of (x, y), times another share, over the length."""
+    """Return the share of y in the length of (x, y), times another share, over the length."""
     return scale.bind(over_hypot.bind(y, x), across / _nonzero(hypot.bind(x, y)))
 
 
 def _pow_by_exponent(x: Any, out: Any) -> Any:
-    """d/dy x**y = log(x) x**y, and 0 at x = 0, where it is so for y > 0."""
+    """Return d/dy x**y = log(x) x**y, and 0 at x = 0, where it is so for y > 0."""
     if type(x) in SCALARS:
         if type(x) is complex:
             return out * (complex(np.log(x)) if x else 0.0)

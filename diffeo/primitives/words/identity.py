@@ -1,4 +1,4 @@
-"""Identities that say something to the compiler or to us: copy, stop_gradient, a name,
+"""Identities that say something to the compiler or to diffeo: copy, stop_gradient, a name,
 optimization_barrier.
 """
 
@@ -40,13 +40,14 @@ stop_gradient_p = StopGradient("stop_gradient", lambda x: x, lambda ctx, x: x, a
 
 
 def stop_gradient(x: Any) -> Any:
-    """`x`, as a constant of differentiation."""
+    """Return `x`, as a constant of differentiation."""
     return stop_gradient_p.bind(x)
 
 
 class Hold(StopGradient):
-    """`stop_gradient`, as it stands in derived programs: an interpreter without a rule for it takes
-    the value as it is.
+    """`stop_gradient`, as it stands in derived programs.
+
+    It is `optional`: an interpreter without a rule for it takes the value as it is.
     """
 
     optional = True
@@ -82,7 +83,9 @@ class Named(Linear):
 
 @frozen
 class OptimizationBarrier(Primitive):
-    """The operands themselves; the compiler moves no operation from one side to the other."""
+    """The operands themselves. The compiler moves no operation from one side of the barrier to the
+    other.
+    """
 
     multiple_results = True
     merges = False
@@ -99,9 +102,9 @@ class OptimizationBarrier(Primitive):
         return ctx.emit("optimization_barrier", xs, [x.aval for x in xs], {})
 
     def _among_zeros(self, values: Sequence[Any]) -> list[Any]:
-        """The barrier for those that are not `ZERO`."""
-        there = [v for v in values if v is not ZERO]
-        passed = iter(self.bind(*there) if there else [])
+        """Apply the barrier to the values that are not `ZERO`."""
+        nonzero = [v for v in values if v is not ZERO]
+        passed = iter(self.bind(*nonzero) if nonzero else [])
         return [v if v is ZERO else next(passed) for v in values]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:

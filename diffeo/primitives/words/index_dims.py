@@ -1,4 +1,9 @@
-"""How indices address windows of an array: what gather and scatter have in common."""
+"""How indices address windows of an array: what gather and scatter have in common.
+
+A *window* is a block of an array, of a fixed size along each axis. The indices say where each
+window starts. `x[i]` for a matrix `x` and a vector `i` gathers windows of size (1, columns), one
+for each entry of `i`.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +24,17 @@ from .structural import Shape, broadcast_in_dim, reshape
 class IndexDims:
     """How indices address windows of an operand (StableHLO's gather dimension numbers).
 
-    The last axis of the indices holds a position; its entry `k` belongs to axis `index_map[k]` of
-    the operand. The other axes of the indices are the batch axes of the result. The window's axes
-    stand at `offset_dims` of the result, those of the operand's axes that are neither `collapsed`
-    (of window size 1) nor in `operand_batching`, which run in step with the axes `index_batching`
-    of the indices.
+    The last axis of the indices holds a position: entry `k` of it belongs to axis `index_map[k]` of
+    the operand. The other axes of the indices are the batch axes, which the result has, too.
+
+    Of a window, the result has all axes but the `collapsed` ones, whose window size is 1, and the
+    `operand_batching` ones. The latter run in step with the axes `index_batching` of the indices:
+    each index reads its own row of the operand. The remaining axes of the window stand at
+    `offset_dims` of the result.
+
+    For `x[i]`, with a matrix `x` and `i` of shape (n, 1): `collapsed = (0,)`, as the window is one
+    row; `index_map = (0,)`, as the position is along axis 0; `offset_dims = (1,)`, as the columns
+    are axis 1 of the result.
     """
 
     offset_dims: Shape
@@ -33,14 +44,14 @@ class IndexDims:
     index_batching: Shape = ()
 
     def window_axes(self, ndim: int) -> list[int]:
-        """The operand's axes that remain in the window."""
+        """Return the operand's axes that remain in the window."""
         return [
             d for d in range(ndim) if d not in self.collapsed and d not in self.operand_batching
         ]
 
     def batched(self, operand: bool, indices: bool, ndim: int) -> IndexDims:
-        """The same with a new axis in front of the operand, the indices, or both; the result's is
-        in front too.
+        """Return the same with a new axis in front of the operand, the indices, or both. The result
+        has the new axis in front, too.
         """
         up = lambda axes: tuple([a + 1 for a in axes])
         if operand and indices:
@@ -68,8 +79,8 @@ class IndexDims:
         )
 
     def well_formed(self, ndim: int, batch: int) -> bool:
-        """Whether axes are distinct, within the operand, the batch and the result, and in order
-        where StableHLO wants it.
+        """Return whether axes are distinct, within the operand, the batch and the result, and in
+        order where StableHLO needs it.
         """
         within = (
             (self.collapsed, ndim),
@@ -83,7 +94,11 @@ class IndexDims:
         return distinct and all(list(axes) == sorted(axes) for axes in ordered)
 
     def check(self, name: str, x: Any, indices: Any, sizes: Shape) -> Shape:
-        """The shape of gathered windows; TypeError if anything does not fit."""
+        """Return the shape of gathered windows.
+
+        Raises:
+            TypeError: if anything does not fit.
+        """
         if (
             indices.dtype.kind not in "iu"
             or indices.ndim < 1
@@ -100,23 +115,26 @@ class IndexDims:
             )
         window = self.window_axes(x.ndim)
         batch = indices.shape[:-1]
+        # Axes that run in step have the same size.
         paired = [x.shape[a] for a in self.operand_batching] == [
             batch[b] for b in self.index_batching
         ]
         whole = len(sizes) == x.ndim and all(0 <= s <= n for s, n in zip(sizes, x.shape))
+        # Axes that leave the window have size 1 in it; of an empty axis, there is nothing to check.
         ones = whole and all(
             sizes[a] == 1 for a in (*self.collapsed, *self.operand_batching) if x.shape[a]
         )
         if not (paired and ones and len(window) == len(self.offset_dims)):
             raise TypeError(f"{name}: windows of {sizes} at {indices} do not fit {x} with {self}")
+        # The window's sizes stand at `offset_dims`, those of the batch fill the other axes.
         shape = [0] * (len(batch) + len(window))
         for d, w in zip(self.offset_dims, window):
             shape[d] = sizes[w]
-        rest = iter(batch)
-        return tuple([n if d in self.offset_dims else next(rest) for d, n in enumerate(shape)])
+        outer = iter(batch)
+        return tuple([n if d in self.offset_dims else next(outer) for d, n in enumerate(shape)])
 
     def first_axis(self, batch: int) -> bool:
-        """Whether positions belong to the operand's first axis alone, as in `x[i]`."""
+        """Return whether positions belong to the operand's first axis alone, as in `x[i]`."""
         return (
             self.collapsed == self.index_map == (0,)
             and not self.operand_batching
@@ -124,7 +142,10 @@ class IndexDims:
         )
 
     def starts(self, indices: np.ndarray, ndim: int) -> list[Any]:
-        """For NumPy: the start along each axis of the operand, of the indices' batch shape."""
+        """Return, for NumPy, the start of each window along each axis of the operand.
+
+        The arrays broadcast to the batch shape of the indices.
+        """
         batch = indices.shape[:-1]
         starts: list[Any] = [np.zeros((1,) * len(batch), np.int64)] * ndim
         if indices.dtype == np.uint64:  # an index beyond int64 is out of bounds anyway
@@ -138,8 +159,11 @@ class IndexDims:
         return starts
 
     def to_front(self, ndim: int, window: Sequence[int]) -> Shape:
-        """The order of the result's axes that puts batch axes first, then the window's axes in the
-        order `window` (numbers into `offset_dims`).
+        """Return the order of the result's axes that puts batch axes first, then the window's axes
+        in the order `window` (numbers into `offset_dims`).
+
+        With `offset_dims = (0, 2)`, a result of four axes and the window order [1, 0], this is (1,
+        3, 2, 0).
         """
         offsets = [self.offset_dims[k] for k in window]
         return (*[d for d in range(ndim) if d not in self.offset_dims], *offsets)
@@ -148,10 +172,11 @@ class IndexDims:
 def numpy_index(
     dims: IndexDims, shape: Shape, sizes: Shape, starts: Sequence[Any], batch: Shape
 ) -> tuple[tuple, Callable, list[int]]:
-    """For NumPy -> (index, view, window): `view(x)[index]` are all windows at `starts`.
+    """Return (index, view, window), by which NumPy reads or writes all windows: `view(x)[index]`.
 
-    It has the axes `batch`, then those of the windows in the order `window`; the view is `x` with
-    the axes last that windows run through entirely and that need no index array.
+    The result has the axes `batch`, then those of the windows in the order `window`. Axes that
+    windows run through entirely need no index array: the view is `x` with these axes last, where
+    NumPy copies them as a block.
     """
     axes = dims.window_axes(len(shape))
     whole = [a for a in axes if sizes[a] == shape[a]]
@@ -159,6 +184,8 @@ def numpy_index(
     others = [a for a in range(len(shape)) if a not in whole]
     index = []
     for a in others:
+        # An index array has the batch axes, then one axis for each of `parts`, along which the
+        # positions in the window are counted.
         start = starts[a].reshape(starts[a].shape + (1,) * len(parts))
         if a in parts:
             start = start + np.arange(sizes[a]).reshape([-1 if p == a else 1 for p in parts])
@@ -173,12 +200,14 @@ def numpy_index(
 
 
 def representable(bound: int, dtype: np.dtype) -> int:
-    """An upper bound for integers of a dtype, or the largest of them, which says as much."""
+    """Return an upper bound for integers of a dtype; the largest of them, if no integer is beyond
+    it.
+    """
     return min(bound, int(np.iinfo(dtype).max))
 
 
 def clamp_indices(indices: Any, highest: Sequence[int]) -> Any:
-    """Indices brought into 0 .. highest[k] for entry k of their last axis."""
+    """Return indices brought into 0 .. highest[k] for entry k of their last axis."""
     if not highest:
         return indices
     one = ShapedArray((1,), indices.dtype)
@@ -188,16 +217,17 @@ def clamp_indices(indices: Any, highest: Sequence[int]) -> Any:
 
 
 def in_bounds(indices: Any, highest: Sequence[int]) -> Any:
-    """Which positions (the last axis disappears) lie in 0 .. highest[k] for each entry k;
-    boolean.
+    """Return which positions lie in 0 .. highest[k] for each entry k, as booleans.
+
+    The last axis of the indices, which holds the positions, disappears.
     """
-    found = None
+    result = None
     for k, h in enumerate(highest):
         entry = reshape(slice_in_dim(indices, k, k + 1, 1, indices.ndim - 1), indices.shape[:-1])
         inside = (entry >= 0) & (entry <= representable(h, indices.dtype))
-        found = inside if found is None else found & inside
+        result = inside if result is None else result & inside
     return (
-        found
-        if found is not None
+        result
+        if result is not None
         else full_like(ShapedArray(indices.shape[:-1], np.dtype(bool)), True)
     )

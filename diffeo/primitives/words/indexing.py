@@ -1,5 +1,7 @@
-"""Parts of arrays at places that are only known at run time: gather, scatter, scatter_add (the rest
-of its family is in scatter.py), dynamic slices.
+"""Parts of arrays at places that are only known at run time: gather, scatter, scatter_add, dynamic
+slices. The rest of scatter's family is in `operations/scatter.py`.
+
+Read `IndexDims` in `index_dims.py` first: it says how indices address windows.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ from .structural import (
     size_of,
 )
 
-#: What a gather does with a window that sticks out: move it inside, read a fill value in its place,
-#: or rely on the promise that there is none.
+#: What a gather does with a window that sticks out: move it inside ("clip"), read a fill value in
+#: its place, or rely on the promise that there is none.
 MODES = ("clip", "fill", "promise_in_bounds")
 
 
@@ -39,9 +41,13 @@ MODES = ("clip", "fill", "promise_in_bounds")
 class Gather(Linear):
     """Windows of `sizes` of the operand at positions given by indices.
 
-    A window that sticks out is moved inside, or, with mode "fill", reads as `fill` everywhere;
-    "promise_in_bounds" says that there is none. `unique` promises that windows do not overlap,
-    `in_order` that positions are sorted.
+    Args:
+        dims: how indices address windows.
+        sizes: the window's size along each axis of the operand.
+        mode: what happens to a window that sticks out, see `MODES`.
+        fill: the value that is read in place of such a window, with mode "fill".
+        unique: a promise that windows do not overlap.
+        in_order: a promise that positions are sorted.
     """
 
     dims: IndexDims
@@ -60,7 +66,7 @@ class Gather(Linear):
         return ShapedArray(self.dims.check("gather", x, indices, self.sizes), x.dtype)
 
     def highest(self, shape: Shape) -> list[int]:
-        """The last start along each indexed axis that keeps the window inside."""
+        """Return the last start along each indexed axis that keeps the window inside."""
         return [shape[a] - self.sizes[a] for a in self.dims.index_map]
 
     def impl(self, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
@@ -72,19 +78,20 @@ class Gather(Linear):
         starts = self.dims.starts(indices, x.ndim)
         inside: Any = True
         for a, high in zip(self.dims.index_map, self.highest(x.shape)):
-            kept = np.clip(starts[a], 0, high)
-            inside = inside & (kept == starts[a]) if fills else True
-            starts[a] = kept
+            moved = np.clip(starts[a], 0, high)
+            inside = inside & (moved == starts[a]) if fills else True
+            starts[a] = moved
         index, view, window = numpy_index(self.dims, x.shape, self.sizes, starts, batch)
         out = view(x)[index]
         out = np.broadcast_to(out, batch + out.shape[len(batch) :])
         if not np.all(inside):
             inside = np.reshape(inside, np.shape(inside) + (1,) * len(window))
             out = np.where(inside, out, np.asarray(self.fill, x.dtype))
+        # `argsort` inverts the permutation: back to the result's order of axes.
         return out.transpose(np.argsort(self.dims.to_front(out.ndim, window)))
 
     def _of_first_axis(self, x: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """x[places], which NumPy does fast."""
+        """Return x[places], by `take`, which is fast."""
         out = np.asarray(x.take(places, 0, mode="clip"))
         if self.mode == "fill":
             outside = (places < 0) | (places >= len(x))
@@ -98,7 +105,7 @@ class Gather(Linear):
         return ctx.gather(x, indices, self.dims, self.sizes, self.in_order)
 
     def decompose(self, x: Any, indices: Any) -> Any:
-        """The fill value, chosen where the window was not inside."""
+        """Gather as if all windows were inside, and choose the fill value where one was not."""
         out = replace(self, mode="promise_in_bounds", fill=False).bind(x, indices)
         axes = [d for d in range(out.ndim) if d not in self.dims.offset_dims]
         inside = broadcast_in_dim(in_bounds(indices, self.highest(x.shape)), out.shape, axes)
@@ -109,7 +116,7 @@ class Gather(Linear):
 
     def transpose(self, ct: Any, x: Any, indices: Any) -> Sequence[Any]:
         add = ScatterAdd(self.dims, self.unique, self.in_order)
-        if self.mode == "clip":
+        if self.mode == "clip":  # windows that were moved inside may overlap, out of order
             indices, add = clamp_indices(indices, self.highest(x.aval.shape)), ScatterAdd(self.dims)
         return add.bind(full_like(x.aval, 0), indices, ct), None
 
@@ -121,6 +128,8 @@ class Gather(Linear):
             ]
             out = self.abstract_eval(*avals)
             return full((0, *out.shape), zero_scalar(out), out.dtype), 0
+        # Windows of several rows do not overlap if each row has an operand of its own; positions of
+        # several rows are sorted row by row only.
         operand, indices = dims[0] is not None, dims[1] is not None
         x, ix = (a if d is None else move_axis(a, d, 0) for a, d in zip(args, dims))
         new = replace(
@@ -135,11 +144,15 @@ class Gather(Linear):
 
 @frozen
 class ScatterFamily(Primitive):
-    """Windows of an operand combined with updates at positions given by indices; a window that
-    sticks out is dropped.
+    """Windows of an operand combined with updates, at positions given by indices.
 
-    `unique` promises that windows do not overlap, `in_order` that positions are sorted. A subclass
-    states the facts: the kinds of dtypes, the operation's NumPy function and StableHLO name.
+    A window that sticks out is dropped. A subclass states the facts: the kinds of dtypes, the
+    operation's NumPy function and StableHLO name. (Without an operation, updates overwrite.)
+
+    Args:
+        dims: how indices address windows.
+        unique: a promise that windows do not overlap.
+        in_order: a promise that positions are sorted.
     """
 
     dims: IndexDims
@@ -152,7 +165,7 @@ class ScatterFamily(Primitive):
     hlo: ClassVar[str | None] = None
 
     def sizes(self, x: Any, updates: Any) -> Shape:
-        """The window's size along each axis of the operand."""
+        """Return the window's size along each axis of the operand."""
         sizes = [1] * x.ndim
         for d, a in zip(self.dims.offset_dims, self.dims.window_axes(x.ndim)):
             sizes[a] = updates.shape[d]
@@ -176,14 +189,14 @@ class ScatterFamily(Primitive):
         return x
 
     def highest(self, x: Any, updates: Any) -> list[int]:
-        """The last start along each indexed axis that keeps the window inside."""
+        """Return the last start along each indexed axis that keeps the window inside."""
         sizes = self.sizes(x, updates)
         return [x.shape[a] - sizes[a] for a in self.dims.index_map]
 
     def impl(self, x: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> np.ndarray:
         dims, batch, out = self.dims, indices.shape[:-1], np.array(x, order="C")
         if x.ndim == 1 and dims.first_axis(len(batch)) and indices.size:
-            places = indices[..., 0]
+            places = indices[..., 0]  # the short way: all windows are single elements, inside
             if places.min() >= 0 and places.max() < len(x):
                 if self.ufunc is None:
                     out[places] = updates
@@ -195,11 +208,11 @@ class ScatterFamily(Primitive):
         valid = np.ones(size_of(batch), bool)
         for a, start in enumerate(starts):
             valid &= (start >= 0) & (start <= x.shape[a] - sizes[a])
-        kept = valid if not valid.all() else slice(None)
-        starts, count = [s[kept] for s in starts], int(valid.sum())
+        inside = valid if not valid.all() else slice(None)
+        starts, count = [s[inside] for s in starts], int(valid.sum())
         index, view, window = numpy_index(dims, x.shape, sizes, starts, (count,))
         updates = updates.transpose(dims.to_front(updates.ndim, window))
-        updates = updates.reshape((valid.size, *updates.shape[len(batch) :]))[kept]
+        updates = updates.reshape((valid.size, *updates.shape[len(batch) :]))[inside]
         if self.ufunc is None:
             view(out)[index] = updates
             return out
@@ -214,6 +227,7 @@ class ScatterFamily(Primitive):
         return ctx.scatter(self.hlo, x, indices, updates, self.dims, self.unique, self.in_order)
 
     def _into_scalar(self, x: Any, indices: Any, updates: Any) -> Any:
+        """Scatter into an array without axes, as if it had one axis of size 1."""
         zeros = full_like(ShapedArray((*indices.shape[:-1], 1), indices.dtype), 0)
         vector = replace(self, dims=IndexDims((), (0,), (0,)))
         return reshape(vector.bind(reshape(x, (1,)), zeros, updates), ())
@@ -229,7 +243,7 @@ class ScatterFamily(Primitive):
         return replace(self, dims=new, in_order=in_order).bind(x, ix, updates), 0
 
     def read(self, x: Any, indices: Any, updates: Any, fill: Any = False) -> Any:
-        """What stands at the places of the updates, `fill` for dropped windows."""
+        """Return what stands at the places of the updates; `fill` for dropped windows."""
         sizes = self.sizes(x, updates)
         return Gather(self.dims, sizes, "fill", fill, self.unique, self.in_order).bind(x, indices)
 
@@ -246,13 +260,15 @@ class ScatterAdd(ScatterFamily, Linear):
 
 
 class Scatter(ScatterFamily, Linear):
-    """The operand with windows overwritten by updates; where windows overlap the last one stays."""
+    """The operand with windows overwritten by updates. Where windows overlap the last one stays."""
 
     accepts = "biufcs"
 
     def transpose(self, ct: Any, x: Any, indices: Any, updates: Any) -> Sequence[Any]:
         up = updates.aval if type(updates) is LinearInput else typeof(updates)
         zero = zero_scalar(ct)
+        # Where windows do not overlap, every update stays. Where only x is linear, it does not
+        # matter which one stays: x has no part in what was written.
         if type(updates) is not LinearInput or self.unique:
             ct_x = self.bind(ct, indices, full_like(up, 0)) if type(x) is LinearInput else None
             linear = type(updates) is LinearInput
@@ -262,17 +278,20 @@ class Scatter(ScatterFamily, Linear):
         return ct_x, None, select(stayed, self.read(ct, indices, up), zero)
 
     def _fates(self, x: Any, indices: Any, updates: ShapedArray) -> tuple[Any, Any]:
-        """Which elements are not written, and which updates are not overwritten by later ones:
-        scatter the updates' numbers and look who is there.
+        """Return which elements are not written, and which updates are not overwritten by later
+        ones.
+
+        The numbers of the updates are scattered in their place, over numbers of -1. An element that
+        is still -1 was not written. An update that reads back its own number has stayed.
 
         Along an axis that windows fill, all elements share their fate: one stands for all.
         """
         window = self.dims.window_axes(x.ndim)
-        whole = {
+        filled = {
             d: a for d, a in zip(self.dims.offset_dims, window) if updates.shape[d] == x.shape[a]
         }
-        shape = tuple([1 if d in whole else n for d, n in enumerate(updates.shape)])
-        board = tuple([1 if a in whole.values() else n for a, n in enumerate(x.shape)])
+        shape = tuple([1 if d in filled else n for d, n in enumerate(updates.shape)])
+        board = tuple([1 if a in filled.values() else n for a, n in enumerate(x.shape)])
         count = size_of(shape)
         number = reshape(iota(np.int32 if count < 2**31 else np.int64, (count,)), shape)
         blank = full_like(ShapedArray(board, number.dtype), -1)
@@ -289,7 +308,11 @@ class Scatter(ScatterFamily, Linear):
 
 
 def check_starts(name: str, x: ShapedArray, sizes: Shape, starts: Sequence[Any]) -> None:
-    """TypeError unless there is a scalar integer start for each axis of `x` and the window fits."""
+    """Check that there is a scalar integer start for each axis of `x`, and that the window fits.
+
+    Raises:
+        TypeError: if not.
+    """
     scalars = all(s is starts[0] and s.shape == () and s.dtype.kind in "iu" for s in starts)
     if len(starts) != x.ndim or not scalars:
         raise TypeError(
@@ -300,13 +323,13 @@ def check_starts(name: str, x: ShapedArray, sizes: Shape, starts: Sequence[Any])
 
 
 def clamp_starts(starts: Sequence[Any], shape: Shape, sizes: Shape) -> list[int]:
-    """Starts moved so that the window lies inside, as XLA does."""
+    """Return starts moved so that the window lies inside, as XLA does."""
     return [min(max(int(s), 0), n - size) for s, n, size in zip(starts, shape, sizes)]
 
 
 @frozen
 class DynamicSlice(Linear):
-    """A window of static `sizes` at starts given as scalar operands, moved inside if it would
+    """A window of static `sizes` at starts given as scalar operands. It is moved inside if it would
     stick out.
     """
 
@@ -390,11 +413,12 @@ class DynamicUpdateSlice(Linear):
 
 
 def _window_dims(ndim: int) -> IndexDims:
-    """One window over all axes at one position."""
+    """Return the `IndexDims` of windows over all axes, each at one position."""
     return IndexDims(tuple(range(ndim)), (), tuple(range(ndim)))
 
 
 def _stack_starts(starts: Sequence[Any], dims: Sequence[Any], size: int) -> Any:
+    """Return starts, some of which are batched, as indices: one row for each of the batch."""
     return stack([batch_at_front(s, d, size) for s, d in zip(starts, dims)], 1)
 
 
@@ -412,15 +436,15 @@ def gather(
     unique: bool = False,
     in_order: bool = False,
 ) -> Any:
-    """Windows of `sizes` of `x` at `indices`; see `Gather`."""
+    """Return windows of `sizes` of `x` at `indices`; see `Gather`."""
     return Gather(dims, tuple(sizes), mode, fill, unique, in_order).bind(x, indices)
 
 
 def dynamic_slice(x: Any, starts: Sequence[Any], sizes: Sequence[int]) -> Any:
-    """A window of `sizes` at scalar integer `starts`, which may be traced."""
+    """Return a window of `sizes` at scalar integer `starts`, which may be traced."""
     return DynamicSlice(tuple(sizes)).bind(x, *starts)
 
 
 def dynamic_update_slice(x: Any, update: Any, starts: Sequence[Any]) -> Any:
-    """`x` with the window at `starts` overwritten by `update`."""
+    """Return `x` with the window at `starts` overwritten by `update`."""
     return DynamicUpdateSlice().bind(x, update, *starts)

@@ -4,6 +4,10 @@ Primitives are strict, operators are kind: operands are brought to one dtype and
 they meet (`promotion.py`). Eager arithmetic on host arrays takes a short way: NumPy broadcasts by
 itself, so two arrays of one dtype, or an array and a Python scalar of a kind that the dtype holds,
 go to the NumPy function at once.
+
+The first part makes the functions, by `unary` and `binary`. The second installs them as methods of
+`Value`, and with them `__array_ufunc__` and `__array_function__`, by which NumPy's own functions
+find ours.
 """
 
 from __future__ import annotations
@@ -36,11 +40,17 @@ from .promotion import (
     to_value,
 )
 
+#: For the kind of a dtype, the Python scalars that go to NumPy as they are.
 _FITS = {"f": (float, int), "i": (int,), "u": (int,), "c": (complex, float, int), "b": (bool,)}
 
 
 def unary(primitive: Any, inexact: bool = False) -> Callable[[Any], Any]:
-    """A kind function of one array from a primitive; `inexact`: integers become floats first."""
+    """Return a kind function of one array, made from a primitive.
+
+    Args:
+        primitive: a row of the elementwise table.
+        inexact: whether integers become floats first.
+    """
     impl, kinds = primitive.impl, "fc" if inexact else "iufc"
     kinds = "".join([k for k in kinds if k in primitive.accepts])
     bind = primitive.bind
@@ -67,15 +77,22 @@ def binary(
     kinds: str | None = None,
     prepare: Callable[..., list[Any]] | None = None,
 ) -> Callable[[Any, Any], Any]:
-    """A kind function of two arrays from a primitive; `inexact`: integers become floats first.
+    """Return a kind function of two arrays, made from a primitive.
 
-    `prepare` brings operands to what the primitive wants, where they are not so yet.
+    Args:
+        primitive: a row of the elementwise table.
+        inexact: whether integers become floats first.
+        kinds: the letters of the kinds of dtypes for which the short ways are right.
+        prepare: brings operands to what the primitive needs, where they are not so yet; by default
+            `align`, or `align_inexact`.
     """
     prepare = prepare or (align_inexact if inexact else align)
     impl, bind = primitive.impl, primitive.bind
     keeps = primitive.result is None
     fits = {k: _FITS[k] for k in (kinds or ("fc" if inexact else "iufc")) if k in primitive.accepts}
 
+    # float8_e5m2 takes no short way: NumPy's letter for it is "f", but it is not computed with
+    # (see `is_storage`).
     def function(x: Any, y: Any, /) -> Any:
         kx, ky = type(x), type(y)
         try:
@@ -140,7 +157,7 @@ invert = unary(e.logical_not)
 
 
 def positive(x: Any, /) -> Any:
-    """`+x`: the numbers themselves; booleans have no sign."""
+    """Return `+x`, the numbers themselves; booleans have no sign."""
     x = x if isinstance(x, Value) else as_value(x)
     if x.dtype.kind == "b":
         raise with_user_line(
@@ -150,7 +167,7 @@ def positive(x: Any, /) -> Any:
 
 
 def right_shift(x: Any, y: Any, /) -> Any:
-    """`x >> y`: arithmetic for signed integers, logical for unsigned ones."""
+    """Return `x >> y`: arithmetic for signed integers, logical for unsigned ones."""
     if isinstance(x, Value) and isinstance(y, Value) and x.dtype is y.dtype:
         signed = x.dtype.kind == "i"
     else:
@@ -164,7 +181,7 @@ floor_divide, remainder, fmod = (
 
 
 def divide_whole(x: Any, y: Any, /) -> tuple[Any, Any]:
-    """`(x // y, x % y)`."""
+    """Return `(x // y, x % y)`."""
     return floor_divide(x, y), remainder(x, y)
 
 
@@ -172,7 +189,7 @@ _float_power = binary(e.power, kinds="fc")
 
 
 def power(x: Any, y: Any, /) -> Any:
-    """`x ** y`. A static whole exponent is exact of integers, and differentiable at 0 to any
+    """Return `x ** y`. A static whole exponent is exact of integers, and differentiable at 0 to any
     order.
     """
     if type(x) is Array and type(y) is Array and x.dtype.kind == y.dtype.kind == "f":
@@ -199,7 +216,7 @@ def power(x: Any, y: Any, /) -> Any:
 
 
 def matmul(x: Any, y: Any, /) -> Any:
-    """`x @ y`, installed by diffeo.numpy."""
+    """Return `x @ y`, by the function that diffeo.numpy has installed."""
     return NUMPY[np.matmul](x, y)
 
 
@@ -208,25 +225,28 @@ def matmul(x: Any, y: Any, /) -> Any:
 
 
 class _Functions(dict[Any, Any]):
-    """NumPy's function -> ours, or None. Each is found when it is first asked for."""
+    """The table of NumPy's functions -> ours, or None. Each is found when it is first asked for."""
 
     #: Installed by diffeo.numpy.
     find: Callable[[Any], Any]
 
     def __missing__(self, function: Any) -> Any:
-        found = self.find(function)
-        if found is not None:
-            self[function] = found
-        return found
+        ours = self.find(function)
+        if ours is not None:
+            self[function] = ours
+        return ours
 
 
-#: Plain NumPy code on arrays and tracers goes through it.
+#: Plain NumPy code on arrays and tracers goes through this table.
 NUMPY = _Functions()
 
-_OPERANDS = (Value, float, int, np.ndarray, np.generic, complex)  # the likely ones first
+#: What operators take as the other operand, the likely ones first.
+_OPERANDS = (Value, float, int, np.ndarray, np.generic, complex)
 
 
 def _operator(function: Callable, reflected: bool = False) -> Callable:
+    """Return the method of an operator; `reflected` for `__radd__` and its like."""
+
     def method(self: Any, other: Any) -> Any:
         if isinstance(other, _OPERANDS):
             return function(other, self) if reflected else function(self, other)
@@ -237,8 +257,10 @@ def _operator(function: Callable, reflected: bool = False) -> Callable:
 
 
 def _equality(function: Callable) -> Callable:
-    """`==` or `!=`; Python's answer for what is not compared, False, would pass for a comparison
-    with things that hold numbers.
+    """Return the method of `==` or `!=`.
+
+    It refuses lists and other things that hold numbers: Python's answer for what is not compared,
+    False, would pass for a comparison with the numbers.
     """
 
     def method(self: Any, other: Any) -> Any:
@@ -318,7 +340,9 @@ def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
 
 
 def _into_numpy(name: str, function: Callable, args: Any, kwargs: Any) -> Any:
-    """NumPy's function that writes into NumPy's arrays, `a -= x` also, if all numbers are known."""
+    """Call NumPy's function that writes into NumPy's arrays (also by `a -= x`), if all numbers are
+    known.
+    """
     outs = kwargs["out"] if type(kwargs["out"]) is tuple else (kwargs["out"],)
     if any([isinstance(o, Value) for o in outs]):
         raise with_user_line(
@@ -343,8 +367,10 @@ def _array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any
 
 
 def _dispatch(function: Any, name: str, original: Callable, args: Any, kwargs: Any) -> Any:
-    """Our function for NumPy's; without one, NumPy's own on concrete arrays, an error on
-    tracers.
+    """Call our function for NumPy's; without one, NumPy's own on concrete arrays.
+
+    Raises:
+        TypeError: if there is none of ours, and an operand is traced.
     """
     ours = NUMPY[function]
     if ours is not None:
@@ -361,12 +387,12 @@ def _dispatch(function: Any, name: str, original: Callable, args: Any, kwargs: A
 
 
 def _by_numpy(function: Callable, args: Any, kwargs: Any) -> Any:
-    """NumPy's own function on the numbers of arrays."""
+    """Call NumPy's own function on the numbers of arrays."""
     return function(*_to_numpy(args), **{k: _to_numpy(v) for k, v in kwargs.items()})
 
 
 def _any_traced(args: Any, kwargs: Any) -> bool:
-    """Whether there are traced values among arguments."""
+    """Return whether there are traced values among arguments."""
     return _has_tracer(args) or _has_tracer(tuple(kwargs.values()))
 
 

@@ -33,8 +33,10 @@ exp2 = Elementwise("exp2", power_of_two, formulas.exp2, lambda x, y: y * math.lo
 
 
 def _sum_of_powers(name: str, impl: Callable, base: float) -> Elementwise:
-    """The logarithm of a sum of two powers, by whose ratio it is differentiated: smooth where the
-    powers are equal, too.
+    """Return a row for the logarithm of a sum of two powers, log(base**x + base**y) to the base.
+
+    Its derivative by x is the share of base**x in the sum. It is computed from x - y,
+    so that it is smooth where the powers are equal, too.
     """
 
     def share(x: Any, y: Any) -> Any:
@@ -50,7 +52,8 @@ logaddexp = _sum_of_powers("logaddexp", np.logaddexp, math.e)
 logaddexp2 = _sum_of_powers("logaddexp2", np.logaddexp2, 2.0)
 
 
-#: The most factors of which a power of floats is a product: a last place for every two.
+#: The most factors of which a power of floats is computed as a product: the error is a last place
+#: for every two of them.
 MOST_FACTORS = 32
 
 
@@ -58,9 +61,9 @@ MOST_FACTORS = 32
 class IntegerPow(Primitive):
     """`x ** n` for a static integer n; any derivative at 0 is right for n >= 0.
 
-    By repeated multiplication, which wraps around as integers do. Of floats each multiplication
-    rounds: those of more than `MOST_FACTORS` factors are powers of floats. Narrow ones are
-    computed in float32.
+    It is computed by repeated multiplication, which wraps around as integers do. Of floats each
+    multiplication rounds: for more than `MOST_FACTORS` factors the power of floats is taken
+    instead. Floats of less than 32 bits are computed in float32.
     """
 
     light = True
@@ -83,7 +86,11 @@ class IntegerPow(Primitive):
         return self.power(x, np.multiply, np.ones_like, lambda p: 1 / p)
 
     def power(self, x: Any, multiply: Callable, one: Callable, invert: Callable) -> Any:
-        """Square and multiply, over any product: NumPy's, the builder's."""
+        """Square and multiply, with any product: NumPy's, the builder's, that of series.
+
+        `x ** 5` is `x * (x**2)**2`: the bits of 5, from the last one on, say which squares are
+        factors.
+        """
         result, square, n = None, x, abs(self.n)
         while n:
             if n & 1:
@@ -124,12 +131,16 @@ class IntegerPow(Primitive):
         return self.bind(*args), dims[0]
 
 
-#: Larger floats are all even.
+#: The largest whole exponent that is taken for an integer: floats beyond are all even.
 WHOLE = 2**53
 
 
 def check_exponent(least: Any) -> None:
-    """ValueError if the least exponent of integers is negative."""
+    """Check that the least exponent of integers is not negative.
+
+    Raises:
+        ValueError: if it is.
+    """
     if least < 0:
         raise with_user_line(
             ValueError(
@@ -140,8 +151,9 @@ def check_exponent(least: Any) -> None:
 
 
 def integer_pow(x: Any, n: int) -> Any:
-    """`x ** n` for a static Python integer n (floats for a negative one)."""
+    """Return `x ** n` for a static Python integer n (floats for a negative one)."""
     return x if n == 1 else _power(n).bind(x)
 
 
+#: The primitive for an exponent; the same object for the same exponent.
 _power = lru_cache(maxsize=256)(IntegerPow)

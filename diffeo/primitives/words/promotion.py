@@ -28,8 +28,9 @@ from .structural import BroadcastInDim, convert_element_type
 
 
 def to_value(x: Any) -> Any:
-    """Python scalars as they are; anything array-like as an Array or tracer; lists are refused, as
-    in JAX.
+    """Return Python scalars as they are, and anything else array-like as an Array or tracer.
+
+    Lists are refused, as in JAX.
     """
     if type(x) in SCALARS or isinstance(x, Value):
         return x
@@ -48,7 +49,9 @@ def to_value(x: Any) -> Any:
 
 
 def cast(x: Any, dtype: np.dtype, weak: bool) -> Any:
-    """A value in `dtype`; for a Python scalar, the scalar of that kind, checked for overflow."""
+    """Return a value in `dtype`; for a Python scalar, the scalar of that kind, checked for
+    overflow.
+    """
     if type(x) not in SCALARS:
         return x if x.aval.dtype == dtype else convert_element_type(x, dtype, weak)
     kind = KIND_RANK.get(dtype.kind, 2)
@@ -60,8 +63,9 @@ def cast(x: Any, dtype: np.dtype, weak: bool) -> Any:
 
 
 def promote(*xs: Any) -> list[Any]:
-    """Values brought to one dtype by the lattice; Python scalars stay scalars of the kind of that
-    dtype.
+    """Return values brought to one dtype by the lattice (see `types.py`).
+
+    Python scalars stay scalars, of the kind of that dtype.
 
     Raises:
         TypeError: for operands that are no arrays or have no common dtype.
@@ -78,7 +82,7 @@ def promote(*xs: Any) -> list[Any]:
 
 @lru_cache(maxsize=4096)
 def _common_shape(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...] | None:
-    """The shape to which shapes broadcast, or None."""
+    """Return the shape to which shapes broadcast, or None."""
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
@@ -86,13 +90,15 @@ def _common_shape(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...] | None
 
 
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape to which shapes broadcast by NumPy's rules; ValueError with the user's line if
-    they do not.
+    """Return the shape to which shapes broadcast by NumPy's rules.
+
+    Raises:
+        ValueError: if they do not, with the user's line.
     """
     shape = _common_shape(shapes)
     if shape is None:
-        for given in shapes:  # NumPy says the same of sizes that do not fit and that nothing has
-            ShapedArray(given, bool)
+        for each in shapes:  # NumPy says the same of sizes that do not fit and that nothing has
+            ShapedArray(each, bool)
         listed = " and ".join(map(str, shapes))
         raise with_user_line(
             ValueError(
@@ -104,29 +110,31 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
 
 @lru_cache(maxsize=4096)
 def _stretching(shape: tuple[int, ...], ndim: int) -> BroadcastInDim:
-    """The primitive that stretches an array of `ndim` axes to `shape`."""
+    """Return the primitive that stretches an array of `ndim` axes to `shape`."""
     return BroadcastInDim(shape, tuple(range(len(shape) - ndim, len(shape))))
 
 
 @lru_cache(maxsize=4096)
 def stretches(x: tuple[int, ...], y: tuple[int, ...]) -> list[BroadcastInDim | None]:
-    """The primitives that stretch arrays of two shapes to their common one; None if it is that."""
+    """Return the primitives that stretch arrays of two shapes to their common one; None for an
+    array that has it.
+    """
     shape = broadcast_shapes(x, y)
-    return [None if own == shape else _stretching(shape, len(own)) for own in (x, y)]
+    return [None if old == shape else _stretching(shape, len(old)) for old in (x, y)]
 
 
 def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
-    """`x` stretched to `shape` by NumPy's rules."""
-    own = x.shape
-    if own == shape:
+    """Return `x` stretched to `shape` by NumPy's rules."""
+    old = x.shape
+    if old == shape:
         return x
-    if broadcast_shapes(own, shape) != shape:
-        raise with_user_line(ValueError(f"an array of shape {own} does not broadcast to {shape}"))
-    return _stretching(shape, len(own)).bind(x)
+    if broadcast_shapes(old, shape) != shape:
+        raise with_user_line(ValueError(f"an array of shape {old} does not broadcast to {shape}"))
+    return _stretching(shape, len(old)).bind(x)
 
 
 def align(*xs: Any) -> list[Any]:
-    """Promote and broadcast: the operands that a strict elementwise primitive wants.
+    """Promote and broadcast: return the operands that a strict elementwise primitive takes.
 
     At least one of the results is an array; Python scalars among others stay scalars.
     """
@@ -145,7 +153,7 @@ def align(*xs: Any) -> list[Any]:
 
 
 def to_inexact(x: Any) -> Any:
-    """Integers and booleans as floats of the default dtype (weak ones stay weak)."""
+    """Return integers and booleans as floats of the default dtype (weak ones stay weak)."""
     if type(x) in SCALARS:
         return x if type(x) in (float, complex) else float(x)
     x = to_value(x)
@@ -158,7 +166,8 @@ def to_inexact(x: Any) -> Any:
 
 def align_inexact(*xs: Any) -> list[Any]:
     """Promote and broadcast, then integers become floats: an int64 with a float32 is a float32."""
-    if int in [type(x) for x in xs]:  # which need not fit into the dtype of integers beside it
+    # A Python integer becomes a float anyway: it need not fit into the dtype of integers beside it.
+    if int in [type(x) for x in xs]:
         values = [to_value(x) for x in xs]
         if not any([type(v) not in SCALARS and is_inexact(v.aval.dtype) for v in values]):
             xs = tuple([to_inexact(v) for v in values])
@@ -174,8 +183,11 @@ def align_numbers(*xs: Any) -> list[Any]:
 
 
 def align_compared(x: Any, y: Any, /) -> list[Any]:
-    """Operands that compare as these do, promoted and broadcast: integers as the numbers that they
-    are, whatever their dtypes hold.
+    """Promote and broadcast two operands that are to be compared.
+
+    Integers compare as the numbers that they are, whatever their dtypes hold: -1 of int64 is less
+    than any uint64, and 300 is more than any uint8. The results compare as the operands do, but
+    need not be the same numbers.
     """
     x, y = to_value(x), to_value(y)
     if type(x) in SCALARS:
@@ -184,7 +196,7 @@ def align_compared(x: Any, y: Any, /) -> list[Any]:
     if type(y) is int and is_integer(dtype):
         low, high = limits_of(dtype)
         number: int = y
-        if not low <= number <= high:
+        if not low <= number <= high:  # less, or more, than all that the dtype holds
             return [full_like(x, 0), 1] if number > 0 else [full_like(x, 1), 0]
     if type(y) in SCALARS or not is_integer(dtype):
         return align(x, y)
@@ -196,7 +208,9 @@ def align_compared(x: Any, y: Any, /) -> list[Any]:
         return align(convert_element_type(x, wide), convert_element_type(y, wide))
     if dtype.kind == "u":
         return align_compared(y, x)[::-1]
-    shape = broadcast_shapes(x.aval.shape, other.aval.shape)  # signed ones beside uint64
+    # Signed integers beside uint64, which no integer dtype holds both: negative ones become 0, and
+    # what they are compared with 1.
+    shape = broadcast_shapes(x.aval.shape, other.aval.shape)
     x, y = broadcast_to(x, shape), broadcast_to(y, shape)
     negative = e.lt.bind(x, 0)
     x = e.select(negative, 0, convert_element_type(x, other.aval.dtype))

@@ -1,4 +1,4 @@
-"""Reductions but the sum (see structural.py), and arg-reductions."""
+"""Reductions but the sum, which is in structural.py; and arg-reductions."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ from .structural import (
 
 
 def extreme(dtype: np.dtype, largest: bool) -> Any:
-    """The largest or smallest value of a dtype, infinities included: the neutral element of min
-    and max.
+    """Return the largest or smallest value of a dtype, infinities included: the neutral element of
+    min and max.
     """
     if dtype == bool_:
         return largest
@@ -60,8 +60,11 @@ def extreme(dtype: np.dtype, largest: bool) -> Any:
 
 
 class Monoid(NamedTuple):
-    """An associative operation: a row of the elementwise table, and the element of a dtype that
-    changes nothing.
+    """An associative operation with a neutral element.
+
+    Attributes:
+        row: the operation, a row of the elementwise table.
+        neutral: dtype -> the element that changes nothing.
     """
 
     row: Any
@@ -110,7 +113,9 @@ class Reduction(Primitive):
 def _extremum_jvp(
     self: Reduction, primals: Sequence[Any], tangents: Sequence[Any]
 ) -> tuple[Any, Any]:
-    """The tangent is the mean of the tangents at the places where the extremum is taken."""
+    """Derive a maximum or minimum: the tangent is the mean of the tangents where the extremum is
+    taken.
+    """
     (x,), (t,) = primals, tangents
     out = self.bind(x)
     if not x.size:
@@ -139,10 +144,14 @@ class ReduceProd(Reduction):
     accepts, monoid = "iufc", MUL
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """The product rule along a binary tree, so that zeros among the factors do no harm."""
+        """Apply the product rule along a binary tree, so that zeros among the factors do no harm.
+
+        Neighbours are multiplied in pairs, with d(x0 x1) = dx0 x1 + x0 dx1, until one is left.
+        """
         (x,), (t,) = primals, tangents
         out = self.bind(x)
         kept = [i for i in range(x.ndim) if i not in self.axes]
+        # The reduced axes become one, in front.
         order = (*self.axes, *kept)
         n = int(np.prod([x.shape[a] for a in self.axes]))
         shape = (n, *[x.shape[a] for a in kept])
@@ -150,7 +159,7 @@ class ReduceProd(Reduction):
         if n == 0:
             return out, ZERO
         while n > 1:
-            if n % 2:
+            if n % 2:  # one more factor, 1 with the tangent 0, makes pairs
                 low, high = [(0,) * x.ndim, (1,) + (0,) * (x.ndim - 1)]
                 x, t, n = pad(x, low, high, value=1), pad(t, low, high), n + 1
             x0, x1 = (slice_in_dim(x, i, n, 2) for i in (0, 1))
@@ -179,8 +188,9 @@ class ReduceXor(Discrete, Reduction):
 
 @frozen
 class ArgReduction(Discrete):
-    """The place of an extremum along `axis`, the first one if there are several; the first nan if
-    there is one.
+    """The index of an extremum along `axis`.
+
+    It is the first one if there are several, and that of the first nan if there is one.
     """
 
     axis: int
@@ -209,7 +219,9 @@ class ArgReduction(Discrete):
         return place_of_extremum(ctx, "reduce", x, places, beyond, largest, attributes)
 
     def of_complex(self, z: Any, largest: bool) -> Any:
-        """The place among complex numbers, ordered by their real, then their imaginary parts."""
+        """Return the index among complex numbers, ordered by their real, then their imaginary
+        parts.
+        """
         axes = (self.axis,)
         extremal = lambda x, among: broadcast_from(
             (reduce_max if largest else reduce_min)(
@@ -219,9 +231,11 @@ class ArgReduction(Discrete):
             axes,
         )
         missing = ne.bind(z, z)
+        # Where the real part is extremal, then where the imaginary part is extremal among these.
         among = logical_not.bind(missing)
         for part in (real.bind(z), imag.bind(z)):
             among = logical_and.bind(among, eq.bind(part, extremal(part, among)))
+        # If there is any nan, the nans are chosen; `argmax` takes the first.
         some = broadcast_from(reduce_or(missing, axes), z.shape, axes)
         chosen = logical_or.bind(missing, logical_and.bind(among, logical_not.bind(some)))
         return argmax(convert_element_type(chosen, np.int8), self.axis, self.dtype)
@@ -232,14 +246,14 @@ class ArgReduction(Discrete):
 
 
 class ArgMax(ArgReduction):
-    """The place of the largest element along `axis`: the first, or the first nan."""
+    """The index of the largest element along `axis`: the first, or that of the first nan."""
 
     def impl(self, x: np.ndarray) -> np.ndarray:
         return np.argmax(x, self.axis).astype(self.dtype)
 
 
 class ArgMin(ArgReduction):
-    """The place of the smallest element along `axis`: the first, or the first nan."""
+    """The index of the smallest element along `axis`: the first, or that of the first nan."""
 
     def impl(self, x: np.ndarray) -> np.ndarray:
         return np.argmin(x, self.axis).astype(self.dtype)
@@ -248,10 +262,20 @@ class ArgMin(ArgReduction):
 def place_of_extremum(
     ctx: Any, name: str, x: Any, places: Any, beyond: int, largest: bool, attributes: dict
 ) -> Any:
-    """Emit a reduction of values together with their places: the place of the extremum, the first
-    one of equals, of the first nan if there is one; `beyond` all places if there is nothing.
+    """Emit a reduction of values together with their indices, and return the index of the extremum.
 
-    A nan wins against what follows it, so it is taken for granted that what comes first is `a`.
+    It is the first one of equals, and that of the first nan if there is one; `beyond` all indices
+    if there is nothing. A nan wins against what follows it, so it is taken for granted that what
+    comes first is `a`.
+
+    Args:
+        ctx: the builder.
+        name: the StableHLO operation, such as "reduce".
+        x: the values.
+        places: the indices, in the shape of the values.
+        beyond: the index where there is nothing.
+        largest: whether the largest value is looked for, or the smallest.
+        attributes: the attributes of the operation.
     """
     out = ctx.outs[0]
     value, index = ShapedArray((), x.aval.dtype), ShapedArray((), out.dtype)
@@ -271,40 +295,40 @@ def place_of_extremum(
 
 
 def reduce_max(x: Any, axes: Sequence[int]) -> Any:
-    """The largest element over `axes`."""
+    """Return the largest element over `axes`."""
     return ReduceMax(tuple(axes)).bind(x)
 
 
 def reduce_min(x: Any, axes: Sequence[int]) -> Any:
-    """The smallest element over `axes`."""
+    """Return the smallest element over `axes`."""
     return ReduceMin(tuple(axes)).bind(x)
 
 
 def reduce_prod(x: Any, axes: Sequence[int]) -> Any:
-    """The product over `axes`."""
+    """Return the product over `axes`."""
     return ReduceProd(tuple(axes)).bind(x)
 
 
 def reduce_and(x: Any, axes: Sequence[int]) -> Any:
-    """Whether all are true over `axes`."""
+    """Return whether all elements over `axes` are true."""
     return ReduceAnd(tuple(axes)).bind(x)
 
 
 def reduce_or(x: Any, axes: Sequence[int]) -> Any:
-    """Whether any is true over `axes`."""
+    """Return whether any element over `axes` is true."""
     return ReduceOr(tuple(axes)).bind(x)
 
 
 def reduce_xor(x: Any, axes: Sequence[int]) -> Any:
-    """Whether an odd number is true over `axes`."""
+    """Return whether an odd number of elements over `axes` is true."""
     return ReduceXor(tuple(axes)).bind(x)
 
 
 def argmax(x: Any, axis: int, dtype: Any = np.int64) -> Any:
-    """The index of the largest element along `axis`."""
+    """Return the index of the largest element along `axis`."""
     return ArgMax(axis, array_dtype(dtype)).bind(x)
 
 
 def argmin(x: Any, axis: int, dtype: Any = np.int64) -> Any:
-    """The index of the smallest element along `axis`."""
+    """Return the index of the smallest element along `axis`."""
     return ArgMin(axis, array_dtype(dtype)).bind(x)

@@ -1,4 +1,4 @@
-"""Parts of arrays at static places: slice, pad, concatenate, rev."""
+"""Parts of arrays at static places: slice, pad, concatenate, split, rev."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .structural import Shape, batch_at_front, check_axes, expand_dims, move_axi
 
 @frozen
 class Slice(Linear):
-    """`x[starts[i]:limits[i]:strides[i]]` along each axis; bounds are checked, strides are
+    """`x[starts[i]:limits[i]:strides[i]]` along each axis i. Bounds are checked, strides are
     positive.
     """
 
@@ -54,6 +54,7 @@ class Slice(Linear):
         )
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+        # The cotangent is spread out by the strides, and zeros fill up both ends.
         spans = [(n - 1) * s + 1 if n else 0 for n, s in zip(ct.shape, self.strides)]
         high = tuple([n - a - span for n, a, span in zip(x.aval.shape, self.starts, spans)])
         return (pad(ct, self.starts, high, tuple([s - 1 for s in self.strides])),)
@@ -65,8 +66,8 @@ class Slice(Linear):
 
 @frozen
 class Pad(Linear):
-    """Put `low[i]` and `high[i]` elements of `value` at the ends of each axis (negative numbers
-    cut), `interior[i]` between neighbours.
+    """The operand with `low[i]` and `high[i]` elements of `value` at the ends of each axis, and
+    `interior[i]` between neighbours. Negative numbers at the ends cut.
     """
 
     moves = True
@@ -94,6 +95,7 @@ class Pad(Linear):
     def impl(self, x: np.ndarray) -> np.ndarray:
         spread = [n + (n - 1) * i if n else 0 for n, i in zip(x.shape, self.interior)]
         ends = [(max(a, 0), max(b, 0)) for a, b in zip(self.low, self.high)]
+        # First without the cuts: `value` at the ends and between, then the operand's elements.
         full = np.empty([a + n + b for n, (a, b) in zip(spread, ends)], x.dtype)
         if any(self.interior):
             full.fill(self.value)
@@ -108,6 +110,7 @@ class Pad(Linear):
             ]
         )
         full[inner] = x
+        # Negative numbers cut what is then at the ends.
         return full[
             tuple(
                 [
@@ -133,6 +136,7 @@ class Pad(Linear):
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         zeros = (0,) * ct.ndim
+        # The ends are cut off (or put back, as zeros), then every (interior + 1)-th is taken.
         ct = pad(ct, tuple([-n for n in self.low]), tuple([-n for n in self.high]), zeros)
         strides = tuple([i + 1 for i in self.interior])
         return (Slice(zeros, ct.shape, strides).bind(ct) if any(self.interior) else ct,)
@@ -153,8 +157,8 @@ class Concatenate(Linear):
         if not xs:
             raise TypeError("concatenate: expects at least one operand, got 0")
         check_axes("concatenate", (self.axis,), xs[0].ndim)
-        rest = [(x.dtype, x.shape[: self.axis], x.shape[self.axis + 1 :], x.ndim) for x in xs]
-        if any(r != rest[0] for r in rest):
+        others = [(x.dtype, x.shape[: self.axis], x.shape[self.axis + 1 :], x.ndim) for x in xs]
+        if any(r != others[0] for r in others):
             raise TypeError(
                 f"concatenate: operands must agree but for axis {self.axis}, got "
                 f"{', '.join(map(str, xs))}"
@@ -196,7 +200,7 @@ class Split(Linear):
     multiple_results = True
 
     def pieces(self) -> list[tuple[int, int]]:
-        """Where each part starts and ends."""
+        """Return where each part starts and ends."""
         ends = list(accumulate(self.sizes))
         return list(zip([0, *ends], ends))
 
@@ -258,14 +262,14 @@ class Rev(Linear):
 
 
 def slice_in_dim(x: Any, start: int, limit: int, stride: int = 1, axis: int = 0) -> Any:
-    """`x[start:limit:stride]` along one axis."""
+    """Return `x[start:limit:stride]` along one axis."""
     starts, limits, strides = [0] * x.ndim, list(x.shape), [1] * x.ndim
     starts[axis], limits[axis], strides[axis] = start, limit, stride
     return Slice(tuple(starts), tuple(limits), tuple(strides)).bind(x)
 
 
 def index_in_dim(x: Any, index: int, axis: int = 0) -> Any:
-    """`x[index]` along one axis, which disappears."""
+    """Return `x[index]` along one axis, which disappears."""
     return squeeze(slice_in_dim(x, index, index + 1, 1, axis), (axis,))
 
 
@@ -285,20 +289,20 @@ def pad(
 
 
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
-    """The arrays one after the other along `axis`."""
+    """Return the arrays one after the other along `axis`."""
     return Concatenate(axis).bind(*xs) if len(xs) != 1 else xs[0]
 
 
 def split(x: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
-    """Parts of these sizes along `axis`, which they fill."""
+    """Return parts of these sizes along `axis`, which they fill."""
     return Split(tuple(sizes), axis).bind(x) if len(sizes) > 1 else [x]
 
 
 def stack(xs: Sequence[Any], axis: int = 0) -> Any:
-    """The arrays along a new axis."""
+    """Return the arrays along a new axis."""
     return concatenate([expand_dims(x, (axis,)) for x in xs], axis)
 
 
 def rev(x: Any, axes: Sequence[int]) -> Any:
-    """`x` in reverse order along `axes`."""
+    """Return `x` in reverse order along `axes`."""
     return Rev(tuple(axes)).bind(x) if axes else x

@@ -24,13 +24,22 @@ Shape = tuple[int, ...]
 
 
 def check_axes(name: str, axes: Sequence[int], ndim: int) -> None:
-    """TypeError unless `axes` are distinct and within 0 .. ndim-1."""
+    """Check that `axes` are distinct and within 0 .. ndim-1.
+
+    Raises:
+        TypeError: if not.
+    """
     if len(set(axes)) != len(axes) or any(not 0 <= a < ndim for a in axes):
         raise TypeError(f"{name}: axes must be distinct and in [0, {ndim}), got {tuple(axes)}")
 
 
 def inverse_permutation(permutation: Sequence[int]) -> Shape:
-    """The permutation that undoes another."""
+    """Return the permutation that undoes another.
+
+    Examples:
+        >>> inverse_permutation((2, 0, 1))
+        (1, 2, 0)
+    """
     out = [0] * len(permutation)
     for i, p in enumerate(permutation):
         out[p] = i
@@ -93,14 +102,16 @@ class Transpose(Linear):
         return (Transpose(inverse_permutation(self.permutation)).bind(ct),)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
+        # The batch axis goes to the front; axes behind it have moved up by one.
         up = tuple([p + (p >= dims[0]) for p in self.permutation])
         return Transpose((dims[0], *up)).bind(args[0]), 0
 
 
 @frozen
 class BroadcastInDim(Linear):
-    """Axis `i` of the operand becomes axis `dims[i]` of the result; the other axes repeat. Sizes
-    of 1 stretch.
+    """The operand with axis `i` as axis `dims[i]` of the result; along the other axes it repeats.
+
+    Axes of size 1 stretch. A vector as the rows of a matrix has `dims = (1,)`.
     """
 
     moves = True
@@ -139,6 +150,7 @@ class BroadcastInDim(Linear):
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
         shape = x.aval.shape
+        # Sum over what was repeated: new axes, and axes of size 1 that were stretched.
         kept = {d for n, d in zip(shape, self.dims) if n == self.shape[d]}
         ct = reduce_sum(ct, tuple([d for d in range(len(self.shape)) if d not in kept]))
         return (reshape(ct, shape),)
@@ -178,8 +190,10 @@ class ReduceSum(Linear):
 
 @frozen
 class ConvertElementType(Linear):
-    """The nearest values in another dtype: to an integer by truncation (the extreme one for what
-    is beyond, 0 for nan), to bool by `!= 0`, complex to its real part.
+    """The nearest values in another dtype.
+
+    To an integer it truncates (what is beyond becomes the extreme one, nan becomes 0), to bool it
+    is `!= 0`, and a complex number becomes its real part.
     """
 
     cheap = True
@@ -249,7 +263,7 @@ class BitcastConvertType(Discrete):
 
 @frozen
 class Iota(Discrete):
-    """0, 1, 2 ... along `axis`, constant along the others; it has no operands."""
+    """0, 1, 2 ... along `axis`, constant along the others. It has no operands."""
 
     cheap = True
     shape: Shape
@@ -281,7 +295,7 @@ _reshape, _transpose, _broadcast_in_dim, _reduce_sum, _convert = map(
 
 
 def reshape(x: Any, shape: Sequence[int]) -> Any:
-    """`x` with its elements in row-major order under `shape` (all sizes given)."""
+    """Return `x` with its elements in row-major order under `shape` (all sizes given)."""
     shape = tuple(shape)
     return x if x.shape == shape else _reshape(shape).bind(x)
 
@@ -307,13 +321,13 @@ def broadcast_in_dim(x: Any, shape: Sequence[int], dims: Sequence[int]) -> Any:
 
 
 def reduce_sum(x: Any, axes: Sequence[int]) -> Any:
-    """The sum of `x` over `axes`."""
+    """Return the sum of `x` over `axes`."""
     axes = tuple(axes)
     return _reduce_sum(axes).bind(x) if axes else x
 
 
 def convert_element_type(x: Any, dtype: Any, weak_type: bool = False) -> Any:
-    """`x` in another dtype; the result is strongly typed unless `weak_type`."""
+    """Return `x` in another dtype; the result is strongly typed unless `weak_type`."""
     dtype = array_dtype(dtype)
     aval = typeof(x)
     return (
@@ -324,12 +338,12 @@ def convert_element_type(x: Any, dtype: Any, weak_type: bool = False) -> Any:
 
 
 def bitcast_convert_type(x: Any, dtype: Any) -> Any:
-    """The bits of `x` read as another dtype of the same width."""
+    """Return the bits of `x` read as another dtype of the same width."""
     return BitcastConvertType(array_dtype(dtype)).bind(x)
 
 
 def iota(dtype: Any, shape: Sequence[int], axis: int = 0) -> Any:
-    """0, 1, 2 ... along `axis` of an array of `shape`."""
+    """Return 0, 1, 2 ... along `axis` of an array of `shape`."""
     return Iota(tuple(shape), array_dtype(dtype), axis).bind()
 
 
@@ -338,12 +352,12 @@ def iota(dtype: Any, shape: Sequence[int], axis: int = 0) -> Any:
 
 
 def drop_axes(shape: Shape, axes: Sequence[int]) -> Shape:
-    """`shape` without `axes`."""
+    """Return `shape` without `axes`."""
     return tuple([n for i, n in enumerate(shape) if i not in axes])
 
 
 def broadcast_from(x: Any, shape: Shape, axes: Sequence[int]) -> Any:
-    """Undo the shape of a reduction: `x` repeated over `axes` of `shape`."""
+    """Undo the shape of a reduction: return `x` repeated over `axes` of `shape`."""
     return broadcast_in_dim(x, shape, _other_axes(len(shape), tuple(axes)))
 
 
@@ -353,8 +367,12 @@ def _other_axes(ndim: int, axes: Shape) -> Shape:
 
 
 def batched_axes(axes: Sequence[int], dim: int) -> tuple[Shape, int]:
-    """Axes of an operand with a batch axis at `dim`, and where the batch axis is when they have
-    disappeared.
+    """Return axes of an operand with a batch axis at `dim`, and where the batch axis is when they
+    have disappeared.
+
+    Examples:
+        >>> batched_axes((0, 1), 1)
+        ((0, 2), 0)
     """
     up = tuple([a + (a >= dim) for a in axes])
     return up, dim - sum([a < dim for a in up])
@@ -370,8 +388,9 @@ def move_axis(x: Any, source: int, destination: int) -> Any:
 
 
 def batch_at_front(x: Any, dim: int | None, size: int) -> Any:
-    """`x` with its batch axis first; an operand without one is repeated. Python scalars stay as
-    they are.
+    """Return `x` with its batch axis first; an operand without one is repeated.
+
+    Python scalars stay as they are.
     """
     if type(x) in SCALARS:
         return x
@@ -398,5 +417,5 @@ def squeeze(x: Any, axes: Sequence[int]) -> Any:
 
 
 def size_of(shape: Sequence[int]) -> int:
-    """The number of elements of a shape."""
+    """Return the number of elements of a shape."""
     return math.prod(shape)
