@@ -169,7 +169,7 @@ def test_storage_types_are_not_computed_with(dtype: np.dtype):
         dx.lax.neg, lambda v: dx.lax.add(v, v), lambda v: dx.lax.mul(v, v), dx.lax.exp,
     ]  # fmt: skip
     if dtype in FLOAT8:  # int4 numbers become floats, as all integers
-        computations += [lambda v: v * 2, lambda v: 1 - v, dn.sin, dn.sqrt]
+        computations += [lambda v: v * 2, lambda v: 1 - v, lambda v: 1.0 + v, dn.sin, dn.sqrt]
     for k, compute in enumerate(computations):
         for run in (compute, dx.jit(compute)):
             with pytest.raises(TypeError) as error:

@@ -62,6 +62,7 @@ class Evaluation(Trace):
                         and b is not None
                         and (dtype := a.dtype) is b.dtype
                         and a.shape == b.shape
+                        and dtype.kind != "V"
                         and dtype is not float8_e5m2
                     ):
                         return Array(primitive.impl(a, b), x.weak_type and y.weak_type)

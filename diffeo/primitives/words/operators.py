@@ -130,8 +130,10 @@ def binary(
                         return bind(x, y if right is None else right.bind(y))
                 elif ky is float and kind == "f":
                     return bind(x, y)
-        elif kx is float and isinstance(y, Value) and y.aval.dtype.kind == "f" and "f" in fits:
-            return bind(x, y)
+        elif kx is float and isinstance(y, Value) and "f" in fits:
+            dtype = y.aval.dtype
+            if dtype.kind == "f" and dtype is not float8_e5m2:
+                return bind(x, y)
         return bind(*prepare(x, y))
 
     function.__name__ = function.__qualname__ = primitive.name

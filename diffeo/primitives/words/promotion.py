@@ -144,7 +144,7 @@ def align(*xs: Any) -> list[Any]:
         values[0] = as_value(values[0])
         return values
     if is_storage(avals[0].dtype):
-        raise with_user_line(TypeError(f"no arithmetic on {describe(values[0])}: {e.STORAGE}"))
+        raise with_user_line(TypeError(f"no arithmetic on {avals[0]}: {e.STORAGE}"))
     shapes = [a.shape for a in avals]
     if all([s == shapes[0] for s in shapes]):
         return values
