@@ -1,11 +1,14 @@
 """What holds for all tests: every staged program is type-checked; hypothesis repeats itself."""
 
+import itertools
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+import diffeo as dx
 from diffeo.primitives import jaxpr
 from diffeo.primitives.config import config
 
@@ -23,6 +26,20 @@ collect_ignore_glob = ["random_programs/*"]
 #: Need three processor devices, which a process has from its start: `test_devices.py` runs them.
 if os.environ.get("DIFFEO_NUM_CPU_DEVICES") != "3":
     collect_ignore += ["several_devices.py", "several_devices_jit.py"]
+
+
+#: Tests that a process has run.
+count = itertools.count(1)
+
+
+def pytest_runtest_teardown() -> None:
+    """Now and then, forget the programs: two processes that keep what 15 000 tests each compiled,
+    and what jax did, need more memory than small machines have.
+    """
+    if next(count) % 1000 == 0:
+        dx.clear_caches()
+        if "jax" in sys.modules:
+            sys.modules["jax"].clear_caches()
 
 
 @pytest.fixture(scope="module")

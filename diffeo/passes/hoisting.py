@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var
+from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var, needed_equations
 
 #: A value may leave a loop if it takes no more than so many times the bytes of what it is made of,
 ROOM = 2
@@ -59,14 +59,4 @@ def hoisted(
             else:  # it stays, and needs its operands
                 needed.update(eqn.inputs)
     crossing.reverse()
-    return _made_of(constant_eqns, crossing), crossing
-
-
-def _made_of(eqns: Sequence[Eqn], outs: Sequence[Var]) -> list[Eqn]:
-    """Return the equations that some variables need."""
-    live, kept = set(outs), []
-    for eqn in reversed(eqns):
-        if not live.isdisjoint(eqn.outs):
-            kept.append(eqn)
-            live.update(eqn.inputs)
-    return kept[::-1]
+    return needed_equations(constant_eqns, crossing, effects=False)[0], crossing

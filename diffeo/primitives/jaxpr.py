@@ -212,28 +212,33 @@ def eval_jaxpr(jaxpr: Jaxpr, args: Sequence[Any]) -> list[Any]:
     return [env[v] if type(v) is Var else v.value for v in jaxpr.outs]
 
 
+def needed_equations(
+    eqns: Sequence[Eqn], outs: Sequence[Any], effects: bool
+) -> tuple[list[Eqn], set]:
+    """Return the equations that some variables need, and all variables that are read for them.
+
+    With `effects`, equations with effects are needed, too.
+    """
+    live = set(outs)
+    live_eqns = []
+    for eqn in reversed(eqns):
+        if not live.isdisjoint(eqn.outs) or (effects and eqn.primitive.effects):
+            live_eqns.append(eqn)
+            live.update(eqn.inputs)  # also literals, of which no equation is asked
+    return live_eqns[::-1], live
+
+
 def eliminate_dead_code(jaxpr: Jaxpr, effects: bool = True) -> Jaxpr:
     """Return the program without the equations and constants that no result needs.
 
     Inputs stay. Equations with effects stay, too, unless `effects` is False.
     """
-    live = set(jaxpr.outs)
-    live_eqns = []
-    for eqn in reversed(jaxpr.eqns):
-        if not live.isdisjoint(eqn.outs) or (effects and eqn.primitive.effects):
-            live_eqns.append(eqn)
-            live.update(eqn.inputs)  # also literals, of which no equation is asked
+    live_eqns, live = needed_equations(jaxpr.eqns, jaxpr.outs, effects)
     pairs = [(v, c) for v, c in zip(jaxpr.const_vars, jaxpr.consts) if v in live]
     if len(live_eqns) == len(jaxpr.eqns) and len(pairs) == len(jaxpr.consts):
         return jaxpr
-    return Jaxpr(
-        jaxpr.in_vars,
-        live_eqns[::-1],
-        jaxpr.outs,
-        [v for v, _ in pairs],
-        [c for _, c in pairs],
-        jaxpr.name,
-    )
+    const_vars, consts = [v for v, _ in pairs], [c for _, c in pairs]
+    return Jaxpr(jaxpr.in_vars, live_eqns, jaxpr.outs, const_vars, consts, jaxpr.name)
 
 
 def infer(primitive: Primitive, avals: Sequence[Any]) -> Any:
