@@ -30,7 +30,8 @@ USE_DIFFEO = """
 import gc, sys
 import ml_dtypes
 import numpy as np
-from diffeo.lowering import buffers, compiler, devices, executables, pytree
+from diffeo.lowering import compiler, executables, pytree
+from diffeo.lowering.devices import buffers, devices
 from diffeo.primitives.types import ShapedArray
 
 def use_diffeo():

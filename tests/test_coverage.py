@@ -30,7 +30,6 @@ DOCUMENT = Path(__file__).parent.parent / "docs" / "primitives.md"
 WITHOUT = {
     ("full", "batch"): "it has no operands",
     ("full", "jvp"): "it has no operands",
-    ("full", "transpose"): "it has no operands",
     ("iota", "batch"): "it has no operands",
 }
 

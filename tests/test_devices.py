@@ -133,7 +133,8 @@ def test_bad_settings_in_the_environment():
 
 STAND_INS = """
 import warnings
-from diffeo.lowering import compat, devices, plugins
+from diffeo.lowering import compat
+from diffeo.lowering.devices import devices, plugins
 plugins.available = lambda: ["cuda", "mine"]
 Failure = plugins.NoDeviceError
 def make_client(platform, **options):

@@ -96,7 +96,8 @@ def test_device_description_names_machine_and_jaxlib():
 
 def test_import_starts_no_client_and_forced_device_count_is_respected():
     code = """
-        from diffeo.lowering import buffers, devices, executables
+        from diffeo.lowering import executables
+        from diffeo.lowering.devices import buffers, devices
         assert not devices.state.platforms
         assert len(devices.devices()) == 3
         second = devices.devices()[1]
@@ -122,7 +123,8 @@ def test_use_in_a_forked_child_is_an_error_and_not_a_hang():
     code = """
         import os, warnings
         import numpy as np
-        from diffeo.lowering import buffers, devices, executables
+        from diffeo.lowering import executables
+        from diffeo.lowering.devices import buffers, devices
         from diffeo.primitives.types import ShapedArray
         aval = ShapedArray((3,), np.float64)
         text = '''module { func.func public @main(%x: tensor<3xf64>) -> tensor<3xf64> {

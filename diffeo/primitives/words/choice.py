@@ -36,6 +36,7 @@ class Select(Linear):
     """
 
     takes_scalars = True
+    arity = 3
     light = True
     linear = (1, 2)
 
