@@ -174,6 +174,28 @@ def test_no_circles():
         pytest.fail("imports in a circle: " + " <- ".join(error.args[1]))
 
 
+def test_no_name_twice_below_the_face():
+    """Who looks for `Prepared`, or for `call.py`, finds one."""
+    files: dict[str, list[str]] = {}
+    classes: dict[str, list[str]] = {}
+    for module, file in MODULES.items():
+        if floor_of(module) == FACE or file.name == "__init__.py":
+            continue
+        files.setdefault(file.name, []).append(module)
+        for node in parsed(file).body:
+            if isinstance(node, ast.ClassDef):
+                classes.setdefault(node.name, []).append(module)
+    twice = {n: where for n, where in {**files, **classes}.items() if len(where) > 1}
+    assert not twice, twice
+
+
+@pytest.mark.parametrize("folder", sorted({f.parent for f in FILES} - {PACKAGE}), ids=str)
+def test_folders_are_small_and_explained(folder: Path):
+    rooms = [f for f in folder.glob("*.py") if f.name != "__init__.py"]
+    assert len(rooms) <= 18, f"{len(rooms)} files: make rooms of their own for some"
+    assert (folder / "README.md").exists(), "say what the folder is for, its words, where to start"
+
+
 @pytest.mark.parametrize("file", TEXTS, ids=lambda f: str(f.relative_to(ROOT)))
 def test_sizes(file: Path):
     lines = file.read_text().splitlines()
