@@ -19,6 +19,7 @@ from ...primitives.core import (
     typeof,
     with_user_line,
 )
+from ...primitives.families import Bilinear
 from ...primitives.jaxpr import Literal
 from ...primitives.staging import StagingTrace, StagingTracer
 from ...primitives.support.sources import short_filename, source_line
@@ -137,7 +138,7 @@ def _nothing(primitive: Primitive, *_: Any) -> bool:
 
 
 def _dots(primitive: Primitive, *_: Any) -> bool:
-    return isinstance(primitive, DotGeneral) or primitive.name == "conv_general_dilated"
+    return isinstance(primitive, Bilinear)  # products and convolutions
 
 
 def _dots_without_batch(primitive: Any, *_: Any) -> bool:
