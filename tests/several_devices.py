@@ -16,11 +16,16 @@ import diffeo as dx
 from diffeo.engine.run import run_program
 from diffeo.lowering import compiler
 from diffeo.lowering.devices import devices
-from diffeo.lowering.devices.placement import buffer_on, device_for, device_of, place_for
+from diffeo.lowering.devices.placement import buffer_on, device_of, place_for
 from diffeo.primitives.array import Array, handle
 from tests.laws import staged
 
 ZERO, ONE, TWO = dx.devices("cpu")
+
+
+def device_for(*args, **kwargs):
+    """Where a program runs on some arrays."""
+    return place_for(*args, **kwargs).device
 
 
 @pytest.fixture(params=["host", "accelerator"])

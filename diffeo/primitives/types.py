@@ -249,7 +249,7 @@ _ABOVE = {node: _upper(node) for node in _UP}
 
 def _node(dtype: np.dtype, weak: bool) -> str:
     """Return the node of the lattice for a dtype: with a star if it is weak, its name otherwise."""
-    if weak and dtype.kind in "iufcV" and dtype != bool_:
+    if weak and dtype.kind in "iufcV":
         kind = {"i": "int*", "u": "int*", "c": "complex*"}.get(dtype.kind, "float*")
         return kind
     return dtype.name
@@ -274,7 +274,7 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], bits: int) -> tuple[np.dt
             raise TypeError(f"no common dtype for {names}: convert explicitly with .astype(...)")
         node = joined
     if node not in _STAR:
-        return np.dtype(node) if node != "bfloat16" else bfloat16, False
+        return np.dtype(node), False
     # A weak dtype that is already of the kind wanted stays (a weak float32 among weak integers,
     # say).
     kept = [d for d, w in types if w and _node(d, w) == node]

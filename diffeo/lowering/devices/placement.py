@@ -203,16 +203,6 @@ def put_on(array: Array, place: Place) -> Array:
     return placed(buffer_on(array, place.device), array.aval, place.device, place.commits)
 
 
-def device_for(
-    arrays: Sequence[Array],
-    wanted: Any = None,
-    closed_over: Sequence[Any] = (),
-    name: str = "the program",
-) -> Device:
-    """Choose the device on which a program runs on these arrays; see `place_for`."""
-    return place_for(arrays, wanted, closed_over, name).device
-
-
 def _conflict(arrays: Sequence[Array], name: str) -> Exception:
     """Return the error for operands that are committed to different devices."""
     bound = [f"{a.aval} on {committed_to(a)}" for a in arrays if committed_to(a) is not None]

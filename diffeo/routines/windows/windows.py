@@ -11,14 +11,14 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ...primitives.constants import full, full_like
+from ...primitives.constants import full_like
 from ...primitives.core import Primitive, typeof
 from ...primitives.families import Discrete, Linear
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray, float32, int32, int64, is_inexact
 from ...primitives.words import elementwise as e
 from ...primitives.words.index_dims import IndexDims
-from ...primitives.words.indexing import Gather, ScatterAdd
+from ...primitives.words.indexing import Gather
 from ...primitives.words.reduction import ADD, MAX, MIN, MUL, ReduceProd, extreme, place_of_extremum
 from ...primitives.words.slicing import Pad, pad
 from ...primitives.words.structural import Shape, iota, move_axis, reduce_sum, reshape, size_of
@@ -281,13 +281,3 @@ def select_and_gather_add(t: Any, x: Any, window: Window, largest: bool = True) 
         return full_like(typeof(t).update(places.shape), 0)
     flat = reshape(t, (x.size,))
     return Gather(_FLAT, (1,), "fill").bind(flat, reshape(places, (*places.shape, 1)))
-
-
-def select_and_scatter_add(source: Any, x: Any, window: Window, largest: bool = True) -> Any:
-    """Add up the elements of `source`, one for each window, where the window's extremum of
-    `x` is.
-    """
-    places = WindowPlace(window, largest).bind(x)
-    flat = full((x.size,), 0, source.dtype)
-    added = ScatterAdd(_FLAT).bind(flat, reshape(places, (*places.shape, 1)), source)
-    return reshape(added, x.shape)
