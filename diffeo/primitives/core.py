@@ -42,39 +42,43 @@ class Primitive:
     and dtype. Such a scalar never has a tangent or a batch axis.
 
     Not every primitive defines every rule itself: families (`families.py`) derive rules from facts.
+    The flags that come first may be skipped at the first reading: the contract begins at `bind`.
     """
 
     #: `bind` returns a list of results instead of one.
     multiple_results = False
     #: Python scalars may stand among the operands.
     takes_scalars = False
-    #: Among the parameters are programs: `HigherOrder` alone says so. Its questions are asked then.
+    #: It is a `HigherOrder`, perhaps of a function without a program yet (`lazy`): `interpret`,
+    #: `partial` and `transpose_with` are asked instead of `jvp`, `batch` and `transpose`.
     holds_programs = False
     #: Operands say at which indices of an array elements are read or written.
     takes_places = False
-    #: The result is cheaper to compute again than to keep: a broadcast, say.
+    #: Cheaper to compute again than to keep, as a constant or a broadcast: the linear half of a
+    #: program may compute it again instead of taking it as a residual (`partial.py`).
     cheap = False
     #: Elements are only moved, or repeated: no number is computed.
     moves = False
-    #: Arithmetic that costs less than keeping its result for later.
+    #: Arithmetic cheaper to repeat than to keep, in a re-rolled loop (`passes/rerolled_scan.py`).
     light = False
     #: Two equations of equal parameters and operands may become one.
     merges = True
     #: Its program is there to be computed again (`checkpoint`): no part is moved out of a loop.
     recomputed = False
-    #: (primals, tangents) -> its value on the tangents, if it is linear; None if it is not.
+    #: (primals, tangents) -> the tangent of the result of a linear primitive; None if it is not
+    #: linear. (Not the linear part of an operation that is split, as in `partial.py`.)
     linear_part: Any = None
     #: It is linear in each of its two operands.
     bilinear = False
     #: Its results are values and vectors of a matrix, which `equal_values.py` follows.
     decomposes = False
-    #: The result has the type of the array operands, which are all of one type; then `accepts`
-    #: holds the letters of the kinds of dtype that they may have.
+    #: The result has the type of the array operands, which are all of one type.
     same_type = False
     #: The number of operands, where it is always the same; 0 if it is not.
     arity = 0
+    #: Letters of the kinds of dtype that its operands may have.
     accepts = "biufcV"
-    #: The result is weakly typed if all operands are; otherwise it is as `weak_type` says.
+    #: Weak if an operand is and none is strong (booleans are neither). If False, see `weak_type`.
     keeps_weak = True
     weak_type = False
     #: The named axes that it speaks of, which vmap binds (see `operations/collectives.py`).
@@ -198,8 +202,9 @@ def snake_case(name: str) -> str:
 
 
 class Trace:
-    """An interpreter at work: it owns the tracers that it made, and processes primitives applied to
-    them. `parent` is the interpreter around it.
+    """Whatever can be current: it processes primitives, and owns the tracers that it made. Staging
+    and evaluation are plain traces; an `Interpreter` has its own kind of value. `parent` is the
+    next trace outward.
     """
 
     parent: Any = None
@@ -211,12 +216,16 @@ class Trace:
     finished = False
 
     def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
-        """Apply `primitive`; operands that this trace does not own are constants to it."""
+        """Apply `primitive`; operands that are not this trace's own are constants to it. If none is
+        its own, interpreters and `TangentTrace` hand it to the parent; `StagingTrace` records it.
+        """
         raise NotImplementedError
 
     def stand_in(self, value: Any) -> Any:
-        """Return what stands here for a value of a transformation that has returned; the value
-        itself if nothing does.
+        """Return what takes the place of a value here; the value itself if nothing does.
+
+        A user's rule may run after the transformation that owned what it closed over has returned.
+        `Replacing` and `Inheriting` (transforms/rules/rules.py) then name another value.
         """
         return value if self.parent is None else self.parent.stand_in(value)
 
@@ -226,8 +235,8 @@ class _State(threading.local):
     source: Any = None
 
 
-#: The current trace of this thread, and the source line that new equations get when a program is
-#: replayed.
+#: The current trace of this thread, and the user's line for all equations bound now: set while a
+#: rule runs or a program is evaluated, else None; then the stack is searched (`user_source`).
 state = _State()
 
 
@@ -238,7 +247,7 @@ def install_base_trace(trace: Trace) -> None:
 
 class Value(Typed):
     """Base of `Array` and `Tracer`. `words/operators.py` gives it Python's operators,
-    `diffeo.numpy` its methods.
+    `diffeo.numpy` its methods. An interpreter's values (small v) are its data, no instances.
     """
 
     __slots__ = ()
@@ -278,9 +287,7 @@ class Value(Typed):
 
 
 class Tracer(OwnCopy, Value):
-    """A value inside a transformation. It knows its type and the trace that owns it, perhaps not
-    its numbers.
-    """
+    """A value inside a transformation. It knows its type and its owner, perhaps not its numbers."""
 
     __slots__ = ("owner",)
 
@@ -415,7 +422,9 @@ def typeof(x: Any) -> ShapedArray:
 
 
 def known(x: Any) -> Any:
-    """Return the NumPy array of a concrete value; None for a traced one without numbers."""
+    """Return the numbers of a value as a NumPy array; None for a traced value without numbers. (Not
+    the `known` of `partial.py`, which is any value that depends on no linear input.)
+    """
     x = x.concrete() if isinstance(x, Tracer) else x
     return None if x is None else np.asarray(x)
 

@@ -53,6 +53,8 @@ class Linear(Primitive):
     def linear_part(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         """Return the tangent of the result: the function itself, applied to the tangents.
 
+        (This is not the linear part of an operation that is split, as in `partial.py`.)
+
         Each coefficient of a power series goes through the same map, in Taylor mode.
         """
         if len(primals) == 1 and tangents[0] is not ZERO:  # the usual case, made short
@@ -111,6 +113,7 @@ class HigherOrder(Primitive):
     """
 
     multiple_results = True
+    #: True also while the program is still a Python function (`lazy`).
     holds_programs = True
     #: A Python function of arrays that computes the same, or None. Evaluation calls it instead of
     #: compiling a program, linearization instead of splitting the operation.
@@ -167,10 +170,10 @@ class HigherOrder(Primitive):
         """Return whether the operation goes to the linear half unchanged, instead of being split by
         `partial`.
 
-        True where it cannot be split, as a conditional whose predicate is linear: which branch is
-        run is not known. True, too, where splitting would lose a rule of the user's. (What is
-        called linear here need not be a tangent: a scan also splits off what varies from step to
-        step.)
+        True where it cannot be split: a conditional whose index is linear, as the branch that is
+        run is not known. (An index has no tangent, but `Scan._parts` splits the known step once
+        more, by what varies from step to step, and calls that linear.) True, too, where splitting
+        would lose a rule of the user's.
 
         Args:
             linear: for each operand, whether it is linear; at least one is.
@@ -189,7 +192,8 @@ class HigherOrder(Primitive):
     ) -> Sequence[Any]:
         """Return the cotangents of the operands, as `transpose` does.
 
-        The transposition of programs arrives as an argument, since it is of a higher floor:
+        The transposition of programs arrives as an argument, since it is of a higher floor (see
+        docs/architecture.md):
         `transpose_jaxpr(jaxpr, linear, zero_cts) -> jaxpr, consts, zero_outs`. Its results are the
         transposed program, the values that are to be its first operands, and for each linear input
         whether its cotangent is `ZERO`, which the program then does not return.

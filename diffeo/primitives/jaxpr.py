@@ -151,7 +151,8 @@ class Jaxpr:
     def closed_over(self) -> Jaxpr:
         """Return the same program with its constants as leading inputs instead.
 
-        Whoever calls it passes `consts` before the other arguments.
+        The result has no constants: the caller passes `consts` before the other arguments. (It is
+        the opposite of JAX's `ClosedJaxpr`, which holds the constants.)
         """
         return (
             Jaxpr(self.const_vars + self.in_vars, self.eqns, self.outs, name=self.name)

@@ -10,6 +10,9 @@ Not every residual is computed and stored. A residual that is an operand of the 
 passed on. A residual that is cheaper to compute again than to keep (a broadcast, a cast to more
 bytes) is computed again in the linear half.
 
+The linear half is also called the linear part. `Primitive.linear_part` is something else: the
+tangent of the result of a linear primitive.
+
 Start reading at `Parts`, then `partial_jaxpr`. `staging.TangentTrace.split` shows how the two
 halves are used.
 """
@@ -31,10 +34,12 @@ class Parts(NamedTuple):
         known: takes the operands that are not linear, and returns the known results and then the
             computed residuals. `partial_jaxpr` always returns a program here; an operation that is
             split has None if there is nothing to compute.
-        tangent: takes the operands that `sources` lists, and returns the linear results.
+        tangent: the linear half, so called for its usual use (in `Scan._parts` it is what varies
+            from step to step). It takes the operands that `sources` lists, and returns the linear
+            results.
         linear_outs: for each result of the whole, whether `tangent` returns it (`known` otherwise).
-        sources: for each operand of `tangent`, the number of the operand of the whole that it is,
-            or None for the next one of the computed residuals.
+        sources: for each operand of `tangent`, its position among the operands of the whole, or
+            None for the next one of the computed residuals.
 
     For `(x, t) -> (sin x, t * cos x)` with a linear `t`, `linear_outs` is `[False, True]` and
     `sources` is `[None, 1]`: first the computed residual, `cos x`, then operand 1 of the whole,
@@ -75,7 +80,7 @@ def partial_jaxpr(
             are known.
 
     Returns:
-        The two halves, which are programs. They are remembered in `jaxpr.memo`.
+        `Parts`, whose `known` and `tangent` are programs. They are remembered in `jaxpr.memo`.
     """
     key = ("partial", tuple(linear), None if wanted is None else tuple(wanted), effects)
     if key in jaxpr.memo:

@@ -144,7 +144,9 @@ class StagingTrace(Trace):
         entry = self.constants.get(id(value))
         if entry is None:
             if isinstance(value, Tracer):
-                # A transformation that has returned may be at work again, under another tracer.
+                # A user's rule may run after the transformation that owned what it closed over has
+                # returned. Then `Replacing` or `Inheriting` (transforms/rules/rules.py) names the
+                # value that takes its place.
                 substitute = self.stand_in(value)
                 if substitute is not value:
                     return self.operand(substitute)
@@ -157,8 +159,8 @@ class StagingTrace(Trace):
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
         if primitive.holds_programs and primitive.lazy:
-            # The function may have closed over values of any transformation around: the current
-            # trace, which need not be this one, decides where the operation goes.
+            # We may have been reached through inner traces that own no operand. What the function
+            # closed over may be theirs, so the call starts again at the current trace.
             closed, operands = primitive.closed(args)
             check_owners(operands[: len(operands) - len(args)])
             return state.trace.process(closed, operands)
@@ -178,7 +180,9 @@ class StagingTrace(Trace):
                 inputs.append(var)
                 avals.append(var.aval)
         # A primitive without an operand of ours is usually the traced function's, too (`zeros`,
-        # say). Only here it may be a handler's, which wants numbers, not tracers.
+        # say). But Python may have called a signal handler or a finalizer in the middle of tracing.
+        # Its operations have no operand of ours, and are evaluated instead of recorded: it wants
+        # numbers, not tracers.
         if not mine and self.is_interrupted():
             while len(self.constants) > count:  # the program does not need them
                 self.constants.popitem()

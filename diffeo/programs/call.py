@@ -130,6 +130,9 @@ class Call(HigherOrder):
         return ctx.call(self.jaxpr, values)
 
     def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
+        # For JVP and the values [(x, dx), (y, ZERO)]: `arrays` are [x, dx, y] and `statics` are
+        # (True, False). `jaxpr` is a program (x, dx, y) -> (out, dout), with `out_statics` (True,).
+        # The results of its call, [out, dout], become [(out, dout)].
         arrays, statics = interpreter.flatten(values)
         avals = [typeof(a) for a in arrays]
         jaxpr, consts, out_statics = interpreter.transform_jaxpr(self.jaxpr, statics, avals)

@@ -39,7 +39,8 @@ from ..primitives.words.structural import (
 from ..programs.call import SMALL, work
 from ..programs.cond import choose
 
-#: A value of `Batching`.
+#: A value of `Batching`: (array, batch axis or None). It is no instance of the class `core.Value`,
+#: the base of arrays and tracers.
 Value = tuple[Any, int | None]
 
 
@@ -98,7 +99,7 @@ def for_chosen_rows(
 
 
 def understood(trace: Any) -> bool:
-    """Return whether all interpreters around know what is bound here."""
+    """Return whether this trace and all outer ones have rules for what is bound here."""
     while trace is not None:
         if not getattr(trace, "complete", True):
             return False

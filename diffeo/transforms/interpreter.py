@@ -10,7 +10,13 @@ value. The program is transformed for these static parts, the operation is bound
 program with the arrays as operands, and its results are put together to values again.
 
 For instance, a value of JVP is a pair (primal, tangent), where the tangent may be `ZERO`. Its
-arrays are one or two, and its static part says whether there is a tangent.
+arrays are one or two, and its static part says whether there is a tangent. Take the values
+[(x, dx), (y, ZERO)] and a program with one result:
+
+- `flatten` gives the arrays [x, dx, y] and the statics (True, False);
+- `transform_jaxpr` returns a program (x, dx, y) -> (out, dout), with the out_statics (True,);
+- `Call` of this program is bound, with the arrays as operands;
+- `unflatten` makes [(out, dout)] of its results.
 
 Start reading at `Interpreter`, then `process`, then `transform_jaxpr`; `Call.interpret` in
 `programs/call.py` shows how the parts meet.
@@ -83,10 +89,14 @@ class Interpreter(Trace):
       nothing);
     - for control flow that depends on a value: `decides(value)`, or else `anywhere(value)` and
       `mixes`;
-    - for the carries of loops whose static parts change: `join(a, b)` and `widen(value, static)`;
+    - for the carries of loops whose static parts change, and the results of branches whose static
+      parts differ: `join(a, b)` and `widen(value, static)`;
+    - for scans, if arrays may have an axis in front of the program's own: `unstack(value)` and
+      `stacked(static)`;
+    - `concrete(value)`: the numbers that Python's `if` and `float` look at (by default none);
     - `result(value)`: what `run` returns of a value (by default the value).
 
-    Rules run in the surrounding context, with ordinary arrays (or tracers of outer
+    Rules run in the context of `parent`, with ordinary arrays (or tracers of outer
     transformations), so whatever they compute can itself be differentiated, vectorised and
     compiled.
 
@@ -95,11 +105,14 @@ class Interpreter(Trace):
     See docs/your-own-transformation.md for interval arithmetic written with it.
     """
 
-    #: Whether the rule of `select` may mix its operands where a predicate does not decide, as a
-    #: hull of intervals does. Then a loop goes on with the new carry alone, and mixes what is done
-    #: into its result only; the old carry, mixed in, would never be done.
+    #: True if the rule of `select` mixes its operands where the predicate is undecided, as a hull
+    #: of intervals does. A loop then has two carries. One, `running`, takes every step unmasked and
+    #: decides when the loop ends; the other is the result, into which `running` is mixed at each
+    #: step. With one carry, old values that are not done would be mixed into every new carry, and
+    #: the loop might never end. (See `While.masked`.)
     mixes = False
-    #: Whether there is a rule for every primitive, so that others may bind what they like.
+    #: True promises a rule for every primitive. Only if all outer interpreters promise it may vmap
+    #: bind extra operations for branches that rows did not choose (`chosen_rows.py`).
     complete = False
 
     def lift(self, x: Any) -> Any:
@@ -125,7 +138,8 @@ class Interpreter(Trace):
     def join(self, a: Any, b: Any) -> Any:
         """Return the least static part that can represent values of either kind.
 
-        The carry of a loop needs it, as it must have the same static part before and after a step.
+        The carry of a loop needs it, as it must have the same static part before and after a step;
+        and the results of a conditional, which must have the same static part in all branches.
         """
         if a != b:
             raise TypeError(
@@ -166,17 +180,21 @@ class Interpreter(Trace):
         )
 
     def unstack(self, value: Any) -> Any:
-        """Return a value that a scan goes through in the form of one step.
+        """Put the axis of a scan's steps in front of every array of a value.
 
-        Its arrays have the axis of the steps in front. Its static part is that of one step, so
-        without this axis.
+        The static part of the result is that of one slice, so without this axis. For `Batching`,
+        (array [B, n, k], 0) is what the program sees as [n, k], n steps. It becomes
+        (array [n, B, k], 0): one slice is [B, k], with batch axis 0. (array [n, B, k], 1) becomes
+        (the same array, 0).
+
+        Define it if arrays may have an axis in front of the program's own.
         """
         return value
 
     def stacked(self, static: Any) -> Any:
         """Return the static part of a value whose arrays are those of all steps, stacked in front.
 
-        It undoes what `unstack` does to a static part.
+        It undoes what `unstack` does to a static part: for `Batching`, 0 becomes 1.
         """
         return static
 
@@ -217,6 +235,16 @@ class Interpreter(Trace):
         )
 
     # -- The machinery --
+    #
+    # Four ways to run a function under an interpreter, and who calls them:
+    #
+    # - `run`: a user, once for each call, with a tree of results;
+    # - `trace_flat`: the transformations themselves (`jvp_flat`, `linearize_flat`, vmap, `run`) and
+    #   `transform_jaxpr`, while it stages. The interpreter is finished afterwards;
+    # - `inline`: rules and operations on programs, while the interpreter is at work and one of its
+    #   rules runs (`Cond.mixed`, `While.interpret`, `custom`);
+    # - `Batching.rerun`: rules of users' functions under vmap (`rules/batched_rules.py`) and
+    #   `chosen_rows.py`, where the interpreter may have returned, or another trace may be current.
 
     #: The named axes that this transformation binds, and their sizes.
     named_axes: Mapping[Hashable, int] = {}
@@ -320,8 +348,8 @@ class Interpreter(Trace):
     def custom(self, call: Any, values: Sequence[Any]) -> list[Any]:
         """Apply to a function that has rules of its own, a `CustomCall`.
 
-        By default the rules are dropped: transformations around this one differentiate, or
-        vectorise, what this interpreter computes.
+        By default the rules are dropped: outer transformations differentiate, or vectorise, what
+        this interpreter computes.
         """
         return self.inline(call.rules.fun, values)
 
@@ -365,8 +393,9 @@ class Interpreter(Trace):
             jaxpr: the program.
             statics: the static part of each input's value.
             avals: the types of all arrays of the inputs, in the order of `flatten`.
-            wanted: static parts that the first results shall be able to represent (a loop's carry);
-                each of these results is widened to what `join` makes of its own and this one.
+            wanted: static parts that the first results shall be able to represent: those of a
+                loop's carry, or of the results of a conditional's other branches. Each of these
+                results is widened to what `join` makes of its own static part and this one.
 
         Returns:
             The transformed program, which maps arrays to arrays; the values that are to be its

@@ -23,16 +23,17 @@ class JVP(Interpreter):
     """Propagates tangents. Values without a tangent are not wrapped, so they cost nothing.
 
     Attributes:
-        parent: the interpreter in whose context the rules run.
-        outer: the interpreter of what depends on no tangent. It is the parent, but for
+        parent: the trace in whose context the rules run.
+        outer: the trace of what depends on no tangent. It is the parent, but for
             linearization: there the parent is the `TangentTrace`, which records what is done to
             tangents, and `outer` is the parent's parent.
     """
 
     #: How many derivatives are taken: 1 here, the order of a Taylor series.
     derivatives = 1
-    #: What results are to a decomposition of a matrix, by their identities (see
-    #: `equal_values.py`). None if no matrix was decomposed.
+    #: Skip this at first. By the id of a traced array: (the array, a tag that says which
+    #: eigenvalues or vectors it holds), for `follow` in `equal_values.py`. None until a
+    #: decomposition is met.
     followed: Any = None
     complete = True
 
@@ -83,8 +84,10 @@ class JVP(Interpreter):
     def custom(self, call: Any, values: Sequence[tuple[Any, Any]]) -> list[Any]:
         if not call.rules.differentiable:
             return super().custom(call, values)
-        # The rule's operations go through this interpreter and then to the parent, which may own
-        # the tangents: what the rule closed over keeps its derivative.
+        # The rule gets bare tangents, which in linearization are tracers of the parent, the
+        # `TangentTrace`, not values of ours. `process` would send what is done to them to `outer`,
+        # past the recorder. So `outer` is the parent meanwhile. The current trace stays ourselves,
+        # so that values the rule closed over, which are ours, are still differentiated.
         outer, before = self.outer, (state.trace, state.source)
         self.outer, state.trace, state.source = self.parent, self, None
         try:
@@ -107,7 +110,10 @@ class JVP(Interpreter):
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
         """Apply the primitive's `jvp` to primals and tangents, in the parent's context.
 
-        This is `Interpreter.process`, written out: most of the time of a derivative is spent here.
+        This stands in place of `Interpreter.process` and `rule`: most of the time of a derivative
+        is spent here. Pairs are taken apart here, the rule is `primitive.jvp`, and what has no
+        tangent goes to `outer`. JVP defines no `rule`. For the protocol as it is meant, read
+        `Batching`.
         """
         primals: list[Any] = []
         tangents: list[Any] = []

@@ -1,10 +1,10 @@
 """Linearize: JVP whose tangents are the inputs of a program that is being written.
 
-Two interpreters work together. JVP applies the derivative rules. Beneath it, a `TangentTrace`
-records what the rules do to tangents, with everything else as constants: the residuals. What
-touches no tangent runs in the surrounding context, eagerly if that is where it is. So reverse mode
-needs no derivative rule beside `jvp`: the recorded program is linear, and `transpose.py` walks it
-backward.
+Two traces work together. JVP applies the derivative rules. Its parent is a `TangentTrace`, which
+records what the rules do to tangents, with everything else as constants: the residuals. The parent
+of the `TangentTrace` is the trace that was current before. What touches no tangent goes there, and
+is computed at once if that is evaluation. So reverse mode needs no derivative rule beside `jvp`:
+the recorded program is linear, and `transpose.py` walks it backward.
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ def _linear_part(eqn: Eqn, flags: Sequence[bool], values: dict[Var, Any]) -> Eqn
     """Return an equation of which all results are linear.
 
     An operation on programs may have other results, too. Then it is split: its known part is
-    evaluated, the values go into `values`, and the equation of its linear part is returned.
+    evaluated, the values go into `values`, and the equation of its linear part is returned. (This
+    has nothing to do with `Primitive.linear_part`, the tangent of a linear primitive.)
     """
     primitive: Any = eqn.primitive
     if not splits(primitive, flags):
