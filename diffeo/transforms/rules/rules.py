@@ -202,8 +202,8 @@ class RulePullback:
 
     Two attributes are numbers of operands: `count` is the number of residuals of the forward rule;
     `residuals` also counts the primals, which are kept as well where there is a jvp rule. (The
-    parameter `residuals` of the methods is the list of these operands.) `moving` says which operands have tangents,
-    `inexact` which results do; `out_avals` are the types of these results.
+    parameter `residuals` of the methods is the list of these operands.) `moving` says which
+    operands have tangents, `inexact` which results do; `out_avals` are the types of these results.
     """
 
     def __init__(
