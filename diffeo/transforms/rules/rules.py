@@ -112,8 +112,8 @@ class Rules:
         binds a `CustomTangent`. Forward mode then evaluates the `CustomTangent`: by the jvp rule if
         there is one, else by transposing the backward rule.
 
-        `plain(residual)` takes a tangent off a residual. A residual can only have
-        a tangent by what the rule closed over, as the operands arrive without theirs.
+        `plain(residual)` takes a tangent off a residual. A residual can only have a tangent by what
+        the rule closed over, as the operands arrive without theirs.
         """
         if self.has_vjp:
             rule = partial(self._by_backward_rule, plain)
