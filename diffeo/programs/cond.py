@@ -228,9 +228,9 @@ def _shared_slots(parts: Sequence[Parts]) -> tuple[list[ShapedArray], list[list[
         # Two residuals of one branch cannot share a slot.
         free = list(range(len(slots)))
         numbers = []
-        # Residuals without a source are computed; the known part returns them last.
-        computed = len(part.known.outs) - sum([s is None for s in part.sources])
-        for aval in part.known.out_avals[computed:]:
+        # Residuals without a source are computed. They begin at `first`, after the known results.
+        first = len(part.known.outs) - sum([s is None for s in part.sources])
+        for aval in part.known.out_avals[first:]:
             slot = next((i for i in free if slots[i] is aval.strong), None)
             if slot is None:
                 slot = len(slots)
@@ -266,7 +266,7 @@ def _from_slots(
 
     Args:
         part: the parts of one branch.
-        passed: the numbers and types of the operands that some branch needs.
+        passed: the positions and types of the operands that some branch needs.
         slots: the types of the slots.
         places: the slots of the residuals that this branch computes.
     """

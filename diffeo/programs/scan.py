@@ -323,7 +323,7 @@ class Scan(HigherOrder):
 
         Args:
             linear: for each operand of the scan, whether it is linear.
-            known: the numbers of the program's inputs that are not linear, in three groups.
+            known: the positions of the program's inputs that are not linear, in three groups.
             split: the known step, split into what depends on constants only and the remaining step.
             count: the number of known results.
         """
@@ -354,8 +354,9 @@ class Scan(HigherOrder):
     ) -> Sequence[Any]:
         linear = tuple([type(a) is LinearInput for a in args])
         inside, linear_outs = self.linear_carry(linear)
-        # The scan must be linear as it stands. If it has known results, too, its known part is run
-        # first.
+        # If all results are linear, and no checkpoints are asked for (or there is no step), this
+        # scan itself is transposed, below. Else it is split: the known part is run, and the linear
+        # part is transposed.
         if not all(linear_outs) or (self.checkpoints is not None and self.length):
             return transpose_parts(self.partial(linear), transpose_jaxpr, cts, args)
         zero_cts = tuple([ct is ZERO for ct in cts])

@@ -1,9 +1,11 @@
 """Find out whether a program is linear in its inputs, and if not, why.
 
-Used where the transpose of a backward rule is needed: only a linear program has one, and the user
-should read which operation is to blame. In this file `moving` are the variables that depend on the
-linear inputs, and `known` are those that are known to be zero. x + 0 is linear in x, x + 1 is not:
-so zeros must be told apart.
+Used where the transpose of a backward rule is needed: only a linear program has one. If
+`why_not_linear` gives a reason, the transposition is not tried, and the user reads which operation
+is to blame. In this file `moving` are the variables that depend on the linear inputs, and `known`
+are variables that are known to be zero (not the known values of `primitives/partial.py`, which are
+all that depend on no linear input). x + 0 is linear in x, x + 1 is not: so zeros must be told
+apart.
 
 Start reading at `why_not_linear` and `_walk`; `_why` judges a single equation.
 """

@@ -6,7 +6,9 @@ object instead of looking into the function.
 
 The words of this file:
 
-- a constant is an operand that the function once closed over. The user's rules know nothing of it;
+- a constant is an operand that the function once closed over: when a lazy `CustomCall` is staged,
+  the values that its function closes over become its leading operands. The user's rules know
+  nothing of them;
 - a residual is a value that the forward rule hands to the backward rule;
 - `perturbed` and `moving` are flags that say which operands have a tangent.
 
@@ -52,12 +54,12 @@ class Rules:
     - `apply_jvp(primals, tangents) -> outs, tangents`, if `has_jvp`;
     - `apply_fwd(primals, perturbed) -> outs, residuals, aux` and
       `apply_bwd(aux, residuals, cts) -> cts`, if `has_vjp`; `aux` is anything static;
-    - `apply_batch(size, batched, args) -> outs, which are batched` with the batch axes at the
-      front, if `has_batch`;
+    - `apply_batch(size, batched, args) -> (outs, flags)`, if `has_batch`: flag i says whether
+      result i is batched; its batch axis is then axis 0, as it is in the batched `args`;
     - `apply_taylor(order, series) -> series`, lists of coefficients, if `has_taylor`;
     - `apply_transpose(cts, args) -> cts`, if the function is linear in the operands `linear`.
 
-    `constants` are the numbers of the operands that the function once closed over. The rules for
+    `constants` are the positions of the operands that the function once closed over. The rules for
     derivatives do not know them: see `_with_constants`.
     """
 
@@ -91,7 +93,10 @@ class Rules:
         return ClosedRules(self, jaxpr, consts)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """Return (results, their tangents), by the most direct rule that there is."""
+        """Return (results, their tangents), by the most direct rule that there is.
+
+        For Taylor mode only, which derives series from it. `JVP` calls `linearized`.
+        """
         if self.has_jvp:
             return self._with_constants(self.apply_jvp, primals, tangents)
         return self.linearized(primals, tangents, lambda x: x)
@@ -101,9 +106,14 @@ class Rules:
     ) -> tuple[Any, Any]:
         """Return (results, their tangents), where the tangents may be those of reverse mode.
 
-        Unlike `jvp`, this prefers a backward rule to a jvp rule: reverse mode must transpose what
-        is recorded here. `plain(residual)` takes a tangent off a residual. A residual can only have
-        a tangent by what the rule closed over, as the operands arrive without theirs.
+        For `JVP`, both in forward mode and as the first half of reverse mode, which cannot be told
+        apart here. Unlike `jvp`, this prefers a backward rule to a jvp rule: reverse mode must
+        transpose what is recorded here. With a backward rule it runs the forward rule (`fwd`) and
+        binds a `CustomTangent`. Forward mode then evaluates the `CustomTangent`: by the jvp rule if
+        there is one, else by transposing the backward rule.
+
+        `plain(residual)` takes a tangent off a residual. A residual can only have a tangent by what
+        the rule closed over, as the operands arrive without theirs.
         """
         if self.has_vjp:
             rule = partial(self._by_backward_rule, plain)
@@ -187,9 +197,13 @@ class Rules:
 class RulePullback:
     """The tangent map that a backward rule defines, in both directions: what `CustomTangent` calls.
 
-    `count` is the number of residuals of the forward rule; `residuals` also counts the primals,
-    which are kept as well where there is a jvp rule. `moving` says which operands have tangents,
-    `inexact` which results do; `out_avals` are the types of these results.
+    `backward` applies the user's rule to cotangents. `forward` applies the jvp rule, or the
+    transpose of the backward rule, to tangents.
+
+    Two attributes are numbers of operands: `count` is the number of residuals of the forward rule;
+    `residuals` also counts the primals, which are kept as well where there is a jvp rule. (The
+    parameter `residuals` of the methods is the list of these operands.) `moving` says which
+    operands have tangents, `inexact` which results do; `out_avals` are the types of these results.
     """
 
     def __init__(

@@ -75,12 +75,15 @@ def is_array(x: Any) -> bool:
 class TreeRules(Rules):
     """The rules of one function of the user for arguments of one structure and type.
 
-    Operands are the traced values among the fixed arguments (`nondiff_argnums`), which rules take
-    as constants, and then the leaves of the others.
+    Operands are the traced values among the fixed arguments, and then the leaves of the others. The
+    former have no tangent, as `Custom.__call__` puts `stop_gradient` around them; they are not
+    among `Rules.constants`.
 
-    `numbers` are the positions of the fixed arguments. `fixed_leaves` are their leaves: a
-    `StaticArguments`, or None for a traced value. `in_tree` is the tree of the other arguments.
-    `out_tree` and `out_avals` are those of the results, once they are known.
+    `owner` is the `Custom` object (`api/custom.py`), `owner.rules` a `CustomArguments`: the user's
+    own functions. `fixed` is (positions, tree, leaves) of the fixed arguments, kept as `numbers`,
+    `fixed_tree` and `fixed_leaves`; a leaf is a `StaticArguments`, or None for a traced value.
+    `in_tree` is the tree of the other arguments. `out_tree` and `out_avals` are those of the
+    results, once they are known.
     """
 
     def __init__(self, owner: Any, fixed: tuple, in_tree: Any, avals: Sequence[ShapedArray]):

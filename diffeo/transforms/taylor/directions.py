@@ -11,6 +11,11 @@ Summed over its elements, each row of the n x n matrix leaves one number: the re
 diagonal, now read as a batch. So `sum(g(x))`, or a network for each particle of many, costs what
 its blocks cost. Any other operation first makes all batch axes plain ones, as vmap has them.
 
+`collapsed.py` runs Taylor mode under this interpreter. Only coefficients from 1 on have the batch,
+the point has none. So of sin(x) what arrives here, for the coefficient t of x, is `t * cos(x)`, a
+`mul` (or a `scale`), and no sine. The operations that keep ties are those that are zero where t is:
+see `_elementwise`.
+
 The words: a batch axis is held if it is an axis of the array (held ones stand in front), and tied
 if it is identified with one. Start reading at `Ties`, then `Directions.rule` and `_dot`.
 """

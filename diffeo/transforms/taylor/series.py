@@ -29,6 +29,8 @@ from ...primitives.words.elementwise import (
     mul,
     neg,
     reciprocal,
+    # `scale.bind(t, factor)` is `t * factor`, but 0 where `t` is 0, even if `factor` is infinite.
+    # It is not the method `scale` below, which multiplies by a number.
     scale,
     sech_squared,
     select,
@@ -44,6 +46,14 @@ class Series:
 
     `compute(k)` returns coefficient k; it may ask for the coefficients below. A coefficient may be
     `ZERO`. Without `compute`, all coefficients after the last one are `ZERO`.
+
+    Attributes:
+        coefficients: the coefficients that have been computed so far.
+        compute: the function that computes the next ones, or None.
+        slope: the series of x'(t), once `Arithmetic.slope` has made it; None before.
+        top: the index of the coefficient that is held as its sum over directions. None but for
+            collapsed mode.
+        unit: True for the series x + t of `nested.py`.
     """
 
     __slots__ = ("coefficients", "compute", "slope", "top", "unit")
@@ -57,7 +67,7 @@ class Series:
         self.coefficients = list(coefficients)
         self.compute, self.top = compute, top
         self.slope: Series | None = None
-        #: Known to be x + t, so that one order more can be added; see `nested.py`.
+        #: True if the series is known to be x + t: then `nested.py` can add one order more.
         self.unit = False
 
     def __getitem__(self, k: int) -> Any:
@@ -122,7 +132,7 @@ class Arithmetic:
         return self.in_parent(lambda: -b if a is ZERO else sub.bind(a, b))
 
     def scale(self, a: Any, n: float) -> Any:
-        """Return a coefficient times a number."""
+        """Return a coefficient times a Python number."""
         return a if a is ZERO or n == 1 else self.in_parent(lambda: mul.bind(a, number(a, n)))
 
     def divide(self, a: Any, n: float) -> Any:

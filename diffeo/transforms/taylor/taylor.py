@@ -1,14 +1,16 @@
 """Taylor mode: the value is a power series, and the rules are derived from the jvp rules.
 
 A function is called on x(t) = x[0] + x[1] t + x[2] t**2 + ... and returns y(t), up to some order.
-There are three ways from the operands' coefficients to those of the result:
+There are four ways from the operands' coefficients to those of the result:
 
-- a linear primitive acts on each coefficient;
+- a recurrence written by hand, `primitive.taylor`, goes first where there is one: the derived one
+  would cost more;
 - a bilinear primitive acts by Cauchy's product: y[k] is the sum of a[i] * b[k - i];
+- a linear primitive acts on each coefficient;
 - for anything else, y(t) = f(x(t)) solves y' = jvp(f)(x, x'). So coefficient k of y is coefficient
   k - 1 of the tangent rule, evaluated in series arithmetic, divided by k.
 
-Example of the third way: y = exp(x) solves y' = y x'. So y[1] = y[0] x[1], and 2 y[2] = y[0] 2 x[2]
+Example of the last way: y = exp(x) solves y' = y x'. So y[1] = y[0] x[1], and 2 y[2] = y[0] 2 x[2]
 + y[1] x[1].
 
 Series are lazy, and remembered per (primitive, operands). So rules that lead back to each other
@@ -37,8 +39,12 @@ from .series import Arithmetic, Series, top_of
 class Taylor(Arithmetic, Interpreter):
     """An interpreter that carries power series up to an `order` through a function.
 
-    `memo` holds the series of each (primitive, operands). `inside_rule` says that a jvp rule is
-    being evaluated, and not the user's own operation.
+    `memo` holds the series of each (primitive, operands). It lives for one call of `trace_flat`,
+    and is not the `memo` of a `Jaxpr`.
+
+    `inside_rule` says that a jvp rule is running on series. Series stay lazy then, as the result of
+    the rule may be what is being computed. Outside of rules, for the user's own operations, all
+    coefficients are computed at once.
     """
 
     complete = True
@@ -120,7 +126,7 @@ class Taylor(Arithmetic, Interpreter):
 
     def derive(self, primitive: Any, values: Sequence[Series]) -> Any:
         """Compute the series of a primitive's result(s)."""
-        # A rule written by hand goes first. Then the three ways of the module's docstring.
+        # The four ways of the module's docstring; a rule written by hand goes first.
         special = primitive.taylor(self, values)
         if special is not None:
             return special
