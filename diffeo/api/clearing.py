@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 
 from ..engine.on_device import single_program_for
@@ -33,3 +34,8 @@ def clear_caches() -> None:
     plain_program.cache_clear()
     gc.collect()  # programs and the objects that made them may refer to each other
     clear_cache()
+    # The C library keeps what is freed for itself, here hundreds of MB, unless it is told; on other
+    # systems than glibc's there is nothing to tell.
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if give_back is not None:
+        give_back(0)

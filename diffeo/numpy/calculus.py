@@ -130,7 +130,8 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * m
     Integers with an integer period stay integers.
 
     Examples:
-        >>> unwrap([0, 10, 0], period=4)
+        >>> import diffeo as dx
+        >>> unwrap(dx.numpy.array([0, 10, 0]), period=4)
         Array([0, 2, 0])
     """
     p = arr(p)
