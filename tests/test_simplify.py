@@ -415,3 +415,26 @@ def test_random_programs_keep_every_bit(steps: list, numbers: list):
     with np.errstate(all="ignore"):
         for a, b in zip(eval_jaxpr(found, xs), eval_jaxpr(traced, xs)):
             same_bits(a, b)
+
+
+def test_the_text_is_the_same_each_time():
+    """It is the key of the cache on disk: nothing in it may depend on the addresses of objects."""
+
+    def residuals(points, cameras):
+        x, y = points[:, 0], points[:, 1]
+        r = x * x + y * y
+        p = cameras[:, None] * np.stack([x * r, y * r, x * y, r], 1)
+        return np.sum(np.sin(p) * p + (x * y)[:, None])
+
+    point = np.linspace(0.1, 1.0, 12).reshape(6, 2)
+    camera = np.linspace(0.5, 1.0, 6)
+    programs = [
+        residuals,
+        dx.grad(residuals, (0, 1)),
+        dx.hessian(residuals),
+        lambda x, y: dx.lax.scan(lambda c, v: (c * residuals(x, y) + v, c), 0.1, y),
+        dx.vmap(lambda x, y: residuals(x[None], y[None])),
+    ]
+    for program in programs:
+        texts = {dx.jit(program).lower(point, camera).as_text() for _ in range(15)}
+        assert len(texts) == 1

@@ -331,7 +331,8 @@ def each_use_its_own(eqns: Sequence[Eqn]) -> Sequence[Eqn]:
     fresh = makers.keys().isdisjoint
     for eqn in eqns:
         if not fresh(eqn.inputs):
-            vs = [v for v in {*eqn.inputs} if v in makers]
+            # In the order of the operands: the text must be the same in every process.
+            vs = [v for v in dict.fromkeys(eqn.inputs) if v in makers]
             # The first use keeps the variable, every further one gets a new variable.
             copies = {v: Var(v.aval) for v in vs if v in used}
             used.update(vs)
