@@ -221,13 +221,13 @@ class Trace:
         """
         raise NotImplementedError
 
-    def stand_in(self, value: Any) -> Any:
+    def successor(self, value: Any) -> Any:
         """Return what takes the place of a value here; the value itself if nothing does.
 
         A user's rule may run after the transformation that owned what it closed over has returned.
         `Replacing` and `Inheriting` (transforms/rules/rules.py) then name another value.
         """
-        return value if self.parent is None else self.parent.stand_in(value)
+        return value if self.parent is None else self.parent.successor(value)
 
 
 class _State(threading.local):

@@ -147,7 +147,7 @@ class StagingTrace(Trace):
                 # A user's rule may run after the transformation that owned what it closed over has
                 # returned. Then `Replacing` or `Inheriting` (transforms/rules/rules.py) names the
                 # value that takes its place.
-                substitute = self.stand_in(value)
+                substitute = self.successor(value)
                 if substitute is not value:
                     return self.operand(substitute)
                 if value.owner.finished:

@@ -18,7 +18,7 @@ calling the backward rule; or from linearity. `ClosedRules` are the rules of a f
 been staged to a program. `BatchedRules` (in `batched_rules.py`) are those of a vectorised function.
 `TreeRules` (in `tree_rules.py`) call the user's Python functions.
 
-Start reading at `Rules`, then `RulePullback`.
+Start reading at `Rules`, then `RuleTangentMap`.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class Rules:
         outs, residuals, aux = self.apply_fwd(primals, moving)
         # The residuals are operands of the tangent map, so they must be plain arrays.
         kept = [plain(as_value(r)) for r in residuals]
-        pullback = RulePullback(self, aux, len(kept), moving, primals, outs)
+        pullback = RuleTangentMap(self, aux, len(kept), moving, primals, outs)
         if self.has_jvp:  # forward mode has a rule of its own
             kept += [as_value(p) for p in primals]
         moving_tangents = [t for t in tangents if t is not ZERO]
@@ -194,7 +194,7 @@ class Rules:
         return outs, out_tangents
 
 
-class RulePullback:
+class RuleTangentMap:
     """The tangent map that a backward rule defines, in both directions: what `CustomTangent` calls.
 
     `backward` applies the user's rule to cotangents. `forward` applies the jvp rule, or the
@@ -322,9 +322,9 @@ class Replacing(Trace):
             primitive = CustomCall(None, rules=rules)
         return self.parent.process(primitive, _replaced(args, self.table))
 
-    def stand_in(self, value: Any) -> Any:
+    def successor(self, value: Any) -> Any:
         replacement = _replaced(value, self.table)
-        return super().stand_in(value) if replacement is value else replacement
+        return super().successor(value) if replacement is value else replacement
 
 
 def _replaced(x: Any, table: Table) -> Any:
@@ -364,9 +364,9 @@ class Inheriting(Trace):
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
         return self.parent.process(primitive, [self.inherited(a) for a in args])
 
-    def stand_in(self, value: Any) -> Any:
+    def successor(self, value: Any) -> Any:
         inherited = self.inherited(value)
-        return super().stand_in(value) if inherited is value else inherited
+        return super().successor(value) if inherited is value else inherited
 
     def inherited(self, x: Any) -> Any:
         """Return the value as one of the copy if it was one of the former transformation."""
