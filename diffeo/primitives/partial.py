@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 from .core import Primitive
 from .jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code, made
 from .stand_ins import ZERO, LinearInput
+from .support.lists import parted
 
 
 class Parts(NamedTuple):
@@ -137,14 +138,13 @@ def _sorted_equations(
             primitive: Any = eqn.primitive
             parts: Parts = primitive.partial(flags)
             operands = [v for v, flag in zip(eqn.inputs, flags) if not flag]
-            outs = [v for v, flag in zip(eqn.outs, parts.linear_outs) if not flag]
+            tangent_outs, outs = parted(parts.linear_outs, eqn.outs)
             # What the known part returns beyond its share of the results are residuals: they need
             # new variables, by which the linear part reads them.
             avals = [] if parts.known is None else parts.known.out_avals
             computed = [Var(a) for a in avals[len(outs) :]]
             if parts.known is not None:
                 known_eqns.append(Eqn(parts.known, operands, [*outs, *computed], eqn.source))
-            tangent_outs = [v for v, flag in zip(eqn.outs, parts.linear_outs) if flag]
             if tangent_outs:
                 inputs = parts.inputs(eqn.inputs, computed)
                 linear_eqns.append(Eqn(parts.tangent, inputs, tangent_outs, eqn.source))

@@ -31,7 +31,7 @@ from ..primitives.partial import Parts, linear_results, partial_jaxpr, transpose
 from ..primitives.staging import stage
 from ..primitives.stand_ins import ZERO, LinearInput
 from ..primitives.support.frozen import frozen
-from ..primitives.support.lists import woven
+from ..primitives.support.lists import parted, woven
 from ..primitives.types import ShapedArray, int32, int64
 from .call import SMALL, Call, check_operands, split_list, typed, work
 from .replay import Loop, replay_parts
@@ -431,8 +431,7 @@ class Scan(HigherOrder):
         consts, carry, xs = self.groups(self.jaxpr.in_avals)
         lin_consts, _, lin_xs = self.groups(inside)
         zero_consts, zero_carry, zero_xs = self.groups(zero_ins)
-        fixed = [a.strong for a, lin in zip(consts, lin_consts) if not lin]
-        sums = [a.strong for a, lin in zip(consts, lin_consts) if lin]
+        sums, fixed = parted(lin_consts, [a.strong for a in consts])
         starts = [a.strong for a, has_ct in zip(carry, carried) if has_ct]
         slices = [a.strong for a, lin in zip(xs, lin_xs) if not lin]
         outs = [a.strong for a in self.jaxpr.out_avals[self.carry :]]

@@ -20,7 +20,7 @@ from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var
 from ..primitives.partial import Parts, splits
 from ..primitives.staging import stage
 from ..primitives.stand_ins import ZERO, LinearInput
-from ..primitives.support.lists import woven
+from ..primitives.support.lists import parted, woven
 from ..primitives.words.elementwise import add
 
 
@@ -78,11 +78,10 @@ def _linear_part(eqn: Eqn, flags: Sequence[bool], values: dict[Var, Any]) -> Eqn
     fixed = [v for v, lin in zip(eqn.inputs, flags) if not lin]
     operands = [values[v] if type(v) is Var else v.value for v in fixed]
     results = [] if parts.known is None else state.trace.process(parts.known, operands)
-    outs = [v for v, lin in zip(eqn.outs, parts.linear_outs) if not lin]
+    tangents, outs = parted(parts.linear_outs, eqn.outs)
     values.update(zip(outs, results))
     computed = [Var(typeof(x)) for x in results[len(outs) :]]
     values.update(zip(computed, results[len(outs) :]))
-    tangents = [v for v, lin in zip(eqn.outs, parts.linear_outs) if lin]
     return Eqn(parts.tangent, parts.inputs(eqn.inputs, computed), tangents, eqn.source)
 
 
