@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..operations.identity import stop_gradient
 from ..primitives.array import as_value
 from ..primitives.core import Tracer, Value, describe, typeof, with_user_line
 from ..primitives.stand_ins import ZERO
 from ..primitives.support.errors import UnexpectedTracerError
 from ..primitives.support.frozen import OwnCopy
 from ..primitives.types import SCALARS, is_inexact
-from ..primitives.words.identity import stop_gradient
 from ..programs.custom_call import CustomCall
 from ..transforms.rules.symbolic_zeros import SymbolicZero
 from ..transforms.rules.tree_rules import StaticArguments, TreeRules, is_array, traced

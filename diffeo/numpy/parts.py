@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..operations import bits, rounding
+from ..operations import bits, identity, rounding
 from ..primitives.core import describe, with_user_line
 from ..primitives.types import is_complex, is_integer
-from ..primitives.words import division, identity, powers
+from ..primitives.words import division, powers
 from ..primitives.words import elementwise as e
 from ..primitives.words import operators as o
 from ..primitives.words.promotion import align, to_inexact

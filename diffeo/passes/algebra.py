@@ -20,6 +20,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from ..operations.identity import Named, copy, hold, stop_gradient_p
 from ..primitives.constants import Full
 from ..primitives.core import Primitive
 from ..primitives.jaxpr import Literal, Var
@@ -54,7 +55,6 @@ from ..primitives.words.elementwise import (
     shift_right_logical,
     sub,
 )
-from ..primitives.words.identity import Named, copy, hold, stop_gradient_p
 from ..primitives.words.powers import MOST_FACTORS, IntegerPow, square
 from ..primitives.words.slicing import Pad
 from ..primitives.words.structural import ConvertElementType

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .builder import LoweringContext
 from .support.errors import (
     ConcretizationTypeError,
     TracerArrayConversionError,
@@ -143,7 +144,7 @@ class Primitive:
         """Evaluate on NumPy arrays: eager mode on the CPU, and the oracle of the tests."""
         raise self.missing("impl", "evaluation")
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         """Emit StableHLO through the builder `ctx`. By default, lower what `decompose` computes."""
         return ctx.inline(self.decompose, *values)
 

@@ -310,7 +310,7 @@ class TangentTrace(StagingTrace):
         outs = iter(results[:count])
         inputs = [self.operand(x) for x in parts.inputs(args, results[count:])]
         tangents = iter(
-            self.record(parts.tangent, inputs, self.tangent_type(parts.tangent, inputs))
+            self.record(parts.linear, inputs, self.tangent_type(parts.linear, inputs))
             if any(parts.linear_outs)
             else ()
         )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
+from ..primitives.builder import LoweringContext
 from ..primitives.core import typeof
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Jaxpr
@@ -97,9 +98,9 @@ class CustomTangent(HigherOrder):
     endless = True
 
     @property
-    def residuals(self) -> int:
+    def n_residuals(self) -> int:
         """The number of operands that are not tangents."""
-        return self.rule.residuals
+        return self.rule.n_residuals
 
     def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
         check_operands(f"custom_tangent of {self.rule}", self.in_avals, avals)
@@ -107,12 +108,12 @@ class CustomTangent(HigherOrder):
 
     def fun(self, *args: Any) -> Sequence[Any]:  # type: ignore[override]
         """Return the tangents of the results."""
-        return self.rule.forward(args[: self.residuals], args[self.residuals :])
+        return self.rule.forward(args[: self.n_residuals], args[self.n_residuals :])
 
     def impl(self, *arrays: np.ndarray) -> list[np.ndarray]:
         return [np.asarray(out) for out in self.fun(*[Array(a) for a in arrays])]
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return ctx.inline(lambda *args: list(self.fun(*args)), *values)
 
     def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
@@ -124,7 +125,7 @@ class CustomTangent(HigherOrder):
     def transpose_with(
         self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
-        cotangents = self.rule.backward(args[: self.residuals], cts)
-        tangents = args[self.residuals :]
+        cotangents = self.rule.backward(args[: self.n_residuals], cts)
+        tangents = args[self.n_residuals :]
         linear = [c if type(t) is LinearInput else None for c, t in zip(cotangents, tangents)]
-        return [None] * self.residuals + linear
+        return [None] * self.n_residuals + linear

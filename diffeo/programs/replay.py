@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
 
+from ..primitives.builder import LoweringContext
 from ..primitives.constants import full_like
 from ..primitives.core import with_user_line
 from ..primitives.families import HigherOrder
@@ -288,7 +289,7 @@ class Replay(HigherOrder):
         kept, consts, tangents, xs = split_list(operands, self.kept, self.loop.consts, carry)
         return kept, consts, tangents, xs
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return ctx.program(self.forward(), values)
 
     def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
@@ -399,8 +400,8 @@ class Replay(HigherOrder):
         body = self.body
         # The linear step takes residuals and linear inputs; only the latter are transposed.
         flags = tuple([s is not None and self.inside[s] for s in body.sources])
-        zero_cts = (False,) * len(body.tangent.outs)
-        pulled, closed, zero_outs = transpose_jaxpr(body.tangent, flags, zero_cts)
+        zero_cts = (False,) * len(body.linear.outs)
+        pulled, closed, zero_outs = transpose_jaxpr(body.linear, flags, zero_cts)
         count = len(body.known.outs) - sum([s is None for s in body.sources])
 
         def pull_back(known: list, cts: list) -> list[Any]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..numpy.common import axis_of, static_int, static_shape
 from ..operations.cumulative import cumsum
+from ..operations.extrema import argmax
 from ..operations.sort import sort
 from ..primitives.array import as_value
 from ..primitives.constants import full
@@ -17,7 +18,6 @@ from ..primitives.types import SCALARS, default_dtype, float32, is_float, uint32
 from ..primitives.words import elementwise as e
 from ..primitives.words.indexing import Gather, IndexDims
 from ..primitives.words.promotion import broadcast_to, to_value
-from ..primitives.words.reduction import argmax
 from ..primitives.words.slicing import index_in_dim, slice_in_dim
 from ..primitives.words.structural import (
     broadcast_in_dim,

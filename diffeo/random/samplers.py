@@ -18,6 +18,7 @@ import numpy as np
 
 from ..api.control_flow.conditionals import cond
 from ..numpy.common import arr, dtype_of, static_shape
+from ..operations.identity import stop_gradient
 from ..primitives.array import as_value
 from ..primitives.constants import full_like
 from ..primitives.core import with_user_line
@@ -35,7 +36,6 @@ from ..primitives.types import (
     uint64,
 )
 from ..primitives.words import elementwise as e
-from ..primitives.words.identity import stop_gradient
 from ..primitives.words.promotion import broadcast_shapes, broadcast_to, to_inexact, to_value
 from ..primitives.words.reduction import reduce_or
 from ..primitives.words.slicing import index_in_dim

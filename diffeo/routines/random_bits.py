@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
+from ..primitives.builder import LoweringContext
 from ..primitives.constants import full, full_like
 from ..primitives.families import Discrete
 from ..primitives.formulas.reference import fused_multiply_add
@@ -132,7 +133,7 @@ class Threefry2x32(Discrete):
             rotate = lambda x, n: (x << np.uint32(n)) | (x >> np.uint32(32 - n))
             return list(_rounds(*xs, rotate=rotate))
 
-    def lower(self, ctx: Any, *xs: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *xs: Any) -> Any:
         if xs[0].aval.size > _ROLLED:
             return ctx.inline(self.decompose, *xs)
         state = ctx.inline(_first_state, *xs)
@@ -267,7 +268,7 @@ class RngBitGenerator(Discrete):
     def impl(self, state: np.ndarray) -> list[np.ndarray]:
         return [np.asarray(out) for out in self.decompose(Array(state))]
 
-    def lower(self, ctx: Any, state: Any) -> Any:
+    def lower(self, ctx: LoweringContext, state: Any) -> Any:
         if state.aval.ndim > 1:
             return ctx.inline(self.decompose, state)
         algorithm = {"rng_algorithm": f"#stablehlo<rng_algorithm {self.algorithm}>"}

@@ -82,7 +82,7 @@ def _linear_part(eqn: Eqn, flags: Sequence[bool], values: dict[Var, Any]) -> Eqn
     values.update(zip(outs, results))
     computed = [Var(typeof(x)) for x in results[len(outs) :]]
     values.update(zip(computed, results[len(outs) :]))
-    return Eqn(parts.tangent, parts.inputs(eqn.inputs, computed), tangents, eqn.source)
+    return Eqn(parts.linear, parts.inputs(eqn.inputs, computed), tangents, eqn.source)
 
 
 def pull_back(

@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ...operations.identity import Named
 from ...primitives.array import as_value
 from ...primitives.core import (
     Primitive,
@@ -25,7 +26,6 @@ from ...primitives.staging import StagingTrace, StagingTracer
 from ...primitives.support.sources import short_filename, source_line
 from ...primitives.types import SCALARS, ShapedArray
 from ...primitives.words.dot import DotGeneral
-from ...primitives.words.identity import Named
 from ...programs.remat import Checkpoint
 from ...transforms.installed import installed
 from ...transforms.linearize import linearize_flat

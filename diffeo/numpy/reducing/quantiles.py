@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from ...operations.identity import stop_gradient
 from ...operations.sort import sort as sort_p
 from ...operations.sort import take_along_axis as take_places
 from ...primitives.array import Array
 from ...primitives.core import Tracer, describe, with_user_line
 from ...primitives.types import is_complex
-from ...primitives.words.identity import stop_gradient
 from ...primitives.words.promotion import broadcast_to, to_inexact
 from ...primitives.words.structural import broadcast_in_dim, convert_element_type, reshape
 from ..choosing import where

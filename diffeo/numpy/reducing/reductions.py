@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ...operations import extrema
 from ...primitives.array import Array
 from ...primitives.constants import full_like
 from ...primitives.core import Value, describe, known, state, with_user_line
@@ -213,7 +214,9 @@ def _complex_extremum(a: Any, axes: tuple[int, ...], initial: Any, largest: bool
     if initial is not None:
         first = convert_element_type(arr(initial), a.aval.dtype)
         lines = concatenate([broadcast_to(first, (*sizes, 1)), lines], len(sizes))
-    position = (r.argmax if largest else r.argmin)(lines, len(sizes), np.dtype(np.int64))
+    position = (extrema.argmax if largest else extrema.argmin)(
+        lines, len(sizes), np.dtype(np.int64)
+    )
     # The module of sorting and gathering is loaded with the first maximum of complex numbers.
     take = _load(".operations.sort", "take_along_axis")
     return reshape(take(lines, reshape(position, (*sizes, 1)), len(sizes)), sizes)

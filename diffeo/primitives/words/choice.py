@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..builder import LoweringContext
 from ..core import typeof
 from ..families import Linear
 from ..stand_ins import LinearInput
@@ -61,7 +62,7 @@ class Select(Linear):
     def impl(self, pred: np.ndarray, x: Any, y: Any) -> np.ndarray:
         return np.where(pred, x, y)
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return ctx.op("select", *values)
 
     def transpose(self, ct: Any, pred: Any, x: Any, y: Any) -> Sequence[Any]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..builder import LoweringContext
 from ..constants import full_like, zeros_like
 from ..core import Primitive, typeof
 from ..families import Linear
@@ -123,7 +124,7 @@ class Elementwise(Primitive):
                     check_scalar(self._name, a, first.dtype)
         return first if self.result is None else first.update(dtype=self.result(first.dtype))
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return self.hlo(ctx, *values) if callable(self.hlo) else ctx.op(self.hlo, *values)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -175,7 +176,7 @@ class Add(ElementwiseLinear):
     sign: Any = None
     hlo: Any
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return formulas.sum_or_difference(ctx, self.hlo, *values)
 
     def linear_part(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -197,7 +198,7 @@ class Mul(Elementwise):
     light = True
     bilinear = True
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return formulas.multiply(ctx, *values)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -226,7 +227,7 @@ class Scale(Mul):
 
     light = True
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         t, factor = ctx.operands(values)
         zero = ctx.constant(0, t.aval)
         return ctx.op("select", ctx.compare("EQ", t, zero), zero, ctx.op("multiply", t, factor))
@@ -275,7 +276,7 @@ class Extremum(Elementwise):
     light = True
     hlo: Any
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return formulas.extremum(self.hlo, ctx, *values)
 
 

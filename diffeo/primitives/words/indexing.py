@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..builder import LoweringContext
 from ..constants import full, full_like
 from ..core import Primitive, typeof
 from ..families import Linear
@@ -99,7 +100,7 @@ class Gather(Linear):
                 out[outside] = self.fill
         return out
 
-    def lower(self, ctx: Any, x: Any, indices: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any, indices: Any) -> Any:
         if self.mode == "fill":
             return ctx.inline(self.decompose, x, indices)
         return ctx.gather(x, indices, self.dims, self.sizes, self.in_order)
@@ -221,7 +222,7 @@ class ScatterFamily(Primitive):
         self.ufunc.at(out.reshape(-1), places.reshape(-1), updates.reshape(-1))
         return out
 
-    def lower(self, ctx: Any, x: Any, indices: Any, updates: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any, indices: Any, updates: Any) -> Any:
         if not x.aval.shape:  # XLA computes wrong numbers
             return ctx.inline(self._into_scalar, x, indices, updates)
         return ctx.scatter(self.hlo, x, indices, updates, self.dims, self.unique, self.in_order)
@@ -345,7 +346,7 @@ class DynamicSlice(Linear):
         inside = clamp_starts(starts, x.shape, self.sizes)
         return x[tuple([slice(s, s + n) for s, n in zip(inside, self.sizes)])]
 
-    def lower(self, ctx: Any, x: Any, *starts: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any, *starts: Any) -> Any:
         starts = [ctx.index(s) for s in starts]  # type: ignore[assignment]
         return ctx.op("dynamic_slice", x, *starts, slice_sizes=ctx.i64s(self.sizes))
 
@@ -390,7 +391,7 @@ class DynamicUpdateSlice(Linear):
         out[tuple([slice(s, s + n) for s, n in zip(inside, update.shape)])] = update
         return out
 
-    def lower(self, ctx: Any, x: Any, update: Any, *starts: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any, update: Any, *starts: Any) -> Any:
         return ctx.op("dynamic_update_slice", x, update, *[ctx.index(s) for s in starts])
 
     def transpose(self, ct: Any, x: Any, update: Any, *starts: Any) -> Sequence[Any]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ...operations.identity import Hold
 from ...primitives.array import Array
 from ...primitives.constants import Full
 from ...primitives.core import Primitive, typeof
@@ -28,7 +29,6 @@ from ...primitives.support.lists import woven
 from ...primitives.support.sources import show_source
 from ...primitives.types import SCALARS
 from ...primitives.words.elementwise import div
-from ...primitives.words.identity import Hold
 from ...programs.cond import Cond
 from ...programs.scan import Scan
 from ...programs.while_loop import While

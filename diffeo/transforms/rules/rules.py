@@ -162,7 +162,7 @@ class Rules:
             kept += [as_value(p) for p in primals]
         moving_tangents = [t for t in tangents if t is not ZERO]
         operand_avals = tuple([typeof(x).strong for x in (*kept, *moving_tangents)])
-        pullback.residuals = len(kept)
+        pullback.n_residuals = len(kept)
         call = CustomTangent(pullback, operand_avals, tuple(pullback.out_avals))
         out_tangents = iter(call.bind(*kept, *moving_tangents) if pullback.out_avals else ())
         return outs, woven(pullback.inexact, out_tangents, repeat(ZERO))
@@ -201,9 +201,9 @@ class RuleTangentMap:
     transpose of the backward rule, to tangents.
 
     Two attributes are numbers of operands: `count` is the number of residuals of the forward rule;
-    `residuals` also counts the primals, which are kept as well where there is a jvp rule. (The
-    parameter `residuals` of the methods is the list of these operands.) `moving` says which
-    operands have tangents, `inexact` which results do; `out_avals` are the types of these results.
+    `n_residuals` also counts the primals, which are kept as well where there is a jvp rule.
+    `moving` says which operands have tangents, `inexact` which results do; `out_avals` are the
+    types of these results.
     """
 
     def __init__(
@@ -216,7 +216,7 @@ class RuleTangentMap:
         outs: Sequence[Any],
     ):
         self.rules, self.aux, self.count, self.moving = rules, aux, count, moving
-        self.residuals = count  # and, where there is a jvp rule, the primals
+        self.n_residuals = count  # and, where there is a jvp rule, the primals
         avals = [typeof(o).strong for o in outs]
         self.inexact = [is_inexact(a.dtype) for a in avals]
         self.out_avals = [a for a, flag in zip(avals, self.inexact) if flag]

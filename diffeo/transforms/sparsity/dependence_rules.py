@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from ...operations.identity import Named, OptimizationBarrier
 from ...operations.rounding import ReducePrecision
 from ...operations.scatter import ScatterMul
 from ...primitives.array import Array
@@ -35,7 +36,6 @@ from ...primitives.staging import stage
 from ...primitives.types import SCALARS
 from ...primitives.words.dot import DotGeneral
 from ...primitives.words.elementwise import Elementwise, Mul, Select
-from ...primitives.words.identity import Named, OptimizationBarrier
 from ...primitives.words.indexing import (
     DynamicSlice,
     DynamicUpdateSlice,

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Primitive
-from ..families import Linear
-from ..stand_ins import ZERO, LinearInput
-from ..support.frozen import frozen
-from ..types import ShapedArray
-from .elementwise import Elementwise, ElementwiseLinear
+from ..primitives.builder import LoweringContext
+from ..primitives.core import Primitive
+from ..primitives.families import Linear
+from ..primitives.stand_ins import ZERO, LinearInput
+from ..primitives.support.frozen import frozen
+from ..primitives.types import ShapedArray
+from ..primitives.words.elementwise import Elementwise, ElementwiseLinear
 
 
 class Copy(ElementwiseLinear):
@@ -71,7 +72,7 @@ class Named(Linear):
     def impl(self, x: np.ndarray) -> np.ndarray:
         return x
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return x
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
@@ -98,7 +99,7 @@ class OptimizationBarrier(Primitive):
     def impl(self, *xs: np.ndarray) -> list[np.ndarray]:
         return list(xs)
 
-    def lower(self, ctx: Any, *xs: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *xs: Any) -> Any:
         return ctx.emit("optimization_barrier", xs, [x.aval for x in xs], {})
 
     def _among_zeros(self, values: Sequence[Any]) -> list[Any]:
