@@ -358,7 +358,7 @@ def made(jaxpr: Jaxpr) -> Jaxpr:
     return jaxpr
 
 
-def sub_jaxprs(primitive: Any) -> Iterator[Jaxpr]:
+def sub_jaxprs(primitive: Primitive) -> Iterator[Jaxpr]:
     """Yield the programs among the parameters of a primitive, in tuples and dataclasses, too."""
     # In one level of tuples: `Cond` has a tuple of programs.
     for name, value in getattr(primitive, "__dict__", {}).items():

@@ -50,7 +50,7 @@ class StagingTracer(Tracer):
         return f"a value traced in {self.owner.function_name or 'a transformation'}, {where}"
 
 
-def exact_key(primitive: Any) -> Any:
+def exact_key(primitive: Primitive) -> Any:
     """Return a primitive as the key of a cache.
 
     The class of an outsider may have an `==` of its own, by which parameters of 0.0 and -0.0 are
@@ -60,7 +60,7 @@ def exact_key(primitive: Any) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _shared_types(primitive: Any) -> dict:
+def _shared_types(primitive: Primitive) -> dict:
     """Return the dictionary that all equal primitives share as their `_types`: the cache of this
     function keeps one for each.
     """

@@ -21,7 +21,7 @@ from typing import Any
 
 from ..primitives.builder import LoweringContext
 from ..primitives.constants import full_like
-from ..primitives.core import with_user_line
+from ..primitives.core import Primitive, with_user_line
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Eqn, Jaxpr, eliminate_dead_code, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
@@ -174,7 +174,7 @@ def _silent(jaxpr: Jaxpr) -> Jaxpr:
     if silent is None:
         eqns = []
         for eqn in jaxpr.eqns:
-            primitive: Any = eqn.primitive
+            primitive: Primitive = eqn.primitive
             if primitive.effects and primitive.holds_programs:
                 primitive = replace(primitive, **_silent_fields(primitive))
             eqns.append(Eqn(primitive, eqn.inputs, eqn.outs, eqn.source))
@@ -192,7 +192,7 @@ def _silent(jaxpr: Jaxpr) -> Jaxpr:
     return silent
 
 
-def _silent_fields(primitive: Any) -> dict[str, Any]:
+def _silent_fields(primitive: Primitive) -> dict[str, Any]:
     """Return the programs among the parameters of a primitive, without their effects."""
     return {
         name: _silent(value) if isinstance(value, Jaxpr) else tuple(map(_silent, value))

@@ -141,7 +141,7 @@ def _dots(primitive: Primitive, *_: Any) -> bool:
     return isinstance(primitive, Bilinear)  # products and convolutions
 
 
-def _dots_without_batch(primitive: Any, *_: Any) -> bool:
+def _dots_without_batch(primitive: Primitive, *_: Any) -> bool:
     return isinstance(primitive, DotGeneral) and not any(map(len, primitive.batch_dims))
 
 

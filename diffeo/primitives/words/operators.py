@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..array import Array, as_value
-from ..core import Tracer, Value, describe, state, typeof, with_user_line
+from ..core import Primitive, Tracer, Value, describe, state, typeof, with_user_line
 from ..types import (
     SCALARS,
     float8_e5m2,
@@ -44,7 +44,7 @@ from .promotion import (
 _FITS = {"f": (float, int), "i": (int,), "u": (int,), "c": (complex, float, int), "b": (bool,)}
 
 
-def unary(primitive: Any, inexact: bool = False) -> Callable[[Any], Any]:
+def unary(primitive: Primitive, inexact: bool = False) -> Callable[[Any], Any]:
     """Return a kind function of one array, made from a primitive.
 
     Args:

@@ -30,7 +30,7 @@ from typing import Any
 
 from ...primitives.array import as_value
 from ...primitives.constants import full_like, zeros_like
-from ...primitives.core import Trace, Tracer, state, typeof, with_user_line
+from ...primitives.core import Primitive, Trace, Tracer, state, typeof, with_user_line
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.staging import StagingTrace, TangentTrace, stage
 from ...primitives.stand_ins import ZERO
@@ -361,7 +361,7 @@ class Inheriting(Trace):
     def __init__(self, parent: Any, former: Any):
         self.parent, self.former = parent, former
 
-    def process(self, primitive: Any, args: Sequence[Any]) -> Any:
+    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
         return self.parent.process(primitive, [self.inherited(a) for a in args])
 
     def successor(self, value: Any) -> Any:

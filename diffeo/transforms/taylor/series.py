@@ -21,7 +21,7 @@ from typing import Any
 
 from ...primitives.array import as_value
 from ...primitives.constants import full_like
-from ...primitives.core import state, typeof
+from ...primitives.core import Primitive, state, typeof
 from ...primitives.stand_ins import ZERO
 from ...primitives.words.elementwise import (
     add,
@@ -181,7 +181,7 @@ class Arithmetic:
             each = self.collapse(each)
         return self.plus(each, whole)
 
-    def product(self, primitive: Any, x: Series, y: Series) -> Series:
+    def product(self, primitive: Primitive, x: Series, y: Series) -> Series:
         """Return the series of any bilinear product, by Cauchy's rule."""
         bind = primitive.bind
         out = self.in_parent(lambda: bind(x[0], y[0]))
