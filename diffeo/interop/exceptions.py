@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 _SHARDING = "it comes with diffeo's modules of sharding, which are not there yet"
 _PROCESSES = "it comes with diffeo's module for several processes, which is not there yet"
 _EXPORT = "it comes with diffeo's module of export, which is not there yet"
+_DIMENSIONS = "the sizes of axes are numbers: there is no dimension to be inconclusive about"
 _PALLAS = "kernels are written in jax's own languages for GPUs and TPUs"
 _PRIMITIVE = (
     "jax's primitives are objects with tables of rules; diffeo's are classes (`dx.Primitive`), and "
@@ -35,6 +36,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
         """,
     ),
     (_PROCESSES, "jax.distributed jax.experimental.multihost_utils"),
+    (_DIMENSIONS, "jax.errors.InconclusiveDimensionOperation"),
     (_EXPORT, "jax.export jax.experimental.serialize_executable jax.experimental.jax2tf"),
     (_PALLAS, "jax.experimental.pallas jax.extend.pallas jax.experimental.mosaic"),
     (
