@@ -28,7 +28,10 @@ with _Uncollected():
 _late = _Late(
     __name__,
     """
-.: compilation_cache custom_batching custom_derivatives debug errors lax nn random scipy tree
+.: ad_checkpoint compilation_cache core custom_batching custom_derivatives debug dlpack dtypes errors
+    flatten_util lax monitoring nn ops profiler random scipy stages test_util tree tree_util typing
+._environment: copy_to_host_async effects_barrier host_count host_id host_ids live_arrays
+    print_environment_info process_count process_index process_indices
 .api.clearing: clear_caches
 .api.closures: closure_convert custom_gradient
 .api.control_flow.checkpoint: checkpoint checkpoint_name checkpoint_policies
@@ -41,6 +44,7 @@ _late = _Late(
 .api.derivatives.sparse: sparse_hessian sparse_jacobian
 .api.derivatives.sparsity: hessian_sparsity jacobian_sparsity
 .api.device_put: block_until_ready default_device device_get device_put
+.api.eager: ensure_compile_time_eval
 .api.naming: named_call named_scope
 .api.pure_callback: io_callback pure_callback
 .api.vmap: vmap

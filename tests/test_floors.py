@@ -47,7 +47,8 @@ TO_JAX = ("diffeo.interop",)
 TO_JAXLIB = ("diffeo.lowering",)
 #: Heavy or optional packages that a function may import when it is called, with a comment that
 #: says why; and the standard library's modules for error paths and the debugger.
-LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "logging", "opt_einsum", "pdb"}
+LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "logging", "opt_einsum", "pdb",
+        "difflib"}  # fmt: skip
 
 #: Where modules are loaded by their names: the late names and methods of the face, rows that are
 #: unpickled, parts of jaxlib and of its plugins.

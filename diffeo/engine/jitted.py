@@ -27,6 +27,7 @@ from ..primitives.core import Tracer, describe, expected, state, with_user_line
 from ..primitives.jaxpr import eval_jaxpr
 from ..primitives.staging import StagingTracer, stage
 from ..primitives.support.frozen import OwnCopy
+from ..primitives.support.listeners import TRACING, record_event_duration_secs
 from ..primitives.types import ShapedArray
 from ..trees import tree
 from ..trees.arguments import (
@@ -419,11 +420,13 @@ class Jitted(OwnCopy):
         flat = Flat(with_static, structure, self.name)
         start = time.perf_counter()
         jaxpr = stage(flat, avals, self.name)
+        seconds = time.perf_counter() - start
+        record_event_duration_secs(TRACING, seconds, fun_name=self.name)
         return Traced(
             jaxpr,
             structure,
             flat.out_tree,
-            time.perf_counter() - start,
+            seconds,
             options=self.options,
             static=static,
             settings=task_settings().settings,

@@ -17,6 +17,7 @@ import ml_dtypes
 import numpy as np
 
 from .config import task_settings
+from .support.errors import TypePromotionError
 from .support.foreign import array_dtype, float0
 
 bool_ = np.dtype(np.bool_)
@@ -27,7 +28,13 @@ bfloat16, float8_e5m2 = np.dtype(ml_dtypes.bfloat16), np.dtype(ml_dtypes.float8_
 complex64, complex128 = np.dtype(np.complex64), np.dtype(np.complex128)
 
 
-class ShapedArray:
+class AbstractValue:
+    """A type of values: what they are to the language."""
+
+    __slots__ = ()
+
+
+class ShapedArray(AbstractValue):
     """The type of an array: shape, dtype and weakness. Equal types are one object.
 
     Types are *interned*: since identity is equality, they compare and hash at the speed of a
@@ -271,7 +278,7 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], bits: int) -> tuple[np.dt
         joined = _least_upper(node, other)
         if joined is None:
             names = ", ".join(sorted({d.name for d, _ in types}))
-            raise TypeError(f"no common dtype for {names}: convert explicitly with .astype(...)")
+            raise TypePromotionError(f"no common dtype for {names}: convert explicitly with .astype(...)")
         node = joined
     if node not in _STAR:
         return np.dtype(node), False

@@ -129,6 +129,23 @@ def checkpoint_name(x: Any, name: str) -> Any:
     return tree.map(lambda leaf: Named(name).bind(as_value(leaf)), x)
 
 
+class Verdict:
+    """What a policy may return in place of a bool: `Saveable` or `Recompute`."""
+
+    def __init__(self, name: str, saves: bool):
+        self.name, self.saves = name, saves
+
+    def __bool__(self) -> bool:
+        return self.saves
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+#: The results of the primitive are kept, or computed again.
+Saveable, Recompute = Verdict("Saveable", True), Verdict("Recompute", False)
+
+
 def _everything(primitive: Primitive, *_: Any) -> bool:
     return True
 

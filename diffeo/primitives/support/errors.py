@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 
-class ConcretizationTypeError(TypeError):
+class JAXTypeError(TypeError):
+    """A type that does not fit: the base of what tracing raises."""
+
+
+class JAXIndexError(IndexError):
+    """An index that does not fit."""
+
+
+class TypePromotionError(ValueError, TypeError):
+    """Operands have no common dtype."""
+
+
+class JaxprTypeError(TypeError):
+    """A program is not well-typed: `dx.check_jaxpr` says where."""
+
+
+class ConcretizationTypeError(JAXTypeError):
     """A traced value was used where a concrete one is needed (as a size, an axis, a Python
     number).
     """
@@ -19,6 +35,10 @@ class TracerIntegerConversionError(ConcretizationTypeError):
 
 class TracerArrayConversionError(ConcretizationTypeError):
     """A traced value was handed to code that needs a real NumPy array."""
+
+
+class NonConcreteBooleanIndexError(JAXIndexError, ConcretizationTypeError):
+    """A traced boolean array was used as an index: the shape of the result depends on it."""
 
 
 class UnexpectedTracerError(RuntimeError):

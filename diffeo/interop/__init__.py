@@ -1,0 +1,1 @@
+"""Beside jax and other libraries."""
