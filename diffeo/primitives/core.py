@@ -371,8 +371,9 @@ class Tracer(OwnCopy, Value):
         value = self._need_constant(
             TracerArrayConversionError,
             "a real NumPy array (np.asarray, or code that calls it)",
-            "NumPy functions work on traced values where dx.numpy has the same function; call "
-            "dx.numpy's. In place of np.array([a, b]) write dx.numpy.array([a, b]).",
+            "NumPy's and SciPy's functions work on traced values where dx.numpy or dx.scipy has "
+            "the same function; call theirs. In place of np.array([a, b]) write "
+            "dx.numpy.array([a, b]).",
         )
         return np.array(value, dtype=dtype) if copy else np.asarray(value, dtype=dtype)
 

@@ -278,7 +278,9 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], bits: int) -> tuple[np.dt
         joined = _least_upper(node, other)
         if joined is None:
             names = ", ".join(sorted({d.name for d, _ in types}))
-            raise TypePromotionError(f"no common dtype for {names}: convert explicitly with .astype(...)")
+            raise TypePromotionError(
+                f"no common dtype for {names}: convert explicitly with .astype(...)"
+            )
         node = joined
     if node not in _STAR:
         return np.dtype(node), False

@@ -1,4 +1,4 @@
-"""Python's operators on arrays and tracers; NumPy's protocols.
+"""Python's operators on arrays and tracers.
 
 Primitives are strict, operators are kind: operands are brought to one dtype and one shape before
 they meet (`promotion.py`). Eager arithmetic on host arrays takes a short way: NumPy broadcasts by
@@ -6,8 +6,7 @@ itself, so two arrays of one dtype, or an array and a Python scalar of a kind th
 go to the NumPy function at once.
 
 The first part makes the functions, by `unary` and `binary`. The second installs them as methods of
-`Value`, and with them `__array_ufunc__` and `__array_function__`, by which NumPy's own functions
-find ours.
+`Value`. NumPy's protocols, by which NumPy's functions meet our values, are in `protocols.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..array import Array, as_value
-from ..core import Primitive, Tracer, Value, describe, state, typeof, with_user_line
+from ..core import Primitive, Value, describe, state, typeof, with_user_line
 from ..types import (
     SCALARS,
     float8_e5m2,
@@ -39,6 +38,7 @@ from .promotion import (
     to_inexact,
     to_value,
 )
+from .protocols import NUMPY
 
 #: For the kind of a dtype, the Python scalars that go to NumPy as they are.
 _FITS = {"f": (float, int), "i": (int,), "u": (int,), "c": (complex, float, int), "b": (bool,)}
@@ -226,22 +226,6 @@ def matmul(x: Any, y: Any, /) -> Any:
 # Installation: operators are given to `Value`, so that arrays and tracers have them
 
 
-class _Functions(dict[Any, Any]):
-    """The table of NumPy's functions -> ours, or None. Each is found when it is first asked for."""
-
-    #: Installed by diffeo.numpy.
-    find: Callable[[Any], Any]
-
-    def __missing__(self, function: Any) -> Any:
-        ours = self.find(function)
-        if ours is not None:
-            self[function] = ours
-        return ours
-
-
-#: Plain NumPy code on arrays and tracers goes through this table.
-NUMPY = _Functions()
-
 #: What operators take as the other operand, the likely ones first.
 _OPERANDS = (Value, float, int, np.ndarray, np.generic, complex)
 
@@ -320,94 +304,9 @@ def _install() -> None:
         "pos": positive,
         "abs": lambda x: absolute(x),
         "invert": lambda x: invert(x),
-        "array_ufunc": _array_ufunc,
-        "array_function": _array_function,
     }
     for name, function in methods.items():
         setattr(Value, f"__{name}__", function)
-
-
-def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    function = ufunc if method == "__call__" else getattr(ufunc, method)
-    if kwargs.get("out") is not None and any(o is not None for o in kwargs["out"]):
-        return _into_numpy(f"np.{ufunc.__name__}", function, inputs, kwargs)
-    kwargs.pop("out", None)
-    return _dispatch(
-        function,
-        f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"),
-        getattr(ufunc, method),
-        inputs,
-        kwargs,
-    )
-
-
-def _into_numpy(name: str, function: Callable, args: Any, kwargs: Any) -> Any:
-    """Call NumPy's function that writes into NumPy's arrays (also by `a -= x`), if all numbers are
-    known.
-    """
-    outs = kwargs["out"] if type(kwargs["out"]) is tuple else (kwargs["out"],)
-    if any([isinstance(o, Value) for o in outs]):
-        raise with_user_line(
-            TypeError(f"{name}: out= is a diffeo array, which never changes; use the result")
-        )
-    if _any_traced(args, kwargs):
-        raise with_user_line(
-            TypeError(
-                f"{name} cannot write into an array (out=, or an in-place operator on a NumPy "
-                "array) when an operand is traced: its numbers are not known yet. Assign the "
-                "result instead: a = a - x, in place of a -= x"
-            )
-        )
-    return _by_numpy(function, args, kwargs)
-
-
-def _array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-    name = f"{(function.__module__ or 'np').replace('numpy', 'np', 1)}.{function.__name__}"
-    if kwargs.get("out") is not None:
-        return _into_numpy(name, function, args, kwargs)
-    return _dispatch(function, name, function, args, kwargs)
-
-
-def _dispatch(function: Any, name: str, original: Callable, args: Any, kwargs: Any) -> Any:
-    """Call our function for NumPy's; without one, NumPy's own on concrete arrays.
-
-    Raises:
-        TypeError: if there is none of ours, and an operand is traced.
-    """
-    ours = NUMPY[function]
-    if ours is not None:
-        return ours(*args, **kwargs)
-    if _any_traced(args, kwargs):
-        raise with_user_line(
-            TypeError(
-                f"{name} is not supported on a traced value: diffeo.numpy has no such function. "
-                "Write it with functions that "
-                "diffeo.numpy has, or compute it outside of the transformation"
-            )
-        )
-    return _by_numpy(original, args, kwargs)
-
-
-def _by_numpy(function: Callable, args: Any, kwargs: Any) -> Any:
-    """Call NumPy's own function on the numbers of arrays."""
-    return function(*_to_numpy(args), **{k: _to_numpy(v) for k, v in kwargs.items()})
-
-
-def _any_traced(args: Any, kwargs: Any) -> bool:
-    """Return whether there are traced values among arguments."""
-    return _has_tracer(args) or _has_tracer(tuple(kwargs.values()))
-
-
-def _has_tracer(x: Any) -> bool:
-    return isinstance(x, Tracer) or (
-        isinstance(x, (list, tuple)) and any([_has_tracer(i) for i in x])
-    )
-
-
-def _to_numpy(x: Any) -> Any:
-    if type(x) is Array:
-        return np.asarray(x)
-    return type(x)([_to_numpy(i) for i in x]) if type(x) in (list, tuple) else x
 
 
 _install()
