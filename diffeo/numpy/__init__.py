@@ -76,6 +76,7 @@ numpy: can_cast complexfloating dtype euler_gamma finfo floating generic get_pri
     logical_or logical_xor maximum minimum mod multiply negative not_equal positive pow power
     rad2deg radians real reciprocal remainder right_shift rint round sign signbit sin sinc sinh
     sqrt square subtract tan tanh true_divide trunc
+.universal: frompyfunc ufunc
 .windows: bartlett blackman hamming hanning i0 kaiser
 """,
 )
