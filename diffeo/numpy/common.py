@@ -324,6 +324,16 @@ def no_out(name: str) -> Exception:
     )
 
 
+def no_sharding(name: str, sharding: Any, parameter: str = "out_sharding") -> Exception:
+    """Return the error for a parameter that says how a result is spread over devices."""
+    return with_user_line(
+        NotImplementedError(
+            f"{name}: {parameter} must be None, got {describe(sharding)}: arrays are on one device "
+            "each; dx.device_put puts them there"
+        )
+    )
+
+
 def no_such(name: str, parameter: str, value: Any, expected: Sequence[Any]) -> Exception:
     """Return the error for a parameter whose value is none of the expected ones."""
     return with_user_line(

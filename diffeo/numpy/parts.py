@@ -23,7 +23,7 @@ from ..primitives.words.structural import (
 from ..routines.special import integers
 from .choosing import where
 from .common import NUMBERS, REALS, arr, axis_of, by_numpy, no_such, static_int
-from .places.selecting import pad
+from .places.padding import pad
 from .reducing.reductions import sum as sum_
 from .shaping import moveaxis, ravel
 from .ufuncs import isnan, trunc

@@ -26,7 +26,7 @@ from ..ufuncs import isclose, isnan
 from .reductions import _finish, all
 
 
-def _arg(name: str, function: Callable, a: Any, axis: Any, keepdims: bool) -> Any:
+def _arg(name: str, function: Callable, a: Any, axis: Any, keepdims: bool | None) -> Any:
     """Compute argmax or argmin; `function` is that of `operations/extrema.py`."""
     if type(a) is Array and axis is None and not keepdims and state.trace.eager:
         host = a._np  # the short way: NumPy's own
@@ -49,7 +49,7 @@ def _arg(name: str, function: Callable, a: Any, axis: Any, keepdims: bool) -> An
     return _finish(out, a, axes, bool(keepdims))
 
 
-def argmax(a: Any, axis: int | None = None, out: Any = None, keepdims: bool = False) -> Any:
+def argmax(a: Any, axis: int | None = None, out: Any = None, keepdims: bool | None = None) -> Any:
     """Return the position of the largest element along an axis, of the flat array without one.
 
     Of equal elements, the first one counts.
@@ -64,7 +64,7 @@ def argmax(a: Any, axis: int | None = None, out: Any = None, keepdims: bool = Fa
     return _arg("argmax", extrema.argmax, a, axis, keepdims)
 
 
-def argmin(a: Any, axis: int | None = None, out: Any = None, keepdims: bool = False) -> Any:
+def argmin(a: Any, axis: int | None = None, out: Any = None, keepdims: bool | None = None) -> Any:
     """Return the position of the smallest element (the first of equal ones); see `argmax`."""
     if out is not None:
         raise no_out("argmin")

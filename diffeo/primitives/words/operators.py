@@ -44,7 +44,21 @@ from .protocols import NUMPY
 _FITS = {"f": (float, int), "i": (int,), "u": (int,), "c": (complex, float, int), "b": (bool,)}
 
 
-def unary(primitive: Primitive, inexact: bool = False) -> Callable[[Any], Any]:
+def not_honoured(function: Callable, out: Any) -> Exception:
+    """Return the error for NumPy's parameters `out` and `where` of functions of elements."""
+    name = function.__name__
+    if out is not None:
+        message = f"{name}: arrays never change, so `out` cannot be filled; use the result"
+        return with_user_line(TypeError(message))
+    return with_user_line(
+        NotImplementedError(
+            f"{name}: `where` leaves the other elements without a value; write "
+            "dx.numpy.where(condition, result, other)"
+        )
+    )
+
+
+def unary(primitive: Primitive, inexact: bool = False) -> Callable[..., Any]:
     """Return a kind function of one array, made from a primitive.
 
     Args:
@@ -55,7 +69,9 @@ def unary(primitive: Primitive, inexact: bool = False) -> Callable[[Any], Any]:
     kinds = "".join([k for k in kinds if k in primitive.accepts])
     bind = primitive.bind
 
-    def function(x: Any, /) -> Any:
+    def function(x: Any, /, out: Any = None, where: Any = None) -> Any:
+        if out is not None or where is not None:
+            raise not_honoured(function, out)
         if type(x) is Array and state.trace.eager:
             host = x._np
             if host is not None and host.dtype.kind in kinds and host.dtype is not float8_e5m2:
@@ -76,7 +92,7 @@ def binary(
     inexact: bool = False,
     kinds: str | None = None,
     prepare: Callable[..., list[Any]] | None = None,
-) -> Callable[[Any, Any], Any]:
+) -> Callable[..., Any]:
     """Return a kind function of two arrays, made from a primitive.
 
     Args:
@@ -93,7 +109,9 @@ def binary(
 
     # float8_e5m2 takes no short way: NumPy's letter for it is "f", but it is not computed with
     # (see `is_storage`).
-    def function(x: Any, y: Any, /) -> Any:
+    def function(x: Any, y: Any, /, out: Any = None, where: Any = None) -> Any:
+        if out is not None or where is not None:
+            raise not_honoured(function, out)
         kx, ky = type(x), type(y)
         try:
             if kx is Array and state.trace.eager:
