@@ -41,6 +41,7 @@ _late = _Late(
 .api.derivatives.hessian_products: gauss_newton_vp hvp vhp
 .api.derivatives.jacobians: hessian jacfwd jacobian jacrev
 .api.derivatives.jets: derivatives jet nth_derivative taylor
+.api.derivatives.passes: fwd_and_bwd
 .api.derivatives.sparse: sparse_hessian sparse_jacobian
 .api.derivatives.sparsity: hessian_sparsity jacobian_sparsity
 .api.device_put: block_until_ready default_device device_get device_put

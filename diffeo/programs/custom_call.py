@@ -86,8 +86,8 @@ class CustomCall(Call):
 class CustomTangent(HigherOrder):
     """The tangent of a function with a backward rule: linear in the operands after its residuals.
 
-    Transposition calls `rule.backward(residuals, cts)`, anything else `rule.forward(residuals,
-    tangents)`.
+    Transposition calls `rule.backward(residuals, cts)`, which returns cotangents and what the rule
+    logs; anything else calls `rule.forward(residuals, tangents)`.
     """
 
     rule: Any
@@ -125,7 +125,11 @@ class CustomTangent(HigherOrder):
     def transpose_with(
         self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
-        cotangents = self.rule.backward(args[: self.n_residuals], cts)
+        return self.pulled_back(cts, args)[0]
+
+    def pulled_back(self, cts: Sequence[Any], args: Sequence[Any]) -> tuple[Sequence[Any], Any]:
+        """Return the cotangents of the operands, and what the backward rule logs."""
+        cotangents, logs = self.rule.backward(args[: self.n_residuals], cts)
         tangents = args[self.n_residuals :]
         linear = [c if type(t) is LinearInput else None for c, t in zip(cotangents, tangents)]
-        return [None] * self.n_residuals + linear
+        return [None] * self.n_residuals + linear, logs
