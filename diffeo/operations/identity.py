@@ -25,7 +25,7 @@ class Copy(ElementwiseLinear):
         return (self.bind(ct),)
 
 
-copy = Copy("copy", np.copy, lambda ctx, x: x, accepts="biufcs")
+copy = Copy("copy", np.copy, lambda ctx, x: x, accepts="biufcsk")
 
 
 class StopGradient(Elementwise):
@@ -37,7 +37,7 @@ class StopGradient(Elementwise):
         return self.bind(*primals), ZERO
 
 
-stop_gradient_p = StopGradient("stop_gradient", lambda x: x, lambda ctx, x: x, accepts="biufcs")
+stop_gradient_p = StopGradient("stop_gradient", lambda x: x, lambda ctx, x: x, accepts="biufcsk")
 
 
 def stop_gradient(x: Any) -> Any:
@@ -57,7 +57,7 @@ class Hold(StopGradient):
         return (ZERO,)
 
 
-hold = Hold("hold", lambda x: x, lambda ctx, x: x, accepts="biufcs")
+hold = Hold("hold", lambda x: x, lambda ctx, x: x, accepts="biufcsk")
 
 
 @frozen
@@ -65,6 +65,7 @@ class Named(Linear):
     """The operand, under a name by which a policy of `checkpoint` may keep it."""
 
     label: str
+    accepts = "biufcVk"
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         return x
@@ -90,6 +91,7 @@ class OptimizationBarrier(Primitive):
 
     multiple_results = True
     merges = False
+    accepts = "biufcVk"
 
     def abstract_eval(self, *xs: ShapedArray) -> list[ShapedArray]:
         if not xs:

@@ -75,7 +75,7 @@ class Sort(Primitive):
             )
         if not 1 <= self.num_keys <= len(xs):
             raise TypeError(f"sort: num_keys must be in [1, {len(xs)}], got {self.num_keys}")
-        if any(kind_of(x.dtype) == "s" for x in xs[: self.num_keys]):
+        if any(kind_of(x.dtype) in "sk" for x in xs[: self.num_keys]):
             raise TypeError(f"sort: the keys {xs[: self.num_keys]} have no order; {STORAGE}")
         return list(xs)
 

@@ -25,7 +25,7 @@ class DevicePut(Linear):
 
     device: str | None
     source: str | None = None
-    accepts = ""  # none of the short ways of evaluation, which would leave the operand where it is
+    accepts = "k"  # none of the short ways of evaluation, which would leave the operand where it is
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         return x

@@ -12,16 +12,20 @@ from contextvars import ContextVar
 from typing import Any
 
 from .support import settings as process_settings
+from .support.key_types import KEY_TYPES
 from .support.settings import device_name, process
 
 #: The settings that programs depend on.
-PROGRAM_SETTINGS = ("default_bits", "fuse_derivatives", "simplify", "default_device")
+PROGRAM_SETTINGS = (
+    "default_bits", "fuse_derivatives", "simplify", "default_device", "default_prng_impl",
+    "debug_key_reuse",
+)  # fmt: skip
 #: The settings that are on or off.
-SWITCHES = ("fuse_derivatives", "simplify", "progress", "log_compiles")
+SWITCHES = ("fuse_derivatives", "simplify", "progress", "log_compiles", "debug_key_reuse")
 #: The names of all settings that `dx.config` has.
 SETTINGS = (
-    "default_bits", *SWITCHES, "default_device", "num_cpu_devices", "platforms", "preallocate",
-    "memory_fraction",
+    "default_bits", *SWITCHES, "default_device", "default_prng_impl", "num_cpu_devices",
+    "platforms", "preallocate", "memory_fraction",
 )  # fmt: skip
 #: The one tuple of each combination of values of `PROGRAM_SETTINGS`: caches compare it by identity.
 _programs: dict[tuple, tuple] = {}
@@ -30,8 +34,9 @@ _programs: dict[tuple, tuple] = {}
 class _Settings:
     """The settings of a task. An object never changes, since tasks share it; it is replaced."""
 
-    __slots__ = ("default_bits", "default_device", "fuse_derivatives", "log_compiles", "progress",
-                 "settings", "simplify")  # fmt: skip
+    __slots__ = ("debug_key_reuse", "default_bits", "default_device", "default_prng_impl",
+                 "fuse_derivatives", "log_compiles", "progress", "settings",
+                 "simplify")  # fmt: skip
 
     def __init__(self, **values: Any):
         for name, value in values.items():
@@ -47,8 +52,10 @@ class _Settings:
 
 #: The settings of a task that has made none.
 _USUAL = _Settings(
+    debug_key_reuse=False,
     default_bits=64,
     default_device=None,
+    default_prng_impl="threefry2x32",
     fuse_derivatives=True,
     log_compiles=False,
     progress=True,
@@ -83,6 +90,9 @@ class Config:
             Taylor pass (the default); if False, each level differentiates the one inside.
         simplify: programs are simplified before they are compiled (the default); if False, only
             dead code goes.
+        default_prng_impl: the generator of keys, and of raw keys: "threefry2x32", "rbg",
+            "unsafe_rbg", "philox2x32", "philox4x32" or "threefry4x32".
+        debug_key_reuse: a typed key that is used twice raises a KeyReuseError.
         default_device: where programs run whose operands are not bound to a device; a device, its
             name ("cpu:1", "cuda") or None: the first device of the default platform.
         num_cpu_devices: how many devices the processor counts as, 1 by default.
@@ -114,6 +124,8 @@ class Config:
     simplify = _OfTask()
     progress = _OfTask()
     log_compiles = _OfTask()
+    default_prng_impl = _OfTask()
+    debug_key_reuse = _OfTask()
     num_cpu_devices = process_settings.num_cpu_devices
     platforms = process_settings.platforms
     preallocate = process_settings.preallocate
@@ -136,6 +148,8 @@ class Config:
             raise TypeError(f"dx.config.{name} is True or False, got {value!r}")
         if name == "default_bits" and value not in (32, 64):
             raise ValueError(f"default dtypes have 32 or 64 bits, got {value!r}")
+        if name == "default_prng_impl" and value not in KEY_TYPES:
+            raise ValueError(f"the generators are {', '.join(KEY_TYPES)}, got {value!r}")
         super().__setattr__(name, value)
 
     @contextmanager

@@ -77,7 +77,8 @@ class Primitive:
     same_type = False
     #: The number of operands, where it is always the same; 0 if it is not.
     arity = 0
-    #: Letters of the kinds of dtype that its operands may have.
+    #: Letters of the kinds of dtype that its operands may have. Keys (k) are also welcome where
+    #: elements are only moved, and in programs.
     accepts = "biufcV"
     #: Weak if an operand is and none is strong (booleans are neither). If False, see `weak_type`.
     keeps_weak = True
@@ -424,11 +425,12 @@ def typeof(x: Any) -> ShapedArray:
 
 
 def known(x: Any) -> Any:
-    """Return the numbers of a value as a NumPy array; None for a traced value without numbers. (Not
-    the `known` of `partial.py`, which is any value that depends on no linear input.)
+    """Return the numbers of a value as a NumPy array; None for keys and for a traced value without
+    numbers. (Not the `known` of `partial.py`: any value that depends on no linear input.)
     """
     x = x.concrete() if isinstance(x, Tracer) else x
-    return None if x is None else np.asarray(x)
+    numberless = x is None or (isinstance(x, Value) and x.aval.dtype.kind == "k")
+    return None if numberless else np.asarray(x)
 
 
 def expected(x: Any, otherwise: str = "expected an array or a number") -> str:

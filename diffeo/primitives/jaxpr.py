@@ -17,7 +17,7 @@ from typing import Any
 from .core import Primitive, state, typeof
 from .support.errors import JaxprTypeError
 from .support.sources import short_filename, source_line
-from .types import SCALARS, ShapedArray, short_dtype
+from .types import KEYS, SCALARS, ShapedArray, short_dtype
 
 
 class Var:
@@ -271,6 +271,9 @@ def apply_type_rule(primitive: Primitive, avals: Sequence[Any]) -> Any:
     """Call `abstract_eval`. Its errors name the primitive, also if the number of operands is
     wrong.
     """
+    if avals and type(avals[0]) is ShapedArray and avals[0].dtype.kind == "k":
+        if not (primitive.moves or primitive.holds_programs or "k" in primitive.accepts):
+            raise TypeError(f"{primitive.name}: not defined for {avals[0]}: {KEYS}")
     try:
         return primitive.abstract_eval(*avals)
     except (TypeError, ValueError, IndexError) as error:

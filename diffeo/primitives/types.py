@@ -19,6 +19,7 @@ import numpy as np
 from .config import task_settings
 from .support.errors import TypePromotionError
 from .support.foreign import array_dtype, float0
+from .support.key_types import BY_ELEMENT
 
 bool_ = np.dtype(np.bool_)
 int8, int16, int32, int64 = (np.dtype(f"int{n}") for n in (8, 16, 32, 64))
@@ -272,12 +273,16 @@ def _least_upper(a: str, b: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _promote(types: tuple[tuple[np.dtype, bool], ...], bits: int) -> tuple[np.dtype, bool]:
+    if len(set(types)) == 1:
+        return types[0]
     node = _node(*types[0])
     for dtype, weak in types[1:]:
         other = _node(dtype, weak)
         joined = _least_upper(node, other)
         if joined is None:
             names = ", ".join(sorted({d.name for d, _ in types}))
+            if any([d.kind == "k" for d, _ in types]):
+                raise TypeError(f"no common dtype for {names}: {KEYS}")
             raise TypePromotionError(
                 f"no common dtype for {names}: convert explicitly with .astype(...)"
             )
@@ -322,13 +327,13 @@ def is_float(dtype: np.dtype) -> bool:
 
 @cache
 def is_storage(dtype: np.dtype) -> bool:
-    """Return whether a dtype is float8, int4 or the like: arrays are kept and moved in it, but not
-    computed with.
+    """Return whether a dtype is float8, int4 or the like, or of keys: arrays are kept and moved in
+    it, but not computed with.
 
     float8_e5m2 is asked for apart, since NumPy's letter for it is "f". The short ways of eager
     arithmetic, which look at the letter, leave it out for the same reason.
     """
-    narrow = dtype.kind == "V" and dtype.names is None and dtype != bfloat16
+    narrow = dtype.kind in "Vk" and dtype not in (bfloat16, float0)
     return narrow or dtype == float8_e5m2
 
 
@@ -340,13 +345,20 @@ KINDS = {
     "f": "floating-point",
     "c": "complex",
     "s": "float8 and int4",
+    "k": "key",
 }
 STORAGE = "float8 and int4 arrays are for storage: convert them with .astype(...) to compute"
+KEYS = (
+    "keys are no numbers: draw some with them, dx.random.uniform(key), or take the words, "
+    "dx.random.key_data(keys)"
+)
 
 
 @cache
 def kind_of(dtype: np.dtype) -> str:
     """Return the letter of KINDS for a dtype; bfloat16 counts as floating-point."""
+    if dtype in BY_ELEMENT:
+        return "k"
     return "s" if is_storage(dtype) else "f" if dtype.kind == "V" else dtype.kind
 
 
@@ -376,6 +388,8 @@ def _held(dtype: np.dtype) -> tuple[int, Any]:
     """Return the highest rank of the scalars that a dtype holds, and the limits of integers."""
     if "int" in dtype.name:
         return 1, limits_of(dtype)
+    if dtype.kind == "k":
+        return 1, (0, 0)
     return KIND_RANK.get(dtype.kind, 2), None
 
 

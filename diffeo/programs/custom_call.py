@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array
+from ..primitives.array import Array, as_value
 from ..primitives.builder import LoweringContext
 from ..primitives.core import typeof
 from ..primitives.families import HigherOrder
@@ -111,7 +111,7 @@ class CustomTangent(HigherOrder):
         return self.rule.forward(args[: self.n_residuals], args[self.n_residuals :])
 
     def impl(self, *arrays: np.ndarray) -> list[np.ndarray]:
-        return [np.asarray(out) for out in self.fun(*[Array(a) for a in arrays])]
+        return [as_value(out).host for out in self.fun(*[Array(a) for a in arrays])]
 
     def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return ctx.inline(lambda *args: list(self.fun(*args)), *values)

@@ -124,7 +124,7 @@ class Scan(HigherOrder):
             outs = eval_jaxpr(self.jaxpr, [*consts, *carry, *slices])
             carry = outs[: self.carry]
             for y, out in zip(ys, outs[self.carry :]):
-                y[i] = np.asarray(out)
+                y[i] = out.host
         return typed([*carry, *map(Array, ys)], self.out_avals)
 
     def lower(self, ctx: LoweringContext, *operands: Any) -> Any:

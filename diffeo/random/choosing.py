@@ -27,7 +27,7 @@ from ..primitives.words.structural import (
     move_axis,
     reshape,
 )
-from .keys import Shape, check_key, raw_bits, split
+from .keys import Shape, check_key, parts, raw_bits
 from .samplers import check_parameters, gumbel, inexact, randint, uniform
 
 
@@ -69,8 +69,7 @@ def _shuffle(key: Any, x: Any, axis: int) -> Any:
     """
     rounds = int(np.ceil(3 * np.log(max(1, x.size)) / np.log(np.iinfo(uint32).max)))
     for _ in range(rounds):
-        keys = split(key)
-        key, subkey = index_in_dim(keys, 0), index_in_dim(keys, 1)
+        key, subkey = parts(key)
         _, x = sort([raw_bits(subkey, x.shape, uint32), x], axis)
     return x
 

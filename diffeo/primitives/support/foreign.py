@@ -11,6 +11,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from .key_types import BY_ELEMENT
+
 ndarray = np.ndarray
 
 #: The dtype of a tangent or cotangent of an integer or boolean array: it holds no information (as
@@ -28,8 +30,8 @@ _NARROW = (
 _BY_NAME = {name: np.dtype(name) for name in _NAMES}
 _BY_NAME |= {n: np.dtype(getattr(ml_dtypes, n)) for n in _NARROW if hasattr(ml_dtypes, n)}
 #: The dtypes that arrays can have: NumPy's numbers that the compiler knows, those of ml_dtypes,
-#: and float0.
-DTYPES = frozenset((*_BY_NAME.values(), float0))
+#: float0 and the dtypes of keys.
+DTYPES = frozenset((*_BY_NAME.values(), float0, *BY_ELEMENT))
 #: What to do instead, by the letter of a dtype that arrays cannot have.
 _INSTEAD = {
     "g": "longdouble has no counterpart on other machines: convert it with .astype(np.float64)",
@@ -59,7 +61,7 @@ def array_dtype(dtype: Any) -> np.dtype:
             "Python type of numbers"
         ) from None
     if type_ in DTYPES:
-        return type_
+        return type_ if type_.names is None else BY_ELEMENT.get(type_, type_)
     native = _BY_NAME.get(type_.name)  # in another byte order, or with metadata
     if native is None:
         instead = _INSTEAD.get(type_.char, "arrays hold numbers of bool, integers, floats, complex")

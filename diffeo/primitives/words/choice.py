@@ -40,6 +40,7 @@ class Select(Linear):
     arity = 3
     light = True
     linear = (1, 2)
+    accepts = "biufcVk"
 
     def abstract_eval(self, pred: Any, x: Any, y: Any) -> ShapedArray:
         out = x if type(x) is ShapedArray else y
@@ -92,6 +93,6 @@ def zero_scalar(x: Any) -> Any:
     """Return the Python zero of the kind of `x`'s dtype; `x` is an array, a tracer or a type."""
     dtype = (x if type(x) is ShapedArray else typeof(x)).dtype
     kind = dtype.kind
-    if kind in "iu" or (kind == "V" and "int" in dtype.name):
+    if kind in "iuk" or (kind == "V" and "int" in dtype.name):
         return 0
     return 0j if kind == "c" else False if kind == "b" else 0.0

@@ -29,6 +29,8 @@ from ..formulas.reference import (
     logical_right_shift,
     logistic_function,
     make_complex,
+    other_elements,
+    same_elements,
     special_function,
     truncated_quotient,
     truncated_remainder,
@@ -37,6 +39,7 @@ from ..formulas.reference import (
 from ..stand_ins import ZERO, LinearInput
 from ..support.table import enter, named, with_results
 from ..types import (
+    KEYS,
     KINDS,
     SCALARS,
     STORAGE,
@@ -116,7 +119,7 @@ class Elementwise(Primitive):
             )
         if kind_of(first.dtype) not in self.accepts:
             allowed = ", ".join([KINDS[k] for k in self.accepts])
-            hint = f"; {STORAGE}" if kind_of(first.dtype) == "s" else ""
+            hint = {"s": f"; {STORAGE}", "k": f"; {KEYS}"}.get(kind_of(first.dtype), "")
             raise TypeError(f"{self._name}: expects {allowed} operands, got {first}{hint}")
         if scalars:
             for a in avals:
@@ -439,8 +442,8 @@ over_hypot = slope("over_hypot", lambda x, y: _turning(x, y, over_hypot.bind(y, 
                    lambda x, y, p: -_turning(x, y, p), accepts="f", singular=True)
 
 truth = partial(row, light=True)
-eq = truth("eq", np.equal, compare("EQ"), None, None, accepts="biufcs", result=_to_bool)
-ne = truth("ne", np.not_equal, compare("NE"), None, None, accepts="biufcs", result=_to_bool)
+eq = truth("eq", same_elements, compare("EQ"), None, None, accepts="biufcsk", result=_to_bool)
+ne = truth("ne", other_elements, compare("NE"), None, None, accepts="biufcsk", result=_to_bool)
 lt = truth("lt", np.less, compare("LT"), None, None, accepts="biufc", result=_to_bool)
 le = truth("le", np.less_equal, compare("LE"), None, None, accepts="biufc", result=_to_bool)
 gt = truth("gt", np.greater, compare("GT"), None, None, accepts="biufc", result=_to_bool)

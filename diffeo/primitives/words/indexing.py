@@ -59,6 +59,7 @@ class Gather(Linear):
     in_order: bool = False
     linear = (0,)
     takes_places = True
+    accepts = "biufcVk"
 
     def abstract_eval(self, x: ShapedArray, indices: ShapedArray) -> ShapedArray:
         if self.mode not in MODES:
@@ -263,7 +264,7 @@ class ScatterAdd(ScatterFamily, Linear):
 class Scatter(ScatterFamily, Linear):
     """The operand with windows overwritten by updates. Where windows overlap the last one stays."""
 
-    accepts = "biufcs"
+    accepts = "biufcsk"
 
     def transpose(self, ct: Any, x: Any, indices: Any, updates: Any) -> Sequence[Any]:
         up = updates.aval if type(updates) is LinearInput else typeof(updates)
@@ -337,6 +338,7 @@ class DynamicSlice(Linear):
     sizes: Shape
     linear = (0,)
     takes_places = True
+    accepts = "biufcVk"
 
     def abstract_eval(self, x: ShapedArray, *starts: ShapedArray) -> ShapedArray:
         check_starts("dynamic_slice", x, self.sizes, starts)
@@ -373,6 +375,7 @@ class DynamicUpdateSlice(Linear):
 
     linear = (0, 1)
     takes_places = True
+    accepts = "biufcVk"
 
     def abstract_eval(
         self, x: ShapedArray, update: ShapedArray, *starts: ShapedArray

@@ -92,6 +92,7 @@ def binary(
     inexact: bool = False,
     kinds: str | None = None,
     prepare: Callable[..., list[Any]] | None = None,
+    impl: Callable | None = None,
 ) -> Callable[..., Any]:
     """Return a kind function of two arrays, made from a primitive.
 
@@ -101,9 +102,10 @@ def binary(
         kinds: the letters of the kinds of dtypes for which the short ways are right.
         prepare: brings operands to what the primitive needs, where they are not so yet; by default
             `align`, or `align_inexact`.
+        impl: the primitive's `impl` for numbers.
     """
     prepare = prepare or (align_inexact if inexact else align)
-    impl, bind = primitive.impl, primitive.bind
+    impl, bind = impl or primitive.impl, primitive.bind
     keeps = primitive.result is None
     fits = {k: _FITS[k] for k in (kinds or ("fc" if inexact else "iufc")) if k in primitive.accepts}
 
@@ -160,7 +162,10 @@ def binary(
 
 add, sub, mul = binary(e.add, kinds="biufc"), binary(e.sub), binary(e.mul, kinds="biufc")
 true_divide = binary(e.div, inexact=True)
-equal, not_equal = (binary(row, kinds="biufc", prepare=align_compared) for row in (e.eq, e.ne))
+equal, not_equal = (
+    binary(row, kinds="biufc", prepare=align_compared, impl=ufunc)
+    for row, ufunc in ((e.eq, np.equal), (e.ne, np.not_equal))
+)
 less, less_equal, greater, greater_equal = (
     binary(row, kinds="biufc", prepare=align_compared) for row in (e.lt, e.le, e.gt, e.ge)
 )

@@ -11,6 +11,7 @@ from ..array import as_value
 from ..constants import full_like
 from ..core import Value, describe, typeof, with_user_line
 from ..types import (
+    KEYS,
     KIND_RANK,
     SCALARS,
     ShapedArray,
@@ -19,6 +20,7 @@ from ..types import (
     is_inexact,
     is_integer,
     is_storage,
+    kind_of,
     limits_of,
     promote_types,
     scalar_aval,
@@ -144,7 +146,8 @@ def align(*xs: Any) -> list[Any]:
         values[0] = as_value(values[0])
         return values
     if is_storage(avals[0].dtype):
-        raise with_user_line(TypeError(f"no arithmetic on {avals[0]}: {e.STORAGE}"))
+        why = KEYS if kind_of(avals[0].dtype) == "k" else e.STORAGE
+        raise with_user_line(TypeError(f"no arithmetic on {avals[0]}: {why}"))
     shapes = [a.shape for a in avals]
     if all([s == shapes[0] for s in shapes]):
         return values
@@ -193,6 +196,8 @@ def align_compared(x: Any, y: Any, /) -> list[Any]:
     if type(x) in SCALARS:
         return align_compared(y, x)[::-1] if type(y) not in SCALARS else align(x, y)
     dtype = x.aval.dtype
+    if dtype.kind == "k" and type(y) not in SCALARS and y.aval.dtype is dtype:  # type: ignore
+        return [broadcast_to(v, broadcast_shapes(x.shape, y.shape)) for v in (x, y)]  # type: ignore
     if type(y) is int and is_integer(dtype):
         low, high = limits_of(dtype)
         number: int = y
