@@ -308,11 +308,18 @@ class Betainc(Formula):
     """The derivative of I_x(a, b), of order i by a and j by b.
 
     I_x(a, b) is the regularized incomplete beta function: the part of beta(a, b) below x, over
-    beta(a, b).
+    beta(a, b). With `scaled` the derivative is divided by x (1 - x) times the density; then
+    i + j >= 1.
     """
 
     i: int = 0
     j: int = 0
+    scaled: bool = False
+
+    def abstract_eval(self, *avals: Any) -> ShapedArray:
+        if self.scaled and not self.i + self.j:
+            raise ValueError(f"betainc: only derivatives are scaled, got {self}")
+        return super().abstract_eval(*avals)
 
     def impl(self, a: np.ndarray, b: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.i or self.j:
@@ -330,7 +337,8 @@ class Betainc(Formula):
         inside = known & (x > 0.0) & (x < 1.0)
         a1, b1, x1 = m.where(inside, a, 1.0), m.where(inside, b, 1.0), m.where(inside, x, 0.5)
         above = excess_of_beta(m, a1, b1, x1) > 0.0  # then the tail is that above x
-        part = beta_tail(m, i, j, a1, b1, x1) * beta_weight(m, a1, b1, x1, 1.0 - x1)
+        part = beta_tail(m, i, j, a1, b1, x1)
+        part = part if self.scaled else part * beta_weight(m, a1, b1, x1, 1.0 - x1)
         whole = 0.0 if i + j else 1.0
         values = m.where(above, whole - part, part)
         ends = m.where(x == 1.0, whole, m.where(x == 0.0, x * 0.0, math.nan))
@@ -349,15 +357,22 @@ class Betainc(Formula):
         return m.where(valid, m.where(whole, 1.0, x * 0.0), math.nan)
 
     def slopes(self) -> Sequence[Callable]:
-        i, j = self.i, self.j
+        i, j, scaled = self.i, self.j, self.scaled
 
-        def by_x(a: Any, b: Any, x: Any) -> Any:
+        def by_x(a: Any, b: Any, x: Any, out: Any) -> Any:
             slopes = beta_slopes(TRACED, i, j, a, b, x)
             factor = bell(i, j, lambda k, n: slopes[k, n])
+            if scaled:
+                return factor / x / (1.0 - x) - out * (a / x - b / (1.0 - x))
             return scale.bind(beta_density.bind(a, b, x), factor * full_like(x, 1.0))
 
-        return (
-            lambda a, b, x: Betainc(i + 1, j).bind(a, b, x),
-            lambda a, b, x: Betainc(i, j + 1).bind(a, b, x),
-            by_x,
-        )
+        def by_parameter(k: int, n: int) -> Callable:
+            def slope(a: Any, b: Any, x: Any, out: Any) -> Any:
+                derivative = Betainc(i + k, j + n, scaled).bind(a, b, x)
+                if not scaled:
+                    return derivative
+                return derivative - out * beta_slopes(TRACED, k, n, a, b, x)[k, n]
+
+            return slope
+
+        return by_parameter(1, 0), by_parameter(0, 1), by_x
