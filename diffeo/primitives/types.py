@@ -17,7 +17,7 @@ import ml_dtypes
 import numpy as np
 
 from .config import task_settings
-from .support.foreign import array_dtype, float0
+from .support.foreign import array_dtype, exact_dtype, float0
 
 bool_ = np.dtype(np.bool_)
 int8, int16, int32, int64 = (np.dtype(f"int{n}") for n in (8, 16, 32, 64))
@@ -59,7 +59,7 @@ class ShapedArray:
             shape = tuple([operator.index(n) for n in shape])
         except TypeError:
             raise TypeError(f"a shape is a tuple of integers, got {shape!r}") from None
-        dtype = array_dtype(dtype)
+        dtype = exact_dtype(dtype)
         if any(n < 0 for n in shape):
             raise TypeError(f"a shape needs sizes >= 0, got {shape}")
         _check_size(shape, dtype)
@@ -274,11 +274,18 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], bits: int) -> tuple[np.dt
             raise TypeError(f"no common dtype for {names}: convert explicitly with .astype(...)")
         node = joined
     if node not in _STAR:
-        return np.dtype(node), False
+        joined = np.dtype(node)
+        # What two types of 32 bits are promoted to is narrowed as what users ask for is.
+        return joined if joined in [d for d, _ in types] else array_dtype(joined), False
     # A weak dtype that is already of the kind wanted stays (a weak float32 among weak integers,
     # say).
     kept = [d for d, w in types if w and _node(d, w) == node]
     return max(kept, key=lambda d: d.itemsize) if kept else default_dtype(_STAR[node]), True
+
+
+def forget_promotions() -> None:
+    """Forget how types promote, as the dtypes that come in are others from now on."""
+    _promote.cache_clear()
 
 
 def promote_types(*avals: ShapedArray) -> tuple[np.dtype, bool]:
