@@ -43,9 +43,19 @@ _HERE = "diffeo.interop.serving.overlays"
 OVERLAYS = {
     "jax": f"{_HERE}.top",
     "jax.experimental": f"{_HERE}.experimental",
+    **dict.fromkeys(
+        (
+            "jax.experimental.mesh_utils",
+            "jax.experimental.multihost_utils",
+            "jax.experimental.pjit",
+            "jax.experimental.shard_map",
+        ),
+        f"{_HERE}.meshes",
+    ),
     "jax.lax": f"{_HERE}.primitive_names",
     "jax.extend.core.primitives": f"{_HERE}.primitive_names",
     "jax.numpy": f"{_HERE}.numpy_names",
+    "jax.sharding": f"{_HERE}.sharding",
     "jax.version": f"{_HERE}.version",
 }
 

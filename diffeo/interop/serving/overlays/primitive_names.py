@@ -6,6 +6,7 @@ one object that such a name could mean.
 
 from ....primitives.support.table import ELEMENTWISE
 from ....primitives.words import elementwise as _rows
+from .meshes import with_sharding_constraint  # noqa: F401  (libraries import it)
 
 #: The rows that mean what jax's primitive of the same name does.
 _SHARED = """
