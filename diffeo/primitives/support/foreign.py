@@ -78,8 +78,8 @@ def exact_dtype(dtype: Any) -> np.dtype:
     """Return what `array_dtype` returns, but of 64 bits whenever that was asked for: what a type
     says of itself.
     """
-    narrow = array_dtype(dtype)
-    return narrow if narrow in (dtype, float0) else _BY_NAME[np.dtype(dtype).name]
+    allowed, asked = array_dtype(dtype), np.dtype(dtype)
+    return allowed if asked.names is not None or asked in DTYPES else _BY_NAME[asked.name]
 
 
 def admit_wide(on: bool) -> None:
