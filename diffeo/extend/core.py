@@ -19,15 +19,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..primitives.core import typeof
+from ..primitives.core import state, typeof
 from ..primitives.jaxpr import Eqn as JaxprEqn
 from ..primitives.jaxpr import Jaxpr, Literal, Var, check_jaxpr, sub_jaxprs
 from .definitions import Applied, Parameters
 from .definitions import Definition as Primitive
 
 __all__ = [
-    "ClosedJaxpr", "Jaxpr", "JaxprEqn", "Literal", "Primitive", "Var", "check_jaxpr",
-    "jaxpr_as_fun", "jaxprs_in_params", "new_jaxpr_eqn", "subjaxprs", "valid_jaxtype",
+    "ClosedJaxpr", "Effect", "Jaxpr", "JaxprEqn", "Literal", "Primitive", "Var", "check_jaxpr",
+    "get_opaque_trace_state", "jaxpr_as_fun", "jaxprs_in_params", "new_jaxpr_eqn", "subjaxprs",
+    "valid_jaxtype",
 ]  # fmt: skip
 
 
@@ -117,3 +118,36 @@ def valid_jaxtype(x: Any) -> bool:
     except TypeError:
         return False
     return True
+
+
+class Effect:
+    """The base class of what a primitive may do besides computing its results.
+
+    Every primitive of `def_effectful_abstract_eval` counts as having an effect, whichever it is.
+    """
+
+
+class TraceState:
+    """The transformation that is current: equal while it is the same one."""
+
+    def __init__(self) -> None:
+        self.trace = state.trace
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TraceState) and other.trace is self.trace
+
+    def __hash__(self) -> int:
+        return hash(id(self.trace))
+
+
+def get_opaque_trace_state(*, convention: Any = None) -> TraceState:
+    """Return an object that stands for the current transformation, to compare with later ones.
+
+    Args:
+        convention: the name of the library that asks; not used.
+
+    Examples:
+        >>> get_opaque_trace_state() == get_opaque_trace_state()
+        True
+    """
+    return TraceState()

@@ -55,8 +55,23 @@ OVERLAYS = {
     "jax.lax": f"{_HERE}.primitive_names",
     "jax.extend.core.primitives": f"{_HERE}.primitive_names",
     "jax.numpy": f"{_HERE}.numpy_names",
+    "jax.api_util": "diffeo.extend.linear_util",
+    "jax.extend.source_info_util": f"{_HERE}.tracebacks",
     "jax.sharding": f"{_HERE}.sharding",
     "jax.version": f"{_HERE}.version",
+}
+
+#: jax's internals that popular libraries import, and the modules that have these names.
+INTERNALS = {
+    "jax._src": "",
+    "jax._src.compiler": f"{_HERE}.compiling",
+    "jax._src.core": "diffeo.core diffeo.extend.core diffeo",
+    "jax._src.dispatch": f"{_HERE}.compiling",
+    "jax._src.dtypes": "diffeo.dtypes diffeo.numpy",
+    "jax._src.flatten_util": "diffeo.flatten_util",
+    "jax._src.traceback_util": f"{_HERE}.tracebacks",
+    "jax._src.tree_util": "diffeo.tree_util",
+    "jax._src.xla_bridge": f"{_HERE}.compiling",
 }
 
 #: Why a module or name of jax's is not served, where the table of exceptions is silent.

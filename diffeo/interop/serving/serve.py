@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from .bits import wide
-from .modules import MODULES, OVERLAYS, VERSION, reason
+from .modules import INTERNALS, MODULES, OVERLAYS, VERSION, reason
 
 #: The words by which the environment turns a setting on.
 _ON = {"1", "true", "yes", "y", "on", "t"}
@@ -92,7 +92,7 @@ class Finder:
         """
         if name.partition(".")[0] != "jax":
             return None
-        if name not in MODULES or not _home(name):
+        if name not in INTERNALS and (name not in MODULES or not _home(name)):
             why = reason(name)
             raise ModuleNotFoundError(
                 f"No module named {name!r}: diffeo serves jax's modules here, and has not this one"
@@ -104,6 +104,9 @@ class Finder:
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return a module that looks its names up in diffeo."""
         module = Served(spec.name)
+        if spec.name in INTERNALS:
+            module._sources = tuple([import_module(n) for n in INTERNALS[spec.name].split()])
+            return module
         home = _home(spec.name)
         sources: list[ModuleType] = []
         if spec.name in OVERLAYS:
