@@ -7,7 +7,10 @@ from typing import Any
 from ..api.jit import jit
 from ..extend.definitions import Definition
 
-__all__ = ["apply_primitive"]
+__all__ = ["apply_primitive", "canonicalize_dtype_handlers"]
+
+#: Classes that stand for arrays, by jax's older way: programs may read it, and nothing else does.
+canonicalize_dtype_handlers: dict[type, Any] = {}
 
 
 def apply_primitive(prim: Definition, *args: Any, **params: Any) -> Any:

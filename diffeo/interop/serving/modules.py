@@ -45,6 +45,7 @@ OVERLAYS = {
     "jax.experimental": f"{_HERE}.experimental",
     **dict.fromkeys(
         (
+            "jax.experimental.layout",
             "jax.experimental.mesh_utils",
             "jax.experimental.multihost_utils",
             "jax.experimental.pjit",

@@ -1,9 +1,12 @@
-"""`jax.experimental`'s modules about several devices: `shard_map`, `pjit`, `mesh_utils` ..."""
+"""`jax.experimental`'s modules about several devices: `shard_map`, `pjit`, `mesh_utils` ..., and
+about the order of elements in memory.
+"""
 
 from .refused import refused
+from .sharding import _Absent
 
 __all__ = [
-    "broadcast_one_to_all", "create_device_mesh", "create_hybrid_device_mesh",
+    "Format", "Layout", "broadcast_one_to_all", "create_device_mesh", "create_hybrid_device_mesh",
     "host_local_array_to_global_array", "pjit", "process_allgather", "shard_map",
     "sync_global_devices", "with_sharding_constraint",
 ]  # fmt: skip
@@ -19,3 +22,11 @@ sync_global_devices = refused("jax.experimental.multihost_utils.sync_global_devi
 host_local_array_to_global_array = refused(
     "jax.experimental.multihost_utils.host_local_array_to_global_array"
 )
+
+
+class Layout(_Absent):
+    """The order in which the elements of an array lie."""
+
+
+class Format(_Absent):
+    """A layout on devices."""
