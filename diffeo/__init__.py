@@ -28,8 +28,9 @@ with _Uncollected():
 _late = _Late(
     __name__,
     """
-.: ad_checkpoint compilation_cache core custom_batching custom_derivatives debug dlpack dtypes errors
-    flatten_util lax monitoring nn ops profiler random scipy stages test_util tree tree_util typing
+.: ad_checkpoint compilation_cache core custom_batching custom_derivatives debug dlpack dtypes
+    errors extend flatten_util interop interpreters lax monitoring nn ops profiler random scipy
+    stages test_util tree tree_util typing
 ._environment: copy_to_host_async effects_barrier host_count host_id host_ids live_arrays
     print_environment_info process_count process_index process_indices
 .api.clearing: clear_caches

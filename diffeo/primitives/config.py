@@ -61,6 +61,15 @@ _USUAL = _Settings(
     progress=True,
     simplify=True,
 )
+
+
+def make_usual(name: str, value: Any) -> None:
+    """Change a setting of all tasks that have made none, threads that start later among them."""
+    changed = _USUAL.replaced(name, value)
+    for slot in _USUAL.__slots__:
+        object.__setattr__(_USUAL, slot, getattr(changed, slot))
+
+
 #: The settings of the current task.
 _task: ContextVar[_Settings] = ContextVar("diffeo settings", default=_USUAL)
 #: The settings of this task, for the hot paths: `dx.config` takes four times as long to read.

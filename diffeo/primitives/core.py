@@ -28,12 +28,13 @@ from .support.errors import (
 from .support.exact import exactly_equal
 from .support.foreign import DTYPES, array_dtype, is_plain, refusal
 from .support.frozen import OwnCopy
+from .support.jax_names import PrimitiveNames
 from .support.leaks import where_stored
 from .support.sources import HERE, show_source, shown_name, shown_parameter, user_frame
 from .types import SCALARS, ShapedArray, Typed, is_inexact, scalar_aval
 
 
-class Primitive:
+class Primitive(PrimitiveNames):
     """An operation of the language.
 
     Subclasses are frozen dataclasses: the fields are the static parameters, so equality, hash and
@@ -133,8 +134,10 @@ class Primitive:
         """The name of the primitive in printed programs."""
         return snake_case(type(self).__name__)
 
-    def bind(self, *args: Any) -> Any:
+    def bind(self, *args: Any, **params: Any) -> Any:
         """Hand the primitive and its operands to the current trace, and return its result."""
+        if params:  # other ones, by name
+            self = self.with_parameters(params)
         return state.trace.process(self, args)
 
     def abstract_eval(self, *avals: Any) -> Any:
@@ -292,7 +295,6 @@ class Tracer(OwnCopy, Value):
     """A value inside a transformation. It knows its type and its owner, perhaps not its numbers."""
 
     __slots__ = ("owner",)
-
     owner: Trace
 
     def concrete(self) -> Any:

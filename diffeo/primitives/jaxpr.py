@@ -16,6 +16,7 @@ from typing import Any
 
 from .core import Primitive, state, typeof
 from .support.errors import JaxprTypeError
+from .support.jax_names import EquationNames, ProgramNames
 from .support.sources import short_filename, source_line
 from .types import KEYS, SCALARS, ShapedArray, short_dtype
 
@@ -47,11 +48,16 @@ class Literal:
         """The type of the value."""
         return typeof(self.value)
 
+    @property
+    def val(self) -> Any:
+        """The value, by jax's name."""
+        return self.value
+
     def __repr__(self) -> str:
         return f"Literal({self.value!r})"
 
 
-class Eqn:
+class Eqn(EquationNames):
     """An equation, `outs = primitive(inputs)`.
 
     Attributes:
@@ -92,7 +98,7 @@ class ScopedSource(tuple):
         return scoped
 
 
-class Jaxpr:
+class Jaxpr(ProgramNames):
     """A program. It is immutable by convention, and compared by identity.
 
     Attributes:

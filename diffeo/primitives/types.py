@@ -18,7 +18,7 @@ import numpy as np
 
 from .config import task_settings
 from .support.errors import TypePromotionError
-from .support.foreign import array_dtype, float0
+from .support.foreign import array_dtype, exact_dtype, float0
 from .support.key_types import BY_ELEMENT
 
 bool_ = np.dtype(np.bool_)
@@ -67,7 +67,7 @@ class ShapedArray(AbstractValue):
             shape = tuple([operator.index(n) for n in shape])
         except TypeError:
             raise TypeError(f"a shape is a tuple of integers, got {shape!r}") from None
-        dtype = array_dtype(dtype)
+        dtype = exact_dtype(dtype)
         if any(n < 0 for n in shape):
             raise TypeError(f"a shape needs sizes >= 0, got {shape}")
         _check_size(shape, dtype)
@@ -288,11 +288,18 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], bits: int) -> tuple[np.dt
             )
         node = joined
     if node not in _STAR:
-        return np.dtype(node), False
+        joined = np.dtype(node)
+        # What two types of 32 bits are promoted to is narrowed as what users ask for is.
+        return joined if joined in [d for d, _ in types] else array_dtype(joined), False
     # A weak dtype that is already of the kind wanted stays (a weak float32 among weak integers,
     # say).
     kept = [d for d, w in types if w and _node(d, w) == node]
     return max(kept, key=lambda d: d.itemsize) if kept else default_dtype(_STAR[node]), True
+
+
+def forget_promotions() -> None:
+    """Forget how types promote, as the dtypes that come in are others from now on."""
+    _promote.cache_clear()
 
 
 def promote_types(*avals: ShapedArray) -> tuple[np.dtype, bool]:

@@ -39,7 +39,11 @@ from ..primitives.words import elementwise as e
 from ..primitives.words.promotion import broadcast_shapes, broadcast_to, to_inexact, to_value
 from ..primitives.words.reduction import reduce_or
 from ..primitives.words.slicing import index_in_dim
-from ..primitives.words.structural import bitcast_convert_type, convert_element_type
+from ..primitives.words.structural import (
+    bitcast_convert_type,
+    convert_element_type,
+    convert_exactly,
+)
 from ..routines.random_bits import fma
 from .keys import Shape, check_key, parts, raw_bits
 
@@ -332,7 +336,7 @@ def _fair(high: Any, low: Any, span: Any) -> Any:
     bit by bit, where every sum is taken modulo the span.
     """
     if low.dtype.itemsize == 4:
-        high, low, span = (convert_element_type(x, uint64) for x in (high, low, span))
+        high, low, span = (convert_exactly(x, uint64) for x in (high, low, span))
         word = e.logical_or.bind(e.shift_left.bind(high, 32), low)
         return convert_element_type(e.rem.bind(word, span), uint32)
     # x + y modulo the span, for x and y below it, without overflow: is there room for x beside y?

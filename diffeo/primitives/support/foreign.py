@@ -29,9 +29,14 @@ _NARROW = (
 )  # fmt: skip
 _BY_NAME = {name: np.dtype(name) for name in _NAMES}
 _BY_NAME |= {n: np.dtype(getattr(ml_dtypes, n)) for n in _NARROW if hasattr(ml_dtypes, n)}
-#: The dtypes that arrays can have: NumPy's numbers that the compiler knows, those of ml_dtypes,
-#: float0 and the dtypes of keys.
-DTYPES = frozenset((*_BY_NAME.values(), float0, *BY_ELEMENT))
+#: The dtypes that come in as they are: NumPy's numbers that the compiler knows, those of ml_dtypes,
+#: float0 and the dtypes of keys; without those of 64 bits after `admit_wide(False)`.
+DTYPES = {*_BY_NAME.values(), float0, *BY_ELEMENT}
+#: What the names of dtypes mean; of 64 bits, what `admit_wide` says.
+_MEANT = dict(_BY_NAME)
+_NARROWER = {
+    "float64": "float32", "int64": "int32", "uint64": "uint32", "complex128": "complex64",
+}  # fmt: skip
 #: What to do instead, by the letter of a dtype that arrays cannot have.
 _INSTEAD = {
     "g": "longdouble has no counterpart on other machines: convert it with .astype(np.float64)",
@@ -44,6 +49,8 @@ _INSTEAD = {
 
 def array_dtype(dtype: Any) -> np.dtype:
     """Return the dtype that a name, type or dtype means, in the byte order of this machine.
+
+    After `admit_wide(False)` it is one of 32 bits where 64 were asked for.
 
     Raises:
         TypeError: for what is no dtype, and for a dtype that arrays cannot have: strings, objects,
@@ -62,11 +69,29 @@ def array_dtype(dtype: Any) -> np.dtype:
         ) from None
     if type_ in DTYPES:
         return type_ if type_.names is None else BY_ELEMENT.get(type_, type_)
-    native = _BY_NAME.get(type_.name)  # in another byte order, or with metadata
+    native = _MEANT.get(type_.name)  # in another byte order, or with metadata, or too wide
     if native is None:
         instead = _INSTEAD.get(type_.char, "arrays hold numbers of bool, integers, floats, complex")
         raise TypeError(f"there are no arrays of dtype {type_}: {instead}")
     return native
+
+
+def exact_dtype(dtype: Any) -> np.dtype:
+    """Return what `array_dtype` returns, but of 64 bits whenever that was asked for: what a type
+    says of itself.
+    """
+    allowed, asked = array_dtype(dtype), np.dtype(dtype)
+    return allowed if asked.names is not None or asked in DTYPES else _BY_NAME[asked.name]
+
+
+def admit_wide(on: bool) -> None:
+    """Let dtypes of 64 bits come in as they are (the usual), or as those of 32 bits.
+
+    This holds for the process. Arrays and programs that exist keep the types that they have.
+    """
+    for wide, narrow in _NARROWER.items():
+        _MEANT[wide] = _BY_NAME[wide if on else narrow]
+        (DTYPES.add if on else DTYPES.discard)(_BY_NAME[wide])
 
 
 # --------------------------------------------------------------------------------------------------

@@ -329,7 +329,11 @@ def reduce_sum(x: Any, axes: Sequence[int]) -> Any:
 
 def convert_element_type(x: Any, dtype: Any, weak_type: bool = False) -> Any:
     """Return `x` in another dtype; the result is strongly typed unless `weak_type`."""
-    dtype = array_dtype(dtype)
+    return convert_exactly(x, array_dtype(dtype), weak_type)
+
+
+def convert_exactly(x: Any, dtype: np.dtype, weak_type: bool = False) -> Any:
+    """Do as `convert_element_type`; of 64 bits also where users do not get so many."""
     aval = typeof(x)
     return (
         x

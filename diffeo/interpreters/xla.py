@@ -1,0 +1,21 @@
+"""What programs still use of `jax.interpreters.xla`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..api.jit import jit
+from ..extend.definitions import Definition
+
+__all__ = ["apply_primitive", "canonicalize_dtype_handlers"]
+
+#: Classes that stand for arrays, by jax's older way: programs may read it, and nothing else does.
+canonicalize_dtype_handlers: dict[type, Any] = {}
+
+
+def apply_primitive(prim: Definition, *args: Any, **params: Any) -> Any:
+    """Compile a primitive by its rule for lowering, and apply it to arrays.
+
+    `prim.def_impl(functools.partial(apply_primitive, prim))` makes it the rule for evaluation.
+    """
+    return jit(lambda *xs: prim.bind(*xs, **params))(*args)
