@@ -230,7 +230,11 @@ def test_segments_are_jaxs(name, options, dtype):
         result = f(data, IDS, num_segments=4, **options)
         expected = theirs(data, IDS, num_segments=4, **options)
         assert result.dtype == expected.dtype and result.shape == expected.shape
-        close(np.asarray(result, float), np.asarray(expected, float), 1e-2 if dtype[0] == "b" else 1e-12)
+        close(
+            np.asarray(result, float),
+            np.asarray(expected, float),
+            1e-2 if dtype[0] == "b" else 1e-12,
+        )
 
 
 @pytest.mark.parametrize("name", SEGMENTS)

@@ -161,7 +161,9 @@ def test_arrays_of_numbers_while_something_is_traced():
     def f(v):
         assert type(np.sin(x)) is np.ndarray and isinstance(np.mean(x), np.float64)
         assert type(np.stack([x, x])) is np.ndarray
-        return np.stack([v, x[0]]).sum() + (np.add(x[0], v) * np.concatenate([x[0][:1], v[1:]])).sum()
+        return (
+            np.stack([v, x[0]]).sum() + (np.add(x[0], v) * np.concatenate([x[0][:1], v[1:]])).sum()
+        )
 
     v = HOST[1]
     want = np.stack([v, HOST[0]]).sum() + ((HOST[0] + v) * np.r_[HOST[0, :1], v[1:]]).sum()
@@ -242,7 +244,9 @@ def test_keywords_and_methods_on_traced_values(name: str):
         assert got.dtype == want.dtype and got.shape == want.shape
         np.testing.assert_allclose(got, want, rtol=tol)
     if want.dtype == np.float64:
-        loss = lambda a: np.sum(np.sin(np.asarray(f(a, B), float) if type(a) is np.ndarray else f(a, B)))
+        loss = lambda a: np.sum(
+            np.sin(np.asarray(f(a, B), float) if type(a) is np.ndarray else f(a, B))
+        )
         slope = [(loss(A + e) - loss(A - e)) / 2e-6 for e in 1e-6 * np.eye(3)]
         np.testing.assert_allclose(dx.grad(loss)(A), slope, rtol=1e-5, atol=1e-6)
 
@@ -278,7 +282,10 @@ def test_methods_of_every_ufunc(ufunc: np.ufunc):
                 continue
             if want[0].dtype == np.float16 or (k < 4 and want[0].dtype.kind == "b" != v.dtype.kind):
                 continue  # NumPy's half precision of booleans; comparisons of numbers with truths
-            if ufunc is np.float_power or NUMERIC.get(ufunc.__name__, "biuf").find(v.dtype.kind) < 0:
+            if (
+                ufunc is np.float_power
+                or NUMERIC.get(ufunc.__name__, "biuf").find(v.dtype.kind) < 0
+            ):
                 continue
             with np.errstate(all="ignore"):
                 got = dx.vmap(f)(v[None])[0]

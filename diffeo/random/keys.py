@@ -342,9 +342,7 @@ def fold_in(key: Any, data: Any) -> Any:
     """
     typed = is_typed(key) and not key.ndim
     # A key may be used with many numbers, so this is no use that `debug_key_reuse` counts.
-    checked = (
-        Key(key.dtype, key_words(key, consumes=False)) if typed else check_key("fold_in", key)
-    )
+    checked = Key(key.dtype, key_words(key, consumes=False)) if typed else check_key("fold_in", key)
     if isinstance(data, int):
         if not 0 <= data < 1 << 32:
             raise with_user_line(

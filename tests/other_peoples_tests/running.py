@@ -29,7 +29,9 @@ def run(
         x64: whether there are arrays of 64 bits.
         options: further options for pytest.
     """
-    internals = str(int(file.path.parent.name == "tests" and (file.path.parent.parent / "jax").exists()))
+    internals = str(
+        int(file.path.parent.name == "tests" and (file.path.parent.parent / "jax").exists())
+    )
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),

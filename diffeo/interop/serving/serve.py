@@ -60,7 +60,9 @@ class Served(ModuleType):
     def __dir__(self) -> list[str]:
         names = {n for s in self._sources for n in getattr(s, "__all__", None) or dir(s)}
         start = f"{self.__name__}."
-        inner = {m[len(start) :] for m in MODULES if m.startswith(start) and "." not in m[len(start) :]}
+        inner = {
+            m[len(start) :] for m in MODULES if m.startswith(start) and "." not in m[len(start) :]
+        }
         return sorted({*vars(self), *names, *[n for n in inner if _home(start + n)]})
 
 

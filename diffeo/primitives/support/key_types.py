@@ -60,8 +60,12 @@ class KeyType:
 KEY_TYPES = {
     impl: KeyType(impl, tag, words)
     for impl, tag, words in (
-        ("threefry2x32", "fry", 2), ("rbg", "rbg", 4), ("unsafe_rbg", "urbg", 4),
-        ("philox2x32", "phx2", 1), ("philox4x32", "phx4", 2), ("threefry4x32", "fry4", 4),
+        ("threefry2x32", "fry", 2),
+        ("rbg", "rbg", 4),
+        ("unsafe_rbg", "urbg", 4),
+        ("philox2x32", "phx2", 1),
+        ("philox4x32", "phx4", 2),
+        ("threefry4x32", "fry4", 4),
     )  # fmt: skip
 }
 #: The same by NumPy's dtypes of their elements.

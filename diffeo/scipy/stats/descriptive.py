@@ -8,23 +8,24 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...lax.cumulative import cummax, cummin
-from ...numpy.common import arr, axis_of, holds_floats, no_such, real_only, static_int
 from ...numpy.choosing import where
+from ...numpy.common import arr, axis_of, holds_floats, no_such, real_only, static_int
+from ...numpy.joining import concatenate
 from ...numpy.places.selecting import take_along_axis
 from ...numpy.reducing.comparing import argmax
 from ...numpy.reducing.cumulative import cumsum
 from ...numpy.reducing.nanreductions import nanvar
 from ...numpy.reducing.reductions import any as any_of
 from ...numpy.reducing.reductions import sum as sum_of
-from ...numpy.reducing.reductions import var
 from ...numpy.reducing.sorting import argsort, sort
-from ...numpy.shaping import concatenate, expand_dims, moveaxis
+from ...numpy.reducing.spread import var
+from ...numpy.shaping import expand_dims, moveaxis
+from ...operations.identity import stop_gradient
 from ...primitives.array import Array
 from ...primitives.core import known, with_user_line
 from ...primitives.support.errors import ConcretizationTypeError
 from ...primitives.types import default_dtype
 from ...primitives.words import elementwise as e
-from ...primitives.words.identity import stop_gradient
 from ...primitives.words.promotion import to_inexact
 from ...primitives.words.structural import convert_element_type
 

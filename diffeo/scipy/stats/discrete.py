@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ...operations.identity import stop_gradient
 from ...primitives.support.frozen import frozen
 from ...primitives.words import elementwise as e
-from ...primitives.words.identity import stop_gradient
 from ...routines.special.densities import beta_density, gamma_density
 from ...routines.special.incomplete import Betainc
 from ...routines.special.log_densities import (

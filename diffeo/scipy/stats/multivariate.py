@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ...numpy.common import arr, same_dtype
+from ...numpy.joining import concatenate
 from ...numpy.linalg.decompositions import eigh
 from ...numpy.reducing.reductions import all as all_of
 from ...numpy.reducing.reductions import max as max_of
 from ...numpy.reducing.reductions import sum as sum_of
-from ...numpy.shaping import broadcast_to, concatenate
+from ...numpy.shaping import broadcast_to
 from ...primitives.core import with_user_line
 from ...primitives.words import elementwise as e
 from ...primitives.words.promotion import align, broadcast_shapes, to_inexact
@@ -147,8 +148,10 @@ def _normal_logpdf(x: Any, mean: Any, cov: Any, allow_singular: bool | None = No
         return -0.5 * (square + n * (math.log(2 * math.pi) + e.log.bind(cov)))
     if cov.shape[-2:] != (n, n):
         raise with_user_line(
-            ValueError(f"for mean of shape {mean.shape}, cov must be [..., {n}, {n}], "
-                       f"got shape {cov.shape}")  # fmt: skip
+            ValueError(
+                f"for mean of shape {mean.shape}, cov must be [..., {n}, {n}], "
+                f"got shape {cov.shape}"
+            )  # fmt: skip
         )
     if allow_singular:
         return _singular_logpdf(away, cov, n)

@@ -10,10 +10,10 @@ from ....api.control_flow.checkpoint import checkpoint
 from ....api.control_flow.conditionals import switch
 from ....api.control_flow.implicit import custom_linear_solve
 from ....api.control_flow.loops import scan, while_loop
+from ....operations.identity import Named
 from ....primitives.core import typeof
 from ....primitives.types import int32
 from ....primitives.words.dot import DotGeneral
-from ....primitives.words.identity import Named
 from ....primitives.words.structural import convert_element_type
 from ....programs.call import split_list
 from .reader import call, jax_aval, our_aval, refuse, rule
@@ -139,5 +139,3 @@ def _linear_solve(eqn: Any, *args: Any) -> list[Any]:
         has_aux=aux,
     )
     return [*out[0], *out[1]] if aux else list(out)
-
-

@@ -306,5 +306,3 @@ def _fft(eqn: Any, x: Any) -> Any:
 @rule("rng_uniform")
 def _rng_uniform(eqn: Any, *_: Any) -> Any:
     raise refuse(eqn, "depends on a hidden state; use jax.random.uniform with a key")
-
-
