@@ -30,7 +30,7 @@ _late = _Late(
     """
 .: ad_checkpoint compilation_cache core custom_batching custom_derivatives debug dlpack dtypes
     errors extend flatten_util interop interpreters lax monitoring nn ops profiler random scipy
-    stages test_util tree tree_util typing
+    ref stages test_util tree tree_util typing
 ._environment: copy_to_host_async effects_barrier host_count host_id host_ids live_arrays
     print_environment_info process_count process_index process_indices
 .api.clearing: clear_caches
@@ -47,12 +47,14 @@ _late = _Late(
 .api.derivatives.sparsity: hessian_sparsity jacobian_sparsity
 .api.device_put: block_until_ready default_device device_get device_put
 .api.eager: ensure_compile_time_eval
+.api.mutable: empty_ref free_ref freeze new_ref
 .api.naming: named_call named_scope
 .api.pure_callback: io_callback pure_callback
 .api.vmap: vmap
 .differential: D ForwardLaplacian Operator bilaplacian curl derivative_tensor
     differential_operator directional divergence forward_laplacian laplacian weighted_laplacian
 .engine.explain: explain
+.engine.refs: Ref
 .lax: stop_gradient
 .lowering.devices.devices: Device default_backend device_count devices local_device_count
     local_devices

@@ -9,9 +9,10 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from ..engine import refs
 from ..operations.identity import stop_gradient
 from ..primitives.array import as_value
 from ..primitives.core import Tracer, Value, describe, typeof, with_user_line
@@ -133,6 +134,8 @@ class Custom(OwnCopy):
         if missing is not None:
             raise with_user_line(AttributeError(missing))
         args = self._positional(args, kwargs)
+        if refs.among(tree.leaves(args)):
+            return refs.with_refs(self._over_refs()(*refs.without_refs(args)))
         numbers = tuple([n for n in self.nondiff_argnums if n < len(args)])
         fixed, fixed_tree = tree.flatten(tuple([args[n] for n in numbers]))
         others = tuple([a for i, a in enumerate(args) if i not in numbers])
@@ -152,6 +155,17 @@ class Custom(OwnCopy):
             self._known[key] = rules
         outs = self._bind(CustomCall(None, rules=rules), operands)
         return tree.unflatten(rules.out_tree, outs)
+
+    def _over_refs(self) -> Any:
+        """Return the same function of arguments with holes in the places of refs."""
+        fun = refs.closing_over_refs(self.fun)
+        other = type(self)(fun, nondiff_argnums=self.nondiff_argnums)
+        rules = {f.name: getattr(self.rules, f.name) for f in fields(self.rules)}
+        for name, rule in rules.items():
+            if callable(rule):
+                rules[name] = refs.closing_over_refs(rule)
+        other.rules = replace(self.rules, **rules)
+        return other
 
     def _bind(self, call: CustomCall, operands: Sequence[Any]) -> list[Any]:
         try:

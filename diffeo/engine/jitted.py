@@ -38,6 +38,7 @@ from ..trees.arguments import (
     other_positions,
 )
 from ..trees.functions import Flat
+from . import impure, refs
 from .signatures import (
     NO_STATIC,
     NONE,
@@ -134,6 +135,8 @@ class Jitted(OwnCopy):
         self.leaf_types = LEAVES if self.static is None else frozenset()
         self.number = next(_numbers)
         self.cache: dict[Any, Traced] = {}
+        #: For calls with refs among the arguments (see impure.py).
+        self.pure: dict[Any, Jitted] = {}
         self.forget_entries()
         instances.add(self)
 
@@ -300,7 +303,11 @@ class Jitted(OwnCopy):
                 the static arguments, if there are any.
             host: the structure and kinds of leaves with which `host_call` does.
         """
+        if refs.alive and refs.among(tree.leaves((args, kwargs))):
+            return impure.call(self, args, kwargs)
         traced, leaves = self.trace_leaves(args, kwargs)
+        if traced.touched:
+            return impure.call_touched(self, traced, leaves)
         if not state.trace.eager or any(
             [isinstance(x, Tracer) for x in (*leaves, *traced.jaxpr.consts)]
         ):
@@ -419,10 +426,11 @@ class Jitted(OwnCopy):
 
         flat = Flat(with_static, structure, self.name)
         start = time.perf_counter()
-        jaxpr = stage(flat, avals, self.name)
+        with refs.Watch() as watch:
+            jaxpr = stage(flat, avals, self.name)
         seconds = time.perf_counter() - start
         record_event_duration_secs(TRACING, seconds, fun_name=self.name)
-        return Traced(
+        traced = Traced(
             jaxpr,
             structure,
             flat.out_tree,
@@ -432,6 +440,12 @@ class Jitted(OwnCopy):
             settings=task_settings().settings,
             donated=leaf_numbers(structure, self.donated, static),
         )
+        traced.touched = watch.touched
+        return traced
+
+    def like(self, fun: Callable) -> Jitted:
+        """Return another function jitted with the same options."""
+        return type(self)(fun, options=self.options)
 
     def numbers(self, args: tuple, static: tuple) -> list[int]:
         """Return the positions of the arguments that are not static."""
@@ -455,8 +469,13 @@ class Jitted(OwnCopy):
             ) from None
 
     def trace(self, *args: Any, **kwargs: Any) -> Traced:
-        """Trace for arguments (or `ShapeDtypeStruct`s) like these."""
-        return self.trace_leaves(args, kwargs)[0]
+        """Trace for arguments (or `ShapeDtypeStruct`s) like these.
+
+        The program of a function that touches refs from outside takes what they hold first, and
+        returns what they hold then (None if that is the same) last.
+        """
+        traced, leaves = self.trace_leaves(args, kwargs)
+        return impure.traced(self, traced, leaves) if traced.touched else traced
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """Trace and lower for arguments (or `ShapeDtypeStruct`s) like these."""
@@ -464,7 +483,7 @@ class Jitted(OwnCopy):
 
     def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Return shapes and dtypes of the result, without computing it."""
-        return self.trace(*args, **kwargs).out_info
+        return self.trace_leaves(args, kwargs)[0].out_info
 
     def explain(self) -> Explanation:
         """Report what was traced and compiled for which arguments, why, how long it took, and how

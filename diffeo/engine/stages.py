@@ -161,6 +161,10 @@ class Traced(_Stage):
         #: What was compiled of it, by device.
         self.programs: dict[Device, Compiled] = {}
         self._call: Call | None = None
+        #: The refs from outside that the function touches, and the jitted function of what they
+        #: hold (see impure.py).
+        self.touched: dict[Any, bool] = {}
+        self.pure: Any = None
 
     def lower(self, device: Device | None = None) -> Lowered:
         """Write the program as StableHLO, for a device: this one, that which `jit` was given, or

@@ -368,6 +368,8 @@ from .ufuncs import tan as tan
 from .ufuncs import tanh as tanh
 from .ufuncs import true_divide as true_divide
 from .ufuncs import trunc as trunc
+from .universal import frompyfunc as frompyfunc
+from .universal import ufunc as ufunc
 from .windows import bartlett as bartlett
 from .windows import blackman as blackman
 from .windows import hamming as hamming

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...engine import refs
 from ...primitives.array import as_value
 from ...primitives.core import Tracer, describe, typeof, with_user_line
 from ...primitives.types import ShapedArray, bool_, promote_types
@@ -95,6 +96,16 @@ def _scan(
     x_avals = [a.update(a.shape[1:]) for a in x_avals]
     in_tree = tree.treedef_tuple([carry_tree, x_tree])
     count = len(carry)
+    if refs.alive:
+        avals = [*[typeof(c) for c in carry], *x_avals]
+        written = refs.written_by([f], lambda f: Staged(f, in_tree, avals))
+        if written:
+            step = _with_values_in_carry(f, written)
+            first = ([refs.read(r) for r in written], init)
+            how = (reverse, unroll, checkpoints)
+            (values, last), ys = _scan(name, step, first, xs, length, *how)
+            refs.write_all(written, values)
+            return last, ys
 
     def trace(avals: list[ShapedArray]) -> Staged:
         return Staged(f, in_tree, [*avals, *x_avals])
@@ -115,6 +126,16 @@ def _scan(
     )
     outs = repeated.bind(*staged.consts, *carry, *slices)
     return tree.unflatten(carry_tree, outs[:count]), tree.unflatten(out_tree[1], outs[count:])
+
+
+def _with_values_in_carry(f: Callable, written: list[refs.Ref]) -> Callable:
+    """Return the step of a scan whose carry is (what refs hold, the user's carry)."""
+
+    def step(pair: Any, x: Any) -> Any:
+        values, (carry, y) = refs.with_values(f, written)(pair[0], pair[1], x)
+        return (values, carry), y
+
+    return _named(step, f)
 
 
 def _check_carry(
@@ -253,6 +274,18 @@ def _while(
     checkpoints = _checkpoints(name, checkpoints)
     carry, structure = leaves_of(init_val, f"{name}: init_val")
     in_tree = tree.treedef_tuple([structure])
+    if refs.alive:
+        avals = [typeof(c) for c in carry]
+        written = refs.written_by([body_fun], lambda f: Staged(f, in_tree, avals))
+        if written:
+            going = lambda pair: refs.with_values(cond_fun, written)(*pair)[1]
+            step = lambda pair: refs.with_values(body_fun, written)(*pair)
+            first = ([refs.read(r) for r in written], init_val)
+            values, last = _while(
+                name, _named(going, cond_fun), _named(step, body_fun), first, checkpoints
+            )
+            refs.write_all(written, values)
+            return last
     carry, body = settle(carry, lambda avals: Staged(body_fun, in_tree, avals))
     avals = [typeof(c) for c in carry]
     _check_carry(name, (structure, avals), (body.out_tree, body.outs), counted)
