@@ -219,8 +219,11 @@ IDS = np.array([0, 2, 2, 1, 5, -1, 0])
 
 
 @needs_jax
-@pytest.mark.parametrize("dtype", ["float64", "int32", "bfloat16"])
-@pytest.mark.parametrize("options", [{}, {"mode": "clip"}, {"bucket_size": 3}], ids=str)
+@pytest.mark.parametrize(
+    ("dtype", "options"),
+    [("float64", {}), ("int32", {"mode": "clip"}), ("bfloat16", {"bucket_size": 3})],
+    ids=str,
+)
 @pytest.mark.parametrize("name", SEGMENTS)
 def test_segments_are_jaxs(name, options, dtype):
     data = (10 * rng(7, 2)).astype(dtype)

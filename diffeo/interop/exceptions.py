@@ -36,6 +36,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
         """,
     ),
     (_PROCESSES, "jax.distributed jax.experimental.multihost_utils"),
+    ("XLA has no arrays of these numbers", "jax.numpy.float6_e2m3fn jax.numpy.float6_e3m2fn"),
     (_DIMENSIONS, "jax.errors.InconclusiveDimensionOperation"),
     (_EXPORT, "jax.export jax.experimental.serialize_executable jax.experimental.jax2tf"),
     (_PALLAS, "jax.experimental.pallas jax.extend.pallas jax.experimental.mosaic"),
