@@ -60,9 +60,7 @@ def eval_jaxpr(
         raise TypeError(
             f"eval_jaxpr: the program has {len(jaxpr.const_vars)} constants, got {len(consts)}"
         )
-    program = Jaxpr(
-        jaxpr.in_vars, jaxpr.eqns, jaxpr.outs, jaxpr.const_vars, [*consts], jaxpr.name
-    )
+    program = Jaxpr(jaxpr.in_vars, jaxpr.eqns, jaxpr.outs, jaxpr.const_vars, [*consts], jaxpr.name)
     return _eval_jaxpr(program, args)
 
 

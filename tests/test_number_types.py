@@ -51,7 +51,9 @@ def test_types(name):
     assert isinstance(ours, type) and "diffeo.numpy." + name in repr(ours)
     assert pickle.loads(pickle.dumps(ours)) is ours and copy.deepcopy(ours) is ours
     one = ours(1)
-    assert isinstance(one, dx.Array) and one.dtype == dtype and one.shape == () and not one.weak_type
+    assert (
+        isinstance(one, dx.Array) and one.dtype == dtype and one.shape == () and not one.weak_type
+    )
     assert ours([1, 0]).dtype == dtype
     assert dx.jit(lambda x: ours(x))(1).dtype == dtype
     if jax is not None:
@@ -104,7 +106,11 @@ def test_calls():
 def test_narrow_numbers_are_kept_and_moved(name):
     kind = getattr(dnp, name)
     x = dnp.array([1, 0, 1], kind)
-    for f in (lambda x: x[::-1], lambda x: (x.astype(float) * 1).astype(kind), lambda x: x.reshape(3, 1)):
+    for f in (
+        lambda x: x[::-1],
+        lambda x: (x.astype(float) * 1).astype(kind),
+        lambda x: x.reshape(3, 1),
+    ):
         close(np.asarray(dx.jit(f)(x), float), np.asarray(f(x), float))
     with pytest.raises(TypeError, match="storage"):
         x + x

@@ -31,6 +31,7 @@ from ...primitives.types import promote_types as join
 from ..common import axes_of
 from .creation import asarray
 
+
 def promote_types(a: Any, b: Any) -> np.dtype:
     """Return the dtype to which operands of two dtypes promote.
 

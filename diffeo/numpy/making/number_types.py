@@ -1,7 +1,7 @@
 """The types of numbers by NumPy's names: `float32`, say, is a dtype, and makes arrays.
 
-A type is called, `float32(1.5)`, for an array of that dtype; it stands wherever a dtype does, and is
-equal to NumPy's class of the same name.
+A type is called, `float32(1.5)`, for an array of that dtype; it stands wherever a dtype does, and
+is equal to NumPy's class of the same name.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ int2, uint2, int4, uint4 = (
 )
 bfloat16, float4_e2m1fn = _type(ml_dtypes.bfloat16), _type(ml_dtypes.float4_e2m1fn)
 float8_e3m4, float8_e4m3, float8_e4m3b11fnuz, float8_e4m3fn = (
-    _type(getattr(ml_dtypes, f"float8_{name}")) for name in ("e3m4", "e4m3", "e4m3b11fnuz", "e4m3fn")
+    _type(getattr(ml_dtypes, f"float8_{name}"))
+    for name in ("e3m4", "e4m3", "e4m3b11fnuz", "e4m3fn")
 )
 float8_e4m3fnuz, float8_e5m2, float8_e5m2fnuz, float8_e8m0fnu = (
     _type(getattr(ml_dtypes, f"float8_{name}"))

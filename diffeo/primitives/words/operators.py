@@ -19,6 +19,7 @@ import numpy as np
 
 from ..array import Array, as_value
 from ..core import Tracer, Value, describe, state, typeof, with_user_line
+from ..support.settings import process
 from ..types import (
     SCALARS,
     float8_e5m2,
@@ -35,6 +36,7 @@ from .promotion import (
     align_inexact,
     align_numbers,
     cast,
+    check_ranks,
     stretches,
     to_inexact,
     to_value,
@@ -125,6 +127,8 @@ def binary(
                     if other is aval:
                         return state.trace.process(primitive, (x, y))  # `bind`, written out
                     if other.dtype is aval.dtype:
+                        if process.ranks:
+                            check_ranks(aval.shape, other.shape)
                         left, right = stretches(aval.shape, other.shape)
                         x = x if left is None else left.bind(x)
                         return bind(x, y if right is None else right.bind(y))
