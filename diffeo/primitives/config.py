@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .support import settings as process_settings
 from .support.settings import device_name, process
@@ -46,6 +46,10 @@ class _Settings:
 
     __slots__ = (*CHOICES, *SWITCHES, "default_device", "default_matmul_precision", "user_context",
                  "attentive", "promotion", "settings")  # fmt: skip
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, **values: Any):
         for name, value in values.items():
