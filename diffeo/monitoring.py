@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .primitives.support.listeners import (
+from .engine.listeners import (
     DURATIONS,
     EVENTS,
     SCALARS,

@@ -27,7 +27,7 @@ from ..primitives.core import Tracer, describe, expected, state, with_user_line
 from ..primitives.jaxpr import eval_jaxpr
 from ..primitives.staging import StagingTracer, stage
 from ..primitives.support.frozen import OwnCopy
-from ..primitives.support.listeners import TRACING, record_event_duration_secs
+from ..primitives.support.settings import process
 from ..primitives.types import ShapedArray
 from ..trees import tree
 from ..trees.arguments import (
@@ -45,6 +45,7 @@ from .signatures import (
     NUMBERS,
     Arguments,
     check_static,
+    check_tracing,
     converters,
     is_native,
     join,
@@ -303,12 +304,14 @@ class Jitted(OwnCopy):
                 the static arguments, if there are any.
             host: the structure and kinds of leaves with which `host_call` does.
         """
+        if process.attentive and task_settings().disable_jit:
+            return self.fun(*args, **kwargs)
         if refs.alive and refs.among(tree.leaves((args, kwargs))):
             return impure.call(self, args, kwargs)
         traced, leaves = self.trace_leaves(args, kwargs)
         if traced.touched:
             return impure.call_touched(self, traced, leaves)
-        if not state.trace.eager or any(
+        if state.trace.parent is not None or any(
             [isinstance(x, Tracer) for x in (*leaves, *traced.jaxpr.consts)]
         ):
             # Under another trace the function is one operation, of which the trace takes care.
@@ -322,9 +325,12 @@ class Jitted(OwnCopy):
         name, known = f"jit of {self.name}", bool(traced.programs)
         place = place_for(arrays, self.options.device, traced.jaxpr.consts, name)
         compiled = traced.compiled_for(place.device, arrays)
-        if config.log_compiles and not known:
+        if (config.log_compiles or config.explain_cache_misses) and not known:
             _explain().log(self.name, list(self.cache.values()), traced)
-        result = compiled.run(arrays, place.commits)
+        run = compiled.run
+        if process.attentive:
+            run = functools.partial(type(state).trace.run_compiled, compiled)
+        result = run(arrays, place.commits)
         traced.calls[0] += 1
         # The fast path does not look where arrays are.
         everywhere = compiled.program.device is None and config.default_device is None
@@ -393,7 +399,7 @@ class Jitted(OwnCopy):
         leaves, structure = flat_arguments(f"jit of {self.name}", args, kwargs, numbers)
         avals = tuple([self.check_leaf(x, i, dynamic, static) for i, x in enumerate(leaves)])
         key = (structure, avals, static, task_settings().settings)
-        if not state.trace.eager:  # programs know the sizes of the named axes around them
+        if state.trace.parent is not None:  # programs know the sizes of the named axes around them
             key = (*key, *axes_in_scope().items())
         try:
             traced = self.cache.get(key)
@@ -401,7 +407,7 @@ class Jitted(OwnCopy):
             check_static(self.name, static)
             raise
         if traced is None:
-            check_static(self.name, static)
+            check_tracing(self.name, static)
             traced = self.stage(structure, avals, static)
             # A program with tracers of outer transformations among its constants serves this call
             # only.
@@ -428,13 +434,11 @@ class Jitted(OwnCopy):
         start = time.perf_counter()
         with refs.Watch() as watch:
             jaxpr = stage(flat, avals, self.name)
-        seconds = time.perf_counter() - start
-        record_event_duration_secs(TRACING, seconds, fun_name=self.name)
         traced = Traced(
             jaxpr,
             structure,
             flat.out_tree,
-            seconds,
+            time.perf_counter() - start,
             options=self.options,
             static=static,
             settings=task_settings().settings,

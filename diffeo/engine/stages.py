@@ -22,11 +22,11 @@ from ..primitives.core import Tracer, describe, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr
 from ..primitives.support.foreign import array_dtype
 from ..primitives.support.frozen import OwnCopy
-from ..primitives.support.listeners import COMPILING, LOWERING, record_event_duration_secs
 from ..primitives.types import ShapedArray, Typed
 from ..programs.call import Call
 from ..trees import tree
 from ..trees.arguments import argument_or_keyword, other_positions
+from .listeners import COMPILING, LOWERING, TRACING, record_event_duration_secs
 from .pipeline import Pass, Prepared, prepare
 from .runner import Runner
 from .signatures import check_options
@@ -165,6 +165,7 @@ class Traced(_Stage):
         #: hold (see impure.py).
         self.touched: dict[Any, bool] = {}
         self.pure: Any = None
+        record_event_duration_secs(TRACING, seconds, fun_name=jaxpr.name)
 
     def lower(self, device: Device | None = None) -> Lowered:
         """Write the program as StableHLO, for a device: this one, that which `jit` was given, or

@@ -32,11 +32,19 @@ _TABLE: tuple[tuple[str, str], ...] = (
         jax.lax.ragged_all_to_all jax.lax.psend jax.lax.precv jax.lax.psum_scatter_start
         jax.debug.inspect_array_sharding jax.debug.visualize_array_sharding
         jax.debug.visualize_sharding jax.experimental.mesh_utils jax.experimental.shard_map
-        jax.experimental.pjit jax.experimental.custom_partitioning jax.experimental.layout
+        jax.memory jax.experimental.pjit jax.experimental.custom_partitioning jax.experimental.layout
         """,
     ),
     (_PROCESSES, "jax.distributed jax.experimental.multihost_utils"),
+    ("XLA has no arrays of these numbers", "jax.numpy.float6_e2m3fn jax.numpy.float6_e3m2fn"),
     (_DIMENSIONS, "jax.errors.InconclusiveDimensionOperation"),
+    ("foreign functions of one's own cannot be called yet", "jax.ffi jax.extend.ffi"),
+    (
+        "it is jax's own way into XLA and MLIR",
+        """
+        jax.extend.backend jax.extend.lowering jax.extend.mlir jax.extend.xla jax.extend.random
+        """,
+    ),
     (_EXPORT, "jax.export jax.experimental.serialize_executable jax.experimental.jax2tf"),
     (_PALLAS, "jax.experimental.pallas jax.extend.pallas jax.experimental.mosaic"),
     (
@@ -47,6 +55,18 @@ _TABLE: tuple[tuple[str, str], ...] = (
         """,
     ),
     (_INSIDES, "jax.ad jax.ad_checkpoint.checkpoint_name_fwd jax.softmax_custom_jvp jax._src"),
+    (
+        "effects are words here, which a primitive says (`effects`)",
+        "jax.debug.DebugEffect jax.debug.OrderedDebugEffect",
+    ),
+    (
+        "residuals are kept where they are, or computed again: there is no third place for them",
+        "jax.ad_checkpoint.Offloadable",
+    ),
+    (
+        "a text of dialects, and no MLIR objects, is what is lowered: `as_text()`",
+        "jax.stages.Lowered.compiler_ir",
+    ),
     ("it is about jax's converter to TensorFlow", "jax.jax2tf_associative_scan_reductions"),
 )
 

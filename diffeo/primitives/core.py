@@ -215,7 +215,8 @@ class Trace:
     parent: Any = None
     #: The name of the user's function that is being traced, for messages.
     function_name: str = ""
-    #: True for evaluation: arrays are computed at once.
+    #: True for evaluation: arrays are computed at once, by short ways. Not if what is computed is
+    #: looked at (`engine/attentive.py`).
     eager = False
     #: Set when the transformation has returned; a tracer of a finished trace has leaked.
     finished = False

@@ -18,6 +18,7 @@ from types import CodeType
 from typing import Any
 
 from .array import as_value, promoted_scalars
+from .config import task_settings
 from .core import (
     Primitive,
     Trace,
@@ -356,9 +357,23 @@ def stage(fun: Callable[..., Sequence[Any]], avals: Sequence[ShapedArray], name:
     state.trace, state.source = trace, None
     try:
         inputs = [trace.input(a) for a in avals]
-        return trace.finish(inputs, fun(*inputs))
+        program = trace.finish(inputs, fun(*inputs))
     finally:
         state.trace, state.source = before
         trace.finished = True
         if raised:
             gc.set_threshold(*thresholds)
+    if task_settings().check_tracer_leaks:
+        del inputs
+        check_leaks(trace)
+    return program
+
+
+def check_leaks(trace: StagingTrace) -> None:
+    """Raise UnexpectedTracerError if somebody still holds a value of a trace that has ended."""
+    gc.collect()
+    for value in gc.get_objects():
+        if type(value) is StagingTracer and value.owner is trace:
+            error = leaked(value)
+            error.args = (f"Leaked: {error.args[0]}", *error.args[1:])
+            raise error

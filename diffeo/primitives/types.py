@@ -272,19 +272,24 @@ def _least_upper(a: str, b: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _promote(types: tuple[tuple[np.dtype, bool], ...], bits: int) -> tuple[np.dtype, bool]:
+def _promote(types: tuple[tuple[np.dtype, bool], ...], mode: int) -> tuple[np.dtype, bool]:
+    """Promote types. The mode is that of the settings: negative if promotion is strict."""
     if len(set(types)) == 1:
         return types[0]
     node = _node(*types[0])
     for dtype, weak in types[1:]:
         other = _node(dtype, weak)
         joined = _least_upper(node, other)
+        # Strictly, only weak types give way: what is no weak type's must be the result.
+        if mode < 0 and not {n for n in (node, other) if n not in _STAR} <= {joined}:
+            joined = None
         if joined is None:
             names = ", ".join(sorted({d.name for d, _ in types}))
             if any([d.kind == "k" for d, _ in types]):
                 raise TypeError(f"no common dtype for {names}: {KEYS}")
+            strictly = " (dx.config.numpy_dtype_promotion is 'strict')" if mode < 0 else ""
             raise TypePromotionError(
-                f"no common dtype for {names}: convert explicitly with .astype(...)"
+                f"no common dtype for {names}{strictly}: convert explicitly with .astype(...)"
             )
         node = joined
     if node not in _STAR:
@@ -315,7 +320,7 @@ def promote_types(*avals: ShapedArray) -> tuple[np.dtype, bool]:
         >>> promote_types(ShapedArray((), np.float32), scalar_aval(float))
         (dtype('float32'), False)
     """
-    return _promote(tuple([(a.dtype, a.weak_type) for a in avals]), task_settings().default_bits)
+    return _promote(tuple([(a.dtype, a.weak_type) for a in avals]), task_settings().promotion)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from typing import Any
 
 from ...engine import refs
 from ...primitives.array import as_value
-from ...primitives.core import describe, typeof, with_user_line
+from ...primitives.config import task_settings
+from ...primitives.core import describe, known, typeof, with_user_line
 from ...primitives.types import int32
 from ...primitives.words.elementwise import maximum, minimum, ne
 from ...primitives.words.structural import convert_element_type
@@ -70,6 +71,8 @@ def cond(
     flag = _scalar("cond", "the predicate", pred, "biuf")
     if flag.dtype.kind != "b":
         flag = ne.bind(flag, 0.0 if flag.dtype.kind == "f" else 0)
+    if task_settings().disable_jit and (chosen := known(flag)) is not None:
+        return (true_fun if chosen else false_fun)(*operands)
     index = convert_element_type(flag, int32)
     return _choose("cond", index, (false_fun, true_fun), ("false_fun", "true_fun"), operands)
 
@@ -112,6 +115,8 @@ def switch(
         operands = (operand,)
     number = _scalar("switch", "the index", index, "iu")
     number = maximum.bind(minimum.bind(number, len(branches) - 1), 0)
+    if task_settings().disable_jit and (chosen := known(number)) is not None:
+        return branches[int(chosen)](*operands)
     names = [f"branch {i}" for i in range(len(branches))]
     return _choose("switch", convert_element_type(number, int32), branches, names, operands)
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from ...engine import refs
 from ...primitives.array import as_value
-from ...primitives.core import Tracer, describe, typeof, with_user_line
+from ...primitives.config import task_settings
+from ...primitives.core import Tracer, describe, known, typeof, with_user_line
 from ...primitives.types import ShapedArray, bool_, promote_types
 from ...primitives.words.slicing import concatenate, slice_in_dim
 from ...primitives.words.structural import convert_element_type, reshape
@@ -26,6 +27,7 @@ from ...trees import tree
 from ...trees.arguments import check_callable, name_of
 from ...trees.staged import Staged, check_same, leaves_of, settle
 from ..vmap import vmap
+from .in_python import scan_in_python, while_in_python
 
 
 def scan(
@@ -91,6 +93,8 @@ def _scan(
     slices, x_tree = leaves_of(xs, f"{name}: xs")
     steps = _length(name, slices, xs, length)
     unroll, checkpoints = _unroll(name, unroll, steps), _checkpoints(name, checkpoints)
+    if steps and task_settings().disable_jit:
+        return scan_in_python(f, init, xs, steps, bool(reverse))
     carry, carry_tree = leaves_of(init, f"{name}: init")
     x_avals = [typeof(x) for x in slices]
     x_avals = [a.update(a.shape[1:]) for a in x_avals]
@@ -272,6 +276,8 @@ def _while(
 ) -> Any:
     """Do what `while_loop` does; `name` and `counted` are as in `_scan`."""
     checkpoints = _checkpoints(name, checkpoints)
+    if task_settings().disable_jit and (first := known(cond_fun(init_val))) is not None:
+        return while_in_python(cond_fun, body_fun, init_val, bool(first))
     carry, structure = leaves_of(init_val, f"{name}: init_val")
     in_tree = tree.treedef_tuple([structure])
     if refs.alive:

@@ -16,7 +16,8 @@ import numpy as np
 
 from ...primitives.array import Array
 from ...primitives.core import Value, state, with_user_line
-from ...primitives.words.dot import FULL, DotGeneral
+from ...primitives.support.settings import process
+from ...primitives.words.dot import FULL, DotGeneral, accumulator
 from ...primitives.words.dot import outer as outer_p
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to
 from ...primitives.words.structural import convert_element_type, reshape
@@ -37,7 +38,7 @@ _PLAIN = FULL, None
 
 def _how(name: str, precision: Any, preferred: Any) -> tuple[Any, Any]:
     """Return the `how` of a product: the precision and the dtype that are asked for."""
-    if precision is None and preferred is None:
+    if precision is None and preferred is None and not process.precisions:
         return _PLAIN
     return _asked(name, precision), preferred_of(preferred)
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..array import Array, as_value
 from ..core import Primitive, Value, describe, state, typeof, with_user_line
+from ..support.settings import process
 from ..types import (
     SCALARS,
     float8_e5m2,
@@ -34,6 +35,7 @@ from .promotion import (
     align_inexact,
     align_numbers,
     cast,
+    check_ranks,
     stretches,
     to_inexact,
     to_value,
@@ -145,6 +147,8 @@ def binary(
                     if other is aval:
                         return state.trace.process(primitive, (x, y))  # `bind`, written out
                     if other.dtype is aval.dtype:
+                        if process.ranks:
+                            check_ranks(aval.shape, other.shape)
                         left, right = stretches(aval.shape, other.shape)
                         x = x if left is None else left.bind(x)
                         return bind(x, y if right is None else right.bind(y))

@@ -235,6 +235,10 @@ class ConvertElementType(Linear):
         return self.bind(*args), dims[0]
 
 
+#: The bits of elements of which the device packs several into a byte.
+_PACKED = {"int2": 2, "uint2": 2, "int4": 4, "uint4": 4, "float4_e2m1fn": 4}
+
+
 @frozen
 class BitcastConvertType(Discrete):
     """The same bits read as another dtype of the same width."""
@@ -244,8 +248,8 @@ class BitcastConvertType(Discrete):
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         either = "".join(map(kind_of, {x.dtype, self.dtype}))
-        packed = len({"int4" in d.name for d in (x.dtype, self.dtype)}) > 1
-        if x.dtype.itemsize != self.dtype.itemsize or packed or "b" in either or "c" in either:
+        widths = {_PACKED.get(d.name, 8 * d.itemsize) for d in (x.dtype, self.dtype)}
+        if len(widths) > 1 or "b" in either or "c" in either:
             raise TypeError(
                 f"bitcast_convert_type: expects two real types of one width, got {x} for "
                 f"{self.dtype}"

@@ -132,7 +132,7 @@ def _over_mapped_axes(eqn: Any, *xs: Any) -> Any:
 
 @rule("argmax", "argmin")
 def _arg_extremum(eqn: Any, x: Any) -> Any:
-    kind = reduction.ArgMax if eqn.primitive.name == "argmax" else reduction.ArgMin
+    kind = extrema.ArgMax if eqn.primitive.name == "argmax" else extrema.ArgMin
     (axis,) = eqn.params["axes"]
     return kind(int(axis), np.dtype(eqn.params["index_dtype"])).bind(x)
 
