@@ -30,6 +30,7 @@ from ..primitives.support.frozen import OwnCopy
 from ..primitives.types import ShapedArray
 from ..trees import tree
 from ..trees.arguments import (
+    all_taken_in,
     argument_or_keyword,
     flat_arguments,
     global_name,
@@ -383,6 +384,7 @@ class Jitted(OwnCopy):
         dynamic = (args, kwargs)
         numbers = self.numbers(args, static)
         leaves, structure = flat_arguments(f"jit of {self.name}", args, kwargs, numbers)
+        leaves = all_taken_in(leaves)
         avals = tuple([self.check_leaf(x, i, dynamic, static) for i, x in enumerate(leaves)])
         key = (structure, avals, static, task_settings().settings)
         if not state.trace.eager:  # programs know the sizes of the named axes around them

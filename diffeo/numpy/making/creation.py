@@ -12,7 +12,7 @@ from ...api.device_put import device_put
 from ...primitives.array import Array, as_value
 from ...primitives.constants import full as full_p
 from ...primitives.core import Tracer, Value, describe, known, state, typeof, with_user_line
-from ...primitives.support.foreign import refusal
+from ...primitives.support.foreign import refusal, taken_in
 from ...primitives.types import SCALARS, default_dtype, promote_types, real_dtype
 from ...primitives.words.operators import power
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to, to_inexact
@@ -90,8 +90,9 @@ def _from(object: Any) -> Any:
         return as_value(_plain(object))
     if isinstance(object, (list, tuple)):
         return _from_list(object, None)
-    if hasattr(object, "__array__") or hasattr(object, "__dlpack__"):
-        return as_value(_foreign(object))
+    taken = taken_in(object)
+    if taken is not object:
+        return as_value(_plain(taken))
     raise with_user_line(
         TypeError(f"expected numbers, arrays or nested lists of them, got {describe(object)}"),
         object,
@@ -103,12 +104,6 @@ def _plain(object: Any) -> Any:
     if not isinstance(object, np.ndarray) or refusal(object, True):
         return object
     return np.asarray(object)
-
-
-def _foreign(object: Any) -> np.ndarray:
-    # `asanyarray` keeps the mask of an `__array__` that has one, so that it is refused.
-    host = np.asanyarray(object) if hasattr(object, "__array__") else np.from_dlpack(object)
-    return _plain(host)
 
 
 def _with_dtype(object: Any, dtype: np.dtype) -> Any:
@@ -144,7 +139,8 @@ def _from_list(object: Any, dtype: Any) -> Any:
         if dtype is None:
             dtype = default_dtype(max(kinds, key=_ORDER.index) if kinds else float)
         return Array(_numpy_array(object, dtype))
-    if not any([issubclass(k, Value) for k in kinds]):
+    # What only DLPack can read is no item of NumPy's lists.
+    if not any([issubclass(k, Value) or _needs_dlpack(k) for k in kinds]):
         leaves = _leaves(object)
         avals = [_type_of(leaf) for leaf in leaves]
         dtype = promote_types(*avals)[0] if dtype is None else dtype
@@ -152,7 +148,7 @@ def _from_list(object: Any, dtype: Any) -> Any:
             if type(leaf) is int:
                 _number(leaf, dtype, "array")  # raises if the integer does not fit
         return Array(_numpy_array(object, None).astype(dtype))
-    # With Arrays or tracers inside, the items are stacked level by level.
+    # With such or Arrays or tracers inside, the items are stacked level by level.
     parts = [_from_list(o, None) if isinstance(o, (list, tuple)) else _from(o) for o in object]
     if len({p.shape for p in parts}) > 1:
         raise with_user_line(
@@ -164,6 +160,10 @@ def _from_list(object: Any, dtype: Any) -> Any:
     parts = same_dtype(*parts)
     out = stack(parts)
     return convert_element_type(out, out.aval.dtype if dtype is None else dtype)
+
+
+def _needs_dlpack(kind: type) -> bool:
+    return hasattr(kind, "__dlpack__") and not hasattr(kind, "__array__")
 
 
 def _type_of(leaf: Any) -> Any:
@@ -304,7 +304,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) 
 
 
 def _like(a: Any, dtype: Any, shape: Any, name: str) -> tuple[tuple[int, ...], np.dtype]:
-    aval = typeof(a) if not isinstance(a, (list, tuple)) else asarray(a).aval
+    aval = typeof(taken_in(a)) if not isinstance(a, (list, tuple)) else asarray(a).aval
     return (
         aval.shape if shape is None else static_shape(shape, name),
         aval.dtype if dtype is None else dtype_of(dtype, float),
@@ -494,7 +494,7 @@ def result_type(*args: Any) -> np.dtype:
             dtype = dtype_of(a)
             avals.append(typeof(np.empty(0, dtype)))
         else:
-            avals.append(typeof(a))
+            avals.append(typeof(taken_in(a)))
     if not avals:
         raise with_user_line(TypeError(f"result_type: needs operands, got {describe(args)}"))
     return promote_types(*avals)[0]

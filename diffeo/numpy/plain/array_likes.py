@@ -6,7 +6,7 @@ from functools import lru_cache
 from inspect import Parameter, signature
 from typing import Any
 
-from ...primitives.words.protocols import NUMPY
+from ...primitives.words.operators import NUMPY
 from ..making.creation import array
 
 #: The parameters of NumPy's functions that are arrays, also as lists.

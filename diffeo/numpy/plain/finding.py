@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..._loading import loaded
-from ...primitives.words.protocols import name_of_numpys
+from .protocols import name_of_numpys
 
 #: Where NumPy's functions are looked for; each namespace of ours has the same place.
 _SPACES = ("", "linalg", "fft")
