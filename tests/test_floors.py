@@ -54,7 +54,6 @@ LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "logging", "opt_einsum", 
 LOADERS = {
     "diffeo._loading", "diffeo.engine.evaluation", "diffeo.engine.jitted", "diffeo.engine.stages",
     "diffeo.lowering.compat", "diffeo.lowering.devices.cuda", "diffeo.numpy.methods",
-    "diffeo.numpy.plain.finding", "diffeo.numpy.plain.protocols",
     "diffeo.passes.late_rules", "diffeo.primitives.support.table",
 }  # fmt: skip
 

@@ -17,10 +17,11 @@ _late = _Late(
     __name__,
     """
 math: e inf nan pi
-numpy: can_cast complexfloating dtype euler_gamma finfo floating generic get_printoptions iinfo
-    index_exp inexact integer isdtype iterable number printoptions s_ set_printoptions
+numpy: can_cast complexfloating dtype euler_gamma floating generic get_printoptions index_exp
+    inexact integer isdtype iterable number printoptions s_ set_printoptions
     signedinteger unsignedinteger
 .: fft linalg
+..scipy: special
 ..primitives.types: bfloat16 bool_ complex128 complex64 float16 float32 float64 float8_e5m2
     int16 int32 int64 int8 uint16 uint32 uint64 uint8
 .calculus: corrcoef cov ediff1d gradient interp piecewise unwrap
@@ -34,14 +35,15 @@ numpy: can_cast complexfloating dtype euler_gamma finfo floating generic get_pri
 .limiting: clip nan_to_num
 .logarithms: log10 log2 logaddexp logaddexp2
 .making.creation: arange array asarray astype copy empty empty_like from_dlpack full full_like
-    geomspace linspace logspace ones ones_like result_type zeros zeros_like
+    geomspace linspace logspace ones ones_like zeros zeros_like
 .making.dtypes: array_repr array_str bool cdouble complex_ csingle double float8_e3m4
     float8_e4m3 float8_e4m3b11fnuz float8_e4m3fn float8_e4m3fnuz float8_e5m2fnuz float8_e8m0fnu
-    float_ int4 int_ iscomplexobj isrealobj isscalar issubdtype ndim promote_types shape single
-    size uint uint4
+    float_ int4 int_ iscomplexobj isrealobj isscalar issubdtype ndim promote_types result_type
+    shape single size uint uint4
 .making.grids: c_ diag diag_indices diag_indices_from diagflat eye fromfunction identity indices
     ix_ mask_indices meshgrid mgrid ogrid r_ ravel_multi_index tri tril tril_indices
     tril_indices_from triu triu_indices triu_indices_from unravel_index vander
+.making.limits: finfo iinfo
 .making.namespace_info: __array_api_version__ __array_namespace_info__
 .mapping: apply_along_axis apply_over_axes vectorize
 .parts: bitwise_count fmax fmin frexp gcd lcm ldexp modf nextafter packbits spacing unpackbits

@@ -18,6 +18,7 @@ from ..primitives.types import uint16 as uint16
 from ..primitives.types import uint32 as uint32
 from ..primitives.types import uint64 as uint64
 from ..primitives.types import uint8 as uint8
+from ..scipy import special as special
 from .calculus import corrcoef as corrcoef
 from .calculus import cov as cov
 from .calculus import ediff1d as ediff1d
@@ -75,7 +76,6 @@ from .making.creation import linspace as linspace
 from .making.creation import logspace as logspace
 from .making.creation import ones as ones
 from .making.creation import ones_like as ones_like
-from .making.creation import result_type as result_type
 from .making.creation import zeros as zeros
 from .making.creation import zeros_like as zeros_like
 from .making.dtypes import array_repr as array_repr
@@ -101,6 +101,7 @@ from .making.dtypes import isscalar as isscalar
 from .making.dtypes import issubdtype as issubdtype
 from .making.dtypes import ndim as ndim
 from .making.dtypes import promote_types as promote_types
+from .making.dtypes import result_type as result_type
 from .making.dtypes import shape as shape
 from .making.dtypes import single as single
 from .making.dtypes import size as size
@@ -131,6 +132,8 @@ from .making.grids import triu_indices as triu_indices
 from .making.grids import triu_indices_from as triu_indices_from
 from .making.grids import unravel_index as unravel_index
 from .making.grids import vander as vander
+from .making.limits import finfo as finfo
+from .making.limits import iinfo as iinfo
 from .making.namespace_info import __array_api_version__ as __array_api_version__
 from .making.namespace_info import __array_namespace_info__ as __array_namespace_info__
 from .mapping import apply_along_axis as apply_along_axis
@@ -382,11 +385,9 @@ from numpy import can_cast as can_cast
 from numpy import complexfloating as complexfloating
 from numpy import dtype as dtype
 from numpy import euler_gamma as euler_gamma
-from numpy import finfo as finfo
 from numpy import floating as floating
 from numpy import generic as generic
 from numpy import get_printoptions as get_printoptions
-from numpy import iinfo as iinfo
 from numpy import index_exp as index_exp
 from numpy import inexact as inexact
 from numpy import integer as integer

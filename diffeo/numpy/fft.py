@@ -268,20 +268,20 @@ def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None)
 # Frequencies
 
 
-def _frequencies(name: str, n: Any, d: Any, dtype: Any, half: bool) -> Any:
+def _frequencies(name: str, n: Any, d: Any, dtype: Any, half: bool, device: Any) -> Any:
     """Return the frequencies of `n` points at distance `d`: all, or the first half."""
     n = static_int(n, name, "the number of points")
     if n < 1:
         raise with_user_line(ValueError(f"{name}: expects at least one point, got n={n}"))
     count = n // 2 + 1 if half else n
-    whole = arange(count, dtype=dtype_of(dtype))
+    whole = arange(count, dtype=dtype_of(dtype), device=device)
     # 0, 1, 2 ... become 0, 1, ..., -2, -1, with the negative ones at the end.
     if not half:
         whole = roll(whole - n // 2, -(n // 2))
     return whole / (d * n)
 
 
-def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None) -> Any:
+def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> Any:
     """Return the frequency of each element of `fft` of `n` points at distance `d`.
 
     Raises:
@@ -292,17 +292,17 @@ def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None) -> Any:
         >>> fftfreq(4, 0.5)
         Array([ 0. ,  0.5, -1. , -0.5])
     """
-    return _frequencies("fftfreq", n, d, dtype, False)
+    return _frequencies("fftfreq", n, d, dtype, False, device)
 
 
-def rfftfreq(n: int, d: Any = 1.0, *, dtype: Any = None) -> Any:
+def rfftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> Any:
     """Return the frequency of each element of `rfft` of `n` points at distance `d`.
 
     Examples:
         >>> rfftfreq(4, 0.5)
         Array([0. , 0.5, 1. ])
     """
-    return _frequencies("rfftfreq", n, d, dtype, True)
+    return _frequencies("rfftfreq", n, d, dtype, True, device)
 
 
 def _shift(name: str, x: Any, axes: Any, sign: int) -> Any:

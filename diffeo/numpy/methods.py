@@ -86,7 +86,12 @@ def _tobytes(self: Any) -> bytes:
 
 def _whole(function: Callable) -> Callable:
     """Return the method by which `math.floor` and its like make a Python integer of an array."""
-    return lambda self: function(self.item())
+
+    def method(self: Any) -> int:
+        return function(self.item())
+
+    method.__doc__ = f"Return `math.{function.__name__}` of a number, as a Python integer."
+    return method
 
 
 def _to_device(self: Any, device: Any, /, *, stream: Any = None) -> Any:
@@ -153,6 +158,7 @@ PROPERTIES = {
     "at": ("places.updates", "At"),
 }
 
+
 def _load(home: str, name: str) -> Any:
     """Return a function of this package, from a module that may not be loaded yet."""
     load = import_module if f"{__package__}.{home}" in sys.modules else loaded
@@ -177,7 +183,7 @@ class LateMethod:
 
 
 def _find(function: Any) -> Callable | None:
-    return _load("plain.finding", "find")(function)
+    return _load("plain.finding", "find")(function, _namespace)
 
 
 def install(namespace: ModuleType) -> None:
@@ -191,4 +197,4 @@ def install(namespace: ModuleType) -> None:
         setattr(Value, name, LateMethod(name, where, True))
     Value.device = property(_device)  # type: ignore[attr-defined]
     NUMPY.find = _find
-    protocols.install()
+    protocols.install(_load)

@@ -24,8 +24,10 @@ from .common import arr, axes_of, axis_of, dtype_of, host_of, same_dtype, static
 from .making.creation import asarray
 
 
-def reshape(a: Any, shape: Any, order: str = "C") -> Any:
+def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
     """Return the elements of `a`, row by row, under another shape; one size may be -1.
+
+    Any `copy` is honoured: arrays never change, so nobody can tell one from the same memory.
 
     Raises:
         ValueError: if the numbers of elements differ.

@@ -377,7 +377,15 @@ class Array(Value, metaclass=ArrayType):
     def __reduce__(self):
         return _restored, (np.array(self.host), self.weak_type)
 
-    def __dlpack__(self, **how: Any) -> Any:
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        how = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
         return machine.dlpack(self, **how)
 
     def __dlpack_device__(self) -> tuple[int, int]:

@@ -26,7 +26,17 @@ from ...primitives.words.structural import (
     reshape,
 )
 from ..choosing import where
-from ..common import arr, axis_of, dtype_of, quotient, rounded, same_dtype, static_int, static_shape
+from ..common import (
+    any_type,
+    arr,
+    axis_of,
+    dtype_of,
+    quotient,
+    rounded,
+    same_dtype,
+    static_int,
+    static_shape,
+)
 from ..ufuncs import absolute, exp, floor, log
 
 #: The types of Python's numbers, by rising rank: a list has the type of the highest one.
@@ -304,7 +314,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) 
 
 
 def _like(a: Any, dtype: Any, shape: Any, name: str) -> tuple[tuple[int, ...], np.dtype]:
-    aval = typeof(taken_in(a)) if not isinstance(a, (list, tuple)) else asarray(a).aval
+    aval = any_type(a) if not isinstance(a, (list, tuple)) else asarray(a).aval
     return (
         aval.shape if shape is None else static_shape(shape, name),
         aval.dtype if dtype is None else dtype_of(dtype, float),
@@ -484,17 +494,3 @@ def geomspace(
     if endpoint and steps.shape[axis] > 1:
         out = where(iota(np.int64, steps.shape, axis) == steps.shape[axis] - 1, stop, out)
     return out if dtype is None else astype(out, dtype)
-
-
-def result_type(*args: Any) -> np.dtype:
-    """Return the dtype to which operands (arrays, numbers or dtypes) are brought together."""
-    avals = []
-    for a in args:
-        if isinstance(a, (type, str, np.dtype)):
-            dtype = dtype_of(a)
-            avals.append(typeof(np.empty(0, dtype)))
-        else:
-            avals.append(typeof(taken_in(a)))
-    if not avals:
-        raise with_user_line(TypeError(f"result_type: needs operands, got {describe(args)}"))
-    return promote_types(*avals)[0]

@@ -12,12 +12,12 @@ looks at the instruction that is being executed.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from opcode import opmap
 from typing import Any
 
 import numpy as np
 
-from ..._loading import loaded
 from ...primitives.array import Array
 from ...primitives.core import Tracer, Value, with_user_line
 from ...primitives.words.operators import NUMPY
@@ -35,6 +35,8 @@ _WRITING = frozenset({
     np.copyto, np.putmask, np.put, np.place, np.fill_diagonal, np.put_along_axis,
 })  # fmt: skip
 _LISTS = (list, tuple)
+#: What `install` is handed.
+_load: Any = None
 
 
 def _written_as_operator() -> bool:
@@ -121,7 +123,7 @@ def _ufunc_on_tracers(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs
                     break
             else:
                 return ours(*inputs)
-    return loaded("diffeo.numpy.plain.ufunc_calls").call_ufunc(ufunc, method, inputs, kwargs)
+    return _load("plain.ufunc_calls", "call_ufunc")(ufunc, method, inputs, kwargs)
 
 
 def _function_on_tracers(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -132,7 +134,7 @@ def _function_on_tracers(self: Any, function: Any, types: Any, args: Any, kwargs
         raise unsupported(name_of_numpys(function))
     for x in args:
         if isinstance(x, _LISTS):
-            return loaded("diffeo.numpy.plain.array_likes").with_arrays(function, args, kwargs)
+            return _load("plain.array_likes", "with_arrays")(function, args, kwargs)
     return ours(*args, **kwargs)
 
 
@@ -165,8 +167,12 @@ def unsupported(name: str, home: str = "diffeo.numpy") -> Exception:
     )
 
 
-def install() -> None:
-    """Give arrays and traced values the methods of NumPy's protocols."""
+def install(load: Callable[[str, str], Any]) -> None:
+    """Give arrays and traced values the methods of NumPy's protocols. `load` returns a function of
+    a module of `diffeo.numpy`, which may not be loaded yet.
+    """
+    global _load
+    _load = load
     for kind, ufunc, function in (
         (Array, _ufunc_on_arrays, _function_on_arrays),
         (Tracer, _ufunc_on_tracers, _function_on_tracers),

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from ...api.control_flow.loops import scan
-from ...primitives.core import Value, describe, known, typeof, with_user_line
+from ...primitives.core import describe, known, typeof, with_user_line
 from ...primitives.types import SCALARS
-from ...primitives.words.promotion import broadcast_shapes, broadcast_to
 from ...primitives.words.operators import NUMPY
+from ...primitives.words.promotion import broadcast_shapes, broadcast_to
 from ...primitives.words.slicing import concatenate, stack
 from ...primitives.words.structural import convert_element_type, expand_dims, reshape
 from ..choosing import where as choose
@@ -214,7 +214,9 @@ def _reduce(
     if initial is _LEFT_OUT and (masked or not _count(x, axes)):
         what = "where=" if masked else "no elements"
         raise with_user_line(ValueError(f"{name}: {what} needs initial=, as there is no identity"))
-    out = _fold(ufunc, _in_front(x, axes), initial, None if flags is None else _in_front(flags, axes))
+    out = _fold(
+        ufunc, _in_front(x, axes), initial, None if flags is None else _in_front(flags, axes)
+    )
     return keep_axes(out, x.shape, axes) if keepdims else out
 
 
