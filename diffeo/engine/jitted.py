@@ -31,6 +31,7 @@ from ..primitives.support.settings import process
 from ..primitives.types import ShapedArray
 from ..trees import tree
 from ..trees.arguments import (
+    all_taken_in,
     argument_or_keyword,
     flat_arguments,
     global_name,
@@ -397,6 +398,7 @@ class Jitted(OwnCopy):
         dynamic = (args, kwargs)
         numbers = self.numbers(args, static)
         leaves, structure = flat_arguments(f"jit of {self.name}", args, kwargs, numbers)
+        leaves = all_taken_in(leaves)
         avals = tuple([self.check_leaf(x, i, dynamic, static) for i, x in enumerate(leaves)])
         key = (structure, avals, static, task_settings().settings)
         if state.trace.parent is not None:  # programs know the sizes of the named axes around them

@@ -10,15 +10,19 @@ whose module is not loaded yet is a `LateMethod`, which loads the module at its 
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from .._loading import loaded
 from ..primitives.core import Value
-from ..primitives.words.protocols import NUMPY
+from ..primitives.words.operators import NUMPY
+from .plain import protocols
 
 
 def _flatten(self: Any, order: str = "C") -> Any:
@@ -55,6 +59,41 @@ def _copy(self: Any) -> Any:
     return _namespace.array(self)
 
 
+def _compress(self: Any, condition: Any, axis: Any = None) -> Any:
+    """Return the elements, or the parts along `axis`, where a condition is true."""
+    return _namespace.compress(condition, self, axis)
+
+
+def _round(self: Any, ndigits: Any = None) -> Any:
+    """Return `round(x)` as an array, with `ndigits` digits after the point."""
+    return _namespace.round(self, 0 if ndigits is None else ndigits)
+
+
+def _contains(self: Any, item: Any) -> bool:
+    """Return whether an element equals a number."""
+    return bool(_namespace.any(self == item))
+
+
+def _tolist(self: Any) -> Any:
+    """Return nested Python lists of numbers; only where the numbers are known."""
+    return np.asarray(self).tolist()
+
+
+def _tobytes(self: Any) -> bytes:
+    """Return the raw bytes of the elements; only where the numbers are known."""
+    return np.asarray(self).tobytes()
+
+
+def _whole(function: Callable) -> Callable:
+    """Return the method by which `math.floor` and its like make a Python integer of an array."""
+
+    def method(self: Any) -> int:
+        return function(self.item())
+
+    method.__doc__ = f"Return `math.{function.__name__}` of a number, as a Python integer."
+    return method
+
+
 def _to_device(self: Any, device: Any, /, *, stream: Any = None) -> Any:
     """Put the array on a device; see `dx.device_put`."""
     return _load(".api.device_put", "device_put")(self, device)
@@ -80,22 +119,32 @@ FUNCTIONS = {
     "reducing.comparing": "argmax argmin",
     "reducing.reductions": "all any max mean min prod ptp sum",
     "reducing.spread": "std var",
-    "places.selecting": "repeat take",
+    "places.selecting": "choose repeat take",
     "reducing.sets": "nonzero",
     "shaping": "ravel squeeze swapaxes",
-    "reducing.sorting": "argsort searchsorted sort",
+    "reducing.sorting": "argpartition argsort searchsorted sort",
     "ufuncs": "conj conjugate round",
 }
 #: Method -> the function, or (module, name of the function) where the module is loaded late.
 METHODS = {
     "astype": _astype,
     "clip": _clip,
+    "compress": _compress,
     "copy": _copy,
     "flatten": _flatten,
     "reshape": _reshape,
     "to_device": _to_device,
     "transpose": _transpose,
+    "tolist": _tolist,
+    "tobytes": _tobytes,
+    "view": ("views", "view"),
+    "byteswap": ("views", "byteswap"),
     "__array_namespace__": _view_of_module,
+    "__round__": _round,
+    "__trunc__": _whole(math.trunc),
+    "__floor__": _whole(math.floor),
+    "__ceil__": _whole(math.ceil),
+    "__contains__": _contains,
     "__getitem__": ("places.indexing", "getitem"),
     "__setitem__": ("places.indexing", "setitem"),
     **{name: (home, name) for home, names in FUNCTIONS.items() for name in names.split()},
@@ -103,6 +152,7 @@ METHODS = {
 #: Property -> (module, name of the function that computes it).
 PROPERTIES = {
     "T": ("shaping", "transpose"),
+    "flat": ("shaping", "ravel"),
     "mT": ("shaping", "matrix_transpose"),
     "real": ("ufuncs", "real"),
     "imag": ("ufuncs", "imag"),
@@ -134,15 +184,7 @@ class LateMethod:
 
 
 def _find(function: Any) -> Callable | None:
-    return _load("plain.finding", "find")(function)
-
-
-def _call_ufunc(*args: Any) -> Any:
-    return _load("plain.ufunc_calls", "call_ufunc")(*args)
-
-
-def _call_with_lists(*args: Any) -> Any:
-    return _load("plain.array_likes", "with_arrays")(*args)
+    return _load("plain.finding", "find")(function, _namespace)
 
 
 def install(namespace: ModuleType) -> None:
@@ -156,4 +198,4 @@ def install(namespace: ModuleType) -> None:
         setattr(Value, name, LateMethod(name, where, True))
     Value.device = property(_device)  # type: ignore[attr-defined]
     NUMPY.find = _find
-    NUMPY.call_ufunc, NUMPY.call_with_lists = _call_ufunc, _call_with_lists
+    protocols.install(_load)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .core import Value, typeof, with_user_line
-from .support.foreign import array_dtype
+from .support.foreign import array_dtype, taken_in
 from .types import KEYS, SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
 
 ndarray = np.ndarray
@@ -318,15 +318,16 @@ class Array(Value, metaclass=ArrayType):
         """Return the raw bytes of the elements, in C order."""
         return self.host.tobytes()
 
-    @property
-    def nbytes(self) -> int:
-        """The number of bytes of the elements."""
-        return self.size * self.dtype.itemsize
+    def on_device_size_in_bytes(self) -> int:
+        """Return the number of bytes that the elements take."""
+        return self.nbytes
 
-    @property
-    def itemsize(self) -> int:
-        """The number of bytes of an element."""
-        return self.dtype.itemsize
+    def unsafe_buffer_pointer(self) -> int:
+        """Return the address of the elements, which must not be written to. It is valid while the
+        array is.
+        """
+        host = self._np
+        return handle(self).unsafe_buffer_pointer() if host is None else host.ctypes.data
 
     def __bool__(self) -> bool:
         if self.size != 1:
@@ -392,7 +393,15 @@ class Array(Value, metaclass=ArrayType):
     def __reduce__(self):
         return _restored, (np.array(self.host), self.weak_type)
 
-    def __dlpack__(self, **how: Any) -> Any:
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        how = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
         return machine.dlpack(self, **how)
 
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -466,8 +475,8 @@ def variant(x: Array, weak_type: bool, device: Any) -> Array:
 def as_value(x: Any) -> Any:
     """Return an Array or a tracer from anything array-like.
 
-    Traced values and Arrays are returned as they are, NumPy arrays are copied (they may change),
-    scalars are weak.
+    Traced values and Arrays are returned as they are, NumPy arrays and those of other libraries
+    are copied (they may change), scalars are weak.
 
     Raises:
         TypeError: if `x` is not an array or a number.
@@ -483,6 +492,10 @@ def as_value(x: Any) -> Any:
             raise with_user_line(
                 OverflowError(f"the Python integer {x} does not fit into {aval.dtype}")
             ) from None
+    if not isinstance(x, (ndarray, np.generic)):
+        x = taken_in(x)
+        if isinstance(x, Value):
+            return x
     aval = typeof(x)
     return Array(np.array(x, dtype=aval.dtype))
 

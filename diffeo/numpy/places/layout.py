@@ -22,6 +22,7 @@ from ...primitives.array import Array
 from ...primitives.constants import full
 from ...primitives.core import Tracer, Value, describe, typeof, with_user_line
 from ...primitives.support.errors import ConcretizationTypeError, NonConcreteBooleanIndexError
+from ...primitives.support.foreign import taken_in
 from ...primitives.words import elementwise as e
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to
 from ...primitives.words.slicing import Slice, concatenate, rev
@@ -140,6 +141,8 @@ def _item(item: Any) -> Any:
         # An empty list would hold floats: NumPy, too, takes it for integers.
         if not item.size and not isinstance(item, Tracer):
             item = np.zeros(item.shape, np.int64)
+    if not isinstance(item, Value):
+        item = taken_in(item)
     if isinstance(item, (Value, np.ndarray, np.generic)):
         return _array_item(item)
     try:

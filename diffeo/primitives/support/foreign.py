@@ -96,6 +96,27 @@ def admit_wide(on: bool) -> None:
 
 
 # --------------------------------------------------------------------------------------------------
+# Arrays of other libraries
+
+
+def taken_in(x: Any) -> Any:
+    """Return the array of another library (jax, torch, pandas ...) as one of NumPy's; anything else
+    as it is.
+
+    It says itself how it becomes an array, by `__jax_array__`, `__array__` or `__dlpack__`, and may
+    refuse: a tensor on an accelerator, say, or one whose derivative torch records.
+    """
+    kind = type(x)
+    if isinstance(x, (ndarray, np.generic, type)):
+        return x
+    if hasattr(kind, "__jax_array__"):
+        return x.__jax_array__()
+    if hasattr(kind, "__array__"):
+        return np.asanyarray(x)  # which keeps a mask, so that it is refused
+    return np.from_dlpack(x) if hasattr(kind, "__dlpack__") else x
+
+
+# --------------------------------------------------------------------------------------------------
 # Subclasses of ndarray
 
 #: What a subclass of ndarray may define without giving operations another meaning.
