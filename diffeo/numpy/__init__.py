@@ -41,6 +41,7 @@ numpy: can_cast complexfloating dtype euler_gamma finfo floating generic get_pri
     float8_e4m3 float8_e4m3b11fnuz float8_e4m3fn float8_e4m3fnuz float8_e5m2fnuz float8_e8m0fnu
     float_ int4 int_ iscomplexobj isrealobj isscalar issubdtype ndim promote_types shape single
     size uint uint4
+.making.files: frombuffer fromfile fromiter fromstring load save savez
 .making.grids: c_ diag diag_indices diag_indices_from diagflat eye fromfunction identity indices
     ix_ mask_indices meshgrid mgrid ogrid r_ ravel_multi_index tri tril tril_indices
     tril_indices_from triu triu_indices triu_indices_from unravel_index vander

@@ -117,6 +117,13 @@ from .making.dtypes import single as single
 from .making.dtypes import size as size
 from .making.dtypes import uint as uint
 from .making.dtypes import uint4 as uint4
+from .making.files import frombuffer as frombuffer
+from .making.files import fromfile as fromfile
+from .making.files import fromiter as fromiter
+from .making.files import fromstring as fromstring
+from .making.files import load as load
+from .making.files import save as save
+from .making.files import savez as savez
 from .making.grids import c_ as c_
 from .making.grids import diag as diag
 from .making.grids import diag_indices as diag_indices
@@ -368,6 +375,8 @@ from .ufuncs import tan as tan
 from .ufuncs import tanh as tanh
 from .ufuncs import true_divide as true_divide
 from .ufuncs import trunc as trunc
+from .universal import frompyfunc as frompyfunc
+from .universal import ufunc as ufunc
 from .windows import bartlett as bartlett
 from .windows import blackman as blackman
 from .windows import hamming as hamming
