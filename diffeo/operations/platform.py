@@ -1,4 +1,4 @@
-"""The number of the platform that a program is compiled for, by which it chooses among functions."""
+"""The number of the platform that a program is compiled for, which chooses among functions."""
 
 from __future__ import annotations
 
