@@ -108,7 +108,7 @@ PROPERTIES = {
     "mT": ("shaping", "matrix_transpose"),
     "real": ("ufuncs", "real"),
     "imag": ("ufuncs", "imag"),
-    "at": ("places.updates", "At"),
+    "at": ("places.at", "At"),
 }
 #: The methods of NumPy's ufuncs -> (module, name of diffeo's function).
 OF_UFUNCS = {
