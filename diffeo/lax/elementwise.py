@@ -104,7 +104,6 @@ rem = _binary(e.rem, "The remainder of div, with the sign of x.")
 max = _binary(e.maximum, "The larger one (nan if either is).")
 min = _binary(e.minimum, "The smaller one (nan if either is).")
 atan2 = _binary(e.atan2, "The angle of the point (y, x), of floats x, y in this order.")
-nextafter = _binary(rounding.nextafter, "The float next to x in the direction of y.")
 mulhi = _binary(bits.mulhi, "The upper half of the bits of the product of integers.")
 complex = _binary(e.complex_, "x + i y.")
 eq = _binary(e.eq, "x == y.")
@@ -145,6 +144,17 @@ def mul(x: Any, y: Any, *, out_dtype: Any = None) -> Any:
         dtype = dtype_of(out_dtype)
         x, y = (convert_element_type(arr(v), dtype) for v in (x, y))
     return apply_joined(e.mul, x, y)
+
+
+def nextafter(x1: Any, x2: Any) -> Any:
+    """The float next to `x1` in the direction of `x2`.
+
+    Operands of one shape and dtype; scalars join.
+
+    Raises:
+        TypeError: for other operands.
+    """
+    return apply_joined(rounding.nextafter, x1, x2)
 
 
 def stage(x: Any, /) -> Any:
