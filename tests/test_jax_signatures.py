@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(jax is None, reason="jax is not installed")
 
 #: The modules whose functions are compared, relative to `jax` and to `diffeo`.
 MODULES = (
-    "numpy", "numpy.linalg", "numpy.fft", "lax", "lax.linalg", "nn", "nn.initializers", "tree",
+    "", "numpy", "numpy.linalg", "numpy.fft", "lax", "lax.linalg", "nn", "nn.initializers", "tree",
     "image", "scipy.special", "scipy.linalg", "scipy.signal", "scipy.fft",
 )  # fmt: skip
 
@@ -38,14 +38,27 @@ EXCEPTIONS = {
     "jax.numpy.linalg.cholesky(symmetrize_input=)": _TRIANGLE,
     "jax.numpy.linalg.eigh(symmetrize_input=)": _TRIANGLE,
     "jax.numpy.linalg.eigvalsh(symmetrize_input=)": _TRIANGLE,
+    "jax.checkpoint(static_argnames=)": "static_argnums says the same",
+    "jax.checkpoint(concrete=)": "jax itself does without it: a deprecated name",
+    "jax.remat(concrete=)": "jax itself does without it: a deprecated name",
+    "jax.linearize(has_aux=)": "jvp and vjp have it",
+    **dict.fromkeys(
+        [
+            f"jax.{name}(reduce_axes=)"
+            for name in ("grad", "value_and_grad", "vjp", "linear_transpose")
+        ],
+        "jax refuses every value but ()",
+    ),
     "jax.lax.linalg.eig(enable_eigvec_derivs=)": "eigenvectors have derivatives without asking",
 }
 #: Not functions: types of numbers, of arrays and for annotations.
 NO_FUNCTIONS = {
-    "jax.numpy.ndarray", "jax.lax.ConvGeneralDilatedDimensionNumbers", "jax.lax.PrecisionLike",
-    "jax.nn.initializers.Initializer",
+    "jax.Array", "jax.Device", "jax.numpy.ndarray", "jax.lax.ConvGeneralDilatedDimensionNumbers",
+    "jax.lax.PrecisionLike", "jax.nn.initializers.Initializer",
 }  # fmt: skip
 
+#: Types of jax's objects that stand for an argument that is not given.
+_NOT_GIVEN = {"Unspecified", "UnspecifiedValue", "NotSpecified", "NoDefault", "DeprecatedArg"}
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 NAMED = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -91,8 +104,9 @@ def same_default(a: Any, b: Any) -> bool:
     if isinstance(a, (type, np.dtype)) and isinstance(b, (type, np.dtype)):
         return np.dtype(a) == np.dtype(b)
     # Objects that stand for "not given" are the libraries' own.
-    sentinel = lambda v: type(v) is object or type(v).__name__ == "Unspecified"
-    return (sentinel(a) and sentinel(b)) or (type(a) is type(b) and a == b)
+    if type(a) is object or type(a).__name__ in _NOT_GIVEN:
+        return b in (None, False, inspect.Parameter.empty) or type(b) is object
+    return type(a) is type(b) and a == b
 
 
 def differences(full: str, theirs: Callable, ours: Callable) -> Iterator[tuple[str, str]]:
@@ -134,9 +148,9 @@ def differences(full: str, theirs: Callable, ours: Callable) -> Iterator[tuple[s
             if inspect.Parameter.VAR_KEYWORD not in kinds:
                 yield entry, "is missing"
             continue
-        if mine is not None and p.default is not p.empty:
-            if mine.default is mine.empty or not same_default(p.default, mine.default):
-                yield entry, f"has the default {mine.default!r}, jax's is {p.default!r}"
+        same = mine is None or p.default is p.empty or same_default(p.default, mine.default)
+        if not same:
+            yield entry, f"has the default {mine.default!r}, jax's is {p.default!r}"
     names = {p.name for p in expected}
     if inspect.Parameter.VAR_POSITIONAL in {p.kind for p in expected}:
         return
