@@ -30,7 +30,7 @@ _late = _Late(
     __name__,
     """
 .: ad_checkpoint compilation_cache core custom_batching custom_derivatives debug dlpack dtypes
-    errors extend flatten_util interop interpreters lax monitoring nn ops profiler random scipy
+    errors extend flatten_util image interop interpreters lax monitoring nn ops profiler random scipy
     ref stages test_util tree tree_util typing
 ._contexts: allow_f16_reductions array_garbage_collection_guard check_tracer_leaks checking_leaks
     debug_infs debug_key_reuse debug_nans default_matmul_precision default_prng_impl disable_jit

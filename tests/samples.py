@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from diffeo.operations import cumulative, extrema, sort
+from diffeo.operations.platform import PlatformIndex
 from diffeo.primitives import constants
 from diffeo.primitives.support.table import ELEMENTWISE
 from diffeo.primitives.words import dot, elementwise, powers, reduction, slicing, structural
@@ -164,6 +165,7 @@ sample(structural.Iota((4,), i64, 0))
 sample(structural.Iota((3, 2), np.dtype(np.uint8), 0), note="uint8")
 sample(structural.Iota((2,), c128, 0), note="complex")
 sample(structural.Iota((0,), np.dtype(np.int32), 0), note="empty")
+sample(PlatformIndex((("tpu", "cuda"), ("cpu",), None)))
 
 _convert = structural.ConvertElementType
 sample(_convert(c128), real(3), note="real to complex")

@@ -39,6 +39,7 @@ numpy.exceptions: ComplexWarning
     ones_like zeros zeros_like
 .making.dtypes: array_repr array_str iscomplexobj isrealobj isscalar issubdtype ndim promote_types
     result_type shape size
+.making.files: frombuffer fromfile fromiter fromstring load save savez
 .making.grids: c_ diag diag_indices diag_indices_from diagflat eye fromfunction identity indices
     ix_ mask_indices meshgrid mgrid ogrid r_ ravel_multi_index tri tril tril_indices
     tril_indices_from triu triu_indices triu_indices_from unravel_index vander

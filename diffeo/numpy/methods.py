@@ -25,14 +25,17 @@ from ..primitives.words.operators import NUMPY
 from .plain import protocols
 
 
-def _flatten(self: Any, order: str = "C") -> Any:
+def _flatten(self: Any, order: str = "C", *, out_sharding: Any = None) -> Any:
     """Return all elements in one axis."""
-    return _namespace.ravel(self, order)
+    return _namespace.ravel(self, order, out_sharding=out_sharding)
 
 
-def _reshape(self: Any, *shape: Any, order: str = "C") -> Any:
+def _reshape(self: Any, *shape: Any, order: str = "C", out_sharding: Any = None) -> Any:
     """Return the elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
-    return _namespace.reshape(self, shape[0] if len(shape) == 1 else shape, order)
+    sizes = shape[0] if len(shape) == 1 else shape
+    if out_sharding is None:
+        return _namespace.reshape(self, sizes, order)
+    return _namespace.reshape(self, sizes, order, out_sharding=out_sharding)
 
 
 def _transpose(self: Any, *axes: Any) -> Any:
@@ -49,9 +52,9 @@ def _clip(self: Any, min: Any = None, max: Any = None) -> Any:
     return _namespace.clip(self, min, max)
 
 
-def _astype(self: Any, dtype: Any, copy: bool = True) -> Any:
+def _astype(self: Any, dtype: Any, copy: bool = False, device: Any = None) -> Any:
     """Return the elements converted to `dtype`."""
-    return _namespace.astype(self, dtype)
+    return _namespace.astype(self, dtype, device=device)
 
 
 def _copy(self: Any) -> Any:
@@ -94,7 +97,7 @@ def _whole(function: Callable) -> Callable:
     return method
 
 
-def _to_device(self: Any, device: Any, /, *, stream: Any = None) -> Any:
+def _to_device(self: Any, device: Any, *, stream: Any = None) -> Any:
     """Put the array on a device; see `dx.device_put`."""
     return _load(".api.device_put", "device_put")(self, device)
 
@@ -156,7 +159,7 @@ PROPERTIES = {
     "mT": ("shaping", "matrix_transpose"),
     "real": ("ufuncs", "real"),
     "imag": ("ufuncs", "imag"),
-    "at": ("places.updates", "At"),
+    "at": ("places.at", "At"),
 }
 
 

@@ -236,7 +236,7 @@ class Array(Value, metaclass=ArrayType):
         """
         return self._np is None and machine.at_home(self)
 
-    def to_device(self, device: Any, /, *, stream: Any = None) -> Array:
+    def to_device(self, device: Any, *, stream: Any = None) -> Array:
         """Return the array committed to a device, as by `dx.device_put`.
 
         Args:
@@ -305,18 +305,18 @@ class Array(Value, metaclass=ArrayType):
             return np.array(host, dtype=dtype)
         return read_only(host)
 
-    def item(self) -> Any:
-        """Return the Python scalar of a one-element array."""
+    def item(self, *args: Any) -> Any:
+        """Return the Python scalar of a one-element array, or of the element at an index."""
         self._refuse_keys("a Python scalar")
-        return self.host.item()
+        return self.host.item(*args)
 
     def tolist(self) -> Any:
         """Return the array as nested Python lists of scalars."""
         return self.host.tolist()
 
-    def tobytes(self) -> bytes:
-        """Return the raw bytes of the elements, in C order."""
-        return self.host.tobytes()
+    def tobytes(self, order: Any = "C") -> bytes:
+        """Return the raw bytes of the elements, in C order unless another is asked for."""
+        return self.host.tobytes(order)
 
     def on_device_size_in_bytes(self) -> int:
         """Return the number of bytes that the elements take."""

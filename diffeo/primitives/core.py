@@ -389,11 +389,11 @@ class Tracer(OwnCopy, Value):
             )
         )
 
-    def item(self) -> Any:
-        """Return the Python scalar of a one-element array; only where the numbers are known."""
+    def item(self, *args: Any) -> Any:
+        """Return the Python scalar of an element, as NumPy; only where the numbers are known."""
         return self._need_constant(
             ConcretizationTypeError, "item()", "Keep it an array while it is traced."
-        ).item()
+        ).item(*args)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}<{self.aval}>"
