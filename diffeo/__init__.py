@@ -28,7 +28,8 @@ with _Uncollected():
 _late = _Late(
     __name__,
     """
-.: compilation_cache custom_batching custom_derivatives debug errors lax nn random scipy tree
+.: compilation_cache custom_batching custom_derivatives debug errors experimental lax nn random
+    scipy tree
 .api.clearing: clear_caches
 .api.closures: closure_convert custom_gradient
 .api.control_flow.checkpoint: checkpoint checkpoint_name checkpoint_policies

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..primitives.constants import full_like
 from ..primitives.core import state, typeof, user_source
+from ..primitives.staging import StagingTrace
 from ..primitives.stand_ins import ZERO
 from ..primitives.types import ShapedArray
 from ..primitives.words.elementwise import add
@@ -82,8 +83,20 @@ class JVP(Interpreter):
         return super().trace_flat(fun, values)
 
     def custom(self, call: Any, values: Sequence[tuple[Any, Any]]) -> list[Any]:
-        if not call.rules.differentiable:
-            return super().custom(call, values)
+        if call.rules.differentiable:
+            return self.by_rules(call.rules, values)
+        if call.rules.has_batch and _may_be_batched(self.outer):
+            operands = [v[0] for v in values]
+            closed, args = call.closed(operands) if call.lazy else (call, operands)
+            constants = [self.unwrap(c) for c in args[: len(args) - len(operands)]]
+            both = [*constants, *values]
+            # The batching rule says nothing of what the function closes over.
+            if all([both[i][1] is ZERO for i in closed.rules.constants]):
+                return self.by_rules(closed.rules, both)
+        return super().custom(call, values)
+
+    def by_rules(self, rules: Any, values: Sequence[tuple[Any, Any]]) -> list[Any]:
+        """Apply a function by the rule that it has for derivatives."""
         # The rule gets bare tangents, which in linearization are tracers of the parent, the
         # `TangentTrace`, not values of ours. `process` would send what is done to them to `outer`,
         # past the recorder. So `outer` is the parent meanwhile. The current trace stays ourselves,
@@ -91,7 +104,7 @@ class JVP(Interpreter):
         outer, before = self.outer, (state.trace, state.source)
         self.outer, state.trace, state.source = self.parent, self, None
         try:
-            outs, tangents = call.rules.linearized(*zip(*values), self.primal)
+            outs, tangents = rules.linearized(*zip(*values), self.primal)
         finally:
             self.outer = outer
             state.trace, state.source = before
@@ -152,6 +165,17 @@ class JVP(Interpreter):
     def with_derivatives(self, out: Boxed, smooth: Any) -> Any:
         """Return a result with the derivative of another one, `smooth`, of the same value."""
         return Boxed(self, (out.value[0], smooth.value[1])) if type(smooth) is Boxed else out
+
+
+def _may_be_batched(trace: Any) -> bool:
+    """Return whether a function that is called here may be vectorised: by a `vmap` around, or by
+    one of the program that is being written.
+    """
+    while trace is not None:
+        if type(trace) is StagingTrace or hasattr(trace, "axis_name"):
+            return True
+        trace = trace.parent
+    return False
 
 
 def jvp_flat(
