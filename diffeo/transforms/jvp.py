@@ -12,12 +12,11 @@ from typing import Any
 
 from ..primitives.constants import full_like
 from ..primitives.core import state, typeof, user_source
-from ..primitives.staging import StagingTrace
 from ..primitives.stand_ins import ZERO
 from ..primitives.types import ShapedArray
 from ..primitives.words.elementwise import add
 from .equal_values import follow
-from .interpreter import Boxed, Interpreter
+from .interpreter import Boxed, Interpreter, closed_for_batching
 
 
 class JVP(Interpreter):
@@ -85,11 +84,10 @@ class JVP(Interpreter):
     def custom(self, call: Any, values: Sequence[tuple[Any, Any]]) -> list[Any]:
         if call.rules.differentiable:
             return self.by_rules(call.rules, values)
-        if call.rules.has_batch and _may_be_batched(self.outer):
-            operands = [v[0] for v in values]
-            closed, args = call.closed(operands) if call.lazy else (call, operands)
-            constants = [self.unwrap(c) for c in args[: len(args) - len(operands)]]
-            both = [*constants, *values]
+        by_rule = closed_for_batching(call, [v[0] for v in values], self.outer)
+        if by_rule is not None:
+            closed, constants = by_rule
+            both = [*map(self.unwrap, constants), *values]
             # The batching rule says nothing of what the function closes over.
             if all([both[i][1] is ZERO for i in closed.rules.constants]):
                 return self.by_rules(closed.rules, both)
@@ -165,17 +163,6 @@ class JVP(Interpreter):
     def with_derivatives(self, out: Boxed, smooth: Any) -> Any:
         """Return a result with the derivative of another one, `smooth`, of the same value."""
         return Boxed(self, (out.value[0], smooth.value[1])) if type(smooth) is Boxed else out
-
-
-def _may_be_batched(trace: Any) -> bool:
-    """Return whether a function that is called here may be vectorised: by a `vmap` around, or by
-    one of the program that is being written.
-    """
-    while trace is not None:
-        if type(trace) is StagingTrace or hasattr(trace, "axis_name"):
-            return True
-        trace = trace.parent
-    return False
 
 
 def jvp_flat(

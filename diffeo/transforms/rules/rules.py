@@ -407,6 +407,11 @@ class DerivedRules(Rules):
         self.has_batch, self.has_taylor = inner.has_batch, inner.has_taylor
         self.by_batching = inner.by_batching
 
+    @property
+    def differentiable(self) -> bool:
+        """Whether there is a rule for derivatives."""
+        return self.inner.differentiable
+
 
 class ReplacedRules(DerivedRules):
     """The rules of a function that closes over values which other values replace now."""
