@@ -4,6 +4,7 @@ from . import custom_batching as custom_batching
 from . import custom_derivatives as custom_derivatives
 from . import debug as debug
 from . import errors as errors
+from . import experimental as experimental
 from . import lax as lax
 from . import nn as nn
 from . import numpy as numpy
@@ -39,6 +40,7 @@ from .api.derivatives.jets import derivatives as derivatives
 from .api.derivatives.jets import jet as jet
 from .api.derivatives.jets import nth_derivative as nth_derivative
 from .api.derivatives.jets import taylor as taylor
+from .api.derivatives.passes import fwd_and_bwd as fwd_and_bwd
 from .api.derivatives.sparse import sparse_hessian as sparse_hessian
 from .api.derivatives.sparse import sparse_jacobian as sparse_jacobian
 from .api.derivatives.sparsity import hessian_sparsity as hessian_sparsity

@@ -49,8 +49,8 @@ def array(*shape, dtype=float):
 
 
 class raises:
-    """Expects an error of exactly a type (or a `MismatchError`, which is of two types) whose message
-    has all fragments, and names a line of the test's file that contains `line`.
+    """Expects an error of exactly a type (or a `MismatchError`, which is of two) whose message has
+    all fragments, and names a line of the test's file that contains `line`.
     """
 
     def __init__(self, kind, *fragments, line=""):

@@ -60,9 +60,9 @@ def test_logs_of_rows_and_steps():
     _, logs = dx.vjp(lambda x: dx.vmap(f, (0, None))(x, 2.0), XS)[1].with_logs(XS)
     close(logs["f"]["ct"], XS)
 
+    # The carry is multiplied, so each step has a cotangent of its own, which is logged.
+    step = lambda c, x: (c * f(x, 2.0), c)
     for reverse in (False, True):
-        # The carry is multiplied, so each step has a cotangent of its own, which is logged.
-        step = lambda c, x: (c * f(x, 2.0), c)
         run = lambda xs, c, r=reverse: dx.lax.scan(step, c, xs, reverse=r)
         (last, kept), pullback = dx.vjp(run, XS, 1.5)
         cts, logs = pullback.with_logs((1.0, np.zeros(3)))
@@ -165,7 +165,8 @@ def test_linear_call(jax):
         for lib, f in ((dx, ours), (jax, theirs)):
             fun = lambda x, f=f: f(x, 3.0)
             for _ in range(repeats):
-                fun = lambda x, g=lib.linear_transpose(fun, 1.0): g(x)[0]
+                transposed = lib.linear_transpose(fun, 1.0)
+                fun = lambda x, g=transposed: g(x)[0]
             results.append(np.asarray(fun(9.0)))
         close(*results)
     close(once(dx, ours)(9.0)[0], 9.0 + 15.0)
@@ -352,7 +353,7 @@ def test_linear_transposes():
 
 
 def test_integers_have_tangents_of_no_bits():
-    """Arrays of dtype float0 are NumPy's, from compiled functions, too; any array of them serves."""
+    """Arrays of dtype float0 are NumPy's, from compiled functions, too."""
     zero = np.zeros((), dx.float0)
     f = lambda x, n: x * n
     for use in (lambda f: f, dx.jit):
