@@ -277,7 +277,7 @@ class Pullback(Derivative):
             form._opaque, form._args = [], []
             self.apart = [], form
         # One form for all pullbacks of one origin: it is part of the keys of compiled functions.
-        form = self.apart[1]
+        form: Any = self.apart[1]
         if form.logging is not self.logging:
             form = copy(form)
             form.logging = self.logging
