@@ -229,9 +229,9 @@ class checkpoint_policies:
         )
 
     @staticmethod
-    def save_from_both_policies(first: Policy, second: Policy) -> Policy:
+    def save_from_both_policies(policy_1: Policy, policy_2: Policy) -> Policy:
         """Keep what either of two policies keeps."""
-        return lambda primitive, *avals: first(primitive, *avals) or second(primitive, *avals)
+        return lambda primitive, *avals: policy_1(primitive, *avals) or policy_2(primitive, *avals)
 
     @staticmethod
     def save_and_offload_only_these_names(
