@@ -12,6 +12,7 @@ from . import extend as extend
 from . import flatten_util as flatten_util
 from . import interop as interop
 from . import interpreters as interpreters
+from . import experimental as experimental
 from . import lax as lax
 from . import monitoring as monitoring
 from . import nn as nn

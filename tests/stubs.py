@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGES = ("diffeo", "diffeo.lax", "diffeo.nn", "diffeo.numpy")
+PACKAGES = ("diffeo", "diffeo.experimental", "diffeo.lax", "diffeo.nn", "diffeo.numpy")
 
 
 def path_of(name: str) -> Path:
