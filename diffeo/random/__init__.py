@@ -17,53 +17,23 @@ Examples:
     (3,)
 """
 
-from .choosing import categorical, choice, permutation
-from .keys import (
-    PRNGKey,
-    bits,
-    clone,
-    fold_in,
-    key,
-    key_data,
-    key_dtype,
-    key_impl,
-    split,
-    wrap_key_data,
-)
-from .samplers import (
-    bernoulli,
-    cauchy,
-    exponential,
-    gumbel,
-    laplace,
-    logistic,
-    normal,
-    rademacher,
-    randint,
-    uniform,
-)
-from .tails import truncated_normal
+from .._loading import Late as _Late
 
-__all__ = [
-    "PRNGKey",
-    "fold_in",
-    "key",
-    "key_data",
-    "split",
-    "wrap_key_data",
-    "bits",
-    "randint",
-    "uniform",
-    "bernoulli",
-    "cauchy",
-    "exponential",
-    "gumbel",
-    "laplace",
-    "logistic",
-    "normal",
-    "rademacher",
-    "truncated_normal",
-    "categorical",
-    "choice",
-    "permutation",
-]
+#: Where each name is defined; a module is loaded when the first of its names is asked for.
+_late = _Late(
+    __name__,
+    """
+.choosing: categorical choice permutation
+.counting: binomial geometric multinomial poisson
+.gammas: ball beta chisquare dirichlet f gamma generalized_normal loggamma t
+.keys: PRNGKey bits clone fold_in key key_data key_dtype key_impl split wrap_key_data
+.samplers: bernoulli cauchy exponential gumbel laplace logistic normal rademacher randint uniform
+.stateful: Generator default_rng
+.tails: truncated_normal
+.transformed: double_sided_maxwell lognormal maxwell multivariate_normal orthogonal pareto rayleigh
+    triangular wald weibull_min
+""",
+)
+__getattr__, __dir__ = _late.load, _late.listed
+
+__all__ = _late.names  # pyright: ignore[reportUnsupportedDunderAll]

@@ -13,7 +13,7 @@ from ...primitives.array import Array, as_value
 from ...primitives.constants import full as full_p
 from ...primitives.core import Tracer, Value, describe, known, state, typeof, with_user_line
 from ...primitives.support.foreign import refusal
-from ...primitives.types import SCALARS, default_dtype, promote_types, real_dtype
+from ...primitives.types import SCALARS, check_scalar, default_dtype, promote_types, real_dtype
 from ...primitives.words.operators import power
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to, to_inexact
 from ...primitives.words.slicing import stack
@@ -248,7 +248,7 @@ def _constant(
     if device is not None:
         return device_put(_constant(make, shape, value, dtype, name, None), device)
     shape = shape if type(shape) is tuple else static_shape(shape, name)
-    if state.trace.eager:
+    if state.trace.eager and dtype.kind != "k":
         try:
             return Array(make(shape, dtype))
         except (TypeError, ValueError):
@@ -267,6 +267,9 @@ def _number(value: Any, dtype: np.dtype, name: str) -> Any:
                 OverflowError(f"{name}: the Python integer {value} does not fit into {dtype}")
             )
         return int(value)
+    if dtype.kind == "k":
+        check_scalar(name, value, dtype)
+        return value
     kind: Any = bool if dtype.kind == "b" else complex if dtype.kind == "c" else float
     return kind(value.real if type(value) is complex and kind is float else value)
 

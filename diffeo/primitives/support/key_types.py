@@ -53,7 +53,7 @@ class KeyType:
         return self.name
 
     def __reduce__(self) -> Any:
-        return KEY_TYPES.__getitem__, (self.impl,)
+        return _of_generator, (self.impl,)
 
 
 #: The dtypes of keys by the names of generators.
@@ -64,6 +64,12 @@ KEY_TYPES = {
         ("philox2x32", "phx2", 1), ("philox4x32", "phx4", 2), ("threefry4x32", "fry4", 4),
     )  # fmt: skip
 }
+
+
+def _of_generator(impl: str) -> KeyType:
+    return KEY_TYPES[impl]
+
+
 #: The same by NumPy's dtypes of their elements.
 BY_ELEMENT: dict[Any, Any] = {t.dtype: t for t in KEY_TYPES.values()}
 
