@@ -18,6 +18,7 @@ import numpy as np
 
 from ..api.control_flow.conditionals import cond
 from ..numpy.common import arr, dtype_of, static_shape
+from ..operations.bits import clz
 from ..primitives.array import as_value
 from ..primitives.constants import full_like
 from ..primitives.core import with_user_line
@@ -440,13 +441,17 @@ def exponential(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
 def gumbel(key: Any, shape: Shape = (), dtype: Any = None, mode: str | None = None) -> Any:
     """Draw samples with the distribution function exp(-exp(-x)): -log(-log(u)).
 
-    Arguments as `uniform` has, and `mode`: "high" draws twice as many bits, for the tail; by
-    default "low".
+    Arguments as `uniform` has, and `mode`: "high" draws twice as many bits, for the tail, and
+    "highest" uses all of them in float32; by default "low".
     """
-    if mode not in (None, "low", "high"):
-        raise with_user_line(ValueError(f"gumbel: mode must be 'low' or 'high', got {mode!r}"))
+    if mode not in (None, "low", "high", "highest"):
+        raise with_user_line(
+            ValueError(f"gumbel: mode must be 'low', 'high' or 'highest', got {mode!r}")
+        )
     key, shape, dtype, info = _standard("gumbel", key, shape, dtype)
-    if mode != "high":
+    if mode == "highest" and dtype == float32:
+        return _finest_gumbel(key, shape)
+    if mode in (None, "low"):
         u = _between(key, shape, dtype, float(info.tiny), 1.0)
         return e.neg.bind(e.log.bind(e.neg.bind(e.log.bind(u))))
     u = unit_numbers(key, (2, *shape), dtype)
@@ -455,6 +460,25 @@ def gumbel(key: Any, shape: Shape = (), dtype: Any = None, mode: str | None = No
     least = max(2.0 ** -(2 * int(info.nmant) + 1), float(info.tiny))
     x = e.select(high >= 0.5, high, high + 2.0 ** -int(info.nmant) * low + least)
     return e.neg.bind(e.log.bind(e.neg.bind(e.log1p.bind(e.neg.bind(x)))))
+
+
+def _finest_gumbel(key: Any, shape: tuple[int, ...]) -> Any:
+    """Draw Gumbel samples in float32, by uniform numbers with 64 bits behind the point.
+
+    Those of 1/2 and more are held as their distance from 1, which has more digits.
+    """
+    word = raw_bits(key, (2, *shape), uint32)
+    first, second = index_in_dim(word, 0), index_in_dim(word, 1)
+    upper, lower = (convert_element_type(x, uint64) for x in (first, second))
+    number = e.logical_or.bind(e.shift_left.bind(upper, 32), lower)
+    below = first < 1 << 31
+    number = e.select(below, number, e.sub.bind(full_like(number, 0), number))
+    # Cut to 24 bits, so that the conversion is exact, as the rest of jax's is cut off.
+    excess = e.sub.bind(e.maximum.bind(64 - clz.bind(number), 24), 24)
+    number = e.shift_left.bind(e.shift_right_logical.bind(number, excess), excess)
+    u = e.maximum.bind(convert_element_type(number, float32) * 2.0**-64, 2.0**-65)
+    left = e.neg.bind(e.log.bind(e.neg.bind(e.log1p.bind(e.neg.bind(u)))))
+    return e.select(below, left, e.neg.bind(e.log.bind(e.neg.bind(e.log.bind(u)))))
 
 
 def laplace(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
