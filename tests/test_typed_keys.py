@@ -27,6 +27,10 @@ def permuted(k):
     return dx.random.permutation(dx.random.key(1), k[0])
 
 
+def turned(carry):
+    return carry[0] + 1, carry[1][::-1]
+
+
 #: (a function of keys of shape (3, 4), the same of their words). The words' axis is the last.
 MOVES = {
     "index": (lambda k: k[1], lambda w: w[1]),
@@ -80,7 +84,9 @@ MOVES = {
         lambda w: np.stack([w[0], w[0], w[1]]),
     ),
     "while": (
-        lambda k: dx.lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1][::-1]), (0, k))[1],
+        lambda k: dx.lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1][::-1]), (0, k))[
+            1
+        ],
         lambda w: w[::-1],
     ),
     "fori": (lambda k: dx.lax.fori_loop(0, 3, lambda i, c: k[i], k[0]), lambda w: w[2]),

@@ -27,7 +27,8 @@ _late = _Late(
 .counting: binomial geometric multinomial poisson
 .gammas: ball beta chisquare dirichlet f gamma generalized_normal loggamma t
 .keys: PRNGKey bits clone fold_in key key_data key_dtype key_impl split wrap_key_data
-.samplers: bernoulli cauchy exponential gumbel laplace logistic normal rademacher randint uniform
+.samplers: bernoulli normal randint uniform
+.standard: cauchy exponential gumbel laplace logistic rademacher
 .stateful: Generator default_rng
 .tails: truncated_normal
 .transformed: double_sided_maxwell lognormal maxwell multivariate_normal orthogonal pareto rayleigh

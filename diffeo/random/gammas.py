@@ -39,11 +39,10 @@ from .keys import Key, Shape, check_key, parts
 from .samplers import (
     _normal,
     check_parameters,
-    exponential,
     float_dtype,
-    rademacher,
     unit_numbers,
 )
+from .standard import exponential, rademacher
 
 METHODS = ("exact", "approximate")
 

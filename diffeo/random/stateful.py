@@ -27,7 +27,7 @@ from ..primitives.words.slicing import index_in_dim
 from ..primitives.words.structural import convert_element_type, reshape
 from ..transforms.jvp import JVP
 from ..transforms.taylor.taylor import Taylor
-from . import choosing, counting, gammas, keys, samplers, transformed
+from . import choosing, counting, gammas, keys, samplers, standard, transformed
 
 #: Traces that run a function at once, and see no other numbers than it does.
 _HARMLESS = (JVP, TangentTrace, Taylor)
@@ -118,8 +118,13 @@ class Generator:
         return low + (high - low) * samplers.uniform(self._next(), shape)
 
     def integers(
-        self, low: Any, high: Any = None, size: Any = None, dtype: Any = None, endpoint: bool = False
-    ) -> Any:  # fmt: skip
+        self,
+        low: Any,
+        high: Any = None,
+        size: Any = None,
+        dtype: Any = None,
+        endpoint: bool = False,
+    ) -> Any:
         """Draw integers in [low, high), or in [0, low); with `endpoint`, the end is included."""
         if high is None:
             low, high = 0, low
@@ -204,15 +209,15 @@ class Generator:
 
     def exponential(self, scale: Any = 1.0, size: Any = None) -> Any:
         """Draw numbers with the density exp(-x / scale) / scale."""
-        return self._scaled("exponential", samplers.exponential, scale, size)
+        return self._scaled("exponential", standard.exponential, scale, size)
 
     def standard_exponential(self, size: Any = None, dtype: Any = None) -> Any:
         """Draw numbers with the density exp(-x)."""
-        return samplers.exponential(self._next(), _shape(size), dtype)
+        return standard.exponential(self._next(), _shape(size), dtype)
 
     def standard_cauchy(self, size: Any = None) -> Any:
         """Draw numbers with the density 1 / (pi (1 + x**2))."""
-        return samplers.cauchy(self._next(), _shape(size))
+        return standard.cauchy(self._next(), _shape(size))
 
     def rayleigh(self, scale: Any = 1.0, size: Any = None) -> Any:
         """Draw lengths of normal vectors of two numbers, times `scale`."""
@@ -221,15 +226,15 @@ class Generator:
 
     def gumbel(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
         """Draw numbers with the distribution function exp(-exp(-(x - loc) / scale))."""
-        return self._moved("gumbel", samplers.gumbel, loc, scale, size)
+        return self._moved("gumbel", standard.gumbel, loc, scale, size)
 
     def laplace(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
         """Draw numbers with a density proportional to exp(-|x - loc| / scale)."""
-        return self._moved("laplace", samplers.laplace, loc, scale, size)
+        return self._moved("laplace", standard.laplace, loc, scale, size)
 
     def logistic(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
         """Draw numbers with the distribution function 1 / (1 + exp(-(x - loc) / scale))."""
-        return self._moved("logistic", samplers.logistic, loc, scale, size)
+        return self._moved("logistic", standard.logistic, loc, scale, size)
 
     # -- Other distributions --
 

@@ -21,12 +21,11 @@ from .keys import Shape, check_key, parts
 from .samplers import (
     _normal,
     check_parameters,
-    exponential,
     float_dtype,
     normal,
-    rademacher,
     unit_numbers,
 )
+from .standard import exponential, rademacher
 
 
 def pareto(key: Any, b: Any, shape: Shape = None, dtype: Any = None) -> Any:

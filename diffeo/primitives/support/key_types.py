@@ -56,14 +56,12 @@ class KeyType:
         return _of_generator, (self.impl,)
 
 
+_GENERATORS = (
+    ("threefry2x32", "fry", 2), ("rbg", "rbg", 4), ("unsafe_rbg", "urbg", 4),
+    ("philox2x32", "phx2", 1), ("philox4x32", "phx4", 2), ("threefry4x32", "fry4", 4),
+)  # fmt: skip
 #: The dtypes of keys by the names of generators.
-KEY_TYPES = {
-    impl: KeyType(impl, tag, words)
-    for impl, tag, words in (
-        ("threefry2x32", "fry", 2), ("rbg", "rbg", 4), ("unsafe_rbg", "urbg", 4),
-        ("philox2x32", "phx2", 1), ("philox4x32", "phx4", 2), ("threefry4x32", "fry4", 4),
-    )  # fmt: skip
-}
+KEY_TYPES = {impl: KeyType(impl, tag, words) for impl, tag, words in _GENERATORS}
 
 
 def _of_generator(impl: str) -> KeyType:
