@@ -269,8 +269,7 @@ def _number(value: Any, dtype: np.dtype, name: str) -> Any:
         return int(value)
     if dtype.kind == "k":
         check_scalar(name, value, dtype)
-        return value
-    kind: Any = bool if dtype.kind == "b" else complex if dtype.kind == "c" else float
+    kind: Any = {"b": bool, "c": complex, "k": int}.get(dtype.kind, float)
     return kind(value.real if type(value) is complex and kind is float else value)
 
 
@@ -308,10 +307,8 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, device: Any = None) 
 
 def _like(a: Any, dtype: Any, shape: Any, name: str) -> tuple[tuple[int, ...], np.dtype]:
     aval = typeof(a) if not isinstance(a, (list, tuple)) else asarray(a).aval
-    return (
-        aval.shape if shape is None else static_shape(shape, name),
-        aval.dtype if dtype is None else dtype_of(dtype, float),
-    )
+    shape = aval.shape if shape is None else static_shape(shape, name)
+    return shape, aval.dtype if dtype is None else dtype_of(dtype, float)
 
 
 def zeros_like(a: Any, dtype: Any = None, shape: Any = None, *, device: Any = None) -> Any:
