@@ -1,11 +1,13 @@
 """Random numbers from explicit keys: the names, and the bits, of jax.random.
 
-A *key* is an array of two words, uint32. A function with the same key returns the same numbers, so
-a key is used once; `split` makes new ones. Numbers are threefry2x32's, those of jax.random with
-`jax_threefry_partitionable` (jax's default) and 64-bit types.
+A *key* is an element of an array of the dtype `key<fry>`, or an array of its words. A function with
+the same key returns the same numbers, so a key is used once; `split` makes new ones. Numbers are those
+of jax.random with its default settings and 64-bit types; the generator is threefry2x32's, or another
+that a key is made for.
 
-`keys.py` has the keys and raw bits, `samplers.py` the distributions, `tails.py` the truncated
-normal distribution, and `choosing.py` permutations and choices.
+`keys.py` has the keys and raw bits; `samplers.py`, `standard.py`, `transformed.py`, `gammas.py`,
+`counting.py`, `tails.py` and `choosing.py` have the distributions, `stateful.py` a generator in NumPy's
+style, and `reuse.py` finds keys that are used twice.
 
 Examples:
     >>> import diffeo as dx
