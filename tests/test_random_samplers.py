@@ -239,16 +239,15 @@ def test_gamma_by_concentration(a):
     key = random.key(5)
     draw = lambda a: random.gamma(key, a, (20,))
     x, slope = dx.jvp(draw, (a,), (1.0,))
-    expected = by_differences(lambda a, p: stats.gamma.ppf(p, a), lambda a, x: stats.gamma.cdf(x, a),
-                              a, np.asarray(x))  # fmt: skip
+    quantile, cdf = lambda a, p: stats.gamma.ppf(p, a), lambda a, x: stats.gamma.cdf(x, a)
+    expected = by_differences(quantile, cdf, a, np.asarray(x))
     np.testing.assert_allclose(slope, expected, rtol=1e-5)
     total = dx.grad(lambda a: dx.numpy.sum(draw(a) ** 2))
     np.testing.assert_allclose(total(a), np.sum(2 * np.asarray(x) * expected), rtol=1e-5)
     np.testing.assert_allclose(dx.jit(total)(a), total(a), rtol=1e-12)
     y, log_slope = dx.jvp(lambda a: random.loggamma(key, a, (20,)), (a,), (1.0,))
     z = np.asarray(dx.numpy.exp(y))
-    expected = by_differences(lambda a, p: stats.gamma.ppf(p, a), lambda a, x: stats.gamma.cdf(x, a),
-                              a, z)  # fmt: skip
+    expected = by_differences(quantile, cdf, a, z)
     np.testing.assert_allclose(log_slope, expected / z, rtol=1e-4)
 
 

@@ -1,13 +1,13 @@
 """Random numbers from explicit keys: the names, and the bits, of jax.random.
 
 A *key* is an element of an array of the dtype `key<fry>`, or an array of its words. A function with
-the same key returns the same numbers, so a key is used once; `split` makes new ones. Numbers are those
-of jax.random with its default settings and 64-bit types; the generator is threefry2x32's, or another
-that a key is made for.
+the same key returns the same numbers, so a key is used once; `split` makes new ones. Numbers are
+those of jax.random with its default settings and 64-bit types; the generator is threefry2x32's, or
+another that a key is made for.
 
 `keys.py` has the keys and raw bits; `samplers.py`, `standard.py`, `transformed.py`, `gammas.py`,
-`counting.py`, `tails.py` and `choosing.py` have the distributions, `stateful.py` a generator in NumPy's
-style, and `reuse.py` finds keys that are used twice.
+`counting.py`, `tails.py` and `choosing.py` have the distributions, `stateful.py` a generator in
+NumPy's style, and `reuse.py` finds keys that are used twice.
 
 Examples:
     >>> import diffeo as dx
