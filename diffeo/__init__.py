@@ -66,6 +66,7 @@ _late = _Late(
 .lowering.devices.devices: Device default_backend device_count devices local_device_count
     local_devices
 .lowering.devices.plugins: register_plugin
+.random.reuse: debug_key_reuse
 .transforms.sparsity.pattern: Sparsity
 """,
 )

@@ -149,6 +149,7 @@ from .primitives.jaxpr import check_jaxpr as check_jaxpr
 from .primitives.jaxpr import eval_jaxpr as eval_jaxpr
 from .primitives.types import ShapedArray as ShapedArray
 from .primitives.types import float0 as float0
+from .random.reuse import debug_key_reuse as debug_key_reuse
 from .transforms.interpreter import Interpreter as Interpreter
 from .transforms.sparsity.pattern import Sparsity as Sparsity
 

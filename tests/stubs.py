@@ -11,7 +11,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGES = ("diffeo", "diffeo.experimental", "diffeo.lax", "diffeo.nn", "diffeo.numpy")
+PACKAGES = (
+    "diffeo", "diffeo.experimental", "diffeo.lax", "diffeo.nn", "diffeo.numpy", "diffeo.random",
+)  # fmt: skip
 
 
 def path_of(name: str) -> Path:

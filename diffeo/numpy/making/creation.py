@@ -13,7 +13,7 @@ from ...primitives.array import Array, as_value
 from ...primitives.constants import full as full_p
 from ...primitives.core import Value, describe, state, typeof, with_user_line
 from ...primitives.support.foreign import refusal, taken_in
-from ...primitives.types import SCALARS, default_dtype, promote_types
+from ...primitives.types import SCALARS, check_scalar, default_dtype, promote_types
 from ...primitives.words.promotion import broadcast_to
 from ...primitives.words.slicing import stack
 from ...primitives.words.structural import (
@@ -291,7 +291,7 @@ def _constant(
     if device is not None:
         return device_put(_constant(make, shape, value, dtype, name, None), device)
     shape = shape if type(shape) is tuple else static_shape(shape, name)
-    if state.trace.eager:
+    if state.trace.eager and dtype.kind != "k":
         try:
             return Array(make(shape, dtype))
         except (TypeError, ValueError):
@@ -310,7 +310,9 @@ def _number(value: Any, dtype: np.dtype, name: str) -> Any:
                 OverflowError(f"{name}: the Python integer {value} does not fit into {dtype}")
             )
         return int(value)
-    kind: Any = bool if dtype.kind == "b" else complex if dtype.kind == "c" else float
+    if dtype.kind == "k":
+        check_scalar(name, value, dtype)
+    kind: Any = {"b": bool, "c": complex, "k": int}.get(dtype.kind, float)
     return kind(value.real if type(value) is complex and kind is float else value)
 
 
@@ -363,10 +365,8 @@ def full(
 
 def _like(a: Any, dtype: Any, shape: Any, name: str) -> tuple[tuple[int, ...], np.dtype]:
     aval = any_type(a) if not isinstance(a, (list, tuple)) else asarray(a).aval
-    return (
-        aval.shape if shape is None else static_shape(shape, name),
-        aval.dtype if dtype is None else dtype_of(dtype, float),
-    )
+    shape = aval.shape if shape is None else static_shape(shape, name)
+    return shape, aval.dtype if dtype is None else dtype_of(dtype, float)
 
 
 def zeros_like(
