@@ -19,6 +19,7 @@ import numpy as np
 
 from ..array import Array, as_value
 from ..core import Tracer, Value, describe, state, typeof, with_user_line
+from ..support.foreign import host_of_jax
 from ..types import (
     SCALARS,
     float8_e5m2,
@@ -252,6 +253,8 @@ def _operator(function: Callable, reflected: bool = False) -> Callable:
     def method(self: Any, other: Any) -> Any:
         if isinstance(other, _OPERANDS):
             return function(other, self) if reflected else function(self, other)
+        if host_of_jax(other) is not None:
+            return method(self, as_value(other))
         return NotImplemented
 
     method.__name__ = function.__name__
@@ -268,6 +271,8 @@ def _equality(function: Callable) -> Callable:
     def method(self: Any, other: Any) -> Any:
         if isinstance(other, _OPERANDS):
             return function(self, other)
+        if host_of_jax(other) is not None:
+            return function(self, as_value(other))
         kind = type(other)
         if isinstance(other, (list, tuple)) or (
             kind.__eq__ is object.__eq__ and hasattr(kind, "__array__")

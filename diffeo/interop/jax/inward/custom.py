@@ -92,5 +92,3 @@ def _pullback(equation: Equation) -> tuple[Traced, Traced]:
         return list(pull(cts))
 
     return equation.traced(there), equation.traced(back, keys=False)
-
-

@@ -47,9 +47,9 @@ def _of_row(row: Any) -> Callable[..., Any]:
         shape = eqn.outvars[0].aval.shape
         plain = [type(x) in SCALARS for x in operands]
         if all(plain) or not row.takes_scalars or row.arity == 1:
-            operands = tuple([
-                _typed(x, v.aval) if p else x for x, v, p in zip(operands, eqn.invars, plain)
-            ])
+            operands = tuple(
+                [_typed(x, v.aval) if p else x for x, v, p in zip(operands, eqn.invars, plain)]
+            )
         return row.bind(*[x if type(x) in SCALARS else to_shape(x, shape) for x in operands])
 
     return translate
@@ -192,6 +192,8 @@ def _name_of(eqn: Any, x: Any) -> Any:
 
 def weak_as(x: Any, aval: Any) -> Any:
     """Return a value with the weakness of a type."""
-    return x if typeof(x).weak_type == aval.weak_type else convert_element_type(
-        x, x.dtype, aval.weak_type
+    return (
+        x
+        if typeof(x).weak_type == aval.weak_type
+        else convert_element_type(x, x.dtype, aval.weak_type)
     )

@@ -102,7 +102,12 @@ class FromJax(OwnCopy):
         return (fixed, named), others, {k: v for k, v in kwargs.items() if k not in taken}
 
     def _translate(
-        self, fixed: Any, in_tree: Any, plan: Sequence[Any], avals: Sequence[ShapedArray], wide: bool
+        self,
+        fixed: Any,
+        in_tree: Any,
+        plan: Sequence[Any],
+        avals: Sequence[ShapedArray],
+        wide: bool,
     ) -> tuple[Jaxpr, Any, list[Any]]:
         """Trace the function for arguments of a signature; return the program, and the tree of
         the results with what is no array in it.
@@ -184,9 +189,7 @@ def _leaf(x: Any, name: str) -> tuple[Any, Any]:
     if isinstance(x, (np.ndarray, np.generic)):
         return as_value(x), None
     if isinstance(x, jax.ShapeDtypeStruct):
-        raise with_user_line(
-            TypeError(f"from_jax of {name}: expected an array, got {describe(x)}")
-        )
+        raise with_user_line(TypeError(f"from_jax of {name}: expected an array, got {describe(x)}"))
     return None, Static(x)
 
 

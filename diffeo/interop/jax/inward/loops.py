@@ -10,6 +10,8 @@ from ....api.control_flow.checkpoint import checkpoint
 from ....api.control_flow.conditionals import switch
 from ....api.control_flow.implicit import custom_linear_solve
 from ....api.control_flow.loops import scan, while_loop
+from ....lowering.devices.devices import default_backend
+from ....primitives.constants import full
 from ....primitives.core import typeof
 from ....primitives.types import int32
 from ....primitives.words.dot import DotGeneral
@@ -141,3 +143,13 @@ def _linear_solve(eqn: Any, *args: Any) -> list[Any]:
     return [*out[0], *out[1]] if aux else list(out)
 
 
+@rule("platform_index")
+def _platform_index(eqn: Any) -> Any:
+    """Return which of several groups of platforms has ours: what `platform_dependent` asks."""
+    platform = default_backend()
+    groups = eqn.params["platforms"]
+    names = {"gpu": ("gpu", "cuda", "rocm")}.get(platform, (platform,))
+    for i, group in enumerate(groups):
+        if group is None or any([n in group for n in names]):
+            return full((), i, int32)
+    raise refuse(eqn, f"has no choice for {platform}, only for {groups}")

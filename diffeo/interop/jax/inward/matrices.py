@@ -130,5 +130,3 @@ def _tridiagonal(eqn: Any, a: Any) -> list[Any]:
 def _tridiagonal_solve(eqn: Any, dl: Any, d: Any, du: Any, b: Any) -> Any:
     default_only(eqn, perturb_singular=False)
     return linalg.tridiagonal_solve(dl, d, du, b)
-
-

@@ -116,5 +116,3 @@ def _rng_bit_generator(eqn: Any, state: Any) -> list[Any]:
     if state.ndim == 1:
         return out(state)
     return each_key(out, state.ndim - 1, state)
-
-

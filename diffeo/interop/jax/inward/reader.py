@@ -160,9 +160,12 @@ def apply(eqn: Any, function: Callable, operands: list[Any]) -> Any:
 
 #: Primitives that only move elements, and so may be applied to keys.
 MOVES = frozenset(
-    """broadcast_in_dim reshape transpose squeeze concatenate slice dynamic_slice gather rev copy
-    dynamic_update_slice scatter select_n split unstack expand_dims copy_p tile""".split()
-)
+    (
+        "broadcast_in_dim", "concatenate", "copy", "copy_p", "dynamic_slice",
+        "dynamic_update_slice", "expand_dims", "gather", "reshape", "rev", "scatter", "select_n",
+        "slice", "split", "squeeze", "stack", "tile", "transpose", "unstack",
+    )
+)  # fmt: skip
 
 
 def known(primitive: Any) -> tuple[Callable[..., Any], bool]:

@@ -59,6 +59,11 @@ def _concatenate(eqn: Any, *xs: Any) -> Any:
     return slicing.concatenate(xs, int(eqn.params["dimension"]))
 
 
+@rule("stack")
+def _stack(eqn: Any, *xs: Any) -> Any:
+    return slicing.stack(xs, int(eqn.params["axis"]))
+
+
 @rule("split")
 def _split(eqn: Any, x: Any) -> Any:
     return slicing.split(x, [int(n) for n in eqn.params["sizes"]], int(eqn.params["axis"]))
@@ -306,5 +311,3 @@ def _fft(eqn: Any, x: Any) -> Any:
 @rule("rng_uniform")
 def _rng_uniform(eqn: Any, *_: Any) -> Any:
     raise refuse(eqn, "depends on a hidden state; use jax.random.uniform with a key")
-
-

@@ -45,7 +45,7 @@ class Traced:
         key = tuple(avals)
         program = self.programs.get(key)
         if program is None:
-            described = [self.keys.get(i) or jax_aval(a) for i, a in enumerate(key)]
+            described = [self.keys[i] if i in self.keys else jax_aval(a) for i, a in enumerate(key)]
             with jax.enable_x64(self.wide):
                 closed = jax.make_jaxpr(self.fun)(*described)
                 staged = stage(lambda *xs: call(closed, xs), key, self.name)
