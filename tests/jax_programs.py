@@ -4,8 +4,6 @@
 is installed.
 """
 
-# ruff: noqa: E731
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -89,7 +87,9 @@ PROGRAMS: dict[str, tuple[Callable, ...]] = {
         lambda a, x: lax.scan(lambda s, y: (jnp.sin(s + y), s * y), a, x, reverse=True), v[0], v,
     ),
     "while": (
-        lambda x: lax.while_loop(lambda s: s[1] < 3, lambda s: (jnp.sin(s[0]), s[1] + 1), (x, 0))[0],
+        lambda x: lax.while_loop(
+            lambda s: s[1] < 3, lambda s: (jnp.sin(s[0]), s[1] + 1), (x, 0)
+        )[0],
         v,
     ),
     "fori": (lambda x: lax.fori_loop(0, 3, lambda i, s: s * x + i, x), v),
@@ -213,6 +213,7 @@ PROGRAMS: dict[str, tuple[Callable, ...]] = {
 NO_GRADIENT = {
     "while": "jax has no reverse mode through while",
     "prod_pool": "jax has none",
+    "scatter_apply": "jax has none",
     "tridiagonal_solve": "jax's rule is of newer versions",
     "hessenberg": "jax has none",
     "schur": "jax has none",
@@ -221,6 +222,9 @@ NO_GRADIENT = {
     "half": "seven bits",
     "symmetric_product": "jax has none",
 }
+
+#: Programs that jax does not batch.
+NO_VMAP = {"ragged_dot": "jax has no such batch"}
 
 
 def floats(args: tuple[Any, ...]) -> list[int]:

@@ -15,8 +15,10 @@ from ....primitives.constants import full
 from ....primitives.core import typeof
 from ....primitives.types import int32
 from ....primitives.words.dot import DotGeneral
+from ....primitives.words.elementwise import select
 from ....primitives.words.identity import Named
-from ....primitives.words.structural import convert_element_type
+from ....primitives.words.reduction import reduce_or
+from ....primitives.words.structural import broadcast_in_dim, convert_element_type
 from ....programs.call import split_list
 from .reader import call, jax_aval, our_aval, refuse, rule
 
@@ -62,9 +64,20 @@ def _while(eqn: Any, *args: Any) -> list[Any]:
     p = eqn.params
     tests, moves, carry = split_list(args, p["cond_nconsts"], p["body_nconsts"])
     avals = [v.aval for v in eqn.outvars]
-    going = lambda state: call(p["cond_jaxpr"], [*tests, *state])[0]
+    test = lambda state: call(p["cond_jaxpr"], [*tests, *state])[0]
     step = lambda state: settled(call(p["body_jaxpr"], [*moves, *state]), avals)
-    return while_loop(going, step, settled(carry, avals))
+    inner = getattr(p["cond_jaxpr"], "jaxpr", p["cond_jaxpr"])
+    axes = tuple(range(len(inner.outvars[0].aval.shape)))
+    if not axes:
+        return while_loop(test, step, settled(carry, avals))
+
+    # jax's vmap leaves one condition for each row: those that are done stay as they are.
+    def kept(state: Any) -> list[Any]:
+        goes, results = test(state), step(state)
+        spread = [broadcast_in_dim(goes, x.shape, axes) for x in state]
+        return [select(flag, new, old) for flag, new, old in zip(spread, results, state)]
+
+    return while_loop(lambda state: reduce_or(test(state), axes), kept, settled(carry, avals))
 
 
 @rule("scan")

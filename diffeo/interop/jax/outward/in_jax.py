@@ -18,6 +18,7 @@ import numpy as np
 from jax.extend.core import Primitive as Primitive_of_jax
 from jax.interpreters import ad, batching, mlir
 
+from ....lowering.executables import prepare
 from ....lowering.text.module import lower_module
 from ....primitives.core import Primitive, with_user_line
 from ....primitives.jaxpr import Jaxpr, infer
@@ -35,6 +36,7 @@ diffeo_p.multiple_results = True
 
 def aval_of(x: Any) -> ShapedArray:
     """Return our type, without weakness, of a value or a type of jax's."""
+    x = x if hasattr(x, "shape") else jax.typeof(x)
     return ShapedArray(tuple(x.shape), np.dtype(x.dtype))
 
 
@@ -156,10 +158,10 @@ def _transpose(cts: Any, *args: Any, ours: Primitive) -> list[Any]:
 
 
 def _batch(args: Any, dims: Any, *, ours: Primitive) -> tuple[list[Any], list[Any]]:
-    places = [None if d is batching.not_mapped else int(d) for d in dims]
+    places = [None if d is None else int(d) for d in dims]
     size = next(a.shape[d] for a, d in zip(args, places) if d is not None)
     program, axes = _batched(ours, _avals(args), tuple(places), size)
-    return run(program, args), [batching.not_mapped if a is None else a for a in axes]
+    return run(program, args), list(axes)
 
 
 def _lower(ctx: Any, *values: Any, ours: Primitive) -> Any:
@@ -174,6 +176,7 @@ def _lower(ctx: Any, *values: Any, ours: Primitive) -> Any:
                 "jax's only as a callback"
             )
         )
+    prepare(module.text)
     ir = mlir.ir
     parsed = ir.Module.parse(module.text, context=ctx.module_context.context)
     types = next(_result_types(op) for op in parsed.body.operations if _is_main(op))

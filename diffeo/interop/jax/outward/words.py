@@ -16,15 +16,29 @@ from ....routines import fft
 from ....routines.matrices import linalg
 from ....routines.windows import conv, windows
 from ..inward.elements import ROWS
+from . import writer
 from .writer import RULES, rule
 
 #: jax.lax's names of functions that are not the names of jax's primitives.
 _NAMES = {"and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor", "not": "bitwise_not"}
 
 
+#: Functions of complex numbers that jax lacks, or has with other values at branch cuts and nan.
+_REAL = frozenset(
+    ("acos", "acosh", "asin", "asinh", "atan", "atanh", "ge", "gt", "le", "lt", "max", "min")
+)
+
+
 def _elementwise(name: str) -> Callable[..., Any] | None:
     function = getattr(lax, _NAMES.get(name, name), None)
-    return None if function is None else lambda _, *xs: function(*xs)
+    if function is None:
+        return None
+    refused = "c" if name in _REAL else "b" if name == "mul" else ""
+
+    def write(p: Any, *xs: Any) -> Any:
+        return writer.others(p, *xs) if xs[0].dtype.kind in refused else function(*xs)
+
+    return write
 
 
 for _name, _row in ROWS.items():
@@ -232,12 +246,12 @@ def _reduce(p: Any, x: Any) -> Any:
 
 @rule(reduction.ArgMax)
 def _argmax(p: Any, x: Any) -> Any:
-    return lax.argmax(x, p.axis, p.dtype)
+    return writer.others(p, x) if x.dtype.kind == "c" else lax.argmax(x, p.axis, p.dtype)
 
 
 @rule(reduction.ArgMin)
 def _argmin(p: Any, x: Any) -> Any:
-    return lax.argmin(x, p.axis, p.dtype)
+    return writer.others(p, x) if x.dtype.kind == "c" else lax.argmin(x, p.axis, p.dtype)
 
 
 _CUMULATIVE: dict[Any, Callable[..., Any]] = {
@@ -282,7 +296,7 @@ def _precision(p: Any) -> Any:
 @rule(dot.DotGeneral)
 def _dot_general(p: Any, x: Any, y: Any) -> Any:
     if not all([hasattr(q, "name") for q in p.precision]):
-        return RULES[None](p, x, y)
+        return writer.others(p, x, y)
     numbers = (p.contract, p.batch_dims)
     preferred = p.preferred_element_type
     return lax.dot_general(x, y, numbers, _precision(p), preferred)
@@ -290,6 +304,9 @@ def _dot_general(p: Any, x: Any, y: Any) -> Any:
 
 @rule(conv.ConvGeneralDilated)
 def _conv(p: Any, x: Any, y: Any) -> Any:
+    preferred = p.preferred_element_type
+    if preferred is not None and preferred.itemsize < x.dtype.itemsize:
+        return writer.others(p, x, y)
     return lax.conv_general_dilated(
         x,
         y,
@@ -301,7 +318,7 @@ def _conv(p: Any, x: Any, y: Any) -> Any:
         p.feature_groups,
         p.batch_groups,
         _precision(p),
-        p.preferred_element_type,
+        preferred,
     )
 
 
