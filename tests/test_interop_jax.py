@@ -232,17 +232,23 @@ NOT_IN_JAX = {
 }  # fmt: skip
 
 
-def one_of_each() -> list[Any]:
-    """The first sample of each primitive; the others, and compiled ones, are slow."""
+def one_of_each(keep: Callable[[Sample], bool] = lambda s: True) -> list[Any]:
+    """The samples: the first of each primitive is slow, the others are for a long night."""
     seen: set[str] = set()
     params = []
     for s in SAMPLES:
         name = s.primitive.name
-        if any([name.startswith(n) for n in NOT_IN_JAX]):
+        if any([name.startswith(n) for n in NOT_IN_JAX]) or not keep(s):
             continue
-        params.append(pytest.param(s, marks=(pytest.mark.slow,) if name in seen else (), id=s.name))
+        mark = pytest.mark.exhaustive if name in seen else pytest.mark.slow
+        params.append(pytest.param(s, marks=(mark,), id=s.name))
         seen.add(name)
     return params
+
+
+def is_differentiable(s: Sample) -> bool:
+    real = any([o.dtype == np.float64 for o in s.impl(*s.args)]) if s.differentiable else False
+    return real and s.primitive.name not in ("while", "replay")  # jax has no reverse mode there
 
 
 def as_function(s: Sample) -> tuple[Callable, list[Any]]:
@@ -256,7 +262,7 @@ def as_function(s: Sample) -> tuple[Callable, list[Any]]:
     return bind, arrays
 
 
-@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("s", one_of_each())
 def test_to_jax(s: Sample):
     bind, arrays = as_function(s)
@@ -275,17 +281,13 @@ def close(out: Any, expected: Any, tol: float = 1e-8) -> None:
     np.testing.assert_allclose(out, expected, rtol=tol, atol=tol)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "s", [p for p in one_of_each() if p.values[0].differentiable and not p.marks]
-)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("s", one_of_each(lambda s: s.differentiable))
 def test_gradients_in_jax(s: Sample):
     bind, arrays = as_function(s)
     by = tuple([i for i, a in enumerate(arrays) if a.dtype == np.float64])
-    if not by or not any([o.dtype == np.float64 for o in s.impl(*s.args)]):
-        pytest.skip("no real derivative")
-    if s.primitive.name in ("while", "replay"):
-        pytest.skip("jax has no reverse mode through while")
+    if not by or not is_differentiable(s):
+        pytest.skip("no derivative that jax could have")
     ours = dx.grad(total(bind, list, dx.numpy), by)(*arrays)
     theirs = jax.jit(jax.grad(total(to_jax(bind), list, jnp), by))(*arrays)
     same(ours, theirs, 1e-6)

@@ -108,3 +108,11 @@ class Pullback:
             for i, a in enumerate(equation.out_avals)
         ]
         return list(pull(cts))
+
+
+@rule("diffeo")
+def _own_primitive(eqn: Any, *args: Any) -> Any:
+    """A primitive of ours that `to_jax` has put into a program of jax's."""
+    ours = eqn.params["ours"]
+    outs = ours.bind(*args)
+    return list(outs) if ours.multiple_results else [outs]

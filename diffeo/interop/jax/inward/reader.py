@@ -27,6 +27,10 @@ from ....primitives.words.promotion import broadcast_to
 from ....primitives.words.slicing import stack
 from ....primitives.words.structural import convert_element_type
 
+#: jax's settings and dtypes, of which type checkers know half.
+settings: Any = jax.config
+dtypes: Any = jax.dtypes
+
 #: The table: name of a primitive -> (rule, whether operands may be Python scalars).
 RULES: dict[str, tuple[Callable[..., Any], bool]] = {}
 
@@ -65,7 +69,7 @@ def scalar_rule(*names: str) -> Callable[[Callable], Callable]:
 
 def is_key(aval: Any) -> bool:
     """Return whether a type of jax's is that of keys."""
-    return jax.dtypes.issubdtype(aval.dtype, jax.dtypes.prng_key)
+    return dtypes.issubdtype(aval.dtype, dtypes.prng_key)
 
 
 def our_aval(aval: Any) -> ShapedArray:

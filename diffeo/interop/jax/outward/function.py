@@ -18,7 +18,9 @@ from ....primitives.support.sources import show_source
 from ....primitives.types import SCALARS, ShapedArray
 from ....trees import tree
 from ....trees.arguments import check_callable, check_outputs, name_of
+from ...meeting import to_jax_array
 from ..inward.function import Static
+from ..inward.reader import is_key, settings
 from . import in_jax, programs, words
 from .writer import run
 
@@ -55,7 +57,7 @@ class ToJax(OwnCopy):
         plan = tuple([None if _is_array(x) else Static(x) for x in leaves])
         values = [_jax_value(x) for x, p in zip(leaves, plan) if p is None]
         avals = tuple([_our_aval(x) for x in values])
-        wide = bool(jax.config.jax_enable_x64)
+        wide = bool(settings.jax_enable_x64)
         key = (fixed, in_tree, plan, avals, wide)
         try:
             entry = self.known.get(key)
@@ -128,9 +130,8 @@ def _is_array(x: Any) -> bool:
 def _jax_value(x: Any) -> Any:
     """Return an argument as jax's array or tracer."""
     if isinstance(x, jax.Array):
-        key = jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
-        return jax.random.key_data(x) if key else x
-    return jax.numpy.asarray(x.__jax_array__() if isinstance(x, Value) else x)
+        return jax.random.key_data(x) if is_key(x) else x
+    return to_jax_array(x) if isinstance(x, Value) else jax.numpy.asarray(x)
 
 
 def _our_aval(x: Any) -> ShapedArray:

@@ -14,6 +14,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 import jax
+import jax.core
 import numpy as np
 from jax.extend.core import Primitive as Primitive_of_jax
 from jax.interpreters import ad, batching, mlir
