@@ -150,6 +150,7 @@ METHODS = {
     "__contains__": _contains,
     "__getitem__": ("places.indexing", "getitem"),
     "__setitem__": ("places.indexing", "setitem"),
+    "__jax_array__": (".interop.meeting", "to_jax_array"),
     **{name: (home, name) for home, names in FUNCTIONS.items() for name in names.split()},
 }
 #: Property -> (module, name of the function that computes it).

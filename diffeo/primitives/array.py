@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .core import Value, typeof, with_user_line
-from .support.foreign import array_dtype, taken_in
+from .support.foreign import array_dtype, host_of_jax, taken_in
 from .types import KEYS, SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
 
 ndarray = np.ndarray
@@ -492,12 +492,15 @@ def as_value(x: Any) -> Any:
             raise with_user_line(
                 OverflowError(f"the Python integer {x} does not fit into {aval.dtype}")
             ) from None
+    copied: Any = True
     if not isinstance(x, (ndarray, np.generic)):
+        copied = True if host_of_jax(x) is None else None
         x = taken_in(x)
         if isinstance(x, Value):
             return x
     aval = typeof(x)
-    return Array(np.array(x, dtype=aval.dtype))
+    # What jax keeps nobody writes to, so it is not copied.
+    return Array(np.array(x, dtype=aval.dtype, copy=copied))
 
 
 def promoted_scalars(args: Sequence[Any]) -> list[Any]:
