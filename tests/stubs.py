@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGES = ("diffeo", "diffeo.lax", "diffeo.numpy")
+PACKAGES = ("diffeo", "diffeo.lax", "diffeo.numpy", "diffeo.scipy")
 
 
 def path_of(name: str) -> Path:

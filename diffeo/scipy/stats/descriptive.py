@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...lax.cumulative import cummax, cummin
-from ...numpy.common import arr, axis_of, holds_floats, no_such, real_only, static_int
 from ...numpy.choosing import where
+from ...numpy.common import arr, axis_of, holds_floats, no_such, real_only, static_int
 from ...numpy.places.selecting import take_along_axis
 from ...numpy.reducing.comparing import argmax
 from ...numpy.reducing.cumulative import cumsum

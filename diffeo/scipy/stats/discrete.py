@@ -1,7 +1,7 @@
 """Distributions of whole numbers.
 
-At the end of a parameter's range, a probability is a beta or a gamma density of the parameter, whose
-derivatives are right there.
+At the end of a parameter's range, a probability is a beta or a gamma density of the parameter,
+whose derivatives are right there.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def _above_zero(n: Any, k: Any) -> Any:
 
 binom = discrete(
     "binom", "the binomial distribution: the successes of `n` trials of probability `p`",
-    lambda k, n, p: log_binomial.bind(k, n, p), pmf=_binom_pmf, support=lambda n, p: (0.0, n), inner=0.0,
+    lambda k, n, p: log_binomial.bind(k, n, p), pmf=_binom_pmf,
+    support=lambda n, p: (0.0, n), inner=0.0,
     valid=lambda n, p: _whole(n) & _probable(p), usual=(1.0, 0.5),
     cdf=lambda k, n, p: betaincc.bind(k + 1.0, _above_zero(n, k), p),
     sf=lambda k, n, p: Betainc().bind(k + 1.0, _above_zero(n, k), p),

@@ -147,8 +147,10 @@ def _normal_logpdf(x: Any, mean: Any, cov: Any, allow_singular: bool | None = No
         return -0.5 * (square + n * (math.log(2 * math.pi) + e.log.bind(cov)))
     if cov.shape[-2:] != (n, n):
         raise with_user_line(
-            ValueError(f"for mean of shape {mean.shape}, cov must be [..., {n}, {n}], "
-                       f"got shape {cov.shape}")  # fmt: skip
+            ValueError(
+                f"for mean of shape {mean.shape}, cov must be [..., {n}, {n}], "
+                f"got shape {cov.shape}"
+            )
         )
     if allow_singular:
         return _singular_logpdf(away, cov, n)
