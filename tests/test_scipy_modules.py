@@ -168,7 +168,7 @@ OPTIONS = [
     {"nperseg": 31, "noverlap": 7, "nfft": 50},
     {"nperseg": 40, "window": "hamming", "fs": 8.0, "detrend": "linear"},
     {"nperseg": 16, "window": ("kaiser", 4.0), "return_onesided": False},
-    {"window": np.hanning(20), "detrend": False},
+    {"window": np.hanning(20), "nperseg": 20, "detrend": False},
     {"nperseg": 25, "detrend": lambda x: x - x[..., :1]},
     {"nperseg": 20, "axis": 0},
 ]
@@ -263,10 +263,9 @@ SOLVERS = {
     "cg": ds.sparse.linalg.cg,
     "bicgstab": ds.sparse.linalg.bicgstab,
     "gmres": ds.sparse.linalg.gmres,
-    "gmres incremental": lambda *a, **k: ds.sparse.linalg.gmres(
-        *a, solve_method="incremental", **k
+    "gmres in rounds": lambda *a, **k: ds.sparse.linalg.gmres(
+        *a, solve_method="incremental", restart=4, **k
     ),
-    "gmres restarted": lambda *a, **k: ds.sparse.linalg.gmres(*a, restart=3, **k),
 }
 CLOSE = {"tol": 1e-13, "atol": 1e-13}
 
@@ -380,11 +379,11 @@ def matyas(p):
     (matyas, [1.0, 4.0], [0.0, 0.0]),
 ])  # fmt: skip
 def test_minima(method, f, x0, x):
-    r = minimize(f, np.array(x0), method=method, tol=1e-9 if method == "BFGS" else 1e-14,
-                 options={"gtol": 1e-8})  # fmt: skip
+    options = {} if method == "BFGS" else {"ftol": 1e-18}
+    r = minimize(f, np.array(x0), method=method, tol=1e-6, options=options)
     assert bool(r.success) and int(r.status) == 0 and isinstance(r, OptimizeResults)
     close(r.x, np.array(x), 1e-6, 1e-6)
-    assert np.abs(r.jac).max() < 1e-8 and float(r.fun) < 1e-12
+    assert np.abs(r.jac).max() < 1e-6 and float(r.fun) < 1e-10
     assert int(r.nfev) == int(r.njev) >= int(r.nit) > 0
     if method == "BFGS":
         close(r.hess_inv @ dx.hessian(f)(r.x), np.eye(2), 0.1, 0.1)

@@ -127,9 +127,9 @@ def _pair(x: Any, y: Any, axis: int) -> tuple[Any, Any]:
     """Return signals of one dtype along their last axes, of one length."""
     x, y = (arr(to_inexact(v)) for v in same_dtype(x, y))
     try:
-        broadcast_shapes(np.delete(x.shape, axis), np.delete(y.shape, axis))
+        broadcast_shapes(*[(*v.shape[:axis], *v.shape[axis + 1 :]) for v in (x, y)])
         fits = x.ndim == y.ndim
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError):
         fits = False
     if not fits:
         raise with_user_line(

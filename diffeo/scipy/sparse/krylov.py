@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ...api.control_flow.loops import fori_loop, while_loop
 from ...numpy.choosing import where
 from ...numpy.common import safe_sqrt
 from ...numpy.contracting.products import vdot
-from ...numpy.linalg.systems import lstsq
 from ...numpy.making.creation import asarray, zeros
-from ...numpy.making.dtypes import finfo
 from ...numpy.making.grids import eye
 from ...numpy.ufuncs import conj, real
+from ...primitives.array import Array
 
 Map = Callable[[Any], Any]
 
@@ -44,41 +45,18 @@ def arnoldi(product: Map, basis: Any, k: Any) -> tuple[Any, Any, Any]:
     for _ in range(2):  # twice is enough for a basis that is orthogonal to rounding
         part = conj(basis) @ w
         w, column = w - part @ basis, column + part
-    vector, size = unit(w, before * finfo(w.dtype).eps)
+    vector, size = unit(w, before * float(np.finfo(w.dtype).eps))
     return vector, column.at[k + 1].set(size.astype(w.dtype)), size
 
 
-def batched(product: Map, start: Any, size: Any, restart: int, least: Any) -> Any:
-    """Return the update of a round: all vectors first, then least squares.
+def one_round(product: Map, start: Any, size: Any, restart: int, least: Any) -> Any:
+    """Return the update of a round; H is made triangular as it grows.
 
     Args:
         product: the preconditioned matrix, as a function.
         start, size: the direction and the length of the residual.
         restart: how many vectors there are.
-        least: unused: no error is known before the end.
-    """
-    n, dtype = start.shape[0], start.dtype
-    basis = zeros((restart + 1, n), dtype).at[0].set(start)
-    columns = eye(restart + 1, restart, dtype=dtype)
-
-    def going(carry: tuple) -> Any:
-        k, _, _, left = carry
-        return (k < restart) & (left > 0)
-
-    def turn(carry: tuple) -> tuple:
-        k, basis, columns, _ = carry
-        vector, column, left = arnoldi(product, basis, k)
-        return k + 1, basis.at[k + 1].set(vector), columns.at[:, k].set(column), left
-
-    _, basis, columns, _ = while_loop(going, turn, (asarray(0), basis, columns, size))
-    y = lstsq(columns, zeros((restart + 1,), dtype).at[0].set(size.astype(dtype)))[0]
-    return y @ basis[:-1]
-
-
-def incremental(product: Map, start: Any, size: Any, restart: int, least: Any) -> Any:
-    """Return the update of a round that may end early: H is made triangular as it grows.
-
-    Arguments as of `batched`, but the round ends when the residual is below `least`.
+        least: the round ends when the residual is not longer.
     """
     n, dtype = start.shape[0], start.dtype
     basis = zeros((restart + 1, n), dtype).at[0].set(start)
@@ -101,7 +79,7 @@ def incremental(product: Map, start: Any, size: Any, restart: int, least: Any) -
 
     carry = (asarray(0), basis, triangle, turns, right, size)
     count, basis, triangle, _, right, _ = while_loop(going, turn, carry)
-    right = where(asarray(range(restart)) < count, right[:-1], 0.0)
+    right = where(Array(np.arange(restart)) < count, right[:-1], 0.0)
 
     def back(j: Any, y: Any) -> Any:
         i = restart - 1 - j

@@ -19,15 +19,14 @@ from ...numpy.choosing import where
 from ...numpy.common import arr, no_such, static_int
 from ...numpy.contracting.precision import Precision
 from ...numpy.contracting.products import matmul, vdot
-from ...numpy.making.creation import asarray
-from ...numpy.making.dtypes import finfo
+from ...numpy.making.creation import asarray, zeros
 from ...numpy.shaping import concatenate
 from ...numpy.ufuncs import maximum, minimum, real
 from ...primitives.core import Value, describe, with_user_line
 from ...primitives.types import is_complex
 from ...primitives.words.promotion import to_inexact
 from ...trees import tree
-from .krylov import batched, incremental, norm, unit
+from .krylov import norm, one_round, unit
 
 __all__ = ["bicgstab", "cg", "gmres"]
 
@@ -65,7 +64,7 @@ def _solve(iterate: Callable, A: Any, b: Any, x0: Any, maxiter: Any, M: Any,
     b = tree.map(lambda v: arr(to_inexact(asarray(v))), b)
     leaves, structure = tree.flatten(b)
     if x0 is None:
-        x0 = tree.map(lambda v: v * 0, b)
+        x0 = tree.map(lambda v: zeros(v.shape, v.dtype), b)
     else:
         starts, other = tree.flatten(x0)
         shapes = [[np.shape(v) for v in vs] for vs in (starts, leaves)]
@@ -174,13 +173,13 @@ def _bicgstab(product: Map, b: Any, x: Any, precondition: Map, maxiter: Any, tol
 
 
 def _gmres(product: Map, b: Any, x: Any, precondition: Map, maxiter: Any, tol: Any, atol: Any,
-           restart: int, one_round: Callable) -> Any:  # fmt: skip
+           restart: int, early: bool) -> Any:  # fmt: skip
     """Return the solution by rounds of GMRES (Saad and Schultz 1986)."""
     size, ready = norm(b), norm(precondition(b))
     least = maximum(tol * size, atol)
     # A round sees the preconditioned residual, whose goal is in proportion.
-    inner = ready * minimum(1.0, least / where(size == 0, 1.0, size))
-    eps = finfo(b.dtype).eps
+    inner = ready * early * minimum(1.0, least / where(size == 0, 1.0, size))
+    eps = float(np.finfo(b.dtype).eps)
 
     def residual(x: Any) -> tuple[Any, Any]:
         return unit(precondition(b - product(x)), eps * 1e-30)
@@ -251,8 +250,8 @@ def gmres(A: Any, b: Any, x0: Any = None, *, tol: Any = 1e-5, atol: Any = 0.0, r
             atol.
         restart: how many vectors there are in a round.
         maxiter: the most rounds; by default 10 for each number in `b`.
-        solve_method: "batched" does all steps of a round and then solves a problem of least
-            squares; "incremental" ends a round as soon as the residual is small.
+        solve_method: "batched" does all steps of a round; "incremental" ends a round as soon as
+            the residual is small.
 
     Returns:
         `(x, None)`, as `cg`.
@@ -266,11 +265,11 @@ def gmres(A: Any, b: Any, x0: Any = None, *, tol: Any = 1e-5, atol: Any = 0.0, r
         >>> gmres(lambda x: a @ x, dx.numpy.array([3.0, 3.0]))[0].round(12)
         Array([1., 1.])
     """
-    rounds = {"batched": batched, "incremental": incremental}
-    if solve_method not in rounds:
-        raise no_such("gmres", "solve_method", solve_method, tuple(rounds))
+    methods = ("batched", "incremental")
+    if solve_method not in methods:
+        raise no_such("gmres", "solve_method", solve_method, methods)
     restart = static_int(restart, "gmres", "restart")
     if restart < 1:
         raise with_user_line(ValueError(f"gmres: restart must be at least 1, got {restart}"))
-    iterate = partial(_gmres, tol=tol, atol=atol, restart=restart, one_round=rounds[solve_method])
+    iterate = partial(_gmres, tol=tol, atol=atol, restart=restart, early=solve_method == "incremental")
     return _solve(iterate, A, b, x0, maxiter, M)
