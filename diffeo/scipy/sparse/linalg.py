@@ -271,5 +271,6 @@ def gmres(A: Any, b: Any, x0: Any = None, *, tol: Any = 1e-5, atol: Any = 0.0, r
     restart = static_int(restart, "gmres", "restart")
     if restart < 1:
         raise with_user_line(ValueError(f"gmres: restart must be at least 1, got {restart}"))
-    iterate = partial(_gmres, tol=tol, atol=atol, restart=restart, early=solve_method == "incremental")
+    early = solve_method == "incremental"
+    iterate = partial(_gmres, tol=tol, atol=atol, restart=restart, early=early)
     return _solve(iterate, A, b, x0, maxiter, M)
