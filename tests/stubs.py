@@ -13,6 +13,7 @@ from pathlib import Path
 
 PACKAGES = (
     "diffeo", "diffeo.experimental", "diffeo.lax", "diffeo.nn", "diffeo.numpy", "diffeo.random",
+    "diffeo.scipy",
 )  # fmt: skip
 
 

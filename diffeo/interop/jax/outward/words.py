@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from jax import lax
 
-from ....operations import cumulative, rounding, scatter, sort, transfer
+from ....operations import cumulative, extrema, identity, rounding, scatter, sort, transfer
 from ....primitives import constants
-from ....primitives.words import dot, identity, indexing, powers, reduction, slicing, structural
+from ....primitives.words import dot, indexing, powers, reduction, slicing, structural
 from ....primitives.words import elementwise as e
 from ....routines import fft
 from ....routines.matrices import linalg
@@ -244,12 +244,12 @@ def _reduce(p: Any, x: Any) -> Any:
     return _REDUCTIONS[type(p)](x, p.axes) if p.axes else x
 
 
-@rule(reduction.ArgMax)
+@rule(extrema.ArgMax)
 def _argmax(p: Any, x: Any) -> Any:
     return writer.others(p, x) if x.dtype.kind == "c" else lax.argmax(x, p.axis, p.dtype)
 
 
-@rule(reduction.ArgMin)
+@rule(extrema.ArgMin)
 def _argmin(p: Any, x: Any) -> Any:
     return writer.others(p, x) if x.dtype.kind == "c" else lax.argmin(x, p.axis, p.dtype)
 
