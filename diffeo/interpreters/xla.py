@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..api.jit import jit
 from ..extend.definitions import Definition
+from ..primitives.array import as_value
 
 __all__ = ["apply_primitive", "canonicalize_dtype_handlers"]
 
 #: Classes that stand for arrays, by jax's older way: programs may read it, and nothing else does.
-canonicalize_dtype_handlers: dict[type, Any] = {}
+canonicalize_dtype_handlers: dict[type, Any] = {np.ndarray: as_value}
 
 
 def apply_primitive(prim: Definition, *args: Any, **params: Any) -> Any:
