@@ -75,9 +75,11 @@ def _home(name: str) -> str:
     inner = name.partition(".")[2]
     home = f"diffeo.{inner}" if inner else "diffeo"
     try:
-        there = find_spec(home) is not None
+        there = home in sys.modules or find_spec(home) is not None
     except ModuleNotFoundError:  # of a package above
         there = False
+    except ValueError:  # of a module that its package has made, without a file
+        there = True
     return home if there else ("diffeo" if name in OVERLAYS and name in MODULES else "")
 
 
