@@ -15,7 +15,7 @@ __all__ = ["apply_primitive", "canonicalize_dtype_handlers", "pytype_aval_mappin
 
 #: Classes that stand for arrays, by jax's older way: programs may read it, and nothing else does.
 canonicalize_dtype_handlers: dict[type, Any] = {np.ndarray: as_value}
-#: Classes whose objects are arrays, and the function that gives their type; read as the other one.
+#: Classes whose objects are arrays, and the function that gives their type; as the one above.
 pytype_aval_mappings: dict[type, Any] = {np.ndarray: typeof}
 
 

@@ -42,6 +42,7 @@ _HERE = "diffeo.interop.serving.overlays"
 #: For one of jax's modules, where the names stand that are not diffeo's of the same name.
 OVERLAYS = {
     "jax": f"{_HERE}.top",
+    "jax.core": f"{_HERE}.array_classes",
     "jax.experimental": f"{_HERE}.experimental",
     **dict.fromkeys(
         (
@@ -68,7 +69,7 @@ INTERNALS = {
     "jax._src.compiler": f"{_HERE}.compiling",
     "jax._src.core": "diffeo.core diffeo.extend.core diffeo",
     "jax._src.dispatch": f"{_HERE}.compiling",
-    "jax._src.dtypes": "diffeo.dtypes diffeo.numpy",
+    "jax._src.dtypes": f"{_HERE}.extended_dtypes diffeo.dtypes diffeo.numpy",
     "jax._src.flatten_util": "diffeo.flatten_util",
     "jax._src.traceback_util": f"{_HERE}.tracebacks",
     "jax._src.tree_util": "diffeo.tree_util",
