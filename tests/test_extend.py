@@ -205,14 +205,13 @@ def test_effects_are_kept():
 ])  # fmt: skip
 def test_an_interpreter_of_programs(f):
     """The inverse of a function of one operation after another."""
-    rows = {r: e for r, e in INVERSES.items()}
 
     def inverse(y):
         program = dx.make_jaxpr(f)(1.0)
         values = {program.jaxpr.outvars[0]: y}
         for eqn in program.jaxpr.eqns[::-1]:
-            assert eqn.primitive in rows
-            values[eqn.invars[0]] = rows[eqn.primitive](values[eqn.outvars[0]])
+            assert eqn.primitive in INVERSES
+            values[eqn.invars[0]] = INVERSES[eqn.primitive](values[eqn.outvars[0]])
         return values[program.jaxpr.invars[0]]
 
     assert close(inverse(f(0.4)), 0.4)

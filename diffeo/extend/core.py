@@ -84,7 +84,9 @@ def new_jaxpr_eqn(
         ValueError: for effects, or a context.
     """
     if tuple(effects) or ctx is not None:
-        raise ValueError("new_jaxpr_eqn: effects and ctx are what the primitive says; leave them out")
+        raise ValueError(
+            "new_jaxpr_eqn: effects and ctx are what the primitive says; leave them out"
+        )
     if isinstance(primitive, Primitive):
         applied: Any = Applied(primitive, Parameters(params))
     else:

@@ -147,8 +147,7 @@ class Definition:
         if self._impl is None:
             raise with_user_line(
                 NotImplementedError(
-                    f"the primitive '{self.name}' has no rule for evaluation: give it with "
-                    f"def_impl"
+                    f"the primitive '{self.name}' has no rule for evaluation: give it with def_impl"
                 )
             )
         return self._impl(*args, **params)
@@ -251,7 +250,9 @@ class Applied(Primitive):
         return np.asarray(as_value(out))
 
     def lower(self, ctx: Any, *values: Any) -> Any:
-        rule = lowerings.get((self.definition, ctx.platform), lowerings.get((self.definition, None)))
+        rule = lowerings.get(
+            (self.definition, ctx.platform), lowerings.get((self.definition, None))
+        )
         if rule is None:
             raise NotImplementedError(
                 f"no rule for lowering (jit) on {ctx.platform}: give it with "

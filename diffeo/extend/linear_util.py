@@ -77,4 +77,3 @@ def flatten_fun_nokwargs(f: WrappedFun, in_tree: Any) -> tuple[WrappedFun, Calla
     """Do as `flatten_fun`, for the structure of the arguments alone."""
     structure = tree.treedef_tuple((in_tree, tree.structure({})))
     return flatten_fun(f, structure)
-

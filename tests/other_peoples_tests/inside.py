@@ -1,6 +1,6 @@
 """What runs in a process of its own: pytest on one file, with modules named jax that are diffeo's.
 
-    python -m tests.other_peoples_tests.inside file results seconds internals
+python -m tests.other_peoples_tests.inside file results seconds internals
 """
 
 from __future__ import annotations

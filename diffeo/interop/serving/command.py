@@ -23,7 +23,11 @@ def main(arguments: list[str]) -> int:
     if how in ("-h", "--help"):
         print(USAGE, end="")
         return 0
-    if not how or (how in ("-m", "-c") and not rest) or (how[:1] == "-" and how not in ("-m", "-c")):
+    if (
+        not how
+        or (how in ("-m", "-c") and not rest)
+        or (how[:1] == "-" and how not in ("-m", "-c"))
+    ):
         problem = f"unknown option {how}" if how[:1] == "-" and how not in ("-m", "-c") else ""
         print(f"{problem}\n{USAGE}".lstrip(), file=sys.stderr, end="")
         return 2

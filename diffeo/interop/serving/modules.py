@@ -5,9 +5,7 @@ from __future__ import annotations
 #: The version of jax whose public names these are.
 VERSION = "0.10.2"
 
-#: jax's public modules. One is served if diffeo has a module of that name, or there is an overlay.
-MODULES = frozenset(
-    """
+_MODULES = """
 jax jax.ad_checkpoint jax.api_util jax.core jax.custom_batching jax.custom_derivatives jax.debug
 jax.distributed jax.dlpack jax.dtypes jax.errors jax.export jax.ffi jax.flatten_util jax.image
 jax.monitoring jax.ops jax.profiler jax.random jax.ref jax.sharding jax.stages jax.test_util
@@ -35,8 +33,9 @@ jax.scipy.stats.laplace jax.scipy.stats.logistic jax.scipy.stats.multinomial
 jax.scipy.stats.multivariate_normal jax.scipy.stats.nbinom jax.scipy.stats.norm
 jax.scipy.stats.pareto jax.scipy.stats.poisson jax.scipy.stats.t jax.scipy.stats.truncnorm
 jax.scipy.stats.uniform jax.scipy.stats.vonmises jax.scipy.stats.wrapcauchy
-""".split()
-)
+"""
+#: jax's public modules. One is served if diffeo has a module of that name, or there is an overlay.
+MODULES = frozenset(_MODULES.split())
 
 _HERE = "diffeo.interop.serving.overlays"
 #: For one of jax's modules, where the names stand that are not diffeo's of the same name.

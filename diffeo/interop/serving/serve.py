@@ -35,9 +35,10 @@ class Served(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name == "__all__":
             return [n for n in dir(self) if not n.startswith("_")]
-        if name.startswith("__"):
-            raise AttributeError(name)
-        for source in self._sources:
+        sources = self._sources
+        if name.startswith("__"):  # of diffeo's modules they say what is diffeo's own
+            sources = tuple([s for s in sources if name in vars(s) and "overlays" in s.__name__])
+        for source in sources:
             changing = getattr(source, "CHANGING", {})
             if name in changing:
                 return changing[name]()
@@ -60,7 +61,9 @@ class Served(ModuleType):
     def __dir__(self) -> list[str]:
         names = {n for s in self._sources for n in getattr(s, "__all__", None) or dir(s)}
         start = f"{self.__name__}."
-        inner = {m[len(start) :] for m in MODULES if m.startswith(start) and "." not in m[len(start) :]}
+        inner = {
+            m[len(start) :] for m in MODULES if m.startswith(start) and "." not in m[len(start) :]
+        }
         return sorted({*vars(self), *names, *[n for n in inner if _home(start + n)]})
 
 

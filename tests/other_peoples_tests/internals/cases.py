@@ -189,9 +189,7 @@ class Dtypes:
         ]
     )  # fmt: skip
     floating = cached_property(lambda self: self.supported([np.float32, np.float64]))
-    all_floating = cached_property(
-        lambda self: [ml_dtypes.bfloat16, np.float16, *self.floating]
-    )
+    all_floating = cached_property(lambda self: [ml_dtypes.bfloat16, np.float16, *self.floating])
     integer = cached_property(lambda self: self.supported([np.int32, np.int64]))
     all_integer = cached_property(lambda self: [np.int8, np.int16, *self.integer])
     unsigned = cached_property(lambda self: self.supported([np.uint32, np.uint64]))

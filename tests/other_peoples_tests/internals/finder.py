@@ -25,7 +25,8 @@ PUBLIC = {
     "interpreters.mlir": "jax.interpreters.mlir",
     "interpreters.partial_eval": "jax.interpreters.partial_eval",
     "custom_derivatives": "jax.custom_derivatives", "custom_batching": "jax.custom_batching",
-    "ad_checkpoint": "jax.ad_checkpoint jax", "numpy": "jax.numpy", "numpy.linalg": "jax.numpy.linalg",
+    "ad_checkpoint": "jax.ad_checkpoint jax", "numpy": "jax.numpy", "numpy.linalg":
+    "jax.numpy.linalg",
     "nn": "jax.nn", "nn.functions": "jax.nn", "public_test_util": "jax.test_util",
     "linear_util": "jax.extend.linear_util", "dispatch": "jax.interpreters.xla",
     "array": "jax", "stages": "jax.stages", "api_util": "jax.api_util", "sharding_impls":

@@ -1,8 +1,9 @@
 """`jax.lax.sin_p` and the like: jax's names of primitives.
 
-Those without parameters are diffeo's own. Other primitives are classes here, of which each choice of
-parameters is an instance, so there is no one object that such a name could mean: a `PrimitiveName`
-stands for it, which can be imported, compared and be the key of a table, but not be bound.
+Those without parameters are diffeo's own. Other primitives are classes here, of which each choice
+of parameters is an instance, so there is no one object that such a name could mean: a
+`PrimitiveName` stands for it, which can be imported, compared and be the key of a table, but not be
+bound.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ abs acos acosh add and asin asinh atan atan2 atanh cbrt ceil complex conj cos co
 erf_inv exp exp2 expm1 floor ge gt imag is_finite le log log1p logistic lt max min mul ne neg not or
 pow real rem round rsqrt shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt
 square sub tan tanh xor
-""".split()
+"""
 
 #: jax's primitives that have parameters, or are none of diffeo's.
 _OTHERS = """
@@ -34,7 +35,7 @@ reduce_window reduce_window_max reduce_window_min reduce_window_sum reduce_xor
 regularized_incomplete_beta remat reshape rev rng_bit_generator scan scatter scatter_add scatter_max
 scatter_min scatter_mul select_and_gather_add select_and_scatter_add select_n slice sort split
 squeeze stop_gradient svd threefry2x32 top_k transpose triangular_solve tridiagonal_solve while zeta
-""".split()
+"""
 
 
 class PrimitiveName:
@@ -65,8 +66,8 @@ class PrimitiveName:
 
 
 assert _rows  # which makes the rows
-_NAMES: dict[str, Any] = {f"{name}_p": PrimitiveName(name) for name in _OTHERS}
-_NAMES |= {f"{name}_p": ELEMENTWISE[name] for name in _SHARED if name in ELEMENTWISE}
+_NAMES: dict[str, Any] = {f"{name}_p": PrimitiveName(name) for name in _OTHERS.split()}
+_NAMES |= {f"{name}_p": ELEMENTWISE[name] for name in _SHARED.split() if name in ELEMENTWISE}
 globals().update(_NAMES)
 
 __all__ = [*_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -1,6 +1,4 @@
-"""Names that libraries import, but that only programs on several devices call: they say so when they
-are called.
-"""
+"""Names that libraries import, and only programs on several devices call: then they say so."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ _TOP = """
 device_put_replicated device_put_sharded get_abstract_mesh get_mesh
 make_array_from_callback make_array_from_process_local_data make_array_from_single_device_arrays
 make_mesh pmap reshard set_mesh shard_map smap use_abstract_mesh
-""".split()
+"""
 
 #: What stands in the modules of jax that are about several devices.
-TOP = {name: refused(f"jax.{name}") for name in _TOP}
+TOP = {name: refused(f"jax.{name}") for name in _TOP.split()}
