@@ -53,6 +53,7 @@ LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "logging", "opt_einsum", 
 #: unpickled, parts of jaxlib and of its plugins.
 LOADERS = {
     "diffeo._loading", "diffeo.engine.evaluation", "diffeo.engine.jitted", "diffeo.engine.stages",
+    "diffeo.interop.serving.serve",
     "diffeo.lowering.compat", "diffeo.lowering.devices.cuda", "diffeo.numpy.methods",
     "diffeo.passes.late_rules", "diffeo.primitives.support.table",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Small parts of `jax._src`: `util`, and what `core`, `dtypes` and `lax` have that is not public."""
+"""Small parts of `jax._src`: `util`, and names of `core`, `dtypes` and `lax` that are not public."""
 
 from __future__ import annotations
 
