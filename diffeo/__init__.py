@@ -10,6 +10,7 @@ Names and signatures are JAX's where the concept is the same. For a tour, run `p
 from ._uncollected import Uncollected as _Uncollected
 
 with _Uncollected():
+    from . import _config as _config
     from . import numpy
     from ._loading import Late as _Late
     from .api.derivatives.autodiff import jvp, linear_transpose, linearize, vjp
@@ -28,8 +29,17 @@ with _Uncollected():
 _late = _Late(
     __name__,
     """
-.: compilation_cache custom_batching custom_derivatives debug errors extend interop interpreters lax
-    nn random scipy tree
+.: ad_checkpoint compilation_cache core custom_batching custom_derivatives debug dlpack dtypes
+    errors extend flatten_util interop interpreters lax monitoring nn ops profiler random scipy
+    ref stages test_util tree tree_util typing
+._contexts: allow_f16_reductions array_garbage_collection_guard check_tracer_leaks checking_leaks
+    debug_infs debug_key_reuse debug_nans default_matmul_precision default_prng_impl disable_jit
+    enable_checks enable_custom_prng enable_x64 explain_cache_misses legacy_prng_key log_compiles
+    make_user_context no_execution no_tracing numpy_dtype_promotion numpy_rank_promotion
+    softmax_custom_jvp thread_guard threefry_partitionable transfer_guard
+    transfer_guard_device_to_device transfer_guard_device_to_host transfer_guard_host_to_device
+._environment: copy_to_host_async effects_barrier host_count host_id host_ids live_arrays
+    print_environment_info process_count process_index process_indices
 .api.clearing: clear_caches
 .api.closures: closure_convert custom_gradient
 .api.control_flow.checkpoint: checkpoint checkpoint_name checkpoint_policies
@@ -39,15 +49,19 @@ _late = _Late(
 .api.derivatives.hessian_products: gauss_newton_vp hvp vhp
 .api.derivatives.jacobians: hessian jacfwd jacobian jacrev
 .api.derivatives.jets: derivatives jet nth_derivative taylor
+.api.derivatives.passes: fwd_and_bwd
 .api.derivatives.sparse: sparse_hessian sparse_jacobian
 .api.derivatives.sparsity: hessian_sparsity jacobian_sparsity
 .api.device_put: block_until_ready default_device device_get device_put
+.api.eager: ensure_compile_time_eval
+.api.mutable: empty_ref free_ref freeze new_ref
 .api.naming: named_call named_scope
 .api.pure_callback: io_callback pure_callback
 .api.vmap: vmap
 .differential: D ForwardLaplacian Operator bilaplacian curl derivative_tensor
     differential_operator directional divergence forward_laplacian laplacian weighted_laplacian
 .engine.explain: explain
+.engine.refs: Ref
 .lax: stop_gradient
 .lowering.devices.devices: Device default_backend device_count devices local_device_count
     local_devices

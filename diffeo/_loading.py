@@ -14,6 +14,32 @@ from typing import Any
 from .primitives.support.signals import Held
 
 
+class MissingName(AttributeError):
+    """A package does not have a name. Which names are near it, and why it may be missing, is found
+    out when the message is read: `hasattr` and the like read none.
+    """
+
+    def __init__(self, late: Late, name: str):
+        # Without `obj`, of which Python would look for the nearest name once more.
+        super().__init__(f"module {late.package!r} has no attribute {name!r}", name=name)
+        self.late = late
+
+    def __reduce__(self) -> Any:
+        return AttributeError, (str(self),)
+
+    def __str__(self) -> str:
+        import difflib  # for messages alone, and takes some milliseconds to load
+
+        message, name = str(self.args[0]), str(self.name)
+        theirs = f"jax{self.late.package.removeprefix('diffeo')}.{name}"
+        reason = loaded("diffeo.interop.exceptions").reason(theirs)
+        if reason is not None:
+            message += f"; diffeo does not have {theirs}: {reason}"
+        public = [n for n in self.late.listed() if not n.startswith("_")]
+        near = difflib.get_close_matches(name, public, 3, 0.7)
+        return f"{message}; the nearest names are: {', '.join(near)}" if near else message
+
+
 class Late:
     """The names of a package that are loaded late, and where they are defined.
 
@@ -52,13 +78,11 @@ class Late:
         """Return the value of a name, which the package has from now on; for `__getattr__`.
 
         Raises:
-            AttributeError: if there is no such name.
+            AttributeError: if there is no such name; names the nearest, and why jax's is missing.
         """
         home, package = self.home.get(name), sys.modules[self.package]
         if home is None:
-            # Python uses `name` and `obj` to say which name may have been meant.
-            message = f"module {self.package!r} has no attribute {name!r}"
-            raise AttributeError(message, name=name, obj=package)
+            raise MissingName(self, name)
         if home == ".":
             return loaded(f".{name}", self.package)
         value = getattr(loaded(home, self.package), name)

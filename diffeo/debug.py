@@ -8,10 +8,12 @@ from __future__ import annotations
 import builtins
 import string
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ._loading import Late as _Late
 from .api.pure_callback import debug_callback as callback
 from .api.widening import Widening, widenings
 from .primitives.core import Value, state, with_user_line
@@ -19,10 +21,19 @@ from .primitives.staging import StagingTrace
 from .primitives.support.errors import ConcretizationTypeError
 from .trees import tree
 
-__all__ = ["Widening", "breakpoint", "callback", "print", "widenings"]
+__all__ = ["Widening", "breakpoint", "callback", "log", "print", "widenings"]
+
+__getattr__ = _Late(__name__, "").load
 
 
-def print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> None:
+def print(
+    fmt: str,
+    *args: Any,
+    ordered: bool = False,
+    partitioned: bool = False,
+    skip_format_check: bool = False,
+    **kwargs: Any,
+) -> None:
     """Print values of a function whenever the function runs.
 
     In eager mode that is at once; a compiled function prints while it runs, and has printed all
@@ -33,6 +44,8 @@ def print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> None:
         fmt: as that of `str.format`: values go where the braces are, `"x = {}"` or `"x = {x}"`.
         *args: arrays or trees of them, and anything else that is known when the function is traced.
         ordered: for jax's sake; all callbacks happen in the order of the program.
+        partitioned: refused if it is true: there is one device to print from.
+        skip_format_check: find out what is wrong with `fmt` when it is printed, not before.
         **kwargs: the same by name.
 
     Raises:
@@ -50,25 +63,79 @@ def print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> None:
         x = 1.00, its double is 2.0
         Array(1.)
     """
+    _formatted("print", fmt, args, kwargs, _print, (ordered, partitioned, skip_format_check))
+
+
+def log(
+    fmt: str,
+    *args: Any,
+    ordered: bool = False,
+    partitioned: bool = False,
+    skip_format_check: bool = False,
+    **kwargs: Any,
+) -> None:
+    """Log values of a function whenever the function runs: on the logger "diffeo", as information.
+    Arguments as `print` has.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> f = dx.jit(lambda x: dx.debug.log("x = {}", x))
+        >>> f(1.0)  # logging.getLogger("diffeo") says x = 1.0
+    """
+    _formatted("log", fmt, args, kwargs, _log, (ordered, partitioned, skip_format_check))
+
+
+def _print(text: str) -> None:
+    builtins.print(text, flush=True)
+
+
+def _log(text: str) -> None:
+    import logging  # of use only here, and takes some milliseconds to load
+
+    logging.getLogger("diffeo").info("%s", text)
+
+
+def _formatted(
+    name: str,
+    fmt: str,
+    args: tuple,
+    kwargs: dict,
+    emit: Callable[[str], None],
+    options: tuple[bool, bool, bool],
+) -> None:
+    """Hand the text to `emit` whenever the values are computed."""
+    ordered, partitioned, unchecked = options
     if not isinstance(fmt, str):
         raise with_user_line(
-            TypeError(f"debug.print: the first argument is the format, got {fmt!r}")
+            TypeError(f"debug.{name}: the first argument is the format, got {fmt!r}")
         )
+    if partitioned:
+        raise with_user_line(
+            NotImplementedError(
+                f"debug.{name}: partitioned=True: each device would speak of its part; there is "
+                "one device, so leave it out"
+            )
+        )
+    if not unchecked:
+        _check_format(name, fmt, args, kwargs)
+
+    def formatted(*args: Any, **kwargs: Any) -> None:
+        args, kwargs = tree.map(_as_number, (args, kwargs))
+        emit(fmt.format(*args, **kwargs))
+
+    formatted.__name__ = f"{name}({fmt!r})"
+    callback(formatted, *args, ordered=ordered, **kwargs)
+
+
+def _check_format(name: str, fmt: str, args: tuple, kwargs: dict) -> None:
     examples = tree.map(_example, (args, kwargs))
     try:
         _Check().vformat(fmt, *examples)
     except LookupError as error:
-        message = f"debug.print({fmt!r}) names a value that is not given: {error}"
+        message = f"debug.{name}({fmt!r}) names a value that is not given: {error}"
         raise with_user_line(ValueError(message)) from None
     except (ValueError, TypeError) as error:
-        raise with_user_line(ValueError(f"debug.print({fmt!r}): {error}")) from None
-
-    def formatted(*args: Any, **kwargs: Any) -> None:
-        args, kwargs = tree.map(_as_number, (args, kwargs))
-        builtins.print(fmt.format(*args, **kwargs), flush=True)
-
-    formatted.__name__ = f"print({fmt!r})"
-    callback(formatted, *args, ordered=ordered, **kwargs)
+        raise with_user_line(ValueError(f"debug.{name}({fmt!r}): {error}")) from None
 
 
 def _example(x: Any) -> Any:

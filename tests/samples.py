@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from diffeo.operations import cumulative, sort
+from diffeo.operations import cumulative, extrema, sort
 from diffeo.primitives import constants
 from diffeo.primitives.support.table import ELEMENTWISE
 from diffeo.primitives.words import dot, elementwise, powers, reduction, slicing, structural
@@ -120,8 +120,8 @@ for _half in map(np.dtype, ("float16", "bfloat16")):
     sample(slicing.Pad((1,), (1,), (1,), 2.5), np.array([0.5, 4.0], _half), note=str(_half), by=())
     sample(reduction.ReduceMax((0,)), np.array([0.5, 4.0], _half), note=str(_half), by=())
     sample(reduction.ReduceProd((0,)), np.array([0.5, 4.0], _half), note=str(_half), by=())
-    sample(reduction.ArgMin(0, np.dtype(np.int64)), np.array([5, 4.0], _half), note=str(_half))
-    sample(reduction.ArgMax(0, np.dtype(np.int64)), np.array([5, np.nan, 6, np.nan], _half),
+    sample(extrema.ArgMin(0, np.dtype(np.int64)), np.array([5, 4.0], _half), note=str(_half))
+    sample(extrema.ArgMax(0, np.dtype(np.int64)), np.array([5, np.nan, 6, np.nan], _half),
            note=f"{_half} nan")
     sample(reduction.ReduceMin((0,)), np.array([5, np.nan, 6], _half), note=f"{_half} nan", by=())
     sample(elementwise.maximum, np.array([5, np.nan], _half), np.array([np.nan, 1], _half),
@@ -266,7 +266,7 @@ for _kind in (reduction.ReduceAnd, reduction.ReduceOr):
     sample(_kind((0,)), bools(0, 2), note="empty")
     sample(_kind((1,)), ints(3, 2, dtype=np.uint8, low=0), note="uint8")
     sample(_kind((0, 1)), ints(2, 2), note="int64")
-for _kind in (reduction.ArgMax, reduction.ArgMin):
+for _kind in (extrema.ArgMax, extrema.ArgMin):
     sample(_kind(1, i64), real(3, 5))
     sample(_kind(0, np.dtype(np.int32)), real(4), note="int32")
     sample(_kind(0, i64), np.array([[1.0, 2.0], [1.0, 2.0], [0.0, 2.0], [0.0, 2.0]]), note="ties")

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from diffeo.operations import identity
 from diffeo.primitives import Array, Primitive, families, stage
 from diffeo.primitives.jaxpr import Var
 from diffeo.primitives.types import SCALARS, ShapedArray, is_inexact
-from diffeo.primitives.words import elementwise, identity, structural
+from diffeo.primitives.words import elementwise, structural
 from diffeo.programs.call import Call
 from tests import whole as whole
 

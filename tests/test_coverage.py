@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from diffeo.operations import callbacks, collectives, cumulative
+from diffeo.operations import callbacks, collectives, cumulative, identity
 from diffeo.primitives import Primitive, families
 from diffeo.primitives.core import snake_case
 from diffeo.primitives.support.table import ELEMENTWISE
-from diffeo.primitives.words import elementwise, identity, indexing, reduction
+from diffeo.primitives.words import elementwise, indexing, reduction
 from diffeo.routines.matrices import determinant
 from diffeo.routines.windows import windows
 from tests.samples import SAMPLES

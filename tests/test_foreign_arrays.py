@@ -79,7 +79,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "StringDType": (np.array(["1", "2"], np.dtypes.StringDType()), "dtype"),
     "void": (np.zeros(2, "V4"), "dtype"),
     "void scalar": (np.void(b"abcd"), "dtype"),
-    "two bits": (np.zeros(2, ml_dtypes.int2), "dtype"),
+    "one bit": (np.zeros(2, ml_dtypes.int1), "dtype"),
 }
 if np.dtype(np.longdouble) == np.float64:  # where it is the same, nothing is lost
     for name in ("longdouble", "clongdouble", "longdouble scalar"):
@@ -238,7 +238,7 @@ def test_dtypes():
     for dtype in DTYPES - {float0}:
         assert array_dtype(dtype) is dtype and array_dtype(dtype.newbyteorder(">")) == dtype
     for dtype in (str, bytes, object, "M8[s]", "m8", "V3", "f8,i4", np.dtypes.StringDType(),
-                  np.dtype(("f8", (2,))), ml_dtypes.float4_e2m1fn, "U3"):  # fmt: skip
+                  np.dtype(("f8", (2,))), ml_dtypes.float6_e2m3fn, "U3"):  # fmt: skip
         for call in (
             lambda d: x.astype(d), lambda d: dn.zeros(2, d), lambda d: dn.ones(2, d),
             lambda d: dn.full(2, 1.0, d), lambda d: dn.array([1.0], d),

@@ -93,7 +93,8 @@ COLD = {
     "operators": "assert dx.laplacian(lambda x: (x * x).sum())(np.ones(3)) == 6",
     "a name that is not there": "try:\n    dx.numpy.tahn\n"
     "except AttributeError as error:\n"
-    "    assert str(error) == \"module 'diffeo.numpy' has no attribute 'tahn'\"\n"
+    "    assert str(error) == \"module 'diffeo.numpy' has no attribute 'tahn'; "
+    "the nearest names are: tan, tanh, atan\"\n"
     "    assert error.name == 'tahn' and not hasattr(dx, '__path') and not hasattr(dx, 'tanh')\n"
     "else:\n    raise SystemExit(1)",
 }  # fmt: skip

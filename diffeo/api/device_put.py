@@ -91,7 +91,7 @@ def device_get(x: Any) -> Any:
     The transfers of all arrays are begun at once.
 
     Args:
-        x: an array, or a tree of arrays and other leaves; these stay as they are.
+        x: an array, or a tree of arrays and other leaves; these stay as they are, and so do keys.
 
     Raises:
         RuntimeError: if the computation of an array failed.
@@ -105,7 +105,8 @@ def device_get(x: Any) -> Any:
     for leaf in tree.leaves(x):
         if type(leaf) is Array:
             leaf.copy_to_host_async()
-    return tree.map(lambda a: np.asarray(a) if isinstance(a, (Array, Tracer)) else a, x)
+    fetched = lambda a: isinstance(a, (Array, Tracer)) and a.dtype.kind != "k"
+    return tree.map(lambda a: np.asarray(a) if fetched(a) else a, x)
 
 
 def block_until_ready(x: Any) -> Any:

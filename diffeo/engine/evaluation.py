@@ -36,7 +36,7 @@ class Evaluation(Trace):
 
     eager = True
 
-    def process(self, primitive: Any, args: Sequence[Any]) -> Any:
+    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
         # The short way of most of eager arithmetic: one host array, or two of one type. Of kind V
         # are dtypes with and without arithmetic: the long way knows which. float8_e5m2 has none,
         # though its kind is that of floats.
@@ -139,7 +139,7 @@ class Evaluation(Trace):
         finally:
             state.trace = before
 
-    def at_home(self, primitive: Any, args: Sequence[Any]) -> Any:
+    def at_home(self, primitive: Primitive, args: Sequence[Any]) -> Any:
         """Evaluate an operation some of whose operands are to stay on their device, as its results
         do.
         """

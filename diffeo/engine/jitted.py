@@ -27,6 +27,7 @@ from ..primitives.core import Tracer, describe, expected, state, with_user_line
 from ..primitives.jaxpr import eval_jaxpr
 from ..primitives.staging import StagingTracer, stage
 from ..primitives.support.frozen import OwnCopy
+from ..primitives.support.settings import process
 from ..primitives.types import ShapedArray
 from ..trees import tree
 from ..trees.arguments import (
@@ -37,12 +38,14 @@ from ..trees.arguments import (
     other_positions,
 )
 from ..trees.functions import Flat
+from . import impure, refs
 from .signatures import (
     NO_STATIC,
     NONE,
     NUMBERS,
     Arguments,
     check_static,
+    check_tracing,
     converters,
     is_native,
     join,
@@ -133,6 +136,8 @@ class Jitted(OwnCopy):
         self.leaf_types = LEAVES if self.static is None else frozenset()
         self.number = next(_numbers)
         self.cache: dict[Any, Traced] = {}
+        #: For calls with refs among the arguments (see impure.py).
+        self.pure: dict[Any, Jitted] = {}
         self.forget_entries()
         instances.add(self)
 
@@ -299,8 +304,14 @@ class Jitted(OwnCopy):
                 the static arguments, if there are any.
             host: the structure and kinds of leaves with which `host_call` does.
         """
+        if process.attentive and task_settings().disable_jit:
+            return self.fun(*args, **kwargs)
+        if refs.alive and refs.among(tree.leaves((args, kwargs))):
+            return impure.call(self, args, kwargs)
         traced, leaves = self.trace_leaves(args, kwargs)
-        if not state.trace.eager or any(
+        if traced.touched:
+            return impure.call_touched(self, traced, leaves)
+        if state.trace.parent is not None or any(
             [isinstance(x, Tracer) for x in (*leaves, *traced.jaxpr.consts)]
         ):
             # Under another trace the function is one operation, of which the trace takes care.
@@ -314,9 +325,12 @@ class Jitted(OwnCopy):
         name, known = f"jit of {self.name}", bool(traced.programs)
         place = place_for(arrays, self.options.device, traced.jaxpr.consts, name)
         compiled = traced.compiled_for(place.device, arrays)
-        if config.log_compiles and not known:
+        if (config.log_compiles or config.explain_cache_misses) and not known:
             _explain().log(self.name, list(self.cache.values()), traced)
-        result = compiled.run(arrays, place.commits)
+        run = compiled.run
+        if process.attentive:
+            run = functools.partial(type(state).trace.run_compiled, compiled)
+        result = run(arrays, place.commits)
         traced.calls[0] += 1
         # The fast path does not look where arrays are.
         everywhere = compiled.program.device is None and config.default_device is None
@@ -385,7 +399,7 @@ class Jitted(OwnCopy):
         leaves, structure = flat_arguments(f"jit of {self.name}", args, kwargs, numbers)
         avals = tuple([self.check_leaf(x, i, dynamic, static) for i, x in enumerate(leaves)])
         key = (structure, avals, static, task_settings().settings)
-        if not state.trace.eager:  # programs know the sizes of the named axes around them
+        if state.trace.parent is not None:  # programs know the sizes of the named axes around them
             key = (*key, *axes_in_scope().items())
         try:
             traced = self.cache.get(key)
@@ -393,7 +407,7 @@ class Jitted(OwnCopy):
             check_static(self.name, static)
             raise
         if traced is None:
-            check_static(self.name, static)
+            check_tracing(self.name, static)
             traced = self.stage(structure, avals, static)
             # A program with tracers of outer transformations among its constants serves this call
             # only.
@@ -418,8 +432,9 @@ class Jitted(OwnCopy):
 
         flat = Flat(with_static, structure, self.name)
         start = time.perf_counter()
-        jaxpr = stage(flat, avals, self.name)
-        return Traced(
+        with refs.Watch() as watch:
+            jaxpr = stage(flat, avals, self.name)
+        traced = Traced(
             jaxpr,
             structure,
             flat.out_tree,
@@ -429,6 +444,12 @@ class Jitted(OwnCopy):
             settings=task_settings().settings,
             donated=leaf_numbers(structure, self.donated, static),
         )
+        traced.touched = watch.touched
+        return traced
+
+    def like(self, fun: Callable) -> Jitted:
+        """Return another function jitted with the same options."""
+        return type(self)(fun, options=self.options)
 
     def numbers(self, args: tuple, static: tuple) -> list[int]:
         """Return the positions of the arguments that are not static."""
@@ -452,8 +473,13 @@ class Jitted(OwnCopy):
             ) from None
 
     def trace(self, *args: Any, **kwargs: Any) -> Traced:
-        """Trace for arguments (or `ShapeDtypeStruct`s) like these."""
-        return self.trace_leaves(args, kwargs)[0]
+        """Trace for arguments (or `ShapeDtypeStruct`s) like these.
+
+        The program of a function that touches refs from outside takes what they hold first, and
+        returns what they hold then (None if that is the same) last.
+        """
+        traced, leaves = self.trace_leaves(args, kwargs)
+        return impure.traced(self, traced, leaves) if traced.touched else traced
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """Trace and lower for arguments (or `ShapeDtypeStruct`s) like these."""
@@ -461,7 +487,7 @@ class Jitted(OwnCopy):
 
     def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Return shapes and dtypes of the result, without computing it."""
-        return self.trace(*args, **kwargs).out_info
+        return self.trace_leaves(args, kwargs)[0].out_info
 
     def explain(self) -> Explanation:
         """Report what was traced and compiled for which arguments, why, how long it took, and how

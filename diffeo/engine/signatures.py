@@ -192,6 +192,17 @@ def join(args: Sequence[Any], kwargs: dict, static: tuple) -> tuple[list, dict]:
     return args, kwargs
 
 
+def check_tracing(name: str, static: tuple) -> None:
+    """Check that a function may be traced: RuntimeError if the task does not want it, ValueError
+    for a static argument that cannot be a key.
+    """
+    if config.no_tracing:
+        raise with_user_line(
+            RuntimeError(f"re-tracing function {name} for jit, but dx.config.no_tracing is on")
+        )
+    check_static(name, static)
+
+
 def check_static(name: str, static: tuple) -> None:
     """Raise a ValueError for a static argument that cannot be a key.
 

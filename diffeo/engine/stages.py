@@ -26,6 +26,7 @@ from ..primitives.types import ShapedArray, Typed
 from ..programs.call import Call
 from ..trees import tree
 from ..trees.arguments import argument_or_keyword, other_positions
+from .listeners import COMPILING, LOWERING, TRACING, record_event_duration_secs
 from .pipeline import Pass, Prepared, prepare
 from .runner import Runner
 from .signatures import check_options
@@ -64,6 +65,28 @@ def aval_of(x: Any) -> ShapedArray:
     if type(x) is ShapeDtypeStruct:
         return x.aval
     return typeof(x)
+
+
+class ArgInfo(NamedTuple):
+    """An argument of a compiled function.
+
+    Attributes:
+        aval: its type.
+        donated: whether its memory is given to the results.
+    """
+
+    aval: ShapedArray
+    donated: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of each axis."""
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> Any:
+        """The type of the elements."""
+        return self.aval.dtype
 
 
 def structs(avals: Sequence[ShapedArray]) -> list[ShapeDtypeStruct]:
@@ -138,6 +161,11 @@ class Traced(_Stage):
         #: What was compiled of it, by device.
         self.programs: dict[Device, Compiled] = {}
         self._call: Call | None = None
+        #: The refs from outside that the function touches, and the jitted function of what they
+        #: hold (see impure.py).
+        self.touched: dict[Any, bool] = {}
+        self.pure: Any = None
+        record_event_duration_secs(TRACING, seconds, fun_name=jaxpr.name)
 
     def lower(self, device: Device | None = None) -> Lowered:
         """Write the program as StableHLO, for a device: this one, that which `jit` was given, or
@@ -154,7 +182,9 @@ class Traced(_Stage):
             donated=self.donated,
             passes=self.options.passes,
         )
-        return Lowered(self, prepared, device, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        record_event_duration_secs(LOWERING, seconds, fun_name=self.jaxpr.name)
+        return Lowered(self, prepared, device, seconds)
 
     def compiled_for(self, device: Device, arrays: Sequence[Array]) -> Compiled:
         """Return the function compiled for a device; `arrays` are what it may be tuned with."""
@@ -175,6 +205,18 @@ class Traced(_Stage):
     def out_info(self) -> Any:
         """The shapes and dtypes of the result, as `ShapeDtypeStruct`s."""
         return tree.unflatten(self.out_tree, structs(self.jaxpr.out_avals))
+
+    @property
+    def args_info(self) -> Any:
+        """The arguments, as a tree of `ArgInfo`."""
+        avals = self.jaxpr.in_avals
+        infos = [ArgInfo(a, i in self.donated) for i, a in enumerate(avals)]
+        return tree.unflatten(self.in_tree, infos)
+
+    @property
+    def fun_name(self) -> str:
+        """The name of the function."""
+        return self.jaxpr.name
 
     def __repr__(self) -> str:
         return f"<Traced {self.jaxpr.name}: {len(self.jaxpr.eqns)} equations>"
@@ -198,6 +240,25 @@ class Lowered(_Stage):
     def as_text(self) -> str:
         """Return the StableHLO module."""
         return self._prepared.module.text
+
+    @property
+    def in_tree(self) -> Any:
+        """The structure of `(args, kwargs)`, without the static ones."""
+        return self.traced.in_tree
+
+    @property
+    def out_tree(self) -> Any:
+        """The structure of the result."""
+        return self.traced.out_tree
+
+    @property
+    def args_info(self) -> Any:
+        """The arguments, as a tree of `ArgInfo`."""
+        return self.traced.args_info
+
+    def cost_analysis(self) -> dict[str, float]:
+        """Return XLA's estimate of the work; the module is compiled for it, or found compiled."""
+        return self.compile().cost_analysis()
 
     def compile(self, compiler_options: Mapping[str, Any] | None = None) -> Compiled:
         """Compile the module with XLA, or find the executable in a cache.
@@ -224,7 +285,9 @@ class Lowered(_Stage):
             runner = Runner(self._prepared, device, flags, options.optimize, tune_with)
         except ValueError as error:
             raise with_user_line(error) from None
-        return Compiled(self, runner, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        record_event_duration_secs(COMPILING, seconds, fun_name=self.jaxpr.name)
+        return Compiled(self, runner, seconds)
 
     @property
     def out_info(self) -> Any:
@@ -315,6 +378,15 @@ class Compiled(_Stage):
     def origin(self) -> str:
         """The place where the executable came from: "compiled", "memory", "disk" or "tuned"."""
         return self.program.origin
+
+    @property
+    def args_info(self) -> Any:
+        """The arguments, as a tree of `ArgInfo`."""
+        return self.lowered.args_info
+
+    def runtime_executable(self) -> Any:
+        """Return jaxlib's object of the compiled program."""
+        return self.program.executable._loaded
 
     @property
     def in_avals(self) -> list[ShapedArray]:

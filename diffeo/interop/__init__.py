@@ -1,4 +1,8 @@
-"""Programs of other libraries: jax's modules served by diffeo (`as_jax`)."""
+"""Programs and arrays of other libraries, and diffeo's in theirs; jax's modules served by diffeo.
+
+A module here is loaded when it is imported by its name, `import diffeo.interop.jax` say, and needs
+the library that it is for.
+"""
 
 from .._loading import Late as _Late
 

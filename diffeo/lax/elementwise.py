@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ..numpy.common import arr, static_int
-from ..operations import bits, rounding
+from ..operations import bits, identity, rounding
+from ..operations.identity import OptimizationBarrier
 from ..primitives.core import Primitive, describe, typeof, with_user_line
 from ..primitives.support.sources import rename
 from ..primitives.types import SCALARS, is_inexact
 from ..primitives.words import elementwise as e
-from ..primitives.words import identity, powers
-from ..primitives.words.identity import OptimizationBarrier
+from ..primitives.words import powers
 from ..primitives.words.powers import IntegerPow
 from ..primitives.words.promotion import broadcast_to, to_value
 from ..primitives.words.structural import convert_element_type

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..numpy.common import arr, axis_of, dtype_of, static_ints
+from ..operations import extrema
 from ..primitives.array import Array
 from ..primitives.constants import full
 from ..primitives.core import Primitive, Tracer, describe, snake_case, with_user_line
@@ -248,7 +249,7 @@ def argmax(operand: Any, axis: int, index_dtype: Any) -> Any:
     Of equal elements the first one counts; the first nan counts before all numbers.
     """
     dtype = dtype_of(index_dtype)
-    return axis_primitive("argmax", operand, axis, lambda a: reduction.ArgMax(a, dtype))
+    return axis_primitive("argmax", operand, axis, lambda a: extrema.ArgMax(a, dtype))
 
 
 def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
@@ -257,4 +258,4 @@ def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
     Of equal elements the first one counts; the first nan counts before all numbers.
     """
     dtype = dtype_of(index_dtype)
-    return axis_primitive("argmin", operand, axis, lambda a: reduction.ArgMin(a, dtype))
+    return axis_primitive("argmin", operand, axis, lambda a: extrema.ArgMin(a, dtype))

@@ -4,8 +4,8 @@
 called once when `diffeo.numpy` is loaded, gives it the methods that the tables below name. A method
 whose module is not loaded yet is a `LateMethod`, which loads the module at its first use.
 
-`install` also tells Python's operators where to look for diffeo's function for one of NumPy's:
-`np.sin(x)` on a value of diffeo calls `diffeo.numpy.sin(x)`. `_find` does this search.
+`install` also tells NumPy's protocols where to look for diffeo's function for one of NumPy's:
+`np.sin(x)` on a traced value calls `diffeo.numpy.sin(x)`. `plain/` does this search.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from .._loading import loaded
 from ..primitives.core import Value
-from ..primitives.words.operators import NUMPY
+from ..primitives.words.protocols import NUMPY
 
 
 def _flatten(self: Any, order: str = "C") -> Any:
@@ -80,7 +78,8 @@ FUNCTIONS = {
     "contracting.diagonals": "diagonal trace",
     "contracting.products": "dot",
     "reducing.comparing": "argmax argmin",
-    "reducing.reductions": "all any max mean min prod ptp std sum var",
+    "reducing.reductions": "all any max mean min prod ptp sum",
+    "reducing.spread": "std var",
     "places.selecting": "repeat take",
     "reducing.sets": "nonzero",
     "shaping": "ravel squeeze swapaxes",
@@ -109,19 +108,6 @@ PROPERTIES = {
     "imag": ("ufuncs", "imag"),
     "at": ("places.updates", "At"),
 }
-#: The methods of NumPy's ufuncs -> (module, name of diffeo's function).
-OF_UFUNCS = {
-    np.add.reduce: ("reducing.reductions", "sum"),
-    np.add.accumulate: ("reducing.cumulative", "cumsum"),
-    np.multiply.reduce: ("reducing.reductions", "prod"),
-    np.multiply.accumulate: ("reducing.cumulative", "cumprod"),
-    np.maximum.reduce: ("reducing.reductions", "max"),
-    np.maximum.accumulate: ("reducing.cumulative", "cummax"),
-    np.minimum.reduce: ("reducing.reductions", "min"),
-    np.minimum.accumulate: ("reducing.cumulative", "cummin"),
-    np.logical_and.reduce: ("reducing.reductions", "all"),
-    np.logical_or.reduce: ("reducing.reductions", "any"),
-}
 
 
 def _load(home: str, name: str) -> Any:
@@ -147,32 +133,16 @@ class LateMethod:
         return method.__get__(instance, owner)
 
 
-def _from_axis_0(function: Callable) -> Callable:
-    """Return a reduction whose default axis is 0, as of the methods of ufuncs.
-
-    `np.add.reduce(x)` sums along axis 0, but `sum(x)` over all axes.
-    """
-    return lambda a, axis=0, *args, **kwargs: function(a, axis, *args, **kwargs)
-
-
 def _find(function: Any) -> Callable | None:
-    """Return diffeo's function for one of NumPy's, or None.
+    return _load("plain.finding", "find")(function)
 
-    A function of diffeo has the same name in the same namespace: `np.linalg.inv` is
-    `diffeo.numpy.linalg.inv`.
-    """
-    where = OF_UFUNCS.get(function)
-    if where is not None:
-        return _from_axis_0(_load(*where))
-    name = getattr(function, "__name__", "")
-    for space in ("", "linalg", "fft"):
-        theirs = getattr(np, space) if space else np
-        # The name alone does not do: `np.linalg.outer` is another function than `np.outer`.
-        if getattr(theirs, name, None) is function and not isinstance(function, type):
-            ours = getattr(_namespace, space) if space else _namespace
-            mine = getattr(ours, name) if name in ours.__all__ else None
-            return None if mine is function else mine
-    return None
+
+def _call_ufunc(*args: Any) -> Any:
+    return _load("plain.ufunc_calls", "call_ufunc")(*args)
+
+
+def _call_with_lists(*args: Any) -> Any:
+    return _load("plain.array_likes", "with_arrays")(*args)
 
 
 def install(namespace: ModuleType) -> None:
@@ -186,3 +156,4 @@ def install(namespace: ModuleType) -> None:
         setattr(Value, name, LateMethod(name, where, True))
     Value.device = property(_device)  # type: ignore[attr-defined]
     NUMPY.find = _find
+    NUMPY.call_ufunc, NUMPY.call_with_lists = _call_ufunc, _call_with_lists

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..operations import bits, rounding
+from ..operations import bits, identity, rounding
 from ..primitives.core import describe, with_user_line
 from ..primitives.types import is_complex, is_integer
-from ..primitives.words import division, identity, powers
+from ..primitives.words import division, powers
 from ..primitives.words import elementwise as e
 from ..primitives.words import operators as o
 from ..primitives.words.promotion import align, to_inexact
@@ -23,7 +23,7 @@ from ..primitives.words.structural import (
 from ..routines.special import integers
 from .choosing import where
 from .common import NUMBERS, REALS, arr, axis_of, by_numpy, no_such, static_int
-from .places.selecting import pad
+from .places.padding import pad
 from .reducing.reductions import sum as sum_
 from .shaping import moveaxis, ravel
 from .ufuncs import isnan, trunc

@@ -13,7 +13,7 @@ import numpy as np
 
 from .core import Value, typeof, with_user_line
 from .support.foreign import array_dtype
-from .types import SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
+from .types import KEYS, SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
 
 ndarray = np.ndarray
 #: Makes an array without `__init__`, for those that have no host data.
@@ -181,7 +181,10 @@ class Array(Value, metaclass=ArrayType):
     def dtype(self) -> np.dtype:
         """The type of the elements."""
         host = self._np
-        return self._aval.dtype if host is None else host.dtype
+        if host is None:
+            return self._aval.dtype
+        dtype = host.dtype
+        return dtype if dtype.names is None else self.aval.dtype  # of keys, and float0
 
     @property
     def ndim(self) -> int:
@@ -291,6 +294,8 @@ class Array(Value, metaclass=ArrayType):
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         host = self.host
+        if host.dtype.names is not None:
+            self._refuse_keys("a NumPy array")
         if copy or (dtype is not None and dtype != host.dtype):
             if copy is False:
                 raise ValueError(
@@ -302,6 +307,7 @@ class Array(Value, metaclass=ArrayType):
 
     def item(self) -> Any:
         """Return the Python scalar of a one-element array."""
+        self._refuse_keys("a Python scalar")
         return self.host.item()
 
     def tolist(self) -> Any:
@@ -328,7 +334,11 @@ class Array(Value, metaclass=ArrayType):
                 f"the truth value of an array with {self.size} elements is ambiguous: use "
                 ".any() or .all()"
             )
-        return bool(self.host.item())
+        return bool(self.item())
+
+    def _refuse_keys(self, what: str) -> None:
+        if self.aval.dtype.kind == "k":
+            raise with_user_line(TypeError(f"{self.aval} cannot become {what}: {KEYS}"))
 
     def _scalar(self, kind: type) -> Any:
         if self.size != 1:
@@ -336,7 +346,7 @@ class Array(Value, metaclass=ArrayType):
                 f"only an array with one element converts to {kind.__name__}, this has shape "
                 f"{self.shape}"
             )
-        return kind(self.host.item())
+        return kind(self.item())
 
     def __int__(self) -> int:
         return self._scalar(int)
@@ -355,12 +365,18 @@ class Array(Value, metaclass=ArrayType):
     def __repr__(self) -> str:
         if self.is_deleted():
             return f"Array(<deleted>, {self.aval})"
+        if self.dtype.kind == "k":
+            return f"Array({self}, dtype={self.dtype})"
         text = np.array2string(self.host, prefix="Array(", separator=", ", threshold=1000)
         usual = self.dtype in (np.float64, np.int64, np.complex128, np.bool_) and self.size
         return f"Array({text})" if usual else f"Array({text}, dtype={self.dtype})"
 
     def __str__(self) -> str:
-        return str(self.host)
+        host = self.host
+        if self.dtype.kind == "k":
+            words = np.array2string(host[self.dtype.name], separator=" ", threshold=1000)
+            return f"{self.aval} of words {words}"
+        return str(host)
 
     def __format__(self, spec: str) -> str:
         return (

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .builder import LoweringContext
 from .support.errors import (
     ConcretizationTypeError,
     TracerArrayConversionError,
@@ -77,7 +78,8 @@ class Primitive(PrimitiveNames):
     same_type = False
     #: The number of operands, where it is always the same; 0 if it is not.
     arity = 0
-    #: Letters of the kinds of dtype that its operands may have.
+    #: Letters of the kinds of dtype that its operands may have. Keys (k) are also welcome where
+    #: elements are only moved, and in programs.
     accepts = "biufcV"
     #: Weak if an operand is and none is strong (booleans are neither). If False, see `weak_type`.
     keeps_weak = True
@@ -146,7 +148,7 @@ class Primitive(PrimitiveNames):
         """Evaluate on NumPy arrays: eager mode on the CPU, and the oracle of the tests."""
         raise self.missing("impl", "evaluation")
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         """Emit StableHLO through the builder `ctx`. By default, lower what `decompose` computes."""
         return ctx.inline(self.decompose, *values)
 
@@ -213,7 +215,8 @@ class Trace:
     parent: Any = None
     #: The name of the user's function that is being traced, for messages.
     function_name: str = ""
-    #: True for evaluation: arrays are computed at once.
+    #: True for evaluation: arrays are computed at once, by short ways. Not if what is computed is
+    #: looked at (`engine/attentive.py`).
     eager = False
     #: Set when the transformation has returned; a tracer of a finished trace has leaked.
     finished = False
@@ -372,8 +375,9 @@ class Tracer(OwnCopy, Value):
         value = self._need_constant(
             TracerArrayConversionError,
             "a real NumPy array (np.asarray, or code that calls it)",
-            "NumPy functions work on traced values where dx.numpy has the same function; call "
-            "dx.numpy's. In place of np.array([a, b]) write dx.numpy.array([a, b]).",
+            "NumPy's and SciPy's functions work on traced values where dx.numpy or dx.scipy has "
+            "the same function; call theirs. In place of np.array([a, b]) write "
+            "dx.numpy.array([a, b]).",
         )
         return np.array(value, dtype=dtype) if copy else np.asarray(value, dtype=dtype)
 
@@ -424,11 +428,12 @@ def typeof(x: Any) -> ShapedArray:
 
 
 def known(x: Any) -> Any:
-    """Return the numbers of a value as a NumPy array; None for a traced value without numbers. (Not
-    the `known` of `partial.py`, which is any value that depends on no linear input.)
+    """Return the numbers of a value as a NumPy array; None for keys and for a traced value without
+    numbers. (Not the `known` of `partial.py`: any value that depends on no linear input.)
     """
     x = x.concrete() if isinstance(x, Tracer) else x
-    return None if x is None else np.asarray(x)
+    numberless = x is None or (isinstance(x, Value) and x.aval.dtype.kind == "k")
+    return None if numberless else np.asarray(x)
 
 
 def expected(x: Any, otherwise: str = "expected an array or a number") -> str:

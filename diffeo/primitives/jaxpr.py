@@ -15,9 +15,10 @@ from dataclasses import MISSING
 from typing import Any
 
 from .core import Primitive, state, typeof
+from .support.errors import JaxprTypeError
 from .support.jax_names import EquationNames, ProgramNames
 from .support.sources import short_filename, source_line
-from .types import SCALARS, ShapedArray, short_dtype
+from .types import KEYS, SCALARS, ShapedArray, short_dtype
 
 
 class Var:
@@ -276,6 +277,9 @@ def apply_type_rule(primitive: Primitive, avals: Sequence[Any]) -> Any:
     """Call `abstract_eval`. Its errors name the primitive, also if the number of operands is
     wrong.
     """
+    if avals and type(avals[0]) is ShapedArray and avals[0].dtype.kind == "k":
+        if not (primitive.moves or primitive.holds_programs or "k" in primitive.accepts):
+            raise TypeError(f"{primitive.name}: not defined for {avals[0]}: {KEYS}")
     try:
         return primitive.abstract_eval(*avals)
     except (TypeError, ValueError, IndexError) as error:
@@ -297,32 +301,32 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
     rules.
 
     Raises:
-        TypeError: naming the first equation that is wrong.
+        JaxprTypeError: naming the first equation that is wrong.
 
     Examples:
         >>> import diffeo as dx
         >>> dx.check_jaxpr(dx.make_jaxpr(dx.numpy.sin)(1.0))
     """
     if len(jaxpr.const_vars) != len(jaxpr.consts):
-        raise TypeError(
+        raise JaxprTypeError(
             f"{len(jaxpr.const_vars)} constant variables but {len(jaxpr.consts)} constants"
         )
     bound: set[Var] = set()
 
     def define(var: Any, where: str) -> None:
         if type(var) is not Var or var in bound:
-            raise TypeError(f"{where}: {var} is not a new variable")
+            raise JaxprTypeError(f"{where}: {var} is not a new variable")
         bound.add(var)
 
     def known(operand: Any, where: str) -> None:
         if type(operand) is not Literal and operand not in bound:
-            raise TypeError(f"{where}: {operand} is used before it is assigned")
+            raise JaxprTypeError(f"{where}: {operand} is used before it is assigned")
 
     for var in (*jaxpr.const_vars, *jaxpr.in_vars):
         define(var, "inputs")
     for var, const in zip(jaxpr.const_vars, jaxpr.consts):
         if typeof(const).strong is not var.aval.strong:
-            raise TypeError(
+            raise JaxprTypeError(
                 f"constant {typeof(const)} does not have the type of its variable, {var.aval}"
             )
     for i, eqn in enumerate(jaxpr.eqns):
@@ -341,7 +345,7 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
         inferred = infer(eqn.primitive, avals)
         inferred = list(inferred) if eqn.primitive.multiple_results else [inferred]
         if [a.strong for a in inferred] != [v.aval.strong for v in eqn.outs]:
-            raise TypeError(
+            raise JaxprTypeError(
                 f"{where}: the rule says {inferred}, the program {[v.aval for v in eqn.outs]}"
             )
         for var in eqn.outs:
@@ -364,7 +368,7 @@ def made(jaxpr: Jaxpr) -> Jaxpr:
     return jaxpr
 
 
-def sub_jaxprs(primitive: Any) -> Iterator[Jaxpr]:
+def sub_jaxprs(primitive: Primitive) -> Iterator[Jaxpr]:
     """Yield the programs among the parameters of a primitive, in tuples and dataclasses, too."""
     # In one level of tuples: `Cond` has a tuple of programs.
     for name, value in getattr(primitive, "__dict__", {}).items():

@@ -18,6 +18,7 @@ from types import CodeType
 from typing import Any
 
 from .array import as_value, promoted_scalars
+from .config import task_settings
 from .core import (
     Primitive,
     Trace,
@@ -50,7 +51,7 @@ class StagingTracer(Tracer):
         return f"a value traced in {self.owner.function_name or 'a transformation'}, {where}"
 
 
-def exact_key(primitive: Any) -> Any:
+def exact_key(primitive: Primitive) -> Any:
     """Return a primitive as the key of a cache.
 
     The class of an outsider may have an `==` of its own, by which parameters of 0.0 and -0.0 are
@@ -60,7 +61,7 @@ def exact_key(primitive: Any) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _shared_types(primitive: Any) -> dict:
+def _shared_types(primitive: Primitive) -> dict:
     """Return the dictionary that all equal primitives share as their `_types`: the cache of this
     function keeps one for each.
     """
@@ -310,7 +311,7 @@ class TangentTrace(StagingTrace):
         outs = iter(results[:count])
         inputs = [self.operand(x) for x in parts.inputs(args, results[count:])]
         tangents = iter(
-            self.record(parts.tangent, inputs, self.tangent_type(parts.tangent, inputs))
+            self.record(parts.linear, inputs, self.tangent_type(parts.linear, inputs))
             if any(parts.linear_outs)
             else ()
         )
@@ -356,9 +357,23 @@ def stage(fun: Callable[..., Sequence[Any]], avals: Sequence[ShapedArray], name:
     state.trace, state.source = trace, None
     try:
         inputs = [trace.input(a) for a in avals]
-        return trace.finish(inputs, fun(*inputs))
+        program = trace.finish(inputs, fun(*inputs))
     finally:
         state.trace, state.source = before
         trace.finished = True
         if raised:
             gc.set_threshold(*thresholds)
+    if task_settings().check_tracer_leaks:
+        del inputs
+        check_leaks(trace)
+    return program
+
+
+def check_leaks(trace: StagingTrace) -> None:
+    """Raise UnexpectedTracerError if somebody still holds a value of a trace that has ended."""
+    gc.collect()
+    for value in gc.get_objects():
+        if type(value) is StagingTracer and value.owner is trace:
+            error = leaked(value)
+            error.args = (f"Leaked: {error.args[0]}", *error.args[1:])
+            raise error

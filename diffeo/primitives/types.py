@@ -17,7 +17,9 @@ import ml_dtypes
 import numpy as np
 
 from .config import task_settings
+from .support.errors import TypePromotionError
 from .support.foreign import array_dtype, exact_dtype, float0
+from .support.key_types import BY_ELEMENT
 
 bool_ = np.dtype(np.bool_)
 int8, int16, int32, int64 = (np.dtype(f"int{n}") for n in (8, 16, 32, 64))
@@ -27,7 +29,13 @@ bfloat16, float8_e5m2 = np.dtype(ml_dtypes.bfloat16), np.dtype(ml_dtypes.float8_
 complex64, complex128 = np.dtype(np.complex64), np.dtype(np.complex128)
 
 
-class ShapedArray:
+class AbstractValue:
+    """A type of values: what they are to the language."""
+
+    __slots__ = ()
+
+
+class ShapedArray(AbstractValue):
     """The type of an array: shape, dtype and weakness. Equal types are one object.
 
     Types are *interned*: since identity is equality, they compare and hash at the speed of a
@@ -264,14 +272,25 @@ def _least_upper(a: str, b: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _promote(types: tuple[tuple[np.dtype, bool], ...], bits: int) -> tuple[np.dtype, bool]:
+def _promote(types: tuple[tuple[np.dtype, bool], ...], mode: int) -> tuple[np.dtype, bool]:
+    """Promote types. The mode is that of the settings: negative if promotion is strict."""
+    if len(set(types)) == 1:
+        return types[0]
     node = _node(*types[0])
     for dtype, weak in types[1:]:
         other = _node(dtype, weak)
         joined = _least_upper(node, other)
+        # Strictly, only weak types give way: what is no weak type's must be the result.
+        if mode < 0 and not {n for n in (node, other) if n not in _STAR} <= {joined}:
+            joined = None
         if joined is None:
             names = ", ".join(sorted({d.name for d, _ in types}))
-            raise TypeError(f"no common dtype for {names}: convert explicitly with .astype(...)")
+            if any([d.kind == "k" for d, _ in types]):
+                raise TypeError(f"no common dtype for {names}: {KEYS}")
+            strictly = " (dx.config.numpy_dtype_promotion is 'strict')" if mode < 0 else ""
+            raise TypePromotionError(
+                f"no common dtype for {names}{strictly}: convert explicitly with .astype(...)"
+            )
         node = joined
     if node not in _STAR:
         joined = np.dtype(node)
@@ -301,7 +320,7 @@ def promote_types(*avals: ShapedArray) -> tuple[np.dtype, bool]:
         >>> promote_types(ShapedArray((), np.float32), scalar_aval(float))
         (dtype('float32'), False)
     """
-    return _promote(tuple([(a.dtype, a.weak_type) for a in avals]), task_settings().default_bits)
+    return _promote(tuple([(a.dtype, a.weak_type) for a in avals]), task_settings().promotion)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -320,13 +339,13 @@ def is_float(dtype: np.dtype) -> bool:
 
 @cache
 def is_storage(dtype: np.dtype) -> bool:
-    """Return whether a dtype is float8, int4 or the like: arrays are kept and moved in it, but not
-    computed with.
+    """Return whether a dtype is float8, int4 or the like, or of keys: arrays are kept and moved in
+    it, but not computed with.
 
     float8_e5m2 is asked for apart, since NumPy's letter for it is "f". The short ways of eager
     arithmetic, which look at the letter, leave it out for the same reason.
     """
-    narrow = dtype.kind == "V" and dtype.names is None and dtype != bfloat16
+    narrow = dtype.kind in "Vk" and dtype not in (bfloat16, float0)
     return narrow or dtype == float8_e5m2
 
 
@@ -338,13 +357,20 @@ KINDS = {
     "f": "floating-point",
     "c": "complex",
     "s": "float8 and int4",
+    "k": "key",
 }
 STORAGE = "float8 and int4 arrays are for storage: convert them with .astype(...) to compute"
+KEYS = (
+    "keys are no numbers: draw some with them, dx.random.uniform(key), or take the words, "
+    "dx.random.key_data(keys)"
+)
 
 
 @cache
 def kind_of(dtype: np.dtype) -> str:
     """Return the letter of KINDS for a dtype; bfloat16 counts as floating-point."""
+    if dtype in BY_ELEMENT:
+        return "k"
     return "s" if is_storage(dtype) else "f" if dtype.kind == "V" else dtype.kind
 
 
@@ -374,6 +400,8 @@ def _held(dtype: np.dtype) -> tuple[int, Any]:
     """Return the highest rank of the scalars that a dtype holds, and the limits of integers."""
     if "int" in dtype.name:
         return 1, limits_of(dtype)
+    if dtype.kind == "k":
+        return 1, (0, 0)
     return KIND_RANK.get(dtype.kind, 2), None
 
 

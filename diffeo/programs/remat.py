@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..operations.identity import OptimizationBarrier
+from ..primitives.builder import LoweringContext
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code, made
 from ..primitives.partial import Parts, partial_jaxpr
 from ..primitives.support.frozen import frozen
-from ..primitives.words.identity import OptimizationBarrier
 from .call import Call
 
 
@@ -33,7 +34,7 @@ class Checkpoint(Call):
     barrier: bool = False
     prevent_cse: bool = True
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         if self.barrier and self.prevent_cse and values:
             values = tuple(OptimizationBarrier().lower(ctx, *values))
         return ctx.program(self.jaxpr, values)
@@ -61,10 +62,10 @@ class Checkpoint(Call):
         available = dict.fromkeys([*inputs, *kept])
         # Both parts use one set of variables, so they are one program when written one after the
         # other; an equation that the linear part repeats may be in both, or be kept.
-        both = {id(eqn): eqn for eqn in (*eqns, *parts.tangent.eqns)}.values()
+        both = {id(eqn): eqn for eqn in (*eqns, *parts.linear.eqns)}.values()
         again = [eqn for eqn in both if not all([v in available for v in eqn.outs])]
         # From all available values to the linear results: what is not needed drops out.
-        recomputing = eliminate_dead_code(Jaxpr([*available], again, parts.tangent.outs))
+        recomputing = eliminate_dead_code(Jaxpr([*available], again, parts.linear.outs))
         used = {v for eqn in recomputing.eqns for v in eqn.inputs if type(v) is Var} | set(
             recomputing.outs
         )

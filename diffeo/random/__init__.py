@@ -18,7 +18,18 @@ Examples:
 """
 
 from .choosing import categorical, choice, permutation
-from .keys import PRNGKey, bits, fold_in, key, key_data, split, wrap_key_data
+from .keys import (
+    PRNGKey,
+    bits,
+    clone,
+    fold_in,
+    key,
+    key_data,
+    key_dtype,
+    key_impl,
+    split,
+    wrap_key_data,
+)
 from .samplers import (
     bernoulli,
     cauchy,

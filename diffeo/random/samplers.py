@@ -18,6 +18,7 @@ import numpy as np
 
 from ..api.control_flow.conditionals import cond
 from ..numpy.common import arr, dtype_of, static_shape
+from ..operations.identity import stop_gradient
 from ..primitives.array import as_value
 from ..primitives.constants import full_like
 from ..primitives.core import with_user_line
@@ -35,7 +36,6 @@ from ..primitives.types import (
     uint64,
 )
 from ..primitives.words import elementwise as e
-from ..primitives.words.identity import stop_gradient
 from ..primitives.words.promotion import broadcast_shapes, broadcast_to, to_inexact, to_value
 from ..primitives.words.reduction import reduce_or
 from ..primitives.words.slicing import index_in_dim
@@ -45,7 +45,7 @@ from ..primitives.words.structural import (
     convert_exactly,
 )
 from ..routines.random_bits import fma
-from .keys import Shape, check_key, raw_bits, split
+from .keys import Shape, check_key, parts, raw_bits
 
 
 def float_dtype(name: str, dtype: Any, allow_complex: bool = False) -> np.dtype:
@@ -307,8 +307,7 @@ def _below(key: Any, shape: tuple[int, ...], dtype: np.dtype, span: Any) -> Any:
     computes the remainder instead.
     """
     half, unsigned = 4 * dtype.itemsize, np.dtype(f"u{dtype.itemsize}")
-    keys = split(key)
-    high, low = (raw_bits(index_in_dim(keys, i), shape, unsigned) for i in (0, 1))
+    high, low = (raw_bits(k, shape, unsigned) for k in parts(key))
     count, most = 1 << 2 * half, 1 << 3 * half // 2
     if type(span) is int:
         if span == 0:
@@ -373,8 +372,7 @@ def normal(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
     dtype = float_dtype("normal", dtype, allow_complex=True)
     if not is_complex(dtype):
         return _normal(key, shape, dtype)
-    keys, part = split(key), real_dtype(dtype)
-    re, im = (_normal(index_in_dim(keys, i), shape, part) for i in (0, 1))
+    re, im = (_normal(k, shape, real_dtype(dtype)) for k in parts(key))
     root = math.sqrt(2) if dtype != complex64 else float(np.float32(math.sqrt(2)))
     return e.complex_.bind(e.div.bind(re, root), e.div.bind(im, root))
 
@@ -458,7 +456,8 @@ def gumbel(key: Any, shape: Shape = (), dtype: Any = None, mode: str | None = No
     u = unit_numbers(key, (2, *shape), dtype)
     high, low = index_in_dim(u, 0), index_in_dim(u, 1)
     # Only small numbers have room for more bits.
-    x = e.select(high >= 0.5, high, high + 2.0 ** -int(info.nmant) * low + float(info.tiny))
+    least = max(2.0 ** -(2 * int(info.nmant) + 1), float(info.tiny))
+    x = e.select(high >= 0.5, high, high + 2.0 ** -int(info.nmant) * low + least)
     return e.neg.bind(e.log.bind(e.neg.bind(e.log1p.bind(e.neg.bind(x)))))
 
 

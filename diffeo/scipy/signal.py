@@ -14,7 +14,7 @@ from ..numpy.common import arr, axes_of, axis_of, no_such, same_dtype, static_in
 from ..numpy.contracting.convolving import correlate_padded
 from ..numpy.contracting.precision import precision_of
 from ..numpy.contracting.products import tensordot
-from ..numpy.places.selecting import pad
+from ..numpy.places.padding import pad
 from ..numpy.reducing.reductions import mean
 from ..numpy.ufuncs import conj
 from ..primitives.array import Array

@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ...operations.identity import Named
 from ...primitives.array import as_value
 from ...primitives.core import (
     Primitive,
@@ -25,7 +26,6 @@ from ...primitives.staging import StagingTrace, StagingTracer
 from ...primitives.support.sources import short_filename, source_line
 from ...primitives.types import SCALARS, ShapedArray
 from ...primitives.words.dot import DotGeneral
-from ...primitives.words.identity import Named
 from ...programs.remat import Checkpoint
 from ...transforms.installed import installed
 from ...transforms.linearize import linearize_flat
@@ -129,6 +129,23 @@ def checkpoint_name(x: Any, name: str) -> Any:
     return tree.map(lambda leaf: Named(name).bind(as_value(leaf)), x)
 
 
+class Verdict:
+    """What a policy may return in place of a bool: `Saveable` or `Recompute`."""
+
+    def __init__(self, name: str, saves: bool):
+        self.name, self.saves = name, saves
+
+    def __bool__(self) -> bool:
+        return self.saves
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+#: The results of the primitive are kept, or computed again.
+Saveable, Recompute = Verdict("Saveable", True), Verdict("Recompute", False)
+
+
 def _everything(primitive: Primitive, *_: Any) -> bool:
     return True
 
@@ -141,7 +158,7 @@ def _dots(primitive: Primitive, *_: Any) -> bool:
     return isinstance(primitive, Bilinear)  # products and convolutions
 
 
-def _dots_without_batch(primitive: Any, *_: Any) -> bool:
+def _dots_without_batch(primitive: Primitive, *_: Any) -> bool:
     return isinstance(primitive, DotGeneral) and not any(map(len, primitive.batch_dims))
 
 

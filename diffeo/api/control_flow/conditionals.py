@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ...engine import refs
 from ...primitives.array import as_value
-from ...primitives.core import describe, typeof, with_user_line
+from ...primitives.config import task_settings
+from ...primitives.core import describe, known, typeof, with_user_line
 from ...primitives.types import int32
 from ...primitives.words.elementwise import maximum, minimum, ne
 from ...primitives.words.structural import convert_element_type
@@ -69,6 +71,8 @@ def cond(
     flag = _scalar("cond", "the predicate", pred, "biuf")
     if flag.dtype.kind != "b":
         flag = ne.bind(flag, 0.0 if flag.dtype.kind == "f" else 0)
+    if task_settings().disable_jit and (chosen := known(flag)) is not None:
+        return (true_fun if chosen else false_fun)(*operands)
     index = convert_element_type(flag, int32)
     return _choose("cond", index, (false_fun, true_fun), ("false_fun", "true_fun"), operands)
 
@@ -111,6 +115,8 @@ def switch(
         operands = (operand,)
     number = _scalar("switch", "the index", index, "iu")
     number = maximum.bind(minimum.bind(number, len(branches) - 1), 0)
+    if task_settings().disable_jit and (chosen := known(number)) is not None:
+        return branches[int(chosen)](*operands)
     names = [f"branch {i}" for i in range(len(branches))]
     return _choose("switch", convert_element_type(number, int32), branches, names, operands)
 
@@ -137,8 +143,19 @@ def _choose(
     operands: tuple,
 ) -> Any:
     """Stage all branches, check that their results agree, and bind a `Cond` of their programs."""
+    if refs.among(tree.leaves(operands)):
+        branches = [refs.closing_over_refs(b) for b in branches]
+        operands = refs.without_refs(operands)
     leaves, structure = leaves_of(operands, f"{what}: operand ")
     avals = [typeof(x) for x in leaves]
+    if refs.alive:
+        written = refs.written_by(branches, lambda b: Staged(b, structure, avals))
+        if written:
+            with_values = [refs.with_values(b, written) for b in branches]
+            held = [refs.read(r) for r in written]
+            values, out = _choose(what, index, with_values, names, (held, *operands))
+            refs.write_all(written, values)
+            return out
     staged = [Staged(b, structure, avals) for b in branches]
     first = staged[0]
     full = [f"{n} ({name_of(b)})" for n, b in zip(names, branches)]

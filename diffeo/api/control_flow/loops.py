@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from ...engine import refs
 from ...primitives.array import as_value
-from ...primitives.core import Tracer, describe, typeof, with_user_line
+from ...primitives.config import task_settings
+from ...primitives.core import Tracer, describe, known, typeof, with_user_line
 from ...primitives.types import ShapedArray, bool_, promote_types
 from ...primitives.words.slicing import concatenate, slice_in_dim
 from ...primitives.words.structural import convert_element_type, reshape
@@ -25,6 +27,7 @@ from ...trees import tree
 from ...trees.arguments import check_callable, name_of
 from ...trees.staged import Staged, check_same, leaves_of, settle
 from ..vmap import vmap
+from .in_python import scan_in_python, while_in_python
 
 
 def scan(
@@ -90,11 +93,23 @@ def _scan(
     slices, x_tree = leaves_of(xs, f"{name}: xs")
     steps = _length(name, slices, xs, length)
     unroll, checkpoints = _unroll(name, unroll, steps), _checkpoints(name, checkpoints)
+    if steps and task_settings().disable_jit:
+        return scan_in_python(f, init, xs, steps, bool(reverse))
     carry, carry_tree = leaves_of(init, f"{name}: init")
     x_avals = [typeof(x) for x in slices]
     x_avals = [a.update(a.shape[1:]) for a in x_avals]
     in_tree = tree.treedef_tuple([carry_tree, x_tree])
     count = len(carry)
+    if refs.alive:
+        avals = [*[typeof(c) for c in carry], *x_avals]
+        written = refs.written_by([f], lambda f: Staged(f, in_tree, avals))
+        if written:
+            step = _with_values_in_carry(f, written)
+            first = ([refs.read(r) for r in written], init)
+            how = (reverse, unroll, checkpoints)
+            (values, last), ys = _scan(name, step, first, xs, length, *how)
+            refs.write_all(written, values)
+            return last, ys
 
     def trace(avals: list[ShapedArray]) -> Staged:
         return Staged(f, in_tree, [*avals, *x_avals])
@@ -115,6 +130,16 @@ def _scan(
     )
     outs = repeated.bind(*staged.consts, *carry, *slices)
     return tree.unflatten(carry_tree, outs[:count]), tree.unflatten(out_tree[1], outs[count:])
+
+
+def _with_values_in_carry(f: Callable, written: list[refs.Ref]) -> Callable:
+    """Return the step of a scan whose carry is (what refs hold, the user's carry)."""
+
+    def step(pair: Any, x: Any) -> Any:
+        values, (carry, y) = refs.with_values(f, written)(pair[0], pair[1], x)
+        return (values, carry), y
+
+    return _named(step, f)
 
 
 def _check_carry(
@@ -251,8 +276,22 @@ def _while(
 ) -> Any:
     """Do what `while_loop` does; `name` and `counted` are as in `_scan`."""
     checkpoints = _checkpoints(name, checkpoints)
+    if task_settings().disable_jit and (first := known(cond_fun(init_val))) is not None:
+        return while_in_python(cond_fun, body_fun, init_val, bool(first))
     carry, structure = leaves_of(init_val, f"{name}: init_val")
     in_tree = tree.treedef_tuple([structure])
+    if refs.alive:
+        avals = [typeof(c) for c in carry]
+        written = refs.written_by([body_fun], lambda f: Staged(f, in_tree, avals))
+        if written:
+            going = lambda pair: refs.with_values(cond_fun, written)(*pair)[1]
+            step = lambda pair: refs.with_values(body_fun, written)(*pair)
+            first = ([refs.read(r) for r in written], init_val)
+            values, last = _while(
+                name, _named(going, cond_fun), _named(step, body_fun), first, checkpoints
+            )
+            refs.write_all(written, values)
+            return last
     carry, body = settle(carry, lambda avals: Staged(body_fun, in_tree, avals))
     avals = [typeof(c) for c in carry]
     _check_carry(name, (structure, avals), (body.out_tree, body.outs), counted)

@@ -27,8 +27,11 @@ _ELEMENTS = {
     "float64": "f64",
     "complex64": "complex<f32>",
     "complex128": "complex<f64>",
+    "int2": "i2",
+    "uint2": "ui2",
     "int4": "i4",
     "uint4": "ui4",
+    "float4_e2m1fn": "f4E2M1FN",
     "float8_e4m3fn": "f8E4M3FN",
     "float8_e5m2": "f8E5M2",
     "float8_e4m3b11fnuz": "f8E4M3B11FNUZ",
@@ -49,7 +52,7 @@ def element_type(dtype: np.dtype) -> str:
     Raises:
         TypeError: if StableHLO has no such type.
     """
-    name = _ELEMENTS.get(dtype.name)
+    name = _ELEMENTS.get((dtype.carrier if dtype.kind == "k" else dtype).name)  # type: ignore
     if name is None:
         raise TypeError(f"dtype {dtype} has no StableHLO type")
     return name
@@ -65,6 +68,8 @@ def scalar_text(value: Any, dtype: np.dtype) -> str:
     """Return a number as MLIR writes it inside `dense<...>`. Exact for every float, with infinities
     and nan.
     """
+    if dtype.kind == "k":
+        dtype = dtype.carrier  # type: ignore
     if dtype == bool_:
         return "true" if value else "false"
     if dtype.kind in "iu" or element_type(dtype).startswith(("i", "ui")):  # int4 is of no kind

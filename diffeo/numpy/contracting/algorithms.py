@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...operations.rounding import ReducePrecision
+from ...primitives.config import task_settings
 from ...primitives.core import typeof, with_user_line
 from ...primitives.types import bfloat16, float16, float32, float64, is_float
 from ...primitives.words.dot import FULL, Precision, dot_general
@@ -142,6 +143,8 @@ def how(name: str, precision: Any) -> Any:
     Raises:
         ValueError: for anything that names neither.
     """
+    if precision is None:
+        precision = task_settings().default_matmul_precision
     if isinstance(precision, str) and precision in DotAlgorithmPreset.__members__:
         precision = DotAlgorithmPreset[precision]
     if isinstance(precision, (DotAlgorithm, DotAlgorithmPreset)):

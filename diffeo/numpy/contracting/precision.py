@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.config import task_settings
 from ...primitives.core import describe, with_user_line
 from ...primitives.words.dot import FULL, Precision
 from ..common import dtype_of
@@ -27,8 +28,11 @@ NAMES = {
 def precision_of(name: str, precision: Any) -> tuple[Precision, Precision]:
     """Return the precision of each operand; ValueError for anything that names none.
 
-    None means the full precision of the dtype, on every platform.
+    None means `dx.config.default_matmul_precision`, and that the full precision of the dtype, on
+    every platform.
     """
+    if precision is None:
+        precision = task_settings().default_matmul_precision
     if precision is None:
         return FULL
     requested = precision if isinstance(precision, (tuple, list)) else (precision, precision)

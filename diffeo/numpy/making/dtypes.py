@@ -1,4 +1,4 @@
-"""Dtypes by NumPy's names, questions about dtypes and shapes, and the texts of arrays."""
+"""Questions about dtypes and shapes, and the texts of arrays."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import builtins
 from collections.abc import Sequence
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 from numpy import (
     complexfloating,
@@ -24,32 +23,13 @@ from ...primitives.support.foreign import array_dtype
 from ...primitives.types import (
     SCALARS,
     ShapedArray,
-    bool_,
-    complex64,
-    complex128,
     float16,
-    float32,
-    float64,
-    int64,
     is_float,
     scalar_aval,
-    uint64,
 )
 from ...primitives.types import promote_types as join
 from ..common import axes_of
 from .creation import asarray
-
-bool = bool_
-single, double, csingle, cdouble = float32, float64, complex64, complex128
-float_, complex_, int_, uint = float64, complex128, int64, uint64
-int4, uint4 = np.dtype(ml_dtypes.int4), np.dtype(ml_dtypes.uint4)
-float8_e3m4, float8_e4m3, float8_e4m3b11fnuz, float8_e4m3fn = (
-    np.dtype(getattr(ml_dtypes, f"float8_{name}"))
-    for name in ("e3m4", "e4m3", "e4m3b11fnuz", "e4m3fn")
-)
-float8_e4m3fnuz, float8_e5m2fnuz, float8_e8m0fnu = (
-    np.dtype(getattr(ml_dtypes, f"float8_{name}")) for name in ("e4m3fnuz", "e5m2fnuz", "e8m0fnu")
-)
 
 
 def promote_types(a: Any, b: Any) -> np.dtype:

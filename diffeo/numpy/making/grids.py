@@ -36,9 +36,10 @@ from ..common import (
     static_shape,
 )
 from ..contracting.diagonals import diagonal
+from ..joining import stack
 from ..places.indexing import bounded
-from ..shaping import stack
-from .creation import arange, asarray, linspace, ones, zeros
+from .creation import asarray, ones, zeros
+from .ranges import arange, linspace
 
 
 def _band(rows: int, columns: int, compare: Any, k: int) -> Any:

@@ -21,7 +21,7 @@ import numpy as np
 from ...primitives.array import Array
 from ...primitives.constants import full
 from ...primitives.core import Tracer, Value, describe, typeof, with_user_line
-from ...primitives.support.errors import ConcretizationTypeError
+from ...primitives.support.errors import ConcretizationTypeError, NonConcreteBooleanIndexError
 from ...primitives.words import elementwise as e
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to
 from ...primitives.words.slicing import Slice, concatenate, rev
@@ -170,7 +170,7 @@ def _array_item(item: Any) -> Any:
         return int(known) if known.ndim == 0 and kind != "b" else known
     if kind == "b":
         raise with_user_line(
-            ConcretizationTypeError(
+            NonConcreteBooleanIndexError(
                 "a boolean index must be known while the program is traced, but this is "
                 f"{item.aval}, "
                 f"{item.origin()}: the result's shape would depend on it.\n  Use "

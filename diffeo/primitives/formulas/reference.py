@@ -77,6 +77,19 @@ def accurate_log1p(x: Any) -> Any:
     return make_complex(size, np.arctan2(v, 1 + u))
 
 
+def same_elements(x: Any, y: Any) -> Any:
+    """Return where elements are equal; NumPy's function is for numbers, and keys are none."""
+    try:
+        return np.equal(x, y)
+    except TypeError:
+        return x == y
+
+
+def other_elements(x: Any, y: Any) -> Any:
+    """Return where elements are not equal, also of keys."""
+    return np.logical_not(same_elements(x, y))
+
+
 def power_of_two(x: Any) -> Any:
     """Return 2**x."""
     return np.exp(x * math.log(2)) if x.dtype.kind == "c" else np.exp2(x)

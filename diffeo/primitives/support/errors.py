@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 
-class ConcretizationTypeError(TypeError):
+class JAXTypeError(TypeError):
+    """A type that does not fit: the base of what tracing raises."""
+
+
+class JAXIndexError(IndexError):
+    """An index that does not fit."""
+
+
+class TypePromotionError(ValueError, TypeError):
+    """Operands have no common dtype."""
+
+
+class JaxprTypeError(TypeError):
+    """A program is not well-typed: `dx.check_jaxpr` says where."""
+
+
+class ConcretizationTypeError(JAXTypeError):
     """A traced value was used where a concrete one is needed (as a size, an axis, a Python
     number).
     """
@@ -21,8 +37,18 @@ class TracerArrayConversionError(ConcretizationTypeError):
     """A traced value was handed to code that needs a real NumPy array."""
 
 
+class NonConcreteBooleanIndexError(JAXIndexError, ConcretizationTypeError):
+    """A traced boolean array was used as an index: the shape of the result depends on it."""
+
+
 class UnexpectedTracerError(RuntimeError):
     """A traced value outlived the transformation that made it: it leaked."""
+
+
+class MismatchError(TypeError, ValueError):
+    """Values do not have the structure, shape or dtype of what they belong to: the cotangents of a
+    result, say, or what a rule returns. It is caught as a TypeError and as a ValueError.
+    """
 
 
 class ForwardModeError(TypeError):

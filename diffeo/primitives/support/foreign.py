@@ -11,6 +11,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from .key_types import BY_ELEMENT
+
 ndarray = np.ndarray
 
 #: The dtype of a tangent or cotangent of an integer or boolean array: it holds no information (as
@@ -22,14 +24,15 @@ _NAMES = (
     "float32", "float64", "complex64", "complex128",
 )  # fmt: skip
 _NARROW = (
-    "bfloat16", "int4", "uint4", "float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz",
-    "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
+    "bfloat16", "int2", "uint2", "int4", "uint4", "float4_e2m1fn", "float8_e3m4", "float8_e4m3",
+    "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz",
+    "float8_e8m0fnu",
 )  # fmt: skip
 _BY_NAME = {name: np.dtype(name) for name in _NAMES}
 _BY_NAME |= {n: np.dtype(getattr(ml_dtypes, n)) for n in _NARROW if hasattr(ml_dtypes, n)}
 #: The dtypes that come in as they are: NumPy's numbers that the compiler knows, those of ml_dtypes,
-#: and float0; without those of 64 bits after `admit_wide(False)`.
-DTYPES = {*_BY_NAME.values(), float0}
+#: float0 and the dtypes of keys; without those of 64 bits after `admit_wide(False)`.
+DTYPES = {*_BY_NAME.values(), float0, *BY_ELEMENT}
 #: What the names of dtypes mean; of 64 bits, what `admit_wide` says.
 _MEANT = dict(_BY_NAME)
 _NARROWER = {
@@ -66,7 +69,7 @@ def array_dtype(dtype: Any) -> np.dtype:
             "Python type of numbers"
         ) from None
     if type_ in DTYPES:
-        return type_
+        return type_ if type_.names is None else BY_ELEMENT.get(type_, type_)
     native = _MEANT.get(type_.name)  # in another byte order, or with metadata, or too wide
     if native is None:
         instead = _INSTEAD.get(type_.char, "arrays hold numbers of bool, integers, floats, complex")

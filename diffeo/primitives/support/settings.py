@@ -18,6 +18,12 @@ class Process:
     #: False as long as every array is in host memory or on the first device of a processor, and
     #: nobody has said that it shall be elsewhere. The hot paths look at nothing else.
     placed = False
+    #: How many tasks have an attentive setting (`primitives/config.py`).
+    attentive = 0
+    #: Whether any task has asked to be told of ranks that are promoted.
+    ranks = False
+    #: Whether any task has asked for another precision of products than the full one.
+    precisions = False
     #: The platforms whose client has started, and "devices" once the default one is chosen.
     started: set[str]
     #: Settings made through `dx.config`.

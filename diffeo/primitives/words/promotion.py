@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from ..array import as_value
+from ..config import task_settings
 from ..constants import full_like
-from ..core import Value, describe, typeof, with_user_line
+from ..core import Value, describe, typeof, user_source, with_user_line
+from ..support.settings import process
+from ..support.sources import show_source
 from ..types import (
+    KEYS,
     KIND_RANK,
     SCALARS,
     ShapedArray,
@@ -19,6 +24,7 @@ from ..types import (
     is_inexact,
     is_integer,
     is_storage,
+    kind_of,
     limits_of,
     promote_types,
     scalar_aval,
@@ -123,6 +129,21 @@ def stretches(x: tuple[int, ...], y: tuple[int, ...]) -> list[BroadcastInDim | N
     return [None if old == shape else _stretching(shape, len(old)) for old in (x, y)]
 
 
+def check_ranks(*shapes: tuple[int, ...]) -> None:
+    """Warn, or raise ValueError, where arrays with axes get more of them, if the task asks to be
+    told (`dx.config.numpy_rank_promotion`).
+    """
+    mode = task_settings().numpy_rank_promotion
+    if mode == "allow" or len({len(s) for s in shapes if s}) < 2:
+        return
+    listed = " and ".join(map(str, shapes))
+    message = f"arrays of shapes {listed} meet, and one of them gets more axes"
+    message += f": dx.config.numpy_rank_promotion is {mode!r}; x[None] gives x a further axis"
+    if mode == "raise":
+        raise with_user_line(ValueError(f"{message}, 'allow' allows it"))
+    warnings.warn(f"{message}\n  at {show_source(user_source())}", stacklevel=2)
+
+
 def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
     """Return `x` stretched to `shape` by NumPy's rules."""
     old = x.shape
@@ -144,11 +165,14 @@ def align(*xs: Any) -> list[Any]:
         values[0] = as_value(values[0])
         return values
     if is_storage(avals[0].dtype):
-        raise with_user_line(TypeError(f"no arithmetic on {avals[0]}: {e.STORAGE}"))
+        why = KEYS if kind_of(avals[0].dtype) == "k" else e.STORAGE
+        raise with_user_line(TypeError(f"no arithmetic on {avals[0]}: {why}"))
     shapes = [a.shape for a in avals]
     if all([s == shapes[0] for s in shapes]):
         return values
     shape = broadcast_shapes(*shapes)
+    if process.ranks:
+        check_ranks(*shapes)
     return [v if type(v) in SCALARS else broadcast_to(v, shape) for v in values]
 
 
@@ -193,6 +217,8 @@ def align_compared(x: Any, y: Any, /) -> list[Any]:
     if type(x) in SCALARS:
         return align_compared(y, x)[::-1] if type(y) not in SCALARS else align(x, y)
     dtype = x.aval.dtype
+    if dtype.kind == "k" and type(y) not in SCALARS and y.aval.dtype is dtype:  # type: ignore
+        return [broadcast_to(v, broadcast_shapes(x.shape, y.shape)) for v in (x, y)]  # type: ignore
     if type(y) is int and is_integer(dtype):
         low, high = limits_of(dtype)
         number: int = y

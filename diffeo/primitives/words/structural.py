@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..builder import LoweringContext
 from ..core import typeof
 from ..families import Discrete, Linear
 from ..formulas.reference import saturated
@@ -68,7 +69,7 @@ class Reshape(Linear):
     def impl(self, x: np.ndarray) -> np.ndarray:
         return x.reshape(self.shape)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.op("reshape", x)
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
@@ -95,7 +96,7 @@ class Transpose(Linear):
     def impl(self, x: np.ndarray) -> np.ndarray:
         return x.transpose(self.permutation)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.op("transpose", x, permutation=ctx.i64s(self.permutation))
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
@@ -145,7 +146,7 @@ class BroadcastInDim(Linear):
         out[...] = x.reshape(shape)
         return out
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.op("broadcast_in_dim", x, broadcast_dimensions=ctx.i64s(self.dims))
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
@@ -177,7 +178,7 @@ class ReduceSum(Linear):
     def impl(self, x: np.ndarray) -> np.ndarray:
         return np.add.reduce(x, self.axes, dtype=x.dtype)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.reduce("add", x, 0, self.axes)
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
@@ -211,7 +212,7 @@ class ConvertElementType(Linear):
             return saturated(x, self.dtype)
         return x.astype(self.dtype)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         if self.dtype == np.bool_:
             return ctx.compare("NE", x, ctx.constant(0, x.aval))
         if x.aval.dtype.kind == "c" and self.dtype.kind != "c":
@@ -234,6 +235,10 @@ class ConvertElementType(Linear):
         return self.bind(*args), dims[0]
 
 
+#: The bits of elements of which the device packs several into a byte.
+_PACKED = {"int2": 2, "uint2": 2, "int4": 4, "uint4": 4, "float4_e2m1fn": 4}
+
+
 @frozen
 class BitcastConvertType(Discrete):
     """The same bits read as another dtype of the same width."""
@@ -243,8 +248,8 @@ class BitcastConvertType(Discrete):
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         either = "".join(map(kind_of, {x.dtype, self.dtype}))
-        packed = len({"int4" in d.name for d in (x.dtype, self.dtype)}) > 1
-        if x.dtype.itemsize != self.dtype.itemsize or packed or "b" in either or "c" in either:
+        widths = {_PACKED.get(d.name, 8 * d.itemsize) for d in (x.dtype, self.dtype)}
+        if len(widths) > 1 or "b" in either or "c" in either:
             raise TypeError(
                 f"bitcast_convert_type: expects two real types of one width, got {x} for "
                 f"{self.dtype}"
@@ -254,7 +259,7 @@ class BitcastConvertType(Discrete):
     def impl(self, x: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(x).view(self.dtype).reshape(x.shape)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.op("bitcast_convert", x)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
@@ -281,7 +286,7 @@ class Iota(Discrete):
         line = np.arange(self.shape[self.axis]).astype(self.dtype)
         return BroadcastInDim(self.shape, (self.axis,)).impl(line)
 
-    def lower(self, ctx: Any) -> Any:
+    def lower(self, ctx: LoweringContext) -> Any:
         return ctx.op("iota", iota_dimension=f"{self.axis} : i64")
 
 

@@ -124,7 +124,7 @@ class Taylor(Arithmetic, Interpreter):
                 series.compute = None
         return out
 
-    def derive(self, primitive: Any, values: Sequence[Series]) -> Any:
+    def derive(self, primitive: Primitive, values: Sequence[Series]) -> Any:
         """Compute the series of a primitive's result(s)."""
         # The four ways of the module's docstring; a rule written by hand goes first.
         special = primitive.taylor(self, values)
