@@ -74,23 +74,3 @@ INTERNALS = {
     "jax._src.tree_util": "diffeo.tree_util",
     "jax._src.xla_bridge": f"{_HERE}.compiling",
 }
-
-#: Why a module or name of jax's is not served, where the table of exceptions is silent.
-REASONS = {
-    "jax._src": "jax's internals have no counterpart; use the public names",
-    "jax.experimental.pallas": "kernels for accelerators are not written in this language",
-}
-
-
-def reason(name: str) -> str:
-    """Return why a full name of jax's is not served; of a module's parts, the module's reason.
-
-    Examples:
-        >>> reason("jax._src.core")
-        "jax's internals have no counterpart; use the public names"
-    """
-    while name:
-        if name in REASONS:
-            return REASONS[name]
-        name = name.rpartition(".")[0]
-    return ""

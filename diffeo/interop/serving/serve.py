@@ -16,8 +16,9 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+from ..exceptions import reason
 from .bits import wide
-from .modules import INTERNALS, MODULES, OVERLAYS, VERSION, reason
+from .modules import INTERNALS, MODULES, OVERLAYS, VERSION
 
 #: The words by which the environment turns a setting on.
 _ON = {"1", "true", "yes", "y", "on", "t"}
