@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from diffeo.interop.serving.modules import INTERNALS, MODULES, OVERLAYS
+from diffeo.interop.serving.modules import FALLBACKS, INTERNALS, MODULES, OVERLAYS
 
 ROOT = Path(__file__).parent.parent
 needs_jax = pytest.mark.skipif(
@@ -271,9 +271,9 @@ def test_a_primitive_of_jax():
     assert run(code=code) == "done\n"
 
 
-@pytest.mark.parametrize("name", sorted({*OVERLAYS, *INTERNALS} - {"jax._src"}))
+@pytest.mark.parametrize("name", sorted({*FALLBACKS, *OVERLAYS, *INTERNALS} - {"jax._src"}))
 def test_overlays_are_modules_of_ours(name: str):
     assert name in MODULES or name in INTERNALS
-    for module in (OVERLAYS.get(name) or INTERNALS[name]).split():
+    for module in (FALLBACKS.get(name) or OVERLAYS.get(name) or INTERNALS[name]).split():
         if module.startswith("diffeo.interop"):
             assert importlib.util.find_spec(module) is not None

@@ -43,6 +43,20 @@ OVERLAYS = {
     "jax": f"{_HERE}.top",
     "jax.core": f"{_HERE}.array_classes",
     "jax.experimental": f"{_HERE}.experimental",
+    "jax.lax": f"{_HERE}.primitive_names",
+    "jax.extend.core.primitives": f"{_HERE}.primitive_names",
+    "jax.numpy": f"{_HERE}.numpy_names",
+    "jax.api_util": "diffeo.extend.linear_util",
+    "jax.extend.source_info_util": f"{_HERE}.tracebacks",
+    "jax.version": f"{_HERE}.version",
+}
+
+#: What stands in for names that diffeo does not have, so that libraries can import them.
+FALLBACKS = {
+    "jax": f"{_HERE}.refused",
+    "jax.experimental.checkify": f"{_HERE}.checks",
+    "jax.lax": f"{_HERE}.meshes",
+    "jax.sharding": f"{_HERE}.sharding",
     **dict.fromkeys(
         (
             "jax.experimental.layout",
@@ -53,13 +67,6 @@ OVERLAYS = {
         ),
         f"{_HERE}.meshes",
     ),
-    "jax.lax": f"{_HERE}.primitive_names",
-    "jax.extend.core.primitives": f"{_HERE}.primitive_names",
-    "jax.numpy": f"{_HERE}.numpy_names",
-    "jax.api_util": "diffeo.extend.linear_util",
-    "jax.extend.source_info_util": f"{_HERE}.tracebacks",
-    "jax.sharding": f"{_HERE}.sharding",
-    "jax.version": f"{_HERE}.version",
 }
 
 #: jax's internals that popular libraries import, and the modules that have these names.

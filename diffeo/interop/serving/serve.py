@@ -18,7 +18,7 @@ from typing import Any
 
 from ..exceptions import reason
 from .bits import wide
-from .modules import INTERNALS, MODULES, OVERLAYS, VERSION
+from .modules import FALLBACKS, INTERNALS, MODULES, OVERLAYS, VERSION
 
 #: The words by which the environment turns a setting on.
 _ON = {"1", "true", "yes", "y", "on", "t"}
@@ -84,7 +84,9 @@ def _home(name: str) -> str:
         there = False
     except ValueError:  # of a module that its package has made, without a file
         there = True
-    return home if there else ("diffeo" if name in OVERLAYS and name in MODULES else "")
+    if there:
+        return home
+    return "diffeo" if name in MODULES and (name in OVERLAYS or name in FALLBACKS) else ""
 
 
 class Finder:
@@ -119,8 +121,10 @@ class Finder:
             sources.append(import_module(OVERLAYS[spec.name]))
         if home != "diffeo" or spec.name == "jax":
             sources.append(import_module(home))
+        if spec.name in FALLBACKS:
+            sources.append(import_module(FALLBACKS[spec.name]))
         module._sources = tuple(sources)
-        module.__doc__ = sources[-1].__doc__
+        module.__doc__ = next((s.__doc__ for s in sources if "overlays" not in s.__name__), "")
         return module
 
     def exec_module(self, module: ModuleType) -> None:

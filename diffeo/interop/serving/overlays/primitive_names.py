@@ -12,7 +12,6 @@ from typing import Any
 
 from ....primitives.support.table import ELEMENTWISE
 from ....primitives.words import elementwise as _rows
-from .meshes import with_sharding_constraint  # noqa: F401  (libraries import it)
 
 #: The rows that mean what jax's primitive of the same name does.
 _SHARED = """
