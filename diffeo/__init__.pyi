@@ -8,11 +8,12 @@ from . import debug as debug
 from . import dlpack as dlpack
 from . import dtypes as dtypes
 from . import errors as errors
+from . import experimental as experimental
 from . import extend as extend
 from . import flatten_util as flatten_util
+from . import image as image
 from . import interop as interop
 from . import interpreters as interpreters
-from . import experimental as experimental
 from . import lax as lax
 from . import monitoring as monitoring
 from . import nn as nn
@@ -32,7 +33,6 @@ from ._contexts import array_garbage_collection_guard as array_garbage_collectio
 from ._contexts import check_tracer_leaks as check_tracer_leaks
 from ._contexts import checking_leaks as checking_leaks
 from ._contexts import debug_infs as debug_infs
-from ._contexts import debug_key_reuse as debug_key_reuse
 from ._contexts import debug_nans as debug_nans
 from ._contexts import default_matmul_precision as default_matmul_precision
 from ._contexts import default_prng_impl as default_prng_impl

@@ -1,7 +1,7 @@
 """Rules of lowering for primitives of `diffeo.extend`, with the names of `jax.interpreters.mlir`.
 
-A rule that `lower_fun` makes of a function of arrays needs no MLIR. Other rules write StableHLO with
-jaxlib's classes, `jaxlib.mlir.dialects.stablehlo`.
+A rule that `lower_fun` makes of a function of arrays needs no MLIR. Other rules write StableHLO
+with jaxlib's classes, `jaxlib.mlir.dialects.stablehlo`.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from .suites import files_of
 def main(arguments: list[str] | None = None) -> int:
     """Run the suites, print the figures, and write them as JSON where that is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.other_peoples_tests")
-    parser.add_argument("--suite", action="append", required=True,
-                        help="a package that ships its tests, or jax:/path/to/checkout")  # fmt: skip
+    suites = "a package that ships its tests, or jax:/path/to/checkout"
+    parser.add_argument("--suite", action="append", required=True, help=suites)
     parser.add_argument("--groups", default="", help="names of groups, with commas; all of them")
     parser.add_argument("--only", default="", help="a part of the names of files")
     parser.add_argument("-k", default="", help="an expression by which pytest chooses tests")

@@ -27,7 +27,8 @@ def main(path: str, results: str, seconds: str, internals: str, *options: str) -
         path, "-q", "--noconftest", "-c", "/dev/null", "-p", "no:cacheprovider", "-W", "ignore",
         "--import-mode=importlib", "--tb=no", "--no-header", f"--rootdir={Path(path).parent}",
     ]  # fmt: skip
-    return int(pytest.main([*arguments, *options], [Recorder(results, float(seconds))]))
+    plugins: list = [Recorder(results, float(seconds)), finder.WhileLoading()]
+    return int(pytest.main([*arguments, *options], plugins))
 
 
 if __name__ == "__main__":

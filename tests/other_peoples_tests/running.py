@@ -75,7 +75,12 @@ def _outcomes(text: str, file: File, ended: str, tail: str) -> Iterator[dict[str
             "cause": ended,
         }  # fmt: skip
     elif not any_line:
+        why = ended or (tail.strip().splitlines() or ["no tests"])[-1]
+        name = file.path.name
         yield {
-            "group": file.group, "file": file.path.name, "test": file.path.name,
-            "outcome": "not loaded", "cause": ended or (tail.strip().splitlines() or ["no tests"])[-1],
-        }  # fmt: skip
+            "group": file.group,
+            "file": name,
+            "test": name,
+            "outcome": "not loaded",
+            "cause": why,
+        }

@@ -5,9 +5,7 @@ from __future__ import annotations
 #: The version of jax whose public names these are.
 VERSION = "0.10.2"
 
-#: jax's public modules. One is served if diffeo has a module of that name, or there is an overlay.
-MODULES = frozenset(
-    """
+_MODULES = """
 jax jax.ad_checkpoint jax.api_util jax.core jax.custom_batching jax.custom_derivatives jax.debug
 jax.distributed jax.dlpack jax.dtypes jax.errors jax.export jax.ffi jax.flatten_util jax.image
 jax.monitoring jax.ops jax.profiler jax.random jax.ref jax.sharding jax.stages jax.test_util
@@ -35,14 +33,30 @@ jax.scipy.stats.laplace jax.scipy.stats.logistic jax.scipy.stats.multinomial
 jax.scipy.stats.multivariate_normal jax.scipy.stats.nbinom jax.scipy.stats.norm
 jax.scipy.stats.pareto jax.scipy.stats.poisson jax.scipy.stats.t jax.scipy.stats.truncnorm
 jax.scipy.stats.uniform jax.scipy.stats.vonmises jax.scipy.stats.wrapcauchy
-""".split()
-)
+"""
+#: jax's public modules. One is served if diffeo has a module of that name, or there is an overlay.
+MODULES = frozenset(_MODULES.split())
 
 _HERE = "diffeo.interop.serving.overlays"
 #: For one of jax's modules, where the names stand that are not diffeo's of the same name.
 OVERLAYS = {
     "jax": f"{_HERE}.top",
+    "jax.core": f"{_HERE}.array_classes",
     "jax.experimental": f"{_HERE}.experimental",
+    "jax.lax": f"{_HERE}.primitive_names",
+    "jax.extend.core.primitives": f"{_HERE}.primitive_names",
+    "jax.numpy": f"{_HERE}.numpy_names",
+    "jax.api_util": "diffeo.extend.linear_util",
+    "jax.extend.source_info_util": f"{_HERE}.tracebacks",
+    "jax.version": f"{_HERE}.version",
+}
+
+#: What stands in for names that diffeo does not have, so that libraries can import them.
+FALLBACKS = {
+    "jax": f"{_HERE}.refused",
+    "jax.experimental.checkify": f"{_HERE}.checks",
+    "jax.lax": f"{_HERE}.meshes",
+    "jax.sharding": f"{_HERE}.sharding",
     **dict.fromkeys(
         (
             "jax.experimental.layout",
@@ -53,13 +67,6 @@ OVERLAYS = {
         ),
         f"{_HERE}.meshes",
     ),
-    "jax.lax": f"{_HERE}.primitive_names",
-    "jax.extend.core.primitives": f"{_HERE}.primitive_names",
-    "jax.numpy": f"{_HERE}.numpy_names",
-    "jax.api_util": "diffeo.extend.linear_util",
-    "jax.extend.source_info_util": f"{_HERE}.tracebacks",
-    "jax.sharding": f"{_HERE}.sharding",
-    "jax.version": f"{_HERE}.version",
 }
 
 #: jax's internals that popular libraries import, and the modules that have these names.
@@ -68,29 +75,9 @@ INTERNALS = {
     "jax._src.compiler": f"{_HERE}.compiling",
     "jax._src.core": "diffeo.core diffeo.extend.core diffeo",
     "jax._src.dispatch": f"{_HERE}.compiling",
-    "jax._src.dtypes": "diffeo.dtypes diffeo.numpy",
+    "jax._src.dtypes": f"{_HERE}.extended_dtypes diffeo.dtypes diffeo.numpy",
     "jax._src.flatten_util": "diffeo.flatten_util",
     "jax._src.traceback_util": f"{_HERE}.tracebacks",
     "jax._src.tree_util": "diffeo.tree_util",
     "jax._src.xla_bridge": f"{_HERE}.compiling",
 }
-
-#: Why a module or name of jax's is not served, where the table of exceptions is silent.
-REASONS = {
-    "jax._src": "jax's internals have no counterpart; use the public names",
-    "jax.experimental.pallas": "kernels for accelerators are not written in this language",
-}
-
-
-def reason(name: str) -> str:
-    """Return why a full name of jax's is not served; of a module's parts, the module's reason.
-
-    Examples:
-        >>> reason("jax._src.core")
-        "jax's internals have no counterpart; use the public names"
-    """
-    while name:
-        if name in REASONS:
-            return REASONS[name]
-        name = name.rpartition(".")[0]
-    return ""

@@ -16,8 +16,9 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+from ..exceptions import reason
 from .bits import wide
-from .modules import INTERNALS, MODULES, OVERLAYS, VERSION, reason
+from .modules import FALLBACKS, INTERNALS, MODULES, OVERLAYS, VERSION
 
 #: The words by which the environment turns a setting on.
 _ON = {"1", "true", "yes", "y", "on", "t"}
@@ -35,9 +36,10 @@ class Served(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name == "__all__":
             return [n for n in dir(self) if not n.startswith("_")]
-        if name.startswith("__"):
-            raise AttributeError(name)
-        for source in self._sources:
+        sources = self._sources
+        if name.startswith("__"):  # of diffeo's modules they say what is diffeo's own
+            sources = tuple([s for s in sources if name in vars(s) and "overlays" in s.__name__])
+        for source in sources:
             changing = getattr(source, "CHANGING", {})
             if name in changing:
                 return changing[name]()
@@ -77,10 +79,14 @@ def _home(name: str) -> str:
     inner = name.partition(".")[2]
     home = f"diffeo.{inner}" if inner else "diffeo"
     try:
-        there = find_spec(home) is not None
+        there = home in sys.modules or find_spec(home) is not None
     except ModuleNotFoundError:  # of a package above
         there = False
-    return home if there else ("diffeo" if name in OVERLAYS and name in MODULES else "")
+    except ValueError:  # of a module that its package has made, without a file
+        there = True
+    if there:
+        return home
+    return "diffeo" if name in MODULES and (name in OVERLAYS or name in FALLBACKS) else ""
 
 
 class Finder:
@@ -115,8 +121,10 @@ class Finder:
             sources.append(import_module(OVERLAYS[spec.name]))
         if home != "diffeo" or spec.name == "jax":
             sources.append(import_module(home))
+        if spec.name in FALLBACKS:
+            sources.append(import_module(FALLBACKS[spec.name]))
         module._sources = tuple(sources)
-        module.__doc__ = sources[-1].__doc__
+        module.__doc__ = next((s.__doc__ for s in sources if "overlays" not in s.__name__), "")
         return module
 
     def exec_module(self, module: ModuleType) -> None:

@@ -181,12 +181,18 @@ def array_type(aval: ShapedArray) -> Any:
 def constant(x: np.ndarray, aval: ShapedArray) -> Any:
     """Return an array as a constant of the function that is being written."""
     x = np.ascontiguousarray(x)
-    if x.dtype == np.bool_:
-        x = np.packbits(x, bitorder="little")
-        kind: Any = ir.IntegerType.get_signless(1)
-    else:
-        kind = dtype_to_ir_type(aval.dtype)
-        if aval.dtype.kind == "V":  # what Python's buffers have no letter for
-            x = x.view(f"u{aval.dtype.itemsize}")
+    if x.dtype == np.bool_:  # as text: a byte holds several, and one byte stands for equal ones
+        attribute = ir.Attribute.parse(f"dense<{_bits(x)}> : {tensor_type(aval)}")
+        return stablehlo.ConstantOp(attribute).result
+    if aval.dtype.kind == "V":  # what Python's buffers have no letter for
+        x = x.view(f"u{aval.dtype.itemsize}")
+    kind = dtype_to_ir_type(aval.dtype)
     attribute = ir.DenseElementsAttr.get(x, type=kind, shape=list(aval.shape))
     return stablehlo.ConstantOp(attribute).result
+
+
+def _bits(x: np.ndarray) -> str:
+    """Return booleans as MLIR writes them."""
+    if not x.size:
+        return ""
+    return str(x.tolist()).lower()

@@ -7,7 +7,8 @@ import re
 import textwrap
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -135,7 +136,7 @@ def check_raises(thunk: Callable, error: type[Exception], message: str) -> None:
 class JaxTestCase(parameterized.TestCase):
     """A test case with assertions about arrays."""
 
-    settings: dict[str, Any] = {}
+    settings: Mapping[str, Any] = MappingProxyType({})
 
     def setUp(self) -> None:
         super().setUp()
@@ -183,10 +184,10 @@ class JaxTestCase(parameterized.TestCase):
         rtol: Any = None, canonicalize_dtypes: bool = True, err_msg: str = "",
     ):  # fmt: skip
         """Assert that arrays, or lists and dictionaries of them, are close."""
-        how: dict[str, Any] = dict(
-            check_dtypes=check_dtypes, atol=atol, rtol=rtol,
-            canonicalize_dtypes=canonicalize_dtypes, err_msg=err_msg,
-        )  # fmt: skip
+        how: dict[str, Any] = {
+            "check_dtypes": check_dtypes, "atol": atol, "rtol": rtol,
+            "canonicalize_dtypes": canonicalize_dtypes, "err_msg": err_msg,
+        }  # fmt: skip
         if isinstance(actual, dict):
             self.assertEqual(set(actual), set(desired))
             for key in actual:
@@ -199,7 +200,7 @@ class JaxTestCase(parameterized.TestCase):
             self.assertTrue(hasattr(desired, "__array__") or np.isscalar(desired), desired)
             if check_dtypes:
                 self.assertDtypesMatch(actual, desired, canonicalize_dtypes=canonicalize_dtypes)
-            close: dict[str, Any] = dict(atol=atol, rtol=rtol, err_msg=err_msg)
+            close: dict[str, Any] = {"atol": atol, "rtol": rtol, "err_msg": err_msg}
             a, b = np.asarray(actual), np.asarray(desired)
             self.assertArraysAllClose(a, b, check_dtypes=False, **close)
         elif actual != desired:

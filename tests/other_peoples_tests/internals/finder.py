@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .absent import Absent
+from diffeo.interop.serving.serve import Served
+
+from .absent import Absent, NameMissing
 
 _HERE = __package__
 #: The public modules that have the names of an internal one.
@@ -25,7 +28,8 @@ PUBLIC = {
     "interpreters.mlir": "jax.interpreters.mlir",
     "interpreters.partial_eval": "jax.interpreters.partial_eval",
     "custom_derivatives": "jax.custom_derivatives", "custom_batching": "jax.custom_batching",
-    "ad_checkpoint": "jax.ad_checkpoint jax", "numpy": "jax.numpy", "numpy.linalg": "jax.numpy.linalg",
+    "ad_checkpoint": "jax.ad_checkpoint jax", "numpy": "jax.numpy", "numpy.linalg":
+    "jax.numpy.linalg",
     "nn": "jax.nn", "nn.functions": "jax.nn", "public_test_util": "jax.test_util",
     "linear_util": "jax.extend.linear_util", "dispatch": "jax.interpreters.xla",
     "array": "jax", "stages": "jax.stages", "api_util": "jax.api_util", "sharding_impls":
@@ -94,6 +98,35 @@ class InsideFinder:
 
     def exec_module(self, module: ModuleType) -> None:
         """Leave the module as it is."""
+
+
+def missing_names(served: Callable) -> Callable:
+    """Return the look-up of names of a served module, with something absent for those that are not
+    there: a file of tests that has one in a table is loaded all the same.
+    """
+
+    def look_up(self: Served, name: str) -> Any:
+        try:
+            return served(self, name)
+        except AttributeError:
+            if name.startswith("_"):
+                raise
+            return Absent(f"{self.__name__}.{name}", NameMissing)
+
+    return look_up
+
+
+class WhileLoading:
+    """A plugin of pytest: names that are missing are something absent while files are loaded."""
+
+    def pytest_collection(self) -> None:
+        """Begin."""
+        self.before = Served.__getattr__
+        Served.__getattr__ = missing_names(self.before)  # type: ignore[method-assign]
+
+    def pytest_collection_finish(self) -> None:
+        """End."""
+        Served.__getattr__ = self.before  # type: ignore[method-assign]
 
 
 def install() -> None:

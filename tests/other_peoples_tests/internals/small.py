@@ -1,4 +1,4 @@
-"""Small parts of `jax._src`: `util`, and what `core`, `dtypes` and `lax` have beside public names."""
+"""Small parts of `jax._src`: `util`, and what `core`, `dtypes` and `lax` keep to themselves."""
 
 from __future__ import annotations
 

@@ -6,12 +6,8 @@ from typing import Any
 
 from ....primitives.config import config as settings
 from ..bits import wide
-from .refused import TOP
-from .sharding import NamedSharding
-from .sharding import PartitionSpec as P
 
-globals().update(TOP)
-__all__ = ["NamedSharding", "P", "config", "enable_x64", *TOP]  # pyright: ignore
+__all__ = ["config", "enable_x64"]
 
 
 class JaxConfig:
