@@ -16,12 +16,11 @@ from ..primitives.config import task_settings
 from ..primitives.core import state, with_user_line
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.types import is_inexact
+from ..programs.call import Call
+from ..programs.custom_call import CustomCall
 from ..trees import tree
 from .evaluation import EVALUATION, Evaluation
 from .stages import Compiled
-
-#: The names of primitives whose operation is a program, which is run again to find the culprit.
-_PROGRAMS = ("call", "custom_call", "checkpoint")
 
 
 class AttentiveEvaluation(Evaluation):
@@ -43,8 +42,8 @@ class AttentiveEvaluation(Evaluation):
             what = bad_number(outs)
             if what is not None:
                 program = getattr(primitive, "jaxpr", None)
-                if primitive.name in _PROGRAMS and type(program) is Jaxpr:
-                    search(program, args)
+                if isinstance(primitive, (Call, CustomCall)) and type(program) is Jaxpr:
+                    search(program, args)  # which is run again, to find the culprit
                 raise with_user_line(
                     FloatingPointError(f"invalid value ({what}) encountered in {primitive.name}")
                 )
