@@ -156,6 +156,10 @@ def test_what_is_printed(capsys):
     assert "f64[3] the result of cos at test_checkpoint.py" in said
     dx.print_saved_residuals(lambda p: p["x"][0] * p["x"][1], {"x": X})
     assert capsys.readouterr().out.count("result of") == 2
+    # What a checkpoint or a compiled function keeps is named by the operation inside.
+    keep = dx.checkpoint_policies.save_only_these_names("e")
+    dx.print_saved_residuals(dx.checkpoint(dx.jit(f), policy=keep), {"x": X})
+    assert "f64[3] the value named 'e' at test_checkpoint.py" in capsys.readouterr().out
 
 
 def test_bad_input():

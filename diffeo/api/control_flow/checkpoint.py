@@ -22,11 +22,12 @@ from ...primitives.core import (
     with_user_line,
 )
 from ...primitives.families import Bilinear
-from ...primitives.jaxpr import Literal
+from ...primitives.jaxpr import Eqn, Literal, Var
 from ...primitives.staging import StagingTrace, StagingTracer
 from ...primitives.support.sources import short_filename, source_line
 from ...primitives.types import SCALARS, ShapedArray
 from ...primitives.words.dot import DotGeneral
+from ...programs.call import Call
 from ...programs.remat import Checkpoint
 from ...transforms.installed import installed
 from ...transforms.linearize import linearize_flat
@@ -309,12 +310,7 @@ def saved_residuals(fun: Callable, *args: Any, **kwargs: Any) -> list[tuple[Shap
         outer.finished = True
     names = {t.variable: argument_or_keyword((args, kwargs), i) for i, t in enumerate(inputs)}
     for eqn in outer.eqns:
-        label = f"the result of {eqn.primitive.name}"
-        if isinstance(eqn.primitive, Named):
-            label = f"the value named {eqn.primitive.label!r}"
-        file, line, _ = source_line(eqn.source)
-        for v in eqn.outs:
-            names[v] = f"{label} at {short_filename(file)}:{line}"
+        names.update(zip(eqn.outs, _origins(eqn)))
     residuals: dict[int, tuple[ShapedArray, str]] = {}
     for eqn in program.eqns:
         for v in eqn.inputs:
@@ -326,6 +322,22 @@ def saved_residuals(fun: Callable, *args: Any, **kwargs: Any) -> list[tuple[Shap
             # A residual that several equations read is one array, and listed once.
             residuals[id(value.variable if mine else value)] = (typeof(value), origin)
     return list(residuals.values())
+
+
+def _origins(eqn: Eqn) -> list[str]:
+    """Return where each result of an equation comes from; results of a call, from inside of it."""
+    primitive: Any = eqn.primitive
+    label = f"the result of {primitive.name}"
+    if isinstance(primitive, Named):
+        label = f"the value named {primitive.label!r}"
+    file, line, _ = source_line(eqn.source)
+    here = f"{label} at {short_filename(file)}:{line}"
+    if type(primitive) is not Call:
+        return [here] * len(eqn.outs)
+    inside: dict[Any, str] = {}
+    for e in primitive.jaxpr.eqns:
+        inside.update(zip(e.outs, _origins(e)))
+    return [inside.get(v, here) if type(v) is Var else here for v in primitive.jaxpr.outs]
 
 
 def print_saved_residuals(fun: Callable, *args: Any, **kwargs: Any) -> None:

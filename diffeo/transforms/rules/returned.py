@@ -87,7 +87,7 @@ def flat_cotangents(
             _without_none(returned, like), like, names=("the cotangents", "the arguments")
         )
         raise with_user_line(
-            TypeError(f"{what} must return the structure of the arguments: {difference}")
+            MismatchError(f"{what} must return the structure of the arguments: {difference}")
         ) from None
     cts = []
     for i, (ct, aval) in enumerate(zip(columns, avals)):
