@@ -40,7 +40,7 @@ _load: Any = None
 # On arrays: NumPy's results
 
 
-def _ufunc_on_arrays(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+def _array_ufunc_on_arrays(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     if kwargs:
         _check_outputs(f"np.{ufunc.__name__}", kwargs.get("out"))
         kwargs = {k: _to_numpy(v) for k, v in kwargs.items()}
@@ -65,7 +65,7 @@ def _ufunc_on_arrays(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs:
     return (ufunc if method == "__call__" else getattr(ufunc, method))(*numbers, **kwargs)
 
 
-def _function_on_arrays(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+def _array_function_on_arrays(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
     for kind in types:
         if issubclass(kind, Tracer):
             return NotImplemented
@@ -104,7 +104,7 @@ def _unchangeable(name: str) -> Exception:
 # On traced values: diffeo's functions
 
 
-def _ufunc_on_tracers(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+def _array_ufunc_on_tracers(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     if not kwargs and method == "__call__":
         ours = NUMPY[ufunc]
         if ours is not None:
@@ -116,7 +116,7 @@ def _ufunc_on_tracers(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs
     return _load("plain.ufunc_calls", "call_ufunc")(ufunc, method, inputs, kwargs)
 
 
-def _function_on_tracers(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+def _array_function_on_tracers(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
     if kwargs.get("out") is not None:
         raise refused_output(name_of_numpys(function), kwargs["out"])
     ours = NUMPY[function]
@@ -164,8 +164,8 @@ def install(load: Callable[[str, str], Any]) -> None:
     global _load
     _load = load
     for kind, ufunc, function in (
-        (Array, _ufunc_on_arrays, _function_on_arrays),
-        (Tracer, _ufunc_on_tracers, _function_on_tracers),
+        (Array, _array_ufunc_on_arrays, _array_function_on_arrays),
+        (Tracer, _array_ufunc_on_tracers, _array_function_on_tracers),
     ):
         kind.__array_ufunc__ = ufunc  # type: ignore[attr-defined]
         kind.__array_function__ = function  # type: ignore[attr-defined]

@@ -51,9 +51,13 @@ def logical_right_shift(x: Any, n: Any) -> Any:
 
 
 def accurate_expm1(x: Any) -> Any:
-    """Return exp(x) - 1, precise near 0; of complex infinities what the array API standard says."""
+    """Return exp(x) - 1, precise near 0; of complex infinities and zeros what the array API
+    standard says.
+    """
     y = np.expm1(x)
-    return np.where(np.isfinite(x), y, np.exp(x) - 1) if y.dtype.kind == "c" else y
+    if y.dtype.kind != "c":
+        return y
+    return np.where(np.isfinite(x) & np.not_equal(x, 0), y, np.exp(x) - 1)
 
 
 def zero_dominant_product(t: Any, factor: Any) -> Any:
