@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import typeof
+from ..core import typeof, with_user_line
 from ..families import Discrete, Linear
 from ..formulas.reference import saturated
 from ..stand_ins import ZERO
@@ -330,6 +330,9 @@ def convert_element_type(x: Any, dtype: Any, weak_type: bool = False) -> Any:
     """Return `x` in another dtype; the result is strongly typed unless `weak_type`."""
     dtype = array_dtype(dtype)
     aval = typeof(x)
+    if dtype.kind == "k" and aval.dtype != dtype:
+        why = "make keys by dx.random.key, or of their words by dx.random.wrap_key_data"
+        raise with_user_line(TypeError(f"{aval} cannot become {dtype}: {why}"))
     return (
         x
         if aval.dtype == dtype and aval.weak_type == weak_type
