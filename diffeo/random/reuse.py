@@ -47,7 +47,7 @@ def debug_key_reuse(on: bool = True) -> Iterator[None]:
         ...     x = dx.random.normal(key)
         ...     y = dx.random.uniform(key)
         Traceback (most recent call last):
-        diffeo.primitives.support.errors.KeyReuseError: key<fry> of words [0 0] is used again ...
+        diffeo.primitives.support.errors.KeyReuseError: key<fry> of words [0 0] is used again, ...
     """
     before, config.debug_key_reuse = config.debug_key_reuse, on
     if on and not before:  # keys that were made in between are not known to be new
