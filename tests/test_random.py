@@ -363,7 +363,8 @@ def test_a_small_eager_draw_is_fast():
 def test_keys_are_their_words():
     np.testing.assert_array_equal(random.key_data(KEY), [0, 7])
     keys = random.split(KEY, 3)
-    np.testing.assert_array_equal(random.wrap_key_data(np.asarray(keys)), keys)
+    wrapped = random.wrap_key_data(np.asarray(keys))
+    np.testing.assert_array_equal(random.key_data(wrapped), keys)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -54,18 +54,17 @@ SMALL = {
     "pareto": lambda R, k, d: R.pareto(k, 2.0, (9,), d),
     "t": lambda R, k, d: R.t(k, 3.0, (9,), d),
 }
-SLOW = pytest.mark.slow
-QUICK = ("gamma", "poisson", "dirichlet")
+SLOW, LONG = pytest.mark.slow, pytest.mark.exhaustive
 
 
-def marked(names):
+def marked(names, mark):
     """Samplers with loops compile for a second each: the quick tests run a few."""
     loops = {"loggamma", "beta", "chisquare", "f", "t", "generalized_normal", "ball", "binomial",
              "multinomial"}  # fmt: skip
-    return [pytest.param(n, marks=SLOW) if n in loops else n for n in names]
+    return [pytest.param(n, marks=mark) if n in loops else n for n in names]
 
 
-@pytest.mark.parametrize("name", marked(SAMPLES))
+@pytest.mark.parametrize("name", marked(SAMPLES, SLOW))
 def test_bits_are_jaxs(jax, name):
     """Equal, or to the last digits: NumPy's and XLA's functions are rounded otherwise."""
     sample = SAMPLES[name]
@@ -79,7 +78,7 @@ def test_bits_are_jaxs(jax, name):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
-@pytest.mark.parametrize("name", ["pareto", *[pytest.param(n, marks=SLOW) for n in SMALL]])
+@pytest.mark.parametrize("name", ["pareto", *[pytest.param(n, marks=LONG) for n in SMALL]])
 def test_dtypes_are_jaxs(jax, name, dtype):
     found = np.asarray(SMALL[name](random, random.key(3), dtype))
     expected = np.asarray(SMALL[name](jax.random, jax.random.key(3), dtype))
@@ -87,7 +86,7 @@ def test_dtypes_are_jaxs(jax, name, dtype):
     np.testing.assert_allclose(found, expected, rtol=8 * np.finfo(dtype).eps)
 
 
-@pytest.mark.parametrize("name", marked(SAMPLES))
+@pytest.mark.parametrize("name", marked(SAMPLES, LONG))
 def test_compiled_and_mapped(name):
     """jit draws what eager code draws, and each row of vmap what the loop draws."""
     sample = lambda k: SAMPLES[name](random, k)
@@ -98,7 +97,9 @@ def test_compiled_and_mapped(name):
     np.testing.assert_allclose(mapped, np.stack(rows), rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("impl", IMPLS)
+@pytest.mark.parametrize(
+    "impl", ["threefry2x32", "rbg", *[pytest.param(i, marks=SLOW) for i in IMPLS[2:]]]
+)
 def test_generators_are_jaxs(jax, impl):
     for seed in (1, -1, 2**40 + 3):
         key, there = random.key(seed, impl=impl), jax.random.key(seed, impl=impl)
@@ -171,7 +172,7 @@ LAWS = {
 LOOPS = {"beta", "chisquare", "f", "t", "generalized", "ball", "gamma large"}
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=SLOW) if n in LOOPS else n for n in LAWS])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=LONG) if n in LOOPS else n for n in LAWS])
 def test_laws(name):
     draw, cdf = LAWS[name]
     assert stats.kstest(np.asarray(draw()), cdf).pvalue > 1e-3
@@ -187,14 +188,14 @@ def chi_square(counts, probabilities):
     return stats.chisquare(found, expected).pvalue
 
 
-@pytest.mark.parametrize("lam", [3.5, pytest.param(40.0, marks=SLOW)])
+@pytest.mark.parametrize("lam", [3.5, pytest.param(40.0, marks=LONG)])
 @pytest.mark.parametrize("method", ["exact", "approximate"])
 def test_poisson(lam, method):
     counts = random.poisson(KEY, lam, (N,), method=method)
     assert chi_square(counts, stats.poisson(lam).pmf(np.arange(100))) > 1e-3
 
 
-@SLOW
+@LONG
 @pytest.mark.parametrize("n, p", [(12, 0.3), (200, 0.3), (200, 0.8)])
 def test_binomial(n, p):
     assert (
@@ -234,7 +235,7 @@ def by_differences(quantile, cdf, a, x):
     return (quantile(a + h, p) - quantile(a - h, p)) / (2 * h)
 
 
-@pytest.mark.parametrize("a", [0.3, 1.0, 6.0])
+@pytest.mark.parametrize("a", [0.3, *[pytest.param(a, marks=LONG) for a in (1.0, 6.0)]])
 def test_gamma_by_concentration(a):
     key = random.key(5)
     draw = lambda a: random.gamma(key, a, (20,))
@@ -280,7 +281,7 @@ def test_tiny_samples():
 
 @pytest.mark.parametrize(
     "name",
-    ["chisquare", *[pytest.param(n, marks=SLOW) for n in ("t", "f", "beta", "dirichlet")]],
+    ["chisquare", *[pytest.param(n, marks=LONG) for n in ("t", "f", "beta", "dirichlet")]],
 )
 def test_derivatives_of_what_is_made_of_gamma(name):
     """By the chain rule, from gamma samples of the same keys."""

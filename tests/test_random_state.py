@@ -58,7 +58,7 @@ def test_shapes_and_dtypes_are_numpys():
         assert (out.shape, out.dtype) == (np.shape(expected), np.asarray(expected).dtype), name
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", LOOPS)
 def test_shapes_and_dtypes_of_loops(name):
     out = LOOPS[name](random.default_rng(0))

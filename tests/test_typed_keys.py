@@ -8,7 +8,7 @@ import pytest
 
 import diffeo as dx
 import diffeo.numpy as dnp
-from diffeo.primitives.support.key_types import KEY_TYPES
+from diffeo.primitives.support.key_types import KEY_TYPES, prng_key
 from diffeo.routines.keys import key_words, wrap_words
 
 TYPES = list(KEY_TYPES.values())
@@ -44,6 +44,8 @@ MOVES = {
     "transpose": (lambda k: k.T, lambda w: w.transpose(1, 0, 2)),
     "moveaxis": (lambda k: dnp.moveaxis(k, 0, 1), lambda w: w.transpose(1, 0, 2)),
     "stack": (lambda k: dnp.stack([k, k], 1), lambda w: np.stack([w, w], 1)),
+    "array of a list": (lambda k: dnp.array([k[0], k[2]]), lambda w: w[[0, 2]]),
+    "copy": (lambda k: dnp.array(k), lambda w: w),
     "concatenate": (lambda k: dnp.concatenate([k, k], 1), lambda w: np.concatenate([w, w], 1)),
     "split": (lambda k: dnp.split(k, 2, 1)[1], lambda w: w[:, 2:]),
     "broadcast": (
@@ -182,6 +184,8 @@ REFUSED = {
     "ones_like": lambda k: dnp.ones_like(k),
     "concatenate": lambda k: dnp.concatenate([k, dnp.ones((3, 4))]),
     "power": lambda k: k**2,
+    "numbers as keys": lambda k: dnp.ones(3).astype(k.dtype),
+    "numbers as keys, by lax": lambda k: dx.lax.convert_element_type(dnp.ones(3), k.dtype),
     "other keys": lambda k: k == dx.random.key(0, impl="rbg"),
     "where other keys": lambda k: dnp.where(True, k, dx.random.key(0, impl="rbg")),
     "bool": lambda k: bool(k[0, 0]),
@@ -229,6 +233,10 @@ def test_of_a_dtype():
     assert dtype != np.dtype("float64") and np.dtype("float64") != dtype
     assert dtype.name == str(dtype) == "key<fry>" and dtype.itemsize == 8
     assert dx.typeof(dx.random.key(0)) is dx.ShapedArray((), dtype)
+    for kind, expected in ((prng_key, True), (np.generic, True), (np.number, False), (int, False)):
+        assert dnp.issubdtype(dtype, kind) is expected
+        assert not dnp.issubdtype("int32", prng_key)
+    assert dnp.issubdtype(dtype, dtype)
     aval = dx.eval_shape(lambda k: dx.random.split(k, 3), dx.ShapeDtypeStruct((), dtype))
     assert aval.shape == (3,) and aval.dtype is dtype
 

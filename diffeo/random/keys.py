@@ -103,8 +103,8 @@ def check_key(name: str, key: Any) -> Key:
         )
     raise with_user_line(
         TypeError(
-            f"{name} needs a key, made by dx.random.key(seed) or dx.random.split, "
-            f"got {describe(key)}"
+            f"{name} needs a key, made by dx.random.key(seed) or dx.random.split, or its words, "
+            f"uint32[{KEY_TYPES[task_settings().default_prng_impl].words}], got {describe(key)}"
         )
     )
 

@@ -23,7 +23,7 @@ from ..programs.call import Call
 from ..programs.cond import Cond
 from ..programs.scan import Scan
 from ..programs.while_loop import While
-from ..routines.key_uses import renewed, reused, used
+from ..routines.key_uses import forget_uses, renewed, reused, used
 from ..routines.keys import KeyWords
 
 
@@ -47,9 +47,11 @@ def debug_key_reuse(on: bool = True) -> Iterator[None]:
         ...     x = dx.random.normal(key)
         ...     y = dx.random.uniform(key)
         Traceback (most recent call last):
-        diffeo.primitives.support.errors.KeyReuseError: key<fry> of words [0 0] is used again ...
+        diffeo.primitives.support.errors.KeyReuseError: key<fry> of words [0 0] is used again, ...
     """
     before, config.debug_key_reuse = config.debug_key_reuse, on
+    if on and not before:  # keys that were made in between are not known to be new
+        forget_uses()
     try:
         yield
     finally:

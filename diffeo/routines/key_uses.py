@@ -61,3 +61,8 @@ def renewed(keys: np.ndarray) -> None:
     dtype = BY_ELEMENT[keys.dtype]
     for words in keys[dtype.name].reshape(-1, dtype.words):
         _uses.pop((dtype.name, words.tobytes()), None)
+
+
+def forget_uses() -> None:
+    """Forget which keys were used, as at the beginning."""
+    _uses.clear()

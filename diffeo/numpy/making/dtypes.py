@@ -21,6 +21,7 @@ from numpy import (
 from ...primitives.array import known
 from ...primitives.core import Value, describe, typeof, with_user_line
 from ...primitives.support.foreign import array_dtype
+from ...primitives.support.key_types import KeyType, extended
 from ...primitives.types import (
     SCALARS,
     ShapedArray,
@@ -72,12 +73,18 @@ def promote_types(a: Any, b: Any) -> np.dtype:
 def issubdtype(arg1: Any, arg2: Any) -> builtins.bool:
     """Whether a dtype is another one, or of a kind such as `floating` or `integer`.
 
-    bfloat16 and the float8 types are floating, int4 and uint4 are integers.
+    bfloat16 and the float8 types are floating, int4 and uint4 are integers, and dtypes of keys are
+    of the kind `prng_key`.
 
     Examples:
         >>> issubdtype("bfloat16", floating), issubdtype("int32", inexact), issubdtype(int, "int64")
         (True, False, True)
     """
+    if type(arg1) is KeyType or (isinstance(arg2, type) and issubclass(arg2, extended)):
+        kind = getattr(arg1, "type", arg1)
+        if isinstance(arg2, type):
+            return isinstance(kind, type) and issubclass(kind, arg2)
+        return arg1 == arg2
     if isinstance(arg1, type) and issubclass(arg1, np.generic) and arg1 in _KINDS:
         return np.issubdtype(arg1, arg2)
     dtype = np.dtype(arg1)

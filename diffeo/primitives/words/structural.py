@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..builder import LoweringContext
-from ..core import typeof
+from ..core import typeof, with_user_line
 from ..families import Discrete, Linear
 from ..formulas.reference import saturated
 from ..stand_ins import ZERO
@@ -339,6 +339,9 @@ def convert_element_type(x: Any, dtype: Any, weak_type: bool = False) -> Any:
 def convert_exactly(x: Any, dtype: np.dtype, weak_type: bool = False) -> Any:
     """Do as `convert_element_type`; of 64 bits also where users do not get so many."""
     aval = typeof(x)
+    if dtype.kind == "k" and aval.dtype != dtype:
+        why = "make keys by dx.random.key, or of their words by dx.random.wrap_key_data"
+        raise with_user_line(TypeError(f"{aval} cannot become {dtype}: {why}"))
     return (
         x
         if aval.dtype == dtype and aval.weak_type == weak_type
