@@ -67,6 +67,16 @@ _TABLE: tuple[tuple[str, str], ...] = (
         "a text of dialects, and no MLIR objects, is what is lowered: `as_text()`",
         "jax.stages.Lowered.compiler_ir",
     ),
+    (
+        "it is newer than the jax whose names diffeo has, 0.10.2",
+        """
+        jax.CompilerEffortLevel jax.Inline jax.numpy.minmax jax.numpy.top_k jax.lax.log2
+        jax.lax.one_minus_square jax.lax.polynomial jax.random.Key
+        jax.extend.core.create_call_primitive jax.extend.core.eval_jaxpr_transpose
+        jax.extend.core.register_call_primitive_rules jax.profiler.ProfileSession
+        jax.profiler.export_profile_data
+        """,
+    ),
     ("it is about jax's converter to TensorFlow", "jax.jax2tf_associative_scan_reductions"),
 )
 
