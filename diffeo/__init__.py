@@ -30,8 +30,8 @@ _late = _Late(
     __name__,
     """
 .: ad_checkpoint compilation_cache core custom_batching custom_derivatives debug dlpack dtypes
-    errors flatten_util lax monitoring nn ops profiler random scipy stages test_util tree tree_util
-    typing
+    errors experimental extend flatten_util image interop interpreters lax monitoring nn ops
+    profiler random ref scipy stages test_util tree tree_util typing
 ._contexts: allow_f16_reductions array_garbage_collection_guard check_tracer_leaks checking_leaks
     debug_infs debug_key_reuse debug_nans default_matmul_precision default_prng_impl disable_jit
     enable_checks enable_custom_prng enable_x64 explain_cache_misses legacy_prng_key log_compiles
@@ -49,20 +49,24 @@ _late = _Late(
 .api.derivatives.hessian_products: gauss_newton_vp hvp vhp
 .api.derivatives.jacobians: hessian jacfwd jacobian jacrev
 .api.derivatives.jets: derivatives jet nth_derivative taylor
+.api.derivatives.passes: fwd_and_bwd
 .api.derivatives.sparse: sparse_hessian sparse_jacobian
 .api.derivatives.sparsity: hessian_sparsity jacobian_sparsity
 .api.device_put: block_until_ready default_device device_get device_put
 .api.eager: ensure_compile_time_eval
+.api.mutable: empty_ref free_ref freeze new_ref
 .api.naming: named_call named_scope
 .api.pure_callback: io_callback pure_callback
 .api.vmap: vmap
 .differential: D ForwardLaplacian Operator bilaplacian curl derivative_tensor
     differential_operator directional divergence forward_laplacian laplacian weighted_laplacian
 .engine.explain: explain
+.engine.refs: Ref
 .lax: stop_gradient
 .lowering.devices.devices: Device default_backend device_count devices local_device_count
     local_devices
 .lowering.devices.plugins: register_plugin
+.random.reuse: debug_key_reuse
 .transforms.sparsity.pattern: Sparsity
 """,
 )

@@ -8,7 +8,12 @@ from . import debug as debug
 from . import dlpack as dlpack
 from . import dtypes as dtypes
 from . import errors as errors
+from . import experimental as experimental
+from . import extend as extend
 from . import flatten_util as flatten_util
+from . import image as image
+from . import interop as interop
+from . import interpreters as interpreters
 from . import lax as lax
 from . import monitoring as monitoring
 from . import nn as nn
@@ -16,6 +21,7 @@ from . import numpy as numpy
 from . import ops as ops
 from . import profiler as profiler
 from . import random as random
+from . import ref as ref
 from . import scipy as scipy
 from . import stages as stages
 from . import test_util as test_util
@@ -27,7 +33,6 @@ from ._contexts import array_garbage_collection_guard as array_garbage_collectio
 from ._contexts import check_tracer_leaks as check_tracer_leaks
 from ._contexts import checking_leaks as checking_leaks
 from ._contexts import debug_infs as debug_infs
-from ._contexts import debug_key_reuse as debug_key_reuse
 from ._contexts import debug_nans as debug_nans
 from ._contexts import default_matmul_precision as default_matmul_precision
 from ._contexts import default_prng_impl as default_prng_impl
@@ -89,6 +94,7 @@ from .api.derivatives.jets import derivatives as derivatives
 from .api.derivatives.jets import jet as jet
 from .api.derivatives.jets import nth_derivative as nth_derivative
 from .api.derivatives.jets import taylor as taylor
+from .api.derivatives.passes import fwd_and_bwd as fwd_and_bwd
 from .api.derivatives.sparse import sparse_hessian as sparse_hessian
 from .api.derivatives.sparse import sparse_jacobian as sparse_jacobian
 from .api.derivatives.sparsity import hessian_sparsity as hessian_sparsity
@@ -101,6 +107,10 @@ from .api.eager import ensure_compile_time_eval as ensure_compile_time_eval
 from .api.jit import eval_shape as eval_shape
 from .api.jit import jit as jit
 from .api.jit import make_jaxpr as make_jaxpr
+from .api.mutable import empty_ref as empty_ref
+from .api.mutable import free_ref as free_ref
+from .api.mutable import freeze as freeze
+from .api.mutable import new_ref as new_ref
 from .api.naming import named_call as named_call
 from .api.naming import named_scope as named_scope
 from .api.pure_callback import io_callback as io_callback
@@ -119,6 +129,7 @@ from .differential import forward_laplacian as forward_laplacian
 from .differential import laplacian as laplacian
 from .differential import weighted_laplacian as weighted_laplacian
 from .engine.explain import explain as explain
+from .engine.refs import Ref as Ref
 from .engine.stages import ShapeDtypeStruct as ShapeDtypeStruct
 from .lax import stop_gradient as stop_gradient
 from .lowering.devices.devices import Device as Device
@@ -138,6 +149,7 @@ from .primitives.jaxpr import check_jaxpr as check_jaxpr
 from .primitives.jaxpr import eval_jaxpr as eval_jaxpr
 from .primitives.types import ShapedArray as ShapedArray
 from .primitives.types import float0 as float0
+from .random.reuse import debug_key_reuse as debug_key_reuse
 from .transforms.interpreter import Interpreter as Interpreter
 from .transforms.sparsity.pattern import Sparsity as Sparsity
 

@@ -1,5 +1,5 @@
 """Functions that are vectorised by rules of the user's."""
 
-from .api.custom import custom_vmap
+from .api.custom_vmap import custom_vmap, sequential_vmap
 
-__all__ = ["custom_vmap"]
+__all__ = ["custom_vmap", "sequential_vmap"]

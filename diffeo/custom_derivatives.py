@@ -2,6 +2,7 @@
 
 from .api.closures import closure_convert, custom_gradient
 from .api.custom import custom_jvp, custom_vjp
+from .api.linear_call import linear_call
 from .transforms.rules.symbolic_zeros import (
     CustomVJPPrimal,
     SymbolicZero,
@@ -17,5 +18,6 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "custom_vjp_primal_tree_values",
+    "linear_call",
     "zero_from_primal",
 ]

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from .numpy.joining import concatenate
 from .numpy.making.creation import asarray
-from .numpy.shaping import concatenate, ravel
+from .numpy.shaping import ravel
 from .primitives.array import as_value
 from .primitives.core import describe, with_user_line
 from .primitives.types import ShapedArray, promote_types

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from .lax import indexing
-from .numpy.making.creation import arange, full
+from .numpy.joining import stack
+from .numpy.making.creation import full
+from .numpy.making.ranges import arange
 from .numpy.reducing import reductions
-from .numpy.shaping import stack
 from .primitives.array import as_value
 from .primitives.core import describe, known, with_user_line
 from .primitives.support.errors import ConcretizationTypeError

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 import diffeo as dx
+from diffeo.operations.identity import Named
 from diffeo.operations.transfer import DevicePut
 from diffeo.primitives import Array, stage
 from diffeo.primitives.types import ShapedArray
-from diffeo.primitives.words.identity import Named
 from tests.sampling import bools, comp, ints, program_samples, real, sample
 
 # fmt: off
@@ -108,7 +108,7 @@ def replay_sample(fun: Any, *operands: Any, note: str) -> None:
     outs = parts.known.bind(*[a for a, lin in zip(values, linear) if not lin])
     inputs = parts.inputs(values, outs[len(linear_outs(parts)) :])
     by = tuple([i for i, s in enumerate(parts.sources) if s is not None and linear[s]])
-    sample(parts.tangent, *map(np.asarray, inputs), note=note, by=by)
+    sample(parts.linear, *map(np.asarray, inputs), note=note, by=by)
 
 
 def linear_outs(parts: Any) -> list[bool]:

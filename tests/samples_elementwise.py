@@ -7,9 +7,9 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 
-from diffeo.operations import bits, rounding
+from diffeo.operations import bits, extrema, identity, rounding
 from diffeo.primitives.support.table import ELEMENTWISE
-from diffeo.primitives.words import elementwise, identity, powers, reduction, slicing, structural
+from diffeo.primitives.words import elementwise, powers, slicing, structural
 from tests.sampling import bools, comp, ints, real, sample
 
 # fmt: off
@@ -88,7 +88,7 @@ for _name in ("max", "min", "lt", "le", "gt", "ge"):
     for _shift in range(5):
         sample(ELEMENTWISE[_name], _unordered, np.roll(_unordered, _shift), smooth=False,
                note=f"complex nan {_shift}")
-for _arg in (reduction.ArgMax, reduction.ArgMin):
+for _arg in (extrema.ArgMax, extrema.ArgMin):
     for _axis in (0, 1):
         sample(_arg(_axis, np.dtype(np.int64)), np.array([[1 + 2j, 1 - 1j, 1 + 2j], [1, 0, -5j]]),
                note="complex ties")

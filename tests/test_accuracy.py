@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.operations import rounding
+from diffeo.operations import identity, rounding
 from diffeo.primitives import Array
 from diffeo.primitives.support.table import ELEMENTWISE, is_own
-from diffeo.primitives.words import elementwise, identity, powers
+from diffeo.primitives.words import elementwise, powers
 from diffeo.primitives.words.elementwise import Elementwise
 from diffeo.routines import random_bits
 from tests import whole as whole

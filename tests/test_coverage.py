@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from diffeo.operations import callbacks, collectives, cumulative
+from diffeo.operations import callbacks, collectives, cumulative, identity
 from diffeo.primitives import Primitive, families
 from diffeo.primitives.core import snake_case
 from diffeo.primitives.support.table import ELEMENTWISE
-from diffeo.primitives.words import elementwise, identity, indexing, reduction
+from diffeo.primitives.words import elementwise, indexing, reduction
 from diffeo.routines.matrices import determinant
 from diffeo.routines.windows import windows
 from tests.samples import SAMPLES
@@ -31,6 +31,7 @@ WITHOUT = {
     ("full", "batch"): "it has no operands",
     ("full", "jvp"): "it has no operands",
     ("iota", "batch"): "it has no operands",
+    ("platform_index", "batch"): "it has no operands",
 }
 
 HEADER = """# Primitives

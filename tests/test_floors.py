@@ -53,7 +53,9 @@ LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "logging", "opt_einsum", 
 #: Where modules are loaded by their names: the late names and methods of the face, rows that are
 #: unpickled, parts of jaxlib and of its plugins.
 LOADERS = {
-    "diffeo._loading", "diffeo.engine.evaluation", "diffeo.engine.jitted", "diffeo.engine.stages",
+    "diffeo._loading", "diffeo.api.derivatives.maps", "diffeo.engine.evaluation",
+    "diffeo.engine.jitted", "diffeo.engine.stages",
+    "diffeo.interop.serving.serve",
     "diffeo.lowering.compat", "diffeo.lowering.devices.cuda", "diffeo.numpy.methods",
     "diffeo.passes.late_rules", "diffeo.primitives.support.table",
 }  # fmt: skip

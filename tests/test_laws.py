@@ -11,13 +11,13 @@ import pytest
 
 from diffeo.api.derivatives.jets import taylor
 from diffeo.lowering.text.module import lower_module
+from diffeo.operations.identity import StopGradient
 from diffeo.primitives.config import config
 from diffeo.primitives.core import typeof
 from diffeo.primitives.jaxpr import check_jaxpr, eval_jaxpr, infer, sub_jaxprs
 from diffeo.primitives.stand_ins import ZERO
 from diffeo.primitives.support.table import ELEMENTWISE
 from diffeo.primitives.types import SCALARS, ShapedArray
-from diffeo.primitives.words.identity import StopGradient
 from diffeo.transforms.batching import Batching
 from diffeo.transforms.jvp import jvp_flat
 from diffeo.transforms.taylor.collapsed import Sums, push

@@ -13,6 +13,7 @@ import diffeo as dx
 import diffeo.numpy as dnp
 from diffeo import lax
 from diffeo.engine.run import run_program
+from diffeo.operations.identity import Named, OptimizationBarrier, copy, stop_gradient
 from diffeo.passes.algebra import lossless
 from diffeo.passes.simplify import simplify
 from diffeo.primitives import Array, stage
@@ -43,7 +44,6 @@ from diffeo.primitives.words.elementwise import (
     shift_left,
     sub,
 )
-from diffeo.primitives.words.identity import Named, OptimizationBarrier, copy, stop_gradient
 from diffeo.primitives.words.indexing import dynamic_slice, dynamic_update_slice
 from diffeo.primitives.words.powers import IntegerPow
 from diffeo.primitives.words.slicing import concatenate, pad, rev, slice_in_dim

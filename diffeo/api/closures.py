@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..primitives.array import as_value
-from ..primitives.core import Tracer, typeof, with_user_line
+from ..primitives.core import Tracer, describe, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.staging import stage
 from ..primitives.types import ShapedArray, is_inexact
@@ -98,13 +98,15 @@ def closure_convert(fun: Callable, *example_args: Any) -> tuple[Callable, list[A
     return converted, hoisted
 
 
-def custom_gradient(fun: Callable) -> Callable:
+def custom_gradient(fun: Callable | None = None, *, with_logs: bool = False) -> Callable:
     """Make a differentiable function of one that returns its value and its gradient function.
 
     Args:
         fun: `fun(*args) -> (result, pullback)`; `pullback(ct)` returns the cotangents of the
             arguments: a tuple, or for one argument the cotangent itself. It may use any value
-            of the function's body, and is traced for cotangents of the result's type.
+            of the function's body, and is traced for cotangents of the result's type. Without
+            `fun`, a decorator is returned.
+        with_logs: the pullback returns (cotangents, logs); see `custom_vjp.defvjp_with_logs`.
 
     Returns:
         A function `custom_vjp` of the same arguments that returns the result.
@@ -120,6 +122,8 @@ def custom_gradient(fun: Callable) -> Callable:
         >>> square(3.0), dx.grad(square)(3.0)
         (Array(9.), Array(3.))
     """
+    if fun is None:
+        return functools.partial(custom_gradient, with_logs=with_logs)
     check_callable(fun, "custom_gradient")
 
     def both(*args: Any) -> tuple[Any, Callable]:
@@ -140,6 +144,8 @@ def custom_gradient(fun: Callable) -> Callable:
 
     def fwd(*args: Any) -> tuple[Any, Any]:
         out, pullback = both(*args)
+        if with_logs:
+            pullback = _checked_pair(pullback, name_of(fun))
         leaves = [as_value(o) for o in check_outputs(tree.leaves(out), out, name_of(fun))]
         avals = [tangent_aval(typeof(o)) for o in leaves]
         program, _, ct_tree = _staged(pullback, (out,), avals)
@@ -150,9 +156,35 @@ def custom_gradient(fun: Callable) -> Callable:
     def bwd(residuals: Any, ct: Any) -> tuple:
         program, ct_tree, consts = residuals
         cts = tree.unflatten(ct_tree, eval_jaxpr(program, [*consts, *tree.leaves(ct)]))
-        return tuple(cts) if isinstance(cts, (tuple, list)) else (cts,)
+        cts, logs = cts if with_logs else (cts, None)
+        cts = tuple(cts) if isinstance(cts, (tuple, list)) else (cts,)
+        return (cts, logs) if with_logs else cts
 
     fwd.__name__, bwd.__name__ = name_of(fun), f"the pullback of {name_of(fun)}"
     wrapped = custom_vjp(value)
-    wrapped.defvjp(fwd, bwd)
+    (wrapped.defvjp_with_logs if with_logs else wrapped.defvjp)(fwd, bwd)
     return wrapped
+
+
+def _checked_pair(pullback: Callable, name: str) -> Callable:
+    """Return a pullback that logs, with a check of the pair that it returns."""
+
+    def checked(ct: Any) -> tuple[Any, Any]:
+        out = pullback(ct)
+        if not isinstance(out, (tuple, list)) or len(out) != 2:
+            raise with_user_line(
+                TypeError(
+                    f"custom_gradient of {name}: with with_logs=True the pullback must return a "
+                    f"pair (cotangents, logs), got {describe(out)}"
+                )
+            )
+        if out[1] is not None and type(out[1]) is not dict:
+            raise with_user_line(
+                TypeError(
+                    f"custom_gradient of {name}: the logs must be None or a dict of what is logged "
+                    f"by name, got {describe(out[1])}"
+                )
+            )
+        return out[0], out[1]
+
+    return checked

@@ -1,4 +1,4 @@
-"""Functions with rules of the user's own: custom_jvp, custom_vjp, custom_vmap.
+"""Functions with rules of the user's own: custom_jvp and custom_vjp.
 
 A rule says how one transformation treats the function. Start with `Custom.__call__`: it binds one
 primitive, `CustomCall`, that carries the rules; `transforms/rules/rules.py` shows their use.
@@ -9,16 +9,17 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from ..engine import refs
+from ..operations.identity import stop_gradient
 from ..primitives.array import as_value
 from ..primitives.core import Tracer, Value, describe, typeof, with_user_line
 from ..primitives.stand_ins import ZERO
 from ..primitives.support.errors import UnexpectedTracerError
 from ..primitives.support.frozen import OwnCopy
 from ..primitives.types import SCALARS, is_inexact
-from ..primitives.words.identity import stop_gradient
 from ..programs.custom_call import CustomCall
 from ..transforms.rules.symbolic_zeros import SymbolicZero
 from ..transforms.rules.tree_rules import StaticArguments, TreeRules, is_array, traced
@@ -30,7 +31,8 @@ from ..trees.arguments import argument, check_callable, global_name, name_of
 @dataclass(frozen=True)
 class CustomArguments:
     """The rules that the user has given to a function; None for a rule that is not given.
-    `linear`: the positions of the arguments that `transpose` is for, or "all".
+    `logs`: `bwd` returns what it logs besides the cotangents. `linear`: the positions of the
+    arguments that `transpose` is for, or "all".
     """
 
     jvp: Callable | None = None
@@ -38,6 +40,7 @@ class CustomArguments:
     fwd: Callable | None = None
     bwd: Callable | None = None
     vjp_symbolic: bool = False
+    logs: bool = False
     batch: Callable | None = None
     taylor: Callable | None = None
     transpose: Callable | None = None
@@ -71,6 +74,14 @@ class Custom(OwnCopy):
 
     def __repr__(self) -> str:
         return f"<{self.kind} function {self.__name__}>"
+
+    def __getattr__(self, name: str) -> Any:
+        """Find the methods that give rules on the wrapped function: `custom_vjp(custom_vmap(f))`
+        has `def_vmap`, too.
+        """
+        if name.startswith("def") and isinstance(self.__dict__.get("fun"), Custom):
+            return getattr(self.fun, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -123,6 +134,8 @@ class Custom(OwnCopy):
         if missing is not None:
             raise with_user_line(AttributeError(missing))
         args = self._positional(args, kwargs)
+        if refs.among(tree.leaves(args)):
+            return refs.with_refs(self._over_refs()(*refs.without_refs(args)))
         numbers = tuple([n for n in self.nondiff_argnums if n < len(args)])
         fixed, fixed_tree = tree.flatten(tuple([args[n] for n in numbers]))
         others = tuple([a for i, a in enumerate(args) if i not in numbers])
@@ -142,6 +155,17 @@ class Custom(OwnCopy):
             self._known[key] = rules
         outs = self._bind(CustomCall(None, rules=rules), operands)
         return tree.unflatten(rules.out_tree, outs)
+
+    def _over_refs(self) -> Any:
+        """Return the same function of arguments with holes in the places of refs."""
+        fun = refs.closing_over_refs(self.fun)
+        other = type(self)(fun, nondiff_argnums=self.nondiff_argnums)
+        rules = {f.name: getattr(self.rules, f.name) for f in fields(self.rules)}
+        for name, rule in rules.items():
+            if callable(rule):
+                rules[name] = refs.closing_over_refs(rule)
+        other.rules = replace(self.rules, **rules)
+        return other
 
     def _bind(self, call: CustomCall, operands: Sequence[Any]) -> list[Any]:
         try:
@@ -171,11 +195,13 @@ class Custom(OwnCopy):
         except TypeError as error:
             raise with_user_line(TypeError(f"{self.__name__}: {error}")) from None
         bound.apply_defaults()
-        if bound.kwargs:
+        # A default of what can only be given by keyword is left to the function and its rules.
+        named = [name for name in bound.kwargs if name in kwargs]
+        if named:
             raise with_user_line(
                 TypeError(
                     f"{self.kind} of {self.__name__}: its rules take arguments by position, but "
-                    f"{', '.join(bound.kwargs)} can only be given by keyword; make it positional"
+                    f"{', '.join(named)} can only be given by keyword; make it positional"
                 )
             )
         return bound.args
@@ -372,63 +398,45 @@ class custom_vjp(Custom):
             symbolic_zeros: leaves of the arguments of `fwd` are `CustomVJPPrimal`s, which say
                 whether they are differentiated; cotangents that are known to be zero are passed
                 as `SymbolicZero`.
-            optimize_remat: accepted, without effect.
+            optimize_remat: a hint, which changes no result: under `checkpoint`, what the forward
+                pass does not need of `fwd` is left out in any case, operation by operation.
+
+        Raises:
+            NotImplementedError: for `optimize_remat` with `symbolic_zeros`.
         """
-        self._give(fwd=fwd, bwd=bwd, vjp_symbolic=symbolic_zeros)
+        if symbolic_zeros and optimize_remat:
+            raise with_user_line(
+                NotImplementedError(
+                    f"defvjp of {self.__name__}: optimize_remat=True with symbolic_zeros=True; "
+                    "leave one of them out"
+                )
+            )
+        self._give(fwd=fwd, bwd=bwd, vjp_symbolic=symbolic_zeros, logs=False)
+
+    def defvjp_with_logs(
+        self,
+        fwd: Callable,
+        bwd: Callable,
+        symbolic_zeros: bool = False,
+        optimize_remat: bool = False,
+    ) -> None:
+        """Give the two rules, of which the backward rule also logs.
+
+        Arguments are those of `defvjp`, but `bwd` returns a pair (cotangents, logs): `logs` is a
+        dictionary of trees of arrays by name, or None. They are dropped, unless the pullback is
+        asked for them: `dx.vjp(...)[1].with_logs(ct)` returns (cotangents of the arguments, logs).
+
+        Examples:
+            >>> import diffeo as dx
+            >>> f = custom_vjp(lambda x: 3 * x)
+            >>> f.defvjp_with_logs(lambda x: (f(x), None), lambda _, ct: ((3 * ct,), {"ct": ct}))
+            >>> dx.vjp(lambda x: f(f(x)), 1.0)[1].with_logs(1.0)
+            ((Array(9.),), {'ct': Array(3.)})
+        """
+        self.defvjp(fwd, bwd, symbolic_zeros, optimize_remat)
+        self._give(logs=True)
 
     def _missing(self) -> str | None:
         if self.rules.fwd is not None:
             return None
         return f"{self.__name__} is a custom_vjp function without rules: call defvjp"
-
-
-class custom_vmap(Custom):
-    """A function that is vectorised by a rule of yours.
-
-    Derivatives go through the function, and where `vmap` is inside, through the rule.
-
-    Args:
-        fun: the function, of arrays or trees.
-
-    Raises:
-        AttributeError: (when called) if no rule has been given.
-        TypeError: (under vmap) if what the rule returns does not fit.
-
-    Examples:
-        >>> import diffeo as dx
-        >>> @custom_vmap
-        ... def total(x):
-        ...     return dx.numpy.sum(x)
-        >>> @total.def_vmap
-        ... def total_vmap(axis_size, in_batched, xs):
-        ...     return dx.numpy.sum(xs, axis=1), True
-        >>> dx.vmap(total)(dx.numpy.ones((2, 3)))
-        Array([3., 3.])
-    """
-
-    kind = "custom_vmap"
-
-    def __init__(self, fun: Callable):
-        super().__init__(fun)
-
-    @property
-    def vmap_rule(self) -> Callable | None:
-        """The rule that was given last, or None."""
-        return self.rules.batch
-
-    def def_vmap(self, vmap_rule: Callable) -> Callable:
-        """Give the rule: `vmap_rule(axis_size, in_batched, *args) -> (result, out_batched)`.
-
-        Batched arrays have the batch as axis 0. `in_batched` is a list with a tree of booleans for
-        each argument, `out_batched` a tree of booleans like the result.
-
-        Returns:
-            The rule, so that `def_vmap` is a decorator.
-        """
-        self._give(batch=vmap_rule)
-        return vmap_rule
-
-    def _missing(self) -> str | None:
-        if self.rules.batch is not None:
-            return None
-        return f"{self.__name__} is a custom_vmap function without a rule: call def_vmap"

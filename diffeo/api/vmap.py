@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine import refs
 from ..primitives.array import as_value
 from ..primitives.core import describe, with_user_line
 from ..primitives.types import float0
@@ -36,6 +37,7 @@ def vmap(
     axis_name: Hashable = None,
     axis_size: int | None = None,
     spmd_axis_name: Any = None,
+    sum_match: bool = False,
 ) -> Callable:
     """Vectorise a function: apply it to every slice of its arguments along an axis.
 
@@ -51,6 +53,7 @@ def vmap(
             may combine the rows by the collectives of `dx.lax`, `psum(x, axis_name)` and others.
         axis_size: the number of rows; needed only if nothing is mapped.
         spmd_axis_name: None; there are no meshes of devices.
+        sum_match: False; results are not summed.
 
     Returns:
         A function of the same arguments with the mapped axes added.
@@ -59,7 +62,7 @@ def vmap(
         ValueError: if the sizes of the mapped axes differ, an axis does not exist, or nothing is
             mapped; if `out_axes` is None for a result that is mapped.
         TypeError: for an axis name that is an integer or has no hash.
-        NotImplementedError: for an `spmd_axis_name`.
+        NotImplementedError: for an `spmd_axis_name`, or `sum_match`.
 
     Examples:
         >>> import diffeo as dx
@@ -74,6 +77,9 @@ def vmap(
     check_callable(fun, "vmap")
     name = name_of(fun)
     _check_axis_name(name, axis_name, spmd_axis_name)
+    if sum_match:
+        message = f"vmap of {name}: sum_match must be False; sum the results with dx.numpy.sum"
+        raise with_user_line(NotImplementedError(message))
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
 
@@ -122,6 +128,8 @@ def _call_mapped(
     leaves, structure = flat_arguments(f"vmap of {name}", args, kwargs)
     axes = _axes(f"in_axes of vmap of {name}", args, in_axes)
     axes += [0] * (len(leaves) - len(axes))  # keyword arguments
+    if refs.among([x for x, where in zip(leaves, axes) if where is not None]):
+        return _over_refs(fun, name, (leaves, structure, axes), out_axes, axis)
     values, dims = _check_leaves(name, (args, kwargs), leaves, axes)
     size = _batch_size(name, (args, kwargs), values, dims, axis_size)
     flat = Flat(lambda args, kwargs: fun(*args, **kwargs), structure, name)
@@ -131,6 +139,32 @@ def _call_mapped(
     goals = _axes(f"out_axes of vmap of {name}", skeleton, out_axes)
     placed = [_place(name, o, d, goal, size) for (o, d), goal in zip(outs, goals)]
     return tree.unflatten(flat.out_tree, placed)
+
+
+def _over_refs(
+    fun: Callable, name: str, arguments: tuple[list, Any, list], out_axes: Any, axis: Any
+) -> Any:
+    """Run a function that is mapped over refs, as one of what they hold; write the results back.
+
+    `arguments` are the leaves of `(args, kwargs)`, their structure and their axes.
+    """
+    leaves, structure, axes = arguments
+    where = [i for i, x in enumerate(leaves) if refs.is_ref(x) and axes[i] is not None]
+    others = [i for i in range(len(leaves)) if i not in where]
+
+    def pure(values: list[Any], rest: list[Any]) -> Any:
+        places = [refs.Ref(v, born=None) for v in values]
+        given = dict(zip([*where, *others], [*places, *rest]))
+        args, kwargs = tree.unflatten(structure, [given[i] for i in range(len(leaves))])
+        return fun(*args, **kwargs), [refs.read(r) for r in places]
+
+    ref_axes, other_axes = [axes[i] for i in where], [axes[i] for i in others]
+    held = [refs.read(leaves[i]) for i in where]
+    rest = [leaves[i] for i in others]
+    in_axes, out = (ref_axes, other_axes), (out_axes, ref_axes)
+    result, values = _call_mapped(pure, name, in_axes, out, axis, (held, rest), {})
+    refs.write_all([leaves[i] for i in where], values)
+    return result
 
 
 def _axes(what: str, values: Any, axes: Any) -> list[int | None]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ..numpy.joining import stack
 from ..numpy.making.creation import asarray
-from ..numpy.shaping import stack
 from ..primitives.core import describe, with_user_line
 from ..trees.arguments import name_of
 from .algebra import Direction, Operator, by_degree, directions_of, is_scalar

@@ -17,9 +17,9 @@ from ..api.derivatives.autodiff import linearize
 from ..api.derivatives.jacobians import jacfwd
 from ..api.derivatives.jets import check_order, taylor
 from ..api.vmap import vmap
+from ..numpy.joining import concatenate, stack
 from ..numpy.making.creation import asarray
 from ..numpy.reducing.reductions import sum as sum_
-from ..numpy.shaping import concatenate, stack
 from ..primitives.array import Array
 from ..primitives.core import describe, typeof, with_user_line
 from ..primitives.words.structural import reshape

@@ -28,7 +28,7 @@ from ..primitives.core import (
 from ..primitives.support.foreign import array_dtype
 from ..primitives.support.settings import process
 from ..primitives.types import SCALARS, float8_e5m2, is_storage
-from .run import check, run_program
+from .run import check, run_watched
 
 
 class Evaluation(Trace):
@@ -36,7 +36,7 @@ class Evaluation(Trace):
 
     eager = True
 
-    def process(self, primitive: Any, args: Sequence[Any]) -> Any:
+    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
         # The short way of most of eager arithmetic: one host array, or two of one type. Of kind V
         # are dtypes with and without arithmetic: the long way knows which. float8_e5m2 has none,
         # though its kind is that of floats.
@@ -135,11 +135,11 @@ class Evaluation(Trace):
                 for a in arrays:
                     if a._np is None and at_home(a):
                         return self.at_home(primitive, arrays)
-            return primitive.evaluate(run_program, arrays)
+            return run_watched(primitive, arrays)
         finally:
             state.trace = before
 
-    def at_home(self, primitive: Any, args: Sequence[Any]) -> Any:
+    def at_home(self, primitive: Primitive, args: Sequence[Any]) -> Any:
         """Evaluate an operation some of whose operands are to stay on their device, as its results
         do.
         """

@@ -21,6 +21,7 @@ from ..lowering.compiler import when_evicted
 from ..lowering.devices.placement import place_for
 from ..lowering.dispatch import host_caller
 from ..operations.named_axes import axes_in_scope
+from ..primitives import jaxpr as programs
 from ..primitives.array import Array, Deleted, as_value, from_buffer
 from ..primitives.config import config, task_settings
 from ..primitives.core import Tracer, describe, expected, state, with_user_line
@@ -31,6 +32,7 @@ from ..primitives.support.settings import process
 from ..primitives.types import ShapedArray
 from ..trees import tree
 from ..trees.arguments import (
+    all_taken_in,
     argument_or_keyword,
     flat_arguments,
     global_name,
@@ -38,6 +40,7 @@ from ..trees.arguments import (
     other_positions,
 )
 from ..trees.functions import Flat
+from . import impure, refs
 from .signatures import (
     NO_STATIC,
     NONE,
@@ -135,6 +138,8 @@ class Jitted(OwnCopy):
         self.leaf_types = LEAVES if self.static is None else frozenset()
         self.number = next(_numbers)
         self.cache: dict[Any, Traced] = {}
+        #: For calls with refs among the arguments (see impure.py).
+        self.pure: dict[Any, Jitted] = {}
         self.forget_entries()
         instances.add(self)
 
@@ -303,7 +308,11 @@ class Jitted(OwnCopy):
         """
         if process.attentive and task_settings().disable_jit:
             return self.fun(*args, **kwargs)
+        if refs.alive and refs.among(tree.leaves((args, kwargs))):
+            return impure.call(self, args, kwargs)
         traced, leaves = self.trace_leaves(args, kwargs)
+        if traced.touched:
+            return impure.call_touched(self, traced, leaves)
         if state.trace.parent is not None or any(
             [isinstance(x, Tracer) for x in (*leaves, *traced.jaxpr.consts)]
         ):
@@ -325,6 +334,9 @@ class Jitted(OwnCopy):
             run = functools.partial(type(state).trace.run_compiled, compiled)
         result = run(arrays, place.commits)
         traced.calls[0] += 1
+        if config.debug_key_reuse and programs.after_running is not None:  # so no call is fast
+            programs.after_running(traced.jaxpr, arrays, tree.leaves(result))
+            return result
         # The fast path does not look where arrays are.
         everywhere = compiled.program.device is None and config.default_device is None
         if everywhere and self.cache.get(traced.key) is traced:
@@ -390,6 +402,7 @@ class Jitted(OwnCopy):
         dynamic = (args, kwargs)
         numbers = self.numbers(args, static)
         leaves, structure = flat_arguments(f"jit of {self.name}", args, kwargs, numbers)
+        leaves = all_taken_in(leaves)
         avals = tuple([self.check_leaf(x, i, dynamic, static) for i, x in enumerate(leaves)])
         key = (structure, avals, static, task_settings().settings)
         if state.trace.parent is not None:  # programs know the sizes of the named axes around them
@@ -425,8 +438,9 @@ class Jitted(OwnCopy):
 
         flat = Flat(with_static, structure, self.name)
         start = time.perf_counter()
-        jaxpr = stage(flat, avals, self.name)
-        return Traced(
+        with refs.Watch() as watch:
+            jaxpr = stage(flat, avals, self.name)
+        traced = Traced(
             jaxpr,
             structure,
             flat.out_tree,
@@ -436,6 +450,12 @@ class Jitted(OwnCopy):
             settings=task_settings().settings,
             donated=leaf_numbers(structure, self.donated, static),
         )
+        traced.touched = watch.touched
+        return traced
+
+    def like(self, fun: Callable) -> Jitted:
+        """Return another function jitted with the same options."""
+        return type(self)(fun, options=self.options)
 
     def numbers(self, args: tuple, static: tuple) -> list[int]:
         """Return the positions of the arguments that are not static."""
@@ -459,8 +479,13 @@ class Jitted(OwnCopy):
             ) from None
 
     def trace(self, *args: Any, **kwargs: Any) -> Traced:
-        """Trace for arguments (or `ShapeDtypeStruct`s) like these."""
-        return self.trace_leaves(args, kwargs)[0]
+        """Trace for arguments (or `ShapeDtypeStruct`s) like these.
+
+        The program of a function that touches refs from outside takes what they hold first, and
+        returns what they hold then (None if that is the same) last.
+        """
+        traced, leaves = self.trace_leaves(args, kwargs)
+        return impure.traced(self, traced, leaves) if traced.touched else traced
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """Trace and lower for arguments (or `ShapeDtypeStruct`s) like these."""
@@ -468,7 +493,7 @@ class Jitted(OwnCopy):
 
     def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Return shapes and dtypes of the result, without computing it."""
-        return self.trace(*args, **kwargs).out_info
+        return self.trace_leaves(args, kwargs)[0].out_info
 
     def explain(self) -> Explanation:
         """Report what was traced and compiled for which arguments, why, how long it took, and how

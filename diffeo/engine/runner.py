@@ -89,15 +89,15 @@ class Runner:
         """Whether some results are of dtype float0, which the machine does not know."""
         return len(self.prepared.out_avals) != len(self.prepared.jaxpr.outs)
 
-    def wrap(self, arrays: list[Array]) -> list[Array]:
+    def wrap(self, arrays: list[Any]) -> list[Any]:
         """Return all results, given those that have numbers.
 
-        A result of dtype float0 has none, and is an array of zeros.
+        A result of dtype float0 has none, and is a NumPy array, as derivatives return it.
         """
         if not self.has_float0:
             return arrays
         computed = iter(arrays)
         return [
-            Array(np.zeros(a.shape, float0)) if a.dtype == float0 else next(computed)
+            np.zeros(a.shape, float0) if a.dtype == float0 else next(computed)
             for a in self.prepared.out_avals
         ]

@@ -16,6 +16,7 @@ from ..lowering.pytree import PyTreeDef
 from ..primitives.config import config
 from ..primitives.core import describe, with_user_line
 from ..primitives.support.exact import exactly_equal
+from ..primitives.support.foreign import DTYPES
 from ..primitives.types import SCALARS, default_dtype
 from ..trees import tree
 from ..trees.arguments import name_of, other_positions
@@ -268,6 +269,7 @@ def converters(kinds: Sequence[Any]) -> dict[type, Callable]:
 
 def is_native(x: Any) -> bool:
     """Return whether the bytes of an array are in the order that jaxlib's dispatcher takes for
-    granted.
+    granted, and its numbers of a width that comes in as it is.
     """
-    return type(x) is not np.ndarray or x.dtype.isnative
+    dtype = getattr(x, "dtype", None)
+    return dtype is None or (dtype.isnative and dtype in DTYPES)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..operations.identity import stop_gradient
 from ..primitives.constants import full_like
 from ..primitives.core import Primitive, known
 from ..primitives.types import SCALARS
 from ..primitives.words import elementwise as e
-from ..primitives.words.identity import stop_gradient
 from ..routines.special import special as s
 from ..routines.special.bessel import BesselI
 from ..routines.special.incomplete import Betainc, Igamma

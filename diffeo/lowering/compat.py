@@ -172,7 +172,7 @@ def compile_options(device: Any, overrides: Mapping[str, Any]) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _mlir() -> tuple[Any, Any]:
+def mlir() -> tuple[Any, Any]:
     """Return MLIR's Python interface, and a context with the dialects of programs."""
     # Of use only to programs that call Python functions: loaded here, not when diffeo is imported.
     ir: Any = import_module("jaxlib.mlir.ir")
@@ -195,7 +195,7 @@ def compile_with_functions(
     For such a program, the client takes a parsed module, not text. The caller holds signals: an
     exception must not end this function early.
     """
-    ir, context = _mlir()
+    ir, context = mlir()
     with context:
         try:
             module = ir.Module.parse(text)

@@ -59,6 +59,11 @@ class CompilationError(RuntimeError):
         return CompilationError, (self.args[0], self.module_text)
 
 
+def carrier(aval: Any) -> Any:
+    """Return the type by which the machine knows an array: of keys, that of what carries them."""
+    return aval.update(dtype=aval.dtype.carrier) if aval.dtype.kind == "k" else aval
+
+
 class Executable:
     """A compiled program on its device. `compile_module` and `load_module` make them.
 
@@ -96,8 +101,8 @@ class Executable:
         compile_seconds: float,
         calls: HostCalls | None = None,
     ):
-        self.in_avals = tuple(in_avals)
-        self.out_avals = tuple(out_avals)
+        self.in_avals = tuple(map(carrier, in_avals))
+        self.out_avals = tuple(map(carrier, out_avals))
         self.device = device
         self.compile_seconds = compile_seconds
         self.calls_python = calls is not None
@@ -106,7 +111,7 @@ class Executable:
         self.watched = False
         self._loaded = loaded
         self._run = calls.runner(loaded) if calls else loaded.execute_sharded
-        self._handlers = [compat.result_handler(aval, device._sharding) for aval in out_avals]
+        self._handlers = [compat.result_handler(aval, device._sharding) for aval in self.out_avals]
 
     def execute(self, buffers: list[Any]) -> list[Any]:
         """Run on buffers, one per operand. Return one buffer per result, perhaps before the results

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..numpy.common import arr, axes_of, keep_axes, narrow
+from ..operations.identity import stop_gradient
 from ..primitives.constants import full_like
 from ..primitives.words import elementwise as e
-from ..primitives.words.identity import stop_gradient
 from ..primitives.words.promotion import align, broadcast_to, to_inexact
 from ..primitives.words.reduction import reduce_max
 from ..primitives.words.structural import convert_element_type, drop_axes, reduce_sum, reshape

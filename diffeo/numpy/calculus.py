@@ -6,32 +6,45 @@ import math
 import warnings
 from typing import Any
 
-from ..primitives.core import describe, with_user_line
+import numpy as np
+
+from ..primitives.core import Value, describe, known, with_user_line
 from ..primitives.types import is_complex
 from ..primitives.words.promotion import broadcast_to, to_inexact
 from ..primitives.words.slicing import concatenate, slice_in_dim
 from ..primitives.words.structural import reshape
 from .choosing import where
-from .common import arr, axes_of, axis_of, real_only, same_dtype
+from .common import arr, axes_of, axis_of, no_such, real_only, same_dtype
 from .contracting.products import dot
 from .limiting import clip
 from .making.creation import asarray, zeros
 from .making.grids import diag
 from .places.indexing import getitem
 from .reducing.cumulative import cumsum, diff
-from .reducing.reductions import mean
-from .reducing.sorting import searchsorted
+from .reducing.reductions import sum as sum_
+from .reducing.sorting import argsort, searchsorted
+from .reducing.spread import average
 from .shaping import atleast_2d
-from .ufuncs import conj, imag, isfinite, isinf, isnan, less, real, sqrt
+from .ufuncs import absolute, conj, imag, isfinite, isinf, isnan, less, maximum, real, sqrt
 
 
-def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
+def interp(
+    x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
+) -> Any:
     """Interpolate linearly through the points (xp, fp), `xp` rising; constant beyond the ends.
 
     At a point of `xp`, the result is its own value, even if the neighbours are infinite.
 
+    Args:
+        x: Where to interpolate.
+        xp: A vector, which rises (in any order with a `period`).
+        fp: The values at `xp`.
+        left, right: The values beyond the ends, by default those at the ends; 'extrapolate'
+            continues the first or the last piece.
+        period: The period of `x` and `xp`; with it there are no ends.
+
     Raises:
-        ValueError: if xp and fp are not vectors of one size, or are empty.
+        ValueError: if xp and fp are not vectors of one size, or are empty, or the period is 0.
 
     Examples:
         >>> import diffeo as dx
@@ -41,10 +54,10 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
     x, xp = (real_only("interp", asarray(v)) for v in (x, xp))
     fp = asarray(fp)
     if is_complex(fp.dtype):
-        ends = [None if v is None else asarray(v) for v in (left, right)]
+        ends = [v if v is None or isinstance(v, str) else asarray(v) for v in (left, right)]
+        of = lambda part, end: part(end) if isinstance(end, Value) else end
         parts = [
-            interp(x, xp, part(fp), *[None if v is None else part(v) for v in ends])
-            for part in (real, imag)
+            interp(x, xp, part(fp), *[of(part, v) for v in ends], period) for part in (real, imag)
         ]
         return parts[0] + 1j * parts[1]
     x, xp, fp = (arr(to_inexact(v)) for v in same_dtype(x, xp, fp))
@@ -55,10 +68,37 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
                 f"{xp.shape} and {fp.shape}"
             )
         )
+    for end, name in ((left, "left"), (right, "right")):
+        if isinstance(end, str) and end != "extrapolate":
+            raise with_user_line(
+                ValueError(f"interp: {name} must be a number or 'extrapolate', got {end!r}")
+            )
+    if period is not None:
+        x, xp, fp = _periodic(x, xp, fp, period)
+        left = right = None
     n = xp.shape[0]
     out = broadcast_to(fp[0], x.shape) if n == 1 else _between(x, xp, fp)
-    out = where(less(x, xp[0]), fp[0] if left is None else left, out)
+    if not isinstance(left, str):
+        out = where(less(x, xp[0]), fp[0] if left is None else left, out)
+    if isinstance(right, str):
+        return out
     return where(less(xp[n - 1], x), fp[n - 1] if right is None else right, out)
+
+
+def _periodic(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
+    """Return x and the points, sorted, within one period, with one more point at each end."""
+    value = known(asarray(period))
+    if value is not None and (value.ndim or not value):
+        raise with_user_line(
+            ValueError(f"interp: period must be a number other than 0, got {describe(period)}")
+        )
+    period = absolute(arr(to_inexact(asarray(period))))
+    x, xp = x % period, xp % period
+    order = argsort(xp)
+    xp, fp = getitem(xp, order), getitem(fp, order)
+    last, first = slice(-1, None), slice(0, 1)
+    xp = concatenate([getitem(xp, last) - period, xp, getitem(xp, first) + period], 0)
+    return x, xp, concatenate([getitem(fp, last), fp, getitem(fp, first)], 0)
 
 
 def _between(x: Any, xp: Any, fp: Any) -> Any:
@@ -79,12 +119,15 @@ def _between(x: Any, xp: Any, fp: Any) -> Any:
     return where(isnan(out) & (y0 == y1) & ~isnan(x), y0, out)
 
 
-def gradient(f: Any, *varargs: Any, axis: Any = None) -> Any:
+def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int | None = None) -> Any:
     """Compute derivatives by central differences, one-sided at the ends.
 
     `varargs` are the distances: one number for all axes, or for each axis a number or a vector of
-    coordinates. For several axes, the result is a list.
+    coordinates. For several axes, the result is a list. `edge_order` is the order of the error at
+    the ends, 1 by default, or 2.
     """
+    if edge_order not in (None, 1, 2):
+        raise no_such("gradient", "edge_order", edge_order, (None, 1, 2))
     f = arr(to_inexact(arr(f)))
     axes = axes_of(axis, f.ndim, "gradient")
     steps = list(varargs) or [1.0]
@@ -93,20 +136,25 @@ def gradient(f: Any, *varargs: Any, axis: Any = None) -> Any:
         raise with_user_line(
             ValueError(f"gradient: {len(steps)} distances do not go with {len(axes)} axes")
         )
-    out = [_along(f, h, a) for h, a in zip(steps, axes)]
+    out = [_along(f, h, a, edge_order == 2) for h, a in zip(steps, axes)]
     return out[0] if len(out) == 1 else out
 
 
-def _along(f: Any, step: Any, axis: int) -> Any:
-    """Compute the derivative along one axis; `step` is a distance or a vector of coordinates."""
+def _along(f: Any, step: Any, axis: int, parabolic: bool) -> Any:
+    """Compute the derivative along one axis; `step` is a distance or a vector of coordinates.
+
+    The ends take the slope of a line, or of the parabola through the three points at an end.
+    """
     n = f.shape[axis]
-    if n < 2:
-        raise with_user_line(ValueError(f"gradient: axis {axis} needs 2 elements, has {n}"))
+    if n < 2 + parabolic:
+        raise with_user_line(
+            ValueError(f"gradient: axis {axis} needs {2 + parabolic} elements, has {n}")
+        )
     part = lambda i, j: slice_in_dim(f, i, j, 1, axis)
     step = asarray(step)
     if step.ndim == 0:
         middle = (part(2, n) - part(0, n - 2)) / (2 * step)
-        h0 = h1 = step
+        h0 = h1 = g0 = g1 = step
     else:
         shape = tuple([n - 1 if i == axis else 1 for i in range(f.ndim)])
         h = reshape(diff(step), shape)
@@ -119,12 +167,16 @@ def _along(f: Any, step: Any, axis: int) -> Any:
             + a / (b * (a + b)) * part(2, n)
         )
         h0, h1 = (slice_in_dim(h, i, i + 1, 1, axis) for i in (0, n - 2))
+        g0, g1 = (slice_in_dim(h, i, i + 1, 1, axis) if parabolic else h0 for i in (1, n - 3))
     first = (part(1, 2) - part(0, 1)) / h0
     last = (part(n - 1, n) - part(n - 2, n - 1)) / h1
+    if parabolic:  # the slope at the middle of the end, and how it changes towards the end
+        first = first + (first - (part(2, 3) - part(1, 2)) / g0) * (h0 / (h0 + g0))
+        last = last + (last - (part(n - 2, n - 1) - part(n - 3, n - 2)) / g1) * (h1 / (h1 + g1))
     return concatenate([first, middle, last], axis)
 
 
-def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * math.pi) -> Any:
+def unwrap(p: Any, discont: Any = None, axis: int = -1, period: float = 2 * math.pi) -> Any:
     """Return angles without jumps of more than half a `period` between neighbours.
 
     Integers with an integer period stay integers.
@@ -154,54 +206,109 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * m
 
 
 def cov(
-    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None
+    m: Any,
+    y: Any = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: int | None = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    dtype: Any = None,
 ) -> Any:
     """Return the covariance matrix of variables, one in each row (or column, if not `rowvar`).
 
     With too few observations, as many as `ddof` or fewer, the result is nan or infinite, and there
     is a warning, as in NumPy.
 
+    Args:
+        m: Observations of a variable, or of several.
+        y: None, or more variables.
+        rowvar: Whether a variable is a row.
+        bias: Divide by the number of observations, not by one less.
+        ddof: What is subtracted from the number of observations, in place of `bias`.
+        fweights: None, or how often each observation occurs: integers.
+        aweights: None, or how important each observation is.
+        dtype: The dtype of the computation and of the result.
+
     Raises:
-        ValueError: for more than two axes, different numbers of observations, or a `ddof` that is
-            no integer.
+        ValueError: for more than two axes, different numbers of observations, negative weights, or
+            a `ddof` that is no integer.
+        TypeError: for `fweights` that are no integers.
     """
-    m = asarray(m)
-    parts = [m] if y is None else [m, asarray(y)]
+    if ddof is not None and ddof != int(ddof):
+        raise with_user_line(ValueError(f"cov: ddof must be an integer, got {ddof!r}"))
+    x = _variables(m, y, rowvar)
+    if dtype is not None:
+        x = x.astype(dtype)
+    n = x.shape[1]
+    ddof = int(not bias) if ddof is None else int(ddof)
+    if not x.shape[0]:
+        return zeros((0, 0), x.dtype)
+    dtype = real(x).dtype
+    frequency, importance = (_weights(*v, n) for v in (("f", fweights), ("a", aweights)))
+    weights, count = None, n - ddof
+    if fweights is not None or aweights is not None:
+        weights = (frequency * importance).astype(dtype)
+        total = sum_(weights)
+        factor = 1 if aweights is None or not ddof else sum_(weights * importance) / total
+        count = total - ddof * factor
+    value = known(count)
+    if value is not None and value <= 0:
+        warnings.warn(
+            f"cov: {n} observations with ddof={ddof} leave no degree of freedom",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    x = x - average(x, 1, weights, keepdims=True)
+    other = conj(x.T) if weights is None else conj((x * weights).T)
+    out = dot(x, other) / maximum(asarray(count), 0).astype(dtype)
+    return out.reshape(()) if out.size == 1 else out
+
+
+def _variables(m: Any, y: Any, rowvar: bool) -> Any:
+    """Return the variables of `m`, and of `y`, as the rows of a matrix of floats."""
+    parts = [asarray(v) for v in (m, y) if v is not None]
     for part, name in zip(parts, ("m", "y")):
         if part.ndim > 2:
             raise with_user_line(
                 ValueError(f"cov: {name} has more than two axes: {describe(part)}")
             )
-    if ddof is not None and ddof != int(ddof):
-        raise with_user_line(ValueError(f"cov: ddof must be an integer, got {ddof!r}"))
-    x = atleast_2d(arr(to_inexact(m)))
-    x = x if rowvar or m.ndim < 2 else x.T
-    if not x.shape[0]:
-        return zeros((0, 0), x.dtype)
-    if y is not None:
-        other = atleast_2d(arr(to_inexact(parts[1])))
-        x, other = same_dtype(x, other if rowvar or other.shape[0] == 1 else other.T)
-        if x.shape[1] != other.shape[1]:
-            raise with_user_line(
-                ValueError(f"cov: m has {x.shape[1]} observations, y {other.shape[1]}")
-            )
-        x = concatenate([x, other], 0)
-    ddof = int(not bias) if ddof is None else int(ddof)
-    count = x.shape[1] - ddof
-    if count <= 0:
-        warnings.warn(
-            f"cov: {x.shape[1]} observations with ddof={ddof} leave no degree of freedom",
-            RuntimeWarning,
-            stacklevel=2,
+    x = atleast_2d(arr(to_inexact(parts[0])))
+    x = x if rowvar or parts[0].ndim < 2 else x.T
+    if y is None or not x.shape[0]:
+        return x
+    other = atleast_2d(arr(to_inexact(parts[1])))
+    x, other = same_dtype(x, other if rowvar or other.shape[0] == 1 else other.T)
+    if x.shape[1] != other.shape[1]:
+        raise with_user_line(
+            ValueError(f"cov: m has {x.shape[1]} observations, y {other.shape[1]}")
         )
-    x = x - mean(x, 1, keepdims=True)
-    out = dot(x, conj(x.T)) / asarray(max(count, 0)).astype(real(x).dtype)
-    return out.reshape(()) if out.size == 1 else out
+    return concatenate([x, other], 0)
 
 
-def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
+def _weights(kind: str, weights: Any, n: int) -> Any:
+    """Return the weights of `n` observations; 1 where there are none."""
+    if weights is None:
+        return 1
+    w = real_only("cov", asarray(weights))
+    if w.shape != (n,):
+        raise with_user_line(
+            ValueError(
+                f"cov: {kind}weights must be a vector, one for each of {n} observations, got "
+                f"{describe(w)}"
+            )
+        )
+    value = known(w)
+    if kind == "f" and (w.dtype.kind not in "biu" if value is None else np.any(value % 1)):
+        raise with_user_line(TypeError(f"cov: fweights must be integers, got {describe(w)}"))
+    if value is not None and np.any(value < 0):
+        raise with_user_line(ValueError(f"cov: {kind}weights must not be negative"))
+    return w
+
+
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, dtype: Any = None) -> Any:
     """Return the matrix of correlation coefficients of variables, one in each row."""
-    c = cov(x, y, rowvar)
+    c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c
     scale = sqrt(real(diag(c)))
@@ -233,9 +340,32 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     return asarray(out).astype(x.dtype)
 
 
-def ediff1d(ary: Any) -> Any:
-    """Return the differences of neighbours in the flat array; TypeError for booleans."""
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    """Return the differences of neighbours in the flat array.
+
+    Args:
+        ary: An array.
+        to_end, to_begin: None, or numbers that follow the differences, or go before them.
+
+    Raises:
+        TypeError: for booleans, and for numbers that do not fit into the dtype of `ary`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> ediff1d(dx.numpy.array([1, 2, 4]), to_begin=-9)
+        Array([-9,  1,  2])
+    """
     ary = arr(ary)
     if ary.dtype.kind == "b":
         raise with_user_line(TypeError(f"ediff1d: expects numbers, got {describe(ary)}"))
-    return diff(reshape(ary, (ary.size,)))
+    parts = [diff(reshape(ary, (ary.size,)))]
+    for at, name, end in ((1, "to_end", to_end), (0, "to_begin", to_begin)):
+        if end is None:
+            continue
+        values = asarray(end)
+        if not np.can_cast(values.dtype, ary.dtype, "same_kind"):
+            raise with_user_line(
+                TypeError(f"ediff1d: {name}, {describe(values)}, does not fit into {ary.dtype}")
+            )
+        parts.insert(at * len(parts), reshape(values, (values.size,)).astype(ary.dtype))
+    return concatenate(parts, 0) if len(parts) > 1 else parts[0]

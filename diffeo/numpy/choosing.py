@@ -20,18 +20,37 @@ from .common import (
     places_of,
     to_bool,
 )
+from .methods import _load
 
 
-def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
-    """Return `x` where `condition`, else `y`; all broadcast. With the condition alone: `nonzero`.
+def where(
+    condition: Any,
+    x: Any = None,
+    y: Any = None,
+    /,
+    *,
+    size: int | None = None,
+    fill_value: Any = None,
+) -> Any:
+    """Return `x` where `condition`, else `y`; all broadcast. With the condition alone: `nonzero`,
+    with `size` and `fill_value`.
 
     The gradient of the operand that was not chosen is 0.
+
+    Raises:
+        TypeError: for one of x and y without the other.
+        ValueError: for `size` or `fill_value` with x and y.
 
     Examples:
         >>> import diffeo as dx
         >>> where(dx.numpy.arange(4) > 1, 1.0, 0.0)
         Array([0., 0., 1., 1.])
     """
+    if size is not None or fill_value is not None:
+        if x is not None or y is not None:
+            raise with_user_line(ValueError("where: size and fill_value go without x and y"))
+        # Loaded late: choosing by a condition, which everything needs, does not need to count.
+        return _load("reducing.sets", "nonzero")(condition, size=size, fill_value=fill_value)
     if x is None and y is None:
         return places_of(condition, "where", "Give x and y, or use nonzero(condition, size=n).")
     if x is None or y is None:

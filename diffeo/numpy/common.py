@@ -21,14 +21,14 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from ..operations.identity import stop_gradient
 from ..primitives.array import Array, as_value
 from ..primitives.constants import full_like
-from ..primitives.core import Tracer, describe, known, state, typeof, with_user_line
+from ..primitives.core import Tracer, Value, describe, known, state, typeof, with_user_line
 from ..primitives.support.errors import ConcretizationTypeError
-from ..primitives.support.foreign import array_dtype
+from ..primitives.support.foreign import array_dtype, taken_in
 from ..primitives.types import SCALARS, default_dtype, float32, is_complex, is_float
 from ..primitives.words import elementwise as e
-from ..primitives.words.identity import stop_gradient
 from ..primitives.words.promotion import broadcast_to, promote, to_value
 from ..primitives.words.structural import convert_element_type, reshape
 
@@ -40,6 +40,11 @@ def arr(x: Any) -> Any:
         TypeError: for lists and tuples, and for anything else that is no array and no number.
     """
     return as_value(to_value(x))
+
+
+def any_type(x: Any) -> Any:
+    """Return the type of an array, also of another library's, or of a number."""
+    return x.aval if isinstance(x, Value) else typeof(taken_in(x))
 
 
 def same_dtype(*xs: Any) -> list[Any]:
@@ -321,6 +326,16 @@ def no_out(name: str) -> Exception:
     """Return the error for NumPy's parameter `out`."""
     return with_user_line(
         TypeError(f"{name}: arrays never change, so `out` cannot be filled; use the result")
+    )
+
+
+def no_sharding(name: str, sharding: Any, parameter: str = "out_sharding") -> Exception:
+    """Return the error for a parameter that says how a result is spread over devices."""
+    return with_user_line(
+        NotImplementedError(
+            f"{name}: {parameter} must be None, got {describe(sharding)}: arrays are on one device "
+            "each; dx.device_put puts them there"
+        )
     )
 
 

@@ -24,6 +24,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ..api.device_put import device_put
 from ..primitives.core import describe, with_user_line
 from ..primitives.types import complex64, complex128, float32, is_complex
 from ..primitives.words import slicing
@@ -32,7 +33,7 @@ from ..primitives.words.structural import convert_element_type, inverse_permutat
 from ..routines.fft import ends
 from ..routines.fft import fft as transform
 from .common import arr, axes_of, axis_of, dtype_of, narrow, no_such, static_int
-from .making.creation import arange
+from .making.ranges import arange
 from .places.selecting import roll
 from .ufuncs import conj
 
@@ -268,20 +269,21 @@ def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None)
 # Frequencies
 
 
-def _frequencies(name: str, n: Any, d: Any, dtype: Any, half: bool) -> Any:
+def _frequencies(name: str, n: Any, d: Any, dtype: Any, half: bool, device: Any) -> Any:
     """Return the frequencies of `n` points at distance `d`: all, or the first half."""
     n = static_int(n, name, "the number of points")
     if n < 1:
         raise with_user_line(ValueError(f"{name}: expects at least one point, got n={n}"))
     count = n // 2 + 1 if half else n
-    whole = arange(count, dtype=dtype_of(dtype))
+    whole = arange(count, dtype=dtype_of(dtype), device=device)
     # 0, 1, 2 ... become 0, 1, ..., -2, -1, with the negative ones at the end.
     if not half:
         whole = roll(whole - n // 2, -(n // 2))
-    return whole / (d * n)
+    out = whole / (d * n)
+    return out if device is None else device_put(out, device)
 
 
-def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None) -> Any:
+def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> Any:
     """Return the frequency of each element of `fft` of `n` points at distance `d`.
 
     Raises:
@@ -292,17 +294,17 @@ def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None) -> Any:
         >>> fftfreq(4, 0.5)
         Array([ 0. ,  0.5, -1. , -0.5])
     """
-    return _frequencies("fftfreq", n, d, dtype, False)
+    return _frequencies("fftfreq", n, d, dtype, False, device)
 
 
-def rfftfreq(n: int, d: Any = 1.0, *, dtype: Any = None) -> Any:
+def rfftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> Any:
     """Return the frequency of each element of `rfft` of `n` points at distance `d`.
 
     Examples:
         >>> rfftfreq(4, 0.5)
         Array([0. , 0.5, 1. ])
     """
-    return _frequencies("rfftfreq", n, d, dtype, True)
+    return _frequencies("rfftfreq", n, d, dtype, True, device)
 
 
 def _shift(name: str, x: Any, axes: Any, sign: int) -> Any:

@@ -11,6 +11,7 @@ from ..primitives.words import operators as o
 from ..primitives.words import powers
 from ..primitives.words.promotion import align, promote
 from .common import holds_complex
+from .ufunc_methods import with_methods
 from .ufuncs import log
 
 
@@ -35,21 +36,30 @@ _real_logaddexp = o.binary(powers.logaddexp, True)
 _real_logaddexp2 = o.binary(powers.logaddexp2, True)
 
 
-def logaddexp(x: Any, y: Any, /) -> Any:
+def logaddexp(x: Any, y: Any, /, out: Any = None, where: Any = None) -> Any:
     """Compute `log(exp(x) + exp(y))` without overflow.
 
     Derivatives of any order are right, also where x = y. Numbers may be complex; the imaginary
     part of the result is in [-pi, pi].
     """
-    complex_ = promote(x, y) if holds_complex(x) or holds_complex(y) else None
-    return _real_logaddexp(x, y) if complex_ is None else _complex_logaddexp(*complex_)
+    if not (holds_complex(x) or holds_complex(y)):
+        return _real_logaddexp(x, y, out, where)
+    if out is not None or where is not None:
+        raise o.not_honoured(logaddexp, out)
+    return _complex_logaddexp(*promote(x, y))
 
 
-def logaddexp2(x: Any, y: Any, /) -> Any:
+def logaddexp2(x: Any, y: Any, /, out: Any = None, where: Any = None) -> Any:
     """Compute `log2(2**x + 2**y)` without overflow; numbers may be complex."""
     if not (holds_complex(x) or holds_complex(y)):
-        return _real_logaddexp2(x, y)
+        return _real_logaddexp2(x, y, out, where)
+    if out is not None or where is not None:
+        raise o.not_honoured(logaddexp2, out)
     return _complex_logaddexp(*[v * math.log(2) for v in promote(x, y)]) / math.log(2)
+
+
+with_methods(logaddexp, -math.inf)
+with_methods(logaddexp2, -math.inf)
 
 
 def _complex_logaddexp(x: Any, y: Any) -> Any:

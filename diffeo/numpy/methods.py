@@ -4,12 +4,13 @@
 called once when `diffeo.numpy` is loaded, gives it the methods that the tables below name. A method
 whose module is not loaded yet is a `LateMethod`, which loads the module at its first use.
 
-`install` also tells Python's operators where to look for diffeo's function for one of NumPy's:
-`np.sin(x)` on a value of diffeo calls `diffeo.numpy.sin(x)`. `_find` does this search.
+`install` also tells NumPy's protocols where to look for diffeo's function for one of NumPy's:
+`np.sin(x)` on a traced value calls `diffeo.numpy.sin(x)`. `plain/` does this search.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -21,16 +22,20 @@ import numpy as np
 from .._loading import loaded
 from ..primitives.core import Value
 from ..primitives.words.operators import NUMPY
+from .plain import protocols
 
 
-def _flatten(self: Any, order: str = "C") -> Any:
+def _flatten(self: Any, order: str = "C", *, out_sharding: Any = None) -> Any:
     """Return all elements in one axis."""
-    return _namespace.ravel(self, order)
+    return _namespace.ravel(self, order, out_sharding=out_sharding)
 
 
-def _reshape(self: Any, *shape: Any, order: str = "C") -> Any:
+def _reshape(self: Any, *shape: Any, order: str = "C", out_sharding: Any = None) -> Any:
     """Return the elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
-    return _namespace.reshape(self, shape[0] if len(shape) == 1 else shape, order)
+    sizes = shape[0] if len(shape) == 1 else shape
+    if out_sharding is None:
+        return _namespace.reshape(self, sizes, order)
+    return _namespace.reshape(self, sizes, order, out_sharding=out_sharding)
 
 
 def _transpose(self: Any, *axes: Any) -> Any:
@@ -47,9 +52,9 @@ def _clip(self: Any, min: Any = None, max: Any = None) -> Any:
     return _namespace.clip(self, min, max)
 
 
-def _astype(self: Any, dtype: Any, copy: bool = True) -> Any:
+def _astype(self: Any, dtype: Any, copy: bool = False, device: Any = None) -> Any:
     """Return the elements converted to `dtype`."""
-    return _namespace.astype(self, dtype)
+    return _namespace.astype(self, dtype, device=device)
 
 
 def _copy(self: Any) -> Any:
@@ -57,7 +62,42 @@ def _copy(self: Any) -> Any:
     return _namespace.array(self)
 
 
-def _to_device(self: Any, device: Any, /, *, stream: Any = None) -> Any:
+def _compress(self: Any, condition: Any, axis: Any = None) -> Any:
+    """Return the elements, or the parts along `axis`, where a condition is true."""
+    return _namespace.compress(condition, self, axis)
+
+
+def _round(self: Any, ndigits: Any = None) -> Any:
+    """Return `round(x)` as an array, with `ndigits` digits after the point."""
+    return _namespace.round(self, 0 if ndigits is None else ndigits)
+
+
+def _contains(self: Any, item: Any) -> bool:
+    """Return whether an element equals a number."""
+    return bool(_namespace.any(self == item))
+
+
+def _tolist(self: Any) -> Any:
+    """Return nested Python lists of numbers; only where the numbers are known."""
+    return np.asarray(self).tolist()
+
+
+def _tobytes(self: Any) -> bytes:
+    """Return the raw bytes of the elements; only where the numbers are known."""
+    return np.asarray(self).tobytes()
+
+
+def _whole(function: Callable) -> Callable:
+    """Return the method by which `math.floor` and its like make a Python integer of an array."""
+
+    def method(self: Any) -> int:
+        return function(self.item())
+
+    method.__doc__ = f"Return `math.{function.__name__}` of a number, as a Python integer."
+    return method
+
+
+def _to_device(self: Any, device: Any, *, stream: Any = None) -> Any:
     """Put the array on a device; see `dx.device_put`."""
     return _load(".api.device_put", "device_put")(self, device)
 
@@ -80,47 +120,47 @@ FUNCTIONS = {
     "contracting.diagonals": "diagonal trace",
     "contracting.products": "dot",
     "reducing.comparing": "argmax argmin",
-    "reducing.reductions": "all any max mean min prod ptp std sum var",
-    "places.selecting": "repeat take",
+    "reducing.reductions": "all any max mean min prod ptp sum",
+    "reducing.spread": "std var",
+    "places.selecting": "choose repeat take",
     "reducing.sets": "nonzero",
     "shaping": "ravel squeeze swapaxes",
-    "reducing.sorting": "argsort searchsorted sort",
+    "reducing.sorting": "argpartition argsort searchsorted sort",
     "ufuncs": "conj conjugate round",
 }
 #: Method -> the function, or (module, name of the function) where the module is loaded late.
 METHODS = {
     "astype": _astype,
     "clip": _clip,
+    "compress": _compress,
     "copy": _copy,
     "flatten": _flatten,
     "reshape": _reshape,
     "to_device": _to_device,
     "transpose": _transpose,
+    "tolist": _tolist,
+    "tobytes": _tobytes,
+    "view": ("views", "view"),
+    "byteswap": ("views", "byteswap"),
     "__array_namespace__": _view_of_module,
+    "__round__": _round,
+    "__trunc__": _whole(math.trunc),
+    "__floor__": _whole(math.floor),
+    "__ceil__": _whole(math.ceil),
+    "__contains__": _contains,
     "__getitem__": ("places.indexing", "getitem"),
     "__setitem__": ("places.indexing", "setitem"),
+    "__jax_array__": (".interop.meeting", "to_jax_array"),
     **{name: (home, name) for home, names in FUNCTIONS.items() for name in names.split()},
 }
 #: Property -> (module, name of the function that computes it).
 PROPERTIES = {
     "T": ("shaping", "transpose"),
+    "flat": ("shaping", "ravel"),
     "mT": ("shaping", "matrix_transpose"),
     "real": ("ufuncs", "real"),
     "imag": ("ufuncs", "imag"),
-    "at": ("places.updates", "At"),
-}
-#: The methods of NumPy's ufuncs -> (module, name of diffeo's function).
-OF_UFUNCS = {
-    np.add.reduce: ("reducing.reductions", "sum"),
-    np.add.accumulate: ("reducing.cumulative", "cumsum"),
-    np.multiply.reduce: ("reducing.reductions", "prod"),
-    np.multiply.accumulate: ("reducing.cumulative", "cumprod"),
-    np.maximum.reduce: ("reducing.reductions", "max"),
-    np.maximum.accumulate: ("reducing.cumulative", "cummax"),
-    np.minimum.reduce: ("reducing.reductions", "min"),
-    np.minimum.accumulate: ("reducing.cumulative", "cummin"),
-    np.logical_and.reduce: ("reducing.reductions", "all"),
-    np.logical_or.reduce: ("reducing.reductions", "any"),
+    "at": ("places.at", "At"),
 }
 
 
@@ -147,32 +187,8 @@ class LateMethod:
         return method.__get__(instance, owner)
 
 
-def _from_axis_0(function: Callable) -> Callable:
-    """Return a reduction whose default axis is 0, as of the methods of ufuncs.
-
-    `np.add.reduce(x)` sums along axis 0, but `sum(x)` over all axes.
-    """
-    return lambda a, axis=0, *args, **kwargs: function(a, axis, *args, **kwargs)
-
-
 def _find(function: Any) -> Callable | None:
-    """Return diffeo's function for one of NumPy's, or None.
-
-    A function of diffeo has the same name in the same namespace: `np.linalg.inv` is
-    `diffeo.numpy.linalg.inv`.
-    """
-    where = OF_UFUNCS.get(function)
-    if where is not None:
-        return _from_axis_0(_load(*where))
-    name = getattr(function, "__name__", "")
-    for space in ("", "linalg", "fft"):
-        theirs = getattr(np, space) if space else np
-        # The name alone does not do: `np.linalg.outer` is another function than `np.outer`.
-        if getattr(theirs, name, None) is function and not isinstance(function, type):
-            ours = getattr(_namespace, space) if space else _namespace
-            mine = getattr(ours, name) if name in ours.__all__ else None
-            return None if mine is function else mine
-    return None
+    return _load("plain.finding", "find")(function, _namespace)
 
 
 def install(namespace: ModuleType) -> None:
@@ -186,3 +202,4 @@ def install(namespace: ModuleType) -> None:
         setattr(Value, name, LateMethod(name, where, True))
     Value.device = property(_device)  # type: ignore[attr-defined]
     NUMPY.find = _find
+    protocols.install(_load)

@@ -33,10 +33,12 @@ from .common import (
     by_numpy,
     holds_floats,
     is_nan,
+    no_out,
     real_only,
     static_int,
     to_bool,
 )
+from .ufunc_methods import with_methods
 
 
 def _named(function: Any, name: str, doc: str) -> Any:
@@ -86,9 +88,9 @@ arctan2 = _named(
     "arctan2",
     "`arctan2(y, x)`: the angle of the point (x, y) in (-pi, pi].",
 )
-add = _named(o.add, "add", "`x + y`.")
-subtract = _named(o.sub, "subtract", "`x - y`.")
-multiply = _named(o.mul, "multiply", "`x * y`.")
+add = with_methods(_named(o.add, "add", "`x + y`."), 0)
+subtract = with_methods(_named(o.sub, "subtract", "`x - y`."), None)
+multiply = with_methods(_named(o.mul, "multiply", "`x * y`."), 1)
 divide = true_divide = _named(o.true_divide, "divide", "`x / y`; integers become floats.")
 floor_divide = _named(
     o.floor_divide,
@@ -116,7 +118,7 @@ fmod = _named(
     Of integers, 0 where `y` is 0.
     """,
 )
-negative = _named(o.negative, "negative", "`-x`.")
+negative = with_methods(_named(o.negative, "negative", "`-x`."), None, 1)
 positive = _named(o.positive, "positive", "`x` itself; TypeError for booleans.")
 equal = _named(o.equal, "equal", "Where `x == y`.")
 not_equal = _named(o.not_equal, "not_equal", "Where `x != y`.")
@@ -124,30 +126,42 @@ less = _named(o.less, "less", "Where `x < y`.")
 less_equal = _named(o.less_equal, "less_equal", "Where `x <= y`.")
 greater = _named(o.greater, "greater", "Where `x > y`.")
 greater_equal = _named(o.greater_equal, "greater_equal", "Where `x >= y`.")
-bitwise_and = _named(o.bitwise_and, "bitwise_and", "`x & y`, of integers or booleans.")
-bitwise_or = _named(o.bitwise_or, "bitwise_or", "`x | y`, of integers or booleans.")
-bitwise_xor = _named(o.bitwise_xor, "bitwise_xor", "`x ^ y`, of integers or booleans.")
+bitwise_and = with_methods(
+    _named(o.bitwise_and, "bitwise_and", "`x & y`, of integers or booleans."), -1
+)
+bitwise_or = with_methods(
+    _named(o.bitwise_or, "bitwise_or", "`x | y`, of integers or booleans."), 0
+)
+bitwise_xor = with_methods(
+    _named(o.bitwise_xor, "bitwise_xor", "`x ^ y`, of integers or booleans."), 0
+)
 bitwise_not = invert = bitwise_invert = _named(
     o.invert, "bitwise_not", "`~x`: each bit inverted; not, of booleans."
 )
 left_shift = bitwise_left_shift = _named(o.left_shift, "left_shift", "`x << y`, of integers.")
 right_shift = bitwise_right_shift = o.right_shift
-maximum = _named(
-    o.binary(e.maximum, kinds="biufc"),
-    "maximum",
-    """The larger of two; nan if one is.
+maximum = with_methods(
+    _named(
+        o.binary(e.maximum, kinds="biufc"),
+        "maximum",
+        """The larger of two; nan if one is.
 
     Where both are equal the derivative is 1/2 by each.
     """,
+    ),
+    None,
 )
-minimum = _named(
-    o.binary(e.minimum, kinds="biufc"),
-    "minimum",
-    """The smaller of two; nan if one
+minimum = with_methods(
+    _named(
+        o.binary(e.minimum, kinds="biufc"),
+        "minimum",
+        """The smaller of two; nan if one
     is.
 
     Where both are equal the derivative is 1/2 by each.
     """,
+    ),
+    None,
 )
 asin, acos, atan, atan2 = arcsin, arccos, arctan, arctan2
 asinh, acosh, atanh = arcsinh, arccosh, arctanh
@@ -316,7 +330,7 @@ ceil = _rounding(e.ceil, "ceil", "The smallest whole number that is not below `x
 rint = _rounding(e.round_even, "rint", "The nearest whole number; halves go to the even one.")
 
 
-def trunc(x: Any, /) -> Any:
+def trunc(x: Any) -> Any:
     """Return the whole number next to `x` towards 0."""
     quick = by_numpy(np.trunc, x)
     if quick is not None:
@@ -328,16 +342,18 @@ def trunc(x: Any, /) -> Any:
 fix = trunc
 
 
-def round(a: Any, decimals: int = 0) -> Any:
+def round(a: Any, decimals: int = 0, out: Any = None) -> Any:
     """Round to a number of decimals (which may be negative); halves go to the even digit."""
+    if out is not None:
+        raise no_out("round")
     a, decimals = arr(a), static_int(decimals, "round", "decimals")
     if a.aval.dtype.kind == "c":
         return e.complex_.bind(round(real(a), decimals), round(imag(a), decimals))
     if a.aval.dtype.kind in "biu":
         if decimals >= 0 or a.aval.dtype.kind == "b":
             return a
-        out = round(convert_element_type(a, np.float64), decimals)
-        return convert_element_type(out, a.aval.dtype)
+        rounded = round(convert_element_type(a, np.float64), decimals)
+        return convert_element_type(rounded, a.aval.dtype)
     if decimals == 0:
         return e.round_even.bind(a)
     factor = 10.0 ** builtins.abs(decimals)
@@ -371,13 +387,17 @@ def isinf(x: Any, /) -> Any:
     return e.eq.bind(e.absolute.bind(x), math.inf)
 
 
-def isposinf(x: Any, /) -> Any:
+def isposinf(x: Any, /, out: Any = None) -> Any:
     """Return where `x` is plus infinity."""
+    if out is not None:
+        raise no_out("isposinf")
     return o.equal(real_only("isposinf", to_inexact(arr(x))), math.inf)
 
 
-def isneginf(x: Any, /) -> Any:
+def isneginf(x: Any, /, out: Any = None) -> Any:
     """Return where `x` is minus infinity."""
+    if out is not None:
+        raise no_out("isneginf")
     return o.equal(real_only("isneginf", to_inexact(arr(x))), -math.inf)
 
 
@@ -391,29 +411,34 @@ def isfinite(x: Any, /) -> Any:
     return e.is_finite.bind(x)
 
 
-def isreal(x: Any, /) -> Any:
+def isreal(x: Any) -> Any:
     """Return where the imaginary part is 0."""
     return imag(x) == 0
 
 
-def iscomplex(x: Any, /) -> Any:
+def iscomplex(x: Any) -> Any:
     """Return where the imaginary part is not 0."""
     return imag(x) != 0
 
 
-def logical_and(x: Any, y: Any, /) -> Any:
+def logical_and(x: Any, y: Any, /, out: Any = None, where: Any = None) -> Any:
     """Return where both are true (not 0)."""
-    return o.bitwise_and(to_bool(x), to_bool(y))
+    return o.bitwise_and(to_bool(x), to_bool(y), out, where)
 
 
-def logical_or(x: Any, y: Any, /) -> Any:
+def logical_or(x: Any, y: Any, /, out: Any = None, where: Any = None) -> Any:
     """Return where at least one of the two is true (not 0)."""
-    return o.bitwise_or(to_bool(x), to_bool(y))
+    return o.bitwise_or(to_bool(x), to_bool(y), out, where)
 
 
-def logical_xor(x: Any, y: Any, /) -> Any:
+def logical_xor(x: Any, y: Any, /, out: Any = None, where: Any = None) -> Any:
     """Return where exactly one of the two is true (not 0)."""
-    return o.bitwise_xor(to_bool(x), to_bool(y))
+    return o.bitwise_xor(to_bool(x), to_bool(y), out, where)
+
+
+with_methods(logical_and, True)
+with_methods(logical_or, False)
+with_methods(logical_xor, False)
 
 
 def logical_not(x: Any, /) -> Any:

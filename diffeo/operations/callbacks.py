@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import read_only
+from ..primitives.builder import LoweringContext
 from ..primitives.core import Primitive, describe, state, with_user_line
 from ..primitives.stand_ins import ZERO
 from ..primitives.support.foreign import array_dtype
@@ -84,7 +85,7 @@ class Callback(Primitive):
         # Copy: the function may keep its results, and write to them later.
         return [np.array(out) for out in self.call(*arrays)]
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         # A call without results and effects need not be made.
         if not self.avals and not self.effects:
             return []

@@ -135,6 +135,7 @@ class Exchange(Collective, Linear):
     """An operation that relates a named axis and the axis `axis` of the array."""
 
     axis: int
+    accepts = "biufcVk"
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         if not 0 <= self.axis < x.ndim or x.shape[self.axis] != self.size:
@@ -197,6 +198,7 @@ class Ppermute(Collective, Linear):
     """
 
     pairs: tuple[tuple[int, int], ...]
+    accepts = "biufcVk"
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         for side in zip(*self.pairs):

@@ -9,6 +9,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from ..primitives.builder import LoweringContext
 from ..primitives.families import Linear
 from ..primitives.formulas.reference import clamped, rounded_away
 from ..primitives.stand_ins import ZERO
@@ -79,7 +80,7 @@ class ReducePrecision(Linear):
             size = np.where(exponent <= middle - bias, kind.type(0), size)
         return np.where(np.isnan(x), x, (sign | size).view(x.dtype))
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         exponent, mantissa = f"{self.exponent_bits} : i32", f"{self.mantissa_bits} : i32"
         return ctx.op("reduce_precision", x, exponent_bits=exponent, mantissa_bits=mantissa)
 

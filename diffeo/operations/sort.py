@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives.builder import LoweringContext
 from ..primitives.constants import full_like
 from ..primitives.core import Primitive, typeof
 from ..primitives.stand_ins import ZERO
@@ -74,7 +75,7 @@ class Sort(Primitive):
             )
         if not 1 <= self.num_keys <= len(xs):
             raise TypeError(f"sort: num_keys must be in [1, {len(xs)}], got {self.num_keys}")
-        if any(kind_of(x.dtype) == "s" for x in xs[: self.num_keys]):
+        if any(kind_of(x.dtype) in "sk" for x in xs[: self.num_keys]):
             raise TypeError(f"sort: the keys {xs[: self.num_keys]} have no order; {STORAGE}")
         return list(xs)
 
@@ -88,7 +89,7 @@ class Sort(Primitive):
             order = np.lexsort(keys[::-1], self.axis)
         return [np.take_along_axis(x, order, self.axis) for x in xs]
 
-    def lower(self, ctx: Any, *operands: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *operands: Any) -> Any:
         xs: Sequence[Any] = operands
         aval = xs[0].aval
         kinds = [kind_of(x.aval.dtype) for x in xs[: self.num_keys]]
@@ -104,7 +105,7 @@ class Sort(Primitive):
             return self._lower_floats(ctx, operands[0])
         return ctx.sort(xs, self.axis, self.num_keys, comparable, self.stable)
 
-    def _lower_floats(self, ctx: Any, x: Any) -> Any:
+    def _lower_floats(self, ctx: LoweringContext, x: Any) -> Any:
         """Sort the bits of numbers as integers, which XLA does fast.
 
         Different bits get different integers, so the numbers can be restored. Where equal numbers
@@ -171,7 +172,7 @@ class TopK(Primitive):
         values = x[best] if x.ndim == 1 else np.take_along_axis(x, best, self.axis)
         return [values, best.astype(np.int32)]
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         n, dtype, last = x.aval.shape[self.axis], x.aval.dtype, x.aval.ndim - 1
         fits = dtype.itemsize < 3 or dtype == float32  # XLA's kernel takes float32 only
         if not fits or not 0 < self.k <= n // 8 or not x.aval.size:

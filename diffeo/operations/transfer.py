@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array, machine
+from ..primitives.builder import LoweringContext
 from ..primitives.core import with_user_line
 from ..primitives.families import Linear
 from ..primitives.types import ShapedArray
@@ -24,7 +25,7 @@ class DevicePut(Linear):
 
     device: str | None
     source: str | None = None
-    accepts = ""  # none of the short ways of evaluation, which would leave the operand where it is
+    accepts = "k"  # none of the short ways of evaluation, which would leave the operand where it is
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         return x
@@ -36,7 +37,7 @@ class DevicePut(Linear):
         """What evaluation does."""
         return machine.move(x, self.device)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         platform = (self.device or ctx.platform).partition(":")[0]
         if platform != ctx.platform:
             raise with_user_line(

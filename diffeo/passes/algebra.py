@@ -20,6 +20,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from ..operations.identity import Named, copy, hold, stop_gradient_p
 from ..primitives.constants import Full
 from ..primitives.core import Primitive
 from ..primitives.jaxpr import Literal, Var
@@ -54,7 +55,6 @@ from ..primitives.words.elementwise import (
     shift_right_logical,
     sub,
 )
-from ..primitives.words.identity import Named, copy, hold, stop_gradient_p
 from ..primitives.words.powers import MOST_FACTORS, IntegerPow, square
 from ..primitives.words.slicing import Pad
 from ..primitives.words.structural import ConvertElementType
@@ -130,7 +130,7 @@ EXACT = {
 }  # fmt: skip
 
 
-def neutral(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def neutral(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace x + -0.0, x - 0.0, x * 1, x / 1, x & -1 and so on by x."""
     x, y = inputs
     right = NEUTRAL_RIGHT[op].get(kind_of(aval.dtype))
@@ -142,7 +142,7 @@ def neutral(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     return None
 
 
-def absorbing(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def absorbing(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace x * 0 of integers by 0, x & 0 by 0, x | True by True."""
     number = ABSORBING[op].get(kind_of(aval.dtype))
     if number is not None:
@@ -152,12 +152,12 @@ def absorbing(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     return None
 
 
-def idempotent(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def idempotent(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace max(x, x), min(x, x), x & x and x | x by x."""
     return inputs[0] if inputs[0] is inputs[1] else None
 
 
-def of_equals(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_equals(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace x - x by 0, x == x by true, x < x by false."""
     x, y = inputs
     if x is y:
@@ -167,13 +167,13 @@ def of_equals(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     return None
 
 
-def involution(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def involution(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace -(-x), not not x and conj conj x by x."""
     maker = s.makers.get(inputs[0])
     return maker.inputs[0] if maker is not None and maker.primitive is op else None
 
 
-def opposite(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def opposite(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace not (x == y) by x != y; of integers, not (x < y) by x >= y."""
     maker = s.makers.get(inputs[0])
     if maker is None or type(maker.primitive) is not Elementwise:
@@ -184,7 +184,7 @@ def opposite(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     return other, maker.inputs
 
 
-def sign_of_sum(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def sign_of_sum(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace x + -y by x - y, and x - -y by x + y.
 
     It also notes sums of padded arrays, which `sums.py` looks at in the end.
@@ -202,7 +202,7 @@ def sign_of_sum(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> An
     return None
 
 
-def sign_of_number(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def sign_of_number(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace x * -1 by -x, and -x * 3.0 by x * -3.0."""
     x, y = inputs
     if kind_of(aval.dtype) not in "fi":
@@ -219,7 +219,7 @@ def sign_of_number(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) ->
     return op, (maker.inputs[0], Literal(-y.value))
 
 
-def sign_of_product(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def sign_of_product(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace -x * -y by x * y, and -x / -y by x / y."""
     x, y = s.makers.get(inputs[0]), s.makers.get(inputs[1])
     if x is None or y is None or x.primitive is not neg or y.primitive is not neg:
@@ -227,7 +227,7 @@ def sign_of_product(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -
     return (op, (x.inputs[0], y.inputs[0])) if kind_of(aval.dtype) == "f" else None
 
 
-def scale_by_number(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def scale_by_number(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace scale(c, y), of derivatives, by c * y for a number that is not zero, and by 0 for
     zero.
     """
@@ -237,7 +237,7 @@ def scale_by_number(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -
     return (mul, inputs) if t else filled(aval, 0.0)
 
 
-def folded(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def folded(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace an exact operation on numbers by its result."""
     for v in inputs:
         if type(v) is not Literal and v not in s.splats:
@@ -298,7 +298,7 @@ def of_select(s: Any, op: Select, inputs: Sequence[Any], aval: ShapedArray) -> A
     return nested_select(s, op, p, x, y)
 
 
-def nested_select(s: Any, op: Any, p: Any, x: Any, y: Any) -> Any:
+def nested_select(s: Any, op: Primitive, p: Any, x: Any, y: Any) -> Any:
     """Replace select(p, select(p, x, _), y) by select(p, x, y), and so on the other side."""
     left, right = s.makers.get(x), s.makers.get(y)
     if left is not None and left.primitive is op and left.inputs[0] is p:
@@ -310,12 +310,12 @@ def nested_select(s: Any, op: Any, p: Any, x: Any, y: Any) -> Any:
     return (op, (p, x, y)) if type(x) is Var or type(y) is Var else None
 
 
-def identity(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def identity(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Drop `copy`, `stop_gradient` and names, which say nothing to the compiler."""
     return inputs[0] if type(inputs[0]) is Var else None
 
 
-def of_abs(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_abs(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace abs(-x) and abs(abs(x)) by abs(x); but -x of an unsigned number is another number."""
     maker = s.makers.get(inputs[0])
     if maker is None:
@@ -325,7 +325,7 @@ def of_abs(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     return inputs[0] if maker.primitive is op else None
 
 
-def part_of_complex(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def part_of_complex(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace real(complex(x, y)) by x, and imag(complex(x, y)) by y."""
     maker = s.makers.get(inputs[0])
     if maker is None or maker.primitive is not complex_:
@@ -334,7 +334,7 @@ def part_of_complex(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -
     return part if type(part) is Var else filled(aval, part.value)
 
 
-def complex_of_parts(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def complex_of_parts(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace complex(real(z), imag(z)) by z."""
     x, y = (s.makers.get(v) for v in inputs)
     if x is None or y is None or x.primitive is not real or y.primitive is not imag:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import compress
 from typing import Any
 
+from ..primitives.core import Primitive
 from ..primitives.jaxpr import Eqn, Jaxpr, made
 from .late_rules import late_rules
 
@@ -23,7 +24,7 @@ def live_equations(eqns: Sequence[Eqn], outs: Sequence[Any]) -> tuple[list[Eqn],
     live = set(outs)
     kept = []
     for eqn in reversed(eqns):
-        primitive: Any = eqn.primitive
+        primitive: Primitive = eqn.primitive
         if not live.isdisjoint(eqn.outs) or primitive.effects:
             if primitive.holds_programs:
                 trim = late_rules(type(primitive), "TRIMMED")

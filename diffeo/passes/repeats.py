@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..primitives.core import Primitive
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var
 from ..primitives.types import SCALARS
 from ..primitives.words.elementwise import Elementwise, Select
@@ -92,7 +93,7 @@ class Tokens:
             return ("value", id(value))
         return (type(value), repr(value)) if exact else type(value)
 
-    def primitive(self, primitive: Any) -> Any:
+    def primitive(self, primitive: Primitive) -> Any:
         """Return what two primitives that do the same have in common."""
         return self.parameter(primitive) if primitive.holds_programs else primitive
 

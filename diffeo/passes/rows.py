@@ -17,6 +17,7 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.constants import Full
+from ..primitives.core import Primitive
 from ..primitives.jaxpr import Eqn, Jaxpr, Var
 from ..primitives.types import ShapedArray, int32
 from ..primitives.words.elementwise import add
@@ -91,7 +92,7 @@ class Rows:
 
 def row_index(eqn: Eqn) -> int | None:
     """Return k if a slice takes `x[k : k + 1]`; None if it does not."""
-    primitive: Any = eqn.primitive
+    primitive: Primitive = eqn.primitive
     shape = eqn.inputs[0].aval.shape
     if not shape or eqn.outs[0].aval.shape != (1, *shape[1:]):
         return None
@@ -293,7 +294,7 @@ def padded_rows(eqn: Eqn) -> tuple[int, int] | None:
 
     None if it was not padded with zeros, along its first axis only.
     """
-    primitive: Any = eqn.primitive
+    primitive: Primitive = eqn.primitive
     if type(primitive) is not Pad or primitive.value != 0 or not primitive.low:
         return None
     low, high = primitive.low, primitive.high
@@ -367,7 +368,9 @@ def _joined_rows(eqn: Eqn, rows: Rows) -> list[Eqn]:
         return [eqn]
     eqns: list[Eqn] = []
 
-    def emit(primitive: Any, operand: Var, shape: tuple[int, ...], out: Var | None = None) -> Var:
+    def emit(
+        primitive: Primitive, operand: Var, shape: tuple[int, ...], out: Var | None = None
+    ) -> Var:
         out = out or Var(operand.aval.strong.update(shape))
         eqns.append(Eqn(primitive, [operand], (out,), eqn.source))
         return out

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
+from ..primitives.core import Primitive
 from ..primitives.types import ShapedArray
 from ..primitives.words.slicing import Concatenate, Pad, Rev, Slice
 from ..primitives.words.structural import BroadcastInDim, ReduceSum, Reshape, Transpose
@@ -44,13 +45,13 @@ def relabelled(old: Shape, new: Shape) -> dict[int, int] | None:
     return dict(zip(a, b)) if [old[i] for i in a] == [new[i] for i in b] else None
 
 
-def of_splat(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def of_splat(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace what moves elements of equal numbers about by an array of this number."""
     number = s.number(inputs[0])
     return None if number is None else filled(aval, number)
 
 
-def same_shape(s: Any, op: Any, inputs: Sequence[Any], aval: ShapedArray) -> Any:
+def same_shape(s: Any, op: Primitive, inputs: Sequence[Any], aval: ShapedArray) -> Any:
     """Replace a reshape, broadcast, slice or window of the operand's own shape by the operand."""
     return inputs[0] if inputs[0].aval.shape == aval.shape else None
 

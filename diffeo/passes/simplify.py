@@ -54,7 +54,7 @@ def simplify(jaxpr: Jaxpr) -> Jaxpr:
     return jaxpr if simplified is True else simplified
 
 
-def rules_of(primitive: Any) -> Any:
+def rules_of(primitive: Primitive) -> Any:
     """Return the rules of a primitive; None if there are none."""
     rules = RULES.get(type(primitive))
     if rules is None:
@@ -132,7 +132,7 @@ class Simplifier:
         return made(Jaxpr(jaxpr.in_vars, eqns, outs, const_vars, values, jaxpr.name))
 
     def equation(
-        self, primitive: Any, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn
+        self, primitive: Primitive, inputs: Sequence[Any], outs: Sequence[Var], origin: Eqn
     ) -> None:
         """Take an equation, or what the rules make of it; its operands are canonical.
 
@@ -184,7 +184,7 @@ class Simplifier:
                 self.splats[outs[0]] = self.literal(Literal(primitive.value))
 
     def rewritten(
-        self, rules: Any, primitive: Any, inputs: Sequence[Any], outs: Sequence[Var]
+        self, rules: Any, primitive: Primitive, inputs: Sequence[Any], outs: Sequence[Var]
     ) -> tuple[Any, Sequence[Any]] | None:
         """Return the primitive and operands when no rule applies any more; None if the result is
         replaced.
@@ -262,7 +262,7 @@ class Simplifier:
         literal = self.splats.get(v)
         return None if literal is None else literal.value
 
-    def bind(self, primitive: Any, *inputs: Any) -> Var:
+    def bind(self, primitive: Primitive, *inputs: Any) -> Var:
         """Return the result of a primitive that a rule needs besides what it returns."""
         avals = [v.value if type(v) is Literal else v.aval for v in inputs]
         origin = self.origin
@@ -283,7 +283,7 @@ class Simplifier:
         self.env[old] = new
         return True
 
-    def merged(self, found: Eqn, primitive: Any, outs: Sequence[Var]) -> bool:
+    def merged(self, found: Eqn, primitive: Primitive, outs: Sequence[Var]) -> bool:
         """Return whether the results of an equation now stand for those of an equal one."""
         if not same_primitive(found.primitive, primitive):
             return False

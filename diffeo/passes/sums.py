@@ -19,6 +19,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ..primitives.constants import Full
+from ..primitives.core import Primitive
 from ..primitives.jaxpr import Eqn, Var
 from ..primitives.types import ShapedArray
 from ..primitives.words.elementwise import add
@@ -197,7 +198,7 @@ class _JoinedSums:
         aval = ShapedArray(shape, array.aval.dtype)
         return self.new(Pad(low, high, (0,) * len(low)), (array,), aval, out)
 
-    def new(self, primitive: Any, inputs: Sequence[Any], aval: Any, out: Any = None) -> Any:
+    def new(self, primitive: Primitive, inputs: Sequence[Any], aval: Any, out: Any = None) -> Any:
         """Add an equation; return its result."""
         out = Var(aval) if out is None else out
         self.eqns.append(Eqn(primitive, inputs, (out,), self.root.source))

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from .core import Value, typeof, with_user_line
-from .support.foreign import array_dtype
-from .types import SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
+from .support.foreign import array_dtype, host_of_jax, taken_in
+from .types import KEYS, SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
 
 ndarray = np.ndarray
 #: Makes an array without `__init__`, for those that have no host data.
@@ -181,7 +181,10 @@ class Array(Value, metaclass=ArrayType):
     def dtype(self) -> np.dtype:
         """The type of the elements."""
         host = self._np
-        return self._aval.dtype if host is None else host.dtype
+        if host is None:
+            return self._aval.dtype
+        dtype = host.dtype
+        return dtype if dtype.names is None else self.aval.dtype  # of keys, and float0
 
     @property
     def ndim(self) -> int:
@@ -233,7 +236,7 @@ class Array(Value, metaclass=ArrayType):
         """
         return self._np is None and machine.at_home(self)
 
-    def to_device(self, device: Any, /, *, stream: Any = None) -> Array:
+    def to_device(self, device: Any, *, stream: Any = None) -> Array:
         """Return the array committed to a device, as by `dx.device_put`.
 
         Args:
@@ -291,6 +294,8 @@ class Array(Value, metaclass=ArrayType):
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         host = self.host
+        if host.dtype.names is not None:
+            self._refuse_keys("a NumPy array")
         if copy or (dtype is not None and dtype != host.dtype):
             if copy is False:
                 raise ValueError(
@@ -300,27 +305,29 @@ class Array(Value, metaclass=ArrayType):
             return np.array(host, dtype=dtype)
         return read_only(host)
 
-    def item(self) -> Any:
-        """Return the Python scalar of a one-element array."""
-        return self.host.item()
+    def item(self, *args: Any) -> Any:
+        """Return the Python scalar of a one-element array, or of the element at an index."""
+        self._refuse_keys("a Python scalar")
+        return self.host.item(*args)
 
     def tolist(self) -> Any:
         """Return the array as nested Python lists of scalars."""
         return self.host.tolist()
 
-    def tobytes(self) -> bytes:
-        """Return the raw bytes of the elements, in C order."""
-        return self.host.tobytes()
+    def tobytes(self, order: Any = "C") -> bytes:
+        """Return the raw bytes of the elements, in C order unless another is asked for."""
+        return self.host.tobytes(order)
 
-    @property
-    def nbytes(self) -> int:
-        """The number of bytes of the elements."""
-        return self.size * self.dtype.itemsize
+    def on_device_size_in_bytes(self) -> int:
+        """Return the number of bytes that the elements take."""
+        return self.nbytes
 
-    @property
-    def itemsize(self) -> int:
-        """The number of bytes of an element."""
-        return self.dtype.itemsize
+    def unsafe_buffer_pointer(self) -> int:
+        """Return the address of the elements, which must not be written to. It is valid while the
+        array is.
+        """
+        host = self._np
+        return handle(self).unsafe_buffer_pointer() if host is None else host.ctypes.data
 
     def __bool__(self) -> bool:
         if self.size != 1:
@@ -328,7 +335,11 @@ class Array(Value, metaclass=ArrayType):
                 f"the truth value of an array with {self.size} elements is ambiguous: use "
                 ".any() or .all()"
             )
-        return bool(self.host.item())
+        return bool(self.item())
+
+    def _refuse_keys(self, what: str) -> None:
+        if self.aval.dtype.kind == "k":
+            raise with_user_line(TypeError(f"{self.aval} cannot become {what}: {KEYS}"))
 
     def _scalar(self, kind: type) -> Any:
         if self.size != 1:
@@ -336,7 +347,7 @@ class Array(Value, metaclass=ArrayType):
                 f"only an array with one element converts to {kind.__name__}, this has shape "
                 f"{self.shape}"
             )
-        return kind(self.host.item())
+        return kind(self.item())
 
     def __int__(self) -> int:
         return self._scalar(int)
@@ -355,12 +366,18 @@ class Array(Value, metaclass=ArrayType):
     def __repr__(self) -> str:
         if self.is_deleted():
             return f"Array(<deleted>, {self.aval})"
+        if self.dtype.kind == "k":
+            return f"Array({self}, dtype={self.dtype})"
         text = np.array2string(self.host, prefix="Array(", separator=", ", threshold=1000)
         usual = self.dtype in (np.float64, np.int64, np.complex128, np.bool_) and self.size
         return f"Array({text})" if usual else f"Array({text}, dtype={self.dtype})"
 
     def __str__(self) -> str:
-        return str(self.host)
+        host = self.host
+        if self.dtype.kind == "k":
+            words = np.array2string(host[self.dtype.name], separator=" ", threshold=1000)
+            return f"{self.aval} of words {words}"
+        return str(host)
 
     def __format__(self, spec: str) -> str:
         return (
@@ -376,7 +393,15 @@ class Array(Value, metaclass=ArrayType):
     def __reduce__(self):
         return _restored, (np.array(self.host), self.weak_type)
 
-    def __dlpack__(self, **how: Any) -> Any:
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        how = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
         return machine.dlpack(self, **how)
 
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -450,8 +475,8 @@ def variant(x: Array, weak_type: bool, device: Any) -> Array:
 def as_value(x: Any) -> Any:
     """Return an Array or a tracer from anything array-like.
 
-    Traced values and Arrays are returned as they are, NumPy arrays are copied (they may change),
-    scalars are weak.
+    Traced values and Arrays are returned as they are, NumPy arrays and those of other libraries
+    are copied (they may change), scalars are weak.
 
     Raises:
         TypeError: if `x` is not an array or a number.
@@ -467,8 +492,15 @@ def as_value(x: Any) -> Any:
             raise with_user_line(
                 OverflowError(f"the Python integer {x} does not fit into {aval.dtype}")
             ) from None
+    copied: Any = True
+    if not isinstance(x, (ndarray, np.generic)):
+        copied = True if host_of_jax(x) is None else None
+        x = taken_in(x)
+        if isinstance(x, Value):
+            return x
     aval = typeof(x)
-    return Array(np.array(x, dtype=aval.dtype))
+    # What jax keeps nobody writes to, so it is not copied.
+    return Array(np.array(x, dtype=aval.dtype, copy=copied))
 
 
 def promoted_scalars(args: Sequence[Any]) -> list[Any]:

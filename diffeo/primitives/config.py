@@ -12,25 +12,28 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from .support import settings as process_settings
+from .support.key_types import KEY_TYPES
 from .support.settings import device_name, process
 
 #: The settings that programs depend on.
 PROGRAM_SETTINGS = (
     "default_bits", "fuse_derivatives", "simplify", "default_device", "default_matmul_precision",
-    "numpy_rank_promotion", "numpy_dtype_promotion", "user_context",
+    "numpy_rank_promotion", "numpy_dtype_promotion", "user_context", "default_prng_impl",
+    "debug_key_reuse",
 )  # fmt: skip
 #: The settings that eager arithmetic takes no short way with: what it does is looked at.
 ATTENTIVE = ("debug_nans", "debug_infs", "disable_jit", "no_execution")
 #: The settings that are on or off.
 SWITCHES = (
     "fuse_derivatives", "simplify", "progress", "log_compiles", *ATTENTIVE, "no_tracing",
-    "check_tracer_leaks", "explain_cache_misses",
+    "check_tracer_leaks", "explain_cache_misses", "debug_key_reuse",
 )  # fmt: skip
 #: The settings that have one of a few values.
 CHOICES = {
     "default_bits": (64, 32),
     "numpy_rank_promotion": ("allow", "warn", "raise"),
     "numpy_dtype_promotion": ("standard", "strict"),
+    "default_prng_impl": tuple(KEY_TYPES),
 }
 #: The names of all settings that `dx.config` has.
 SETTINGS = (
@@ -141,6 +144,9 @@ class Config:
             Taylor pass (the default); if False, each level differentiates the one inside.
         simplify: programs are simplified before they are compiled (the default); if False, only
             dead code goes.
+        default_prng_impl: the generator of keys, and of raw keys: "threefry2x32", "rbg",
+            "unsafe_rbg", "philox2x32", "philox4x32" or "threefry4x32".
+        debug_key_reuse: a typed key that is used twice raises a KeyReuseError.
         default_device: where programs run whose operands are not bound to a device; a device, its
             name ("cpu:1", "cuda") or None: the first device of the default platform.
         num_cpu_devices: how many devices the processor counts as, 1 by default.
@@ -187,6 +193,8 @@ class Config:
     simplify = _OfTask()
     progress = _OfTask()
     log_compiles = _OfTask()
+    default_prng_impl = _OfTask()
+    debug_key_reuse = _OfTask()
     debug_nans = _OfTask()
     debug_infs = _OfTask()
     disable_jit = _OfTask()

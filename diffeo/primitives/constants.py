@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .builder import LoweringContext
 from .core import Primitive, typeof
 from .support.foreign import array_dtype
 from .support.frozen import frozen
@@ -29,7 +30,7 @@ class Full(Primitive):
     def impl(self) -> np.ndarray:
         return np.full(self.shape, self.value, self.dtype)
 
-    def lower(self, ctx: Any) -> Any:
+    def lower(self, ctx: LoweringContext) -> Any:
         return ctx.constant(self.value, self.abstract_eval())
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .builder import LoweringContext
 from .support.errors import (
     ConcretizationTypeError,
     TracerArrayConversionError,
@@ -25,14 +26,15 @@ from .support.errors import (
     UnexpectedTracerError,
 )
 from .support.exact import exactly_equal
-from .support.foreign import DTYPES, array_dtype, is_plain, refusal
+from .support.foreign import DTYPES, array_dtype, host_of_jax, is_plain, refusal
 from .support.frozen import OwnCopy
+from .support.jax_names import PrimitiveNames
 from .support.leaks import where_stored
 from .support.sources import HERE, show_source, shown_name, shown_parameter, user_frame
 from .types import SCALARS, ShapedArray, Typed, is_inexact, scalar_aval
 
 
-class Primitive:
+class Primitive(PrimitiveNames):
     """An operation of the language.
 
     Subclasses are frozen dataclasses: the fields are the static parameters, so equality, hash and
@@ -76,7 +78,8 @@ class Primitive:
     same_type = False
     #: The number of operands, where it is always the same; 0 if it is not.
     arity = 0
-    #: Letters of the kinds of dtype that its operands may have.
+    #: Letters of the kinds of dtype that its operands may have. Keys (k) are also welcome where
+    #: elements are only moved, and in programs.
     accepts = "biufcV"
     #: Weak if an operand is and none is strong (booleans are neither). If False, see `weak_type`.
     keeps_weak = True
@@ -131,8 +134,10 @@ class Primitive:
         """The name of the primitive in printed programs."""
         return snake_case(type(self).__name__)
 
-    def bind(self, *args: Any) -> Any:
+    def bind(self, *args: Any, **params: Any) -> Any:
         """Hand the primitive and its operands to the current trace, and return its result."""
+        if params:  # other ones, by name
+            self = self.with_parameters(params)
         return state.trace.process(self, args)
 
     def abstract_eval(self, *avals: Any) -> Any:
@@ -143,7 +148,7 @@ class Primitive:
         """Evaluate on NumPy arrays: eager mode on the CPU, and the oracle of the tests."""
         raise self.missing("impl", "evaluation")
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         """Emit StableHLO through the builder `ctx`. By default, lower what `decompose` computes."""
         return ctx.inline(self.decompose, *values)
 
@@ -291,7 +296,6 @@ class Tracer(OwnCopy, Value):
     """A value inside a transformation. It knows its type and its owner, perhaps not its numbers."""
 
     __slots__ = ("owner",)
-
     owner: Trace
 
     def concrete(self) -> Any:
@@ -371,8 +375,9 @@ class Tracer(OwnCopy, Value):
         value = self._need_constant(
             TracerArrayConversionError,
             "a real NumPy array (np.asarray, or code that calls it)",
-            "NumPy functions work on traced values where dx.numpy has the same function; call "
-            "dx.numpy's. In place of np.array([a, b]) write dx.numpy.array([a, b]).",
+            "NumPy's and SciPy's functions work on traced values where dx.numpy or dx.scipy has "
+            "the same function; call theirs. In place of np.array([a, b]) write "
+            "dx.numpy.array([a, b]).",
         )
         return np.array(value, dtype=dtype) if copy else np.asarray(value, dtype=dtype)
 
@@ -384,11 +389,11 @@ class Tracer(OwnCopy, Value):
             )
         )
 
-    def item(self) -> Any:
-        """Return the Python scalar of a one-element array; only where the numbers are known."""
+    def item(self, *args: Any) -> Any:
+        """Return the Python scalar of an element, as NumPy; only where the numbers are known."""
         return self._need_constant(
             ConcretizationTypeError, "item()", "Keep it an array while it is traced."
-        ).item()
+        ).item(*args)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}<{self.aval}>"
@@ -419,15 +424,19 @@ def typeof(x: Any) -> ShapedArray:
             return ShapedArray(x.shape, dtype)
         if refusal(x) is None:  # in another byte order
             return ShapedArray(x.shape, array_dtype(dtype))
+    host = host_of_jax(x)
+    if host is not None:
+        return typeof(host)
     raise TypeError(f"not a value that diffeo can trace: {describe(x)}; {expected(x)}")
 
 
 def known(x: Any) -> Any:
-    """Return the numbers of a value as a NumPy array; None for a traced value without numbers. (Not
-    the `known` of `partial.py`, which is any value that depends on no linear input.)
+    """Return the numbers of a value as a NumPy array; None for keys and for a traced value without
+    numbers. (Not the `known` of `partial.py`: any value that depends on no linear input.)
     """
     x = x.concrete() if isinstance(x, Tracer) else x
-    return None if x is None else np.asarray(x)
+    numberless = x is None or (isinstance(x, Value) and x.aval.dtype.kind == "k")
+    return None if numberless else np.asarray(x)
 
 
 def expected(x: Any, otherwise: str = "expected an array or a number") -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .array import Array
+from .array import Array, as_value
 from .constants import zeros_like
 from .core import Primitive
 from .jaxpr import eval_jaxpr, sub_jaxprs
@@ -133,7 +133,7 @@ class HigherOrder(Primitive):
         return frozenset().union(*[jaxpr.effects for jaxpr in sub_jaxprs(self)])
 
     def impl(self, *arrays: np.ndarray) -> list[np.ndarray]:
-        return [np.asarray(o) for o in self.evaluate(eval_jaxpr, [Array(a) for a in arrays])]
+        return [as_value(o).host for o in self.evaluate(eval_jaxpr, [Array(a) for a in arrays])]
 
     def evaluate(self, run: Callable, arrays: Sequence[Any]) -> list[Any]:
         """Compute the results on arrays, in eager mode.

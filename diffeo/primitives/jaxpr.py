@@ -16,8 +16,9 @@ from typing import Any
 
 from .core import Primitive, state, typeof
 from .support.errors import JaxprTypeError
+from .support.jax_names import EquationNames, ProgramNames
 from .support.sources import short_filename, source_line
-from .types import SCALARS, ShapedArray, short_dtype
+from .types import KEYS, SCALARS, ShapedArray, short_dtype
 
 
 class Var:
@@ -47,11 +48,16 @@ class Literal:
         """The type of the value."""
         return typeof(self.value)
 
+    @property
+    def val(self) -> Any:
+        """The value, by jax's name."""
+        return self.value
+
     def __repr__(self) -> str:
         return f"Literal({self.value!r})"
 
 
-class Eqn:
+class Eqn(EquationNames):
     """An equation, `outs = primitive(inputs)`.
 
     Attributes:
@@ -92,7 +98,7 @@ class ScopedSource(tuple):
         return scoped
 
 
-class Jaxpr:
+class Jaxpr(ProgramNames):
     """A program. It is immutable by convention, and compared by identity.
 
     Attributes:
@@ -271,6 +277,9 @@ def apply_type_rule(primitive: Primitive, avals: Sequence[Any]) -> Any:
     """Call `abstract_eval`. Its errors name the primitive, also if the number of operands is
     wrong.
     """
+    keys = avals and type(avals[0]) is ShapedArray and avals[0].dtype.kind == "k"
+    if keys and not (primitive.moves or primitive.holds_programs or "k" in primitive.accepts):
+        raise TypeError(f"{primitive.name}: not defined for {avals[0]}: {KEYS}")
     try:
         return primitive.abstract_eval(*avals)
     except (TypeError, ValueError, IndexError) as error:
@@ -348,6 +357,9 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
 #: Called with every program that a transformation makes, if it is set. The tests set it to
 #: `check_jaxpr`.
 after_making: Callable[[Jaxpr], None] | None = None
+#: Called with a program that has run, its operands and its results, where `dx.config` asks for
+#: `debug_key_reuse`. `diffeo.random` sets it.
+after_running: Callable[[Jaxpr, Sequence[Any], Sequence[Any]], None] | None = None
 
 
 def made(jaxpr: Jaxpr) -> Jaxpr:
@@ -359,7 +371,7 @@ def made(jaxpr: Jaxpr) -> Jaxpr:
     return jaxpr
 
 
-def sub_jaxprs(primitive: Any) -> Iterator[Jaxpr]:
+def sub_jaxprs(primitive: Primitive) -> Iterator[Jaxpr]:
     """Yield the programs among the parameters of a primitive, in tuples and dataclasses, too."""
     # In one level of tuples: `Cond` has a tuple of programs.
     for name, value in getattr(primitive, "__dict__", {}).items():

@@ -35,11 +35,10 @@ class Parts(NamedTuple):
         known: takes the operands that are not linear, and returns the known results and then the
             computed residuals. `partial_jaxpr` always returns a program here; an operation that is
             split has None if there is nothing to compute.
-        tangent: the linear half, so called for its usual use (in `Scan._parts` it is what varies
-            from step to step). It takes the operands that `sources` lists, and returns the linear
-            results.
-        linear_outs: for each result of the whole, whether `tangent` returns it (`known` otherwise).
-        sources: for each operand of `tangent`, its position among the operands of the whole, or
+        linear: the linear half (in `Scan._parts`, what varies from step to step). It takes the
+            operands that `sources` lists, and returns the linear results.
+        linear_outs: for each result of the whole, whether `linear` returns it (`known` otherwise).
+        sources: for each operand of `linear`, its position among the operands of the whole, or
             None for the next one of the computed residuals.
 
     For `(x, t) -> (sin x, t * cos x)` with a linear `t`, `linear_outs` is `[False, True]` and
@@ -48,12 +47,12 @@ class Parts(NamedTuple):
     """
 
     known: Any
-    tangent: Any
+    linear: Any
     linear_outs: Sequence[bool]
     sources: Sequence[int | None]
 
     def inputs(self, operands: Sequence[Any], computed: Sequence[Any]) -> list[Any]:
-        """Return the operands of `tangent`, picked from the operands of the whole and the computed
+        """Return the operands of `linear`, picked from the operands of the whole and the computed
         residuals.
 
         Examples:
@@ -135,7 +134,7 @@ def _sorted_equations(
         if not any(flags) and not acts:  # all operands are known
             known_eqns.append(eqn)
         elif splits(eqn.primitive, flags) and not acts:
-            primitive: Any = eqn.primitive
+            primitive: Primitive = eqn.primitive
             parts: Parts = primitive.partial(flags)
             operands = [v for v, flag in zip(eqn.inputs, flags) if not flag]
             tangent_outs, outs = parted(parts.linear_outs, eqn.outs)
@@ -147,7 +146,7 @@ def _sorted_equations(
                 known_eqns.append(Eqn(parts.known, operands, [*outs, *computed], eqn.source))
             if tangent_outs:
                 inputs = parts.inputs(eqn.inputs, computed)
-                linear_eqns.append(Eqn(parts.tangent, inputs, tangent_outs, eqn.source))
+                linear_eqns.append(Eqn(parts.linear, inputs, tangent_outs, eqn.source))
                 linear_vars.update(tangent_outs)
         else:  # the equation goes to the linear half as it is
             linear_eqns.append(eqn)
@@ -235,7 +234,7 @@ def transpose_parts(
     inputs = parts.inputs(args, known[count:])
     # Cotangents of known results are dropped: no linear operand has anything to do with them.
     linear_cts = [ct for ct, lin in zip(cts, parts.linear_outs) if lin]
-    input_cts = parts.tangent.transpose_with(transpose_jaxpr, linear_cts, inputs)
+    input_cts = parts.linear.transpose_with(transpose_jaxpr, linear_cts, inputs)
     outs: list[Any] = [None if type(a) is not LinearInput else ZERO for a in args]
     # Residuals are not linear, so their cotangents are None; the others go where `sources` says.
     for s, ct in zip(parts.sources, input_cts):

@@ -51,7 +51,7 @@ class StagingTracer(Tracer):
         return f"a value traced in {self.owner.function_name or 'a transformation'}, {where}"
 
 
-def exact_key(primitive: Any) -> Any:
+def exact_key(primitive: Primitive) -> Any:
     """Return a primitive as the key of a cache.
 
     The class of an outsider may have an `==` of its own, by which parameters of 0.0 and -0.0 are
@@ -61,7 +61,7 @@ def exact_key(primitive: Any) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _shared_types(primitive: Any) -> dict:
+def _shared_types(primitive: Primitive) -> dict:
     """Return the dictionary that all equal primitives share as their `_types`: the cache of this
     function keeps one for each.
     """
@@ -311,7 +311,7 @@ class TangentTrace(StagingTrace):
         outs = iter(results[:count])
         inputs = [self.operand(x) for x in parts.inputs(args, results[count:])]
         tangents = iter(
-            self.record(parts.tangent, inputs, self.tangent_type(parts.tangent, inputs))
+            self.record(parts.linear, inputs, self.tangent_type(parts.linear, inputs))
             if any(parts.linear_outs)
             else ()
         )

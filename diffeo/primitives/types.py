@@ -18,7 +18,8 @@ import numpy as np
 
 from .config import task_settings
 from .support.errors import TypePromotionError
-from .support.foreign import array_dtype, float0
+from .support.foreign import array_dtype, exact_dtype, float0
+from .support.key_types import BY_ELEMENT
 
 bool_ = np.dtype(np.bool_)
 int8, int16, int32, int64 = (np.dtype(f"int{n}") for n in (8, 16, 32, 64))
@@ -66,7 +67,7 @@ class ShapedArray(AbstractValue):
             shape = tuple([operator.index(n) for n in shape])
         except TypeError:
             raise TypeError(f"a shape is a tuple of integers, got {shape!r}") from None
-        dtype = array_dtype(dtype)
+        dtype = exact_dtype(dtype)
         if any(n < 0 for n in shape):
             raise TypeError(f"a shape needs sizes >= 0, got {shape}")
         _check_size(shape, dtype)
@@ -156,6 +157,16 @@ class Typed:
     def size(self) -> int:
         """The number of elements."""
         return self.aval.size
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes of the elements."""
+        return self.aval.nbytes
+
+    @property
+    def itemsize(self) -> int:
+        """The number of bytes of an element."""
+        return self.aval.dtype.itemsize
 
     @property
     def weak_type(self) -> bool:
@@ -273,6 +284,8 @@ def _least_upper(a: str, b: str) -> str | None:
 @lru_cache(maxsize=4096)
 def _promote(types: tuple[tuple[np.dtype, bool], ...], mode: int) -> tuple[np.dtype, bool]:
     """Promote types. The mode is that of the settings: negative if promotion is strict."""
+    if len(set(types)) == 1:
+        return types[0]
     node = _node(*types[0])
     for dtype, weak in types[1:]:
         other = _node(dtype, weak)
@@ -282,17 +295,26 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], mode: int) -> tuple[np.dt
             joined = None
         if joined is None:
             names = ", ".join(sorted({d.name for d, _ in types}))
+            if any([d.kind == "k" for d, _ in types]):
+                raise TypeError(f"no common dtype for {names}: {KEYS}")
             strictly = " (dx.config.numpy_dtype_promotion is 'strict')" if mode < 0 else ""
             raise TypePromotionError(
                 f"no common dtype for {names}{strictly}: convert explicitly with .astype(...)"
             )
         node = joined
     if node not in _STAR:
-        return np.dtype(node), False
+        joined = np.dtype(node)
+        # What two types of 32 bits are promoted to is narrowed as what users ask for is.
+        return joined if joined in [d for d, _ in types] else array_dtype(joined), False
     # A weak dtype that is already of the kind wanted stays (a weak float32 among weak integers,
     # say).
     kept = [d for d, w in types if w and _node(d, w) == node]
     return max(kept, key=lambda d: d.itemsize) if kept else default_dtype(_STAR[node]), True
+
+
+def forget_promotions() -> None:
+    """Forget how types promote, as the dtypes that come in are others from now on."""
+    _promote.cache_clear()
 
 
 def promote_types(*avals: ShapedArray) -> tuple[np.dtype, bool]:
@@ -327,13 +349,13 @@ def is_float(dtype: np.dtype) -> bool:
 
 @cache
 def is_storage(dtype: np.dtype) -> bool:
-    """Return whether a dtype is float8, int4 or the like: arrays are kept and moved in it, but not
-    computed with.
+    """Return whether a dtype is float8, int4 or the like, or of keys: arrays are kept and moved in
+    it, but not computed with.
 
     float8_e5m2 is asked for apart, since NumPy's letter for it is "f". The short ways of eager
     arithmetic, which look at the letter, leave it out for the same reason.
     """
-    narrow = dtype.kind == "V" and dtype.names is None and dtype != bfloat16
+    narrow = dtype.kind in "Vk" and dtype not in (bfloat16, float0)
     return narrow or dtype == float8_e5m2
 
 
@@ -345,13 +367,20 @@ KINDS = {
     "f": "floating-point",
     "c": "complex",
     "s": "float8 and int4",
+    "k": "key",
 }
 STORAGE = "float8 and int4 arrays are for storage: convert them with .astype(...) to compute"
+KEYS = (
+    "keys are no numbers: draw some with them, dx.random.uniform(key), or take the words, "
+    "dx.random.key_data(keys)"
+)
 
 
 @cache
 def kind_of(dtype: np.dtype) -> str:
     """Return the letter of KINDS for a dtype; bfloat16 counts as floating-point."""
+    if dtype in BY_ELEMENT:
+        return "k"
     return "s" if is_storage(dtype) else "f" if dtype.kind == "V" else dtype.kind
 
 
@@ -381,6 +410,8 @@ def _held(dtype: np.dtype) -> tuple[int, Any]:
     """Return the highest rank of the scalars that a dtype holds, and the limits of integers."""
     if "int" in dtype.name:
         return 1, limits_of(dtype)
+    if dtype.kind == "k":
+        return 1, (0, 0)
     return KIND_RANK.get(dtype.kind, 2), None
 
 

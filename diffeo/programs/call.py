@@ -14,6 +14,7 @@ from itertools import repeat
 from typing import Any
 
 from ..primitives.array import committed_to, variant
+from ..primitives.builder import LoweringContext
 from ..primitives.core import typeof, with_user_line
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
@@ -126,7 +127,7 @@ class Call(HigherOrder):
             return run(self.jaxpr, arrays)
         return typed(eval_jaxpr(self.jaxpr, arrays), self.out_avals)
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return ctx.call(self.jaxpr, values)
 
     def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:

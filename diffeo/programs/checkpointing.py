@@ -31,16 +31,17 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
-from ..primitives.constants import full
+from ..primitives.constants import Full, full
 from ..primitives.core import typeof
 from ..primitives.types import ShapedArray, int32, int64
 from ..primitives.words.elementwise import maximum, minimum, zero_scalar
 from ..primitives.words.indexing import dynamic_slice, dynamic_update_slice
 from ..primitives.words.slicing import concatenate, pad, slice_in_dim
 from ..primitives.words.structural import (
+    Iota,
     convert_element_type,
+    convert_exactly,
     expand_dims,
-    iota,
     reduce_sum,
     squeeze,
 )
@@ -55,7 +56,7 @@ REPETITIONS = 40
 
 def number(n: int) -> Any:
     """Return a counter: a scalar int64."""
-    return full((), n, int64)
+    return Full((), int64, n).bind()
 
 
 def read(x: Any, i: Any) -> Any:
@@ -192,7 +193,7 @@ def go_back(
     way = _WayBack(repeat, step, back, (size, leaf), len(slots))
     # Slot i holds the carry before step i * distance. `go_back` has more slots than `record`, so
     # that some are free at the start.
-    places = iota(int64, (size,)) * distance
+    places = Iota((size,), int64, 0).bind() * distance
     for i, s in enumerate(slots):
         zeros = [0] * typeof(s).ndim
         slots[i] = pad(s, zeros, [size - first, *zeros[1:]], value=zero_scalar(s))
@@ -258,7 +259,7 @@ class _WayBack:
         free = self.size - 1 - top
         # The least number of repetitions with which the free slots reverse all stretches: the
         # number of entries in their row of the table that are too small.
-        too_short = convert_element_type(read(self.table, free) < stretches, int64)
+        too_short = convert_exactly(read(self.table, free) < stretches, int64)
         repetitions = minimum.bind(reduce_sum(too_short, (0,)), REPETITIONS)
         # So many stretches can be reversed from the new carry on, with one free slot less; the new
         # carry is placed in front of them, at least one stretch ahead.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any
 
+from ..primitives.builder import LoweringContext
 from ..primitives.constants import Full, full
 from ..primitives.core import typeof
 from ..primitives.families import HigherOrder
@@ -61,7 +62,7 @@ class Cond(HigherOrder):
         branch = self.branches[index if 0 <= index < len(self.branches) else -1]
         return typed(eval_jaxpr(branch, arrays[1:]), self.out_avals)
 
-    def lower(self, ctx: Any, index: Any, *operands: Any) -> Any:
+    def lower(self, ctx: LoweringContext, index: Any, *operands: Any) -> Any:
         branches = [lambda b=branch: ctx.program(b, operands) for branch in self.branches]
         return ctx.case(index, branches, self.out_avals)
 
@@ -270,7 +271,7 @@ def _from_slots(
         slots: the types of the slots.
         places: the slots of the residuals that this branch computes.
     """
-    tangent: Jaxpr = part.tangent
+    tangent: Jaxpr = part.linear
     computed = iter(places)
     # The variables of this branch, by operand and by slot; for all others, new variables that it
     # does not read.

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.array import Array
+from ..primitives.array import Array, as_value
+from ..primitives.builder import LoweringContext
 from ..primitives.core import typeof
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Jaxpr
@@ -85,8 +86,8 @@ class CustomCall(Call):
 class CustomTangent(HigherOrder):
     """The tangent of a function with a backward rule: linear in the operands after its residuals.
 
-    Transposition calls `rule.backward(residuals, cts)`, anything else `rule.forward(residuals,
-    tangents)`.
+    Transposition calls `rule.backward(residuals, cts)`, which returns cotangents and what the rule
+    logs; anything else calls `rule.forward(residuals, tangents)`.
     """
 
     rule: Any
@@ -97,9 +98,9 @@ class CustomTangent(HigherOrder):
     endless = True
 
     @property
-    def residuals(self) -> int:
+    def n_residuals(self) -> int:
         """The number of operands that are not tangents."""
-        return self.rule.residuals
+        return self.rule.n_residuals
 
     def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
         check_operands(f"custom_tangent of {self.rule}", self.in_avals, avals)
@@ -107,12 +108,12 @@ class CustomTangent(HigherOrder):
 
     def fun(self, *args: Any) -> Sequence[Any]:  # type: ignore[override]
         """Return the tangents of the results."""
-        return self.rule.forward(args[: self.residuals], args[self.residuals :])
+        return self.rule.forward(args[: self.n_residuals], args[self.n_residuals :])
 
     def impl(self, *arrays: np.ndarray) -> list[np.ndarray]:
-        return [np.asarray(out) for out in self.fun(*[Array(a) for a in arrays])]
+        return [as_value(out).host for out in self.fun(*[Array(a) for a in arrays])]
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return ctx.inline(lambda *args: list(self.fun(*args)), *values)
 
     def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
@@ -124,7 +125,11 @@ class CustomTangent(HigherOrder):
     def transpose_with(
         self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
-        cotangents = self.rule.backward(args[: self.residuals], cts)
-        tangents = args[self.residuals :]
+        return self.pulled_back(cts, args)[0]
+
+    def pulled_back(self, cts: Sequence[Any], args: Sequence[Any]) -> tuple[Sequence[Any], Any]:
+        """Return the cotangents of the operands, and what the backward rule logs."""
+        cotangents, logs = self.rule.backward(args[: self.n_residuals], cts)
+        tangents = args[self.n_residuals :]
         linear = [c if type(t) is LinearInput else None for c, t in zip(cotangents, tangents)]
-        return [None] * self.residuals + linear
+        return [None] * self.n_residuals + linear, logs

@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
 
+from ..primitives.builder import LoweringContext
 from ..primitives.constants import full_like
-from ..primitives.core import with_user_line
+from ..primitives.core import Primitive, with_user_line
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Eqn, Jaxpr, eliminate_dead_code, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
@@ -173,7 +174,7 @@ def _silent(jaxpr: Jaxpr) -> Jaxpr:
     if silent is None:
         eqns = []
         for eqn in jaxpr.eqns:
-            primitive: Any = eqn.primitive
+            primitive: Primitive = eqn.primitive
             if primitive.effects and primitive.holds_programs:
                 primitive = replace(primitive, **_silent_fields(primitive))
             eqns.append(Eqn(primitive, eqn.inputs, eqn.outs, eqn.source))
@@ -191,7 +192,7 @@ def _silent(jaxpr: Jaxpr) -> Jaxpr:
     return silent
 
 
-def _silent_fields(primitive: Any) -> dict[str, Any]:
+def _silent_fields(primitive: Primitive) -> dict[str, Any]:
     """Return the programs among the parameters of a primitive, without their effects."""
     return {
         name: _silent(value) if isinstance(value, Jaxpr) else tuple(map(_silent, value))
@@ -288,7 +289,7 @@ class Replay(HigherOrder):
         kept, consts, tangents, xs = split_list(operands, self.kept, self.loop.consts, carry)
         return kept, consts, tangents, xs
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return ctx.program(self.forward(), values)
 
     def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
@@ -399,8 +400,8 @@ class Replay(HigherOrder):
         body = self.body
         # The linear step takes residuals and linear inputs; only the latter are transposed.
         flags = tuple([s is not None and self.inside[s] for s in body.sources])
-        zero_cts = (False,) * len(body.tangent.outs)
-        pulled, closed, zero_outs = transpose_jaxpr(body.tangent, flags, zero_cts)
+        zero_cts = (False,) * len(body.linear.outs)
+        pulled, closed, zero_outs = transpose_jaxpr(body.linear, flags, zero_cts)
         count = len(body.known.outs) - sum([s is None for s in body.sources])
 
         def pull_back(known: list, cts: list) -> list[Any]:

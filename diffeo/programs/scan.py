@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
+from ..primitives.builder import LoweringContext
 from ..primitives.constants import full_like
 from ..primitives.core import typeof
 from ..primitives.families import HigherOrder
@@ -123,10 +124,10 @@ class Scan(HigherOrder):
             outs = eval_jaxpr(self.jaxpr, [*consts, *carry, *slices])
             carry = outs[: self.carry]
             for y, out in zip(ys, outs[self.carry :]):
-                y[i] = np.asarray(out)
+                y[i] = out.host
         return typed([*carry, *map(Array, ys)], self.out_avals)
 
-    def lower(self, ctx: Any, *operands: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *operands: Any) -> Any:
         consts, carry, xs = self.groups(operands)
         ys = [ctx.constant(0, self.stacked(a)) for a in self.jaxpr.out_avals[self.carry :]]
         counter = ShapedArray((), int32 if self.length < 2**31 else int64)
@@ -157,7 +158,7 @@ class Scan(HigherOrder):
         return [*carry, *ys]
 
     def lower_step(
-        self, ctx: Any, i: Any, consts: list, carry: list, xs: list, ys: list
+        self, ctx: LoweringContext, i: Any, consts: list, carry: list, xs: list, ys: list
     ) -> tuple[list, list]:
         """Emit one step, which reads and writes slice `i` -> (the new carry, the new ys)."""
         counter = i.aval
@@ -296,14 +297,14 @@ class Scan(HigherOrder):
         # Residuals without a source are met in the order in which the known part returns them:
         # first those among the constants, then those among the xs.
         consts, carry, xs = [], [], []
-        for var, s, flag in zip(body.tangent.in_vars, body.sources, from_step):
+        for var, s, flag in zip(body.linear.in_vars, body.sources, from_step):
             if flag:
                 (consts if next(fixed) else xs).append((var, None))
             else:
                 (consts if s in groups[0] else carry if s in groups[1] else xs).append((var, s))
         sourced = [*consts, *carry, *xs]
         tangent_ins, name = [v for v, _ in sourced], self.jaxpr.name
-        tangent = made(Jaxpr(tangent_ins, body.tangent.eqns, body.tangent.outs, name=name))
+        tangent = made(Jaxpr(tangent_ins, body.linear.eqns, body.linear.outs, name=name))
         known_part = self._known_part(linear, known_inputs, step_parts, count)
         return Parts(
             known_part if known_part.out_avals or known_part.effects else None,
@@ -339,11 +340,11 @@ class Scan(HigherOrder):
             inputs = split.inputs(ins, precomputed[fixed:])
             scan = replace(
                 self,
-                jaxpr=split.tangent,
+                jaxpr=split.linear,
                 consts=len(inputs) - len(known[1]) - len(known[2]),
                 carry=len(known[1]),
             )
-            outs = scan.bind(*inputs) if split.tangent.outs or split.tangent.effects else []
+            outs = scan.bind(*inputs) if split.linear.outs or split.linear.effects else []
             return [*outs[:count], *precomputed[:fixed], *outs[count:]]
 
         avals = [a for a, flag in zip(self.operand_avals(), linear) if not flag]

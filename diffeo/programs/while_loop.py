@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import compress
 from typing import Any
 
+from ..primitives.builder import LoweringContext
 from ..primitives.core import typeof
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Jaxpr, Var, eliminate_dead_code, eval_jaxpr, made
@@ -80,7 +81,7 @@ class While(HigherOrder):
             carry = eval_jaxpr(self.body, [*second, *carry])
         return super().evaluate(run, [*first, *second, *carry])
 
-    def lower(self, ctx: Any, *operands: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *operands: Any) -> Any:
         if not self.out_avals and not self.effects:
             return []
         n, m = self.cond_consts, self.cond_consts + self.body_consts

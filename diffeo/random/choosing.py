@@ -9,6 +9,7 @@ import numpy as np
 
 from ..numpy.common import axis_of, static_int, static_shape
 from ..operations.cumulative import cumsum
+from ..operations.extrema import argmax
 from ..operations.sort import sort
 from ..primitives.array import as_value
 from ..primitives.constants import full
@@ -17,7 +18,6 @@ from ..primitives.types import SCALARS, default_dtype, float32, is_float, uint32
 from ..primitives.words import elementwise as e
 from ..primitives.words.indexing import Gather, IndexDims
 from ..primitives.words.promotion import broadcast_to, to_value
-from ..primitives.words.reduction import argmax
 from ..primitives.words.slicing import index_in_dim, slice_in_dim
 from ..primitives.words.structural import (
     broadcast_in_dim,
@@ -27,8 +27,9 @@ from ..primitives.words.structural import (
     move_axis,
     reshape,
 )
-from .keys import Shape, check_key, raw_bits, split
-from .samplers import check_parameters, gumbel, inexact, randint, uniform
+from .keys import Shape, check_key, parts, raw_bits
+from .samplers import check_parameters, inexact, randint, uniform
+from .standard import gumbel
 
 
 def _population(name: str, x: Any) -> Any:
@@ -69,8 +70,7 @@ def _shuffle(key: Any, x: Any, axis: int) -> Any:
     """
     rounds = int(np.ceil(3 * np.log(max(1, x.size)) / np.log(np.iinfo(uint32).max)))
     for _ in range(rounds):
-        keys = split(key)
-        key, subkey = index_in_dim(keys, 0), index_in_dim(keys, 1)
+        key, subkey = parts(key)
         _, x = sort([raw_bits(subkey, x.shape, uint32), x], axis)
     return x
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..api.control_flow.conditionals import cond
 from ..numpy.common import arr, dtype_of, static_shape
+from ..operations.identity import stop_gradient
 from ..primitives.array import as_value
 from ..primitives.constants import full_like
 from ..primitives.core import with_user_line
@@ -35,13 +36,16 @@ from ..primitives.types import (
     uint64,
 )
 from ..primitives.words import elementwise as e
-from ..primitives.words.identity import stop_gradient
 from ..primitives.words.promotion import broadcast_shapes, broadcast_to, to_inexact, to_value
 from ..primitives.words.reduction import reduce_or
 from ..primitives.words.slicing import index_in_dim
-from ..primitives.words.structural import bitcast_convert_type, convert_element_type
+from ..primitives.words.structural import (
+    bitcast_convert_type,
+    convert_element_type,
+    convert_exactly,
+)
 from ..routines.random_bits import fma
-from .keys import Shape, check_key, raw_bits, split
+from .keys import Shape, check_key, parts, raw_bits
 
 
 def float_dtype(name: str, dtype: Any, allow_complex: bool = False) -> np.dtype:
@@ -303,8 +307,7 @@ def _below(key: Any, shape: tuple[int, ...], dtype: np.dtype, span: Any) -> Any:
     computes the remainder instead.
     """
     half, unsigned = 4 * dtype.itemsize, np.dtype(f"u{dtype.itemsize}")
-    keys = split(key)
-    high, low = (raw_bits(index_in_dim(keys, i), shape, unsigned) for i in (0, 1))
+    high, low = (raw_bits(k, shape, unsigned) for k in parts(key))
     count, most = 1 << 2 * half, 1 << 3 * half // 2
     if type(span) is int:
         if span == 0:
@@ -333,7 +336,7 @@ def _fair(high: Any, low: Any, span: Any) -> Any:
     bit by bit, where every sum is taken modulo the span.
     """
     if low.dtype.itemsize == 4:
-        high, low, span = (convert_element_type(x, uint64) for x in (high, low, span))
+        high, low, span = (convert_exactly(x, uint64) for x in (high, low, span))
         word = e.logical_or.bind(e.shift_left.bind(high, 32), low)
         return convert_element_type(e.rem.bind(word, span), uint32)
     # x + y modulo the span, for x and y below it, without overflow: is there room for x beside y?
@@ -369,8 +372,7 @@ def normal(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
     dtype = float_dtype("normal", dtype, allow_complex=True)
     if not is_complex(dtype):
         return _normal(key, shape, dtype)
-    keys, part = split(key), real_dtype(dtype)
-    re, im = (_normal(index_in_dim(keys, i), shape, part) for i in (0, 1))
+    re, im = (_normal(k, shape, real_dtype(dtype)) for k in parts(key))
     root = math.sqrt(2) if dtype != complex64 else float(np.float32(math.sqrt(2)))
     return e.complex_.bind(e.div.bind(re, root), e.div.bind(im, root))
 
@@ -415,78 +417,6 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Shape = None, mode: str = "low") ->
     u = unit_numbers(key, (2, *shape), p.dtype)
     u1, u2 = index_in_dim(u, 0), index_in_dim(u, 1)
     return e.lt.bind(u2 * 2.0 ** -int(ml_dtypes.finfo(p.dtype).nmant), p - u1)
-
-
-def _standard(name: str, key: Any, shape: Shape, dtype: Any) -> tuple[Any, Any, np.dtype, Any]:
-    """Return what samplers without parameters begin with.
-
-    Returns:
-        The checked key, shape and dtype, and the limits of the dtype (`finfo`).
-    """
-    dtype = float_dtype(name, dtype)
-    return check_key(name, key), static_shape(shape, name), dtype, ml_dtypes.finfo(dtype)
-
-
-def exponential(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
-    """Draw samples with the density exp(-x) on x >= 0: -log(1 - u). Arguments as `uniform` has.
-
-    Examples:
-        >>> from diffeo.random import PRNGKey
-        >>> exponential(PRNGKey(0), (2,))
-        Array([0.54207056, 0.24372319])
-    """
-    key, shape, dtype, _ = _standard("exponential", key, shape, dtype)
-    return e.neg.bind(e.log1p.bind(e.neg.bind(unit_numbers(key, shape, dtype))))
-
-
-def gumbel(key: Any, shape: Shape = (), dtype: Any = None, mode: str | None = None) -> Any:
-    """Draw samples with the distribution function exp(-exp(-x)): -log(-log(u)).
-
-    Arguments as `uniform` has, and `mode`: "high" draws twice as many bits, for the tail; by
-    default "low".
-    """
-    if mode not in (None, "low", "high"):
-        raise with_user_line(ValueError(f"gumbel: mode must be 'low' or 'high', got {mode!r}"))
-    key, shape, dtype, info = _standard("gumbel", key, shape, dtype)
-    if mode != "high":
-        u = _between(key, shape, dtype, float(info.tiny), 1.0)
-        return e.neg.bind(e.log.bind(e.neg.bind(e.log.bind(u))))
-    u = unit_numbers(key, (2, *shape), dtype)
-    high, low = index_in_dim(u, 0), index_in_dim(u, 1)
-    # Only small numbers have room for more bits.
-    x = e.select(high >= 0.5, high, high + 2.0 ** -int(info.nmant) * low + float(info.tiny))
-    return e.neg.bind(e.log.bind(e.neg.bind(e.log1p.bind(e.neg.bind(x)))))
-
-
-def laplace(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
-    """Draw samples with the density exp(-|x|) / 2. Arguments as `uniform` has."""
-    key, shape, dtype, info = _standard("laplace", key, shape, dtype)
-    u = _between(key, shape, dtype, -1.0 + float(info.epsneg), 1.0)
-    return e.mul.bind(e.sign.bind(u), e.log1p.bind(e.neg.bind(e.absolute.bind(u))))
-
-
-def logistic(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
-    """Draw samples with the distribution function 1 / (1 + exp(-x)). Arguments as `uniform` has."""
-    key, shape, dtype, info = _standard("logistic", key, shape, dtype)
-    u = _between(key, shape, dtype, float(info.tiny), 1.0)
-    return e.sub.bind(e.log.bind(u), e.log1p.bind(e.neg.bind(u)))
-
-
-def cauchy(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
-    """Draw samples with the density 1 / (pi (1 + x^2)): tan(pi (u - 1/2)).
-
-    Arguments as `uniform` has.
-    """
-    key, shape, dtype, info = _standard("cauchy", key, shape, dtype)
-    u = _between(key, shape, dtype, float(info.eps), 1.0)
-    return e.tan.bind(e.mul.bind(e.sub.bind(u, 0.5), math.pi))
-
-
-def rademacher(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
-    """Draw -1 or 1 with equal probability, of any numeric dtype, by default int64."""
-    dtype = dtype_of(dtype, int)
-    heads = bernoulli(key, 0.5, static_shape(shape, "rademacher"))
-    return convert_element_type(2 * convert_element_type(heads, dtype) - 1, dtype)
 
 
 def inexact(x: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives.builder import LoweringContext
 from ..primitives.families import Linear
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, complex64, complex128, float32, float64
@@ -76,7 +77,7 @@ class Fft(Linear):
             return getattr(np.fft, name)(x, self.lengths[0])
         return getattr(np.fft, name + "n")(x, self.lengths, range(-k, 0))
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         kind = f"#stablehlo<fft_type {self.kind}>"
         return ctx.op("fft", x, fft_type=kind, fft_length=ctx.i64s(self.lengths))
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
+from ..primitives.builder import LoweringContext
 from ..primitives.constants import full, full_like
 from ..primitives.families import Discrete
 from ..primitives.formulas.reference import fused_multiply_add
@@ -132,7 +133,7 @@ class Threefry2x32(Discrete):
             rotate = lambda x, n: (x << np.uint32(n)) | (x >> np.uint32(32 - n))
             return list(_rounds(*xs, rotate=rotate))
 
-    def lower(self, ctx: Any, *xs: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *xs: Any) -> Any:
         if xs[0].aval.size > _ROLLED:
             return ctx.inline(self.decompose, *xs)
         state = ctx.inline(_first_state, *xs)
@@ -210,7 +211,7 @@ def threefry2x32(k0: Any, k1: Any, x0: Any, x1: Any) -> list[Any]:
 _PHILOX = ((0xD2511F53, 0x9E3779B9), (0xCD9E8D57, 0xBB67AE85))
 
 
-def _philox(a: Any, b: Any, c: Any, d: Any, k0: Any, k1: Any) -> list[Any]:
+def philox_rounds(a: Any, b: Any, c: Any, d: Any, k0: Any, k1: Any) -> list[Any]:
     """Return four words after ten rounds on the counter words a to d.
 
     All words have 32 bits, held in 64.
@@ -267,7 +268,7 @@ class RngBitGenerator(Discrete):
     def impl(self, state: np.ndarray) -> list[np.ndarray]:
         return [np.asarray(out) for out in self.decompose(Array(state))]
 
-    def lower(self, ctx: Any, state: Any) -> Any:
+    def lower(self, ctx: LoweringContext, state: Any) -> Any:
         if state.aval.ndim > 1:
             return ctx.inline(self.decompose, state)
         algorithm = {"rng_algorithm": f"#stablehlo<rng_algorithm {self.algorithm}>"}
@@ -293,7 +294,7 @@ class RngBitGenerator(Discrete):
             words = [convert_element_type(w, uint64) for w in threefry2x32(*operands)]
         else:  # the counter of 128 bits starts with the key as its upper half
             high = key + convert_element_type(low < start, uint64)
-            words = _philox(*_split(low), *_split(high), *_split(key))
+            words = philox_rounds(*_split(low), *_split(high), *_split(key))
         if wide:
             words = [a | b << 32 for a, b in zip(words[::2], words[1::2])]
         out = stack([reshape(w, batch + block) for w in words], axis + split_axis + 1)

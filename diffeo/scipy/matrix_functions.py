@@ -21,11 +21,11 @@ from ..numpy.common import no_such, same_dtype
 from ..numpy.linalg.operands import matrices
 from ..numpy.making.creation import array
 from ..numpy.shaping import broadcast_to
+from ..operations.identity import stop_gradient
 from ..primitives.constants import full
 from ..primitives.core import describe, known, with_user_line
 from ..primitives.types import complex_dtype, is_complex
 from ..primitives.words import elementwise as e
-from ..primitives.words.identity import stop_gradient
 from ..primitives.words.powers import exp2
 from ..primitives.words.promotion import broadcast_shapes
 from ..primitives.words.reduction import reduce_max, reduce_min

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..numpy.common import arr, dtype_of, no_such, same_dtype, static_int
+from ..numpy.joining import concatenate
 from ..numpy.making.creation import array
-from ..numpy.shaping import broadcast_to, concatenate
+from ..numpy.shaping import broadcast_to
 from ..primitives.constants import full
 from ..primitives.core import with_user_line
 from ..primitives.types import is_complex

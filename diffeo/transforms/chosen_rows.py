@@ -21,15 +21,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..operations.extrema import argmax
+from ..operations.identity import hold
 from ..primitives.array import Array
 from ..primitives.constants import full
 from ..primitives.core import Tracer, state, typeof
 from ..primitives.jaxpr import Jaxpr, Var, sub_jaxprs
 from ..primitives.types import int32, is_inexact
 from ..primitives.words.elementwise import select, zero_scalar
-from ..primitives.words.identity import hold
 from ..primitives.words.indexing import dynamic_slice
-from ..primitives.words.reduction import argmax, reduce_or
+from ..primitives.words.reduction import reduce_or
 from ..primitives.words.structural import (
     batch_at_front,
     broadcast_in_dim,

@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.constants import full_like
-from ..primitives.core import known, state, typeof
+from ..primitives.core import Primitive, known, state, typeof
 from ..primitives.stand_ins import ZERO
 from ..primitives.types import SCALARS
 from ..primitives.words.dot import DotGeneral
@@ -136,7 +136,7 @@ class Source:
     needed.
     """
 
-    def __init__(self, trace: Any, primitive: Any, a: Any, known: Sequence[Any]):
+    def __init__(self, trace: Any, primitive: Primitive, a: Any, known: Sequence[Any]):
         self.trace, self.primitive, self.a, self.known = trace, primitive, a, known
         self.lead, self.dtype = typeof(a).ndim - 2, typeof(a).dtype
         self.count = min(typeof(a).shape[-2:])
@@ -172,7 +172,7 @@ class Source:
 # array with the right derivatives in its place, or None
 
 
-def _of_values(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
+def _of_values(primitive: Primitive, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
     """Tag the result of an elementwise function of values.
 
     Arrays that are no functions of w may take part where the values' axis is the only one. Whether
@@ -198,7 +198,7 @@ def _number(x: Any) -> Any:
     return x if type(x) in SCALARS else known(x)
 
 
-def _on_diagonal(primitive: Any, args: Sequence[Any], tags: Sequence[Any]) -> bool:
+def _on_diagonal(primitive: Primitive, args: Sequence[Any], tags: Sequence[Any]) -> bool:
     """Return whether values are put on a diagonal by a known identity matrix.
 
     That is `w * eye` or `where(eye, w, 0)`.
@@ -218,7 +218,7 @@ def _on_diagonal(primitive: Any, args: Sequence[Any], tags: Sequence[Any]) -> bo
     return bool(np.all(mask == np.eye(mask.shape[-1])))
 
 
-def _elementwise(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
+def _elementwise(primitive: Primitive, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
     """Tag the result of an elementwise primitive: a function of values, or vectors times values."""
     if type(tags[0]) is OnDiagonal:
         return tags[0] if isinstance(primitive, ConvertElementType) else None
@@ -252,7 +252,7 @@ def _transpose(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: 
     return _moved(tag, primitive.permutation.index(tag.axis), primitive)
 
 
-def _reshape(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
+def _reshape(primitive: Primitive, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
     """Tag reshaped values, if their axis is still one axis, and all others but the leading ones are
     1.
     """
@@ -380,7 +380,7 @@ def _begin(trace: Any, primitive: Any, a: Any, outs: Sequence[Any]) -> None:
         followed[id(outs[i])] = outs[i], tag
 
 
-def follow(trace: Any, primitive: Any, args: Sequence[Any], out: Any) -> Any:
+def follow(trace: Any, primitive: Primitive, args: Sequence[Any], out: Any) -> Any:
     """Return the result of a primitive in an interpreter, with the derivatives that it should have.
 
     `trace` is the interpreter, `args` and `out` are what the user's program sees. The result is
@@ -429,7 +429,7 @@ class SmoothTaylor(Taylor):
         self.followed = None
         return super().trace_flat(fun, values)
 
-    def process(self, primitive: Any, args: Sequence[Any]) -> Any:
+    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
         out = super().process(primitive, args)
         if (self.followed is not None or primitive.decomposes) and not self.inside_rule:
             return follow(self, primitive, args, out)

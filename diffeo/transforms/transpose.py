@@ -11,11 +11,11 @@ inputs are linear; `transpose_jaxpr` makes the walk a program.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
-from ..primitives.core import state, typeof
+from ..primitives.core import Primitive, state, typeof
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var
 from ..primitives.partial import Parts, splits
 from ..primitives.staging import stage
@@ -24,7 +24,17 @@ from ..primitives.support.lists import parted, woven
 from ..primitives.words.elementwise import add
 
 
-def backward_pass(jaxpr: Jaxpr, values: dict[Var, Any], cts: Sequence[Any]) -> list[Any]:
+def _operation(primitive: Any, cts: Sequence[Any], args: Sequence[Any]) -> Sequence[Any]:
+    """Transpose an operation on programs: return the cotangents of its operands."""
+    return primitive.transpose_with(transpose_jaxpr, cts, args)
+
+
+def backward_pass(
+    jaxpr: Jaxpr,
+    values: dict[Var, Any],
+    cts: Sequence[Any],
+    operation: Callable[..., Sequence[Any]] = _operation,
+) -> list[Any]:
     """Compute the cotangents of the linear inputs of a program from those of its results.
 
     Equations that depend on no linear input are evaluated first, forward.
@@ -33,6 +43,7 @@ def backward_pass(jaxpr: Jaxpr, values: dict[Var, Any], cts: Sequence[Any]) -> l
         jaxpr: the program.
         values: the values of the inputs that are not linear; it is filled with all known values.
         cts: the cotangents of the results; one may be `ZERO`.
+        operation: `operation(primitive, cts, args)` transposes an operation on programs.
 
     Returns:
         A cotangent for each input that was not in `values`; `ZERO` if nothing arrives there.
@@ -58,7 +69,7 @@ def backward_pass(jaxpr: Jaxpr, values: dict[Var, Any], cts: Sequence[Any]) -> l
         state.source = before
     # A result that is not linear has no use for its cotangent.
     outs = [v if v in linear else None for v in jaxpr.outs]
-    return pull_back(todo, inputs, outs, cts, values)
+    return pull_back(todo, inputs, outs, cts, values, operation)
 
 
 def _linear_part(eqn: Eqn, flags: Sequence[bool], values: dict[Var, Any]) -> Eqn:
@@ -68,7 +79,7 @@ def _linear_part(eqn: Eqn, flags: Sequence[bool], values: dict[Var, Any]) -> Eqn
     evaluated, the values go into `values`, and the equation of its linear part is returned. (This
     has nothing to do with `Primitive.linear_part`, the tangent of a linear primitive.)
     """
-    primitive: Any = eqn.primitive
+    primitive: Primitive = eqn.primitive
     if not splits(primitive, flags):
         return eqn
     parts: Parts = primitive.partial(flags)
@@ -82,7 +93,7 @@ def _linear_part(eqn: Eqn, flags: Sequence[bool], values: dict[Var, Any]) -> Eqn
     values.update(zip(outs, results))
     computed = [Var(typeof(x)) for x in results[len(outs) :]]
     values.update(zip(computed, results[len(outs) :]))
-    return Eqn(parts.tangent, parts.inputs(eqn.inputs, computed), tangents, eqn.source)
+    return Eqn(parts.linear, parts.inputs(eqn.inputs, computed), tangents, eqn.source)
 
 
 def pull_back(
@@ -91,6 +102,7 @@ def pull_back(
     outs: Sequence[Any],
     cts: Sequence[Any],
     values: Mapping[Var, Any] | None = None,
+    operation: Callable[..., Sequence[Any]] = _operation,
 ) -> list[Any]:
     """Compute the cotangents of `inputs` from those of `outs`, the walk backward itself.
 
@@ -100,6 +112,7 @@ def pull_back(
         outs: the results.
         cts: their cotangents; one may be `ZERO`.
         values: the variables that are not linear, with their values; by default all are linear.
+        operation: `operation(primitive, cts, args)` transposes an operation on programs.
     """
     before = state.source
     sums: dict[Any, Any] = {}
@@ -108,7 +121,7 @@ def pull_back(
             sums[v] = ct if v not in sums else add.bind(sums[v], ct)
     try:
         for eqn in reversed(eqns):
-            primitive: Any = eqn.primitive
+            primitive: Primitive = eqn.primitive
             # All readers of these results come later in the program, so their sums are complete.
             if primitive.multiple_results:
                 out_cts: Any = [sums.pop(v, ZERO) for v in eqn.outs]
@@ -128,7 +141,7 @@ def pull_back(
                     args.append(LinearInput(v.aval))
             state.source = eqn.source
             in_cts = (
-                primitive.transpose_with(transpose_jaxpr, out_cts, args)
+                operation(primitive, out_cts, args)
                 if primitive.holds_programs
                 else primitive.transpose(out_cts, *args)
             )
@@ -178,8 +191,10 @@ def transpose_jaxpr(
     return result
 
 
-def pull_back_program(program: Jaxpr, cts: Sequence[Any]) -> list[Any]:
+def pull_back_program(
+    program: Jaxpr, cts: Sequence[Any], operation: Callable[..., Sequence[Any]] = _operation
+) -> list[Any]:
     """Compute the cotangents of the inputs of a tangent program, in which every variable is
     linear.
     """
-    return pull_back(program.eqns, program.in_vars, program.outs, cts)
+    return pull_back(program.eqns, program.in_vars, program.outs, cts, None, operation)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ...engine import refs
 from ...primitives.array import as_value
 from ...primitives.config import task_settings
 from ...primitives.core import describe, known, typeof, with_user_line
@@ -142,8 +143,19 @@ def _choose(
     operands: tuple,
 ) -> Any:
     """Stage all branches, check that their results agree, and bind a `Cond` of their programs."""
+    if refs.among(tree.leaves(operands)):
+        branches = [refs.closing_over_refs(b) for b in branches]
+        operands = refs.without_refs(operands)
     leaves, structure = leaves_of(operands, f"{what}: operand ")
     avals = [typeof(x) for x in leaves]
+    if refs.alive:
+        written = refs.written_by(branches, lambda b: Staged(b, structure, avals))
+        if written:
+            with_values = [refs.with_values(b, written) for b in branches]
+            held = [refs.read(r) for r in written]
+            values, out = _choose(what, index, with_values, names, (held, *operands))
+            refs.write_all(written, values)
+            return out
     staged = [Staged(b, structure, avals) for b in branches]
     first = staged[0]
     full = [f"{n} ({name_of(b)})" for n, b in zip(names, branches)]

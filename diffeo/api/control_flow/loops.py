@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...engine import refs
 from ...primitives.array import as_value
 from ...primitives.config import task_settings
 from ...primitives.core import Tracer, describe, known, typeof, with_user_line
@@ -99,6 +100,16 @@ def _scan(
     x_avals = [a.update(a.shape[1:]) for a in x_avals]
     in_tree = tree.treedef_tuple([carry_tree, x_tree])
     count = len(carry)
+    if refs.alive:
+        avals = [*[typeof(c) for c in carry], *x_avals]
+        written = refs.written_by([f], lambda f: Staged(f, in_tree, avals))
+        if written:
+            step = _with_values_in_carry(f, written)
+            first = ([refs.read(r) for r in written], init)
+            how = (reverse, unroll, checkpoints)
+            (values, last), ys = _scan(name, step, first, xs, length, *how)
+            refs.write_all(written, values)
+            return last, ys
 
     def trace(avals: list[ShapedArray]) -> Staged:
         return Staged(f, in_tree, [*avals, *x_avals])
@@ -119,6 +130,16 @@ def _scan(
     )
     outs = repeated.bind(*staged.consts, *carry, *slices)
     return tree.unflatten(carry_tree, outs[:count]), tree.unflatten(out_tree[1], outs[count:])
+
+
+def _with_values_in_carry(f: Callable, written: list[refs.Ref]) -> Callable:
+    """Return the step of a scan whose carry is (what refs hold, the user's carry)."""
+
+    def step(pair: Any, x: Any) -> Any:
+        values, (carry, y) = refs.with_values(f, written)(pair[0], pair[1], x)
+        return (values, carry), y
+
+    return _named(step, f)
 
 
 def _check_carry(
@@ -259,6 +280,18 @@ def _while(
         return while_in_python(cond_fun, body_fun, init_val, bool(first))
     carry, structure = leaves_of(init_val, f"{name}: init_val")
     in_tree = tree.treedef_tuple([structure])
+    if refs.alive:
+        avals = [typeof(c) for c in carry]
+        written = refs.written_by([body_fun], lambda f: Staged(f, in_tree, avals))
+        if written:
+            going = lambda pair: refs.with_values(cond_fun, written)(*pair)[1]
+            step = lambda pair: refs.with_values(body_fun, written)(*pair)
+            first = ([refs.read(r) for r in written], init_val)
+            values, last = _while(
+                name, _named(going, cond_fun), _named(step, body_fun), first, checkpoints
+            )
+            refs.write_all(written, values)
+            return last
     carry, body = settle(carry, lambda avals: Staged(body_fun, in_tree, avals))
     avals = [typeof(c) for c in carry]
     _check_carry(name, (structure, avals), (body.out_tree, body.outs), counted)
@@ -367,13 +400,13 @@ def map(f: Callable, xs: Any, *, batch_size: int | None = None) -> Any:
     Args:
         f: a function of one array or tree.
         xs: arrays of one size of their first axis, or a tree of them.
-        batch_size: how many slices are computed at once, by `vmap`.
+        batch_size: how many slices are computed at once, by `vmap`; 0 for all.
 
     Returns:
         The results, stacked along a new first axis.
 
     Raises:
-        ValueError: if the xs differ in length, there are none, or `batch_size` is not positive.
+        ValueError: if the xs differ in length, there are none, or `batch_size` is negative.
 
     Examples:
         >>> import diffeo as dx
@@ -390,11 +423,13 @@ def map(f: Callable, xs: Any, *, batch_size: int | None = None) -> Any:
     step = _named(lambda _, x: ((), f(x)), f)
     if batch_size is None:
         return _scan(name, step, (), xs, None)[1]
-    if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+    if not isinstance(batch_size, (int, np.integer)) or batch_size < 0:
         raise with_user_line(
-            ValueError(f"{name}: batch_size must be a whole number >= 1, got {batch_size!r}")
+            ValueError(f"{name}: batch_size must be a whole number >= 0, got {batch_size!r}")
         )
     length = _length(name, leaves, xs, None)
+    if not batch_size:
+        return vmap(f, axis_size=length)(xs)
     # Full batches go through one scan whose slices have `batch_size` rows: arrays of shape
     # (length, ...) become (whole, batch_size, ...). Rows that are left over go through one `vmap`.
     whole, remainder = divmod(length, batch_size)

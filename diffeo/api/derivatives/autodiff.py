@@ -13,8 +13,8 @@ runs this program, `vjp` runs its transpose.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from copy import copy
 from typing import Any
 
 import numpy as np
@@ -22,62 +22,21 @@ import numpy as np
 from ...primitives.array import as_value
 from ...primitives.constants import full_like
 from ...primitives.core import describe, typeof, with_user_line
-from ...primitives.jaxpr import Eqn, Jaxpr, Literal, eval_jaxpr
+from ...primitives.jaxpr import Jaxpr
 from ...primitives.staging import stage
 from ...primitives.stand_ins import ZERO
-from ...primitives.support.foreign import refusal
-from ...primitives.types import SCALARS, ShapedArray, float0, is_inexact
+from ...primitives.support.errors import MismatchError
+from ...primitives.types import ShapedArray, is_inexact
 from ...primitives.words.structural import convert_element_type
 from ...transforms.jvp import jvp_flat
 from ...transforms.linearize import linearize_flat
-from ...transforms.tangents import from_tangent, quietly, tangent_aval
+from ...transforms.tangents import from_tangent, quietly
 from ...transforms.taylor.nested import is_nested, times, value_and_slope
-from ...transforms.transpose import backward_pass, pull_back_program
+from ...transforms.transpose import backward_pass
 from ...trees import tree
-from ...trees.arguments import (
-    as_values,
-    check_callable,
-    flat_arguments,
-    name_of,
-)
+from ...trees.arguments import as_values, check_callable, flat_arguments, name_of
 from ...trees.functions import Flat
-
-
-def _as_tangent(t: Any, aval: ShapedArray, what: str, path: str) -> Any:
-    """Return a tangent or cotangent as an array of the dtype that belongs to its primal's type.
-
-    Return `ZERO` for the float0 array that stands for the tangent of an integer. Raise TypeError
-    for other shapes and dtypes; a Python number takes the dtype.
-    """
-    expected = tangent_aval(aval)
-    if expected.dtype == float0:
-        if isinstance(t, np.ndarray) and t.dtype == float0 and t.shape == expected.shape:
-            return ZERO
-        raise with_user_line(
-            TypeError(
-                f"{what}{path}: an integer or boolean array has no derivative: its tangent is "
-                f"np.zeros({expected.shape}, dx.float0), got {describe(t)}"
-            )
-        )
-    try:
-        value = as_value(t)
-        fits = value.shape == expected.shape and (value.dtype == expected.dtype or value.weak_type)
-    except TypeError:
-        fits = False
-    if not fits:
-        reason = refusal(t)
-        raise with_user_line(
-            TypeError(
-                f"{what}{path}: expected shape and dtype of {expected}, got {describe(t)}"
-                + (f"; {reason}" if reason else "")
-            )
-        ) from None
-    return convert_element_type(value, expected.dtype)
-
-
-def _check_same(what: str, structure: Any, other: Any) -> None:
-    if structure != other:
-        raise with_user_line(TypeError(f"{what}: {tree.first_difference(structure, other)}"))
+from .maps import LinearMap, Pullback, as_tangent, check_same
 
 
 def as_tuple(x: Any, what: str) -> tuple:
@@ -101,12 +60,12 @@ def point_and_direction(
     tangents = as_tuple(tangents, f"{kind}: {called}")
     leaves, structure = flat_arguments(kind, primals)
     moves, other = tree.flatten(tangents)
-    _check_same(f"{kind}: {called} must have the structure of primals", structure, other)
+    check_same(f"{kind}: {called} must have the structure of primals", structure, other)
     values = as_values(leaves, kind, primals)
     paths = tree.leaves_with_path(tangents)
     what = f"{kind}: {called[:-1]} at "
     moves = [
-        _as_tangent(t, typeof(p), what, tree.keystr(path))
+        as_tangent(t, typeof(p), what, tree.keystr(path))
         for t, p, (path, _) in zip(moves, values, paths)
     ]
     return values, moves, structure
@@ -156,123 +115,20 @@ def jvp(
     return (result, moved, flat.aux(outs)) if has_aux else (result, moved)
 
 
-class Derivative:
-    """The derivative of a function at a point: the tangent program, and the types and structures
-    of arguments and results.
-
-    It is a tree whose leaves are the residuals. So a derivative can be a result of a compiled
-    function, or a residual that a forward rule hands to a backward rule.
-
-    Attributes:
-        flat: the function of leaves, with the structures of arguments and result.
-        program: the tangent program.
-        has_tangent: for each leaf of the result, whether the program has its tangent.
-        primals, outs: the types of the leaves of arguments and result.
-        apart: (residuals, the derivative with holes in their places), once it was computed.
-    """
-
-    def __init__(
-        self,
-        flat: Flat,
-        program: Jaxpr,
-        has_tangent: Sequence[bool],
-        primals: Sequence[Any],
-        outs: Sequence[Any],
-    ):
-        self.flat, self.program, self.has_tangent = flat, program, has_tangent
-        self.primals = [typeof(p) for p in primals]
-        self.outs = [typeof(o) for o in outs[: flat.count]]
-        self.apart: tuple[list[Any], Derivative] | None = None
-
-    def tree_flatten(self) -> tuple[list[Any], Derivative]:
-        """Return the residuals, and the derivative with holes: `mul a <f64[]>` keeps its operand
-        `a`, and `Hole(0, f64[])` replaces the array.
-        """
-        if self.apart is None:  # the same residual is one leaf, wherever it is used
-            program = self.program
-            operands = [v for eqn in program.eqns for v in eqn.inputs] + list(program.outs)
-            residuals = {id(v.value): v.value for v in operands if _is_residual(v)}
-            holes = {
-                key: Hole(k, typeof(value)) for k, (key, value) in enumerate(residuals.items())
-            }
-            form = copy(self)
-            form.program = _with(program, lambda x: holes.get(id(x)))
-            self.apart = list(residuals.values()), form
-        return self.apart
-
-    @classmethod
-    def tree_unflatten(cls, form: Derivative, residuals: Sequence[Any]) -> Derivative:
-        """Return the derivative whose holes are filled by these residuals."""
-        whole, filled = copy(form), list(residuals)
-        whole.program = _with(form.program, lambda x: filled[x.number] if type(x) is Hole else None)
-        whole.apart = filled, form
-        return whole
-
-
-class Hole:
-    """A mark for residual `number`, in a tangent program whose residuals were taken out."""
-
-    __slots__ = ("aval", "number")
-
-    def __init__(self, number: int, aval: ShapedArray):
-        self.number, self.aval = number, aval
-
-
-def _is_residual(v: Any) -> bool:
-    """Check that an operand of a tangent program is a residual, or the hole of one."""
-    return type(v) is Literal and type(v.value) not in SCALARS
-
-
-def _with(program: Jaxpr, other: Callable[[Any], Any]) -> Jaxpr:
-    """Return the tangent program with `other(residual)` in the place of each residual.
-
-    A residual for which `other` returns None is kept.
-    """
-
-    def put(v: Any) -> Any:
-        value = other(v.value) if _is_residual(v) else None
-        return v if value is None else Literal(value)
-
-    eqns = [Eqn(e.primitive, list(map(put, e.inputs)), e.outs, e.source) for e in program.eqns]
-    return Jaxpr(program.in_vars, eqns, list(map(put, program.outs)), name=program.name)
-
-
-@tree.register_pytree_node_class
-class LinearMap(Derivative):
-    """The derivative of a function at a point, as a linear function of tangents. `linearize`
-    returns it.
-    """
-
-    def __call__(self, *tangents: Any) -> Any:
-        leaves, structure = tree.flatten(tangents)
-        _check_same(
-            "linearize: tangents must have the structure of primals", self.flat.in_tree, structure
-        )
-        moves = [
-            _as_tangent(t, p, "linearize: tangent at ", tree.keystr(path))
-            for t, p, (path, _) in zip(leaves, self.primals, tree.leaves_with_path(tangents))
-        ]
-        moves = [
-            full_like(v.aval, 0) if t is ZERO else t for t, v in zip(moves, self.program.in_vars)
-        ]
-        # The program has a result only for those results of the function that have a tangent.
-        slopes = iter(quietly(eval_jaxpr, self.program, moves))
-        outs = [next(slopes) if has else ZERO for has in self.has_tangent]
-        zipped = zip(outs[: self.flat.count], self.outs)
-        return tree.unflatten(self.flat.out_tree, [from_tangent(t, o) for t, o in zipped])
-
-    def __repr__(self) -> str:
-        return f"<linear map of {self.flat.name}>\n{self.program}"
-
-
-def linearize(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
+def linearize(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     """Compute the value of a function at a point, and the derivative there as a linear function
     of tangents.
 
     The function is evaluated once. Applying the derivative repeats only the linear part.
 
+    Args:
+        fun: a function of arrays or trees.
+        *primals: its arguments.
+        has_aux: `fun` returns (result, auxiliary data).
+
     Returns:
-        (result, map from tangents, one for each argument, to the tangent of the result).
+        (result, map from tangents, one for each argument, to the tangent of the result), and the
+        auxiliary data if `has_aux`.
 
     Examples:
         >>> import diffeo as dx
@@ -281,45 +137,53 @@ def linearize(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
         (Array(9.), Array(6.), Array(60.))
     """
     check_callable(fun, "linearize")
-    leaves, structure = flat_arguments("linearize", primals)
-    values = as_values(leaves, "linearize", primals)
-    flat = Flat(fun, structure, name_of(fun))
-    outs, program, has_tangent = quietly(linearize_flat, flat, values, flat.name)
-    return flat.result(outs), LinearMap(flat, program, has_tangent, values, outs)
+    flat, values, outs, program, has_tangent = _linearized("linearize", fun, primals, has_aux)
+    linear = LinearMap(flat, program, has_tangent, values, outs)
+    return (flat.result(outs), linear, flat.aux(outs)) if has_aux else (flat.result(outs), linear)
 
 
-@tree.register_pytree_node_class
-class Pullback(Derivative):
-    """The transposed derivative of a function at a point, as a function from a cotangent of the
-    result to cotangents of the arguments. `vjp` returns it.
+def _linearized(kind: str, fun: Callable, primals: tuple, has_aux: bool) -> tuple:
+    """Linearize a function of trees.
+
+    Returns:
+        The function of leaves, the leaves of the arguments, the results, the tangent program, and
+        which leaves of the result it has tangents of.
     """
+    leaves, structure = flat_arguments(kind, primals)
+    values = as_values(leaves, kind, primals)
+    flat = Flat(fun, structure, name_of(fun), has_aux)
+    outs, program, has_tangent = quietly(linearize_flat, flat, values, flat.name)
+    if has_aux:
+        # The results of the program are the tangents of the result's leaves, then those of the
+        # auxiliary data, which are not asked for.
+        has_tangent = has_tangent[: flat.count]
+        tangents = program.outs[: sum(has_tangent)]
+        program = Jaxpr(program.in_vars, program.eqns, tangents, name=program.name)
+    return flat, values, outs, program, has_tangent
 
-    def __call__(self, cotangent: Any) -> tuple:
-        leaves, structure = tree.flatten(cotangent)
-        _check_same(
-            "vjp: the cotangent must have the structure of the result",
-            self.flat.out_tree,
-            structure,
+
+def no_reduce_axes(kind: str, reduce_axes: Any) -> None:
+    """Raise NotImplementedError for `reduce_axes`, which JAX has given up, too."""
+    if reduce_axes:
+        raise with_user_line(
+            NotImplementedError(
+                f"{kind}: reduce_axes={reduce_axes!r} is not there any more; sum the derivatives "
+                "with dx.lax.psum"
+            )
         )
-        paths = [tree.keystr(path) for path, _ in tree.leaves_with_path(cotangent)]
-        cts = [
-            _as_tangent(c, o, "vjp: cotangent", f" at {p}" if p else "")
-            for c, o, p in zip(leaves, self.outs, paths)
-        ]
-        # A result without a tangent does not depend on the arguments: its cotangent goes nowhere.
-        cts = [c for c, has in zip(cts, self.has_tangent) if has]
-        pulled = quietly(pull_back_program, self.program, cts)
-        return tree.unflatten(
-            self.flat.in_tree, [from_tangent(c, p) for c, p in zip(pulled, self.primals)]
-        )
-
-    def __repr__(self) -> str:
-        return f"<pullback of {self.flat.name}>"
 
 
-def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
+def vjp(
+    fun: Callable, *primals: Any, has_aux: bool = False, reduce_axes: Sequence[Any] = ()
+) -> tuple:
     """Compute the value of a function at a point, and the map from cotangents of the result to
     cotangents of the arguments (reverse mode).
+
+    Args:
+        fun: a function of arrays or trees.
+        *primals: its arguments.
+        has_aux: `fun` returns (result, auxiliary data).
+        reduce_axes: refused unless empty.
 
     Returns:
         (result, pullback), and the auxiliary data if `has_aux`. The pullback takes a cotangent of
@@ -327,7 +191,9 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
         argument; it may be called often.
 
     Raises:
-        TypeError: (from the pullback) if the cotangent does not fit the result.
+        ValueError: (from the pullback) if the cotangent does not fit the result; it is a TypeError,
+            too.
+        NotImplementedError: for `reduce_axes`.
 
     Examples:
         >>> import diffeo as dx
@@ -336,33 +202,31 @@ def vjp(fun: Callable, *primals: Any, has_aux: bool = False) -> tuple:
         (Array(3.), Array(2.))
     """
     check_callable(fun, "vjp")
-    leaves, structure = flat_arguments("vjp", primals)
-    values = as_values(leaves, "vjp", primals)
-    flat = Flat(fun, structure, name_of(fun), has_aux)
-    outs, program, has_tangent = quietly(linearize_flat, flat, values, flat.name)
-    if has_aux:
-        # The results of the program are the tangents of the result's leaves, then those of the
-        # auxiliary data, which get no cotangents.
-        program = Jaxpr(
-            program.in_vars,
-            program.eqns,
-            program.outs[: sum(has_tangent[: flat.count])],
-            name=program.name,
-        )
-    pullback = Pullback(flat, program, has_tangent[: flat.count], values, outs)
+    no_reduce_axes("vjp", reduce_axes)
+    flat, values, outs, program, has_tangent = _linearized("vjp", fun, primals, has_aux)
+    pullback = Pullback(flat, program, has_tangent, values, outs)
     result = flat.result(outs)
     return (result, pullback, flat.aux(outs)) if has_aux else (result, pullback)
 
 
-def linear_transpose(fun: Callable, *primals: Any) -> Callable:
+def linear_transpose(
+    fun: Callable, *primals: Any, reduce_axes: Sequence[Any] = ()
+) -> Callable[..., tuple]:
     """Transpose a function that is linear in all its arguments.
 
     Args:
         fun: a linear function of arrays or trees.
-        *primals: arguments (or `ShapeDtypeStruct`s); only shapes and dtypes matter.
+        *primals: arguments (or `ShapeDtypeStruct`s, or anything with a shape and a dtype); only
+            these matter. Either all arguments and results are floating-point or complex, or all are
+            integers.
+        reduce_axes: refused unless empty.
 
     Returns:
         A function from a cotangent of the result to a tuple of cotangents of the arguments.
+
+    Raises:
+        TypeError: for other dtypes; (when called) if the cotangent does not fit the result, or the
+            function is not linear.
 
     Examples:
         >>> import diffeo as dx
@@ -371,40 +235,64 @@ def linear_transpose(fun: Callable, *primals: Any) -> Callable:
         (Array([1., 2.]),)
     """
     check_callable(fun, "linear_transpose")
+    no_reduce_axes("linear_transpose", reduce_axes)
     leaves, structure = tree.flatten(primals)
-    avals = [x.aval.strong if hasattr(x, "aval") else typeof(x).strong for x in leaves]
-    for aval in avals:
-        if not is_inexact(aval.dtype):
-            raise with_user_line(
-                TypeError(
-                    f"linear_transpose: linear in floating-point or complex arrays, got {aval}"
-                )
-            )
+    avals = [_type_of(x) for x in leaves]
     flat = Flat(fun, structure, name_of(fun))
     program = stage(flat, avals, flat.name)
-    outs = program.out_avals
-
-    def transposed(cotangent: Any) -> tuple:
-        cts, other = tree.flatten(cotangent)
-        _check_same(
-            "linear_transpose: the cotangent must have the structure of the result",
-            flat.out_tree,
-            other,
-        )
-        cts = [_as_tangent(c, o, "linear_transpose: cotangent", "") for c, o in zip(cts, outs)]
-        try:
-            pulled = quietly(
-                backward_pass, program, dict(zip(program.const_vars, program.consts)), cts
+    kinds = {is_inexact(a.dtype) for a in (*avals, *program.out_avals)}
+    if len(kinds) > 1 or any([a.dtype.kind == "b" for a in (*avals, *program.out_avals)]):
+        raise with_user_line(
+            TypeError(
+                f"linear_transpose of {flat.name}: arguments and results are all floating-point or "
+                f"complex, or all integers, got {', '.join(map(str, avals))} -> "
+                f"{', '.join(map(str, program.out_avals))}"
             )
-        except (NotImplementedError, TypeError) as error:
-            # An operation that is not linear has no transposition, or computes with the
-            # `LinearInput` that stands for its operand there. Other errors are not about this.
-            if isinstance(error, TypeError) and "LinearInput" not in str(error):
-                raise
-            reason = f": {error}" if isinstance(error, NotImplementedError) else ""
-            raise with_user_line(
-                TypeError(f"linear_transpose: {flat.name} is not linear{reason}")
-            ) from None
-        return tree.unflatten(structure, [from_tangent(c, a) for c, a in zip(pulled, avals)])
+        )
+    # The constants are leaves, so that the result is a tree: a compiled function may return it.
+    return tree.Partial(functools.partial(_transposed, program, structure, flat), program.consts)
 
-    return transposed
+
+def _type_of(x: Any) -> ShapedArray:
+    """Return the strong type of an array, or of what has a shape and a dtype."""
+    if hasattr(x, "aval"):
+        return x.aval.strong
+    described = hasattr(x, "shape") and hasattr(x, "dtype") and not isinstance(x, np.ndarray)
+    return ShapedArray(tuple(x.shape), np.dtype(x.dtype)) if described else typeof(x).strong
+
+
+def _transposed(
+    program: Jaxpr, structure: Any, flat: Flat, consts: Sequence[Any], cotangent: Any
+) -> tuple:
+    """Walk backward through the program of a linear function of trees."""
+    cts, other = tree.flatten(cotangent)
+    check_same(
+        "linear_transpose: the cotangent must have the structure of the result",
+        flat.out_tree,
+        other,
+    )
+    what = "linear_transpose: cotangent"
+    cts = [_linear_cotangent(c, o, what) for c, o in zip(cts, program.out_avals)]
+    try:
+        pulled = quietly(backward_pass, program, dict(zip(program.const_vars, consts)), cts)
+    except (NotImplementedError, TypeError) as error:
+        # An operation that is not linear has no transposition, or computes with the
+        # `LinearInput` that stands for its operand there. Other errors are not about this.
+        if isinstance(error, TypeError) and "LinearInput" not in str(error):
+            raise
+        reason = f": {error}" if isinstance(error, NotImplementedError) else ""
+        raise with_user_line(
+            TypeError(f"linear_transpose: {flat.name} is not linear{reason}")
+        ) from None
+    leaves = [full_like(a, 0) if c is ZERO else c for c, a in zip(pulled, program.in_avals)]
+    return tree.unflatten(structure, leaves)
+
+
+def _linear_cotangent(ct: Any, aval: ShapedArray, what: str) -> Any:
+    """Return the cotangent of a result; unlike those of derivatives, it may be an integer."""
+    if is_inexact(aval.dtype):
+        return as_tangent(ct, aval, what, "")
+    value = as_value(ct)
+    if value.shape != aval.shape or not (value.weak_type or value.dtype == aval.dtype):
+        raise with_user_line(MismatchError(f"{what}: expected {aval.strong}, got {describe(ct)}"))
+    return convert_element_type(value, aval.dtype)

@@ -33,6 +33,7 @@ from ...trees.arguments import (
     name_of,
 )
 from ...trees.functions import Flat, of_chosen
+from .autodiff import no_reduce_axes
 
 
 def value_and_grad(
@@ -41,6 +42,7 @@ def value_and_grad(
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
+    reduce_axes: Sequence[Any] = (),
 ) -> Any:
     """Return a function that computes the value of a scalar function together with its gradient.
 
@@ -56,6 +58,7 @@ def value_and_grad(
         (Array(8.), Array(12.))
     """
     check_callable(fun, "value_and_grad")
+    no_reduce_axes("value_and_grad", reduce_axes)
     name = name_of(fun)
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
@@ -151,6 +154,7 @@ def grad(
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
+    reduce_axes: Sequence[Any] = (),
 ) -> Callable:
     """Return a function that computes the gradient of a scalar function, by reverse mode.
 
@@ -160,6 +164,7 @@ def grad(
         has_aux: `fun` returns a pair; its second part is passed through.
         holomorphic: `fun` is complex differentiable, from complex to complex.
         allow_int: integer arguments are allowed; their gradient has dtype `dx.float0`.
+        reduce_axes: refused unless empty.
 
     Returns:
         A function with the arguments of `fun` that returns the gradient (or (gradient, aux)), of
@@ -177,6 +182,7 @@ def grad(
         Array([2., 4.])
     """
     check_callable(fun, "grad")
+    no_reduce_axes("grad", reduce_axes)
     options = (argnums, has_aux, holomorphic, allow_int)
     both = value_and_grad(fun, *options)._run
 

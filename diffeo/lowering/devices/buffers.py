@@ -17,6 +17,7 @@ import numpy as np
 
 from ...primitives.array import GONE
 from ...primitives.core import with_user_line
+from ...primitives.support.key_types import carried
 from ...primitives.support.settings import process
 from .. import compat
 from ..executables import Executable, compile_module, explain_run_error
@@ -47,6 +48,9 @@ def put(array: np.ndarray, aval: Any, *, alias: bool = False, device: Device | N
     if state.forked:
         raise fork_error()
     target = device or default_device()
+    if aval.dtype.kind == "k":  # keys are put as what carries them
+        array = carried(array)
+        aval = _Aval(aval.shape, array.dtype)
     semantics = compat.SHARE if alias else compat.COPY
     return compat.device_put(
         aval, target._sharding, [array], target._singleton, True, False, semantics, True
@@ -66,6 +70,8 @@ def to_numpy(buffer: Any, aval: Any) -> np.ndarray:
     if state.forked and not is_ready(buffer):
         raise fork_error()
     dtype = aval.dtype
+    if dtype.kind == "k":
+        return to_numpy(buffer, _Aval(aval.shape, dtype.carrier)).view(dtype)
     if not is_ready(buffer):
         until_ready(buffer)
     try:

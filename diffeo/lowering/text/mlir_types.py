@@ -52,7 +52,7 @@ def element_type(dtype: np.dtype) -> str:
     Raises:
         TypeError: if StableHLO has no such type.
     """
-    name = _ELEMENTS.get(dtype.name)
+    name = _ELEMENTS.get((dtype.carrier if dtype.kind == "k" else dtype).name)  # type: ignore
     if name is None:
         raise TypeError(f"dtype {dtype} has no StableHLO type")
     return name
@@ -68,6 +68,8 @@ def scalar_text(value: Any, dtype: np.dtype) -> str:
     """Return a number as MLIR writes it inside `dense<...>`. Exact for every float, with infinities
     and nan.
     """
+    if dtype.kind == "k":
+        dtype = dtype.carrier  # type: ignore
     if dtype == bool_:
         return "true" if value else "false"
     if dtype.kind in "iu" or element_type(dtype).startswith(("i", "ui")):  # int4 is of no kind

@@ -26,13 +26,14 @@ from ...primitives.staging import stage
 from ...primitives.support.sources import show_source
 from ...primitives.types import SCALARS, ShapedArray, bool_, is_inexact
 from .foreign_calls import CHAIN, ForeignCalls
-from .writer import Operand, Writer
+from .key_carriers import KeyCarriers
+from .writer import Operand
 
 #: No attributes of a function's inputs.
 NONE: Mapping[int, str] = {}
 
 
-class Builder(Writer, ForeignCalls):
+class Builder(KeyCarriers, ForeignCalls):
     """A writer of one module. `lower` rules use its methods to emit operations.
 
     Attributes:
@@ -69,6 +70,8 @@ class Builder(Writer, ForeignCalls):
         if type(x) is not Operand or type(y) is not Operand:
             x, y = self.operands((x, y))
         dtype = x.aval.dtype
+        if dtype.kind == "k":
+            return self.compare_keys(direction, x, y)
         signed = "SIGNED" if dtype.name.startswith("int") else "UNSIGNED"
         compare_type = "FLOAT" if is_inexact(dtype) else signed
         return self.op(

@@ -24,7 +24,9 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.array import Array
 from ...primitives.core import Primitive
+from ...primitives.support.key_types import carried
 from ...primitives.types import ShapedArray
 from .mlir_types import scalar_text, tensor_type
 
@@ -272,7 +274,9 @@ class Writer:
 
     def array(self, value: Any, aval: ShapedArray) -> Operand:
         """Return an array of the type `aval` whose numbers are all written out."""
-        host = np.asarray(value)
+        host = value.host if type(value) is Array else np.asarray(value)
+        if aval.dtype.kind == "k":
+            host = carried(host)
         if host.ndim == 0:
             return self.constant(host[()], aval)
         text = tensor_type(aval)

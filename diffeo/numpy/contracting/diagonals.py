@@ -7,7 +7,7 @@ from typing import Any
 from ...primitives.core import with_user_line
 from ...primitives.words.slicing import slice_in_dim
 from ...primitives.words.structural import reshape
-from ..common import arr, axis_of, static_int
+from ..common import arr, axis_of, no_out, static_int
 from ..reducing.reductions import sum as _sum
 from ..shaping import moveaxis
 
@@ -30,6 +30,10 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     return slice_in_dim(rows_in_line, first, limit, columns + 1, -1)
 
 
-def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+def trace(
+    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
+) -> Any:
     """Return the sum of a diagonal."""
+    if out is not None:
+        raise no_out("trace")
     return _sum(diagonal(a, offset, axis1, axis2), -1, dtype)

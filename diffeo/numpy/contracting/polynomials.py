@@ -9,33 +9,47 @@ from typing import Any
 
 import numpy as np
 
+from ...api.control_flow.loops import scan
 from ...primitives.array import Array
-from ...primitives.core import describe, with_user_line
+from ...primitives.core import describe, state, with_user_line
 from ...primitives.types import complex_dtype
-from ...primitives.words.promotion import to_inexact
+from ...primitives.words.promotion import broadcast_to, to_inexact
 from ...primitives.words.slicing import concatenate, slice_in_dim
 from ...primitives.words.structural import reshape
 from .. import linalg
 from ..choosing import where
 from ..common import arr, concrete, same_dtype, static_int
+from ..joining import stack
 from ..making.creation import asarray, ones, zeros
 from ..making.grids import diag, vander
 from ..places.indexing import getitem
-from ..places.selecting import pad, roll
+from ..places.padding import pad
+from ..places.selecting import roll, trim_zeros
 from ..reducing.comparing import argmin
 from ..reducing.reductions import all as all_
 from ..reducing.reductions import sum as sum_
 from ..reducing.sorting import argsort
-from ..shaping import atleast_1d, stack
+from ..shaping import atleast_1d
 from ..ufuncs import sqrt
 from .convolving import convolve
 from .products import dot, outer
 
 
-def polyval(p: Any, x: Any) -> Any:
-    """Evaluate the polynomial with coefficients `p`, highest power first, at `x`."""
+def polyval(p: Any, x: Any, *, unroll: int = 16) -> Any:
+    """Evaluate the polynomial with coefficients `p`, highest power first, at `x`.
+
+    In a program that is traced, more than `unroll` coefficients become a loop, which takes so many
+    at once.
+    """
     p, x = asarray(p), asarray(x)
+    unroll = static_int(unroll, "polyval", "unroll")
+    if unroll < 1:
+        raise with_user_line(ValueError(f"polyval: unroll must be 1 or more, got {unroll}"))
     out: Any = x * 0
+    if p.shape[0] > unroll and not state.trace.eager:
+        p = p.astype(same_dtype(p, x)[0].dtype)
+        out = (out + x).astype(same_dtype(out, p)[0].dtype) * 0
+        return scan(lambda out, c: (out * x + c, None), out, p, unroll=unroll)[0]
     for i in range(p.shape[0]):
         out = out * x + getitem(p, i)
     return out
@@ -53,9 +67,16 @@ def polysub(a1: Any, a2: Any) -> Any:
     return polyadd(a1, -asarray(a2))
 
 
-def polymul(a1: Any, a2: Any) -> Any:
-    """Return the product of two polynomials."""
-    return convolve(asarray(a1), asarray(a2))
+def polymul(a1: Any, a2: Any, *, trim_leading_zeros: bool = False) -> Any:
+    """Return the product of two polynomials.
+
+    With `trim_leading_zeros`, those of the operands are left out first, as NumPy does; the numbers
+    must then be known.
+    """
+    a1, a2 = atleast_1d(asarray(a1)), atleast_1d(asarray(a2))
+    if trim_leading_zeros and a1.size > 1 and a2.size > 1:
+        a1, a2 = (w if w.size else v[-1:] for v, w in ((a, trim_zeros(a, "f")) for a in (a1, a2)))
+    return convolve(a1, a2)
 
 
 def _order(name: str, m: Any) -> int:
@@ -75,12 +96,31 @@ def polyder(p: Any, m: int = 1) -> Any:
     return p
 
 
-def polyint(p: Any, m: int = 1) -> Any:
-    """Return the coefficients of an `m`-fold integral of a polynomial; the constants are 0."""
-    p = asarray(p)
-    for _ in range(_order("polyint", m)):
+def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
+    """Return the coefficients of an `m`-fold integral of a polynomial.
+
+    `k` is the constant of every integral, or a vector of `m` constants, the first integral's first;
+    0 by default.
+
+    Raises:
+        ValueError: for a negative `m`, and for more or fewer constants.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> polyint(dx.numpy.array([2.0, 1.0]), k=5.0)
+        Array([1., 1., 5.])
+    """
+    p, m = asarray(p), _order("polyint", m)
+    constants = atleast_1d(zeros(1, p.dtype) if k is None else asarray(k))
+    if constants.size == 1:
+        constants = broadcast_to(reshape(constants, (1,)), (m,))
+    if constants.shape != (m,):
+        raise with_user_line(
+            ValueError(f"polyint: expects {m} constants k, or one, got {describe(k)}")
+        )
+    for i in range(m):
         p = p / Array(np.arange(p.shape[0], 0, -1))
-        p = concatenate([p, zeros(1, p.dtype)])
+        p = concatenate(same_dtype(p, constants[i : i + 1]))
     return p
 
 

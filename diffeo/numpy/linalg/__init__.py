@@ -5,7 +5,8 @@ positive definite, say), results are nan, and a singular matrix gives inf or nan
 cannot raise an error. `eigh` says which functions have derivatives at equal eigenvalues.
 """
 
-from ..contracting.products import matmul, multi_dot, tensordot, vecdot
+from ..contracting.einsum import multi_dot
+from ..contracting.products import matmul, tensordot, vecdot
 from ..shaping import matrix_transpose
 from .decompositions import (
     cholesky,

@@ -1,4 +1,4 @@
-"""Parts and repetitions along axes: take, repeat, roll, pad, insert, choose.
+"""Parts and repetitions along axes: take, repeat, roll, insert, choose.
 
 Most functions compute positions, and read the elements at these by indexing.py. Positions that are
 known are computed with NumPy; in `repeat`, `roll`, `take` and `choose` they may be traced.
@@ -25,14 +25,17 @@ from ..common import (
     host_of,
     integers,
     no_out,
+    no_sharding,
     no_such,
     reaches_beyond,
     static_int,
 )
+from ..joining import stack
 from ..making.creation import asarray, full
 from ..reducing.cumulative import cumsum
-from ..reducing.sorting import searchsorted
-from ..shaping import concatenate, stack
+from ..reducing.reductions import count_nonzero
+from ..reducing.sets import flatnonzero
+from ..reducing.sorting import searchsorted, sort
 from . import indexing
 
 
@@ -106,11 +109,18 @@ def _integers_or_none(indices: Any) -> Any:
 
 
 def take_along_axis(
-    arr: Any, indices: Any, axis: int | None = -1, mode: str | None = None, fill_value: Any = None
+    arr: Any,
+    indices: Any,
+    axis: int | None = -1,
+    mode: str | None = None,
+    fill_value: Any = None,
+    *,
+    wrap_negative_indices: bool | None = None,
 ) -> Any:
     """Return, for each line along `axis`, the elements at its own `indices`.
 
-    The other axes of the two arrays broadcast.
+    The other axes of the two arrays broadcast. Negative indices count from the end, unless
+    `wrap_negative_indices` is False: then they are out of bounds.
     """
     x, indices = asarray(arr), asarray(indices)
     mode = indexing.mode_of("take_along_axis", mode)
@@ -126,14 +136,15 @@ def take_along_axis(
             )
         )
     n = x.shape[axis]
+    wraps = wrap_negative_indices is None or bool(wrap_negative_indices)
     hosts = host_of(x), host_of(indices)
-    if hosts[0] is not None and hosts[1] is not None and mode is None:
+    if hosts[0] is not None and hosts[1] is not None and mode is None and wraps:
         try:
             return Array(np.take_along_axis(*hosts, axis))
         except (IndexError, ValueError):
             pass  # explained below
     value = known(indices)
-    if mode is None and reaches_beyond(value, -n, n):
+    if mode is None and reaches_beyond(value, -n if wraps else 0, n):
         raise with_user_line(
             IndexError(
                 f"take_along_axis: an index in [{value.min()}, {value.max()}] is out of bounds "
@@ -150,7 +161,8 @@ def take_along_axis(
     )
     narrow = indices.dtype.itemsize < 8 and indices.dtype != np.uint32 and n < 2**31 - 1
     indices = convert_element_type(indices, np.int32 if narrow else np.int64)
-    indices = where(indices < 0, indices + n, indices)
+    if wraps:
+        indices = where(indices < 0, indices + n, indices)
     if mode is None:
         return take_places(x, indices, axis, "clip" if value is None else "promise_in_bounds")
     if mode == "wrap":
@@ -160,8 +172,37 @@ def take_along_axis(
     return take_places(x, indices, axis, "fill", indexing.fill_scalar(fill_value, x.dtype))
 
 
-def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
-    """Return the parts of `a` along an axis where the known `condition` is true."""
+def compress(
+    condition: Any,
+    a: Any,
+    axis: int | None = None,
+    *,
+    size: int | None = None,
+    fill_value: Any = 0,
+    out: Any = None,
+) -> Any:
+    """Return the parts of `a` along an axis where `condition` is true.
+
+    Args:
+        condition: A vector, whose numbers are known unless `size` is given. It may be shorter than
+            the axis.
+        a: An array.
+        axis: The axis; None for the flat array.
+        size: How many parts are returned; they are cut, or filled up with `fill_value`.
+        fill_value: A number, or an array that broadcasts to the result.
+        out: None, as arrays never change.
+
+    Raises:
+        ValueError: for a condition that is no vector.
+        IndexError: for one that is true beyond the end of the axis.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> compress([True, False, True], dx.numpy.arange(3), size=3, fill_value=-1)
+        Array([ 0,  2, -1])
+    """
+    if out is not None:
+        raise no_out("compress")
     a = arr(a)
     if axis is None:
         a, axis = reshape(a, (a.size,)), 0
@@ -171,13 +212,30 @@ def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
         raise with_user_line(
             ValueError(f"compress: condition must be a vector, got shape {mask.shape}")
         )
-    positions = np.flatnonzero(np.asarray(mask))
-    return indexing.getitem(a, (slice(None),) * axis + (positions,))
+    if size is None:
+        known_mask = concrete(mask, "compress", "Give `size`, or use dx.numpy.where.")
+        return indexing.getitem(a, (slice(None),) * axis + (np.flatnonzero(known_mask),))
+    size, n = static_int(size, "compress", "size"), a.shape[axis]
+    value = known(mask)
+    if value is not None and value[n:].any():
+        raise with_user_line(
+            IndexError(f"compress: condition is true beyond axis {axis} of shape {a.shape}")
+        )
+    mask = mask[:n]
+    places = flatnonzero(mask, size=size, fill_value=0)
+    shape = tuple([size if i == axis else m for i, m in enumerate(a.shape)])
+    fill = broadcast_to(convert_element_type(asarray(fill_value), a.dtype), shape)
+    if not n:
+        return fill
+    there = Array(np.arange(size)) < count_nonzero(mask)
+    there = reshape(there, tuple([m if i == axis else 1 for i, m in enumerate(shape)]))
+    return where(there, indexing.take(a, places, axis, "clip"), fill)
 
 
-def extract(condition: Any, arr: Any) -> Any:
-    """Return the elements of `arr` where the known `condition` is true."""
-    return compress(asarray(condition).ravel(), asarray(arr).ravel())
+def extract(condition: Any, arr: Any, *, size: int | None = None, fill_value: Any = 0) -> Any:
+    """Return the elements of `arr` where `condition` is true; `size` is that of `compress`."""
+    condition, flat = asarray(condition).ravel(), asarray(arr).ravel()
+    return compress(condition, flat, size=size, fill_value=fill_value)
 
 
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
@@ -258,13 +316,20 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 
 
 def repeat(
-    a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length: int | None = None
+    a: Any,
+    repeats: Any,
+    axis: int | None = None,
+    *,
+    total_repeat_length: int | None = None,
+    out_sharding: Any = None,
 ) -> Any:
     """Repeat each part along an axis (of the flat array without one).
 
     `repeats` is a number, or an array of numbers, one for each part. If it is traced,
     `total_repeat_length` says how long the result is.
     """
+    if out_sharding is not None:
+        raise no_sharding("repeat", out_sharding)
     a = arr(a)
     if axis is None:
         a, axis = reshape(a, (a.size,)), 0
@@ -329,98 +394,45 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     return a
 
 
-# ----------------------------------------------------------------------------------------------
-
-#: The modes of `pad` that repeat elements of the array.
-_BY_PLACE = ("edge", "reflect", "symmetric", "wrap")
-
-
-def _pad_pairs(pad_width: Any, ndim: int, name: str) -> list[list[Any]]:
-    """Return [before, after] for each axis, from one of NumPy's forms of `pad_width`."""
-    if isinstance(pad_width, dict):
-        pairs: list[Any] = [(0, 0)] * ndim
-        for axis, width in pad_width.items():
-            pairs[axis_of(axis, ndim, name)] = width if isinstance(width, tuple) else (width,) * 2
-        return [list(p) for p in pairs]
-    try:
-        return np.broadcast_to(np.asarray(pad_width), (ndim, 2)).tolist()
-    except ValueError:
-        raise with_user_line(
-            ValueError(f"pad: {pad_width!r} does not give a (before, after) pair for {ndim} axes")
-        ) from None
-
-
-def pad(
-    array: Any,
-    pad_width: Any,
-    mode: str = "constant",
-    *,
-    constant_values: Any = 0,
-    reflect_type: str = "even",
+def delete(
+    arr: Any, obj: Any, axis: int | None = None, *, assume_unique_indices: bool = False
 ) -> Any:
-    """Return `array` with elements added at the ends of its axes.
+    """Return `arr` without the parts at the positions `obj` along an axis.
 
-    Args:
-        array: What to pad.
-        pad_width: A number, (before, after) for all axes, or one such pair for each axis.
-        mode: 'constant', 'edge', 'reflect', 'symmetric', 'wrap' or 'empty' (zeros).
-        constant_values: For 'constant': a number, or numbers in the form of `pad_width`.
-        reflect_type: 'even' only.
+    Traced positions need `assume_unique_indices`, a promise that no two are equal, unless there is
+    only one: so many parts are left out.
 
-    Examples:
-        >>> import diffeo as dx
-        >>> pad(dx.numpy.array([1, 2, 3]), (1, 2)), pad(dx.numpy.array([1, 2, 3]), 2, "reflect")
-        (Array([0, 1, 2, 3, 0, 0]), Array([3, 2, 1, 2, 3, 2, 1]))
+    Raises:
+        ConcretizationTypeError: for traced positions without that promise.
+        IndexError: for a known position out of bounds.
     """
-    x = asarray(array)
-    widths = [
-        [static_int(n, "pad", "a width") for n in p] for p in _pad_pairs(pad_width, x.ndim, "pad")
-    ]
-    if any([n < 0 for p in widths for n in p]):
-        raise with_user_line(ValueError(f"pad: widths must not be negative, got {pad_width}"))
-    if mode in _BY_PLACE and reflect_type == "even":
-        if not (type(constant_values) is int and constant_values == 0):
-            raise with_user_line(
-                ValueError(f"pad: constant_values are for mode='constant', and mode is {mode!r}")
-            )
-        for axis, (low, high) in enumerate(widths):
-            if (low or high) and not x.shape[axis]:
-                raise with_user_line(
-                    ValueError(
-                        f"pad: axis {axis} of shape {x.shape} has no elements to repeat; "
-                        "mode='constant' needs none"
-                    )
-                )
-            if low or high:
-                # NumPy pads the positions, and so says which element goes where.
-                positions = np.pad(np.arange(x.shape[axis]), (low, high), mode)  # type: ignore
-                x = indexing.getitem(x, (slice(None),) * axis + (positions,))
-        return x
-    if mode not in ("constant", "empty"):
-        raise no_such("pad", "mode", mode, ("constant", "empty", *_BY_PLACE))
-    if type(constant_values) in (int, float, bool) and x.dtype.kind in "fiu":
-        value = np.asarray(constant_values).astype(x.dtype).item()
-        return s.pad(x, [p[0] for p in widths], [p[1] for p in widths], value=value)
-    values = broadcast_to(convert_element_type(asarray(constant_values), x.dtype), (x.ndim, 2))
-    for axis, pair in enumerate(widths):
-        shapes = [(*x.shape[:axis], n, *x.shape[axis + 1 :]) for n in pair]
-        ends = [full(shape, values[axis, k]) for k, shape in enumerate(shapes)]
-        x = concatenate([ends[0], x, ends[1]], axis)
-    return x
-
-
-def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
-    """Return `arr` without the parts at the known positions `obj` along an axis."""
     x = asarray(arr)
     if axis is None:
         x, axis = reshape(x, (x.size,)), 0
     axis = axis_of(axis, x.ndim, "delete")
-    obj = obj if isinstance(obj, slice) else np.asarray(_integers_or_none(obj))
+    if not isinstance(obj, slice):
+        obj = _integers_or_none(obj)
+        if known(obj) is None and (assume_unique_indices or obj.size == 1):
+            return _without(x, reshape(obj, (obj.size,)), axis)
+        instead = "Give assume_unique_indices=True if no two are equal."
+        obj = concrete(obj, "delete", instead)
     try:
         kept = np.delete(np.arange(x.shape[axis]), obj)
     except (IndexError, ValueError) as error:
         raise with_user_line(type(error)(f"delete: {error}")) from None
     return indexing.getitem(x, (slice(None),) * axis + (kept,))
+
+
+def _without(x: Any, places: Any, axis: int) -> Any:
+    """Return `x` without the parts at traced positions, of which no two are equal."""
+    n, count = x.shape[axis], places.size
+    places = integers(places)
+    places = sort(where(places < 0, places + n, places))
+    # The parts before the k-th position that are kept: that position, less the k before it.
+    before = places - Array(np.arange(count))
+    kept = Array(np.arange(max(n - count, 0)))
+    kept = kept + searchsorted(before, kept, "right")
+    return indexing.take(x, kept, axis, "clip")
 
 
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ...operations import extrema
 from ...primitives.array import Array
 from ...primitives.core import state, with_user_line
 from ...primitives.types import default_dtype, kind_of
-from ...primitives.words import reduction as r
 from ...primitives.words.structural import (
     convert_element_type,
     reshape,
@@ -26,8 +26,8 @@ from ..ufuncs import isclose, isnan
 from .reductions import _finish, all
 
 
-def _arg(name: str, function: Callable, a: Any, axis: Any, keepdims: bool) -> Any:
-    """Compute argmax or argmin; `function` is that of `words/reduction.py`."""
+def _arg(name: str, function: Callable, a: Any, axis: Any, keepdims: bool | None) -> Any:
+    """Compute argmax or argmin; `function` is that of `operations/extrema.py`."""
     if type(a) is Array and axis is None and not keepdims and state.trace.eager:
         host = a._np  # the short way: NumPy's own
         if host is not None and host.size and kind_of(host.dtype) in "iuf":
@@ -49,7 +49,7 @@ def _arg(name: str, function: Callable, a: Any, axis: Any, keepdims: bool) -> An
     return _finish(out, a, axes, bool(keepdims))
 
 
-def argmax(a: Any, axis: int | None = None, out: Any = None, keepdims: bool = False) -> Any:
+def argmax(a: Any, axis: int | None = None, out: Any = None, keepdims: bool | None = None) -> Any:
     """Return the position of the largest element along an axis, of the flat array without one.
 
     Of equal elements, the first one counts.
@@ -61,14 +61,14 @@ def argmax(a: Any, axis: int | None = None, out: Any = None, keepdims: bool = Fa
     """
     if out is not None:
         raise no_out("argmax")
-    return _arg("argmax", r.argmax, a, axis, keepdims)
+    return _arg("argmax", extrema.argmax, a, axis, keepdims)
 
 
-def argmin(a: Any, axis: int | None = None, out: Any = None, keepdims: bool = False) -> Any:
+def argmin(a: Any, axis: int | None = None, out: Any = None, keepdims: bool | None = None) -> Any:
     """Return the position of the smallest element (the first of equal ones); see `argmax`."""
     if out is not None:
         raise no_out("argmin")
-    return _arg("argmin", r.argmin, a, axis, keepdims)
+    return _arg("argmin", extrema.argmin, a, axis, keepdims)
 
 
 def allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:

@@ -18,15 +18,23 @@ from ...primitives.types import default_dtype
 from ...primitives.words.promotion import to_inexact
 from ...primitives.words.structural import convert_element_type, iota, reshape
 from ..choosing import where
-from ..common import arr, concrete, host_of, same_dtype, static_int
-from ..making.creation import asarray, full_like, linspace, zeros
+from ..common import arr, concrete, host_of, no_sharding, same_dtype, static_int
+from ..joining import stack
+from ..making.creation import asarray, full_like, zeros
+from ..making.ranges import linspace
 from ..places.indexing import getitem
-from ..shaping import stack
 from .reductions import sum as sum_
 from .sorting import in_order, searchsorted, sort
 
 
-def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | None = None) -> Any:
+def bincount(
+    x: Any,
+    weights: Any = None,
+    minlength: int = 0,
+    *,
+    length: int | None = None,
+    out_sharding: Any = None,
+) -> Any:
     """Count how often each of 0, 1, 2 ... occurs, or sum weights for each.
 
     Args:
@@ -45,6 +53,8 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, *, length: int | N
         >>> bincount(dx.numpy.array([0, 2, 2]))
         Array([1, 0, 2])
     """
+    if out_sharding is not None:
+        raise no_sharding("bincount", out_sharding)
     x, weights = asarray(x), None if weights is None else asarray(weights)
     minlength = static_int(minlength, "bincount", "minlength")
     if x.ndim != 1 or (weights is not None and weights.shape != x.shape) or minlength < 0:
@@ -174,7 +184,7 @@ def _bins_of(x: Any, edges: Any) -> tuple[Any, Any]:
 
 
 def histogram(
-    a: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool = False
+    a: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool | None = None
 ) -> tuple[Any, Any]:
     """Count how many elements lie in each bin; return (counts, edges).
 
@@ -219,7 +229,7 @@ def histogram(
 
 
 def histogramdd(
-    sample: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool = False
+    sample: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool | None = None
 ) -> tuple[Any, list[Any]]:
     """Count how many points lie in each cell of a grid.
 
@@ -290,7 +300,12 @@ def histogramdd(
 
 
 def histogram2d(
-    x: Any, y: Any, bins: Any = 10, range: Any = None, weights: Any = None, density: bool = False
+    x: Any,
+    y: Any,
+    bins: Any = 10,
+    range: Any = None,
+    weights: Any = None,
+    density: bool | None = None,
 ) -> tuple[Any, Any, Any]:
     """Count how many points (x, y) lie in each cell; return (counts, edges along x, along y).
 

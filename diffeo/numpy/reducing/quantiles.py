@@ -19,16 +19,16 @@ from typing import Any
 
 import numpy as np
 
+from ...operations.identity import stop_gradient
 from ...operations.sort import sort as sort_p
 from ...operations.sort import take_along_axis as take_places
 from ...primitives.array import Array
 from ...primitives.core import Tracer, describe, with_user_line
 from ...primitives.types import is_complex
-from ...primitives.words.identity import stop_gradient
 from ...primitives.words.promotion import broadcast_to, to_inexact
 from ...primitives.words.structural import broadcast_in_dim, convert_element_type, reshape
 from ..choosing import where
-from ..common import arr, axes_of, by_numpy, is_nan, no_out, no_such, quotient, rounded
+from ..common import arr, axes_of, by_numpy, is_nan, no_out, no_sharding, no_such, quotient, rounded
 from ..limiting import clip
 from ..making.creation import asarray, full
 from ..places.indexing import getitem
@@ -367,8 +367,11 @@ def percentile(
     keepdims: bool = False,
     *,
     weights: Any = None,
+    out_sharding: Any = None,
 ) -> Any:
     """Return `quantile` with `q` in percent."""
+    if out_sharding is not None:
+        raise no_sharding("percentile", out_sharding)
     return quantile(
         a, _of_hundred(q), axis, out, overwrite_input, method, keepdims, weights=weights
     )

@@ -7,7 +7,6 @@ element, a primitive reduces, and `_finish` puts axes back for `keepdims`. Start
 
 from __future__ import annotations
 
-import builtins
 import math
 from collections.abc import Callable
 from functools import lru_cache
@@ -15,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ...operations import extrema
 from ...primitives.array import Array
-from ...primitives.constants import full_like
-from ...primitives.core import Value, describe, known, state, with_user_line
+from ...primitives.core import Value, describe, state, with_user_line
 from ...primitives.types import STORAGE, default_dtype, is_storage, real_dtype
 from ...primitives.words import reduction as r
 from ...primitives.words.promotion import broadcast_to, to_inexact
@@ -40,12 +39,10 @@ from ..common import (
     keep_axes,
     narrow,
     no_out,
-    safe_sqrt,
     to_bool,
 )
-from ..making.creation import asarray
 from ..methods import _load
-from ..ufuncs import imag, maximum, minimum, real
+from ..ufuncs import maximum, minimum
 
 _where = where  # several functions have a parameter of that name
 # NumPy's reductions, which `at_once` calls: the keys of `_SAME`.
@@ -99,16 +96,19 @@ def _total(a: Any, axes: tuple[int, ...]) -> Any:
     return convert_element_type(reduce_sum(convert_element_type(a, np.float32), axes), dtype)
 
 
-def widened(a: Any, dtype: Any) -> Any:
+def widened(a: Any, dtype: Any, promote_integers: bool = True) -> Any:
     """Convert an operand to the dtype of its sum or product.
 
-    That is `dtype` if it is given. Otherwise booleans and short integers become 64 bits wide.
+    That is `dtype` if it is given. Otherwise booleans and short integers become 64 bits wide, with
+    `promote_integers`.
     """
     if dtype is not None:
         wide = dtype_of(dtype)
     else:
         wide = a.aval.dtype
-        if wide.kind in "bi" and wide.itemsize < 8:
+        if not promote_integers:
+            pass
+        elif wide.kind in "bi" and wide.itemsize < 8:
             wide = np.promote_types(wide, default_dtype(int))
         elif wide.kind == "u" and wide.itemsize < 8:
             wide = np.promote_types(wide, f"u{default_dtype(int).itemsize}")
@@ -136,8 +136,10 @@ def sum(
     keepdims: bool = False,
     initial: Any = None,
     where: Any = None,
+    promote_integers: bool = True,
 ) -> Any:
-    """Sum over axes (all by default). Booleans and short integers are summed in 64 bits.
+    """Sum over axes (all by default). Booleans and short integers are summed in 64 bits, but in
+    their own dtype if not `promote_integers`.
 
     Examples:
         >>> import diffeo as dx
@@ -146,14 +148,14 @@ def sum(
     """
     if out is not None:
         raise no_out("sum")
-    if dtype is None and not keepdims and initial is None and where is None:
+    if dtype is None and not keepdims and initial is None and where is None and promote_integers:
         if type(a) is Array:
             quick = at_once(_sum, a, axis)
             if quick is not None:
                 return quick
         elif axis is None and isinstance(a, Value) and a.aval.dtype in _FLOATS:
             return _sum_over_all(a.aval.ndim).bind(a)  # what a traced loss ends with
-    a = _masked(widened(arr(a), dtype), where, 0)
+    a = _masked(widened(arr(a), dtype, promote_integers), where, 0)
     axes = _axes(axis, a.ndim, "sum")
     total = _finish(_total(a, axes), a, axes, keepdims)
     return total if initial is None else total + arr(initial)
@@ -167,15 +169,18 @@ def prod(
     keepdims: bool = False,
     initial: Any = None,
     where: Any = None,
+    promote_integers: bool = True,
 ) -> Any:
-    """Multiply over axes (all by default); the derivative is right where factors are 0."""
+    """Multiply over axes (all by default); the derivative is right where factors are 0. Dtypes are
+    those of `sum`.
+    """
     if out is not None:
         raise no_out("prod")
     if type(a) is Array and dtype is None and not keepdims and initial is None and where is None:
         quick = at_once(_prod, a, axis)
         if quick is not None:
             return quick
-    a = _masked(widened(arr(a), dtype), where, 1)
+    a = _masked(widened(arr(a), dtype, promote_integers), where, 1)
     axes = _axes(axis, a.ndim, "prod")
     total = _finish(r.reduce_prod(a, axes), a, axes, keepdims)
     return total if initial is None else total * arr(initial)
@@ -213,7 +218,9 @@ def _complex_extremum(a: Any, axes: tuple[int, ...], initial: Any, largest: bool
     if initial is not None:
         first = convert_element_type(arr(initial), a.aval.dtype)
         lines = concatenate([broadcast_to(first, (*sizes, 1)), lines], len(sizes))
-    position = (r.argmax if largest else r.argmin)(lines, len(sizes), np.dtype(np.int64))
+    position = (extrema.argmax if largest else extrema.argmin)(
+        lines, len(sizes), np.dtype(np.int64)
+    )
     # The module of sorting and gathering is loaded with the first maximum of complex numbers.
     take = _load(".operations.sort", "take_along_axis")
     return reshape(take(lines, reshape(position, (*sizes, 1)), len(sizes)), sizes)
@@ -293,14 +300,14 @@ def _logical(
 
 
 def all(
-    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, where: Any = None
+    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = None
 ) -> Any:
     """Whether all elements over axes are true (not 0)."""
     return _logical("all", _all, r.reduce_and, True, a, axis, out, keepdims, where)
 
 
 def any(
-    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, where: Any = None
+    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = None
 ) -> Any:
     """Whether any element over axes is true (not 0)."""
     return _logical("any", _any, r.reduce_or, False, a, axis, out, keepdims, where)
@@ -347,144 +354,12 @@ def mean(
         wide = mean(a.astype(np.float32), axes, keepdims=keepdims, where=where)
         return convert_element_type(wide, a.dtype)
     total = _finish(_total(_masked(a, where, 0), axes), a, axes, keepdims)
-    return total / _count(a, axes, keepdims, where, total.dtype)
+    return total / counted(a, axes, keepdims, where, total.dtype)
 
 
-def _count(a: Any, axes: tuple[int, ...], keepdims: bool, where: Any, dtype: np.dtype) -> Any:
+def counted(a: Any, axes: tuple[int, ...], keepdims: bool, where: Any, dtype: np.dtype) -> Any:
     """Return how many elements are combined: a number, or with `where` an array of real numbers."""
     if where is None:
         return _size(a, axes)
     count = sum(broadcast_to(to_bool(where), a.shape), axes, keepdims=keepdims)
     return convert_element_type(count, real_dtype(dtype))
-
-
-def var(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: Any = 0,
-    keepdims: bool = False,
-    *,
-    where: Any = None,
-    mean: Any = None,
-    correction: Any = None,
-) -> Any:
-    """Return the variance: the sum of the squared distances from the mean, over `n - ddof`."""
-    if out is not None:
-        raise no_out("var")
-    if type(a) is Array and _plain(dtype, ddof, keepdims, where, mean, correction):
-        quick = at_once(np.var, a, axis)
-        if quick is not None:
-            return quick
-    a = arr(to_inexact(arr(a))) if dtype is None else convert_element_type(arr(a), dtype_of(dtype))
-    axes = axes_of(axis, a.ndim, "var")
-    ddof = _freedom("var", ddof, correction)
-    if narrow(a.dtype):
-        wide = var(a.astype(np.float32), axes, None, None, ddof, keepdims, where=where, mean=mean)
-        return convert_element_type(wide, a.dtype)
-    centre = _mean(a, axes, keepdims=True, where=where) if mean is None else mean
-    deviation = a - centre
-    if deviation.dtype.kind == "c":
-        squares = real(deviation) ** 2 + imag(deviation) ** 2
-    else:
-        squares = deviation * deviation
-    total = _finish(_total(_masked(squares, where, 0), axes), a, axes, keepdims)
-    count = _count(a, axes, keepdims, where, total.dtype) - ddof
-    return total / (builtins.max(count, 0) if isinstance(count, (int, float)) else count)
-
-
-def _freedom(name: str, ddof: Any, correction: Any) -> Any:
-    """Return the degrees of freedom that the mean takes, by either name of the parameter."""
-    if isinstance(ddof, str):
-        raise with_user_line(TypeError(f"{name}: ddof must be a number, got {describe(ddof)}"))
-    if correction is None:
-        return ddof
-    if type(ddof) in (int, float) and ddof != 0:
-        raise with_user_line(
-            ValueError(
-                f"{name}: ddof and correction are two names of one thing; got ddof={ddof} and "
-                f"correction={correction}"
-            )
-        )
-    return correction
-
-
-def _plain(dtype: Any, ddof: Any, keepdims: bool, *rest: Any) -> bool:
-    """Whether these parameters of `var` have their defaults."""
-    return dtype is None and ddof == 0 and not keepdims and rest == (None, None, None)
-
-
-_mean = mean  # `var` and `std` have a parameter of that name
-
-
-def std(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: Any = 0,
-    keepdims: bool = False,
-    *,
-    where: Any = None,
-    mean: Any = None,
-    correction: Any = None,
-) -> Any:
-    """Return the standard deviation, the root of `var`. Its gradient is 0 where it is 0."""
-    if out is not None:
-        raise no_out("std")
-    if dtype is None and isinstance(getattr(a, "dtype", None), np.dtype) and narrow(a.dtype):
-        wide = std(
-            convert_element_type(arr(a), np.float32),
-            axis,
-            None,
-            None,
-            ddof,
-            keepdims,
-            where=where,
-            mean=mean,
-            correction=correction,
-        )
-        # The root is taken in float32, too: the variance may be too large for the narrow dtype.
-        return convert_element_type(wide, a.dtype)
-    if type(a) is Array and _plain(dtype, ddof, keepdims, where, mean, correction):
-        quick = at_once(np.std, a, axis)
-        if quick is not None:
-            return quick
-    ddof = _freedom("std", ddof, correction)
-    return safe_sqrt(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean))
-
-
-def average(
-    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, keepdims: bool = False
-) -> Any:
-    """Return the mean with weights; (mean, sum of the weights) if `returned`.
-
-    The weights have the shape of `a`, or of the axes `axis` of `a`.
-    """
-    a = arr(a)
-    if weights is None:
-        out = mean(a, axis, keepdims=keepdims)
-        total: Any = full_like(out, a.size / builtins.max(out.size, 1))
-        return (out, total) if returned else out
-    weights = asarray(weights)
-    axes = axes_of(axis, a.ndim, "average")
-    if weights.shape != a.shape:
-        if weights.shape != tuple([a.shape[i] for i in axes]) or axis is None:
-            raise with_user_line(
-                ValueError(
-                    f"average: weights of shape {weights.shape} fit neither shape {a.shape} "
-                    "nor its "
-                    f"axis {axis}"
-                )
-            )
-        weights = reshape(weights, tuple([n if i in axes else 1 for i, n in enumerate(a.shape)]))
-        weights = broadcast_to(weights, a.shape)
-    total = sum(weights, axis, keepdims=keepdims)
-    value = known(total)
-    if value is not None and not np.all(value):
-        raise with_user_line(
-            ZeroDivisionError("average: the weights sum to 0, so there is no mean")
-        )
-    out = sum(a * weights, axis, keepdims=keepdims) / total
-    return (out, total) if returned else out

@@ -307,7 +307,7 @@ def _merged(a: Any, v: Any, side: str) -> Any:
     return reshape(count, v.shape)
 
 
-def digitize(x: Any, bins: Any, right: bool = False, *, method: str = "scan") -> Any:
+def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = None) -> Any:
     """Return the number of the bin of each element; `bins` increase or decrease.
 
     `method` is that of `searchsorted`.
@@ -315,6 +315,7 @@ def digitize(x: Any, bins: Any, right: bool = False, *, method: str = "scan") ->
     Raises:
         ValueError: unless `bins` is a vector, and where it is known, in order.
     """
+    method = "scan" if method is None else method
     x, bins = (real_only("digitize", asarray(v)) for v in (x, bins))
     value = known(bins)
     falls = value is not None and value.ndim == 1 and value.size > 0 and value[0] > value[-1]

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..builder import LoweringContext
 from ..types import SCALARS, ShapedArray, bool_, float32, real_dtype
 
 
@@ -23,8 +24,8 @@ def in_float32(formula: Callable) -> Callable:
     """Return the formula with narrow floats widened before it, and rounded once after it."""
 
     @wraps(formula)
-    def lower(ctx: Any, *values: Any) -> Any:
-        values = ctx.operands(values)
+    def lower(ctx: LoweringContext, *values: Any) -> Any:
+        values = tuple(ctx.operands(values))
         aval = values[0].aval
         if aval.dtype.itemsize >= float32.itemsize:
             return formula(ctx, *values)
@@ -35,13 +36,13 @@ def in_float32(formula: Callable) -> Callable:
     return lower
 
 
-def same(ctx: Any, name: str, *operands: Any) -> Any:
+def same(ctx: LoweringContext, name: str, *operands: Any) -> Any:
     """Emit an operation whose result has the type of its (last) array operand."""
     aval = next(v.aval for v in reversed(operands) if hasattr(v, "aval"))
     return ctx.op(name, *operands, out=aval)
 
 
-def parts_of(ctx: Any, z: Any) -> list[Any]:
+def parts_of(ctx: LoweringContext, z: Any) -> list[Any]:
     """Emit the real and the imaginary part of a complex array."""
     aval = z.aval.update(dtype=real_dtype(z.aval.dtype))
     return [ctx.op(name, z, out=aval) for name in ("real", "imag")]
@@ -55,7 +56,7 @@ def comparison(direction: str) -> Callable:
     """
     strict = direction[0] + "T"
 
-    def lower(ctx: Any, *values: Any) -> Any:
+    def lower(ctx: LoweringContext, *values: Any) -> Any:
         x, y = ctx.operands(values)
         if x.aval.dtype.kind != "c" or direction in ("EQ", "NE"):
             return ctx.compare(direction, x, y)
@@ -68,7 +69,7 @@ def comparison(direction: str) -> Callable:
     return lower
 
 
-def extremum(name: str, ctx: Any, *values: Any) -> Any:
+def extremum(name: str, ctx: LoweringContext, *values: Any) -> Any:
     """Emit `maximum` or `minimum`: XLA's own of real numbers, of complex ones by comparison. A nan
     wins, the first of two.
     """
@@ -79,12 +80,12 @@ def extremum(name: str, ctx: Any, *values: Any) -> Any:
     return ctx.op("select", same(ctx, "or", in_order, ctx.compare("NE", x, x)), x, y)
 
 
-def magnitude(ctx: Any, x: Any) -> Any:
+def magnitude(ctx: LoweringContext, x: Any) -> Any:
     """Emit the absolute value; unsigned numbers and booleans are their own."""
     return x if x.aval.dtype.kind in "bu" else ctx.op("abs", x)
 
 
-def with_sign_of(ctx: Any, x: Any, y: Any) -> Any:
+def with_sign_of(ctx: LoweringContext, x: Any, y: Any) -> Any:
     """Emit |x| with the sign bit of y, which counts for zeros too."""
     words: ShapedArray = x.aval.update(dtype=np.dtype(f"i{x.aval.dtype.itemsize}"))
     sign = int(np.iinfo(words.dtype).min)
@@ -106,7 +107,7 @@ def on_sheet(name: str, real: bool = False, negative: bool = False) -> Callable:
         negative: whether the imaginary part has the other sign than the operand's.
     """
 
-    def lower(ctx: Any, z: Any) -> Any:
+    def lower(ctx: LoweringContext, z: Any) -> Any:
         out = ctx.op(name, z)
         if z.aval.dtype.kind != "c":
             return out
@@ -118,7 +119,7 @@ def on_sheet(name: str, real: bool = False, negative: bool = False) -> Callable:
 
 
 @in_float32
-def exp2(ctx: Any, x: Any) -> Any:
+def exp2(ctx: LoweringContext, x: Any) -> Any:
     """Emit 2**x: the power series at what is left of x without the nearest integer n, and n in the
     exponent.
 
@@ -149,7 +150,7 @@ def exp2(ctx: Any, x: Any) -> Any:
 QUOTIENT, PRODUCT, SUM = "/quotient", "/product", "/sum"
 
 
-def divide(ctx: Any, x: Any, y: Any) -> Any:
+def divide(ctx: LoweringContext, x: Any, y: Any) -> Any:
     """Emit x / y so that XLA does not merge it with a quotient or product before.
 
     It would make x / (y z) of (x / y) / z, or x z / y of x / (y / z), whose products overflow where
@@ -166,7 +167,7 @@ def divide(ctx: Any, x: Any, y: Any) -> Any:
     return same(ctx, "negate", out) if turned else out.mark(QUOTIENT)
 
 
-def multiply(ctx: Any, x: Any, y: Any) -> Any:
+def multiply(ctx: LoweringContext, x: Any, y: Any) -> Any:
     """Emit x * y; if y is a number, so that XLA does not make x (y z) of (x y) z."""
     number, v = _number(x, y)
     if number is None:
@@ -176,7 +177,7 @@ def multiply(ctx: Any, x: Any, y: Any) -> Any:
     return ctx.op("multiply", x, y).mark(PRODUCT)
 
 
-def sum_or_difference(ctx: Any, name: str, x: Any, y: Any) -> Any:
+def sum_or_difference(ctx: LoweringContext, name: str, x: Any, y: Any) -> Any:
     """Emit x + y or x - y; if y is a number, so that XLA does not make x + (y + z) of (x + y) + z.
 
     XLA makes x of x + 0.0, too, but -0.0 + 0.0 is 0.0.
@@ -206,7 +207,7 @@ def _number(x: Any, y: Any) -> tuple[Any, Any]:
     return (number if known else None), v
 
 
-def power(ctx: Any, x: Any, y: Any) -> Any:
+def power(ctx: LoweringContext, x: Any, y: Any) -> Any:
     """Emit x**y; of integers by squaring, as often as the largest exponent has bits.
 
     XLA's own reads six bits of an integer exponent. A negative exponent gives the quotient 1 /
@@ -247,7 +248,7 @@ def logaddexp(base: float) -> Callable:
     """
 
     @in_float32
-    def lower(ctx: Any, x: Any, y: Any) -> Any:
+    def lower(ctx: LoweringContext, x: Any, y: Any) -> Any:
         op, log = partial(same, ctx), math.log(base)
         gap = op("subtract", x, y)
         less = op("negate", op("abs", gap))
@@ -261,7 +262,7 @@ def logaddexp(base: float) -> Callable:
     return lower
 
 
-def _hyperbolic(ctx: Any, x: Any) -> tuple[Any, Any]:
+def _hyperbolic(ctx: LoweringContext, x: Any) -> tuple[Any, Any]:
     """Emit sinh and cosh, both exact near 0 and up to the largest number.
 
     With m = e**(|x|/2) - 1, sinh|x| = m (m + 2) (1 + (m + 1)**-2) / 2, and cosh x = ((m + 1)**2 +
@@ -280,7 +281,7 @@ def _hyperbolic(ctx: Any, x: Any) -> tuple[Any, Any]:
     return with_sign_of(ctx, size, x), op("add", op("multiply", op("multiply", p, 0.5), p), half)
 
 
-def _oscillating(ctx: Any, growth: Any, angle: Any) -> list[Any]:
+def _oscillating(ctx: LoweringContext, growth: Any, angle: Any) -> list[Any]:
     """Emit sinh cos, cosh sin, cosh cos and sinh sin of `growth` and `angle`, in this order.
 
     The sine of 0 wins against an infinite factor.
@@ -298,7 +299,7 @@ def _oscillating(ctx: Any, growth: Any, angle: Any) -> list[Any]:
 
 
 @in_float32
-def sinh(ctx: Any, x: Any) -> Any:
+def sinh(ctx: LoweringContext, x: Any) -> Any:
     """Emit sinh(x + iy) = sinh x cos y + i cosh x sin y."""
     if x.aval.dtype.kind != "c":
         return _hyperbolic(ctx, x)[0]
@@ -306,7 +307,7 @@ def sinh(ctx: Any, x: Any) -> Any:
 
 
 @in_float32
-def cosh(ctx: Any, x: Any) -> Any:
+def cosh(ctx: LoweringContext, x: Any) -> Any:
     """Emit cosh(x + iy) = cosh x cos y + i sinh x sin y."""
     if x.aval.dtype.kind != "c":
         op = partial(same, ctx)
@@ -319,7 +320,7 @@ def cosh(ctx: Any, x: Any) -> Any:
     return ctx.op("complex", *_oscillating(ctx, *parts_of(ctx, x))[2:])
 
 
-def sin(ctx: Any, x: Any) -> Any:
+def sin(ctx: LoweringContext, x: Any) -> Any:
     """Emit sin(x + iy) = sin x cosh y + i cos x sinh y."""
     if x.aval.dtype.kind != "c":
         return ctx.op("sine", x)
@@ -328,7 +329,7 @@ def sin(ctx: Any, x: Any) -> Any:
     return ctx.op("complex", parts[1], parts[0])
 
 
-def cos(ctx: Any, x: Any) -> Any:
+def cos(ctx: LoweringContext, x: Any) -> Any:
     """Emit cos(x + iy) = cos x cosh y - i sin x sinh y."""
     if x.aval.dtype.kind != "c":
         return ctx.op("cosine", x)
@@ -337,13 +338,13 @@ def cos(ctx: Any, x: Any) -> Any:
     return ctx.op("complex", parts[2], same(ctx, "negate", parts[3]))
 
 
-def conj(ctx: Any, z: Any) -> Any:
+def conj(ctx: LoweringContext, z: Any) -> Any:
     """Emit the conjugate, made of parts: StableHLO has no operation for it."""
     re, im = parts_of(ctx, z)
     return ctx.op("complex", re, same(ctx, "negate", im))
 
 
-def sign(ctx: Any, x: Any) -> Any:
+def sign(ctx: LoweringContext, x: Any) -> Any:
     """Emit the sign. XLA's own does not know unsigned integers, and gives -0.0 for -0.0, as NumPy
     does for bfloat16 only.
     """

@@ -50,6 +50,12 @@ def logical_right_shift(x: Any, n: Any) -> Any:
     return np.right_shift(x.view(bits), n.view(bits)).view(dtype)
 
 
+def accurate_expm1(x: Any) -> Any:
+    """Return exp(x) - 1, precise near 0; of complex infinities what the array API standard says."""
+    y = np.expm1(x)
+    return np.where(np.isfinite(x), y, np.exp(x) - 1) if y.dtype.kind == "c" else y
+
+
 def zero_dominant_product(t: Any, factor: Any) -> Any:
     """Return t * factor, but zero where t is zero."""
     product = np.multiply(t, factor)
@@ -75,6 +81,19 @@ def accurate_log1p(x: Any) -> Any:
         near = np.log1p(u * (2 + u) + v * v) / 2
         size = np.where(np.hypot(u, v) < 1, near, np.log(np.hypot(1 + u, v)))
     return make_complex(size, np.arctan2(v, 1 + u))
+
+
+def same_elements(x: Any, y: Any) -> Any:
+    """Return where elements are equal; NumPy's function is for numbers, and keys are none."""
+    try:
+        return np.equal(x, y)
+    except TypeError:
+        return x == y
+
+
+def other_elements(x: Any, y: Any) -> Any:
+    """Return where elements are not equal, also of keys."""
+    return np.logical_not(same_elements(x, y))
 
 
 def power_of_two(x: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..builder import LoweringContext
 from .lowered import in_float32, parts_of, same
 
 
@@ -42,7 +43,7 @@ def sech_squared(x: Any) -> Any:
 
 
 @in_float32
-def lower_sech_squared(ctx: Any, x: Any) -> Any:
+def lower_sech_squared(ctx: LoweringContext, x: Any) -> Any:
     """Emit `sech_squared`, by the exponential that does not overflow."""
     op = partial(same, ctx)
     if x.aval.dtype.kind == "c":
@@ -69,7 +70,7 @@ def inverse_root(x: Any) -> Any:
 
 
 @in_float32
-def lower_inverse_root(ctx: Any, x: Any) -> Any:
+def lower_inverse_root(ctx: LoweringContext, x: Any) -> Any:
     """Emit `inverse_root`: 1 / |x| where the 1 is lost."""
     op = partial(same, ctx)
     square = lambda v: op("add", op("multiply", v, v), 1.0)
@@ -95,7 +96,7 @@ def over_square_sum(x: Any, y: Any) -> Any:
 
 
 @in_float32
-def lower_over_square_sum(ctx: Any, x: Any, y: Any) -> Any:
+def lower_over_square_sum(ctx: LoweringContext, x: Any, y: Any) -> Any:
     """Emit `over_square_sum`. XLA makes one division of two in a row, which would overflow."""
     op = partial(same, ctx)
     larger = ctx.compare("GE", op("abs", x), op("abs", y))
@@ -120,7 +121,7 @@ def over_hypotenuse(x: Any, y: Any) -> Any:
 
 
 @in_float32
-def lower_over_hypotenuse(ctx: Any, x: Any, y: Any) -> Any:
+def lower_over_hypotenuse(ctx: LoweringContext, x: Any, y: Any) -> Any:
     """Emit `over_hypotenuse`, as NumPy computes it."""
     op = partial(same, ctx)
     size = op("maximum", op("abs", x), op("abs", y))
@@ -136,7 +137,7 @@ def lower_over_hypotenuse(ctx: Any, x: Any, y: Any) -> Any:
 
 
 @in_float32
-def lower_hypotenuse(ctx: Any, x: Any, y: Any) -> Any:
+def lower_hypotenuse(ctx: LoweringContext, x: Any, y: Any) -> Any:
     """Emit sqrt(x**2 + y**2), of parts of the larger one; infinite if one is, whatever the
     other.
     """

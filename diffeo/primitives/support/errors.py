@@ -45,9 +45,21 @@ class UnexpectedTracerError(RuntimeError):
     """A traced value outlived the transformation that made it: it leaked."""
 
 
+class MismatchError(TypeError, ValueError):
+    """Values do not have the structure, shape or dtype of what they belong to: the cotangents of a
+    result, say, or what a rule returns. It is caught as a TypeError and as a ValueError.
+    """
+
+
 class ForwardModeError(TypeError):
     """Forward mode was asked of a function that has a rule for reverse mode only, which is not
     linear.
+    """
+
+
+class KeyReuseError(ValueError):
+    """A key of random numbers is used twice; raised only where `dx.config.debug_key_reuse` asks for
+    it.
     """
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from .key_types import BY_ELEMENT
+
 ndarray = np.ndarray
 
 #: The dtype of a tangent or cotangent of an integer or boolean array: it holds no information (as
@@ -28,9 +30,14 @@ _NARROW = (
 )  # fmt: skip
 _BY_NAME = {name: np.dtype(name) for name in _NAMES}
 _BY_NAME |= {n: np.dtype(getattr(ml_dtypes, n)) for n in _NARROW if hasattr(ml_dtypes, n)}
-#: The dtypes that arrays can have: NumPy's numbers that the compiler knows, those of ml_dtypes,
-#: and float0.
-DTYPES = frozenset((*_BY_NAME.values(), float0))
+#: The dtypes that come in as they are: NumPy's numbers that the compiler knows, those of ml_dtypes,
+#: float0 and the dtypes of keys; without those of 64 bits after `admit_wide(False)`.
+DTYPES = {*_BY_NAME.values(), float0, *BY_ELEMENT}
+#: What the names of dtypes mean; of 64 bits, what `admit_wide` says.
+_MEANT = dict(_BY_NAME)
+_NARROWER = {
+    "float64": "float32", "int64": "int32", "uint64": "uint32", "complex128": "complex64",
+}  # fmt: skip
 #: What to do instead, by the letter of a dtype that arrays cannot have.
 _INSTEAD = {
     "g": "longdouble has no counterpart on other machines: convert it with .astype(np.float64)",
@@ -43,6 +50,8 @@ _INSTEAD = {
 
 def array_dtype(dtype: Any) -> np.dtype:
     """Return the dtype that a name, type or dtype means, in the byte order of this machine.
+
+    After `admit_wide(False)` it is one of 32 bits where 64 were asked for.
 
     Raises:
         TypeError: for what is no dtype, and for a dtype that arrays cannot have: strings, objects,
@@ -60,12 +69,54 @@ def array_dtype(dtype: Any) -> np.dtype:
             "Python type of numbers"
         ) from None
     if type_ in DTYPES:
-        return type_
-    native = _BY_NAME.get(type_.name)  # in another byte order, or with metadata
+        return type_ if type_.names is None else BY_ELEMENT.get(type_, type_)
+    native = _MEANT.get(type_.name)  # in another byte order, or with metadata, or too wide
     if native is None:
         instead = _INSTEAD.get(type_.char, "arrays hold numbers of bool, integers, floats, complex")
         raise TypeError(f"there are no arrays of dtype {type_}: {instead}")
     return native
+
+
+def exact_dtype(dtype: Any) -> np.dtype:
+    """Return what `array_dtype` returns, but of 64 bits whenever that was asked for: what a type
+    says of itself.
+    """
+    allowed, asked = array_dtype(dtype), np.dtype(dtype)
+    return allowed if asked.names is not None or asked in DTYPES else _BY_NAME[asked.name]
+
+
+def admit_wide(on: bool) -> None:
+    """Let dtypes of 64 bits come in as they are (the usual), or as those of 32 bits.
+
+    This holds for the process. Arrays and programs that exist keep the types that they have.
+    """
+    for wide, narrow in _NARROWER.items():
+        _MEANT[wide] = _BY_NAME[wide if on else narrow]
+        (DTYPES.add if on else DTYPES.discard)(_BY_NAME[wide])
+
+
+# --------------------------------------------------------------------------------------------------
+# Arrays of other libraries
+
+
+def taken_in(x: Any) -> Any:
+    """Return the array of another library (jax, torch, pandas ...) as one of NumPy's; anything else
+    as it is.
+
+    It says itself how it becomes an array, by `__jax_array__`, `__array__` or `__dlpack__`, and may
+    refuse: a tensor on an accelerator, say, or one whose derivative torch records.
+    """
+    kind = type(x)
+    if isinstance(x, (ndarray, np.generic, type)):
+        return x
+    if hasattr(kind, "__jax_array__"):
+        return x.__jax_array__()
+    if _of_jax(kind):
+        host = host_of_jax(x)
+        return x if host is None else host  # what jax traces is refused by its name
+    if hasattr(kind, "__array__"):
+        return np.asanyarray(x)  # which keeps a mask, so that it is refused
+    return np.from_dlpack(x) if hasattr(kind, "__dlpack__") else x
 
 
 # --------------------------------------------------------------------------------------------------
@@ -106,7 +157,7 @@ def refusal(x: Any, converted: bool = False) -> str | None:
             it of a matrix.
     """
     if not isinstance(x, (ndarray, np.generic)):
-        return None
+        return TRACED_BY_JAX if _of_jax(type(x)) == "traced" else None
     kind = type(x)
     if hasattr(kind, "filled"):  # asked so, as `numpy.ma` may not be loaded yet
         return (
@@ -128,3 +179,31 @@ def refusal(x: Any, converted: bool = False) -> str | None:
         "meaning of its own, which would be lost: convert it yourself, np.asarray(x) has the "
         "numbers alone"
     )
+
+
+# --------------------------------------------------------------------------------------------------
+# jax's arrays, which come in without jax being imported here
+
+TRACED_BY_JAX = (
+    "it is traced by jax, whose transformations do not see what diffeo does; call "
+    "diffeo.interop.jax.to_jax(f) in the place of f, or use diffeo's transformations"
+)
+
+
+def _of_jax(kind: type) -> str:
+    """Return "array", "key" or "traced" for a class of jax's values, and "" for any other."""
+    if kind.__module__.partition(".")[0] not in ("jax", "jaxlib"):
+        return ""
+    names = [c.__name__ for c in kind.__mro__]
+    kinds = {"ArrayImpl": "array", "PRNGKeyArray": "key", "Tracer": "traced"}
+    return next((kinds[n] for n in names if n in kinds), "")
+
+
+def host_of_jax(x: Any) -> np.ndarray | None:
+    """Return the numbers of an array of jax's, on the CPU without a copy, as jax does not write to
+    them; the words of its keys. None for anything else.
+    """
+    kind = _of_jax(type(x))
+    if kind == "key":
+        x = x._base_array
+    return np.asarray(x) if kind in ("array", "key") else None

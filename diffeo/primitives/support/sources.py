@@ -8,26 +8,33 @@ from __future__ import annotations
 
 import linecache
 import os
+import sys
 from types import FrameType
 from typing import Any
 
 #: The folder of diffeo's own files, with a separator at its end.
 HERE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")) + os.sep
 
+#: The folders of NumPy and, beside it, SciPy: their lines are no user's either.
+_NUMPY = os.path.dirname(sys.modules["numpy"].__file__ or "")
+_BESIDE = os.path.dirname(_NUMPY)
+_NOT_USERS = (HERE, *[os.path.join(_BESIDE, name) + os.sep for name in ("numpy", "scipy")])
+
 
 class _Own(dict):
-    """Whether a file is diffeo's, by its name; the answers are remembered."""
+    """Whether a file is diffeo's, NumPy's or SciPy's, by its name; the answers are remembered."""
 
     def __missing__(self, filename: str) -> bool:
-        return self.setdefault(filename, filename.startswith(HERE))
+        return self.setdefault(filename, filename.startswith(_NOT_USERS))
 
 
-#: Whether a file is diffeo's: `_own[filename]`.
+#: Whether a file is not the user's: `_own[filename]`.
 _own = _Own()
 
 
 def user_frame(frame: FrameType | None) -> tuple[FrameType | None, FrameType | None]:
-    """Return the innermost frame outside of diffeo, and diffeo's frame that it called.
+    """Return the innermost frame of the user's, and the frame that it called: diffeo's, or that of
+    NumPy or SciPy where they stand in between.
 
     Either is None if there is none.
     """
@@ -48,6 +55,8 @@ def shown_name(called: FrameType | None) -> str | None:
     code = called.f_code
     if code.co_name == "method":  # an operator
         return getattr(called.f_locals.get("function"), "__name__", None)
+    if code.co_name == "__call__" and not code.co_filename.startswith(HERE):
+        return code.co_qualname.partition(".")[0]  # np.vectorize, a class of which users know
     if "<" in code.co_qualname or code.co_name.startswith(("__", "_array_")):
         return None
     name = code.co_name.removeprefix("_")  # of methods of arrays

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..builder import LoweringContext
 from ..core import typeof
 from ..families import Linear
 from ..stand_ins import LinearInput
@@ -39,6 +40,7 @@ class Select(Linear):
     arity = 3
     light = True
     linear = (1, 2)
+    accepts = "biufcVk"
 
     def abstract_eval(self, pred: Any, x: Any, y: Any) -> ShapedArray:
         out = x if type(x) is ShapedArray else y
@@ -61,7 +63,7 @@ class Select(Linear):
     def impl(self, pred: np.ndarray, x: Any, y: Any) -> np.ndarray:
         return np.where(pred, x, y)
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return ctx.op("select", *values)
 
     def transpose(self, ct: Any, pred: Any, x: Any, y: Any) -> Sequence[Any]:
@@ -91,6 +93,6 @@ def zero_scalar(x: Any) -> Any:
     """Return the Python zero of the kind of `x`'s dtype; `x` is an array, a tracer or a type."""
     dtype = (x if type(x) is ShapedArray else typeof(x)).dtype
     kind = dtype.kind
-    if kind in "iu" or (kind == "V" and "int" in dtype.name):
+    if kind in "iuk" or (kind == "V" and "int" in dtype.name):
         return 0
     return 0j if kind == "c" else False if kind == "b" else 0.0

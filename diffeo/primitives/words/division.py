@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..builder import LoweringContext
 from ..constants import full_like
 from ..formulas.lowered import in_float32, with_sign_of
 from .elementwise import Elementwise, div, floor, rem, round_even, select, trunc
@@ -24,7 +25,7 @@ def _lowered(of_floats: Callable, of_integers: Callable) -> Callable:
     """
     wide = in_float32(lambda ctx, x, y: ctx.inline(of_floats, x, y))
 
-    def lower(ctx: Any, *values: Any) -> Any:
+    def lower(ctx: LoweringContext, *values: Any) -> Any:
         x, y = ctx.operands(values)
         return ctx.inline(of_integers, x, y) if x.aval.dtype.kind in "iu" else wide(ctx, x, y)
 
@@ -74,7 +75,7 @@ def _fmod_integers(x: Any, y: Any) -> Any:
 
 
 @in_float32
-def _fraction(ctx: Any, x: Any) -> Any:
+def _fraction(ctx: LoweringContext, x: Any) -> Any:
     fractional = ctx.inline(lambda x: select(abs(x) == np.inf, 0.0, x - trunc(x)), x)
     return with_sign_of(ctx, fractional, x)
 

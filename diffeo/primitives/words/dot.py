@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..builder import LoweringContext
 from ..core import typeof
 from ..families import Bilinear
 from ..stand_ins import LinearInput
@@ -179,7 +180,7 @@ class DotGeneral(Bilinear):
         )
         return flat.reshape(batch + rows + columns)
 
-    def lower(self, ctx: Any, x: Any, y: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any, y: Any) -> Any:
         if ctx.platform != "cpu" and not self._has_kernel(x.aval.dtype):
             return ctx.inline(self._by_conversion, x, y)
         parts = zip(

@@ -18,16 +18,20 @@ from typing import Any
 
 import numpy as np
 
+from ..builder import LoweringContext
 from ..constants import full_like, zeros_like
 from ..core import Primitive, typeof
 from ..families import Linear
 from ..formulas import lowered as formulas
 from ..formulas import slopes
 from ..formulas.reference import (
+    accurate_expm1,
     accurate_log1p,
     logical_right_shift,
     logistic_function,
     make_complex,
+    other_elements,
+    same_elements,
     special_function,
     truncated_quotient,
     truncated_remainder,
@@ -36,6 +40,7 @@ from ..formulas.reference import (
 from ..stand_ins import ZERO, LinearInput
 from ..support.table import enter, named, with_results
 from ..types import (
+    KEYS,
     KINDS,
     SCALARS,
     STORAGE,
@@ -115,7 +120,7 @@ class Elementwise(Primitive):
             )
         if kind_of(first.dtype) not in self.accepts:
             allowed = ", ".join([KINDS[k] for k in self.accepts])
-            hint = f"; {STORAGE}" if kind_of(first.dtype) == "s" else ""
+            hint = {"s": f"; {STORAGE}", "k": f"; {KEYS}"}.get(kind_of(first.dtype), "")
             raise TypeError(f"{self._name}: expects {allowed} operands, got {first}{hint}")
         if scalars:
             for a in avals:
@@ -123,7 +128,7 @@ class Elementwise(Primitive):
                     check_scalar(self._name, a, first.dtype)
         return first if self.result is None else first.update(dtype=self.result(first.dtype))
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return self.hlo(ctx, *values) if callable(self.hlo) else ctx.op(self.hlo, *values)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -175,7 +180,7 @@ class Add(ElementwiseLinear):
     sign: Any = None
     hlo: Any
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return formulas.sum_or_difference(ctx, self.hlo, *values)
 
     def linear_part(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -197,7 +202,7 @@ class Mul(Elementwise):
     light = True
     bilinear = True
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return formulas.multiply(ctx, *values)
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -226,7 +231,7 @@ class Scale(Mul):
 
     light = True
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         t, factor = ctx.operands(values)
         zero = ctx.constant(0, t.aval)
         return ctx.op("select", ctx.compare("EQ", t, zero), zero, ctx.op("multiply", t, factor))
@@ -275,7 +280,7 @@ class Extremum(Elementwise):
     light = True
     hlo: Any
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return formulas.extremum(self.hlo, ctx, *values)
 
 
@@ -388,7 +393,7 @@ rsqrt = row("rsqrt", lambda x: 1 / np.sqrt(x), "rsqrt", lambda x, y: -0.5 * y / 
 cbrt = row("cbrt", np.cbrt, "cbrt", lambda x, y: 1 / (3.0 * y * y), accepts="f", singular=True,
            series=lambda s, y, x: s.power(x, 1 / 3, y))
 exp = row("exp", np.exp, "exponential", lambda x, y: y, singular=True)
-expm1 = row("expm1", np.expm1, "exponential_minus_one", lambda x: exp.bind(x), singular=True)
+expm1 = row("expm1", accurate_expm1, "exponential_minus_one", lambda x: exp.bind(x), singular=True)
 log = row("log", np.log, "log", lambda x: reciprocal(x), singular=True,
           series=lambda s, y, x: s.logarithm(x, x[0], y))
 log1p = row("log1p", accurate_log1p, "log_plus_one", lambda x: reciprocal(x + 1.0), singular=True,
@@ -438,8 +443,8 @@ over_hypot = slope("over_hypot", lambda x, y: _turning(x, y, over_hypot.bind(y, 
                    lambda x, y, p: -_turning(x, y, p), accepts="f", singular=True)
 
 truth = partial(row, light=True)
-eq = truth("eq", np.equal, compare("EQ"), None, None, accepts="biufcs", result=_to_bool)
-ne = truth("ne", np.not_equal, compare("NE"), None, None, accepts="biufcs", result=_to_bool)
+eq = truth("eq", same_elements, compare("EQ"), None, None, accepts="biufcsk", result=_to_bool)
+ne = truth("ne", other_elements, compare("NE"), None, None, accepts="biufcsk", result=_to_bool)
 lt = truth("lt", np.less, compare("LT"), None, None, accepts="biufc", result=_to_bool)
 le = truth("le", np.less_equal, compare("LE"), None, None, accepts="biufc", result=_to_bool)
 gt = truth("gt", np.greater, compare("GT"), None, None, accepts="biufc", result=_to_bool)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..builder import LoweringContext
 from ..constants import full, full_like
 from ..core import Primitive, typeof
 from ..families import Linear
@@ -58,6 +59,7 @@ class Gather(Linear):
     in_order: bool = False
     linear = (0,)
     takes_places = True
+    accepts = "biufcVk"
 
     def abstract_eval(self, x: ShapedArray, indices: ShapedArray) -> ShapedArray:
         if self.mode not in MODES:
@@ -99,7 +101,7 @@ class Gather(Linear):
                 out[outside] = self.fill
         return out
 
-    def lower(self, ctx: Any, x: Any, indices: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any, indices: Any) -> Any:
         if self.mode == "fill":
             return ctx.inline(self.decompose, x, indices)
         return ctx.gather(x, indices, self.dims, self.sizes, self.in_order)
@@ -221,7 +223,7 @@ class ScatterFamily(Primitive):
         self.ufunc.at(out.reshape(-1), places.reshape(-1), updates.reshape(-1))
         return out
 
-    def lower(self, ctx: Any, x: Any, indices: Any, updates: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any, indices: Any, updates: Any) -> Any:
         if not x.aval.shape:  # XLA computes wrong numbers
             return ctx.inline(self._into_scalar, x, indices, updates)
         return ctx.scatter(self.hlo, x, indices, updates, self.dims, self.unique, self.in_order)
@@ -262,7 +264,7 @@ class ScatterAdd(ScatterFamily, Linear):
 class Scatter(ScatterFamily, Linear):
     """The operand with windows overwritten by updates. Where windows overlap the last one stays."""
 
-    accepts = "biufcs"
+    accepts = "biufcsk"
 
     def transpose(self, ct: Any, x: Any, indices: Any, updates: Any) -> Sequence[Any]:
         up = updates.aval if type(updates) is LinearInput else typeof(updates)
@@ -336,6 +338,7 @@ class DynamicSlice(Linear):
     sizes: Shape
     linear = (0,)
     takes_places = True
+    accepts = "biufcVk"
 
     def abstract_eval(self, x: ShapedArray, *starts: ShapedArray) -> ShapedArray:
         check_starts("dynamic_slice", x, self.sizes, starts)
@@ -345,7 +348,7 @@ class DynamicSlice(Linear):
         inside = clamp_starts(starts, x.shape, self.sizes)
         return x[tuple([slice(s, s + n) for s, n in zip(inside, self.sizes)])]
 
-    def lower(self, ctx: Any, x: Any, *starts: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any, *starts: Any) -> Any:
         starts = [ctx.index(s) for s in starts]  # type: ignore[assignment]
         return ctx.op("dynamic_slice", x, *starts, slice_sizes=ctx.i64s(self.sizes))
 
@@ -372,6 +375,7 @@ class DynamicUpdateSlice(Linear):
 
     linear = (0, 1)
     takes_places = True
+    accepts = "biufcVk"
 
     def abstract_eval(
         self, x: ShapedArray, update: ShapedArray, *starts: ShapedArray
@@ -390,7 +394,7 @@ class DynamicUpdateSlice(Linear):
         out[tuple([slice(s, s + n) for s, n in zip(inside, update.shape)])] = update
         return out
 
-    def lower(self, ctx: Any, x: Any, update: Any, *starts: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any, update: Any, *starts: Any) -> Any:
         return ctx.op("dynamic_update_slice", x, update, *[ctx.index(s) for s in starts])
 
     def transpose(self, ct: Any, x: Any, update: Any, *starts: Any) -> Sequence[Any]:

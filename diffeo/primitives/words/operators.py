@@ -1,4 +1,4 @@
-"""Python's operators on arrays and tracers; NumPy's protocols.
+"""Python's operators on arrays and tracers.
 
 Primitives are strict, operators are kind: operands are brought to one dtype and one shape before
 they meet (`promotion.py`). Eager arithmetic on host arrays takes a short way: NumPy broadcasts by
@@ -6,8 +6,7 @@ itself, so two arrays of one dtype, or an array and a Python scalar of a kind th
 go to the NumPy function at once.
 
 The first part makes the functions, by `unary` and `binary`. The second installs them as methods of
-`Value`, and with them `__array_ufunc__` and `__array_function__`, by which NumPy's own functions
-find ours.
+`Value`. NumPy's protocols, by which NumPy's functions meet our values, are in `numpy/plain/`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..array import Array, as_value
-from ..core import Tracer, Value, describe, state, typeof, with_user_line
+from ..core import Primitive, Value, describe, state, typeof, with_user_line
+from ..support.foreign import taken_in
 from ..support.settings import process
 from ..types import (
     SCALARS,
@@ -46,7 +46,21 @@ from .promotion import (
 _FITS = {"f": (float, int), "i": (int,), "u": (int,), "c": (complex, float, int), "b": (bool,)}
 
 
-def unary(primitive: Any, inexact: bool = False) -> Callable[[Any], Any]:
+def not_honoured(function: Callable, out: Any) -> Exception:
+    """Return the error for NumPy's parameters `out` and `where` of functions of elements."""
+    name = function.__name__
+    if out is not None:
+        message = f"{name}: arrays never change, so `out` cannot be filled; use the result"
+        return with_user_line(TypeError(message))
+    return with_user_line(
+        NotImplementedError(
+            f"{name}: `where` leaves the other elements without a value; write "
+            "dx.numpy.where(condition, result, other)"
+        )
+    )
+
+
+def unary(primitive: Primitive, inexact: bool = False) -> Callable[..., Any]:
     """Return a kind function of one array, made from a primitive.
 
     Args:
@@ -57,7 +71,9 @@ def unary(primitive: Any, inexact: bool = False) -> Callable[[Any], Any]:
     kinds = "".join([k for k in kinds if k in primitive.accepts])
     bind = primitive.bind
 
-    def function(x: Any, /) -> Any:
+    def function(x: Any, /, out: Any = None, where: Any = None) -> Any:
+        if out is not None or where is not None:
+            raise not_honoured(function, out)
         if type(x) is Array and state.trace.eager:
             host = x._np
             if host is not None and host.dtype.kind in kinds and host.dtype is not float8_e5m2:
@@ -78,7 +94,8 @@ def binary(
     inexact: bool = False,
     kinds: str | None = None,
     prepare: Callable[..., list[Any]] | None = None,
-) -> Callable[[Any, Any], Any]:
+    impl: Callable | None = None,
+) -> Callable[..., Any]:
     """Return a kind function of two arrays, made from a primitive.
 
     Args:
@@ -87,15 +104,18 @@ def binary(
         kinds: the letters of the kinds of dtypes for which the short ways are right.
         prepare: brings operands to what the primitive needs, where they are not so yet; by default
             `align`, or `align_inexact`.
+        impl: the primitive's `impl` for numbers.
     """
     prepare = prepare or (align_inexact if inexact else align)
-    impl, bind = primitive.impl, primitive.bind
+    impl, bind = impl or primitive.impl, primitive.bind
     keeps = primitive.result is None
     fits = {k: _FITS[k] for k in (kinds or ("fc" if inexact else "iufc")) if k in primitive.accepts}
 
     # float8_e5m2 takes no short way: NumPy's letter for it is "f", but it is not computed with
     # (see `is_storage`).
-    def function(x: Any, y: Any, /) -> Any:
+    def function(x: Any, y: Any, /, out: Any = None, where: Any = None) -> Any:
+        if out is not None or where is not None:
+            raise not_honoured(function, out)
         kx, ky = type(x), type(y)
         try:
             if kx is Array and state.trace.eager:
@@ -146,7 +166,10 @@ def binary(
 
 add, sub, mul = binary(e.add, kinds="biufc"), binary(e.sub), binary(e.mul, kinds="biufc")
 true_divide = binary(e.div, inexact=True)
-equal, not_equal = (binary(row, kinds="biufc", prepare=align_compared) for row in (e.eq, e.ne))
+equal, not_equal = (
+    binary(row, kinds="biufc", prepare=align_compared, impl=ufunc)
+    for row, ufunc in ((e.eq, np.equal), (e.ne, np.not_equal))
+)
 less, less_equal, greater, greater_equal = (
     binary(row, kinds="biufc", prepare=align_compared) for row in (e.lt, e.le, e.gt, e.ge)
 )
@@ -243,7 +266,7 @@ class _Functions(dict[Any, Any]):
         return ours
 
 
-#: Plain NumPy code on arrays and tracers goes through this table.
+#: Plain NumPy code on traced values goes through this table.
 NUMPY = _Functions()
 
 #: What operators take as the other operand, the likely ones first.
@@ -254,12 +277,24 @@ def _operator(function: Callable, reflected: bool = False) -> Callable:
     """Return the method of an operator; `reflected` for `__radd__` and its like."""
 
     def method(self: Any, other: Any) -> Any:
-        if isinstance(other, _OPERANDS):
+        if isinstance(other, _OPERANDS) or (other := _operand(self, other)) is not NotImplemented:
             return function(other, self) if reflected else function(self, other)
         return NotImplemented
 
     method.__name__ = function.__name__
     return method
+
+
+def _operand(self: Any, other: Any) -> Any:
+    """Return the array of another library as an operand; NotImplemented for what is none.
+
+    A class that treats NumPy's functions itself (a column of pandas') also treats our arrays, and
+    says what the result is. It knows nothing of traced values.
+    """
+    if not isinstance(self, Tracer) and hasattr(type(other), "__array_ufunc__"):
+        return NotImplemented
+    taken = taken_in(other)
+    return NotImplemented if taken is other else taken
 
 
 def _equality(function: Callable) -> Callable:
@@ -272,10 +307,10 @@ def _equality(function: Callable) -> Callable:
     def method(self: Any, other: Any) -> Any:
         if isinstance(other, _OPERANDS):
             return function(self, other)
-        kind = type(other)
-        if isinstance(other, (list, tuple)) or (
-            kind.__eq__ is object.__eq__ and hasattr(kind, "__array__")
-        ):
+        taken = _operand(self, other)
+        if taken is not NotImplemented:
+            return function(self, taken)
+        if isinstance(other, (list, tuple)):
             raise with_user_line(
                 TypeError(
                     f"expected an array or a number to compare with, got {describe(other)}; make "
@@ -324,94 +359,9 @@ def _install() -> None:
         "pos": positive,
         "abs": lambda x: absolute(x),
         "invert": lambda x: invert(x),
-        "array_ufunc": _array_ufunc,
-        "array_function": _array_function,
     }
     for name, function in methods.items():
         setattr(Value, f"__{name}__", function)
-
-
-def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    function = ufunc if method == "__call__" else getattr(ufunc, method)
-    if kwargs.get("out") is not None and any(o is not None for o in kwargs["out"]):
-        return _into_numpy(f"np.{ufunc.__name__}", function, inputs, kwargs)
-    kwargs.pop("out", None)
-    return _dispatch(
-        function,
-        f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"),
-        getattr(ufunc, method),
-        inputs,
-        kwargs,
-    )
-
-
-def _into_numpy(name: str, function: Callable, args: Any, kwargs: Any) -> Any:
-    """Call NumPy's function that writes into NumPy's arrays (also by `a -= x`), if all numbers are
-    known.
-    """
-    outs = kwargs["out"] if type(kwargs["out"]) is tuple else (kwargs["out"],)
-    if any([isinstance(o, Value) for o in outs]):
-        raise with_user_line(
-            TypeError(f"{name}: out= is a diffeo array, which never changes; use the result")
-        )
-    if _any_traced(args, kwargs):
-        raise with_user_line(
-            TypeError(
-                f"{name} cannot write into an array (out=, or an in-place operator on a NumPy "
-                "array) when an operand is traced: its numbers are not known yet. Assign the "
-                "result instead: a = a - x, in place of a -= x"
-            )
-        )
-    return _by_numpy(function, args, kwargs)
-
-
-def _array_function(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-    name = f"{(function.__module__ or 'np').replace('numpy', 'np', 1)}.{function.__name__}"
-    if kwargs.get("out") is not None:
-        return _into_numpy(name, function, args, kwargs)
-    return _dispatch(function, name, function, args, kwargs)
-
-
-def _dispatch(function: Any, name: str, original: Callable, args: Any, kwargs: Any) -> Any:
-    """Call our function for NumPy's; without one, NumPy's own on concrete arrays.
-
-    Raises:
-        TypeError: if there is none of ours, and an operand is traced.
-    """
-    ours = NUMPY[function]
-    if ours is not None:
-        return ours(*args, **kwargs)
-    if _any_traced(args, kwargs):
-        raise with_user_line(
-            TypeError(
-                f"{name} is not supported on a traced value: diffeo.numpy has no such function. "
-                "Write it with functions that "
-                "diffeo.numpy has, or compute it outside of the transformation"
-            )
-        )
-    return _by_numpy(original, args, kwargs)
-
-
-def _by_numpy(function: Callable, args: Any, kwargs: Any) -> Any:
-    """Call NumPy's own function on the numbers of arrays."""
-    return function(*_to_numpy(args), **{k: _to_numpy(v) for k, v in kwargs.items()})
-
-
-def _any_traced(args: Any, kwargs: Any) -> bool:
-    """Return whether there are traced values among arguments."""
-    return _has_tracer(args) or _has_tracer(tuple(kwargs.values()))
-
-
-def _has_tracer(x: Any) -> bool:
-    return isinstance(x, Tracer) or (
-        isinstance(x, (list, tuple)) and any([_has_tracer(i) for i in x])
-    )
-
-
-def _to_numpy(x: Any) -> Any:
-    if type(x) is Array:
-        return np.asarray(x)
-    return type(x)([_to_numpy(i) for i in x]) if type(x) in (list, tuple) else x
 
 
 _install()

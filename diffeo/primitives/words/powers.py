@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..builder import LoweringContext
 from ..constants import full_like
 from ..core import Primitive, with_user_line
 from ..formulas import lowered as formulas
@@ -100,10 +101,10 @@ class IntegerPow(Primitive):
         result = one(x) if result is None else result
         return invert(result) if self.n < 0 else result
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return (self._lower if kind_of(x.aval.dtype) in "iu" else in_float32(self._lower))(ctx, x)
 
-    def _lower(self, ctx: Any, x: Any) -> Any:
+    def _lower(self, ctx: LoweringContext, x: Any) -> Any:
         if abs(self.n) > MOST_FACTORS and kind_of(x.aval.dtype) == "f":
             return same(ctx, "power", x, float(self.n))
         one = ctx.constant(1, x.aval)

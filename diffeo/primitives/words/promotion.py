@@ -15,6 +15,7 @@ from ..core import Value, describe, typeof, user_source, with_user_line
 from ..support.settings import process
 from ..support.sources import show_source
 from ..types import (
+    KEYS,
     KIND_RANK,
     SCALARS,
     ShapedArray,
@@ -23,6 +24,7 @@ from ..types import (
     is_inexact,
     is_integer,
     is_storage,
+    kind_of,
     limits_of,
     promote_types,
     scalar_aval,
@@ -80,7 +82,10 @@ def promote(*xs: Any) -> list[Any]:
     first = avals[0]
     if all([a.dtype is first.dtype and a.weak_type == first.weak_type for a in avals]):
         return values
-    dtype, weak = promote_types(*avals)
+    try:
+        dtype, weak = promote_types(*avals)
+    except TypeError as error:
+        raise with_user_line(error) from None
     return [cast(v, dtype, weak) for v in values]
 
 
@@ -163,7 +168,8 @@ def align(*xs: Any) -> list[Any]:
         values[0] = as_value(values[0])
         return values
     if is_storage(avals[0].dtype):
-        raise with_user_line(TypeError(f"no arithmetic on {avals[0]}: {e.STORAGE}"))
+        why = KEYS if kind_of(avals[0].dtype) == "k" else e.STORAGE
+        raise with_user_line(TypeError(f"no arithmetic on {avals[0]}: {why}"))
     shapes = [a.shape for a in avals]
     if all([s == shapes[0] for s in shapes]):
         return values
@@ -214,6 +220,8 @@ def align_compared(x: Any, y: Any, /) -> list[Any]:
     if type(x) in SCALARS:
         return align_compared(y, x)[::-1] if type(y) not in SCALARS else align(x, y)
     dtype = x.aval.dtype
+    if dtype.kind == "k" and type(y) not in SCALARS and y.aval.dtype is dtype:  # type: ignore
+        return [broadcast_to(v, broadcast_shapes(x.shape, y.shape)) for v in (x, y)]  # type: ignore
     if type(y) is int and is_integer(dtype):
         low, high = limits_of(dtype)
         number: int = y

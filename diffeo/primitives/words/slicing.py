@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..builder import LoweringContext
 from ..constants import full_like
 from ..core import typeof
 from ..families import Linear
@@ -44,7 +45,7 @@ class Slice(Linear):
     def impl(self, x: np.ndarray) -> np.ndarray:
         return x[tuple(map(slice, self.starts, self.limits, self.strides))]
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.op(
             "slice",
             x,
@@ -120,7 +121,7 @@ class Pad(Linear):
             )
         ]
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         value = ctx.constant(self.value, ShapedArray((), x.aval.dtype))
         return ctx.op(
             "pad",
@@ -170,7 +171,7 @@ class Concatenate(Linear):
     def impl(self, *xs: np.ndarray) -> np.ndarray:
         return np.concatenate(xs, self.axis)
 
-    def lower(self, ctx: Any, *xs: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *xs: Any) -> Any:
         return ctx.op("concatenate", *xs, dimension=f"{self.axis} : i64")
 
     def transpose(self, ct: Any, *xs: Any) -> Sequence[Any]:
@@ -217,7 +218,7 @@ class Split(Linear):
     def impl(self, x: np.ndarray) -> list[np.ndarray]:
         return np.split(x, [end for _, end in self.pieces()[:-1]], self.axis)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.inline(
             lambda x: [slice_in_dim(x, i, j, 1, self.axis) for i, j in self.pieces()], x
         )
@@ -246,7 +247,7 @@ class Rev(Linear):
     def impl(self, x: np.ndarray) -> np.ndarray:
         return np.flip(x, self.axes)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.op("reverse", x, dimensions=ctx.i64s(self.axes))
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..builder import LoweringContext
 from ..core import typeof
 from ..families import Discrete, Linear
 from ..formulas.reference import saturated
@@ -68,7 +69,7 @@ class Reshape(Linear):
     def impl(self, x: np.ndarray) -> np.ndarray:
         return x.reshape(self.shape)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.op("reshape", x)
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
@@ -95,7 +96,7 @@ class Transpose(Linear):
     def impl(self, x: np.ndarray) -> np.ndarray:
         return x.transpose(self.permutation)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.op("transpose", x, permutation=ctx.i64s(self.permutation))
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
@@ -145,7 +146,7 @@ class BroadcastInDim(Linear):
         out[...] = x.reshape(shape)
         return out
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.op("broadcast_in_dim", x, broadcast_dimensions=ctx.i64s(self.dims))
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
@@ -177,7 +178,7 @@ class ReduceSum(Linear):
     def impl(self, x: np.ndarray) -> np.ndarray:
         return np.add.reduce(x, self.axes, dtype=x.dtype)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.reduce("add", x, 0, self.axes)
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
@@ -211,7 +212,7 @@ class ConvertElementType(Linear):
             return saturated(x, self.dtype)
         return x.astype(self.dtype)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         if self.dtype == np.bool_:
             return ctx.compare("NE", x, ctx.constant(0, x.aval))
         if x.aval.dtype.kind == "c" and self.dtype.kind != "c":
@@ -258,7 +259,7 @@ class BitcastConvertType(Discrete):
     def impl(self, x: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(x).view(self.dtype).reshape(x.shape)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.op("bitcast_convert", x)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
@@ -285,7 +286,7 @@ class Iota(Discrete):
         line = np.arange(self.shape[self.axis]).astype(self.dtype)
         return BroadcastInDim(self.shape, (self.axis,)).impl(line)
 
-    def lower(self, ctx: Any) -> Any:
+    def lower(self, ctx: LoweringContext) -> Any:
         return ctx.op("iota", iota_dimension=f"{self.axis} : i64")
 
 
@@ -332,7 +333,11 @@ def reduce_sum(x: Any, axes: Sequence[int]) -> Any:
 
 def convert_element_type(x: Any, dtype: Any, weak_type: bool = False) -> Any:
     """Return `x` in another dtype; the result is strongly typed unless `weak_type`."""
-    dtype = array_dtype(dtype)
+    return convert_exactly(x, array_dtype(dtype), weak_type)
+
+
+def convert_exactly(x: Any, dtype: np.dtype, weak_type: bool = False) -> Any:
+    """Do as `convert_element_type`; of 64 bits also where users do not get so many."""
     aval = typeof(x)
     return (
         x

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ...operations.identity import stop_gradient
+from ...primitives.builder import LoweringContext
 from ...primitives.constants import full, full_like
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
@@ -28,7 +30,6 @@ from ...primitives.words.elementwise import (
     sign,
     sin,
 )
-from ...primitives.words.identity import stop_gradient
 from ...primitives.words.reduction import ReduceProd, reduce_and, reduce_max, reduce_prod
 from ...primitives.words.structural import ConvertElementType, Iota, reduce_sum
 from ..special.special import HOST, TRACED
@@ -67,7 +68,7 @@ class Given(OfMatrices):
     def impl(self, *arrays: np.ndarray) -> np.ndarray:
         return arrays[-1]
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return values[-1]
 
     def derivative(self, out: Any, da: Any, *known: Any) -> Any:
@@ -124,7 +125,7 @@ class Adjugate(OfMatrices):
         way = from_inverse if np.all(arrays[-1] != 0) else from_singular_values
         return way(HOST, *arrays)
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         regular = lambda value: reduce_and(value != 0, range(value.ndim))
         # The program holds both ways, and chooses one when it runs.
         yes, no = (

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.builder import LoweringContext
 from ...primitives.constants import zeros_like
 from ...primitives.core import typeof
 from ...primitives.support.frozen import frozen
@@ -46,7 +47,7 @@ class Hessenberg(mx.Lapack):
         *results, info = getattr(lapack, mx.LETTERS[a.dtype] + "gehrd")(a, lwork=space)
         return results, info
 
-    def lower(self, ctx: Any, *arrays: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *arrays: Any) -> Any:
         n = arrays[0].aval.shape[-1]
         return self.call(ctx, "gehrd", arrays, ctx.outs, low=1, high=n)
 
@@ -83,7 +84,7 @@ class Tridiagonal(mx.Lapack):
         *results, info = reduce(a, lower=self.below, lwork=mx.BLOCK * len(a))
         return results, info
 
-    def lower(self, ctx: Any, *arrays: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *arrays: Any) -> Any:
         return self.call(ctx, "sytrd", arrays, ctx.outs, uplo="L" if self.below else "U")
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.builder import LoweringContext
 from ...primitives.types import ShapedArray, complex64, complex128, float32, float64
 from ...primitives.words.elementwise import conj, select
 from ...primitives.words.slicing import pad, slice_in_dim
@@ -40,7 +41,9 @@ def has(platform: str, name: str) -> bool:
     return name in TABLES.get(platform, XLA)
 
 
-def call(ctx: Any, name: str, operands: Operands, outs: Types, **chosen: Any) -> list[Any]:
+def call(
+    ctx: LoweringContext, name: str, operands: Operands, outs: Types, **chosen: Any
+) -> list[Any]:
     """Emit a routine for matrices that are not empty; return its results, of the types `outs`.
 
     Raises:
@@ -56,12 +59,12 @@ def call(ctx: Any, name: str, operands: Operands, outs: Types, **chosen: Any) ->
 
 
 def _kernel(
-    ctx: Any,
+    ctx: LoweringContext,
     target: str,
     operands: Operands,
     outs: Types,
     in_place: Any = None,
-    **config: str,
+    **config: Any,
 ) -> list[Any]:
     """Emit a call of a kernel of matrices in column-major order.
 
@@ -85,7 +88,7 @@ def _flag(value: bool) -> str:
 def _lapack(name: str) -> Callable:
     """Return the row for a routine of LAPACK's own."""
 
-    def row(ctx: Any, operands: Operands, outs: Types, **chosen: Any) -> list[Any]:
+    def row(ctx: LoweringContext, operands: Operands, outs: Types, **chosen: Any) -> list[Any]:
         target = f"lapack_{lapack_name(name, operands[0].aval.dtype)}_ffi"
         config = {
             k: f"{ord(v)} : ui8" if isinstance(v, str) else f"{v} : i32" for k, v in chosen.items()
@@ -111,7 +114,13 @@ CPU: dict[str, Callable] = {
 
 
 def _triangular_solve(
-    ctx: Any, operands: Operands, outs: Types, side: str, uplo: str, trans_x: str, diag: str
+    ctx: LoweringContext,
+    operands: Operands,
+    outs: Types,
+    side: str,
+    uplo: str,
+    trans_x: str,
+    diag: str,
 ) -> list[Any]:
     form = {"N": "NO_TRANSPOSE", "T": "TRANSPOSE", "C": "ADJOINT"}[trans_x]
     attributes = {
@@ -123,14 +132,14 @@ def _triangular_solve(
     return ctx.emit("triangular_solve", operands, outs, attributes)
 
 
-def _cholesky(ctx: Any, operands: Operands, outs: Types, uplo: str) -> list[Any]:
+def _cholesky(ctx: LoweringContext, operands: Operands, outs: Types, uplo: str) -> list[Any]:
     """Emit XLA's Cholesky decomposition, which is nan where it fails."""
     factors = ctx.emit("cholesky", operands, outs[:1], {"lower": _flag(uplo == "L")})
     return [*factors, ctx.constant(0, outs[1])]
 
 
 def _expanded(
-    ctx: Any, target: str, operands: Operands, outs: Types, config: str = ""
+    ctx: LoweringContext, target: str, operands: Operands, outs: Types, config: str = ""
 ) -> list[Any]:
     """Emit a call that XLA replaces by operations of its own."""
     attributes = {
@@ -141,7 +150,7 @@ def _expanded(
     return ctx.emit("custom_call", operands, outs, attributes)
 
 
-def _eigh(ctx: Any, operands: Operands, outs: Types, mode: str, uplo: str) -> list[Any]:
+def _eigh(ctx: LoweringContext, operands: Operands, outs: Types, mode: str, uplo: str) -> list[Any]:
     """Emit Jacobi's method.
 
     Its configuration is (lower, sorted, the most sweeps, a bound that XLA does not look at).
@@ -150,7 +159,7 @@ def _eigh(ctx: Any, operands: Operands, outs: Types, mode: str, uplo: str) -> li
     return [*_expanded(ctx, "Eigh", operands, outs[:2], config), ctx.constant(0, outs[2])]
 
 
-def _lu(ctx: Any, operands: Operands, outs: Types) -> list[Any]:
+def _lu(ctx: LoweringContext, operands: Operands, outs: Types) -> list[Any]:
     """Emit TPU's own LU decomposition, whose pivots count from 0."""
     order = outs[1].update((*outs[0].shape[:-1],))
     lu, pivots, _ = _expanded(ctx, "LuDecomposition", operands, [*outs[:2], order])
@@ -179,14 +188,14 @@ TPU: dict[str, Callable] = XLA | {"getrf": _lu}
 def _cuda(target: str, **fixed: str) -> Callable:
     """Return the row for a kernel that has LAPACK's operands and results."""
 
-    def row(ctx: Any, operands: Operands, outs: Types, **chosen: Any) -> list[Any]:
+    def row(ctx: LoweringContext, operands: Operands, outs: Types, **chosen: Any) -> list[Any]:
         triangle = {"lower": _flag(chosen["uplo"] == "L")} if "uplo" in chosen else {}
         return _kernel(ctx, target, operands, outs, **triangle, **fixed)
 
     return row
 
 
-def _geev(ctx: Any, operands: Operands, outs: Types, **chosen: str) -> list[Any]:
+def _geev(ctx: LoweringContext, operands: Operands, outs: Types, **chosen: str) -> list[Any]:
     """Emit the eigenvalues of a general matrix by LAPACK or MAGMA.
 
     cuSOLVER gives no left vectors, and none at all before CUDA 12.6.
@@ -206,7 +215,7 @@ _JACOBI = 1024
 _TOGETHER = 32
 
 
-def _cuda_svd(ctx: Any, operands: Operands, outs: Types, mode: str) -> list[Any]:
+def _cuda_svd(ctx: LoweringContext, operands: Operands, outs: Types, mode: str) -> list[Any]:
     """Emit singular values by Jacobi's method, or for large matrices by the QR method."""
     a, s, u, vh, info = outs
     *lead, m, n = a.shape
@@ -234,7 +243,7 @@ def _adjoint(x: Any) -> Any:
     return conj.bind(flipped) if x.dtype.kind == "c" else flipped
 
 
-def _cuda_svd_by_qr(ctx: Any, operands: Operands, outs: Types, mode: str) -> list[Any]:
+def _cuda_svd_by_qr(ctx: LoweringContext, operands: Operands, outs: Types, mode: str) -> list[Any]:
     """Emit singular values by cuSOLVER's QR method.
 
     The routine wants at least as many rows as columns. Other matrices are handed over in row-major
@@ -263,7 +272,7 @@ def _cuda_svd_by_qr(ctx: Any, operands: Operands, outs: Types, mode: str) -> lis
 _FEWEST = 3
 
 
-def _cuda_gtsv(ctx: Any, operands: Operands, outs: Types) -> list[Any]:
+def _cuda_gtsv(ctx: LoweringContext, operands: Operands, outs: Types) -> list[Any]:
     """Emit tridiagonal systems by cuSPARSE.
 
     cuSPARSE wants zeros at the diagonals' unused ends, and reports nothing of a singular matrix.
@@ -285,7 +294,7 @@ def _cuda_gtsv(ctx: Any, operands: Operands, outs: Types) -> list[Any]:
     return [*operands[:3], x, ctx.constant(0, outs[4])]
 
 
-def _cuda_permutation(ctx: Any, operands: Operands, outs: Types) -> list[Any]:
+def _cuda_permutation(ctx: LoweringContext, operands: Operands, outs: Types) -> list[Any]:
     """Emit the permutation that pivots make; operands are vectors, in row-major order."""
     ndim = outs[0].ndim
     return ctx.custom_call("cu_lu_pivots_to_permutation", operands, outs, matrices=ndim + 1)

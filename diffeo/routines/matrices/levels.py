@@ -30,12 +30,12 @@ from typing import Any
 import numpy as np
 
 from ...operations.cumulative import cumsum
+from ...operations.identity import stop_gradient
 from ...primitives.constants import full, full_like
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray, bool_
 from ...primitives.words.elementwise import absolute, maximum, minimum, scale, select
-from ...primitives.words.identity import stop_gradient
 from ...primitives.words.reduction import ReduceMax
 from ...primitives.words.slicing import pad, slice_in_dim
 from ...primitives.words.structural import convert_element_type, expand_dims, reduce_sum, squeeze

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ...operations.identity import stop_gradient
 from ...operations.sort import Sort, take_along_axis
+from ...primitives.builder import LoweringContext
 from ...primitives.constants import full, full_like
 from ...primitives.core import typeof
 from ...primitives.families import Discrete
@@ -21,7 +23,6 @@ from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
 from ...primitives.words.elementwise import real, select
-from ...primitives.words.identity import stop_gradient
 from ...primitives.words.index_dims import IndexDims
 from ...primitives.words.indexing import Gather, Scatter, dynamic_slice, dynamic_update_slice
 from ...primitives.words.slicing import pad, slice_in_dim
@@ -101,7 +102,7 @@ class TriangularSolve(Lapack):
         form = "NTC".index(self.form)
         return [trsm(1.0, a, b, self.side == "R", self.uplo == "L", form, self.diag == "U")], 0
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         a, b = values
         if not b.aval.size:
             return ctx.constant(0, b.aval)
@@ -174,7 +175,7 @@ class Cholesky(OfStacks):
     def impl(self, *arrays: np.ndarray) -> np.ndarray:
         return np.tril(super().impl(*arrays))
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         (a,) = values
         if 0 < a.aval.shape[-1] <= small_matrices.LARGEST:
             return ctx.inline(small_matrices.cholesky, a)
@@ -237,7 +238,7 @@ class LuPivotsToPermutation(OfMatrices, Discrete):
             flat[:, i], flat[every, j] = flat[every, j], flat[:, i].copy()
         return order
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         (pivots,) = values
         if pivots.aval.size and kernels.has(ctx.platform, "pivots"):
             return kernels.call(ctx, "pivots", [pivots], ctx.outs)[0]
@@ -307,7 +308,7 @@ class Lu(OfMatrices):
                 out[i], pivots[i], _ = getattr(lapack, LETTERS[a.dtype] + "getrf")(a[i])
         return [out, pivots, LuPivotsToPermutation(a.shape[-2]).impl(pivots)]
 
-    def lower(self, ctx: Any, a: Any) -> Any:
+    def lower(self, ctx: LoweringContext, a: Any) -> Any:
         shape, outs = a.aval.shape, ctx.outs
         if a.aval.size and max(shape[-2:]) <= small_matrices.LARGEST:
             return ctx.inline(small_matrices.lu, a)

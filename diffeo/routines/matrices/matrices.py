@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.builder import LoweringContext
 from ...primitives.core import Primitive, typeof
 from ...primitives.types import ShapedArray, bool_
 from ...primitives.words.dot import DotGeneral
@@ -96,7 +97,7 @@ class Lapack(OfMatrices):
 
     def call(
         self,
-        ctx: Any,
+        ctx: LoweringContext,
         kernel: str,
         operands: Sequence[Any],
         outs: Sequence[ShapedArray],
@@ -125,7 +126,7 @@ class Lapack(OfMatrices):
         results = Lapack.impl(self, *arrays)
         return results if self.multiple_results else [results]
 
-    def _like(self, ctx: Any, flags: Any, like: ShapedArray) -> Any:
+    def _like(self, ctx: LoweringContext, flags: Any, like: ShapedArray) -> Any:
         """Repeat one flag for each matrix in each element of it."""
         dims, out = ctx.i64s(range(flags.aval.ndim)), like.update(dtype=bool_)
         return ctx.op("broadcast_in_dim", flags, out=out, broadcast_dimensions=dims)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ...operations.identity import stop_gradient
+from ...primitives.builder import LoweringContext
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
-from ...primitives.words.identity import stop_gradient
 from .levels import DiagonalSylvester, everywhere
 from .matrices import OfMatrices, adjoint, check_matrices, matmul
 from .spectral import Svd
@@ -41,7 +42,7 @@ class PolarFactor(OfMatrices):
     def impl(self, *arrays: np.ndarray) -> np.ndarray:
         return arrays[1]
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return values[1]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...operations.sort import take_along_axis
+from ...primitives.builder import LoweringContext
 from ...primitives.constants import full_like
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
@@ -95,7 +96,7 @@ class Geqrf(OfMatrices):
             outs[0][i], outs[1][i], outs[2][i] = packed, taus, order - 1
         return outs
 
-    def lower(self, ctx: Any, a: Any) -> Any:
+    def lower(self, ctx: LoweringContext, a: Any) -> Any:
         packed, taus, *order = outs = ctx.outs
         if not a.aval.size:
             orders = [ctx.op("iota", out=o, iota_dimension=f"{o.ndim - 1} : i64") for o in order]
@@ -164,7 +165,7 @@ class HouseholderProduct(Lapack):
         q, _, info = getattr(lapack, kernels.lapack_name("orgqr", a.dtype))(a, taus)
         return [q], info
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         a = values[0]
         if not a.aval.size:
             return a

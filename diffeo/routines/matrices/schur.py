@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from ...operations.extrema import ArgMax
+from ...primitives.builder import LoweringContext
 from ...primitives.constants import Full, zeros_like
 from ...primitives.core import typeof
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
 from ...primitives.words.elementwise import absolute, complex_, imag, real, select, sqrt
-from ...primitives.words.reduction import ArgMax, ReduceMax
+from ...primitives.words.reduction import ReduceMax
 from ...primitives.words.structural import ReduceSum, reduce_sum
 from ..special.special import HOST, TRACED
 from . import matrices as mx
@@ -160,7 +162,7 @@ class Schur(mx.Lapack):
     def impl(self, *arrays: np.ndarray) -> Any:
         return _with_phases(HOST, *super().impl(*arrays))
 
-    def lower(self, ctx: Any, *arrays: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *arrays: Any) -> Any:
         (a,) = arrays
         values = [a.aval.update(a.aval.shape[:-1])] * (2 if a.aval.dtype.kind == "f" else 1)
         dropped = [*values, a.aval.update(a.aval.shape[:-2], mx.int32)]

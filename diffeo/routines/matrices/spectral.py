@@ -26,12 +26,13 @@ from typing import Any
 
 import numpy as np
 
+from ...operations.identity import stop_gradient
+from ...primitives.builder import LoweringContext
 from ...primitives.constants import full_like
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray, bool_, complex_dtype, real_dtype
 from ...primitives.words.elementwise import absolute, conj, imag, real, scale, select
-from ...primitives.words.identity import stop_gradient
 from ...primitives.words.reduction import ReduceMax
 from ...primitives.words.slicing import concatenate, slice_in_dim
 from ...primitives.words.structural import convert_element_type, reduce_sum
@@ -185,7 +186,7 @@ class Eigh(OfStacks):
         (a,) = arrays
         return np.linalg.eigh(a, uplo) if self.vectors else [np.linalg.eigvalsh(a, uplo)]
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         (a,), (w, *_) = values, ctx.outs
         mode = "V" if self.vectors else "N"
         v, w = self.call(ctx, "syevd", [a], [a.aval, w], mode=mode, uplo=self.uplo)
@@ -247,7 +248,7 @@ class Eig(OfStacks):
             w = [w[0] + 1j * w[1]]
         return [*w, left, *[right] * self.right], info
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         (a,), (w, *_) = values, ctx.outs
         v = ShapedArray(a.aval.shape, w.dtype)
         chosen = {"compute_left": "NV"[self.left], "compute_right": "NV"[self.right]}
@@ -351,7 +352,7 @@ class Svd(OfStacks):
             return [np.linalg.svd(a, compute_uv=False)]
         return np.linalg.svd(a, self.full_matrices)
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         (a,), outs = values, ctx.outs
         if not a.aval.size:
             zeros = [ctx.constant(0, o) for o in outs]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.builder import LoweringContext
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
@@ -47,7 +48,7 @@ class TridiagonalSolve(Lapack):
         *_, x, info = getattr(lapack, LETTERS[d.dtype] + "gtsv")(dl[1:], d, du[:-1], b)
         return [x], info
 
-    def lower(self, ctx: Any, *arrays: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *arrays: Any) -> Any:
         return self.call(ctx, "gtsv", arrays, [v.aval for v in arrays])[3]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:

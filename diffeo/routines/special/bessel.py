@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.builder import LoweringContext
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
 from ...primitives.words.elementwise import sign
@@ -89,7 +90,7 @@ class BesselI(Formula):
             return _HOST[self.n](x)
         return special_function("ive")(np.full_like(x, self.n), x)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         first = (self.n, self.k, self.less) == (1, 0, 0)
         return ctx.op("chlo.bessel_i1e", x) if first else super().lower(ctx, x)
 

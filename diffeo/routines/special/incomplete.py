@@ -138,6 +138,65 @@ def _small_upper(m: Any, a: Any, x: Any) -> Any:
     return -m.expm1(a * m.log(x) - gamma + m.log1p(a * total))
 
 
+def gamma_tail(m: Any, n: int, a: Any, x: Any, needed: Any = None) -> Any:
+    """Return the n-th derivative by a of the smaller tail of gamma, over x times the density.
+
+    The smaller tail is below x if x <= a, else above x. `needed` is as of `integral`.
+    """
+    below = x <= a
+    width = m.abs(a - x) + 1.0 + m.sqrt(a)
+
+    def tail(z: Any, a: Any, x: Any, below: Any, width: Any, *slopes: Any) -> Any:
+        u = z / width
+        # With the integration variable t of the density, v is log(t / x).
+        v = m.where(below, -u, m.log1p(u))
+        # The logarithm of the integrand is a v - (t - x). Its part linear in u is a difference,
+        # exact; its other part is small.
+        curved = m.where(below, above_falling(m, x, u), above_log(m, a, u))
+        density = m.exp(-m.abs(a - x) * u - curved)
+        density = m.where(below, density, density / (1.0 + u))
+        return density * bell(n, 0, lambda k, _: slopes[k - 1] + v if k == 1 else slopes[k - 1])
+
+    slopes = gamma_slopes(m, n, a, x)
+    return integral(m, tail, a, x, below, width, *slopes, needed=needed) / width
+
+
+def beta_tail(m: Any, i: int, j: int, a: Any, b: Any, x: Any, needed: Any = None) -> Any:
+    """Return the smaller tail of beta(a, b), over x (1 - x) times the density.
+
+    It is differentiated i times by a and j times by b. The smaller tail is below x if
+    b x <= a (1 - x), else above x. `needed` is as of `integral`.
+    """
+    y = 1.0 - x
+    excess = excess_of_beta(m, a, b, x)
+    above = excess > 0.0  # then integrate the other tail, of beta(b, a) below 1 - x
+    q = m.where(above, a, b)
+    s, r = m.where(above, y, x), m.where(above, x, y)
+    odds = s / r
+    slope = m.abs(excess) / r  # p - q odds
+    width = 1.0 + odds + slope + m.sqrt(q) * m.sqrt(odds * (1.0 + odds))
+    slopes = beta_slopes(m, i, j, a, b, x)
+
+    def tail(z: Any, slope: Any, q: Any, odds: Any, width: Any, above: Any, *given: Any) -> Any:
+        # With the integration variable t of the density, u = log(s / t) and
+        # v = log((1 - t) / (1 - s)).
+        u = z / width
+        more = -odds * m.expm1(-u)
+        v = m.log1p(more)
+        # The logarithm of the integrand is q v - p u. Its part linear in u is a difference,
+        # exact; its other part is small.
+        curved = above_falling(m, q * odds, u) + above_log(m, q, more)
+        g = dict(zip(slopes, given))
+        if i:
+            g[1, 0] = g[1, 0] + m.where(above, v, -u)
+        if j:
+            g[0, 1] = g[0, 1] + m.where(above, -u, v)
+        return m.exp(-slope * u - curved - v) * bell(i, j, lambda k, n: g[k, n])
+
+    operands = (slope, q, odds, width, above, *slopes.values())
+    return integral(m, tail, *operands, needed=needed) / width / r
+
+
 # --------------------------------------------------------------------------------------------------
 # The functions
 
@@ -201,19 +260,6 @@ class Igamma(Formula):
         inside = (a > 0.0) & (a < math.inf) & (x > 0.0) & (x < math.inf)
         a1, x1 = m.where(inside, a, 1.0), m.where(inside, x, 1.0)
         below = x1 <= a1
-        width = m.abs(a1 - x1) + 1.0 + m.sqrt(a1)
-
-        def tail(z: Any, a: Any, x: Any, below: Any, width: Any, *slopes: Any) -> Any:
-            u = z / width
-            # With the integration variable t of the density, v is log(t / x).
-            v = m.where(below, -u, m.log1p(u))
-            # The logarithm of the integrand is a v - (t - x). Its part linear in u is a difference,
-            # exact; its other part is small.
-            curved = m.where(below, above_falling(m, x, u), above_log(m, a, u))
-            density = m.exp(-m.abs(a - x) * u - curved)
-            density = m.where(below, density, density / (1.0 + u))
-            return density * bell(n, 0, lambda k, _: slopes[k - 1] + v if k == 1 else slopes[k - 1])
-
         whole, weight = 0.0 if n else 1.0, None if self.scaled else gamma_weight(m, a1, x1)
         needed = None
         if not n:
@@ -222,8 +268,7 @@ class Igamma(Formula):
             # The series sums P. Where most of gamma is below x, 1 - P would lose digits.
             needed = inside & ~(summed & (below | (lower < 0.99)) if self.upper else summed)
             needed = needed & ~((x1 < 1.0) & (a1 < 0.5)) if self.upper else needed
-        slopes = gamma_slopes(m, n, a1, x1)
-        share = integral(m, tail, a1, x1, below, width, *slopes, needed=needed) / width
+        share = gamma_tail(m, n, a1, x1, needed)
         share = share if weight is None else share * weight
         values = m.where(below != self.upper, share, whole - share)
         if needed is not None:
@@ -263,11 +308,18 @@ class Betainc(Formula):
     """The derivative of I_x(a, b), of order i by a and j by b.
 
     I_x(a, b) is the regularized incomplete beta function: the part of beta(a, b) below x, over
-    beta(a, b).
+    beta(a, b). With `scaled` the derivative is divided by x (1 - x) times the density; then
+    i + j >= 1.
     """
 
     i: int = 0
     j: int = 0
+    scaled: bool = False
+
+    def abstract_eval(self, *avals: Any) -> ShapedArray:
+        if self.scaled and not self.i + self.j:
+            raise ValueError(f"betainc: only derivatives are scaled, got {self}")
+        return super().abstract_eval(*avals)
 
     def impl(self, a: np.ndarray, b: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.i or self.j:
@@ -284,34 +336,9 @@ class Betainc(Formula):
         known = (a > 0.0) & (a < math.inf) & (b > 0.0) & (b < math.inf)
         inside = known & (x > 0.0) & (x < 1.0)
         a1, b1, x1 = m.where(inside, a, 1.0), m.where(inside, b, 1.0), m.where(inside, x, 0.5)
-        y1 = 1.0 - x1
-        excess = excess_of_beta(m, a1, b1, x1)
-        above = excess > 0.0  # then integrate the other tail, of beta(b, a) below 1 - x
-        q = m.where(above, a1, b1)
-        s, r = m.where(above, y1, x1), m.where(above, x1, y1)
-        odds = s / r
-        slope = m.abs(excess) / r  # p - q odds
-        width = 1.0 + odds + slope + m.sqrt(q) * m.sqrt(odds * (1.0 + odds))
-        slopes = beta_slopes(m, i, j, a1, b1, x1)
-
-        def tail(z: Any, slope: Any, q: Any, odds: Any, width: Any, above: Any, *given: Any) -> Any:
-            # With the integration variable t of the density, u = log(s / t) and
-            # v = log((1 - t) / (1 - s)).
-            u = z / width
-            more = -odds * m.expm1(-u)
-            v = m.log1p(more)
-            # The logarithm of the integrand is q v - p u. Its part linear in u is a difference,
-            # exact; its other part is small.
-            curved = above_falling(m, q * odds, u) + above_log(m, q, more)
-            g = dict(zip(slopes, given))
-            if i:
-                g[1, 0] = g[1, 0] + m.where(above, v, -u)
-            if j:
-                g[0, 1] = g[0, 1] + m.where(above, -u, v)
-            return m.exp(-slope * u - curved - v) * bell(i, j, lambda k, n: g[k, n])
-
-        part = integral(m, tail, slope, q, odds, width, above, *slopes.values()) / width
-        part = part * beta_weight(m, a1, b1, x1, y1) / r
+        above = excess_of_beta(m, a1, b1, x1) > 0.0  # then the tail is that above x
+        part = beta_tail(m, i, j, a1, b1, x1)
+        part = part if self.scaled else part * beta_weight(m, a1, b1, x1, 1.0 - x1)
         whole = 0.0 if i + j else 1.0
         values = m.where(above, whole - part, part)
         ends = m.where(x == 1.0, whole, m.where(x == 0.0, x * 0.0, math.nan))
@@ -330,15 +357,22 @@ class Betainc(Formula):
         return m.where(valid, m.where(whole, 1.0, x * 0.0), math.nan)
 
     def slopes(self) -> Sequence[Callable]:
-        i, j = self.i, self.j
+        i, j, scaled = self.i, self.j, self.scaled
 
-        def by_x(a: Any, b: Any, x: Any) -> Any:
+        def by_x(a: Any, b: Any, x: Any, out: Any) -> Any:
             slopes = beta_slopes(TRACED, i, j, a, b, x)
             factor = bell(i, j, lambda k, n: slopes[k, n])
+            if scaled:
+                return factor / x / (1.0 - x) - out * (a / x - b / (1.0 - x))
             return scale.bind(beta_density.bind(a, b, x), factor * full_like(x, 1.0))
 
-        return (
-            lambda a, b, x: Betainc(i + 1, j).bind(a, b, x),
-            lambda a, b, x: Betainc(i, j + 1).bind(a, b, x),
-            by_x,
-        )
+        def by_parameter(k: int, n: int) -> Callable:
+            def slope(a: Any, b: Any, x: Any, out: Any) -> Any:
+                derivative = Betainc(i + k, j + n, scaled).bind(a, b, x)
+                if not scaled:
+                    return derivative
+                return derivative - out * beta_slopes(TRACED, k, n, a, b, x)[k, n]
+
+            return slope
+
+        return by_parameter(1, 0), by_parameter(0, 1), by_x

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.builder import LoweringContext
 from ...primitives.words.elementwise import Elementwise, absolute, select
 from ...primitives.words.structural import convert_element_type
 from .special import Repeat
@@ -36,7 +37,7 @@ def _multiple(x: Any, y: Any) -> Any:
 def _of_sizes(formula: Callable) -> Callable:
     """Return the lowering of a formula of unsigned integers, applied to absolute values."""
 
-    def lower(ctx: Any, *values: Any) -> Any:
+    def lower(ctx: LoweringContext, *values: Any) -> Any:
         def in_primitives(*xs: Any) -> Any:
             dtype = xs[0].dtype
             wide = np.dtype(f"u{dtype.itemsize}")

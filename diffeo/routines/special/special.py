@@ -15,10 +15,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from ...primitives.builder import LoweringContext
 from ...primitives.constants import full, full_like
 from ...primitives.core import Primitive
 from ...primitives.formulas.lowered import in_float32
@@ -67,7 +69,7 @@ class Repeat(Primitive):
     def abstract_eval(self, *avals: ShapedArray) -> list[ShapedArray]:
         return list(avals)
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         def anywhere(*xs: Any) -> Any:
             flag = self.going(*xs)
             return reduce_or(flag, range(flag.ndim))
@@ -105,7 +107,7 @@ def evaluate(formula: Callable, *xs: Any) -> Any:
         return np.asarray(formula(HOST, *wide)).astype(dtype, copy=False)
 
 
-def lower_formula(ctx: Any, formula: Callable, *values: Any) -> Any:
+def lower_formula(ctx: LoweringContext, formula: Callable, *values: Any) -> Any:
     """Emit a formula as operations of the program; narrow floats are computed in float32."""
     dtype = values[0].aval.dtype
 
@@ -177,7 +179,7 @@ class Formula(Primitive):
             raise ValueError(f"{self.name}: expects orders from 0 to {MOST}, got {self}")
         return Elementwise.abstract_eval(self, *avals)  # type: ignore[arg-type]
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return lower_formula(ctx, self.formula, *values)
 
     def formula(self, m: Any, *xs: Any) -> Any:
@@ -187,6 +189,33 @@ class Formula(Primitive):
     def slopes(self) -> Sequence[Callable]:
         """Return the derivatives by each operand, as they stand in a row of the table."""
         raise self.missing("slopes", "forward-mode differentiation")
+
+
+@frozen
+class NamedFormula(Formula):
+    """A family whose members have names: `members` says the formula and the derivatives of each.
+
+    So a module may have several functions that go together, each of which is written as a row is.
+    """
+
+    kind: str
+
+    #: For each name, the formula and the derivatives by each operand.
+    members = MappingProxyType({})
+
+    @property
+    def name(self) -> str:
+        """The name in printed programs."""
+        return self.kind
+
+    def impl(self, *xs: np.ndarray) -> np.ndarray:
+        return evaluate(self.formula, *xs)
+
+    def formula(self, m: Any, *xs: Any) -> Any:
+        return self.members[self.kind][0](m, *xs)
+
+    def slopes(self) -> Sequence[Callable]:
+        return self.members[self.kind][1:]
 
 
 def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
@@ -274,7 +303,7 @@ _AT_ROOT = (
 
 
 @in_float32
-def _lower_lgamma(ctx: Any, x: Any) -> Any:
+def _lower_lgamma(ctx: LoweringContext, x: Any) -> Any:
     def refined(x: Any, coarse: Any) -> Any:
         near = TRACED.abs(TRACED.abs(x - 1.5) - 0.5) < _NEAR
         return select(near, _lgamma_series(TRACED, x), coarse)
@@ -283,7 +312,7 @@ def _lower_lgamma(ctx: Any, x: Any) -> Any:
 
 
 @in_float32
-def _lower_digamma(ctx: Any, x: Any) -> Any:
+def _lower_digamma(ctx: LoweringContext, x: Any) -> Any:
     def refined(x: Any, coarse: Any) -> Any:
         z = x - _ROOT
         fine = select(TRACED.abs(z) < _NEAR, polynomial(z, _AT_ROOT), coarse)
@@ -379,7 +408,7 @@ class Zeta(Formula):
         values = _zeta(s, inside)
         return evaluate(self.at_edges, s, q, values)
 
-    def lower(self, ctx: Any, s: Any, q: Any) -> Any:
+    def lower(self, ctx: LoweringContext, s: Any, q: Any) -> Any:
         if self.n or s.aval.dtype.itemsize < 4:
             return lower_formula(ctx, self.formula if self.n else lambda m, *a: self.bind(*a), s, q)
         positive, total = ctx.inline(self.from_zero, s, q)

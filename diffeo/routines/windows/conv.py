@@ -21,6 +21,7 @@ import numpy as np
 
 from ...operations.sort import take_along_axis
 from ...primitives.array import Array
+from ...primitives.builder import LoweringContext
 from ...primitives.constants import full, zeros_like
 from ...primitives.core import typeof
 from ...primitives.families import Bilinear
@@ -214,7 +215,7 @@ class ConvGeneralDilated(Bilinear):
             writeable=False,
         )
 
-    def lower(self, ctx: Any, x: Any, y: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any, y: Any) -> Any:
         out, n = ctx.outs[0], len(self.strides)
         if not out.size or not x.aval.size or not y.aval.size:
             return ctx.constant(0, out)  # XLA knows no empty windows

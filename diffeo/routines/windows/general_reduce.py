@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import Array
+from ...primitives.builder import LoweringContext
 from ...primitives.constants import full
 from ...primitives.core import Primitive, typeof
 from ...primitives.jaxpr import Jaxpr, Var
@@ -135,7 +136,9 @@ class ByProgram(Decomposed):
             )
         return xs[0]
 
-    def emit(self, ctx: Any, name: str, values: Sequence[Any], attributes: dict) -> list[Any]:
+    def emit(
+        self, ctx: LoweringContext, name: str, values: Sequence[Any], attributes: dict
+    ) -> list[Any]:
         """Emit the operation `name` with the computation as its region."""
         outs = ctx.outs
         scalars = [v.aval for v in values[len(values) // 2 :]]
@@ -172,7 +175,7 @@ class Reduce(ByProgram):
         shape = drop_axes(x.shape, self.axes)
         return [ShapedArray(shape, a.dtype) for a in avals[len(avals) // 2 :]]
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         if size_of([values[0].aval.shape[a] for a in self.axes]) == 1:
             return ctx.inline(self.decompose, *values)  # XLA would leave the initial value out
         return self.emit(ctx, "reduce", values, {"dimensions": ctx.i64s(self.axes)})
@@ -225,7 +228,7 @@ class ReduceWindow(ByProgram):
         shape = self.window.out_shape("reduce_window", self.check(avals))
         return [ShapedArray(shape, a.dtype) for a in avals[len(avals) // 2 :]]
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return self.emit(ctx, "reduce_window", values, self.window.attributes(ctx))
 
     def widened(self) -> Primitive:

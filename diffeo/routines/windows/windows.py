@@ -11,6 +11,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from ...operations.extrema import place_of_extremum
+from ...primitives.builder import LoweringContext
 from ...primitives.constants import full_like
 from ...primitives.core import Primitive, typeof
 from ...primitives.families import Discrete, Linear
@@ -19,7 +21,7 @@ from ...primitives.types import ShapedArray, float32, int32, int64, is_inexact
 from ...primitives.words import elementwise as e
 from ...primitives.words.index_dims import IndexDims
 from ...primitives.words.indexing import Gather
-from ...primitives.words.reduction import ADD, MAX, MIN, MUL, ReduceProd, extreme, place_of_extremum
+from ...primitives.words.reduction import ADD, MAX, MIN, MUL, ReduceProd, extreme
 from ...primitives.words.slicing import Pad, pad
 from ...primitives.words.structural import Shape, iota, move_axis, reduce_sum, reshape, size_of
 
@@ -107,7 +109,7 @@ class Window(NamedTuple):
             x = gather.bind(x, reshape(at, (*shape, 1)))
         return reshape(x, (*counts, size_of(self.sizes)))
 
-    def attributes(self, ctx: Any) -> dict[str, str]:
+    def attributes(self, ctx: LoweringContext) -> dict[str, str]:
         """Return the attributes of `stablehlo.reduce_window`."""
         pads = ", ".join([f"[{low}, {high}]" for low, high in self.padding])
         n = len(self.sizes)
@@ -143,7 +145,7 @@ class WindowReduction(Primitive):
         out = row.impl.reduce(view, axes, dtype=wide.dtype, initial=neutral)
         return np.asarray(out).astype(x.dtype, copy=False)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         scalar, outs = ShapedArray((), x.aval.dtype), ctx.outs
         row, neutral = self.monoid
         region = ctx.region([scalar, scalar], lambda a, b: [ctx.op(row.hlo, a, b, out=scalar)])
@@ -248,7 +250,7 @@ class WindowPlace(Discrete):
         places = self.window.view(np.arange(x.size, dtype=out.dtype).reshape(x.shape), x.size)
         return np.min(np.where(hit, places, x.size), axes).astype(out.dtype)
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         shape, size, dtype = x.aval.shape, x.aval.size, ctx.outs[0].dtype
         places = ctx.inline(lambda: reshape(iota(dtype, (size,)), shape))
         attributes = self.window.attributes(ctx)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...numpy.common import arr, static_int
-from ...numpy.shaping import stack
+from ...numpy.joining import stack
 from ...primitives.core import with_user_line
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen

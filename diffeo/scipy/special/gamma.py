@@ -11,11 +11,11 @@ import numpy as np
 
 from ...lax import special as lax_special
 from ...numpy.common import arr, holds_complex, static_int
+from ...operations.identity import stop_gradient
 from ...primitives.array import Array, as_value
 from ...primitives.constants import full_like
 from ...primitives.core import Primitive, with_user_line
 from ...primitives.words import elementwise as e
-from ...primitives.words.identity import stop_gradient
 from ...primitives.words.operators import binary, unary
 from ...primitives.words.promotion import align_inexact, to_inexact
 from ...routines.special import special as s

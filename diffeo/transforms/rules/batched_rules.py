@@ -103,35 +103,46 @@ class BatchedRules(DerivedRules):
         dims = [d for _, d in residuals]
         return self._front(values[:count]), [r for r, _ in residuals], (aux, dims)
 
-    def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
-        """Run the backward rule on all rows; the batch axes of the residuals come with `aux`."""
+    def apply_bwd(
+        self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]
+    ) -> tuple[list[Any], Any]:
+        """Run the backward rule on all rows; the batch axes of the residuals come with `aux`. What
+        the rule logs has its batch axis at the front.
+        """
         aux, dims = aux
         values = list(zip(residuals, dims))
 
-        def rule(residuals: Sequence[Any], cts: Sequence[Any]) -> Sequence[Any]:
+        def rule(residuals: Sequence[Any], cts: Sequence[Any]) -> tuple[Sequence[Any], Any]:
             return self.inner.apply_bwd(aux, residuals, cts)
 
         return self._pulled_back(rule, values, cts)
 
-    def _pulled_back(self, rule: Any, values: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
-        """Return the cotangents that `rule(values, cts)` returns for the operands.
+    def _pulled_back(
+        self, rule: Any, values: Sequence[Any], cts: Sequence[Any]
+    ) -> tuple[list[Any], Any]:
+        """Return the cotangents that `rule(values, cts)` returns for the operands, and its logs.
 
-        Each has the batch axis where its operand has it. If the operand has none, all rows share
-        the operand, and its cotangent is the sum over the batch.
+        Each cotangent has the batch axis where its operand has it. If the operand has none, all
+        rows share the operand, and its cotangent is the sum over the batch.
         """
         present: list[bool] = []
+        structure: Any = None
         ct_values = [(c, 0) for c in cts if c is not ZERO]
 
         def flat(*args: Any) -> list[Any]:
-            nonlocal present
+            nonlocal present, structure
             pulled = iter(args[len(values) :])
-            cotangents = rule(args[: len(values)], [c if c is ZERO else next(pulled) for c in cts])
+            cotangents, logs = rule(
+                args[: len(values)], [c if c is ZERO else next(pulled) for c in cts]
+            )
             # What is no array stays inside; `present` says where it belongs.
             present = [c is not ZERO and c is not None for c in cotangents]
-            return [c for c in cotangents if c is not ZERO and c is not None]
+            structure, leaves = logs or (None, ())
+            return [*[c for c in cotangents if c is not ZERO and c is not None], *leaves]
 
-        cotangents = iter(self.interpreter.rerun(flat, [*values, *ct_values]))
-        return [self._fit(next(cotangents), d) if t else ZERO for t, d in zip(present, self.dims)]
+        outs = iter(self.interpreter.rerun(flat, [*values, *ct_values]))
+        fitted = [self._fit(next(outs), d) if t else ZERO for t, d in zip(present, self.dims)]
+        return fitted, None if structure is None else (structure, self._front(list(outs)))
 
     def _fit(self, value: tuple[Any, int | None], wanted: int | None) -> Any:
         """Return a cotangent with the batch axis at `wanted`.
@@ -166,10 +177,10 @@ class BatchedRules(DerivedRules):
         """Run the transposition on all rows; its linear operands are stand-ins without a value."""
         nonlinear = [(a, d) for a, d in zip(args, self.dims) if type(a) is not LinearInput]
 
-        def rule(values: Sequence[Any], cts: Sequence[Any]) -> Sequence[Any]:
+        def rule(values: Sequence[Any], cts: Sequence[Any]) -> tuple[Sequence[Any], None]:
             iterator = iter(values)
             operands = [a if type(a) is LinearInput else next(iterator) for a in args]
-            return self.inner.apply_transpose(cts, operands)
+            return self.inner.apply_transpose(cts, operands), None
 
-        cotangents = self._pulled_back(rule, nonlinear, cts)
+        cotangents, _ = self._pulled_back(rule, nonlinear, cts)
         return [c if type(a) is LinearInput else None for c, a in zip(cotangents, args)]

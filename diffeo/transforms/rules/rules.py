@@ -30,7 +30,7 @@ from typing import Any
 
 from ...primitives.array import as_value
 from ...primitives.constants import full_like, zeros_like
-from ...primitives.core import Trace, Tracer, state, typeof, with_user_line
+from ...primitives.core import Primitive, Trace, Tracer, state, typeof, with_user_line
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.staging import StagingTrace, TangentTrace, stage
 from ...primitives.stand_ins import ZERO
@@ -53,11 +53,14 @@ class Rules:
     - `fun(*arrays) -> outs`, always;
     - `apply_jvp(primals, tangents) -> outs, tangents`, if `has_jvp`;
     - `apply_fwd(primals, perturbed) -> outs, residuals, aux` and
-      `apply_bwd(aux, residuals, cts) -> cts`, if `has_vjp`; `aux` is anything static;
+      `apply_bwd(aux, residuals, cts) -> cts, logs`, if `has_vjp`; `aux` is anything static, and
+      `logs` is (structure, leaves) of what the rule logs, or None;
     - `apply_batch(size, batched, args) -> (outs, flags)`, if `has_batch`: flag i says whether
       result i is batched; its batch axis is then axis 0, as it is in the batched `args`;
     - `apply_taylor(order, series) -> series`, lists of coefficients, if `has_taylor`;
-    - `apply_transpose(cts, args) -> cts`, if the function is linear in the operands `linear`.
+    - `apply_transpose(cts, args) -> cts`, if the function is linear in the operands `linear`;
+    - `by_batching(rules, primals, tangents) -> outs, tangents`, if there is a batching rule, and no
+      rule for derivatives (see `batch_derivatives.py`).
 
     `constants` are the positions of the operands that the function once closed over. The rules for
     derivatives do not know them: see `_with_constants`.
@@ -75,6 +78,7 @@ class Rules:
     apply_batch: Any
     apply_taylor: Any
     apply_transpose: Any
+    by_batching: Any = None
 
     def __repr__(self) -> str:
         return self.name
@@ -115,6 +119,8 @@ class Rules:
         `plain(residual)` takes a tangent off a residual. A residual can only have a tangent by what
         the rule closed over, as the operands arrive without theirs.
         """
+        if not self.differentiable:
+            return self.by_batching(self, primals, tangents)
         if self.has_vjp:
             rule = partial(self._by_backward_rule, plain)
         else:
@@ -162,7 +168,7 @@ class Rules:
             kept += [as_value(p) for p in primals]
         moving_tangents = [t for t in tangents if t is not ZERO]
         operand_avals = tuple([typeof(x).strong for x in (*kept, *moving_tangents)])
-        pullback.residuals = len(kept)
+        pullback.n_residuals = len(kept)
         call = CustomTangent(pullback, operand_avals, tuple(pullback.out_avals))
         out_tangents = iter(call.bind(*kept, *moving_tangents) if pullback.out_avals else ())
         return outs, woven(pullback.inexact, out_tangents, repeat(ZERO))
@@ -201,9 +207,9 @@ class RuleTangentMap:
     transpose of the backward rule, to tangents.
 
     Two attributes are numbers of operands: `count` is the number of residuals of the forward rule;
-    `residuals` also counts the primals, which are kept as well where there is a jvp rule. (The
-    parameter `residuals` of the methods is the list of these operands.) `moving` says which
-    operands have tangents, `inexact` which results do; `out_avals` are the types of these results.
+    `n_residuals` also counts the primals, which are kept as well where there is a jvp rule.
+    `moving` says which operands have tangents, `inexact` which results do; `out_avals` are the
+    types of these results.
     """
 
     def __init__(
@@ -216,7 +222,7 @@ class RuleTangentMap:
         outs: Sequence[Any],
     ):
         self.rules, self.aux, self.count, self.moving = rules, aux, count, moving
-        self.residuals = count  # and, where there is a jvp rule, the primals
+        self.n_residuals = count  # and, where there is a jvp rule, the primals
         avals = [typeof(o).strong for o in outs]
         self.inexact = [is_inexact(a.dtype) for a in avals]
         self.out_avals = [a for a, flag in zip(avals, self.inexact) if flag]
@@ -224,8 +230,9 @@ class RuleTangentMap:
     def __repr__(self) -> str:
         return self.rules.name
 
-    def backward(self, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
-        """Return the cotangents of the operands that move, given those of the inexact results.
+    def backward(self, residuals: Sequence[Any], cts: Sequence[Any]) -> tuple[list[Any], Any]:
+        """Return the cotangents of the operands that move, given those of the inexact results; and
+        what the rule logs.
 
         The rule sees a cotangent for each result, with `ZERO` for the others.
         """
@@ -233,10 +240,10 @@ class RuleTangentMap:
         all_cts = woven(self.inexact, ct_iterator, repeat(ZERO))
         # The table is empty, but values of derivatives that have ended become plain, too: see
         # `_replaced`.
-        cotangents = _replacing(
+        cotangents, logs = _replacing(
             {}, self.rules.apply_bwd, self.aux, residuals[: self.count], all_cts
         )
-        return [c for c, moves in zip(cotangents, self.moving) if moves]
+        return [c for c, moves in zip(cotangents, self.moving) if moves], logs
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
         """Return the results' tangents, by the jvp rule or by transposing the backward rule."""
@@ -261,7 +268,7 @@ class RuleTangentMap:
 
         def backward(*cts: Any) -> list[Any]:
             nonlocal present
-            cotangents = self.backward(residuals, cts)
+            cotangents, _ = self.backward(residuals, cts)
             present = [c is not ZERO for c in cotangents]
             return [c for c in cotangents if c is not ZERO]
 
@@ -361,7 +368,7 @@ class Inheriting(Trace):
     def __init__(self, parent: Any, former: Any):
         self.parent, self.former = parent, former
 
-    def process(self, primitive: Any, args: Sequence[Any]) -> Any:
+    def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
         return self.parent.process(primitive, [self.inherited(a) for a in args])
 
     def successor(self, value: Any) -> Any:
@@ -398,6 +405,12 @@ class DerivedRules(Rules):
         self.name, self.linear, self.constants = inner.name, inner.linear, inner.constants
         self.has_jvp, self.has_vjp = inner.has_jvp, inner.has_vjp
         self.has_batch, self.has_taylor = inner.has_batch, inner.has_taylor
+        self.by_batching = inner.by_batching
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether there is a rule for derivatives."""
+        return self.inner.differentiable
 
 
 class ReplacedRules(DerivedRules):
@@ -451,10 +464,12 @@ class ClosedRules(DerivedRules):
         outs, residuals, aux = self._with(values, self.inner.apply_fwd, primals, perturbed_operands)
         return outs, [*values, *residuals], aux
 
-    def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
+    def apply_bwd(
+        self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]
+    ) -> tuple[list[Any], Any]:
         values, residuals = self._split(residuals)
-        cotangents = self._with(values, self.inner.apply_bwd, aux, residuals, cts)
-        return [*[ZERO] * self.count, *cotangents]
+        cotangents, logs = self._with(values, self.inner.apply_bwd, aux, residuals, cts)
+        return [*[ZERO] * self.count, *cotangents], logs
 
     def apply_batch(self, size: int, batched: Sequence[bool], args: Sequence[Any]) -> tuple:
         values, args = self._split(args)

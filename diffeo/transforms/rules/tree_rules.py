@@ -19,7 +19,6 @@ is, and which methods it has, is said in `rules.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,12 +27,13 @@ from ...primitives.array import as_value
 from ...primitives.constants import full_like
 from ...primitives.core import Tracer, Value, describe, typeof, with_user_line
 from ...primitives.stand_ins import ZERO, LinearInput
-from ...primitives.support.errors import UnexpectedTracerError
-from ...primitives.types import SCALARS, ShapedArray, float0, is_inexact
-from ...primitives.words.structural import convert_element_type
+from ...primitives.support.errors import MismatchError, UnexpectedTracerError
+from ...primitives.types import SCALARS, ShapedArray
 from ...trees import tree
-from ...trees.arguments import argument, check_outputs, name_of
+from ...trees.arguments import check_outputs, name_of
 from ..tangents import from_tangent, tangent_aval
+from .batch_derivatives import by_batch_rule
+from .returned import derivative, flat_cotangents, flat_logs
 from .rules import Rules
 from .symbolic_zeros import CustomVJPPrimal, SymbolicZero
 
@@ -85,6 +85,8 @@ class TreeRules(Rules):
     `in_tree` is the tree of the other arguments. `out_tree` and `out_avals` are those of the
     results, once they are known.
     """
+
+    by_batching = staticmethod(by_batch_rule)
 
     def __init__(self, owner: Any, fixed: tuple, in_tree: Any, avals: Sequence[ShapedArray]):
         self.owner, self.in_tree, self.avals = owner, in_tree, avals
@@ -175,54 +177,25 @@ class TreeRules(Rules):
         return outs
 
     def _same_structure(self, what: str, expected: Any, found: Any, source: str) -> None:
-        """Check that a structure is as expected; TypeError if not."""
+        """Check that a structure is as expected; MismatchError if not."""
         if expected != found:
             difference = tree.first_difference(expected, found, names=("it", "the rule's"))
             raise with_user_line(
-                TypeError(f"{what} the structure of {source}'s result: {difference}")
+                MismatchError(f"{what} the structure of {source}'s result: {difference}")
             )
 
     def _same_type(
         self, what: str, full: Any, index: int, found: ShapedArray, expected: ShapedArray, who: str
     ) -> None:
-        """Check that shape and dtype of the leaf `index` are as expected; TypeError if not."""
+        """Check that shape and dtype of the leaf `index` are as expected; MismatchError if not."""
         if found.shape != expected.shape or found.dtype != expected.dtype:
             path = tree.keystr(tree.leaves_with_path(full)[index][0])
             raise with_user_line(
-                TypeError(
+                MismatchError(
                     f"{what}{f' at {path}' if path else ''} must be {expected.strong} as that of "
                     f"{who}, got {found.strong}"
                 )
             )
-
-    def _derivative(self, t: Any, aval: ShapedArray, what: str) -> Any:
-        """Return a tangent or cotangent that a rule returned, after checking its type.
-
-        The result is `ZERO` if it is known to be zero. `aval` is the type of the value that it
-        belongs to.
-        """
-        expected = tangent_aval(aval)
-        if type(t) is SymbolicZero:
-            actual, value = t.aval, ZERO
-        elif expected.dtype == float0 and getattr(t, "dtype", None) == float0:
-            actual, value = typeof(np.asarray(t)), ZERO
-        else:
-            try:
-                value = as_value(t)
-            except TypeError:
-                raise with_user_line(
-                    TypeError(f"{what} must be {expected}, got {describe(t)}")
-                ) from None
-            actual = value.aval
-            # A Python number has no dtype of its own to be wrong about.
-            if value.weak_type and actual.shape == expected.shape and expected.dtype != float0:
-                return convert_element_type(value, expected.dtype)
-        if actual.shape != expected.shape or actual.dtype != expected.dtype:
-            if expected.dtype == float0:
-                what += f", of an integer, must be np.zeros({expected.shape}, dx.float0)"
-                raise with_user_line(TypeError(f"{what}, got {actual}"))
-            raise with_user_line(TypeError(f"{what} must be {expected}, got {describe(t)}"))
-        return value
 
     def _pair(self, out: Any, rule: Callable, what: str, parts: str) -> Any:
         """Check that a rule returned a pair; TypeError if not."""
@@ -268,7 +241,7 @@ class TreeRules(Rules):
             )
         paths = [tree.keystr(path) for path, _ in tree.leaves_with_path(moved)]
         out_tangents = [
-            self._derivative(t, typeof(o), f"{what}: the tangent{f' at {p}' if p else ''}")
+            derivative(t, typeof(o), f"{what}: the tangent{f' at {p}' if p else ''}")
             for t, o, p in zip(ts, outs, paths)
         ]
         return outs, out_tangents
@@ -299,8 +272,12 @@ class TreeRules(Rules):
         aux = structure, static, self.out_tree, [typeof(o) for o in outs]
         return outs, [*primals[: self.count], *arrays], aux
 
-    def apply_bwd(self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
-        """Call the backward rule, with the `aux` of `apply_fwd` -> a cotangent for each operand."""
+    def apply_bwd(
+        self, aux: Any, residuals: Sequence[Any], cts: Sequence[Any]
+    ) -> tuple[list[Any], Any]:
+        """Call the backward rule, with the `aux` of `apply_fwd` -> a cotangent for each operand,
+        and (structure, leaves) of what it logs.
+        """
         structure, static, out_tree, out_avals = aux
         rule, symbolic = self.owner.rules.bwd, self.owner.rules.vjp_symbolic
         arrays = iter(residuals[self.count :])
@@ -312,42 +289,16 @@ class TreeRules(Rules):
             tree.unflatten(structure, kept),
             tree.unflatten(out_tree, pulled),
         )
-        what = f"{name_of(rule)}, the backward rule of {self.name}"
-        return [ZERO] * self.count + self._cotangents(cotangents, what)
+        what, logs = f"{name_of(rule)}, the backward rule of {self.name}", None
+        if self.owner.rules.logs:
+            cotangents, logs = self._pair(cotangents, rule, "the backward rule", "cotangents, logs")
+            logs = flat_logs(logs, what)
+        return [ZERO] * self.count + self._cotangents(cotangents, what), logs
 
     def _cotangents(self, found: Any, what: str) -> list[Any]:
-        """Return the leaves of a tuple with a cotangent for each argument; None is zero."""
-        # A tree with the arguments' structure, which says where None stands for a whole part.
-        like = self._tree([_Leaf()] * self.in_tree.num_leaves)
-        if isinstance(found, list):
-            found = tuple(found)
-        if not isinstance(found, tuple) or len(found) != len(like):
-            got = f"{len(found)} of them" if isinstance(found, tuple) else describe(found)
-            raise with_user_line(
-                TypeError(
-                    f"{what} must return a tuple with one cotangent for each of {len(like)} "
-                    f"arguments (None for zero), got {got}"
-                )
-            )
-        columns: list[Any] = []
-        try:
-            # None is a leaf here, and is given the part of the arguments that it stands for.
-            tree.map(partial(_collect, columns), found, like, is_leaf=_is_none)
-        except (ValueError, TypeError):
-            difference = tree.first_difference(
-                _without_none(found, like), like, names=("the cotangents", "the arguments")
-            )
-            raise with_user_line(
-                TypeError(f"{what} must return the structure of the arguments: {difference}")
-            ) from None
-        cts = []
-        for i, (ct, aval) in enumerate(zip(columns, self.avals[self.count :])):
-            if ct is None or not is_inexact(aval.dtype):
-                cts.append(ZERO)
-                continue
-            where = f"{what}: the cotangent of {argument(like, i, self._positions())}"
-            cts.append(self._derivative(ct, aval, where))
-        return cts
+        """Return the leaves of what a rule returned as the cotangents of the arguments."""
+        avals = self.avals[self.count :]
+        return flat_cotangents(found, self.in_tree, avals, self._positions(), what)
 
     def _positions(self) -> list[int]:
         """Return the positions of the arguments that are not fixed."""
@@ -380,7 +331,7 @@ class TreeRules(Rules):
             difference = tree.first_difference(
                 structure, flag_structure, names=("the result", "what says which of it is batched")
             )
-            raise with_user_line(TypeError(f"{what}: two structures: {difference}"))
+            raise with_user_line(MismatchError(f"{what}: two structures: {difference}"))
         for i, (o, b) in enumerate(zip(outs, are_batched)):
             path = tree.keystr(tree.leaves_with_path(pair[0])[i][0])
             self._check_batched(f"{what}: the result{f' at {path}' if path else ''}", o, b, size)
@@ -433,7 +384,7 @@ class TreeRules(Rules):
             self._same_structure(f"{what}: coefficient {k} must have", self.out_tree, structure,
                                  "coefficient 0")  # fmt: skip
             for row, c, aval in zip(out, leaves, avals):
-                row.append(self._derivative(c, aval, f"{what}: coefficient {k}"))
+                row.append(derivative(c, aval, f"{what}: coefficient {k}"))
         return out
 
     def apply_transpose(self, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
@@ -468,30 +419,6 @@ class TreeRules(Rules):
         by_position = dict(zip(linear, cotangents))
         full = self._cotangents(tuple([by_position.get(n) for n in positions]), what)
         return [None] * self.count + full
-
-
-class _Leaf:
-    """A stand-in for an array in a tree."""
-
-
-def _is_none(x: Any) -> bool:
-    return x is None
-
-
-def _collect(columns: list[Any], ct: Any, part: Any) -> None:
-    """Append the cotangent of each array in a part of the arguments; None is for all of them."""
-    if ct is not None and type(part) is not _Leaf:
-        raise ValueError
-    columns.extend([ct] * len(tree.leaves(part)))
-
-
-def _without_none(found: Any, like: Any) -> Any:
-    """Return cotangents with the arguments' own structure where they are None."""
-    if found is None:
-        return like
-    if isinstance(found, tuple) and isinstance(like, tuple) and len(found) == len(like):
-        return tuple([_without_none(*pair) for pair in zip(found, like)])
-    return found
 
 
 def traced(x: Any) -> bool:

@@ -33,7 +33,7 @@ import numpy as np
 
 from ...engine.evaluation import EVALUATION
 from ...primitives.array import Array, as_value
-from ...primitives.core import Trace, Tracer, Value, state, typeof
+from ...primitives.core import Primitive, Trace, Tracer, Value, state, typeof
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr, infer, sub_jaxprs
 from ...primitives.types import SCALARS, ShapedArray
 from ...programs.call import Call, split_list
@@ -163,7 +163,7 @@ class Dependence(Trace):
 
     # -- Programs --
 
-    def program(self, primitive: Any, args: list[Any]) -> list[Any] | None:
+    def program(self, primitive: Primitive, args: list[Any]) -> list[Any] | None:
         """Return the results of an operation on programs; None if this trace has no way to run it.
 
         For None, the caller treats the operation as an ordinary primitive.

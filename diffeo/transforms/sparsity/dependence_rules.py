@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from ...operations.identity import Named, OptimizationBarrier
 from ...operations.rounding import ReducePrecision
 from ...operations.scatter import ScatterMul
 from ...primitives.array import Array
@@ -35,7 +36,6 @@ from ...primitives.staging import stage
 from ...primitives.types import SCALARS
 from ...primitives.words.dot import DotGeneral
 from ...primitives.words.elementwise import Elementwise, Mul, Select
-from ...primitives.words.identity import Named, OptimizationBarrier
 from ...primitives.words.indexing import (
     DynamicSlice,
     DynamicUpdateSlice,
@@ -70,7 +70,9 @@ def numbered(shape: Sequence[int], start: int = 0) -> np.ndarray:
     return np.arange(start, start + size_of(shape)).reshape(tuple(shape))
 
 
-def dependence(trace: Any, primitive: Any, args: Sequence[Any], avals: Sequence[Any]) -> list[Any]:
+def dependence(
+    trace: Any, primitive: Primitive, args: Sequence[Any], avals: Sequence[Any]
+) -> list[Any]:
     """Return the results, of the types `avals`, of a primitive that has tangents as operands."""
     # Rules are looked up by the class itself. What no class has may be a whole family's.
     rule = RULES.get(type(primitive))
@@ -91,12 +93,14 @@ def dependence(trace: Any, primitive: Any, args: Sequence[Any], avals: Sequence[
 # Element by element
 
 
-def _elementwise(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
+def _elementwise(
+    trace: Any, primitive: Primitive, args: Sequence[Any], avals: Any
+) -> list[IndexSets]:
     """Join the sets of the operands, element by element."""
     return [union([trace.sets(a) for a in args if type(a) not in SCALARS])]
 
 
-def _product(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
+def _product(trace: Any, primitive: Primitive, args: Sequence[Any], avals: Any) -> list[IndexSets]:
     """Join the sets of the operands; what is multiplied by a known zero depends on nothing."""
     (sets,) = _elementwise(trace, primitive, args, avals)
     for a in args:
@@ -108,7 +112,7 @@ def _product(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> lis
     return [sets]
 
 
-def _select(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
+def _select(trace: Any, primitive: Primitive, args: Sequence[Any], avals: Any) -> list[IndexSets]:
     """Take each element's set from the operand that is chosen there, if the choice is known."""
     condition = known(args[0])
     if condition is None or type(args[0]) in SCALARS:
@@ -119,12 +123,14 @@ def _select(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list
     return [union([trace.sets(a).keep(m) for a, m in pairs if type(a) not in SCALARS])]
 
 
-def _unchanged(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
+def _unchanged(
+    trace: Any, primitive: Primitive, args: Sequence[Any], avals: Any
+) -> list[IndexSets]:
     """Return the sets of all operands: each result is one operand."""
     return [trace.sets(a) for a in args]
 
 
-def _first(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
+def _first(trace: Any, primitive: Primitive, args: Sequence[Any], avals: Any) -> list[IndexSets]:
     """Return the sets of the first operand, whose elements keep their order."""
     return [trace.sets(args[0])]
 
@@ -226,7 +232,9 @@ def _scatter(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> lis
     return [union([trace.sets(x), added if lines is None else added.take(lines)])]
 
 
-def _dynamic_slice(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
+def _dynamic_slice(
+    trace: Any, primitive: Primitive, args: Sequence[Any], avals: Any
+) -> list[IndexSets]:
     """Move the elements of a window; along an axis of unknown start, it may contain any element."""
     x, *starts = args
     axes = [i for i, s in enumerate(starts) if known(s) is None]
@@ -237,7 +245,9 @@ def _dynamic_slice(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) 
     return _moved(trace, primitive, [x, *starts], avals)
 
 
-def _dynamic_update(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
+def _dynamic_update(
+    trace: Any, primitive: Primitive, args: Sequence[Any], avals: Any
+) -> list[IndexSets]:
     """Put a window into an array.
 
     Along an axis whose start is not known, any element of the window may arrive anywhere, and the
@@ -318,7 +328,9 @@ def _dot_side(trace: Any, dot: DotGeneral, args: Sequence[Any], side: int) -> In
 # Anything else
 
 
-def _everything(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
+def _everything(
+    trace: Any, primitive: Primitive, args: Sequence[Any], avals: Any
+) -> list[IndexSets]:
     """Let every element of a result depend on all elements of the tangents, within a batch."""
     ins = [typeof(a) for a in args]
     axes = _batch_axes(primitive, ins)
@@ -332,7 +344,7 @@ def _everything(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> 
     return [sums.take(np.repeat(np.arange(count), a.size // count if count else 0)) for a in avals]
 
 
-def _batch_axes(primitive: Any, ins: Sequence[Any]) -> int:
+def _batch_axes(primitive: Primitive, ins: Sequence[Any]) -> int:
     """Return how many leading axes of the operands are a batch, of which each entry is separate.
 
     An axis is a batch axis if the batching rule, applied to the operation on slices, binds just the

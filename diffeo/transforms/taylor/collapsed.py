@@ -26,7 +26,7 @@ from typing import Any
 
 from ...operations.collectives import Psum
 from ...primitives.constants import full_like
-from ...primitives.core import state, typeof
+from ...primitives.core import Primitive, state, typeof
 from ...primitives.stand_ins import ZERO
 from ...primitives.words.elementwise import Elementwise, mul, scale
 from ...primitives.words.powers import IntegerPow
@@ -68,12 +68,12 @@ class Collapsed(SmoothTaylor):
         series.top = self.order if any(static[1:]) else None
         return series
 
-    def derive(self, primitive: Any, values: Sequence[Series]) -> Any:
+    def derive(self, primitive: Primitive, values: Sequence[Series]) -> Any:
         if is_unary(primitive) and values[0].top == self.order > 1:
             return self.compose(primitive, values[0])
         return super().derive(primitive, values)
 
-    def compose(self, primitive: Any, x: Series) -> Series:
+    def compose(self, primitive: Primitive, x: Series) -> Series:
         """Return the series of an elementwise function by the formula of Faà di Bruno.
 
         Coefficient k of f(x) is the sum over m of f[m] times coefficient k of (x - x[0])**m, where

@@ -143,7 +143,7 @@ class Directions(Batching):
             values = [self.plain(v) for v in values]
         return super().rule(primitive, values)
 
-    def tied(self, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+    def tied(self, primitive: Primitive, values: Sequence[Any], ties: Ties) -> Any:
         """Apply the rule for operands with these ties; return None if there is none."""
         for kind, rule in RULES.items():
             if isinstance(primitive, kind):
@@ -151,7 +151,7 @@ class Directions(Batching):
         return None
 
 
-def _elementwise(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+def _elementwise(own: Directions, primitive: Primitive, values: Sequence[Any], ties: Ties) -> Any:
     """Apply a primitive that is zero where the batched operands are zero.
 
     Only then may the zeros beside the diagonal be left out. `x * y` is such a function if x is
@@ -188,7 +188,7 @@ def _power(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -
     return (primitive.bind(values[0][0]), ties) if primitive.n > 0 else None
 
 
-def _convert(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+def _convert(own: Directions, primitive: Primitive, values: Sequence[Any], ties: Ties) -> Any:
     """Convert to another dtype, where zeros stay zeros."""
     return primitive.bind(values[0][0]), ties
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from ...primitives.array import as_value
 from ...primitives.constants import full_like
-from ...primitives.core import state, typeof
+from ...primitives.core import Primitive, state, typeof
 from ...primitives.stand_ins import ZERO
 from ...primitives.words.elementwise import (
     add,
@@ -131,7 +131,7 @@ class Arithmetic:
             return a
         return self.in_parent(lambda: -b if a is ZERO else sub.bind(a, b))
 
-    def scale(self, a: Any, n: float) -> Any:
+    def multiple(self, a: Any, n: float) -> Any:
         """Return a coefficient times a Python number."""
         return a if a is ZERO or n == 1 else self.in_parent(lambda: mul.bind(a, number(a, n)))
 
@@ -170,7 +170,7 @@ class Arithmetic:
                 continue
             term = self.in_parent(lambda a=a, b=b: product(a, b))
             if weight is not None:
-                term = self.scale(term, weight(i))
+                term = self.multiple(term, weight(i))
             # One factor is a sum over directions already. The other is coefficient 0, which is the
             # same for all of them: so is the product a sum.
             if x.top == i or y.top == k - i:
@@ -181,7 +181,7 @@ class Arithmetic:
             each = self.collapse(each)
         return self.plus(each, whole)
 
-    def product(self, primitive: Any, x: Series, y: Series) -> Series:
+    def product(self, primitive: Primitive, x: Series, y: Series) -> Series:
         """Return the series of any bilinear product, by Cauchy's rule."""
         bind = primitive.bind
         out = self.in_parent(lambda: bind(x[0], y[0]))
@@ -206,7 +206,7 @@ class Arithmetic:
         + x[1] x[2]).
         """
         half = range(start, (k + 1) // 2)
-        twice = self.scale(self.convolve(mul.bind, x, x, k, top, half), 2)
+        twice = self.multiple(self.convolve(mul.bind, x, x, k, top, half), 2)
         if k % 2 or k // 2 < start:
             return twice
         return self.plus(twice, self.convolve(mul.bind, x, x, k, top, (k // 2,)))
@@ -238,7 +238,7 @@ class Arithmetic:
             first = x[1]
             if first is ZERO:  # the first coefficient gives a series its type
                 first = self.in_parent(lambda: full_like(x[0], 0))
-            after = lambda k: self.scale(x[k + 1], k + 1) if k + 1 <= self.order else ZERO
+            after = lambda k: self.multiple(x[k + 1], k + 1) if k + 1 <= self.order else ZERO
             x.slope = Series([first], after, None if x.top is None else x.top - 1)
         return x.slope
 
@@ -304,7 +304,7 @@ class Arithmetic:
             number = math.prod([(p - i) / (i + 1) for i in range(k)])
             lead = self.in_parent(lambda: mul.bind(integer_pow(first, k), number))
             lead = self.collapse(lead) if k == x.top else lead
-        last = self.scale(x[k], p) if k > 1 else ZERO
+        last = self.multiple(x[k], p) if k > 1 else ZERO
         if lead is ZERO:
             lead = last
         elif last is not ZERO and k != x.top:
@@ -319,7 +319,7 @@ class Arithmetic:
         -tanh(x / 2).
         """
         y = Series([out], lambda k: self.integrated(slope, k, x.top), x.top)
-        half = self.scale(x[0], 0.5)
+        half = self.multiple(x[0], 0.5)
         first, tilt = self.in_parent(
             lambda: (sech_squared.bind(half) * 0.25, neg.bind(tanh.bind(half)))
         )

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Primitive
-from ..families import Linear
-from ..stand_ins import ZERO, LinearInput
-from ..support.frozen import frozen
-from ..types import ShapedArray
-from .elementwise import Elementwise, ElementwiseLinear
+from ..primitives.builder import LoweringContext
+from ..primitives.core import Primitive
+from ..primitives.families import Linear
+from ..primitives.stand_ins import ZERO, LinearInput
+from ..primitives.support.frozen import frozen
+from ..primitives.types import ShapedArray
+from ..primitives.words.elementwise import Elementwise, ElementwiseLinear
 
 
 class Copy(ElementwiseLinear):
@@ -24,7 +25,7 @@ class Copy(ElementwiseLinear):
         return (self.bind(ct),)
 
 
-copy = Copy("copy", np.copy, lambda ctx, x: x, accepts="biufcs")
+copy = Copy("copy", np.copy, lambda ctx, x: x, accepts="biufcsk")
 
 
 class StopGradient(Elementwise):
@@ -36,7 +37,7 @@ class StopGradient(Elementwise):
         return self.bind(*primals), ZERO
 
 
-stop_gradient_p = StopGradient("stop_gradient", lambda x: x, lambda ctx, x: x, accepts="biufcs")
+stop_gradient_p = StopGradient("stop_gradient", lambda x: x, lambda ctx, x: x, accepts="biufcsk")
 
 
 def stop_gradient(x: Any) -> Any:
@@ -56,7 +57,7 @@ class Hold(StopGradient):
         return (ZERO,)
 
 
-hold = Hold("hold", lambda x: x, lambda ctx, x: x, accepts="biufcs")
+hold = Hold("hold", lambda x: x, lambda ctx, x: x, accepts="biufcsk")
 
 
 @frozen
@@ -64,6 +65,7 @@ class Named(Linear):
     """The operand, under a name by which a policy of `checkpoint` may keep it."""
 
     label: str
+    accepts = "biufcVk"
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         return x
@@ -71,7 +73,7 @@ class Named(Linear):
     def impl(self, x: np.ndarray) -> np.ndarray:
         return x
 
-    def lower(self, ctx: Any, x: Any) -> Any:
+    def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return x
 
     def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
@@ -89,6 +91,7 @@ class OptimizationBarrier(Primitive):
 
     multiple_results = True
     merges = False
+    accepts = "biufcVk"
 
     def abstract_eval(self, *xs: ShapedArray) -> list[ShapedArray]:
         if not xs:
@@ -98,7 +101,7 @@ class OptimizationBarrier(Primitive):
     def impl(self, *xs: np.ndarray) -> list[np.ndarray]:
         return list(xs)
 
-    def lower(self, ctx: Any, *xs: Any) -> Any:
+    def lower(self, ctx: LoweringContext, *xs: Any) -> Any:
         return ctx.emit("optimization_barrier", xs, [x.aval for x in xs], {})
 
     def _among_zeros(self, values: Sequence[Any]) -> list[Any]:

@@ -1,0 +1,1 @@
+"""jax's programs as diffeo's: `from_jax`."""

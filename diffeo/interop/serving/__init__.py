@@ -1,0 +1,1 @@
+"""Modules named `jax` that are diffeo's: `as_jax`, and the command `python -m diffeo.as_jax`."""

@@ -1,0 +1,1 @@
+"""Plain NumPy and SciPy code on traced values."""

@@ -1,0 +1,1 @@
+"""Runs tests that other people wrote against diffeo: see README.md."""
