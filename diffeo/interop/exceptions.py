@@ -54,7 +54,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
         jax.random.random_gamma_p jax.ad_checkpoint.name_p
         """,
     ),
-    (_INSIDES, "jax.ad jax.ad_checkpoint.checkpoint_name_fwd jax.softmax_custom_jvp jax._src"),
+    (_INSIDES, "jax.ad jax.ad_checkpoint.checkpoint_name_fwd jax._src"),
     (
         "effects are words here, which a primitive says (`effects`)",
         "jax.debug.DebugEffect jax.debug.OrderedDebugEffect",
@@ -67,6 +67,15 @@ _TABLE: tuple[tuple[str, str], ...] = (
         "a text of dialects, and no MLIR objects, is what is lowered: `as_text()`",
         "jax.stages.Lowered.compiler_ir",
     ),
+    (
+        "effects happen in the program's order without tokens, and are never dead",
+        "jax.lax.after_all jax.lax.create_token jax.lax.dce_sink",
+    ),
+    (
+        "its numbers depend on the device; dx.random.uniform draws the same everywhere",
+        "jax.lax.rng_uniform",
+    ),
+    ("dx.lax.dynamic_slice takes a start that is traced", "jax.ds"),
     (
         "it is newer than the jax whose names diffeo has, 0.10.2",
         """

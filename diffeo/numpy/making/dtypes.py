@@ -20,6 +20,7 @@ from numpy import (
 
 from ...primitives.core import Value, describe, known, typeof, with_user_line
 from ...primitives.support.foreign import array_dtype
+from ...primitives.support.key_types import KeyType, extended
 from ...primitives.types import (
     SCALARS,
     ShapedArray,
@@ -77,6 +78,11 @@ def issubdtype(arg1: Any, arg2: Any) -> builtins.bool:
         >>> issubdtype("bfloat16", floating), issubdtype("int32", inexact), issubdtype(int, "int64")
         (True, False, True)
     """
+    of_keys = isinstance(arg2, type) and issubclass(arg2, extended)
+    if of_keys or isinstance(arg1, KeyType):
+        # NumPy does not know dtypes of keys, and of what kind they are.
+        kind = arg1 if isinstance(arg1, type) else array_dtype(arg1).type
+        return issubclass(kind, arg2) if isinstance(arg2, type) else arg1 == arg2
     if isinstance(arg1, type) and issubclass(arg1, np.generic) and arg1 in _KINDS:
         return np.issubdtype(arg1, arg2)
     dtype = np.dtype(arg1)
