@@ -32,7 +32,8 @@ _TABLE: tuple[tuple[str, str], ...] = (
         jax.lax.ragged_all_to_all jax.lax.psend jax.lax.precv jax.lax.psum_scatter_start
         jax.debug.inspect_array_sharding jax.debug.visualize_array_sharding
         jax.debug.visualize_sharding jax.experimental.mesh_utils jax.experimental.shard_map
-        jax.memory jax.experimental.pjit jax.experimental.custom_partitioning jax.experimental.layout
+        jax.memory jax.experimental.pjit jax.experimental.custom_partitioning
+        jax.experimental.layout
         """,
     ),
     (_PROCESSES, "jax.distributed jax.experimental.multihost_utils"),
