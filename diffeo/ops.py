@@ -12,8 +12,8 @@ from .numpy.joining import stack
 from .numpy.making.creation import full
 from .numpy.making.ranges import arange
 from .numpy.reducing import reductions
-from .primitives.array import as_value
-from .primitives.core import describe, known, with_user_line
+from .primitives.array import as_value, known
+from .primitives.core import describe, with_user_line
 from .primitives.support.errors import ConcretizationTypeError
 from .primitives.types import is_integer
 from .primitives.words.reduction import extreme

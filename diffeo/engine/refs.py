@@ -305,7 +305,7 @@ def with_values(fun: Callable, refs: Sequence[Ref]) -> Callable:
 # Refs among arguments
 
 
-class Hole:
+class RefHole:
     """Stands for a ref in a tree, as a container without leaves."""
 
     __slots__ = ("ref",)
@@ -314,7 +314,7 @@ class Hole:
         self.ref = ref
 
 
-tree.register_pytree_node(Hole, lambda hole: ((), hole.ref), lambda ref, _: Hole(ref))
+tree.register_pytree_node(RefHole, lambda hole: ((), hole.ref), lambda ref, _: RefHole(ref))
 
 
 def is_ref(x: Any) -> bool:
@@ -329,13 +329,13 @@ def among(leaves: Sequence[Any]) -> bool:
 
 def without_refs(values: Any) -> Any:
     """Return a tree with holes in the places of the refs in it."""
-    return tree.map(lambda x: Hole(x) if type(x) is Ref else x, values)
+    return tree.map(lambda x: RefHole(x) if type(x) is Ref else x, values)
 
 
 def with_refs(values: Any) -> Any:
     """Return a tree with the refs that its holes stand for."""
-    is_hole = lambda x: type(x) is Hole
-    return tree.map(lambda x: x.ref if type(x) is Hole else x, values, is_leaf=is_hole)
+    is_hole = lambda x: type(x) is RefHole
+    return tree.map(lambda x: x.ref if type(x) is RefHole else x, values, is_leaf=is_hole)
 
 
 def closing_over_refs(fun: Callable) -> Callable:

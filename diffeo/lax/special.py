@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..operations.identity import stop_gradient
+from ..primitives.array import known
 from ..primitives.constants import full_like
-from ..primitives.core import Primitive, known
+from ..primitives.core import Primitive
 from ..primitives.types import SCALARS
 from ..primitives.words import elementwise as e
 from ..routines.special import special as s

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import Value, describe, known, with_user_line
+from ..primitives.array import known
+from ..primitives.core import Value, describe, with_user_line
 from ..primitives.types import is_complex
 from ..primitives.words.promotion import broadcast_to, to_inexact
 from ..primitives.words.slicing import concatenate, slice_in_dim

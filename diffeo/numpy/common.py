@@ -22,9 +22,9 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from ..operations.identity import stop_gradient
-from ..primitives.array import Array, as_value
+from ..primitives.array import Array, as_value, known
 from ..primitives.constants import full_like
-from ..primitives.core import Tracer, Value, describe, known, state, typeof, with_user_line
+from ..primitives.core import Tracer, Value, describe, state, typeof, with_user_line
 from ..primitives.support.errors import ConcretizationTypeError
 from ..primitives.support.foreign import array_dtype, taken_in
 from ..primitives.types import SCALARS, default_dtype, float32, is_complex, is_float

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..api.control_flow.loops import scan
-from ..primitives.array import Array
-from ..primitives.core import describe, known, with_user_line
+from ..primitives.array import Array, known
+from ..primitives.core import describe, with_user_line
 from ..primitives.words.operators import not_honoured
 from ..primitives.words.promotion import broadcast_to
 from ..primitives.words.structural import convert_element_type, reshape

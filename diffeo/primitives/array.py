@@ -1,7 +1,6 @@
 """Array: an immutable value with numbers, in NumPy memory, on a device, or in both.
 
-The language does not know the machine. What arrays need of it are the methods of `Machine`, which
-`lowering/devices/placement.py` fills in.
+The language does not know the machine: see `machine.py`.
 """
 
 from __future__ import annotations
@@ -11,66 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from .core import Value, typeof, with_user_line
+from .core import Tracer, Value, typeof, with_user_line
+from .machine import machine
 from .support.foreign import array_dtype, host_of_jax, taken_in
 from .types import KEYS, SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
 
 ndarray = np.ndarray
 #: Makes an array without `__init__`, for those that have no host data.
 _new = object.__new__
-
-
-class Machine:
-    """What the machine does for arrays. `lowering/devices/placement.py` says how, once it is
-    imported.
-    """
-
-    def put(self, host: np.ndarray, aval: ShapedArray) -> Any:
-        """Return a buffer with the numbers of host data, on the default device."""
-        raise NotImplementedError
-
-    def fetch_buffer(self, array: Array) -> Any:
-        """Return a copy, on the default device, of a buffer that is on another."""
-        raise NotImplementedError
-
-    def fetch(self, array: Array) -> np.ndarray:
-        """Return the numbers of an array that has no host data, as host data.
-
-        The array keeps the host data, unless it is at home elsewhere.
-        """
-        raise NotImplementedError
-
-    def device_of(self, array: Array) -> Any:
-        """Return the device on which the numbers are."""
-        raise NotImplementedError
-
-    def at_home(self, array: Array) -> bool:
-        """Return whether an array that has no host data is to stay where it is."""
-        raise NotImplementedError
-
-    def move(self, array: Array, device: Any) -> Array:
-        """Return the array committed to a device (or its name); with None, to no device."""
-        raise NotImplementedError
-
-    def wait(self, array: Array) -> None:
-        """Wait for the buffer; raise the error of its computation."""
-        raise NotImplementedError
-
-    def start_fetching(self, array: Array) -> None:
-        """Begin to copy the buffer to the host."""
-        raise NotImplementedError
-
-    def dlpack(self, array: Array, **how: Any) -> Any:
-        """Return the array as a capsule of DLPack's protocol."""
-        raise NotImplementedError
-
-    def dlpack_device(self, array: Array) -> tuple[int, int]:
-        """Return DLPack's type of the array's device, and its number."""
-        raise NotImplementedError
-
-
-#: The one machine. `lowering` replaces its methods.
-machine = Machine()
 
 
 #: Why an array cannot be read any more.
@@ -507,3 +454,12 @@ def promoted_scalars(args: Sequence[Any]) -> list[Any]:
     """Return Python scalars brought to the widest kind among them, the first one as an array."""
     widest = max([type(a) for a in args], key=SCALAR_RANK.__getitem__)
     return [as_value(widest(args[0])), *[widest(a) for a in args[1:]]]
+
+
+def known(x: Any) -> Any:
+    """Return the numbers of a value as a NumPy array; None for keys and for a traced value without
+    numbers. (Not the `known` of `partial.py`: any value that depends on no linear input.)
+    """
+    x = x.concrete() if isinstance(x, Tracer) else x
+    numberless = x is None or (isinstance(x, Value) and x.aval.dtype.kind == "k")
+    return None if numberless else np.asarray(x)

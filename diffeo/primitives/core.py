@@ -430,15 +430,6 @@ def typeof(x: Any) -> ShapedArray:
     raise TypeError(f"not a value that diffeo can trace: {describe(x)}; {expected(x)}")
 
 
-def known(x: Any) -> Any:
-    """Return the numbers of a value as a NumPy array; None for keys and for a traced value without
-    numbers. (Not the `known` of `partial.py`: any value that depends on no linear input.)
-    """
-    x = x.concrete() if isinstance(x, Tracer) else x
-    numberless = x is None or (isinstance(x, Value) and x.aval.dtype.kind == "k")
-    return None if numberless else np.asarray(x)
-
-
 def expected(x: Any, otherwise: str = "expected an array or a number") -> str:
     """Return what is wrong with an object that is no value, and what to do."""
     return refusal(x) or otherwise

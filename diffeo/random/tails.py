@@ -19,7 +19,8 @@ import numpy as np
 from ml_dtypes import finfo
 
 from ..numpy.common import arr, static_shape
-from ..primitives.core import known, with_user_line
+from ..primitives.array import known
+from ..primitives.core import with_user_line
 from ..primitives.formulas.reference import special_function
 from ..primitives.types import SCALARS, float32
 from ..primitives.words import elementwise as e

@@ -16,7 +16,8 @@ from ..numpy.reducing.reductions import any as any_of
 from ..numpy.reducing.sorting import searchsorted
 from ..numpy.shaping import broadcast_arrays, flip
 from ..operations.identity import stop_gradient
-from ..primitives.core import known, with_user_line
+from ..primitives.array import known
+from ..primitives.core import with_user_line
 from ..primitives.support.errors import ConcretizationTypeError
 from ..primitives.words.promotion import to_inexact
 from ..trees.registration import register_pytree_node

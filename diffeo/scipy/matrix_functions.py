@@ -22,8 +22,9 @@ from ..numpy.linalg.operands import matrices
 from ..numpy.making.creation import array
 from ..numpy.shaping import broadcast_to
 from ..operations.identity import stop_gradient
+from ..primitives.array import known
 from ..primitives.constants import full
-from ..primitives.core import describe, known, with_user_line
+from ..primitives.core import describe, with_user_line
 from ..primitives.types import complex_dtype, is_complex
 from ..primitives.words import elementwise as e
 from ..primitives.words.powers import exp2

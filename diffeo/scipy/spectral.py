@@ -19,8 +19,8 @@ from ..numpy.reducing.quantiles import median
 from ..numpy.reducing.reductions import mean
 from ..numpy.shaping import broadcast_to, flip, moveaxis
 from ..numpy.ufuncs import conj
-from ..primitives.array import Array
-from ..primitives.core import known, with_user_line
+from ..primitives.array import Array, known
+from ..primitives.core import with_user_line
 from ..primitives.types import complex_dtype, is_complex
 from ..primitives.words.promotion import broadcast_shapes, to_inexact
 from ..primitives.words.slicing import slice_in_dim

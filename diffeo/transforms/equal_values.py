@@ -30,8 +30,9 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives.array import known
 from ..primitives.constants import full_like
-from ..primitives.core import Primitive, known, state, typeof
+from ..primitives.core import Primitive, state, typeof
 from ..primitives.stand_ins import ZERO
 from ..primitives.types import SCALARS
 from ..primitives.words.dot import DotGeneral

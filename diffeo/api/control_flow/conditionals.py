@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...engine import refs
-from ...primitives.array import as_value
+from ...primitives.array import as_value, known
 from ...primitives.config import task_settings
-from ...primitives.core import describe, known, typeof, with_user_line
+from ...primitives.core import describe, typeof, with_user_line
 from ...primitives.types import int32
 from ...primitives.words.elementwise import maximum, minimum, ne
 from ...primitives.words.structural import convert_element_type

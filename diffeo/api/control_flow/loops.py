@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from ...engine import refs
-from ...primitives.array import as_value
+from ...primitives.array import as_value, known
 from ...primitives.config import task_settings
-from ...primitives.core import Tracer, describe, known, typeof, with_user_line
+from ...primitives.core import Tracer, describe, typeof, with_user_line
 from ...primitives.types import ShapedArray, bool_, promote_types
 from ...primitives.words.slicing import concatenate, slice_in_dim
 from ...primitives.words.structural import convert_element_type, reshape

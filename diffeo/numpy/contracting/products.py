@@ -17,7 +17,7 @@ import numpy as np
 from ...primitives.array import Array
 from ...primitives.core import Value, state, with_user_line
 from ...primitives.support.settings import process
-from ...primitives.words.dot import FULL, DotGeneral, accumulator
+from ...primitives.words.dot import FULL, DotGeneral
 from ...primitives.words.dot import outer as outer_p
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to
 from ...primitives.words.structural import convert_element_type, reshape

@@ -18,7 +18,8 @@ from numpy import (
     unsignedinteger,
 )
 
-from ...primitives.core import Value, describe, known, typeof, with_user_line
+from ...primitives.array import known
+from ...primitives.core import Value, describe, typeof, with_user_line
 from ...primitives.support.foreign import array_dtype
 from ...primitives.support.key_types import KeyType, extended
 from ...primitives.types import (

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ...api.device_put import device_put
-from ...primitives.array import Array
-from ...primitives.core import describe, known, with_user_line
+from ...primitives.array import Array, known
+from ...primitives.core import describe, with_user_line
 from ...primitives.types import ShapedArray, default_dtype, promote_types
 from ...primitives.words import elementwise as e
 from ...primitives.words.elementwise import zero_scalar

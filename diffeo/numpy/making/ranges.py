@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...api.device_put import device_put
-from ...primitives.array import Array
-from ...primitives.core import Tracer, Value, describe, known, state, typeof, with_user_line
+from ...primitives.array import Array, known
+from ...primitives.core import Tracer, Value, describe, state, typeof, with_user_line
 from ...primitives.types import SCALARS, promote_types, real_dtype
 from ...primitives.words.operators import power
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to, to_inexact

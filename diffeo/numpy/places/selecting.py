@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ...operations.sort import take_along_axis as take_places
-from ...primitives.array import Array
-from ...primitives.core import describe, known, with_user_line
+from ...primitives.array import Array, known
+from ...primitives.core import describe, with_user_line
 from ...primitives.words import slicing as s
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to
 from ...primitives.words.structural import convert_element_type, expand_dims, reshape

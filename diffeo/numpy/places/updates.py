@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from ...operations.scatter import ScatterMax, ScatterMin, ScatterMul
-from ...primitives.array import Array, as_value
+from ...primitives.array import Array, as_value, known
 from ...primitives.constants import full, full_like
-from ...primitives.core import Value, describe, known, state, with_user_line
+from ...primitives.core import Value, describe, state, with_user_line
 from ...primitives.types import SCALARS, is_float, promote_types, scalar_aval
 from ...primitives.words import elementwise as e
 from ...primitives.words.indexing import (

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ...api.control_flow.loops import scan
-from ...primitives.core import describe, known, typeof, with_user_line
+from ...primitives.array import known
+from ...primitives.core import describe, typeof, with_user_line
 from ...primitives.types import SCALARS
 from ...primitives.words.operators import NUMPY
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to

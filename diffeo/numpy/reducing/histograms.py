@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.array import Array
-from ...primitives.core import Value, describe, known, state, with_user_line
+from ...primitives.array import Array, known
+from ...primitives.core import Value, describe, state, with_user_line
 from ...primitives.types import default_dtype
 from ...primitives.words.promotion import to_inexact
 from ...primitives.words.structural import convert_element_type, iota, reshape

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.array import Array
-from ...primitives.core import known, with_user_line
+from ...primitives.array import Array, known
+from ...primitives.core import with_user_line
 from ...primitives.types import is_inexact
 from ...primitives.words import elementwise as e
 from ..choosing import where

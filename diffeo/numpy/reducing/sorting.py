@@ -14,8 +14,8 @@ import numpy as np
 from ...operations.sort import comparable, sort_numpy
 from ...operations.sort import sort as sort_p
 from ...operations.sort import take_along_axis as take_places
-from ...primitives.array import Array
-from ...primitives.core import describe, known, with_user_line
+from ...primitives.array import Array, known
+from ...primitives.core import describe, with_user_line
 from ...primitives.types import (
     complex_dtype,
     default_dtype,

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.array import Array
+from ...primitives.array import Array, known
 from ...primitives.constants import full_like
-from ...primitives.core import describe, known, with_user_line
+from ...primitives.core import describe, with_user_line
 from ...primitives.words.promotion import broadcast_to, to_inexact
 from ...primitives.words.structural import convert_element_type, reshape
 from ..common import arr, axes_of, dtype_of, narrow, no_out, safe_sqrt

@@ -129,11 +129,8 @@ def binary(
                         return Array(impl(a, y), keeps and x.weak_type)
             elif kx in SCALARS and ky is Array and state.trace.eager:
                 b = y._np
-                if (
-                    b is not None
-                    and kx in fits.get(b.dtype.kind, ())
-                    and b.dtype is not float8_e5m2
-                ):
+                usual = b is not None and b.dtype is not float8_e5m2
+                if usual and kx in fits.get(b.dtype.kind, ()):
                     return Array(impl(x, b), keeps and y.weak_type)
         except (ValueError, OverflowError):
             pass  # the long way says what is wrong, and on which line

@@ -20,8 +20,8 @@ from ...numpy.reducing.sorting import argsort, sort
 from ...numpy.reducing.spread import var
 from ...numpy.shaping import expand_dims, moveaxis
 from ...operations.identity import stop_gradient
-from ...primitives.array import Array
-from ...primitives.core import known, with_user_line
+from ...primitives.array import Array, known
+from ...primitives.core import with_user_line
 from ...primitives.support.errors import ConcretizationTypeError
 from ...primitives.types import default_dtype
 from ...primitives.words import elementwise as e

@@ -9,7 +9,7 @@ import numpy as np
 
 from .... import lax
 from ....api.derivatives.autodiff import jvp, vjp
-from ....operations import cumulative
+from ....operations import cumulative, extrema
 from ....primitives.constants import full
 from ....primitives.words import reduction, slicing, structural
 from ....routines.windows import windows
