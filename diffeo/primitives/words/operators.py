@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..array import Array, as_value
-from ..core import Primitive, Value, describe, state, typeof, with_user_line
+from ..core import Primitive, Tracer, Value, describe, state, typeof, with_user_line
 from ..support.foreign import taken_in
 from ..support.settings import process
 from ..types import (
