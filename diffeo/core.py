@@ -49,7 +49,7 @@ def eval_jaxpr(
     Examples:
         >>> import diffeo as dx
         >>> jaxpr = dx.make_jaxpr(lambda x: 2 * dx.numpy.sin(x))(1.0)
-        >>> dx.core.eval_jaxpr(jaxpr.jaxpr, jaxpr.consts, 0.5)
+        >>> dx.core.eval_jaxpr(jaxpr, jaxpr.consts, 0.5)
         [Array(0.95885108)]
     """
     if propagate_source_info is not True:

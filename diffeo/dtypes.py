@@ -11,11 +11,12 @@ from .numpy.making.dtypes import issubdtype
 from .primitives.core import typeof
 from .primitives.support.errors import TypePromotionError
 from .primitives.support.foreign import array_dtype, float0
+from .primitives.support.key_types import extended, prng_key
 from .primitives.types import SCALARS, default_dtype, is_float, promote_types, scalar_aval
 
 __all__ = [
-    "TypePromotionError", "bfloat16", "canonicalize_dtype", "finfo", "float0", "iinfo",
-    "issubdtype", "itemsize_bits", "result_type", "scalar_type_of",
+    "TypePromotionError", "bfloat16", "canonicalize_dtype", "extended", "finfo", "float0", "iinfo",
+    "issubdtype", "itemsize_bits", "prng_key", "result_type", "scalar_type_of",
 ]  # fmt: skip
 
 bfloat16 = ml_dtypes.bfloat16

@@ -67,7 +67,7 @@ def flatten_one_level(tree: Any) -> tuple[Iterable[Any], Hashable]:
     Examples:
         >>> from diffeo.tree_util import flatten_one_level
         >>> flatten_one_level({"a": (1, 2), "b": 3})
-        ([(1, 2), 3], ['a', 'b'])
+        ([(1, 2), 3], ('a', 'b'))
     """
     pairs, static = _level(tree)
     return [child for _, child in pairs], static

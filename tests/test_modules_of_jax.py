@@ -120,6 +120,19 @@ def test_dtypes():
     close(dx.dlpack.from_dlpack(torch_like), torch_like)
 
 
+def test_dtypes_of_keys():
+    dtypes, key = dx.dtypes, dx.random.key(0)
+    for kind in (dtypes.prng_key, dtypes.extended, np.generic):
+        assert dtypes.issubdtype(key.dtype, kind)
+    assert not dtypes.issubdtype(key.dtype, np.number) and not dtypes.issubdtype(key.dtype, float)
+    assert not dtypes.issubdtype("float32", dtypes.prng_key)
+    assert dtypes.issubdtype(dtypes.prng_key, dtypes.extended)
+    assert dtypes.issubdtype(key.dtype, key.dtype)
+    assert dtypes.canonicalize_dtype(key.dtype, allow_extended_dtype=True) == key.dtype
+    with pytest.raises(TypeError, match="keys"):
+        dtypes.canonicalize_dtype(key.dtype)
+
+
 # --------------------------------------------------------------------------------------------------
 # Stages
 

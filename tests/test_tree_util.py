@@ -37,6 +37,10 @@ class Colour(enum.StrEnum):
     BLUE = enum.auto()
 
 
+class Plain(enum.Enum):
+    ONE, TWO = 1, 2
+
+
 class Keyed:
     """A container whose children have names."""
 
@@ -156,8 +160,11 @@ def test_trees_by_their_older_names():
         util.flatten_one_level(3.0)
     assert util.is_tree_node(type(None)) and not util.is_tree_node(np.ndarray)
     assert util.default_registry.flatten(tree)[0] == [1, 2, 3, 4]
-    with pytest.raises(ValueError, match="cannot be sorted"):
-        util.tree_flatten({1: 1, "a": 2})
+    for flatten in (util.tree_flatten, util.tree_leaves_with_path):
+        for keys in ((1, "a"), (Plain.ONE, Plain.TWO)):
+            with pytest.raises(ValueError, match="cannot be sorted") as caught:
+                flatten(dict.fromkeys(keys, 0))
+            assert "not supported between instances" in str(caught.value)
 
 
 # --------------------------------------------------------------------------------------------------

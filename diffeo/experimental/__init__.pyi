@@ -1,4 +1,5 @@
 # Written by `python -m tests.stubs --write` from the table in diffeo.experimental.
 from . import jet as jet
+from ..api.pure_callback import io_callback as io_callback
 
 __all__: list[str]

@@ -32,7 +32,8 @@ _TABLE: tuple[tuple[str, str], ...] = (
         jax.lax.ragged_all_to_all jax.lax.psend jax.lax.precv jax.lax.psum_scatter_start
         jax.debug.inspect_array_sharding jax.debug.visualize_array_sharding
         jax.debug.visualize_sharding jax.experimental.mesh_utils jax.experimental.shard_map
-        jax.memory jax.experimental.pjit jax.experimental.custom_partitioning jax.experimental.layout
+        jax.memory jax.experimental.pjit jax.experimental.custom_partitioning
+        jax.experimental.layout
         """,
     ),
     (_PROCESSES, "jax.distributed jax.experimental.multihost_utils"),
@@ -54,7 +55,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
         jax.random.random_gamma_p jax.ad_checkpoint.name_p
         """,
     ),
-    (_INSIDES, "jax.ad jax.ad_checkpoint.checkpoint_name_fwd jax.softmax_custom_jvp jax._src"),
+    (_INSIDES, "jax.ad jax.ad_checkpoint.checkpoint_name_fwd jax._src"),
     (
         "effects are words here, which a primitive says (`effects`)",
         "jax.debug.DebugEffect jax.debug.OrderedDebugEffect",
@@ -66,6 +67,25 @@ _TABLE: tuple[tuple[str, str], ...] = (
     (
         "a text of dialects, and no MLIR objects, is what is lowered: `as_text()`",
         "jax.stages.Lowered.compiler_ir",
+    ),
+    (
+        "effects happen in the program's order without tokens, and are never dead",
+        "jax.lax.after_all jax.lax.create_token jax.lax.dce_sink",
+    ),
+    (
+        "its numbers depend on the device; dx.random.uniform draws the same everywhere",
+        "jax.lax.rng_uniform",
+    ),
+    ("dx.lax.dynamic_slice takes a start that is traced", "jax.ds"),
+    (
+        "it is newer than the jax whose names diffeo has, 0.10.2",
+        """
+        jax.CompilerEffortLevel jax.Inline jax.numpy.minmax jax.numpy.top_k jax.lax.log2
+        jax.lax.one_minus_square jax.lax.polynomial jax.random.Key
+        jax.extend.core.create_call_primitive jax.extend.core.eval_jaxpr_transpose
+        jax.extend.core.register_call_primitive_rules jax.profiler.ProfileSession
+        jax.profiler.export_profile_data
+        """,
     ),
     ("it is about jax's converter to TensorFlow", "jax.jax2tf_associative_scan_reductions"),
 )

@@ -81,10 +81,7 @@ def flatten_adopting(
             leaves, treedef = flatten(tree, is_leaf)
         except ValueError as error:
             if "Comparator raised exception" in str(error):
-                raise ValueError(
-                    "a dict in a tree has keys that cannot be sorted, such as 1 and 'a' together; "
-                    "use keys of one type, or an OrderedDict"
-                ) from None
+                raise ValueError(unsorted_keys(error)) from error.__cause__
             raise
         except SystemError as error:  # how jaxlib says it
             if not isinstance(error.__cause__ or error.__context__, RecursionError):
@@ -95,6 +92,15 @@ def flatten_adopting(
         # A leaf that jax knows as a container is adopted, and has leaves of its own the next time.
         if not adopt_all(map(type, leaves)):
             return leaves, treedef
+
+
+def unsorted_keys(error: Exception) -> str:
+    """Return the message for a dictionary with keys that cannot be sorted, with Python's reason."""
+    reason = f" ({error.__cause__})" if error.__cause__ else ""
+    return (
+        f"a dict in a tree has keys that cannot be sorted, such as 1 and 'a' together{reason}; use "
+        "keys of one type that has an order, or an OrderedDict"
+    )
 
 
 def adopt(type_: type) -> bool:

@@ -337,7 +337,12 @@ def flatten_with_path(
     # A leaf may be of a class that is registered with jax only: such classes are taken over, and
     # the tree is flattened anew.
     while True:
-        pairs, treedef = pytree.registry.flatten_with_path(tree, says_leaf)
+        try:
+            pairs, treedef = pytree.registry.flatten_with_path(tree, says_leaf)
+        except ValueError as error:
+            if "Comparator raised exception" not in str(error):
+                raise
+            raise ValueError(pytree.unsorted_keys(error)) from error.__cause__
         if not pytree.adopt_all(type(leaf) for _, leaf in pairs):
             return pairs, treedef
 

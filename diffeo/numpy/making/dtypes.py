@@ -80,11 +80,11 @@ def issubdtype(arg1: Any, arg2: Any) -> builtins.bool:
         >>> issubdtype("bfloat16", floating), issubdtype("int32", inexact), issubdtype(int, "int64")
         (True, False, True)
     """
-    if type(arg1) is KeyType or (isinstance(arg2, type) and issubclass(arg2, extended)):
-        kind = getattr(arg1, "type", arg1)
-        if isinstance(arg2, type):
-            return isinstance(kind, type) and issubclass(kind, arg2)
-        return arg1 == arg2
+    of_keys = isinstance(arg2, type) and issubclass(arg2, extended)
+    if of_keys or isinstance(arg1, KeyType):
+        # NumPy does not know dtypes of keys, and of what kind they are.
+        kind = arg1 if isinstance(arg1, type) else array_dtype(arg1).type
+        return issubclass(kind, arg2) if isinstance(arg2, type) else arg1 == arg2
     if isinstance(arg1, type) and issubclass(arg1, np.generic) and arg1 in _KINDS:
         return np.issubdtype(arg1, arg2)
     dtype = np.dtype(arg1)

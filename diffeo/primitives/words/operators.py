@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..array import Array, as_value
-from ..core import Primitive, Value, describe, state, typeof, with_user_line
+from ..core import Primitive, Tracer, Value, describe, state, typeof, with_user_line
 from ..support.foreign import taken_in
 from ..support.settings import process
 from ..types import (
@@ -36,7 +36,7 @@ from .promotion import (
     align_inexact,
     align_numbers,
     cast,
-    check_ranks,
+    checked_stretches,
     stretches,
     to_inexact,
     to_value,
@@ -144,9 +144,8 @@ def binary(
                     if other is aval:
                         return state.trace.process(primitive, (x, y))  # `bind`, written out
                     if other.dtype is aval.dtype:
-                        if process.ranks:
-                            check_ranks(aval.shape, other.shape)
-                        left, right = stretches(aval.shape, other.shape)
+                        stretched = checked_stretches if process.ranks else stretches
+                        left, right = stretched(aval.shape, other.shape)
                         x = x if left is None else left.bind(x)
                         return bind(x, y if right is None else right.bind(y))
                 elif ky is float and kind == "f":

@@ -147,6 +147,12 @@ def check_ranks(*shapes: tuple[int, ...]) -> None:
     warnings.warn(f"{message}\n  at {show_source(user_source())}", stacklevel=2)
 
 
+def checked_stretches(x: tuple[int, ...], y: tuple[int, ...]) -> list[BroadcastInDim | None]:
+    """Return what `stretches` does, after `check_ranks`."""
+    check_ranks(x, y)
+    return stretches(x, y)
+
+
 def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
     """Return `x` stretched to `shape` by NumPy's rules."""
     old = x.shape
