@@ -360,7 +360,7 @@ def _added(parts: Any, step: int) -> Any:
     pieces = math.ceil(n / step)
     parts = pad(parts, [(0, 0)] * (parts.ndim - 1) + [(0, pieces * step - n)])
     parts = parts.reshape((*parts.shape[:-2], count, pieces, step))
-    total = 0
+    total: Any = 0
     # Piece j of segment i belongs to the place i + j.
     for j in range(pieces):
         piece = parts[..., j, :]
