@@ -113,7 +113,7 @@ def test_numbers_are_scipys(name, function):
         assert np.isnan(ours(x, *spread(x, parameters))).all(), parameters
 
 
-#: Distributions whose functions are made in ways of their own; the others are compiled in slow runs.
+#: Distributions that are made in ways of their own; the others are compiled in slow runs.
 COMPILED = ("norm", "gennorm", "beta", "truncnorm", "poisson", "gumbel_l")
 
 

@@ -229,7 +229,7 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
 
 
 def detrend(
-    data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwrite_data: bool = False
+    data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwrite_data: Any = None
 ) -> Any:
     """Subtract the mean along an axis, or the line of least squares.
 
