@@ -315,9 +315,9 @@ def istft(Zxx: Any, fs: Any = 1.0, window: Any = "hann", nperseg: Any = None,
 
     Examples:
         >>> import diffeo as dx
-        >>> x = dx.numpy.array([1.0, 2.0, 3.0, 2.0, 1.0, 0.0, 1.0, 2.0])
+        >>> x = dx.numpy.array([1.0, 2.0, 3.0, 2.0, 1.0, 4.0, 1.0, 2.0])
         >>> istft(stft(x, nperseg=4)[2])[1].round(12)
-        Array([1., 2., 3., 2., 1., 0., 1., 2.])
+        Array([1., 2., 3., 2., 1., 4., 1., 2.])
     """
     z = arr(to_inexact(asarray(Zxx)))
     if z.ndim < 2:
