@@ -263,7 +263,8 @@ class Family:
 
     def ends(self, shapes: Sequence[Any]) -> tuple[Any, Any]:
         """Return the ends of the support."""
-        return self.support(*shapes) if callable(self.support) else self.support
+        support: Any = self.support
+        return support(*shapes) if isinstance(support, Callable) else support
 
     def of_number(self, name: str) -> Fact:
         """Return the function `name` of a variable, with its values beyond the support."""
