@@ -78,6 +78,8 @@ ELSEWHERE = {
          "hypergeometric", "expn", "erfcx"), _SPECIAL),
     **dict.fromkeys(("hypot", "soft_sign", "entr", "rel_entr", "kl_div", "poch", "box_cox",
                      "dawson"), _TAILS),
+    **dict.fromkeys(("log_density", "tail", "generalized_normal", "truncated_normal",
+                     "poisson_entropy"), "tests/test_stats.py compares with SciPy and mpmath"),
     **dict.fromkeys(("complex_erf", "complex_erfc", "complex_dawsn", "log_gamma"), _COMPLEX),
     **dict.fromkeys(("normal_hazard", "normal_tail_fall", "normal_tail_quantile"),
                     "tests/test_random_tails.py compares what is drawn"),

@@ -7,13 +7,16 @@ import math
 import numpy as np
 
 from diffeo.primitives.support.table import ELEMENTWISE
-from diffeo.routines.special import bessel, incomplete, special
+from diffeo.routines.special import bessel, incomplete, log_densities, special
 from diffeo.routines.special.complex_gamma import LogGamma
 from diffeo.scipy.special.bessel import BesselJ
 from diffeo.scipy.special.entropy import BoxCox
 from diffeo.scipy.special.hypergeometric import Hypergeometric
 from diffeo.scipy.special.integrals import Expn
 from diffeo.scipy.special.normal import Dawson, Erfcx
+from diffeo.scipy.stats.discrete import PoissonEntropy
+from diffeo.scipy.stats.on_interval import TruncatedNormal
+from diffeo.scipy.stats.on_line import GeneralizedNormal
 from tests.sampling import comp, real, sample
 
 # fmt: off
@@ -68,6 +71,37 @@ sample(incomplete.Betainc(), np.array([300.0, 1e-3]), np.array([500.0, 2.0]),
 sample(incomplete.Betainc(), real(low=1.0), real(low=1.0), real(low=0.2, high=0.8), note="no axes")
 sample(incomplete.Betainc(1), real(0, 2), real(0, 2), real(0, 2), note="empty")
 sample(incomplete.Betainc(), _half, _half, _half / 4, note="float16", by=())
+
+_unit = {"low": 0.1, "high": 0.9}
+for _row, _spans in (
+    (log_densities.log_gamma_density, (_shapes, _shapes)),
+    (log_densities.log_beta_density, (_shapes, _shapes, _unit)),
+    (log_densities.log_beta_weight, (_shapes, _shapes, _unit)),
+    (log_densities.log_poisson, (_shapes, _shapes)),
+    (log_densities.log_binomial, (_unit, _shapes | {"low": 1.0}, _unit)),
+    (log_densities.betaincc, (_shapes, _shapes, _unit)),
+    (log_densities.log_gammainc, (_shapes, _shapes)),
+    (log_densities.log_gammaincc, (_shapes, _shapes)),
+    (log_densities.log_betainc, (_shapes, _shapes, _unit)),
+    (log_densities.log_betaincc, (_shapes, _shapes, _unit)),
+    (GeneralizedNormal("power_of_size"), ({}, _shapes)),
+    (GeneralizedNormal("signed_power"), ({}, _shapes)),
+    (GeneralizedNormal("gennorm_cdf"), ({}, _shapes)),
+    (TruncatedNormal("log_normal_mass"), ({"low": -2.0, "high": -0.1}, _shapes)),
+    (TruncatedNormal("log_truncated_normal"), (_unit, {"low": -2.0, "high": 0.0},
+                                               {"low": 1.0, "high": 3.0})),
+    (TruncatedNormal("truncated_normal"), (_unit, {"low": -2.0, "high": 0.0},
+                                           {"low": 1.0, "high": 3.0})),
+):
+    sample(_row, *[real(3, **_span) for _span in _spans])
+    sample(_row, *[_EDGES] * len(_spans), note="edges", smooth=False)
+sample(log_densities.log_gamma_density, real(0, 2), real(0, 2), note="empty")
+sample(log_densities.log_gammainc, np.array([300.0, 2.0]), np.array([1e-3, 1e-200]), note="tiny",
+       smooth=False)
+sample(incomplete.Betainc(1, 0, True), *[real(3, **_shapes)] * 2, real(3, **_unit), note="scaled")
+for _n in (0, 1, 3):
+    sample(PoissonEntropy(_n), np.array([0.3, 4.0, 120.0]), note=f"{_n}")
+sample(PoissonEntropy(), np.array([0.0, -1.0, math.inf, math.nan, 1e9]), note="edges", smooth=False)
 
 for _family in (bessel.BesselI, BesselJ):
     for _n in (0, 1, 3):

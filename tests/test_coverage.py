@@ -20,6 +20,7 @@ from diffeo.primitives.core import snake_case
 from diffeo.primitives.support.table import ELEMENTWISE
 from diffeo.primitives.words import elementwise, indexing, reduction
 from diffeo.routines.matrices import determinant
+from diffeo.routines.special.special import NamedFormula
 from diffeo.routines.windows import windows
 from tests.samples import SAMPLES
 from tests.samples_collectives import NAMED
@@ -80,6 +81,7 @@ FAMILIES = (
     windows.WindowReduction,
     determinant.Given,
     callbacks.Callback,
+    NamedFormula,
 )
 
 

@@ -94,7 +94,7 @@ def test_modes_ranks_and_errors(axis, policy):
     for keepdims in (False, True):
         ours = dx.jit(lambda a, k=keepdims: stats.mode(a, axis, policy, k))(SAMPLE)
         theirs = scipy.stats.mode(SAMPLE, axis, nan_policy=policy, keepdims=keepdims)
-        close(tuple(ours), (np.asarray(theirs.mode), np.asarray(theirs.count)))
+        close(tuple(ours), (np.asarray(theirs.mode), np.asarray(theirs.count).astype(int)))
         ours = stats.sem(SAMPLE, axis, nan_policy=policy, keepdims=keepdims)
         close(ours, np.asarray(scipy.stats.sem(SAMPLE, axis, nan_policy=policy, keepdims=keepdims)))
     for method in ("average", "min", "max", "dense", "ordinal"):

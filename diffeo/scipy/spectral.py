@@ -316,9 +316,9 @@ def istft(Zxx: Any, fs: Any = 1.0, window: Any = "hann", nperseg: Any = None,
 
     Examples:
         >>> import diffeo as dx
-        >>> x = dx.numpy.array([1.0, 2.0, 3.0, 2.0, 1.0, 0.0, 1.0, 2.0])
+        >>> x = dx.numpy.array([1.0, 2.0, 3.0, 2.0, 1.0, 4.0, 1.0, 2.0])
         >>> istft(stft(x, nperseg=4)[2])[1].round(12)
-        Array([1., 2., 3., 2., 1., 0., 1., 2.])
+        Array([1., 2., 3., 2., 1., 4., 1., 2.])
     """
     z = arr(to_inexact(asarray(Zxx)))
     if z.ndim < 2:
@@ -361,7 +361,7 @@ def _added(parts: Any, step: int) -> Any:
     pieces = math.ceil(n / step)
     parts = pad(parts, [(0, 0)] * (parts.ndim - 1) + [(0, pieces * step - n)])
     parts = parts.reshape((*parts.shape[:-2], count, pieces, step))
-    total = 0
+    total: Any = 0
     # Piece j of segment i belongs to the place i + j.
     for j in range(pieces):
         piece = parts[..., j, :]

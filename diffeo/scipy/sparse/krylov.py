@@ -41,7 +41,8 @@ def arnoldi(product: Map, basis: Any, k: Any) -> tuple[Any, Any, Any]:
     `basis` is [restart + 1, n], whose first k + 1 rows are vectors.
     """
     w = product(basis[k])
-    before, column = norm(w), 0.0
+    before = norm(w)
+    column: Any = 0.0
     for _ in range(2):  # twice is enough for a basis that is orthogonal to rounding
         part = conj(basis) @ w
         w, column = w - part @ basis, column + part

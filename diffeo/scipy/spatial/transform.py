@@ -269,7 +269,7 @@ class Slerp(NamedTuple):
                     f"{len(rotations)} rotations need as many times, got shape {times.shape}"
                 )
             )
-        before, after = rotations[:-1], rotations[1:]
+        before, after = Rotation(rotations.quat[:-1]), Rotation(rotations.quat[1:])
         return cls(times, diff(times), before, (before.inv() * after).as_rotvec())
 
     def __call__(self, times: Any) -> Rotation:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...lax.cumulative import cummax, cummin
 from ...numpy.choosing import where
-from ...numpy.common import arr, axis_of, holds_floats, no_such, real_only, static_int
+from ...numpy.common import arr, axis_of, holds_floats, no_such, real_only, safe_sqrt, static_int
 from ...numpy.places.selecting import take_along_axis
 from ...numpy.reducing.comparing import argmax
 from ...numpy.reducing.cumulative import cumsum
@@ -212,4 +212,4 @@ def sem(
     else:
         count = x.size if axis is None else x.shape[axis_of(axis, x.ndim, "sem")]
         spread = var(x, axis, ddof=ddof, keepdims=keepdims)
-    return e.sqrt.bind(arr(spread / count))
+    return safe_sqrt(arr(spread / count))

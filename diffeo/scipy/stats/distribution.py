@@ -220,7 +220,8 @@ class Family:
                  valid: Fact | None, usual: Sequence[float], scaled: bool,
                  periodic: bool = False):  # fmt: skip
         self.name, self.about, self.facts, self.scaled = name, about, facts, scaled
-        self.support, self.inner, self.valid, self.usual = support, inner, valid, usual
+        self.support: Any = support
+        self.inner, self.valid, self.usual = inner, valid, usual
         self.periodic = periodic
         density = facts["logpdf" if scaled else "logpmf"]
         self.shapes = list(inspect.signature(density).parameters)[1:]
@@ -262,7 +263,8 @@ class Family:
 
     def ends(self, shapes: Sequence[Any]) -> tuple[Any, Any]:
         """Return the ends of the support."""
-        return self.support(*shapes) if callable(self.support) else self.support
+        support: Any = self.support
+        return support(*shapes) if isinstance(support, Callable) else support
 
     def of_number(self, name: str) -> Fact:
         """Return the function `name` of a variable, with its values beyond the support."""

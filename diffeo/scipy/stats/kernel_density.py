@@ -53,7 +53,7 @@ class gaussian_kde:
         >>> import diffeo as dx
         >>> kde = gaussian_kde(dx.numpy.array([0.0, 1.0, 2.0]))
         >>> kde(1.0)
-        Array([0.34542485])
+        Array([0.31815622])
     """
 
     __slots__ = ("__weakref__", "covariance", "dataset", "inv_cov", "neff", "weights")

@@ -85,7 +85,7 @@ def _log_mass(m: Any, a: Any, b: Any) -> Any:
     rest = scaled(p * _ROOT) - fall * scaled(q * _ROOT)
     beyond = m.log(0.5 * rest) - 0.5 * p * p
     value = m.where(narrow, close, m.where(far, beyond, around))
-    return m.where(a < b, value, m.where(a == b, -math.inf, math.nan))
+    return m.where(a < b, value, m.where(a == b, m.full(-math.inf, a), math.nan))
 
 
 def _log_truncated(x: Any, a: Any, b: Any) -> Any:

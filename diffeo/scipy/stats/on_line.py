@@ -126,7 +126,7 @@ def _falling(x: Any) -> Any:
     return e.select(infinite, math.inf, e.exp.bind(-e.select(infinite, 0.0, x)))
 
 
-_GUMBEL = completed({
+_GUMBEL: dict[str, Any] = completed({
     "logpdf": lambda x: -x - _falling(x),
     "logcdf": lambda x: -_falling(x),
     "sf": lambda x: -e.expm1.bind(-_falling(x)),
@@ -135,13 +135,15 @@ _GUMBEL = completed({
     "isf": lambda p: -e.log.bind(-e.log1p.bind(-p)),
 })  # fmt: skip
 
+_NEGATIVE_GUMBEL: dict[str, Any] = of_negative(_GUMBEL)
+
 gumbel_r = continuous(
     "gumbel_r", "Gumbel's distribution of a maximum, whose `cdf` is exp(-exp(-x))",
     probability="p", **_GUMBEL,
 )  # fmt: skip
 gumbel_l = continuous(
     "gumbel_l", "Gumbel's distribution of a minimum, that of -x for x of `gumbel_r`",
-    probability="p", **of_negative(_GUMBEL),
+    probability="p", **_NEGATIVE_GUMBEL,
 )  # fmt: skip
 
 
