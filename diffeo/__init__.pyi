@@ -4,6 +4,7 @@ from . import custom_batching as custom_batching
 from . import custom_derivatives as custom_derivatives
 from . import debug as debug
 from . import errors as errors
+from . import image as image
 from . import lax as lax
 from . import nn as nn
 from . import numpy as numpy

@@ -73,7 +73,7 @@ def test_attention_is_its_formula():
     close(dx.vmap(one)(q, k, v, MASK), expected)
     for i, x in enumerate((q, k, v, BIAS)):
         rest = [q, k, v, BIAS]
-        slopes(lambda x, i=i: f(*[x if j == i else r for j, r in enumerate(rest)]), x)
+        slopes(lambda x, i=i, rest=rest: f(*rest[:i], x, *rest[i + 1 :]), x)
 
 
 def test_attention_refuses_what_does_not_fit():

@@ -55,14 +55,14 @@ def scaled_dot(
         batch = (0,) if lhs.ndim == 3 else ()
         dimension_numbers = (((lhs.ndim - 1,), (lhs.ndim - 2,)), (batch, batch))
     contract, batch = _axes_of_both("scaled_dot", dimension_numbers)
-    scaled = [
+    left, right = [
         _scaled(name, x, scale, axes)
         for name, x, scale, axes in zip(
             ("lhs", "rhs"), (lhs, rhs), (lhs_scale, rhs_scale), contract
         )
     ]
     dtype = bfloat16 if preferred_element_type is None else preferred_element_type
-    return dot_general(*scaled, (contract, batch), None, dtype)
+    return dot_general(left, right, (contract, batch), None, dtype)
 
 
 def _scaled(name: str, x: Any, scale: Any, contract: Sequence[int]) -> Any:

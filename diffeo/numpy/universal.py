@@ -386,7 +386,7 @@ def _updates(method: str, of_booleans: str) -> Callable:
 
 
 #: The methods that are functions of diffeo.
-_KNOWN: dict[str, dict[str, Callable]] = {
+_KNOWN: dict[str, dict[str, Any]] = {
     "add": {
         "reduce": _sums(reductions.sum),
         "accumulate": cumulative.cumsum,
