@@ -110,7 +110,7 @@ def test_errors():
     x = dnp.arange(4.0)
     with pytest.raises(NotImplementedError, match=r"add\.at: .* say inplace=False"):
         dnp.add.at(x, 0, 1.0)
-    with pytest.raises(ValueError, match=r"maximum.*initial"):
+    with pytest.raises(ValueError, match=r"max: .*initial"):
         dnp.maximum.reduce(x[:0])
     with pytest.raises(ValueError, match=r"subtract.reduce: `where` needs `initial`"):
         dnp.subtract.reduce(x, where=x > 1)
