@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .._loading import loaded
-from ..primitives.core import Value
+from ..primitives.core import Value, with_user_line
 from ..primitives.words.operators import NUMPY
 
 
@@ -159,6 +159,20 @@ def _from_axis_0(function: Callable) -> Callable:
     return lambda a, axis=0, *args, **kwargs: function(a, axis, *args, **kwargs)
 
 
+def not_honoured(function: Any, out: Any) -> Exception:
+    """Return the error for NumPy's parameters `out` and `where` of functions of elements."""
+    name = function.__name__
+    if out is not None:
+        message = f"{name}: arrays never change, so `out` cannot be filled; use the result"
+        return with_user_line(TypeError(message))
+    return with_user_line(
+        NotImplementedError(
+            f"{name}: `where` leaves the other elements without a value; write "
+            "dx.numpy.where(condition, result, other)"
+        )
+    )
+
+
 def _find(function: Any) -> Callable | None:
     """Return diffeo's function for one of NumPy's, or None.
 
@@ -189,4 +203,4 @@ def install(namespace: ModuleType) -> None:
     for name, where in PROPERTIES.items():
         setattr(Value, name, LateMethod(name, where, True))
     Value.device = property(_device)  # type: ignore[attr-defined]
-    NUMPY.find = _find
+    NUMPY.find, NUMPY.not_honoured = _find, not_honoured

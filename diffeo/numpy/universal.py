@@ -16,7 +16,6 @@ import numpy as np
 from ..api.control_flow.loops import scan
 from ..primitives.array import Array
 from ..primitives.core import describe, known, with_user_line
-from ..primitives.words.operators import not_honoured
 from ..primitives.words.promotion import broadcast_to
 from ..primitives.words.structural import convert_element_type, reshape
 from .choosing import where as choose
@@ -35,6 +34,7 @@ from .common import (
 from .joining import concatenate, stack
 from .making.creation import asarray, full, zeros
 from .mapping import vectorize
+from .methods import not_honoured
 from .places.at import At
 from .places.indexing import getitem
 from .places.selecting import take
