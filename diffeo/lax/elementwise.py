@@ -46,7 +46,7 @@ class Tolerance:
 
     def __init__(self, atol: float = 0.0, rtol: float = 0.0, ulps: int = 0):
         self.atol, self.rtol, self.ulps = atol, rtol, ulps
-        if min(atol, rtol, ulps) < 0 or not (atol or rtol or ulps):
+        if atol < 0 or rtol < 0 or ulps < 0 or not (atol or rtol or ulps):
             raise with_user_line(
                 ValueError(f"expected a tolerance above 0, and none below, got {self}")
             )
