@@ -74,18 +74,18 @@ def test_derivatives(method):
 
 def test_bad_input():
     x = dx.numpy.ones((3, 4))
-    with pytest.raises(ValueError, match="resize: method must be one of 'nearest'.*got 'bilin'"):
+    with pytest.raises(ValueError, match=r"resize: method must be one of 'nearest'.*got 'bilin'"):
         dx.image.resize(x, (2, 2), "bilin")
-    with pytest.raises(ValueError, match="a size for each axis"):
+    with pytest.raises(ValueError, match=r"a size for each axis"):
         dx.image.resize(x, (2, 2, 2), "linear")
-    with pytest.raises(ValueError, match="no elements to make the shape"):
+    with pytest.raises(ValueError, match=r"no elements to make the shape"):
         dx.image.resize(x[:0], (2, 4), "nearest")
-    with pytest.raises(TypeError, match="method must be a name"):
+    with pytest.raises(TypeError, match=r"method must be a name"):
         dx.image.resize(x, (2, 4), 3)
     one = dx.numpy.ones(1)
-    with pytest.raises(ValueError, match="'nearest' has no scale"):
+    with pytest.raises(ValueError, match=r"'nearest' has no scale"):
         dx.image.scale_and_translate(x, (3, 4), (0,), one, one, "nearest")
-    with pytest.raises(ValueError, match="keep their sizes"):
+    with pytest.raises(ValueError, match=r"keep their sizes"):
         dx.image.scale_and_translate(x, (3, 5), (0,), one, one, "linear")
-    with pytest.raises(ValueError, match="as many scales and translations"):
+    with pytest.raises(ValueError, match=r"as many scales and translations"):
         dx.image.scale_and_translate(x, (3, 4), (0, 1), one, one, "linear")

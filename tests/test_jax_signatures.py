@@ -17,6 +17,7 @@ import pytest
 
 import diffeo as dx
 
+jax: Any
 try:
     import jax
 

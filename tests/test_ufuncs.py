@@ -56,8 +56,8 @@ def test_methods(name, dtype):
     for function, expected in cases:
         close(function(x), expected)
     # All of them in one program, which is compiled once.
-    for found, (_, expected) in zip(dx.jit(lambda v: [f(v) for f, _ in cases])(x), cases):
-        close(found, expected)
+    together = dx.jit(lambda v: [function(v) for function, _ in cases])(x)
+    close(together, [np.asarray(expected) for _, expected in cases])
 
 
 @pytest.mark.parametrize("name", ["add", "logaddexp", "subtract"])
@@ -108,19 +108,19 @@ def test_a_ufunc_of_a_python_function():
 
 def test_errors():
     x = dnp.arange(4.0)
-    with pytest.raises(NotImplementedError, match="add.at: arrays never change; say inplace=False"):
+    with pytest.raises(NotImplementedError, match=r"add\.at: .* say inplace=False"):
         dnp.add.at(x, 0, 1.0)
-    with pytest.raises(ValueError, match="maximum.*initial"):
+    with pytest.raises(ValueError, match=r"max: .*initial"):
         dnp.maximum.reduce(x[:0])
-    with pytest.raises(ValueError, match="subtract.reduce: `where` needs `initial`"):
+    with pytest.raises(ValueError, match=r"subtract.reduce: `where` needs `initial`"):
         dnp.subtract.reduce(x, where=x > 1)
-    with pytest.raises(ValueError, match="negative.reduce: needs a function of two operands"):
+    with pytest.raises(ValueError, match=r"negative.reduce: needs a function of two operands"):
         dnp.negative.reduce(x)
-    with pytest.raises(ValueError, match="negative.at: a function of 1 operands"):
+    with pytest.raises(ValueError, match=r"negative.at: a function of 1 operands"):
         dnp.negative.at(x, 0, 1.0, inplace=False)
-    with pytest.raises(IndexError, match="add.reduceat: the indices .* are not all in 0 to 3"):
+    with pytest.raises(IndexError, match=r"add.reduceat: the indices .* are not all in 0 to 3"):
         dnp.add.reduceat(x, [0, 4])
-    with pytest.raises(TypeError, match="takes 2 operands, got 1"):
+    with pytest.raises(TypeError, match=r"takes 2 operands, got 1"):
         dnp.frompyfunc(dnp.hypot, 2, 1)(x)
-    with pytest.raises(TypeError, match="arrays never change"):
+    with pytest.raises(TypeError, match=r"arrays never change"):
         dnp.add.reduce(x, out=x)

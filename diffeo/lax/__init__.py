@@ -26,7 +26,7 @@ _late = _Late(
 ..api.control_flow.conditionals: cond switch
 ..api.control_flow.implicit: custom_linear_solve custom_root
 ..api.control_flow.loops: fori_loop map scan while_loop
-.accuracy: AccuracyMode Tolerance
+..api.control_flow.platforms: composite platform_dependent
 .bits: RandomAlgorithm rng_bit_generator
 .convolution: ConvDimensionNumbers ConvGeneralDilatedDimensionNumbers conv
     conv_dimension_numbers conv_general_dilated conv_general_dilated_local
@@ -36,7 +36,8 @@ _late = _Late(
 .cumulative: associative_scan cumlogsumexp cummax cummin cumprod cumsum
 .dynamic: dynamic_index_in_dim dynamic_slice dynamic_slice_in_dim dynamic_update_index_in_dim
     dynamic_update_slice dynamic_update_slice_in_dim index_take
-.elementwise: RoundingMethod abs acos acosh add asin asinh atan atan2 atanh bitwise_and
+.elementwise: AccuracyMode RoundingMethod Tolerance abs acos acosh add asin asinh atan atan2 atanh
+    bitwise_and
     bitwise_not bitwise_or bitwise_xor cbrt ceil clamp clz complex conj cos cosh div eq erf
     erf_inv exp exp2 expm1 floor ge gt imag integer_pow is_finite le log log1p logistic lt max
     min mul mulhi ne neg nextafter optimization_barrier population_count pow real reciprocal
@@ -49,14 +50,13 @@ _late = _Late(
     pshuffle psum psum_scatter pswapaxes
 .products: DotAlgorithm DotAlgorithmPreset DotDimensionNumbers Precision PrecisionLike
     RaggedDotDimensionNumbers batch_matmul dot dot_general ragged_dot ragged_dot_general
+    scaled_dot
 .reducing: argmax argmin reduce reduce_and reduce_max reduce_min reduce_or reduce_prod
     reduce_sum reduce_xor
 .shaping: bitcast_convert_type broadcast broadcast_in_dim broadcast_like broadcast_shapes
     broadcast_to_rank broadcasted_iota collapse concatenate convert_element_type dtype empty
     expand_dims full full_like index_in_dim iota pad reshape rev shape_as_value slice
     slice_in_dim split squeeze stack tile transpose unstack
-.platforms: composite platform_dependent
-.scaled: scaled_dot
 .sorting: approx_max_k approx_min_k sort sort_key_val top_k
 .special: bessel_i0e bessel_i1e betainc digamma erfc igamma igamma_grad_a igammac lgamma
     polygamma random_gamma_grad zeta

@@ -8,8 +8,8 @@ from ..api.control_flow.loops import fori_loop as fori_loop
 from ..api.control_flow.loops import map as map
 from ..api.control_flow.loops import scan as scan
 from ..api.control_flow.loops import while_loop as while_loop
-from .accuracy import AccuracyMode as AccuracyMode
-from .accuracy import Tolerance as Tolerance
+from ..api.control_flow.platforms import composite as composite
+from ..api.control_flow.platforms import platform_dependent as platform_dependent
 from .bits import RandomAlgorithm as RandomAlgorithm
 from .bits import rng_bit_generator as rng_bit_generator
 from .convolution import ConvDimensionNumbers as ConvDimensionNumbers
@@ -39,7 +39,9 @@ from .dynamic import dynamic_update_index_in_dim as dynamic_update_index_in_dim
 from .dynamic import dynamic_update_slice as dynamic_update_slice
 from .dynamic import dynamic_update_slice_in_dim as dynamic_update_slice_in_dim
 from .dynamic import index_take as index_take
+from .elementwise import AccuracyMode as AccuracyMode
 from .elementwise import RoundingMethod as RoundingMethod
+from .elementwise import Tolerance as Tolerance
 from .elementwise import abs as abs
 from .elementwise import acos as acos
 from .elementwise import acosh as acosh
@@ -136,8 +138,6 @@ from .parallel import pshuffle as pshuffle
 from .parallel import psum as psum
 from .parallel import psum_scatter as psum_scatter
 from .parallel import pswapaxes as pswapaxes
-from .platforms import composite as composite
-from .platforms import platform_dependent as platform_dependent
 from .products import DotAlgorithm as DotAlgorithm
 from .products import DotAlgorithmPreset as DotAlgorithmPreset
 from .products import DotDimensionNumbers as DotDimensionNumbers
@@ -149,6 +149,7 @@ from .products import dot as dot
 from .products import dot_general as dot_general
 from .products import ragged_dot as ragged_dot
 from .products import ragged_dot_general as ragged_dot_general
+from .products import scaled_dot as scaled_dot
 from .reducing import argmax as argmax
 from .reducing import argmin as argmin
 from .reducing import reduce as reduce
@@ -159,7 +160,6 @@ from .reducing import reduce_or as reduce_or
 from .reducing import reduce_prod as reduce_prod
 from .reducing import reduce_sum as reduce_sum
 from .reducing import reduce_xor as reduce_xor
-from .scaled import scaled_dot as scaled_dot
 from .shaping import bitcast_convert_type as bitcast_convert_type
 from .shaping import broadcast as broadcast
 from .shaping import broadcast_in_dim as broadcast_in_dim

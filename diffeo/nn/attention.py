@@ -88,11 +88,8 @@ def dot_product_attention(
     _check(q, k, v)
     (B, T, N, H), (S, K) = q.shape, k.shape[1:3]
     lengths = [
-        _lengths(name, n, B)
-        for name, n in (
-            ("query_seq_lengths", query_seq_lengths),
-            ("key_value_seq_lengths", key_value_seq_lengths),
-        )
+        _lengths("query_seq_lengths", query_seq_lengths, B),
+        _lengths("key_value_seq_lengths", key_value_seq_lengths, B),
     ]
     full = (B, N, T, S)
     allowed = _mask(full, mask, is_causal, lengths, local_window_size)

@@ -183,7 +183,7 @@ def _as_matrices(x: Any, contract: Sequence[int], batch: Sequence[int]) -> Any:
 def _product(a: Any, b: Any, configs: Any, dtype: Any) -> Any:
     """Multiply matrices (B, M, K) and (B, N, K), both rounded."""
     numbers = ((2,), (2,)), ((0,), (0,))
-    out = dot_general(*[_rounded(x, c) for x, c in zip((a, b), configs)], numbers)
+    out = dot_general(_rounded(a, configs[0]), _rounded(b, configs[1]), numbers)
     scales = [asarray(c.global_scale) for c in configs if c.mode == "nvfp4"]
     for scale in scales:
         out = out * scale

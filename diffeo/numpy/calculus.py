@@ -58,7 +58,8 @@ def interp(
         ends = [v if v is None or isinstance(v, str) else asarray(v) for v in (left, right)]
         of = lambda part, end: part(end) if isinstance(end, Value) else end
         parts = [
-            interp(x, xp, part(fp), *[of(part, v) for v in ends], period) for part in (real, imag)
+            interp(x, xp, part(fp), *[of(part, v) for v in ends], period=period)
+            for part in (real, imag)
         ]
         return parts[0] + 1j * parts[1]
     x, xp, fp = (arr(to_inexact(v)) for v in same_dtype(x, xp, fp))

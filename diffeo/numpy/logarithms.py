@@ -11,6 +11,7 @@ from ..primitives.words import operators as o
 from ..primitives.words import powers
 from ..primitives.words.promotion import align, promote
 from .common import holds_complex
+from .methods import not_honoured
 from .ufunc_methods import with_methods
 from .ufuncs import log
 
@@ -45,7 +46,7 @@ def logaddexp(x: Any, y: Any, /, out: Any = None, where: Any = None) -> Any:
     if not (holds_complex(x) or holds_complex(y)):
         return _real_logaddexp(x, y, out, where)
     if out is not None or where is not None:
-        raise o.not_honoured(logaddexp, out)
+        raise not_honoured(logaddexp, out)
     return _complex_logaddexp(*promote(x, y))
 
 
@@ -54,7 +55,7 @@ def logaddexp2(x: Any, y: Any, /, out: Any = None, where: Any = None) -> Any:
     if not (holds_complex(x) or holds_complex(y)):
         return _real_logaddexp2(x, y, out, where)
     if out is not None or where is not None:
-        raise o.not_honoured(logaddexp2, out)
+        raise not_honoured(logaddexp2, out)
     return _complex_logaddexp(*[v * math.log(2) for v in promote(x, y)]) / math.log(2)
 
 

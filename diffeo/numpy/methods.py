@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .._loading import loaded
-from ..primitives.core import Value
+from ..primitives.core import Value, with_user_line
 from ..primitives.words.operators import NUMPY
 from .plain import protocols
 
@@ -187,6 +187,20 @@ class LateMethod:
         return method.__get__(instance, owner)
 
 
+def not_honoured(function: Any, out: Any) -> Exception:
+    """Return the error for NumPy's parameters `out` and `where` of functions of elements."""
+    name = function.__name__
+    if out is not None:
+        message = f"{name}: arrays never change, so `out` cannot be filled; use the result"
+        return with_user_line(TypeError(message))
+    return with_user_line(
+        NotImplementedError(
+            f"{name}: `where` leaves the other elements without a value; write "
+            "dx.numpy.where(condition, result, other)"
+        )
+    )
+
+
 def _find(function: Any) -> Callable | None:
     return _load("plain.finding", "find")(function, _namespace)
 
@@ -201,5 +215,5 @@ def install(namespace: ModuleType) -> None:
     for name, where in PROPERTIES.items():
         setattr(Value, name, LateMethod(name, where, True))
     Value.device = property(_device)  # type: ignore[attr-defined]
-    NUMPY.find = _find
+    NUMPY.find, NUMPY.not_honoured = _find, not_honoured
     protocols.install(_load)

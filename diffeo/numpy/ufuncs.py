@@ -38,6 +38,7 @@ from .common import (
     static_int,
     to_bool,
 )
+from .methods import not_honoured
 from .ufunc_methods import with_methods
 
 
@@ -118,7 +119,16 @@ fmod = _named(
     Of integers, 0 where `y` is 0.
     """,
 )
-negative = with_methods(_named(o.negative, "negative", "`-x`."), None, 1)
+
+
+def negative(x: Any, /, out: Any = None, where: Any = None) -> Any:
+    """`-x`."""
+    if out is not None or where is not None:
+        raise not_honoured(negative, out)
+    return o.negative(x)
+
+
+with_methods(negative, None, 1)
 positive = _named(o.positive, "positive", "`x` itself; TypeError for booleans.")
 equal = _named(o.equal, "equal", "Where `x == y`.")
 not_equal = _named(o.not_equal, "not_equal", "Where `x != y`.")

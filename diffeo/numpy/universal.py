@@ -16,7 +16,6 @@ import numpy as np
 from ..api.control_flow.loops import scan
 from ..primitives.array import Array, known
 from ..primitives.core import describe, with_user_line
-from ..primitives.words.operators import not_honoured
 from ..primitives.words.promotion import broadcast_to
 from ..primitives.words.structural import convert_element_type, reshape
 from .choosing import where as choose
@@ -35,6 +34,7 @@ from .common import (
 from .joining import concatenate, stack
 from .making.creation import asarray, full, zeros
 from .mapping import vectorize
+from .methods import not_honoured
 from .places.at import At
 from .places.indexing import getitem
 from .places.selecting import take
@@ -386,7 +386,7 @@ def _updates(method: str, of_booleans: str) -> Callable:
 
 
 #: The methods that are functions of diffeo.
-_KNOWN: dict[str, dict[str, Callable]] = {
+_KNOWN: dict[str, dict[str, Any]] = {
     "add": {
         "reduce": _sums(reductions.sum),
         "accumulate": cumulative.cumsum,

@@ -46,20 +46,6 @@ from .promotion import (
 _FITS = {"f": (float, int), "i": (int,), "u": (int,), "c": (complex, float, int), "b": (bool,)}
 
 
-def not_honoured(function: Callable, out: Any) -> Exception:
-    """Return the error for NumPy's parameters `out` and `where` of functions of elements."""
-    name = function.__name__
-    if out is not None:
-        message = f"{name}: arrays never change, so `out` cannot be filled; use the result"
-        return with_user_line(TypeError(message))
-    return with_user_line(
-        NotImplementedError(
-            f"{name}: `where` leaves the other elements without a value; write "
-            "dx.numpy.where(condition, result, other)"
-        )
-    )
-
-
 def unary(primitive: Primitive, inexact: bool = False) -> Callable[..., Any]:
     """Return a kind function of one array, made from a primitive.
 
@@ -71,9 +57,7 @@ def unary(primitive: Primitive, inexact: bool = False) -> Callable[..., Any]:
     kinds = "".join([k for k in kinds if k in primitive.accepts])
     bind = primitive.bind
 
-    def function(x: Any, /, out: Any = None, where: Any = None) -> Any:
-        if out is not None or where is not None:
-            raise not_honoured(function, out)
+    def function(x: Any, /) -> Any:
         if type(x) is Array and state.trace.eager:
             host = x._np
             if host is not None and host.dtype.kind in kinds and host.dtype is not float8_e5m2:
@@ -115,7 +99,7 @@ def binary(
     # (see `is_storage`).
     def function(x: Any, y: Any, /, out: Any = None, where: Any = None) -> Any:
         if out is not None or where is not None:
-            raise not_honoured(function, out)
+            raise NUMPY.not_honoured(function, out)
         kx, ky = type(x), type(y)
         try:
             if kx is Array and state.trace.eager:
@@ -254,6 +238,7 @@ class _Functions(dict[Any, Any]):
 
     #: Installed by diffeo.numpy.
     find: Callable[[Any], Any]
+    not_honoured: Callable[..., Exception]
 
     def __missing__(self, function: Any) -> Any:
         ours = self.find(function)

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from ..api.control_flow.conditionals import switch
-from ..api.jit import jit
-from ..numpy.common import static_int
-from ..operations.platform import PlatformIndex
-from ..primitives.core import Tracer, describe, with_user_line
-from ..primitives.support.errors import UnexpectedTracerError
-from ..trees import tree
-from ..trees.arguments import check_callable
+from ...operations.identity import OptimizationBarrier
+from ...operations.platform import PlatformIndex
+from ...primitives.array import as_value
+from ...primitives.core import Tracer, describe, with_user_line
+from ...primitives.support.errors import UnexpectedTracerError
+from ...trees import tree
+from ...trees.arguments import check_callable
+from ..jit import jit
+from .conditionals import switch
 
 
 def platform_dependent(
@@ -59,12 +60,25 @@ def platform_dependent(
     if not branches:
         raise with_user_line(ValueError("platform_dependent: expects at least one function"))
     index = PlatformIndex(tuple(groups))
+    # A choice among one would not ask for the platform, which might not be there.
+    branches = [branches[0], _behind_a_barrier(branches[0])] if len(branches) == 1 else branches
 
     def chosen(*args: Any) -> Any:
         return switch(index.bind(), branches, *args)
 
     # A compiled program runs where its operands are, while evaluation is on the CPU.
     return jit(chosen)(*args)
+
+
+def _behind_a_barrier(function: Callable) -> Callable:
+    """Return the same function, which the simplifier takes for another one."""
+
+    def other(*args: Any) -> Any:
+        leaves, structure = tree.flatten(function(*args))
+        values = [as_value(leaf) for leaf in leaves]
+        return tree.unflatten(structure, OptimizationBarrier().bind(*values) if values else [])
+
+    return other
 
 
 def composite(decomposition: Callable, name: str, version: int = 0) -> Callable:
@@ -90,7 +104,8 @@ def composite(decomposition: Callable, name: str, version: int = 0) -> Callable:
     check_callable(decomposition, "composite")
     if not isinstance(name, str):
         raise with_user_line(TypeError(f"composite: name must be a text, got {describe(name)}"))
-    static_int(version, "composite", "version")
+    if not isinstance(version, int):
+        raise with_user_line(TypeError(f"composite: version must be an integer, got {version!r}"))
 
     @wraps(decomposition)
     def named(*args: Any, **kwargs: Any) -> Any:
