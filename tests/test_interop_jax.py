@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import diffeo as dx
-from diffeo.primitives.array import Array
+from diffeo.primitives.array import Array, as_value
 from diffeo.primitives.types import SCALARS
 from tests.samples import SAMPLES
 from tests.sampling import Sample
@@ -433,7 +433,7 @@ def f_numpy(f: Callable) -> Any:
 
 def test_the_numbers_of_jax_arrays_are_not_copied():
     j = theirs()
-    assert np.shares_memory(np.asarray(dx.numpy.asarray(j)), np.asarray(j))
+    assert np.shares_memory(np.asarray(as_value(j)), np.asarray(j))
 
 
 def test_tracers_of_the_other_are_refused():

@@ -1,9 +1,9 @@
 """diffeo's arrays where jax's are expected.
 
-`to_jax_array` is the method `__jax_array__` of arrays, by which jax's functions take them. With
-`teach_jax`, which runs when this file is loaded, jax also knows the class: as arguments of
+`to_jax_array` is the method `__jax_array__` of arrays, by which jax's functions take them. After
+`teach_jax`, which `import diffeo.interop.jax` calls, jax also knows the class: as arguments of
 functions that it compiles, as leaves of its trees, as operands of `jax.lax`. Only jax asks for the
-method, and `diffeo.interop.jax` loads the file, so jax is there.
+method, so it is there.
 """
 
 from __future__ import annotations
@@ -73,5 +73,4 @@ def teach_jax() -> bool:
     return True
 
 
-#: Whether jax knows the class of arrays.
-known_to_jax = teach_jax()
+teach_jax()
