@@ -11,6 +11,7 @@ import pytest
 
 import diffeo as dx
 from diffeo.primitives.array import Array, as_value
+from diffeo.primitives.support.errors import UnexpectedTracerError
 from diffeo.primitives.types import SCALARS
 from tests.samples import SAMPLES
 from tests.sampling import Sample
@@ -439,8 +440,10 @@ def test_the_numbers_of_jax_arrays_are_not_copied():
 def test_tracers_of_the_other_are_refused():
     with pytest.raises(TypeError, match="to_jax"):
         jax.jit(lambda x: dx.numpy.sin(x))(theirs())
-    with pytest.raises(Exception, match="from_jax"):
+    with pytest.raises(UnexpectedTracerError, match="from_jax"):
         dx.jit(lambda x: theirs() * x)(ours)
+    with pytest.raises(UnexpectedTracerError, match="from_jax"):
+        dx.grad(lambda x: jnp.sin(x))(1.0)
     with pytest.raises(TypeError, match="traced by jax"):
         jax.jit(from_jax(jnp.sin))(theirs())
 

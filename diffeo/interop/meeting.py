@@ -15,16 +15,17 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import Tracer, with_user_line
+from ..primitives.support.errors import UnexpectedTracerError
 
 
 def to_jax_array(self: Any) -> Any:
     """Return the array as jax's, in jax's default precision; without a copy where that is possible.
 
     Raises:
-        TypeError: for a value that diffeo is tracing.
+        UnexpectedTracerError: for a value that diffeo is tracing.
     """
     if isinstance(self, Tracer):
-        raise with_user_line(TypeError(_traced(self)))
+        raise with_user_line(UnexpectedTracerError(_traced(self)))
     # Only jax calls this, so it is there; diffeo never loads it for others.
     import jax
 
@@ -61,7 +62,7 @@ def teach_jax() -> bool:
         return core.ShapedArray(x.shape, dtype, weak_type=x.weak_type)
 
     def refuse(x: Any) -> Any:
-        raise with_user_line(TypeError(_traced(x)))
+        raise with_user_line(UnexpectedTracerError(_traced(x)))
 
     def put(xs: Any, *where: Any) -> Any:
         hosts = [np.asarray(x, dtypes.canonicalize_dtype(x.dtype)) for x in xs]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .core import Value, typeof, with_user_line
-from .support.foreign import array_dtype, host_of_jax
+from .support.foreign import array_dtype, host_of
 from .types import SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
 
 ndarray = np.ndarray
@@ -468,8 +468,7 @@ def as_value(x: Any) -> Any:
                 OverflowError(f"the Python integer {x} does not fit into {aval.dtype}")
             ) from None
     aval = typeof(x)
-    host = host_of_jax(x)  # which nobody writes to, so it is not copied
-    return Array(np.array(x, dtype=aval.dtype) if host is None else host)
+    return Array(np.array(x, dtype=aval.dtype) if (host := host_of(x)) is None else host)
 
 
 def promoted_scalars(args: Sequence[Any]) -> list[Any]:

@@ -22,7 +22,7 @@ from ...primitives.array import Array
 from ...primitives.constants import full
 from ...primitives.core import Tracer, Value, describe, typeof, with_user_line
 from ...primitives.support.errors import ConcretizationTypeError
-from ...primitives.support.foreign import host_of_jax
+from ...primitives.support.foreign import host_of
 from ...primitives.words import elementwise as e
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to
 from ...primitives.words.slicing import Slice, concatenate, rev
@@ -143,7 +143,7 @@ def _item(item: Any) -> Any:
             item = np.zeros(item.shape, np.int64)
     if isinstance(item, (Value, np.ndarray, np.generic)):
         return _array_item(item)
-    host = host_of_jax(item)
+    host = host_of(item)
     if host is not None:
         return _array_item(host)
     try:

@@ -19,14 +19,8 @@ import numpy as np
 
 from ..array import Array, as_value
 from ..core import Tracer, Value, describe, state, typeof, with_user_line
-from ..support.foreign import host_of_jax
-from ..types import (
-    SCALARS,
-    float8_e5m2,
-    is_inexact,
-    is_integer,
-    promote_types,
-)
+from ..support.foreign import host_of
+from ..types import SCALARS, float8_e5m2, is_inexact, is_integer, promote_types
 from . import division as d
 from . import elementwise as e
 from .powers import WHOLE, check_exponent, integer_pow
@@ -251,10 +245,8 @@ def _operator(function: Callable, reflected: bool = False) -> Callable:
     """Return the method of an operator; `reflected` for `__radd__` and its like."""
 
     def method(self: Any, other: Any) -> Any:
-        if isinstance(other, _OPERANDS):
+        if isinstance(other, _OPERANDS) or host_of(other) is not None:
             return function(other, self) if reflected else function(self, other)
-        if host_of_jax(other) is not None:
-            return method(self, as_value(other))
         return NotImplemented
 
     method.__name__ = function.__name__
@@ -269,10 +261,8 @@ def _equality(function: Callable) -> Callable:
     """
 
     def method(self: Any, other: Any) -> Any:
-        if isinstance(other, _OPERANDS):
+        if isinstance(other, _OPERANDS) or host_of(other) is not None:
             return function(self, other)
-        if host_of_jax(other) is not None:
-            return function(self, as_value(other))
         kind = type(other)
         if isinstance(other, (list, tuple)) or (
             kind.__eq__ is object.__eq__ and hasattr(kind, "__array__")
