@@ -105,7 +105,8 @@ def primitives() -> dict[str, Any]:
     """All primitives of the library: rows of the elementwise table, and classes, by name."""
     found: dict[str, Any] = dict(ELEMENTWISE)
     for kind in subclasses(Primitive):
-        own = kind.__module__.startswith("diffeo.")
+        # Those of the converters stand for other libraries' primitives, and are loaded with them.
+        own = kind.__module__.startswith("diffeo.") and "interop" not in kind.__module__
         if own and not is_family(kind) and not issubclass(kind, elementwise.Elementwise):
             found[snake_case(kind.__name__)] = kind
     return found

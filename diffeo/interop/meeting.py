@@ -1,9 +1,9 @@
 """diffeo's arrays where jax's are expected.
 
-`to_jax_array` is the method `__jax_array__` of arrays, by which jax's functions take them. With
-`teach_jax`, which runs when this file is loaded, jax also knows the class: as arguments of
+`to_jax_array` is the method `__jax_array__` of arrays, by which jax's functions take them. After
+`teach_jax`, which `import diffeo.interop.jax` calls, jax also knows the class: as arguments of
 functions that it compiles, as leaves of its trees, as operands of `jax.lax`. Only jax asks for the
-method, and `diffeo.interop.jax` loads the file, so jax is there.
+method, so it is there.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.core import Tracer, with_user_line
+from ..primitives.support.errors import UnexpectedTracerError
 
 
 def to_jax_array(self: Any) -> Any:
     """Return the array as jax's, in jax's default precision; without a copy where that is possible.
 
     Raises:
-        TypeError: for a value that diffeo is tracing.
+        UnexpectedTracerError: for a value that diffeo is tracing.
     """
     if isinstance(self, Tracer):
-        raise with_user_line(TypeError(_traced(self)))
+        raise with_user_line(UnexpectedTracerError(_traced(self)))
     # Only jax calls this, so it is there; diffeo never loads it for others.
     import jax
 
@@ -61,7 +62,7 @@ def teach_jax() -> bool:
         return core.ShapedArray(x.shape, dtype, weak_type=x.weak_type)
 
     def refuse(x: Any) -> Any:
-        raise with_user_line(TypeError(_traced(x)))
+        raise with_user_line(UnexpectedTracerError(_traced(x)))
 
     def put(xs: Any, *where: Any) -> Any:
         hosts = [np.asarray(x, dtypes.canonicalize_dtype(x.dtype)) for x in xs]
@@ -73,5 +74,4 @@ def teach_jax() -> bool:
     return True
 
 
-#: Whether jax knows the class of arrays.
-known_to_jax = teach_jax()
+teach_jax()

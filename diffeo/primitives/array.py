@@ -12,7 +12,7 @@ import numpy as np
 
 from .core import Tracer, Value, typeof, with_user_line
 from .machine import machine
-from .support.foreign import array_dtype, host_of_jax, taken_in
+from .support.foreign import array_dtype, host_of, taken_in
 from .types import KEYS, SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
 
 ndarray = np.ndarray
@@ -441,7 +441,7 @@ def as_value(x: Any) -> Any:
             ) from None
     copied: Any = True
     if not isinstance(x, (ndarray, np.generic)):
-        copied = True if host_of_jax(x) is None else None
+        copied = True if host_of(x) is None else None
         x = taken_in(x)
         if isinstance(x, Value):
             return x

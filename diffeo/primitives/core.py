@@ -26,7 +26,7 @@ from .support.errors import (
     UnexpectedTracerError,
 )
 from .support.exact import exactly_equal
-from .support.foreign import DTYPES, array_dtype, host_of_jax, is_plain, refusal
+from .support.foreign import DTYPES, array_dtype, host_of, is_plain, refusal
 from .support.frozen import OwnCopy
 from .support.jax_names import PrimitiveNames
 from .support.leaks import where_stored
@@ -424,8 +424,7 @@ def typeof(x: Any) -> ShapedArray:
             return ShapedArray(x.shape, dtype)
         if refusal(x) is None:  # in another byte order
             return ShapedArray(x.shape, array_dtype(dtype))
-    host = host_of_jax(x)
-    if host is not None:
+    if (host := host_of(x)) is not None:
         return typeof(host)
     raise TypeError(f"not a value that diffeo can trace: {describe(x)}; {expected(x)}")
 

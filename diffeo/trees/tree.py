@@ -31,6 +31,7 @@ from ..lowering.pytree import (
     flatten_adopting,
 )
 from ..primitives.core import describe
+from . import adopted  # noqa: F401  (jax's arrays)
 from .difference import first_difference
 from .registration import (
     Partial,

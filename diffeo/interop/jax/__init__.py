@@ -4,8 +4,11 @@
 diffeo's a function that stands inside `jax.jit`, `jax.grad` and `jax.vmap`. Needs jax.
 """
 
-from .. import meeting  # noqa: F401  (jax learns of our arrays)
+from ..meeting import teach_jax
 from .inward.function import FromJax, from_jax
 from .outward.function import ToJax, to_jax
+
+#: Whether jax takes our arrays where it takes NumPy's: see `meeting.py`.
+known_to_jax = teach_jax()
 
 __all__ = ["FromJax", "ToJax", "from_jax", "to_jax"]

@@ -111,8 +111,8 @@ def taken_in(x: Any) -> Any:
         return x
     if hasattr(kind, "__jax_array__"):
         return x.__jax_array__()
-    if _of_jax(kind):
-        host = host_of_jax(x)
+    host, why_not = adopted[0](x)
+    if host is not None or why_not is not None:
         return x if host is None else host  # what jax traces is refused by its name
     if hasattr(kind, "__array__"):
         return np.asanyarray(x)  # which keeps a mask, so that it is refused
@@ -157,7 +157,7 @@ def refusal(x: Any, converted: bool = False) -> str | None:
             it of a matrix.
     """
     if not isinstance(x, (ndarray, np.generic)):
-        return TRACED_BY_JAX if _of_jax(type(x)) == "traced" else None
+        return adopted[0](x)[1]
     kind = type(x)
     if hasattr(kind, "filled"):  # asked so, as `numpy.ma` may not be loaded yet
         return (
@@ -182,28 +182,13 @@ def refusal(x: Any, converted: bool = False) -> str | None:
 
 
 # --------------------------------------------------------------------------------------------------
-# jax's arrays, which come in without jax being imported here
+# Arrays of other libraries
 
-TRACED_BY_JAX = (
-    "it is traced by jax, whose transformations do not see what diffeo does; call "
-    "diffeo.interop.jax.to_jax(f) in the place of f, or use diffeo's transformations"
-)
-
-
-def _of_jax(kind: type) -> str:
-    """Return "array", "key" or "traced" for a class of jax's values, and "" for any other."""
-    if kind.__module__.partition(".")[0] not in ("jax", "jaxlib"):
-        return ""
-    names = [c.__name__ for c in kind.__mro__]
-    kinds = {"ArrayImpl": "array", "PRNGKeyArray": "key", "Tracer": "traced"}
-    return next((kinds[n] for n in names if n in kinds), "")
+#: A function of an object: (its numbers as a NumPy array that nobody writes to, or None; why it may
+#: not come in, or None). `trees/adopted.py` puts one here that knows jax's arrays.
+adopted: list[Any] = [lambda x: (None, None)]
 
 
-def host_of_jax(x: Any) -> np.ndarray | None:
-    """Return the numbers of an array of jax's, on the CPU without a copy, as jax does not write to
-    them; the words of its keys. None for anything else.
-    """
-    kind = _of_jax(type(x))
-    if kind == "key":
-        x = x._base_array
-    return np.asarray(x) if kind in ("array", "key") else None
+def host_of(x: Any) -> ndarray | None:
+    """Return the numbers of another library's array, as `adopted` says; None for anything else."""
+    return adopted[0](x)[0]

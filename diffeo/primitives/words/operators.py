@@ -20,13 +20,7 @@ from ..array import Array, as_value
 from ..core import Primitive, Tracer, Value, describe, state, typeof, with_user_line
 from ..support.foreign import taken_in
 from ..support.settings import process
-from ..types import (
-    SCALARS,
-    float8_e5m2,
-    is_inexact,
-    is_integer,
-    promote_types,
-)
+from ..types import SCALARS, float8_e5m2, is_inexact, is_integer, promote_types
 from . import division as d
 from . import elementwise as e
 from .powers import WHOLE, check_exponent, integer_pow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,8 @@ ROWS = {
     "floor": e.floor, "ge": e.ge, "gt": e.gt, "imag": e.imag, "is_finite": e.is_finite,
     "le": e.le, "lgamma": s.lgamma, "log": e.log, "log1p": e.log1p, "logistic": e.logistic,
     "lt": e.lt, "max": e.maximum, "min": e.minimum, "mul": e.mul, "mulhi": bits.mulhi, "ne": e.ne,
-    "neg": e.neg, "nextafter": rounding.nextafter, "not": e.logical_not, "or": e.logical_or,
+    "neg": e.neg, "nextafter": rounding.nextafter, "not": e.logical_not,
+    "one_minus_square": e.one_minus_square, "or": e.logical_or,
     "population_count": bits.population_count, "real": e.real, "rem": e.rem, "rsqrt": e.rsqrt,
     "shift_left": e.shift_left, "shift_right_arithmetic": e.shift_right_arithmetic,
     "shift_right_logical": e.shift_right_logical, "sign": e.sign, "sin": e.sin, "sinh": e.sinh,
@@ -90,6 +92,23 @@ def _pow(eqn: Any, x: Any, y: Any) -> Any:
     shape = eqn.outvars[0].aval.shape
     x, y = to_shape(x, shape), to_shape(y, shape)
     return e.power.bind(x, to_dtype(y, x.dtype))
+
+
+@rule("log2")
+def _log2(eqn: Any, x: Any) -> Any:
+    default_only(eqn, accuracy=None)
+    return e.log.bind(x) / math.log(2)
+
+
+@rule("polynomial")
+def _polynomial(eqn: Any, x: Any, *coefficients: Any) -> Any:
+    """Horner's rule; the coefficient of the lowest power comes first."""
+    shape = eqn.outvars[0].aval.shape
+    x, *terms = [to_shape(v, shape) for v in (x, *coefficients)]
+    out = terms[-1]
+    for term in reversed(terms[:-1]):
+        out = e.add.bind(e.mul.bind(out, x), term)
+    return out
 
 
 @rule("integer_pow")

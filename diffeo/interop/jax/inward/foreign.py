@@ -94,7 +94,7 @@ class Rules:
             mapped = jax.vmap(equation, in_axes=dims, out_axes=list(axes), axis_size=size)
             return mapped(*xs)
 
-        for i in range(count if count > 1 else 0):
+        for i in range(count):
             axes[i] = None
             try:  # jax refuses an axis of None for a result that has one
                 with jax.enable_x64(equation.wide):

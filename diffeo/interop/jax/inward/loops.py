@@ -32,7 +32,9 @@ def settled(values: Any, avals: Any) -> list[Any]:
     return out
 
 
-@rule("jit", "pjit", "closed_call", "core_call", "call", "core_closed_call", "custom_lin")
+@rule(
+    "jit", "pjit", "closed_call", "core_call", "call", "core_closed_call", "eval_jaxpr"
+)  # fmt: skip
 def _call(eqn: Any, *args: Any) -> list[Any]:
     program = eqn.params.get("jaxpr") or eqn.params.get("call_jaxpr")
     if program is None:

@@ -41,9 +41,12 @@ def _elementwise(name: str) -> Callable[..., Any] | None:
     return write
 
 
+#: Rows whose derivative jax does not have.
+_OURS = frozenset(("nextafter",))
+
 for _name, _row in ROWS.items():
     _function = _elementwise(_name)
-    if _function is not None:
+    if _function is not None and _name not in _OURS:
         RULES.setdefault(_row, _function)
 
 
@@ -60,11 +63,6 @@ def _power(p: Any, x: Any, y: Any) -> Any:
 @rule(e.conj)
 def _conj(p: Any, x: Any) -> Any:
     return lax.conj(x)
-
-
-@rule(rounding.clamp)
-def _clamp(p: Any, low: Any, x: Any, high: Any) -> Any:
-    return lax.clamp(low, x, high)
 
 
 @rule(e.round_even)
@@ -213,6 +211,8 @@ _SCATTERS = {
 
 @rule(*_SCATTERS)
 def _scatter(p: Any, x: Any, indices: Any, updates: Any) -> Any:
+    if isinstance(p, scatter.ScatterMul) and not p.unique:
+        return writer.others(p, x, indices, updates)  # jax has no derivative of it
     d = p.dims
     numbers = lax.ScatterDimensionNumbers(
         d.offset_dims, d.collapsed, d.index_map, d.operand_batching, d.index_batching
@@ -325,11 +325,6 @@ def _conv(p: Any, x: Any, y: Any) -> Any:
 @rule(fft.Fft)
 def _fft(p: Any, x: Any) -> Any:
     return lax.fft(x, p.kind, p.lengths)
-
-
-@rule(linalg.Cholesky)
-def _cholesky(p: Any, x: Any) -> Any:
-    return lax.linalg.cholesky(x, symmetrize_input=False)
 
 
 @rule(linalg.TriangularSolve)
