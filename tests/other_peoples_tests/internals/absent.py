@@ -24,7 +24,12 @@ class Absent:
             raise AttributeError(name)
         return Absent(f"{self._name}.{name}", self._error)
 
+    #: Whether files are being loaded, where a call gives something absent, too.
+    loading = False
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if Absent.loading:
+            return Absent(f"{self._name}()", self._error)
         raise self._error(self._name)
 
     def __iter__(self) -> Any:

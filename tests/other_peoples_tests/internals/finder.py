@@ -39,7 +39,7 @@ PUBLIC = {
 #: The files here that have the names of an internal module, before any public one.
 OURS = {
     "test_util": "helpers", "util": "small", "config": "settings", "dtypes": "small",
-    "core": "small", "lax.lax": "small", "literals": "small",
+    "core": "small", "lax.lax": "small", "literals": "small", "lib": "small",
 }  # fmt: skip
 #: Tables of jax's tests that are loaded from the checkout as they are.
 THEIRS = {"internal_test_util.lax_test_util", "internal_test_util.test_harnesses", "lax_reference"}
@@ -123,10 +123,12 @@ class WhileLoading:
         """Begin."""
         self.before = Served.__getattr__
         Served.__getattr__ = missing_names(self.before)  # type: ignore[method-assign]
+        Absent.loading = True
 
     def pytest_collection_finish(self) -> None:
         """End."""
         Served.__getattr__ = self.before  # type: ignore[method-assign]
+        Absent.loading = False
 
 
 def install() -> None:

@@ -11,6 +11,9 @@ import numpy as np
 from diffeo.primitives.core import typeof as _typeof
 from diffeo.primitives.words.structural import convert_element_type as _convert
 
+__version__ = version_str = jax.__version__
+version = jax.__version_info__
+
 
 def safe_map(f: Callable, *args: Any) -> list[Any]:
     """Map a function over sequences of one length."""
