@@ -1,6 +1,7 @@
 """Tests and doctests alike keep compiled programs in a folder of their own, gone at the end."""
 
 import atexit
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -9,3 +10,6 @@ if "DIFFEO_TEST_CACHE" not in os.environ:  # workers and subprocesses share the 
     folder = tempfile.mkdtemp(prefix="diffeo-test-cache-")
     os.environ["DIFFEO_TEST_CACHE"] = os.environ["DIFFEO_CACHE_DIR"] = folder
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+#: Without jax, what converts its programs cannot be imported.
+collect_ignore = [] if importlib.util.find_spec("jax") else ["diffeo/interop/jax"]

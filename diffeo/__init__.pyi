@@ -8,8 +8,10 @@ from . import debug as debug
 from . import dlpack as dlpack
 from . import dtypes as dtypes
 from . import errors as errors
+from . import experimental as experimental
 from . import extend as extend
 from . import flatten_util as flatten_util
+from . import image as image
 from . import interop as interop
 from . import interpreters as interpreters
 from . import lax as lax
@@ -31,7 +33,6 @@ from ._contexts import array_garbage_collection_guard as array_garbage_collectio
 from ._contexts import check_tracer_leaks as check_tracer_leaks
 from ._contexts import checking_leaks as checking_leaks
 from ._contexts import debug_infs as debug_infs
-from ._contexts import debug_key_reuse as debug_key_reuse
 from ._contexts import debug_nans as debug_nans
 from ._contexts import default_matmul_precision as default_matmul_precision
 from ._contexts import default_prng_impl as default_prng_impl
@@ -148,6 +149,7 @@ from .primitives.jaxpr import check_jaxpr as check_jaxpr
 from .primitives.jaxpr import eval_jaxpr as eval_jaxpr
 from .primitives.types import ShapedArray as ShapedArray
 from .primitives.types import float0 as float0
+from .random.reuse import debug_key_reuse as debug_key_reuse
 from .transforms.interpreter import Interpreter as Interpreter
 from .transforms.sparsity.pattern import Sparsity as Sparsity
 

@@ -49,8 +49,8 @@ def array(*shape, dtype=float):
 
 
 class raises:
-    """Expects an error of exactly a type whose message has all fragments, and names a line of the
-    test's file that contains `line`.
+    """Expects an error of exactly a type (or a `MismatchError`, which is of two) whose message has
+    all fragments, and names a line of the test's file that contains `line`.
     """
 
     def __init__(self, kind, *fragments, line=""):
@@ -61,7 +61,8 @@ class raises:
 
     def __exit__(self, kind, error, traceback):
         assert kind is not None, f"nothing was raised, expected {self.kind.__name__}"
-        if kind is not self.kind:
+        mismatch = kind is dx.errors.MismatchError and issubclass(kind, self.kind)
+        if kind is not self.kind and not mismatch:
             return False
         message = str(error)
         for fragment in self.fragments:

@@ -13,6 +13,7 @@ from diffeo.primitives import Array, stage
 from diffeo.primitives.core import Value, typeof
 from diffeo.primitives.jaxpr import Jaxpr
 from diffeo.primitives.stand_ins import ZERO
+from diffeo.primitives.support.key_types import BY_ELEMENT
 from diffeo.primitives.types import SCALARS, is_inexact
 from diffeo.transforms.jvp import jvp_flat
 from diffeo.transforms.linearize import linearize_flat
@@ -23,8 +24,9 @@ Function = Callable[..., list[Any]]
 
 
 def host(x: Any) -> np.ndarray:
-    """The numbers of a result."""
-    return np.asarray(x)
+    """The numbers of a result; of keys, the words."""
+    x = x.host if isinstance(x, Value) and x.dtype.kind == "k" else np.asarray(x)
+    return x[x.dtype.names[0]] if x.dtype in BY_ELEMENT else x
 
 
 def value(x: Any) -> Any:

@@ -12,12 +12,27 @@ from __future__ import annotations
 import numpy as np
 
 from diffeo.operations import cumulative, extrema, sort
+from diffeo.operations.platform import PlatformIndex
 from diffeo.primitives import constants
+from diffeo.primitives.support.key_types import KEY_TYPES
 from diffeo.primitives.support.table import ELEMENTWISE
 from diffeo.primitives.words import dot, elementwise, powers, reduction, slicing, structural
 from diffeo.routines import random_bits
+from diffeo.routines.generators import Cipher
+from diffeo.routines.keys import KeyWords, WrapWords
 from diffeo.routines.special import integers
-from tests.sampling import SAMPLES, Sample, bools, call_sample, comp, ints, real, sample, words
+from tests.sampling import (
+    SAMPLES,
+    Sample,
+    bools,
+    call_sample,
+    comp,
+    ints,
+    keys,
+    real,
+    sample,
+    words,
+)
 
 __all__ = ["SAMPLES", "Sample"]
 # fmt: off
@@ -164,6 +179,7 @@ sample(structural.Iota((4,), i64, 0))
 sample(structural.Iota((3, 2), np.dtype(np.uint8), 0), note="uint8")
 sample(structural.Iota((2,), c128, 0), note="complex")
 sample(structural.Iota((0,), np.dtype(np.int32), 0), note="empty")
+sample(PlatformIndex((("tpu", "cuda"), ("cpu",), None)))
 
 _convert = structural.ConvertElementType
 sample(_convert(c128), real(3), note="real to complex")
@@ -310,6 +326,12 @@ for _shape in ((), (4,), (3, 5), (0,)):
     sample(random_bits.RandomBits(_shape), words(2), note=f"{_shape}")
     sample(random_bits.RandomBits(_shape), words(3, 2), note=f"{_shape} of three keys")
 sample(random_bits.RandomBits((2,)), words(0, 2), note="no keys")
+for _cipher, _count in (("philox2x32", 3), ("philox4x32", 6), ("threefry4x32", 8)):
+    sample(Cipher(_cipher), *[words(3)] * _count, note=_cipher)
+sample(Cipher("philox2x32"), *[words()] * 3, note="scalar")
+for _type in KEY_TYPES.values():
+    sample(WrapWords(_type), words(3, 2, _type.words), note=f"{_type}")
+    sample(KeyWords(), keys(_type, 3, 2), note=f"{_type}")
 
 
 call_sample(lambda x, y: [elementwise.sin.bind(x) * y], real(3), real(3), note="one result")

@@ -16,6 +16,7 @@ from diffeo.primitives.jaxpr import Var
 from diffeo.primitives.types import SCALARS, ShapedArray, is_inexact
 from diffeo.primitives.words import elementwise, structural
 from diffeo.programs.call import Call
+from diffeo.routines.keys import WrapWords
 from tests import whole as whole
 
 
@@ -144,6 +145,11 @@ def ints(*shape: int, low: int = -9, high: int = 9, dtype: Any = np.int64) -> Dr
 def words(*shape: int) -> Draw:
     """Any uint32."""
     return lambda rng: rng.integers(0, 2**32, shape, np.uint32)
+
+
+def keys(dtype: Any, *shape: int) -> Draw:
+    """Keys of any words."""
+    return lambda rng: WrapWords(dtype).impl(words(*shape, dtype.words)(rng))
 
 
 def bools(*shape: int) -> Draw:

@@ -11,7 +11,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGES = ("diffeo", "diffeo.lax", "diffeo.numpy")
+PACKAGES = (
+    "diffeo", "diffeo.experimental", "diffeo.lax", "diffeo.nn", "diffeo.numpy", "diffeo.random",
+    "diffeo.scipy",
+)  # fmt: skip
 
 
 def path_of(name: str) -> Path:

@@ -108,7 +108,7 @@ CALLS: list[tuple[Callable[[], Any], Raised, str]] = [
     (lambda: lax.fori_loop(0.5, 3, lambda i, s: s, 0.0), TypeError, "fori_loop.*lower.*0.5"),
     (lambda: lax.scan(lambda c, a: (c, a), 0.0, (v, places)), ValueError, "scan.*one size"),
     (lambda: dx.laplacian(size, chunk=0)(v), ValueError, "laplacian.*chunk.*0"),
-    (lambda: lax.map(double, v, batch_size=0), ValueError, "map.*batch_size.*0"),
+    (lambda: lax.map(double, v, batch_size=-1), ValueError, "map.*batch_size.*-1"),
     (lambda: dx.jit(double, static_argnums=0.5), TypeError, "static_argnums.*0.5"),
 ]  # fmt: skip
 

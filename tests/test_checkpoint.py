@@ -9,7 +9,7 @@ from jax._src.ad_checkpoint import saved_residuals as residuals_of_jax
 from jax.ad_checkpoint import checkpoint_name
 
 import diffeo as dx
-from tests.checks import raises
+from tests.checks import close, raises
 
 jax.config.update("jax_enable_x64", True)
 # fmt: off
@@ -169,13 +169,35 @@ def test_bad_input():
         dx.grad(dx.checkpoint(lambda x: x, static_argnums=5))(1.0)
 
 
-def test_offloading_is_accepted_and_keeps_values():
+def test_offloading_is_refused():
     p = dx.checkpoint_policies
-    kept = lambda policy: [aval for aval, where in dx.saved_residuals(
-        dx.checkpoint(layer(dx), policy=policy), W, X) if "argument" not in where]
-    names = p.save_and_offload_only_these_names(
-        names_which_can_be_saved=["other"], names_which_can_be_offloaded=["h"],
-        offload_src="device", offload_dst="pinned_host")
-    assert kept(names) == kept(p.save_only_these_names("h")) != []
-    dots = p.offload_dot_with_no_batch_dims("device", "pinned_host")
-    assert kept(dots) == kept(p.dots_with_no_batch_dims_saveable) != []
+    with raises(NotImplementedError, "save_and_offload", "save_only_these_names", line="p.save"):
+        p.save_and_offload_only_these_names(
+            names_which_can_be_saved=["other"], names_which_can_be_offloaded=["h"],
+            offload_src="device", offload_dst="pinned_host")
+    with raises(NotImplementedError, "dots_with_no_batch_dims_saveable", line="p.offload"):
+        p.offload_dot_with_no_batch_dims("device", "pinned_host")
+
+
+def test_static_names_and_flags_by_argument():
+    """As in jax: names of static arguments, and a barrier for some arguments only."""
+    f = lambda x, n, scale=2.0: np.sin(x) ** n * scale
+    g = dx.checkpoint(f, static_argnames=("n",))
+    for call in (lambda f, x: f(x, 3), lambda f, x: f(x, n=3), lambda f, x: f(x, scale=x, n=3)):
+        close(dx.grad(lambda x, c=call: c(g, x))(0.5), dx.grad(lambda x, c=call: c(f, x))(0.5))
+    w, x = np.eye(3) + 0.1, np.array([0.3, -0.4, 0.5])
+    loss = lambda layer: lambda w, x: (layer(w, layer(w, x)) ** 2).sum()
+    plain = lambda w, x: np.tanh(w @ x)
+    for flags, count in (((True, False), 1), ((False, True), 1), ((False, False), 0), (True, 2)):
+        layer = dx.checkpoint(plain, prevent_cse=flags)
+        for order in (dx.grad, dx.hessian):
+            close(order(loss(layer))(w, x), order(loss(plain))(w, x), 1e-8)
+        close(dx.vmap(dx.grad(loss(layer), (0, 1)), (None, 0))(w, np.stack([x, x])),
+              dx.vmap(dx.grad(loss(plain), (0, 1)), (None, 0))(w, np.stack([x, x])), 1e-8)
+        text = dx.jit(dx.grad(loss(layer), (0, 1))).lower(w, x).as_text()
+        rows = [row for row in text.splitlines() if "optimization_barrier" in row]
+        assert len(rows) >= count and (count or not rows)
+    with raises(TypeError, "prevent_cse is a boolean"):
+        dx.checkpoint(plain, prevent_cse=1)
+    with raises(NotImplementedError, "concrete=True"):
+        dx.checkpoint(plain, concrete=True)

@@ -110,6 +110,8 @@ PROGRAMS = {
         lambda x: lib.numpy.sin(x), xs, batch_size=9), (XS,)),
     "gradient of map": (lambda lib: lib.grad(lambda xs: lib.numpy.sum(lib.lax.map(
         lambda x: lib.numpy.prod(lib.numpy.sin(x)), xs, batch_size=3))), (XS,)),
+    "map of all at once": (lambda lib: lambda xs: lib.lax.map(
+        lambda x: lib.numpy.sin(x), xs, batch_size=0), (XS,)),
     "no xs": (lambda lib: lambda x: lib.lax.scan(lambda c, _: (c * x, c), x, None, 4), (0.7,)),
     "no steps": (lambda lib: lambda x, xs: lib.lax.scan(lambda c, x: (c * x, c), x, xs),
                  (np.array(0.7), np.zeros(0))),

@@ -213,8 +213,8 @@ CASES = {
                   "xs[1] = f64[4]"),
     "map of nothing": (ValueError, lambda: lax.map(abs, {}),
                        "map of abs: there is nothing to map over: no arrays in dict {}"),
-    "batch_size": (ValueError, lambda: lax.map(abs, THREE, batch_size=0),
-                   "map of abs: batch_size must be a whole number >= 1, got 0"),
+    "batch_size": (ValueError, lambda: lax.map(abs, THREE, batch_size=-1),
+                   "map of abs: batch_size must be a whole number >= 0, got -1"),
     "static list": (ValueError, lambda: dx.jit(
         lambda x, sizes: lax.scan(lambda c, _: (c, None), x, length=sizes[0]),
         static_argnums=1)(1.0, [3]),

@@ -31,6 +31,7 @@ WITHOUT = {
     ("full", "batch"): "it has no operands",
     ("full", "jvp"): "it has no operands",
     ("iota", "batch"): "it has no operands",
+    ("platform_index", "batch"): "it has no operands",
 }
 
 HEADER = """# Primitives

@@ -221,7 +221,12 @@ def test_custom_vmap(jax):
         )
         close(found, np.asarray(expected))
     close(dx.grad(ours)(0.3, 2.0), C)
-    close(dx.vmap(dx.grad(ours), (0, None))(XS, 2.0), np.cos(XS) * 2)
+    close(dx.vmap(dx.grad(ours), (0, None))(XS, 2.0), -np.sin(XS) * 2)
+    slopes = [
+        lib.vmap(lambda x, t, lib=lib, f=f: lib.jvp(lambda x: f(x, 2.0), (x,), (t,))[1])(XS, YS)
+        for lib, f in ((dx, ours), (jax, theirs))
+    ]
+    close(slopes[0], np.asarray(slopes[1]))
     close(dx.grad(lambda x: dx.vmap(ours, (0, None))(x, 2.0).sum())(XS), -np.sin(XS) * 2)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import diffeo as dx
 import diffeo.numpy as dnp
-from diffeo.primitives.words.protocols import NUMPY
+from diffeo.primitives.words.operators import NUMPY
 
 A = np.array([[1.0, 2.0, -0.5], [0.3, -1.0, 2.0]])
 x = np.array([0.4, -1.2, 2.2])

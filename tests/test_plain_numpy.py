@@ -205,18 +205,28 @@ KEYWORDS: dict[str, Callable[[Any, Any], Any]] = {
     "where": lambda a, b: np.add(a, b, where=True),
     "two results": lambda a, b: np.divmod(a, b, dtype=np.float32)[1],
     "vecdot": lambda a, b: np.vecdot(np.stack([a, b]), np.stack([b, a]), axis=0),
-    "lists": lambda a, b: np.maximum(a, [1, 2, 3]) + np.add([b, b], a) + np.where(a > 0, b, [1, 2, 3]),
-    "lists of functions": lambda a, b: np.concatenate([a, [1, 2]])[:3] + np.interp(a, [0, 1], [2, 4]),
-    "lists of indices": lambda a, b: a[[0, 1, 1]] + np.take(b, [2, 0, 1]) + a[[True, False, True]].sum(),
+    "lists": lambda a, b: (
+        np.maximum(a, [1, 2, 3]) + np.add([b, b], a) + np.where(a > 0, b, [1, 2, 3])
+    ),
+    "lists of functions": lambda a, b: (
+        np.concatenate([a, [1, 2]])[:3] + np.interp(a, [0, 1], [2, 4])
+    ),
+    "lists of indices": lambda a, b: (
+        a[[0, 1, 1]] + np.take(b, [2, 0, 1]) + a[[True, False, True]].sum()
+    ),
     "dot of lists": lambda a, b: np.dot([[1, 2, 3], [4, 5, 6]], a) + np.linalg.norm(a),
     "frompyfunc": lambda a, b: np.frompyfunc(lambda v, w: v * w + 1.0, 2, 1)(a, b),
     "frompyfunc of two": lambda a, b: np.frompyfunc(lambda v: (v, -v), 1, 2)(a)[1],
-    "apply_along_axis": lambda a, b: np.apply_along_axis(lambda v: v * v.sum(), 0, np.stack([a, b])),
+    "apply_along_axis": lambda a, b: np.apply_along_axis(
+        lambda v: v * v.sum(), 0, np.stack([a, b])
+    ),
     "reduce": lambda a, b: np.add.reduce(np.stack([a, b]), axis=1, keepdims=True, initial=2.0),
     "reduce with where": lambda a, b: np.multiply.reduce(a, where=a > 0, initial=2.0),
     "reduce dtype": lambda a, b: np.add.reduce(a, dtype=np.float32),
     "reduce all axes": lambda a, b: np.hypot.reduce(np.stack([a, b])) + np.add.reduce(a, axis=None),
-    "fold with where": lambda a, b: np.hypot.reduce(np.stack([a, b]), axis=1, where=np.stack([a, b]) > 0, initial=1.0),
+    "fold with where": lambda a, b: np.hypot.reduce(
+        np.stack([a, b]), axis=1, where=np.stack([a, b]) > 0, initial=1.0
+    ),
     "fold with initial": lambda a, b: np.subtract.reduce(a, initial=10.0),
     "fold of bool": lambda a, b: np.logical_xor.reduce(a > 0, keepdims=True) * 1.0,
     "any": lambda a, b: np.logical_or.reduce(np.stack([a, b]) > 0, axis=(0, 1)) * 1.0,
@@ -226,10 +236,12 @@ KEYWORDS: dict[str, Callable[[Any, Any], Any]] = {
     "outer dtype": lambda a, b: np.multiply.outer(a, b, dtype=np.float32),
     "accumulate": lambda a, b: np.add.accumulate(np.stack([a, b]), axis=1, dtype=np.float32),
     "accumulate maximum": lambda a, b: np.maximum.accumulate(a) + np.minimum.accumulate(b),
-    "accumulate fold": lambda a, b: np.hypot.accumulate(np.stack([a, b]), 1) + np.divide.accumulate(a),
+    "accumulate fold": lambda a, b: (
+        np.hypot.accumulate(np.stack([a, b]), 1) + np.divide.accumulate(a)
+    ),
     "reduceat": lambda a, b: np.add.reduceat(np.stack([a, b]), [0, 2, 1], axis=1),
     "reduceat of a fold": lambda a, b: np.hypot.reduceat(a, np.array([0, 1])),
-}  # fmt: skip
+}
 A, B = np.array([0.4, -1.2, 2.2]), np.array([1.5, 0.7, -0.3])
 
 

@@ -23,7 +23,14 @@ from ..primitives.core import Tracer, describe, expected, with_user_line
 from ..trees import tree
 
 
-def device_put(x: Any, device: Any = None, *, donate: bool = False) -> Any:
+def device_put(
+    x: Any,
+    device: Any = None,
+    *,
+    src: Any = None,
+    donate: bool = False,
+    may_alias: bool | None = None,
+) -> Any:
     """Put arrays on a device and *commit* them to it: programs with these operands run there.
 
     The function is differentiable: cotangents go back to the device of the argument. Inside of a
@@ -33,8 +40,11 @@ def device_put(x: Any, device: Any = None, *, donate: bool = False) -> Any:
         x: an array, a number, or a tree of them. NumPy arrays are copied.
         device: a device, its name ("cpu:1", "cuda"), or a tree of them whose structure is that of
             `x` or a prefix of it. None: the default device, to which nothing is committed.
+        src: None, or where the arguments are, which their arrays know themselves.
         donate: the arguments are not needed any more; the memory of those that were copied is
             freed.
+        may_alias: whether the result may have the memory of an argument, as it may by default: no
+            difference can be seen, as arrays never change. Not with `donate`.
 
     Returns:
         The tree, with Arrays in it. Transfers may still be under way: programs that use the arrays
@@ -43,7 +53,7 @@ def device_put(x: Any, device: Any = None, *, donate: bool = False) -> Any:
     Raises:
         RuntimeError: if there is no such device.
         TypeError: if a leaf is no array or number, or what is given as a device is none.
-        ValueError: if the tree of devices is no prefix of `x`.
+        ValueError: if the tree of devices is no prefix of `x`, or for `donate` with `may_alias`.
 
     Examples:
         >>> import diffeo as dx
@@ -51,6 +61,10 @@ def device_put(x: Any, device: Any = None, *, donate: bool = False) -> Any:
         >>> y.device, y.committed, (y + 1).device
         (cpu:0, True, cpu:0)
     """
+    if donate and may_alias:
+        raise with_user_line(
+            ValueError("device_put: donate gives memory back, which may_alias would still use")
+        )
     if device is None or isinstance(device, (str, Device)):
         target = None if device is None else find(device)
         return tree.map(lambda leaf: _put(leaf, target, donate), x)
@@ -129,14 +143,14 @@ def block_until_ready(x: Any) -> Any:
 
 
 @contextmanager
-def default_device(device: Any) -> Iterator[None]:
+def default_device(new_val: Any) -> Iterator[None]:
     """Run programs on this device within a `with` block, unless their operands are committed to
     another device.
 
     Setting `dx.config.default_device` does the same for good.
 
     Args:
-        device: a device, its name ("cuda:1"), a platform's ("cpu"), or None: the first device of
+        new_val: a device, its name ("cuda:1"), a platform's ("cpu"), or None: the first device of
             the default platform.
 
     Raises:
@@ -150,7 +164,7 @@ def default_device(device: Any) -> Iterator[None]:
         Array(0.)
     """
     before = config.default_device
-    config.default_device = None if device is None else find(device)
+    config.default_device = None if new_val is None else find(new_val)
     try:
         yield
     finally:

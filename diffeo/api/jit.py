@@ -13,19 +13,22 @@ from typing import Any
 from ..engine.jitted import Jitted
 from ..engine.signatures import Names, Numbers, check_disjoint, check_options, choose
 from ..engine.stages import Options
-from ..primitives.jaxpr import Jaxpr
+from ..primitives.core import with_user_line
 from ..trees.arguments import WRAPPED, check_callable, name_of
 
 
 def jit(
     fun: Callable | None = None,
     *,
+    in_shardings: Any = None,
+    out_shardings: Any = None,
     static_argnums: Numbers = None,
     static_argnames: Names = None,
     donate_argnums: Numbers = None,
     donate_argnames: Names = None,
     keep_unused: bool = False,
     device: Any = None,
+    backend: str | None = None,
     inline: bool = False,
     compiler_options: Mapping[str, Any] | None = None,
     reroll: bool = False,
@@ -42,6 +45,7 @@ def jit(
     Args:
         fun: a function of arrays, numbers, and trees of them; without it, `jit` returns a
             decorator.
+        in_shardings, out_shardings: None: a program runs on one device.
         static_argnums: positions of arguments that are not traced: they may be anything with
             `hash` and `==`, and the function is compiled anew for each value.
         static_argnames: the same by name; either is inferred from the other.
@@ -51,6 +55,7 @@ def jit(
         keep_unused: hand all arguments to the compiled program, also those that it does not read.
         device: where to run, a `Device` or its name ("cpu:1"); by default, where the arguments
             are.
+        backend: the name of a platform, in place of a device: its first one.
         inline: inside of another traced function, write the equations into its program instead
             of a call.
         compiler_options: XLA's flags and their values, as {"xla_cpu_enable_fast_math": True}.
@@ -69,8 +74,9 @@ def jit(
             argument is not an array or number, or the function uses a traced value where a concrete
             one is needed.
         ValueError: for static or donated arguments that the function does not have, static ones
-            that are not hashable or not equal to themselves, and compiler options that XLA does
-            not know.
+            that are not hashable or not equal to themselves, compiler options that XLA does
+            not know, and `backend` beside `device`.
+        NotImplementedError: for shardings.
 
     Examples:
         >>> import diffeo as dx
@@ -96,7 +102,10 @@ def jit(
             donate_argnums=donate_argnums,
             donate_argnames=donate_argnames,
             keep_unused=keep_unused,
+            in_shardings=in_shardings,
+            out_shardings=out_shardings,
             device=device,
+            backend=backend,
             inline=inline,
             compiler_options=compiler_options,
             reroll=reroll,
@@ -104,6 +113,17 @@ def jit(
             optimize=optimize,
         )
     check_callable(fun, "jit")
+    for name, sharding in (("in_shardings", in_shardings), ("out_shardings", out_shardings)):
+        if sharding is not None:
+            raise with_user_line(
+                NotImplementedError(
+                    f"jit of {name_of(fun)}: {name} must be None, as a program runs on one device; "
+                    "device= says on which"
+                )
+            )
+    if backend is not None and device is not None:
+        raise with_user_line(ValueError(f"jit of {name_of(fun)}: give device or backend, not both"))
+    device = device if backend is None else backend
     static = choose(fun, static_argnums, static_argnames, "static")
     donated = choose(fun, donate_argnums, donate_argnames, "donate")
     check_disjoint(static, donated, f"jit of {name_of(fun)}")
@@ -113,11 +133,18 @@ def jit(
 
 
 def make_jaxpr(
-    fun: Callable, static_argnums: int | Sequence[int] | None = None
-) -> Callable[..., Jaxpr]:
+    fun: Callable,
+    static_argnums: int | Sequence[int] = (),
+    axis_env: None = None,
+    return_shape: bool = False,
+) -> Callable[..., Any]:
     """Return a function that traces `fun` for its arguments, and returns the program, a `Jaxpr`.
 
-    `ShapeDtypeStruct`s may stand for arguments. `static_argnums` is as in `jit`.
+    `ShapeDtypeStruct`s may stand for arguments. `static_argnums` is as in `jit`. With
+    `return_shape` the result is (program, the `ShapeDtypeStruct`s of the results of `fun`).
+
+    Raises:
+        NotImplementedError: for an `axis_env`; `vmap` with an `axis_name` binds an axis.
 
     Examples:
         >>> import diffeo as dx
@@ -125,10 +152,19 @@ def make_jaxpr(
         [f64[], f64[]]
     """
     check_callable(fun, "make_jaxpr")
+    if axis_env is not None:
+        raise with_user_line(
+            NotImplementedError(
+                f"make_jaxpr of {name_of(fun)}: axis_env must be None; trace a vmap with an "
+                "axis_name, which binds the axis"
+            )
+        )
 
     @functools.wraps(fun, assigned=WRAPPED)
-    def made(*args: Any, **kwargs: Any) -> Jaxpr:
-        return Jitted(fun, choose(fun, static_argnums, None, "static")).trace(*args, **kwargs).jaxpr
+    def made(*args: Any, **kwargs: Any) -> Any:
+        static = choose(fun, static_argnums, None, "static")
+        traced = Jitted(fun, static).trace(*args, **kwargs)
+        return (traced.jaxpr, traced.out_info) if return_shape else traced.jaxpr
 
     return made
 

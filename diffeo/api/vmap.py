@@ -37,6 +37,7 @@ def vmap(
     axis_name: Hashable = None,
     axis_size: int | None = None,
     spmd_axis_name: Any = None,
+    sum_match: bool = False,
 ) -> Callable:
     """Vectorise a function: apply it to every slice of its arguments along an axis.
 
@@ -52,6 +53,7 @@ def vmap(
             may combine the rows by the collectives of `dx.lax`, `psum(x, axis_name)` and others.
         axis_size: the number of rows; needed only if nothing is mapped.
         spmd_axis_name: None; there are no meshes of devices.
+        sum_match: False; results are not summed.
 
     Returns:
         A function of the same arguments with the mapped axes added.
@@ -60,7 +62,7 @@ def vmap(
         ValueError: if the sizes of the mapped axes differ, an axis does not exist, or nothing is
             mapped; if `out_axes` is None for a result that is mapped.
         TypeError: for an axis name that is an integer or has no hash.
-        NotImplementedError: for an `spmd_axis_name`.
+        NotImplementedError: for an `spmd_axis_name`, or `sum_match`.
 
     Examples:
         >>> import diffeo as dx
@@ -75,6 +77,9 @@ def vmap(
     check_callable(fun, "vmap")
     name = name_of(fun)
     _check_axis_name(name, axis_name, spmd_axis_name)
+    if sum_match:
+        message = f"vmap of {name}: sum_match must be False; sum the results with dx.numpy.sum"
+        raise with_user_line(NotImplementedError(message))
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
 

@@ -28,7 +28,7 @@ from ..primitives.core import (
 from ..primitives.support.foreign import array_dtype
 from ..primitives.support.settings import process
 from ..primitives.types import SCALARS, float8_e5m2, is_storage
-from .run import check, run_program
+from .run import check, run_watched
 
 
 class Evaluation(Trace):
@@ -135,7 +135,7 @@ class Evaluation(Trace):
                 for a in arrays:
                     if a._np is None and at_home(a):
                         return self.at_home(primitive, arrays)
-            return primitive.evaluate(run_program, arrays)
+            return run_watched(primitive, arrays)
         finally:
             state.trace = before
 

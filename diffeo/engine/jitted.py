@@ -21,6 +21,7 @@ from ..lowering.compiler import when_evicted
 from ..lowering.devices.placement import place_for
 from ..lowering.dispatch import host_caller
 from ..operations.named_axes import axes_in_scope
+from ..primitives import jaxpr as programs
 from ..primitives.array import Array, Deleted, as_value, from_buffer
 from ..primitives.config import config, task_settings
 from ..primitives.core import Tracer, describe, expected, state, with_user_line
@@ -31,6 +32,7 @@ from ..primitives.support.settings import process
 from ..primitives.types import ShapedArray
 from ..trees import tree
 from ..trees.arguments import (
+    all_taken_in,
     argument_or_keyword,
     flat_arguments,
     global_name,
@@ -332,6 +334,9 @@ class Jitted(OwnCopy):
             run = functools.partial(type(state).trace.run_compiled, compiled)
         result = run(arrays, place.commits)
         traced.calls[0] += 1
+        if config.debug_key_reuse and programs.after_running is not None:  # so no call is fast
+            programs.after_running(traced.jaxpr, arrays, tree.leaves(result))
+            return result
         # The fast path does not look where arrays are.
         everywhere = compiled.program.device is None and config.default_device is None
         if everywhere and self.cache.get(traced.key) is traced:
@@ -397,6 +402,7 @@ class Jitted(OwnCopy):
         dynamic = (args, kwargs)
         numbers = self.numbers(args, static)
         leaves, structure = flat_arguments(f"jit of {self.name}", args, kwargs, numbers)
+        leaves = all_taken_in(leaves)
         avals = tuple([self.check_leaf(x, i, dynamic, static) for i, x in enumerate(leaves)])
         key = (structure, avals, static, task_settings().settings)
         if state.trace.parent is not None:  # programs know the sizes of the named axes around them

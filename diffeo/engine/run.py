@@ -9,10 +9,12 @@ from typing import Any
 
 from ..lowering.devices.devices import Device, default_device
 from ..lowering.devices.placement import Place, place_for
+from ..primitives import jaxpr as programs
 from ..primitives.array import Array
 from ..primitives.config import config
 from ..primitives.core import Primitive, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr, apply_type_rule
+from ..primitives.partial import one_equation
 from ..primitives.support.settings import process
 from ..primitives.types import SCALARS
 from .pipeline import prepare
@@ -54,6 +56,24 @@ def run_program(jaxpr: Jaxpr, arrays: Sequence[Array], place: Place | None = Non
             f"{jaxpr.name} was traced for {jaxpr.in_avals}, got {[a.aval for a in arrays]}"
         )
     return runner.run(arrays, commits)
+
+
+def run_watched(primitive: Any, arrays: Sequence[Array]) -> list[Array]:
+    """Evaluate an operation on programs, and then have it read as a program of one equation, where
+    `dx.config.debug_key_reuse` asks for it.
+
+    What it evaluates on the way is not read a second time.
+    """
+    if not config.debug_key_reuse or programs.after_running is None:
+        return primitive.evaluate(run_program, arrays)
+    config.debug_key_reuse = False
+    try:
+        outs = primitive.evaluate(run_program, arrays)
+    finally:
+        config.debug_key_reuse = True
+    program = one_equation(primitive, [a.aval for a in arrays], [o.aval for o in outs])
+    programs.after_running(program, arrays, outs)
+    return outs
 
 
 def compiled(jaxpr: Jaxpr, device: Device | None) -> Runner:

@@ -43,7 +43,23 @@ class ShapeDtypeStruct(Typed):
 
     __slots__ = ("aval",)
 
-    def __init__(self, shape: Sequence[int], dtype: Any, weak_type: bool = False):
+    def __init__(
+        self,
+        shape: Sequence[int],
+        dtype: Any,
+        weak_type: bool = False,
+        *,
+        sharding: Any = None,
+        manual_axis_type: Any = None,
+        is_ref: bool = False,
+    ):
+        for name, value in (("sharding", sharding), ("manual_axis_type", manual_axis_type)):
+            if value is not None:
+                raise NotImplementedError(
+                    f"ShapeDtypeStruct: {name} must be None, as arrays are on one device each"
+                )
+        if is_ref:
+            raise NotImplementedError("ShapeDtypeStruct: is_ref must be False: arrays never change")
         if not isinstance(shape, (tuple, list)):
             raise TypeError(
                 f"ShapeDtypeStruct: shape must be a tuple of integers, got {describe(shape)}"

@@ -26,6 +26,7 @@ _late = _Late(
 ..api.control_flow.conditionals: cond switch
 ..api.control_flow.implicit: custom_linear_solve custom_root
 ..api.control_flow.loops: fori_loop map scan while_loop
+.accuracy: AccuracyMode Tolerance
 .bits: RandomAlgorithm rng_bit_generator
 .convolution: ConvDimensionNumbers ConvGeneralDilatedDimensionNumbers conv
     conv_dimension_numbers conv_general_dilated conv_general_dilated_local
@@ -40,7 +41,7 @@ _late = _Late(
     erf_inv exp exp2 expm1 floor ge gt imag integer_pow is_finite le log log1p logistic lt max
     min mul mulhi ne neg nextafter optimization_barrier population_count pow real reciprocal
     reduce_precision rem round rsqrt select select_n shift_left shift_right_arithmetic
-    shift_right_logical sign sin sinh sqrt square stop_gradient sub tan tanh
+    shift_right_logical sign sin sinh sqrt square stage stop_gradient sub tan tanh
 .fourier: FftType fft
 .indexing: GatherDimensionNumbers GatherScatterMode ScatterDimensionNumbers gather scatter
     scatter_add scatter_apply scatter_max scatter_min scatter_mul scatter_sub
@@ -52,8 +53,10 @@ _late = _Late(
     reduce_sum reduce_xor
 .shaping: bitcast_convert_type broadcast broadcast_in_dim broadcast_like broadcast_shapes
     broadcast_to_rank broadcasted_iota collapse concatenate convert_element_type dtype empty
-    expand_dims full full_like index_in_dim iota pad reshape rev slice slice_in_dim split
-    squeeze stack tile transpose unstack
+    expand_dims full full_like index_in_dim iota pad reshape rev shape_as_value slice
+    slice_in_dim split squeeze stack tile transpose unstack
+.platforms: composite platform_dependent
+.scaled: scaled_dot
 .sorting: approx_max_k approx_min_k sort sort_key_val top_k
 .special: bessel_i0e bessel_i1e betainc digamma erfc igamma igamma_grad_a igammac lgamma
     polygamma random_gamma_grad zeta

@@ -8,6 +8,8 @@ from ..api.control_flow.loops import fori_loop as fori_loop
 from ..api.control_flow.loops import map as map
 from ..api.control_flow.loops import scan as scan
 from ..api.control_flow.loops import while_loop as while_loop
+from .accuracy import AccuracyMode as AccuracyMode
+from .accuracy import Tolerance as Tolerance
 from .bits import RandomAlgorithm as RandomAlgorithm
 from .bits import rng_bit_generator as rng_bit_generator
 from .convolution import ConvDimensionNumbers as ConvDimensionNumbers
@@ -103,6 +105,7 @@ from .elementwise import sin as sin
 from .elementwise import sinh as sinh
 from .elementwise import sqrt as sqrt
 from .elementwise import square as square
+from .elementwise import stage as stage
 from .elementwise import stop_gradient as stop_gradient
 from .elementwise import sub as sub
 from .elementwise import tan as tan
@@ -133,6 +136,8 @@ from .parallel import pshuffle as pshuffle
 from .parallel import psum as psum
 from .parallel import psum_scatter as psum_scatter
 from .parallel import pswapaxes as pswapaxes
+from .platforms import composite as composite
+from .platforms import platform_dependent as platform_dependent
 from .products import DotAlgorithm as DotAlgorithm
 from .products import DotAlgorithmPreset as DotAlgorithmPreset
 from .products import DotDimensionNumbers as DotDimensionNumbers
@@ -154,6 +159,7 @@ from .reducing import reduce_or as reduce_or
 from .reducing import reduce_prod as reduce_prod
 from .reducing import reduce_sum as reduce_sum
 from .reducing import reduce_xor as reduce_xor
+from .scaled import scaled_dot as scaled_dot
 from .shaping import bitcast_convert_type as bitcast_convert_type
 from .shaping import broadcast as broadcast
 from .shaping import broadcast_in_dim as broadcast_in_dim
@@ -174,6 +180,7 @@ from .shaping import iota as iota
 from .shaping import pad as pad
 from .shaping import reshape as reshape
 from .shaping import rev as rev
+from .shaping import shape_as_value as shape_as_value
 from .shaping import slice as slice
 from .shaping import slice_in_dim as slice_in_dim
 from .shaping import split as split

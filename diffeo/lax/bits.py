@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..numpy.common import arr, static_shape
+from ..numpy.common import arr, no_sharding, static_shape
 from ..primitives.core import describe, with_user_line
 from ..primitives.support.foreign import array_dtype
 from ..primitives.types import uint32, uint64
@@ -26,7 +26,12 @@ class RandomAlgorithm(enum.IntEnum):
 
 
 def rng_bit_generator(
-    key: Any, shape: Any, dtype: Any = np.uint32, algorithm: Any = RandomAlgorithm.RNG_DEFAULT
+    key: Any,
+    shape: Any,
+    dtype: Any = np.uint32,
+    algorithm: Any = RandomAlgorithm.RNG_DEFAULT,
+    *,
+    out_sharding: Any = None,
 ) -> tuple[Any, Any]:
     """Return the next state of a generator, and random bits.
 
@@ -53,6 +58,8 @@ def rng_bit_generator(
         >>> key, bits.dtype
         (Array([7, 2], dtype=uint64), dtype('uint32'))
     """
+    if out_sharding is not None:
+        raise no_sharding("rng_bit_generator", out_sharding)
     key = arr(key)
     narrow = key.dtype == uint32 and key.shape == (4,)
     if not narrow and (key.dtype != uint64 or key.shape != (2,)):

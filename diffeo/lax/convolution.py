@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..numpy.common import arr, no_such, sequence_of, static_int, static_ints
+from ..numpy.common import arr, no_sharding, no_such, sequence_of, static_int, static_ints
 from ..numpy.contracting.precision import precision_of, preferred_of
 from ..primitives.array import Array
 from ..primitives.core import describe, with_user_line
@@ -160,6 +160,7 @@ def conv_general_dilated(
     batch_group_count: int = 1,
     precision: Any = None,
     preferred_element_type: Any = None,
+    out_sharding: Any = None,
 ) -> Any:
     """Sum products with a kernel `rhs` (which is not reversed) over windows of `lhs`.
 
@@ -191,6 +192,8 @@ def conv_general_dilated(
         >>> conv_general_dilated(x, dx.numpy.ones((1, 1, 2)), (2,), [(0, 1)], rhs_dilation=(2,))
         Array([[[2., 6.]]])
     """
+    if out_sharding is not None:
+        raise no_sharding("conv_general_dilated", out_sharding)
     name = "conv_general_dilated"
     lhs, rhs = arr(lhs), arr(rhs)
     numbers = conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)

@@ -6,10 +6,10 @@ import enum
 from collections.abc import Callable
 from typing import Any
 
-from ..numpy.common import arr, static_int
+from ..numpy.common import arr, dtype_of, static_int
 from ..operations import bits, identity, rounding
 from ..operations.identity import OptimizationBarrier
-from ..primitives.core import Primitive, describe, typeof, with_user_line
+from ..primitives.core import Primitive, describe, state, typeof, with_user_line
 from ..primitives.support.sources import rename
 from ..primitives.types import SCALARS, is_inexact
 from ..primitives.words import elementwise as e
@@ -18,6 +18,7 @@ from ..primitives.words.powers import IntegerPow
 from ..primitives.words.promotion import broadcast_to, to_value
 from ..primitives.words.structural import convert_element_type
 from ..trees import tree
+from .accuracy import check_accuracy
 from .strict import apply, apply_joined
 
 
@@ -28,6 +29,21 @@ def _unary(primitive: Primitive, doc: str) -> Callable[[Any], Any]:
         return apply(primitive, x)
 
     function.__doc__ = f"{doc}\n\n    Raises:\n        TypeError: for other dtypes.\n    "
+    return function
+
+
+def _approximate(primitive: Primitive, doc: str) -> Callable[..., Any]:
+    """Make the public function of a primitive of one operand that may be asked for accuracy."""
+
+    def function(x: Any, *, accuracy: Any = None) -> Any:
+        if accuracy is not None:
+            check_accuracy(function.__name__, accuracy)
+        return apply(primitive, x)
+
+    function.__doc__ = (
+        f"{doc} `accuracy` may be `AccuracyMode.DEFAULT`.\n\n    "
+        "Raises:\n        TypeError: for other dtypes.\n    "
+    )
     return function
 
 
@@ -50,28 +66,28 @@ floor = _unary(e.floor, "The next integer below, of floats.")
 ceil = _unary(e.ceil, "The next integer above, of floats.")
 is_finite = _unary(e.is_finite, "Whether a float is neither infinite nor nan.")
 abs = _unary(e.absolute, "|x|; real for complex x.")
-sqrt = _unary(e.sqrt, "The square root.")
-rsqrt = _unary(e.rsqrt, "1 / sqrt(x).")
-cbrt = _unary(e.cbrt, "The cube root of floats.")
-exp = _unary(e.exp, "The exponential.")
-exp2 = _unary(powers.exp2, "2 ** x, exact to the last digit or so for any x.")
+sqrt = _approximate(e.sqrt, "The square root.")
+rsqrt = _approximate(e.rsqrt, "1 / sqrt(x).")
+cbrt = _approximate(e.cbrt, "The cube root of floats.")
+exp = _approximate(e.exp, "The exponential.")
+exp2 = _approximate(powers.exp2, "2 ** x, exact to the last digit or so for any x.")
 square = _unary(powers.square, "x * x.")
-expm1 = _unary(e.expm1, "exp(x) - 1, exact near 0.")
-log = _unary(e.log, "The natural logarithm.")
-log1p = _unary(e.log1p, "log(1 + x), exact near 0.")
-sin = _unary(e.sin, "The sine.")
-cos = _unary(e.cos, "The cosine.")
-tan = _unary(e.tan, "The tangent.")
+expm1 = _approximate(e.expm1, "exp(x) - 1, exact near 0.")
+log = _approximate(e.log, "The natural logarithm.")
+log1p = _approximate(e.log1p, "log(1 + x), exact near 0.")
+sin = _approximate(e.sin, "The sine.")
+cos = _approximate(e.cos, "The cosine.")
+tan = _approximate(e.tan, "The tangent.")
 asin = _unary(e.asin, "The inverse of sin.")
 acos = _unary(e.acos, "The inverse of cos.")
 atan = _unary(e.atan, "The inverse of tan.")
 sinh = _unary(e.sinh, "The hyperbolic sine.")
 cosh = _unary(e.cosh, "The hyperbolic cosine.")
-tanh = _unary(e.tanh, "The hyperbolic tangent.")
+tanh = _approximate(e.tanh, "The hyperbolic tangent.")
 asinh = _unary(e.asinh, "The inverse of sinh.")
 acosh = _unary(e.acosh, "The inverse of cosh.")
 atanh = _unary(e.atanh, "The inverse of tanh.")
-logistic = _unary(e.logistic, "1 / (1 + exp(-x)).")
+logistic = _approximate(e.logistic, "1 / (1 + exp(-x)).")
 erf = _unary(e.erf, "The error function of floats.")
 erf_inv = _unary(e.erf_inv, "The inverse of erf.")
 real = _unary(e.real, "The real part of complex x.")
@@ -83,13 +99,11 @@ bitwise_not = _unary(e.logical_not, "The bits of integers or booleans, inverted.
 
 add = _binary(e.add, "x + y; of booleans, or.")
 sub = _binary(e.sub, "x - y.")
-mul = _binary(e.mul, "x * y; of booleans, and.")
 div = _binary(e.div, "x / y; of integers, rounded towards zero.")
 rem = _binary(e.rem, "The remainder of div, with the sign of x.")
 max = _binary(e.maximum, "The larger one (nan if either is).")
 min = _binary(e.minimum, "The smaller one (nan if either is).")
 atan2 = _binary(e.atan2, "The angle of the point (y, x), of floats x, y in this order.")
-nextafter = _binary(rounding.nextafter, "The float next to x in the direction of y.")
 mulhi = _binary(bits.mulhi, "The upper half of the bits of the product of integers.")
 complex = _binary(e.complex_, "x + i y.")
 eq = _binary(e.eq, "x == y.")
@@ -109,6 +123,50 @@ shift_right_arithmetic = _binary(e.shift_right_arithmetic, "Bits to the right, k
 for _name, _function in list(globals().items()):
     if getattr(_function, "__name__", "") == "function":
         rename(_function, _name)
+
+
+def mul(x: Any, y: Any, *, out_dtype: Any = None) -> Any:
+    """x * y; of booleans, and.
+
+    Operands of one shape and dtype; scalars join. With `out_dtype`, both become of that dtype
+    first, and their own dtypes may differ.
+
+    Raises:
+        TypeError: for other operands.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> x = dx.numpy.array([100, 3], "int8")
+        >>> mul(x, x, out_dtype="int32")
+        Array([10000,     9], dtype=int32)
+    """
+    if out_dtype is not None:
+        dtype = dtype_of(out_dtype)
+        x, y = (convert_element_type(arr(v), dtype) for v in (x, y))
+    return apply_joined(e.mul, x, y)
+
+
+def nextafter(x1: Any, x2: Any) -> Any:
+    """The float next to `x1` in the direction of `x2`.
+
+    Operands of one shape and dtype; scalars join.
+
+    Raises:
+        TypeError: for other operands.
+    """
+    return apply_joined(rounding.nextafter, x1, x2)
+
+
+def stage(x: Any, /) -> Any:
+    """Return a value as an array; while a program is traced, as a value of the program.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> dx.jit(lambda: stage(2.0) + 1.0)()
+        Array(3.)
+    """
+    x = arr(x)
+    return x if state.trace.eager else identity.copy.bind(x)
 
 
 def integer_pow(x: Any, y: int) -> Any:

@@ -186,7 +186,13 @@ def pmin(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
 
 
 def all_gather(
-    x: Any, axis_name: Any, *, axis_index_groups: Any = None, axis: int = 0, tiled: bool = False
+    x: Any,
+    axis_name: Any,
+    *,
+    axis_index_groups: Any = None,
+    axis: int = 0,
+    tiled: bool = False,
+    to: str = "varying",
 ) -> Any:
     """Return the arrays of all rows, which each row gets.
 
@@ -196,6 +202,7 @@ def all_gather(
         axis_index_groups: None.
         axis: where the arrays are stacked: a new axis of the result.
         tiled: Concatenate them along the axis that is there, instead.
+        to: 'varying': the result counts as one that differs from row to row.
 
     Raises:
         NameError: if there is no axis of that name.
@@ -209,6 +216,12 @@ def all_gather(
         Array([[1., 2.],
                [2., 4.]])
     """
+    if to != "varying":
+        raise with_user_line(
+            NotImplementedError(
+                f"all_gather: to must be 'varying', got {to!r}: there are no meshes"
+            )
+        )
     axes = _axes("all_gather", axis_name, axis_index_groups)
 
     def gathered(leaf: Any) -> Any:

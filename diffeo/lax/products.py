@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..numpy.common import arr, static_ints
+from ..numpy.common import arr, no_sharding, static_ints
 from ..numpy.contracting.algorithms import DotAlgorithm, DotAlgorithmPreset, how, product
 from ..numpy.contracting.precision import preferred_of
 from ..operations.cumulative import CumSum
@@ -87,6 +87,8 @@ def dot_general(
     dimension_numbers: Any,
     precision: Any = None,
     preferred_element_type: Any = None,
+    *,
+    out_sharding: Any = None,
 ) -> Any:
     """Sum products over paired axes, for each index of paired batch axes.
 
@@ -113,6 +115,8 @@ def dot_general(
         >>> dot_general(bytes, bytes, (((0,), (0,)), ((), ())), preferred_element_type="int32")
         Array(20000, dtype=int32)
     """
+    if out_sharding is not None:
+        raise no_sharding("dot_general", out_sharding)
     contract, batch = _axes_of_both("dot_general", dimension_numbers)
     mode, preferred = how("dot_general", precision), preferred_of(preferred_element_type)
     if not isinstance(mode, tuple) or isinstance(mode, DotAlgorithm):
@@ -127,6 +131,7 @@ def dot(
     dimension_numbers: Any = None,
     precision: Any = None,
     preferred_element_type: Any = None,
+    out_sharding: Any = None,
 ) -> Any:
     """Multiply vectors and matrices, or call `dot_general` with `dimension_numbers`.
 
@@ -134,6 +139,8 @@ def dot(
         TypeError: for other numbers of axes, or sizes or dtypes that do not fit.
         ValueError: for an unknown precision.
     """
+    if out_sharding is not None:
+        raise no_sharding("dot", out_sharding)
     lhs, rhs = arr(lhs), arr(rhs)
     if dimension_numbers is None:
         if not (1 <= lhs.ndim <= 2 and 1 <= rhs.ndim <= 2):
@@ -184,6 +191,7 @@ def ragged_dot(
     precision: Any = None,
     preferred_element_type: Any = None,
     group_offset: Any = None,
+    out_sharding: Any = None,
 ) -> Any:
     """Multiply rows that follow one another in groups, each group by a matrix of its own.
 
@@ -209,9 +217,8 @@ def ragged_dot(
                [200.],
                [300.]])
     """
-    return ragged_dot_general(
-        lhs, rhs, group_sizes, _ROWS, precision, preferred_element_type, group_offset
-    )
+    options = precision, preferred_element_type, group_offset, out_sharding
+    return ragged_dot_general(lhs, rhs, group_sizes, _ROWS, *options)
 
 
 def ragged_dot_general(
@@ -222,6 +229,7 @@ def ragged_dot_general(
     precision: Any = None,
     preferred_element_type: Any = None,
     group_offset: Any = None,
+    out_sharding: Any = None,
 ) -> Any:
     """Compute `dot_general` of groups that follow one another along an axis of lhs, the ragged one.
 
@@ -241,6 +249,8 @@ def ragged_dot_general(
         TypeError: if axes, sizes or dtypes do not fit.
     """
     name = "ragged_dot_general"
+    if out_sharding is not None:
+        raise no_sharding(name, out_sharding)
     lhs, rhs, group_sizes = arr(lhs), arr(rhs), arr(group_sizes)
     numbers = ragged_dot_dimension_numbers
     (contract, contract_y), (batch, batch_y) = (

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..numpy.common import arr, axis_of, dtype_of, static_ints
+from ..numpy.common import arr, axis_of, dtype_of, no_sharding, static_ints
 from ..operations import extrema
 from ..primitives.array import Array
 from ..primitives.constants import full
@@ -44,7 +44,6 @@ def _reduction(primitive: Any, doc: str) -> Callable[[Any, Sequence[int]], Any]:
     return function
 
 
-reduce_sum = _reduction(structural.ReduceSum, "The sum")
 reduce_max = _reduction(reduction.ReduceMax, "The largest element")
 reduce_min = _reduction(reduction.ReduceMin, "The smallest element")
 reduce_prod = _reduction(reduction.ReduceProd, "The product")
@@ -56,6 +55,18 @@ reduce_xor = _reduction(reduction.ReduceXor, "The exclusive or of bits or boolea
 for _name, _function in list(globals().items()):
     if getattr(_function, "__name__", "") == "function":
         rename(_function, _name)
+
+
+def reduce_sum(operand: Any, axes: Sequence[int], *, out_sharding: Any = None) -> Any:
+    """The sum over axes.
+
+    Raises:
+        TypeError: for a wrong axis or dtype.
+    """
+    if out_sharding is not None:
+        raise no_sharding("reduce_sum", out_sharding)
+    return apply(structural.ReduceSum(static_ints(axes, "reduce_sum", "axes")), operand)
+
 
 #: The elementwise primitives of functions that need not be traced.
 _ROWS = {
@@ -193,6 +204,7 @@ def reduce(
     init_values: Any,
     computation: Callable[[Any, Any], Any],
     dimensions: Sequence[int],
+    out_sharding: Any = None,
 ) -> Any:
     """Combine the elements over axes by an associative function.
 
@@ -219,6 +231,8 @@ def reduce(
         >>> reduce(dx.numpy.array([[3.0, 4.0], [5.0, 12.0]]), 0.0, longest, (1,))
         Array([ 5., 13.])
     """
+    if out_sharding is not None:
+        raise no_sharding("reduce", out_sharding)
     traced = Computation("reduce", operands, init_values, computation)
     axes = static_ints(dimensions, "reduce", "dimensions")
     primitive = _SINGLE.get(traced.single)

@@ -17,6 +17,7 @@ from ..numpy.common import (
     axes_of,
     axis_of,
     dtype_of,
+    no_sharding,
     sequence_of,
     static_int,
     static_ints,
@@ -49,12 +50,20 @@ def bitcast_convert_type(operand: Any, new_dtype: Any) -> Any:
     return apply(structural.BitcastConvertType(dtype_of(new_dtype)), operand)
 
 
-def reshape(operand: Any, new_sizes: Any, dimensions: Sequence[int] | None = None) -> Any:
+def reshape(
+    operand: Any,
+    new_sizes: Any,
+    dimensions: Sequence[int] | None = None,
+    *,
+    out_sharding: Any = None,
+) -> Any:
     """Arrange the elements in row-major order in another shape, after a permutation of the axes.
 
     Raises:
         TypeError: if the number of elements differs.
     """
+    if out_sharding is not None:
+        raise no_sharding("reshape", out_sharding)
     operand = arr(operand)
     if dimensions is not None:
         operand = transpose(operand, dimensions)
@@ -67,19 +76,27 @@ def transpose(operand: Any, permutation: Sequence[int]) -> Any:
     return apply(structural.Transpose(axes), operand)
 
 
-def broadcast(operand: Any, sizes: Sequence[int]) -> Any:
+def broadcast(operand: Any, sizes: Sequence[int], *, out_sharding: Any = None) -> Any:
     """Repeat along new axes in front.
 
     Examples:
         >>> broadcast(1.0, (2,))
         Array([1., 1.])
     """
+    if out_sharding is not None:
+        raise no_sharding("broadcast", out_sharding)
     operand, sizes = arr(operand), static_shape(sizes, "broadcast")
     axes = range(len(sizes), len(sizes) + operand.ndim)
     return structural.broadcast_in_dim(operand, sizes + operand.shape, axes)
 
 
-def broadcast_in_dim(operand: Any, shape: Any, broadcast_dimensions: Sequence[int]) -> Any:
+def broadcast_in_dim(
+    operand: Any,
+    shape: Any,
+    broadcast_dimensions: Sequence[int],
+    *,
+    out_sharding: Any = None,
+) -> Any:
     """Place the axes of an array among those of a shape, and repeat along the others.
 
     Axis i of the operand becomes axis broadcast_dimensions[i].
@@ -87,6 +104,8 @@ def broadcast_in_dim(operand: Any, shape: Any, broadcast_dimensions: Sequence[in
     Raises:
         TypeError: if the axes do not increase, or a size is neither 1 nor that of the shape.
     """
+    if out_sharding is not None:
+        raise no_sharding("broadcast_in_dim", out_sharding)
     axes = static_ints(broadcast_dimensions, "broadcast_in_dim", "broadcast_dimensions")
     shape = static_shape(shape, "broadcast_in_dim")
     return apply(structural.BroadcastInDim(shape, axes), operand)
@@ -280,8 +299,10 @@ def _iota(name: str, dtype: Any, shape: tuple[int, ...], axis: int) -> Any:
     return structural.iota(dtype, shape, axis)
 
 
-def broadcasted_iota(dtype: Any, shape: Any, dimension: int) -> Any:
+def broadcasted_iota(dtype: Any, shape: Any, dimension: int, *, out_sharding: Any = None) -> Any:
     """Return the numbers 0, 1, 2 ... along one axis, repeated along the others."""
+    if out_sharding is not None:
+        raise no_sharding("broadcasted_iota", out_sharding)
     shape = static_shape(shape, "broadcasted_iota")
     axis = axis_of(dimension, len(shape), "broadcasted_iota")
     return _iota("broadcasted_iota", dtype, shape, axis)
@@ -335,18 +356,24 @@ def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
     return tuple([slicing.index_in_dim(x, i, axis) for i in range(x.shape[axis])])
 
 
-def empty(shape: Any, dtype: Any) -> Any:
+def empty(shape: Any, dtype: Any, *, out_sharding: Any = None) -> Any:
     """Return an array of arbitrary numbers, which are zeros here."""
-    return creation.zeros(shape, dtype)
+    return creation.empty(shape, dtype, out_sharding=out_sharding)
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+def full(shape: Any, fill_value: Any, dtype: Any = None, *, sharding: Any = None) -> Any:
     """Return an array filled with a scalar."""
+    if sharding is not None:
+        raise no_sharding("full", sharding, "sharding")
     return creation.full(shape, fill_value, dtype)
 
 
-def full_like(x: Any, fill_value: Any, dtype: Any = None, shape: Any = None) -> Any:
+def full_like(
+    x: Any, fill_value: Any, dtype: Any = None, shape: Any = None, sharding: Any = None
+) -> Any:
     """Return an array like `x`, filled with a scalar."""
+    if sharding is not None:
+        raise no_sharding("full_like", sharding, "sharding")
     return creation.full_like(x, fill_value, dtype, shape)
 
 
@@ -367,6 +394,18 @@ def broadcast_like(arr: Any, like_arr: Any) -> Any:
             ValueError(f"broadcast_like: {describe(x)} does not broadcast to shape {shape}")
         )
     return stretch(x, shape)
+
+
+def shape_as_value(shape: Any) -> Any:
+    """Return a shape as a vector of integers, int32 if all sizes fit.
+
+    Examples:
+        >>> shape_as_value((2, 3))
+        Array([2, 3], dtype=int32)
+    """
+    sizes = static_shape(shape, "shape_as_value")
+    wide = max(sizes, default=0) > np.iinfo(np.int32).max
+    return Array(np.array(sizes, np.int64 if wide else np.int32))
 
 
 def dtype(x: Any) -> np.dtype:

@@ -13,7 +13,18 @@ from typing import Any
 import numpy as np
 
 from ..numpy.choosing import where as choose
-from ..numpy.common import arr, axes_of, axis_of, dtype_of, keep_axes, narrow, real_only, static_int
+from ..numpy.common import (
+    arr,
+    axes_of,
+    axis_of,
+    dtype_of,
+    keep_axes,
+    narrow,
+    no_such,
+    real_only,
+    static_int,
+)
+from ..numpy.limiting import clip
 from ..primitives.core import describe, with_user_line
 from ..primitives.formulas.lowered import in_float32
 from ..primitives.formulas.slopes import widened
@@ -127,6 +138,45 @@ def softplus(x: Any) -> Any:
     return e.select(positive, x, 0.0) + e.log1p.bind(e.exp.bind(e.select(positive, -x, x)))
 
 
+def sparse_plus(x: Any) -> Any:
+    """Compute (x + 1)^2 / 4 between -1 and 1; 0 up to -1, and x from 1 on.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> dx.nn.sparse_plus(dx.numpy.array([-2.0, 0.0, 3.0]))
+        Array([0.  , 0.25, 3.  ])
+    """
+    x = real_only("sparse_plus", inexact(x))
+    left, right = x <= -1, x >= 1
+    inner = e.select(left | right, 0.0, x) + 1.0
+    return e.select(left, 0.0, e.select(right, x, inner * inner / 4))
+
+
+def sparse_sigmoid(x: Any) -> Any:
+    """Compute (x + 1) / 2, moved into [0, 1]: the derivative of `sparse_plus`.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> dx.nn.sparse_sigmoid(dx.numpy.array([-2.0, 0.0, 3.0]))
+        Array([0. , 0.5, 1. ])
+    """
+    return 0.5 * clip(inexact(x) + 1.0, 0.0, 2.0)
+
+
+def log1mexp(x: Any) -> Any:
+    """Compute log(1 - exp(-x)), precise for small and large x > 0; nan for x < 0 (Maechler 2012).
+
+    Examples:
+        >>> import diffeo as dx
+        >>> dx.nn.log1mexp(dx.numpy.array([1e-20, 40.0]))
+        Array([-4.60517019e+01, -4.24835426e-18])
+    """
+    x = real_only("log1mexp", inexact(x))
+    small = x < math.log(2)
+    near = e.log.bind(-e.expm1.bind(-e.select(small, x, 0.5)))
+    return e.select(small, near, e.log1p.bind(-e.exp.bind(-e.select(small, 1.0, x))))
+
+
 def squareplus(x: Any, b: Any = 4) -> Any:
     """Compute (x + sqrt(x^2 + b)) / 2 (Barron 2021).
 
@@ -183,7 +233,7 @@ def log_sigmoid(x: Any) -> Any:
     return -softplus(-inexact(x))
 
 
-def tanh(x: Any) -> Any:
+def tanh(x: Any, /) -> Any:
     """Compute the hyperbolic tangent."""
     return e.tanh.bind(inexact(x))
 
@@ -300,6 +350,8 @@ def standardize(
     variance: Any = None,
     epsilon: Any = 1e-5,
     where: Any = None,
+    *,
+    algorithm: str = "fast",
 ) -> Any:
     """Compute (x - mean) / sqrt(variance + epsilon).
 
@@ -312,15 +364,18 @@ def standardize(
         mean, variance: given values, by default those of `x`.
         epsilon: keeps the root away from zero.
         where: booleans that broadcast to `x`: which elements count.
+        algorithm: 'fast' or 'stable', which are the same here: two passes are fast.
 
     Raises:
-        ValueError: if an axis does not exist.
+        ValueError: if an axis does not exist, or for another algorithm.
 
     Examples:
         >>> import diffeo as dx
         >>> standardize(dx.numpy.array([1.0, 3.0])).round(4)
         Array([-1.,  1.])
     """
+    if algorithm not in ("fast", "stable"):
+        raise no_such("standardize", "algorithm", algorithm, ("fast", "stable"))
     x = inexact(x)
     if narrow(x.dtype):  # where squares overflow soon
         mean, variance = (None if v is None else convert_element_type(arr(v), np.float32)

@@ -19,13 +19,16 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from ..numpy.common import arr, dtype_of, static_shape
+from ..numpy.common import arr, axis_of, dtype_of, no_sharding, static_shape
+from ..numpy.contracting.diagonals import diagonal
+from ..numpy.linalg.decompositions import qr
 from ..numpy.making.creation import full
+from ..numpy.shaping import moveaxis
 from ..primitives.core import with_user_line
 from ..primitives.types import SCALARS, is_complex, real_dtype
 from ..primitives.words import elementwise as e
 from ..primitives.words.slicing import index_in_dim
-from ..primitives.words.structural import convert_element_type
+from ..primitives.words.structural import convert_element_type, reshape
 
 #: A function `init(key, shape, dtype)` that returns an array.
 Initializer = Callable[..., Any]
@@ -37,14 +40,19 @@ def _number(x: Any, dtype: Any) -> Any:
     return convert_element_type(arr(x), dtype)
 
 
-def zeros(key: Any, shape: Any, dtype: Any = None) -> Any:
+def _one_device(out_sharding: Any) -> None:
+    if out_sharding is not None:
+        raise no_sharding("an initializer", out_sharding)
+
+
+def zeros(key: Any, shape: Any, dtype: Any = None, out_sharding: Any = None) -> Any:
     """Return zeros; the key is not used."""
-    return full(shape, 0, dtype_of(dtype))
+    return full(shape, 0, dtype_of(dtype), out_sharding=out_sharding)
 
 
-def ones(key: Any, shape: Any, dtype: Any = None) -> Any:
+def ones(key: Any, shape: Any, dtype: Any = None, out_sharding: Any = None) -> Any:
     """Return ones; the key is not used."""
-    return full(shape, 1, dtype_of(dtype))
+    return full(shape, 1, dtype_of(dtype), out_sharding=out_sharding)
 
 
 def constant(value: Any, dtype: Any = None) -> Initializer:
@@ -56,7 +64,8 @@ def constant(value: Any, dtype: Any = None) -> Initializer:
     """
     default = dtype
 
-    def init(key: Any, shape: Any, dtype: Any = default) -> Any:
+    def init(key: Any, shape: Any, dtype: Any = default, out_sharding: Any = None) -> Any:
+        _one_device(out_sharding)
         return full(shape, value, dtype_of(dtype))
 
     return init
@@ -66,7 +75,8 @@ def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
     """Return an initializer with samples that are uniform in [0, scale)."""
     default = dtype
 
-    def init(key: Any, shape: Any, dtype: Any = default) -> Any:
+    def init(key: Any, shape: Any, dtype: Any = default, out_sharding: Any = None) -> Any:
+        _one_device(out_sharding)
         return random.uniform(key, shape, dtype_of(dtype)) * _number(scale, dtype_of(dtype))
 
     return init
@@ -76,7 +86,8 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
     """Return an initializer with normal samples of mean 0 and standard deviation `stddev`."""
     default = dtype
 
-    def init(key: Any, shape: Any, dtype: Any = default) -> Any:
+    def init(key: Any, shape: Any, dtype: Any = default, out_sharding: Any = None) -> Any:
+        _one_device(out_sharding)
         return random.normal(key, shape, dtype_of(dtype)) * _number(stddev, dtype_of(dtype))
 
     return init
@@ -92,7 +103,8 @@ def truncated_normal(
     """
     default = dtype
 
-    def init(key: Any, shape: Any, dtype: Any = default) -> Any:
+    def init(key: Any, shape: Any, dtype: Any = default, out_sharding: Any = None) -> Any:
+        _one_device(out_sharding)
         sample = random.truncated_normal(key, lower, upper, shape, dtype_of(dtype))
         return sample * _number(stddev, dtype_of(dtype))
 
@@ -213,10 +225,89 @@ def variance_scaling(
         )
     default = dtype
 
-    def init(key: Any, shape: Any, dtype: Any = default) -> Any:
+    def init(key: Any, shape: Any, dtype: Any = default, out_sharding: Any = None) -> Any:
+        _one_device(out_sharding)
         sizes, kind = static_shape(shape, "variance_scaling"), dtype_of(dtype)
         n = _DENOMINATORS[mode](*_fans(sizes, in_axis, out_axis, batch_axis))
         return _DISTRIBUTIONS[distribution](key, sizes, kind, _number(scale / max(n, 1.0), kind))
+
+    return init
+
+
+def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
+    """Return an initializer with random orthogonal matrices, uniform among them.
+
+    If there are more rows than columns, the columns are orthonormal; otherwise the rows. All axes
+    but `column_axis` count as rows together.
+
+    Args:
+        scale: a factor.
+        column_axis: the axis of the columns.
+        dtype: the initializer's default dtype, by default float64.
+
+    Raises:
+        ValueError: (from `init`) for less than two axes.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> q = orthogonal()(dx.random.key(0), (3, 2))
+        >>> dx.numpy.allclose(q.T @ q, dx.numpy.eye(2))
+        Array(True)
+    """
+    default = dtype
+
+    def init(key: Any, shape: Any, dtype: Any = default, out_sharding: Any = None) -> Any:
+        _one_device(out_sharding)
+        sizes, kind = static_shape(shape, "orthogonal"), dtype_of(dtype)
+        if len(sizes) < 2:
+            raise with_user_line(ValueError(f"orthogonal: needs two axes or more, got {sizes}"))
+        if 0 in sizes:
+            return full(sizes, 0, kind)
+        axis = axis_of(column_axis, len(sizes), "orthogonal")
+        columns = sizes[axis]
+        q = _orthogonal(key, math.prod(sizes) // columns, columns, kind)
+        q = reshape(q, (*sizes[:axis], *sizes[axis + 1 :], columns))
+        return _number(scale, kind) * moveaxis(q, -1, axis)
+
+    return init
+
+
+def _orthogonal(key: Any, rows: int, columns: int, dtype: np.dtype) -> Any:
+    """Return a matrix with orthonormal columns (rows, if there are fewer of them)."""
+    z = random.normal(key, (max(rows, columns), min(rows, columns)), dtype)
+    q, r = qr(z)
+    # The signs of the diagonal of R are those of the algorithm; without them, Q is uniform.
+    q = q * e.sign.bind(diagonal(r))
+    return q if rows >= columns else q.T
+
+
+def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
+    """Return an initializer of convolution kernels that are `orthogonal` at the middle, 0 elsewhere
+    (Xiao et al. 2018). The last two axes are features in and out, one to three others the window.
+
+    Raises:
+        ValueError: (from `init`) for other shapes, and for more features in than out.
+
+    Examples:
+        >>> import diffeo as dx
+        >>> delta_orthogonal()(dx.random.key(0), (3, 2, 2))[0]
+        Array([[0., 0.],
+               [0., 0.]])
+    """
+    default, inner = dtype, orthogonal(scale, column_axis)
+
+    def init(key: Any, shape: Any, dtype: Any = default, out_sharding: Any = None) -> Any:
+        _one_device(out_sharding)
+        sizes, kind = static_shape(shape, "delta_orthogonal"), dtype_of(dtype)
+        if len(sizes) not in (3, 4, 5) or sizes[-1] < sizes[-2]:
+            raise with_user_line(
+                ValueError(
+                    "delta_orthogonal: needs 3 to 5 axes, and at least as many features out (the "
+                    f"last axis) as in, got {sizes}"
+                )
+            )
+        middle = tuple([(n - 1) // 2 for n in sizes[:-2]])
+        return full(sizes, 0, kind).at[middle].set(inner(key, sizes[-2:], kind))
 
     return init
 

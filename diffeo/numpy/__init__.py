@@ -17,11 +17,12 @@ _late = _Late(
     __name__,
     """
 math: e inf nan pi
-numpy: can_cast character complexfloating dtype euler_gamma finfo flexible floating generic
-    get_printoptions iinfo index_exp inexact integer isdtype iterable number object_ printoptions
+numpy: can_cast character complexfloating dtype euler_gamma flexible floating generic
+    get_printoptions index_exp inexact integer isdtype iterable number object_ printoptions
     s_ set_printoptions signedinteger unsignedinteger
 numpy.exceptions: ComplexWarning
 .: fft linalg
+..scipy: special
 .calculus: corrcoef cov ediff1d gradient interp piecewise unwrap
 .choosing: where
 .contracting.convolving: convolve correlate
@@ -35,12 +36,14 @@ numpy.exceptions: ComplexWarning
 .limiting: clip nan_to_num
 .logarithms: log10 log2 logaddexp logaddexp2
 .making.creation: array asarray astype copy empty empty_like from_dlpack full full_like ones
-    ones_like result_type zeros zeros_like
+    ones_like zeros zeros_like
 .making.dtypes: array_repr array_str iscomplexobj isrealobj isscalar issubdtype ndim promote_types
-    shape size
+    result_type shape size
+.making.files: frombuffer fromfile fromiter fromstring load save savez
 .making.grids: c_ diag diag_indices diag_indices_from diagflat eye fromfunction identity indices
     ix_ mask_indices meshgrid mgrid ogrid r_ ravel_multi_index tri tril tril_indices
     tril_indices_from triu triu_indices triu_indices_from unravel_index vander
+.making.limits: finfo iinfo
 .making.namespace_info: __array_api_version__ __array_namespace_info__
 .making.number_types: bfloat16 bool bool_ cdouble complex128 complex64 complex_ csingle double
     float16 float32 float4_e2m1fn float64 float8_e3m4 float8_e4m3 float8_e4m3b11fnuz float8_e4m3fn

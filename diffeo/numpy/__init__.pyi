@@ -2,6 +2,7 @@
 from . import fft as fft
 from . import linalg as linalg
 from ..primitives.array import Array as ndarray
+from ..scipy import special as special
 from .calculus import corrcoef as corrcoef
 from .calculus import cov as cov
 from .calculus import ediff1d as ediff1d
@@ -70,7 +71,6 @@ from .making.creation import full as full
 from .making.creation import full_like as full_like
 from .making.creation import ones as ones
 from .making.creation import ones_like as ones_like
-from .making.creation import result_type as result_type
 from .making.creation import zeros as zeros
 from .making.creation import zeros_like as zeros_like
 from .making.dtypes import array_repr as array_repr
@@ -81,8 +81,16 @@ from .making.dtypes import isscalar as isscalar
 from .making.dtypes import issubdtype as issubdtype
 from .making.dtypes import ndim as ndim
 from .making.dtypes import promote_types as promote_types
+from .making.dtypes import result_type as result_type
 from .making.dtypes import shape as shape
 from .making.dtypes import size as size
+from .making.files import frombuffer as frombuffer
+from .making.files import fromfile as fromfile
+from .making.files import fromiter as fromiter
+from .making.files import fromstring as fromstring
+from .making.files import load as load
+from .making.files import save as save
+from .making.files import savez as savez
 from .making.grids import c_ as c_
 from .making.grids import diag as diag
 from .making.grids import diag_indices as diag_indices
@@ -108,14 +116,10 @@ from .making.grids import triu_indices as triu_indices
 from .making.grids import triu_indices_from as triu_indices_from
 from .making.grids import unravel_index as unravel_index
 from .making.grids import vander as vander
+from .making.limits import finfo as finfo
+from .making.limits import iinfo as iinfo
 from .making.namespace_info import __array_api_version__ as __array_api_version__
 from .making.namespace_info import __array_namespace_info__ as __array_namespace_info__
-<<<<<<< HEAD
-from .making.ranges import arange as arange
-from .making.ranges import geomspace as geomspace
-from .making.ranges import linspace as linspace
-from .making.ranges import logspace as logspace
-=======
 from .making.number_types import bfloat16 as bfloat16
 from .making.number_types import bool as bool
 from .making.number_types import bool_ as bool_
@@ -153,7 +157,10 @@ from .making.number_types import uint32 as uint32
 from .making.number_types import uint4 as uint4
 from .making.number_types import uint64 as uint64
 from .making.number_types import uint8 as uint8
->>>>>>> 13402a5f92ca5d3fe5e89198ad72caff20ab12b0
+from .making.ranges import arange as arange
+from .making.ranges import geomspace as geomspace
+from .making.ranges import linspace as linspace
+from .making.ranges import logspace as logspace
 from .mapping import apply_along_axis as apply_along_axis
 from .mapping import apply_over_axes as apply_over_axes
 from .mapping import vectorize as vectorize
@@ -391,12 +398,10 @@ from numpy import character as character
 from numpy import complexfloating as complexfloating
 from numpy import dtype as dtype
 from numpy import euler_gamma as euler_gamma
-from numpy import finfo as finfo
 from numpy import flexible as flexible
 from numpy import floating as floating
 from numpy import generic as generic
 from numpy import get_printoptions as get_printoptions
-from numpy import iinfo as iinfo
 from numpy import index_exp as index_exp
 from numpy import inexact as inexact
 from numpy import integer as integer

@@ -24,9 +24,9 @@ import numpy as np
 from ..operations.identity import stop_gradient
 from ..primitives.array import Array, as_value
 from ..primitives.constants import full_like
-from ..primitives.core import Tracer, describe, known, state, typeof, with_user_line
+from ..primitives.core import Tracer, Value, describe, known, state, typeof, with_user_line
 from ..primitives.support.errors import ConcretizationTypeError
-from ..primitives.support.foreign import array_dtype
+from ..primitives.support.foreign import array_dtype, taken_in
 from ..primitives.types import SCALARS, default_dtype, float32, is_complex, is_float
 from ..primitives.words import elementwise as e
 from ..primitives.words.promotion import broadcast_to, promote, to_value
@@ -40,6 +40,11 @@ def arr(x: Any) -> Any:
         TypeError: for lists and tuples, and for anything else that is no array and no number.
     """
     return as_value(to_value(x))
+
+
+def any_type(x: Any) -> Any:
+    """Return the type of an array, also of another library's, or of a number."""
+    return x.aval if isinstance(x, Value) else typeof(taken_in(x))
 
 
 def same_dtype(*xs: Any) -> list[Any]:

@@ -270,12 +270,12 @@ def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None)
 
 
 def _frequencies(name: str, n: Any, d: Any, dtype: Any, half: bool, device: Any) -> Any:
-    """Return the frequencies of `n` points at distance `d`, all, or the first half, on a device."""
+    """Return the frequencies of `n` points at distance `d`: all, or the first half."""
     n = static_int(n, name, "the number of points")
     if n < 1:
         raise with_user_line(ValueError(f"{name}: expects at least one point, got n={n}"))
     count = n // 2 + 1 if half else n
-    whole = arange(count, dtype=dtype_of(dtype))
+    whole = arange(count, dtype=dtype_of(dtype), device=device)
     # 0, 1, 2 ... become 0, 1, ..., -2, -1, with the negative ones at the end.
     if not half:
         whole = roll(whole - n // 2, -(n // 2))

@@ -10,25 +10,32 @@ whose module is not loaded yet is a `LateMethod`, which loads the module at its 
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from .._loading import loaded
 from ..primitives.core import Value
-from ..primitives.words.protocols import NUMPY
+from ..primitives.words.operators import NUMPY
+from .plain import protocols
 
 
-def _flatten(self: Any, order: str = "C") -> Any:
+def _flatten(self: Any, order: str = "C", *, out_sharding: Any = None) -> Any:
     """Return all elements in one axis."""
-    return _namespace.ravel(self, order)
+    return _namespace.ravel(self, order, out_sharding=out_sharding)
 
 
-def _reshape(self: Any, *shape: Any, order: str = "C") -> Any:
+def _reshape(self: Any, *shape: Any, order: str = "C", out_sharding: Any = None) -> Any:
     """Return the elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
-    return _namespace.reshape(self, shape[0] if len(shape) == 1 else shape, order)
+    sizes = shape[0] if len(shape) == 1 else shape
+    if out_sharding is None:
+        return _namespace.reshape(self, sizes, order)
+    return _namespace.reshape(self, sizes, order, out_sharding=out_sharding)
 
 
 def _transpose(self: Any, *axes: Any) -> Any:
@@ -45,9 +52,9 @@ def _clip(self: Any, min: Any = None, max: Any = None) -> Any:
     return _namespace.clip(self, min, max)
 
 
-def _astype(self: Any, dtype: Any, copy: bool = True) -> Any:
+def _astype(self: Any, dtype: Any, copy: bool = False, device: Any = None) -> Any:
     """Return the elements converted to `dtype`."""
-    return _namespace.astype(self, dtype)
+    return _namespace.astype(self, dtype, device=device)
 
 
 def _copy(self: Any) -> Any:
@@ -55,7 +62,42 @@ def _copy(self: Any) -> Any:
     return _namespace.array(self)
 
 
-def _to_device(self: Any, device: Any, /, *, stream: Any = None) -> Any:
+def _compress(self: Any, condition: Any, axis: Any = None) -> Any:
+    """Return the elements, or the parts along `axis`, where a condition is true."""
+    return _namespace.compress(condition, self, axis)
+
+
+def _round(self: Any, ndigits: Any = None) -> Any:
+    """Return `round(x)` as an array, with `ndigits` digits after the point."""
+    return _namespace.round(self, 0 if ndigits is None else ndigits)
+
+
+def _contains(self: Any, item: Any) -> bool:
+    """Return whether an element equals a number."""
+    return bool(_namespace.any(self == item))
+
+
+def _tolist(self: Any) -> Any:
+    """Return nested Python lists of numbers; only where the numbers are known."""
+    return np.asarray(self).tolist()
+
+
+def _tobytes(self: Any) -> bytes:
+    """Return the raw bytes of the elements; only where the numbers are known."""
+    return np.asarray(self).tobytes()
+
+
+def _whole(function: Callable) -> Callable:
+    """Return the method by which `math.floor` and its like make a Python integer of an array."""
+
+    def method(self: Any) -> int:
+        return function(self.item())
+
+    method.__doc__ = f"Return `math.{function.__name__}` of a number, as a Python integer."
+    return method
+
+
+def _to_device(self: Any, device: Any, *, stream: Any = None) -> Any:
     """Put the array on a device; see `dx.device_put`."""
     return _load(".api.device_put", "device_put")(self, device)
 
@@ -80,33 +122,45 @@ FUNCTIONS = {
     "reducing.comparing": "argmax argmin",
     "reducing.reductions": "all any max mean min prod ptp sum",
     "reducing.spread": "std var",
-    "places.selecting": "repeat take",
+    "places.selecting": "choose repeat take",
     "reducing.sets": "nonzero",
     "shaping": "ravel squeeze swapaxes",
-    "reducing.sorting": "argsort searchsorted sort",
+    "reducing.sorting": "argpartition argsort searchsorted sort",
     "ufuncs": "conj conjugate round",
 }
 #: Method -> the function, or (module, name of the function) where the module is loaded late.
 METHODS = {
     "astype": _astype,
     "clip": _clip,
+    "compress": _compress,
     "copy": _copy,
     "flatten": _flatten,
     "reshape": _reshape,
     "to_device": _to_device,
     "transpose": _transpose,
+    "tolist": _tolist,
+    "tobytes": _tobytes,
+    "view": ("views", "view"),
+    "byteswap": ("views", "byteswap"),
     "__array_namespace__": _view_of_module,
+    "__round__": _round,
+    "__trunc__": _whole(math.trunc),
+    "__floor__": _whole(math.floor),
+    "__ceil__": _whole(math.ceil),
+    "__contains__": _contains,
     "__getitem__": ("places.indexing", "getitem"),
     "__setitem__": ("places.indexing", "setitem"),
+    "__jax_array__": (".interop.meeting", "to_jax_array"),
     **{name: (home, name) for home, names in FUNCTIONS.items() for name in names.split()},
 }
 #: Property -> (module, name of the function that computes it).
 PROPERTIES = {
     "T": ("shaping", "transpose"),
+    "flat": ("shaping", "ravel"),
     "mT": ("shaping", "matrix_transpose"),
     "real": ("ufuncs", "real"),
     "imag": ("ufuncs", "imag"),
-    "at": ("places.updates", "At"),
+    "at": ("places.at", "At"),
 }
 
 
@@ -134,15 +188,7 @@ class LateMethod:
 
 
 def _find(function: Any) -> Callable | None:
-    return _load("plain.finding", "find")(function)
-
-
-def _call_ufunc(*args: Any) -> Any:
-    return _load("plain.ufunc_calls", "call_ufunc")(*args)
-
-
-def _call_with_lists(*args: Any) -> Any:
-    return _load("plain.array_likes", "with_arrays")(*args)
+    return _load("plain.finding", "find")(function, _namespace)
 
 
 def install(namespace: ModuleType) -> None:
@@ -156,4 +202,4 @@ def install(namespace: ModuleType) -> None:
         setattr(Value, name, LateMethod(name, where, True))
     Value.device = property(_device)  # type: ignore[attr-defined]
     NUMPY.find = _find
-    NUMPY.call_ufunc, NUMPY.call_with_lists = _call_ufunc, _call_with_lists
+    protocols.install(_load)

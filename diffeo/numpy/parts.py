@@ -22,7 +22,7 @@ from ..primitives.words.structural import (
 )
 from ..routines.special import integers
 from .choosing import where
-from .common import NUMBERS, REALS, arr, axis_of, by_numpy, no_such, static_int
+from .common import NUMBERS, REALS, arr, axis_of, by_numpy, no_out, no_such, static_int
 from .places.padding import pad
 from .reducing.reductions import sum as sum_
 from .shaping import moveaxis, ravel
@@ -93,27 +93,29 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
     return ldexp(x, -exponent), exponent
 
 
-def modf(x: Any, /) -> tuple[Any, Any]:
+def modf(x: Any, /, out: Any = None) -> tuple[Any, Any]:
     """Return the parts behind and before the point, both with the sign of `x`."""
+    if out is not None:
+        raise no_out("modf")
     x = arr(to_inexact(x))
     return division.fraction.bind(x), trunc(x)
 
 
-def fmax(x: Any, y: Any, /) -> Any:
+def fmax(x1: Any, x2: Any) -> Any:
     """Return the larger of two numbers; if one is nan, the other one."""
-    quick = by_numpy(np.fmax, x, y)
+    quick = by_numpy(np.fmax, x1, x2)
     if quick is not None:
         return quick
-    x, y = (arr(v) for v in align(x, y))
+    x, y = (arr(v) for v in align(x1, x2))
     return where((x >= y) | isnan(y), x, y)
 
 
-def fmin(x: Any, y: Any, /) -> Any:
+def fmin(x1: Any, x2: Any) -> Any:
     """Return the smaller of two numbers; if one is nan, the other one."""
-    quick = by_numpy(np.fmin, x, y)
+    quick = by_numpy(np.fmin, x1, x2)
     if quick is not None:
         return quick
-    x, y = (arr(v) for v in align(x, y))
+    x, y = (arr(v) for v in align(x1, x2))
     return where((x <= y) | isnan(y), x, y)
 
 
@@ -200,7 +202,7 @@ def unpackbits(
     return moveaxis(a, -1, axis)
 
 
-def gcd(x1: Any, x2: Any, /) -> Any:
+def gcd(x1: Any, x2: Any) -> Any:
     """Return the greatest common divisor of integers; not negative, and 0 of two zeros.
 
     Raises:
@@ -213,7 +215,7 @@ def gcd(x1: Any, x2: Any, /) -> Any:
     return integers.gcd.bind(*align(x1, x2))
 
 
-def lcm(x1: Any, x2: Any, /) -> Any:
+def lcm(x1: Any, x2: Any) -> Any:
     """Return the least common multiple of integers; not negative, and 0 if one is 0.
 
     Raises:

@@ -27,7 +27,7 @@ def reshape(
 ) -> Any:
     """Return the elements of `a`, row by row, under another shape; one size may be -1.
 
-    As Arrays never change, `copy` makes no difference.
+    Any `copy` is honoured: arrays never change, so nobody can tell one from the same memory.
 
     Raises:
         ValueError: if the numbers of elements differ.

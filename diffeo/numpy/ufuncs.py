@@ -33,6 +33,7 @@ from .common import (
     by_numpy,
     holds_floats,
     is_nan,
+    no_out,
     real_only,
     static_int,
     to_bool,
@@ -329,7 +330,7 @@ ceil = _rounding(e.ceil, "ceil", "The smallest whole number that is not below `x
 rint = _rounding(e.round_even, "rint", "The nearest whole number; halves go to the even one.")
 
 
-def trunc(x: Any, /) -> Any:
+def trunc(x: Any) -> Any:
     """Return the whole number next to `x` towards 0."""
     quick = by_numpy(np.trunc, x)
     if quick is not None:
@@ -341,16 +342,18 @@ def trunc(x: Any, /) -> Any:
 fix = trunc
 
 
-def round(a: Any, decimals: int = 0) -> Any:
+def round(a: Any, decimals: int = 0, out: Any = None) -> Any:
     """Round to a number of decimals (which may be negative); halves go to the even digit."""
+    if out is not None:
+        raise no_out("round")
     a, decimals = arr(a), static_int(decimals, "round", "decimals")
     if a.aval.dtype.kind == "c":
         return e.complex_.bind(round(real(a), decimals), round(imag(a), decimals))
     if a.aval.dtype.kind in "biu":
         if decimals >= 0 or a.aval.dtype.kind == "b":
             return a
-        out = round(convert_element_type(a, np.float64), decimals)
-        return convert_element_type(out, a.aval.dtype)
+        rounded = round(convert_element_type(a, np.float64), decimals)
+        return convert_element_type(rounded, a.aval.dtype)
     if decimals == 0:
         return e.round_even.bind(a)
     factor = 10.0 ** builtins.abs(decimals)
@@ -384,13 +387,17 @@ def isinf(x: Any, /) -> Any:
     return e.eq.bind(e.absolute.bind(x), math.inf)
 
 
-def isposinf(x: Any, /) -> Any:
+def isposinf(x: Any, /, out: Any = None) -> Any:
     """Return where `x` is plus infinity."""
+    if out is not None:
+        raise no_out("isposinf")
     return o.equal(real_only("isposinf", to_inexact(arr(x))), math.inf)
 
 
-def isneginf(x: Any, /) -> Any:
+def isneginf(x: Any, /, out: Any = None) -> Any:
     """Return where `x` is minus infinity."""
+    if out is not None:
+        raise no_out("isneginf")
     return o.equal(real_only("isneginf", to_inexact(arr(x))), -math.inf)
 
 
@@ -404,12 +411,12 @@ def isfinite(x: Any, /) -> Any:
     return e.is_finite.bind(x)
 
 
-def isreal(x: Any, /) -> Any:
+def isreal(x: Any) -> Any:
     """Return where the imaginary part is 0."""
     return imag(x) == 0
 
 
-def iscomplex(x: Any, /) -> Any:
+def iscomplex(x: Any) -> Any:
     """Return where the imaginary part is not 0."""
     return imag(x) != 0
 

@@ -35,9 +35,9 @@ from .common import (
 from .joining import concatenate, stack
 from .making.creation import asarray, full, zeros
 from .mapping import vectorize
+from .places.at import At
 from .places.indexing import getitem
 from .places.selecting import take
-from .places.updates import At
 from .reducing import cumulative, reductions
 from .shaping import moveaxis
 from .ufuncs import logical_and, logical_or

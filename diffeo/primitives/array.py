@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .core import Value, typeof, with_user_line
-from .support.foreign import array_dtype
+from .support.foreign import array_dtype, host_of_jax, taken_in
 from .types import KEYS, SCALAR_RANK, SCALARS, ShapedArray, scalar_aval
 
 ndarray = np.ndarray
@@ -236,7 +236,7 @@ class Array(Value, metaclass=ArrayType):
         """
         return self._np is None and machine.at_home(self)
 
-    def to_device(self, device: Any, /, *, stream: Any = None) -> Array:
+    def to_device(self, device: Any, *, stream: Any = None) -> Array:
         """Return the array committed to a device, as by `dx.device_put`.
 
         Args:
@@ -305,28 +305,29 @@ class Array(Value, metaclass=ArrayType):
             return np.array(host, dtype=dtype)
         return read_only(host)
 
-    def item(self) -> Any:
-        """Return the Python scalar of a one-element array."""
+    def item(self, *args: Any) -> Any:
+        """Return the Python scalar of a one-element array, or of the element at an index."""
         self._refuse_keys("a Python scalar")
-        return self.host.item()
+        return self.host.item(*args)
 
     def tolist(self) -> Any:
         """Return the array as nested Python lists of scalars."""
         return self.host.tolist()
 
-    def tobytes(self) -> bytes:
-        """Return the raw bytes of the elements, in C order."""
-        return self.host.tobytes()
+    def tobytes(self, order: Any = "C") -> bytes:
+        """Return the raw bytes of the elements, in C order unless another is asked for."""
+        return self.host.tobytes(order)
 
-    @property
-    def nbytes(self) -> int:
-        """The number of bytes of the elements."""
-        return self.size * self.dtype.itemsize
+    def on_device_size_in_bytes(self) -> int:
+        """Return the number of bytes that the elements take."""
+        return self.nbytes
 
-    @property
-    def itemsize(self) -> int:
-        """The number of bytes of an element."""
-        return self.dtype.itemsize
+    def unsafe_buffer_pointer(self) -> int:
+        """Return the address of the elements, which must not be written to. It is valid while the
+        array is.
+        """
+        host = self._np
+        return handle(self).unsafe_buffer_pointer() if host is None else host.ctypes.data
 
     def __bool__(self) -> bool:
         if self.size != 1:
@@ -392,7 +393,15 @@ class Array(Value, metaclass=ArrayType):
     def __reduce__(self):
         return _restored, (np.array(self.host), self.weak_type)
 
-    def __dlpack__(self, **how: Any) -> Any:
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        how = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
         return machine.dlpack(self, **how)
 
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -466,8 +475,8 @@ def variant(x: Array, weak_type: bool, device: Any) -> Array:
 def as_value(x: Any) -> Any:
     """Return an Array or a tracer from anything array-like.
 
-    Traced values and Arrays are returned as they are, NumPy arrays are copied (they may change),
-    scalars are weak.
+    Traced values and Arrays are returned as they are, NumPy arrays and those of other libraries
+    are copied (they may change), scalars are weak.
 
     Raises:
         TypeError: if `x` is not an array or a number.
@@ -483,8 +492,15 @@ def as_value(x: Any) -> Any:
             raise with_user_line(
                 OverflowError(f"the Python integer {x} does not fit into {aval.dtype}")
             ) from None
+    copied: Any = True
+    if not isinstance(x, (ndarray, np.generic)):
+        copied = True if host_of_jax(x) is None else None
+        x = taken_in(x)
+        if isinstance(x, Value):
+            return x
     aval = typeof(x)
-    return Array(np.array(x, dtype=aval.dtype))
+    # What jax keeps nobody writes to, so it is not copied.
+    return Array(np.array(x, dtype=aval.dtype, copy=copied))
 
 
 def promoted_scalars(args: Sequence[Any]) -> list[Any]:

@@ -26,7 +26,7 @@ from .support.errors import (
     UnexpectedTracerError,
 )
 from .support.exact import exactly_equal
-from .support.foreign import DTYPES, array_dtype, is_plain, refusal
+from .support.foreign import DTYPES, array_dtype, host_of_jax, is_plain, refusal
 from .support.frozen import OwnCopy
 from .support.jax_names import PrimitiveNames
 from .support.leaks import where_stored
@@ -389,11 +389,11 @@ class Tracer(OwnCopy, Value):
             )
         )
 
-    def item(self) -> Any:
-        """Return the Python scalar of a one-element array; only where the numbers are known."""
+    def item(self, *args: Any) -> Any:
+        """Return the Python scalar of an element, as NumPy; only where the numbers are known."""
         return self._need_constant(
             ConcretizationTypeError, "item()", "Keep it an array while it is traced."
-        ).item()
+        ).item(*args)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}<{self.aval}>"
@@ -424,6 +424,9 @@ def typeof(x: Any) -> ShapedArray:
             return ShapedArray(x.shape, dtype)
         if refusal(x) is None:  # in another byte order
             return ShapedArray(x.shape, array_dtype(dtype))
+    host = host_of_jax(x)
+    if host is not None:
+        return typeof(host)
     raise TypeError(f"not a value that diffeo can trace: {describe(x)}; {expected(x)}")
 
 

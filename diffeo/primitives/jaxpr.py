@@ -277,9 +277,9 @@ def apply_type_rule(primitive: Primitive, avals: Sequence[Any]) -> Any:
     """Call `abstract_eval`. Its errors name the primitive, also if the number of operands is
     wrong.
     """
-    if avals and type(avals[0]) is ShapedArray and avals[0].dtype.kind == "k":
-        if not (primitive.moves or primitive.holds_programs or "k" in primitive.accepts):
-            raise TypeError(f"{primitive.name}: not defined for {avals[0]}: {KEYS}")
+    keys = avals and type(avals[0]) is ShapedArray and avals[0].dtype.kind == "k"
+    if keys and not (primitive.moves or primitive.holds_programs or "k" in primitive.accepts):
+        raise TypeError(f"{primitive.name}: not defined for {avals[0]}: {KEYS}")
     try:
         return primitive.abstract_eval(*avals)
     except (TypeError, ValueError, IndexError) as error:
@@ -357,6 +357,9 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
 #: Called with every program that a transformation makes, if it is set. The tests set it to
 #: `check_jaxpr`.
 after_making: Callable[[Jaxpr], None] | None = None
+#: Called with a program that has run, its operands and its results, where `dx.config` asks for
+#: `debug_key_reuse`. `diffeo.random` sets it.
+after_running: Callable[[Jaxpr, Sequence[Any], Sequence[Any]], None] | None = None
 
 
 def made(jaxpr: Jaxpr) -> Jaxpr:

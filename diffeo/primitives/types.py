@@ -159,6 +159,16 @@ class Typed:
         return self.aval.size
 
     @property
+    def nbytes(self) -> int:
+        """The number of bytes of the elements."""
+        return self.aval.nbytes
+
+    @property
+    def itemsize(self) -> int:
+        """The number of bytes of an element."""
+        return self.aval.dtype.itemsize
+
+    @property
     def weak_type(self) -> bool:
         """Whether the dtype came from a Python scalar and gives way to other dtypes."""
         return self.aval.weak_type

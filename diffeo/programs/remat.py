@@ -13,6 +13,7 @@ from typing import Any
 
 from ..operations.identity import OptimizationBarrier
 from ..primitives.builder import LoweringContext
+from ..primitives.core import typeof
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code, made
 from ..primitives.partial import Parts, partial_jaxpr
 from ..primitives.support.frozen import frozen
@@ -26,18 +27,32 @@ class Checkpoint(Call):
     `policy(primitive, *avals)` says which results of primitives are kept all the same. `barrier` is
     set for the linear part: then, unless `prevent_cse` is false, its operands pass through a
     barrier, so that the compiler cannot take what was computed before for what is computed again.
+    `prevent_cse` may also be a tuple with a flag for each operand; then the barrier is an equation
+    of the linear part.
     """
 
     recomputed = True
     compile: bool = False
     policy: Callable[..., bool] | None = None
     barrier: bool = False
-    prevent_cse: bool = True
+    prevent_cse: bool | tuple[bool, ...] = True
 
     def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         if self.barrier and self.prevent_cse and values:
             values = tuple(OptimizationBarrier().lower(ctx, *values))
         return ctx.program(self.jaxpr, values)
+
+    def interpret(self, interpreter: Any, values: Sequence[Any]) -> list[Any]:
+        if isinstance(self.prevent_cse, bool):
+            return super().interpret(interpreter, values)
+        arrays, statics = interpreter.flatten(values)
+        avals = [typeof(a) for a in arrays]
+        jaxpr, consts, out_statics = interpreter.transform_jaxpr(self.jaxpr, statics, avals)
+        # One value may be several arrays, each of which has the flag of the value.
+        spread = zip(self.prevent_cse, map(interpreter.count, statics))
+        flags = *[False] * len(consts), *[f for f, n in spread for _ in range(n)]
+        outs = replace(self, jaxpr=jaxpr, prevent_cse=flags).bind(*consts, *arrays)
+        return interpreter.unflatten(out_statics, outs)
 
     def partial(self, linear: Sequence[bool]) -> Parts:
         key = ("partial checkpoint", self, tuple(linear))
@@ -76,13 +91,26 @@ class Checkpoint(Call):
         outs = [*parts.known.outs[:count], *computed]
         known = Jaxpr(parts.known.in_vars, eqns, outs, name=program.name)
         known = made(eliminate_dead_code(known))
-        tangent = made(Jaxpr(needed, recomputing.eqns, recomputing.outs, name=program.name))
+        tangent = Jaxpr(needed, recomputing.eqns, recomputing.outs, name=program.name)
+        whole = isinstance(self.prevent_cse, bool)
+        if not whole:
+            flags = [v not in inputs or self._passes(inputs[v], linear) for v in needed]
+            tangent = behind_barrier(tangent, flags)
         return Parts(
             Call(known, self.compile) if known.outs or known.effects else None,
-            replace(self, jaxpr=tangent, barrier=True),
+            replace(
+                self,
+                jaxpr=made(tangent),
+                barrier=whole,
+                prevent_cse=self.prevent_cse if whole else False,
+            ),
             parts.linear_outs,
             [inputs.get(v) for v in needed],
         )
+
+    def _passes(self, i: int, linear: Sequence[bool]) -> bool:
+        """Return whether operand `i` passes through the barrier: no tangent does."""
+        return self.prevent_cse[i] and not linear[i]  # type: ignore
 
     def keeps(self, eqn: Eqn) -> bool:
         """Return whether the results of an equation are kept.
@@ -92,6 +120,19 @@ class Checkpoint(Call):
         if self.policy is None or eqn.primitive.effects:
             return bool(eqn.primitive.effects)
         return bool(self.policy(eqn.primitive, *[v.aval for v in eqn.inputs]))
+
+
+def behind_barrier(program: Jaxpr, flags: Sequence[bool]) -> Jaxpr:
+    """Return the program, whose inputs with a flag first pass through a barrier together."""
+    passing = [v for v, flag in zip(program.in_vars, flags) if flag]
+    if not passing:
+        return program
+    inside = {v: Var(v.aval) for v in passing}
+    put = lambda v: inside.get(v, v) if type(v) is Var else v
+    eqns = [Eqn(e.primitive, list(map(put, e.inputs)), e.outs, e.source) for e in program.eqns]
+    barrier = Eqn(OptimizationBarrier(), passing, list(inside.values()), None)
+    outs = list(map(put, program.outs))
+    return Jaxpr(program.in_vars, [barrier, *eqns], outs, name=program.name)
 
 
 def without_calls(jaxpr: Jaxpr) -> Jaxpr:

@@ -1,11 +1,13 @@
 """Random numbers from explicit keys: the names, and the bits, of jax.random.
 
-A *key* is an array of two words, uint32. A function with the same key returns the same numbers, so
-a key is used once; `split` makes new ones. Numbers are threefry2x32's, those of jax.random with
-`jax_threefry_partitionable` (jax's default) and 64-bit types.
+A *key* is an element of an array of the dtype `key<fry>`, or an array of its words. A function with
+the same key returns the same numbers, so a key is used once; `split` makes new ones. Numbers are
+those of jax.random with its default settings and 64-bit types; the generator is threefry2x32's, or
+another that a key is made for.
 
-`keys.py` has the keys and raw bits, `samplers.py` the distributions, `tails.py` the truncated
-normal distribution, and `choosing.py` permutations and choices.
+`keys.py` has the keys and raw bits; `samplers.py`, `standard.py`, `transformed.py`, `gammas.py`,
+`counting.py`, `tails.py` and `choosing.py` have the distributions, `stateful.py` a generator in
+NumPy's style, and `reuse.py` finds keys that are used twice.
 
 Examples:
     >>> import diffeo as dx
@@ -17,53 +19,24 @@ Examples:
     (3,)
 """
 
-from .choosing import categorical, choice, permutation
-from .keys import (
-    PRNGKey,
-    bits,
-    clone,
-    fold_in,
-    key,
-    key_data,
-    key_dtype,
-    key_impl,
-    split,
-    wrap_key_data,
-)
-from .samplers import (
-    bernoulli,
-    cauchy,
-    exponential,
-    gumbel,
-    laplace,
-    logistic,
-    normal,
-    rademacher,
-    randint,
-    uniform,
-)
-from .tails import truncated_normal
+from .._loading import Late as _Late
 
-__all__ = [
-    "PRNGKey",
-    "fold_in",
-    "key",
-    "key_data",
-    "split",
-    "wrap_key_data",
-    "bits",
-    "randint",
-    "uniform",
-    "bernoulli",
-    "cauchy",
-    "exponential",
-    "gumbel",
-    "laplace",
-    "logistic",
-    "normal",
-    "rademacher",
-    "truncated_normal",
-    "categorical",
-    "choice",
-    "permutation",
-]
+#: Where each name is defined; a module is loaded when the first of its names is asked for.
+_late = _Late(
+    __name__,
+    """
+.choosing: categorical choice permutation
+.counting: binomial geometric multinomial poisson
+.gammas: ball beta chisquare dirichlet f gamma generalized_normal loggamma t
+.keys: PRNGKey bits clone fold_in key key_data key_dtype key_impl split wrap_key_data
+.samplers: bernoulli normal randint uniform
+.standard: cauchy exponential gumbel laplace logistic rademacher
+.stateful: Generator default_rng
+.tails: truncated_normal
+.transformed: double_sided_maxwell lognormal maxwell multivariate_normal orthogonal pareto rayleigh
+    triangular wald weibull_min
+""",
+)
+__getattr__, __dir__ = _late.load, _late.listed
+
+__all__ = _late.names  # pyright: ignore[reportUnsupportedDunderAll]

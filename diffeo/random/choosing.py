@@ -28,7 +28,8 @@ from ..primitives.words.structural import (
     reshape,
 )
 from .keys import Shape, check_key, parts, raw_bits
-from .samplers import check_parameters, gumbel, inexact, randint, uniform
+from .samplers import check_parameters, inexact, randint, uniform
+from .standard import gumbel
 
 
 def _population(name: str, x: Any) -> Any:

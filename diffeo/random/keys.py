@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..numpy.common import static_shape
+from ..primitives import jaxpr as programs
 from ..primitives.array import Array, as_value
 from ..primitives.config import config, task_settings
 from ..primitives.constants import full
@@ -27,6 +28,10 @@ from ..primitives.words.slicing import index_in_dim
 from ..primitives.words.structural import convert_element_type
 from ..routines.generators import GENERATORS, Generator
 from ..routines.keys import clone_keys, key_words, wrap_words
+from .reuse import watch
+
+# Programs that have run are read for keys that were used twice, where the setting asks for it.
+programs.after_running = watch
 
 #: A tuple of integers, or one integer.
 Shape = Any

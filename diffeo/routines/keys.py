@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives.array import Array
+from ..primitives.config import task_settings
 from ..primitives.families import Discrete
 from ..primitives.support.frozen import frozen
 from ..primitives.support.key_types import KeyType
 from ..primitives.types import ShapedArray, uint32
 from ..primitives.words.structural import move_axis
+from .key_uses import renewed, runs_at_once, used
 
 
 @frozen
@@ -28,6 +31,13 @@ class KeyWords(Discrete):
 
     consumes: bool = True
     accepts = "k"
+
+    def bind(self, *args: Any) -> Any:
+        """As any primitive's; enters the use of the keys where that is asked for."""
+        watched = self.consumes and task_settings().debug_key_reuse
+        if watched and type(args[0]) is Array and runs_at_once():
+            used(args[0].host)
+        return super().bind(*args)
 
     def abstract_eval(self, keys: ShapedArray) -> ShapedArray:
         if type(keys.dtype) is not KeyType:
@@ -49,6 +59,13 @@ class WrapWords(Discrete):
     """The keys of a generator whose words, uint32, stand along the last axis."""
 
     dtype: Any
+
+    def bind(self, *args: Any) -> Any:
+        """As any primitive's; enters that the keys are new, where uses are entered."""
+        keys = super().bind(*args)
+        if task_settings().debug_key_reuse and type(keys) is Array:
+            renewed(keys.host)
+        return keys
 
     def abstract_eval(self, words: ShapedArray) -> ShapedArray:
         if words.dtype != uint32 or words.shape[-1:] != (self.dtype.words,):

@@ -38,7 +38,7 @@ from ..primitives.core import (
     with_user_line,
 )
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
-from ..primitives.staging import stage
+from ..primitives.staging import StagingTrace, stage
 from ..primitives.types import ShapedArray
 from ..trees import tree
 
@@ -426,3 +426,16 @@ class Interpreter(Trace):
         if not any([isinstance(c, Tracer) for c in staged.consts]):
             jaxpr.memo[key] = entry
         return entry
+
+
+def closed_for_batching(call: Any, operands: Sequence[Any], trace: Any) -> tuple[Any, Any] | None:
+    """Return a `CustomCall` that has a batching rule, with all that it closes over as operands; and
+    these values, its leading operands. Return None if there is no such rule, or no `vmap` that
+    could ever apply it: neither around, nor to a program that is being written.
+    """
+    while trace is not None and type(trace) is not StagingTrace and not hasattr(trace, "axis_name"):
+        trace = trace.parent
+    if trace is None or not call.rules.has_batch:
+        return None
+    closed, args = call.closed(operands) if call.lazy else (call, operands)
+    return closed, args[: len(args) - len(operands)]

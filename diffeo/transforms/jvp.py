@@ -16,7 +16,7 @@ from ..primitives.stand_ins import ZERO
 from ..primitives.types import ShapedArray
 from ..primitives.words.elementwise import add
 from .equal_values import follow
-from .interpreter import Boxed, Interpreter
+from .interpreter import Boxed, Interpreter, closed_for_batching
 
 
 class JVP(Interpreter):
@@ -82,8 +82,19 @@ class JVP(Interpreter):
         return super().trace_flat(fun, values)
 
     def custom(self, call: Any, values: Sequence[tuple[Any, Any]]) -> list[Any]:
-        if not call.rules.differentiable:
-            return super().custom(call, values)
+        if call.rules.differentiable:
+            return self.by_rules(call.rules, values)
+        by_rule = closed_for_batching(call, [v[0] for v in values], self.outer)
+        if by_rule is not None:
+            closed, constants = by_rule
+            both = [*map(self.unwrap, constants), *values]
+            # The batching rule says nothing of what the function closes over.
+            if all([both[i][1] is ZERO for i in closed.rules.constants]):
+                return self.by_rules(closed.rules, both)
+        return super().custom(call, values)
+
+    def by_rules(self, rules: Any, values: Sequence[tuple[Any, Any]]) -> list[Any]:
+        """Apply a function by the rule that it has for derivatives."""
         # The rule gets bare tangents, which in linearization are tracers of the parent, the
         # `TangentTrace`, not values of ours. `process` would send what is done to them to `outer`,
         # past the recorder. So `outer` is the parent meanwhile. The current trace stays ourselves,
@@ -91,7 +102,7 @@ class JVP(Interpreter):
         outer, before = self.outer, (state.trace, state.source)
         self.outer, state.trace, state.source = self.parent, self, None
         try:
-            outs, tangents = call.rules.linearized(*zip(*values), self.primal)
+            outs, tangents = rules.linearized(*zip(*values), self.primal)
         finally:
             self.outer = outer
             state.trace, state.source = before

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..primitives.constants import full_like
 from ..primitives.stand_ins import ZERO
-from ..primitives.types import ShapedArray, float0, is_inexact
+from ..primitives.types import ShapedArray, float0, is_complex, is_inexact
 
 
 def quietly(compute: Callable, *args: Any) -> Any:
@@ -24,6 +24,11 @@ def quietly(compute: Callable, *args: Any) -> Any:
 def tangent_aval(aval: ShapedArray) -> ShapedArray:
     """Return the type of a tangent: that of its primal, not weak; `float0` for integers."""
     return aval.strong if is_inexact(aval.dtype) else ShapedArray(aval.shape, float0)
+
+
+def same_kind(a: np.dtype, b: np.dtype) -> bool:
+    """Return whether both dtypes are real and floating-point, or both are complex."""
+    return is_inexact(a) and is_inexact(b) and is_complex(a) == is_complex(b)
 
 
 def from_tangent(t: Any, aval: ShapedArray) -> Any:

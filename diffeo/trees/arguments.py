@@ -8,10 +8,13 @@ from collections.abc import Callable, Collection, Sequence
 from types import MethodType
 from typing import Any
 
+import numpy as np
+
 from ..primitives.array import as_value
 from ..primitives.core import Value, describe, expected, with_user_line
+from ..primitives.support.foreign import taken_in
 from ..primitives.support.frozen import OwnCopy
-from ..primitives.types import is_inexact
+from ..primitives.types import SCALARS, is_inexact
 from . import tree
 
 #: What a transformed function takes over from the user's.
@@ -144,6 +147,15 @@ def _is_deep(x: Any) -> bool:
     except RecursionError:
         return True
     return False
+
+
+#: The types of leaves that need no look at what they have.
+_USUAL = SCALARS | {np.ndarray}
+
+
+def all_taken_in(leaves: Sequence[Any]) -> list[Any]:
+    """Return leaves with the arrays of other libraries as NumPy's."""
+    return [x if type(x) in _USUAL or isinstance(x, Value) else taken_in(x) for x in leaves]
 
 
 def as_values(

@@ -8,6 +8,7 @@ says which residuals are kept all the same. `saved_residuals` shows what is kept
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -47,9 +48,11 @@ Policy = Callable[..., bool]
 def checkpoint(
     fun: Callable | None = None,
     *,
-    prevent_cse: bool = True,
+    prevent_cse: bool | Sequence[bool] = True,
     policy: Policy | None = None,
     static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Iterable[str] = (),
+    concrete: bool = False,
 ) -> Callable:
     """Return a function whose intermediate values reverse mode computes again, and does not keep.
 
@@ -59,16 +62,20 @@ def checkpoint(
         fun: a function of arrays or trees; without it, `checkpoint` returns a decorator.
         prevent_cse: keep the compiler from merging the second evaluation with the first, which
             would keep the values after all. False is right only where the compiler cannot do so,
-            as in the body of a `scan`.
+            as in the body of a `scan`. A tuple with a flag for each argument (or a tree of flags
+            for it) says it for the arguments that are not static.
         policy: which values are kept all the same: one of `checkpoint_policies`, or a function
             `policy(primitive, *types) -> bool`. By default only the arguments are kept.
         static_argnums: positions of arguments that are not traced.
+        static_argnames: names of arguments that are not traced.
+        concrete: refused unless False.
 
     Returns:
         A function with the same arguments and results.
 
     Raises:
-        TypeError: if `fun` or `policy` cannot be called.
+        TypeError: if `fun` or `policy` cannot be called, or flags are no booleans.
+        NotImplementedError: for `concrete`.
 
     Examples:
         >>> import diffeo as dx
@@ -76,37 +83,78 @@ def checkpoint(
         >>> dx.grad(f)(1.0) == dx.grad(lambda x: dx.numpy.sin(dx.numpy.sin(x)))(1.0)
         Array(True)
     """
-    if fun is None:
-        return functools.partial(
-            checkpoint, prevent_cse=prevent_cse, policy=policy, static_argnums=static_argnums
+    options = {
+        "prevent_cse": prevent_cse,
+        "policy": policy,
+        "static_argnums": static_argnums,
+        "static_argnames": static_argnames,
+    }
+    if concrete:
+        raise with_user_line(
+            NotImplementedError(
+                "checkpoint: concrete=True is not there any more; name the arguments that Python "
+                "looks at in static_argnums"
+            )
         )
+    if fun is None:
+        return functools.partial(checkpoint, **options)
     check_callable(fun, "checkpoint")
     if policy is not None:
         check_callable(policy, "checkpoint: policy")
+    if not isinstance(prevent_cse, bool):
+        prevent_cse = _flags(prevent_cse)
+    names = {static_argnames} if isinstance(static_argnames, str) else set(static_argnames)
 
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        static = check_argnums(static_argnums, len(args), f"checkpoint of {name_of(fun)}")
+        what = f"checkpoint of {name_of(fun)}"
+        static = [*check_argnums(static_argnums, len(args), what), *_positions(fun, names, args)]
         if state.trace.eager:  # nothing is differentiated
             return fun(*args, **kwargs)
         dynamic = tuple([a for i, a in enumerate(args) if i not in static])
+        fixed = {name: value for name, value in kwargs.items() if name in names}
+        named = {name: value for name, value in kwargs.items() if name not in names}
 
         def of_arrays(dynamic: tuple, kwargs: dict) -> Any:
             """Call `fun` with the static arguments put back in their positions."""
             traced = iter(dynamic)
             full = [a if i in static else next(traced) for i, a in enumerate(args)]
-            return fun(*full, **kwargs)
+            return fun(*full, **fixed, **kwargs)
 
         of_arrays.__name__ = name_of(fun)
-        operands = (dynamic, kwargs)
-        leaves, structure = leaves_of(operands, f"checkpoint of {name_of(fun)}: arguments")
+        operands = (dynamic, named)
+        leaves, structure = leaves_of(operands, f"{what}: arguments")
         staged = Staged(of_arrays, structure, [typeof(x) for x in leaves])
-        call = Checkpoint(staged.jaxpr, policy=policy, prevent_cse=bool(prevent_cse))
+        spread = prevent_cse
+        if not isinstance(prevent_cse, bool):
+            like = operands if named else dynamic
+            flags = tree.broadcast_prefix(prevent_cse, like)
+            spread = (*[False] * len(staged.consts), *flags)
+        call = Checkpoint(staged.jaxpr, policy=policy, prevent_cse=spread)
         return tree.unflatten(staged.out_tree, call.bind(*staged.consts, *leaves))
 
-    make = functools.partial(
-        checkpoint, prevent_cse=prevent_cse, policy=policy, static_argnums=static_argnums
-    )
+    make = functools.partial(checkpoint, **options)
     return Transformed(fun, checkpointed, make, fun)
+
+
+def _flags(prevent_cse: Any) -> tuple:
+    """Return flags for the arguments as a tuple; raise TypeError if they are no booleans."""
+    flags = tuple(prevent_cse) if isinstance(prevent_cse, (tuple, list)) else None
+    if flags is None or not all([isinstance(f, bool) for f in tree.leaves(flags)]):
+        raise with_user_line(
+            TypeError(
+                "checkpoint: prevent_cse is a boolean, or a tuple with a boolean for each "
+                f"argument, got {describe(prevent_cse)}"
+            )
+        )
+    return flags
+
+
+def _positions(fun: Callable, names: Iterable[str], args: Sequence[Any]) -> list[int]:
+    """Return the positions at which arguments with some names were passed."""
+    if not names:
+        return []
+    parameters = list(inspect.signature(fun).parameters)
+    return [i for i, name in enumerate(parameters[: len(args)]) if name in names]
 
 
 remat = checkpoint
@@ -167,8 +215,7 @@ class checkpoint_policies:
     `policy(primitive, *types) -> bool`; a method with arguments makes one.
 
     `dots` are matrix products and convolutions. Keeping these saves most of the time, and computing
-    everything else again saves most of the memory. Offloading to the host is accepted, and keeps
-    values where they are.
+    everything else again saves most of the memory. Offloading to the host is refused.
     """
 
     everything_saveable = staticmethod(_everything)
@@ -199,9 +246,9 @@ class checkpoint_policies:
         )
 
     @staticmethod
-    def save_from_both_policies(first: Policy, second: Policy) -> Policy:
+    def save_from_both_policies(policy_1: Policy, policy_2: Policy) -> Policy:
         """Keep what either of two policies keeps."""
-        return lambda primitive, *avals: first(primitive, *avals) or second(primitive, *avals)
+        return lambda primitive, *avals: policy_1(primitive, *avals) or policy_2(primitive, *avals)
 
     @staticmethod
     def save_and_offload_only_these_names(
@@ -211,15 +258,22 @@ class checkpoint_policies:
         offload_src: str,
         offload_dst: str,
     ) -> Policy:
-        """Keep the values with one of these names, all of them where they are."""
-        return checkpoint_policies.save_only_these_names(
-            *names_which_can_be_saved, *names_which_can_be_offloaded
-        )
+        """Raise NotImplementedError: values stay where they are computed."""
+        raise _no_offloading("save_and_offload_only_these_names", "save_only_these_names(*names)")
 
     @staticmethod
     def offload_dot_with_no_batch_dims(offload_src: str, offload_dst: str) -> Policy:
-        """Keep products without batch axes, where they are."""
-        return _dots_without_batch
+        """Raise NotImplementedError: values stay where they are computed."""
+        raise _no_offloading("offload_dot_with_no_batch_dims", "dots_with_no_batch_dims_saveable")
+
+
+def _no_offloading(name: str, instead: str) -> Exception:
+    return with_user_line(
+        NotImplementedError(
+            f"checkpoint_policies.{name}: residuals stay on the device that computes them, and are "
+            f"not offloaded to the host; checkpoint_policies.{instead} keeps the same values there"
+        )
+    )
 
 
 # --------------------------------------------------------------------------------------------------

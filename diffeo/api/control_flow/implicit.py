@@ -17,7 +17,7 @@ from typing import Any
 
 from ...primitives.array import as_value
 from ...primitives.constants import full_like
-from ...primitives.core import typeof, with_user_line
+from ...primitives.core import state, typeof, with_user_line
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.staging import stage
 from ...primitives.stand_ins import ZERO
@@ -314,8 +314,12 @@ def custom_root(
     solver = Staged(_solver(solve, f, structure), in_tree, avals)
     what = f"{name}: solve must return what the initial guess is"
     _check(what, "solve", solver, structure, avals, has_aux, first="initial_guess")
-    rules = Root(name, structure, function, solver, tangent_solve)
-    outs = CustomCall(None, rules=rules).bind(*function.consts, *solver.consts, *leaves)
+    programs = [function, solver]
+    if not state.trace.eager:  # there may be derivatives
+        tangent = _tangent_solver(name, structure, function, tangent_solve)
+        programs.append(Staged(tangent, tree.treedef_tuple([structure] * 2), [*avals, *avals]))
+    rules = Root(name, [p.jaxpr for p in programs], [len(p.consts) for p in programs])
+    outs = CustomCall(None, rules=rules).bind(*[c for p in programs for c in p.consts], *leaves)
     x = tree.unflatten(structure, outs[: len(leaves)])
     if not has_aux:
         return x
@@ -323,28 +327,53 @@ def custom_root(
     return x, tree.unflatten(aux, outs[len(leaves) :])
 
 
+def _tangent_solver(name: str, structure: Any, function: Staged, solve: Callable) -> Callable:
+    """Return the function of a root x and a right-hand side y that solves `g(dx) = y`, where g is
+    the derivative of the staged function at x.
+
+    It is traced before it is needed, and so what the user's solver closes over becomes operands.
+    """
+
+    def solution(x: Any, y: Any) -> Any:
+        at, _ = tree.flatten(x)
+
+        def derivative(move: Any) -> Any:
+            """Return f_x times a tangent of x; a tree, as the solver is the user's."""
+            of_x = lambda *x: eval_jaxpr(function.jaxpr, [*function.consts, *x])
+            moves = [as_value(leaf) for leaf in tree.leaves(move)]
+            values, slopes = jvp_flat(of_x, at, moves, name)
+            full = [full_like(v, 0) if t is ZERO else t for v, t in zip(values, slopes)]
+            return tree.unflatten(structure, full)
+
+        return custom_linear_solve(derivative, y, solve, solve)
+
+    solution.__name__ = name_of(solve)
+    return solution
+
+
 class Root(Rules):
     """The rules of a root x of f, a function of the values p that f closes over.
 
-    The operands are the constants of f, those of the solver, and the leaves of the initial guess.
-    Only the constants of f (`own` below) have an influence on derivatives.
+    The operands are the constants of f, those of the solver and of the solver for tangents, and the
+    leaves of the initial guess. Only the constants of f (`own` below) have an influence on
+    derivatives.
     """
 
     has_jvp = True
 
-    def __init__(
-        self, name: str, structure: Any, function: Staged, solver: Staged, tangent_solve: Callable
-    ):
-        self.name, self.structure, self.tangent_solve = name, structure, tangent_solve
-        self.function, self.solver = function.jaxpr, solver.jaxpr
-        self.counts = [len(function.consts), len(solver.consts)]
+    def __init__(self, name: str, programs: Sequence[Jaxpr], counts: Sequence[int]):
+        """Keep the programs of f, of the solver, and (but in eager evaluation) of the solver for
+        tangents; and how many constants each has.
+        """
+        self.name, self.programs = name, list(programs)
+        self.counts = [*counts, *[0] * (3 - len(counts))]
 
     def fun(self, *args: Any) -> list[Any]:
-        _, consts, guess = split_list(args, *self.counts)
-        return eval_jaxpr(self.solver, [*consts, *guess])
+        _, consts, _, guess = split_list(args, *self.counts)
+        return eval_jaxpr(self.programs[1], [*consts, *guess])
 
     def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        own, _, guess = split_list(primals, *self.counts)
+        own, _, consts, guess = split_list(primals, *self.counts)
         moves = tangents[: len(own)]
         outs = CustomCall(None, rules=self).bind(*primals)
         x = outs[: len(guess)]
@@ -352,22 +381,8 @@ class Root(Rules):
         if all([m is ZERO for m in moves]):
             return outs, still
         # The right-hand side is -f_p dp: the derivative of f by its constants, with x held fixed.
-        applied = lambda *own: eval_jaxpr(self.function, [*own, *x])
+        applied = lambda *own: eval_jaxpr(self.programs[0], [*own, *x])
         _, moved = jvp_flat(applied, own, moves, self.name)
         rhs = [full_like(v, 0) if m is ZERO else -m for v, m in zip(x, moved)]
-
-        def derivative(move: Any) -> Any:
-            """Return f_x times a tangent of x; a tree, as the solver is the user's."""
-            leaves, _ = tree.flatten(move)
-            at = lambda *x: eval_jaxpr(self.function, [*own, *x])
-            values, slopes = jvp_flat(at, x, [as_value(leaf) for leaf in leaves], self.name)
-            full = [full_like(v, 0) if t is ZERO else t for v, t in zip(values, slopes)]
-            return tree.unflatten(self.structure, full)
-
-        slopes = custom_linear_solve(
-            derivative,
-            tree.unflatten(self.structure, rhs),
-            self.tangent_solve,
-            self.tangent_solve,
-        )
-        return outs, [*tree.leaves(slopes), *still[len(x) :]]
+        slopes = eval_jaxpr(self.programs[2], [*consts, *x, *rhs])
+        return outs, [*slopes, *still[len(x) :]]

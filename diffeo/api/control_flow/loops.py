@@ -400,13 +400,13 @@ def map(f: Callable, xs: Any, *, batch_size: int | None = None) -> Any:
     Args:
         f: a function of one array or tree.
         xs: arrays of one size of their first axis, or a tree of them.
-        batch_size: how many slices are computed at once, by `vmap`.
+        batch_size: how many slices are computed at once, by `vmap`; 0 for all.
 
     Returns:
         The results, stacked along a new first axis.
 
     Raises:
-        ValueError: if the xs differ in length, there are none, or `batch_size` is not positive.
+        ValueError: if the xs differ in length, there are none, or `batch_size` is negative.
 
     Examples:
         >>> import diffeo as dx
@@ -423,11 +423,13 @@ def map(f: Callable, xs: Any, *, batch_size: int | None = None) -> Any:
     step = _named(lambda _, x: ((), f(x)), f)
     if batch_size is None:
         return _scan(name, step, (), xs, None)[1]
-    if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+    if not isinstance(batch_size, (int, np.integer)) or batch_size < 0:
         raise with_user_line(
-            ValueError(f"{name}: batch_size must be a whole number >= 1, got {batch_size!r}")
+            ValueError(f"{name}: batch_size must be a whole number >= 0, got {batch_size!r}")
         )
     length = _length(name, leaves, xs, None)
+    if not batch_size:
+        return vmap(f, axis_size=length)(xs)
     # Full batches go through one scan whose slices have `batch_size` rows: arrays of shape
     # (length, ...) become (whole, batch_size, ...). Rows that are left over go through one `vmap`.
     whole, remainder = divmod(length, batch_size)

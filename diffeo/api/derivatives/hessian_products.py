@@ -12,6 +12,7 @@ from typing import Any
 from ...primitives.core import describe, typeof, with_user_line
 from ...primitives.jaxpr import eval_jaxpr
 from ...primitives.stand_ins import ZERO
+from ...primitives.support.foreign import float0
 from ...primitives.types import is_complex, is_inexact
 from ...primitives.words.elementwise import conj
 from ...transforms.linearize import linearize_flat
@@ -40,8 +41,24 @@ def _checked(
         range(len(primals)),
         instead="let the function close over the argument",
     )
+    vector = _in_floats(vector, primals)
     values, moves, structure = point_and_direction(kind, primals, vector, called)
     return tree.unflatten(structure, values), tree.unflatten(structure, moves)
+
+
+def _in_floats(vector: Any, primals: tuple) -> Any:
+    """Return arrays of whole numbers in the dtypes of the arguments: SciPy tries products with
+    vectors of int8.
+    """
+    moves, structure = tree.flatten(vector)
+    values = tree.leaves(primals)
+    if len(moves) != len(values):
+        return vector  # which is refused
+    moves = [
+        m.astype(typeof(v).dtype) if getattr(m, "dtype", float0).kind in "biu" else m
+        for m, v in zip(moves, values)
+    ]
+    return tree.unflatten(structure, moves)
 
 
 def _scalar(fun: Callable, what: str, has_aux: bool = False) -> Callable:

@@ -22,7 +22,7 @@ from ...primitives.jaxpr import Eqn, Jaxpr, Literal, eval_jaxpr
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.errors import MismatchError
 from ...primitives.support.foreign import refusal
-from ...primitives.types import SCALARS, ShapedArray, float0, is_complex, is_inexact
+from ...primitives.types import SCALARS, ShapedArray, float0, is_complex
 from ...primitives.words.structural import convert_element_type
 from ...transforms.tangents import from_tangent, quietly, tangent_aval
 from ...transforms.transpose import pull_back_program
@@ -30,12 +30,11 @@ from ...trees import tree
 from ...trees.functions import Flat
 
 
-def as_tangent(t: Any, aval: ShapedArray, what: str, path: str, convert: bool = False) -> Any:
+def as_tangent(t: Any, aval: ShapedArray, what: str, path: str) -> Any:
     """Return a tangent or cotangent as an array of the dtype that belongs to its primal's type.
 
     Return `ZERO` for the float0 array that stands for the tangent of an integer. Raise
-    MismatchError for other shapes and dtypes; a Python number takes the dtype. With `convert`, real
-    floating-point numbers may stand for those of another precision, and complex ones likewise.
+    MismatchError for other shapes and dtypes; a real Python number takes the dtype.
     """
     expected = tangent_aval(aval)
     if expected.dtype == float0:
@@ -50,11 +49,8 @@ def as_tangent(t: Any, aval: ShapedArray, what: str, path: str, convert: bool = 
     try:
         value = as_value(t)
         fits = value.shape == expected.shape and (
-            value.dtype == expected.dtype
-            or value.weak_type
-            or (convert and is_complex(value.dtype) == is_complex(expected.dtype)
-                and is_inexact(value.dtype))
-        )  # fmt: skip
+            value.dtype == expected.dtype or (value.weak_type and not is_complex(value.dtype))
+        )
     except TypeError:
         fits = False
     if not fits:
@@ -281,7 +277,7 @@ class Pullback(Derivative):
             form._opaque, form._args = [], []
             self.apart = [], form
         # One form for all pullbacks of one origin: it is part of the keys of compiled functions.
-        form = self.apart[1]
+        form: Any = self.apart[1]
         if form.logging is not self.logging:
             form = copy(form)
             form.logging = self.logging
@@ -350,7 +346,7 @@ class Pullback(Derivative):
         )
         paths = [tree.keystr(path) for path, _ in tree.leaves_with_path(cotangent)]
         cts = [
-            as_tangent(c, o, "vjp: cotangent", f" at {p}" if p else "", convert=True)
+            as_tangent(c, o, "vjp: cotangent", f" at {p}" if p else "")
             for c, o, p in zip(leaves, self.outs, paths)
         ]
         # A result without a tangent does not depend on the arguments: its cotangent goes nowhere.

@@ -4,6 +4,8 @@
 diffeo's a function that stands inside `jax.jit`, `jax.grad` and `jax.vmap`. Needs jax.
 """
 
+from .. import meeting  # noqa: F401  (jax learns of our arrays)
 from .inward.function import FromJax, from_jax
+from .outward.function import ToJax, to_jax
 
-__all__ = ["FromJax", "from_jax"]
+__all__ = ["FromJax", "ToJax", "from_jax", "to_jax"]

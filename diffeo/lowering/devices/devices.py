@@ -166,12 +166,12 @@ def devices(backend: str | None = None) -> tuple[Device, ...]:
 
 
 def local_devices(
-    process_index: int | None = None, backend: str | None = None
+    process_index: int | None = None, backend: str | None = None, host_id: int | None = None
 ) -> tuple[Device, ...]:
     """Return the devices of a platform that belong to this process, or to the process with this
-    index; see `devices`.
+    index (`host_id` is its old name); see `devices`.
     """
-    index = 0 if process_index is None else process_index
+    index = process_index if process_index is not None else host_id or 0
     return tuple([d for d in devices(backend) if d.process_index == index])
 
 

@@ -271,7 +271,8 @@ def _dlpack(array: Array, **how: Any) -> Any:
         # An exporter of read-only memory needs the versioned protocol; the consumer gets NumPy's.
         if kind != 1:
             how = {k: v for k, v in how.items() if k != "stream"}
-        host = read_only(array.host) if how.get("max_version") else array.host
+        versioned = (how.get("max_version") or (0,))[0] >= 1
+        host = read_only(array.host) if versioned else array.host
         return host.__dlpack__(**how)
     buffer = buffer_on(array, device)
     if how.get("copy"):

@@ -75,7 +75,7 @@ def polymul(a1: Any, a2: Any, *, trim_leading_zeros: bool = False) -> Any:
     """
     a1, a2 = atleast_1d(asarray(a1)), atleast_1d(asarray(a2))
     if trim_leading_zeros and a1.size > 1 and a2.size > 1:
-        a1, a2 = (v if w.size else v[-1:] for v, w in ((a, trim_zeros(a, "f")) for a in (a1, a2)))
+        a1, a2 = (w if w.size else v[-1:] for v, w in ((a, trim_zeros(a, "f")) for a in (a1, a2)))
     return convolve(a1, a2)
 
 

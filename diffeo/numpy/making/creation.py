@@ -12,8 +12,8 @@ from ...api.device_put import device_put
 from ...primitives.array import Array, as_value
 from ...primitives.constants import full as full_p
 from ...primitives.core import Value, describe, state, typeof, with_user_line
-from ...primitives.support.foreign import refusal
-from ...primitives.types import SCALARS, default_dtype, promote_types
+from ...primitives.support.foreign import refusal, taken_in
+from ...primitives.types import SCALARS, check_scalar, default_dtype, promote_types
 from ...primitives.words.promotion import broadcast_to
 from ...primitives.words.slicing import stack
 from ...primitives.words.structural import (
@@ -22,6 +22,7 @@ from ...primitives.words.structural import (
     reshape,
 )
 from ..common import (
+    any_type,
     arr,
     dtype_of,
     no_sharding,
@@ -131,8 +132,9 @@ def _from(object: Any) -> Any:
         return as_value(_plain(object))
     if isinstance(object, (list, tuple)):
         return _from_list(object, None)
-    if hasattr(object, "__array__") or hasattr(object, "__dlpack__"):
-        return as_value(_foreign(object))
+    taken = taken_in(object)
+    if taken is not object:
+        return as_value(_plain(taken))
     raise with_user_line(
         TypeError(f"expected numbers, arrays or nested lists of them, got {describe(object)}"),
         object,
@@ -144,12 +146,6 @@ def _plain(object: Any) -> Any:
     if not isinstance(object, np.ndarray) or refusal(object, True):
         return object
     return np.asarray(object)
-
-
-def _foreign(object: Any) -> np.ndarray:
-    # `asanyarray` keeps the mask of an `__array__` that has one, so that it is refused.
-    host = np.asanyarray(object) if hasattr(object, "__array__") else np.from_dlpack(object)
-    return _plain(host)
 
 
 def _with_dtype(object: Any, dtype: np.dtype) -> Any:
@@ -185,7 +181,8 @@ def _from_list(object: Any, dtype: Any) -> Any:
         if dtype is None:
             dtype = default_dtype(max(kinds, key=_ORDER.index) if kinds else float)
         return Array(_numpy_array(object, dtype))
-    if not any([issubclass(k, Value) for k in kinds]):
+    # What only DLPack can read is no item of NumPy's lists.
+    if not any([issubclass(k, Value) or _needs_dlpack(k) for k in kinds]):
         leaves = _leaves(object)
         avals = [_type_of(leaf) for leaf in leaves]
         dtype = promote_types(*avals)[0] if dtype is None else dtype
@@ -193,7 +190,7 @@ def _from_list(object: Any, dtype: Any) -> Any:
             if type(leaf) is int:
                 _number(leaf, dtype, "array")  # raises if the integer does not fit
         return Array(_numpy_array(object, None).astype(dtype))
-    # With Arrays or tracers inside, the items are stacked level by level.
+    # With such or Arrays or tracers inside, the items are stacked level by level.
     parts = [_from_list(o, None) if isinstance(o, (list, tuple)) else _from(o) for o in object]
     if len({p.shape for p in parts}) > 1:
         raise with_user_line(
@@ -205,6 +202,10 @@ def _from_list(object: Any, dtype: Any) -> Any:
     parts = same_dtype(*parts)
     out = stack(parts)
     return convert_element_type(out, out.aval.dtype if dtype is None else dtype)
+
+
+def _needs_dlpack(kind: type) -> bool:
+    return hasattr(kind, "__dlpack__") and not hasattr(kind, "__array__")
 
 
 def _type_of(leaf: Any) -> Any:
@@ -290,7 +291,7 @@ def _constant(
     if device is not None:
         return device_put(_constant(make, shape, value, dtype, name, None), device)
     shape = shape if type(shape) is tuple else static_shape(shape, name)
-    if state.trace.eager:
+    if state.trace.eager and dtype.kind != "k":
         try:
             return Array(make(shape, dtype))
         except (TypeError, ValueError):
@@ -309,7 +310,9 @@ def _number(value: Any, dtype: np.dtype, name: str) -> Any:
                 OverflowError(f"{name}: the Python integer {value} does not fit into {dtype}")
             )
         return int(value)
-    kind: Any = bool if dtype.kind == "b" else complex if dtype.kind == "c" else float
+    if dtype.kind == "k":
+        check_scalar(name, value, dtype)
+    kind: Any = {"b": bool, "c": complex, "k": int}.get(dtype.kind, float)
     return kind(value.real if type(value) is complex and kind is float else value)
 
 
@@ -361,11 +364,9 @@ def full(
 
 
 def _like(a: Any, dtype: Any, shape: Any, name: str) -> tuple[tuple[int, ...], np.dtype]:
-    aval = typeof(a) if not isinstance(a, (list, tuple)) else asarray(a).aval
-    return (
-        aval.shape if shape is None else static_shape(shape, name),
-        aval.dtype if dtype is None else dtype_of(dtype, float),
-    )
+    aval = any_type(a) if not isinstance(a, (list, tuple)) else asarray(a).aval
+    shape = aval.shape if shape is None else static_shape(shape, name)
+    return shape, aval.dtype if dtype is None else dtype_of(dtype, float)
 
 
 def zeros_like(
@@ -417,17 +418,3 @@ def full_like(
         raise no_sharding("full_like", out_sharding)
     shape, dtype = _like(a, dtype, shape, "full_like")
     return full(shape, fill_value, dtype, device=device)
-
-
-def result_type(*args: Any) -> np.dtype:
-    """Return the dtype to which operands (arrays, numbers or dtypes) are brought together."""
-    avals = []
-    for a in args:
-        if isinstance(a, (type, str, np.dtype)):
-            dtype = dtype_of(a)
-            avals.append(typeof(np.empty(0, dtype)))
-        else:
-            avals.append(typeof(a))
-    if not avals:
-        raise with_user_line(TypeError(f"result_type: needs operands, got {describe(args)}"))
-    return promote_types(*avals)[0]

@@ -18,7 +18,7 @@ from numpy import (
     unsignedinteger,
 )
 
-from ...primitives.core import Value, known, typeof
+from ...primitives.core import Value, describe, known, typeof, with_user_line
 from ...primitives.support.foreign import array_dtype
 from ...primitives.types import (
     SCALARS,
@@ -28,8 +28,22 @@ from ...primitives.types import (
     scalar_aval,
 )
 from ...primitives.types import promote_types as join
-from ..common import axes_of
+from ..common import any_type, axes_of, dtype_of
 from .creation import asarray
+
+
+def result_type(*args: Any) -> np.dtype:
+    """Return the dtype to which operands (arrays, numbers or dtypes) are brought together."""
+    avals = []
+    for a in args:
+        if isinstance(a, (type, str, np.dtype)):
+            dtype = dtype_of(a)
+            avals.append(typeof(np.empty(0, dtype)))
+        else:
+            avals.append(any_type(a))
+    if not avals:
+        raise with_user_line(TypeError(f"result_type: needs operands, got {describe(args)}"))
+    return join(*avals)[0]
 
 
 def promote_types(a: Any, b: Any) -> np.dtype:

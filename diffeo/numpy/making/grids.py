@@ -429,7 +429,9 @@ def _integers(name: str, what: str, x: Any) -> Any:
     return integers(x, default_dtype(int))
 
 
-def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Any:
+def ravel_multi_index(
+    multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C", *, dtype: Any = None
+) -> Any:
     """Convert positions in an array of shape `dims` to positions in the flat array.
 
     Args:
@@ -438,6 +440,7 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
         mode: What happens out of bounds, for all axes or for each one: 'raise' (traced indices are
             moved to the nearest end), 'clip' to the nearest end, 'wrap' modulo the size.
         order: 'C', the last axis changes fastest, or 'F', the first one does.
+        dtype: The dtype of the result, int64 by default.
 
     Raises:
         TypeError: for numbers that are no integers.
@@ -478,4 +481,4 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
             )
         index = bounded(index, n, "wrap" if m == "wrap" else "clip", "ravel_multi_index")
         out = out * n + index
-    return out
+    return out if dtype is None else convert_element_type(arr(out), dtype_of(dtype))

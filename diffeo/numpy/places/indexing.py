@@ -161,19 +161,22 @@ def read_with_mode(
     fill_value: Any = None,
     unique: bool = False,
     in_order: bool = False,
+    wraps: bool = True,
 ) -> Any:
     """Return `x[index]` with a mode for indices out of bounds: `x.at[index].get(mode=...)`.
 
     Without a mode, `fill_value` means 'fill'; 'drop' is 'fill', too. 'wrap' takes indices modulo
-    the size of the axis, 'clip' takes the nearest end.
+    the size of the axis, 'clip' takes the nearest end. Negative indices count from the end if
+    `wraps`, else they are out of bounds.
     """
     mode = mode_of("x.at[...].get", mode)
     if mode is None and fill_value is None:
-        if not (unique or in_order):
+        if wraps and not (unique or in_order):
             return getitem(x, index)
-        return read(x, read_index(x.shape, index), "clip", None, unique, in_order)
+        layout = read_index(x.shape, index, wraps=wraps)
+        return read(x, layout, "clip", None, unique, in_order)
     mode = "fill" if mode in (None, "drop") else mode
-    layout = read_index(x.shape, index, allow=True)
+    layout = read_index(x.shape, index, allow=True, wraps=wraps)
     if mode == "wrap":
         layout.wrap()
     if mode in ("clip", "promise_in_bounds"):

@@ -22,6 +22,7 @@ from ...primitives.array import Array
 from ...primitives.constants import full
 from ...primitives.core import Tracer, Value, describe, typeof, with_user_line
 from ...primitives.support.errors import ConcretizationTypeError, NonConcreteBooleanIndexError
+from ...primitives.support.foreign import taken_in
 from ...primitives.words import elementwise as e
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to
 from ...primitives.words.slicing import Slice, concatenate, rev
@@ -61,6 +62,7 @@ class Layout:
         labels: What each axis of the result is: NEW, the number of the axis that a slice spans, or
             ("array", k) for axis k of the batch.
         batch: The shape to which the arrays broadcast.
+        wraps: Whether negative traced indices count from the end; otherwise they are out of bounds.
     """
 
     shape: tuple[int, ...]
@@ -69,6 +71,7 @@ class Layout:
     arrays: dict[int, Any]
     labels: list[Any]
     batch: tuple[int, ...]
+    wraps: bool = True
 
     @property
     def basic(self) -> bool:
@@ -116,7 +119,7 @@ class Layout:
             return full((), index, dtype)
         if not isinstance(index, Value):
             return Array(np.asarray(index, dtype))
-        signed = index.aval.dtype.kind == "i"
+        signed = index.aval.dtype.kind == "i" and self.wraps
         index = convert_element_type(index, dtype)
         return e.select(e.lt.bind(index, 0), index + self.shape[axis], index) if signed else index
 
@@ -140,6 +143,8 @@ def _item(item: Any) -> Any:
         # An empty list would hold floats: NumPy, too, takes it for integers.
         if not item.size and not isinstance(item, Tracer):
             item = np.zeros(item.shape, np.int64)
+    if not isinstance(item, Value):
+        item = taken_in(item)
     if isinstance(item, (Value, np.ndarray, np.generic)):
         return _array_item(item)
     try:
@@ -216,23 +221,23 @@ def out_of_bounds(index: Any, axis: int, shape: Sequence[int]) -> Exception:
     )
 
 
-def _checked(index: Any, axis: int, shape: Sequence[int], allow: bool) -> Any:
-    """Return a known index or index array counted from the front.
+def _checked(index: Any, axis: int, shape: Sequence[int], allow: bool, wraps: bool) -> Any:
+    """Return a known index or index array counted from the front; without `wraps`, as it is.
 
     Raises:
         IndexError: if it is out of bounds, unless `allow`.
     """
     n = shape[axis]
     if type(index) is int:
-        if not -n <= index < n and not allow:
+        if not (-n if wraps else 0) <= index < n and not allow:
             raise out_of_bounds(index, axis, shape)
-        return index + n if index < 0 else index
+        return index + n if index < 0 and wraps else index
     index = index.astype(np.int64)
     if index.size and not allow:
-        low, high = index.min(), index.max()
-        if low < -n or high >= n:
-            raise out_of_bounds(int(low if low < -n else high), axis, shape)
-    return np.where(index < 0, index + n, index)
+        low, high, least = index.min(), index.max(), -n if wraps else 0
+        if low < least or high >= n:
+            raise out_of_bounds(int(low if low < least else high), axis, shape)
+    return np.where(index < 0, index + n, index) if wraps else index
 
 
 def _span(item: slice, size: int) -> Span:
@@ -255,13 +260,16 @@ def _span(item: slice, size: int) -> Span:
     return Span(start, len(range(start, stop, step)), step)
 
 
-def read_index(shape: tuple[int, ...], index: Any, allow: bool = False) -> Layout:
+def read_index(
+    shape: tuple[int, ...], index: Any, allow: bool = False, wraps: bool = True
+) -> Layout:
     """Read `index` into the layout of what it addresses in an array of `shape`.
 
     Args:
         shape: The shape of the array that is indexed.
         index: What stands between the brackets.
         allow: Whether known indices may be out of bounds (a mode says what happens to them).
+        wraps: Whether negative indices count from the end; otherwise they are out of bounds.
 
     Raises:
         IndexError: for too many indices, or a known one that is out of bounds.
@@ -301,9 +309,11 @@ def read_index(shape: tuple[int, ...], index: Any, allow: bool = False) -> Layou
         elif isinstance(item, Value):
             entries.append((axis, item))
         else:
-            entries.append((axis, _checked(item, axis, sizes, allow)))
+            entries.append((axis, _checked(item, axis, sizes, allow, wraps)))
         axis += 1
-    return _arranged(tuple(sizes), tuple(inserted), entries, allow)
+    layout = _arranged(tuple(sizes), tuple(inserted), entries, allow)
+    layout.wraps = wraps
+    return layout
 
 
 def _arranged(

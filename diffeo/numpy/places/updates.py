@@ -1,8 +1,9 @@
 """`x.at[index]`: new arrays that differ from `x` at some positions.
 
-Users call the methods of `IndexUpdate`; `_update` does the work: in NumPy, by a choice with a mask,
-or by an `_UpdatePlan`. The plan turns the index into *windows*: a box of elements for each position
-that the index arrays address. It writes one window as a slice, and many by a scatter primitive.
+Users call the methods of `IndexUpdate` (at.py), which call `update`. It works in NumPy, by a choice
+with a mask, or by an `_UpdatePlan`. The plan turns the index into *windows*: a box of elements for
+each position that the index arrays address. It writes one window as a slice, and many by a scatter
+primitive.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ from ...primitives.words.operators import power, true_divide
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to, promote, to_value
 from ...primitives.words.structural import convert_element_type, reshape
 from ..choosing import where
+from ..common import no_sharding
 from ..ufuncs import maximum, minimum
-from .indexing import mode_of, plain_index, read, read_with_mode
+from .indexing import mode_of, plain_index, read
 from .layout import NEW, Layout, read_index, with_inserted
 
 #: Operation -> (the function of an old and a new value, NumPy's, the primitive for equal indices).
@@ -51,177 +53,21 @@ _OPS: dict[str, tuple[Callable, Any, Any]] = {
 _ROUNDS = 64
 
 
-class At:
-    """The object `x.at`. Index it, then say what to do there: `x.at[index].set(value)`."""
-
-    __slots__ = ("array",)
-
-    def __init__(self, array: Any):
-        self.array = array
-
-    def __getitem__(self, index: Any) -> IndexUpdate:
-        return IndexUpdate(self.array, index)
-
-    def __repr__(self) -> str:
-        return f"At({self.array!r})"
-
-
-class IndexUpdate:
-    """The object `x.at[index]`. Every method returns a new array; `x` stays as it is.
-
-    A known index out of bounds is an IndexError without `mode`. With `mode`, and for a traced
-    index, the index is moved to the nearest end ('clip') or left out ('drop', 'fill'; the default
-    when writing). `unique_indices` promises that no position is addressed twice,
-    `indices_are_sorted` that they are in order. Both can make the program faster, and a broken
-    promise makes its result undefined.
-
-    Examples:
-        >>> import diffeo as dx
-        >>> x = dx.numpy.zeros(3)
-        >>> x.at[1].set(5.0), x.at[dx.numpy.array([0, 0])].add(1.0)
-        (Array([0., 5., 0.]), Array([2., 0., 0.]))
-    """
-
-    __slots__ = ("array", "index")
-
-    def __init__(self, array: Any, index: Any):
-        self.array, self.index = array, index
-
-    def __repr__(self) -> str:
-        return f"IndexUpdate({self.array!r}, {self.index!r})"
-
-    def get(
-        self,
-        *,
-        indices_are_sorted: bool = False,
-        unique_indices: bool = False,
-        mode: Any = None,
-        fill_value: Any = None,
-    ) -> Any:
-        """Return `x[index]`; 'clip', or 'fill' with `fill_value` (nan by default) out of bounds."""
-        return read_with_mode(
-            self.array, self.index, mode, fill_value, unique_indices, indices_are_sorted
-        )
-
-    def set(
-        self,
-        values: Any,
-        *,
-        indices_are_sorted: bool = False,
-        unique_indices: bool = False,
-        mode: Any = None,
-    ) -> Any:
-        """Return `x` with `values` at the index; of equal indices, the last one wins."""
-        return _update(self, "set", values, unique_indices, indices_are_sorted, mode)
-
-    def add(
-        self,
-        values: Any,
-        *,
-        indices_are_sorted: bool = False,
-        unique_indices: bool = False,
-        mode: Any = None,
-    ) -> Any:
-        """Return `x` with `values` added; all values of equal indices are added."""
-        return _update(self, "add", values, unique_indices, indices_are_sorted, mode)
-
-    def subtract(
-        self,
-        values: Any,
-        *,
-        indices_are_sorted: bool = False,
-        unique_indices: bool = False,
-        mode: Any = None,
-    ) -> Any:
-        """Return `x` with `values` subtracted; all values of equal indices are subtracted."""
-        return _update(self, "subtract", values, unique_indices, indices_are_sorted, mode)
-
-    def multiply(
-        self,
-        values: Any,
-        *,
-        indices_are_sorted: bool = False,
-        unique_indices: bool = False,
-        mode: Any = None,
-    ) -> Any:
-        """Return `x` with elements multiplied by `values`, by all values of equal indices."""
-        return _update(self, "multiply", values, unique_indices, indices_are_sorted, mode)
-
-    mul = multiply
-
-    def divide(
-        self,
-        values: Any,
-        *,
-        indices_are_sorted: bool = False,
-        unique_indices: bool = False,
-        mode: Any = None,
-    ) -> Any:
-        """Return `x` (floats) with elements divided by `values`, by all values of equal indices."""
-        return _update(self, "divide", values, unique_indices, indices_are_sorted, mode)
-
-    def power(
-        self,
-        values: Any,
-        *,
-        indices_are_sorted: bool = False,
-        unique_indices: bool = False,
-        mode: Any = None,
-    ) -> Any:
-        """Return `x` with elements raised to `values`, to the product for equal indices."""
-        return _update(self, "power", values, unique_indices, indices_are_sorted, mode)
-
-    def min(
-        self,
-        values: Any,
-        *,
-        indices_are_sorted: bool = False,
-        unique_indices: bool = False,
-        mode: Any = None,
-    ) -> Any:
-        """Return `x` with elements replaced by the least of them and `values`."""
-        return _update(self, "min", values, unique_indices, indices_are_sorted, mode)
-
-    def max(
-        self,
-        values: Any,
-        *,
-        indices_are_sorted: bool = False,
-        unique_indices: bool = False,
-        mode: Any = None,
-    ) -> Any:
-        """Return `x` with elements replaced by the largest of them and `values`."""
-        return _update(self, "max", values, unique_indices, indices_are_sorted, mode)
-
-    def apply(
-        self,
-        func: Callable,
-        *,
-        indices_are_sorted: bool = False,
-        unique_indices: bool = False,
-        mode: Any = None,
-    ) -> Any:
-        """Return `x` with the elementwise `func` applied as often as an element is addressed.
-
-        Raises:
-            NotImplementedError: for more than 64 traced indices without `unique_indices`: it is not
-                known how often an element is addressed.
-        """
-        x = as_value(to_value(self.array))
-        mask = _mask(x, self.index)
-        if mask is not None:
-            return where(broadcast_to(_over(mask, x), x.shape), func(x), x)
-        plan = _UpdatePlan(x, self.index, mode, unique_indices, indices_are_sorted)
-        if 0 in plan.layout.result or not x.size:
-            return x
-        if plan.block:
-            return plan.put(func(plan.get()))
-        return reshape(
-            applied(
-                func, plan.x, plan.indices, plan.dims, tuple(plan.sizes), plan.unique, plan.in_order
-            ),
-            x.shape,
-        )
+def apply_at(
+    array: Any, index: Any, func: Callable, mode: Any, unique: bool, in_order: bool, wraps: bool
+) -> Any:
+    """Compute `x.at[index].apply(func)`."""
+    x = as_value(to_value(array))
+    mask = _mask(x, index)
+    if mask is not None:
+        return where(broadcast_to(_over(mask, x), x.shape), func(x), x)
+    plan = _UpdatePlan(x, index, mode, unique, in_order, wraps)
+    if 0 in plan.layout.result or not x.size:
+        return x
+    if plan.block:
+        return plan.put(func(plan.get()))
+    how = tuple(plan.sizes), plan.unique, plan.in_order
+    return reshape(applied(func, plan.x, plan.indices, plan.dims, *how), x.shape)
 
 
 def applied(
@@ -262,12 +108,24 @@ def _over(mask: Any, x: Any) -> Any:
     return reshape(mask, mask.shape + (1,) * (x.ndim - mask.ndim))
 
 
-def _update(at: IndexUpdate, op: str, values: Any, unique: bool, in_order: bool, mode: Any) -> Any:
-    """Compute the method `op` of an `IndexUpdate`; `op` is a key of `_OPS`."""
-    x = as_value(to_value(at.array))
+def update(
+    array: Any,
+    index: Any,
+    op: str,
+    values: Any,
+    unique: bool,
+    in_order: bool,
+    mode: Any,
+    out_sharding: Any,
+    wraps: bool,
+) -> Any:
+    """Compute `x.at[index].set(values)`, say; the method `op` is a key of `_OPS`."""
+    if out_sharding is not None:
+        raise no_sharding(f"x.at[...].{op}", out_sharding)
+    x = as_value(to_value(array))
     values = _like(x, values, op)
-    if type(x) is Array and mode is None and state.trace.eager:
-        out = _in_numpy(x, at.index, op, values)
+    if type(x) is Array and mode is None and wraps and state.trace.eager:
+        out = _in_numpy(x, index, op, values)
         if out is not None:
             return out
     combine, _, primitive = _OPS[op]
@@ -275,12 +133,12 @@ def _update(at: IndexUpdate, op: str, values: Any, unique: bool, in_order: bool,
         raise with_user_line(
             TypeError(f"x.at[...].{op}: booleans have no sum; use max, min or set")
         )
-    mask = _mask(x, at.index)
+    mask = _mask(x, index)
     if mask is not None:
         shape = x.shape[mask.ndim :]
         if type(values) in SCALARS or broadcast_shapes(values.shape, shape) == shape:
             return where(broadcast_to(_over(mask, x), x.shape), combine(x, values), x)
-    plan = _UpdatePlan(x, at.index, mode, unique, in_order)
+    plan = _UpdatePlan(x, index, mode, unique, in_order, wraps)
     if 0 in plan.layout.result or not x.size:
         return x
     updates = plan.fitted(values)
@@ -386,9 +244,11 @@ class _UpdatePlan:
     `labels` are the axes of the updates, `places` the labels that no window spans.
     """
 
-    def __init__(self, x: Any, index: Any, mode: Any, unique: bool, in_order: bool):
+    def __init__(
+        self, x: Any, index: Any, mode: Any, unique: bool, in_order: bool, wraps: bool = True
+    ):
         mode = mode_of("x.at[...]", mode)
-        layout = read_index(x.shape, index, allow=mode is not None)
+        layout = read_index(x.shape, index, mode is not None, wraps)
         if mode == "wrap":
             layout.wrap()
         self.x, self.layout, self.in_order = with_inserted(x, layout), layout, in_order

@@ -6,51 +6,15 @@ from functools import lru_cache
 from inspect import Parameter, signature
 from typing import Any
 
-from ...primitives.words.protocols import NUMPY
+from ...primitives.words.operators import NUMPY
 from ..making.creation import array
 
 #: The parameters of NumPy's functions that are arrays, also as lists.
-_ARRAYS = frozenset(
-    [
-        "a",
-        "a_max",
-        "a_min",
-        "ar1",
-        "ar2",
-        "arr",
-        "array",
-        "b",
-        "bins",
-        "c",
-        "condition",
-        "element",
-        "f",
-        "fill_value",
-        "fp",
-        "indices",
-        "m",
-        "M",
-        "p",
-        "q",
-        "u",
-        "v",
-        "values",
-        "test_elements",
-        "val",
-        "vals",
-        "w",
-        "weights",
-        "x",
-        "x1",
-        "x2",
-        "xi",
-        "xp",
-        "y",
-        "z",
-        "A",
-        "B",
-    ]
-)
+_ARRAYS = frozenset({
+    "A", "B", "M", "a", "a_max", "a_min", "ar1", "ar2", "arr", "array", "b", "bins", "c",
+    "condition", "element", "f", "fill_value", "fp", "indices", "m", "p", "q", "test_elements",
+    "u", "v", "val", "vals", "values", "w", "weights", "x", "x1", "x2", "xi", "xp", "y", "z",
+})  # fmt: skip
 #: The parameters that are sequences of arrays.
 _SEQUENCES = frozenset(["arrays", "tup", "condlist", "choicelist", "choices", "seq", "operands"])
 

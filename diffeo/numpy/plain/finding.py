@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._loading import loaded
-from ...primitives.words.protocols import name_of_numpys
+from .protocols import name_of_numpys
 
 #: Where NumPy's functions are looked for; each namespace of ours has the same place.
 _SPACES = ("", "linalg", "fft")
@@ -17,14 +16,14 @@ _SPACES = ("", "linalg", "fft")
 _CALLED = {"psi": "digamma"}
 
 
-def find(function: Any) -> Callable | None:
-    """Return diffeo's function for one of NumPy's or of scipy.special's, or None.
+def find(function: Any, numpy: Any) -> Callable | None:
+    """Return diffeo's function for one of NumPy's or of scipy.special's, or None. `numpy` is the
+    module `diffeo.numpy`.
 
     A function of diffeo has the same name in the same namespace: `np.linalg.inv` is
     `diffeo.numpy.linalg.inv`.
     """
     name = getattr(function, "__name__", "")
-    numpy = loaded("diffeo.numpy")
     for space in _SPACES:
         theirs = getattr(np, space) if space else np
         # The name alone does not do: `np.linalg.outer` is another function than `np.outer`.
@@ -34,7 +33,7 @@ def find(function: Any) -> Callable | None:
             return None if mine is function else mine
     if _is_of_scipy(function):
         name = _CALLED.get(name, name)
-        for ours in (loaded("diffeo.scipy.special"), numpy):  # SciPy has its own cbrt, exp2 ...
+        for ours in (numpy.special, numpy):  # SciPy has its own cbrt, exp2 ...
             if name in ours.__all__:
                 return getattr(ours, name)
     return None

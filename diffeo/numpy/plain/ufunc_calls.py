@@ -14,8 +14,8 @@ import numpy as np
 from ...api.control_flow.loops import scan
 from ...primitives.core import describe, known, typeof, with_user_line
 from ...primitives.types import SCALARS
+from ...primitives.words.operators import NUMPY
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to
-from ...primitives.words.protocols import NUMPY, refused_output, unsupported
 from ...primitives.words.slicing import concatenate, stack
 from ...primitives.words.structural import convert_element_type, expand_dims, reshape
 from ..choosing import where as choose
@@ -25,6 +25,7 @@ from ..reducing import cumulative, reductions
 from ..shaping import moveaxis
 from .array_likes import array_like
 from .finding import home_of
+from .protocols import refused_output, unsupported
 
 #: Reductions that diffeo has a function for.
 _REDUCTIONS: dict[Any, Callable] = {

@@ -13,7 +13,7 @@ from ...primitives.words.promotion import broadcast_to, to_inexact
 from ...primitives.words.structural import convert_element_type, reshape
 from ..common import arr, axes_of, dtype_of, narrow, no_out, safe_sqrt
 from ..making.creation import asarray
-from ..ufuncs import imag, real
+from ..ufuncs import imag, maximum, real
 from .reductions import _finish, _masked, _total, at_once, counted, mean, sum
 
 
@@ -50,7 +50,7 @@ def var(
         squares = deviation * deviation
     total = _finish(_total(_masked(squares, where, 0), axes), a, axes, keepdims)
     count = counted(a, axes, keepdims, where, total.dtype) - ddof
-    return total / (max(count, 0) if isinstance(count, (int, float)) else count)
+    return total / (max(count, 0) if isinstance(count, (int, float)) else maximum(count, 0))
 
 
 def _freedom(name: str, ddof: Any, correction: Any) -> Any:

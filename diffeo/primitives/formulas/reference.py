@@ -50,6 +50,12 @@ def logical_right_shift(x: Any, n: Any) -> Any:
     return np.right_shift(x.view(bits), n.view(bits)).view(dtype)
 
 
+def accurate_expm1(x: Any) -> Any:
+    """Return exp(x) - 1, precise near 0; of complex infinities what the array API standard says."""
+    y = np.expm1(x)
+    return np.where(np.isfinite(x), y, np.exp(x) - 1) if y.dtype.kind == "c" else y
+
+
 def zero_dominant_product(t: Any, factor: Any) -> Any:
     """Return t * factor, but zero where t is zero."""
     product = np.multiply(t, factor)

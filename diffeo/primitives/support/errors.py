@@ -57,6 +57,12 @@ class ForwardModeError(TypeError):
     """
 
 
+class KeyReuseError(ValueError):
+    """A key of random numbers is used twice; raised only where `dx.config.debug_key_reuse` asks for
+    it.
+    """
+
+
 class OutOfMemoryError(MemoryError, RuntimeError):
     """A compiled program, or compiling it, needs more memory than there is. The message says for
     what.

@@ -96,6 +96,30 @@ def admit_wide(on: bool) -> None:
 
 
 # --------------------------------------------------------------------------------------------------
+# Arrays of other libraries
+
+
+def taken_in(x: Any) -> Any:
+    """Return the array of another library (jax, torch, pandas ...) as one of NumPy's; anything else
+    as it is.
+
+    It says itself how it becomes an array, by `__jax_array__`, `__array__` or `__dlpack__`, and may
+    refuse: a tensor on an accelerator, say, or one whose derivative torch records.
+    """
+    kind = type(x)
+    if isinstance(x, (ndarray, np.generic, type)):
+        return x
+    if hasattr(kind, "__jax_array__"):
+        return x.__jax_array__()
+    if _of_jax(kind):
+        host = host_of_jax(x)
+        return x if host is None else host  # what jax traces is refused by its name
+    if hasattr(kind, "__array__"):
+        return np.asanyarray(x)  # which keeps a mask, so that it is refused
+    return np.from_dlpack(x) if hasattr(kind, "__dlpack__") else x
+
+
+# --------------------------------------------------------------------------------------------------
 # Subclasses of ndarray
 
 #: What a subclass of ndarray may define without giving operations another meaning.
@@ -133,7 +157,7 @@ def refusal(x: Any, converted: bool = False) -> str | None:
             it of a matrix.
     """
     if not isinstance(x, (ndarray, np.generic)):
-        return None
+        return TRACED_BY_JAX if _of_jax(type(x)) == "traced" else None
     kind = type(x)
     if hasattr(kind, "filled"):  # asked so, as `numpy.ma` may not be loaded yet
         return (
@@ -155,3 +179,31 @@ def refusal(x: Any, converted: bool = False) -> str | None:
         "meaning of its own, which would be lost: convert it yourself, np.asarray(x) has the "
         "numbers alone"
     )
+
+
+# --------------------------------------------------------------------------------------------------
+# jax's arrays, which come in without jax being imported here
+
+TRACED_BY_JAX = (
+    "it is traced by jax, whose transformations do not see what diffeo does; call "
+    "diffeo.interop.jax.to_jax(f) in the place of f, or use diffeo's transformations"
+)
+
+
+def _of_jax(kind: type) -> str:
+    """Return "array", "key" or "traced" for a class of jax's values, and "" for any other."""
+    if kind.__module__.partition(".")[0] not in ("jax", "jaxlib"):
+        return ""
+    names = [c.__name__ for c in kind.__mro__]
+    kinds = {"ArrayImpl": "array", "PRNGKeyArray": "key", "Tracer": "traced"}
+    return next((kinds[n] for n in names if n in kinds), "")
+
+
+def host_of_jax(x: Any) -> np.ndarray | None:
+    """Return the numbers of an array of jax's, on the CPU without a copy, as jax does not write to
+    them; the words of its keys. None for anything else.
+    """
+    kind = _of_jax(type(x))
+    if kind == "key":
+        x = x._base_array
+    return np.asarray(x) if kind in ("array", "key") else None

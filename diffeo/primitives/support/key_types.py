@@ -53,21 +53,21 @@ class KeyType:
         return self.name
 
     def __reduce__(self) -> Any:
-        return KEY_TYPES.__getitem__, (self.impl,)
+        return _of_generator, (self.impl,)
 
 
+_GENERATORS = (
+    ("threefry2x32", "fry", 2), ("rbg", "rbg", 4), ("unsafe_rbg", "urbg", 4),
+    ("philox2x32", "phx2", 1), ("philox4x32", "phx4", 2), ("threefry4x32", "fry4", 4),
+)  # fmt: skip
 #: The dtypes of keys by the names of generators.
-KEY_TYPES = {
-    impl: KeyType(impl, tag, words)
-    for impl, tag, words in (
-        ("threefry2x32", "fry", 2),
-        ("rbg", "rbg", 4),
-        ("unsafe_rbg", "urbg", 4),
-        ("philox2x32", "phx2", 1),
-        ("philox4x32", "phx4", 2),
-        ("threefry4x32", "fry4", 4),
-    )  # fmt: skip
-}
+KEY_TYPES = {impl: KeyType(impl, tag, words) for impl, tag, words in _GENERATORS}
+
+
+def _of_generator(impl: str) -> KeyType:
+    return KEY_TYPES[impl]
+
+
 #: The same by NumPy's dtypes of their elements.
 BY_ELEMENT: dict[Any, Any] = {t.dtype: t for t in KEY_TYPES.values()}
 

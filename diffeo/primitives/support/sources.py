@@ -17,10 +17,8 @@ HERE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..")) + os
 
 #: The folders of NumPy and, beside it, SciPy: their lines are no user's either.
 _NUMPY = os.path.dirname(sys.modules["numpy"].__file__ or "")
-_NOT_USERS = (
-    HERE,
-    *[os.path.join(os.path.dirname(_NUMPY), n) + os.sep for n in ("numpy", "scipy")],
-)
+_BESIDE = os.path.dirname(_NUMPY)
+_NOT_USERS = (HERE, *[os.path.join(_BESIDE, name) + os.sep for name in ("numpy", "scipy")])
 
 
 class _Own(dict):

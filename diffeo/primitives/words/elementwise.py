@@ -25,6 +25,7 @@ from ..families import Linear
 from ..formulas import lowered as formulas
 from ..formulas import slopes
 from ..formulas.reference import (
+    accurate_expm1,
     accurate_log1p,
     logical_right_shift,
     logistic_function,
@@ -392,7 +393,7 @@ rsqrt = row("rsqrt", lambda x: 1 / np.sqrt(x), "rsqrt", lambda x, y: -0.5 * y / 
 cbrt = row("cbrt", np.cbrt, "cbrt", lambda x, y: 1 / (3.0 * y * y), accepts="f", singular=True,
            series=lambda s, y, x: s.power(x, 1 / 3, y))
 exp = row("exp", np.exp, "exponential", lambda x, y: y, singular=True)
-expm1 = row("expm1", np.expm1, "exponential_minus_one", lambda x: exp.bind(x), singular=True)
+expm1 = row("expm1", accurate_expm1, "exponential_minus_one", lambda x: exp.bind(x), singular=True)
 log = row("log", np.log, "log", lambda x: reciprocal(x), singular=True,
           series=lambda s, y, x: s.logarithm(x, x[0], y))
 log1p = row("log1p", accurate_log1p, "log_plus_one", lambda x: reciprocal(x + 1.0), singular=True,

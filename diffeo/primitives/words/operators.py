@@ -6,7 +6,7 @@ itself, so two arrays of one dtype, or an array and a Python scalar of a kind th
 go to the NumPy function at once.
 
 The first part makes the functions, by `unary` and `binary`. The second installs them as methods of
-`Value`. NumPy's protocols, by which NumPy's functions meet our values, are in `protocols.py`.
+`Value`. NumPy's protocols, by which NumPy's functions meet our values, are in `numpy/plain/`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from ..array import Array, as_value
 from ..core import Primitive, Value, describe, state, typeof, with_user_line
+from ..support.foreign import taken_in
 from ..support.settings import process
 from ..types import (
     SCALARS,
@@ -40,7 +41,6 @@ from .promotion import (
     to_inexact,
     to_value,
 )
-from .protocols import NUMPY
 
 #: For the kind of a dtype, the Python scalars that go to NumPy as they are.
 _FITS = {"f": (float, int), "i": (int,), "u": (int,), "c": (complex, float, int), "b": (bool,)}
@@ -253,6 +253,22 @@ def matmul(x: Any, y: Any, /) -> Any:
 # Installation: operators are given to `Value`, so that arrays and tracers have them
 
 
+class _Functions(dict[Any, Any]):
+    """The table of NumPy's functions -> ours, or None. Each is found when it is first asked for."""
+
+    #: Installed by diffeo.numpy.
+    find: Callable[[Any], Any]
+
+    def __missing__(self, function: Any) -> Any:
+        ours = self.find(function)
+        if ours is not None:
+            self[function] = ours
+        return ours
+
+
+#: Plain NumPy code on traced values goes through this table.
+NUMPY = _Functions()
+
 #: What operators take as the other operand, the likely ones first.
 _OPERANDS = (Value, float, int, np.ndarray, np.generic, complex)
 
@@ -261,12 +277,24 @@ def _operator(function: Callable, reflected: bool = False) -> Callable:
     """Return the method of an operator; `reflected` for `__radd__` and its like."""
 
     def method(self: Any, other: Any) -> Any:
-        if isinstance(other, _OPERANDS):
+        if isinstance(other, _OPERANDS) or (other := _operand(self, other)) is not NotImplemented:
             return function(other, self) if reflected else function(self, other)
         return NotImplemented
 
     method.__name__ = function.__name__
     return method
+
+
+def _operand(self: Any, other: Any) -> Any:
+    """Return the array of another library as an operand; NotImplemented for what is none.
+
+    A class that treats NumPy's functions itself (a column of pandas') also treats our arrays, and
+    says what the result is. It knows nothing of traced values.
+    """
+    if not isinstance(self, Tracer) and hasattr(type(other), "__array_ufunc__"):
+        return NotImplemented
+    taken = taken_in(other)
+    return NotImplemented if taken is other else taken
 
 
 def _equality(function: Callable) -> Callable:
@@ -279,10 +307,10 @@ def _equality(function: Callable) -> Callable:
     def method(self: Any, other: Any) -> Any:
         if isinstance(other, _OPERANDS):
             return function(self, other)
-        kind = type(other)
-        if isinstance(other, (list, tuple)) or (
-            kind.__eq__ is object.__eq__ and hasattr(kind, "__array__")
-        ):
+        taken = _operand(self, other)
+        if taken is not NotImplemented:
+            return function(self, taken)
+        if isinstance(other, (list, tuple)):
             raise with_user_line(
                 TypeError(
                     f"expected an array or a number to compare with, got {describe(other)}; make "

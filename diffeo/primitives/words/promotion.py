@@ -82,7 +82,10 @@ def promote(*xs: Any) -> list[Any]:
     first = avals[0]
     if all([a.dtype is first.dtype and a.weak_type == first.weak_type for a in avals]):
         return values
-    dtype, weak = promote_types(*avals)
+    try:
+        dtype, weak = promote_types(*avals)
+    except TypeError as error:
+        raise with_user_line(error) from None
     return [cast(v, dtype, weak) for v in values]
 
 

@@ -11,10 +11,14 @@ functions. A formula is written over `m`, which is NumPy or the language itself 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
+from ...primitives.support.frozen import frozen
 from ...primitives.words.elementwise import exp, scale, select
 from .densities import (
+    beta_density,
     beta_slopes,
     deviance,
     excess_of_beta,
@@ -24,7 +28,7 @@ from .densities import (
     stirling_error,
 )
 from .incomplete import Betainc, Igamma, beta_tail, gamma_tail
-from .special import TRACED, FormulaRow
+from .special import TRACED, NamedFormula
 
 #: Below this parameter the terms of a density are added as they are.
 _FEW = 10.0
@@ -118,31 +122,44 @@ def _count_slope(k: Any, mean: Any) -> Any:
     return log_ratio(TRACED, mean, above, mean - above) - psi(TRACED, 0, above)
 
 
-log_gamma_density = FormulaRow(
-    "log_gamma_density", _log_gamma_density,
-    lambda a, x: gamma_slopes(TRACED, 1, a, x)[0], lambda a, x: _quotient(a - 1.0, x) - 1.0,
-)  # fmt: skip
-log_beta_density = FormulaRow(
-    "log_beta_density", _log_beta_density,
-    lambda a, b, x: beta_slopes(TRACED, 1, 0, a, b, x)[1, 0],
-    lambda a, b, x: beta_slopes(TRACED, 0, 1, a, b, x)[0, 1],
-    lambda a, b, x: _quotient(a - 1.0, x) - _quotient(b - 1.0, 1.0 - x),
-)  # fmt: skip
-log_beta_weight = FormulaRow(
-    "log_beta_weight", _log_beta_weight,
-    lambda a, b, x: beta_slopes(TRACED, 1, 0, a, b, x)[1, 0],
-    lambda a, b, x: beta_slopes(TRACED, 0, 1, a, b, x)[0, 1],
-    lambda a, b, x: a / x - b / (1.0 - x),
-)  # fmt: skip
-log_poisson = FormulaRow(
-    "log_poisson", _log_poisson, _count_slope, lambda k, mean: _quotient(k, mean) - 1.0,
-)  # fmt: skip
-log_binomial = FormulaRow(
-    "log_binomial", _log_binomial,
-    lambda k, n, p: _count_slope(k, p) - _count_slope(n - k, 1.0 - p),
-    lambda k, n, p: _count_slope(n - k, 1.0 - p) - _count_slope(n, p * 0.0 + 1.0),
-    lambda k, n, p: _quotient(k, p) - _quotient(n - k, 1.0 - p),
-)  # fmt: skip
+@frozen
+class LogDensity(NamedFormula):
+    """The logarithm of a density, or of a probability of a number."""
+
+    members = MappingProxyType({
+        "log_gamma_density": (
+            _log_gamma_density,
+            lambda a, x: gamma_slopes(TRACED, 1, a, x)[0], lambda a, x: _quotient(a - 1.0, x) - 1.0,
+        ),
+        "log_beta_density": (
+            _log_beta_density,
+            lambda a, b, x: beta_slopes(TRACED, 1, 0, a, b, x)[1, 0],
+            lambda a, b, x: beta_slopes(TRACED, 0, 1, a, b, x)[0, 1],
+            lambda a, b, x: _quotient(a - 1.0, x) - _quotient(b - 1.0, 1.0 - x),
+        ),
+        "log_beta_weight": (
+            _log_beta_weight,
+            lambda a, b, x: beta_slopes(TRACED, 1, 0, a, b, x)[1, 0],
+            lambda a, b, x: beta_slopes(TRACED, 0, 1, a, b, x)[0, 1],
+            lambda a, b, x: a / x - b / (1.0 - x),
+        ),
+        "log_poisson": (
+            _log_poisson, _count_slope, lambda k, mean: _quotient(k, mean) - 1.0,
+        ),
+        "log_binomial": (
+            _log_binomial,
+            lambda k, n, p: _count_slope(k, p) - _count_slope(n - k, 1.0 - p),
+            lambda k, n, p: _count_slope(n - k, 1.0 - p) - _count_slope(n, p * 0.0 + 1.0),
+            lambda k, n, p: _quotient(k, p) - _quotient(n - k, 1.0 - p),
+        ),
+    })  # fmt: skip
+
+
+log_gamma_density = LogDensity("log_gamma_density")
+log_beta_density = LogDensity("log_beta_density")
+log_beta_weight = LogDensity("log_beta_weight")
+log_poisson = LogDensity("log_poisson")
+log_binomial = LogDensity("log_binomial")
 
 
 # --------------------------------------------------------------------------------------------------
@@ -203,7 +220,7 @@ def _slope_of_part(log_density: Any, out: Any, upper: bool) -> Any:
     return -ratio if upper else ratio
 
 
-def _igamma_row(name: str, upper: bool) -> FormulaRow:
+def _igamma_member(upper: bool) -> tuple[Callable, ...]:
     sign = -1.0 if upper else 1.0
 
     def by_a(a: Any, x: Any, out: Any) -> Any:
@@ -215,10 +232,10 @@ def _igamma_row(name: str, upper: bool) -> FormulaRow:
         return select(inside, slope, 0.0)
 
     by_x = lambda a, x, out: _slope_of_part(log_gamma_density.bind(a, x), out, upper)
-    return FormulaRow(name, lambda m, a, x: _log_igamma(m, a, x, upper), by_a, by_x)
+    return lambda m, a, x: _log_igamma(m, a, x, upper), by_a, by_x
 
 
-def _betainc_row(name: str, upper: bool) -> FormulaRow:
+def _betainc_member(upper: bool) -> tuple[Callable, ...]:
     sign = -1.0 if upper else 1.0
 
     def by_parameter(i: int, j: int) -> Any:
@@ -234,10 +251,37 @@ def _betainc_row(name: str, upper: bool) -> FormulaRow:
         return _slope_of_part(log_beta_density.bind(a, b, x), out, upper)
 
     formula = lambda m, a, b, x: _log_betainc(m, a, b, x, upper)
-    return FormulaRow(name, formula, by_parameter(1, 0), by_parameter(0, 1), by_x)
+    return formula, by_parameter(1, 0), by_parameter(0, 1), by_x
 
 
-log_gammainc = _igamma_row("log_gammainc", False)
-log_gammaincc = _igamma_row("log_gammaincc", True)
-log_betainc = _betainc_row("log_betainc", False)
-log_betaincc = _betainc_row("log_betaincc", True)
+def _upper_betainc(m: Any, a: Any, b: Any, x: Any) -> Any:
+    """Return 1 - I_x(a, b) with its limits at the ends."""
+    inside = (x > 0.0) & (x < 1.0)
+    value = upper_betainc(m, a, b, m.where(inside, x, 0.5))
+    return m.where(inside, value, m.where(x <= 0.0, 1.0, x * 0.0))
+
+
+@frozen
+class Tail(NamedFormula):
+    """A part of the gamma or the beta distribution, or its logarithm."""
+
+    members = MappingProxyType(
+        {
+            "betaincc": (
+                _upper_betainc,
+                lambda a, b, x: -Betainc(1, 0).bind(a, b, x),
+                lambda a, b, x: -Betainc(0, 1).bind(a, b, x),
+                lambda a, b, x: -beta_density.bind(a, b, x),
+            ),
+            "log_gammainc": _igamma_member(False),
+            "log_gammaincc": _igamma_member(True),
+            "log_betainc": _betainc_member(False),
+            "log_betaincc": _betainc_member(True),
+        }
+    )
+
+
+#: 1 - I_x(a, b), accurate also where it is small.
+betaincc = Tail("betaincc")
+log_gammainc, log_gammaincc = Tail("log_gammainc"), Tail("log_gammaincc")
+log_betainc, log_betaincc = Tail("log_betainc"), Tail("log_betaincc")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -188,6 +189,33 @@ class Formula(Primitive):
     def slopes(self) -> Sequence[Callable]:
         """Return the derivatives by each operand, as they stand in a row of the table."""
         raise self.missing("slopes", "forward-mode differentiation")
+
+
+@frozen
+class NamedFormula(Formula):
+    """A family whose members have names: `members` says the formula and the derivatives of each.
+
+    So a module may have several functions that go together, each of which is written as a row is.
+    """
+
+    kind: str
+
+    #: For each name, the formula and the derivatives by each operand.
+    members = MappingProxyType({})
+
+    @property
+    def name(self) -> str:
+        """The name in printed programs."""
+        return self.kind
+
+    def impl(self, *xs: np.ndarray) -> np.ndarray:
+        return evaluate(self.formula, *xs)
+
+    def formula(self, m: Any, *xs: Any) -> Any:
+        return self.members[self.kind][0](m, *xs)
+
+    def slopes(self) -> Sequence[Callable]:
+        return self.members[self.kind][1:]
 
 
 def polynomial(x: Any, coefficients: Sequence[float]) -> Any:

@@ -1,7 +1,7 @@
 """Distributions of whole numbers.
 
-At the end of a parameter's range, a probability is a beta or a gamma density of the parameter, whose
-derivatives are right there.
+At the end of a parameter's range, a probability is a beta or a gamma density of the parameter,
+whose derivatives are right there.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ...primitives.words import elementwise as e
 from ...routines.special.densities import beta_density, gamma_density
 from ...routines.special.incomplete import Betainc
 from ...routines.special.log_densities import (
+    betaincc,
     log_beta_weight,
     log_betainc,
     log_betaincc,
@@ -30,7 +31,7 @@ from ...routines.special.special import Formula, evaluate, polynomial
 from ..special.entropy import xlog1py, xlogy
 from ..special.gamma import gammainc, gammaincc
 from .distribution import discrete, inside_or
-from .on_interval import betaincc, inner_point
+from .on_interval import inner_point
 
 
 def _probable(p: Any) -> Any:
@@ -48,7 +49,6 @@ bernoulli = discrete(
     pmf=lambda k, p: e.select(k == 0, 1.0 - p, p),
     cdf=lambda k, p: 1.0 - p, sf=lambda k, p: p,
     ppf=lambda q, p: e.select(q <= 1.0 - p, 0.0, q * 0.0 + 1.0),
-    isf=lambda q, p: e.select(q >= p, 0.0, q * 0.0 + 1.0),
 )  # fmt: skip
 
 _binom_pmf = inside_or(
@@ -64,7 +64,8 @@ def _above_zero(n: Any, k: Any) -> Any:
 
 binom = discrete(
     "binom", "the binomial distribution: the successes of `n` trials of probability `p`",
-    lambda k, n, p: log_binomial.bind(k, n, p), pmf=_binom_pmf, support=lambda n, p: (0.0, n), inner=0.0,
+    lambda k, n, p: log_binomial.bind(k, n, p), pmf=_binom_pmf,
+    support=lambda n, p: (0.0, n), inner=0.0,
     valid=lambda n, p: _whole(n) & _probable(p), usual=(1.0, 0.5),
     cdf=lambda k, n, p: betaincc.bind(k + 1.0, _above_zero(n, k), p),
     sf=lambda k, n, p: Betainc().bind(k + 1.0, _above_zero(n, k), p),

@@ -23,6 +23,8 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from ...primitives.core import with_user_line
 from ...primitives.words import elementwise as e
 from ..special.gamma import operands
@@ -192,7 +194,9 @@ def callable_by(parameters: Sequence[inspect.Parameter], name: str, compute: Fac
                 raise with_user_line(TypeError(f"{name}{signature}: {error}")) from None
             bound.apply_defaults()
             args = bound.args
-        return compute(*args, *defaults[len(args) :])
+        # Logarithms of 0 are limits here; as SciPy's, these functions do not warn of them.
+        with np.errstate(all="ignore"):
+            return compute(*args, *defaults[len(args) :])
 
     return function
 

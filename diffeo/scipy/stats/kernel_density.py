@@ -56,7 +56,7 @@ class gaussian_kde:
         Array([0.34542485])
     """
 
-    __slots__ = ("neff", "dataset", "weights", "covariance", "inv_cov", "__weakref__")
+    __slots__ = ("__weakref__", "covariance", "dataset", "inv_cov", "neff", "weights")
 
     def __init__(self, dataset: Any, bw_method: Any = None, weights: Any = None):
         dataset = atleast_2d(arr(to_inexact(real_only("gaussian_kde", arr(dataset)))))
@@ -66,7 +66,7 @@ class gaussian_kde:
                     f"dataset must be [n] or [d, n], with two numbers or more; got {dataset.aval}"
                 )
             )
-        d, n = dataset.shape
+        n = dataset.shape[1]
         if weights is None:
             weights = full((n,), 1.0 / n, dataset.dtype)
         else:

@@ -151,7 +151,7 @@ def _normal_logpdf(x: Any, mean: Any, cov: Any, allow_singular: bool | None = No
             ValueError(
                 f"for mean of shape {mean.shape}, cov must be [..., {n}, {n}], "
                 f"got shape {cov.shape}"
-            )  # fmt: skip
+            )
         )
     if allow_singular:
         return _singular_logpdf(away, cov, n)

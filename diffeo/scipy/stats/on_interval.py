@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from ...primitives.support.frozen import frozen
 from ...primitives.words import elementwise as e
 from ...routines.special.densities import beta_density
 from ...routines.special.incomplete import Betainc
 from ...routines.special.log_densities import (
+    betaincc,
     log_beta_density,
     log_betainc,
     log_betaincc,
-    upper_betainc,
 )
-from ...routines.special.special import FormulaRow
+from ...routines.special.special import NamedFormula
 from ..special.bessel import i0e
 from ..special.normal import Erfcx
 from .distribution import continuous, inside_or
@@ -26,16 +28,6 @@ uniform = continuous(
     "uniform", "the uniform distribution on 0 ... 1", lambda x: 0.0 * x,
     low=0.0, high=1.0, inner=0.5,
     cdf=lambda x: x, sf=lambda x: 1.0 - x, ppf=lambda q: q, isf=lambda q: 1.0 - q,
-)  # fmt: skip
-
-
-#: 1 - I_x(a, b), accurate also where it is small.
-betaincc = FormulaRow(
-    "betaincc",
-    lambda m, a, b, x: m.where((x > 0.0) & (x < 1.0), upper_betainc(m, a, b, x),
-                               m.where(x <= 0.0, 1.0, x * 0.0)),
-    lambda a, b, x: -Betainc(1, 0).bind(a, b, x), lambda a, b, x: -Betainc(0, 1).bind(a, b, x),
-    lambda a, b, x: -beta_density.bind(a, b, x),
 )  # fmt: skip
 
 
@@ -117,24 +109,38 @@ def _log_at_end(x: Any, a: Any, b: Any) -> Any:
     return e.select(finite, _log_truncated(e.select(finite, x, 0.0), a, b), -math.inf)
 
 
-log_mass = FormulaRow(
-    "log_normal_mass", _log_mass,
-    lambda a, b, out: -e.exp.bind(log_normal(a) - out),
-    lambda a, b, out: e.exp.bind(log_normal(b) - out),
-)  # fmt: skip
-# The derivatives by the ends are those of a quotient of two masses.
-log_below = FormulaRow(
-    "log_truncated_normal", _log_below,
-    lambda x, a, b, out: e.exp.bind(_log_truncated(x, a, b) - out),
-    lambda x, a, b, out: -e.exp.bind(_log_at_end(a, a, b) + (_log_above(x, a, b) - out)),
-    lambda x, a, b: -e.exp.bind(_log_at_end(b, a, b)),
-)  # fmt: skip
-below = FormulaRow(
-    "truncated_normal", lambda m, x, a, b: m.exp(_log_below(m, x, a, b)),
-    lambda x, a, b: e.exp.bind(_log_truncated(x, a, b)),
-    lambda x, a, b: -e.exp.bind(_log_at_end(a, a, b)) * below.bind(-x, -b, -a),
-    lambda x, a, b, out: -e.exp.bind(_log_at_end(b, a, b)) * out,
-)  # fmt: skip
+@frozen
+class TruncatedNormal(NamedFormula):
+    """Probabilities of the normal distribution between two ends, and their logarithms."""
+
+    # The derivatives by the ends are those of a quotient of two masses.
+    members = MappingProxyType(
+        {
+            "log_normal_mass": (
+                _log_mass,
+                lambda a, b, out: -e.exp.bind(log_normal(a) - out),
+                lambda a, b, out: e.exp.bind(log_normal(b) - out),
+            ),
+            "log_truncated_normal": (
+                _log_below,
+                lambda x, a, b, out: e.exp.bind(_log_truncated(x, a, b) - out),
+                lambda x, a, b, out: (
+                    -e.exp.bind(_log_at_end(a, a, b) + (_log_above(x, a, b) - out))
+                ),
+                lambda x, a, b: -e.exp.bind(_log_at_end(b, a, b)),
+            ),
+            "truncated_normal": (
+                lambda m, x, a, b: m.exp(_log_below(m, x, a, b)),
+                lambda x, a, b: e.exp.bind(_log_truncated(x, a, b)),
+                lambda x, a, b: -e.exp.bind(_log_at_end(a, a, b)) * below.bind(-x, -b, -a),
+                lambda x, a, b, out: -e.exp.bind(_log_at_end(b, a, b)) * out,
+            ),
+        }
+    )
+
+
+log_mass = TruncatedNormal("log_normal_mass")
+below, log_below = TruncatedNormal("truncated_normal"), TruncatedNormal("log_truncated_normal")
 
 truncnorm = continuous(
     "truncnorm", "the normal distribution between the standard numbers `a` and `b`",

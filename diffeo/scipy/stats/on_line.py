@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from types import MappingProxyType
 from typing import Any
 
 from ...nn.functions import log_sigmoid, sigmoid
+from ...primitives.support.frozen import frozen
 from ...primitives.words import elementwise as e
 from ...routines.special.densities import gamma_density
 from ...routines.special.incomplete import Igamma
 from ...routines.special.log_densities import log_gammaincc
-from ...routines.special.special import FormulaRow
+from ...routines.special.special import NamedFormula
 from ..special.gamma import betaln, gammaln
 from ..special.normal import log_ndtr, ndtr, ndtri
 from .distribution import completed, continuous, log_of, mirrored, of_negative
@@ -105,7 +107,7 @@ def _logistic_ppf(q: Any) -> Any:
 logistic = continuous(
     "logistic", "the logistic distribution, whose `cdf` is 1 / (1 + exp(-x))",
     lambda x: log_sigmoid(x) + log_sigmoid(-x),
-    cdf=sigmoid, logcdf=log_sigmoid, ppf=_logistic_ppf, symmetric=True,
+    cdf=sigmoid, logcdf=log_sigmoid, ppf=_logistic_ppf, symmetric=True, probability="x",
 )  # fmt: skip
 
 
@@ -152,17 +154,6 @@ def _log_size(x: Any) -> Any:
     return e.log.bind(e.select(x == 0, 1.0, abs(x)))
 
 
-# Their derivatives at 0 are those of the power, and 0 where it has none.
-_power = FormulaRow(
-    "power_of_size", lambda m, x, b: m.pow(m.abs(x), b),
-    lambda x, b: b * _signed.bind(x, b - 1.0), lambda x, b, out: out * _log_size(x),
-)  # fmt: skip
-_signed = FormulaRow(
-    "signed_power", lambda m, x, b: m.where(x == 0.0, 0.0, m.sign(x) * m.pow(m.abs(x), b)),
-    lambda x, b: b * _power.bind(x, b - 1.0), lambda x, b, out: out * _log_size(x),
-)  # fmt: skip
-
-
 def _log_gennorm(x: Any, beta: Any) -> Any:
     return e.log.bind(0.5 * beta) - gammaln(1.0 / beta) - _power.bind(x, beta)
 
@@ -182,10 +173,34 @@ def _gennorm_by_beta(x: Any, beta: Any) -> Any:
     return e.select(none, 0.0, e.select(x < 0, 0.5 * slope, -0.5 * slope))
 
 
-_gennorm_cdf = FormulaRow(
-    "gennorm_cdf", _gennorm_part,
-    lambda x, beta: e.exp.bind(_log_gennorm(x, beta)), lambda x, beta: _gennorm_by_beta(x, beta),
-)  # fmt: skip
+@frozen
+class GeneralizedNormal(NamedFormula):
+    """The power |x|**b, the same with the sign of x, and the probability below x."""
+
+    # The derivatives of the powers at 0 are again powers, and 0 where there is none.
+    members = MappingProxyType(
+        {
+            "power_of_size": (
+                lambda m, x, b: m.pow(m.abs(x), b),
+                lambda x, b: b * _signed.bind(x, b - 1.0),
+                lambda x, b, out: out * _log_size(x),
+            ),
+            "signed_power": (
+                lambda m, x, b: m.where(x == 0.0, 0.0, m.sign(x) * m.pow(m.abs(x), b)),
+                lambda x, b: b * _power.bind(x, b - 1.0),
+                lambda x, b, out: out * _log_size(x),
+            ),
+            "gennorm_cdf": (
+                _gennorm_part,
+                lambda x, beta: e.exp.bind(_log_gennorm(x, beta)),
+                lambda x, beta: _gennorm_by_beta(x, beta),
+            ),
+        }
+    )
+
+
+_power, _signed = GeneralizedNormal("power_of_size"), GeneralizedNormal("signed_power")
+_gennorm_cdf = GeneralizedNormal("gennorm_cdf")
 
 
 def _log_gennorm_cdf(x: Any, beta: Any) -> Any:

@@ -19,15 +19,15 @@ from ...primitives.types import ShapedArray, float0, is_inexact
 from ...primitives.words.structural import convert_element_type
 from ...trees import tree
 from ...trees.arguments import argument, check_outputs
-from ..tangents import tangent_aval
+from ..tangents import same_kind, tangent_aval
 from .symbolic_zeros import SymbolicZero
 
 
-def derivative(t: Any, aval: ShapedArray, what: str) -> Any:
+def derivative(t: Any, aval: ShapedArray, what: str, convert: bool = False) -> Any:
     """Return a tangent or cotangent that a rule returned, after checking its type.
 
     The result is `ZERO` if it is known to be zero. `aval` is the type of the value that it
-    belongs to.
+    belongs to. With `convert`, it may have another precision.
     """
     expected = tangent_aval(aval)
     if type(t) is SymbolicZero:
@@ -43,7 +43,8 @@ def derivative(t: Any, aval: ShapedArray, what: str) -> Any:
             ) from None
         actual = value.aval
         # A Python number has no dtype of its own to be wrong about.
-        if value.weak_type and actual.shape == expected.shape and expected.dtype != float0:
+        fits = value.weak_type or (convert and same_kind(actual.dtype, expected.dtype))
+        if fits and actual.shape == expected.shape and expected.dtype != float0:
             return convert_element_type(value, expected.dtype)
     if actual.shape != expected.shape or actual.dtype != expected.dtype:
         if expected.dtype == float0:
@@ -94,7 +95,7 @@ def flat_cotangents(
             cts.append(ZERO)
             continue
         where = f"{what}: the cotangent of {argument(like, i, positions)}"
-        cts.append(derivative(ct, aval, where))
+        cts.append(derivative(ct, aval, where, convert=True))
     return cts
 
 

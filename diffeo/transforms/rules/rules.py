@@ -58,7 +58,9 @@ class Rules:
     - `apply_batch(size, batched, args) -> (outs, flags)`, if `has_batch`: flag i says whether
       result i is batched; its batch axis is then axis 0, as it is in the batched `args`;
     - `apply_taylor(order, series) -> series`, lists of coefficients, if `has_taylor`;
-    - `apply_transpose(cts, args) -> cts`, if the function is linear in the operands `linear`.
+    - `apply_transpose(cts, args) -> cts`, if the function is linear in the operands `linear`;
+    - `by_batching(rules, primals, tangents) -> outs, tangents`, if there is a batching rule, and no
+      rule for derivatives (see `batch_derivatives.py`).
 
     `constants` are the positions of the operands that the function once closed over. The rules for
     derivatives do not know them: see `_with_constants`.
@@ -76,6 +78,7 @@ class Rules:
     apply_batch: Any
     apply_taylor: Any
     apply_transpose: Any
+    by_batching: Any = None
 
     def __repr__(self) -> str:
         return self.name
@@ -116,6 +119,8 @@ class Rules:
         `plain(residual)` takes a tangent off a residual. A residual can only have a tangent by what
         the rule closed over, as the operands arrive without theirs.
         """
+        if not self.differentiable:
+            return self.by_batching(self, primals, tangents)
         if self.has_vjp:
             rule = partial(self._by_backward_rule, plain)
         else:
@@ -400,6 +405,12 @@ class DerivedRules(Rules):
         self.name, self.linear, self.constants = inner.name, inner.linear, inner.constants
         self.has_jvp, self.has_vjp = inner.has_jvp, inner.has_vjp
         self.has_batch, self.has_taylor = inner.has_batch, inner.has_taylor
+        self.by_batching = inner.by_batching
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether there is a rule for derivatives."""
+        return self.inner.differentiable
 
 
 class ReplacedRules(DerivedRules):

@@ -14,7 +14,7 @@ from typing import Any
 from ...primitives.core import describe, typeof, with_user_line
 from ...primitives.stand_ins import ZERO
 from ...primitives.types import ShapedArray, Typed
-from ...trees import tree
+from ...trees import tree as trees
 from ..tangents import from_tangent, tangent_aval
 
 
@@ -47,7 +47,7 @@ class CustomVJPPrimal:
     perturbed: bool
 
 
-def custom_vjp_primal_tree_values(primals: Any) -> Any:
+def custom_vjp_primal_tree_values(tree: Any) -> Any:
     """Return the values of a tree of `CustomVJPPrimal`s.
 
     A forward rule with `symbolic_zeros=True` gets such a tree.
@@ -65,10 +65,10 @@ def custom_vjp_primal_tree_values(primals: Any) -> Any:
             raise with_user_line(TypeError(f"expected a CustomVJPPrimal, got {describe(leaf)}"))
         return leaf.value
 
-    return tree.map(value, primals)
+    return trees.map(value, tree)
 
 
-def zero_from_primal(primals: Any, symbolic_zeros: bool = False) -> Any:
+def zero_from_primal(val: Any, symbolic_zeros: bool = False) -> Any:
     """Return the zero tangents of a tree of values, as `SymbolicZero`s if asked for.
 
     Examples:
@@ -76,5 +76,5 @@ def zero_from_primal(primals: Any, symbolic_zeros: bool = False) -> Any:
         (Array(0.), array((b'',), dtype=[('float0', 'V')]))
     """
     if symbolic_zeros:
-        return tree.map(SymbolicZero.from_primal_value, primals)
-    return tree.map(lambda x: from_tangent(ZERO, typeof(x)), primals)
+        return trees.map(SymbolicZero.from_primal_value, val)
+    return trees.map(lambda x: from_tangent(ZERO, typeof(x)), val)

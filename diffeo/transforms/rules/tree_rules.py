@@ -32,6 +32,7 @@ from ...primitives.types import SCALARS, ShapedArray
 from ...trees import tree
 from ...trees.arguments import check_outputs, name_of
 from ..tangents import from_tangent, tangent_aval
+from .batch_derivatives import by_batch_rule
 from .returned import derivative, flat_cotangents, flat_logs
 from .rules import Rules
 from .symbolic_zeros import CustomVJPPrimal, SymbolicZero
@@ -84,6 +85,8 @@ class TreeRules(Rules):
     `in_tree` is the tree of the other arguments. `out_tree` and `out_avals` are those of the
     results, once they are known.
     """
+
+    by_batching = staticmethod(by_batch_rule)
 
     def __init__(self, owner: Any, fixed: tuple, in_tree: Any, avals: Sequence[ShapedArray]):
         self.owner, self.in_tree, self.avals = owner, in_tree, avals

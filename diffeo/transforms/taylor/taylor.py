@@ -32,7 +32,7 @@ from ...primitives.core import Primitive, state, typeof
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.lists import woven
 from ...primitives.types import SCALARS, ShapedArray, is_inexact
-from ..interpreter import Boxed, Interpreter
+from ..interpreter import Boxed, Interpreter, closed_for_batching
 from .series import Arithmetic, Series, top_of
 
 
@@ -204,6 +204,13 @@ class Taylor(Arithmetic, Interpreter):
             return self.by_recurrence(call, values)
         if call.rules.differentiable:
             return self.rule(call, values)
+        by_rule = closed_for_batching(call, [v[0] for v in values], self.parent)
+        if by_rule is not None:
+            closed, constants = by_rule
+            both = [*map(self.unwrap, constants), *values]
+            # The batching rule says nothing of what the function closes over.
+            if all([both[i].constant for i in closed.rules.constants]):
+                return self.rule(closed, both)
         return super().custom(call, values)
 
     def by_recurrence(self, call: Any, values: Sequence[Series]) -> list[Series]:

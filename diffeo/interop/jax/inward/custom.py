@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from ....api.custom import custom_jvp, custom_vjp
+from ....primitives.constants import full_like
 from ....transforms.rules.symbolic_zeros import SymbolicZero
 from .reader import call, rule
 from .traced import Equation, Traced
@@ -46,44 +47,61 @@ def _custom_vjp_call(eqn: Any, *args: Any) -> list[Any]:
     equation = Equation(eqn)
     program = eqn.params.get("call_jaxpr") or eqn.params["fun_jaxpr"]
     fun = custom_vjp(lambda *xs: call(program, xs))
-    there, back = _pullback(equation)
+    pullbacks: dict[tuple[int, ...], Pullback] = {}
     count = len(eqn.outvars)
 
     def fwd(*xs: Any) -> tuple[Any, Any]:
-        results = there(*xs)
-        return results[:count], (results[count:], xs)
+        # A rule may rely on it that some arguments are not differentiated.
+        moving = tuple([i for i in equation.differentiable if xs[i].perturbed])
+        if moving not in pullbacks:
+            pullbacks[moving] = Pullback(equation, moving)
+        pullback = pullbacks[moving]
+        results = pullback.forward(*[x.value for x in xs])
+        return results[:count], (pullback, results[count:])
 
     def bwd(kept: Any, cts: Any) -> tuple[Any, ...]:
-        residuals, xs = kept
-        inexact = [cts[i] for i in equation.inexact_outs]
-        moves = dict(zip(equation.differentiable, back(*residuals, *inexact)))
-        return tuple([moves.get(i) for i in range(len(xs))])
+        pullback, residuals = kept
+        inexact = [
+            full_like(c.aval, 0) if type(c) is SymbolicZero else c
+            for c in [cts[i] for i in equation.inexact_outs]
+        ]
+        moves = dict(zip(pullback.moving, pullback.backward(*residuals, *inexact)))
+        return tuple([moves.get(i) for i in range(len(equation.avals))])
 
-    fun.defvjp(fwd, bwd)
+    fun.defvjp(fwd, bwd, symbolic_zeros=True)
     return list(fun(*args))
 
 
-def _pullback(equation: Equation) -> tuple[Traced, Traced]:
-    """Return (operands -> results and residuals), and (residuals, cotangents -> cotangents)."""
-    structure: Any = None
-    chosen = equation.differentiable
+class Pullback:
+    """The two halves of the derivative of an equation by the operands at `moving`.
 
-    def there(*xs: Any) -> list[Any]:
-        nonlocal structure
+    Attributes:
+        forward: operands -> results and residuals.
+        backward: residuals, cotangents of the inexact results -> cotangents of those operands.
+    """
+
+    def __init__(self, equation: Equation, moving: tuple[int, ...]):
+        self.equation, self.moving = equation, moving
+        self.structure: Any = None
+        self.forward = equation.traced(self._forward)
+        self.backward = equation.traced(self._backward, keys=False)
+
+    def _forward(self, *xs: Any) -> list[Any]:
         args = list(xs)
 
         def part(*some: Any) -> list[Any]:
-            for i, x in zip(chosen, some):
+            for i, x in zip(self.moving, some):
                 args[i] = x
-            return equation(*args)
+            return self.equation(*args)
 
-        outs, pull = jax.vjp(part, *[xs[i] for i in chosen])
-        residuals, structure = jax.tree_util.tree_flatten(pull)
+        outs, pull = jax.vjp(part, *[xs[i] for i in self.moving])
+        residuals, self.structure = jax.tree_util.tree_flatten(pull)
         return [*outs, *residuals]
 
-    def back(*values: Any) -> list[Any]:
+    def _backward(self, *values: Any) -> list[Any]:
+        equation = self.equation
         count = len(values) - len(equation.inexact_outs)
-        pull = jax.tree_util.tree_unflatten(structure, values[:count])
+        pull = jax.tree_util.tree_unflatten(self.structure, values[:count])
         moves = dict(zip(equation.inexact_outs, values[count:]))
         cts = [
             moves[i] if i in moves else np.zeros(a.shape, jax.dtypes.float0)
@@ -91,4 +109,10 @@ def _pullback(equation: Equation) -> tuple[Traced, Traced]:
         ]
         return list(pull(cts))
 
-    return equation.traced(there), equation.traced(back, keys=False)
+
+@rule("diffeo")
+def _own_primitive(eqn: Any, *args: Any) -> Any:
+    """A primitive of ours that `to_jax` has put into a program of jax's."""
+    ours = eqn.params["ours"]
+    outs = ours.bind(*args)
+    return list(outs) if ours.multiple_results else [outs]

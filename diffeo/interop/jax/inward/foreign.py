@@ -33,7 +33,7 @@ class Rules:
         self.source = reader.source_of(eqn)
         self.made: dict[Any, Any] = {}
 
-    def once(self, key: Any, make: Any) -> Traced:
+    def once(self, key: Any, make: Any) -> Any:
         """Return what was made for a key before, or make it."""
         if key not in self.made:
             self.made[key] = make()
@@ -61,29 +61,47 @@ class Rules:
 
             def part(*xs: Any) -> list[Any]:
                 some = iter(xs)
-                return equation(*[next(some) if lin else a for a, lin in zip(args, linear)])
+                outs = equation(*[next(some) if lin else a for a, lin in zip(args, linear)])
+                return [outs[i] for i in equation.inexact_outs]
 
             structs = [struct(a) for a, lin in zip(equation.avals, linear) if lin]
+            every = [next(given) if flag else None for flag in there]
             cts = [
-                next(given) if flag else jax.numpy.zeros(a.shape, a.dtype)
-                for flag, a in zip(there, equation.out_avals)
+                jax.numpy.zeros(equation.out_avals[i].shape, equation.out_avals[i].dtype)
+                if every[i] is None
+                else every[i]
+                for i in equation.inexact_outs
             ]
             return list(jax.linear_transpose(part, *structs)(cts))
 
         return Traced(back, f"transpose of {self.name}", None, equation.wide)
 
-    def batched(self, size: int, dims: tuple[Any, ...]) -> Traced:
-        """Return the equation over a batch, whose results have it as axis 0."""
+    def batched(self, size: int, dims: tuple[Any, ...]) -> tuple[Traced, list[Any]]:
+        """Return the equation over a batch, and the batch axes of its results: 0 or None."""
         equation = self.equation
-        keys = {}
+        keys, described = {}, []
         for i, (a, d) in enumerate(zip(equation.avals, dims)):
+            shape = list(a.shape)
+            if d is not None:
+                shape.insert(d, size)
+            described.append(jax.ShapeDtypeStruct(tuple(shape), a.dtype))
             if i in equation.keys:
-                shape = list(a.shape)
-                if d is not None:
-                    shape.insert(d, size)
-                keys[i] = jax.ShapeDtypeStruct(tuple(shape), a.dtype)
-        fun = lambda *xs: jax.vmap(equation, in_axes=dims, axis_size=size)(*xs)
-        return Traced(fun, self.name, keys, equation.wide)
+                keys[i] = described[-1]
+        count = len(equation.out_avals)
+        axes: list[Any] = [0] * count
+
+        def over(*xs: Any) -> list[Any]:
+            mapped = jax.vmap(equation, in_axes=dims, out_axes=list(axes), axis_size=size)
+            return mapped(*xs)
+
+        for i in range(count if count > 1 else 0):
+            axes[i] = None
+            try:  # jax refuses an axis of None for a result that has one
+                with jax.enable_x64(equation.wide):
+                    jax.eval_shape(over, *described)
+            except ValueError:
+                axes[i] = 0
+        return Traced(over, self.name, keys, equation.wide), axes
 
 
 class JaxPrimitive(Primitive):
@@ -148,9 +166,10 @@ class JaxPrimitive(Primitive):
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         axes = tuple(dims)
-        over = self.rules.once(("batch", size, axes), lambda: self.rules.batched(size, axes))
-        outs = self._ask(over, *args)
-        return outs, [0] * len(outs)
+        over, places = self.rules.once(
+            ("batch", size, axes), lambda: self.rules.batched(size, axes)
+        )
+        return self._ask(over, *args), places
 
     def _ask(self, function: Any, *args: Any) -> Any:
         """Call a function that asks jax; its refusals get the user's line."""

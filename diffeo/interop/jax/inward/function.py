@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.core
 import numpy as np
 
 from ....primitives.array import as_value
@@ -18,6 +19,7 @@ from ....trees import tree
 from ....trees.arguments import check_callable, name_of
 from . import callbacks, custom, elements, foreign, loops, matrices, places, randomness, shapes
 from .reader import is_key, our_constant
+from .reader import settings as jax_settings
 from .traced import Traced
 
 #: The files of rules, which enter them into the table when they are loaded.
@@ -65,8 +67,8 @@ class FromJax(OwnCopy):
                 values.append(value)
             plan.append(entry)
         avals = [typeof(v) for v in values]
-        wide = bool(jax.config.jax_enable_x64) or any(map(_is_wide, avals))
-        settings = tuple([getattr(jax.config, s, None) for s in _SETTINGS])
+        wide = bool(jax_settings.jax_enable_x64) or any(map(_is_wide, avals))
+        settings = tuple([getattr(jax_settings, s, None) for s in _SETTINGS])
         key = (fixed, in_tree, tuple(plan), tuple(avals), wide, settings)
         entry = self._known(key)
         if entry is None:

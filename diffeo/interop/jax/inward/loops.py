@@ -10,11 +10,15 @@ from ....api.control_flow.checkpoint import checkpoint
 from ....api.control_flow.conditionals import switch
 from ....api.control_flow.implicit import custom_linear_solve
 from ....api.control_flow.loops import scan, while_loop
+from ....lowering.devices.devices import default_backend
 from ....operations.identity import Named
+from ....primitives.constants import full
 from ....primitives.core import typeof
 from ....primitives.types import int32
 from ....primitives.words.dot import DotGeneral
-from ....primitives.words.structural import convert_element_type
+from ....primitives.words.elementwise import select
+from ....primitives.words.reduction import reduce_or
+from ....primitives.words.structural import broadcast_in_dim, convert_element_type
 from ....programs.call import split_list
 from .reader import call, jax_aval, our_aval, refuse, rule
 
@@ -60,9 +64,20 @@ def _while(eqn: Any, *args: Any) -> list[Any]:
     p = eqn.params
     tests, moves, carry = split_list(args, p["cond_nconsts"], p["body_nconsts"])
     avals = [v.aval for v in eqn.outvars]
-    going = lambda state: call(p["cond_jaxpr"], [*tests, *state])[0]
+    test = lambda state: call(p["cond_jaxpr"], [*tests, *state])[0]
     step = lambda state: settled(call(p["body_jaxpr"], [*moves, *state]), avals)
-    return while_loop(going, step, settled(carry, avals))
+    inner = getattr(p["cond_jaxpr"], "jaxpr", p["cond_jaxpr"])
+    axes = tuple(range(len(inner.outvars[0].aval.shape)))
+    if not axes:
+        return while_loop(test, step, settled(carry, avals))
+
+    # jax's vmap leaves one condition for each row: those that are done stay as they are.
+    def kept(state: Any) -> list[Any]:
+        goes, results = test(state), step(state)
+        spread = [broadcast_in_dim(goes, x.shape, axes) for x in state]
+        return [select(flag, new, old) for flag, new, old in zip(spread, results, state)]
+
+    return while_loop(lambda state: reduce_or(test(state), axes), kept, settled(carry, avals))
 
 
 @rule("scan")
@@ -139,3 +154,15 @@ def _linear_solve(eqn: Any, *args: Any) -> list[Any]:
         has_aux=aux,
     )
     return [*out[0], *out[1]] if aux else list(out)
+
+
+@rule("platform_index")
+def _platform_index(eqn: Any) -> Any:
+    """Return which of several groups of platforms has ours: what `platform_dependent` asks."""
+    platform = default_backend()
+    groups = eqn.params["platforms"]
+    names = {"gpu": ("gpu", "cuda", "rocm")}.get(platform, (platform,))
+    for i, group in enumerate(groups):
+        if group is None or any([n in group for n in names]):
+            return full((), i, int32)
+    raise refuse(eqn, f"has no choice for {platform}, only for {groups}")

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from .... import lax
+from ....api.vmap import vmap
 from ....primitives.words.indexing import DynamicSlice, DynamicUpdateSlice
+from ....primitives.words.structural import reshape
 from .reader import evaluate, refuse, rule
 
 
@@ -88,7 +90,9 @@ def _applied(
         return lax.scatter(x, indices, updates, numbers, **promises)
 
     def combine(old: Any) -> Any:
-        return evaluate(jaxpr, consts, [old, old])[0]
+        # The program is one of scalars.
+        each = vmap(lambda x: evaluate(jaxpr, consts, [x, x])[0])
+        return reshape(each(reshape(old, (old.size,))), old.shape)
 
     shape = updates.shape
     return lax.scatter_apply(x, indices, combine, numbers, update_shape=shape, **promises)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
 
 from .... import lax
@@ -17,7 +16,7 @@ from ....api.vmap import vmap
 from ....primitives.words.slicing import stack
 from ....random import keys as our_keys
 from ....routines.random_bits import random_bits, threefry2x32
-from .reader import refuse, rule
+from .reader import refuse, rule, settings
 from .traced import Traced
 
 
@@ -31,7 +30,7 @@ def _generator(eqn: Any, aval: Any) -> Any:
 
 def _ours(generator: Any) -> bool:
     """Return whether diffeo's generator makes the same bits."""
-    return generator.name == "threefry2x32" and bool(jax.config.jax_threefry_partitionable)
+    return generator.name == "threefry2x32" and bool(settings.jax_threefry_partitionable)
 
 
 def each_key(function: Callable, axes: int, *operands: Any) -> Any:

@@ -27,6 +27,10 @@ from ....primitives.words.promotion import broadcast_to
 from ....primitives.words.slicing import stack
 from ....primitives.words.structural import convert_element_type
 
+#: jax's settings and dtypes, of which type checkers know half.
+settings: Any = jax.config
+dtypes: Any = jax.dtypes
+
 #: The table: name of a primitive -> (rule, whether operands may be Python scalars).
 RULES: dict[str, tuple[Callable[..., Any], bool]] = {}
 
@@ -65,7 +69,7 @@ def scalar_rule(*names: str) -> Callable[[Callable], Callable]:
 
 def is_key(aval: Any) -> bool:
     """Return whether a type of jax's is that of keys."""
-    return jax.dtypes.issubdtype(aval.dtype, jax.dtypes.prng_key)
+    return dtypes.issubdtype(aval.dtype, dtypes.prng_key)
 
 
 def our_aval(aval: Any) -> ShapedArray:
@@ -160,9 +164,12 @@ def apply(eqn: Any, function: Callable, operands: list[Any]) -> Any:
 
 #: Primitives that only move elements, and so may be applied to keys.
 MOVES = frozenset(
-    """broadcast_in_dim reshape transpose squeeze concatenate slice dynamic_slice gather rev copy
-    dynamic_update_slice scatter select_n split unstack expand_dims copy_p tile""".split()
-)
+    (
+        "broadcast_in_dim", "concatenate", "copy", "copy_p", "dynamic_slice",
+        "dynamic_update_slice", "expand_dims", "gather", "reshape", "rev", "scatter", "select_n",
+        "slice", "split", "squeeze", "stack", "tile", "transpose", "unstack",
+    )
+)  # fmt: skip
 
 
 def known(primitive: Any) -> tuple[Callable[..., Any], bool]:

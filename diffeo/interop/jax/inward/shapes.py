@@ -59,6 +59,11 @@ def _concatenate(eqn: Any, *xs: Any) -> Any:
     return slicing.concatenate(xs, int(eqn.params["dimension"]))
 
 
+@rule("stack")
+def _stack(eqn: Any, *xs: Any) -> Any:
+    return slicing.stack(xs, int(eqn.params["axis"]))
+
+
 @rule("split")
 def _split(eqn: Any, x: Any) -> Any:
     return slicing.split(x, [int(n) for n in eqn.params["sizes"]], int(eqn.params["axis"]))
@@ -74,8 +79,8 @@ def _unstack(eqn: Any, x: Any) -> Any:
 def _slice(eqn: Any, x: Any) -> Any:
     p = eqn.params
     strides = p["strides"] or (1,) * x.ndim
-    ends = [tuple(map(int, p[k])) for k in ("start_indices", "limit_indices")]
-    return slicing.Slice(*ends, tuple(map(int, strides))).bind(x)
+    starts, limits = tuple(map(int, p["start_indices"])), tuple(map(int, p["limit_indices"]))
+    return slicing.Slice(starts, limits, tuple(map(int, strides))).bind(x)
 
 
 @scalar_rule("pad")
@@ -244,12 +249,14 @@ def _precision(precision: Any) -> Any:
     """Return how products are computed, in our words, which are jax's."""
     if precision is None:
         return None
-    if isinstance(precision, (tuple, list)) and hasattr(precision[0], "name"):
-        return tuple([lax.Precision[p.name] for p in precision])
     if hasattr(precision, "lhs_precision_type"):
-        return lax.DotAlgorithm(*[getattr(precision, f) for f in precision._fields])
-    kinds: Any = lax.DotAlgorithmPreset if "Preset" in type(precision).__name__ else lax.Precision
-    return kinds[precision.name]
+        return lax.DotAlgorithm(*precision)
+    if isinstance(precision, (tuple, list)):
+        first, second = precision
+        return lax.Precision[first.name], lax.Precision[second.name]
+    mode: Any = precision
+    kinds: Any = lax.DotAlgorithmPreset if "Preset" in type(mode).__name__ else lax.Precision
+    return kinds[mode.name]
 
 
 @rule("dot_general")

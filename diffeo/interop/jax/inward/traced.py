@@ -16,7 +16,7 @@ from ....primitives.core import typeof
 from ....primitives.jaxpr import Jaxpr, eliminate_dead_code, eval_jaxpr
 from ....primitives.staging import stage
 from ....primitives.types import ShapedArray, is_inexact
-from .reader import call, is_key, jax_aval, our_aval
+from .reader import call, is_key, jax_aval, our_aval, settings
 
 
 class Traced:
@@ -37,7 +37,7 @@ class Traced:
         wide: bool | None = None,
     ):
         self.fun, self.name, self.keys = fun, name, keys or {}
-        self.wide = bool(jax.config.jax_enable_x64) if wide is None else wide
+        self.wide = bool(settings.jax_enable_x64) if wide is None else wide
         self.programs: dict[tuple[ShapedArray, ...], Jaxpr] = {}
 
     def program(self, avals: Sequence[ShapedArray]) -> Jaxpr:
@@ -45,7 +45,7 @@ class Traced:
         key = tuple(avals)
         program = self.programs.get(key)
         if program is None:
-            described = [self.keys.get(i) or jax_aval(a) for i, a in enumerate(key)]
+            described = [self.keys[i] if i in self.keys else jax_aval(a) for i, a in enumerate(key)]
             with jax.enable_x64(self.wide):
                 closed = jax.make_jaxpr(self.fun)(*described)
                 staged = stage(lambda *xs: call(closed, xs), key, self.name)
@@ -74,7 +74,7 @@ class Equation:
     def __init__(self, eqn: Any):
         self.eqn = eqn
         #: Whether jax traced the program with 64 bits, as it is to trace what the rules do.
-        self.wide = bool(jax.config.jax_enable_x64)
+        self.wide = bool(settings.jax_enable_x64)
         self.avals = [v.aval for v in eqn.invars]
         self.out_avals = [v.aval for v in eqn.outvars]
         self.differentiable = [i for i, a in enumerate(self.avals) if _has_tangent(a)]

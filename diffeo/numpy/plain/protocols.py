@@ -17,33 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from ..array import Array
-from ..core import Tracer, Value, with_user_line
-
-
-class _Functions(dict[Any, Any]):
-    """The table of NumPy's functions -> ours, or None. Each is found when it is first asked for.
-
-    `diffeo.numpy` installs what the methods do.
-    """
-
-    #: Returns our function for one of NumPy's, or None.
-    find: Callable[[Any], Any]
-    #: `(ufunc, method, inputs, kwargs)`: a call of a ufunc on traced values that is not simple: one
-    #: of its methods, with keywords, or of lists.
-    call_ufunc: Callable[[Any, str, Any, Any], Any]
-    #: `(function, args, kwargs)`: a call with lists, which NumPy takes for arrays.
-    call_with_lists: Callable[[Any, Any, Any], Any]
-
-    def __missing__(self, function: Any) -> Any:
-        ours = self.find(function)
-        if ours is not None:
-            self[function] = ours
-        return ours
-
-
-#: Plain NumPy code on traced values goes through this table.
-NUMPY = _Functions()
+from ...primitives.array import Array
+from ...primitives.core import Tracer, Value, with_user_line
+from ...primitives.words.operators import NUMPY
 
 #: The ufuncs that Python's operators call, where the left operand is an ndarray.
 _OF_OPERATORS = frozenset({
@@ -51,7 +27,13 @@ _OF_OPERATORS = frozenset({
     np.power, np.matmul, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.left_shift,
     np.right_shift, np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
 })  # fmt: skip
+#: The functions that write into their first argument.
+_WRITING = frozenset({
+    np.copyto, np.putmask, np.put, np.place, np.fill_diagonal, np.put_along_axis,
+})  # fmt: skip
 _LISTS = (list, tuple)
+#: What `install` is handed.
+_load: Any = None
 
 
 # --------------------------------------------------------------------------------------------------
@@ -87,7 +69,12 @@ def _function_on_arrays(self: Any, function: Any, types: Any, args: Any, kwargs:
     for kind in types:
         if issubclass(kind, Tracer):
             return NotImplemented
-    _check_outputs(name_of_numpys(function), kwargs.get("out"))
+    name = name_of_numpys(function)
+    if function in _WRITING and isinstance(args[0], Value):
+        if NUMPY[function] is None:
+            raise _unchangeable(name)
+        return NUMPY[function](*args, **kwargs)  # which says what to do instead
+    _check_outputs(name, kwargs.get("out"))
     return function(*_to_numpy(args), **{k: _to_numpy(v) for k, v in kwargs.items()})
 
 
@@ -126,7 +113,7 @@ def _ufunc_on_tracers(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs
                     break
             else:
                 return ours(*inputs)
-    return NUMPY.call_ufunc(ufunc, method, inputs, kwargs)
+    return _load("plain.ufunc_calls", "call_ufunc")(ufunc, method, inputs, kwargs)
 
 
 def _function_on_tracers(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -137,7 +124,7 @@ def _function_on_tracers(self: Any, function: Any, types: Any, args: Any, kwargs
         raise unsupported(name_of_numpys(function))
     for x in args:
         if isinstance(x, _LISTS):
-            return NUMPY.call_with_lists(function, args, kwargs)
+            return _load("plain.array_likes", "with_arrays")(function, args, kwargs)
     return ours(*args, **kwargs)
 
 
@@ -170,7 +157,15 @@ def unsupported(name: str, home: str = "diffeo.numpy") -> Exception:
     )
 
 
-Array.__array_ufunc__ = _ufunc_on_arrays  # type: ignore[attr-defined]
-Array.__array_function__ = _function_on_arrays  # type: ignore[attr-defined]
-Tracer.__array_ufunc__ = _ufunc_on_tracers  # type: ignore[attr-defined]
-Tracer.__array_function__ = _function_on_tracers  # type: ignore[attr-defined]
+def install(load: Callable[[str, str], Any]) -> None:
+    """Give arrays and traced values the methods of NumPy's protocols. `load` returns a function of
+    a module of `diffeo.numpy`, which may not be loaded yet.
+    """
+    global _load
+    _load = load
+    for kind, ufunc, function in (
+        (Array, _ufunc_on_arrays, _function_on_arrays),
+        (Tracer, _ufunc_on_tracers, _function_on_tracers),
+    ):
+        kind.__array_ufunc__ = ufunc  # type: ignore[attr-defined]
+        kind.__array_function__ = function  # type: ignore[attr-defined]

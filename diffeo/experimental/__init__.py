@@ -1,0 +1,8 @@
+"""Modules that JAX has under `experimental`, by its names."""
+
+from .._loading import Late as _Late
+
+_late = _Late(__name__, ".: jet")
+__getattr__, __dir__ = _late.load, _late.listed
+
+__all__ = [*_late.names]  # pyright: ignore[reportUnsupportedDunderAll]

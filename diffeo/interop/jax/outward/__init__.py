@@ -1,0 +1,1 @@
+"""diffeo's programs as jax's: `to_jax`."""
