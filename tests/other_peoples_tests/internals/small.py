@@ -72,6 +72,11 @@ def dtype(x: Any) -> np.dtype:
     return _typeof(x).dtype
 
 
+def safe_to_cast(given: Any, target: Any) -> bool:
+    """Return whether a dtype holds what another does, by jax's promotion."""
+    return jax.numpy.promote_types(given, target) == np.dtype(target)
+
+
 def default_int_dtype() -> np.dtype:
     """Return the dtype of Python's integers."""
     return np.dtype(np.int64 if jax.config.jax_enable_x64 else np.int32)
