@@ -54,6 +54,9 @@ class Inside(ModuleType):
     _sources: tuple[ModuleType, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
+        inner = f"{self.__name__}.{name}".removeprefix("jax._src.")
+        if inner in KNOWN:  # before a public module of the same name
+            return import_module(f"jax._src.{inner}")
         for source in self._sources:
             try:
                 return getattr(source, name)
@@ -61,8 +64,7 @@ class Inside(ModuleType):
                 continue
         if name.startswith("__"):
             raise AttributeError(name)
-        inner = f"{self.__name__}.{name}".removeprefix("jax._src.")
-        if inner in KNOWN or self.__name__ == "jax._src":
+        if self.__name__ == "jax._src":
             return import_module(f"jax._src.{inner}")
         return Absent(f"{self.__name__}.{name}")
 
