@@ -17,7 +17,7 @@ class Absent:
     """Something of jax's insides. It has a name; whatever is done with it is an `InternalsUsed`."""
 
     def __init__(self, name: str, error: type[Exception] = InternalsUsed):
-        self.__dict__.update(_name=name, _error=error)
+        self.__dict__.update(_name=name, _error=error, __name__=name.rpartition(".")[2])
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
@@ -33,9 +33,13 @@ class Absent:
         raise self._error(self._name)
 
     def __iter__(self) -> Any:
+        if Absent.loading:
+            return iter(())
         raise self._error(self._name)
 
     def __getitem__(self, key: Any) -> Any:
+        if Absent.loading:
+            return self
         raise self._error(self._name)
 
     def __setitem__(self, key: Any, value: Any) -> None:
