@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import ml_dtypes
 import numpy as np
 
 from diffeo.primitives.core import typeof as _typeof
@@ -70,6 +71,10 @@ def is_weakly_typed(x: Any) -> bool:
 def dtype(x: Any) -> np.dtype:
     """Return the dtype of a value."""
     return _typeof(x).dtype
+
+
+_float8_dtypes = [d for d in dir(ml_dtypes) if d.startswith("float8")]
+_float8_dtypes = [np.dtype(getattr(ml_dtypes, name)) for name in _float8_dtypes]
 
 
 def safe_to_cast(given: Any, target: Any) -> bool:
