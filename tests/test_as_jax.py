@@ -198,7 +198,7 @@ def test_names():
     says("jnp.nope", AttributeError, "jax.numpy", "nope")
     says("from jax import nope", ImportError, "nope")
     says("import jax.nope", ModuleNotFoundError, "jax.nope")
-    says("import jax._src.lib.xla_client", ModuleNotFoundError, "internals")
+    says("import jax._src.lib.xla_client", ModuleNotFoundError, "insides")
     says("from jax.experimental import pallas", ImportError, "pallas")
     says("shard_map(lambda x: x)", NotImplementedError, "jax.shard_map", "one device")
     says("Mesh([], ())", NotImplementedError, "Mesh")

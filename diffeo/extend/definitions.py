@@ -190,8 +190,10 @@ class Parameters(dict):
         if self is other:
             return True
         try:
-            same = dict.__eq__(self, other) is True  # type: ignore[arg-type]
-            return same and exactly_equal(tuple(self.values()), tuple(dict(other).values()))  # type: ignore
+            if dict.__eq__(self, other) is not True:  # type: ignore[arg-type]
+                return False
+            theirs: Any = other
+            return exactly_equal(tuple(self.values()), tuple([theirs[name] for name in self]))
         except (TypeError, ValueError):  # of parameters that are arrays
             return False
 

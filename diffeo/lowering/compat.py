@@ -251,7 +251,9 @@ def _dispatcher() -> tuple[Any, Any, list[Any]]:
 
 
 def _jax_config() -> Any:
-    return sys.modules.get("jax._src.config")
+    config = sys.modules.get("jax._src.config")
+    # A module without a file only has the name: jax's names may be served by others.
+    return config if getattr(config, "__file__", None) else None
 
 
 def _keeps_64_bits() -> bool:

@@ -56,6 +56,7 @@ FALLBACKS = {
     "jax": f"{_HERE}.refused",
     "jax.experimental.checkify": f"{_HERE}.checks",
     "jax.lax": f"{_HERE}.meshes",
+    "jax.lib": f"{_HERE}.version",
     "jax.sharding": f"{_HERE}.sharding",
     **dict.fromkeys(
         (

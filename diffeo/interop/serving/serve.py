@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.machinery import ModuleSpec
@@ -178,6 +179,8 @@ def as_jax(enable_x64: bool | None = None) -> ModuleType:
                 "it; call as_jax() before anything imports jax, or run python -m diffeo.as_jax"
             )
         sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+        # Eager functions are NumPy's here, and jax's do not warn of a division by zero.
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"diffeo\.")
         if enable_x64 is None:
             enable_x64 = os.environ.get("JAX_ENABLE_X64", "").lower() in _ON
     if enable_x64 is not None:

@@ -19,7 +19,8 @@ class PrimitiveNames:
 
     def with_parameters(self, params: Mapping[str, Any]) -> Any:
         """Return the primitive with other parameters, by name."""
-        return self if self.named_parameters() == params else replace(self, **params)  # type: ignore
+        same = self.named_parameters() == params
+        return self if same else replace(self, **params)  # type: ignore[type-var]
 
     def get_bind_params(self, params: Mapping[str, Any]) -> tuple[list, dict[str, Any]]:
         """Return (functions, parameters) with which `bind` applies the primitive again; there are

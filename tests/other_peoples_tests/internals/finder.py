@@ -39,7 +39,7 @@ PUBLIC = {
 #: The files here that have the names of an internal module, before any public one.
 OURS = {
     "test_util": "helpers", "util": "small", "config": "settings", "dtypes": "small",
-    "core": "small", "lax.lax": "small", "literals": "small",
+    "core": "small", "lax.lax": "small", "literals": "small", "lib": "small",
 }  # fmt: skip
 #: Tables of jax's tests that are loaded from the checkout as they are.
 THEIRS = {"internal_test_util.lax_test_util", "internal_test_util.test_harnesses", "lax_reference"}
@@ -54,6 +54,9 @@ class Inside(ModuleType):
     _sources: tuple[ModuleType, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
+        inner = f"{self.__name__}.{name}".removeprefix("jax._src.")
+        if inner in KNOWN:  # before a public module of the same name
+            return import_module(f"jax._src.{inner}")
         for source in self._sources:
             try:
                 return getattr(source, name)
@@ -61,8 +64,7 @@ class Inside(ModuleType):
                 continue
         if name.startswith("__"):
             raise AttributeError(name)
-        inner = f"{self.__name__}.{name}".removeprefix("jax._src.")
-        if inner in KNOWN or self.__name__ == "jax._src":
+        if self.__name__ == "jax._src":
             return import_module(f"jax._src.{inner}")
         return Absent(f"{self.__name__}.{name}")
 
@@ -123,10 +125,12 @@ class WhileLoading:
         """Begin."""
         self.before = Served.__getattr__
         Served.__getattr__ = missing_names(self.before)  # type: ignore[method-assign]
+        Absent.loading = True
 
     def pytest_collection_finish(self) -> None:
         """End."""
         Served.__getattr__ = self.before  # type: ignore[method-assign]
+        Absent.loading = False
 
 
 def install() -> None:

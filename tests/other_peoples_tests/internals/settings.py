@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from .absent import Absent
 from .cases import no_change
 
 parse_flags_with_absl = lambda: None
@@ -24,7 +25,8 @@ class State:
 
     def __call__(self, value: Any = True) -> Any:
         context = self.context or getattr(jax, self.name.removeprefix("jax_"), None)
-        return no_change() if context is None else context(value)
+        known = context is not None and not isinstance(context, Absent)
+        return context(value) if known else no_change()
 
 
 enable_x64 = State("jax_enable_x64", context=lambda on: jax.enable_x64(on))

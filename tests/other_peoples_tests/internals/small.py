@@ -6,10 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import ml_dtypes
 import numpy as np
 
 from diffeo.primitives.core import typeof as _typeof
 from diffeo.primitives.words.structural import convert_element_type as _convert
+
+__version__ = version_str = jax.__version__
+version = jax.__version_info__
 
 
 def safe_map(f: Callable, *args: Any) -> list[Any]:
@@ -67,6 +71,15 @@ def is_weakly_typed(x: Any) -> bool:
 def dtype(x: Any) -> np.dtype:
     """Return the dtype of a value."""
     return _typeof(x).dtype
+
+
+_float8_dtypes = [d for d in dir(ml_dtypes) if d.startswith("float8")]
+_float8_dtypes = [np.dtype(getattr(ml_dtypes, name)) for name in _float8_dtypes]
+
+
+def safe_to_cast(given: Any, target: Any) -> bool:
+    """Return whether a dtype holds what another does, by jax's promotion."""
+    return jax.numpy.promote_types(given, target) == np.dtype(target)
 
 
 def default_int_dtype() -> np.dtype:

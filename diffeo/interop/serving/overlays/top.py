@@ -20,6 +20,9 @@ class JaxConfig:
         else:
             settings.update(name, value)  # type: ignore[attr-defined]
 
+    def parse_flags_with_absl(self) -> None:
+        """Do nothing: settings are not flags of a command line."""
+
     def read(self, name: str) -> Any:
         """Return the value of a setting."""
         return getattr(self, name)
