@@ -150,7 +150,7 @@ def differences(full: str, theirs: Callable, ours: Callable) -> Iterator[tuple[s
                 yield entry, "is missing"
             continue
         same = mine is None or p.default is p.empty or same_default(p.default, mine.default)
-        if not same:
+        if mine is not None and not same:
             yield entry, f"has the default {mine.default!r}, jax's is {p.default!r}"
     names = {p.name for p in expected}
     if inspect.Parameter.VAR_POSITIONAL in {p.kind for p in expected}:
