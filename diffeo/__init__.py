@@ -33,7 +33,7 @@ _late = _Late(
     errors experimental extend flatten_util image interop interpreters lax monitoring nn ops
     profiler random ref scipy stages test_util tree tree_util typing
 ._contexts: allow_f16_reductions array_garbage_collection_guard check_tracer_leaks checking_leaks
-    debug_infs debug_key_reuse debug_nans default_matmul_precision default_prng_impl disable_jit
+    debug_infs debug_nans default_matmul_precision default_prng_impl disable_jit
     enable_checks enable_custom_prng enable_x64 explain_cache_misses legacy_prng_key log_compiles
     make_user_context no_execution no_tracing numpy_dtype_promotion numpy_rank_promotion
     softmax_custom_jvp thread_guard threefry_partitionable transfer_guard

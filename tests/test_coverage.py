@@ -101,12 +101,16 @@ def compiled(kind: type) -> bool:
     return issubclass(kind, families.HigherOrder)
 
 
+#: Floors whose classes stand for primitives of others.
+OTHERS = ("interop", "extend")
+
+
 def primitives() -> dict[str, Any]:
     """All primitives of the library: rows of the elementwise table, and classes, by name."""
     found: dict[str, Any] = dict(ELEMENTWISE)
     for kind in subclasses(Primitive):
         # Those of the converters stand for other libraries' primitives, and are loaded with them.
-        own = kind.__module__.startswith("diffeo.") and "interop" not in kind.__module__
+        own = kind.__module__.startswith("diffeo.") and kind.__module__.split(".")[1] not in OTHERS
         if own and not is_family(kind) and not issubclass(kind, elementwise.Elementwise):
             found[snake_case(kind.__name__)] = kind
     return found

@@ -226,7 +226,7 @@ def code_lines(file: Path) -> set[int]:
 
 def test_the_language_is_small():
     files = sorted((PACKAGE / "primitives").rglob("*.py"))
-    assert sum([len(code_lines(f)) for f in files]) < 5125
+    assert sum([len(code_lines(f)) for f in files]) < 5250
     pages = []
     for file in [*files, *[f for room in ROOMS for f in sorted((PACKAGE / room).rglob("*.py"))]]:
         lines = code_lines(file)

@@ -10,6 +10,7 @@ import enum
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -39,23 +40,12 @@ EXCEPTIONS = {
     "jax.numpy.linalg.cholesky(symmetrize_input=)": _TRIANGLE,
     "jax.numpy.linalg.eigh(symmetrize_input=)": _TRIANGLE,
     "jax.numpy.linalg.eigvalsh(symmetrize_input=)": _TRIANGLE,
-    "jax.checkpoint(static_argnames=)": "static_argnums says the same",
-    "jax.checkpoint(concrete=)": "jax itself does without it: a deprecated name",
-    "jax.remat(concrete=)": "jax itself does without it: a deprecated name",
-    "jax.linearize(has_aux=)": "jvp and vjp have it",
-    **dict.fromkeys(
-        [
-            f"jax.{name}(reduce_axes=)"
-            for name in ("grad", "value_and_grad", "vjp", "linear_transpose")
-        ],
-        "jax refuses every value but ()",
-    ),
     "jax.lax.linalg.eig(enable_eigvec_derivs=)": "eigenvectors have derivatives without asking",
 }
 #: Not functions: types of numbers, of arrays and for annotations.
 NO_FUNCTIONS = {
-    "jax.Array", "jax.Device", "jax.numpy.ndarray", "jax.lax.ConvGeneralDilatedDimensionNumbers",
-    "jax.lax.PrecisionLike", "jax.nn.initializers.Initializer",
+    "jax.Array", "jax.Device", "jax.Ref", "jax.numpy.ndarray", "jax.lax.PrecisionLike",
+    "jax.lax.ConvGeneralDilatedDimensionNumbers", "jax.nn.initializers.Initializer",
 }  # fmt: skip
 
 #: Types of jax's objects that stand for an argument that is not given.
@@ -84,7 +74,10 @@ def pairs() -> Iterator[tuple[str, Callable, Callable]]:
     objects = ("jax.Array", x, y), ("jax.Array.at[]", x.at[0], y.at[0])
     for space, theirs, ours in objects:
         for name in dir(ours):
-            if not name.startswith("_") and callable(getattr(theirs, name, None)):
+            # jax refuses some attributes of NumPy's when they are asked for.
+            with suppress(NotImplementedError):
+                if name.startswith("_") or not callable(getattr(theirs, name, None)):
+                    continue
                 yield f"{space}.{name}", getattr(theirs, name), getattr(ours, name)
     for name in ("reduce", "accumulate", "reduceat", "outer", "at"):
         full = f"jax.numpy.ufunc.{name}"

@@ -39,6 +39,35 @@ _TABLE: tuple[tuple[str, str], ...] = (
     (_PROCESSES, "jax.distributed jax.experimental.multihost_utils"),
     ("XLA has no arrays of these numbers", "jax.numpy.float6_e2m3fn jax.numpy.float6_e3m2fn"),
     (_DIMENSIONS, "jax.errors.InconclusiveDimensionOperation"),
+    (
+        "it is not there yet",
+        """
+        jax.experimental.ode jax.experimental.checkify jax.experimental.sparse
+        jax.example_libraries.optimizers jax.example_libraries.stax
+        """,
+    ),
+    ("a Ref says its type itself, by `aval`, `shape` and `dtype`", "jax.ref.AbstractRef"),
+    (
+        "it is about types of jax's own that are changed in place",
+        "jax.experimental.EArray jax.experimental.cur_qdd jax.experimental.primal_tangent_dtype",
+    ),
+    (
+        "it is about jax's traces and jaxprs from inside, for which diffeo's have no counterpart",
+        """
+        jax.extend.core.AbstractToken jax.extend.core.CallPrimitive jax.extend.core.DebugInfo
+        jax.extend.core.DropVar jax.extend.core.Effects
+        jax.extend.core.InconclusiveDimensionOperation jax.extend.core.JaxprTypeError
+        jax.extend.core.Token jax.extend.core.TraceTag jax.extend.core.array_types
+        jax.extend.core.call_impl jax.extend.core.concrete_or_error
+        jax.extend.core.find_top_trace jax.extend.core.gensym jax.extend.core.mapped_aval
+        jax.extend.core.no_effects jax.extend.core.nonempty_axis_env_DO_NOT_USE
+        jax.extend.core.primal_dtype_to_tangent_dtype jax.extend.core.set_current_trace
+        jax.extend.core.take_current_trace jax.extend.core.unmapped_aval
+        jax.extend.core.unsafe_am_i_under_a_jit_DO_NOT_USE
+        jax.extend.core.unsafe_am_i_under_a_vmap_DO_NOT_USE
+        jax.extend.core.unsafe_get_axis_names_DO_NOT_USE
+        """,
+    ),
     ("foreign functions of one's own cannot be called yet", "jax.ffi jax.extend.ffi"),
     (
         "it is jax's own way into XLA and MLIR",

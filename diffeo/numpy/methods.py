@@ -62,9 +62,18 @@ def _copy(self: Any) -> Any:
     return _namespace.array(self)
 
 
-def _compress(self: Any, condition: Any, axis: Any = None) -> Any:
+def _compress(
+    self: Any,
+    condition: Any,
+    axis: int | None = None,
+    *,
+    out: Any = None,
+    size: int | None = None,
+    fill_value: Any = 0,
+) -> Any:
     """Return the elements, or the parts along `axis`, where a condition is true."""
-    return _namespace.compress(condition, self, axis)
+    options = {"out": out, "size": size, "fill_value": fill_value}
+    return _namespace.compress(condition, self, axis, **options)
 
 
 def _round(self: Any, ndigits: Any = None) -> Any:

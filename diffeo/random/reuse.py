@@ -28,7 +28,7 @@ from ..routines.keys import KeyWords
 
 
 @contextmanager
-def debug_key_reuse(on: bool = True) -> Iterator[None]:
+def debug_key_reuse(new_val: bool = True) -> Iterator[None]:
     """Report the reuse of typed keys, or do not, within a `with` block.
 
     A key that was drawn with, or split, must not be used again, since the numbers would be the same
@@ -49,8 +49,8 @@ def debug_key_reuse(on: bool = True) -> Iterator[None]:
         Traceback (most recent call last):
         diffeo.primitives.support.errors.KeyReuseError: key<fry> of words [0 0] is used again, ...
     """
-    before, config.debug_key_reuse = config.debug_key_reuse, on
-    if on and not before:  # keys that were made in between are not known to be new
+    before, config.debug_key_reuse = config.debug_key_reuse, new_val
+    if new_val and not before:  # keys that were made in between are not known to be new
         forget_uses()
     try:
         yield

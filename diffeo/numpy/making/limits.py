@@ -91,7 +91,7 @@ class iinfo:
     """The limits of a dtype of integers.
 
     Args:
-        dtype: A dtype, its name, or an array.
+        int_type: A dtype, its name, or an array.
 
     Attributes:
         dtype: The dtype.
@@ -107,8 +107,8 @@ class iinfo:
         (-128, 15)
     """
 
-    def __init__(self, dtype: Any):
-        self.dtype = _dtype(dtype)
+    def __init__(self, int_type: Any):
+        self.dtype = _dtype(int_type)
         try:
             theirs = ml_dtypes.iinfo(self.dtype)
         except ValueError:

@@ -10,6 +10,7 @@ import numpy as np
 from ...lax.cumulative import cummax, cummin
 from ...numpy.choosing import where
 from ...numpy.common import arr, axis_of, holds_floats, no_such, real_only, safe_sqrt, static_int
+from ...numpy.joining import concatenate
 from ...numpy.places.selecting import take_along_axis
 from ...numpy.reducing.comparing import argmax
 from ...numpy.reducing.cumulative import cumsum
