@@ -56,7 +56,8 @@ def _of_values(jitted: Any, structure: Any, is_place: Sequence[bool], static: tu
         refs = [Ref(v, born=None) for v in values]
         places, rest = iter(refs), iter(others)
         leaves = [next(places if flag else rest) for flag in is_place]
-        args, kwargs = join(*tree.unflatten(structure, leaves), static)
+        args, kwargs = tree.unflatten(structure, leaves)
+        args, kwargs = join(args, kwargs, static)
         out = jitted.fun(*args, **kwargs)
         return out, [_changed(r, v) for r, v in zip(refs, values)]
 
@@ -85,7 +86,8 @@ def _of_touched(jitted: Any, traced: Any) -> Any:
 
     def pure(values: Sequence[Any], leaves: Sequence[Any]) -> Any:
         with bound(refs, values):
-            args, kwargs = join(*tree.unflatten(traced.in_tree, leaves), traced.static)
+            args, kwargs = tree.unflatten(traced.in_tree, leaves)
+            args, kwargs = join(args, kwargs, traced.static)
             out = jitted.fun(*args, **kwargs)
             return out, [_changed(r, v) for r, v in zip(refs, values)]
 

@@ -142,12 +142,12 @@ def flatten_ir_values(values: Sequence[Any]) -> list[Any]:
 
 def dense_int_elements(xs: Sequence[int]) -> Any:
     """Return integers as MLIR's attribute of a tensor."""
-    return ir.DenseIntElementsAttr.get(np.asarray(xs, np.int64))
+    return ir.DenseIntElementsAttr.get(np.asarray(xs, np.int64))  # type: ignore
 
 
 def dense_int_array(xs: Sequence[int]) -> Any:
     """Return integers as MLIR's attribute of an array."""
-    return ir.DenseI64ArrayAttr.get(np.asarray(xs, np.int64))
+    return ir.DenseI64ArrayAttr.get([int(x) for x in xs])
 
 
 def i32_attr(i: int) -> Any:

@@ -18,7 +18,6 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from ..primitives.core import Primitive
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, eliminate_dead_code, made
 from .repeats import (
     Place,
@@ -99,7 +98,7 @@ def _inner_programs(jaxpr: Jaxpr, tokens: Tokens, bodies: dict[int, Jaxpr]) -> J
 
     eqns = list(jaxpr.eqns)
     for i, eqn in enumerate(eqns):
-        primitive: Primitive = eqn.primitive
+        primitive: Any = eqn.primitive
         if not primitive.holds_programs:
             continue
         fields = {f: getattr(primitive, f) for f in getattr(primitive, "__dataclass_fields__", ())}

@@ -92,7 +92,7 @@ class Rows:
 
 def row_index(eqn: Eqn) -> int | None:
     """Return k if a slice takes `x[k : k + 1]`; None if it does not."""
-    primitive: Primitive = eqn.primitive
+    primitive: Any = eqn.primitive
     shape = eqn.inputs[0].aval.shape
     if not shape or eqn.outs[0].aval.shape != (1, *shape[1:]):
         return None
@@ -294,7 +294,7 @@ def padded_rows(eqn: Eqn) -> tuple[int, int] | None:
 
     None if it was not padded with zeros, along its first axis only.
     """
-    primitive: Primitive = eqn.primitive
+    primitive: Any = eqn.primitive
     if type(primitive) is not Pad or primitive.value != 0 or not primitive.low:
         return None
     low, high = primitive.low, primitive.high

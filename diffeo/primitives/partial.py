@@ -134,7 +134,7 @@ def _sorted_equations(
         if not any(flags) and not acts:  # all operands are known
             known_eqns.append(eqn)
         elif splits(eqn.primitive, flags) and not acts:
-            primitive: Primitive = eqn.primitive
+            primitive: Any = eqn.primitive
             parts: Parts = primitive.partial(flags)
             operands = [v for v, flag in zip(eqn.inputs, flags) if not flag]
             tangent_outs, outs = parted(parts.linear_outs, eqn.outs)

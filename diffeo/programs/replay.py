@@ -174,7 +174,7 @@ def _silent(jaxpr: Jaxpr) -> Jaxpr:
     if silent is None:
         eqns = []
         for eqn in jaxpr.eqns:
-            primitive: Primitive = eqn.primitive
+            primitive: Any = eqn.primitive
             if primitive.effects and primitive.holds_programs:
                 primitive = replace(primitive, **_silent_fields(primitive))
             eqns.append(Eqn(primitive, eqn.inputs, eqn.outs, eqn.source))

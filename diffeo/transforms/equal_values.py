@@ -137,7 +137,7 @@ class Source:
     needed.
     """
 
-    def __init__(self, trace: Any, primitive: Primitive, a: Any, known: Sequence[Any]):
+    def __init__(self, trace: Any, primitive: Any, a: Any, known: Sequence[Any]):
         self.trace, self.primitive, self.a, self.known = trace, primitive, a, known
         self.lead, self.dtype = typeof(a).ndim - 2, typeof(a).dtype
         self.count = min(typeof(a).shape[-2:])

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
-from ..primitives.core import Primitive, state, typeof
+from ..primitives.core import state, typeof
 from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var
 from ..primitives.partial import Parts, splits
 from ..primitives.staging import stage
@@ -79,7 +79,7 @@ def _linear_part(eqn: Eqn, flags: Sequence[bool], values: dict[Var, Any]) -> Eqn
     evaluated, the values go into `values`, and the equation of its linear part is returned. (This
     has nothing to do with `Primitive.linear_part`, the tangent of a linear primitive.)
     """
-    primitive: Primitive = eqn.primitive
+    primitive: Any = eqn.primitive
     if not splits(primitive, flags):
         return eqn
     parts: Parts = primitive.partial(flags)
@@ -121,7 +121,7 @@ def pull_back(
             sums[v] = ct if v not in sums else add.bind(sums[v], ct)
     try:
         for eqn in reversed(eqns):
-            primitive: Primitive = eqn.primitive
+            primitive: Any = eqn.primitive
             # All readers of these results come later in the program, so their sums are complete.
             if primitive.multiple_results:
                 out_cts: Any = [sums.pop(v, ZERO) for v in eqn.outs]

@@ -187,7 +187,8 @@ def constant(x: np.ndarray, aval: ShapedArray) -> Any:
     if aval.dtype.kind == "V":  # what Python's buffers have no letter for
         x = x.view(f"u{aval.dtype.itemsize}")
     kind = dtype_to_ir_type(aval.dtype)
-    attribute = ir.DenseElementsAttr.get(x, type=kind, shape=list(aval.shape))
+    buffer: Any = x
+    attribute = ir.DenseElementsAttr.get(buffer, type=kind, shape=list(aval.shape))
     return stablehlo.ConstantOp(attribute).result
 
 

@@ -85,7 +85,8 @@ def binary(
         impl: the primitive's `impl` for numbers.
     """
     prepare = prepare or (align_inexact if inexact else align)
-    impl, bind = impl or primitive.impl, primitive.bind
+    compute: Any = impl or primitive.impl
+    bind = primitive.bind
     keeps = primitive.result is None
     fits = {k: _FITS[k] for k in (kinds or ("fc" if inexact else "iufc")) if k in primitive.accepts}
 
@@ -102,14 +103,14 @@ def binary(
                     if ky is Array:
                         b = y._np
                         if b is not None and a.dtype is b.dtype and a.dtype.kind in fits:
-                            return Array(impl(a, b), keeps and x.weak_type and y.weak_type)
+                            return Array(compute(a, b), keeps and x.weak_type and y.weak_type)
                     elif ky in SCALARS and ky in fits.get(a.dtype.kind, ()):
-                        return Array(impl(a, y), keeps and x.weak_type)
+                        return Array(compute(a, y), keeps and x.weak_type)
             elif kx in SCALARS and ky is Array and state.trace.eager:
-                b = y._np
+                b: Any = y._np
                 usual = b is not None and b.dtype is not float8_e5m2
                 if usual and kx in fits.get(b.dtype.kind, ()):
-                    return Array(impl(x, b), keeps and y.weak_type)
+                    return Array(compute(x, b), keeps and y.weak_type)
         except (ValueError, OverflowError):
             pass  # the long way says what is wrong, and on which line
         # Tracers of one dtype, or a tracer and a float, need no promotion either.

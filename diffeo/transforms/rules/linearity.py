@@ -140,7 +140,7 @@ def _why_repeated(
 
 def _moving_results(eqn: Eqn, moving: set) -> Sequence[Var]:
     """Return the results that depend on linear operands, of which there is at least one."""
-    primitive: Primitive = eqn.primitive
+    primitive: Any = eqn.primitive
     flags = [_has(v, moving) for v in eqn.inputs]
     if not primitive.holds_programs or primitive.whole(flags):
         return eqn.outs
@@ -195,7 +195,7 @@ def _positions(primitive: Primitive, count: int) -> Sequence[int] | None:
 
 def _zero_results(eqn: Eqn, known: set) -> Sequence[Var]:
     """Return the results that are zero, of an equation without linear operands."""
-    primitive: Primitive = eqn.primitive
+    primitive: Any = eqn.primitive
     if isinstance(primitive, Scan) and not primitive.length:
         # Without a step, the results are the initial carry and arrays without elements.
         starts = [*primitive.groups(eqn.inputs)[1], *[None] * len(eqn.outs)]
@@ -217,7 +217,7 @@ def _makes_zero(eqn: Eqn, known: set) -> bool:
 
 def _why(eqn: Eqn, moving: set, known: set) -> str | None:
     """Return why an equation is not linear in its moving operands; None if it is, or may be."""
-    primitive: Primitive = eqn.primitive
+    primitive: Any = eqn.primitive
     flags = [_has(v, moving) for v in eqn.inputs]
     where = f"the primitive '{primitive.name}' (at {show_source(eqn.source)})"
     if primitive.bilinear:
