@@ -109,7 +109,7 @@ def binary(
             elif kx in SCALARS and ky is Array and state.trace.eager:
                 b: Any = y._np
                 usual = b is not None and b.dtype is not float8_e5m2
-                if usual and kx in fits.get(b.dtype.kind, ()):
+                if usual and kx in fits.get(b.dtype.kind, ()):  # type: ignore[union-attr]
                     return Array(compute(x, b), keeps and y.weak_type)
         except (ValueError, OverflowError):
             pass  # the long way says what is wrong, and on which line
