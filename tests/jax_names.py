@@ -17,6 +17,7 @@ Oracle = Callable[[Any, Any], Callable]
 
 #: Primitives that jax does not have, and why nothing is missed.
 NOT_IN_JAX = {
+    "platform_index": "it has no operands; test_parameters.py compares lax.platform_dependent",
     "scale": "a product in which zero dominates: jax has nan there",
     "fma": "a detail of our random numbers",
     **dict.fromkeys(

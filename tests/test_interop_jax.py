@@ -441,11 +441,18 @@ def test_tracers_of_the_other_are_refused():
     with pytest.raises(TypeError, match="to_jax"):
         jax.jit(lambda x: dx.numpy.sin(x))(theirs())
     with pytest.raises(UnexpectedTracerError, match="from_jax"):
-        dx.jit(lambda x: theirs() * x)(ours)
+        dx.jit(lambda x: jnp.multiply(theirs(), x))(ours)
     with pytest.raises(UnexpectedTracerError, match="from_jax"):
         dx.grad(lambda x: jnp.sin(x))(1.0)
     with pytest.raises(TypeError, match="traced by jax"):
         jax.jit(from_jax(jnp.sin))(theirs())
+
+
+def test_operators_of_jaxs_arrays_leave_traced_values_to_diffeo():
+    for f in (lambda y, x: y * x, lambda y, x: x - y, lambda y, x: y / x, lambda y, x: y @ x):
+        expected = dx.grad(lambda x, f=f: dx.numpy.sum(f(np.asarray(theirs()), x)))(ours)
+        same(dx.grad(lambda x, f=f: dx.numpy.sum(f(theirs(), x)))(ours), expected)
+        same(dx.jit(lambda x, f=f: f(theirs(), x))(ours), f(np.asarray(theirs()), np.asarray(ours)))
 
 
 def test_half_precision_and_keys():

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import diffeo as dx
+from diffeo.interop import exceptions
 
 jax: Any
 try:
@@ -34,14 +35,8 @@ MODULES = (
     "image", "scipy.special", "scipy.linalg", "scipy.signal", "scipy.fft",
 )  # fmt: skip
 
-_TRIANGLE = "NumPy reads one triangle, and so does diffeo: the other one may hold anything"
 #: What differs, by `jax.module.function(parameter=)`, and why.
-EXCEPTIONS = {
-    "jax.numpy.linalg.cholesky(symmetrize_input=)": _TRIANGLE,
-    "jax.numpy.linalg.eigh(symmetrize_input=)": _TRIANGLE,
-    "jax.numpy.linalg.eigvalsh(symmetrize_input=)": _TRIANGLE,
-    "jax.lax.linalg.eig(enable_eigvec_derivs=)": "eigenvectors have derivatives without asking",
-}
+EXCEPTIONS = {entry: why for entry, why in exceptions.EXCEPTIONS.items() if "(" in entry}
 #: Not functions: types of numbers, of arrays and for annotations.
 NO_FUNCTIONS = {
     "jax.Array", "jax.Device", "jax.Ref", "jax.numpy.ndarray", "jax.lax.PrecisionLike",
@@ -99,7 +94,7 @@ def same_default(a: Any, b: Any) -> bool:
         return np.dtype(a) == np.dtype(b)
     # Objects that stand for "not given" are the libraries' own.
     if type(a) is object or type(a).__name__ in _NOT_GIVEN:
-        return b in (None, False, inspect.Parameter.empty) or type(b) is object
+        return b in (None, False, True, inspect.Parameter.empty) or type(b) is object
     return type(a) is type(b) and a == b
 
 

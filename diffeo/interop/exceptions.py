@@ -116,6 +116,17 @@ _TABLE: tuple[tuple[str, str], ...] = (
         jax.profiler.export_profile_data
         """,
     ),
+    (
+        "NumPy reads one triangle, and so does diffeo: the other one may hold anything",
+        """
+        jax.numpy.linalg.cholesky(symmetrize_input=) jax.numpy.linalg.eigh(symmetrize_input=)
+        jax.numpy.linalg.eigvalsh(symmetrize_input=)
+        """,
+    ),
+    (
+        "eigenvectors have derivatives without asking",
+        "jax.lax.linalg.eig(enable_eigvec_derivs=)",
+    ),
     ("it is about jax's converter to TensorFlow", "jax.jax2tf_associative_scan_reductions"),
 )
 

@@ -21,11 +21,11 @@ from ..primitives.support.errors import UnexpectedTracerError
 def to_jax_array(self: Any) -> Any:
     """Return the array as jax's, in jax's default precision; without a copy where that is possible.
 
-    Raises:
-        UnexpectedTracerError: for a value that diffeo is tracing.
+    A value that diffeo is tracing is returned as it is: so jax's operators leave it to the value's,
+    and jax's functions refuse it (`teach_jax` says with what message).
     """
     if isinstance(self, Tracer):
-        raise with_user_line(UnexpectedTracerError(_traced(self)))
+        return self
     # Only jax calls this, so it is there; diffeo never loads it for others.
     import jax
 
@@ -35,8 +35,8 @@ def to_jax_array(self: Any) -> Any:
 def _traced(x: Tracer) -> str:
     return (
         f"this {x.aval} is traced by diffeo, and jax cannot compute with it.\n  It is {x.origin()}."
-        "\n  Wrap the function of jax's, diffeo.interop.jax.from_jax(f), or write diffeo's value "
-        "first: x * y for an array y of jax's"
+        "\n  Wrap the function of jax's: diffeo.interop.jax.from_jax(f). Operators with arrays of "
+        "jax's work as they are, y * x"
     )
 
 

@@ -109,11 +109,11 @@ def taken_in(x: Any) -> Any:
     kind = type(x)
     if isinstance(x, (ndarray, np.generic, type)):
         return x
-    if hasattr(kind, "__jax_array__"):
-        return x.__jax_array__()
     host, why_not = adopted[0](x)
     if host is not None or why_not is not None:
         return x if host is None else host  # what jax traces is refused by its name
+    if hasattr(kind, "__jax_array__"):
+        return x.__jax_array__()
     if hasattr(kind, "__array__"):
         return np.asanyarray(x)  # which keeps a mask, so that it is refused
     return np.from_dlpack(x) if hasattr(kind, "__dlpack__") else x

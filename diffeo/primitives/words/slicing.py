@@ -301,6 +301,7 @@ def split(x: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
 
 def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     """Return the arrays along a new axis."""
+    axis = axis if axis >= 0 else axis + typeof(xs[0]).ndim + 1
     return concatenate([expand_dims(x, (axis,)) for x in xs], axis)
 
 
