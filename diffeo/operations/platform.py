@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives.builder import LoweringContext
 from ..primitives.families import Discrete
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray
@@ -41,5 +42,5 @@ class PlatformIndex(Discrete):
     def impl(self) -> np.ndarray:
         return np.asarray(self.position("cpu"), np.int32)
 
-    def lower(self, ctx: Any) -> Any:
+    def lower(self, ctx: LoweringContext) -> Any:
         return ctx.constant(self.position(ctx.platform), self.abstract_eval())

@@ -66,6 +66,14 @@ class LoweringContext(Protocol):
         """Return indices of a type in which XLA can compute bounds."""
         ...
 
+    def key_words(self, keys: Any) -> Any:
+        """Return the words of keys, uint32, along a new last axis."""
+        ...
+
+    def keys_of(self, words: Any, aval: ShapedArray) -> Any:
+        """Return keys of the type `aval` that have these words along the last axis."""
+        ...
+
     # The parameters of these are those of the primitives of the same names.
     def reduce(self, name: str, x: Any, initial: Any, axes: Sequence[int]) -> Any: ...
     def sort(

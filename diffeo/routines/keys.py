@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
+from ..primitives.builder import LoweringContext
 from ..primitives.config import task_settings
 from ..primitives.families import Discrete
 from ..primitives.support.frozen import frozen
@@ -47,7 +48,7 @@ class KeyWords(Discrete):
     def impl(self, keys: np.ndarray) -> np.ndarray:
         return keys[keys.dtype.names[0]]  # type: ignore[index]
 
-    def lower(self, ctx: Any, keys: Any) -> Any:
+    def lower(self, ctx: LoweringContext, keys: Any) -> Any:
         return ctx.key_words(keys)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
@@ -68,6 +69,8 @@ class WrapWords(Discrete):
         return keys
 
     def abstract_eval(self, words: ShapedArray) -> ShapedArray:
+        if type(self.dtype) is not KeyType:
+            raise TypeError(f"wrap_words: expects a dtype of keys, got {self.dtype} for {words}")
         if words.dtype != uint32 or words.shape[-1:] != (self.dtype.words,):
             raise TypeError(
                 f"wrap_words: expects uint32 with {self.dtype.words} words on the last axis for "
@@ -78,7 +81,7 @@ class WrapWords(Discrete):
     def impl(self, words: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(words).view(self.dtype.dtype).reshape(words.shape[:-1])
 
-    def lower(self, ctx: Any, words: Any) -> Any:
+    def lower(self, ctx: LoweringContext, words: Any) -> Any:
         return ctx.keys_of(words, ctx.outs[0])
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
