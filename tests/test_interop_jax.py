@@ -459,4 +459,6 @@ def test_half_precision_and_keys():
     half = jnp.ones(2, jnp.bfloat16)
     assert dx.numpy.add(half, half).dtype == half.dtype
     key = jax.random.key(3)
-    same(from_jax(lambda k: jax.random.normal(k, (2,)))(key), jax.random.normal(key, (2,)))
+    normal = from_jax(lambda k: jax.random.normal(k, (2,)))
+    same(normal(key), jax.random.normal(key, (2,)))
+    same(normal(dx.random.key(3)), jax.random.normal(key, (2,)))

@@ -14,7 +14,9 @@ from ....primitives.array import as_value
 from ....primitives.core import Value, describe, typeof, with_user_line
 from ....primitives.jaxpr import Jaxpr, eval_jaxpr
 from ....primitives.support.frozen import OwnCopy
+from ....primitives.support.key_types import KeyType
 from ....primitives.types import SCALARS, ShapedArray
+from ....random.keys import key_data
 from ....trees import tree
 from ....trees.arguments import check_callable, name_of
 from . import callbacks, custom, elements, foreign, loops, matrices, places, randomness, shapes
@@ -173,8 +175,11 @@ def _is_array(x: Any) -> bool:
 def _leaf(x: Any, name: str) -> tuple[Any, Any]:
     """Return the value of a leaf of the arguments, and its entry in the signature.
 
-    The entry is None for an array, jax's type for an array of keys, a `Static` for anything else.
+    The entry is None for an array, jax's type for an array of keys (the value is their words), a `Static` for anything else.
     """
+    if isinstance(x, Value) and type(x.aval.dtype) is KeyType:
+        theirs = jax.random.key(0, impl=x.aval.dtype.impl).dtype
+        return key_data(x), jax.ShapeDtypeStruct(x.shape, theirs)
     if isinstance(x, Value) or type(x) in SCALARS:
         return x, None
     if isinstance(x, jax.core.Tracer):
