@@ -175,7 +175,8 @@ def _is_array(x: Any) -> bool:
 def _leaf(x: Any, name: str) -> tuple[Any, Any]:
     """Return the value of a leaf of the arguments, and its entry in the signature.
 
-    The entry is None for an array, jax's type for an array of keys (the value is their words), a `Static` for anything else.
+    The entry is None for an array; for an array of keys, whose value is their words, it is the type
+    that jax has for them; for anything else, a `Static`.
     """
     if isinstance(x, Value) and type(x.aval.dtype) is KeyType:
         theirs = jax.random.key(0, impl=x.aval.dtype.impl).dtype

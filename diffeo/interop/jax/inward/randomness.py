@@ -15,9 +15,13 @@ from .... import lax
 from ....api.vmap import vmap
 from ....primitives.words.slicing import stack
 from ....random import keys as our_keys
+from ....routines.generators import GENERATORS
 from ....routines.random_bits import random_bits, threefry2x32
 from .reader import refuse, rule, settings
 from .traced import Traced
+
+#: What diffeo does with the words of threefry keys.
+THREEFRY = GENERATORS["threefry2x32"]
 
 
 def _generator(eqn: Any, aval: Any) -> Any:
@@ -44,7 +48,7 @@ def each_key(function: Callable, axes: int, *operands: Any) -> Any:
 def _random_seed(eqn: Any, seeds: Any) -> Any:
     generator = _generator(eqn, eqn.outvars[0].aval)
     if generator.name == "threefry2x32":
-        return each_key(our_keys.key, seeds.ndim, seeds)
+        return each_key(our_keys.PRNGKey, seeds.ndim, seeds)
     words = Traced(lambda s: [generator.seed(s)], "seed")
     return each_key(lambda s: words(s)[0], seeds.ndim, seeds)
 
@@ -74,7 +78,7 @@ def _random_fold_in(eqn: Any, words: Any, data: Any) -> Any:
     words = lax.broadcast_in_dim(words, (*batch, words.shape[-1]), _last(words.ndim, axes + 1))
     data = lax.broadcast_in_dim(data, batch, _last(data.ndim, axes))
     if generator.name == "threefry2x32":
-        one = our_keys.fold_in
+        one = our_keys.fold_in  # of words, words
     else:
         fold = Traced(lambda key, n: [generator.fold_in(key, n)], "fold_in")
         one = lambda key, n: fold(key, n)[0]
@@ -92,7 +96,7 @@ def _random_bits(eqn: Any, words: Any) -> Any:
     shape, width = tuple(map(int, p["shape"])), int(p["bit_width"])
     generator = _generator(eqn, eqn.invars[0].aval)
     if _ours(generator):
-        one = lambda key: our_keys.raw_bits(key, shape, np.dtype(f"uint{width}"))
+        one = lambda key: THREEFRY.bits(key, shape, np.dtype(f"uint{width}"))
     else:
         bits = Traced(lambda key: [generator.random_bits(key, width, shape)], "random_bits")
         one = lambda key: bits(key)[0]

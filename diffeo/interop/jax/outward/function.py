@@ -14,8 +14,10 @@ from ....primitives.core import Value, with_user_line
 from ....primitives.jaxpr import Jaxpr, sub_jaxprs
 from ....primitives.staging import stage
 from ....primitives.support.frozen import OwnCopy
+from ....primitives.support.key_types import KeyType
 from ....primitives.support.sources import show_source
 from ....primitives.types import SCALARS, ShapedArray
+from ....routines.keys import key_words
 from ....trees import tree
 from ....trees.arguments import check_callable, check_outputs, name_of
 from ...meeting import to_jax_array
@@ -128,7 +130,9 @@ def _is_array(x: Any) -> bool:
 
 
 def _jax_value(x: Any) -> Any:
-    """Return an argument as jax's array or tracer."""
+    """Return an argument as jax's array or tracer; of keys, their words."""
+    if isinstance(x, Value) and type(x.aval.dtype) is KeyType:
+        x = key_words(x)
     if isinstance(x, jax.Array):
         return jax.random.key_data(x) if is_key(x) else x
     return to_jax_array(x) if isinstance(x, Value) else jax.numpy.asarray(x)

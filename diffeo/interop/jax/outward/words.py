@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jax import lax
+from jax import lax, random
 
 from ....operations import cumulative, extrema, identity, rounding, scatter, sort, transfer
 from ....primitives import constants
 from ....primitives.words import dot, indexing, powers, reduction, slicing, structural
 from ....primitives.words import elementwise as e
 from ....routines import fft
+from ....routines.keys import KeyWords, WrapWords
 from ....routines.matrices import linalg
 from ....routines.windows import conv, windows
 from ..inward.elements import ROWS
@@ -338,3 +339,17 @@ def _triangular_solve(p: Any, a: Any, b: Any) -> Any:
         conjugate_a=p.form == "C",
         unit_diagonal=p.diag == "U",
     )
+
+
+# --------------------------------------------------------------------------------------------------
+# Keys
+
+
+@rule(KeyWords)
+def _key_words(p: Any, keys: Any) -> Any:
+    return random.key_data(keys)
+
+
+@rule(WrapWords)
+def _wrap_words(p: Any, words: Any) -> Any:
+    return random.wrap_key_data(words, impl=p.dtype.impl)

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ....primitives.core import state
+from ....primitives.core import Value, state
 from ....primitives.jaxpr import Jaxpr, Var
+from ....primitives.support.key_types import KeyType
 from ....primitives.types import SCALARS, ShapedArray
+from ....routines.keys import key_words
 
 #: The table: class of a primitive, or an elementwise row -> `rule(primitive, *values)`.
 RULES: dict[Any, Callable[..., Any]] = {}
@@ -73,6 +76,9 @@ def find(primitive: Any) -> Callable[..., Any] | None:
 
 def jax_constant(x: Any) -> Any:
     """Return a constant of a program of ours as jax's."""
+    if isinstance(x, Value) and type(x.aval.dtype) is KeyType:
+        words = np.asarray(key_words(x))
+        return jax.random.wrap_key_data(words, impl=x.aval.dtype.impl)
     return np.asarray(x)
 
 
