@@ -459,3 +459,39 @@ def test_programs_show_their_callbacks():
     text = repr(dx.make_jaxpr(f)(dx.numpy.array(1.0)))
     assert "\n  debug_callback[callback=print('{}'), avals=()] a" in text
     assert "b:f64[] = pure_callback[callback=sine, avals=(f64[],)] a" in text
+
+
+#: Functions whose derivative is zero: what they return is a constant to a callback.
+STILL = {
+    "stop_gradient": dx.lax.stop_gradient, "floor": dx.numpy.floor,
+    "sign": dx.numpy.sign, "rint": dx.numpy.rint,
+    "argmax": lambda v: 1.0 * dx.numpy.argmax(dx.numpy.stack([v, v + 1])),
+    "comparison": lambda v: dx.numpy.where(v > 0, 1.0, 2.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STILL)
+def test_callbacks_of_constants_inside_of_rules(name):
+    def callback(v):
+        like = dx.ShapeDtypeStruct(v.shape, v.dtype)
+        return dx.pure_callback(lambda x: np.asarray(np.cos(x)), like, STILL[name](v))
+
+    def plain(v):
+        return dx.numpy.sin(callback(v) * v)
+
+    function = dx.custom_vjp(plain)
+    function.defvjp(
+        lambda v: (plain(v), (callback(v), v)),
+        lambda kept, ct: (ct * kept[0] * dx.numpy.cos(kept[0] * kept[1]),),
+    )
+    x = dx.numpy.array(0.6)
+    c = np.cos(np.asarray(STILL[name](x)))
+    slopes = [np.sin(c * 0.6), c * np.cos(c * 0.6), -(c**2) * np.sin(c * 0.6)]
+    for f in (plain, function):
+        np.testing.assert_allclose(dx.grad(f)(x), slopes[1], rtol=1e-12)
+        np.testing.assert_allclose(dx.grad(dx.grad(f))(x), slopes[2], rtol=1e-12)
+        np.testing.assert_allclose(dx.jit(dx.grad(dx.grad(f)))(x), slopes[2], rtol=1e-12)
+        np.testing.assert_allclose(
+            dx.jvp(dx.grad(f), (x,), (dx.numpy.array(1.0),))[1], slopes[2], rtol=1e-12
+        )
+        np.testing.assert_allclose(np.stack(dx.derivatives(f, x, 2)), np.stack(slopes), rtol=1e-12)

@@ -34,6 +34,10 @@ class Discrete(Primitive):
         out = self.bind(*primals)
         return out, [ZERO] * len(out) if self.multiple_results else ZERO
 
+    def taylor(self, series: Any, args: Sequence[Any]) -> Any:
+        out = self.bind(*[a[0] for a in args])
+        return [series.lift(o) for o in out] if self.multiple_results else series.lift(out)
+
 
 class Linear(Primitive):
     """A function that is linear, jointly, in the operands at the positions `linear`.

@@ -145,7 +145,11 @@ class Elementwise(Primitive):
         return out, total
 
     def taylor(self, series: Any, args: Sequence[Any]) -> Any:
-        return self.series and self.series(series, self.bind(*[a[0] for a in args]), *args)
+        if self.series:
+            return self.series(series, self.bind(*[a[0] for a in args]), *args)
+        # Without a derivative it is a constant, also for rules that ask before they compute.
+        flat = not any(self.derivatives) and type(self).jvp is Elementwise.jvp
+        return series.lift(self.bind(*[a[0] for a in args])) if flat else None
 
     batch = batch_elements  # type: ignore[assignment]
 
@@ -288,6 +292,10 @@ class Sign(Elementwise):
     """-1, 0 or 1; of complex numbers z / |z|, which turns with z."""
 
     light = True
+
+    def taylor(self, series: Any, args: Sequence[Any]) -> Any:
+        still = typeof(args[0][0]).dtype.kind != "c"
+        return series.lift(self.bind(args[0][0])) if still else None
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         (z,), (t,) = primals, tangents
