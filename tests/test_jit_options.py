@@ -402,7 +402,7 @@ def test_the_log(caplog):
 def test_settings_that_do_not_exist():
     with pytest.raises(AttributeError, match=r"no setting 'default_bit'; .* default_bits"):
         dx.config.default_bit = 32
-    with pytest.raises(ValueError, match="32 or 64 bits, got 16"):
+    with pytest.raises(ValueError, match="default_bits is 64 or 32, got 16"):
         dx.config.default_bits = 16
     with pytest.raises(TypeError, match=r"simplify is True or False, got 'no'"):
         dx.config.simplify = "no"
