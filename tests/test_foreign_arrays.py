@@ -13,6 +13,7 @@ import pytest
 
 import diffeo as dx
 from diffeo.primitives.support.foreign import DTYPES, array_dtype, float0
+from diffeo.primitives.support.key_types import BY_ELEMENT
 
 dn = dx.numpy
 x = dn.array([1.0, 2.0])
@@ -234,7 +235,7 @@ def test_integers_beyond_the_dtype(value: int):
 
 
 def test_dtypes():
-    for dtype in DTYPES - {float0}:
+    for dtype in DTYPES - {float0, *BY_ELEMENT}:
         assert array_dtype(dtype) is dtype and array_dtype(dtype.newbyteorder(">")) == dtype
     for dtype in (str, bytes, object, "M8[s]", "m8", "V3", "f8,i4", np.dtypes.StringDType(),
                   np.dtype(("f8", (2,))), ml_dtypes.float6_e2m3fn, "U3"):  # fmt: skip
