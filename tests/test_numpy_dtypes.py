@@ -70,7 +70,7 @@ def test_dtypes():
         (lambda m: m.broadcast_to(m.ones(3), (3, 2)), ValueError, "broadcast"),
         (lambda m: m.take(m.ones(3), m.array([3])), IndexError, "out of bounds"),
         (lambda m: m.take_along_axis(m.ones(3), m.array([3]), 0), IndexError, "out of bounds"),
-        (lambda m: m.pad(m.ones(3), 1, mode="mean"), ValueError, "must be one of"),
+        (lambda m: m.pad(m.ones(3), 1, mode="average"), ValueError, "must be one of"),
         (lambda m: m.arange(0, 1, 0), ValueError, "step"),
         (lambda m: m.linalg.norm(m.ones((2, 2)), 3), ValueError, "fro"),
         (lambda m: m.where(m.ones(2) > 0, 1.0), TypeError, "both x and y"),
