@@ -16,6 +16,7 @@ import diffeo as dx
 from diffeo.operations import cumulative
 from diffeo.primitives import Array
 from diffeo.primitives.words import dot, elementwise, powers, reduction, slicing, structural
+from diffeo.routines.special.special import NamedFormula
 from tests.laws import close, differences, function_of, host, value
 from tests.samples import SAMPLES, Sample
 from tests.transformations import ALL, Jit, Vmap, check_pair, directions, name_of
@@ -39,10 +40,19 @@ def one_per_primitive(candidates: Sequence[Sample]) -> list[Sample]:
 
 
 def marked(samples: Sequence[Sample]) -> list:
-    """Complex samples of primitives that have a real one wait for the exhaustive run."""
+    """Complex samples of primitives that have a real one wait for the exhaustive run, and so do
+    further members of a family of formulas, which have one set of rules.
+    """
     plain = {s.primitive.name for s in samples if not is_complex(s)}
-    waits = lambda s: is_complex(s) and s.primitive.name in plain
-    return [pytest.param(s, marks=pytest.mark.exhaustive if waits(s) else []) for s in samples]
+    families = [type(s.primitive) for s in samples]
+
+    def waits(i: int, s: Sample) -> bool:
+        kind = type(s.primitive)
+        further = issubclass(kind, NamedFormula) and families.index(kind) < i
+        return further or (is_complex(s) and s.primitive.name in plain)
+
+    marks = [pytest.mark.exhaustive if waits(i, s) else [] for i, s in enumerate(samples)]
+    return [pytest.param(s, marks=m) for s, m in zip(samples, marks)]
 
 
 SMOOTH = one_per_primitive([s for s in SAMPLES if s.differentiable])
