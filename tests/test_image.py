@@ -45,7 +45,7 @@ def test_compiled_and_in_rows(method):
 
 
 @needs_jax
-@pytest.mark.parametrize("antialias", [True, False])
+@pytest.mark.parametrize("antialias", [True, pytest.param(False, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("method", METHODS)
 def test_scale_and_translate_is_jaxs(method, antialias):
     x, scale, shift = rng(6, 8), np.array([0.71, 1.3]), np.array([0.23, -0.41])

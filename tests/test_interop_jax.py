@@ -60,7 +60,7 @@ def is_float(x: Any) -> bool:
 # --------------------------------------------------------------------------------------------------
 # from_jax
 
-#: A few of each kind; the others are slow.
+#: A few of each kind; the others are for a long night.
 QUICK = frozenset(
     (
         "complex", "cond", "conv", "cumsum", "custom_jvp", "custom_vjp", "fft", "gamma", "gather",
@@ -72,7 +72,7 @@ QUICK = frozenset(
 
 
 def programs() -> list[Any]:
-    marked = lambda name: () if name in QUICK else (pytest.mark.slow,)
+    marked = lambda name: () if name in QUICK else (pytest.mark.exhaustive,)
     return [pytest.param(name, marks=marked(name)) for name in PROGRAMS]
 
 

@@ -54,7 +54,7 @@ SMALL = {
     "pareto": lambda R, k, d: R.pareto(k, 2.0, (9,), d),
     "t": lambda R, k, d: R.t(k, 3.0, (9,), d),
 }
-SLOW, LONG = pytest.mark.slow, pytest.mark.exhaustive
+LONG = pytest.mark.exhaustive
 
 
 def marked(names, mark):
@@ -64,7 +64,7 @@ def marked(names, mark):
     return [pytest.param(n, marks=mark) if n in loops else n for n in names]
 
 
-@pytest.mark.parametrize("name", marked(SAMPLES, SLOW))
+@pytest.mark.parametrize("name", marked(SAMPLES, LONG))
 def test_bits_are_jaxs(jax, name):
     """Equal, or to the last digits: NumPy's and XLA's functions are rounded otherwise."""
     sample = SAMPLES[name]
@@ -98,7 +98,7 @@ def test_compiled_and_mapped(name):
 
 
 @pytest.mark.parametrize(
-    "impl", ["threefry2x32", "rbg", *[pytest.param(i, marks=SLOW) for i in IMPLS[2:]]]
+    "impl", ["threefry2x32", "rbg", *[pytest.param(i, marks=LONG) for i in IMPLS[2:]]]
 )
 def test_generators_are_jaxs(jax, impl):
     for seed in (1, -1, 2**40 + 3):

@@ -113,12 +113,12 @@ def test_numbers_are_scipys(name, function):
         assert np.isnan(ours(x, *spread(x, parameters))).all(), parameters
 
 
-#: Distributions that are made in ways of their own; the others are compiled in slow runs.
+#: Distributions that are made in ways of their own; the others are compiled in the exhaustive run.
 COMPILED = ("norm", "gennorm", "beta", "truncnorm", "poisson", "gumbel_l")
 
 
 @pytest.mark.parametrize(
-    "name", [n if n in COMPILED else pytest.param(n, marks=pytest.mark.slow) for n in CASES]
+    "name", [n if n in COMPILED else pytest.param(n, marks=pytest.mark.exhaustive) for n in CASES]
 )
 def test_compiled_and_batched(name):
     module, parameters = getattr(stats, name), CASES[name][0][-1]
