@@ -77,7 +77,7 @@ def find(primitive: Any) -> Callable[..., Any] | None:
 def jax_constant(x: Any) -> Any:
     """Return a constant of a program of ours as jax's."""
     if isinstance(x, Value) and type(x.aval.dtype) is KeyType:
-        words = np.asarray(key_words(x))
+        words: Any = np.asarray(key_words(x))
         return jax.random.wrap_key_data(words, impl=x.aval.dtype.impl)
     return np.asarray(x)
 
