@@ -148,7 +148,7 @@ def defines_own_jvp(kind: type) -> bool:
 def taylor_of(primitive: Any) -> str:
     kind, jvp = class_of(primitive), jvp_of(primitive)
     if issubclass(kind, (families.Discrete, identity.StopGradient)):
-        return ""  # the result is a constant
+        return "–"  # the result is a constant
     of_row = getattr(kind, "taylor", None) is elementwise.Elementwise.taylor
     if primitive.series if of_row else defines(kind, "taylor"):
         return "recurrence"
