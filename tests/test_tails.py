@@ -204,7 +204,11 @@ CASES: dict[str, Case] = {
         special.log_ndtr, lambda x: mp.log(mp.erfc(-x / mp.sqrt(2)) / 2), within(-1e10, 50)
     ),
     "dawsn": Case(
-        special.dawsn, lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x), within(-100, 100)
+        special.dawsn,
+        lambda x: mp.sqrt(mp.pi) / 2 * mp.exp(-x * x) * mp.erfi(x),
+        within(-100, 100),
+        tolerance=2e-12,
+        reason="SciPy's value, in eager mode: the second derivative has 60 times its error",
     ),
     "expit": Case(special.expit, lambda x: 1 / (1 + mp.exp(-x)), ALL),
     "logit": Case(
