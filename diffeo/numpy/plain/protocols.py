@@ -56,7 +56,8 @@ def _array_ufunc_on_arrays(self: Any, ufunc: Any, method: str, *inputs: Any, **k
     numbers = []
     for x in inputs:
         if type(x) is Array:
-            x = x.host  # nobody gets to see it
+            host = x.host  # nobody gets to see it
+            x = host if host.dtype.names is None else np.asarray(x)  # which refuses keys
         elif isinstance(x, Tracer):
             return NotImplemented  # the tracer's method comes next
         elif isinstance(x, _LISTS):
