@@ -467,6 +467,7 @@ class Jitted(OwnCopy):
     def clear_cache(self) -> None:
         """Forget all traced and compiled programs of this function."""
         self.cache.clear()
+        self.pure.clear()
         self.forget_entries()
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:

@@ -439,15 +439,15 @@ def as_value(x: Any) -> Any:
             raise with_user_line(
                 OverflowError(f"the Python integer {x} does not fit into {aval.dtype}")
             ) from None
-    copied: Any = True
     if not isinstance(x, (ndarray, np.generic)):
-        copied = True if host_of(x) is None else None
+        host = host_of(x)
+        if host is not None:  # which nobody writes to, so it is not copied
+            return Array(np.asarray(host, typeof(host).dtype))
         x = taken_in(x)
         if isinstance(x, Value):
             return x
     aval = typeof(x)
-    # What jax keeps nobody writes to, so it is not copied.
-    return Array(np.array(x, dtype=aval.dtype, copy=copied))
+    return Array(np.array(x, dtype=aval.dtype))
 
 
 def promoted_scalars(args: Sequence[Any]) -> list[Any]:
