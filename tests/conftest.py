@@ -22,7 +22,7 @@ collect_ignore = [
     for file in Path(__file__).parent.glob("*.py")
     if not file.name.startswith(("test_", "several_devices"))
 ]
-collect_ignore_glob = ["random_programs/*"]
+collect_ignore_glob = ["random_programs/*", "other_peoples_tests/*"]
 #: Need three processor devices, which a process has from its start: `test_devices.py` runs them.
 if os.environ.get("DIFFEO_NUM_CPU_DEVICES") != "3":
     collect_ignore += ["several_devices.py", "several_devices_jit.py"]
