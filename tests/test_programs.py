@@ -66,12 +66,16 @@ def moved_by(state: Any, point: np.ndarray, seed: int) -> Any:
     return value(point) + step
 
 
-def run_step(number: int, state: Any) -> Any:
-    """One step of a program; its result is of order 1 where the sample moves like its operands."""
+def run_step(number: int, state: Any, error: float = 0.0) -> Any:
+    """One step of a program; its result is of order 1 where the sample moves like its operands.
+
+    The moved operands are multiplied by 1 + `error`.
+    """
     sample = STEPS[number]
     points = [sample.args[i] for i in sample.by]
     fun = function_of(sample, sample.by)
-    outs = fun(*[moved_by(state, p, 100 * number + 2 * k) for k, p in enumerate(points)])
+    moved = [moved_by(state, p, 100 * number + 2 * k) for k, p in enumerate(points)]
+    outs = fun(*[x * (1.0 + error) for x in moved] if error else moved)
     total = state
     for k, (out, start) in enumerate(zip(outs, fun(*map(value, points)))):
         change = structural.reshape((out - start) * (1 / REACH), (out.size,))
@@ -107,6 +111,17 @@ def smooth(fun: Callable) -> bool:
     return bool(np.all(np.isfinite(near)) and np.allclose(near, far, 1e-6, 1e-6))
 
 
+def steady(numbers: Sequence[int]) -> bool:
+    """Whether roundings of operands, 1e-15 of them, move the result by less than 1e-11.
+
+    Compiled and eager operands differ by so much. A large operand of a steep function fails.
+    """
+    plain = moved = value(STATE)
+    for number in numbers:
+        plain, moved = run_step(number, plain), run_step(number, moved, 1e-9)
+    return bool(np.allclose(host(plain), host(moved), 0.0, 1e-5))
+
+
 programs = st.lists(st.integers(0, len(STEPS) - 1), min_size=2, max_size=4)
 
 
@@ -114,7 +129,7 @@ programs = st.lists(st.integers(0, len(STEPS) - 1), min_size=2, max_size=4)
 @given(programs)
 def test_all_transformations_agree(numbers: list):
     fun = program_of(numbers)
-    assume(smooth(fun))
+    assume(smooth(fun) and steady(numbers))
     for kind in (Jit, Vmap, Jvp, Taylor):
         transformed, xs = kind.apply(fun, [STATE])
         kind.check(list(transformed(*map(value, xs))), fun, xs)
@@ -134,7 +149,7 @@ def test_all_transformations_agree(numbers: list):
 @given(programs, st.sampled_from(ALL), st.sampled_from(ALL))
 def test_pairs(numbers: list, outer: Any, inner: Any):
     fun = program_of(numbers)
-    assume(smooth(fun))
+    assume(smooth(fun) and steady(numbers))
     check_pair(outer, inner, fun, [STATE])
 
 

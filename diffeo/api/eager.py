@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from ..primitives.core import state
+from ..transforms.installed import installed
 
 
 @contextmanager
@@ -30,11 +31,8 @@ def ensure_compile_time_eval() -> Iterator[None]:
         Array(6.)
     """
     # The trace in which every thread starts.
-    before, state.trace = state.trace, type(state).trace
-    try:
+    with installed(type(state).trace):
         yield
-    finally:
-        state.trace = before
 
 
 def eval_context() -> AbstractContextManager[None]:

@@ -9,6 +9,7 @@ from ..primitives.core import state
 from ..primitives.jaxpr import Jaxpr, eliminate_dead_code
 from ..primitives.staging import StagingTracer, TangentTrace
 from ..primitives.types import ShapedArray
+from ..transforms.installed import installed
 
 __all__ = [
     "PartialVal", "close_jaxpr", "convert_constvars_jaxpr", "dce_jaxpr", "trace_to_jaxpr_nounits",
@@ -56,17 +57,15 @@ def trace_to_jaxpr_nounits(
     """
     if instantiate is not False:
         raise NotImplementedError("trace_to_jaxpr_nounits: results that are known stay so")
-    before = state.trace
-    trace = TangentTrace(before, getattr(fun, "__name__", ""))
-    state.trace = trace
+    trace = TangentTrace(state.trace, getattr(fun, "__name__", ""))
     try:
-        given = [p[1] if p.is_known() else trace.input(p[0]) for p in pvals]
-        outs = list(fun(*given))
+        with installed(trace):
+            given = [p[1] if p.is_known() else trace.input(p[0]) for p in pvals]
+            outs = list(fun(*given))
         open_ = [type(o) is StagingTracer and o.owner is trace for o in outs]
         inputs = [x for x in given if type(x) is StagingTracer and x.owner is trace]
         program = trace.finish(inputs, [o for o, is_open in zip(outs, open_) if is_open])
     finally:
-        state.trace = before
         trace.finished = True
     results = [
         PartialVal.unknown(o.aval) if is_open else PartialVal.known(o)

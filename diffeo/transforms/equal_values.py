@@ -32,7 +32,7 @@ import numpy as np
 
 from ..primitives.array import known
 from ..primitives.constants import full_like
-from ..primitives.core import Primitive, state, typeof
+from ..primitives.core import Primitive, typeof
 from ..primitives.stand_ins import ZERO
 from ..primitives.types import SCALARS
 from ..primitives.words.dot import DotGeneral
@@ -55,6 +55,7 @@ from ..primitives.words.structural import (
     Transpose,
     convert_element_type,
 )
+from .installed import installed
 from .interpreter import Boxed
 from .taylor.series import Series
 from .taylor.taylor import Taylor
@@ -404,11 +405,8 @@ def follow(trace: Any, primitive: Primitive, args: Sequence[Any], out: Any) -> A
             return out
         rule = _elementwise
     # The rules compute with the interpreter's values, so what they bind has derivatives.
-    before, state.trace = state.trace, trace
-    try:
+    with installed(trace):
         tag = rule(primitive, args, tags, out.shape)
-    finally:
-        state.trace = before
     if isinstance(tag, (Values, Vectors, OnDiagonal)):
         followed[id(out)] = out, tag
     elif tag is not None:

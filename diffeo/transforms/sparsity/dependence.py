@@ -33,7 +33,7 @@ import numpy as np
 
 from ...engine.evaluation import EVALUATION
 from ...primitives.array import Array, as_value
-from ...primitives.core import Primitive, Trace, Tracer, Value, state, typeof
+from ...primitives.core import Primitive, Trace, Tracer, Value, typeof
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr, infer, sub_jaxprs
 from ...primitives.types import SCALARS, ShapedArray
 from ...programs.call import Call, split_list
@@ -143,8 +143,7 @@ class Dependence(Trace):
         has_tracers = any([isinstance(a, Tracer) for a in args])
         if not (has_tracers or primitive.effects or primitive.calls_python):
             return EVALUATION.process(primitive, args)
-        before, state.trace = state.trace, self
-        try:
+        with installed(self):
             outs = self.program(primitive, args) if primitive.holds_programs else None
             if outs is not None:
                 return outs
@@ -158,8 +157,6 @@ class Dependence(Trace):
             if any([type(a) is Tracked for a in args]):
                 outs = dependence(self, primitive, args, avals)
             return outs if primitive.multiple_results else outs[0]
-        finally:
-            state.trace = before
 
     # -- Programs --
 
