@@ -3,7 +3,9 @@
 import itertools
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import settings
@@ -26,6 +28,32 @@ collect_ignore_glob = ["random_programs/*", "other_peoples_tests/*"]
 #: Need three processor devices, which a process has from its start: `test_devices.py` runs them.
 if os.environ.get("DIFFEO_NUM_CPU_DEVICES") != "3":
     collect_ignore += ["several_devices.py", "several_devices_jit.py"]
+
+
+#: How many times fewer of the cases of `sampled` tests run; more than 1 on the second Python.
+FEWER = int(os.environ.get("DIFFEO_TEST_FEWER", "1"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Make all but one in n of the cases of a test marked `sampled(n)` exhaustive.
+
+    Where samples are tried, the first of each primitive stays, too, unless the mark says
+    `of_each_primitive=False`. Which others stay is a matter of their names alone, so that a new
+    case does not exchange them.
+    """
+    kept = set()
+    for item in items:
+        mark = item.get_closest_marker("sampled")
+        if mark is None or not isinstance(item, pytest.Function):
+            continue
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        sample = parameters.get("sample") if mark.kwargs.get("of_each_primitive", True) else None
+        kind = item.originalname, sample and sample.primitive
+        if sample is not None and kind not in kept:
+            kept.add(kind)
+        elif crc32(item.nodeid.encode()) % (mark.args[0] * FEWER):
+            item.add_marker(pytest.mark.exhaustive)
 
 
 #: Tests that a process has run.

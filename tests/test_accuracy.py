@@ -104,6 +104,7 @@ SPECIAL = [r for r in ROWS if r not in ELEMENTARY]
 
 
 @pytest.mark.parametrize("row", SPECIAL, ids=repr)
+@pytest.mark.sampled(2)
 def test_special_functions(row: Elementwise):
     """Within -100 .. 100, in ulp of the result or of 1, whichever is larger: they have zeros near
     which only the absolute error can be small, and tails made by exponentials.

@@ -147,6 +147,7 @@ def rows_of(x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("sample, precision", CASES)
+@pytest.mark.sampled(3)
 def test_values_batches_and_derivatives(jax, sample: Sample, precision: str):
     args = operands(sample, precision)
     oracle = JAX[sample.primitive.name](sample.primitive, jax)

@@ -50,6 +50,7 @@ def operands(dtype, heads=2):
 @needs_jax
 @pytest.mark.parametrize("dtype, rtol", [("float64", 1e-5), ("float32", 1e-4), ("bf16", 2e-2)])
 @pytest.mark.parametrize("name", sorted(HOW))
+@pytest.mark.sampled(5)
 def test_attention_is_jaxs(name, dtype, rtol):
     how, xs = HOW[name], operands(ml_dtypes.bfloat16 if dtype == "bf16" else dtype)
     expected = jax.nn.dot_product_attention(*xs, **how)

@@ -179,6 +179,7 @@ def spoiled(sample: Sample) -> list[Case]:
 
 
 @pytest.mark.parametrize("sample", first_of_each(), ids=repr)
+@pytest.mark.sampled(4, of_each_primitive=False)
 def test_spoiled_input_is_refused_or_runs(sample: Sample):
     """All that is refused; of what is accepted, some are compiled."""
     accepted = 0

@@ -143,6 +143,7 @@ def test_cases_of_missing_packages_are_left_out():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda w: w.name)
+@pytest.mark.sampled(4)
 def test_both_libraries_agree(jax, workload):
     sides = []
     for lib in (diffeo, jax):

@@ -67,6 +67,7 @@ MADE = {
 
 @pytest.mark.parametrize("name", MADE)
 @pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.sampled(2)
 def test_what_is_made(name: str, compiled: bool):
     for dtype in DTYPES:
         native = np.dtype(dtype).newbyteorder("=")

@@ -115,6 +115,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("choice", "harmful", "mode"), CASES)
+@pytest.mark.sampled(2)
 def test_rows_have_the_derivatives_of_what_they_chose(choice, harmful, mode):
     f, derivative = (lambda p, x: choice(HARMFUL[harmful], p, x)), MODES[mode]
     with np.errstate(all="ignore"):
@@ -175,6 +176,7 @@ LOOPS = (chosen_loop, switched_loop, loop_in_a_loop, conditional_in_a_loop, dyna
 
 @pytest.mark.parametrize("compiled", [lambda f: f, dx.jit], ids=["eager", "jit"])
 @pytest.mark.parametrize("fun", LOOPS)
+@pytest.mark.sampled(2)
 def test_rows_that_did_not_choose_a_loop_do_not_keep_it_running(fun, compiled):
     for n in ([3, -2, 4], [-1, -5], [2, 5, -7, 0]):
         n, expected = np.array(n), [int(fun(m)) for m in n]

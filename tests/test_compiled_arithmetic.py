@@ -117,6 +117,7 @@ BINARY = "add atan2 div max min mul nextafter pow rem sub igamma igammac"
 
 
 @pytest.mark.parametrize("name", (UNARY + " " + BINARY).split())
+@pytest.mark.sampled(2)
 def test_operations_that_are_written_again_take_their_own_operands(name: str):
     """Lines of StableHLO are kept for operands of the same types: constants among the operands may
     be the ones that the lines read as well, and operands may be equal.

@@ -78,6 +78,7 @@ def test_values_are_scipys(name):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.sampled(2)
 def test_values_and_derivatives_are_mpmaths(name):
     ours, _, exact = FUNCTIONS[name]
     h = mp.mpf(10) ** -20

@@ -64,6 +64,7 @@ DISCRETE = one_per_primitive(
 @pytest.mark.parametrize("inner", ALL, ids=name_of)
 @pytest.mark.parametrize("outer", ALL, ids=name_of)
 @pytest.mark.parametrize("sample", marked(SMOOTH), ids=repr)
+@pytest.mark.sampled(6)
 def test_pair(sample: Sample, outer: Any, inner: Any):
     fun = function_of(sample, sample.by)
     check_pair(outer, inner, fun, [sample.args[i] for i in sample.by])

@@ -137,6 +137,7 @@ PROGRAMS = {
 
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+@pytest.mark.sampled(2)
 def test_as_in_jax(name: str, compiled: bool):
     fun, args = PROGRAMS[name]
     # Our tangents and cotangents are never weak.

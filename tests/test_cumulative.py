@@ -24,6 +24,7 @@ def both(fun, *args):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 15, 16, 17, 67])
+@pytest.mark.sampled(2)
 def test_values_from_both_ends(name: str, n: int):
     x = rng.normal(size=(2, n, 3))
     ufunc, function = UFUNCS[name], getattr(lax, name)
@@ -55,6 +56,7 @@ def test_float32_sums_are_no_worse_than_in_jax(jax):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.sampled(2)
 def test_gradients_and_second_derivatives_are_those_of_jax(jax, name: str, reverse: bool):
     x, w = rng.normal(size=(2, 9)), rng.normal(size=(2, 9))
 

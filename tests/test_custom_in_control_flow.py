@@ -106,6 +106,7 @@ USES = {
 @pytest.mark.parametrize(
     ("make", "place", "use"), list(product((with_jvp, with_vjp), PLACES, USES)),
     ids=lambda v: v if isinstance(v, str) else v.__name__)  # fmt: skip
+@pytest.mark.sampled(2)
 def test_as_in_jax(jax, make, place, use):
     found = USES[use](dx, place(dx, make(dx)))
     if "grad of vmap" in use and (make, place) == (with_jvp, cond_in_rule):

@@ -130,6 +130,7 @@ USES = {
 
 @pytest.mark.parametrize(("make", "use"), list(product(MAKERS, USES)),
                          ids=lambda v: v if isinstance(v, str) else v.__name__)  # fmt: skip
+@pytest.mark.sampled(2)
 def test_as_in_jax(jax, make, use):
     found, expected = USES[use](dx, make(dx)), USES[use](jax, make(jax))
     a, b = dx.tree.leaves(found), jax.tree.leaves(expected)

@@ -144,6 +144,7 @@ def total(solve):
 @pytest.mark.parametrize("argnums", [1, (1,)])
 @pytest.mark.parametrize("inner", [lambda f: f, dx.jit], ids=["plain", "jitted"])
 @pytest.mark.parametrize("wrap", [lambda f: f, dx.jit], ids=["eager", "jit"])
+@pytest.mark.sampled(2)
 def test_transpose(wrap, inner, argnums):
     solve, ran = make_solve(argnums)
     f, plain = inner(solve), jnp.linalg.solve

@@ -104,6 +104,7 @@ def compare(found, expected, jax):
     [p for p in product(MAKERS, REVERSE) if without_call(p[0]) or p[1] not in OVER_REVERSE],
     ids=lambda v: v if isinstance(v, str) else v.__name__,
 )
+@pytest.mark.sampled(2)
 def test_as_in_jax(jax, make, use):
     compare(REVERSE[use](dx, make(dx)), REVERSE[use](jax, make(jax)), jax)
 

@@ -61,6 +61,7 @@ def by_hessian(jax, f):
 
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.sampled(2)
 def test_laplacian(jax, name, run):
     x = rng(4)
     found = RUNS[run](dx.laplacian(of(dx, name)))(x)
@@ -176,6 +177,7 @@ BLOCKS = {
 
 
 @pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.sampled(2)
 def test_zeros_of_the_jacobian_are_not_computed(jax, name):
     f, bound = BLOCKS[name]
     x = rng(4, 3)
@@ -237,6 +239,7 @@ def test_estimators_in_chunks():
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+@pytest.mark.sampled(5)
 def test_bilaplacian(jax, size):
     x = rng(size)
     expected = by_hessian(jax, by_hessian(jax, of(jax, "network")))(x)

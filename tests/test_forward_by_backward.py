@@ -54,6 +54,7 @@ SLOW = {"a loop of unknown length": pytest.mark.slow}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=SLOW.get(n, [])) for n in FUNCTIONS])
+@pytest.mark.sampled(4)
 def test_loops_in_backward_rules(name):
     """A carry of cotangents starts as zero, and that is linear in them."""
     f = FUNCTIONS[name]

@@ -25,6 +25,7 @@ SHAPES = [(2, 7, 9, 3), (2, 14, 5, 3), (2, 3, 20, 3), (2, 1, 1, 3), (5, 7, 9, 3)
 @needs_jax
 @pytest.mark.parametrize("dtype", ["float64", "float32", "complex128"])
 @pytest.mark.parametrize("method", ["nearest", *METHODS])
+@pytest.mark.sampled(5)
 def test_resize_is_jaxs(method, dtype):
     x = (10 * rng(2, 7, 9, 3)).astype(dtype)
     for shape in SHAPES if dtype == "float64" else SHAPES[1:3]:
@@ -47,6 +48,7 @@ def test_compiled_and_in_rows(method):
 @needs_jax
 @pytest.mark.parametrize("antialias", [True, pytest.param(False, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.sampled(2)
 def test_scale_and_translate_is_jaxs(method, antialias):
     x, scale, shift = rng(6, 8), np.array([0.71, 1.3]), np.array([0.23, -0.41])
     weights = rng(5, 11, seed=1)

@@ -131,6 +131,7 @@ RUNS = {
 
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs POSIX signals")
 @pytest.mark.parametrize("what", TRIGGERS)
+@pytest.mark.sampled(5)
 def test_what_comes_in_between_is_not_traced(what: str):
     results.clear()
     work()

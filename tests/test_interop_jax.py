@@ -77,6 +77,7 @@ def programs() -> list[Any]:
 
 
 @pytest.mark.parametrize("name", programs())
+@pytest.mark.sampled(2)
 def test_from_jax(name: str):
     f, *args = PROGRAMS[name]
     g, by = from_jax(f), tuple(floats(tuple(args)))
@@ -273,6 +274,7 @@ def as_function(s: Sample) -> tuple[Callable, list[Any]]:
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("s", one_of_each(without_keys))
+@pytest.mark.sampled(2)
 def test_to_jax(s: Sample):
     bind, arrays = as_function(s)
     outs = jax.jit(to_jax(bind))(*arrays)
@@ -292,6 +294,7 @@ def close(out: Any, expected: Any, tol: float = 1e-8) -> None:
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("s", one_of_each(lambda s: s.differentiable))
+@pytest.mark.sampled(2)
 def test_gradients_in_jax(s: Sample):
     bind, arrays = as_function(s)
     by = tuple([i for i, a in enumerate(arrays) if a.dtype == np.float64])

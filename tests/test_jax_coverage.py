@@ -43,7 +43,7 @@ def by_module() -> dict[str, list[Name]]:
     return modules
 
 
-@pytest.mark.parametrize("module", table.modules())
+@pytest.mark.parametrize("module", list(table.modules()))
 def test_every_name_is_here_or_has_a_reason(module: str):
     missing = [n.name for n in by_module()[module] if n.ours is MISSING]
     missing = [n for n in missing if exceptions.reason(f"{module}.{n}") is None]

@@ -71,6 +71,7 @@ def test_evaluation_has_the_inferred_type(sample: Sample):
 
 
 @each
+@pytest.mark.sampled(2)
 def test_xla_agrees_with_numpy(sample: Sample):
     arrays = [sample.args[i] for i in sample.arrays]
     outs = compiled(function_of_all(sample), arrays)
@@ -169,6 +170,7 @@ def test_transpose_is_the_adjoint(sample: Sample):
 
 
 @each_differentiable
+@pytest.mark.sampled(4)
 def test_xla_agrees_on_derivatives(sample: Sample):
     both, arrays = derivatives_of(sample, sample.args)
     close_all(compiled(both, arrays), both(*map(value, arrays)), 1e-11)
@@ -246,6 +248,7 @@ def test_batching_is_a_loop(sample: Sample):
 
 
 @each_differentiable
+@pytest.mark.sampled(4)
 def test_taylor_agrees_with_nested_jvp(sample: Sample):
     fun = function_of(sample, sample.by)
     xs = [value(sample.args[i]) for i in sample.by]
@@ -263,6 +266,7 @@ def test_taylor_agrees_with_nested_jvp(sample: Sample):
 
 
 @each_differentiable
+@pytest.mark.sampled(6)
 def test_collapsed_series_are_sums_of_series(sample: Sample):
     fun = function_of(sample, sample.by)
     fun.name = "fun"  # type: ignore[attr-defined]
@@ -282,6 +286,7 @@ def test_collapsed_series_are_sums_of_series(sample: Sample):
 
 
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if s.smooth and s.by], ids=repr)
+@pytest.mark.sampled(2)
 def test_unit_vectors_without_their_zeros(sample: Sample):
     for by in sample.by:
         x = value(sample.args[by])
@@ -318,6 +323,7 @@ def wide_names(sample: Sample) -> set[str]:
     [s for s in SAMPLES if s.primitive.name != "bitcast_convert_type"
      and not s.primitive.holds_programs and not any(sub_jaxprs(s.primitive))
      and any(s.args[i].dtype in NARROW for i in s.arrays)], ids=repr)  # fmt: skip
+@pytest.mark.sampled(2)
 def test_float32_stays_float32(sample: Sample):
     args = [narrow(a) for a in sample.args]
     found = infer(sample.primitive, types(args))

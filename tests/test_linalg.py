@@ -83,6 +83,7 @@ def test_hermitian_matrices_agree_with_numpy(shape, dtype):
      ((3, 3), (4, 3, 2)), ((5, 5), (2, 4, 5, 2)), ((4, 1, 5, 5), (2, 5, 3)), ((0, 0), (0,)),
      ((3, 3), (3, 0)), ((5, 5), (0, 5, 2)), ((0, 3, 3), (3, 2))],
 )  # fmt: skip
+@pytest.mark.sampled(2)
 def test_solve_broadcasts_as_numpy(a, b):
     x, y = drawn(*a), drawn(*b)
     agree(dl.solve(x, y), np.linalg.solve(x, y))
@@ -149,6 +150,7 @@ GRADIENTS = {
 
 @pytest.mark.parametrize("name", GRADIENTS)
 @pytest.mark.parametrize("shape", [(3, 3), (6, 6), (2, 5, 5)])
+@pytest.mark.sampled(4)
 def test_gradients_agree_with_jax(name, shape):
     x, fun = drawn(*shape), GRADIENTS[name]
     expected = jax.grad(lambda x: fun(jnp, x))(x)
@@ -158,6 +160,7 @@ def test_gradients_agree_with_jax(name, shape):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["inv", "det", "slogdet", "cholesky", "eigvalsh", "qr"])
+@pytest.mark.sampled(2)
 def test_second_derivatives_agree_with_jax(name):
     x, v = drawn(5, 5), drawn(5, 5, seed=1)
     fun = GRADIENTS[name]

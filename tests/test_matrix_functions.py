@@ -138,6 +138,7 @@ def test_functions_of_hermitian_matrices(name, written, kind, values):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["real", "complex"])
 @pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.sampled(3)
 def test_functions_of_hermitian_matrices_in_every_writing(name, kind):
     ours, theirs = FUNCTIONS[name]
     for values in EQUAL:
@@ -265,6 +266,7 @@ OF_SINGULAR = {
     *[slow(name, kind, m, n, values) for name in OF_SINGULAR for kind in ("real", "complex")
       for m, n in ((3, 3), (4, 3), (3, 4))
       for values in ([2.0, 2.0, 1.0], [1.5, 1.5, 1.5], [2.0, 2.0 - 1e-9, 1.0])]])  # fmt: skip
+@pytest.mark.sampled(2)
 def test_functions_of_singular_values(name, kind, m, n, values):
     ours, theirs, side = OF_SINGULAR[name]
     start, step = with_singular_values(m, n, values, kind), drawn(m, n, kind=kind, seed=4)

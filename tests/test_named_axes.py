@@ -153,6 +153,7 @@ X = np.random.default_rng(0).normal(size=(3, 3))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.sampled(2)
 def test_programs_agree_with_jax(jax, name: str):
     jnp = jax.numpy
     ours, theirs = PROGRAMS[name](dx.lax, dnp), PROGRAMS[name](jax.lax, jnp)

@@ -183,6 +183,7 @@ def nest(seed, nests):
 
 
 @pytest.mark.parametrize("seed", range(16))
+@pytest.mark.sampled(2)
 def test_nests_have_the_derivatives_of_what_they_compute(seed):
     f, plain = nest(seed, NESTS)
     check(f, plain, {**FIRST, **SECOND}, jit=seed % 4 == 0)
@@ -237,6 +238,7 @@ def within(p, x, ct):
 
 @pytest.mark.parametrize("jit", [False, True], ids=["eager", "jit"])
 @pytest.mark.parametrize("change", [count, limit, newton, within])
+@pytest.mark.sampled(2)
 def test_loops_in_backward_rules(change, jit):
     plain = BASES[0]
     f = by_vjp(plain, change)

@@ -244,6 +244,7 @@ def _by_function():
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("function", _by_function())
+@pytest.mark.sampled(2)
 def test_same_under_jit(function):
     expressions = _by_function()[function]
     arrays = {k: dnp.asarray(v) for k, v in ARRAYS.items()}

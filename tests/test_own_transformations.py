@@ -280,6 +280,7 @@ each_of_ours = pytest.mark.parametrize("ours", OURS.values(), ids=OURS)
 
 @each_program
 @each_of_ours
+@pytest.mark.sampled(2)
 def test_jit_on_both_sides(fun, ours):
     transform, pair = ours
     expected = transform(fun)(pair(dnp.array(0.45)))
@@ -319,6 +320,7 @@ def test_vmap_inside_is_vmap_around(program, name):
 @each_program
 @pytest.mark.parametrize("name", ["bounds", "propagate"])
 @pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.sampled(2)
 def test_gradient_of_bounds_and_uncertainties(fun, name, compiled):
     """By the end of the interval, and by the uncertainty."""
     transform = OURS[name][0]

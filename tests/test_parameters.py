@@ -298,6 +298,7 @@ INDICES = [np.array([-1, 2]), -1, (np.array([0, -5]), np.array([1, -1])), np.arr
 @pytest.mark.parametrize("mode", ["drop", "clip", "fill"])
 @pytest.mark.parametrize("op", ["get", "set", "add", "subtract", "mul", "multiply", "divide",
                                 "power", "min", "max", "apply"])  # fmt: skip
+@pytest.mark.sampled(2)
 def test_negative_indices(op, mode, wrap):
     x = np.arange(12.0).reshape(4, 3) + 1
     how = {"mode": mode, "wrap_negative_indices": wrap}

@@ -28,6 +28,7 @@ def _quiet():
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("n", [7, pytest.param(101, marks=pytest.mark.exhaustive)])
+@pytest.mark.sampled(2)
 def test_quantiles_at_the_borders_of_places(method, n):
     x = np.random.default_rng(n).permutation(n) * 3.0
     k = np.arange(n + 1.0)

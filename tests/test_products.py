@@ -93,6 +93,7 @@ def test_unknown_precision(wrong):
         ("float16", "float16"),
     ],
 )
+@pytest.mark.sampled(2)
 def test_preferred_types_of_all_products(jax, dtype, out):
     dtype, out = np.dtype(dtype), np.dtype(out)
     x = rng.uniform(-9, 9, (3, 40)) if dtype.kind != "u" else rng.uniform(0, 9, (3, 40))
@@ -295,6 +296,7 @@ def test_ragged_messages():
 
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])
 @pytest.mark.parametrize("dtype", ["float64", "float32", "complex128", "int64", "bool"])
+@pytest.mark.sampled(2)
 def test_convolve_and_correlate(mode, dtype):
     for n, k in ((5, 3), (3, 5), (4, 4), (6, 1), (6, 2)):
         x, y = (rng.standard_normal(m) * 4 for m in (n, k))

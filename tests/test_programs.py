@@ -125,7 +125,7 @@ def steady(numbers: Sequence[int]) -> bool:
 programs = st.lists(st.integers(0, len(STEPS) - 1), min_size=2, max_size=4)
 
 
-@settings(max_examples=120)
+@settings(max_examples=50)
 @given(programs)
 def test_all_transformations_agree(numbers: list):
     fun = program_of(numbers)
@@ -145,7 +145,7 @@ def test_all_transformations_agree(numbers: list):
     close(curvature, dx.grad(forward)(value(STATE)), 1e-7, scale)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(programs, st.sampled_from(ALL), st.sampled_from(ALL))
 def test_pairs(numbers: list, outer: Any, inner: Any):
     fun = program_of(numbers)

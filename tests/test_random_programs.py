@@ -35,6 +35,7 @@ def test_compiled_together(jax):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", range(1000, 1200, 20))
+@pytest.mark.sampled(5)
 def test_compiled(jax, start):
     check(range(start, start + 20))
 

@@ -65,6 +65,7 @@ def marked(names, mark):
 
 
 @pytest.mark.parametrize("name", marked(SAMPLES, LONG))
+@pytest.mark.sampled(2)
 def test_bits_are_jaxs(jax, name):
     """Equal, or to the last digits: NumPy's and XLA's functions are rounded otherwise."""
     sample = SAMPLES[name]
@@ -87,6 +88,7 @@ def test_dtypes_are_jaxs(jax, name, dtype):
 
 
 @pytest.mark.parametrize("name", marked(SAMPLES, LONG))
+@pytest.mark.sampled(2)
 def test_compiled_and_mapped(name):
     """jit draws what eager code draws, and each row of vmap what the loop draws."""
     sample = lambda k: SAMPLES[name](random, k)

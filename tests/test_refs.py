@@ -167,6 +167,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize("impure, pure", PAIRS, ids=lambda f: f.__name__)
+@pytest.mark.sampled(2)
 def test_refs_are_another_way_to_write_the_same_function(impure, pure):
     for x in (X, -X):
         modes = {

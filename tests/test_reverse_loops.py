@@ -77,6 +77,7 @@ def test_rows_that_end_at_different_times():
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("checkpoints", [4, 7, 64])
 @pytest.mark.parametrize("length", [1, 33, 200])
+@pytest.mark.sampled(3)
 def test_scan_with_checkpoints(length: int, checkpoints: int, reverse: bool):
     rng = np.random.default_rng(0)
     w, h, xs = rng.normal(size=(3, 3)) / 2, rng.normal(size=3), rng.normal(size=(length, 3))

@@ -181,6 +181,7 @@ def of_axis(options):
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("average", ["mean", "median"])
 @pytest.mark.parametrize("scaling", ["density", "spectrum"])
+@pytest.mark.sampled(2)
 def test_power(options, average, scaling):
     x, y = of_axis(options)
     options = {**options, "average": average, "scaling": scaling}
@@ -272,6 +273,7 @@ CLOSE = {"tol": 1e-13, "atol": 1e-13}
 
 @pytest.mark.parametrize("kind", [float, complex])
 @pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.sampled(2)
 def test_systems(name, kind):
     a = matrix(kind=kind, definite=name == "cg")
     b, solve = rng(6, seed=2, kind=kind), SOLVERS[name]

@@ -26,7 +26,7 @@ def same_rotation(found, expected):
     close(a, b, 1e-12, 1e-12)
 
 
-@pytest.mark.parametrize("one", [False, True])
+@pytest.mark.parametrize("one", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
 def test_forms(one):
     ours, scipys = both(QUATS[0] if one else QUATS)
     for name in ("as_matrix", "as_mrp", "as_rotvec", "magnitude"):

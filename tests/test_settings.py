@@ -88,6 +88,7 @@ DTYPES = ["?", "i1", "u4", "i8", "f2", "f4", "f8", "c8", "c16", ml_dtypes.bfloat
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(), (3,), (0,), (2, 3)])
+@pytest.mark.sampled(3)
 def test_what_numpy_gets_cannot_be_made_writable(dtype, shape):
     host = np.ones(shape, np.float32).astype(dtype)
     made = dx.numpy.asarray(host)

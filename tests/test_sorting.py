@@ -64,6 +64,7 @@ def _numbers(dtype, shape, seed=0):
     ],
 )
 @pytest.mark.parametrize("shape, axis", [((7,), 0), ((3, 5), 0), ((60, 80), 1), ((5000,), 0)])
+@pytest.mark.sampled(2)
 def test_sort_and_argsort(dtype, shape, axis):
     x = _numbers(dtype, shape)
     for out in _both(lambda x: dnp.sort(x, axis), x):
@@ -300,6 +301,7 @@ METHODS = [
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.sampled(2)
 def test_quantiles(method):
     rng = np.random.default_rng(0)
     for n in (1, 2, 5, 8):

@@ -65,6 +65,7 @@ SCALARS = {
 
 @pytest.mark.parametrize("method", HESSIANS)
 @pytest.mark.parametrize("name", SCALARS)
+@pytest.mark.sampled(2)
 def test_hessian(name, method):
     fun = SCALARS[name](dnp)
     found = dx.sparse_hessian(fun, method=method)(X).toarray()

@@ -394,6 +394,7 @@ BINARY = ["beta", "betaln", "gammainc", "gammaincc", "poch", "zeta", "kl_div", "
 
 
 @pytest.mark.parametrize("name", UNARY + BINARY)
+@pytest.mark.sampled(2)
 def test_float32_is_accurate_and_stays(name):
     x = np.linspace(0.15, 0.9, 7).astype(np.float32)
     args = (x,) if name in UNARY else (x + np.float32(1.0), x)
@@ -407,6 +408,7 @@ def test_float32_is_accurate_and_stays(name):
 
 
 @pytest.mark.parametrize("name", UNARY + BINARY)
+@pytest.mark.sampled(2)
 def test_names_behave_like_jax(name, jax):
     x = np.linspace(0.15, 0.9, 5)
     args = (x,) if name in UNARY else (x + 1.5, x)

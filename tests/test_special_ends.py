@@ -53,6 +53,7 @@ def test_second_derivatives_of_incomplete_gamma_at_the_ends(name, sign):
 
 @pytest.mark.parametrize("a", [0.3, 1.0, 1.5, 2.0, 3.0])
 @pytest.mark.parametrize("b", [0.5, 1.0, 2.5])
+@pytest.mark.sampled(2)
 def test_second_derivatives_of_incomplete_beta_at_the_ends(a, b):
     """By x at 0: that of x**(a - 1) (1 - x)**(b - 1) / beta(a, b), and mirrored at 1."""
 
@@ -83,6 +84,7 @@ def test_incomplete_beta_of_no_and_of_infinite_parameters():
         np.testing.assert_allclose(run(special.betainc)(*points), expected, 1e-14)
 
 
+@pytest.mark.exhaustive
 def test_derivatives_by_a_small_parameter():
     """1 - P(a, x) is gamma(a, x) / gamma(a), continued to a <= 0."""
     points = [(1e-300, 1.0), (1e-10, 1e-300), (0.3, 0.1), (1e-3, 5.0), (0.0, 1.0), (0.0, 1e-5)]

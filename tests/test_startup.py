@@ -101,6 +101,7 @@ COLD = {
 
 
 @pytest.mark.parametrize("what", COLD)
+@pytest.mark.sampled(2)
 def test_from_cold(what: str):
     cold(COLD[what])
 
@@ -163,6 +164,7 @@ OWN = [r for r in ELEMENTWISE.values() if is_own(r.module)]
 
 
 @pytest.mark.parametrize("module", sorted({r.module for r in OWN}))
+@pytest.mark.sampled(2)
 def test_rows_need_no_other_module(module: str):
     cold(f"""
 from importlib import import_module

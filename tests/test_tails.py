@@ -444,6 +444,7 @@ SLOW = [
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in CASES]
 )
+@pytest.mark.sampled(4)
 def test_relative_accuracy(name):
     wrong = check(name)
     assert not wrong, "\n".join(wrong[:20])

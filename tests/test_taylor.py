@@ -63,6 +63,7 @@ FUNCTIONS = {
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.sampled(2)
 def test_coefficients_are_mpmaths(name):
     ours, theirs = FUNCTIONS[name]
     order = 10

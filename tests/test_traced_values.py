@@ -207,6 +207,7 @@ def test_leak_to_an_attribute_and_a_list(name):
 
 
 @pytest.mark.parametrize("name", transformations())
+@pytest.mark.sampled(2)
 def test_leak_into_another_transformation(name):
     transformation, x = transformations()[name]
     transformation(leak_to_global)(x)

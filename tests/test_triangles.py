@@ -101,6 +101,7 @@ slow = partial(pytest.param, marks=pytest.mark.slow)
 
 @pytest.mark.parametrize("dtype", ["float64", "complex64", slow("float32"), slow("complex128")])
 @pytest.mark.parametrize("name", READERS)
+@pytest.mark.sampled(2)
 def test_values_are_those_of_the_triangle_that_is_read(name, dtype):
     ours, theirs, lower = READERS[name]
     tolerance = 1e-9 if np.finfo(dtype).bits == 64 else 2e-3

@@ -36,6 +36,7 @@ def both(fun, *args):
 
 @each_window
 @pytest.mark.parametrize("name", STARTS)
+@pytest.mark.sampled(2)
 def test_values_and_gradients_are_those_of_jax(jax, name: str, case):
     x = rng.normal(size=(7, 6))
 
@@ -57,6 +58,7 @@ def test_values_and_gradients_are_those_of_jax(jax, name: str, case):
 
 @each_window
 @pytest.mark.parametrize("name", STARTS)
+@pytest.mark.sampled(2)
 def test_a_program_does_what_the_operation_does(name: str, case):
     """Values and gradients of the general reduction and of the one by a single operation."""
     x = rng.normal(size=(7, 6))

@@ -146,6 +146,7 @@ def assert_zero(f: Callable, points: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ONE_OPERAND)
+@pytest.mark.sampled(2)
 def test_functions_of_real_numbers(name: str):
     assert_zero(*ONE_OPERAND[name])
 
