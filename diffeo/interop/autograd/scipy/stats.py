@@ -1,0 +1,34 @@
+"""`autograd.scipy.stats`: distributions, each a module with functions that take traced values."""
+
+from typing import Any
+
+import scipy.stats as _scipy
+
+from ....scipy import stats as _ours
+from ..machinery.namespaces import Namespace, submodule
+
+#: The distributions, of those that diffeo has.
+DISTRIBUTIONS = (
+    "bernoulli", "beta", "betabinom", "binom", "cauchy", "chi2", "dirichlet", "expon", "gamma",
+    "gennorm", "geom", "gumbel_l", "gumbel_r", "laplace", "logistic", "multinomial",
+    "multivariate_normal", "nbinom", "norm", "pareto", "poisson", "t", "truncnorm", "uniform",
+    "vonmises", "wrapcauchy",
+)  # fmt: skip
+#: For `import`: it makes this module one that has modules inside.
+__path__: list[str] = []
+
+_modules = {
+    name: submodule(
+        __name__, name, lambda full, n=name: Namespace(full, getattr(_scipy, n), getattr(_ours, n))
+    )
+    for name in DISTRIBUTIONS
+}
+_names = Namespace(__name__, _scipy, _ours, _modules)
+
+
+def __getattr__(name: str) -> Any:
+    return _names.load(name)
+
+
+def __dir__() -> list[str]:
+    return _names.listed()
