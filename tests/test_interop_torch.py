@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,7 +79,7 @@ def test_to_torch_eagerly():
     a = torch.tensor(2.0, requires_grad=True)
     (first,) = torch.autograd.grad(f(a), a, create_graph=True)
     (second,) = torch.autograd.grad(first, a)
-    assert (float(first), float(second), first.dtype) == (12.0, 12.0, torch.float32)
+    assert (first.item(), second.item(), first.dtype) == (12.0, 12.0, torch.float32)
 
 
 def test_results_of_to_torch_have_memory_of_their_own():
@@ -155,7 +157,7 @@ def test_from_torch_of_a_module():
 
 
 def test_from_torch_row_by_row_where_torch_cannot_map():
-    f = from_torch(lambda x: x**2 if float(x) > 0 else x * 3)
+    f = from_torch(lambda x: x**2 if x.item() > 0 else x * 3)
     points = np.array([2.0, -1.0])
     np.testing.assert_allclose(dx.vmap(f)(points), [4, -3])
     np.testing.assert_allclose(dx.vmap(dx.grad(f))(points), [4, 3])
@@ -183,3 +185,13 @@ def test_what_from_torch_refuses():
 def test_there_and_back():
     np.testing.assert_allclose(dx.grad(lambda w: from_torch(to_torch(ours))({"w": w}, X).sum())(W),
                                IN_DIFFEO["grad"](ours))  # fmt: skip
+
+
+def test_the_page():
+    """The examples of docs/interop.md, which need torch."""
+    page = (Path(__file__).parents[1] / "docs" / "interop.md").read_text()
+    printed: list[str] = []
+    names: dict[str, Any] = {"print": lambda *xs: printed.append(" ".join(map(str, xs)))}
+    for block in re.findall(r"^```py\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        exec(block, names)
+    assert "torch.Size([2, 3, 2, 3, 2])" in printed[1] and printed[-1] == "(1,)"

@@ -101,8 +101,8 @@ def jacobian(fun: Callable, x: Any) -> Any:
     basis = list(space.standard_basis())
     if not basis:
         return np.zeros(space.shape + np.shape(x))
-    rows = vmap(vjp)(np.stack(basis)) if len(basis) > 1 else vjp(basis[0])
-    return plain(np.reshape(rows, space.shape + vspace(x).shape))
+    rows = plain(vmap(vjp)(np.stack(basis)) if len(basis) > 1 else vjp(basis[0]))
+    return np.reshape(rows, space.shape + vspace(x).shape)
 
 
 @unary_to_nary

@@ -65,6 +65,10 @@ class Function:
             self.types[key] = [ShapedArray(tuple(o.shape), dtype_of(o)) for o in outs]
         return self.types[key]
 
+    def must_be_mapped(self, count: int) -> set[int]:
+        """Return which of `count` operands `batched` needs along the batch axis."""
+        return set()
+
     def batched(self, size: int, mapped: tuple[bool, ...]) -> Function:
         """Return the function over a batch; operands that are mapped, and all results, have the
         batch axis in front.
@@ -135,6 +139,11 @@ class Derivative(Function):
                 return [c.conj() for c in _grad(smooth, inputs, [v.conj() for v in vectors])]
             dummies = [torch.zeros_like(o).requires_grad_() for o in smooth]
             return _grad(_grad(smooth, inputs, dummies), dummies, list(vectors))
+
+    def must_be_mapped(self, count: int) -> set[int]:
+        # Of an operand that moves each row has a cotangent of its own.
+        fixed = count - len(self.smooth if self.backward else self.moving)
+        return {*self.moving, *range(fixed, count)} | self.of.must_be_mapped(fixed)
 
     def batched(self, size: int, mapped: tuple[bool, ...]) -> Function:
         count = len(mapped) - len(self.smooth if self.backward else self.moving)
@@ -238,8 +247,7 @@ class Linear(Called):
         ]
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
-        # Of an operand that moves each row has a cotangent of its own.
-        every = {*self.function.moving, *range(self.fixed, len(args))}
+        every = self.function.must_be_mapped(len(args))
         mapped = tuple([d is not None or i in every for i, d in enumerate(dims)])
         moved = [
             batch_at_front(a, d, size) if m else a for a, d, m in zip(args, dims, mapped)

@@ -22,13 +22,17 @@ class Namespace:
     Args:
         module: its `__name__`.
         source: the module or object of NumPy or SciPy whose names these are.
-        ours: diffeo's object with the functions of traced values; None where NumPy's protocols find
-            them.
+        ours: returns diffeo's object with the functions of traced values, which loads then; None
+            where NumPy's protocols find them.
         own: functions that stand in the place of both, by name.
     """
 
     def __init__(
-        self, module: str, source: Any, ours: Any = None, own: Mapping[str, Any] | None = None
+        self,
+        module: str,
+        source: Any,
+        ours: Callable[[], Any] | None = None,
+        own: Mapping[str, Any] | None = None,
     ):
         self.module, self.source, self.ours = module, source, ours
         self.own = dict(own or {})
@@ -60,7 +64,7 @@ class Namespace:
         ours = plain_function
         if self.ours is not None:
             # What diffeo has not may still be made of functions that it has.
-            ours = getattr(self.ours, name, plain_function)
+            ours = getattr(self.ours(), name, plain_function)
         return wrapped(plain_function, ours)
 
     def listed(self) -> list[str]:

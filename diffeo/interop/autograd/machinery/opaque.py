@@ -123,6 +123,7 @@ class _OfPython(Primitive):
     calls_python = True
     keeps_weak = False
     merges = False
+    checked = False
 
     call: Call
 

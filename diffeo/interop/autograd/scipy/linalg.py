@@ -7,7 +7,7 @@ import scipy.linalg as _scipy
 from ....scipy import linalg as _ours
 from ..machinery.namespaces import Namespace
 
-_names = Namespace(__name__, _scipy, _ours)
+_names = Namespace(__name__, _scipy, lambda: _ours)
 
 
 def __getattr__(name: str) -> Any:

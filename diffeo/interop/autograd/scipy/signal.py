@@ -60,7 +60,7 @@ def _convolve(
     }
     if mode not in paddings:
         raise ValueError(f"convolve: mode is 'full', 'same' or 'valid', got {mode!r}")
-    kernels = dnp.flip(kernels, range(2, kernels.ndim))
+    kernels = dnp.flip(kernels, tuple(range(2, kernels.ndim)))
     dtype = dnp.result_type(A, B)
     out = conv_general_dilated(
         images.astype(dtype), kernels.astype(dtype), (1,) * len(sizes), paddings[mode]

@@ -1,5 +1,6 @@
 """`autograd.scipy.stats`: distributions, each a module with functions that take traced values."""
 
+from types import ModuleType
 from typing import Any
 
 import scipy.stats as _scipy
@@ -17,13 +18,17 @@ DISTRIBUTIONS = (
 #: For `import`: it makes this module one that has modules inside.
 __path__: list[str] = []
 
-_modules = {
-    name: submodule(
-        __name__, name, lambda full, n=name: Namespace(full, getattr(_scipy, n), getattr(_ours, n))
+
+
+def _distribution(name: str) -> ModuleType:
+    ours = lambda: getattr(_ours, name)
+    return submodule(
+        __name__, name, lambda full: Namespace(full, getattr(_scipy, name), ours)
     )
-    for name in DISTRIBUTIONS
-}
-_names = Namespace(__name__, _scipy, _ours, _modules)
+
+
+_modules = {name: _distribution(name) for name in DISTRIBUTIONS}
+_names = Namespace(__name__, _scipy, lambda: _ours, _modules)
 
 
 def __getattr__(name: str) -> Any:
