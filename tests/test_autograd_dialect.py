@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 
+import diffeo.interop.autograd.scipy.stats.norm as norm
 import numpy as onp
 import pytest
 import scipy.integrate
@@ -15,7 +16,6 @@ import scipy.special
 import scipy.stats
 
 import diffeo as dx
-import diffeo.interop.autograd.scipy.stats.norm as norm
 from diffeo.interop import autograd as ag
 from diffeo.interop.autograd import numpy as np
 from diffeo.interop.autograd import scipy as asp
@@ -74,7 +74,7 @@ def test_numpy_of_numbers_is_numpy():
     assert np.pi == onp.pi and np.newaxis is None and np.float32 is onp.float32
     assert np.linalg.norm(X) == onp.linalg.norm(X)
     with pytest.raises(AttributeError, match="no_such_function"):
-        np.no_such_function  # noqa: B018
+        np.no_such_function
 
 
 def test_python_control_flow_sees_the_numbers():
@@ -143,7 +143,7 @@ def test_complex_numbers():
 
 
 def test_what_is_refused():
-    with pytest.raises(TypeError, match="Can't differentiate w.r.t. type <class 'int'>"):
+    with pytest.raises(TypeError, match=r"Can't differentiate .* <class 'int'>"):
         ag.grad(lambda x: x * 2.0)(3)
     with pytest.raises(TypeError, match="real scalar-output"):
         ag.grad(lambda x: x)(X)
@@ -200,12 +200,14 @@ def test_primitive_of_trees_and_under_a_jacobian():
         first, second = affine({"w": w, "b": params["b"]}, x, "kept")
         return np.sin(first) * second
 
+    def plain(w, x):
+        return np.sin(np.dot(w, x)) * 1.5
+
+    args = params["w"], X
     for n in (0, 1):
-        plain = lambda w, x: np.sin(np.dot(w, x)) * 1.5
-        args = params["w"], X
         onp.testing.assert_allclose(ag.jacobian(f, n)(*args), ag.jacobian(plain, n)(*args))
-        onp.testing.assert_allclose(ag.hessian(lambda w, x: np.sum(f(w, x)), n)(*args),
-                                    ag.hessian(lambda w, x: np.sum(plain(w, x)), n)(*args))  # fmt: skip
+        second = [ag.hessian(lambda w, x, f=f: np.sum(f(w, x)), n)(*args) for f in (f, plain)]
+        onp.testing.assert_allclose(*second)
 
 
 def test_missing_rules_and_bad_ones():
@@ -338,11 +340,12 @@ def test_convolve(mode):
 
 def test_scipys_functions():
     assert norm.logpdf(0.5) == scipy.stats.norm.logpdf(0.5)
-    onp.testing.assert_allclose(ag.grad(norm.logcdf)(0.5), differences(scipy.stats.norm.logcdf, 0.5))
+    slope = differences(scipy.stats.norm.logcdf, 0.5)
+    onp.testing.assert_allclose(ag.grad(norm.logcdf)(0.5), slope, rtol=1e-6)
     onp.testing.assert_allclose(ag.grad(asp.special.gammaln)(2.5), scipy.special.psi(2.5))
     onp.testing.assert_allclose(ag.grad(asp.special.logsumexp)(X), scipy.special.softmax(X))
-    onp.testing.assert_allclose(ag.grad(asp.stats.t.logpdf, 1)(0.3, 4.0),
-                                differences(lambda v: scipy.stats.t.logpdf(0.3, v), 4.0))  # fmt: skip
+    of_freedom = differences(lambda v: scipy.stats.t.logpdf(0.3, v), 4.0)
+    onp.testing.assert_allclose(ag.grad(asp.stats.t.logpdf, 1)(0.3, 4.0), of_freedom, rtol=1e-6)
 
 
 # -- What comes free, and the command --

@@ -7,7 +7,6 @@ Python's own.
 from __future__ import annotations
 
 import builtins
-from builtins import dict, list, tuple
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,8 @@ from ...primitives.core import Tracer
 from .machinery.values import plain
 
 __all__ = ["dict", "isinstance", "list", "tuple", "type"]
+
+dict, list, tuple = builtins.dict, builtins.list, builtins.tuple
 
 
 def _behind(x: Any) -> Any:

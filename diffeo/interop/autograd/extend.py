@@ -16,7 +16,6 @@ from .machinery.functions import wrapped as _wrapped
 from .machinery.tracing import Box, JVPNode, VJPNode
 from .machinery.values import getval
 from .machinery.vspaces import VSpace, vspace
-
 from .util import subval
 from .wrap_util import wraps
 
@@ -115,7 +114,9 @@ def defvjp_argnum(fun: Callable, vjpmaker: Callable) -> None:
     rules_of(fun, "defvjp_argnum").vjp = each
 
 
-def defvjp(fun: Callable, *vjpmakers: Callable | None, argnums: Iterable[int] | None = None) -> None:
+def defvjp(
+    fun: Callable, *vjpmakers: Callable | None, argnums: Iterable[int] | None = None
+) -> None:
     """Give a function its rule for reverse mode, argument by argument.
 
     Args:
@@ -147,7 +148,8 @@ def defjvp_argnums(fun: Callable, jvpmaker: Callable) -> None:
 
     Args:
         fun: a function made by `primitive`, or of `autograd.numpy`.
-        jvpmaker: `jvpmaker(argnums, tangents, ans, args, kwargs)` returns the tangent of the result.
+        jvpmaker: `jvpmaker(argnums, tangents, ans, args, kwargs)` returns the tangent of the
+            result.
 
     Raises:
         TypeError: if `fun` is another function.

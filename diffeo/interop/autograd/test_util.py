@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -154,13 +155,11 @@ def combo_check(fun: Callable, *args: Any, **kwargs: Any) -> Callable:
     Returns:
         A function that takes a list of choices for each argument, and for each keyword argument.
     """
-    check = check_grads(fun, *args, **kwargs)
 
     def over(*choices: Any, **named: Any) -> None:
         for chosen in product(*choices):
             for values in product(*named.values()):
-                keywords = dict(zip(named, values))
-                checked = check_grads(lambda *a: fun(*a, **keywords), *args, **kwargs)
-                (checked if keywords else check)(*chosen)
+                chosen_fun = partial(fun, **dict(zip(named, values)))
+                check_grads(chosen_fun, *args, **kwargs)(*chosen)
 
     return over

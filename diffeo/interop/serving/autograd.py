@@ -1,4 +1,4 @@
-"""`as_autograd`: from now on modules named `autograd...` are diffeo's, those of `interop.autograd`."""
+"""`as_autograd`: from now on modules named `autograd...` are those of `diffeo.interop.autograd`."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ _finder = AutogradFinder()
 
 
 def as_autograd() -> ModuleType:
-    """Serve modules named `autograd`, `autograd.numpy` ... from diffeo in this process, from now on.
+    """Serve modules named `autograd`, `autograd.numpy` ... from diffeo in this process.
+
+    Scripts and pure-Python libraries that use autograd's public names run unmodified.
 
     Returns:
         The module `autograd`.

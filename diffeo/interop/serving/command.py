@@ -19,9 +19,7 @@ program or the environment, JAX_ENABLE_X64=1, say otherwise).
 """
 
 
-def main(
-    arguments: list[str], serve: Callable[[], Any] = as_jax, usage: str = USAGE
-) -> int:
+def main(arguments: list[str], serve: Callable[[], Any] = as_jax, usage: str = USAGE) -> int:
     """Run what the arguments say, as Python would, and return the exit code.
 
     Args:

@@ -87,9 +87,7 @@ def _over_rows(
             *tensors
         )
     except RuntimeError:
-        rows = [
-            function(*[t[i] if m else t for t, m in zip(tensors, mapped)]) for i in range(size)
-        ]
+        rows = [function(*[t[i] if m else t for t, m in zip(tensors, mapped)]) for i in range(size)]
         return [torch.stack(list(column)) for column in zip(*rows)]
 
 
@@ -249,9 +247,7 @@ class Linear(Called):
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         every = self.function.must_be_mapped(len(args))
         mapped = tuple([d is not None or i in every for i, d in enumerate(dims)])
-        moved = [
-            batch_at_front(a, d, size) if m else a for a, d, m in zip(args, dims, mapped)
-        ]
+        moved = [batch_at_front(a, d, size) if m else a for a, d, m in zip(args, dims, mapped)]
         outs = Linear(self.function.batched(size, mapped), self.fixed).bind(*moved)  # type: ignore
         return outs, [0] * len(outs)
 

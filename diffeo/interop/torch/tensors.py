@@ -41,14 +41,14 @@ def check(x: torch.Tensor, what: str) -> None:
         )
     if x.layout is not torch.strided:
         raise with_user_line(
-            TypeError(f"{what}: expected a dense tensor, got the layout {x.layout}; pass "
-                      "x.to_dense()")  # fmt: skip
+            TypeError(
+                f"{what}: expected a dense tensor, got the layout {x.layout}; pass x.to_dense()"
+            )
         )
     if x.dtype not in _NAMES:
         raise with_user_line(
             TypeError(
-                f"{what}: {x.dtype} has no counterpart here; convert to one of "
-                f"{', '.join(DTYPES)}"
+                f"{what}: {x.dtype} has no counterpart here; convert to one of {', '.join(DTYPES)}"
             )
         )
 

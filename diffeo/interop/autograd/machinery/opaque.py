@@ -138,8 +138,7 @@ class _OfPython(Primitive):
             )
         moved = [a if d is None else move_axis(a, d, 0) for a, d in zip(args, dims)]
         rows = [
-            self.bind(*[a if d is None else a[i] for a, d in zip(moved, dims)])
-            for i in range(size)
+            self.bind(*[a if d is None else a[i] for a, d in zip(moved, dims)]) for i in range(size)
         ]
         return [stack(column) for column in zip(*rows)], [0] * len(rows[0])
 

@@ -14,6 +14,7 @@ from ....primitives.core import Primitive, Tracer, typeof
 from ....transforms.interpreter import Interpreter
 from .values import opened, plain
 
+
 class _BoxType(type):
     def __instancecheck__(cls, x: object) -> bool:
         return isinstance(x, Tracer)
@@ -158,4 +159,3 @@ def trace(start_node: Node, fun: Callable, x: Any) -> tuple[Any, Any]:
     if node is None:
         warnings.warn("Output seems independent of input.", stacklevel=2)
     return plain(out), node
-

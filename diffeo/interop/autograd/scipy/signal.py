@@ -17,9 +17,7 @@ def _axes(ndim: int, conv: Any, dot: Any) -> tuple[list[int], list[int], list[in
     return conv, dot, [n for n in range(ndim) if n not in conv and n not in dot]
 
 
-def _convolve(
-    A: Any, B: Any, axes: Any = None, dot_axes: Any = None, mode: str = "full"
-) -> Any:
+def _convolve(A: Any, B: Any, axes: Any = None, dot_axes: Any = None, mode: str = "full") -> Any:
     """Convolve two arrays along some axes, sum over others, and multiply the rest.
 
     Args:

@@ -19,12 +19,9 @@ DISTRIBUTIONS = (
 __path__: list[str] = []
 
 
-
 def _distribution(name: str) -> ModuleType:
     ours = lambda: getattr(_ours, name)
-    return submodule(
-        __name__, name, lambda full: Namespace(full, getattr(_scipy, name), ours)
-    )
+    return submodule(__name__, name, lambda full: Namespace(full, getattr(_scipy, name), ours))
 
 
 _modules = {name: _distribution(name) for name in DISTRIBUTIONS}
