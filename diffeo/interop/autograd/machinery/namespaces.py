@@ -25,6 +25,7 @@ class Namespace:
         ours: returns diffeo's object with the functions of traced values, which loads then; None
             where NumPy's protocols find them.
         own: functions that stand in the place of both, by name.
+        wrap: its functions are to take traced values; False leaves them as they are.
     """
 
     def __init__(
@@ -33,9 +34,10 @@ class Namespace:
         source: Any,
         ours: Callable[[], Any] | None = None,
         own: Mapping[str, Any] | None = None,
+        wrap: bool = True,
     ):
         self.module, self.source, self.ours = module, source, ours
-        self.own = dict(own or {})
+        self.own, self.wrap = dict(own or {}), wrap
 
     def load(self, name: str) -> Any:
         """Return the value of a name, which the module has from now on; for `__getattr__`.
@@ -54,7 +56,7 @@ class Namespace:
                     f"module {self.module!r} has no attribute {name!r}, as "
                     f"{getattr(self.source, '__name__', self.source)} has none", name=name,
                 )  # fmt: skip
-            if callable(value) and not inspect.isclass(value):
+            if self.wrap and callable(value) and not inspect.isclass(value):
                 value = self.function(name, value)
         setattr(sys.modules[self.module], name, value)
         return value

@@ -3,7 +3,7 @@
 A function of numbers is NumPy's own and returns NumPy's arrays. On traced values it is diffeo's.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as _numpy
 
@@ -12,10 +12,8 @@ from .made import OWN
 
 _names = Namespace(__name__, _numpy, None, OWN)
 
+if TYPE_CHECKING:
 
-def __getattr__(name: str) -> Any:
-    return _names.load(name)
-
-
-def __dir__() -> list[str]:
-    return _names.listed()
+    def __getattr__(name: str) -> Any: ...
+else:
+    __getattr__, __dir__ = _names.load, _names.listed

@@ -1,6 +1,6 @@
 """`autograd.scipy.linalg`: SciPy's functions, which take traced values too."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import scipy.linalg as _scipy
 
@@ -9,10 +9,8 @@ from ..machinery.namespaces import Namespace
 
 _names = Namespace(__name__, _scipy, lambda: _ours)
 
+if TYPE_CHECKING:
 
-def __getattr__(name: str) -> Any:
-    return _names.load(name)
-
-
-def __dir__() -> list[str]:
-    return _names.listed()
+    def __getattr__(name: str) -> Any: ...
+else:
+    __getattr__, __dir__ = _names.load, _names.listed

@@ -1,7 +1,7 @@
 """`autograd.scipy.stats`: distributions, each a module with functions that take traced values."""
 
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import scipy.stats as _scipy
 
@@ -27,10 +27,8 @@ def _distribution(name: str) -> ModuleType:
 _modules = {name: _distribution(name) for name in DISTRIBUTIONS}
 _names = Namespace(__name__, _scipy, lambda: _ours, _modules)
 
+if TYPE_CHECKING:
 
-def __getattr__(name: str) -> Any:
-    return _names.load(name)
-
-
-def __dir__() -> list[str]:
-    return _names.listed()
+    def __getattr__(name: str) -> Any: ...
+else:
+    __getattr__, __dir__ = _names.load, _names.listed
