@@ -7,7 +7,9 @@ rules are those of autograd: `defvjp(f, lambda ans, *args: lambda g: ...)` for r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -48,7 +50,40 @@ def primitive(f_raw: Callable) -> Callable:
         >>> print(grad(cube)(2.0), grad(grad(cube))(2.0))
         12.0 12.0
     """
-    return _wrapped(f_raw)
+    function: Any = _wrapped(f_raw)
+    function.defgrad = partial(_defgrad, function, {})
+    function.defvjp = partial(_defvjp_unstaged, function, {})
+    function.defvjp_is_zero = partial(_defvjp_is_zero, function)
+    return function
+
+
+def _defgrad(function: Callable, known: dict, gradfun: Callable, argnum: int = 0) -> None:
+    """Give a function a rule for an argument, as autograd did before `defvjp`."""
+    _deprecated("defgrad")
+    known[argnum] = gradfun
+    defvjp(function, *known.values(), argnums=list(known))
+
+
+def _defvjp_unstaged(function: Callable, known: dict, vjp: Callable, argnum: int = 0) -> None:
+    """Give a function a rule `vjp(g, ans, space, space of g, *args)`, as autograd did once."""
+    _deprecated("defvjp")
+
+    def staged(ans: Any, *args: Any, **kwargs: Any) -> Callable:
+        return lambda g: vjp(g, ans, vspace(args[argnum]), vspace(g), *args, **kwargs)
+
+    known[argnum] = staged
+    defvjp(function, *known.values(), argnums=list(known))
+
+
+def _defvjp_is_zero(function: Callable, argnums: Sequence[int] = (0,)) -> None:
+    """Say that a function has no derivative by some arguments, as autograd did once."""
+    _deprecated("defvjp_is_zero")
+    defvjp(function, *[None for _ in argnums], argnums=argnums)
+
+
+def _deprecated(name: str) -> None:
+    what = f"The {name} method is deprecated, in autograd too: use autograd.extend.defvjp"
+    warnings.warn(what, stacklevel=3)
 
 
 def notrace_primitive(f_raw: Callable) -> Callable:

@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from .serve import Served
 
 #: The version of autograd whose public names these are.
@@ -47,6 +49,8 @@ class AutogradFinder:
         """Finish the module, once the import system knows it."""
         if module.__name__ == "autograd":
             module.__version__ = VERSION  # type: ignore[attr-defined]
+        elif module.__name__ == "autograd.numpy":
+            module.__version__ = np.__version__  # type: ignore[attr-defined]
 
 
 def _is_there(module: str) -> bool:

@@ -83,9 +83,8 @@ def _over_rows(
     """Call a function for a batch: by `torch.func.vmap`, and where torch cannot, row by row."""
     dims = tuple([0 if m else None for m in mapped])
     try:
-        return torch.func.vmap(lambda *xs: tuple(function(*xs)), dims, randomness="different")(
-            *tensors
-        )
+        over: Any = torch.func.vmap
+        return over(lambda *xs: tuple(function(*xs)), dims, randomness="different")(*tensors)
     except RuntimeError:
         rows = [function(*[t[i] if m else t for t, m in zip(tensors, mapped)]) for i in range(size)]
         return [torch.stack(list(column)) for column in zip(*rows)]

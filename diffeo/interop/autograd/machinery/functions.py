@@ -26,10 +26,11 @@ def wrapped(plain_function: Callable, ours: Callable | None = None) -> Callable:
 
     def function(*args: Any, **kwargs: Any) -> Any:
         if opaque or rules:
-            if not any([isinstance(x, Tracer) for x in tree.leaves(args)]):
+            if not any([isinstance(x, Tracer) for x in tree.leaves((args, kwargs))]):
                 return plain_function(*args, **kwargs)
             if rules.constant:
-                return plain_function(*tree.map(getval, args), **kwargs)
+                args, kwargs = tree.map(getval, (args, kwargs))
+                return plain_function(*args, **kwargs)
             return Call(plain_function, rules, args, kwargs)()
         if has_traced(args) or (kwargs and has_traced(tuple(kwargs.values()))):
             out = ours(*args, **kwargs)  # pyright: ignore[reportOptionalCall]

@@ -13,7 +13,12 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
+from ....numpy.plain.array_likes import with_arrays
+from ....primitives.words.operators import NUMPY
 from .functions import wrapped
+from .values import has_traced
 
 
 class Namespace:
@@ -47,7 +52,7 @@ class Namespace:
         """
         if name in self.own:
             value = self.own[name]
-        elif name.startswith("__"):
+        elif name.startswith("__") and name != "__version__":
             raise AttributeError(f"module {self.module!r} has no attribute {name!r}")
         else:
             value = getattr(self.source, name, None)
@@ -63,16 +68,30 @@ class Namespace:
 
     def function(self, name: str, plain_function: Callable) -> Any:
         """Return a function of the library as one that takes traced values too."""
-        ours = plain_function
-        if self.ours is not None:
-            # What diffeo has not may still be made of functions that it has.
-            ours = getattr(self.ours(), name, plain_function)
-        return wrapped(plain_function, ours)
+        if self.ours is None:
+            return wrapped(plain_function, _by_protocols(plain_function))
+        # What diffeo has not may still be made of functions that it has.
+        return wrapped(plain_function, getattr(self.ours(), name, plain_function))
 
     def listed(self) -> list[str]:
         """Return the names; for `__dir__`."""
         here = vars(sys.modules[self.module])
         return sorted({*here, *self.own, *[n for n in dir(self.source) if not n.startswith("_")]})
+
+
+def _by_protocols(function: Callable) -> Callable:
+    """Return a function of NumPy's whose lists of traced values are arrays: its protocols do not
+    look into all of them.
+    """
+    if isinstance(function, np.ufunc) or NUMPY[function] is None:
+        return function
+
+    def ours(*args: Any, **kwargs: Any) -> Any:
+        if any([isinstance(a, (list, tuple)) and has_traced(a) for a in args]):
+            return with_arrays(function, args, kwargs)
+        return function(*args, **kwargs)
+
+    return ours
 
 
 def submodule(parent: str, name: str, namespace: Callable[[str], Namespace]) -> ModuleType:

@@ -60,8 +60,16 @@ class Call:
     def __init__(self, fun: Callable, rules: Rules, args: tuple, kwargs: dict):
         self.fun, self.rules, self.kwargs = fun, rules, kwargs
         self.name = getattr(fun, "__name__", "a function")
+        traced = [k for k, v in kwargs.items() if any(map(_is_traced, tree.leaves(v)))]
+        if traced and not rules.constant:
+            raise with_user_line(
+                TypeError(
+                    f"{self.name}: the keyword argument {traced[0]!r} is traced, and rules are for "
+                    "positional arguments; pass it by position"
+                )
+            )
         leaves, self.structure = tree.flatten(args)
-        self.where = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tracer)]
+        self.where = [i for i, leaf in enumerate(leaves) if _is_traced(leaf)]
         self.operands = [leaves[i] for i in self.where]
         spots = [(n, k) for n, a in enumerate(args) for k in range(len(tree.leaves(a)))]
         self.spots = [spots[i] for i in self.where]
@@ -95,6 +103,10 @@ class Call:
         leaves, self.out_tree = tree.flatten(result)
         self.statics = [None if _is_array(o) else o for o in leaves]
         return [np.array(o) for o, s in zip(leaves, self.statics) if s is None]
+
+
+def _is_traced(x: Any) -> bool:
+    return isinstance(x, Tracer)
 
 
 def _is_array(x: Any) -> bool:

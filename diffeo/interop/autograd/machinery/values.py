@@ -93,7 +93,7 @@ def fitted(x: Any, aval: ShapedArray, what: str) -> Any:
         return np.broadcast_to(x.astype(dtype), shape)
     given = np.asarray(x)
     if given.dtype.kind == "c" and not is_complex(dtype):
-        given = given.real
+        given = np.real(given)
     _check(given.shape, shape, what)
     return as_value(np.broadcast_to(given.astype(dtype, copy=False), shape))
 

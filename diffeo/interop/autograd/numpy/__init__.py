@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as _numpy
 
 from ..machinery.namespaces import Namespace
+from . import fft, linalg, random
 from .made import OWN
 
-_names = Namespace(__name__, _numpy, None, OWN)
+#: These stand in the place of NumPy's modules of the names.
+MODULES = {"fft": fft, "linalg": linalg, "random": random}
+_names = Namespace(__name__, _numpy, None, OWN | MODULES)
 
 if TYPE_CHECKING:
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .... import numpy as dnp
 from ..machinery.functions import wrapped
-from ..machinery.values import has_traced
+from ..machinery.values import getval, has_traced
 
 
 class _Joined:
@@ -36,6 +36,41 @@ def _make_diagonal(D: Any, offset: int = 0, axis1: int = -1, axis2: int = -2) ->
     return D[..., None] * np.eye(D.shape[-1], dtype=D.dtype)
 
 
+def _real_if_close(a: Any, tol: float = 100) -> Any:
+    """Return the real part of a traced value if the imaginary one is as small as rounding."""
+    return a if np.iscomplexobj(np.real_if_close(getval(a), tol)) else np.real(a)
+
+
+def _gradient(*args: Any, **kwargs: Any) -> Any:
+    """Return differences; along several axes as a tuple, as NumPy does."""
+    out = dnp.gradient(*args, **kwargs)
+    return tuple(out) if isinstance(out, list) else out
+
+
+def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    """Return `np.where`, whose arguments may have their names; of Python's numbers and lists, one
+    of these.
+
+    Raises:
+        ValueError: if one of `x` and `y` is given alone.
+    """
+    if (x is None) != (y is None):
+        raise ValueError("either both or neither of x and y should be given")
+    given = (condition,) if x is None else (condition, x, y)
+    out = _plain_where(*given)
+    python = x is not None and not any([hasattr(a, "dtype") for a in given])
+    return out.tolist() if python and not has_traced(given) else out
+
+
+_plain_where = wrapped(np.where, np.where)
+
+
+def _integer(kind: type) -> type:
+    """Return a type of integers that takes traced values, whose derivative by them is zero."""
+    made = lambda cls, *args: kind(*map(getval, args))
+    return type(kind.__name__, (kind,), {"__new__": made})
+
+
 _NAMES = ("array", "asarray", "asanyarray", "ascontiguousarray", "full", "full_like", "arange",
           "linspace", "logspace", "geomspace", "vander", "tri", "eye")  # fmt: skip
 #: What stands in the place of NumPy's function of the name.
@@ -44,4 +79,9 @@ OWN: dict[str, Any] = {
     "r_": _Joined(np.r_, dnp.r_),
     "c_": _Joined(np.c_, dnp.c_),
     "make_diagonal": _make_diagonal,
+    "real_if_close": wrapped(np.real_if_close, _real_if_close),
+    "gradient": wrapped(np.gradient, _gradient),
+    "row_stack": wrapped(np.vstack, np.vstack),
+    "where": _where,
+    **{t.__name__: _integer(t) for t in (np.int8, np.int16, np.int32, np.int64)},
 }

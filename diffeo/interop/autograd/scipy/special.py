@@ -6,8 +6,9 @@ import scipy.special as _scipy
 
 from ....scipy import special as _ours
 from ..machinery.namespaces import Namespace
+from .made import SPECIAL
 
-_names = Namespace(__name__, _scipy, lambda: _ours)
+_names = Namespace(__name__, _scipy, lambda: _ours, SPECIAL)
 
 if TYPE_CHECKING:
 

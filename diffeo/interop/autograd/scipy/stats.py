@@ -7,6 +7,7 @@ import scipy.stats as _scipy
 
 from ....scipy import stats as _ours
 from ..machinery.namespaces import Namespace, submodule
+from .made import STATS
 
 #: The distributions, of those that diffeo has.
 DISTRIBUTIONS = (
@@ -21,7 +22,9 @@ __path__: list[str] = []
 
 def _distribution(name: str) -> ModuleType:
     ours = lambda: getattr(_ours, name)
-    return submodule(__name__, name, lambda full: Namespace(full, getattr(_scipy, name), ours))
+    return submodule(
+        __name__, name, lambda full: Namespace(full, getattr(_scipy, name), ours, STATS.get(name))
+    )
 
 
 _modules = {name: _distribution(name) for name in DISTRIBUTIONS}
