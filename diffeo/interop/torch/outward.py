@@ -6,6 +6,9 @@ asks for the programs of its derivatives in its rules: so these are differentiat
 rules, to any order.
 """
 
+# pyright: reportIncompatibleMethodOverride=false
+# (torch takes these methods with arguments of their own.)
+
 from __future__ import annotations
 
 import functools
@@ -111,7 +114,7 @@ class _Applied(torch.autograd.Function):
     """A program applied to tensors."""
 
     @staticmethod
-    def forward(program: Program, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(program: Program, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return tuple(program(*tensors))
 
     @staticmethod
@@ -123,7 +126,7 @@ class _Applied(torch.autograd.Function):
         ctx.mark_non_differentiable(*[o for o, s in zip(output, ctx.smooth) if not s])
 
     @staticmethod
-    def backward(ctx: Any, *cts: torch.Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, *cts: torch.Tensor) -> tuple[Any, ...]:
         tensors = ctx.saved_tensors
         moving = tuple([n and _is_smooth(t) for n, t in zip(ctx.needs_input_grad[1:], tensors)])
         program = ctx.program.pulled(moving, ctx.smooth)
@@ -132,7 +135,7 @@ class _Applied(torch.autograd.Function):
         return None, *[next(found) if m else None for m in moving]
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Any, ...]:
         tensors = ctx.saved_tensors
         moving = tuple([t is not None and _is_smooth(x) for t, x in zip(tangents[1:], tensors)])
         program = ctx.program.pushed(moving, ctx.smooth)
@@ -141,7 +144,7 @@ class _Applied(torch.autograd.Function):
         return tuple([next(found) if s else None for s in ctx.smooth])
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple, program: Program, *tensors: Any) -> tuple[Any, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def vmap(info: Any, in_dims: tuple, program: Program, *tensors: Any) -> tuple[Any, Any]:
         outs = _Applied.apply(program.batched(tuple(in_dims[1:]), info.batch_size), *tensors)
         return outs, (0,) * len(outs)
 
