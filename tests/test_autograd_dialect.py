@@ -7,7 +7,6 @@ import subprocess
 import sys
 import warnings
 
-import diffeo.interop.autograd.scipy.stats.norm as norm
 import numpy as onp
 import pytest
 import scipy.integrate
@@ -32,6 +31,7 @@ from diffeo.interop.autograd.misc import flatten
 from diffeo.interop.autograd.misc.fixed_points import fixed_point
 from diffeo.interop.autograd.misc.flatten import flatten_func
 from diffeo.interop.autograd.misc.optimizers import adam, rmsprop, sgd
+from diffeo.interop.autograd.scipy.stats import norm
 from diffeo.interop.autograd.test_util import check_grads
 from diffeo.interop.autograd.tracer import getval, isbox
 
