@@ -41,8 +41,8 @@ def fixed_point(f: Callable, a: Any, x0: Any, distance: Callable, tol: float) ->
 def _backward(ans: Any, f: Callable, a: Any, x0: Any, distance: Callable, tol: float) -> Callable:
     def steps_back(fixed: Any) -> Callable:
         a, x, ct = fixed
-        pull = make_vjp(f(a), x)[0]
-        return lambda g: vspace(x).add(pull(g), ct)
+        pull, space = make_vjp(f(a), x)[0], vspace(x)
+        return lambda g: space.add(pull(g), ct)
 
     pull_both = make_vjp(lambda both: f(both[0])(both[1]), (a, ans))[0]
 
