@@ -55,7 +55,7 @@ LATE = {"scipy", "matplotlib", "jax", "gc", "IPython", "logging", "opt_einsum", 
 LOADERS = {
     "diffeo._loading", "diffeo.api.derivatives.maps", "diffeo.engine.evaluation",
     "diffeo.engine.jitted", "diffeo.engine.stages",
-    "diffeo.interop.serving.serve",
+    "diffeo.interop.serving.autograd", "diffeo.interop.serving.serve",
     "diffeo.lowering.compat", "diffeo.lowering.devices.cuda", "diffeo.numpy.methods",
     "diffeo.passes.late_rules", "diffeo.primitives.support.table",
 }  # fmt: skip

@@ -6,7 +6,7 @@ the library that it is for.
 
 from .._loading import Late as _Late
 
-_late = _Late(__name__, ".serving.serve: as_jax")
+_late = _Late(__name__, ".serving.serve: as_jax  .serving.autograd: as_autograd")
 __getattr__, __dir__ = _late.load, _late.listed
 
 __all__ = [*_late.names]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -90,6 +90,8 @@ class Primitive(PrimitiveNames):
     effects: Any = ()
     #: It calls a function of the user's: errors are theirs, and no cache may keep it alive.
     calls_python = False
+    #: Evaluation checks the operands by `abstract_eval`, as NumPy would broadcast and promote.
+    checked = True
     #: It might not end, or fail, on operands that it is not meant for.
     endless = False
     #: An interpreter that has no rule for it returns the first operand as the result.

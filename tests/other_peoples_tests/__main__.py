@@ -15,7 +15,7 @@ from .suites import files_of
 def main(arguments: list[str] | None = None) -> int:
     """Run the suites, print the figures, and write them as JSON where that is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.other_peoples_tests")
-    suites = "a package that ships its tests, or jax:/path/to/checkout"
+    suites = "a package that ships its tests, or jax:/path/to/checkout, or autograd:/path"
     parser.add_argument("--suite", action="append", required=True, help=suites)
     parser.add_argument("--groups", default="", help="names of groups, with commas; all of them")
     parser.add_argument("--only", default="", help="a part of the names of files")

@@ -1,6 +1,7 @@
-"""What runs in a process of its own: pytest on one file, with modules named jax that are diffeo's.
+"""What runs in a process of its own: pytest on one file, with modules of jax or autograd that are
+diffeo's.
 
-python -m tests.other_peoples_tests.inside file results seconds internals
+python -m tests.other_peoples_tests.inside file results seconds library
 """
 
 from __future__ import annotations
@@ -10,21 +11,25 @@ from pathlib import Path
 
 import pytest
 
-from diffeo.interop import as_jax
+from diffeo.interop import as_autograd, as_jax
 
 from .internals import finder
 from .recorder import Recorder
 
 
-def main(path: str, results: str, seconds: str, internals: str, *options: str) -> int:
-    """Run the tests of a file."""
-    as_jax()
-    if internals == "1":
+def main(path: str, results: str, seconds: str, library: str, *options: str) -> int:
+    """Run the tests of a file; what `library` may be, `File` says."""
+    if library == "autograd":
+        as_autograd()  # whose conftest.py is a part of the tests: it seeds generators
+    else:
+        as_jax()
+        options = ("--noconftest", *options)
+    if library == "jax and internals":
         finder.install()
     sys.argv = [path]
     sys.path.insert(0, str(Path(path).parent))
     arguments = [
-        path, "-q", "--noconftest", "-c", "/dev/null", "-p", "no:cacheprovider", "-W", "ignore",
+        path, "-q", "-c", "/dev/null", "-p", "no:cacheprovider", "-W", "ignore",
         "--import-mode=importlib", "--tb=no", "--no-header", f"--rootdir={Path(path).parent}",
     ]  # fmt: skip
     plugins: list = [Recorder(results, float(seconds)), finder.WhileLoading()]

@@ -29,9 +29,6 @@ def run(
         x64: whether there are arrays of 64 bits.
         options: further options for pytest.
     """
-    internals = str(
-        int(file.path.parent.name == "tests" and (file.path.parent.parent / "jax").exists())
-    )
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
@@ -45,7 +42,7 @@ def run(
         results.touch()
         command = [
             sys.executable, "-m", f"{__package__}.inside", str(file.path), str(results),
-            str(seconds), internals, *options,
+            str(seconds), file.library, *options,
         ]  # fmt: skip
         try:
             done = subprocess.run(

@@ -40,17 +40,21 @@ class File(NamedTuple):
     Attributes:
         group: the group that its figures count for.
         path: where it is.
+        library: whose modules are diffeo's: "jax"; "jax and internals" for jax's own tests;
+            "autograd".
     """
 
     group: str
     path: Path
+    library: str = "jax"
 
 
 def files_of(suite: str, groups: list[str]) -> list[File]:
     """Return the files of a suite, all of them or those of some groups.
 
     Args:
-        suite: `jax:/path/to/checkout`, or the name of an installed package that ships its tests.
+        suite: `jax:/path/to/checkout`, `autograd:/path/to/checkout`, or the name of an installed
+            package that ships its tests.
         groups: names of groups; none for all.
 
     Raises:
@@ -59,6 +63,8 @@ def files_of(suite: str, groups: list[str]) -> list[File]:
     name, _, where = suite.partition(":")
     if name == "jax":
         return _of_checkout(Path(where or "."), groups)
+    if name == "autograd":
+        return _of_autograd(Path(where or "."), groups)
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise SystemExit(f"{name} is not installed here, or is no package")
@@ -83,8 +89,17 @@ def _of_checkout(checkout: Path, groups: list[str]) -> list[File]:
     if unknown:
         raise SystemExit(f"no group {', '.join(unknown)}; the groups are {', '.join(JAX)}")
     files = [
-        File(group, checkout / "tests" / f"{name}_test.py")
+        File(group, checkout / "tests" / f"{name}_test.py", "jax and internals")
         for group in (groups or JAX)
         for name in JAX[group]
     ]
     return [f for f in files if f.path.exists()]
+
+
+def _of_autograd(checkout: Path, groups: list[str]) -> list[File]:
+    """Return autograd's tests, a group for each file."""
+    found = sorted((checkout / "tests").glob("test_*.py"))
+    if not found:
+        raise SystemExit(f"{checkout} is no checkout of autograd: it has no folder tests")
+    files = [File(f.stem.removeprefix("test_"), f, "autograd") for f in found]
+    return [f for f in files if not groups or f.group in groups]

@@ -1,10 +1,12 @@
-"""The command line of `python -m diffeo.as_jax`: a script, a module or code, as Python's own."""
+"""The command lines of `python -m diffeo.as_jax` and of `as_autograd`: as Python's own."""
 
 from __future__ import annotations
 
 import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from .serve import as_jax
 
@@ -17,11 +19,17 @@ program or the environment, JAX_ENABLE_X64=1, say otherwise).
 """
 
 
-def main(arguments: list[str]) -> int:
-    """Run what the arguments say, as Python would, and return the exit code."""
+def main(arguments: list[str], serve: Callable[[], Any] = as_jax, usage: str = USAGE) -> int:
+    """Run what the arguments say, as Python would, and return the exit code.
+
+    Args:
+        arguments: those of the command line.
+        serve: what makes modules of another library diffeo's, called before the program.
+        usage: what `--help` prints.
+    """
     how, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
     if how in ("-h", "--help"):
-        print(USAGE, end="")
+        print(usage, end="")
         return 0
     if (
         not how
@@ -29,12 +37,12 @@ def main(arguments: list[str]) -> int:
         or (how[:1] == "-" and how not in ("-m", "-c"))
     ):
         problem = f"unknown option {how}" if how[:1] == "-" and how not in ("-m", "-c") else ""
-        print(f"{problem}\n{USAGE}".lstrip(), file=sys.stderr, end="")
+        print(f"{problem}\n{usage}".lstrip(), file=sys.stderr, end="")
         return 2
     if how[:1] != "-" and not Path(how).exists():
-        print(f"python -m diffeo.as_jax: there is no file {how!r}", file=sys.stderr)
+        print(f"python -m diffeo.{serve.__name__}: there is no file {how!r}", file=sys.stderr)
         return 2
-    as_jax()
+    serve()
     if how == "-m":
         sys.argv = rest
         sys.path.insert(0, "")

@@ -6,6 +6,8 @@ from functools import lru_cache
 from inspect import Parameter, signature
 from typing import Any
 
+import numpy as np
+
 from ...primitives.words.operators import NUMPY
 from ..making.creation import array
 
@@ -27,6 +29,8 @@ def array_like(x: Any) -> Any:
 def with_arrays(function: Any, args: Any, kwargs: Any) -> Any:
     """Call our function for one of NumPy's, with arrays for those lists that are to be arrays."""
     ours = NUMPY[function]
+    if function is np.einsum and not isinstance(args[0], str):
+        return ours(*args, **kwargs)  # whose lists are of axes
     names = _parameters(ours)
     args = [_converted(names[min(i, len(names) - 1)], x) for i, x in enumerate(args)]
     return ours(*args, **{k: _converted(k, x) for k, x in kwargs.items()})

@@ -1,0 +1,1 @@
+"""What the modules of the dialect are made of: values, passes, opaque functions, names."""
