@@ -43,7 +43,6 @@ _TABLE: tuple[tuple[str, str], ...] = (
         "it is not there yet",
         """
         jax.experimental.ode jax.experimental.checkify jax.experimental.sparse
-        jax.example_libraries.optimizers jax.example_libraries.stax
         """,
     ),
     ("a Ref says its type itself, by `aval`, `shape` and `dtype`", "jax.ref.AbstractRef"),
