@@ -42,7 +42,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     (
         "it is not there yet",
         """
-        jax.experimental.ode jax.experimental.checkify jax.experimental.sparse
+        jax.experimental.checkify jax.experimental.sparse
         """,
     ),
     ("a Ref says its type itself, by `aval`, `shape` and `dtype`", "jax.ref.AbstractRef"),
