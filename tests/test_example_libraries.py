@@ -139,7 +139,9 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.exhaustive] * (n == "network")) for n in LAYERS]
+)
 def test_layers_are_jaxs(jax, name):
     """Parameters are jax's, but for the rounding of the function that makes normal numbers."""
     from jax.example_libraries import stax as theirs

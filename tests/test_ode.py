@@ -1,4 +1,4 @@
-"""diffeo.experimental.ode: beside SciPy and jax; derivatives beside closed forms and differences."""
+"""diffeo.experimental.ode: beside SciPy and jax; derivatives beside closed forms, differences."""
 
 import numpy as np
 import pytest
@@ -75,12 +75,13 @@ def test_values_and_gradients_are_jaxs(jax):
     ours = lambda *args: odeint(lambda *a: pendulum(dnp, *a), *args)
     expected = lambda *args: theirs(lambda *a: pendulum(jax.numpy, *a), *args)
     plain = dx.tree.map(np.asarray, ARGUMENTS)
-    close(dx.tree.map(np.asarray, ours(*plain)),
-          dx.tree.map(np.asarray, expected(*jax.tree.map(jax.numpy.asarray, plain))), 1e-11)  # fmt: skip
+    arrays = jax.tree.map(jax.numpy.asarray, plain)
+    numbers = lambda x: dx.tree.map(np.asarray, x)
+    close(numbers(ours(*plain)), numbers(expected(*arrays)), 1e-11)
     cost = lambda solve: lambda *args: (solve(*args)["angle"] ** 2).sum()
     found = dx.grad(cost(ours), (0, 1, 2, 3))(*plain)
-    theirs = jax.grad(cost(expected), (0, 1, 2, 3))(*jax.tree.map(jax.numpy.asarray, plain))
-    close(dx.tree.map(np.asarray, found), dx.tree.map(np.asarray, theirs), 1e-9, 1e-10)
+    gradient = jax.grad(cost(expected), (0, 1, 2, 3))(*arrays)
+    close(numbers(found), numbers(gradient), 1e-9, 1e-10)
 
 
 @pytest.mark.exhaustive

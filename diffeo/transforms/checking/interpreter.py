@@ -23,7 +23,7 @@ from ..interpreter import Boxed, Interpreter
 from ..jvp import JVP
 from .checked_rules import CheckedRules
 from .report import Report, Sites
-from .watching import watch
+from .watching import OOBError, watch
 
 
 class Checked(NamedTuple):
@@ -66,7 +66,8 @@ class Checking(Interpreter):
         return value[0]
 
     def concrete(self, value: tuple[Any]) -> Any:
-        return value[0]
+        # A known index that is out of bounds would raise at once, and is to be reported.
+        return None if OOBError in self.kinds else value[0]
 
     def describe(self) -> str:
         return "checkify"
@@ -277,8 +278,8 @@ def _while(self: Checking, loop: While, args: Sequence[Any]) -> list[Any]:
     t, b = len(test.consts), len(body.consts)
 
     def going(*values: Any) -> list[Any]:
-        constants, _, xs = split_list(values, n, m)
-        return eval_jaxpr(loop.cond, [*constants, *xs])
+        constants, _, xs = split_list(values, t + n, m)
+        return eval_jaxpr(test.jaxpr, [*constants, *xs])[:1]
 
     def step(*values: Any) -> list[Any]:
         tested, firsts, closed, seconds, before, xs = split_list(values, t, n, b, k, m)
@@ -291,11 +292,11 @@ def _while(self: Checking, loop: While, args: Sequence[Any]) -> list[Any]:
 
     report_avals, carry_avals = [typeof(a) for a in start], loop.body.in_avals[k:]
     ins = test.jaxpr.in_avals
-    cond_avals = [*ins[t : t + n], *report_avals, *carry_avals]
+    cond_avals = [*ins[: t + n], *report_avals, *carry_avals]
     body_avals = [*ins[: t + n], *body.jaxpr.in_avals[: b + k], *report_avals, *carry_avals]
     cond_program = stage(going, cond_avals, loop.cond.name)
     body_program = stage(step, body_avals, loop.body.name)
-    leading = [*cond_program.consts, *cond_consts]
+    leading = [*cond_program.consts, *test.consts, *cond_consts]
     constants = [
         *body_program.consts, *test.consts, *cond_consts, *body.consts, *body_consts,
     ]  # fmt: skip

@@ -86,7 +86,8 @@ def _watch_indices(report: Report, primitive: Any, args: Sequence[Any]) -> None:
         sizes = primitive.sizes if skipped == 1 else typeof(args[1]).shape  # type: ignore
         if not starts:
             return
-        wide = [convert_element_type(s, _INT64) for s in starts]
+        dtype = np.result_type(*[_index_dtype(s) for s in starts])
+        wide = [convert_element_type(s, dtype) for s in starts]
         indices, axes = stack(wide, 0), list(range(len(shape)))
     elif isinstance(primitive, (Gather, ScatterFamily)):
         shape, indices = typeof(args[0]).shape, args[1]
@@ -94,12 +95,12 @@ def _watch_indices(report: Report, primitive: Any, args: Sequence[Any]) -> None:
         sizes = primitive.sizes if isinstance(primitive, Gather) else None
         if sizes is None:
             sizes = primitive.sizes(_Typed(args[0]), _Typed(args[2]))  # type: ignore
-        indices = convert_element_type(indices, _INT64)
+        indices = convert_element_type(indices, _index_dtype(indices))
     else:
         return
     if not axes or not all(typeof(indices).shape):
         return
-    last = np.array([shape[a] - sizes[a] for a in axes], np.int64)
+    last = np.array([shape[a] - sizes[a] for a in axes], typeof(indices).dtype)
     ndim = len(typeof(indices).shape)
     bound = broadcast_in_dim(last, typeof(indices).shape, (ndim - 1,))
     outside = logical_or.bind(lt.bind(indices, full_like(indices, 0)), _above(indices, bound))
@@ -110,8 +111,11 @@ def _above(x: Any, bound: Any) -> Any:
     return logical_not.bind(ge.bind(bound, x))
 
 
-#: Indices are compared as these, which all of their dtypes fit into.
-_INT64 = np.dtype(np.int64)
+def _index_dtype(x: Any) -> np.dtype:
+    """Return a signed dtype in which indices are compared, int32 if they fit into it."""
+    dtype = typeof(x).dtype
+    wide = dtype.itemsize > 4 or (dtype.itemsize == 4 and dtype.kind == "u")
+    return np.dtype(np.int64 if wide else np.int32)
 
 
 def _report_index(
@@ -120,15 +124,15 @@ def _report_index(
     """Report the first index that is outside, with its axis and the size of that."""
     size = int(np.prod(typeof(indices).shape))
     flat, flags = reshape(indices, (size,)), reshape(outside, (size,))
-    place = earliest(flags)
-    along = np.tile(axes, size // len(axes)).astype(np.int64)
-    found = [row_of(x, place) for x in (flat, along, np.array([shape[a] for a in along], np.int64))]
-    payload = stack([convert_element_type(x, np.dtype(np.int64)) for x in found], 0)
+    place, dtype = earliest(flags), typeof(indices).dtype
+    along = np.tile(axes, size // len(axes))
+    sizes = np.array([shape[a] for a in along], dtype)
+    payload = stack([row_of(x, place) for x in (flat, along.astype(dtype), sizes)], 0)
     text = (
         f"out-of-bounds indexing for array of shape {tuple(shape)}: index {{0[0]}} is out of "
         "bounds for axis {0[1]} with size {0[2]}. "
     )
-    slot = (ShapedArray((3,), np.dtype(np.int64)),)
+    slot = (ShapedArray((3,), dtype),)
     site = Site(OOBError, text, slot, tree.structure(((0,), {})), line())
     report.add(_any(flags), site, [payload])
 
