@@ -36,7 +36,7 @@ from ..primitives.types import ShapedArray
 from ..primitives.words.elementwise import select
 from ..primitives.words.reduction import reduce_max
 from ..transforms.checking.interpreter import Checking
-from ..transforms.checking.report import line
+from ..transforms.checking.report import Sites, line
 from ..transforms.checking.watching import (
     DivisionByZeroError,
     FailedCheckError,
@@ -77,7 +77,7 @@ class Error:
     Under `vmap` it holds one error for each row, and messages say which row.
     """
 
-    def __init__(self, code: Any, arrays: Any, sites: tuple[Site, ...], slots: tuple[Any, ...]):
+    def __init__(self, code: Any, arrays: Any, sites: Sites, slots: tuple[Any, ...]):
         self._code, self._arrays, self._sites, self._slots = code, arrays, sites, slots
 
     def tree_flatten(self) -> tuple[Any, Any]:
@@ -115,9 +115,10 @@ class Error:
         return type(places[0][1])("\n".join(rows))
 
     def _at(self, place: tuple[int, ...]) -> CheckFailure:
-        site = self._sites[int(np.asarray(self._code)[place]) - 1]
+        sites = self._sites.all()
+        site = sites[int(np.asarray(self._code)[place]) - 1]
         arrays = [np.asarray(a)[place] for a in self._arrays]
-        return site.failure(Check(self._sites, self._slots).shown(site, arrays))
+        return site.failure(Check(sites, self._slots).shown(site, arrays))
 
     def throw(self) -> None:
         """Raise a `JaxRuntimeError` (a ValueError) with the message of the first error, if there is
@@ -132,7 +133,7 @@ class Error:
 
 
 #: The error of a function that makes no checks.
-init_error = Error(np.zeros((), _INT32), (), (), ())
+init_error = Error(np.zeros((), _INT32), (), Sites(), ())
 
 
 def checkify(
@@ -141,9 +142,10 @@ def checkify(
     """Return a function that returns an error beside the result of `f`.
 
     It may be compiled, mapped and differentiated, and `f` may call such functions. All of `f` runs,
-    also after a failure. In loops, conditionals and compiled functions, what is checked is what is
-    computed; under a `vmap` inside of `f`, that are all branches of a conditional that the rows
-    decide differently. Checks within a backward rule are made where the rule runs inside of `f`.
+    also after a failure. In loops and conditionals, steps and branches that are not taken are not
+    checked; under a `vmap` inside of `f`, those that a row does not take (but for nans and the like
+    where the `vmap` is compiled by `jit` inside of `f`: its rows take all branches). Checks within
+    a backward rule are made where the rule runs inside of `f`.
 
     Args:
         f: a function of trees.
@@ -202,7 +204,7 @@ def checkify(
         report = interpreter.report
         slots = tuple(report.slots)
         code, *arrays = report.arrays(slots)
-        error = Error(as_value(code), tuple(arrays), interpreter.sites.all(), slots)
+        error = Error(as_value(code), tuple(arrays), interpreter.sites, slots)
         return error, tree.unflatten(out_tree, results)
 
     return checked
@@ -309,11 +311,12 @@ def check_error(error: Error) -> None:
                 f"check_error takes an Error as argument, got type {type(error).__name__} instead"
             )
         )
-    if not error._sites:
+    sites = error._sites.all()
+    if not sites:
         return
     values = [as_value(error._code), *[as_value(a) for a in error._arrays]]
     while values[0].shape:  # the first row in which anything failed
         rest = tuple(range(1, values[0].ndim))
         row = earliest(reduce_max(values[0], rest) if rest else values[0])
         values = [row_of(v, row) for v in values]
-    Check(error._sites, error._slots).bind(*values)
+    Check(sites, error._slots).bind(*values)

@@ -53,12 +53,16 @@ class Site(NamedTuple):
     source: str = ""
 
     def failure(self, arrays: Sequence[Any]) -> CheckFailure:
-        """Return the exception for the failure, with these arrays in the message."""
-        args, kwargs = (), {}
-        if self.structure is not None:
-            args, kwargs = self.structure.unflatten([np.asarray(a) for a in arrays])
-        source = f"\n  at {self.source}" if self.source else ""
-        return self.kind(f"{self.text.format(*args, **kwargs)}{source}")
+        """Return the exception for the failure, with these arrays in the message. Without them the
+        message is as the user wrote it: a rule that runs late can report no more than that.
+        """
+        text = self.text
+        if len(arrays) == len(self.slot):
+            args, kwargs = (), {}
+            if self.structure is not None:
+                args, kwargs = self.structure.unflatten([np.asarray(a) for a in arrays])
+            text = text.format(*args, **kwargs)
+        return self.kind(f"{text}\n  at {self.source}" if self.source else text)
 
 
 @frozen
@@ -74,6 +78,7 @@ class Check(Primitive):
     debug: bool = False
     multiple_results = True
     effects = ("check",)
+    endless = True  # it fails on operands that it is not meant for
 
     def abstract_eval(self, code: ShapedArray, *arrays: ShapedArray) -> list[ShapedArray]:
         expected = [a for slot in self.slots for a in slot]

@@ -2,7 +2,8 @@
 
 Derivatives around are those of the user's rules. Their results are the function's with the report
 of what was computed: by the function itself, by the forward rule, or by the jvp rule. What a
-backward rule computes is not reported, as it runs when the report has been returned.
+backward rule computes is not reported, as it runs when the report has been returned; nor are
+tangents.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ class CheckedRules(DerivedRules):
     def fun(self, *arrays: Any) -> Sequence[Any]:
         return eval_jaxpr(self.checked.jaxpr, [*self.checked.consts, *arrays])
 
-    def _run(self, rule: Any, arrays: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    def _run(
+        self, rule: Any, arrays: Sequence[Any], tangents: Sequence[Any] = ()
+    ) -> tuple[list[Any], list[Any]]:
         """Return the results of a rule, and the report about it."""
         inner = self.interpreter.fresh()
-        outs = inner.run_flat(rule, arrays)
+        outs = inner.run_flat(rule, arrays, tangents)
         return outs, inner.report.arrays(self.checked.slots)
 
     def apply_jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -53,7 +56,7 @@ class CheckedRules(DerivedRules):
             count, nonzero = len(outs), [t is not ZERO for t in computed]
             return [*outs, *[t for t in computed if t is not ZERO]]
 
-        outs, report = self._run(rule, [*primals, *[t for t in tangents if t is not ZERO]])
+        outs, report = self._run(rule, primals, [t for t in tangents if t is not ZERO])
         computed = woven(nonzero, iter(outs[count:]), repeat(ZERO))
         return [*outs[:count], *report], [*computed, *[ZERO] * self.reports]
 

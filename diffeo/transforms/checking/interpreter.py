@@ -1,4 +1,8 @@
-"""Checking, the interpreter of checkify: a value is (array,), and one report goes along."""
+"""Checking, the interpreter of checkify: a value is (array,), and one report goes along.
+
+Within the jvp rule of a user's, a tangent and what depends on one is (array, True). It is not
+checked: in reverse mode it is not known yet, and the report would depend on it.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +54,8 @@ class Checking(Interpreter):
         sites: the numbers of checks; by default, new ones.
     """
 
+    complete = watches = True
+
     def __init__(self, kinds: Collection[type[CheckFailure]], sites: Sites | None = None):
         self.kinds = frozenset(kinds)
         self.sites = Sites() if sites is None else sites
@@ -59,13 +65,10 @@ class Checking(Interpreter):
         """Return an interpreter for a part of the same run, with a report of its own."""
         return Checking(self.kinds, self.sites)
 
-    def lift(self, x: Any) -> tuple[Any]:
+    def lift(self, x: Any) -> tuple[Any, ...]:
         return (x,)
 
-    def decides(self, value: tuple[Any]) -> Any:
-        return value[0]
-
-    def concrete(self, value: tuple[Any]) -> Any:
+    def concrete(self, value: tuple[Any, ...]) -> Any:
         # A known index that is out of bounds would raise at once, and is to be reported.
         return None if OOBError in self.kinds else value[0]
 
@@ -78,6 +81,7 @@ class Checking(Interpreter):
         Unlike other interpreters, this one sees all primitives, with operands of its own or not.
         """
         before, source = state.trace, state.source
+        moves = any([type(a) is Boxed and a.owner is self and len(a.value) > 1 for a in args])
         if primitive.holds_programs and primitive.lazy and self.keeps_rules():
             primitive, args = primitive.closed(args)  # what it closes over may be ours
         values = [self.plain(a) for a in args]
@@ -85,10 +89,11 @@ class Checking(Interpreter):
         if source is None:
             state.source = user_source()
         try:
-            outs = self.apply(primitive, values)
+            outs = primitive.bind(*values) if moves else self.apply(primitive, values)
         finally:
             state.trace, state.source = before, source
-        return [self.wrap((o,)) for o in outs] if primitive.multiple_results else self.wrap(outs)
+        made = [(o, True) if moves else (o,) for o in _list(primitive, outs)]
+        return [self.wrap(v) for v in made] if primitive.multiple_results else self.wrap(made[0])
 
     def wrap(self, value: Any) -> Any:
         return Boxed(self, value if type(value) is tuple else (value,))
@@ -147,9 +152,12 @@ class Checking(Interpreter):
 
     # -- Programs --
 
-    def run_flat(self, fun: Callable[..., Sequence[Any]], args: Sequence[Any]) -> list[Any]:
-        """Call a function of arrays under this interpreter, and return the arrays."""
-        return [v[0] for v in self.trace_flat(fun, [(a,) for a in args])]
+    def run_flat(
+        self, fun: Callable[..., Sequence[Any]], args: Sequence[Any], tangents: Sequence[Any] = ()
+    ) -> list[Any]:
+        """Call a function of arrays and tangents under this interpreter, and return the arrays."""
+        values = [*[(a,) for a in args], *[(t, True) for t in tangents]]
+        return [v[0] for v in self.trace_flat(fun, values)]
 
     def checked(self, jaxpr: Jaxpr, avals: Sequence[ShapedArray]) -> Checked:
         """Return the program with a report behind its results."""

@@ -18,10 +18,20 @@ _INT32 = np.dtype(np.int32)
 
 
 class Sites:
-    """The checks of a whole run, numbered from 1; equal ones have one number."""
+    """The checks of a whole run, numbered from 1; equal ones have one number.
+
+    There may be new ones when the run is over, as rules for derivatives of a compiled function run
+    later. So what is known of an error is this object, and not what it contains now.
+    """
 
     def __init__(self) -> None:
         self.numbers: dict[Site, int] = {}
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Sites) and self.all() == other.all())
+
+    def __hash__(self) -> int:
+        return hash(Sites)
 
     def number(self, site: Site) -> int:
         """Return the number of a site, which is a new one if the site is."""
