@@ -30,6 +30,7 @@ from ..trees.difference import first_difference
 from ..trees.tree import leaves as leaves_of
 from .schedules import (
     Schedule,
+    Step,
     constant,
     exponential_decay,
     inverse_time_decay,
@@ -39,7 +40,7 @@ from .schedules import (
 )
 
 __all__ = [
-    "JoinPoint", "Optimizer", "OptimizerState", "Schedule", "adagrad", "adam", "adamax",
+    "JoinPoint", "Optimizer", "OptimizerState", "Schedule", "Step", "adagrad", "adam", "adamax",
     "clip_grads", "constant", "exponential_decay", "inverse_time_decay", "l2_norm",
     "make_schedule", "momentum", "nesterov", "optimizer", "pack_optimizer_state",
     "piecewise_constant", "polynomial_decay", "rmsprop", "rmsprop_momentum", "sgd", "sm3",

@@ -8,6 +8,8 @@ from typing import Any
 from .. import numpy as dnp
 from ..primitives.core import describe, with_user_line
 
+#: The number of a step.
+Step = int
 #: A function of the number of a step that returns a step size.
 Schedule = Callable[[Any], Any]
 

@@ -35,7 +35,7 @@ from ..primitives.core import Tracer, Value, describe, with_user_line
 from ..primitives.types import ShapedArray
 from ..primitives.words.elementwise import select
 from ..primitives.words.reduction import reduce_max
-from ..transforms.checking.interpreter import Checking
+from ..transforms.checking.checking import Checking
 from ..transforms.checking.report import Sites, line
 from ..transforms.checking.watching import (
     DivisionByZeroError,

@@ -165,7 +165,7 @@ def _times(t: Any) -> Any:
         )
     if times.shape[0] == 0:
         raise with_user_line(ValueError("odeint: t must have the time of y0, got no time at all"))
-    if not isinstance(times, Tracer) and np.any(np.diff(np.asarray(times)) < 0):
+    if not isinstance(times, Tracer) and not _ascend(np.asarray(times)):
         raise with_user_line(
             ValueError(
                 "odeint: the times t must ascend; to go backward, solve for -t with the negative "
@@ -173,6 +173,10 @@ def _times(t: Any) -> Any:
             )
         )
     return times
+
+
+def _ascend(times: np.ndarray) -> bool:
+    return bool((times[1:] >= times[:-1]).all())
 
 
 def _state(y: Any) -> Any:

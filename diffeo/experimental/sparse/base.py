@@ -8,7 +8,7 @@ from typing import Any
 
 from ... import numpy as dnp
 from ...api.vmap import vmap
-from ...primitives.core import Tracer, Value, describe, with_user_line
+from ...primitives.core import Tracer, describe, with_user_line
 from ...trees import tree
 
 Shape = tuple[int, ...]
@@ -111,11 +111,6 @@ def rows(fun: Callable, count: int) -> Callable:
     for _ in range(count):
         fun = vmap(fun)
     return fun
-
-
-def is_dense(x: Any) -> bool:
-    """Return whether something is an array or a number."""
-    return not isinstance(x, JAXSparse) and (isinstance(x, Value) or dnp.ndim(x) is not None)
 
 
 def refuse(name: str, what: str) -> Exception:

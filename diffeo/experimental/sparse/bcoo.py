@@ -132,7 +132,7 @@ class BCOO(Elements):
         made = object.__new__(cls)
         made.data, made.indices = children
         made.shape, made.indices_sorted, made.unique_indices = static
-        shapes = [getattr(x, "shape", None) for x in children]
+        shapes: list[Any] = [getattr(x, "shape", None) for x in children]
         if all([isinstance(s, tuple) for s in shapes]) and len(shapes[1]) >= 2:
             made.shape = with_batch(made.shape, shapes[0], len(shapes[0]) - 1 + shapes[1][-1])
         return made

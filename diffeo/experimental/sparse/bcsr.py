@@ -99,7 +99,7 @@ class BCSR(JAXSparse):
         made = object.__new__(cls)
         made.data, made.indices, made.indptr = children
         made.shape, made.indices_sorted, made.unique_indices = static
-        shapes = [getattr(x, "shape", None) for x in children]
+        shapes: list[Any] = [getattr(x, "shape", None) for x in children]
         if all([isinstance(s, tuple) for s in shapes]) and shapes[1]:
             made.shape = with_batch(made.shape, shapes[0], len(shapes[0]) + 1)
         return made

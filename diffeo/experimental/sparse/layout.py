@@ -6,7 +6,6 @@ axis may be of size 1 in either, for an axis of any size of the array.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -233,13 +232,20 @@ def update_layout(
     mat: Any, n_batch: int | None = None, n_dense: int | None = None, on_inefficient: Any = None
 ) -> Any:
     """Return the array with other numbers of batch and dense axes."""
-    n_batch = mat.n_batch if n_batch is None else int(n_batch)
-    n_dense = mat.n_dense if n_dense is None else int(n_dense)
     if on_inefficient not in ("error", "warn", None):
         raise refuse(
             "bcoo_update_layout",
             f"on_inefficient must be 'error', 'warn' or None, got {on_inefficient!r}",
         )
+    return _new_layout(
+        mat,
+        mat.n_batch if n_batch is None else int(n_batch),
+        mat.n_dense if n_dense is None else int(n_dense),
+        on_inefficient,
+    )
+
+
+def _new_layout(mat: Any, n_batch: int, n_dense: int, on_inefficient: Any) -> Any:
     if n_batch < 0 or n_dense < 0:
         raise refuse(
             "bcoo_update_layout",
@@ -354,8 +360,3 @@ def _more_batch(mat: Any, n_batch: int) -> Any:
         return new, dnp.broadcast_to(indices[:, count:], (*batch, nse, len(sizes) - count))
 
     return mat.replaced(*rows(one, mat.n_batch)(*spread(mat)))
-
-
-def total_size(shape: Shape) -> int:
-    """Return how many elements an array of this shape has."""
-    return math.prod(shape)
