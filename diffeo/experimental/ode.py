@@ -131,7 +131,19 @@ def odeint(
     times = _times(t)
     for leaf in tree.leaves(args):
         _checked(leaf, "the leaves of args must be arrays or numbers")
-    y0 = tree.map(_state, y0)
+    options = Options(rtol, atol, mxstep, hmax)
+    return _solve(func, tree.map(_state, y0), times, args, options, jit)
+
+
+def _solve(
+    func: Callable, y0: Any, times: Any, args: Sequence[Any], options: Options, wrap: Callable
+) -> Any:
+    """Do what `odeint` does; `wrap` may compile the solution.
+
+    Rules for derivatives do not: a series of a compiled function has all its coefficients at once,
+    and that of a solution needs one coefficient less of another solution, which needs one less of
+    a third one.
+    """
     converted, closed = closure_convert(func, y0, times[0], *args)
     leaves, structure = tree.flatten((*args, *closed))
     start, unravel = ravel_pytree(y0)
@@ -141,13 +153,10 @@ def odeint(
         slope = converted(unravel(y), time, *tree.unflatten(structure, leaves))
         return _slope(slope, y, y0, expected, name_of(func))
 
-    options = Options(rtol, atol, mxstep, hmax)
-
-    @jit
     def solved(y: Any, times: Any, leaves: Sequence[Any]) -> Any:
         return vmap(unravel)(_solution(field, options, y, times, leaves))
 
-    return solved(start, times, leaves)
+    return wrap(solved)(start, times, leaves)
 
 
 def _checked(x: Any, what: str) -> Any:
@@ -261,7 +270,7 @@ def _solution_jvp(field: Field, options: Options, primals: Any, tangents: Any) -
         return jvp(at, (pair[0], values), (pair[1], dmoving))
 
     pair = (y0, dy0 - start * dts[0].astype(start.dtype))
-    ys, along = odeint(both, pair, ts, (leaves, dmoving), **options._asdict())
+    ys, along = _solve(both, pair, ts, ((leaves, dmoving),), options, _as_it_is)
     slopes = vmap(lambda y, t: field(y, t, leaves))(ys, ts)
     return ys, along + slopes * dts[:, None].astype(slopes.dtype)
 
@@ -293,7 +302,7 @@ def _backward(field: Field, options: Options, residuals: Any, cts: Any) -> tuple
         t_ct = dnp.dot(slope, cts[i]).real.astype(ts.dtype)
         state = (ys[i], ct, t0_ct - t_ct, values_ct)
         span = dnp.stack([-ts[i], -ts[i - 1]])
-        found = odeint(adjoint, state, span, leaves, **options._asdict())
+        found = _solve(adjoint, state, span, (leaves,), options, _as_it_is)
         ct, t0_ct, values_ct = tree.map(lambda x: x[1], found[1:])
         return (ct + cts[i - 1], t0_ct, values_ct), t_ct
 
@@ -307,6 +316,10 @@ def _backward(field: Field, options: Options, residuals: Any, cts: Any) -> tuple
 
 
 _solution.vjp(_forward, _backward)
+
+
+def _as_it_is(fun: Callable) -> Callable:
+    return fun
 
 
 def _moving(leaves: Sequence[Any]) -> list[int]:
