@@ -266,8 +266,8 @@ def test_bad_input():
         m.update_layout(n_batch=1)
     with pytest.warns(sparse.SparseEfficiencyWarning):
         m.update_layout(n_batch=1, on_inefficient="warn")
-    with raises(ValueError, "mixes batch, sparse and dense", line="transpose"):
-        BCOO.fromdense(np.eye(3), n_batch=1).T
+    with raises(ValueError, "mixes batch, sparse and dense", line="transpose("):
+        BCOO.fromdense(np.eye(3), n_batch=1).transpose()
     with raises(NotImplementedError, "sum with a dense array", line="m + "):
         m + np.ones((3, 3))
     with raises(TypeError, "expected a BCOO, got", line="bcoo_todense("):
