@@ -30,8 +30,8 @@ _late = _Late(
     __name__,
     """
 .: ad_checkpoint compilation_cache core custom_batching custom_derivatives debug dlpack dtypes
-    errors experimental extend flatten_util image interop interpreters lax monitoring nn ops
-    profiler random ref scipy stages test_util tree tree_util typing
+    errors example_libraries experimental extend flatten_util image interop interpreters lax
+    monitoring nn ops profiler random ref scipy stages test_util tree tree_util typing
 ._contexts: allow_f16_reductions array_garbage_collection_guard check_tracer_leaks checking_leaks
     debug_infs debug_nans default_matmul_precision default_prng_impl disable_jit
     enable_checks enable_custom_prng enable_x64 explain_cache_misses legacy_prng_key log_compiles

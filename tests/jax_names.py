@@ -94,6 +94,7 @@ ELSEWHERE = {
          "axis_index"), _AXES),
     **dict.fromkeys(("window_place", "window_reduction", "reduce", "reduce_window"), _WINDOWS),
     **dict.fromkeys(("pure_callback", "io_callback", "debug_callback"), _CALLBACKS),
+    "check": "tests/test_checkify.py compares what is reported",
     **dict.fromkeys(("cond", "scan", "while"), "tests/test_control_flow.py compares programs"),
     "replay": "tests/test_reverse_loops.py compares the gradients made of it",
     "checkpoint": "tests/test_checkpoint.py compares what is kept, and memory",

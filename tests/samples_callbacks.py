@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from diffeo.operations.callbacks import DebugCallback, HostFunction, IoCallback, PureCallback
+from diffeo.operations.checks import Check, CheckFailure, Site
 from diffeo.primitives.types import ShapedArray
 from tests.sampling import bools, comp, ints, real, sample
 
@@ -30,4 +31,6 @@ sample(
     real(2), note="no results", by=(),
 )  # fmt: skip
 sample(IoCallback(_function, _avals), comp(2), bools(), real(0, 3), by=())
+_site = Site(CheckFailure, "{0}", (ShapedArray((2,), np.float64),))
+sample(Check((_site,), (_site.slot,)), np.zeros((), np.int32), real(2), by=())
 sample(DebugCallback(HostFunction(lambda *_: [], "nothing"), ()), real(2, 3), ints(), by=())

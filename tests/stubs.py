@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGES = (
-    "diffeo", "diffeo.experimental", "diffeo.lax", "diffeo.nn", "diffeo.numpy", "diffeo.random",
-    "diffeo.scipy",
+    "diffeo", "diffeo.example_libraries", "diffeo.experimental", "diffeo.experimental.sparse",
+    "diffeo.lax", "diffeo.nn", "diffeo.numpy", "diffeo.random", "diffeo.scipy",
 )  # fmt: skip
 
 

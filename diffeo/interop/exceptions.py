@@ -40,11 +40,22 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("XLA has no arrays of these numbers", "jax.numpy.float6_e2m3fn jax.numpy.float6_e3m2fn"),
     (_DIMENSIONS, "jax.errors.InconclusiveDimensionOperation"),
     (
-        "it is not there yet",
-        """
-        jax.experimental.ode jax.experimental.checkify jax.experimental.sparse
-        jax.example_libraries.optimizers jax.example_libraries.stax
-        """,
+        "`m[...]`, bcoo_slice and bcoo_dynamic_slice take parts of sparse arrays; windows at "
+        "several places at once are not there yet",
+        "jax.experimental.sparse.bcoo_gather",
+    ),
+    (
+        "convolutions of sparse arrays are not there yet",
+        "jax.experimental.sparse.bcoo_conv_general_dilated",
+    ),
+    (
+        "solvers that take a sparse matrix apart are not there yet; dx.scipy.sparse.linalg's cg, "
+        "gmres and bicgstab take a function, such as `lambda v: m @ v`",
+        "jax.experimental.sparse.linalg",
+    ),
+    (
+        "sparsify is an interpreter, whose tracers are those of every `dx.Interpreter`",
+        "jax.experimental.sparse.SparseTracer",
     ),
     ("a Ref says its type itself, by `aval`, `shape` and `dtype`", "jax.ref.AbstractRef"),
     (

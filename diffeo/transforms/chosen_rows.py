@@ -12,6 +12,8 @@ and the branch is not chosen. So
 - else the other rows get the operands of a row that is chosen, as constants of differentiation;
 - and if no row is chosen, a program that may not end, or takes long, is not run at all.
 
+An interpreter around that `watches` what is computed counts as one for which no program ends.
+
 `batching` is the `Batching` interpreter, and `chosen` is an array of booleans, one for each row.
 Start reading at `for_chosen_rows`.
 """
@@ -55,7 +57,8 @@ def for_chosen_rows(
     batching: Any, program: Jaxpr, flag: Callable[[], Value], values: Sequence[Value]
 ) -> list[Value]:
     """Apply a program to a batch; the results of rows without the flag may be anything."""
-    ends = not endless(program)
+    # Who looks at what is computed must not see what a program does where it is not meant for.
+    ends = not endless(program) and not watched(state.trace)
     # A collective reads every row's operands, and an effect shows them all to the world outside.
     open_ = program.names or (program.effects and ends)
     if open_ or not program.eqns or not batching.size or not understood(state.trace):
@@ -106,6 +109,15 @@ def understood(trace: Any) -> bool:
             return False
         trace = trace.parent
     return True
+
+
+def watched(trace: Any) -> bool:
+    """Return whether this trace or an outer one looks at all that is computed."""
+    while trace is not None:
+        if getattr(trace, "watches", False):
+            return True
+        trace = trace.parent
+    return False
 
 
 def endless(program: Jaxpr) -> bool:

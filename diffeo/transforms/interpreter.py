@@ -114,6 +114,8 @@ class Interpreter(Trace):
     #: True promises a rule for every primitive. Only if all outer interpreters promise it may vmap
     #: bind extra operations for branches that rows did not choose (`chosen_rows.py`).
     complete = False
+    #: It looks at all that is computed. So vmap computes no branch for rows that did not choose it.
+    watches = False
 
     def lift(self, x: Any) -> Any:
         """Return the value of a constant."""

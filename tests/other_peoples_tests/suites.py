@@ -30,7 +30,11 @@ JAX = {
         "scipy_stats",
     ],
     "image": ["image"],
-    "extend": ["extend", "core", "mutable_array", "checkify", "ode", "optimizers", "stax"],
+    "extend": ["extend", "core", "mutable_array"],
+    "example libraries": ["optimizers", "stax"],
+    "ode": ["ode"],
+    "checkify": ["checkify"],
+    "sparse": ["sparse", "sparse_bcoo_bcsr"],
 }  # fmt: skip
 
 

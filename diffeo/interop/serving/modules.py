@@ -54,7 +54,6 @@ OVERLAYS = {
 #: What stands in for names that diffeo does not have, so that libraries can import them.
 FALLBACKS = {
     "jax": f"{_HERE}.refused",
-    "jax.experimental.checkify": f"{_HERE}.checks",
     "jax.lax": f"{_HERE}.meshes",
     "jax.lib": f"{_HERE}.version",
     "jax.sharding": f"{_HERE}.sharding",

@@ -1,0 +1,1 @@
+"""The interpreter that makes checks part of the results of a function."""
