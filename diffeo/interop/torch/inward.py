@@ -5,6 +5,9 @@ torch's autograd, and so are those of these. In diffeo's language a call is one 
 its derivative is another one, `Linear`, which is transposed to the function of cotangents.
 """
 
+# Type checkers know torch's names only where torch is installed.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import functools

@@ -9,6 +9,9 @@ rules, to any order.
 # pyright: reportIncompatibleMethodOverride=false
 # (torch takes these methods with arguments of their own.)
 
+# Type checkers know torch's names only where torch is installed.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import functools

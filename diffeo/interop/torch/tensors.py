@@ -1,5 +1,8 @@
 """Tensors of torch's as diffeo's arrays, and back: on the CPU, of the dtypes that both have."""
 
+# Type checkers know torch's names only where torch is installed.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from typing import Any
