@@ -67,6 +67,7 @@ PROGRAMS = {
     "scan, reverse": (lambda lib: recurrent(lib, reverse=True), (W, H, XS)),
     "scan, unrolled": (lambda lib: recurrent(lib, unroll=3), (W, H, XS)),
     "scan, all unrolled": (lambda lib: recurrent(lib, unroll=True), (W, H, XS)),
+    "scan, unroll=0": (lambda lib: recurrent(lib, unroll=0), (W, H, XS)),
     "gradient of scan": (lambda lib: lib.grad(total(lib, recurrent(lib)), (0, 1, 2)), (W, H, XS)),
     "jvp of scan": (lambda lib: lambda *a: lib.jvp(total(lib, recurrent(lib)), a, a), (W, H, XS)),
     "hessian of scan": (lambda lib: lib.hessian(total(lib, recurrent(lib)), 1), (W, H, XS)),

@@ -21,6 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="a part of the names of files")
     parser.add_argument("-k", default="", help="an expression by which pytest chooses tests")
     parser.add_argument("--cases", type=int, default=4, help="cases that jax's tests draw")
+    families = "how many tests run of those that are one function with other parameters; 0: all"
+    parser.add_argument("--family", type=int, default=0, help=families)
     parser.add_argument("--seconds", type=float, default=30, help="the limit for each test")
     parser.add_argument("--whole", type=float, default=900, help="the limit for each file")
     parser.add_argument("--x64", action="store_true", help="with arrays of 64 bits")
@@ -35,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
                 continue
             extra = ["-k", options.k] if options.k else []
             limits = options.seconds, options.whole, options.cases, options.x64, extra
-            mine = list(run(file, *limits))
+            mine = list(run(file, *limits, options.family))
             passed = sum([o["outcome"] == "passed" for o in mine])
             print(f"{file.group:20} {file.path.name:40} {passed} of {len(mine)}", file=sys.stderr)
             outcomes += mine

@@ -1,6 +1,6 @@
 """What runs in a process of its own: pytest on one file, with modules named jax that are diffeo's.
 
-python -m tests.other_peoples_tests.inside file results seconds internals
+python -m tests.other_peoples_tests.inside file results seconds family internals
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from .internals import finder
 from .recorder import Recorder
 
 
-def main(path: str, results: str, seconds: str, internals: str, *options: str) -> int:
+def main(
+    path: str, results: str, seconds: str, family: str, internals: str, *options: str
+) -> int:
     """Run the tests of a file."""
     as_jax()
     if internals == "1":
@@ -27,7 +29,7 @@ def main(path: str, results: str, seconds: str, internals: str, *options: str) -
         path, "-q", "--noconftest", "-c", "/dev/null", "-p", "no:cacheprovider", "-W", "ignore",
         "--import-mode=importlib", "--tb=no", "--no-header", f"--rootdir={Path(path).parent}",
     ]  # fmt: skip
-    plugins: list = [Recorder(results, float(seconds)), finder.WhileLoading()]
+    plugins: list = [Recorder(results, float(seconds), int(family)), finder.WhileLoading()]
     return int(pytest.main([*arguments, *options], plugins))
 
 

@@ -51,7 +51,7 @@ def scan(
             none.
         length: the number of steps; needed only without xs.
         reverse: go from the last slice to the first; the ys stay in the order of the xs.
-        unroll: how many steps a compiled iteration takes; True for all of them.
+        unroll: how many steps a compiled iteration takes; 0 or True for all of them.
         checkpoints: how many carries reverse mode keeps; the steps between are computed again. By
             default reverse mode keeps what it needs of every step, which takes memory in
             proportion to `length`.
@@ -211,11 +211,11 @@ def _described(out: Any) -> str:
 
 def _unroll(name: str, unroll: Any, steps: int) -> int:
     """Return how many steps a compiled iteration takes."""
-    if isinstance(unroll, bool):
-        return max(1, steps) if unroll else 1
-    if not isinstance(unroll, (int, np.integer)) or unroll < 1:
+    if isinstance(unroll, bool) or (isinstance(unroll, int) and unroll == 0):
+        return 1 if unroll is False else max(1, steps)
+    if not isinstance(unroll, (int, np.integer)) or unroll < 0:
         raise with_user_line(
-            ValueError(f"{name}: unroll must be a whole number >= 1 or a bool, got {unroll!r}")
+            ValueError(f"{name}: unroll must be a whole number >= 0 or a bool, got {unroll!r}")
         )
     return int(unroll)
 

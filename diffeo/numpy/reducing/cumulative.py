@@ -35,6 +35,8 @@ def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) 
         if quick is not None:
             return quick
     a, axis = _flat_axis(widened(arr(a), dtype), axis, "cumsum")
+    if a.dtype.kind == "b":  # the sum of booleans is `or`
+        return c.CumMax(axis).bind(a)
     return c.cumsum(a, axis)
 
 
@@ -47,6 +49,8 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None)
         if quick is not None:
             return quick
     a, axis = _flat_axis(widened(arr(a), dtype), axis, "cumprod")
+    if a.dtype.kind == "b":  # the product of booleans is `and`
+        return c.CumMin(axis).bind(a)
     return c.CumProd(axis).bind(a)
 
 

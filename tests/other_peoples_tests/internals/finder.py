@@ -40,6 +40,7 @@ PUBLIC = {
 OURS = {
     "test_util": "helpers", "util": "small", "config": "settings", "dtypes": "small",
     "core": "small", "lax.lax": "small", "literals": "small", "lib": "small",
+    "random": "keys", "random.prng": "keys", "random.threefry2x32": "keys",
 }  # fmt: skip
 #: Tables of jax's tests that are loaded from the checkout as they are.
 THEIRS = {"internal_test_util.lax_test_util", "internal_test_util.test_harnesses", "lax_reference"}
@@ -57,6 +58,8 @@ class Inside(ModuleType):
         inner = f"{self.__name__}.{name}".removeprefix("jax._src.")
         if inner in KNOWN:  # before a public module of the same name
             return import_module(f"jax._src.{inner}")
+        if name in ("__file__", "__path__"):  # there is none, whatever the sources have
+            raise AttributeError(name)
         for source in self._sources:
             try:
                 return getattr(source, name)
