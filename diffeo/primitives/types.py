@@ -304,8 +304,8 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], mode: int) -> tuple[np.dt
         node = joined
     if node not in _STAR:
         joined = np.dtype(node)
-        # What two types of 32 bits are promoted to is narrowed as what users ask for is.
-        return joined if joined in [d for d, _ in types] else array_dtype(joined), False
+        # What two types are promoted to is narrowed as what users ask for is.
+        return array_dtype(joined), False
     # A weak dtype that is already of the kind wanted stays (a weak float32 among weak integers,
     # say).
     kept = [d for d, w in types if w and _node(d, w) == node]

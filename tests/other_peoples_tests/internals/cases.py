@@ -64,8 +64,10 @@ def _uncompiled(fun: Callable, *args: Any, **kwargs: Any) -> Callable:
     return fun
 
 
-#: What tests apply to a function that may be compiled or not.
-JIT_IMPLEMENTATION = (jax.jit, _uncompiled)
+#: What tests apply to a function that may be compiled or not; they have names.
+JIT_IMPLEMENTATION = (functools.partial(jax.jit), functools.partial(_uncompiled))
+for _implementation, _label in zip(JIT_IMPLEMENTATION, ("jit", "noop")):
+    _implementation._name = _label  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager

@@ -39,6 +39,19 @@ def unzip2(pairs: Any) -> tuple[tuple, tuple]:
     return tuple([a for a, _ in pairs]), tuple([b for _, b in pairs])
 
 
+def unzip3(triples: Any) -> tuple[tuple, tuple, tuple]:
+    """Return the first, the second and the third parts of triples."""
+    triples = list(triples)
+    return tuple([tuple([t[i] for t in triples]) for i in range(3)])  # type: ignore
+
+
+class TypedNdArray:
+    """The class of numbers that jax writes into programs: nothing here is an instance."""
+
+
+TypedInt = TypedFloat = TypedComplex = TypedNdArray
+
+
 def split_list(xs: Sequence[Any], sizes: Sequence[int]) -> list[list[Any]]:
     """Return a list in parts of these sizes, and the rest."""
     xs, parts = list(xs), []
