@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .figures import figures, table
 from .running import run
-from .suites import files_of
+from .suites import files_of, folders_of
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,6 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--family", type=int, default=0, help=families)
     parser.add_argument("--seconds", type=float, default=30, help="the limit for each test")
     parser.add_argument("--whole", type=float, default=900, help="the limit for each file")
+    together = "the files of a folder in one process, which takes less time"
+    parser.add_argument("--together", action="store_true", help=together)
     parser.add_argument("--x64", action="store_true", help="with arrays of 64 bits")
     parser.add_argument("--causes", type=int, default=40, help="how many causes are printed")
     parser.add_argument("--json", help="a file for the figures, and each failure")
@@ -32,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     groups = [g for g in options.groups.split(",") if g]
     outcomes = []
     for suite in options.suite:
-        for file in files_of(suite, groups):
+        files = files_of(suite, groups)
+        for file in folders_of(files) if options.together else files:
             if options.only not in file.path.name:
                 continue
             extra = ["-k", options.k] if options.k else []

@@ -34,7 +34,8 @@ class Recorder:
             return
         families: dict[Any, list[Any]] = {}
         for item in items:
-            key = getattr(item, "cls", None), inspect.unwrap(item.function).__code__
+            function = inspect.unwrap(item.function)
+            key = getattr(item, "cls", None), getattr(function, "__code__", item.name)
             families.setdefault(key, []).append(item)
         chosen = set()
         for members in families.values():

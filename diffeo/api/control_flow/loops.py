@@ -37,6 +37,7 @@ def scan(
     length: int | None = None,
     reverse: bool = False,
     unroll: int | bool = 1,
+    _split_transpose: bool = False,
     *,
     checkpoints: int | None = None,
 ) -> tuple[Any, Any]:
@@ -52,6 +53,7 @@ def scan(
         length: the number of steps; needed only without xs.
         reverse: go from the last slice to the first; the ys stay in the order of the xs.
         unroll: how many steps a compiled iteration takes; 0 or True for all of them.
+        _split_transpose: False, as programs for jax say.
         checkpoints: how many carries reverse mode keeps; the steps between are computed again. By
             default reverse mode keeps what it needs of every step, which takes memory in
             proportion to `length`.
@@ -62,6 +64,7 @@ def scan(
     Raises:
         TypeError: if the carry changes its type, or `f` does not return a pair.
         ValueError: if the xs differ in length, or nothing says how many steps there are.
+        NotImplementedError: for `_split_transpose`.
 
     Examples:
         >>> import diffeo as dx
@@ -70,6 +73,12 @@ def scan(
         (Array(6.), Array([0., 1., 3., 6.]))
     """
     check_callable(f, "scan")
+    if _split_transpose:
+        raise with_user_line(
+            NotImplementedError(
+                "scan: _split_transpose=True is not honoured: the transposed loop is one; leave it out"
+            )
+        )
     name = f"scan of {name_of(f)}"
     return _scan(name, f, init, xs, length, reverse, unroll, checkpoints)
 

@@ -55,6 +55,8 @@ OVERLAYS = {
 FALLBACKS = {
     "jax": f"{_HERE}.refused",
     "jax.experimental.checkify": f"{_HERE}.checks",
+    "jax.extend.core": f"{_HERE}.traces",
+    "jax.extend.linear_util": f"{_HERE}.traces",
     "jax.lax": f"{_HERE}.meshes",
     "jax.lib": f"{_HERE}.version",
     "jax.sharding": f"{_HERE}.sharding",
