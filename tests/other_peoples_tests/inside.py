@@ -27,7 +27,7 @@ def main(
     sys.path.insert(0, str(Path(path).parent))
     arguments = [
         path, "-q", "--noconftest", "-c", "/dev/null", "-p", "no:cacheprovider", "-W", "ignore",
-        "--import-mode=importlib", "--tb=no", "--no-header", f"--rootdir={Path(path).parent}",
+        "--import-mode=importlib", "--continue-on-collection-errors", "--tb=no", "--no-header", f"--rootdir={Path(path).parent}",
     ]  # fmt: skip
     plugins: list = [Recorder(results, float(seconds), int(family)), finder.WhileLoading()]
     return int(pytest.main([*arguments, *options], plugins))

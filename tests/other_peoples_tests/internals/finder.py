@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from diffeo.interop.serving.modules import INTERNALS
 from diffeo.interop.serving.serve import Served
 
 from .absent import Absent, NameMissing
@@ -114,7 +115,7 @@ def missing_names(served: Callable) -> Callable:
         try:
             return served(self, name)
         except AttributeError:
-            if name.startswith("_"):
+            if name.startswith("_") or f"{self.__name__}.{name}" in INTERNALS:
                 raise
             return Absent(f"{self.__name__}.{name}", NameMissing)
 
