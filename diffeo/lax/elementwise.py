@@ -201,7 +201,8 @@ def conj(x: Any) -> Any:
 def mul(x: Any, y: Any, *, out_dtype: Any = None) -> Any:
     """x * y; of booleans, and.
 
-    Operands of one dtype and one number of axes, where axes of size 1 are stretched; scalars join. With `out_dtype`, both become of that dtype
+    Operands of one dtype and one number of axes, where axes of size 1 are stretched; scalars join.
+    With `out_dtype`, both become of that dtype
     first, and their own dtypes may differ.
 
     Raises:

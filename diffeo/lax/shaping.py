@@ -52,7 +52,8 @@ def bitcast_convert_type(operand: Any, new_dtype: Any) -> Any:
     such an axis away: the first element has the low bits.
 
     Raises:
-        TypeError: for booleans, complex numbers and elements of 4 bits of another width, or a last axis of another size.
+        TypeError: for booleans, complex numbers and elements of 4 bits of another width, or a last
+            axis of another size.
 
     Examples:
         >>> bitcast_convert_type(np.float32(1.0), np.uint16)

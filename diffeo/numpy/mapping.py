@@ -71,7 +71,9 @@ def _checked(
         out = fun(*args)
         if len(cores) > 1 and not isinstance(out, (tuple, list)):
             raise with_user_line(
-                TypeError(f"vectorize: expected a tuple of {len(cores)} results, got {describe(out)}")
+                TypeError(
+                    f"vectorize: expected a tuple of {len(cores)} results, got {describe(out)}"
+                )
             )
         results = out if len(cores) > 1 else [out]
         if len(results) != len(cores):

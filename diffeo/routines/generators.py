@@ -25,6 +25,7 @@ from ..primitives.types import ShapedArray, uint32, uint64
 from ..primitives.words.elementwise import logical_or, logical_xor, shift_left, shift_right_logical
 from ..primitives.words.slicing import Slice, index_in_dim, stack
 from ..primitives.words.structural import (
+    Iota,
     batch_at_front,
     broadcast_in_dim,
     convert_element_type,
@@ -134,7 +135,7 @@ def positions(shape: Shape) -> tuple[Any, Any]:
     size = math.prod(shape)
     if size <= 1 << 32:
         return full(shape, 0, uint32), reshape(iota(uint32, (size,)), shape)
-    counter = reshape(iota(uint64, (size,)), shape)
+    counter = reshape(Iota((size,), uint64, 0).bind(), shape)
     high = shift_right_logical.bind(counter, 32)
     return convert_element_type(high, uint32), convert_element_type(counter, uint32)
 

@@ -50,7 +50,8 @@ def table(found: dict[str, Any], most: int) -> str:
     The last share is that of tests without those whose failures have a reason.
     """
     head = "".join([f"{key:>9}" for key in REASONS])
-    lines = [f"{'group':24}{'passed':>8}{'failed':>8}{'skipped':>9}{'share':>8}{head}{'without':>9}"]
+    names = f"{'group':24}{'passed':>8}{'failed':>8}{'skipped':>9}{'share':>8}"
+    lines = [f"{names}{head}{'without':>9}"]
     for name, count in found["groups"].items():
         passed, failed = count.get("passed", 0), count.get("failed", 0) + count.get("not loaded", 0)
         explained = [count.get(key, 0) for key in REASONS]

@@ -16,9 +16,7 @@ from .internals import finder
 from .recorder import Recorder
 
 
-def main(
-    path: str, results: str, seconds: str, family: str, internals: str, *options: str
-) -> int:
+def main(path: str, results: str, seconds: str, family: str, internals: str, *options: str) -> int:
     """Run the tests of a file."""
     as_jax()
     if internals == "1":
@@ -27,7 +25,8 @@ def main(
     sys.path.insert(0, str(Path(path).parent))
     arguments = [
         path, "-q", "--noconftest", "-c", "/dev/null", "-p", "no:cacheprovider", "-W", "ignore",
-        "--import-mode=importlib", "--continue-on-collection-errors", "--tb=no", "--no-header", f"--rootdir={Path(path).parent}",
+        "--import-mode=importlib", "--continue-on-collection-errors", "--tb=no", "--no-header",
+        f"--rootdir={Path(path).parent}",
     ]  # fmt: skip
     plugins: list = [Recorder(results, float(seconds), int(family)), finder.WhileLoading()]
     return int(pytest.main([*arguments, *options], plugins))

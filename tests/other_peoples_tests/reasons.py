@@ -1,5 +1,5 @@
-"""Why a failure is none of a user's program: a reason for what is about jax's insides, its words, or
-a decision of diffeo's that its documentation states.
+"""Why a failure is none of a user's program: a reason for what is about jax's insides, its words,
+or a decision of diffeo's that its documentation states.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _PATTERNS = [
     ("devices", r"'Device' object has no attribute|_committed'|transfer_guard"),
     ("insides", r"^(InternalsUsed|NameMissing): "),
     ("insides", r"<absent jax"),
-    ("words", r"^AssertionError: (Regex didn't match: )?[\"'].*[\"'] (does not match|not found in) "),
+    ("insides", r"^AssertionError: .*[\"'] (unexpectedly found|not found) in "),
+    ("words", r"^AssertionError: [\"'].*[\"'] does not match "),
     ("words", r"^AssertionError: \"[^\"]*\\ "),  # of several lines
     ("words", r"^AssertionError: Exception message does not match"),
 ]

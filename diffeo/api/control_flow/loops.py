@@ -76,7 +76,8 @@ def scan(
     if _split_transpose:
         raise with_user_line(
             NotImplementedError(
-                "scan: _split_transpose=True is not honoured: the transposed loop is one; leave it out"
+                "scan: _split_transpose=True is not honoured, as the transposed loop is one; "
+                "leave it out"
             )
         )
     name = f"scan of {name_of(f)}"

@@ -20,7 +20,8 @@ from .absent import Absent, NameMissing
 _HERE = __package__
 #: The public modules that have the names of an internal one.
 PUBLIC = {
-    "api": "jax", "core": "jax.core jax.extend.core jax.errors jax", "dtypes": "jax.dtypes jax.numpy jax",
+    "api": "jax", "core": "jax.core jax.extend.core jax.errors jax",
+    "dtypes": "jax.dtypes jax.numpy jax",
     "lax": "jax.lax", "lax.lax": "jax.lax", "lax.control_flow": "jax.lax",
     "lax.linalg": "jax.lax.linalg", "lax.parallel": "jax.lax", "lax.slicing": "jax.lax",
     "lax.windowed_reductions": "jax.lax", "tree_util": "jax.tree_util", "errors": "jax.errors",

@@ -31,7 +31,8 @@ from .operands import drawn as _rand_dtype  # noqa: F401
 _false = lambda *args, **kwargs: False
 is_device_rocm = is_device_cuda = is_device_tpu = is_device_tpu_at_least = is_cloud_tpu = _false
 is_cuda_compute_capability_at_least = is_cuda_version_at_least = is_device_oneapi = _false
-is_test_rbe = is_optimized_build = is_sanitized = is_asan = is_msan = is_tsan = is_gil_disabled = _false
+is_test_rbe = _false
+is_optimized_build = is_sanitized = is_asan = is_msan = is_tsan = is_gil_disabled = _false
 is_running_under_pytest = lambda: True
 request_cpu_devices = lambda count: None
 global_config_context = thread_local_config_context = no_change

@@ -34,7 +34,7 @@ class PRNGKeyArray(metaclass=_OfKeys):
 
 
 def threefry_2x32(keypair: Any, count: Any) -> Any:
-    """Return threefry's hash of a count, whose first half are the one word and the second the other.
+    """Return threefry's hash of a count: its first half are the one word, its second the other.
 
     Args:
         keypair: two words.
