@@ -311,8 +311,10 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], mode: int) -> tuple[np.dt
         node = joined
     if node not in _STAR:
         joined = np.dtype(node)
-        # What two types are promoted to is narrowed as what users ask for is.
-        return array_dtype(joined), False
+        # What two types are promoted to is narrowed as what users ask for is; Python's numbers
+        # beside a type leave it as it is.
+        kept = {d for d, weak in types if not weak} == {joined}
+        return joined if kept else array_dtype(joined), False
     # A weak dtype that is already of the kind wanted stays (a weak float32 among weak integers,
     # say).
     kept = [d for d, w in types if w and _node(d, w) == node]
