@@ -136,3 +136,14 @@ def test_text_of_the_compiler():
         lowered.as_text("llvm")
     with pytest.raises(NotImplementedError, match="debug_info"):
         lowered.as_text(debug_info=True)
+
+
+def test_eval_shape_of_what_has_a_type_alone():
+    class Model:
+        shape, dtype = (3, 2), np.dtype("float32")
+
+    out = dx.eval_shape(lambda x, y: x @ y, Model(), dx.ShapeDtypeStruct((2, 4), "float32"))
+    assert out == dx.ShapeDtypeStruct((3, 4), "float32") and len(out) == 3
+    assert dx.eval_shape(lambda x: x, dx.core.ShapedArray((2,), "int8")).dtype == np.int8
+    with pytest.raises(ValueError, match="dtype must be"):
+        dx.ShapeDtypeStruct((2,), None)

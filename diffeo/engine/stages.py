@@ -34,7 +34,7 @@ from .signatures import check_options
 
 class ShapeDtypeStruct(Typed):
     """The shape and dtype of an array without its numbers: an argument of `eval_shape`,
-    `jit(f).lower` and others.
+    `jit(f).lower` and others. Its length is that of the first axis.
 
     Examples:
         >>> ShapeDtypeStruct((2, 3), "float64")
@@ -64,7 +64,14 @@ class ShapeDtypeStruct(Typed):
             raise TypeError(
                 f"ShapeDtypeStruct: shape must be a tuple of integers, got {describe(shape)}"
             )
+        if dtype is None:
+            raise ValueError("ShapeDtypeStruct: dtype must be one of arrays, got None")
         self.aval = ShapedArray(tuple(shape), array_dtype(dtype), weak_type)
+
+    def __len__(self) -> int:
+        if not self.aval.shape:
+            raise TypeError("len() of an array without axes")
+        return self.aval.shape[0]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ShapeDtypeStruct) and other.aval is self.aval

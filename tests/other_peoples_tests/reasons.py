@@ -15,6 +15,7 @@ REASONS = {
     "insides": "about jax's insides: caches, traces, names of primitives, how programs are written",
     "words": "the error is raised, with other words or of another class",
     "devices": "about sharding, several devices or where arrays are",
+    "digits": "eager results are NumPy's: close to compiled ones, and not to the last digit",
     "decided": "diffeo decided otherwise, and says so in its documentation",
 }
 

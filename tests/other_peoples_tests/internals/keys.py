@@ -45,7 +45,8 @@ def threefry_2x32(keypair: Any, count: Any) -> Any:
     odd = flat.size % 2
     half = (flat.size + odd) // 2
     padded = jax.numpy.concatenate([flat, jax.numpy.zeros(odd, np.uint32)])
-    words = threefry2x32(first, second, padded[:half], padded[half:])
+    keys = [jax.numpy.broadcast_to(k, (half,)) for k in (first, second)]
+    words = threefry2x32(*keys, padded[:half], padded[half:])
     return jax.numpy.concatenate(list(words))[: flat.size].reshape(np.shape(count))
 
 
