@@ -147,3 +147,25 @@ def test_eval_shape_of_what_has_a_type_alone():
     assert dx.eval_shape(lambda x: x, dx.core.ShapedArray((2,), "int8")).dtype == np.int8
     with pytest.raises(ValueError, match="dtype must be"):
         dx.ShapeDtypeStruct((2,), None)
+
+
+@pytest.mark.parametrize("bins", [(2, 3), [np.array([-3, 0, 4]), np.array([-4, -1, 2, 5])]])
+def test_densities_of_traced_points(bins):
+    points = np.array([[1, -2], [0, 1], [3, 2], [-2, -3], [1, 1]], np.int32)
+    f = lambda p: dnp.histogramdd(p, bins, density=True)
+    expected = np.histogramdd(points, bins, density=True)
+    for counts, edges in (f(points), dx.jit(f)(points)):
+        np.testing.assert_allclose(counts, expected[0], rtol=1e-12)
+        for found, edge in zip(edges, expected[1]):
+            assert found.dtype == np.float64
+            np.testing.assert_allclose(found, edge, rtol=1e-12)
+
+
+def test_keys_have_no_number_to_fill_with():
+    keys = dx.random.split(dx.random.key(0), 3)
+    with pytest.raises(TypeError, match="keys have no number to fill with"):
+        keys.at[np.array([0, 7])].get(mode="fill")
+
+
+def test_types_of_arrays_are_made_of_them():
+    assert dx.ShapeDtypeStruct.like(np.ones((2, 3), "f4")) == dx.ShapeDtypeStruct((2, 3), "f4")

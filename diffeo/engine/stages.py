@@ -68,6 +68,18 @@ class ShapeDtypeStruct(Typed):
             raise ValueError("ShapeDtypeStruct: dtype must be one of arrays, got None")
         self.aval = ShapedArray(tuple(shape), array_dtype(dtype), weak_type)
 
+    @classmethod
+    def like(cls, x: Any) -> ShapeDtypeStruct:
+        """Return the type of an array or a number.
+
+        Examples:
+            >>> import diffeo as dx
+            >>> ShapeDtypeStruct.like(dx.numpy.ones((2, 3), "float32"))
+            ShapeDtypeStruct((2, 3), float32)
+        """
+        aval = typeof(x)
+        return cls(aval.shape, aval.dtype, aval.weak_type)
+
     def __len__(self) -> int:
         if not self.aval.shape:
             raise TypeError("len() of an array without axes")

@@ -41,7 +41,7 @@ PUBLIC = {
 #: The files here that have the names of an internal module, before any public one.
 OURS = {
     "test_util": "helpers", "util": "small", "config": "settings", "dtypes": "small",
-    "core": "small", "lax.lax": "small", "literals": "small", "lib": "small",
+    "core": "small", "lax.lax": "small", "literals": "small", "lib": "small", "dispatch": "small",
     "random": "keys", "random.prng": "keys", "random.threefry2x32": "keys",
 }  # fmt: skip
 #: Tables of jax's tests that are loaded from the checkout as they are.

@@ -45,6 +45,20 @@ def unzip3(triples: Any) -> tuple[tuple, tuple, tuple]:
     return tuple([tuple([t[i] for t in triples]) for i in range(3)])  # type: ignore
 
 
+class _Tokens:
+    """What remembers effects that are under way: here a call returns when they have happened."""
+
+    def clear(self) -> None:
+        """Forget them."""
+
+    def block_until_ready(self) -> None:
+        """Wait for them."""
+        jax.effects_barrier()
+
+
+runtime_tokens = _Tokens()
+
+
 class TypedNdArray:
     """The class of numbers that jax writes into programs: nothing here is an instance."""
 
