@@ -165,17 +165,6 @@ def test_conj_of_floats_is_complex(jax):
     assert lax.conj(np.float32(2)).dtype == np.complex64
 
 
-@pytest.mark.parametrize("narrow", ["u1", "i2", "u4", "f2"])
-def test_bits_of_another_width(jax, narrow):
-    wide = np.array([[1.5, -2.25], [3e8, 0.0]])
-    parts = lax.bitcast_convert_type(wide, narrow)
-    np.testing.assert_array_equal(parts, wide.view(narrow).reshape(parts.shape))
-    for back in (lax.bitcast_convert_type, dx.jit(lax.bitcast_convert_type, static_argnums=1)):
-        np.testing.assert_array_equal(back(parts, "f8"), wide)
-    with pytest.raises(TypeError, match="the last axis must have size"):
-        lax.bitcast_convert_type(parts[..., :1], "f8")
-
-
 def test_products_of_two_dtypes(jax):
     x, y = A.astype("f4"), np.arange(3, dtype="i2")
     same(lax.dot(x, y), jax.lax.dot(x, y), 1e-6)

@@ -169,3 +169,17 @@ def test_keys_have_no_number_to_fill_with():
 
 def test_types_of_arrays_are_made_of_them():
     assert dx.ShapeDtypeStruct.like(np.ones((2, 3), "f4")) == dx.ShapeDtypeStruct((2, 3), "f4")
+
+
+@pytest.mark.parametrize("narrow", ["u1", "i2", "u4", "f2"])
+def test_bits_of_another_width(narrow):
+    wide = np.array([[1.5, -2.25], [3e8, 0.0]])
+    parts = dx.lax.bitcast_convert_type(wide, narrow)
+    np.testing.assert_array_equal(parts, wide.view(narrow).reshape(parts.shape))
+    for back in (
+        dx.lax.bitcast_convert_type,
+        dx.jit(dx.lax.bitcast_convert_type, static_argnums=1),
+    ):
+        np.testing.assert_array_equal(back(parts, "f8"), wide)
+    with pytest.raises(TypeError, match="the last axis must have size"):
+        dx.lax.bitcast_convert_type(parts[..., :1], "f8")

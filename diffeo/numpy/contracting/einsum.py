@@ -28,9 +28,16 @@ def _opt_einsum() -> Any:
     return opt_einsum
 
 
-def _name_of(function: Any) -> str:
-    """Return the full name of a function."""
-    return f"{getattr(function, '__module__', '')}.{getattr(function, '__name__', '')}"
+def _check_dot_general(function: Any) -> None:
+    """Refuse another function than `dx.lax.dot_general` in its place."""
+    names = getattr(function, "__module__", ""), getattr(function, "__name__", "")
+    if function is not None and names != ("diffeo.lax.products", "dot_general"):
+        raise with_user_line(
+            NotImplementedError(
+                f"einsum: _dot_general is not honoured, got {describe(function)}: products are "
+                "dx.lax.dot_general's; leave it out"
+            )
+        )
 
 
 def einsum(
@@ -62,13 +69,7 @@ def einsum(
         raise no_out("einsum")
     if out_sharding is not None:
         raise no_sharding("einsum", out_sharding)
-    if _dot_general is not None and _name_of(_dot_general) != "diffeo.lax.products.dot_general":
-        raise with_user_line(
-            NotImplementedError(
-                f"einsum: _dot_general is not honoured, got {describe(_dot_general)}: products are "
-                "dx.lax.dot_general's; leave it out"
-            )
-        )
+    _check_dot_general(_dot_general)
     if isinstance(subscripts, str):
         subscripts, arrays = subscripts, [arr(x) for x in operands]
     else:  # einsum(a, [0, 1], b, [1, 2], [0, 2])

@@ -36,8 +36,8 @@ from ..reducing.cumulative import cumsum
 from ..reducing.reductions import count_nonzero
 from ..reducing.sets import flatnonzero
 from ..reducing.sorting import searchsorted, sort
-from ..shaping import moveaxis
 from . import indexing
+from .inserting import inserted
 
 
 def take(
@@ -436,22 +436,6 @@ def _without(x: Any, places: Any, axis: int) -> Any:
     return indexing.take(x, kept, axis, "clip")
 
 
-def _inserted(x: Any, place: Any, values: Any, axis: int) -> Any:
-    """Return `x` with values inserted before one traced position."""
-    # As NumPy has it: the first axis of the values goes along the axis.
-    values = reshape(values, (1,) * (x.ndim - values.ndim) + values.shape)
-    values = moveaxis(values, 0, axis)
-    shape = (*x.shape[:axis], values.shape[axis], *x.shape[axis + 1 :])
-    values = convert_element_type(broadcast_to(values, shape), x.dtype)
-    n, count = x.shape[axis], values.shape[axis]
-    place = where(place < 0, place + n, place)
-    index = Array(np.arange(n + count))
-    inside = (index >= place) & (index < place + count)
-    # The joined array has `x` first, then the values.
-    source = where(index < place, index, where(inside, n + index - place, index - count))
-    return indexing.take(s.concatenate([x, values], axis), source, axis, "clip")
-
-
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     """Return `arr` with `values` inserted before the known positions `obj` along an axis."""
     x, values = asarray(arr), asarray(values)
@@ -459,7 +443,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
         x, axis = reshape(x, (x.size,)), 0
     axis = axis_of(axis, x.ndim, "insert")
     if isinstance(obj, Tracer) and not obj.ndim and obj.concrete() is None:
-        return _inserted(x, obj, values, axis)
+        return inserted(x, obj, values, axis)
     positions = obj if isinstance(obj, slice) else np.asarray(_integers_or_none(obj))
     # NumPy itself says which number goes where: it inserts negative numbers, -1 for the first of
     # `values`, into the positions of `x`. The result then indexes both arrays, joined.
