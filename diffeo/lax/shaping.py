@@ -60,7 +60,7 @@ def bitcast_convert_type(operand: Any, new_dtype: Any) -> Any:
         Array([    0, 16256], dtype=uint16)
     """
     operand, dtype = arr(operand), dtype_of(new_dtype)
-    old, new = structural.bits_of(operand.dtype), structural.bits_of(dtype)
+    old, new = (structural.PACKED.get(d.name, 8 * d.itemsize) for d in (operand.dtype, dtype))
     if old == new or min(old, new) < 8 or {operand.dtype.kind, dtype.kind} & set("bck"):
         return apply(structural.BitcastConvertType(dtype), operand)
     words = {n: np.dtype(f"u{n // 8}") for n in (old, new)}

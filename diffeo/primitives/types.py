@@ -61,9 +61,7 @@ class ShapedArray(AbstractValue):
     #: None: a type does not say on which devices an array is.
     sharding = None
 
-    def __new__(
-        cls, shape: tuple[int, ...], dtype: Any, weak_type: bool = False, *, sharding: None = None
-    ) -> ShapedArray:
+    def __new__(cls, shape: Any, dtype: Any, weak_type: bool = False, *, sharding: None = None):
         if sharding is not None:
             raise NotImplementedError(f"a type has no sharding, got {sharding!r}: leave it out")
         key = (shape, dtype, weak_type)
@@ -313,8 +311,7 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], mode: int) -> tuple[np.dt
         joined = np.dtype(node)
         # What two types are promoted to is narrowed as what users ask for is; Python's numbers
         # beside a type leave it as it is.
-        kept = {d for d, weak in types if not weak} == {joined}
-        return joined if kept else array_dtype(joined), False
+        return joined if {d for d, w in types if not w} == {joined} else array_dtype(joined), False
     # A weak dtype that is already of the kind wanted stays (a weak float32 among weak integers,
     # say).
     kept = [d for d, w in types if w and _node(d, w) == node]
