@@ -9,8 +9,10 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import diffeo as dx
 from diffeo.interop.serving.modules import FALLBACKS, INTERNALS, MODULES, OVERLAYS
 
 ROOT = Path(__file__).parent.parent
@@ -276,3 +278,31 @@ def test_overlays_are_modules_of_ours(name: str):
     for module in (FALLBACKS.get(name) or OVERLAYS.get(name) or INTERNALS[name]).split():
         if module.startswith("diffeo.interop"):
             assert importlib.util.find_spec(module) is not None
+
+
+def test_what_functions_make_meets_32_bits():
+    """Places and words of 64 bits that functions make for themselves, beside traced ones of 32."""
+    code = """
+    import numpy as np
+    import jax, jax.numpy as jnp
+
+    x = np.arange(12.0, dtype="f").reshape(3, 4)
+    for shift, axis in ((3, None), ((1, 2), (0, -1)), (1, 1)):
+        f = jax.jit(lambda x, s: jnp.roll(x, s, axis=axis))
+        np.testing.assert_array_equal(f(x, np.array(shift)), np.roll(x, shift, axis))
+    f = jax.jit(lambda x, n: jnp.repeat(x, n, axis=0, total_repeat_length=6))
+    np.testing.assert_array_equal(f(x, np.array([1, 2, 3])), np.repeat(x, [1, 2, 3], axis=0))
+    print(jax.lax.rng_bit_generator(np.uint32([3, 1, 4, 2]), (2,))[0].dtype)
+    for impl in ("rbg", "philox2x32", "philox4x32"):
+        print(int(jax.random.bits(jax.random.key(7, impl=impl), dtype="uint32")))
+    x = np.random.RandomState(0).standard_normal(9000).astype("f")
+    for f in (jnp.argsort, jax.jit(jnp.argsort)):
+        np.testing.assert_array_equal(f(x), np.argsort(x, kind="stable"))
+    print(*jax.random.gumbel(jax.random.key(3), (2,), mode="high"))
+    """
+    words = [
+        int(dx.random.bits(dx.random.key(7, impl=impl), dtype="uint32"))
+        for impl in ("rbg", "philox2x32", "philox4x32")
+    ]
+    drawn = dx.random.gumbel(dx.random.key(3), (2,), np.float32, mode="high")
+    assert run(code=code).split() == ["uint32", *map(str, [*words, *drawn])]

@@ -67,6 +67,7 @@ PROGRAMS = {
     "scan, reverse": (lambda lib: recurrent(lib, reverse=True), (W, H, XS)),
     "scan, unrolled": (lambda lib: recurrent(lib, unroll=3), (W, H, XS)),
     "scan, all unrolled": (lambda lib: recurrent(lib, unroll=True), (W, H, XS)),
+    "scan, unroll=0": (lambda lib: recurrent(lib, unroll=0), (W, H, XS)),
     "gradient of scan": (lambda lib: lib.grad(total(lib, recurrent(lib)), (0, 1, 2)), (W, H, XS)),
     "jvp of scan": (lambda lib: lambda *a: lib.jvp(total(lib, recurrent(lib)), a, a), (W, H, XS)),
     "hessian of scan": (lambda lib: lib.hessian(total(lib, recurrent(lib)), 1), (W, H, XS)),
@@ -246,3 +247,14 @@ def test_loops_are_compiled_once_and_small_ones_not_at_all():
     text = dx.jit(lambda x: dx.lax.fori_loop(0, 1000, lambda i, c: c * x, x)).lower(1.0).as_text()
     assert text.count("stablehlo.while") == 1
     assert text.count("stablehlo.multiply") == 1
+
+
+def test_reverse_mode_through_a_loop_whose_condition_is_jitted():
+    """The condition of the derivative is a call that gets tangents which it does not read."""
+    x = np.arange(9.0).reshape(3, 3)
+    going = dx.jit(lambda x: x[0, 2] <= 8)
+    loop = lambda x: dx.lax.while_loop(going, lambda x: x * x, x)
+    for f in (loop, dx.jit(loop)):
+        np.testing.assert_allclose(f(x), x**4)
+        np.testing.assert_allclose(dx.linearize(f, x)[1](x), 4 * x**4)
+        np.testing.assert_allclose(dx.grad(lambda x, f=f: f(x).sum())(x), 4 * x**3)

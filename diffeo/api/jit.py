@@ -10,10 +10,13 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..engine.jitted import Jitted
 from ..engine.signatures import Names, Numbers, check_disjoint, check_options, choose
-from ..engine.stages import Options
-from ..primitives.core import with_user_line
+from ..engine.stages import Options, ShapeDtypeStruct
+from ..primitives.core import Value, with_user_line
+from ..trees import tree
 from ..trees.arguments import WRAPPED, check_callable, name_of
 
 
@@ -171,7 +174,7 @@ def make_jaxpr(
 
 def eval_shape(fun: Callable, *args: Any, **kwargs: Any) -> Any:
     """Return the shapes and dtypes of `fun(*args, **kwargs)` as `ShapeDtypeStruct`s, without
-    computing anything.
+    computing anything. Arguments may be arrays, or anything that has a shape and a dtype.
 
     Examples:
         >>> import diffeo as dx
@@ -179,4 +182,14 @@ def eval_shape(fun: Callable, *args: Any, **kwargs: Any) -> Any:
         ShapeDtypeStruct((3, 3), float32)
     """
     check_callable(fun, "eval_shape")
+    args, kwargs = tree.map(_as_type, (args, kwargs))
     return Jitted(fun).eval_shape(*args, **kwargs)
+
+
+def _as_type(x: Any) -> Any:
+    """Return what has a shape and a dtype, and no numbers, as a `ShapeDtypeStruct`; else `x`."""
+    known = isinstance(x, (Value, np.ndarray, np.generic, ShapeDtypeStruct))
+    if known or hasattr(x, "__array__") or not isinstance(getattr(x, "shape", None), tuple):
+        return x
+    dtype = getattr(x, "dtype", None)
+    return x if dtype is None else ShapeDtypeStruct(x.shape, dtype)

@@ -64,7 +64,7 @@ def choose(fun: Callable, numbers: Numbers, names: Names, what: str) -> Argument
     ]
     has_star = any([p.kind is p.VAR_POSITIONAL for p in parameters])
     has_kwargs = any([p.kind is p.VAR_KEYWORD for p in parameters])
-    known = [p.name for p in parameters]
+    known = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
     count = len(positional)
     for n in chosen:
         if not has_star and not -count <= n < count:

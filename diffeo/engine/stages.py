@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from ..lowering.compat import XlaError
+from ..lowering.compat import XlaError, hlo_text
 from ..lowering.devices.devices import Device, default_device, devices, find
 from ..lowering.executables import explain_run_error
 from ..passes.simplify import simplify
@@ -34,7 +34,7 @@ from .signatures import check_options
 
 class ShapeDtypeStruct(Typed):
     """The shape and dtype of an array without its numbers: an argument of `eval_shape`,
-    `jit(f).lower` and others.
+    `jit(f).lower` and others. Its length is that of the first axis.
 
     Examples:
         >>> ShapeDtypeStruct((2, 3), "float64")
@@ -64,7 +64,26 @@ class ShapeDtypeStruct(Typed):
             raise TypeError(
                 f"ShapeDtypeStruct: shape must be a tuple of integers, got {describe(shape)}"
             )
+        if dtype is None:
+            raise ValueError("ShapeDtypeStruct: dtype must be one of arrays, got None")
         self.aval = ShapedArray(tuple(shape), array_dtype(dtype), weak_type)
+
+    @classmethod
+    def like(cls, x: Any) -> ShapeDtypeStruct:
+        """Return the type of an array or a number.
+
+        Examples:
+            >>> import diffeo as dx
+            >>> ShapeDtypeStruct.like(dx.numpy.ones((2, 3), "float32"))
+            ShapeDtypeStruct((2, 3), float32)
+        """
+        aval = typeof(x)
+        return cls(aval.shape, aval.dtype, aval.weak_type)
+
+    def __len__(self) -> int:
+        if not self.aval.shape:
+            raise TypeError("len() of an array without axes")
+        return self.aval.shape[0]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ShapeDtypeStruct) and other.aval is self.aval
@@ -253,9 +272,32 @@ class Lowered(_Stage):
         self.seconds = seconds
         self._prepared = prepared
 
-    def as_text(self) -> str:
-        """Return the StableHLO module."""
-        return self._prepared.module.text
+    def as_text(self, dialect: str | None = None, *, debug_info: bool = False) -> str:
+        """Return the module as text.
+
+        Args:
+            dialect: "stablehlo", which is the default, or "hlo", which XLA makes of it.
+            debug_info: must be False: the text has no locations.
+
+        Raises:
+            ValueError: for another dialect.
+            NotImplementedError: for `debug_info`.
+        """
+        if debug_info:
+            raise with_user_line(
+                NotImplementedError(
+                    "as_text: debug_info=True is not honoured, as the text has no locations; the "
+                    "program itself says the lines: dx.make_jaxpr(f)(x)"
+                )
+            )
+        text = self._prepared.module.text
+        if dialect == "hlo":
+            return hlo_text(text)
+        if dialect not in (None, "stablehlo"):
+            raise with_user_line(
+                ValueError(f"as_text: dialect must be 'stablehlo' or 'hlo', got {dialect!r}")
+            )
+        return text
 
     @property
     def in_tree(self) -> Any:

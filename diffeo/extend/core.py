@@ -22,13 +22,14 @@ from typing import Any
 from ..primitives.core import state, typeof
 from ..primitives.jaxpr import Eqn as JaxprEqn
 from ..primitives.jaxpr import Jaxpr, Literal, Var, check_jaxpr, sub_jaxprs
+from ..primitives.types import ShapedArray
 from .definitions import Applied, Parameters
 from .definitions import Definition as Primitive
 
 __all__ = [
     "ClosedJaxpr", "Effect", "Jaxpr", "JaxprEqn", "Literal", "Primitive", "Var", "check_jaxpr",
-    "get_opaque_trace_state", "jaxpr_as_fun", "jaxprs_in_params", "new_jaxpr_eqn", "subjaxprs",
-    "valid_jaxtype",
+    "get_opaque_trace_state", "jaxpr_as_fun", "jaxprs_in_params", "mapped_aval", "new_jaxpr_eqn",
+    "subjaxprs", "unmapped_aval", "valid_jaxtype",
 ]  # fmt: skip
 
 
@@ -54,6 +55,52 @@ class ClosedJaxpr(metaclass=_Closed):
             )
         parts = jaxpr.in_vars, jaxpr.eqns, jaxpr.outs, jaxpr.const_vars
         return Jaxpr(*parts, consts, jaxpr.name)
+
+
+def mapped_aval(size: int, axis: int | None, aval: ShapedArray) -> ShapedArray:
+    """Return the type of an array without an axis that is mapped over.
+
+    Args:
+        size: the size of the axis.
+        axis: its position; None if the array is not mapped over.
+        aval: the type with the axis.
+
+    Raises:
+        ValueError: if the axis has another size, or does not exist.
+
+    Examples:
+        >>> from diffeo.core import ShapedArray
+        >>> mapped_aval(3, 1, ShapedArray((2, 3), "float32"))
+        f32[2]
+    """
+    if axis is None:
+        return aval
+    if not 0 <= axis < aval.ndim or aval.shape[axis] != size:
+        raise ValueError(f"mapped_aval: {aval} has no axis {axis} of size {size}")
+    return ShapedArray(aval.shape[:axis] + aval.shape[axis + 1 :], aval.dtype, aval.weak_type)
+
+
+def unmapped_aval(size: int, axis: int | None, aval: ShapedArray) -> ShapedArray:
+    """Return the type of an array with an axis that is mapped over.
+
+    Args:
+        size: the size of the axis.
+        axis: its position; None if the array is not mapped over.
+        aval: the type without the axis.
+
+    Raises:
+        ValueError: if there is no such position.
+
+    Examples:
+        >>> from diffeo.core import ShapedArray
+        >>> unmapped_aval(3, 0, ShapedArray((2,), "float32"))
+        f32[3,2]
+    """
+    if axis is None:
+        return aval
+    if not 0 <= axis <= aval.ndim:
+        raise ValueError(f"unmapped_aval: {aval} gets no axis at {axis}")
+    return ShapedArray((*aval.shape[:axis], size, *aval.shape[axis:]), aval.dtype, aval.weak_type)
 
 
 def jaxpr_as_fun(closed_jaxpr: Jaxpr) -> Callable[..., list[Any]]:

@@ -70,10 +70,10 @@ _TABLE: tuple[tuple[str, str], ...] = (
         jax.extend.core.InconclusiveDimensionOperation jax.extend.core.JaxprTypeError
         jax.extend.core.Token jax.extend.core.TraceTag jax.extend.core.array_types
         jax.extend.core.call_impl jax.extend.core.concrete_or_error
-        jax.extend.core.find_top_trace jax.extend.core.gensym jax.extend.core.mapped_aval
+        jax.extend.core.find_top_trace jax.extend.core.gensym
         jax.extend.core.no_effects jax.extend.core.nonempty_axis_env_DO_NOT_USE
         jax.extend.core.primal_dtype_to_tangent_dtype jax.extend.core.set_current_trace
-        jax.extend.core.take_current_trace jax.extend.core.unmapped_aval
+        jax.extend.core.take_current_trace
         jax.extend.core.unsafe_am_i_under_a_jit_DO_NOT_USE
         jax.extend.core.unsafe_am_i_under_a_vmap_DO_NOT_USE
         jax.extend.core.unsafe_get_axis_names_DO_NOT_USE

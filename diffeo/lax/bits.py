@@ -12,7 +12,7 @@ from ..primitives.core import describe, with_user_line
 from ..primitives.support.foreign import array_dtype
 from ..primitives.types import uint32, uint64
 from ..primitives.words.slicing import concatenate, slice_in_dim
-from ..primitives.words.structural import convert_element_type, reshape
+from ..primitives.words.structural import convert_element_type, convert_exactly, reshape
 from ..routines.random_bits import RngBitGenerator
 from .strict import apply
 
@@ -76,7 +76,7 @@ def rng_bit_generator(
         )
     # The primitive takes words of 64 bits: pairs of 32 bits are joined here and split at the end.
     if narrow:
-        words = convert_element_type(reshape(key, (2, 2)), uint64)
+        words = convert_exactly(reshape(key, (2, 2)), uint64)
         low, high = (slice_in_dim(words, i, i + 1, 1, 1) for i in (0, 1))
         key = reshape(low | high << 32, (2,))
     name = RandomAlgorithm(algorithm).name.removeprefix("RNG_")

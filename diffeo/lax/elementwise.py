@@ -111,7 +111,8 @@ def _binary(primitive: Primitive, doc: str) -> Callable[[Any, Any], Any]:
         return apply_joined(primitive, x, y)
 
     function.__doc__ = (
-        f"{doc}\n\n    Operands of one shape and dtype; scalars join.\n\n    "
+        f"{doc}\n\n    Operands of one dtype and one number of axes, where axes of size 1 are "
+        "stretched; scalars\n    join.\n\n    "
         "Raises:\n        TypeError: for other operands.\n    "
     )
     return function
@@ -149,7 +150,6 @@ erf = _unary(e.erf, "The error function of floats.")
 erf_inv = _unary(e.erf_inv, "The inverse of erf.")
 real = _unary(e.real, "The real part of complex x.")
 imag = _unary(e.imag, "The imaginary part of complex x.")
-conj = _unary(e.conj, "The conjugate of complex x.")
 population_count = _unary(bits.population_count, "The number of bits of integers that are set.")
 clz = _unary(bits.clz, "The number of leading zero bits of integers.")
 bitwise_not = _unary(e.logical_not, "The bits of integers or booleans, inverted.")
@@ -182,10 +182,27 @@ for _name, _function in list(globals().items()):
         rename(_function, _name)
 
 
+def conj(x: Any) -> Any:
+    """The conjugate, a complex number, also of floats.
+
+    Raises:
+        TypeError: for other dtypes.
+
+    Examples:
+        >>> conj(1.0 + 2.0j), conj(1.0)
+        (Array(1.-2.j), Array(1.+0.j))
+    """
+    x = arr(x)
+    if is_inexact(x.dtype) and x.dtype.kind != "c":
+        return apply_joined(e.complex_, x, 0.0)
+    return apply(e.conj, x)
+
+
 def mul(x: Any, y: Any, *, out_dtype: Any = None) -> Any:
     """x * y; of booleans, and.
 
-    Operands of one shape and dtype; scalars join. With `out_dtype`, both become of that dtype
+    Operands of one dtype and one number of axes, where axes of size 1 are stretched; scalars join.
+    With `out_dtype`, both become of that dtype
     first, and their own dtypes may differ.
 
     Raises:
@@ -206,7 +223,7 @@ def mul(x: Any, y: Any, *, out_dtype: Any = None) -> Any:
 def nextafter(x1: Any, x2: Any) -> Any:
     """The float next to `x1` in the direction of `x2`.
 
-    Operands of one shape and dtype; scalars join.
+    Operands of one dtype and one number of axes, where axes of size 1 are stretched; scalars join.
 
     Raises:
         TypeError: for other operands.
@@ -287,7 +304,7 @@ def clamp(min: Any, x: Any, max: Any) -> Any:
         >>> clamp(0.0, dx.numpy.array([-1.0, 0.5, 2.0]), 1.0)
         Array([0. , 0.5, 1. ])
     """
-    return apply_joined(rounding.clamp, min, x, max)
+    return apply_joined(rounding.clamp, min, x, max, stretch=False)
 
 
 def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> Any:

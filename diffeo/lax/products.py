@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..numpy.common import arr, no_sharding, static_ints
+from ..numpy.common import arr, no_sharding, same_dtype, static_ints
 from ..numpy.contracting.algorithms import DotAlgorithm, DotAlgorithmPreset, how, product
 from ..numpy.contracting.precision import preferred_of
 from ..operations.cumulative import CumSum
@@ -103,6 +103,8 @@ def dot_general(
     Returns:
         The axes are: batch axes, the other axes of lhs, those of rhs.
 
+    Operands of two dtypes are promoted.
+
     Raises:
         TypeError: if dtypes, axes or sizes do not fit.
         ValueError: for an unknown precision.
@@ -119,9 +121,12 @@ def dot_general(
     if out_sharding is not None:
         raise no_sharding("dot_general", out_sharding)
     contract, batch = _axes_of_both("dot_general", dimension_numbers)
+    lhs, rhs = arr(lhs), arr(rhs)
+    if lhs.dtype != rhs.dtype:
+        lhs, rhs = same_dtype(lhs, rhs)
     mode, preferred = how("dot_general", precision), preferred_of(preferred_element_type)
     if not isinstance(mode, tuple) or isinstance(mode, DotAlgorithm):
-        return product("dot_general", arr(lhs), arr(rhs), contract, batch, mode, preferred)
+        return product("dot_general", lhs, rhs, contract, batch, mode, preferred)
     return apply(dot_page.DotGeneral(contract, batch, mode, preferred), lhs, rhs)
 
 

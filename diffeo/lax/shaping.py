@@ -46,8 +46,47 @@ def convert_element_type(operand: Any, new_dtype: Any) -> Any:
 
 
 def bitcast_convert_type(operand: Any, new_dtype: Any) -> Any:
-    """Read the same bits as another dtype of the same width; TypeError for another width."""
-    return apply(structural.BitcastConvertType(dtype_of(new_dtype)), operand)
+    """Read the same bits as another dtype.
+
+    A dtype of half the width gives an axis of size 2 at the end, and one of twice the width takes
+    such an axis away: the first element has the low bits.
+
+    Raises:
+        TypeError: for booleans, complex numbers and elements of 4 bits of another width, or a last
+            axis of another size.
+
+    Examples:
+        >>> bitcast_convert_type(np.float32(1.0), np.uint16)
+        Array([    0, 16256], dtype=uint16)
+    """
+    operand, dtype = arr(operand), dtype_of(new_dtype)
+    old, new = (structural.PACKED.get(d.name, 8 * d.itemsize) for d in (operand.dtype, dtype))
+    if old == new or min(old, new) < 8 or {operand.dtype.kind, dtype.kind} & set("bck"):
+        return apply(structural.BitcastConvertType(dtype), operand)
+    words = {n: np.dtype(f"u{n // 8}") for n in (old, new)}
+    count = max(old, new) // min(old, new)
+    if old < new:
+        if operand.shape[-1:] != (count,):
+            raise with_user_line(
+                TypeError(
+                    f"bitcast_convert_type: {count} elements of {operand.dtype} make one of {dtype}"
+                    f", so the last axis must have size {count}, got {describe(operand)}"
+                )
+            )
+        parts = structural.BitcastConvertType(words[old]).bind(operand)
+        places = structural.iota(words[new], parts.shape, parts.ndim - 1)
+        wide = structural.convert_exactly(parts, words[new])
+        moved = e.shift_left.bind(wide, e.mul.bind(places, old))
+        joined = structural.reduce_sum(moved, (parts.ndim - 1,))
+        return apply(structural.BitcastConvertType(dtype), joined)
+    whole = structural.BitcastConvertType(words[old]).bind(operand)
+    shape = (*operand.shape, count)
+    places = structural.Iota(shape, words[old], operand.ndim).bind()
+    spread = structural.broadcast_in_dim(whole, shape, tuple(range(operand.ndim)))
+    moved = e.shift_right_logical.bind(spread, e.mul.bind(places, new))
+    return apply(
+        structural.BitcastConvertType(dtype), structural.convert_exactly(moved, words[new])
+    )
 
 
 def reshape(

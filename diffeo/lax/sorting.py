@@ -64,6 +64,12 @@ def top_k(operand: Any, k: int, *, axis: int = -1) -> tuple[Any, Any]:
     """
     operand, k = arr(operand), static_int(k, "top_k", "k")
     axis = axis_of(axis, operand.ndim, "top_k")
+    if operand.shape[axis] > 2**31:
+        raise with_user_line(
+            ValueError(
+                f"top_k: positions are of int32, and axis {axis} of {describe(operand)} is longer"
+            )
+        )
     best = apply(sort_page.TopK(k, axis), operand)
     return best[0], best[1]
 

@@ -68,9 +68,28 @@ def join(name: str, *args: Any) -> list[Any]:
     return values
 
 
-def apply_joined(primitive: Primitive, *args: Any) -> Any:
-    """Apply an elementwise primitive to operands, after `join` and checks."""
+def stretched(values: list[Any]) -> list[Any]:
+    """Return arrays of one number of axes in one shape, if they differ by sizes of 1 alone; others
+    as they are.
+    """
+    shapes = [v.shape for v in values]
+    if len(set(shapes)) == 1 or len({len(s) for s in shapes}) > 1:
+        return values
+    sizes = [{n for n in ns if n != 1} for ns in zip(*shapes)]
+    if any([len(s) > 1 for s in sizes]):
+        return values
+    shape = tuple([s.pop() if s else 1 for s in sizes])
+    return [broadcast_to(v, shape) for v in values]
+
+
+def apply_joined(primitive: Primitive, *args: Any, stretch: bool = True) -> Any:
+    """Apply an elementwise primitive to operands, after `join` and checks.
+
+    Axes of size 1 are stretched to those of the other operands, unless `stretch` is False.
+    """
     values = join(primitive.name, *args)
+    if stretch and not any([type(v) in SCALARS for v in values]):
+        values = stretched(values)
     for v in values:
         if type(v) not in SCALARS and is_storage(v.dtype):
             raise with_user_line(TypeError(f"{primitive.name} of {describe(v)}: {STORAGE}"))

@@ -205,6 +205,11 @@ def compile_with_functions(
 
 
 @lru_cache(maxsize=1)
+def hlo_text(text: str) -> str:
+    """Return a StableHLO module as XLA's own text, HLO, before any optimisation."""
+    return _jax.mlir.mlir_module_to_xla_computation(text).as_hlo_text()
+
+
 def register_lapack() -> None:
     """Make the LAPACK kernels that jaxlib ships callable from programs, as `lapack_<name>_ffi`."""
     # Loads SciPy's LAPACK (a third of a second): only once a program calls it.

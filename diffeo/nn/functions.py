@@ -25,6 +25,7 @@ from ..numpy.common import (
     static_int,
 )
 from ..numpy.limiting import clip
+from ..numpy.making.creation import asarray
 from ..primitives.core import describe, with_user_line
 from ..primitives.formulas.lowered import in_float32
 from ..primitives.formulas.slopes import widened
@@ -315,7 +316,7 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> A
     The vector of an integer outside of [0, num_classes) is all zeros.
 
     Args:
-        x: an array of integers.
+        x: an array of integers, or a list of them.
         num_classes: the length of the vectors.
         dtype: of the result, by default float64.
         axis: where the vectors stand in the result.
@@ -331,7 +332,7 @@ def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> A
                [1., 0., 0.],
                [0., 0., 0.]])
     """
-    x, size = arr(x), static_int(num_classes, "one_hot", "num_classes")
+    x, size = asarray(x), static_int(num_classes, "one_hot", "num_classes")
     if size < 0:
         raise with_user_line(ValueError(f"one_hot: num_classes must not be negative, got {size}"))
     if x.dtype.kind == "b":

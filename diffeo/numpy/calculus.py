@@ -19,6 +19,7 @@ from .common import arr, axes_of, axis_of, no_such, real_only, same_dtype
 from .contracting.products import dot
 from .limiting import clip
 from .making.creation import asarray, zeros
+from .making.dtypes import issubdtype
 from .making.grids import diag
 from .places.indexing import getitem
 from .reducing.cumulative import cumsum, diff
@@ -241,6 +242,10 @@ def cov(
         raise with_user_line(ValueError(f"cov: ddof must be an integer, got {ddof!r}"))
     x = _variables(m, y, rowvar)
     if dtype is not None:
+        if not issubdtype(dtype, np.inexact):
+            raise with_user_line(
+                ValueError(f"cov: dtype must be of floating-point or complex numbers, got {dtype}")
+            )
         x = x.astype(dtype)
     n = x.shape[1]
     ddof = int(not bias) if ddof is None else int(ddof)

@@ -238,7 +238,7 @@ def axes_of(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
     """
     if axis is None:
         return tuple(range(ndim))
-    if not isinstance(axis, (tuple, list)):
+    if not isinstance(axis, (tuple, list, range)):
         return (axis_of(axis, ndim, name),)
     axes = tuple([axis_of(a, ndim, name) for a in axis])
     if len(set(axes)) != len(axes):

@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Sequence
 from functools import wraps
 from typing import Any
 
+import numpy as np
+
 from ..api.vmap import vmap
 from ..primitives.core import describe, with_user_line
 from ..primitives.words.promotion import broadcast_shapes, broadcast_to
@@ -40,13 +42,69 @@ def _parse(signature: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]
     return _core_dimensions(left), _core_dimensions(right)
 
 
-def _loop_shapes(arrays: Sequence[Any], cores: Sequence[tuple[str, ...]]) -> list[tuple[int, ...]]:
-    """Return the shapes of the axes of each array that are mapped over.
+def _passed_on(x: Any, key: int | str, excluded: Collection, signature: str | None) -> bool:
+    """Return whether an argument is not mapped over, but passed as it is.
+
+    Raises:
+        ValueError: for None where a signature says that there is an array.
+    """
+    if key in excluded:
+        return True
+    if x is not None:
+        return False
+    if signature is not None:
+        raise with_user_line(
+            ValueError(
+                f"vectorize: argument {key!r} is None, and signature {signature!r} has an array "
+                "there; name it in excluded"
+            )
+        )
+    return True
+
+
+def _checked(
+    fun: Callable, cores: Sequence[tuple[str, ...]], sizes: dict[str, int]
+) -> Callable[..., Any]:
+    """Return a function whose results must fit the core dimensions of a signature."""
+
+    def call(*args: Any) -> Any:
+        out = fun(*args)
+        if len(cores) > 1 and not isinstance(out, (tuple, list)):
+            raise with_user_line(
+                TypeError(
+                    f"vectorize: expected a tuple of {len(cores)} results, got {describe(out)}"
+                )
+            )
+        results = out if len(cores) > 1 else [out]
+        if len(results) != len(cores):
+            raise with_user_line(
+                TypeError(f"vectorize: the signature has {len(cores)} results, got {len(results)}")
+            )
+        known = dict(sizes)
+        for x, core in zip(results, cores):
+            shape = np.shape(x)
+            fits = len(shape) == len(core)
+            if not fits or not all([known.setdefault(d, n) == n for d, n in zip(core, shape)]):
+                raise with_user_line(
+                    ValueError(
+                        f"vectorize: a result of shape {shape} does not fit the core dimensions "
+                        f"({','.join(core)}) with {sizes}"
+                    )
+                )
+        return out
+
+    return call
+
+
+def _loop_shapes(
+    arrays: Sequence[Any], cores: Sequence[tuple[str, ...]], sizes: dict[str, int]
+) -> list[tuple[int, ...]]:
+    """Return the shapes of the axes of each array that are mapped over; `sizes` gets those of the
+    core dimensions.
 
     Raises:
         ValueError: if an array has too few axes, or a core dimension has different sizes.
     """
-    sizes: dict[str, int] = {}
     shapes = []
     for i, (x, core) in enumerate(zip(arrays, cores)):
         ndim = x.ndim - len(core)
@@ -78,8 +136,12 @@ def vectorize(
             `'(n,k),(k)->(n)'`; numbers by default.
 
     Raises:
-        TypeError: if `pyfunc` is no function.
-        ValueError: for a malformed signature, or arguments that do not fit it or do not broadcast.
+        TypeError: if `pyfunc` is no function; for another number of arguments or results than the
+            signature has; for `excluded` that are no positions and names.
+        ValueError: for a malformed signature, or arguments or results that do not fit it or do not
+            broadcast.
+
+    Arguments that are None are passed as they are, if there is no signature.
 
     Examples:
         >>> import diffeo as dx
@@ -89,16 +151,25 @@ def vectorize(
     """
     if not callable(pyfunc):
         raise with_user_line(TypeError(f"vectorize: expects a function, got {describe(pyfunc)}"))
-    core_dimensions = None if signature is None else _parse(signature)[0]
+    wrong = [x for x in excluded if not isinstance(x, (int, str)) or (isinstance(x, int) and x < 0)]
+    if wrong:
+        kind = ValueError if isinstance(wrong[0], int) else TypeError
+        raise with_user_line(
+            kind(
+                "vectorize: excluded has positions, counted from 0, and names of arguments, got "
+                f"{describe(wrong[0])}"
+            )
+        )
+    core_dimensions, of_results = (None, None) if signature is None else _parse(signature)
 
     @wraps(pyfunc)
     def mapped(*args: Any, **kwargs: Any) -> Any:
-        positions = [i for i in range(len(args)) if i not in excluded]
-        names = [k for k in kwargs if k not in excluded]
+        positions = [i for i, x in enumerate(args) if not _passed_on(x, i, excluded, signature)]
+        names = [k for k, x in kwargs.items() if not _passed_on(x, k, excluded, signature)]
         cores = [()] * (len(positions) + len(names)) if core_dimensions is None else core_dimensions
         if len(cores) != len(positions) + len(names):
             raise with_user_line(
-                ValueError(
+                TypeError(
                     f"vectorize: signature {signature!r} has {len(cores)} arguments, got "
                     f"{len(positions) + len(names)}"
                 )
@@ -113,8 +184,9 @@ def vectorize(
 
         # The arguments that are mapped over: positional ones, then keywords. `call` puts them back.
         arrays = [arr(x) for x in (*[args[i] for i in positions], *[kwargs[k] for k in names])]
-        shapes = _loop_shapes(arrays, cores)
-        out = call
+        sizes: dict[str, int] = {}
+        shapes = _loop_shapes(arrays, cores, sizes)
+        out = call if of_results is None else _checked(call, of_results, sizes)
         loop = broadcast_shapes(*shapes) if shapes else ()
         arrays = [broadcast_to(x, loop + x.shape[len(s) :]) for x, s in zip(arrays, shapes)]
         for _ in loop:

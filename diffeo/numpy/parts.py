@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from ..operations import bits, identity, rounding
@@ -26,7 +27,7 @@ from .common import NUMBERS, REALS, arr, axis_of, by_numpy, no_out, no_such, sta
 from .places.padding import pad
 from .reducing.reductions import sum as sum_
 from .shaping import moveaxis, ravel
-from .ufuncs import isnan, trunc
+from .ufuncs import isnan, maximum, minimum, trunc
 
 _nextafter = o.binary(rounding.nextafter, True)
 
@@ -48,6 +49,14 @@ def spacing(x: Any, /) -> Any:
     return e.select(x == 0, rounding.nextafter.bind(x, out), rounding.nextafter.bind(x, out) - x)
 
 
+def _within(x: Any, reach: int) -> Any:
+    """Return integers moved into [-reach, reach], as int32."""
+    if x.dtype.itemsize < 4:  # of which `reach` may not be one
+        x = convert_element_type(x, np.int32)
+    low = -reach if x.dtype.kind == "i" else 0
+    return convert_element_type(maximum(minimum(x, reach), low), np.int32)
+
+
 def ldexp(x1: Any, x2: Any, /) -> Any:
     """Compute `x1 * 2**x2`, for integers `x2`; exact unless the result is too large or too small.
 
@@ -59,10 +68,16 @@ def ldexp(x1: Any, x2: Any, /) -> Any:
     if not is_integer(x2.dtype):
         raise with_user_line(TypeError(f"ldexp: expects integer exponents, got {describe(x2)}"))
     x1 = arr(to_inexact(x1))
-    # In two steps: 2**x2 alone may be too large.
+    # In four steps: 2**x2 alone may be too large, also where the result is not. Further away than
+    # `reach` all results are 0 or infinite.
+    limits = ml_dtypes.finfo(x1.dtype)
+    reach = int(limits.maxexp) - int(limits.minexp) + int(limits.nmant) + 2
+    x2 = _within(x2, reach)
     half = x2 >> 1
     for part in (half, x2 - half):
-        x1 = o.mul(x1, powers.exp2.bind(convert_element_type(part, x1.dtype)))
+        quarter = part >> 1
+        for each in (quarter, part - quarter):
+            x1 = o.mul(x1, powers.exp2.bind(convert_element_type(each, x1.dtype)))
     return x1
 
 

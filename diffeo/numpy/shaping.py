@@ -147,6 +147,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 def expand_dims(a: Any, axis: Any) -> Any:
     """Insert axes of size 1 so that they stand at `axis` of the result."""
     a = arr(a)
+    axis = tuple(axis) if isinstance(axis, range) else axis
     count = len(axis) if isinstance(axis, (tuple, list)) else 1
     return t.expand_dims(a, axes_of(axis, a.ndim + count, "expand_dims"))
 

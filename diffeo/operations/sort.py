@@ -36,10 +36,12 @@ from ..primitives.words.indexing import Gather, IndexDims
 from ..primitives.words.reduction import reduce_or
 from ..primitives.words.slicing import slice_in_dim
 from ..primitives.words.structural import (
+    Iota,
     batch_at_front,
     bitcast_convert_type,
     check_axes,
     convert_element_type,
+    convert_exactly,
     expand_dims,
     iota,
     move_axis,
@@ -364,8 +366,8 @@ def argsort(keys: Sequence[Any], axis: int, descending: bool = False) -> Any:
     for word in reversed([w for k in keys for w in _words(k)]):
         word = ~word if descending else word
         word = word if order is None else take_along_axis(word, order, axis, "promise_in_bounds")
-        high = shift_left.bind(convert_element_type(word, uint64), 32)
-        both = Sort(axis).bind(high | iota(uint64, word.shape, axis))[0]
+        high = shift_left.bind(convert_exactly(word, uint64), 32)
+        both = Sort(axis).bind(high | Iota(word.shape, uint64, axis).bind())[0]
         low = convert_element_type(convert_element_type(both, uint32), np.int32)
         order = low if order is None else take_along_axis(order, low, axis, "promise_in_bounds")
     return order

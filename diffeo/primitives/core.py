@@ -104,7 +104,8 @@ class Primitive(PrimitiveNames):
         if self is other:
             return True
         if type(self) is not type(other):
-            return False
+            # What is no primitive may know better, as names of primitives do.
+            return False if isinstance(other, Primitive) else NotImplemented
         a, b = self.parameters(), other.parameters()  # type: ignore
         return a == b and exactly_equal(a, b)
 

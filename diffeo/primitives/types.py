@@ -58,7 +58,12 @@ class ShapedArray(AbstractValue):
     strong: ShapedArray
     weak: ShapedArray
 
-    def __new__(cls, shape: tuple[int, ...], dtype: Any, weak_type: bool = False) -> ShapedArray:
+    #: None: a type does not say on which devices an array is.
+    sharding = None
+
+    def __new__(cls, shape: Any, dtype: Any, weak_type: bool = False, *, sharding: None = None):
+        if sharding is not None:
+            raise NotImplementedError(f"a type has no sharding, got {sharding!r}: leave it out")
         key = (shape, dtype, weak_type)
         aval = _interned.get(key)
         if aval is not None:
@@ -304,8 +309,9 @@ def _promote(types: tuple[tuple[np.dtype, bool], ...], mode: int) -> tuple[np.dt
         node = joined
     if node not in _STAR:
         joined = np.dtype(node)
-        # What two types of 32 bits are promoted to is narrowed as what users ask for is.
-        return joined if joined in [d for d, _ in types] else array_dtype(joined), False
+        # What two types are promoted to is narrowed as what users ask for is; Python's numbers
+        # beside a type leave it as it is.
+        return joined if {d for d, w in types if not w} == {joined} else array_dtype(joined), False
     # A weak dtype that is already of the kind wanted stays (a weak float32 among weak integers,
     # say).
     kept = [d for d, w in types if w and _node(d, w) == node]

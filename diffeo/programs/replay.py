@@ -212,12 +212,12 @@ def loop_avals(loop: Loop) -> list[ShapedArray]:
 def _condition(going: Jaxpr, consts: int, linear: Sequence[bool]) -> Jaxpr:
     """Return a loop's condition as a program of its constants and the known carry.
 
-    It does not read the linear carry: a loop whose condition does is not split (see `While.whole`).
+    Its result does not depend on the linear carry: a loop whose condition does is not split (see
+    `While.whole`). Calls in it may get the linear carry all the same, so the program is split.
     """
-    going = eliminate_dead_code(going)
-    flags = [False] * consts + list(linear)
-    inputs = [v for v, flag in zip(going.in_vars, flags) if not flag]
-    return made(Jaxpr(inputs, going.eqns, going.outs, name=going.name))
+    known = partial_jaxpr(going, [False] * consts + list(linear)).known
+    outs = known.outs[:1]  # without residuals
+    return made(eliminate_dead_code(Jaxpr(known.in_vars, known.eqns, outs, name=going.name)))
 
 
 @frozen

@@ -15,7 +15,7 @@ from ..primitives.core import with_user_line
 from ..primitives.types import float32, uint32, uint64
 from ..primitives.words import elementwise as e
 from ..primitives.words.slicing import index_in_dim
-from ..primitives.words.structural import convert_element_type
+from ..primitives.words.structural import convert_element_type, convert_exactly
 from .keys import Shape, check_key, raw_bits
 from .samplers import _between, bernoulli, float_dtype, unit_numbers
 
@@ -73,7 +73,7 @@ def _finest_gumbel(key: Any, shape: tuple[int, ...]) -> Any:
     """
     word = raw_bits(key, (2, *shape), uint32)
     first, second = index_in_dim(word, 0), index_in_dim(word, 1)
-    upper, lower = (convert_element_type(x, uint64) for x in (first, second))
+    upper, lower = (convert_exactly(x, uint64) for x in (first, second))
     number = e.logical_or.bind(e.shift_left.bind(upper, 32), lower)
     below = first < 1 << 31
     number = e.select(below, number, e.sub.bind(full_like(number, 0), number))

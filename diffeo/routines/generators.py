@@ -25,9 +25,11 @@ from ..primitives.types import ShapedArray, uint32, uint64
 from ..primitives.words.elementwise import logical_or, logical_xor, shift_left, shift_right_logical
 from ..primitives.words.slicing import Slice, index_in_dim, stack
 from ..primitives.words.structural import (
+    Iota,
     batch_at_front,
     broadcast_in_dim,
     convert_element_type,
+    convert_exactly,
     iota,
     move_axis,
     reshape,
@@ -104,7 +106,7 @@ class Cipher(Discrete):
         return [np.asarray(x).astype(uint32) for x in _ROUNDS[self.cipher](*wide)]
 
     def decompose(self, *xs: Any) -> list[Any]:
-        wide = [convert_element_type(x, uint64) for x in xs]
+        wide = [convert_exactly(x, uint64) for x in xs]
         return [convert_element_type(x, uint32) for x in _ROUNDS[self.cipher](*wide)]
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
@@ -133,7 +135,7 @@ def positions(shape: Shape) -> tuple[Any, Any]:
     size = math.prod(shape)
     if size <= 1 << 32:
         return full(shape, 0, uint32), reshape(iota(uint32, (size,)), shape)
-    counter = reshape(iota(uint64, (size,)), shape)
+    counter = reshape(Iota((size,), uint64, 0).bind(), shape)
     high = shift_right_logical.bind(counter, 32)
     return convert_element_type(high, uint32), convert_element_type(counter, uint32)
 
@@ -144,7 +146,7 @@ def in_words(words: Sequence[Any], dtype: np.dtype) -> Any:
     Of more words, those at even and at odd places are first XORed.
     """
     if dtype == uint64:
-        high, low = (convert_element_type(w, uint64) for w in words)
+        high, low = (convert_exactly(w, uint64) for w in words)
         return logical_or.bind(shift_left.bind(high, 32), low)
     return convert_element_type(logical_xor.bind(*words), dtype)
 
@@ -210,7 +212,7 @@ def _threefry_bits(words: Any, shape: Shape, dtype: np.dtype) -> Any:
 
 def xla_bits(words: Any, shape: Shape, dtype: np.dtype) -> Any:
     """Return bits of XLA's generator; its state is the four words, as two numbers of 64 bits."""
-    wide = convert_element_type(words, uint64)
+    wide = convert_exactly(words, uint64)
     low, high = (Slice((i,), (4,), (2,)).bind(wide) for i in (0, 1))
     state = logical_or.bind(low, shift_left.bind(high, 32))
     drawn = dtype if dtype.itemsize >= 4 else uint32

@@ -31,10 +31,12 @@ from ..primitives.words.elementwise import (
 )
 from ..primitives.words.slicing import concatenate, slice_in_dim, stack
 from ..primitives.words.structural import (
+    Iota,
     Shape,
     batch_at_front,
     broadcast_in_dim,
     convert_element_type,
+    convert_exactly,
     iota,
     move_axis,
     reshape,
@@ -187,7 +189,7 @@ class RandomBits(Discrete):
         if size <= 1 << 32:
             high, low = full(self.shape, 0, uint32), reshape(iota(uint32, (size,)), self.shape)
         else:
-            counter = reshape(iota(uint64, (size,)), self.shape)
+            counter = reshape(Iota((size,), uint64, 0).bind(), self.shape)
             high = convert_element_type(shift_right_logical.bind(counter, 32), uint32)
             low = convert_element_type(counter, uint32)
         last = range(len(batch), len(shape))
@@ -288,12 +290,12 @@ class RngBitGenerator(Discrete):
         key, start = (slice_in_dim(state, i, i + 1, 1, axis) for i in (0, 1))
         next_state = concatenate([key, start + row_shape[-1]], axis)
         key, start = (broadcast_in_dim(x, row_shape, range(len(row_shape))) for x in (key, start))
-        low = start + broadcast_in_dim(iota(uint64, row_shape[-1:]), row_shape, (axis,))
+        low = start + broadcast_in_dim(Iota(row_shape[-1:], uint64, 0).bind(), row_shape, (axis,))
         if threefry:
             operands = [convert_element_type(w, uint32) for w in (*_split(key), *_split(low))]
-            words = [convert_element_type(w, uint64) for w in threefry2x32(*operands)]
+            words = [convert_exactly(w, uint64) for w in threefry2x32(*operands)]
         else:  # the counter of 128 bits starts with the key as its upper half
-            high = key + convert_element_type(low < start, uint64)
+            high = key + convert_exactly(low < start, uint64)
             words = philox_rounds(*_split(low), *_split(high), *_split(key))
         if wide:
             words = [a | b << 32 for a, b in zip(words[::2], words[1::2])]

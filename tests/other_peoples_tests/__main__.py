@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .figures import figures, table
 from .running import run
-from .suites import files_of
+from .suites import files_of, folders_of
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,8 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="a part of the names of files")
     parser.add_argument("-k", default="", help="an expression by which pytest chooses tests")
     parser.add_argument("--cases", type=int, default=4, help="cases that jax's tests draw")
+    families = "how many tests run of those that are one function with other parameters; 0: all"
+    parser.add_argument("--family", type=int, default=0, help=families)
     parser.add_argument("--seconds", type=float, default=30, help="the limit for each test")
     parser.add_argument("--whole", type=float, default=900, help="the limit for each file")
+    together = "the files of a folder in one process, which takes less time"
+    parser.add_argument("--together", action="store_true", help=together)
     parser.add_argument("--x64", action="store_true", help="with arrays of 64 bits")
     parser.add_argument("--causes", type=int, default=40, help="how many causes are printed")
     parser.add_argument("--json", help="a file for the figures, and each failure")
@@ -30,12 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
     groups = [g for g in options.groups.split(",") if g]
     outcomes = []
     for suite in options.suite:
-        for file in files_of(suite, groups):
+        files = files_of(suite, groups)
+        for file in folders_of(files) if options.together else files:
             if options.only not in file.path.name:
                 continue
             extra = ["-k", options.k] if options.k else []
             limits = options.seconds, options.whole, options.cases, options.x64, extra
-            mine = list(run(file, *limits))
+            mine = list(run(file, *limits, options.family))
             passed = sum([o["outcome"] == "passed" for o in mine])
             print(f"{file.group:20} {file.path.name:40} {passed} of {len(mine)}", file=sys.stderr)
             outcomes += mine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import signal
@@ -21,10 +22,26 @@ class Recorder:
     Args:
         path: the file.
         seconds: the limit for each test.
+        family: how many tests run of those that are one function with other parameters; 0 for all.
     """
 
-    def __init__(self, path: str, seconds: float):
-        self.path, self.seconds = path, seconds
+    def __init__(self, path: str, seconds: float, family: int = 0):
+        self.path, self.seconds, self.family = path, seconds, family
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        """Choose tests of each family: the first, the last, and others evenly between them."""
+        if not self.family:
+            return
+        families: dict[Any, list[Any]] = {}
+        for item in items:
+            function = inspect.unwrap(item.function)
+            key = getattr(item, "cls", None), getattr(function, "__code__", item.name)
+            families.setdefault(key, []).append(item)
+        chosen = set()
+        for members in families.values():
+            last, n = len(members) - 1, min(self.family, len(members))
+            chosen |= {members[i * last // max(n - 1, 1)] for i in range(n)}
+        items[:] = [i for i in items if i in chosen]
 
     def write(self, **values: Any) -> None:
         """Append one line."""

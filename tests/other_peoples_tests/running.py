@@ -17,7 +17,13 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def run(
-    file: File, seconds: float, whole: float, cases: int, x64: bool, options: Sequence[str] = ()
+    file: File,
+    seconds: float,
+    whole: float,
+    cases: int,
+    x64: bool,
+    options: Sequence[str] = (),
+    family: int = 0,
 ) -> Iterator[dict[str, Any]]:
     """Run a file, and yield the outcome of each test.
 
@@ -28,6 +34,7 @@ def run(
         cases: how many cases jax's tests draw where they draw some.
         x64: whether there are arrays of 64 bits.
         options: further options for pytest.
+        family: how many tests run of those that differ by their parameters alone; 0 for all.
     """
     environment = {
         **os.environ,
@@ -42,7 +49,7 @@ def run(
         results.touch()
         command = [
             sys.executable, "-m", f"{__package__}.inside", str(file.path), str(results),
-            str(seconds), file.library, *options,
+            str(seconds), str(family), file.library, *options,
         ]  # fmt: skip
         try:
             done = subprocess.run(

@@ -80,6 +80,11 @@ def files_of(suite: str, groups: list[str]) -> list[File]:
     return [f for f in files if not groups or f.group in groups]
 
 
+def folders_of(files: list[File]) -> list[File]:
+    """Return the folders of files in their place, each once."""
+    return list(dict.fromkeys([File(f.group, f.path.parent) for f in files]))
+
+
 def _group(package: str, inside: Path) -> str:
     """Return the group of a package's file: its folder, without those of tests alone."""
     folders = [p for p in inside.parts[:-1] if p.strip("_") not in ("tests", "test", "src")]

@@ -37,6 +37,7 @@ def scan(
     length: int | None = None,
     reverse: bool = False,
     unroll: int | bool = 1,
+    _split_transpose: bool = False,
     *,
     checkpoints: int | None = None,
 ) -> tuple[Any, Any]:
@@ -51,7 +52,8 @@ def scan(
             none.
         length: the number of steps; needed only without xs.
         reverse: go from the last slice to the first; the ys stay in the order of the xs.
-        unroll: how many steps a compiled iteration takes; True for all of them.
+        unroll: how many steps a compiled iteration takes; 0 or True for all of them.
+        _split_transpose: False, as programs for jax say.
         checkpoints: how many carries reverse mode keeps; the steps between are computed again. By
             default reverse mode keeps what it needs of every step, which takes memory in
             proportion to `length`.
@@ -62,6 +64,7 @@ def scan(
     Raises:
         TypeError: if the carry changes its type, or `f` does not return a pair.
         ValueError: if the xs differ in length, or nothing says how many steps there are.
+        NotImplementedError: for `_split_transpose`.
 
     Examples:
         >>> import diffeo as dx
@@ -70,6 +73,13 @@ def scan(
         (Array(6.), Array([0., 1., 3., 6.]))
     """
     check_callable(f, "scan")
+    if _split_transpose:
+        raise with_user_line(
+            NotImplementedError(
+                "scan: _split_transpose=True is not honoured, as the transposed loop is one; "
+                "leave it out"
+            )
+        )
     name = f"scan of {name_of(f)}"
     return _scan(name, f, init, xs, length, reverse, unroll, checkpoints)
 
@@ -211,11 +221,11 @@ def _described(out: Any) -> str:
 
 def _unroll(name: str, unroll: Any, steps: int) -> int:
     """Return how many steps a compiled iteration takes."""
-    if isinstance(unroll, bool):
-        return max(1, steps) if unroll else 1
-    if not isinstance(unroll, (int, np.integer)) or unroll < 1:
+    if isinstance(unroll, bool) or (isinstance(unroll, int) and unroll == 0):
+        return 1 if unroll is False else max(1, steps)
+    if not isinstance(unroll, (int, np.integer)) or unroll < 0:
         raise with_user_line(
-            ValueError(f"{name}: unroll must be a whole number >= 1 or a bool, got {unroll!r}")
+            ValueError(f"{name}: unroll must be a whole number >= 0 or a bool, got {unroll!r}")
         )
     return int(unroll)
 

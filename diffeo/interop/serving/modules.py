@@ -54,6 +54,8 @@ OVERLAYS = {
 #: What stands in for names that diffeo does not have, so that libraries can import them.
 FALLBACKS = {
     "jax": f"{_HERE}.refused",
+    "jax.extend.core": f"{_HERE}.traces",
+    "jax.extend.linear_util": f"{_HERE}.traces",
     "jax.lax": f"{_HERE}.meshes",
     "jax.lib": f"{_HERE}.version",
     "jax.sharding": f"{_HERE}.sharding",

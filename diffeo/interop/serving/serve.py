@@ -38,8 +38,15 @@ class Served(ModuleType):
         if name == "__all__":
             return [n for n in dir(self) if not n.startswith("_")]
         sources = self._sources
-        if name.startswith("__"):  # of diffeo's modules they say what is diffeo's own
-            sources = tuple([s for s in sources if name in vars(s) and "overlays" in s.__name__])
+        if name.startswith("__"):  # of diffeo's modules most of them say what is diffeo's own
+            sources = tuple(
+                [
+                    s
+                    for s in sources
+                    if (name in vars(s) and "overlays" in s.__name__)
+                    or name in getattr(s, "__all__", ())
+                ]
+            )
         for source in sources:
             changing = getattr(source, "CHANGING", {})
             if name in changing:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.core import with_user_line
+from ...primitives.core import describe, with_user_line
 from ...primitives.words.dot import accumulator
 from ...primitives.words.structural import convert_element_type, reduce_sum
 from ...primitives.words.structural import transpose as permute
@@ -28,6 +28,18 @@ def _opt_einsum() -> Any:
     return opt_einsum
 
 
+def _check_dot_general(function: Any) -> None:
+    """Refuse another function than `dx.lax.dot_general` in its place."""
+    names = getattr(function, "__module__", ""), getattr(function, "__name__", "")
+    if function is not None and names != ("diffeo.lax.products", "dot_general"):
+        raise with_user_line(
+            NotImplementedError(
+                f"einsum: _dot_general is not honoured, got {describe(function)}: products are "
+                "dx.lax.dot_general's; leave it out"
+            )
+        )
+
+
 def einsum(
     subscripts: Any,
     /,
@@ -36,14 +48,17 @@ def einsum(
     optimize: Any = "auto",
     precision: Any = None,
     preferred_element_type: Any = None,
+    _dot_general: Any = None,
     out_sharding: Any = None,
 ) -> Any:
     """Compute sums of products by Einstein's convention: `einsum("ij,jk->ik", a, b)`.
 
-    opt_einsum chooses the order of the pairwise products; each one is a single dot product.
+    opt_einsum chooses the order of the pairwise products; each one is a single dot product, by
+    `dx.lax.dot_general`, which is all that `_dot_general` may be.
 
     Raises:
         ValueError: for subscripts that do not fit the operands.
+        NotImplementedError: for another `_dot_general`.
 
     Examples:
         >>> import diffeo as dx
@@ -54,6 +69,7 @@ def einsum(
         raise no_out("einsum")
     if out_sharding is not None:
         raise no_sharding("einsum", out_sharding)
+    _check_dot_general(_dot_general)
     if isinstance(subscripts, str):
         subscripts, arrays = subscripts, [arr(x) for x in operands]
     else:  # einsum(a, [0, 1], b, [1, 2], [0, 2])

@@ -89,7 +89,8 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     Args:
         a: Matrices (..., m, n).
         mode: 'reduced': q is (..., m, k) with k the lesser of m and n; 'complete': q is square;
-            'r': only r; 'raw': LAPACK's reflections, transposed, and their factors.
+            'full' is another name of 'reduced'; 'r': only r; 'raw': LAPACK's reflections,
+            transposed, and their factors.
 
     Raises:
         ValueError: for another mode, or fewer than two axes.
@@ -106,7 +107,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
         return matrix_transpose(packed), taus
     if mode == "r":
         return upper_triangle(rows_of(Geqrf().bind(a)[0], min(a.shape[-2:])))
-    if mode not in ("reduced", "complete"):
+    if mode not in ("reduced", "full", "complete"):
         raise no_such("qr", "mode", mode, ("reduced", "complete", "r", "raw"))
     return QRResult(*qr_of(a, mode == "complete"))
 

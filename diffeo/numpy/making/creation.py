@@ -364,9 +364,20 @@ def full(
 
 
 def _like(a: Any, dtype: Any, shape: Any, name: str) -> tuple[tuple[int, ...], np.dtype]:
-    aval = any_type(a) if not isinstance(a, (list, tuple)) else asarray(a).aval
+    if isinstance(a, Value):
+        aval = a.aval
+    elif isinstance(a, (list, tuple)):
+        aval = asarray(a).aval
+    else:
+        aval = a if _only_a_type(a) else any_type(a)
     shape = aval.shape if shape is None else static_shape(shape, name)
     return shape, aval.dtype if dtype is None else dtype_of(dtype, float)
+
+
+def _only_a_type(a: Any) -> bool:
+    """Return whether something has a shape and a dtype, and no numbers, as `ShapeDtypeStruct`."""
+    has_type = hasattr(a, "shape") and isinstance(getattr(a, "dtype", None), np.dtype)
+    return has_type and not hasattr(a, "__array__")
 
 
 def zeros_like(

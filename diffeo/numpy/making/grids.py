@@ -14,7 +14,7 @@ import numpy as np
 
 from ...api.device_put import device_put
 from ...primitives.array import Array, known
-from ...primitives.core import describe, with_user_line
+from ...primitives.core import Tracer, Value, describe, with_user_line
 from ...primitives.types import ShapedArray, default_dtype, promote_types
 from ...primitives.words import elementwise as e
 from ...primitives.words.elementwise import zero_scalar
@@ -42,14 +42,23 @@ from .creation import asarray, ones, zeros
 from .ranges import arange, linspace
 
 
-def _band(rows: int, columns: int, compare: Any, k: int) -> Any:
+def _band(rows: int, columns: int, compare: Any, k: Any) -> Any:
     """Return the mask of a matrix where `column - row` compares with `k`; `compare` is `e.le`, say.
 
     `e.eq` with k = 1 is true on the first diagonal above the main one.
     """
     shape = (rows, columns)
     row, column = (iota(np.int32, shape, axis) for axis in (0, 1))
+    if isinstance(k, Value):
+        k = broadcast_to(convert_element_type(k, np.int32), shape)
     return compare.bind(column - row, k)
+
+
+def _diagonal_of(k: Any, name: str) -> Any:
+    """Return the number of a diagonal, which may be traced."""
+    if isinstance(k, Tracer) and not k.ndim and k.dtype.kind in "iu":
+        return k
+    return static_int(k, name, "k")
 
 
 def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None, *, device: Any = None) -> Any:
@@ -66,7 +75,7 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None, *, device: 
         raise with_user_line(
             ValueError(f"eye: N and M must not be negative, got {rows} and {columns}")
         )
-    band = _band(rows, columns, e.eq, static_int(k, "eye", "k"))
+    band = _band(rows, columns, e.eq, _diagonal_of(k, "eye"))
     band = convert_element_type(band, dtype_of(dtype))
     return band if device is None else device_put(band, device)
 
@@ -79,7 +88,7 @@ def identity(n: int, dtype: Any = None) -> Any:
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """Return a matrix with ones at and below a diagonal, zeros above."""
     columns = N if M is None else M
-    return convert_element_type(_band(N, columns, e.le, k), dtype_of(dtype))
+    return convert_element_type(_band(N, columns, e.le, _diagonal_of(k, "tri")), dtype_of(dtype))
 
 
 def _part(m: Any, compare: Any, k: int, name: str) -> Any:
@@ -88,7 +97,7 @@ def _part(m: Any, compare: Any, k: int, name: str) -> Any:
     if m.ndim < 2:
         raise with_user_line(ValueError(f"{name}: needs a matrix, got shape {m.shape}"))
     rows, columns = m.shape[-2:]
-    mask = broadcast_to(_band(rows, columns, compare, static_int(k, name, "k")), m.shape)
+    mask = broadcast_to(_band(rows, columns, compare, _diagonal_of(k, name)), m.shape)
     return e.select(mask, m, zero_scalar(m))
 
 

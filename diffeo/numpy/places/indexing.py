@@ -137,7 +137,12 @@ def fill_scalar(value: Any, dtype: np.dtype) -> Any:
 
     Raises:
         ConcretizationTypeError: for a traced value without a number.
+        TypeError: for keys.
     """
+    if dtype.kind == "k":
+        raise with_user_line(
+            TypeError(f"mode='fill' of {dtype}: keys have no number to fill with; use mode='clip'")
+        )
     if value is None:
         if is_inexact(dtype):
             return float("nan")

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...operations.sort import take_along_axis as take_places
 from ...primitives.array import Array, known
-from ...primitives.core import describe, with_user_line
+from ...primitives.core import Tracer, describe, with_user_line
 from ...primitives.words import slicing as s
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to
 from ...primitives.words.structural import convert_element_type, expand_dims, reshape
@@ -37,6 +37,7 @@ from ..reducing.reductions import count_nonzero
 from ..reducing.sets import flatnonzero
 from ..reducing.sorting import searchsorted, sort
 from . import indexing
+from .inserting import inserted
 
 
 def take(
@@ -441,6 +442,8 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     if axis is None:
         x, axis = reshape(x, (x.size,)), 0
     axis = axis_of(axis, x.ndim, "insert")
+    if isinstance(obj, Tracer) and not obj.ndim and obj.concrete() is None:
+        return inserted(x, obj, values, axis)
     positions = obj if isinstance(obj, slice) else np.asarray(_integers_or_none(obj))
     # NumPy itself says which number goes where: it inserts negative numbers, -1 for the first of
     # `values`, into the positions of `x`. The result then indexes both arrays, joined.

@@ -9,11 +9,11 @@ import numpy as np
 
 from ...operations import cumulative as c
 from ...primitives.array import Array
-from ...primitives.core import with_user_line
+from ...primitives.core import Primitive, with_user_line
 from ...primitives.words.promotion import broadcast_to, to_inexact
 from ...primitives.words.slicing import concatenate as join
 from ...primitives.words.slicing import pad, slice_in_dim
-from ...primitives.words.structural import reshape
+from ...primitives.words.structural import convert_element_type, reshape
 from ..common import arr, axis_of, is_of_number, no_out, same_dtype, static_int
 from ..making.creation import asarray
 from .reductions import at_once, sum, widened
@@ -26,6 +26,13 @@ def _flat_axis(a: Any, axis: int | None, name: str) -> tuple[Any, int]:
     return a, axis_of(axis, a.ndim, name)
 
 
+def _of_booleans(primitive: Primitive, a: Any) -> Any:
+    """Apply a running extremum, which takes numbers, to booleans."""
+    return convert_element_type(
+        primitive.bind(convert_element_type(a, np.int8)), np.dtype(np.bool_)
+    )
+
+
 def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     """Return the running sum along an axis, of the flat array without one."""
     if out is not None:
@@ -35,6 +42,8 @@ def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) 
         if quick is not None:
             return quick
     a, axis = _flat_axis(widened(arr(a), dtype), axis, "cumsum")
+    if a.dtype.kind == "b":  # the sum of booleans is `or`
+        return _of_booleans(c.CumMax(axis), a)
     return c.cumsum(a, axis)
 
 
@@ -47,6 +56,8 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None)
         if quick is not None:
             return quick
     a, axis = _flat_axis(widened(arr(a), dtype), axis, "cumprod")
+    if a.dtype.kind == "b":  # the product of booleans is `and`
+        return _of_booleans(c.CumMin(axis), a)
     return c.CumProd(axis).bind(a)
 
 

@@ -291,11 +291,12 @@ def histogramdd(
     # A point outside gets the number after the last cell, which `mode="drop"` leaves out.
     out = zeros(total, values.dtype).at[where(inside, cell, total)].add(values, mode="drop")
     out = reshape(out, shape)
+    edges = [to_inexact(edge) for edge in edges]
     if density:
         out = out / sum_(out)
         for i, edge in enumerate(edges):
             size = edge[1:] - edge[:-1]
-            out = out / reshape(size, (-1, *[1] * (count - 1 - i)))
+            out = out / reshape(size, (size.size, *[1] * (count - 1 - i)))
     return out, edges
 
 

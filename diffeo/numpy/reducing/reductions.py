@@ -116,7 +116,26 @@ def widened(a: Any, dtype: Any, promote_integers: bool = True) -> Any:
 
 
 def _masked(a: Any, where: Any, neutral: Any) -> Any:
-    return a if where is None else _where(where, a, neutral)
+    return a if where is None else _where(_condition(where), a, neutral)
+
+
+def _condition(where: Any) -> Any:
+    """Return `where` of a reduction, which must be an array of booleans, as it is in NumPy."""
+    if arr(where).dtype.kind != "b":
+        raise with_user_line(
+            ValueError(f"where must be None or an array of booleans, got {describe(where)}")
+        )
+    return where
+
+
+def _first(initial: Any, name: str) -> Any:
+    """Return `initial` of a reduction as an array, which must have no axes."""
+    first = arr(initial)
+    if first.ndim:
+        raise with_user_line(
+            ValueError(f"{name}: initial must be a scalar, got {describe(initial)}")
+        )
+    return first
 
 
 def _finish(out: Any, a: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
@@ -157,8 +176,10 @@ def sum(
             return _sum_over_all(a.aval.ndim).bind(a)  # what a traced loss ends with
     a = _masked(widened(arr(a), dtype, promote_integers), where, 0)
     axes = _axes(axis, a.ndim, "sum")
-    total = _finish(_total(a, axes), a, axes, keepdims)
-    return total if initial is None else total + arr(initial)
+    # The sum of booleans, which stay such for dtype=bool alone, is `or`.
+    reduced = r.reduce_or(a, axes) if a.aval.dtype.kind == "b" else _total(a, axes)
+    total = _finish(reduced, a, axes, keepdims)
+    return total if initial is None else total + _first(initial, "sum")
 
 
 def prod(
@@ -182,8 +203,13 @@ def prod(
             return quick
     a = _masked(widened(arr(a), dtype, promote_integers), where, 1)
     axes = _axes(axis, a.ndim, "prod")
-    total = _finish(r.reduce_prod(a, axes), a, axes, keepdims)
-    return total if initial is None else total * arr(initial)
+    total = _finish(
+        r.reduce_and(a, axes) if a.aval.dtype.kind == "b" else r.reduce_prod(a, axes),
+        a,
+        axes,
+        keepdims,
+    )
+    return total if initial is None else total * _first(initial, "prod")
 
 
 def _extremum(name: str, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any) -> Any:
@@ -197,11 +223,13 @@ def _extremum(name: str, a: Any, axis: Any, keepdims: bool, initial: Any, where:
         raise with_user_line(
             ValueError(f"{name}: an array {what} may have no elements: give `initial`")
         )
+    if initial is not None:
+        _first(initial, name)
     if dtype.kind == "c":
-        a = a if where is None else _where(where, a, initial)
+        a = _masked(a, where, initial)
         return _finish(_complex_extremum(a, axes, initial, largest), a, axes, keepdims)
     if where is not None:
-        a = _where(where, a, r.extreme(dtype, not largest))
+        a = _masked(a, where, r.extreme(dtype, not largest))
     out = (r.reduce_max if largest else r.reduce_min)(a, axes) if axes else a
     out = _finish(out, a, axes, keepdims)
     return out if initial is None else (maximum if largest else minimum)(out, initial)

@@ -331,7 +331,8 @@ def union1d(ar1: Any, ar2: Any, *, size: int | None = None, fill_value: Any = No
     """Return the distinct elements of both arrays; `size` and `fill_value` as of `unique`."""
     x, y = _pair("union1d", ar1, ar2, size)
     if size is None:
-        return Array(np.union1d(x, y))
+        dtype = same_dtype(x, y)[0].dtype
+        return Array(np.union1d(x, y).astype(dtype))
     return unique(concatenate([x, y]), size=size, fill_value=fill_value)
 
 
@@ -351,7 +352,8 @@ def setdiff1d(
     if size is None:
         return Array(np.setdiff1d(x, y, assume_unique))
     x, first, _ = _members(x, assume_unique)
-    return _chosen(x, first & ~isin(x, y), size, 0 if fill_value is None else fill_value)[0]
+    out = _chosen(x, first & ~isin(x, y), size, 0 if fill_value is None else fill_value)[0]
+    return convert_element_type(out, asarray(ar1).dtype)
 
 
 def setxor1d(

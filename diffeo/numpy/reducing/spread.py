@@ -10,7 +10,7 @@ from ...primitives.array import Array, known
 from ...primitives.constants import full_like
 from ...primitives.core import describe, with_user_line
 from ...primitives.words.promotion import broadcast_to, to_inexact
-from ...primitives.words.structural import convert_element_type, reshape
+from ...primitives.words.structural import convert_element_type, reshape, transpose
 from ..common import arr, axes_of, dtype_of, narrow, no_out, safe_sqrt
 from ..making.creation import asarray
 from ..ufuncs import imag, maximum, real
@@ -137,6 +137,8 @@ def average(
                     f"axis {axis}"
                 )
             )
+        # The axes of the weights are in the order in which `axis` names them.
+        weights = transpose(weights, tuple(sorted(range(len(axes)), key=axes.__getitem__)))
         weights = reshape(weights, tuple([n if i in axes else 1 for i, n in enumerate(a.shape)]))
         weights = broadcast_to(weights, a.shape)
     total = sum(weights, axis, keepdims=keepdims)

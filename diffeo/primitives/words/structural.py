@@ -236,7 +236,7 @@ class ConvertElementType(Linear):
 
 
 #: The bits of elements of which the device packs several into a byte.
-_PACKED = {"int2": 2, "uint2": 2, "int4": 4, "uint4": 4, "float4_e2m1fn": 4}
+PACKED = {"int2": 2, "uint2": 2, "int4": 4, "uint4": 4, "float4_e2m1fn": 4}
 
 
 @frozen
@@ -248,7 +248,7 @@ class BitcastConvertType(Discrete):
 
     def abstract_eval(self, x: ShapedArray) -> ShapedArray:
         either = "".join(map(kind_of, {x.dtype, self.dtype}))
-        widths = {_PACKED.get(d.name, 8 * d.itemsize) for d in (x.dtype, self.dtype)}
+        widths = {PACKED.get(d.name, 8 * d.itemsize) for d in (x.dtype, self.dtype)}
         if len(widths) > 1 or "b" in either or "c" in either:
             raise TypeError(
                 f"bitcast_convert_type: expects two real types of one width, got {x} for "

@@ -43,6 +43,7 @@ from ...primitives.words.structural import (
     Shape,
     broadcast_in_dim,
     convert_element_type,
+    convert_exactly,
     inverse_permutation,
     move_axis,
     reshape,
@@ -294,9 +295,9 @@ class ConvGeneralDilated(Bilinear):
         host.)
         """
         dtype = self.preferred_element_type or x.dtype
-        x, y = convert_element_type(x, float64), convert_element_type(y, float64)
+        x, y = convert_exactly(x, float64), convert_exactly(y, float64)
         total = replace(self, preferred_element_type=None).bind(x, y)
-        return convert_element_type(convert_element_type(total, np.int64), dtype)
+        return convert_element_type(convert_exactly(total, np.dtype(np.int64)), dtype)
 
     def separate(self, y: ShapedArray) -> bool:
         """Return whether each of several features meets a small window of its own.

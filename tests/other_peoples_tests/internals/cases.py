@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import math
 import os
 import random
@@ -59,6 +60,69 @@ def parameterized_filterable(
     return parameterized.parameters(*named)
 
 
+def _uncompiled(fun: Callable, *args: Any, **kwargs: Any) -> Callable:
+    return fun
+
+
+#: What tests apply to a function that may be compiled or not; they have names.
+JIT_IMPLEMENTATION = (functools.partial(jax.jit), functools.partial(_uncompiled))
+for _implementation, _label in zip(JIT_IMPLEMENTATION, ("jit", "noop")):
+    _implementation._name = _label  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def capture_stdout() -> Iterator[Callable[[], str]]:
+    """Gather what is printed; what is yielded returns it after the block."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        yield text.getvalue
+        jax.effects_barrier()
+
+
+def rand_like(rng: Any, x: Any) -> Any:
+    """Return random numbers in the shape and dtype of a value."""
+    aval = jax.typeof(x)
+    draw = lambda: rng.randn(*aval.shape)
+    numbers = draw() + 1j * draw() if np.dtype(aval.dtype).kind == "c" else draw()
+    return np.asarray(numbers, aval.dtype)
+
+
+def complex_plane_sample(dtype: Any, size_re: int = 10, size_im: int | None = None) -> np.ndarray:
+    """Return complex numbers in a grid of parts of all magnitudes, infinities and zeros too."""
+    part = np.zeros((), dtype).real.dtype
+    limits = np.finfo(part)
+
+    def axis(size: int) -> np.ndarray:
+        low, high = np.log10(limits.tiny) + 1, np.log10(limits.max) - 1
+        positive = np.r_[0, limits.tiny, np.logspace(low, high, size), limits.max, np.inf]
+        return np.r_[-positive[::-1], positive].astype(part)
+
+    re, im = axis(size_re), axis(size_re if size_im is None else size_im)
+    grid = np.empty((len(im), len(re)), dtype)
+    grid.real, grid.imag = re[None, :], im[:, None]
+    return grid
+
+
+def _dots(fun: Callable, args: Sequence[Any], name: str) -> list[Any]:
+    eqns = iter_eqns(jax.make_jaxpr(fun)(*args))
+    return [e.params[name] for e in eqns if e.primitive.name == "dot_general"]
+
+
+def assert_dot_precision(expected: Any, fun: Callable, *args: Any) -> None:
+    """Assert that the products of a function have this precision."""
+    for found in _dots(fun, args, "precision"):
+        each = found if isinstance(found, tuple) else (found,)
+        assert all([p == expected for p in each]), f"expected precision {expected}, got {found}"
+
+
+def assert_dot_preferred_element_type(
+    expected: Any, fun: Callable, *args: Any, **kwargs: Any
+) -> None:
+    """Assert that the products of a function are asked for results of this dtype."""
+    for found in _dots(functools.partial(fun, **kwargs), args, "preferred_element_type"):
+        assert found == expected, f"expected {expected}, got {found}"
+
+
 # --------------------------------------------------------------------------------------------------
 # Devices: there is one, a processor
 
@@ -102,6 +166,11 @@ def run_on_devices(*devices: str, skip_reason: str | None = None) -> Callable:
     return _skipping("cpu" not in devices, skip_reason or "not on this device")
 
 
+def device_supports_buffer_donation() -> Callable:
+    """Skip no test of donated memory: here it can be given away."""
+    return lambda test: test
+
+
 def skip_on_flag(name: str, value: Any) -> Callable:
     """Skip nothing: such flags are none of diffeo's."""
     return lambda test: test
@@ -116,19 +185,12 @@ thread_unsafe_test_class = thread_unsafe_test
 pytest_mark_if_available = lambda mark: lambda test: test
 
 
-def ignore_warning(**kwargs: Any) -> Callable:
-    """Let a test make such warnings."""
-
-    def decorate(test: Callable) -> Callable:
-        @functools.wraps(test)
-        def quiet(*args: Any, **kw: Any) -> Any:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", **kwargs)
-                return test(*args, **kw)
-
-        return quiet
-
-    return decorate
+@contextlib.contextmanager
+def ignore_warning(**kwargs: Any) -> Iterator[None]:
+    """Let a test, or a `with` block, make such warnings."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", **kwargs)
+        yield
 
 
 def with_config(**settings: Any) -> Callable:

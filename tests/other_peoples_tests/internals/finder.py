@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from diffeo.interop.serving.modules import INTERNALS
 from diffeo.interop.serving.serve import Served
 
 from .absent import Absent, NameMissing
@@ -19,7 +20,8 @@ from .absent import Absent, NameMissing
 _HERE = __package__
 #: The public modules that have the names of an internal one.
 PUBLIC = {
-    "api": "jax", "core": "jax.core jax.extend.core jax", "dtypes": "jax.dtypes jax.numpy jax",
+    "api": "jax", "core": "jax.core jax.extend.core jax.errors jax",
+    "dtypes": "jax.dtypes jax.numpy jax",
     "lax": "jax.lax", "lax.lax": "jax.lax", "lax.control_flow": "jax.lax",
     "lax.linalg": "jax.lax.linalg", "lax.parallel": "jax.lax", "lax.slicing": "jax.lax",
     "lax.windowed_reductions": "jax.lax", "tree_util": "jax.tree_util", "errors": "jax.errors",
@@ -39,7 +41,8 @@ PUBLIC = {
 #: The files here that have the names of an internal module, before any public one.
 OURS = {
     "test_util": "helpers", "util": "small", "config": "settings", "dtypes": "small",
-    "core": "small", "lax.lax": "small", "literals": "small", "lib": "small",
+    "core": "small", "lax.lax": "small", "literals": "small", "lib": "small", "dispatch": "small",
+    "random": "keys", "random.prng": "keys", "random.threefry2x32": "keys",
 }  # fmt: skip
 #: Tables of jax's tests that are loaded from the checkout as they are.
 THEIRS = {"internal_test_util.lax_test_util", "internal_test_util.test_harnesses", "lax_reference"}
@@ -57,6 +60,8 @@ class Inside(ModuleType):
         inner = f"{self.__name__}.{name}".removeprefix("jax._src.")
         if inner in KNOWN:  # before a public module of the same name
             return import_module(f"jax._src.{inner}")
+        if name in ("__file__", "__path__"):  # there is none, whatever the sources have
+            raise AttributeError(name)
         for source in self._sources:
             try:
                 return getattr(source, name)
@@ -111,7 +116,7 @@ def missing_names(served: Callable) -> Callable:
         try:
             return served(self, name)
         except AttributeError:
-            if name.startswith("_"):
+            if name.startswith("_") or f"{self.__name__}.{name}" in INTERNALS:
                 raise
             return Absent(f"{self.__name__}.{name}", NameMissing)
 

@@ -31,9 +31,9 @@ from .operands import drawn as _rand_dtype  # noqa: F401
 _false = lambda *args, **kwargs: False
 is_device_rocm = is_device_cuda = is_device_tpu = is_device_tpu_at_least = is_cloud_tpu = _false
 is_cuda_compute_capability_at_least = is_cuda_version_at_least = is_device_oneapi = _false
+is_test_rbe = _false
 is_optimized_build = is_sanitized = is_asan = is_msan = is_tsan = is_gil_disabled = _false
 is_running_under_pytest = lambda: True
-device_supports_buffer_donation = lambda: True
 request_cpu_devices = lambda count: None
 global_config_context = thread_local_config_context = no_change
 # What counts jax's own work has no counterpart: a test that uses it is about jax's insides.
@@ -42,6 +42,7 @@ for _name in (
     "count_pjit_cpp_cache_miss", "count_jit_tracing_cache_miss", "count_internal_device_puts",
     "count_aot_jit_cpp_cache_miss", "count_primitive_compiles", "count_jit_compilation_cache_miss",
     "collect_lowered_jaxprs", "count_subjaxpr_to_hlo_conversion",
+    "count_device_put",
 ):  # fmt: skip
     globals()[_name] = Absent(_name)
 

@@ -160,12 +160,12 @@ def rand_some_zero(rng: Any) -> Callable:
 
 
 def rand_int(rng: Any, low: int = 0, high: int | None = None) -> Callable:
-    """Draw integers."""
+    """Draw integers from low to high, or from 0 to low, or of any size."""
 
     def rand(shape: Any, dtype: Any) -> Any:
         integers = np.dtype(dtype) if np.dtype(dtype).kind in "iu" else np.dtype(np.int64)
-        end = np.iinfo(integers).max if high is None else high
-        return rng.randint(low, end, size=shape, dtype=integers).astype(dtype)
+        ends = (low, high) if low != 0 or high is not None else (0, np.iinfo(integers).max)
+        return rng.randint(ends[0], ends[1], size=shape, dtype=integers).astype(dtype)
 
     return rand
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any
 
 import jax
@@ -10,6 +11,14 @@ from .absent import Absent
 from .cases import no_change
 
 parse_flags_with_absl = lambda: None
+
+
+class ExplicitX64Mode(IntEnum):
+    """What happens when 64 bits are asked for that are off."""
+
+    WARN = 1
+    ERROR = 2
+    ALLOW = 3
 
 
 class State:

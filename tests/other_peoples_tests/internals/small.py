@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 from diffeo.primitives.core import typeof as _typeof
 from diffeo.primitives.words.structural import convert_element_type as _convert
 
+#: The number of jaxlib's interface to jax: as of a version that has all that tests ask about.
+jaxlib_extension_version = 10_000
 __version__ = version_str = jax.__version__
 version = jax.__version_info__
 
@@ -34,6 +37,33 @@ def unzip2(pairs: Any) -> tuple[tuple, tuple]:
     """Return the first and the second parts of pairs."""
     pairs = list(pairs)
     return tuple([a for a, _ in pairs]), tuple([b for _, b in pairs])
+
+
+def unzip3(triples: Any) -> tuple[tuple, tuple, tuple]:
+    """Return the first, the second and the third parts of triples."""
+    triples = list(triples)
+    return tuple([tuple([t[i] for t in triples]) for i in range(3)])  # type: ignore
+
+
+class _Tokens:
+    """What remembers effects that are under way: here a call returns when they have happened."""
+
+    def clear(self) -> None:
+        """Forget them."""
+
+    def block_until_ready(self) -> None:
+        """Wait for them."""
+        jax.effects_barrier()
+
+
+runtime_tokens = _Tokens()
+
+
+class TypedNdArray:
+    """The class of numbers that jax writes into programs: nothing here is an instance."""
+
+
+TypedInt = TypedFloat = TypedComplex = TypedNdArray
 
 
 def split_list(xs: Sequence[Any], sizes: Sequence[int]) -> list[list[Any]]:
@@ -65,16 +95,28 @@ def curry(f: Callable) -> Callable:
 
 def is_weakly_typed(x: Any) -> bool:
     """Return whether a value's dtype gives way to others."""
+    if isinstance(x, (type, np.dtype)):
+        return x in (bool, int, float, complex)
     return bool(_typeof(x).weak_type)
 
 
 def dtype(x: Any) -> np.dtype:
-    """Return the dtype of a value."""
+    """Return the dtype of a value, or of a kind of Python's numbers."""
+    if isinstance(x, (type, np.dtype, str)):
+        return np.dtype(jax.dtypes.canonicalize_dtype(x))
     return _typeof(x).dtype
 
 
 _float8_dtypes = [d for d in dir(ml_dtypes) if d.startswith("float8")]
 _float8_dtypes = [np.dtype(getattr(ml_dtypes, name)) for name in _float8_dtypes]
+
+
+for _name in dir(ml_dtypes):  # the classes of narrow numbers
+    if re.fullmatch(r"(b?float|u?int)\d.*|bfloat16", _name):
+        globals()[_name] = getattr(ml_dtypes, _name)
+#: Those that this ml_dtypes does not have.
+int1 = getattr(ml_dtypes, "int1", None)
+uint1 = getattr(ml_dtypes, "uint1", None)
 
 
 def safe_to_cast(given: Any, target: Any) -> bool:
@@ -90,6 +132,37 @@ def default_int_dtype() -> np.dtype:
 def default_float_dtype() -> np.dtype:
     """Return the dtype of Python's floats."""
     return np.dtype(np.float64 if jax.config.jax_enable_x64 else np.float32)
+
+
+def default_uint_dtype() -> np.dtype:
+    """Return the dtype of integers without a sign."""
+    return np.dtype(np.uint64 if jax.config.jax_enable_x64 else np.uint32)
+
+
+def default_complex_dtype() -> np.dtype:
+    """Return the dtype of Python's complex numbers."""
+    return np.dtype(np.complex128 if jax.config.jax_enable_x64 else np.complex64)
+
+
+def to_numeric_dtype(given: Any) -> np.dtype:
+    """Return the dtype of integers for that of booleans, and others as they are."""
+    found = np.dtype(given)
+    return default_int_dtype() if found.kind == "b" else found
+
+
+def canonicalize_value(x: Any) -> Any:
+    """Return a value as jax's functions take it up."""
+    return jax.numpy.asarray(x)
+
+
+def check_and_canonicalize_user_dtype(given: Any, fun_name: str | None = None) -> Any:
+    """Return the dtype that arrays have who are asked for one."""
+    return jax.dtypes.canonicalize_dtype(given, allow_extended_dtype=True)
+
+
+def shaped_abstractify(x: Any) -> Any:
+    """Return the type of a value."""
+    return _typeof(x)
 
 
 def to_inexact_dtype(given: Any) -> np.dtype:

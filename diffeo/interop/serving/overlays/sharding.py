@@ -1,13 +1,15 @@
 """`jax.sharding`'s names, for annotations and `isinstance`: nothing here is an instance yet.
 
-diffeo runs a program on one device. `PartitionSpec` is data, and can be made; the other classes say
-why they cannot.
+diffeo runs a program on one device. `PartitionSpec` is data, and can be made; so can
+`SingleDeviceSharding`, which is what arrays have. The other classes say why they cannot.
 """
 
 from __future__ import annotations
 
 from enum import Enum
 from typing import Any
+
+from ....lowering.devices.devices import SingleDeviceSharding
 
 __all__ = [
     "AbstractMesh", "AxisType", "Mesh", "NamedSharding", "PartitionSpec", "Sharding",
@@ -51,10 +53,6 @@ class Sharding(_Absent):
 
 class NamedSharding(Sharding):
     """A sharding by the axes of a mesh."""
-
-
-class SingleDeviceSharding(Sharding):
-    """A sharding on one device."""
 
 
 class Mesh(_Absent):
