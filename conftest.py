@@ -11,5 +11,7 @@ if "DIFFEO_TEST_CACHE" not in os.environ:  # workers and subprocesses share the 
     os.environ["DIFFEO_TEST_CACHE"] = os.environ["DIFFEO_CACHE_DIR"] = folder
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
-#: Without jax, what converts its programs cannot be imported.
-collect_ignore = [] if importlib.util.find_spec("jax") else ["diffeo/interop/jax"]
+#: What is for users of another library cannot be imported without that.
+collect_ignore = [
+    f"diffeo/interop/{name}" for name in ("jax", "torch") if not importlib.util.find_spec(name)
+]

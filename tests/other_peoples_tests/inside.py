@@ -17,9 +17,7 @@ from .internals import finder
 from .recorder import Recorder
 
 
-def main(
-    path: str, results: str, seconds: str, family: str, library: str, *options: str
-) -> int:
+def main(path: str, results: str, seconds: str, family: str, library: str, *options: str) -> int:
     """Run the tests of a file; what `library` may be, `File` says."""
     if library == "autograd":
         as_autograd()  # whose conftest.py is a part of the tests: it seeds generators
