@@ -103,8 +103,7 @@ class Primitive(PrimitiveNames):
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if type(self) is not type(other):
-            # What is no primitive may know better, as names of primitives do.
+        if type(self) is not type(other):  # what is no primitive may know better
             return False if isinstance(other, Primitive) else NotImplemented
         a, b = self.parameters(), other.parameters()  # type: ignore
         return a == b and exactly_equal(a, b)
