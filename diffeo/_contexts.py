@@ -25,7 +25,7 @@ class SettingContext:
         doc: what it does.
     """
 
-    def __init__(self, name: str, default: Any, doc: str):
+    def __init__(self, name: str, default: bool | None, doc: str):
         self.name, self.default = name, default
         self.__doc__ = doc
 

@@ -14,10 +14,9 @@ from __future__ import annotations
 import html
 import os
 import time
-from typing import Any
 
 from .lowering.caches import cache_folder
-from .lowering.caches.disk_cache import CacheEntry, DiskCacheInfo, size_text
+from .lowering.caches.disk_cache import CacheEntry, DiskCache, DiskCacheInfo, size_text
 
 __all__ = ["CacheEntry", "DiskCacheInfo", "Entries", "clear", "entries", "info", "path", "set_path"]
 
@@ -137,7 +136,7 @@ def clear() -> int:
 class _Chosen:
     """A context manager whose end restores the folder that was set before."""
 
-    def __init__(self, before: Any):
+    def __init__(self, before: DiskCache | None):
         self._before = before
 
     def __enter__(self) -> None:

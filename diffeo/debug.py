@@ -160,7 +160,7 @@ class _Check(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         return format(value, format_spec) if format_spec else ""
 
-    def check_unused_args(self, used_args: Any, args: Any, kwargs: Any) -> None:
+    def check_unused_args(self, used_args: Any, args: Any, kwargs: dict) -> None:
         unused = [i for i in range(len(args)) if i not in used_args]
         unused += [k for k in kwargs if k not in used_args]
         if unused:

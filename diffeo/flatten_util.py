@@ -67,7 +67,7 @@ class Unravel:
         dtype: what a vector must have; None: any, which the leaves then have.
     """
 
-    def __init__(self, structure: Any, avals: tuple[ShapedArray, ...], dtype: Any):
+    def __init__(self, structure: Any, avals: tuple[ShapedArray, ...], dtype: np.dtype | None):
         self.structure, self.avals, self.dtype = structure, avals, dtype
 
     def __call__(self, flat: Any) -> Any:

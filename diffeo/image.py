@@ -22,7 +22,7 @@ from .numpy.places.at import At
 from .numpy.places.indexing import getitem
 from .numpy.reducing.reductions import sum as sum_
 from .numpy.ufuncs import absolute, maximum, minimum, sinc
-from .primitives.core import describe, with_user_line
+from .primitives.core import Value, describe, with_user_line
 from .primitives.words.dot import Precision
 from .primitives.words.promotion import to_inexact
 from .primitives.words.structural import convert_element_type
@@ -72,14 +72,14 @@ _NAMES = {
 _NOTHING = 1000 * float(np.finfo(np.float32).eps)
 
 
-def _triangle(x: Any) -> Any:
+def _triangle(x: Value) -> Any:
     return maximum(0.0, 1.0 - x)
 
 
 def _cubic(a: float) -> Callable:
     """Return the cubic kernel with the slope `a` at 1."""
 
-    def kernel(x: Any) -> Any:
+    def kernel(x: Value) -> Any:
         near = ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
         far = ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a
         return where(x >= 2.0, 0.0, where(x >= 1.0, far, near))
@@ -101,7 +101,9 @@ _KERNELS = {
 }
 
 
-def _weights(m: int, n: int, scale: Any, shift: Any, method: ResizeMethod, antialias: bool) -> Any:
+def _weights(
+    m: int, n: int, scale: Value, shift: Any, method: ResizeMethod, antialias: bool
+) -> Any:
     """Return the weights of `m` elements of an image for `n` elements of the result: (m, n).
 
     Element j has its centre at j + 1/2; position x of the image goes to `scale * x + shift`.
@@ -140,7 +142,7 @@ def _resampled(
     shift: Any,
     method: ResizeMethod,
     antialias: bool,
-    precision: Any,
+    precision: Precision,
 ) -> Any:
     """Multiply an image by the matrix of weights of each of `axes`."""
     if not len(axes):
@@ -159,7 +161,7 @@ def _resampled(
 
 
 def _checked(
-    name: str, image: Any, shape: Any, method: Any
+    name: str, image: Any, shape: tuple[int, ...], method: Any
 ) -> tuple[Any, tuple[int, ...], ResizeMethod]:
     """Return the image, the shape of the result and the method, checked."""
     image, sizes = arr(image), static_shape(shape, name)

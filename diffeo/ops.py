@@ -13,17 +13,18 @@ from .numpy.making.creation import full
 from .numpy.making.ranges import arange
 from .numpy.reducing import reductions
 from .primitives.array import as_value, known
-from .primitives.core import describe, with_user_line
+from .primitives.core import Value, describe, with_user_line
 from .primitives.support.errors import ConcretizationTypeError
 from .primitives.types import is_integer
 from .primitives.words.reduction import extreme
+from .typing import ArrayLike
 
 __all__ = ["segment_max", "segment_min", "segment_prod", "segment_sum"]
 
 
 def segment_sum(
-    data: Any,
-    segment_ids: Any,
+    data: ArrayLike,
+    segment_ids: ArrayLike,
     num_segments: int | None = None,
     indices_are_sorted: bool = False,
     unique_indices: bool = False,
@@ -64,8 +65,8 @@ def segment_sum(
 
 
 def segment_prod(
-    data: Any,
-    segment_ids: Any,
+    data: ArrayLike,
+    segment_ids: ArrayLike,
     num_segments: int | None = None,
     indices_are_sorted: bool = False,
     unique_indices: bool = False,
@@ -85,8 +86,8 @@ def segment_prod(
 
 
 def segment_max(
-    data: Any,
-    segment_ids: Any,
+    data: ArrayLike,
+    segment_ids: ArrayLike,
     num_segments: int | None = None,
     indices_are_sorted: bool = False,
     unique_indices: bool = False,
@@ -107,8 +108,8 @@ def segment_max(
 
 
 def segment_min(
-    data: Any,
-    segment_ids: Any,
+    data: ArrayLike,
+    segment_ids: ArrayLike,
     num_segments: int | None = None,
     indices_are_sorted: bool = False,
     unique_indices: bool = False,
@@ -145,8 +146,8 @@ def _reduced(
     in_order: bool,
     unique: bool,
     bucket_size: int | None,
-    mode: Any,
-    out_sharding: Any,
+    mode: str | None,
+    out_sharding: str | None,
 ) -> Any:
     if out_sharding is not None:
         raise with_user_line(
@@ -177,7 +178,7 @@ def _reduced(
     return out if buckets is None else reduce(out, axis=0).astype(data.dtype)
 
 
-def _check(name: str, data: Any, ids: Any) -> None:
+def _check(name: str, data: Value, ids: Value) -> None:
     if not is_integer(ids.dtype) or ids.ndim != 1 or not data.ndim or data.shape[0] != ids.shape[0]:
         raise with_user_line(
             TypeError(
@@ -187,7 +188,7 @@ def _check(name: str, data: Any, ids: Any) -> None:
         )
 
 
-def _count(name: str, ids: Any, count: int | None) -> int:
+def _count(name: str, ids: Value, count: int | None) -> int:
     """Return the number of segments."""
     if count is None:
         values = known(ids)

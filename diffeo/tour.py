@@ -22,6 +22,8 @@ from diffeo import random
 from diffeo.data import load_digits
 from diffeo.lowering.devices.devices import device_description
 
+from .primitives.core import Value
+
 #: The number of columns of the output.
 WIDTH = 80
 #: How many images are for training; the others are for the test.
@@ -48,7 +50,7 @@ def show(text: str) -> None:
 # A small function
 
 
-def wave(x: Any) -> Any:
+def wave(x: Value) -> Any:
     """Compute the function of the first two sections."""
     return dnp.sin(x) * x + 2.0
 
@@ -100,7 +102,7 @@ def tenth_derivative() -> bool:
 # Real data
 
 
-def network(params: Sequence[Any], image: Any) -> Any:
+def network(params: Sequence[Any], image: Value) -> Any:
     """Return the scores of the ten digits for one image."""
     x = image
     for weights, bias in params[:-1]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..primitives.array import as_value
-from ..primitives.core import Tracer, describe, typeof, with_user_line
+from ..primitives.core import Tracer, Value, describe, typeof, with_user_line
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.staging import stage
 from ..primitives.types import ShapedArray, is_inexact
@@ -153,7 +153,7 @@ def custom_gradient(fun: Callable | None = None, *, with_logs: bool = False) -> 
         # `ct_tree` are no arrays: the rules keep such leaves as they are.
         return out, (program.closed_over(), ct_tree, list(program.consts))
 
-    def bwd(residuals: Any, ct: Any) -> tuple:
+    def bwd(residuals: Any, ct: Value) -> tuple:
         program, ct_tree, consts = residuals
         cts = tree.unflatten(ct_tree, eval_jaxpr(program, [*consts, *tree.leaves(ct)]))
         cts, logs = cts if with_logs else (cts, None)
@@ -169,7 +169,7 @@ def custom_gradient(fun: Callable | None = None, *, with_logs: bool = False) -> 
 def _checked_pair(pullback: Callable, name: str) -> Callable:
     """Return a pullback that logs, with a check of the pair that it returns."""
 
-    def checked(ct: Any) -> tuple[Any, Any]:
+    def checked(ct: Value) -> tuple[Any, Any]:
         out = pullback(ct)
         if not isinstance(out, (tuple, list)) or len(out) != 2:
             raise with_user_line(

@@ -338,7 +338,7 @@ class custom_jvp(Custom):
         return f"{self.__name__} is a custom_jvp function without a rule: call defjvp or defjvps"
 
 
-def _plus(a: Any, b: Any) -> Any:
+def _plus(a: Value, b: Value) -> Any:
     # Tangents of integers (float0) hold no numbers that could be added.
     return a if not is_inexact(typeof(a).dtype) else a + b
 

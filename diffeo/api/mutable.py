@@ -95,7 +95,7 @@ def free_ref(ref: Ref) -> None:
     _checked("free_ref", ref).end("freed")
 
 
-def get(ref: Ref, idx: Any = None) -> Any:
+def get(ref: Ref, idx: int | None = None) -> Any:
     """Return `ref[idx]`; without an index, all of it.
 
     Examples:
@@ -106,12 +106,12 @@ def get(ref: Ref, idx: Any = None) -> Any:
     return _checked("get", ref)[... if idx is None else idx]
 
 
-def set(ref: Ref, idx: Any, value: Any) -> None:
+def set(ref: Ref, idx: int, value: Any) -> None:
     """Do `ref[idx] = value`; with None for an index, all of it is written."""
     _checked("set", ref)[... if idx is None else idx] = value
 
 
-def swap(ref: Ref, idx: Any, value: Any) -> Any:
+def swap(ref: Ref, idx: int, value: Any) -> Any:
     """Do `ref[idx] = value`, and return what `ref[idx]` was before.
 
     Examples:
@@ -125,7 +125,7 @@ def swap(ref: Ref, idx: Any, value: Any) -> Any:
     return before
 
 
-def addupdate(ref: Ref, idx: Any, x: Any) -> None:
+def addupdate(ref: Ref, idx: int, x: Any) -> None:
     """Do `ref[idx] += x`; elements that an index names twice are added to twice.
 
     Examples:

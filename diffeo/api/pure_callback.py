@@ -33,7 +33,7 @@ def pure_callback(
     callback: Callable,
     result_shape_dtypes: Any,
     *args: Any,
-    sharding: Any = None,
+    sharding: str | None = None,
     vmap_method: str | None = None,
     **kwargs: Any,
 ) -> Any:
@@ -176,7 +176,7 @@ def debug_callback(
     DebugCallback(function, ()).bind(*arrays)
 
 
-def _check(what: str, callback: Any, sharding: Any) -> None:
+def _check(what: str, callback: Any, sharding: str | None) -> None:
     check_callable(callback, what)
     if sharding is not None:
         raise with_user_line(

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..engine import refs
 from ..primitives.array import as_value
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import Value, describe, with_user_line
 from ..primitives.types import float0
 from ..primitives.words.structural import batch_at_front, move_axis
 from ..transforms.batching import Batching
@@ -256,7 +256,7 @@ def _batch_size(
     return size
 
 
-def _place(name: str, out: Any, dim: int | None, wanted: int | None, size: int) -> Any:
+def _place(name: str, out: Value, dim: int | None, wanted: int | None, size: int) -> Any:
     """Return a result with its batch axis moved from `dim` to `wanted`.
 
     A result without a batch axis (`dim` is None) is repeated along a new one, unless `wanted` is

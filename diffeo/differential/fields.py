@@ -21,7 +21,7 @@ from ..numpy.joining import concatenate, stack
 from ..numpy.making.creation import asarray
 from ..numpy.reducing.reductions import sum as sum_
 from ..primitives.array import Array
-from ..primitives.core import describe, typeof, with_user_line
+from ..primitives.core import Value, describe, typeof, with_user_line
 from ..primitives.words.structural import reshape
 from ..trees import tree
 from ..trees.arguments import check_callable
@@ -34,7 +34,7 @@ def divergence(
     argnums: int = 0,
     *,
     directions: Any = "exact",
-    key: Any = None,
+    key: Value | None = None,
     chunk: int | None = None,
 ) -> Callable:
     """Return a function that computes the divergence of a vector field.
@@ -80,7 +80,7 @@ def divergence(
     return of_points("divergence", fun, argnums, compute)
 
 
-def _field(point: Point, x: Any) -> Any:
+def _field(point: Point, x: Value) -> Any:
     """Return the value of a vector field; TypeError if its shape is not that of its argument."""
     outs = point.flat(x)
     if len(outs) != 1 or typeof(outs[0]).shape != x.shape:
@@ -224,7 +224,7 @@ def weighted_laplacian(
     return of_points("weighted_laplacian", fun, argnums, compute)
 
 
-def _of_matrix(a: Any, n: int) -> Family:
+def _of_matrix(a: Value, n: int) -> Family:
     """Return the family whose sum of second coefficients is sum_ij a_ij d_i d_j f.
 
     `a` is a number, a vector (the diagonal) or an n x n matrix. A second derivative is twice its

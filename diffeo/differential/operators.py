@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import random
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import Value, describe, with_user_line
 from ..trees.arguments import WRAPPED
 from .algebra import Operator, check_operator
 from .families import families_of
@@ -40,7 +40,7 @@ class Setting(NamedTuple):
         return self.directions == "exact"
 
 
-def checked(what: str, directions: Any, key: Any, chunk: Any) -> Setting:
+def checked(what: str, directions: Any, key: Value | None, chunk: int | None) -> Setting:
     """Return the arguments as a `Setting`.
 
     Raises:
@@ -93,7 +93,7 @@ def laplacian(
     argnums: int | Sequence[int] = 0,
     *,
     directions: Any = "exact",
-    key: Any = None,
+    key: Value | None = None,
     sampling: str = "rademacher",
     chunk: int | None = None,
 ) -> Callable:
@@ -211,7 +211,7 @@ def bilaplacian(
     argnums: int | Sequence[int] = 0,
     *,
     directions: Any = "exact",
-    key: Any = None,
+    key: Value | None = None,
     chunk: int | None = None,
 ) -> Callable:
     """Return a function that computes the biharmonic operator, the Laplacian of the Laplacian.
@@ -281,7 +281,7 @@ def differential_operator(
     argnums: int | Sequence[int] = 0,
     *,
     directions: Any = "exact",
-    key: Any = None,
+    key: Value | None = None,
     chunk: int | None = None,
 ) -> Callable:
     """Return a function that applies a linear differential operator.

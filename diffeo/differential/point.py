@@ -18,7 +18,7 @@ from ..api.control_flow.loops import scan
 from ..api.derivatives.jets import expand
 from ..api.vmap import vmap
 from ..numpy.making.creation import asarray, full
-from ..primitives.core import describe, typeof, with_user_line
+from ..primitives.core import Value, describe, typeof, with_user_line
 from ..primitives.words.slicing import slice_in_dim
 from ..primitives.words.structural import convert_element_type, move_axis, reshape
 from ..transforms.taylor.collapsed import Sums, push
@@ -64,7 +64,7 @@ class Point:
         self.sizes = [v.size for v in self.values]
         self.size = sum(self.sizes)
 
-    def moves(self, directions: Any) -> list[Any]:
+    def moves(self, directions: Value) -> list[Any]:
         """Split the rows of a matrix of directions into one array for each leaf.
 
         For leaves of the shapes (2,) and (3, 1) and k directions, a (k, 5) matrix becomes arrays of
@@ -108,7 +108,7 @@ class Point:
         gradients = [move_axis(e, 0, e.ndim - 1) for e in each]
         return [values, totals, [reshape(e, (*e.shape[:-1], *shape)) for e in gradients]]
 
-    def coefficients(self, directions: Any, order: int) -> list[Any]:
+    def coefficients(self, directions: Value, order: int) -> list[Any]:
         """Return coefficient `order` along each row of a matrix, for each result; rows in front."""
         along = lambda *moves: self._series(moves, order)
         return vmap(along)(*self.moves(directions))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..lowering import pytree
 from ..lowering.compiler import when_evicted
+from ..lowering.executables import Executable
 from ..primitives.array import Array
 from .stages import Compiled, instances
 
@@ -43,7 +44,7 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def _forget(executable: Any) -> None:
+def _forget(executable: Executable) -> None:
     """Let no function hold on to an executable that goes for the sake of memory."""
     for instance in list(instances):
         for key, traced in list(instance.cache.items()):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..primitives.core import with_user_line
+from ..primitives.core import Value, with_user_line
 from ..trees import tree
 from .refs import Ref, bound, read, write
 from .signatures import NO_STATIC, join, split
@@ -96,7 +96,7 @@ def _of_touched(jitted: Any, traced: Any) -> Any:
     return traced.pure
 
 
-def _changed(ref: Ref, before: Any) -> Any:
+def _changed(ref: Ref, before: Value) -> Any:
     """Return what a ref holds, or None if that is what it held before."""
     return None if ref._value is before else ref._value
 

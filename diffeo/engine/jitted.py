@@ -45,6 +45,7 @@ from .signatures import (
     NONE,
     NUMBERS,
     Arguments,
+    Static,
     check_static,
     check_tracing,
     converters,
@@ -416,7 +417,7 @@ class Jitted(OwnCopy):
         """Return the positions of the arguments that are not static."""
         return other_positions(len(args), [where for where, _, _ in static])
 
-    def check_leaf(self, x: Any, index: int, dynamic: Any, static: Any) -> ShapedArray:
+    def check_leaf(self, x: Any, index: int, dynamic: Any, static: Static) -> ShapedArray:
         """Return the type of an argument's leaf, or raise an error that names the argument."""
         try:
             return aval_of(x)

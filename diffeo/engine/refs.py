@@ -29,7 +29,7 @@ from weakref import WeakSet
 import numpy as np
 
 from ..primitives.array import as_value
-from ..primitives.core import Tracer, describe, state, typeof, with_user_line
+from ..primitives.core import Tracer, Value, describe, state, typeof, with_user_line
 from ..primitives.support.frozen import OwnCopy
 from ..primitives.types import ShapedArray
 from ..primitives.words.promotion import broadcast_to
@@ -180,7 +180,7 @@ def read(ref: Ref) -> Any:
     return ref._value
 
 
-def write(ref: Ref, value: Any) -> None:
+def write(ref: Ref, value: Value) -> None:
     """Put an array into a ref, of its shape and dtype."""
     _touch(ref, True)
     if ref._watch is _innermost():
@@ -216,7 +216,7 @@ def _touch(ref: Ref, writes: bool) -> None:
         innermost.before.setdefault(ref, ref._value)
 
 
-def check_home(ref: Ref, value: Any) -> None:
+def check_home(ref: Ref, value: Value) -> None:
     """Refuse a value that belongs to a transformation inside of the one where the ref was made.
 
     Raises:

@@ -49,7 +49,7 @@ class ShapeDtypeStruct(Typed):
         dtype: Any,
         weak_type: bool = False,
         *,
-        sharding: Any = None,
+        sharding: str | None = None,
         manual_axis_type: Any = None,
         is_ref: bool = False,
     ):

@@ -189,7 +189,7 @@ class TraceState:
         return hash(id(self.trace))
 
 
-def get_opaque_trace_state(*, convention: Any = None) -> TraceState:
+def get_opaque_trace_state(*, convention: str | None = None) -> TraceState:
     """Return an object that stands for the current transformation, to compare with later ones.
 
     Args:

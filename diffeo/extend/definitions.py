@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..lowering.text.stablehlo import Builder
 from ..primitives.array import Array, as_value
 from ..primitives.core import Primitive, Value, state, typeof, with_user_line
 from ..primitives.stand_ins import ZERO, LinearInput
@@ -49,7 +50,7 @@ class Zero:
         self.aval = aval
 
     @staticmethod
-    def from_primal_value(x: Any) -> Zero:
+    def from_primal_value(x: Value) -> Zero:
         """Return the zero tangent of an array."""
         return Zero(tangent_type(typeof(x)))
 
@@ -251,7 +252,7 @@ class Applied(Primitive):
             return [np.asarray(as_value(o)) for o in out]
         return np.asarray(as_value(out))
 
-    def lower(self, ctx: Any, *values: Any) -> Any:
+    def lower(self, ctx: Builder, *values: Any) -> Any:
         rule = lowerings.get(
             (self.definition, ctx.platform), lowerings.get((self.definition, None))
         )
@@ -300,14 +301,14 @@ class Applied(Primitive):
         return [as_value(o) for o in out], dims
 
 
-def _without_type(tangent: Any) -> Any:
+def _without_type(tangent: Value | None) -> Any:
     """Return a tangent or cotangent as diffeo's rules return it."""
     if type(tangent) is Zero or getattr(tangent, "dtype", None) == float0:
         return ZERO
     return None if tangent is None else as_value(tangent)
 
 
-def add_tangents(x: Any, y: Any) -> Any:
+def add_tangents(x: Any, y: Value) -> Any:
     """Return the sum of two tangents, either of which may be a `Zero`."""
     if type(x) is Zero:
         return y

@@ -45,7 +45,7 @@ def _usual(name: str, value: Any) -> None:
 _OF_THE_PROCESS = ("num_cpu_devices", "platforms", "preallocate", "memory_fraction")
 
 
-def _set_bits(on: Any) -> None:
+def _set_bits(on: bool) -> None:
     _usual("default_bits", 64 if _flag("jax_enable_x64", on) else 32)
 
 
@@ -53,7 +53,7 @@ def _set_folder(folder: Any) -> None:
     compilation_cache.set_path(folder)
 
 
-def _enable_cache(on: Any) -> None:
+def _enable_cache(on: bool) -> None:
     if not _flag("jax_enable_compilation_cache", on):
         compilation_cache.set_path(None)
     elif compilation_cache.path() is None:
@@ -65,7 +65,7 @@ def _enable_cache(on: Any) -> None:
         )
 
 
-def _set_checks(on: Any) -> None:
+def _set_checks(on: bool) -> None:
     jaxpr.after_making = jaxpr.check_jaxpr if _flag("jax_enable_checks", on) else None
 
 

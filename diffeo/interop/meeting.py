@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array
-from ..primitives.core import Tracer, with_user_line
+from ..primitives.core import Tracer, Value, with_user_line
 from ..primitives.support.errors import UnexpectedTracerError
 
 
-def to_jax_array(self: Any) -> Any:
+def to_jax_array(self: Value) -> Any:
     """Return the array as jax's, in jax's default precision; without a copy where that is possible.
 
     A value that diffeo is tracing is returned as it is: so jax's operators leave it to the value's,
@@ -57,7 +57,7 @@ def teach_jax() -> bool:
     except (ImportError, AttributeError, KeyError):
         return False
 
-    def aval(x: Any) -> Any:
+    def aval(x: Value) -> Any:
         dtype = dtypes.canonicalize_dtype(x.dtype)
         return core.ShapedArray(x.shape, dtype, weak_type=x.weak_type)
 

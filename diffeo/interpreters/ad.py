@@ -20,6 +20,7 @@ from ..extend.definitions import (
     primitive_transposes,
 )
 from ..primitives.array import as_value
+from ..primitives.core import Value
 from ..primitives.types import ShapedArray
 
 __all__ = [
@@ -82,7 +83,9 @@ def defjvp(primitive: Definition, *jvprules: Callable | None) -> None:
     defjvp2(primitive, *[r and functools.partial(_without_result, r) for r in jvprules])
 
 
-def _without_result(rule: Callable, tangent: Any, out: Any, *operands: Any, **params: Any) -> Any:
+def _without_result(
+    rule: Callable, tangent: Value, out: Value, *operands: Any, **params: Any
+) -> Any:
     return rule(tangent, *operands, **params)
 
 
@@ -150,7 +153,7 @@ def defbilinear(primitive: Definition, lhs_rule: Callable, rhs_rule: Callable) -
         lambda t, x, y, **params: primitive.bind(x, t, **params),
     )
 
-    def transpose(ct: Any, x: Any, y: Any, **params: Any) -> tuple[Any, Any]:
+    def transpose(ct: Value, x: Any, y: Any, **params: Any) -> tuple[Any, Any]:
         if is_undefined_primal(x):
             return Zero(x.aval) if type(ct) is Zero else lhs_rule(ct, x, y, **params), None
         return None, Zero(y.aval) if type(ct) is Zero else rhs_rule(ct, x, y, **params)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..extend.definitions import Definition, primitive_batchers
-from ..primitives.core import typeof
+from ..primitives.core import Value, typeof
 from ..primitives.words.structural import BroadcastInDim, move_axis
 from ..primitives.words.structural import reshape as _reshape
 
@@ -23,14 +23,14 @@ __all__ = [
 not_mapped = None
 
 
-def moveaxis(x: Any, src: int | None, dst: int) -> Any:
+def moveaxis(x: Value, src: int | None, dst: int) -> Any:
     """Return an array with an axis at another place; an array that is not mapped as it is."""
     if src is None or src == dst:
         return x
     return move_axis(x, src, dst % typeof(x).ndim)
 
 
-def broadcast(x: Any, size: int, axis: int) -> Any:
+def broadcast(x: Value, size: int, axis: int) -> Any:
     """Return an array with a new axis, along which it repeats."""
     shape = typeof(x).shape
     axis %= len(shape) + 1
@@ -38,7 +38,7 @@ def broadcast(x: Any, size: int, axis: int) -> Any:
     return BroadcastInDim((*shape[:axis], size, *shape[axis:]), dims).bind(x)
 
 
-def bdim_at_front(x: Any, bdim: int | None, size: int) -> Any:
+def bdim_at_front(x: Value, bdim: int | None, size: int) -> Any:
     """Return an array with its batch axis in front; it repeats if it has none."""
     return broadcast(x, size, 0) if bdim is None else moveaxis(x, bdim, 0)
 
@@ -71,14 +71,14 @@ def defbroadcasting(primitive: Definition) -> None:
     primitive_batchers[primitive] = rule
 
 
-def _padded(x: Any, ndim: int) -> Any:
+def _padded(x: Value, ndim: int) -> Any:
     """Return an array with axes of size 1 behind the first one, so that it has `ndim` axes."""
     shape = typeof(x).shape
     missing = ndim - len(shape)
     return _reshape(x, (shape[0], *(1,) * missing, *shape[1:])) if missing else x
 
 
-def _with_axis(out: Any, axis: int, primitive: Definition) -> tuple[Any, Any]:
+def _with_axis(out: Value, axis: int, primitive: Definition) -> tuple[Any, Any]:
     return out, [axis] * len(out) if primitive.multiple_results else axis
 
 

@@ -22,6 +22,7 @@ from ..lowering.text.mlir_rules import (
     ir,
     run_rule,
 )
+from ..lowering.text.stablehlo import Builder
 from ..primitives.array import as_value
 from ..primitives.types import ShapedArray
 
@@ -38,7 +39,7 @@ class _Written:
     def __init__(self, rule: Callable):
         self.rule = rule
 
-    def lower(self, ctx: Any, applied: Applied, values: Sequence[Any]) -> Any:
+    def lower(self, ctx: Builder, applied: Applied, values: Sequence[Any]) -> Any:
         outs = run_rule(ctx, self.rule, applied, applied.params, values, list(ctx.outs))
         return outs if applied.multiple_results else outs[0]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..numpy.common import arr, axis_of
 from ..operations import cumulative
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import Value, describe, with_user_line
 from ..primitives.support.sources import rename
 from ..primitives.words import slicing, structural
 from ..trees import tree
@@ -121,7 +121,7 @@ def _scanned(combine: Callable, xs: list[Any], axes: list[int]) -> list[Any]:
     return [_interleaved(p, q, a) for p, q, a in zip(even, odd, axes)]
 
 
-def _interleaved(even: Any, odd: Any, axis: int) -> Any:
+def _interleaved(even: Value, odd: Value, axis: int) -> Any:
     """Return even[0], odd[0], even[1], odd[1] ... along an axis."""
     odd_count, even_count = odd.shape[axis], even.shape[axis]
     neighbours = slicing.stack([slicing.slice_in_dim(even, 0, odd_count, 1, axis), odd], axis + 1)

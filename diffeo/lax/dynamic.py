@@ -6,7 +6,7 @@ from typing import Any
 
 from ..numpy.common import arr, axis_of, sequence_of, static_int, static_shape
 from ..primitives.constants import full
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import Value, describe, with_user_line
 from ..primitives.types import default_dtype
 from ..primitives.words import elementwise as e
 from ..primitives.words import indexing, slicing
@@ -18,7 +18,7 @@ from .indexing import GatherDimensionNumbers, GatherScatterMode, gather
 from .strict import apply
 
 
-def _starts(name: str, operand: Any, starts: Any, negative: bool) -> list[Any]:
+def _starts(name: str, operand: Value, starts: Any, negative: bool) -> list[Any]:
     """Return a start for each axis, of one dtype.
 
     If `negative`, negative starts count from the end.

@@ -18,6 +18,7 @@ from ..primitives.words.powers import IntegerPow
 from ..primitives.words.promotion import broadcast_to, to_value
 from ..primitives.words.structural import convert_element_type
 from ..trees import tree
+from ..typing import ArrayLike
 from .strict import apply, apply_joined
 
 
@@ -198,7 +199,7 @@ def conj(x: Any) -> Any:
     return apply(e.conj, x)
 
 
-def mul(x: Any, y: Any, *, out_dtype: Any = None) -> Any:
+def mul(x: ArrayLike, y: ArrayLike, *, out_dtype: Any = None) -> Any:
     """x * y; of booleans, and.
 
     Operands of one dtype and one number of axes, where axes of size 1 are stretched; scalars join.
@@ -270,7 +271,7 @@ def pow(x: Any, y: Any) -> Any:
     return apply_joined(e.power, x, y)
 
 
-def reciprocal(x: Any) -> Any:
+def reciprocal(x: ArrayLike) -> Any:
     """Compute 1 / x of floats or complex numbers."""
     return integer_pow(x, -1)
 
@@ -282,7 +283,7 @@ class RoundingMethod(enum.IntEnum):
     TO_NEAREST_EVEN = 1
 
 
-def round(x: Any, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZERO) -> Any:
+def round(x: ArrayLike, rounding_method: RoundingMethod = RoundingMethod.AWAY_FROM_ZERO) -> Any:
     """Round floats to the nearest integers.
 
     Examples:
@@ -307,7 +308,7 @@ def clamp(min: Any, x: Any, max: Any) -> Any:
     return apply_joined(rounding.clamp, min, x, max, stretch=False)
 
 
-def reduce_precision(operand: Any, exponent_bits: int, mantissa_bits: int) -> Any:
+def reduce_precision(operand: ArrayLike, exponent_bits: int, mantissa_bits: int) -> Any:
     """Round floats to what a float with so many bits can hold; the dtype stays.
 
     Numbers too large become infinite, those below the smallest normal one 0. Tangents are rounded
@@ -409,7 +410,7 @@ def stop_gradient(x: Any) -> Any:
         Array(3.)
     """
 
-    def stop(leaf: Any) -> Any:
+    def stop(leaf: ArrayLike) -> Any:
         if type(leaf) in SCALARS or not is_inexact(typeof(leaf).dtype):
             return leaf
         return identity.stop_gradient(arr(leaf))

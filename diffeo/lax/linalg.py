@@ -18,7 +18,7 @@ import numpy as np
 
 from ..numpy.common import arr
 from ..primitives.array import Array
-from ..primitives.core import with_user_line
+from ..primitives.core import Value, with_user_line
 from ..primitives.words.slicing import slice_in_dim
 from ..primitives.words.structural import expand_dims, squeeze
 from ..routines.matrices import linalg as page
@@ -30,6 +30,7 @@ from ..routines.matrices.polar import polar
 from ..routines.matrices.schur import Schur
 from ..routines.matrices.spectral import Eig, Eigh, Svd
 from ..routines.matrices.tridiagonal_solve import TridiagonalSolve
+from ..typing import ArrayLike
 from .linalg_options import EighImplementation, EigImplementation, SvdAlgorithm
 from .strict import apply
 
@@ -51,12 +52,12 @@ def _matrices(name: str, x: Any, square: bool = True) -> Any:
     return x
 
 
-def _symmetrized(x: Any, wanted: bool) -> Any:
+def _symmetrized(x: Value, wanted: bool) -> Any:
     """Return the mean of matrices and their adjoints if `wanted`, else the matrices."""
     return (x + adjoint(x)) * 0.5 if wanted else x
 
 
-def cholesky(x: Any, *, symmetrize_input: bool = True) -> Any:
+def cholesky(x: ArrayLike, *, symmetrize_input: bool = True) -> Any:
     """Return the lower triangular l with x = l l^H; nan where x is not positive definite.
 
     Args:
@@ -141,7 +142,7 @@ def _subset(name: str, subset: tuple[int, int] | None, n: int) -> tuple[int, int
     return first, end
 
 
-def householder_product(a: Any, taus: Any) -> Any:
+def householder_product(a: ArrayLike, taus: ArrayLike) -> Any:
     """Multiply reflections 1 - tau v v^H, whose vectors stand below the diagonal of `a`.
 
     The result is the first columns of the product, as many as `a` has.
@@ -169,7 +170,7 @@ def lu(x: Any) -> tuple[Any, Any, Any]:
     return tuple(apply(page.Lu(), x))
 
 
-def lu_pivots_to_permutation(pivots: Any, permutation_size: int) -> Any:
+def lu_pivots_to_permutation(pivots: ArrayLike, permutation_size: int) -> Any:
     """Return the order of rows after row i was exchanged with row pivots[i], for each i in turn.
 
     Raises:
@@ -446,7 +447,7 @@ def schur(x: Any, *, compute_schur_vectors: bool = True, sort_eig_vals: bool = F
     return tuple(apply(Schur(), x))[: 2 if compute_schur_vectors else 1]
 
 
-def tridiagonal(a: Any, *, lower: bool = True) -> tuple[Any, Any, Any, Any]:
+def tridiagonal(a: ArrayLike, *, lower: bool = True) -> tuple[Any, Any, Any, Any]:
     """Reduce Hermitian matrices to tridiagonal ones.
 
     The result is packed with the reflections that lead there.

@@ -25,7 +25,7 @@ from ..numpy.common import arr, axis_of, static_int
 from ..operations import collectives
 from ..operations.named_axes import Axis, find_axes
 from ..primitives.constants import full, full_like
-from ..primitives.core import with_user_line
+from ..primitives.core import Value, with_user_line
 from ..primitives.types import SCALARS, bool_
 from ..primitives.words.elementwise import select
 from ..primitives.words.indexing import dynamic_slice
@@ -110,7 +110,7 @@ def axis_index(axis_name: Any) -> Any:
     return full((), 0, np.int32) if index is None else index
 
 
-def _reduce(kind: type[collectives.Collective], x: Any, axis_name: Any, groups: Any) -> Any:
+def _reduce(kind: type[collectives.Collective], x: Value, axis_name: Any, groups: Any) -> Any:
     """Apply a collective to each leaf of a tree. Without axes, it changes nothing."""
     axes = _axes(kind.__name__.lower(), axis_name, groups)
     return tree.map(lambda leaf: apply(kind(axes), leaf), x) if axes else x
@@ -148,7 +148,7 @@ def psum(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     return tree.map(total, x)
 
 
-def pmean(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
+def pmean(x: Value, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     """Return the mean over all rows, which each row gets; for the arguments see `psum`.
 
     Examples:
@@ -161,7 +161,7 @@ def pmean(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     return tree.map(lambda leaf: leaf / size, total)
 
 
-def pmax(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
+def pmax(x: Value, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     """Return the largest element over all rows, which each row gets; for the arguments see `psum`.
 
     The derivative is the mean over the rows that have it.
@@ -174,7 +174,7 @@ def pmax(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     return _reduce(collectives.Pmax, x, axis_name, axis_index_groups)
 
 
-def pmin(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
+def pmin(x: Value, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     """Return the smallest element over all rows, which each row gets; arguments as of `psum`.
 
     Examples:
@@ -186,7 +186,7 @@ def pmin(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
 
 
 def all_gather(
-    x: Any,
+    x: Value,
     axis_name: Any,
     *,
     axis_index_groups: Any = None,
@@ -224,7 +224,7 @@ def all_gather(
         )
     axes = _axes("all_gather", axis_name, axis_index_groups)
 
-    def gathered(leaf: Any) -> Any:
+    def gathered(leaf: Value) -> Any:
         out = arr(leaf)
         at = axis_of(axis, out.ndim + (not tiled), "all_gather")
         size = [_size(axes) * out.shape[at]] if tiled else [_size(axes)]
@@ -237,7 +237,7 @@ def all_gather(
     return tree.map(gathered, x)
 
 
-def _split(name: str, x: Any, axis: int, axes: Sequence[Axis], tiled: bool) -> Any:
+def _split(name: str, x: Value, axis: int, axes: Sequence[Axis], tiled: bool) -> Any:
     """Split an axis of an array into one axis for each named axis, of its size.
 
     If `tiled`, what is left of the axis follows them. With named axes of the sizes 2 and 3, an axis
@@ -260,7 +260,7 @@ def _split(name: str, x: Any, axis: int, axes: Sequence[Axis], tiled: bool) -> A
 
 
 def psum_scatter(
-    x: Any,
+    x: Value,
     axis_name: Any,
     *,
     scatter_dimension: int = 0,
@@ -290,7 +290,7 @@ def psum_scatter(
     """
     axes = _axes("psum_scatter", axis_name, axis_index_groups)
 
-    def scattered(leaf: Any) -> Any:
+    def scattered(leaf: Value) -> Any:
         out = arr(leaf)
         at = axis_of(scatter_dimension, out.ndim, "psum_scatter")
         out = _split("psum_scatter", out, at, axes, tiled)
@@ -304,7 +304,7 @@ def psum_scatter(
 
 
 def all_to_all(
-    x: Any,
+    x: Value,
     axis_name: Any,
     split_axis: int,
     concat_axis: int,
@@ -337,7 +337,7 @@ def all_to_all(
     """
     axes = _axes("all_to_all", axis_name, axis_index_groups)
 
-    def exchanged(leaf: Any) -> Any:
+    def exchanged(leaf: Value) -> Any:
         out = arr(leaf)
         split, concat = (axis_of(a, out.ndim, "all_to_all") for a in (split_axis, concat_axis))
         shape = out.shape
@@ -368,7 +368,7 @@ def pswapaxes(x: Any, axis_name: Any, axis: int, *, axis_index_groups: Any = Non
     return all_to_all(x, axis_name, axis, axis, axis_index_groups=axis_index_groups)
 
 
-def ppermute(x: Any, axis_name: Any, perm: Any) -> Any:
+def ppermute(x: Value, axis_name: Any, perm: Any) -> Any:
     """Send the arrays of rows to other rows; rows that get none have zeros.
 
     Args:
@@ -412,7 +412,7 @@ def _permute_together(x: Any, axes: tuple[Axis, ...], pairs: tuple[tuple[int, in
     return select(broadcast_in_dim(my_source >= 0, x.shape, ()), taken, full_like(x, 0))
 
 
-def pshuffle(x: Any, axis_name: Any, perm: Any) -> Any:
+def pshuffle(x: Value, axis_name: Any, perm: Any) -> Any:
     """Reorder the rows: row i gets the array of row `perm[i]`.
 
     Raises:
@@ -435,7 +435,7 @@ def pshuffle(x: Any, axis_name: Any, perm: Any) -> Any:
     return ppermute(x, axis_name, list(zip(perm, range(len(perm)))))
 
 
-def pbroadcast(x: Any, axis_name: Any, source: int) -> Any:
+def pbroadcast(x: Value, axis_name: Any, source: int) -> Any:
     """Return the array of the row at position `source`, which every row gets.
 
     Raises:

@@ -24,12 +24,13 @@ from ..numpy.contracting.algorithms import DotAlgorithm, DotAlgorithmPreset, how
 from ..numpy.contracting.precision import preferred_of
 from ..operations.cumulative import CumSum
 from ..primitives.array import Array
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import Value, describe, with_user_line
 from ..primitives.types import bfloat16, is_integer
 from ..primitives.words import dot as dot_page
 from ..primitives.words import elementwise as e
 from ..primitives.words import indexing, structural
 from ..primitives.words.dot import Precision
+from ..typing import ArrayLike
 from .strict import apply
 
 __all__ = [
@@ -191,12 +192,12 @@ _ROWS = RaggedDotDimensionNumbers((((1,), (1,)), ((), ())), (0,), (0,))
 
 
 def ragged_dot(
-    lhs: Any,
-    rhs: Any,
-    group_sizes: Any,
+    lhs: ArrayLike,
+    rhs: ArrayLike,
+    group_sizes: ArrayLike,
     precision: Any = None,
-    preferred_element_type: Any = None,
-    group_offset: Any = None,
+    preferred_element_type: np.dtype | None = None,
+    group_offset: ArrayLike | None = None,
     out_sharding: Any = None,
 ) -> Any:
     """Multiply rows that follow one another in groups, each group by a matrix of its own.
@@ -302,7 +303,13 @@ def ragged_dot_general(
 
 
 def _by_group(
-    name: str, x: Any, axis: int, prefix: tuple[int, ...], sizes: Any, offset: Any, count: int
+    name: str,
+    x: Any,
+    axis: int,
+    prefix: tuple[int, ...],
+    sizes: Any,
+    offset: np.ndarray | None,
+    count: int,
 ) -> Any:
     """Return `x` once for each of `count` groups, zero outside of the group.
 
@@ -337,7 +344,7 @@ def _by_group(
     size_axes = prefix if sizes.ndim > 1 else ()
     full_shape = (count, *x.shape)
 
-    def spread(bounds: Any) -> Any:
+    def spread(bounds: Value) -> Any:
         """Return bounds, the groups along their last axis, at their axes of the result."""
         first = structural.move_axis(bounds, bounds.ndim - 1, 0)
         # `broadcast_in_dim` wants ascending axes, so those of the bounds are sorted first.
@@ -353,7 +360,7 @@ def _by_group(
     return e.select(inside, x, 0)
 
 
-def _part(x: Any, offset: Any, count: int) -> Any:
+def _part(x: Value, offset: Value, count: int) -> Any:
     """Return `count` elements of the last axis, from the one that `offset`, of shape (1,), says."""
     start = structural.reshape(offset, ())
     zero = Array(np.zeros((), start.dtype))

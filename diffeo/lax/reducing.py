@@ -16,16 +16,18 @@ from ..numpy.common import arr, axis_of, dtype_of, no_sharding, static_ints
 from ..operations import extrema
 from ..primitives.array import Array
 from ..primitives.constants import full
-from ..primitives.core import Primitive, Tracer, describe, snake_case, with_user_line
+from ..primitives.core import Primitive, Tracer, Value, describe, snake_case, with_user_line
 from ..primitives.jaxpr import Jaxpr, eliminate_dead_code
 from ..primitives.staging import stage
 from ..primitives.support.sources import rename
 from ..primitives.types import SCALARS, ShapedArray, promote_types
 from ..primitives.words import reduction, structural
+from ..primitives.words.reduction import Monoid
 from ..programs.call import Call
 from ..routines.windows import general_reduce
 from ..routines.windows.general_reduce import walk
 from ..trees import tree
+from ..typing import ArrayLike
 from . import elementwise as functions
 from .strict import apply
 
@@ -152,7 +154,7 @@ class Computation:
                 )
             )
 
-    def initial(self, value: Any, x: Any) -> Any:
+    def initial(self, value: Value, x: Value) -> Any:
         """Return an initial value, checked; a Python scalar gets the dtype of its operand."""
         fits = value.dtype == x.dtype or (
             value.weak_type and promote_types(value.aval, x.aval.strong)[0] == x.dtype
@@ -193,7 +195,7 @@ class Computation:
             )
         return full((), np.asarray(value).item(), value.dtype)
 
-    def begins_neutral(self, monoid: Any) -> bool:
+    def begins_neutral(self, monoid: Monoid) -> bool:
         """Return whether the only initial value is known to change nothing."""
         value = self.inits[0]
         return type(value) is Array and np.asarray(value) == monoid.neutral(value.dtype)
@@ -266,7 +268,7 @@ def argmax(operand: Any, axis: int, index_dtype: Any) -> Any:
     return axis_primitive("argmax", operand, axis, lambda a: extrema.ArgMax(a, dtype))
 
 
-def argmin(operand: Any, axis: int, index_dtype: Any) -> Any:
+def argmin(operand: ArrayLike, axis: int, index_dtype: Any) -> Any:
     """Return the position of the smallest element along an axis.
 
     Of equal elements the first one counts; the first nan counts before all numbers.

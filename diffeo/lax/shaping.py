@@ -32,6 +32,7 @@ from ..primitives.words import elementwise as e
 from ..primitives.words import slicing, structural
 from ..primitives.words.promotion import broadcast_shapes as common_shape
 from ..primitives.words.promotion import broadcast_to as stretch
+from ..typing import DTypeLike
 from .strict import apply, join
 
 
@@ -321,7 +322,7 @@ def rev(operand: Any, dimensions: Sequence[int]) -> Any:
     return apply(slicing.Rev(static_ints(dimensions, "rev", "dimensions")), operand)
 
 
-def iota(dtype: Any, size: int) -> Any:
+def iota(dtype: DTypeLike | None, size: int) -> Any:
     """Return the numbers 0, 1, 2 ... size - 1.
 
     Examples:
@@ -338,7 +339,9 @@ def _iota(name: str, dtype: Any, shape: tuple[int, ...], axis: int) -> Any:
     return structural.iota(dtype, shape, axis)
 
 
-def broadcasted_iota(dtype: Any, shape: Any, dimension: int, *, out_sharding: Any = None) -> Any:
+def broadcasted_iota(
+    dtype: DTypeLike | None, shape: Any, dimension: int, *, out_sharding: Any = None
+) -> Any:
     """Return the numbers 0, 1, 2 ... along one axis, repeated along the others."""
     if out_sharding is not None:
         raise no_sharding("broadcasted_iota", out_sharding)
@@ -400,7 +403,9 @@ def empty(shape: Any, dtype: Any, *, out_sharding: Any = None) -> Any:
     return creation.empty(shape, dtype, out_sharding=out_sharding)
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None, *, sharding: Any = None) -> Any:
+def full(
+    shape: Any, fill_value: Any, dtype: DTypeLike | None = None, *, sharding: Any = None
+) -> Any:
     """Return an array filled with a scalar."""
     if sharding is not None:
         raise no_sharding("full", sharding, "sharding")
@@ -408,7 +413,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, *, sharding: Any = None
 
 
 def full_like(
-    x: Any, fill_value: Any, dtype: Any = None, shape: Any = None, sharding: Any = None
+    x: Any, fill_value: Any, dtype: DTypeLike | None = None, shape: Any = None, sharding: Any = None
 ) -> Any:
     """Return an array like `x`, filled with a scalar."""
     if sharding is not None:

@@ -8,6 +8,7 @@ from ..numpy.common import arr, axis_of, static_int
 from ..operations import sort as sort_page
 from ..primitives.core import describe, with_user_line
 from ..primitives.types import is_float
+from ..typing import ArrayLike
 from .strict import apply, check
 
 
@@ -44,7 +45,9 @@ def sort(operand: Any, dimension: int = -1, is_stable: bool = True, num_keys: in
     return tuple(out) if several else out[0]
 
 
-def sort_key_val(keys: Any, values: Any, dimension: int = -1, is_stable: bool = True) -> Any:
+def sort_key_val(
+    keys: ArrayLike, values: ArrayLike, dimension: int = -1, is_stable: bool = True
+) -> Any:
     """Sort two arrays by the first, and return (sorted keys, values in their order)."""
     return sort([keys, values], dimension, is_stable)
 
@@ -75,7 +78,7 @@ def top_k(operand: Any, k: int, *, axis: int = -1) -> tuple[Any, Any]:
 
 
 def approx_max_k(
-    operand: Any,
+    operand: ArrayLike,
     k: int,
     reduction_dimension: int = -1,
     recall_target: float = 0.95,

@@ -10,12 +10,13 @@ import numpy as np
 from ..operations.identity import stop_gradient
 from ..primitives.array import known
 from ..primitives.constants import full_like
-from ..primitives.core import Primitive
+from ..primitives.core import Primitive, Value
 from ..primitives.types import SCALARS
 from ..primitives.words import elementwise as e
 from ..routines.special import special as s
 from ..routines.special.bessel import BesselI
 from ..routines.special.incomplete import Betainc, Igamma
+from ..typing import ArrayLike
 from .strict import apply, check, join
 
 
@@ -46,7 +47,7 @@ def erfc(x: Any) -> Any:
     return apply(s.erfc, x)
 
 
-def lgamma(x: Any) -> Any:
+def lgamma(x: Value) -> Any:
     """Compute the logarithm of |gamma(x)| of floats.
 
     Raises:
@@ -174,7 +175,7 @@ def igamma_grad_a(a: Any, x: Any) -> Any:
     return _of_several(Igamma(1), "igamma_grad_a", a, x)
 
 
-def random_gamma_grad(a: Any, sample: Any) -> Any:
+def random_gamma_grad(a: ArrayLike, sample: ArrayLike) -> Any:
     """Compute the derivative by a of a sample x from the gamma distribution of shape a.
 
     It is how x moves so that igamma(a, x) stays (Figurnov et al. 2018, implicit reparameterization

@@ -174,7 +174,7 @@ def _exactly(flatten_rule: Callable[[Any], tuple]) -> Callable[[Any], tuple]:
 def _made_of_exact(unflatten_rule: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """Return an unflatten rule that takes auxiliary data out of `Exact`."""
 
-    def from_exact(aux: Any, children: Any) -> Any:
+    def from_exact(aux: Exact | None, children: Any) -> Any:
         return unflatten_rule(aux.value if type(aux) is Exact else aux, children)
 
     return from_exact
@@ -273,7 +273,7 @@ class _AdoptedRules:
         children, treedef = _shared.flatten(container, lambda node: node is not container)
         return children, _AdoptedAux(treedef)
 
-    def unflatten(self, aux: Any, children: Any) -> Any:
+    def unflatten(self, aux: _AdoptedAux, children: Any) -> Any:
         # A treedef may be older than the user's rules. So its auxiliary data, not `_own`, say which
         # rule takes them.
         if isinstance(aux, _AdoptedAux):

@@ -15,24 +15,25 @@ from ..numpy.choosing import where
 from ..numpy.common import arr, no_such, static_int
 from ..numpy.contracting.einsum import einsum
 from ..operations.identity import stop_gradient
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import Value, describe, with_user_line
 from ..primitives.types import ShapedArray, default_dtype, float32, is_integer, promote_types
 from ..primitives.words.promotion import broadcast_shapes
 from ..primitives.words.structural import convert_element_type, iota, reshape, transpose
+from ..typing import ArrayLike
 from .normalized import logsumexp, softmax
 
 
 def dot_product_attention(
-    query: Any,
-    key: Any,
-    value: Any,
-    bias: Any = None,
-    mask: Any = None,
+    query: ArrayLike,
+    key: ArrayLike,
+    value: ArrayLike,
+    bias: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
     *,
     scale: Any = None,
     is_causal: bool = False,
     query_seq_lengths: Any = None,
-    key_value_seq_lengths: Any = None,
+    key_value_seq_lengths: ArrayLike | None = None,
     local_window_size: Any = None,
     implementation: str | None = None,
     return_residual: bool = False,
@@ -127,7 +128,7 @@ def _with_batch(x: Any, name: str) -> Any:
     return x if x.ndim == 4 else reshape(x, (1, *x.shape))
 
 
-def _check(q: Any, k: Any, v: Any) -> None:
+def _check(q: Value, k: Value, v: Value) -> None:
     """Raise a ValueError for operands that do not fit one another."""
     fits = q.shape[0] == k.shape[0] and q.shape[3] == k.shape[3] and k.shape == v.shape
     if not fits or not k.shape[2] or q.shape[2] % k.shape[2] or not q.dtype == k.dtype == v.dtype:
@@ -172,7 +173,7 @@ def _lengths(name: str, lengths: Any, B: int) -> Any:
 
 
 def _mask(
-    shape: tuple[int, ...], mask: Any, is_causal: bool, lengths: list[Any], window: Any
+    shape: tuple[int, ...], mask: Any, is_causal: bool, lengths: list[Any], window: int | None
 ) -> Any:
     """Return which keys each query attends to; None for all."""
     B, _, T, S = shape

@@ -26,7 +26,7 @@ from ..numpy.common import (
 )
 from ..numpy.limiting import clip
 from ..numpy.making.creation import asarray
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import Value, describe, with_user_line
 from ..primitives.formulas.lowered import in_float32
 from ..primitives.formulas.slopes import widened
 from ..primitives.words import elementwise as e
@@ -36,14 +36,15 @@ from ..primitives.words.promotion import broadcast_to, to_inexact
 from ..primitives.words.slicing import slice_in_dim
 from ..primitives.words.structural import broadcast_in_dim, convert_element_type, iota, reduce_sum
 from ..routines.special.special import erfc
+from ..typing import ArrayLike, DTypeLike
 
 
-def inexact(x: Any) -> Any:
+def inexact(x: ArrayLike) -> Any:
     """Return a floating-point (or complex) array or tracer; integers become floats."""
     return arr(to_inexact(x))
 
 
-def identity(x: Any) -> Any:
+def identity(x: ArrayLike) -> Any:
     """Return `x`.
 
     Examples:
@@ -85,7 +86,7 @@ def hard_tanh(x: Any) -> Any:
     return e.select(x > 1, 1, e.select(x < -1, -1, x))
 
 
-def hard_sigmoid(x: Any) -> Any:
+def hard_sigmoid(x: ArrayLike) -> Any:
     """Compute relu6(x + 3) / 6."""
     return relu6(inexact(x) + 3.0) / 6.0
 
@@ -118,7 +119,7 @@ def celu(x: Any, alpha: Any = 1.0) -> Any:
     return choose(positive, x, alpha * e.expm1.bind(e.select(positive, 0.0, x) / alpha))
 
 
-def selu(x: Any) -> Any:
+def selu(x: ArrayLike) -> Any:
     """Compute 1.0507... * elu(x, 1.6732...), the self-normalizing unit (Klambauer et al. 2017)."""
     return 1.0507009873554804934193349852946 * elu(x, 1.6732632423543772848170429916717)
 
@@ -153,7 +154,7 @@ def sparse_plus(x: Any) -> Any:
     return e.select(left, 0.0, e.select(right, x, inner * inner / 4))
 
 
-def sparse_sigmoid(x: Any) -> Any:
+def sparse_sigmoid(x: ArrayLike) -> Any:
     """Compute (x + 1) / 2, moved into [0, 1]: the derivative of `sparse_plus`.
 
     Examples:
@@ -219,7 +220,7 @@ def soft_sign(x: Any) -> Any:
 _sigmoid = unary(e.logistic, True)
 
 
-def sigmoid(x: Any) -> Any:
+def sigmoid(x: ArrayLike) -> Any:
     """Compute 1 / (1 + exp(-x)).
 
     Examples:
@@ -229,17 +230,17 @@ def sigmoid(x: Any) -> Any:
     return _sigmoid(x)
 
 
-def log_sigmoid(x: Any) -> Any:
+def log_sigmoid(x: ArrayLike) -> Any:
     """Compute log(sigmoid(x)), without overflow."""
     return -softplus(-inexact(x))
 
 
-def tanh(x: Any, /) -> Any:
+def tanh(x: ArrayLike, /) -> Any:
     """Compute the hyperbolic tangent."""
     return e.tanh.bind(inexact(x))
 
 
-def silu(x: Any) -> Any:
+def silu(x: ArrayLike) -> Any:
     """Compute x * sigmoid(x) (also called swish)."""
     return _bent(lambda x: x * sigmoid(x), inexact(x), 800.0)
 
@@ -247,12 +248,12 @@ def silu(x: Any) -> Any:
 swish = silu
 
 
-def mish(x: Any) -> Any:
+def mish(x: ArrayLike) -> Any:
     """Compute x * tanh(softplus(x)) (Misra 2019)."""
     return _bent(lambda x: x * tanh(softplus(x)), inexact(x), 800.0)
 
 
-def gelu(x: Any, approximate: bool = True) -> Any:
+def gelu(x: ArrayLike, approximate: bool = True) -> Any:
     """Multiply x by the probability that a standard normal variable is below x.
 
     See Hendrycks and Gimpel 2016.
@@ -283,11 +284,11 @@ def _bent(fun: Callable, x: Any, far: float) -> Any:
     return e.select(left, 0.0, e.select(right, x, inner))
 
 
-def _gelu_by_erfc(x: Any) -> Any:
+def _gelu_by_erfc(x: Value) -> Any:
     return 0.5 * x * erfc.bind(x * -math.sqrt(0.5))
 
 
-def _gelu_by_tanh(x: Any) -> Any:
+def _gelu_by_tanh(x: Value) -> Any:
     """Return x (1 + tanh(u)) / 2, computed as x sigmoid(2 u).
 
     So no digits are lost where tanh(u) is near -1.
@@ -310,7 +311,7 @@ def glu(x: Any, axis: int = -1) -> Any:
     return slice_in_dim(x, 0, half, 1, axis) * sigmoid(slice_in_dim(x, half, size, 1, axis))
 
 
-def one_hot(x: Any, num_classes: int, *, dtype: Any = None, axis: int = -1) -> Any:
+def one_hot(x: Any, num_classes: int, *, dtype: DTypeLike | None = None, axis: int = -1) -> Any:
     """Return for each integer the vector with 1 at its position, else 0.
 
     The vector of an integer outside of [0, num_classes) is all zeros.
@@ -392,7 +393,7 @@ def standardize(
     return (x - mean) * e.rsqrt.bind(inexact(variance + epsilon))
 
 
-def _mean(x: Any, axes: tuple[int, ...], mask: Any) -> Any:
+def _mean(x: Any, axes: tuple[int, ...], mask: np.ndarray | None) -> Any:
     """Return the mean of the elements that count, over axes, which stay with size 1."""
     if mask is None:
         total, count = x, float(np.prod([x.shape[a] for a in axes]))

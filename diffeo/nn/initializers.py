@@ -24,11 +24,12 @@ from ..numpy.contracting.diagonals import diagonal
 from ..numpy.linalg.decompositions import qr
 from ..numpy.making.creation import full
 from ..numpy.shaping import moveaxis
-from ..primitives.core import with_user_line
+from ..primitives.core import Value, with_user_line
 from ..primitives.types import SCALARS, is_complex, real_dtype
 from ..primitives.words import elementwise as e
 from ..primitives.words.slicing import index_in_dim
 from ..primitives.words.structural import convert_element_type, reshape
+from ..typing import DTypeLike
 
 #: A function `init(key, shape, dtype)` that returns an array.
 Initializer = Callable[..., Any]
@@ -36,21 +37,23 @@ Initializer = Callable[..., Any]
 Axes = int | Sequence[int]
 
 
-def _number(x: Any, dtype: Any) -> Any:
+def _number(x: Any, dtype: np.dtype) -> Any:
     return convert_element_type(arr(x), dtype)
 
 
-def _one_device(out_sharding: Any) -> None:
+def _one_device(out_sharding: str | None) -> None:
     if out_sharding is not None:
         raise no_sharding("an initializer", out_sharding)
 
 
-def zeros(key: Any, shape: Any, dtype: Any = None, out_sharding: Any = None) -> Any:
+def zeros(
+    key: Value | None, shape: Any, dtype: DTypeLike | None = None, out_sharding: Any = None
+) -> Any:
     """Return zeros; the key is not used."""
     return full(shape, 0, dtype_of(dtype), out_sharding=out_sharding)
 
 
-def ones(key: Any, shape: Any, dtype: Any = None, out_sharding: Any = None) -> Any:
+def ones(key: Value, shape: Any, dtype: DTypeLike | None = None, out_sharding: Any = None) -> Any:
     """Return ones; the key is not used."""
     return full(shape, 1, dtype_of(dtype), out_sharding=out_sharding)
 
@@ -64,7 +67,9 @@ def constant(value: Any, dtype: Any = None) -> Initializer:
     """
     default = dtype
 
-    def init(key: Any, shape: Any, dtype: Any = default, out_sharding: Any = None) -> Any:
+    def init(
+        key: Value, shape: Any, dtype: DTypeLike | None = default, out_sharding: Any = None
+    ) -> Any:
         _one_device(out_sharding)
         return full(shape, value, dtype_of(dtype))
 
@@ -144,7 +149,7 @@ _DENOMINATORS = {
 }
 
 
-def _on_disk(key: Any, shape: tuple[int, ...], dtype: np.dtype, radius: Callable) -> Any:
+def _on_disk(key: Value, shape: tuple[int, ...], dtype: np.dtype, radius: Callable) -> Any:
     """Return complex numbers of random phase; `radius` maps uniform numbers to their moduli."""
     keys, part = random.split(key), real_dtype(dtype)
     r = radius(random.uniform(index_in_dim(keys, 0), shape, part))
@@ -152,7 +157,7 @@ def _on_disk(key: Any, shape: tuple[int, ...], dtype: np.dtype, radius: Callable
     return e.complex_.bind(r * e.cos.bind(angle), r * e.sin.bind(angle))
 
 
-def _truncated(key: Any, shape: tuple[int, ...], dtype: np.dtype, variance: Any) -> Any:
+def _truncated(key: Value, shape: tuple[int, ...], dtype: np.dtype, variance: Value) -> Any:
     """Return samples of a variance, from a normal distribution cut at two standard deviations."""
     # The divisors are the standard deviations of standard normal variables cut at 2, as jax has
     # them. (The complex one should be 0.96196. It is jax's, so that values are jax's; the variance
@@ -165,11 +170,11 @@ def _truncated(key: Any, shape: tuple[int, ...], dtype: np.dtype, variance: Any)
     return _on_disk(key, shape, dtype, radius) * (root / _number(0.95311164380491208, dtype))
 
 
-def _normal(key: Any, shape: tuple[int, ...], dtype: np.dtype, variance: Any) -> Any:
+def _normal(key: Value, shape: tuple[int, ...], dtype: np.dtype, variance: Value) -> Any:
     return random.normal(key, shape, dtype) * e.sqrt.bind(variance)
 
 
-def _uniform(key: Any, shape: tuple[int, ...], dtype: np.dtype, variance: Any) -> Any:
+def _uniform(key: Value, shape: tuple[int, ...], dtype: np.dtype, variance: Value) -> Any:
     """Return uniform samples of a variance, on an interval or, if complex, on a disk."""
     if not is_complex(dtype):
         return random.uniform(key, shape, dtype, -1) * e.sqrt.bind(3 * variance)
@@ -225,7 +230,9 @@ def variance_scaling(
         )
     default = dtype
 
-    def init(key: Any, shape: Any, dtype: Any = default, out_sharding: Any = None) -> Any:
+    def init(
+        key: Value, shape: Any, dtype: DTypeLike | None = default, out_sharding: Any = None
+    ) -> Any:
         _one_device(out_sharding)
         sizes, kind = static_shape(shape, "variance_scaling"), dtype_of(dtype)
         n = _DENOMINATORS[mode](*_fans(sizes, in_axis, out_axis, batch_axis))
@@ -256,7 +263,7 @@ def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> In
     """
     default = dtype
 
-    def init(key: Any, shape: Any, dtype: Any = default, out_sharding: Any = None) -> Any:
+    def init(key: Value, shape: Any, dtype: DTypeLike = default, out_sharding: Any = None) -> Any:
         _one_device(out_sharding)
         sizes, kind = static_shape(shape, "orthogonal"), dtype_of(dtype)
         if len(sizes) < 2:
@@ -272,7 +279,7 @@ def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> In
     return init
 
 
-def _orthogonal(key: Any, rows: int, columns: int, dtype: np.dtype) -> Any:
+def _orthogonal(key: Value, rows: int, columns: int, dtype: np.dtype) -> Any:
     """Return a matrix with orthonormal columns (rows, if there are fewer of them)."""
     z = random.normal(key, (max(rows, columns), min(rows, columns)), dtype)
     q, r = qr(z)
@@ -296,7 +303,9 @@ def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None)
     """
     default, inner = dtype, orthogonal(scale, column_axis)
 
-    def init(key: Any, shape: Any, dtype: Any = default, out_sharding: Any = None) -> Any:
+    def init(
+        key: Value, shape: Any, dtype: DTypeLike | None = default, out_sharding: Any = None
+    ) -> Any:
         _one_device(out_sharding)
         sizes, kind = static_shape(shape, "delta_orthogonal"), dtype_of(dtype)
         if len(sizes) not in (3, 4, 5) or sizes[-1] < sizes[-2]:

@@ -16,13 +16,15 @@ import numpy as np
 from ..numpy.common import arr, axes_of, keep_axes, narrow
 from ..operations.identity import stop_gradient
 from ..primitives.constants import full_like
+from ..primitives.core import Value
 from ..primitives.words import elementwise as e
 from ..primitives.words.promotion import align, broadcast_to, to_inexact
 from ..primitives.words.reduction import reduce_max
 from ..primitives.words.structural import convert_element_type, drop_axes, reduce_sum, reshape
+from ..typing import ArrayLike
 
 
-def _masked(x: Any, where: Any, value: float) -> Any:
+def _masked(x: Value, where: Any, value: float) -> Any:
     """Return `x` with `value` in place of the elements that do not count."""
     return x if where is None else e.select(broadcast_to(arr(where), x.shape), x, value)
 
@@ -41,10 +43,10 @@ def _largest(x: Any, axes: tuple[int, ...]) -> Any:
 def logsumexp(
     a: Any,
     axis: Any = None,
-    b: Any = None,
+    b: ArrayLike | None = None,
     keepdims: bool = False,
     return_sign: bool = False,
-    where: Any = None,
+    where: ArrayLike | None = None,
 ) -> Any:
     """Compute log(sum(b * exp(a))), without overflow.
 
@@ -106,14 +108,14 @@ def logmeanexp(x: Any, axis: Any = None, where: Any = None, keepdims: bool = Fal
     return out - count
 
 
-def _sum(x: Any, axes: tuple[int, ...]) -> Any:
+def _sum(x: Value, axes: tuple[int, ...]) -> Any:
     """Return the sum over axes, which stay with size 1; narrower floats are added up in float32."""
     wide = convert_element_type(x, np.float32) if narrow(x.dtype) else x
     total = reduce_sum(wide, axes)
     return keep_axes(convert_element_type(total, x.dtype), x.shape, axes)
 
 
-def softmax(x: Any, axis: Any = -1, where: Any = None) -> Any:
+def softmax(x: Any, axis: Any = -1, where: ArrayLike | None = None) -> Any:
     """Compute exp(x) / sum(exp(x)) along axes.
 
     Args:

@@ -22,7 +22,7 @@ from ..numpy.making.creation import asarray
 from ..numpy.reducing.reductions import max as max_
 from ..numpy.ufuncs import exp2, rint
 from ..operations.rounding import ReducePrecision
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import Value, describe, with_user_line
 from ..primitives.words import elementwise as e
 from ..primitives.words.structural import (
     bitcast_convert_type,
@@ -30,9 +30,10 @@ from ..primitives.words.structural import (
     reshape,
     transpose,
 )
+from ..typing import ArrayLike
 
 
-def _blocks(x: Any, scales: Any, dtype: Any) -> Any:
+def _blocks(x: Value, scales: Value, dtype: np.dtype) -> Any:
     """Return `x` times the scales of its blocks along the last axis, in a dtype."""
     size = x.shape[-1] // scales.shape[-1]
     blocks = reshape(convert_element_type(x, dtype), (*scales.shape, size))
@@ -41,7 +42,11 @@ def _blocks(x: Any, scales: Any, dtype: Any) -> Any:
 
 
 def scaled_matmul(
-    lhs: Any, rhs: Any, lhs_scales: Any, rhs_scales: Any, preferred_element_type: Any = np.float32
+    lhs: ArrayLike,
+    rhs: ArrayLike,
+    lhs_scales: ArrayLike,
+    rhs_scales: ArrayLike,
+    preferred_element_type: Any = np.float32,
 ) -> Any:
     """Multiply matrices whose rows are cut into blocks, each with a scale.
 
@@ -131,7 +136,7 @@ def get_scaled_dot_general_config(mode: str, global_scale: Any = None) -> BlockS
     return BlockScaleConfig(mode, 32, data, scales, None, False)
 
 
-def _power_above(x: Any) -> Any:
+def _power_above(x: Value) -> Any:
     """Return the least power of 2 that is not below positive float32 numbers."""
     bits = bitcast_convert_type(convert_element_type(x, np.float32), np.dtype(np.int32))
     exponent, rest = bits >> 23, bits & 0x7FFFFF
@@ -140,12 +145,12 @@ def _power_above(x: Any) -> Any:
     return exp2(convert_element_type(exponent, np.float32) - 127.0)
 
 
-def _in_four_bits(x: Any) -> Any:
+def _in_four_bits(x: Value) -> Any:
     """Round numbers in [-6, 6] to float4_e2m1fn: two bits of exponent, one of mantissa."""
     return where(abs(x) < 1, rint(2 * x) / 2, ReducePrecision(8, 1).bind(x))
 
 
-def _rounded(x: Any, config: BlockScaleConfig) -> Any:
+def _rounded(x: Value, config: BlockScaleConfig) -> Any:
     """Return a matrix (B, M, K) as a narrow dtype with scales would hold it."""
     B, M, K = x.shape
     size = config.block_size
@@ -180,7 +185,7 @@ def _as_matrices(x: Any, contract: Sequence[int], batch: Sequence[int]) -> Any:
     return reshape(transpose(x, (*batch, *free, *contract)), tuple(sizes))
 
 
-def _product(a: Any, b: Any, configs: Any, dtype: Any) -> Any:
+def _product(a: Value, b: Value, configs: Any, dtype: np.dtype) -> Any:
     """Multiply matrices (B, M, K) and (B, N, K), both rounded."""
     numbers = ((2,), (2,)), ((0,), (0,))
     out = dot_general(_rounded(a, configs[0]), _rounded(b, configs[1]), numbers)
@@ -190,12 +195,12 @@ def _product(a: Any, b: Any, configs: Any, dtype: Any) -> Any:
     return convert_element_type(out, dtype)
 
 
-def _dot(a: Any, b: Any, configs: Any, dtype: Any) -> Any:
+def _dot(a: Value, b: Value, configs: Any, dtype: np.dtype) -> Any:
     """Return `_product` with gradients that are products of rounded matrices, too."""
     turned = lambda x: transpose(x, (0, 2, 1))
 
     @custom_vjp
-    def product(a: Any, b: Any) -> Any:
+    def product(a: Value, b: Value) -> Any:
         return _product(a, b, configs, dtype)
 
     def forward(a: Any, b: Any) -> Any:

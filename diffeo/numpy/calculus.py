@@ -14,6 +14,7 @@ from ..primitives.types import is_complex
 from ..primitives.words.promotion import broadcast_to, to_inexact
 from ..primitives.words.slicing import concatenate, slice_in_dim
 from ..primitives.words.structural import reshape
+from ..typing import ArrayLike, DTypeLike
 from .choosing import where
 from .common import arr, axes_of, axis_of, no_such, real_only, same_dtype
 from .contracting.products import dot
@@ -88,7 +89,7 @@ def interp(
     return where(less(xp[n - 1], x), fp[n - 1] if right is None else right, out)
 
 
-def _periodic(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
+def _periodic(x: Any, xp: Value, fp: Value, period: Any) -> tuple[Any, Any, Any]:
     """Return x and the points, sorted, within one period, with one more point at each end."""
     value = known(asarray(period))
     if value is not None and (value.ndim or not value):
@@ -104,7 +105,7 @@ def _periodic(x: Any, xp: Any, fp: Any, period: Any) -> tuple[Any, Any, Any]:
     return x, xp, concatenate([getitem(fp, last), fp, getitem(fp, first)], 0)
 
 
-def _between(x: Any, xp: Any, fp: Any) -> Any:
+def _between(x: Any, xp: Value, fp: Value) -> Any:
     """Interpolate between the first and the last of several points."""
     # The points at both sides of each x: (x0, y0) and (x1, y1).
     high = clip(searchsorted(xp, x, "right"), 1, xp.shape[0] - 1)
@@ -209,14 +210,14 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, period: float = 2 * math
 
 
 def cov(
-    m: Any,
+    m: ArrayLike,
     y: Any = None,
     rowvar: bool = True,
     bias: bool = False,
     ddof: int | None = None,
     fweights: Any = None,
     aweights: Any = None,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
 ) -> Any:
     """Return the covariance matrix of variables, one in each row (or column, if not `rowvar`).
 
@@ -313,7 +314,7 @@ def _weights(kind: str, weights: Any, n: int) -> Any:
     return w
 
 
-def corrcoef(x: Any, y: Any = None, rowvar: bool = True, dtype: Any = None) -> Any:
+def corrcoef(x: ArrayLike, y: Value | None = None, rowvar: bool = True, dtype: Any = None) -> Any:
     """Return the matrix of correlation coefficients of variables, one in each row."""
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:

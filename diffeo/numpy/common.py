@@ -31,6 +31,7 @@ from ..primitives.types import SCALARS, default_dtype, float32, is_complex, is_f
 from ..primitives.words import elementwise as e
 from ..primitives.words.promotion import broadcast_to, promote, to_value
 from ..primitives.words.structural import convert_element_type, reshape
+from ..typing import ArrayLike, DTypeLike
 
 
 def arr(x: Any) -> Any:
@@ -161,7 +162,7 @@ def static_shape(shape: Any, name: str) -> tuple[int, ...]:
     return sizes
 
 
-def integers(x: Any, dtype: Any = np.int64) -> Any:
+def integers(x: Value, dtype: DTypeLike = np.int64) -> Any:
     """Convert integers to a wide dtype."""
     # Under a trace, a bound conversion might return a tracer: NumPy's returns an Array, so that
     # indices that are known stay known.
@@ -198,7 +199,7 @@ def places_of(x: Any, name: str, instead: str) -> tuple[Array, ...]:
     return tuple([Array(i.astype(default_dtype(int))) for i in positions])
 
 
-def dtype_of(dtype: Any, kind: type = float) -> np.dtype:
+def dtype_of(dtype: DTypeLike | None, kind: type = float) -> np.dtype:
     """Return the dtype that an argument `dtype` names.
 
     None stands for the default dtype of `kind`; Python's float, int and complex for their own
@@ -246,7 +247,7 @@ def axes_of(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
     return axes
 
 
-def keep_axes(out: Any, shape: Sequence[int], axes: Sequence[int]) -> Any:
+def keep_axes(out: Value, shape: Sequence[int], axes: Sequence[int]) -> Any:
     """Put the axes that a reduction removed back with size 1: `keepdims=True`.
 
     `shape` is the shape before the reduction. (2, 3, 4) reduced over axis 1 gives (2, 1, 4).
@@ -260,18 +261,18 @@ def to_bool(x: Any) -> Any:
     return x if x.aval.dtype == np.bool_ else convert_element_type(x, np.bool_)
 
 
-def is_nan(x: Any) -> Any:
+def is_nan(x: Value) -> Any:
     """Return where an array is nan; False everywhere for integers."""
     # Only nan differs from itself.
     return e.ne.bind(x, x)
 
 
-def holds_floats(x: Any) -> bool:
+def holds_floats(x: Value) -> bool:
     """Whether an array has a floating-point or complex dtype."""
     return is_float(x.aval.dtype) or is_complex(x.aval.dtype)
 
 
-def real_only(name: str, x: Any) -> Any:
+def real_only(name: str, x: ArrayLike) -> Any:
     """Return `x` unchanged; TypeError, with the user's line, if it is complex."""
     if typeof(x).dtype.kind == "c":
         raise with_user_line(TypeError(f"{name}: expects real numbers, got {describe(x)}"))
@@ -314,7 +315,7 @@ def quotient(x: Any, n: float) -> Any:
     return x / e.select(e.eq.bind(x, x), full_like(x, n), math.nan)
 
 
-def safe_sqrt(x: Any) -> Any:
+def safe_sqrt(x: Value) -> Any:
     """Compute the square root with the gradient 0 at 0, for lengths and deviations."""
     # The inner choice keeps 0 out of `sqrt`, whose derivative there is infinite. The outer one
     # puts 0 back, a constant without derivative.

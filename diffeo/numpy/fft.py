@@ -25,13 +25,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..api.device_put import device_put
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import Value, describe, with_user_line
 from ..primitives.types import complex64, complex128, float32, is_complex
 from ..primitives.words import slicing
 from ..primitives.words.promotion import to_inexact
 from ..primitives.words.structural import convert_element_type, inverse_permutation, transpose
 from ..routines.fft import ends
 from ..routines.fft import fft as transform
+from ..typing import ArrayLike, DTypeLike
 from .common import arr, axes_of, axis_of, dtype_of, narrow, no_such, static_int
 from .making.ranges import arange
 from .places.selecting import roll
@@ -79,7 +80,9 @@ def _operand(name: str, kind: str, a: Any) -> Any:
     return a
 
 
-def _sizes(name: str, kind: str, x: Any, s: Any, axes: Sequence[int]) -> tuple[int, ...]:
+def _sizes(
+    name: str, kind: str, x: Value, s: tuple[int, ...] | None, axes: Sequence[int]
+) -> tuple[int, ...]:
     """Return the lengths of the transform along `axes`; ValueError for a length below 1."""
     lengths = [x.shape[axis] for axis in axes]
     if kind == "IRFFT" and axes:
@@ -101,7 +104,14 @@ def _sizes(name: str, kind: str, x: Any, s: Any, axes: Sequence[int]) -> tuple[i
     return tuple(lengths)
 
 
-def _transform(name: str, kind: str, a: Any, s: Any, axes: Any, norm: str | None) -> Any:
+def _transform(
+    name: str,
+    kind: str,
+    a: Any,
+    s: tuple[int, ...] | None,
+    axes: tuple[int, ...] | None,
+    norm: str | None,
+) -> Any:
     """Transform `a` over `axes`; `name` is the function that the user called, for messages."""
     x = _operand(name, kind, a)
     if norm is not None and norm not in _NORMS:
@@ -153,7 +163,7 @@ def fft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -
     return _one("fft", "FFT", a, n, axis, norm)
 
 
-def ifft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def ifft(a: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
     """Compute the inverse of `fft`.
 
     Examples:
@@ -164,7 +174,7 @@ def ifft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) 
     return _one("ifft", "IFFT", a, n, axis, norm)
 
 
-def rfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def rfft(a: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
     """Compute the first half, `n // 2 + 1` elements, of `fft` of real numbers.
 
     The other elements are conjugates of these.
@@ -181,7 +191,7 @@ def rfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) 
     return _one("rfft", "RFFT", a, n, axis, norm)
 
 
-def irfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def irfft(a: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
     """Compute the inverse of `rfft`: `n` real numbers; for an odd number `n` must be given.
 
     Examples:
@@ -192,7 +202,7 @@ def irfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None)
     return _one("irfft", "IRFFT", a, n, axis, norm)
 
 
-def hfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def hfft(a: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
     """Compute the real spectrum, of size `n`, of a signal of which the first half is given.
 
     The signal at -j is the conjugate of the signal at j.
@@ -205,12 +215,12 @@ def hfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) 
     return _one("hfft", "IRFFT", conj(a), n, axis, _OTHER_WAY.get(norm, norm))
 
 
-def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
+def ihfft(a: ArrayLike, n: int | None = None, axis: int = -1, norm: str | None = None) -> Any:
     """Compute the inverse of `hfft`: the first half of the signal."""
     return conj(_one("ihfft", "RFFT", a, n, axis, _OTHER_WAY.get(norm, norm)))
 
 
-def fftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
+def fftn(a: ArrayLike, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
     """Compute the discrete Fourier transform over several axes, all by default.
 
     Raises:
@@ -225,12 +235,12 @@ def fftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> An
     return _transform("fftn", "FFT", a, s, axes, norm)
 
 
-def ifftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
+def ifftn(a: ArrayLike, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
     """Compute the inverse of `fftn`."""
     return _transform("ifftn", "IFFT", a, s, axes, norm)
 
 
-def rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
+def rfftn(a: ArrayLike, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
     """Compute `fftn` of real numbers; the last of `axes` has the first half only.
 
     Raises:
@@ -240,12 +250,12 @@ def rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> A
     return _transform("rfftn", "RFFT", a, s, axes, norm)
 
 
-def irfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
+def irfftn(a: ArrayLike, s: Any = None, axes: Any = None, norm: str | None = None) -> Any:
     """Compute the inverse of `rfftn`; for an odd size of the last of `axes`, `s` must be given."""
     return _transform("irfftn", "IRFFT", a, s, axes, norm)
 
 
-def fft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
+def fft2(a: ArrayLike, s: Any = None, axes: Any = (-2, -1), norm: str | None = None) -> Any:
     """Compute `fftn` over two axes."""
     return _transform("fft2", "FFT", a, s, axes, norm)
 
@@ -283,7 +293,9 @@ def _frequencies(name: str, n: Any, d: Any, dtype: Any, half: bool, device: Any)
     return out if device is None else device_put(out, device)
 
 
-def fftfreq(n: int, d: Any = 1.0, *, dtype: Any = None, device: Any = None) -> Any:
+def fftfreq(
+    n: int, d: ArrayLike = 1.0, *, dtype: DTypeLike | None = None, device: Any = None
+) -> Any:
     """Return the frequency of each element of `fft` of `n` points at distance `d`.
 
     Raises:
@@ -318,7 +330,7 @@ def _shift(name: str, x: Any, axes: Any, sign: int) -> Any:
     return roll(x, tuple([sign * (x.shape[axis] // 2) for axis in numbers]), numbers)
 
 
-def fftshift(x: Any, axes: Any = None) -> Any:
+def fftshift(x: ArrayLike, axes: Any = None) -> Any:
     """Move frequency 0 to the middle of the axes, all by default.
 
     Examples:
@@ -328,6 +340,6 @@ def fftshift(x: Any, axes: Any = None) -> Any:
     return _shift("fftshift", x, axes, 1)
 
 
-def ifftshift(x: Any, axes: Any = None) -> Any:
+def ifftshift(x: ArrayLike, axes: Any = None) -> Any:
     """Undo `fftshift`."""
     return _shift("ifftshift", x, axes, -1)

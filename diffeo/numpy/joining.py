@@ -11,6 +11,7 @@ from ..primitives.array import Array
 from ..primitives.core import describe, state, with_user_line
 from ..primitives.words import slicing as s
 from ..primitives.words import structural as t
+from ..typing import ArrayLike, DTypeLike
 from .common import arr, axis_of, dtype_of, no_out, same_dtype, static_int
 from .making.creation import asarray
 from .shaping import atleast_1d, atleast_2d, atleast_3d, ravel, reshape
@@ -40,7 +41,7 @@ def _hosts(arrays: Any) -> list[np.ndarray] | None:
     return hosts if same else None
 
 
-def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
+def concatenate(arrays: Any, axis: int | None = 0, dtype: DTypeLike | None = None) -> Any:
     """Join arrays one after the other along `axis`; with None, their elements in one axis.
 
     Examples:
@@ -77,7 +78,7 @@ def concatenate(arrays: Any, axis: int | None = 0, dtype: Any = None) -> Any:
 concat = concatenate
 
 
-def stack(arrays: Any, axis: int = 0, out: Any = None, dtype: Any = None) -> Any:
+def stack(arrays: Any, axis: int = 0, out: ArrayLike | None = None, dtype: Any = None) -> Any:
     """Join arrays, all of one shape, along a new axis."""
     if out is not None:
         raise no_out("stack")
@@ -107,13 +108,13 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     return tuple([s.index_in_dim(x, i, axis) for i in range(x.shape[axis])])
 
 
-def hstack(tup: Any, dtype: Any = None) -> Any:
+def hstack(tup: Any, dtype: DTypeLike | None = None) -> Any:
     """Join arrays side by side: along axis 1, or axis 0 for vectors."""
     xs = [atleast_1d(x) for x in _operands(tup, "hstack")]
     return concatenate(xs, 0 if xs[0].ndim == 1 else 1, dtype)
 
 
-def vstack(tup: Any, dtype: Any = None) -> Any:
+def vstack(tup: Any, dtype: DTypeLike | None = None) -> Any:
     """Join arrays as rows, one below the other."""
     return concatenate([atleast_2d(x) for x in _operands(tup, "vstack")], 0, dtype)
 
@@ -129,7 +130,7 @@ def column_stack(tup: Any) -> Any:
     return concatenate([x if x.ndim > 1 else reshape(x, (x.size, 1)) for x in xs], 1)
 
 
-def append(arr: Any, values: Any, axis: int | None = None) -> Any:
+def append(arr: ArrayLike, values: ArrayLike, axis: int | None = None) -> Any:
     """Return `concatenate([arr, values], axis)`."""
     return concatenate([arr, values], axis)
 
@@ -163,7 +164,7 @@ def _block(x: Any, depth: int, ndim: int) -> Any:
     return concatenate([_block(i, depth - 1, ndim) for i in x], -depth)
 
 
-def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def array_split(ary: ArrayLike, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Split along `axis` into parts of nearly equal size, or before the given indices."""
     x = arr(ary)
     axis = axis_of(axis, x.ndim, "split")
@@ -184,7 +185,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return [s.slice_in_dim(x, i, max(i, j), 1, axis) for i, j in pairwise(edges)]
 
 
-def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def split(ary: ArrayLike, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Split along `axis` into equal parts, or before the given indices.
 
     Raises:
@@ -207,12 +208,12 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return array_split(x, indices_or_sections, axis)
 
 
-def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def hsplit(ary: ArrayLike, indices_or_sections: Any) -> list[Any]:
     """Return `split` along axis 1, or axis 0 for a vector."""
     return split(ary, indices_or_sections, 0 if arr(ary).ndim == 1 else 1)
 
 
-def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def vsplit(ary: ArrayLike, indices_or_sections: Any) -> list[Any]:
     """Return `split` along axis 0 of an array with two axes or more."""
     x = arr(ary)
     if x.ndim < 2:
@@ -220,6 +221,6 @@ def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     return split(x, indices_or_sections, 0)
 
 
-def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def dsplit(ary: ArrayLike, indices_or_sections: Any) -> list[Any]:
     """Return `split` along axis 2."""
     return split(ary, indices_or_sections, 2)

@@ -6,27 +6,29 @@ import math
 from typing import Any
 
 from ..primitives.array import as_value
+from ..primitives.core import Value
 from ..primitives.words import elementwise as e
 from ..primitives.words import operators as o
 from ..primitives.words import powers
 from ..primitives.words.promotion import align, promote
+from ..typing import ArrayLike
 from .common import holds_complex
 from .methods import not_honoured
 from .ufunc_methods import with_methods
 from .ufuncs import log
 
 
-def log2(x: Any, /) -> Any:
+def log2(x: ArrayLike, /) -> Any:
     """Return the logarithm to the base 2."""
     return _over(log(x), math.log(2))
 
 
-def log10(x: Any, /) -> Any:
+def log10(x: ArrayLike, /) -> Any:
     """Return the logarithm to the base 10."""
     return _over(log(x), math.log(10))
 
 
-def _over(z: Any, number: float) -> Any:
+def _over(z: Value, number: float) -> Any:
     """Divide by a real number, part by part: a complex quotient would mix an infinite part in."""
     if z.dtype.kind != "c":
         return z / number
@@ -37,7 +39,7 @@ _real_logaddexp = o.binary(powers.logaddexp, True)
 _real_logaddexp2 = o.binary(powers.logaddexp2, True)
 
 
-def logaddexp(x: Any, y: Any, /, out: Any = None, where: Any = None) -> Any:
+def logaddexp(x: ArrayLike, y: ArrayLike, /, out: Any = None, where: Any = None) -> Any:
     """Compute `log(exp(x) + exp(y))` without overflow.
 
     Derivatives of any order are right, also where x = y. Numbers may be complex; the imaginary
@@ -50,7 +52,7 @@ def logaddexp(x: Any, y: Any, /, out: Any = None, where: Any = None) -> Any:
     return _complex_logaddexp(*promote(x, y))
 
 
-def logaddexp2(x: Any, y: Any, /, out: Any = None, where: Any = None) -> Any:
+def logaddexp2(x: Value, y: Value, /, out: Any = None, where: Any = None) -> Any:
     """Compute `log2(2**x + 2**y)` without overflow; numbers may be complex."""
     if not (holds_complex(x) or holds_complex(y)):
         return _real_logaddexp2(x, y, out, where)

@@ -17,6 +17,7 @@ from ..api.vmap import vmap
 from ..primitives.core import describe, with_user_line
 from ..primitives.words.promotion import broadcast_shapes, broadcast_to
 from ..primitives.words.structural import expand_dims
+from ..typing import ArrayLike
 from .common import arr, axis_of
 from .shaping import moveaxis
 
@@ -196,7 +197,7 @@ def vectorize(
     return mapped
 
 
-def apply_along_axis(func1d: Callable, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+def apply_along_axis(func1d: Callable, axis: int, arr: ArrayLike, *args: Any, **kwargs: Any) -> Any:
     """Apply a function of vectors to each line along an axis.
 
     The axes of the function's result stand where that axis was.

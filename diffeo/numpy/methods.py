@@ -25,12 +25,12 @@ from ..primitives.words.operators import NUMPY
 from .plain import protocols
 
 
-def _flatten(self: Any, order: str = "C", *, out_sharding: Any = None) -> Any:
+def _flatten(self: Value, order: str = "C", *, out_sharding: Any = None) -> Any:
     """Return all elements in one axis."""
     return _namespace.ravel(self, order, out_sharding=out_sharding)
 
 
-def _reshape(self: Any, *shape: Any, order: str = "C", out_sharding: Any = None) -> Any:
+def _reshape(self: Value, *shape: Any, order: str = "C", out_sharding: str | None = None) -> Any:
     """Return the elements in another shape: `x.reshape(2, -1)` or `x.reshape((2, -1))`."""
     sizes = shape[0] if len(shape) == 1 else shape
     if out_sharding is None:
@@ -38,7 +38,7 @@ def _reshape(self: Any, *shape: Any, order: str = "C", out_sharding: Any = None)
     return _namespace.reshape(self, sizes, order, out_sharding=out_sharding)
 
 
-def _transpose(self: Any, *axes: Any) -> Any:
+def _transpose(self: Value, *axes: Any) -> Any:
     """Put the axes in another order: `x.transpose(1, 0)` or `x.transpose((1, 0))`.
 
     Without an order, the axes are reversed.
@@ -47,17 +47,17 @@ def _transpose(self: Any, *axes: Any) -> Any:
     return _namespace.transpose(self, order or None)
 
 
-def _clip(self: Any, min: Any = None, max: Any = None) -> Any:
+def _clip(self: Value, min: int | None = None, max: int | None = None) -> Any:
     """Return the elements kept within `min` and `max`."""
     return _namespace.clip(self, min, max)
 
 
-def _astype(self: Any, dtype: Any, copy: bool = False, device: Any = None) -> Any:
+def _astype(self: Value, dtype: Any, copy: bool = False, device: Any = None) -> Any:
     """Return the elements converted to `dtype`."""
     return _namespace.astype(self, dtype, device=device)
 
 
-def _copy(self: Any) -> Any:
+def _copy(self: Value) -> Any:
     """Return a copy."""
     return _namespace.array(self)
 
@@ -76,12 +76,12 @@ def _compress(
     return _namespace.compress(condition, self, axis, **options)
 
 
-def _round(self: Any, ndigits: Any = None) -> Any:
+def _round(self: Value, ndigits: int | None = None) -> Any:
     """Return `round(x)` as an array, with `ndigits` digits after the point."""
     return _namespace.round(self, 0 if ndigits is None else ndigits)
 
 
-def _contains(self: Any, item: Any) -> bool:
+def _contains(self: Value, item: Any) -> bool:
     """Return whether an element equals a number."""
     return bool(_namespace.any(self == item))
 
@@ -188,7 +188,7 @@ class LateMethod:
     def __init__(self, name: str, where: tuple[str, str], is_property: bool):
         self.name, self.where, self.is_property = name, where, is_property
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
+    def __get__(self, instance: Value, owner: Any = None) -> Any:
         method: Any = _load(*self.where)
         if self.is_property:
             method = property(method, doc=method.__doc__)

@@ -9,7 +9,7 @@ import ml_dtypes
 import numpy as np
 
 from ..operations import bits, identity, rounding
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import Value, describe, with_user_line
 from ..primitives.types import is_complex, is_integer
 from ..primitives.words import division, powers
 from ..primitives.words import elementwise as e
@@ -22,6 +22,7 @@ from ..primitives.words.structural import (
     reshape,
 )
 from ..routines.special import integers
+from ..typing import ArrayLike
 from .choosing import where
 from .common import NUMBERS, REALS, arr, axis_of, by_numpy, no_out, no_such, static_int
 from .places.padding import pad
@@ -32,7 +33,7 @@ from .ufuncs import isnan, maximum, minimum, trunc
 _nextafter = o.binary(rounding.nextafter, True)
 
 
-def nextafter(x: Any, y: Any, /) -> Any:
+def nextafter(x: ArrayLike, y: ArrayLike, /) -> Any:
     """Return the floating-point number next to `x` in the direction of `y`.
 
     Examples:
@@ -108,7 +109,7 @@ def frexp(x: Any, /) -> tuple[Any, Any]:
     return ldexp(x, -exponent), exponent
 
 
-def modf(x: Any, /, out: Any = None) -> tuple[Any, Any]:
+def modf(x: ArrayLike, /, out: ArrayLike | None = None) -> tuple[Any, Any]:
     """Return the parts behind and before the point, both with the sign of `x`."""
     if out is not None:
         raise no_out("modf")
@@ -116,7 +117,7 @@ def modf(x: Any, /, out: Any = None) -> tuple[Any, Any]:
     return division.fraction.bind(x), trunc(x)
 
 
-def fmax(x1: Any, x2: Any) -> Any:
+def fmax(x1: Value, x2: ArrayLike) -> Any:
     """Return the larger of two numbers; if one is nan, the other one."""
     quick = by_numpy(np.fmax, x1, x2)
     if quick is not None:
@@ -125,7 +126,7 @@ def fmax(x1: Any, x2: Any) -> Any:
     return where((x >= y) | isnan(y), x, y)
 
 
-def fmin(x1: Any, x2: Any) -> Any:
+def fmin(x1: Value, x2: Value) -> Any:
     """Return the smaller of two numbers; if one is nan, the other one."""
     quick = by_numpy(np.fmin, x1, x2)
     if quick is not None:
@@ -217,7 +218,7 @@ def unpackbits(
     return moveaxis(a, -1, axis)
 
 
-def gcd(x1: Any, x2: Any) -> Any:
+def gcd(x1: ArrayLike, x2: ArrayLike) -> Any:
     """Return the greatest common divisor of integers; not negative, and 0 of two zeros.
 
     Raises:
@@ -230,7 +231,7 @@ def gcd(x1: Any, x2: Any) -> Any:
     return integers.gcd.bind(*align(x1, x2))
 
 
-def lcm(x1: Any, x2: Any) -> Any:
+def lcm(x1: ArrayLike, x2: ArrayLike) -> Any:
     """Return the least common multiple of integers; not negative, and 0 if one is 0.
 
     Raises:

@@ -19,6 +19,7 @@ from ..primitives.words import slicing as s
 from ..primitives.words import structural as t
 from ..primitives.words.promotion import broadcast_shapes as common_shape
 from ..primitives.words.promotion import broadcast_to as stretch
+from ..typing import ArrayLike
 from .common import arr, axes_of, axis_of, host_of, no_sharding, static_int, static_shape
 
 
@@ -71,7 +72,7 @@ def reshape(
     return t.reshape(a, tuple(sizes))
 
 
-def ravel(a: Any, order: str = "C", *, out_sharding: Any = None) -> Any:
+def ravel(a: ArrayLike, order: str = "C", *, out_sharding: Any = None) -> Any:
     """Return all elements in one axis, row by row."""
     if out_sharding is not None:
         raise no_sharding("ravel", out_sharding)
@@ -224,12 +225,12 @@ def flip(m: Any, axis: Any = None) -> Any:
     return s.rev(m, axes_of(axis, m.ndim, "flip"))
 
 
-def flipud(m: Any) -> Any:
+def flipud(m: ArrayLike) -> Any:
     """Reverse axis 0."""
     return flip(m, 0)
 
 
-def fliplr(m: Any) -> Any:
+def fliplr(m: ArrayLike) -> Any:
     """Reverse axis 1."""
     return flip(m, 1)
 
@@ -246,7 +247,7 @@ def rot90(m: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
     return swapaxes(flip(m, j), i, j) if k == 1 else flip(swapaxes(m, i, j), j)
 
 
-def tile(A: Any, reps: Any) -> Any:
+def tile(A: ArrayLike, reps: Any) -> Any:
     """Repeat `A` along each axis, `reps` times."""
     x = arr(A)
     times = [

@@ -6,39 +6,46 @@ methods and attributes of a ufunc on it. They load universal.py, which computes,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from ..primitives.core import Value
+from ..typing import ArrayLike
 from .methods import _load
 
 
-def with_methods(function: Any, identity: Any, nin: int = 2) -> Any:
+def with_methods(function: Callable, identity: Any, nin: int = 2) -> Any:
     """Give a function of `nin` arrays the methods of a ufunc, and return it."""
 
     def reduce(
-        a: Any,
+        a: ArrayLike,
         axis: Any = 0,
         dtype: Any = None,
-        out: Any = None,
+        out: Value | None = None,
         keepdims: bool = False,
-        initial: Any = None,
-        where: Any = None,
+        initial: ArrayLike | None = None,
+        where: ArrayLike | None = None,
     ) -> Any:
         """Combine the elements along an axis, one after the other; see `dx.numpy.ufunc`."""
         return _of(function).reduce(a, axis, dtype, out, keepdims, initial, where)
 
-    def accumulate(a: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+    def accumulate(a: ArrayLike, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
         """Return what `reduce` has after each element; see `dx.numpy.ufunc`."""
         return _of(function).accumulate(a, axis, dtype, out)
 
-    def reduceat(a: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+    def reduceat(
+        a: ArrayLike, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None
+    ) -> Any:
         """Combine the elements of slices of an axis; see `dx.numpy.ufunc`."""
         return _of(function).reduceat(a, indices, axis, dtype, out)
 
-    def outer(A: Any, B: Any, /) -> Any:
+    def outer(A: ArrayLike, B: ArrayLike, /) -> Any:
         """Combine every element of `A` with every element of `B`; see `dx.numpy.ufunc`."""
         return _of(function).outer(A, B)
 
-    def at(a: Any, indices: Any, b: Any = None, /, *, inplace: bool = True) -> Any:
+    def at(
+        a: ArrayLike, indices: Any, b: ArrayLike | None = None, /, *, inplace: bool = True
+    ) -> Any:
         """Combine the elements of `a` at `indices` with `b`; see `dx.numpy.ufunc`."""
         return _of(function).at(a, indices, b, inplace=inplace)
 
@@ -48,6 +55,6 @@ def with_methods(function: Any, identity: Any, nin: int = 2) -> Any:
     return function
 
 
-def _of(function: Any) -> Any:
+def _of(function: Callable) -> Any:
     """Return the ufunc that stands behind a function."""
     return _load("universal", "ufunc_of")(function)

@@ -15,9 +15,10 @@ import numpy as np
 
 from ..api.control_flow.loops import scan
 from ..primitives.array import Array, known
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import Value, describe, with_user_line
 from ..primitives.words.promotion import broadcast_to
 from ..primitives.words.structural import convert_element_type, reshape
+from ..typing import ArrayLike
 from .choosing import where as choose
 from .common import (
     NUMBERS,
@@ -49,7 +50,7 @@ _FEW = 8
 class _OfUfuncs(type):
     """`isinstance(f, ufunc)` holds for functions that have the methods of one, too."""
 
-    def __instancecheck__(cls, instance: Any) -> bool:
+    def __instancecheck__(cls, instance: Callable) -> bool:
         if type(instance) is FunctionType:
             return "reduceat" in instance.__dict__
         return super().__instancecheck__(instance)
@@ -177,7 +178,7 @@ class ufunc(metaclass=_OfUfuncs):
         result = self._fold(lines, dtype, initial, flags)
         return keep_axes(result, a.shape, axes) if keepdims else result
 
-    def _step(self, x: Any, dtype: Any) -> tuple[Callable, Any]:
+    def _step(self, x: Value, dtype: Any) -> tuple[Callable, Any]:
         """Return the function of (what there is, the next element), and the dtype of its result."""
         if dtype is None:
             one = zeros((1,), x.dtype)
@@ -186,7 +187,7 @@ class ufunc(metaclass=_OfUfuncs):
         dtype = dtype_of(dtype)
         return lambda c, v: convert_element_type(arr(self._call(c, v)), dtype), dtype
 
-    def _fold(self, x: Any, dtype: Any, initial: Any, flags: Any) -> Any:
+    def _fold(self, x: Value, dtype: Any, initial: Any, flags: Value | None) -> Any:
         """Combine the elements of axis 0 from the first to the last."""
         step, dtype = self._step(x, dtype)
         if initial is None:
@@ -213,7 +214,7 @@ class ufunc(metaclass=_OfUfuncs):
             return convert_element_type(a, dtype)
         first = convert_element_type(x[0], dtype)
 
-        def both(carry: Any, item: Any) -> tuple[Any, Any]:
+        def both(carry: Value, item: Value) -> tuple[Any, Any]:
             carry = step(carry, item)
             return carry, carry
 
@@ -248,7 +249,7 @@ class ufunc(metaclass=_OfUfuncs):
         parts = [self.reduce(x[i:j], 0, dtype) for i, j in zip(starts.tolist(), ends.tolist())]
         return moveaxis(stack(parts), 0, axis)
 
-    def _slices(self, x: Any, starts: Any, dtype: Any) -> Any:
+    def _slices(self, x: Value, starts: Value, dtype: Any) -> Any:
         """Combine the elements of slices of axis 0 that begin at traced positions."""
         # All slices go through all elements, and take those that are theirs.
         step, dtype = self._step(x, dtype)
@@ -256,20 +257,22 @@ class ufunc(metaclass=_OfUfuncs):
         over = (starts.size,) + (1,) * (x.ndim - 1)
         starts_, ends_ = reshape(starts, over), reshape(ends, over)
 
-        def one(carry: Any, item: Any) -> tuple[Any, None]:
+        def one(carry: Value, item: Any) -> tuple[Any, None]:
             j, v = item
             return choose((j > starts_) & (j < ends_), step(carry, v), carry), None
 
         places = Array(np.arange(x.shape[0])).astype(starts.dtype)
         return scan(one, take(x, starts, 0).astype(dtype), (places, x))[0]
 
-    def outer(self, A: Any, B: Any, /) -> Any:
+    def outer(self, A: ArrayLike, B: ArrayLike, /) -> Any:
         """Combine every element of `A` with every element of `B`: the axes of both, in order."""
         self._binary("outer")
         a, b = asarray(A), asarray(B)
         return self._call(reshape(a, a.shape + (1,) * b.ndim), b)
 
-    def at(self, a: Any, indices: Any, b: Any = None, /, *, inplace: bool = True) -> Any:
+    def at(
+        self, a: ArrayLike, indices: Any, b: ArrayLike | None = None, /, *, inplace: bool = True
+    ) -> Any:
         """Return `a` with the elements at `indices` combined with `b`, one after the other.
 
         `inplace=False` must be said: other than NumPy's, the array itself never changes.
@@ -298,19 +301,19 @@ class ufunc(metaclass=_OfUfuncs):
         return _at_by_steps(self._call, a, indices, asarray(b))
 
 
-def _in_front(x: Any, axes: Any) -> Any:
+def _in_front(x: Any, axes: tuple[int, ...]) -> Any:
     """Return an array whose axis 0 goes over several axes together."""
     moved = moveaxis(x, axes, tuple(range(len(axes))))
     count = int(np.prod(moved.shape[: len(axes)]))
     return reshape(moved, (count, *moved.shape[len(axes) :]))
 
 
-def _at_by_steps(call: Callable, a: Any, indices: Any, b: Any) -> Any:
+def _at_by_steps(call: Callable, a: Any, indices: np.ndarray, b: Value) -> Any:
     """Combine elements with `b`, the first of equal positions first."""
     places = getitem(reshape(Array(np.arange(a.size)), a.shape), indices)
     values = broadcast_to(b, places.shape)
 
-    def one(flat: Any, item: Any) -> tuple[Any, None]:
+    def one(flat: Value, item: Any) -> tuple[Any, None]:
         i, v = item
         return At(flat)[i].set(arr(call(flat[i], v)).astype(a.dtype)), None
 
@@ -349,7 +352,14 @@ def _sums(function: Callable) -> Callable:
 
 
 def _extrema(function: Callable) -> Callable:
-    def reduce(a: Any, axis: Any, dtype: Any, keepdims: bool, initial: Any, where: Any) -> Any:
+    def reduce(
+        a: Value,
+        axis: Any,
+        dtype: Any,
+        keepdims: bool,
+        initial: ArrayLike | None,
+        where: ArrayLike | None,
+    ) -> Any:
         a = a if dtype is None else a.astype(dtype)
         return function(a, axis, None, keepdims, initial, where)
 
@@ -357,7 +367,14 @@ def _extrema(function: Callable) -> Callable:
 
 
 def _logic(function: Callable, combine: Callable) -> Callable:
-    def reduce(a: Any, axis: Any, dtype: Any, keepdims: bool, initial: Any, where: Any) -> Any:
+    def reduce(
+        a: Value,
+        axis: Any,
+        dtype: Any,
+        keepdims: bool,
+        initial: ArrayLike | None,
+        where: ArrayLike | None,
+    ) -> Any:
         result = function(a, axis, None, keepdims, where=where)
         if initial is not None:
             result = combine(result, initial)
@@ -367,7 +384,7 @@ def _logic(function: Callable, combine: Callable) -> Callable:
 
 
 def _running(function: Callable) -> Callable:
-    def accumulate(a: Any, axis: int, dtype: Any) -> Any:
+    def accumulate(a: Value, axis: int, dtype: Any) -> Any:
         a = a if dtype is None else a.astype(dtype)
         if a.dtype == np.bool_:  # the primitive is of numbers
             return function(a.astype(np.int8), axis).astype(bool)
@@ -377,7 +394,7 @@ def _running(function: Callable) -> Callable:
 
 
 def _updates(method: str, of_booleans: str) -> Callable:
-    def at(a: Any, indices: Any, b: Any) -> Any:
+    def at(a: Value, indices: ArrayLike, b: Value) -> Any:
         boolean = a.dtype == np.bool_
         b = b.astype(bool) if boolean else b
         return getattr(At(a)[indices], of_booleans if boolean else method)(b)
@@ -414,7 +431,7 @@ _KNOWN: dict[str, dict[str, Any]] = {
 
 
 @cache
-def ufunc_of(function: Any) -> ufunc:
+def ufunc_of(function: Callable) -> ufunc:
     """Return the ufunc of a function that has the attributes of one."""
     name = function.__name__
     return ufunc(

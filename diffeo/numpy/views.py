@@ -12,17 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.core import with_user_line
+from ..primitives.core import Value, with_user_line
 from ..primitives.support.foreign import float0
 from ..primitives.types import real_dtype
 from ..primitives.words import elementwise as e
 from ..primitives.words.structural import bitcast_convert_type, convert_element_type, reshape
+from ..typing import DTypeLike
 from .common import arr, dtype_of
 from .joining import stack
 from .shaping import flip
 
 
-def view(a: Any, dtype: Any = None, type: Any = None) -> Any:
+def view(a: Value, dtype: DTypeLike | None = None, type: Any = None) -> Any:
     """Return the bits of an array as numbers of another dtype; the last axis grows or shrinks.
 
     Args:
@@ -67,7 +68,7 @@ def view(a: Any, dtype: Any = None, type: Any = None) -> Any:
     return out if x.ndim else reshape(out, ())
 
 
-def byteswap(a: Any) -> Any:
+def byteswap(a: Value) -> Any:
     """Return an array with the bytes of each element in reverse order, as the same dtype.
 
     Examples:
@@ -89,7 +90,7 @@ def _in_words(dtype: np.dtype) -> tuple[int, int]:
     return count, dtype.itemsize // count
 
 
-def _words(x: Any) -> Any:
+def _words(x: Value) -> Any:
     """Return the words of an array, along a new last axis."""
     if x.dtype.kind == "c":
         x = stack([e.real.bind(x), e.imag.bind(x)], -1)
@@ -100,7 +101,7 @@ def _words(x: Any) -> Any:
     return bitcast_convert_type(x, f"u{x.dtype.itemsize}")
 
 
-def _from_words(words: Any, dtype: np.dtype) -> Any:
+def _from_words(words: Value, dtype: np.dtype) -> Any:
     """Undo `_words`."""
     if dtype.kind == "c":
         parts = bitcast_convert_type(words, real_dtype(dtype))
@@ -111,7 +112,7 @@ def _from_words(words: Any, dtype: np.dtype) -> Any:
     return bitcast_convert_type(words, dtype)
 
 
-def _resized(words: Any, width: int, shape: tuple[int, ...]) -> Any:
+def _resized(words: Value, width: int, shape: tuple[int, ...]) -> Any:
     """Return words as words of another width, in the order in which they are in memory."""
     old = words.dtype.itemsize
     if old > width:

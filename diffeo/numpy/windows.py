@@ -12,6 +12,7 @@ from ..primitives.types import default_dtype
 from ..primitives.words.operators import unary
 from ..primitives.words.promotion import to_inexact
 from ..routines.special.bessel import GrowingBesselI
+from ..typing import ArrayLike
 from .common import arr, static_int
 
 
@@ -81,7 +82,7 @@ def kaiser(M: int, beta: Any) -> Any:
 _i0 = unary(GrowingBesselI(0), True)
 
 
-def i0(x: Any) -> Any:
+def i0(x: ArrayLike) -> Any:
     """Compute the modified Bessel function I_0(x).
 
     Raises:

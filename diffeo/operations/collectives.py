@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..primitives.constants import full_like
-from ..primitives.core import Primitive
+from ..primitives.core import Primitive, Value
 from ..primitives.families import Discrete, Linear
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray
@@ -84,7 +84,7 @@ class ReduceAcross(Collective):
             raise TypeError(f"{self.name}: not defined for {x}")
         return x
 
-    def repeated(self, x: Any, size: int) -> Any:
+    def repeated(self, x: Value, size: int) -> Any:
         """Return the result where all of `size` rows have the same `x`."""
         return x
 
@@ -103,10 +103,10 @@ class Psum(ReduceAcross, Linear):
     accepts = "iufc"
     reduction = ReduceSum
 
-    def repeated(self, x: Any, size: int) -> Any:
+    def repeated(self, x: Value, size: int) -> Any:
         return x * size
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (self.bind(ct),)
 
 
@@ -160,7 +160,7 @@ class AllGather(Exchange):
     def across(self, name: Hashable, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
         return move_axis(batch_at_front(args[0], dims[0], self.size), 0, self.axis), None
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (PsumScatter(self.axes, self.axis).bind(ct),)
 
 
@@ -175,7 +175,7 @@ class PsumScatter(Exchange):
         (x,), (dim,) = args, dims
         return x * self.size if dim is None else reduce_sum(x, (dim,)), self.axis
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (AllGather(self.axes, self.axis).bind(ct),)
 
 
@@ -186,7 +186,7 @@ class AllToAll(Exchange):
         x = batch_at_front(args[0], dims[0], self.size)
         return move_axis(x, 0, self.axis), self.axis + 1
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (self.bind(ct),)
 
 
@@ -223,7 +223,7 @@ class Ppermute(Collective, Linear):
         # Rows without a source have -1 there: zeros.
         return select(broadcast_in_dim(sources[:, 0] >= 0, x.shape, (0,)), out, full_like(x, 0)), 0
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (Ppermute(self.axes, tuple([(b, a) for a, b in self.pairs])).bind(ct),)
 
 

@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..primitives.constants import zeros_like
-from ..primitives.core import Primitive
+from ..primitives.core import Primitive, Value
 from ..primitives.families import Linear
 from ..primitives.formulas.reference import zero_dominant_product
-from ..primitives.stand_ins import ZERO
+from ..primitives.stand_ins import ZERO, LinearInput
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, float32, is_inexact
 from ..primitives.words import elementwise as e
@@ -28,7 +28,7 @@ from ..primitives.words.structural import batch_at_front, check_axes, convert_el
 BLOCK = 4
 
 
-def shifted(x: Any, axis: int, reverse: bool = False, value: Any = 0) -> Any:
+def shifted(x: Value, axis: int, reverse: bool = False, value: Any = 0) -> Any:
     """Move `x` by one place along `axis` (backwards if `reverse`), with `value` coming in.
 
     1, 2, 3 become 0, 1, 2; with `reverse` they become 2, 3, 0.
@@ -106,7 +106,7 @@ class LinearRecurrence(Primitive):
                 step *= 2
         return np.moveaxis(b[::-1] if self.reverse else b, 0, self.axis)
 
-    def decompose(self, a: Any, b: Any) -> Any:
+    def decompose(self, a: Value, b: Value) -> Any:
         """Scan pairs (a, b): the map y -> a y + b after another such map is again one."""
 
         def combine(left: Sequence[Any], right: Sequence[Any]) -> list[Any]:
@@ -124,7 +124,7 @@ class LinearRecurrence(Primitive):
             db = term if db is ZERO else e.add.bind(db, term)
         return out, self.bind(a, db)
 
-    def transpose(self, ct: Any, a: Any, b: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, a: Value, b: LinearInput) -> Sequence[Any]:
         back = not self.reverse
         return None, LinearRecurrence(self.axis, back).bind(shifted(a, self.axis, back), ct)
 
@@ -165,21 +165,21 @@ class Cumulative(Primitive):
             return np.flip(flipped, self.axis)
         return self.ufunc().accumulate(x, self.axis, dtype=x.dtype)
 
-    def decompose(self, x: Any) -> Any:
+    def decompose(self, x: Value) -> Any:
         if is_inexact(x.dtype) and x.dtype.itemsize < 4:
             return convert_element_type(self.bind(convert_element_type(x, float32)), x.dtype)
         combine = lambda left, right: [self.monoid.row.bind(left[0], right[0])]
         return scanned(combine, [x], [self.monoid.neutral(x.dtype)], self.axis, self.reverse)[0]
 
-    def before(self, out: Any) -> Any:
+    def before(self, out: Value) -> Any:
         """Return the results one place earlier: with these the elements were combined."""
         return shifted(out, self.axis, self.reverse, self.monoid.neutral(out.dtype))
 
-    def recurrence(self, a: Any, b: Any) -> Any:
+    def recurrence(self, a: Value, b: Value) -> Any:
         """Return the y with y[i] = a[i] y[i-1] + b[i] in the direction of the operation."""
         return LinearRecurrence(self.axis, self.reverse).bind(a, b)
 
-    def slopes(self, before: Any, x: Any, out: Any) -> Sequence[Any]:
+    def slopes(self, before: Value, x: Value, out: Value) -> Sequence[Any]:
         """Return the derivatives of `out` by `before` and by `x`.
 
         Each element of `out` is the combination of an element of `before` and an element of `x`.
@@ -202,7 +202,7 @@ class CumSum(Linear, Cumulative):
 
     monoid = ADD
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (CumSum(self.axis, not self.reverse).bind(ct),)
 
 
@@ -235,7 +235,7 @@ class CumLogsumexp(Cumulative):
     def ufunc(self) -> Any:
         return np.logaddexp
 
-    def decompose(self, x: Any) -> Any:
+    def decompose(self, x: Value) -> Any:
         """Compute m[i] + log(s[i]) with the running maximum m.
 
         s[i] is the sum of exp(x - m[i]) over the elements so far, so that s[i] = exp(m[i-1] - m[i])
@@ -252,13 +252,13 @@ class CumLogsumexp(Cumulative):
         s = self.recurrence(e.exp.bind(step), e.exp.bind(e.sub.bind(x, base)))
         return e.add.bind(base, e.log.bind(s))
 
-    def slopes(self, before: Any, x: Any, out: Any) -> Sequence[Any]:
+    def slopes(self, before: Value, x: Value, out: Value) -> Sequence[Any]:
         """Return exp(u - out) for both; where the result is infinite, 1 for u = +inf, and 0 for
         other u.
         """
         far = e.eq.bind(e.absolute.bind(out), math.inf)
 
-        def slope(u: Any) -> Any:
+        def slope(u: Value) -> Any:
             if_far = e.select(e.eq.bind(u, math.inf), zeros_like(u), -math.inf)
             return e.exp.bind(e.select(far, if_far, e.sub.bind(u, out)))
 

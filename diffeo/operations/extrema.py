@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.builder import LoweringContext
+from ..primitives.core import Value
 from ..primitives.families import Discrete
 from ..primitives.support.foreign import array_dtype
 from ..primitives.support.frozen import frozen
@@ -69,7 +70,7 @@ class ArgReduction(Discrete):
         beyond = np.iinfo(self.dtype).max
         return place_of_extremum(ctx, "reduce", x, places, beyond, largest, attributes)
 
-    def of_complex(self, z: Any, largest: bool) -> Any:
+    def of_complex(self, z: Value, largest: bool) -> Any:
         """Return the index among complex numbers, ordered by their real, then their imaginary
         parts.
         """
@@ -137,7 +138,7 @@ def place_of_extremum(
     out = ctx.outs[0]
     value, index = ShapedArray((), x.aval.dtype), ShapedArray((), out.dtype)
 
-    def better(a: Any, i: Any, b: Any, j: Any) -> list[Any]:
+    def better(a: Value, i: Value, b: Value, j: Value) -> list[Any]:
         wins = (gt if largest else lt).bind(a, b)
         if is_inexact(value.dtype):
             wins = logical_or.bind(wins, ne.bind(a, a))
@@ -151,7 +152,7 @@ def place_of_extremum(
     return ctx.emit(name, operands, outs, attributes, region)[1]
 
 
-def argmax(x: Any, axis: int, dtype: Any = np.int64) -> Any:
+def argmax(x: Value, axis: int, dtype: Any = np.int64) -> Any:
     """Return the index of the largest element along `axis`."""
     return ArgMax(axis, array_dtype(dtype)).bind(x)
 

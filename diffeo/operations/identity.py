@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.builder import LoweringContext
-from ..primitives.core import Primitive
+from ..primitives.core import Primitive, Value
 from ..primitives.families import Linear
 from ..primitives.stand_ins import ZERO, LinearInput
 from ..primitives.support.frozen import frozen
@@ -21,7 +21,7 @@ from ..primitives.words.elementwise import Elementwise, ElementwiseLinear
 class Copy(ElementwiseLinear):
     """The same values in memory of their own."""
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (self.bind(ct),)
 
 
@@ -80,7 +80,7 @@ class Named(Linear):
     def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return x
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (ct,)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:

@@ -10,6 +10,7 @@ import ml_dtypes
 import numpy as np
 
 from ..primitives.builder import LoweringContext
+from ..primitives.core import Value
 from ..primitives.families import Linear
 from ..primitives.formulas.reference import clamped, rounded_away
 from ..primitives.stand_ins import ZERO
@@ -84,7 +85,7 @@ class ReducePrecision(Linear):
         exponent, mantissa = f"{self.exponent_bits} : i32", f"{self.mantissa_bits} : i32"
         return ctx.op("reduce_precision", x, exponent_bits=exponent, mantissa_bits=mantissa)
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (self.bind(ct),)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:

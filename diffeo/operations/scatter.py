@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.constants import zeros_like
+from ..primitives.core import Value
 from ..primitives.stand_ins import ZERO, LinearInput
 from ..primitives.words.elementwise import mul, select
 from ..primitives.words.index_dims import IndexDims
@@ -42,11 +43,11 @@ class ScatterMul(ScatterFamily):
             t = add.bind(zeros_like(x) if t is ZERO else t, indices, terms)
         return out, t
 
-    def transpose(self, ct: Any, x: Any, indices: Any, updates: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any, indices: Value, updates: Value) -> Sequence[Any]:
         assert type(x) is LinearInput
         return self.bind(ct, indices, updates), None, None
 
-    def _others(self, x: Any, indices: Any, updates: Any) -> Any:
+    def _others(self, x: Value, indices: Value, updates: Value) -> Any:
         """Return, for each update, the operand's element times the other updates of the same place.
 
         Sort the updates by place. Updates of one place are then a run of neighbours: multiply up
@@ -71,7 +72,7 @@ class ScatterMul(ScatterFamily):
         return element * reshape(others, updates.shape)
 
 
-def _products_before(place: Any, factors: Any, reverse: bool) -> Any:
+def _products_before(place: Value, factors: Value, reverse: bool) -> Any:
     """Return for each element the product of the earlier ones in its run of equal places.
 
     With `reverse` it is the product of the later ones. For places 5, 5, 5, 7 and factors a, b, c, d

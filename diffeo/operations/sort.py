@@ -17,7 +17,7 @@ import numpy as np
 
 from ..primitives.builder import LoweringContext
 from ..primitives.constants import full_like
-from ..primitives.core import Primitive, typeof
+from ..primitives.core import Primitive, Value, typeof
 from ..primitives.stand_ins import ZERO
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, bfloat16, float32, uint8, uint32, uint64
@@ -191,10 +191,10 @@ class TopK(Primitive):
             ),
         )
 
-    def _at_places(self, x: Any, places: Any) -> list[Any]:
+    def _at_places(self, x: Value, places: Value) -> list[Any]:
         return [_moved(x, places, self.axis), places]
 
-    def _by_places(self, x: Any) -> list[Any]:
+    def _by_places(self, x: Value) -> list[Any]:
         """Sort all, and take the first `k`."""
         if not self.k or not x.size:
             return [full_like(aval, False) for aval in self.abstract_eval(x.aval)]
@@ -233,7 +233,7 @@ def _numpy_key(x: np.ndarray) -> np.ndarray:
     return x.astype(np.float32) if x.dtype.kind == "V" else x
 
 
-def _moved(x: Any, places: Any, axis: int) -> Any:
+def _moved(x: Value, places: Value, axis: int) -> Any:
     """Return the elements of `x` at the places, with all their bits.
 
     bfloat16 is moved as integers: XLA computes with it in float32, and has one nan only.
@@ -244,7 +244,7 @@ def _moved(x: Any, places: Any, axis: int) -> Any:
     return bitcast_convert_type(out, dtype) if dtype == bfloat16 else out
 
 
-def _follow(t: Any, order: Any, axis: int) -> Any:
+def _follow(t: Any, order: Value, axis: int) -> Any:
     """Return the tangent `t` in the order of its primal."""
     return t if t is ZERO else take_along_axis(t, order, axis, "promise_in_bounds")
 
@@ -253,7 +253,7 @@ def _follow(t: Any, order: Any, axis: int) -> Any:
 # Numbers as unsigned integers that have the same order
 
 
-def _float32_key(x: Any) -> Any:
+def _float32_key(x: Value) -> Any:
     """Return float32 numbers in the order of `x`, which has 16 bits at most or is float32.
 
     Zeros of both signs get one key, and so do all nan.
@@ -267,7 +267,7 @@ def _float32_key(x: Any) -> Any:
     return bitcast_convert_type(select(key >= 1 << 31, key ^ (1 << 31), ~key), float32)
 
 
-def _to_bits(x: Any) -> Any:
+def _to_bits(x: Value) -> Any:
     """Return unsigned integers of the width of `x` in the order of `x`.
 
     nan is last, and zeros are equal. Signed 8-bit integers -128, 0, 127 become 0, 128, 255.
@@ -301,7 +301,7 @@ def comparable(x: Any) -> Any:
     return _to_bits(x) if kind_of(typeof(x).dtype) == "f" else x
 
 
-def _all_distinct(x: Any) -> Any:
+def _all_distinct(x: Value) -> Any:
     """Return unsigned integers in the order of `x`, different ones for different bits.
 
     As `_to_bits`, but -0 is below 0, and nan are in the order of their bits.
@@ -314,7 +314,7 @@ def _all_distinct(x: Any) -> Any:
     return select(bits >= sign, ~bits, bits | sign) - (sign - 1 - _infinity(dtype))
 
 
-def _with_ties(keys: Any, aval: ShapedArray, axis: int) -> tuple[Any, Any]:
+def _with_ties(keys: Value, aval: ShapedArray, axis: int) -> tuple[Any, Any]:
     """Return the numbers whose keys by `_all_distinct` are the sorted `keys`, and a flag.
 
     The flag is an int32: 1 if equal neighbours differ in their bits, else 0.
@@ -328,7 +328,7 @@ def _with_ties(keys: Any, aval: ShapedArray, axis: int) -> tuple[Any, Any]:
     return x, convert_element_type(ties, np.int32)
 
 
-def _neighbours(x: Any, axis: int) -> list[Any]:
+def _neighbours(x: Value, axis: int) -> list[Any]:
     """Return the array without its last, and without its first element along an axis.
 
     Of 1, 2, 3 these are 1, 2 and 2, 3: pairs of neighbours.
@@ -337,7 +337,7 @@ def _neighbours(x: Any, axis: int) -> list[Any]:
     return [slice_in_dim(x, i, i + n - 1, 1, axis) for i in (0, 1)]
 
 
-def _words(x: Any) -> list[Any]:
+def _words(x: Value) -> list[Any]:
     """Return unsigned integers of 32 bits at most that together order `x`, the weightiest first.
 
     A complex number has three kinds of words: which of its parts are nan, its real part, its
@@ -377,7 +377,9 @@ def argsort(keys: Sequence[Any], axis: int, descending: bool = False) -> Any:
 # The primitives as functions
 
 
-def take_along_axis(x: Any, indices: Any, axis: int, mode: str = "clip", fill: Any = False) -> Any:
+def take_along_axis(
+    x: Value, indices: Any, axis: int, mode: str = "clip", fill: bool = False
+) -> Any:
     """Return `x[..., indices, ...]` along `axis`, with the other axes in step.
 
     The shapes are equal but for `axis`.

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..primitives.array import Array, machine
 from ..primitives.builder import LoweringContext
-from ..primitives.core import with_user_line
+from ..primitives.core import Value, with_user_line
 from ..primitives.families import Linear
 from ..primitives.types import ShapedArray
 
@@ -49,7 +49,7 @@ class DevicePut(Linear):
             )
         return x
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (DevicePut(self.source, self.device).bind(ct),)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:

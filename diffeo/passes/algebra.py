@@ -298,7 +298,7 @@ def of_select(s: Any, op: Select, inputs: Sequence[Any], aval: ShapedArray) -> A
     return nested_select(s, op, p, x, y)
 
 
-def nested_select(s: Any, op: Primitive, p: Any, x: Any, y: Any) -> Any:
+def nested_select(s: Any, op: Primitive, p: Var, x: Any, y: Any) -> Any:
     """Replace select(p, select(p, x, _), y) by select(p, x, y), and so on the other side."""
     left, right = s.makers.get(x), s.makers.get(y)
     if left is not None and left.primitive is op and left.inputs[0] is p:

@@ -134,7 +134,7 @@ def _changing(
     return kept, results
 
 
-def _every_slice(s: Any, x: Any) -> Any:
+def _every_slice(s: Any, x: Var) -> Any:
     """Return what every slice of an array is, if they are equal; None if they may differ."""
     number = s.number(x)
     if number is not None:

@@ -58,7 +58,7 @@ class Rows:
         kinds = (Slice, Reshape)
         self.defined = {eqn.outs[0]: eqn for eqn in eqns if type(eqn.primitive) in kinds}
 
-    def of(self, var: Any) -> Row | None:
+    def of(self, var: Var) -> Row | None:
         """Return the row that a variable is; None if it is none."""
         while True:
             if var in self.stacked:

@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Any
 
 from ..primitives.core import Primitive
+from ..primitives.jaxpr import Eqn, Var
 from ..primitives.types import ShapedArray
 from ..primitives.words.slicing import Concatenate, Pad, Rev, Slice
 from ..primitives.words.structural import BroadcastInDim, ReduceSum, Reshape, Transpose
@@ -22,7 +23,7 @@ from .algebra import filled, same_number
 Shape = tuple[int, ...]
 
 
-def made_by(s: Any, v: Any, kind: type) -> Any:
+def made_by(s: Any, v: Var, kind: type) -> Any:
     """Return the equation that made an operand if its primitive is of this type, or else None."""
     maker = s.makers.get(v)
     return maker if maker is not None and type(maker.primitive) is kind else None
@@ -136,7 +137,7 @@ def _slice_of_slice(s: Any, op: Slice, maker: Any, aval: ShapedArray) -> Any:
     return Slice(tuple(starts), tuple(limits), tuple(strides)), maker.inputs
 
 
-def _slice_of_concatenate(s: Any, op: Slice, maker: Any, aval: ShapedArray) -> Any:
+def _slice_of_concatenate(s: Any, op: Slice, maker: Eqn, aval: ShapedArray) -> Any:
     """Take a slice of the one piece in which it lies."""
     axis = maker.primitive.axis
     # Programs take many slices of one concatenation, so it is remembered where its pieces start.
@@ -157,7 +158,7 @@ def _shifted(op: Slice, axis: int, by: int) -> Slice:
     return Slice(move(op.starts), move(op.limits), op.strides)
 
 
-def _slice_of_pad(s: Any, op: Slice, maker: Any, aval: ShapedArray) -> Any:
+def _slice_of_pad(s: Any, op: Slice, maker: Eqn, aval: ShapedArray) -> Any:
     """Take a slice of the array that was padded, or of nothing but padding."""
     pad, x = maker.primitive, maker.inputs[0]
     if any(pad.interior) or not aval.size:
@@ -174,7 +175,7 @@ def _slice_of_pad(s: Any, op: Slice, maker: Any, aval: ShapedArray) -> Any:
     return None
 
 
-def _slice_of_broadcast(s: Any, op: Slice, maker: Any, aval: ShapedArray) -> Any:
+def _slice_of_broadcast(s: Any, op: Slice, maker: Eqn, aval: ShapedArray) -> Any:
     """Broadcast to fewer elements, where only repeated axes are cut."""
     inner, shape = maker.primitive, maker.inputs[0].aval.shape
     for n, d in zip(shape, inner.dims):
@@ -232,7 +233,7 @@ def of_concatenate(s: Any, op: Concatenate, inputs: Sequence[Any], aval: ShapedA
     return (op, joined) if len(joined) < len(inputs) else None
 
 
-def _neighbours(s: Any, x: Any, y: Any, axis: int) -> Any:
+def _neighbours(s: Any, x: Var, y: Var, axis: int) -> Any:
     """Return two slices of one array that meet, as one; None if they are no such slices.
 
     `x[2:4]` and `x[4:7]` are `x[2:7]`.

@@ -192,13 +192,15 @@ class _JoinedSums:
             total = padded if total is None else self.new(add, (total, padded), padded.aval)
         return Part(total, first.low, _with(first.high, axis, last.high[axis]))
 
-    def padded(self, array: Any, low: tuple, high: tuple, out: Any = None) -> Any:
+    def padded(self, array: Var, low: tuple, high: tuple, out: Var | None = None) -> Any:
         """Return the array among zeros."""
         shape = tuple([n + a + b for n, a, b in zip(array.aval.shape, low, high)])
         aval = ShapedArray(shape, array.aval.dtype)
         return self.new(Pad(low, high, (0,) * len(low)), (array,), aval, out)
 
-    def new(self, primitive: Primitive, inputs: Sequence[Any], aval: Any, out: Any = None) -> Any:
+    def new(
+        self, primitive: Primitive, inputs: Sequence[Any], aval: ShapedArray, out: Var | None = None
+    ) -> Any:
         """Add an equation; return its result."""
         out = Var(aval) if out is None else out
         self.eqns.append(Eqn(primitive, inputs, (out,), self.root.source))

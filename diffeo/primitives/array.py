@@ -244,7 +244,7 @@ class Array(Value, metaclass=ArrayType):
         if self._np is None:
             machine.start_fetching(self)
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+    def __array__(self, dtype: np.dtype | None = None, copy: Any = None) -> np.ndarray:
         host = self.host
         if host.dtype.names is not None:
             self._refuse_keys("a NumPy array")

@@ -113,10 +113,10 @@ class _OfTask:
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, config: Any, owner: Any = None) -> Any:
+    def __get__(self, config: Config, owner: Any = None) -> Any:
         return self if config is None else getattr(task_settings(), self.name)
 
-    def __set__(self, config: Any, value: Any) -> None:
+    def __set__(self, config: Config, value: Any) -> None:
         change(self.name, value)
 
 

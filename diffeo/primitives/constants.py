@@ -49,7 +49,7 @@ def full_like(x: Any, value: Any) -> Any:
     return Full(aval.shape, aval.dtype, value).bind()
 
 
-def _as_bool(value: Any) -> Any:
+def _as_bool(value: bool) -> Any:
     """Return False and True for 0 and 1, and other values as they are."""
     return bool(value) if type(value) is int and value in (0, 1) else value
 

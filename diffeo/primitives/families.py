@@ -19,7 +19,7 @@ import numpy as np
 
 from .array import Array, as_value
 from .constants import zeros_like
-from .core import Primitive
+from .core import Primitive, Value
 from .jaxpr import eval_jaxpr, sub_jaxprs
 from .partial import Parts, one_equation
 from .stand_ins import ZERO, LinearInput
@@ -87,7 +87,7 @@ class Bilinear(Primitive):
         right = self.bind(x, dy)  # d(x y) = dx y + x dy
         return out, right if dx is ZERO else self.bind(dx, y) + right
 
-    def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any, y: Any) -> Sequence[Any]:
         if type(x) is LinearInput:
             return self.transpose_lhs(ct, x, y), None
         return None, self.transpose_rhs(ct, x, y)

@@ -313,7 +313,7 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
         )
     bound: set[Var] = set()
 
-    def define(var: Any, where: str) -> None:
+    def define(var: Var, where: str) -> None:
         if type(var) is not Var or var in bound:
             raise JaxprTypeError(f"{where}: {var} is not a new variable")
         bound.add(var)

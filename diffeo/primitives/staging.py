@@ -129,7 +129,7 @@ class StagingTrace(Trace):
             tracer, and the value as it came.
     """
 
-    def __init__(self, parent: Any, function_name: str = ""):
+    def __init__(self, parent: Trace, function_name: str = ""):
         self.parent, self.function_name = parent, function_name
         self.eqns: list[Eqn] = []
         self.constants: dict[int, tuple[Var, Any, Any]] = {}

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..primitives.array import committed_to, variant
 from ..primitives.builder import LoweringContext
-from ..primitives.core import typeof, with_user_line
+from ..primitives.core import Value, typeof, with_user_line
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.partial import Parts, partial_jaxpr
@@ -69,7 +69,7 @@ def split_list(items: Sequence[Any], *counts: int) -> list[list[Any]]:
     return [*pieces, list(items[at:])]
 
 
-def select_each(flag: Any, on_true: Sequence[Any], on_false: Sequence[Any]) -> list[Any]:
+def select_each(flag: Value, on_true: Sequence[Any], on_false: Sequence[Any]) -> list[Any]:
     """Return one list of arrays or the other, by a scalar flag."""
     return [
         select(broadcast_in_dim(flag, a.shape, ()) if a.shape else flag, a, b)

@@ -32,7 +32,7 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.constants import Full, full
-from ..primitives.core import typeof
+from ..primitives.core import Value, typeof
 from ..primitives.types import ShapedArray, int32, int64
 from ..primitives.words.elementwise import maximum, minimum, zero_scalar
 from ..primitives.words.indexing import dynamic_slice, dynamic_update_slice
@@ -59,20 +59,20 @@ def number(n: int) -> Any:
     return Full((), int64, n).bind()
 
 
-def read(x: Any, i: Any) -> Any:
+def read(x: Value, i: Any) -> Any:
     """Return x[i] along the first axis, for a traced i in range."""
     zero = number(0)
     shape = typeof(x).shape
     return squeeze(dynamic_slice(x, [i] + [zero] * (len(shape) - 1), (1, *shape[1:])), (0,))
 
 
-def write(x: Any, i: Any, value: Any) -> Any:
+def write(x: Value, i: Any, value: Value) -> Any:
     """Return x with x[i] replaced."""
     zero = number(0)
     return dynamic_update_slice(x, expand_dims(value, (0,)), [i] + [zero] * typeof(value).ndim)
 
 
-def empty(count: int, like: Any) -> Any:
+def empty(count: int, like: Value) -> Any:
     """Return `count` slots, filled with zeros, for arrays of the type of `like`."""
     aval = typeof(like)
     return full((count, *aval.shape), zero_scalar(like), aval.dtype)
@@ -118,7 +118,7 @@ def record(
     size = counts(checkpoints)[0]
     n, m = len(carry), len(ys)
 
-    def thinned(distance: Any, *slots: Any) -> list[Any]:
+    def thinned(distance: Value, *slots: Any) -> list[Any]:
         # The kept half comes first; what follows is a filling, which later carries replace.
         half = [slice_in_dim(s, 0, size, 2) for s in slots]
         return [distance * 2, number(size // 2),
@@ -137,10 +137,10 @@ def record(
         slots = [write(s, used, c) for s, c in zip(slots, carry)]
         end = position + distance
 
-        def goes(position: Any, *values: Any) -> Any:
+        def goes(position: Value, *values: Any) -> Any:
             return (position < end) & going(position, values[:n])
 
-        def one(position: Any, *values: Any) -> list[Any]:
+        def one(position: Value, *values: Any) -> list[Any]:
             carry, ys = step(position, list(values[:n]), list(values[n:]))
             return [position + 1, *carry, *ys]
 
@@ -214,20 +214,20 @@ class _WayBack:
         self.size, self.stretch = sizes
         self.table = Array(distances(self.size))
 
-    def one(self, end: Any, top: Any, *values: Any) -> list[Any]:
+    def one(self, end: Value, top: Value, *values: Any) -> list[Any]:
         """Go back over the last stretch if it is short, or else keep another carry in it."""
         near = end - read(values[0], top) <= self.stretch
         near = convert_element_type(near, int32)
         return choose(near, [self.further, self.leaf], [end, top, *values])
 
-    def leaf(self, end: Any, top: Any, *values: Any) -> list[Any]:
+    def leaf(self, end: Value, top: Value, *values: Any) -> list[Any]:
         """Run the steps from the last slot to `end`, keeping every carry, and go back over them."""
         (places,), slots, state = split_list(values, 1, self.n)
         at = read(places, top)
         last = end - at - 1
         carry = [read(s, top) for s in slots]
 
-        def keep(j: Any, *values: Any) -> list[Any]:
+        def keep(j: Value, *values: Any) -> list[Any]:
             # rows[part][j] is the carry before step at + j.
             carry, rows = split_list(values, self.n)
             rows = [write(r, j, c) for r, c in zip(rows, carry)]
@@ -239,13 +239,13 @@ class _WayBack:
         # The last step itself is not run: its result is not needed, only the carry before it.
         rows = [write(r, last, c) for r, c in zip(rows, carry)]
 
-        def one(j: Any, *state: Any) -> list[Any]:
+        def one(j: Value, *state: Any) -> list[Any]:
             return [j - 1, *self.back(at + j, [read(r, j) for r in rows], list(state))]
 
         state = self.repeat(lambda j, *_: j >= 0, one, [last, *state])[1:]
         return [at, top - 1, places, *slots, *state]
 
-    def further(self, end: Any, top: Any, *values: Any) -> list[Any]:
+    def further(self, end: Value, top: Value, *values: Any) -> list[Any]:
         """Keep another carry, nearer to the end, at the distance that is best for the slots that
         are free.
 
@@ -266,7 +266,7 @@ class _WayBack:
         right = read(read(self.table, maximum.bind(free - 1, 0)), repetitions)
         goal = at + maximum.bind(stretches - right, 1) * self.stretch
 
-        def one(position: Any, *carry: Any) -> list[Any]:
+        def one(position: Value, *carry: Any) -> list[Any]:
             return [position + 1, *self.step(position, list(carry))]
 
         carry = [read(s, top) for s in slots]

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..primitives.builder import LoweringContext
 from ..primitives.constants import Full, full
-from ..primitives.core import typeof
+from ..primitives.core import Value, typeof
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Eqn, Jaxpr, Var, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
@@ -106,7 +106,7 @@ class Cond(HigherOrder):
                 chosen = select(flag, full((), False, bool_), chosen)
             return [chosen]
 
-        def either(flag: Any, *xs: Any) -> list[Any]:
+        def either(flag: Value, *xs: Any) -> list[Any]:
             return select_each(flag, *split_list(xs, len(outs)))
 
         # The last branch is taken where no other is.
@@ -284,7 +284,7 @@ def _from_slots(
     return made(Jaxpr(inputs, tangent.eqns, tangent.outs, name=tangent.name))
 
 
-def choose(index: Any, branches: Sequence[Callable], operands: Sequence[Any]) -> list[Any]:
+def choose(index: Value, branches: Sequence[Callable], operands: Sequence[Any]) -> list[Any]:
     """Bind a `Cond` of functions of arrays, which may close over other arrays."""
     avals = [typeof(x).strong for x in operands]
     staged = [stage(b, avals, "branch") for b in branches]

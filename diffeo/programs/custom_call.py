@@ -7,7 +7,7 @@ Here they are an object that knows its functions of flat arrays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ class CustomCall(Call):
         )
 
     def transpose_with(
-        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+        self, transpose_jaxpr: Callable, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
         if self._by_rule([type(a) is LinearInput for a in args]):
             return self.rules.apply_transpose(cts, args)
@@ -123,7 +123,7 @@ class CustomTangent(HigherOrder):
         return True
 
     def transpose_with(
-        self, transpose_jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]
+        self, transpose_jaxpr: Callable, cts: Sequence[Any], args: Sequence[Any]
     ) -> Sequence[Any]:
         return self.pulled_back(cts, args)[0]
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from ..primitives.builder import LoweringContext
 from ..primitives.constants import full_like
-from ..primitives.core import Primitive, with_user_line
+from ..primitives.core import Primitive, Value, with_user_line
 from ..primitives.families import HigherOrder
 from ..primitives.jaxpr import Eqn, Jaxpr, eliminate_dead_code, eval_jaxpr, made
 from ..primitives.partial import Parts, linear_results, partial_jaxpr
@@ -87,11 +87,11 @@ class Loop:
                 f"fit a program from {ins} to {outs}"
             )
 
-    def slices(self, xs: Sequence[Any], position: Any) -> list[Any]:
+    def slices(self, xs: Sequence[Any], position: Value) -> list[Any]:
         """Return the slices of the xs that the step at a position reads."""
         return [read(x, self.place(position)) for x in xs]
 
-    def place(self, position: Any) -> Any:
+    def place(self, position: Value) -> Any:
         """Return the number of the slices that the step at a position reads and writes.
 
         Of 5 slices, the step at position 1 reads slice 1, or with `reverse` slice 3.
@@ -137,13 +137,13 @@ def replay_parts(
         ins = [values[offset + i] for i, flag in enumerate(inside) if not flag]
         fixed, start, slices = split_list(ins, n_consts, n_carry)
 
-        def going(position: Any, now: Sequence[Any]) -> Any:
+        def going(position: Value, now: Sequence[Any]) -> Any:
             if loop.going is None:
                 return position < loop.length
             condition = _condition(loop.going, offset, carry)
             return eval_jaxpr(condition, [*[values[i] for i in range(offset)], *now])[0]
 
-        def step(position: Any, now: list, ys: list) -> tuple[list, list]:
+        def step(position: Value, now: list, ys: list) -> tuple[list, list]:
             outs = eval_jaxpr(known_step, [*fixed, *now, *loop.slices(slices, position)])
             at = loop.place(position) if ys else None
             return outs[:n_carry], [write(y, at, o) for y, o in zip(ys, outs[n_carry:])]
@@ -316,7 +316,7 @@ class Replay(HigherOrder):
         outs = zip(loop.body.out_avals[loop.carry :], linear_ys)
         ys = [full_like(loop.stacked(a), 0) for a, flag in outs if flag]
 
-        def step(position: Any, *values: Any) -> list[Any]:
+        def step(position: Value, *values: Any) -> list[Any]:
             carry, ys = split_list(values, loop.carry)
             outs = eval_jaxpr(loop.body, [*consts, *carry, *loop.slices(xs, position)])
             # Of the ys, those that are known are computed, and left out.
@@ -366,11 +366,11 @@ class Replay(HigherOrder):
             # `step` computes the next known carry, `back` takes the cotangents over one step. The
             # state of the walk back is the cotangents of the linear carry, the sums, and the
             # stacked cotangents of xs.
-            def step(position: Any, carry: list) -> list[Any]:
+            def step(position: Value, carry: list) -> list[Any]:
                 ins = [*fixed, *carry, *loop.slices(xs, position)]
                 return eval_jaxpr(self.body.known, ins)[: len(carry)]
 
-            def back(position: Any, carry: list, state: list) -> list[Any]:
+            def back(position: Value, carry: list, state: list) -> list[Any]:
                 ct_carry, sums, ct_xs = split_list(state, n_carry, len(summed))
                 index = loop.place(position) if xs or ct_xs or ct_ys else None
                 incoming = [*ct_carry, *[read(ct, index) for ct in ct_ys]]
@@ -416,5 +416,5 @@ class Replay(HigherOrder):
         return pull_back
 
 
-def _plus(total: Any, move: Any) -> Any:
+def _plus(total: Value, move: Value) -> Any:
     return total if move is ZERO else total + move

@@ -13,7 +13,7 @@ from ..operations.extrema import argmax
 from ..operations.sort import sort
 from ..primitives.array import as_value
 from ..primitives.constants import full
-from ..primitives.core import describe, typeof, with_user_line
+from ..primitives.core import Value, describe, typeof, with_user_line
 from ..primitives.types import SCALARS, default_dtype, float32, is_float, uint32
 from ..primitives.words import elementwise as e
 from ..primitives.words.indexing import Gather, IndexDims
@@ -27,7 +27,8 @@ from ..primitives.words.structural import (
     move_axis,
     reshape,
 )
-from .keys import Shape, check_key, parts, raw_bits
+from ..typing import ArrayLike
+from .keys import Key, Shape, check_key, parts, raw_bits
 from .samplers import check_parameters, inexact, randint, uniform
 from .standard import gumbel
 
@@ -49,7 +50,7 @@ def _population(name: str, x: Any) -> Any:
     return static_int(x, name, "the number of elements")
 
 
-def take(x: Any, indices: Any, axis: int) -> Any:
+def take(x: Any, indices: Value, axis: int) -> Any:
     """Return the slices of `x` along `axis` at `indices`.
 
     The axes of `indices` stand where the axis was. For x of shape (4, 5), axis=1 and indices of
@@ -62,7 +63,7 @@ def take(x: Any, indices: Any, axis: int) -> Any:
     return Gather(dims, tuple(sizes)).bind(x, expand_dims(indices, (indices.ndim,)))
 
 
-def _shuffle(key: Any, x: Any, axis: int) -> Any:
+def _shuffle(key: Key, x: Value, axis: int) -> Any:
     """Shuffle `x` along `axis`, by sorting it by random keys of 32 bits.
 
     Equal keys would leave elements in their order. So the sort is repeated with new keys, more
@@ -104,7 +105,7 @@ def permutation(key: Any, x: Any, axis: int = 0, independent: bool = False) -> A
     return take(x, order, axis)
 
 
-def _search(sorted_values: Any, x: Any) -> Any:
+def _search(sorted_values: Value, x: Value) -> Any:
     """Return how many of the sorted values are less than each element of `x`, by binary search.
 
     The count is built from its highest bit down: bit k is set if the values up to there are less.
@@ -123,7 +124,7 @@ def choice(
     a: Any,
     shape: Shape = (),
     replace: bool = True,
-    p: Any = None,
+    p: ArrayLike | None = None,
     axis: int = 0,
     mode: str | None = None,
 ) -> Any:
@@ -172,7 +173,7 @@ def choice(
     return chosen if type(a) is int else take(a, chosen, axis)
 
 
-def _resolved(x: Any) -> Any:
+def _resolved(x: Value) -> Any:
     """Return weights, those of 16 bits as float32.
 
     With so few different numbers, sums of probabilities would stop growing, and Gumbel noise would
@@ -181,7 +182,7 @@ def _resolved(x: Any) -> Any:
     return x if x.dtype.itemsize > 2 else convert_element_type(x, float32)
 
 
-def _weighted(key: Any, n: int, shape: tuple[int, ...], replace: bool, p: Any, mode: Any) -> Any:
+def _weighted(key: Key, n: int, shape: tuple[int, ...], replace: bool, p: Any, mode: Any) -> Any:
     """Draw integers below n with probabilities proportional to `p`."""
     p = _resolved(inexact(p))
     if p.shape != (n,):
@@ -203,7 +204,7 @@ def _weighted(key: Any, n: int, shape: tuple[int, ...], replace: bool, p: Any, m
     return reshape(_largest(scores, math.prod(shape)), shape)
 
 
-def _largest(scores: Any, k: int) -> Any:
+def _largest(scores: Value, k: int) -> Any:
     """Return the positions of the k largest elements along the last axis, the largest first."""
     axis = scores.ndim - 1
     order = sort([e.neg.bind(scores), iota(default_dtype(int), scores.shape, axis)], axis)[1]

@@ -20,7 +20,7 @@ from ..api.custom import custom_jvp
 from ..api.jit import jit
 from ..api.vmap import vmap
 from ..numpy.common import arr, static_int, static_shape
-from ..primitives.core import with_user_line
+from ..primitives.core import Value, with_user_line
 from ..primitives.support.key_types import KEY_TYPES
 from ..primitives.types import float32, is_complex
 from ..primitives.words import elementwise as e
@@ -35,6 +35,7 @@ from ..primitives.words.structural import (
 )
 from ..routines.special.incomplete import Igamma
 from ..routines.special.special import digamma
+from ..typing import ArrayLike, DTypeLike
 from .keys import Key, Shape, check_key, parts
 from .samplers import (
     _normal,
@@ -47,7 +48,9 @@ from .standard import exponential, rademacher
 METHODS = ("exact", "approximate")
 
 
-def parameters(name: str, shape: Shape, dtype: Any, **values: Any) -> tuple[Any, Any, list[Any]]:
+def parameters(
+    name: str, shape: Shape, dtype: DTypeLike | None, **values: Any
+) -> tuple[Any, Any, list[Any]]:
     """Return the shape and dtype of a sample, and its parameters as arrays of the dtype.
 
     The shape is by default the one to which the parameters broadcast.
@@ -76,7 +79,7 @@ def check_method(name: str, method: str) -> None:
         )
 
 
-def _one(key: Key, a: Any, log_space: bool) -> Any:
+def _one(key: Key, a: Value, log_space: bool) -> Any:
     """Return a sample for a concentration without axes, or its logarithm."""
     third = 1.0 / 3.0
     large = a >= 1.0
@@ -121,7 +124,7 @@ def _sampler(impl: str, log_space: bool) -> Any:
     one = vmap(lambda words, a: _one(Key(dtype, words), a, log_space))
 
     @custom_jvp
-    def sample(words: Any, a: Any) -> Any:
+    def sample(words: Value, a: Value) -> Any:
         each = Key(dtype, words).generator.split(words, (a.size,))
         return reshape(one(each, reshape(a, (a.size,))), a.shape)
 
@@ -133,12 +136,12 @@ def _sampler(impl: str, log_space: bool) -> Any:
     return jit(sample)
 
 
-def _slope(a: Any, x: Any) -> Any:
+def _slope(a: Value, x: Value) -> Any:
     """Return by how much a sample x moves with the concentration."""
     return -(x * Igamma(1, scaled=True).bind(a, x))
 
 
-def _log_slope(a: Any, y: Any) -> Any:
+def _log_slope(a: Value, y: Value) -> Any:
     """Return by how much the logarithm y of a sample moves with the concentration.
 
     Where the sample is tiny, its probability is x**a / gamma(a + 1) up to a factor 1 + O(x).
@@ -160,7 +163,7 @@ _QUANTILE = (
 _BOOSTS = 4
 
 
-def _approximate(key: Key, a: Any, shape: tuple[int, ...], log_space: bool) -> Any:
+def _approximate(key: Key, a: Value, shape: tuple[int, ...], log_space: bool) -> Any:
     """Return samples by an expansion of the quantile at a + 4, brought down to a; there is no loop.
 
     They have a small bias.
@@ -193,7 +196,12 @@ def _draw(name: str, key: Any, a: Any, shape: Shape, dtype: Any, method: str, lo
 
 
 def gamma(
-    key: Any, a: Any, shape: Shape = None, dtype: Any = None, *, method: str = "exact"
+    key: Any,
+    a: ArrayLike,
+    shape: Shape = None,
+    dtype: DTypeLike | None = None,
+    *,
+    method: str = "exact",
 ) -> Any:
     """Draw samples with the density x**(a - 1) exp(-x) / gamma(a) on x > 0.
 
@@ -220,7 +228,12 @@ def gamma(
 
 
 def loggamma(
-    key: Any, a: Any, shape: Shape = None, dtype: Any = None, *, method: str = "exact"
+    key: Any,
+    a: Value,
+    shape: Shape = None,
+    dtype: DTypeLike | None = None,
+    *,
+    method: str = "exact",
 ) -> Any:
     """Draw logarithms of samples of the gamma distribution, also where those would be 0.
 
@@ -258,7 +271,7 @@ def beta(
     return share / (share + other)
 
 
-def dirichlet(key: Any, alpha: Any, shape: Shape = None, dtype: Any = None) -> Any:
+def dirichlet(key: Value, alpha: Any, shape: Shape = None, dtype: Any = None) -> Any:
     """Draw vectors of the Dirichlet distribution: positive numbers whose sum is 1.
 
     Args:

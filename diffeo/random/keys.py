@@ -28,6 +28,7 @@ from ..primitives.words.slicing import index_in_dim
 from ..primitives.words.structural import convert_element_type
 from ..routines.generators import GENERATORS, Generator
 from ..routines.keys import clone_keys, key_words, wrap_words
+from ..typing import ArrayLike, DTypeLike
 from .reuse import watch
 
 # Programs that have run are read for keys that were used twice, where the setting asks for it.
@@ -53,7 +54,7 @@ class Key(NamedTuple):
         """What the generator does with words."""
         return GENERATORS[self.dtype.impl]
 
-    def of(self, words: Any) -> Key:
+    def of(self, words: Value) -> Key:
         """Return another key of the same generator."""
         return Key(self.dtype, words)
 
@@ -109,7 +110,7 @@ def check_key(name: str, key: Any) -> Key:
     )
 
 
-def _returned(key: Key, words: Any, like: Any) -> Any:
+def _returned(key: Key, words: Value, like: Any) -> Any:
     """Return words as keys: typed if `like` is, else raw."""
     return wrap_words(words, key.dtype) if is_typed(like) else words
 
@@ -151,7 +152,7 @@ def _one_of(name: str, impl: Any, dtype: Any) -> KeyType:
     return key_type(impl if dtype is None else dtype, name)
 
 
-def key(seed: Any, *, impl: Any = None, dtype: Any = None) -> Any:
+def key(seed: Any, *, impl: Any = None, dtype: DTypeLike | None = None) -> Any:
     """Return a typed key made from an integer seed.
 
     Args:
@@ -176,7 +177,7 @@ def key(seed: Any, *, impl: Any = None, dtype: Any = None) -> Any:
     return wrap_words(_seed_words("key", seed, kind), kind)
 
 
-def PRNGKey(seed: Any, *, impl: Any = None) -> Any:
+def PRNGKey(seed: ArrayLike, *, impl: Any = None) -> Any:
     """Return the words of `key(seed)`, a raw key: uint32[2] for threefry2x32.
 
     Arguments and errors are those of `key`. What takes a raw key takes it for one of the generator
@@ -369,7 +370,7 @@ def fold_in(key: Any, data: Any) -> Any:
     return _returned(checked, checked.generator.fold_in(checked.words, word), key)
 
 
-def bits(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
+def bits(key: Any, shape: Shape = (), dtype: DTypeLike | None = None) -> Any:
     """Return random bits as unsigned integers.
 
     Args:

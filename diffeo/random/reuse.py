@@ -18,7 +18,8 @@ import numpy as np
 
 from ..primitives.array import Array
 from ..primitives.config import config
-from ..primitives.jaxpr import Jaxpr, Literal
+from ..primitives.jaxpr import Eqn, Jaxpr, Literal, Var
+from ..primitives.types import ShapedArray
 from ..programs.call import Call
 from ..programs.cond import Cond
 from ..programs.scan import Scan
@@ -69,7 +70,7 @@ class Reading:
         self.numbers = count()
         self.uses: dict[int, Any] = {}
 
-    def new(self, aval: Any) -> np.ndarray:
+    def new(self, aval: ShapedArray) -> np.ndarray:
         """Return numbers for keys that nobody has seen yet."""
         fresh = [next(self.numbers) for _ in range(aval.size)]
         return np.array(fresh, np.int64).reshape(aval.shape)
@@ -93,7 +94,7 @@ class Reading:
         known = {v: np.asarray(c) for v, c in zip(jaxpr.const_vars, jaxpr.consts)
                  if not is_key(v) and type(c) is Array}  # fmt: skip
 
-        def read(x: Any) -> Any:
+        def read(x: Var) -> Any:
             if not is_key(x):
                 return None
             return self.new(x.aval) if type(x) is Literal else env[x]
@@ -107,7 +108,7 @@ class Reading:
                     env[var] = self.new(var.aval) if out is None else out
         return [read(x) for x in jaxpr.outs]
 
-    def equation(self, eqn: Any, args: list[Any], known: dict[Any, Any]) -> Sequence[Any]:
+    def equation(self, eqn: Eqn, args: list[Any], known: dict[Any, Any]) -> Sequence[Any]:
         """Read an equation. Return the numbers of its results, None for keys that are new."""
         primitive, nothing = eqn.primitive, [None] * len(eqn.outs)
         if type(primitive) is KeyWords:
@@ -129,7 +130,7 @@ class Reading:
             return nothing
         return self.moved(eqn, args, known)
 
-    def moved(self, eqn: Any, args: list[Any], known: dict[Any, Any]) -> Sequence[Any]:
+    def moved(self, eqn: Eqn, args: list[Any], known: dict[Any, Any]) -> Sequence[Any]:
         """Move numbers as an equation moves keys, where its other operands are known."""
         operands = []
         for x, numbers in zip(eqn.inputs, args):

@@ -21,7 +21,7 @@ from ..numpy.common import arr, dtype_of, static_shape
 from ..operations.identity import stop_gradient
 from ..primitives.array import as_value
 from ..primitives.constants import full_like
-from ..primitives.core import with_user_line
+from ..primitives.core import Value, with_user_line
 from ..primitives.types import (
     SCALARS,
     complex64,
@@ -45,10 +45,11 @@ from ..primitives.words.structural import (
     convert_exactly,
 )
 from ..routines.random_bits import fma
-from .keys import Shape, check_key, parts, raw_bits
+from ..typing import DTypeLike
+from .keys import Key, Shape, check_key, parts, raw_bits
 
 
-def float_dtype(name: str, dtype: Any, allow_complex: bool = False) -> np.dtype:
+def float_dtype(name: str, dtype: DTypeLike | None, allow_complex: bool = False) -> np.dtype:
     """Return a floating-point dtype, by default the default one; ValueError for another kind."""
     dtype = dtype_of(dtype)
     fits = is_float(dtype) and not is_storage(dtype)
@@ -128,7 +129,7 @@ def _between(key: Any, shape: tuple[int, ...], dtype: np.dtype, low: float, high
     return e.maximum.bind(samples, least)
 
 
-def scaled(unit: Any, low: Any, high: Any) -> Any:
+def scaled(unit: Value, low: Value, high: Value) -> Any:
     """Move uniform numbers in [0, 1) into [low, high), with derivatives by both bounds.
 
     The bounds are arrays of the numbers' dtype that broadcast to their shape.
@@ -144,7 +145,7 @@ def scaled(unit: Any, low: Any, high: Any) -> Any:
     return e.maximum.bind(e.minimum.bind(fma.bind(unit, width, start) * back, below), low)
 
 
-def next_above(x: Any) -> Any:
+def next_above(x: Value) -> Any:
     """Return the next number in the direction of +inf.
 
     The distance is computed from the bits and is a constant of differentiation: the result moves
@@ -160,7 +161,11 @@ def next_above(x: Any) -> Any:
 
 
 def uniform(
-    key: Any, shape: Shape = (), dtype: Any = None, minval: Any = 0.0, maxval: Any = 1.0
+    key: Any,
+    shape: Shape = (),
+    dtype: DTypeLike | None = None,
+    minval: Any = 0.0,
+    maxval: Any = 1.0,
 ) -> Any:
     """Draw uniform samples in [minval, maxval).
 
@@ -212,7 +217,9 @@ def _integer_bound(what: str, x: Any) -> Any:
     return value if value.dtype.kind in "iu" else convert_element_type(value, default_dtype(int))
 
 
-def randint(key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = None) -> Any:
+def randint(
+    key: Any, shape: Shape, minval: Any, maxval: Any, dtype: DTypeLike | None = None
+) -> Any:
     """Draw uniform integers in [minval, maxval).
 
     Where the range is not a power of two there is a slight bias, below 2**-(n / 4) for n-bit
@@ -270,7 +277,7 @@ def _static_span(low: int, high: int, dtype: np.dtype) -> tuple[int, int]:
     return low, max(high - low, 1) % count
 
 
-def _clip_integers(x: Any, dtype: np.dtype, above: int = 0) -> Any:
+def _clip_integers(x: Value, dtype: np.dtype, above: int = 0) -> Any:
     """Clip integers to the range of another dtype, whose highest number grows by `above`.
 
     The result has the dtype of `x`.
@@ -280,7 +287,7 @@ def _clip_integers(x: Any, dtype: np.dtype, above: int = 0) -> Any:
     return e.minimum.bind(e.maximum.bind(x, int(low)), int(high))
 
 
-def _span(low: Any, high: Any, dtype: np.dtype, sampled: np.dtype) -> tuple[Any, Any]:
+def _span(low: Value, high: Value, dtype: np.dtype, sampled: np.dtype) -> tuple[Any, Any]:
     """Return what `_static_span` does, for arrays, in the dtype in which is sampled.
 
     A full range has the size 0, an empty one the size 1.
@@ -298,7 +305,7 @@ def _span(low: Any, high: Any, dtype: np.dtype, sampled: np.dtype) -> tuple[Any,
     return low, e.select(nonempty, e.select(nonempty & beyond, span + 1, span), 1)
 
 
-def _below(key: Any, shape: tuple[int, ...], dtype: np.dtype, span: Any) -> Any:
+def _below(key: Key, shape: tuple[int, ...], dtype: np.dtype, span: Any) -> Any:
     """Return unsigned integers below `span` (0 stands for all).
 
     They are numbers of twice as many bits, modulo the span: two words, high and low, make up the
@@ -329,7 +336,7 @@ def _below(key: Any, shape: tuple[int, ...], dtype: np.dtype, span: Any) -> Any:
     return cond(reduce_or(unfair, range(unfair.ndim)), choose, lambda *_: usual, high, low, safe)
 
 
-def _fair(high: Any, low: Any, span: Any) -> Any:
+def _fair(high: Value, low: Value, span: Value) -> Any:
     """Return two words as one number, modulo the span: of 64-bit words, 24 bits of the first one.
 
     Two words of 32 bits are put together in one of 64. Of words of 64 bits, the first one is read
@@ -350,7 +357,7 @@ def _fair(high: Any, low: Any, span: Any) -> Any:
     return plus(total, e.rem.bind(low, span))
 
 
-def normal(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
+def normal(key: Any, shape: Shape = (), dtype: DTypeLike | None = None) -> Any:
     """Draw samples of the normal distribution with mean 0 and variance 1: sqrt(2) erf_inv(u).
 
     Args:
@@ -377,7 +384,7 @@ def normal(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
     return e.complex_.bind(e.div.bind(re, root), e.div.bind(im, root))
 
 
-def _normal(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+def _normal(key: Key, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     low = float(np.nextafter(np.array(-1, dtype), np.array(0, dtype)))
     u = _between(key, shape, dtype, low, 1.0)
     return e.mul.bind(e.erf_inv.bind(u), float(np.array(math.sqrt(2), dtype)))

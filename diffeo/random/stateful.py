@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -198,7 +198,7 @@ class Generator:
 
     # -- Numbers with a place and a scale --
 
-    def _moved(self, name: str, sample: Any, loc: Any, scale: Any, size: Any) -> Any:
+    def _moved(self, name: str, sample: Callable, loc: Any, scale: Any, size: Any) -> Any:
         """Return `loc + scale * sample(...)` of the shape of all three."""
         loc, scale, shape = _together(name, size, loc, scale)
         return loc + scale * sample(self._next(), shape)

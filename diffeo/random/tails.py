@@ -20,13 +20,13 @@ from ml_dtypes import finfo
 
 from ..numpy.common import arr, static_shape
 from ..primitives.array import known
-from ..primitives.core import with_user_line
+from ..primitives.core import Value, with_user_line
 from ..primitives.formulas.reference import special_function
 from ..primitives.types import SCALARS, float32
 from ..primitives.words import elementwise as e
 from ..primitives.words.promotion import broadcast_shapes, broadcast_to
 from ..primitives.words.structural import convert_element_type
-from ..routines.special.special import FormulaRow, chebyshev
+from ..routines.special.special import FormulaRow, Operations, chebyshev
 from .keys import Shape, check_key
 from .samplers import check_parameters, float_dtype, next_above, scaled, unit_numbers
 
@@ -48,7 +48,7 @@ def _polynomial() -> Callable:
     return chebyshev(f, 0.0, 0.76, 34)
 
 
-def _mills(m: Any, x: Any) -> Any:
+def _mills(m: Operations, x: Any) -> Any:
     """Return Mills' ratio 1 / h(x) for x >= 1, nan below."""
     inside = x >= 1.0
     x = m.where(inside, x, 1.0)
@@ -59,7 +59,7 @@ def _mills(m: Any, x: Any) -> Any:
 hazard = FormulaRow("normal_hazard", lambda m, x: 1.0 / _mills(m, x), lambda x, y: y * (y - x))
 
 
-def _between(m: Any, x: Any, width: Any) -> Any:
+def _between(m: Operations, x: Any, width: Any) -> Any:
     """Return by how much the logarithm of the tail's probability falls from x to x + width.
 
     The probability is the density times Mills' ratio. The logarithm of the density falls by x *
@@ -78,7 +78,7 @@ fall = FormulaRow(
 )
 
 
-def _quantile(m: Any, x: Any, drop: Any) -> Any:
+def _quantile(m: Operations, x: Any, drop: Any) -> Any:
     """Return the width within which the logarithm of the tail's probability falls by `drop`.
 
     Newton's method from above for a convex function: it does not leave the interval.
@@ -108,7 +108,7 @@ def _far(dtype: np.dtype) -> float:
     return float(special_function("erfcinv")(2.0 ** (-int(finfo(dtype).nmant) / 4)) * math.sqrt(2))
 
 
-def _beyond(unit: Any, low: Any, high: Any) -> Any:
+def _beyond(unit: Value, low: Value, high: Value) -> Any:
     """Return samples between bounds 1 <= low < high, of uniform numbers in [0, 1)."""
     # `ratio` is the probability of the tail at `high` over that at `low`: 0 for an infinite bound.
     # A uniform number between this and 1 says how much of the tail lies beyond the sample.
@@ -119,7 +119,7 @@ def _beyond(unit: Any, low: Any, high: Any) -> Any:
     return low + quantile.bind(low, -e.log1p.bind(unit * (ratio - 1.0)))
 
 
-def _in_tails(unit: Any, low: Any, high: Any, right: Any, left: Any) -> Any:
+def _in_tails(unit: Value, low: Value, high: Value, right: Value, left: Value) -> Any:
     """Return samples where the bounds are far to the right (`right`) or to the left (`left`).
 
     The left tail is the mirror image of the right one. Elements where neither is true are computed
@@ -133,7 +133,7 @@ def _in_tails(unit: Any, low: Any, high: Any, right: Any, left: Any) -> Any:
     return convert_element_type(e.select(broadcast_to(left, unit.shape), -out, out), unit.dtype)
 
 
-def _central(unit: Any, low: Any, high: Any) -> Any:
+def _central(unit: Value, low: Value, high: Value) -> Any:
     """Return samples by the inverse of erf, with jax's bits; never an infinite one."""
     root = float(np.array(math.sqrt(2), unit.dtype))
     a, b = (e.erf.bind(e.div.bind(v, root)) for v in (low, high))

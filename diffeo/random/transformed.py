@@ -10,12 +10,13 @@ from typing import Any
 
 from ..numpy.common import arr, static_int, static_shape
 from ..numpy.linalg.decompositions import cholesky, eigh, qr, svd
-from ..primitives.core import with_user_line
+from ..primitives.core import Value, with_user_line
 from ..primitives.types import is_complex, is_float, is_storage
 from ..primitives.words import elementwise as e
 from ..primitives.words.operators import matmul
 from ..primitives.words.promotion import align_inexact, broadcast_shapes, broadcast_to
 from ..primitives.words.structural import expand_dims, move_axis, reduce_sum, squeeze
+from ..typing import ArrayLike, DTypeLike
 from .gammas import parameters
 from .keys import Shape, check_key, parts
 from .samplers import (
@@ -28,7 +29,7 @@ from .samplers import (
 from .standard import exponential, rademacher
 
 
-def pareto(key: Any, b: Any, shape: Shape = None, dtype: Any = None) -> Any:
+def pareto(key: Value, b: ArrayLike, shape: Shape = None, dtype: DTypeLike | None = None) -> Any:
     """Draw samples with the density b / x**(b + 1) on x > 1: exp(e / b), e being exponential.
 
     Args:
@@ -51,7 +52,7 @@ def pareto(key: Any, b: Any, shape: Shape = None, dtype: Any = None) -> Any:
     return e.exp.bind(exponential(checked, shape, dtype) / broadcast_to(b, shape))
 
 
-def rayleigh(key: Any, scale: Any, shape: Shape = None, dtype: Any = None) -> Any:
+def rayleigh(key: Value, scale: ArrayLike, shape: Shape = None, dtype: Any = None) -> Any:
     """Draw samples with the density x exp(-x**2 / (2 s**2)) / s**2: s sqrt(-2 log(u)).
 
     Arguments and errors are those of `pareto`; s is `scale`.
@@ -67,7 +68,7 @@ def rayleigh(key: Any, scale: Any, shape: Shape = None, dtype: Any = None) -> An
     return broadcast_to(scale, shape) * e.sqrt.bind(e.log.bind(u) * -2.0)
 
 
-def wald(key: Any, mean: Any, shape: Shape = None, dtype: Any = None) -> Any:
+def wald(key: Value, mean: ArrayLike, shape: Shape = None, dtype: Any = None) -> Any:
     """Draw samples of the inverse Gaussian distribution of a mean and the scale 1.
 
     The method is that of Michael, Schucany and Haas (1976). Arguments and errors are those of
@@ -113,7 +114,7 @@ def triangular(
 
 
 def weibull_min(
-    key: Any, scale: Any, concentration: Any, shape: Shape = (), dtype: Any = None
+    key: Value, scale: ArrayLike, concentration: ArrayLike, shape: Shape = (), dtype: Any = None
 ) -> Any:
     """Draw samples with the distribution function 1 - exp(-(x / scale)**concentration).
 
@@ -134,7 +135,7 @@ def weibull_min(
     return e.power.bind(base, power) * broadcast_to(scale, whole)
 
 
-def maxwell(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
+def maxwell(key: Any, shape: Shape = (), dtype: DTypeLike | None = None) -> Any:
     """Draw samples with a density proportional to x**2 exp(-x**2 / 2) on x > 0.
 
     They are the lengths of normal vectors of three numbers.
@@ -159,7 +160,7 @@ def maxwell(key: Any, shape: Shape = (), dtype: Any = None) -> Any:
 
 
 def double_sided_maxwell(
-    key: Any, loc: Any, scale: Any, shape: Shape = (), dtype: Any = None
+    key: Value, loc: Any, scale: ArrayLike, shape: Shape = (), dtype: Any = None
 ) -> Any:
     """Draw Maxwell samples with random signs, times `scale` and plus `loc`.
 

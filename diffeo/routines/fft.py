@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..primitives.builder import LoweringContext
+from ..primitives.core import Value
 from ..primitives.families import Linear
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, complex64, complex128, float32, float64
@@ -81,7 +82,7 @@ class Fft(Linear):
         kind = f"#stablehlo<fft_type {self.kind}>"
         return ctx.op("fft", x, fft_type=kind, fft_length=ctx.i64s(self.lengths))
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         """Transform the cotangent; the matrices of FFT and IFFT are symmetric.
 
         In half a spectrum, an element that stands for two counts twice.
@@ -110,7 +111,7 @@ def _single(shape: Shape, n: int) -> Any:
     return broadcast_in_dim(alone, shape, (len(shape) - 1,))
 
 
-def fft(x: Any, kind: str, lengths: Sequence[int]) -> Any:
+def fft(x: Value, kind: str, lengths: Sequence[int]) -> Any:
     """Transform over any number of last axes, three at a time.
 
     The real kinds halve the last axis: it is transformed first by RFFT, and last by IRFFT.

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..primitives.constants import full
+from ..primitives.core import Value
 from ..primitives.families import Discrete
 from ..primitives.support.frozen import frozen
 from ..primitives.types import ShapedArray, uint32, uint64
@@ -194,7 +195,7 @@ def _counted(cipher: str, keys: int) -> Generator:
     return Generator(seed, split, fold_in, bits)
 
 
-def _threefry_fold(words: Any, word: Any) -> Any:
+def _threefry_fold(words: Value, word: Value) -> Any:
     """Return the encryption of a word by each key, for keys uint32[..., 2]."""
     shape, axis = words.shape[:-1], words.ndim - 1
     k0, k1 = (index_in_dim(words, i, axis) for i in (0, 1))
@@ -202,15 +203,15 @@ def _threefry_fold(words: Any, word: Any) -> Any:
                  axis)  # fmt: skip
 
 
-def _threefry_split(words: Any, shape: Shape) -> Any:
+def _threefry_split(words: Value, shape: Shape) -> Any:
     return stack(random_bits(words, shape), words.ndim - 1 + len(shape))
 
 
-def _threefry_bits(words: Any, shape: Shape, dtype: np.dtype) -> Any:
+def _threefry_bits(words: Value, shape: Shape, dtype: np.dtype) -> Any:
     return in_words(random_bits(words, shape), dtype)
 
 
-def xla_bits(words: Any, shape: Shape, dtype: np.dtype) -> Any:
+def xla_bits(words: Value, shape: Shape, dtype: np.dtype) -> Any:
     """Return bits of XLA's generator; its state is the four words, as two numbers of 64 bits."""
     wide = convert_exactly(words, uint64)
     low, high = (Slice((i,), (4,), (2,)).bind(wide) for i in (0, 1))
@@ -219,11 +220,11 @@ def xla_bits(words: Any, shape: Shape, dtype: np.dtype) -> Any:
     return convert_element_type(RngBitGenerator(shape, drawn, "DEFAULT").bind(state)[1], dtype)
 
 
-def _twice(high: Any, low: Any) -> Any:
+def _twice(high: Value, low: Value) -> Any:
     return stack([high, low, high, low])
 
 
-def _rbg_split(words: Any, shape: Shape) -> Any:
+def _rbg_split(words: Value, shape: Shape) -> Any:
     """Split both halves by threefry, and put them side by side again."""
     halves = _threefry_split(reshape(words, (2, 2)), shape)
     return reshape(move_axis(halves, 0, len(shape)), (*shape, 4))

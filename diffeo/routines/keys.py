@@ -13,6 +13,7 @@ import numpy as np
 from ..primitives.array import Array
 from ..primitives.builder import LoweringContext
 from ..primitives.config import task_settings
+from ..primitives.core import Value
 from ..primitives.families import Discrete
 from ..primitives.support.frozen import frozen
 from ..primitives.support.key_types import KeyType
@@ -93,7 +94,7 @@ def key_words(keys: Any, consumes: bool = True) -> Any:
     return KeyWords(consumes).bind(keys)
 
 
-def wrap_words(words: Any, dtype: KeyType) -> Any:
+def wrap_words(words: Value, dtype: KeyType) -> Any:
     """Return keys of a dtype made of words, uint32, along the last axis."""
     return WrapWords(dtype).bind(words)
 

@@ -18,6 +18,7 @@ import numpy as np
 from ..primitives.array import Array
 from ..primitives.builder import LoweringContext
 from ..primitives.constants import full, full_like
+from ..primitives.core import Value
 from ..primitives.families import Discrete
 from ..primitives.formulas.reference import fused_multiply_add
 from ..primitives.support.frozen import frozen
@@ -68,7 +69,7 @@ def _rounds(k0: Any, k1: Any, x0: Any, x1: Any, rotate: Callable) -> tuple[Any, 
     return x0, x1
 
 
-def _rotate(x: Any, n: Any) -> Any:
+def _rotate(x: Value, n: Any) -> Any:
     """Rotate traced words to the left."""
     return logical_or.bind(shift_left.bind(x, n), shift_right_logical.bind(x, 32 - n))
 
@@ -96,12 +97,12 @@ def _few_words(operands: Sequence[tuple[int, ...]], shape: tuple[int, ...]) -> l
 _ROLLED = 1024
 
 
-def _first_state(k0: Any, k1: Any, x0: Any, x1: Any) -> list[Any]:
+def _first_state(k0: Value, k1: Value, x0: Value, x1: Value) -> list[Any]:
     """Return the loop's state: block number, words, keys in the order in which blocks add them."""
     return [full((), 0, uint32), x0 + k0, x1 + k1, k1, k0 ^ k1 ^ 0x1BD11BDA, k0]
 
 
-def _next_state(i: Any, x0: Any, x1: Any, ka: Any, kb: Any, kc: Any) -> list[Any]:
+def _next_state(i: Value, x0: Value, x1: Value, ka: Value, kb: Value, kc: Value) -> list[Any]:
     """Return the state after one block of `_rounds`, for a traced block number."""
     spread = lambda n: broadcast_in_dim(n, x0.shape, ())
     even = (i & 1) == 0
@@ -181,7 +182,7 @@ class RandomBits(Discrete):
         out = Threefry2x32().impl(k0, k1, high, low)
         return [np.broadcast_to(x, batch + self.shape) for x in out]
 
-    def decompose(self, key: Any) -> Any:
+    def decompose(self, key: Value) -> Any:
         batch, size = key.shape[:-1], math.prod(self.shape)
         shape, axes = batch + self.shape, range(len(batch))
         words = [reshape(slice_in_dim(key, i, i + 1, 1, key.ndim - 1), batch) for i in (0, 1)]
@@ -199,12 +200,12 @@ class RandomBits(Discrete):
         return self.bind(move_axis(args[0], dims[0], 0)), [0, 0]  # type: ignore[arg-type]
 
 
-def random_bits(key: Any, shape: Sequence[int]) -> list[Any]:
+def random_bits(key: Value, shape: Sequence[int]) -> list[Any]:
     """Return two arrays of `shape` of random words, uint32, from a key (uint32, two words)."""
     return RandomBits(tuple(shape)).bind(key)
 
 
-def threefry2x32(k0: Any, k1: Any, x0: Any, x1: Any) -> list[Any]:
+def threefry2x32(k0: Value, k1: Value, x0: Value, x1: Value) -> list[Any]:
     """Return random words from key words and counters, all uint32 of one shape."""
     return Threefry2x32().bind(k0, k1, x0, x1)
 
@@ -226,7 +227,7 @@ def philox_rounds(a: Any, b: Any, c: Any, d: Any, k0: Any, k1: Any) -> list[Any]
     return [a, b, c, d]
 
 
-def _split(x: Any) -> tuple[Any, Any]:
+def _split(x: Value) -> tuple[Any, Any]:
     """Return the lower and the upper 32 of 64 bits."""
     return x & _MASK, x >> 32
 
@@ -276,7 +277,7 @@ class RngBitGenerator(Discrete):
         algorithm = {"rng_algorithm": f"#stablehlo<rng_algorithm {self.algorithm}>"}
         return ctx.emit("rng_bit_generator", [state], ctx.outs, algorithm)
 
-    def decompose(self, state: Any) -> list[Any]:
+    def decompose(self, state: Value) -> list[Any]:
         batch, axis, size = state.shape[:-1], state.ndim - 1, math.prod(self.shape)
         threefry, wide = self.algorithm == "THREE_FRY", self.dtype == uint64
         # Each encryption gives two words, threefry's, or four, Philox's. XLA puts threefry's two

@@ -18,11 +18,12 @@ from ..numpy.places.padding import pad
 from ..numpy.reducing.reductions import mean
 from ..numpy.ufuncs import conj
 from ..primitives.array import Array
-from ..primitives.core import with_user_line
+from ..primitives.core import Value, with_user_line
 from ..primitives.types import is_complex
 from ..primitives.words.promotion import to_inexact
 from ..primitives.words.slicing import concatenate, rev, slice_in_dim
 from ..primitives.words.structural import broadcast_in_dim, move_axis, reshape
+from ..typing import ArrayLike
 
 __all__ = ["convolve", "convolve2d", "correlate", "correlate2d", "detrend", "fftconvolve"]
 
@@ -47,12 +48,12 @@ def _pair(name: str, in1: Any, in2: Any, mode: str, ndim: int | None = None) -> 
     return x, y
 
 
-def _all(x: Any) -> tuple[int, ...]:
+def _all(x: Value) -> tuple[int, ...]:
     """Return all axes of an array."""
     return tuple(range(x.ndim))
 
 
-def _inside(name: str, x: Any, y: Any, axes: Sequence[int]) -> bool:
+def _inside(name: str, x: Value, y: Value, axes: Sequence[int]) -> bool:
     """Return whether `y` fits into `x` along axes; an error if neither fits into the other."""
     if all([x.shape[a] >= y.shape[a] for a in axes]):
         return True
@@ -67,7 +68,7 @@ def _inside(name: str, x: Any, y: Any, axes: Sequence[int]) -> bool:
     )
 
 
-def _edges(y: Any, mode: str, late: bool) -> list[tuple[int, int]]:
+def _edges(y: Value, mode: str, late: bool) -> list[tuple[int, int]]:
     """Return how far windows of the size of `y` reach beyond both ends of each axis.
 
     Windows of an even size have no middle: `late` says that they reach farther at the end.
@@ -77,7 +78,7 @@ def _edges(y: Any, mode: str, late: bool) -> list[tuple[int, int]]:
     return [((n - late) // 2, (n - (not late)) // 2) for n in y.shape]
 
 
-def _direct(name: str, x: Any, y: Any, mode: str, precision: Any, late: bool = False) -> Any:
+def _direct(name: str, x: Value, y: Value, mode: str, precision: Any, late: bool = False) -> Any:
     """Convolve by sums over windows of the larger array."""
     options = precision_of(name, precision), None
     if mode == "valid":
@@ -118,7 +119,7 @@ def convolve(
 
 
 def correlate(
-    in1: Any, in2: Any, mode: str = "full", method: str = "auto", precision: Any = None
+    in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = "auto", precision: Any = None
 ) -> Any:
     """Compute the cross-correlation, the convolution with in2 reversed and conjugated.
 
@@ -130,8 +131,8 @@ def correlate(
 
 def _bounded(
     name: str,
-    x: Any,
-    y: Any,
+    x: Value,
+    y: Value,
     mode: str,
     boundary: str,
     fillvalue: Any,
@@ -157,8 +158,8 @@ def _bounded(
 
 
 def convolve2d(
-    in1: Any,
-    in2: Any,
+    in1: ArrayLike,
+    in2: ArrayLike,
     mode: str = "full",
     boundary: str = "fill",
     fillvalue: Any = 0,
@@ -179,8 +180,8 @@ def convolve2d(
 
 
 def correlate2d(
-    in1: Any,
-    in2: Any,
+    in1: ArrayLike,
+    in2: ArrayLike,
     mode: str = "full",
     boundary: str = "fill",
     fillvalue: Any = 0,
@@ -195,7 +196,7 @@ def correlate2d(
     return _bounded("correlate2d", x, y, mode, boundary, fillvalue, precision, True)
 
 
-def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
+def fftconvolve(in1: ArrayLike, in2: ArrayLike, mode: str = "full", axes: Any = None) -> Any:
     """Convolve by Fourier transforms, which is faster for two large arrays.
 
     Args:
@@ -229,7 +230,11 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
 
 
 def detrend(
-    data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwrite_data: bool | None = None
+    data: ArrayLike,
+    axis: int = -1,
+    type: str = "linear",
+    bp: Any = 0,
+    overwrite_data: bool | None = None,
 ) -> Any:
     """Subtract the mean along an axis, or the line of least squares.
 
@@ -264,7 +269,7 @@ def detrend(
     return move_axis(concatenate(parts) if parts else x, 0, axis)
 
 
-def _without_line(x: Any) -> Any:
+def _without_line(x: Value) -> Any:
     """Subtract the projection on constants and on lines, along the first axis."""
     n = x.shape[0]
     line = np.arange(n) - (n - 1) / 2

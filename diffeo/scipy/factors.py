@@ -15,7 +15,7 @@ from ..numpy.choosing import where
 from ..numpy.common import arr, concrete, no_such, same_dtype
 from ..numpy.linalg.operands import matrices
 from ..numpy.shaping import broadcast_to
-from ..primitives.core import with_user_line
+from ..primitives.core import Value, with_user_line
 from ..primitives.types import is_complex
 from ..primitives.words.promotion import broadcast_shapes, to_inexact
 from ..primitives.words.slicing import pad
@@ -27,6 +27,7 @@ from ..routines.matrices.matrices import adjoint, places, upper_triangle
 from ..routines.matrices.polar import polar as _polar
 from ..routines.matrices.qr import HouseholderProduct
 from ..routines.matrices.qr import qr as _qr
+from ..typing import ArrayLike
 
 __all__ = [
     "eigh",
@@ -119,7 +120,7 @@ def qr_multiply(a: Any, c: Any, mode: str = "right", pivoting: bool = False,
     return (q @ c if mode == "left" else c @ q, r, *order)
 
 
-def hessenberg(a: Any, *, calc_q: bool = False, overwrite_a: bool = False,
+def hessenberg(a: ArrayLike, *, calc_q: bool = False, overwrite_a: bool = False,
                check_finite: bool = True) -> Any:  # fmt: skip
     """Compute Hessenberg's form h of square matrices a = q h q^H.
 
@@ -179,12 +180,12 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a
     return tuple(out) if compute_uv else out
 
 
-def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
+def svdvals(a: ArrayLike, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     """Return the singular values of matrices [..., m, n], in descending order."""
     return svd(a, compute_uv=False)
 
 
-def eigh(a: Any, b: Any = None, lower: bool = True, eigvals_only: bool = False,
+def eigh(a: Any, b: ArrayLike | None = None, lower: bool = True, eigvals_only: bool = False,
          overwrite_a: bool = False, overwrite_b: bool = False, turbo: bool = True,
          eigvals: None = None, type: int = 1, check_finite: bool = True) -> Any:  # fmt: skip
     """Compute eigenvalues and eigenvectors of Hermitian matrices.
@@ -243,7 +244,7 @@ def eigh(a: Any, b: Any = None, lower: bool = True, eigvals_only: bool = False,
     return w, factor @ v if type == 3 else TriangularSolve(form="C").bind(factor, v)
 
 
-def _ordinary(x: Any, eigvals_only: bool) -> Any:
+def _ordinary(x: Value, eigvals_only: bool) -> Any:
     """Return the eigenvalues, and eigenvectors unless `eigvals_only`, of Hermitian matrices."""
     if eigvals_only:
         return nl.eigvalsh(x, symmetrize_input=False)
@@ -345,7 +346,7 @@ def _spaces(a: Any, name: str, rcond: Any) -> tuple[Any, Any, int]:
     return u, vh, int((values > values.max(initial=0.0) * tolerance).sum())
 
 
-def orth(A: Any, rcond: Any = None) -> Any:
+def orth(A: ArrayLike, rcond: Any = None) -> Any:
     """Return an orthonormal basis of what a matrix maps to, as columns.
 
     The number of columns depends on values, so this does not work while a function is
@@ -367,7 +368,7 @@ def orth(A: Any, rcond: Any = None) -> Any:
     return u[:, :rank]
 
 
-def null_space(A: Any, rcond: Any = None) -> Any:
+def null_space(A: ArrayLike, rcond: Any = None) -> Any:
     """Return an orthonormal basis of what a matrix maps to 0, as columns; see `orth`.
 
     Examples:
@@ -392,7 +393,7 @@ def pinv(a: Any, rtol: Any = None) -> Any:
     return nl.pinv(a, rtol)
 
 
-def pinvh(a: Any, rtol: Any = None, lower: bool = True) -> Any:
+def pinvh(a: ArrayLike, rtol: Any = None, lower: bool = True) -> Any:
     """Compute the pseudo-inverse of Hermitian matrices [..., n, n].
 
     One triangle of them is read.

@@ -16,19 +16,20 @@ from ..numpy.common import arr, axes_of, narrow, no_such, static_int
 from ..numpy.fft import irfft, rfft
 from ..numpy.ufuncs import imag, real
 from ..primitives.array import Array
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import Value, describe, with_user_line
 from ..primitives.types import complex64, complex128, float32, is_complex
 from ..primitives.words import elementwise as e
 from ..primitives.words import slicing
 from ..primitives.words.promotion import to_inexact
 from ..primitives.words.structural import convert_element_type, move_axis, reshape
+from ..typing import ArrayLike
 
 __all__ = ["dct", "dctn", "idct", "idctn"]
 
 _NORMS = (None, "backward", "ortho", "forward")
 
 
-def _operand(name: str, x: Any, type: int, norm: Any) -> Any:
+def _operand(name: str, x: Any, type: int, norm: str | None) -> Any:
     """Return the operand as a real array, after checks; float16 and bfloat16 become float32."""
     if type not in (2, 3):
         raise with_user_line(NotImplementedError(f"{name}: there are types 2 and 3, got {type!r}"))
@@ -40,7 +41,9 @@ def _operand(name: str, x: Any, type: int, norm: Any) -> Any:
     return convert_element_type(x, float32) if narrow(x.dtype) else x
 
 
-def _transform(name: str, x: Any, type: int, n: Any, axis: int, norm: Any, inverse: bool) -> Any:
+def _transform(
+    name: str, x: Value, type: int, n: Any, axis: int, norm: str | None, inverse: bool
+) -> Any:
     """Transform one axis.
 
     Type 3 is the inverse of type 2, times 2 n: so only type 2 (`_second`) and its inverse
@@ -68,18 +71,18 @@ def _transform(name: str, x: Any, type: int, n: Any, axis: int, norm: Any, inver
     return move_axis(out, last, axis)
 
 
-def _phases(x: Any, n: int, sign: int) -> Array:
+def _phases(x: Value, n: int, sign: int) -> Array:
     """Return exp(sign i pi k / 2n) for the elements k of half a spectrum."""
     phases = np.exp(sign * 0.5j * np.pi * np.arange(n // 2 + 1) / n)
     return Array(phases.astype(complex64 if x.dtype == float32 else complex128))
 
 
-def _part(x: Any, start: int, stop: int, step: int = 1) -> Any:
+def _part(x: Value, start: int, stop: int, step: int = 1) -> Any:
     """Return a slice of the last axis."""
     return slicing.slice_in_dim(x, start, stop, step, x.ndim - 1)
 
 
-def _second(x: Any, n: int) -> Any:
+def _second(x: Value, n: int) -> Any:
     """Return twice the sum over j of x[j] cos(pi k (2 j + 1) / 2n).
 
     It is computed by a Fourier transform of n real numbers (Makhoul, "A fast cosine transform in
@@ -93,7 +96,7 @@ def _second(x: Any, n: int) -> Any:
     return slicing.concatenate([real(w), -high], *last) * 2
 
 
-def _undo_second(y: Any, n: int) -> Any:
+def _undo_second(y: Value, n: int) -> Any:
     """Return x from `_second(x, n)`, by the inverse of each of its steps."""
     last, half = y.ndim - 1, n // 2 + 1
     high = slicing.rev(_part(y, n - half + 1, n), (last,))
@@ -106,7 +109,9 @@ def _undo_second(y: Any, n: int) -> Any:
     return _part(pairs, 0, n)
 
 
-def _over_axes(name: str, x: Any, type: int, s: Any, axes: Any, norm: Any, inverse: bool) -> Any:
+def _over_axes(
+    name: str, x: Any, type: int, s: Any, axes: Any, norm: str | None, inverse: bool
+) -> Any:
     """Transform several axes one after the other, after checks."""
     x = _operand(name, x, type, norm)
     if axes is None and s is not None:
@@ -149,7 +154,7 @@ def dct(
 
 
 def idct(
-    x: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None
+    x: ArrayLike, type: int = 2, n: int | None = None, axis: int = -1, norm: str | None = None
 ) -> Any:
     """Compute the inverse of `dct` of the same type and norm.
 
@@ -162,7 +167,7 @@ def idct(
 
 
 def dctn(
-    x: Any,
+    x: ArrayLike,
     type: int = 2,
     s: Sequence[int] | None = None,
     axes: Sequence[int] | None = None,
@@ -173,7 +178,7 @@ def dctn(
 
 
 def idctn(
-    x: Any,
+    x: ArrayLike,
     type: int = 2,
     s: Sequence[int] | None = None,
     axes: Sequence[int] | None = None,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ..numpy.reducing import cumulative
+from ..typing import ArrayLike
 
 __all__ = ["trapezoid"]
 
 
-def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """Integrate samples along an axis by the trapezoidal rule.
 
     Args:

@@ -17,7 +17,7 @@ from ..numpy.reducing.sorting import searchsorted
 from ..numpy.shaping import broadcast_arrays, flip
 from ..operations.identity import stop_gradient
 from ..primitives.array import known
-from ..primitives.core import with_user_line
+from ..primitives.core import Value, with_user_line
 from ..primitives.support.errors import ConcretizationTypeError
 from ..primitives.words.promotion import to_inexact
 from ..trees.registration import register_pytree_node
@@ -27,7 +27,7 @@ __all__ = ["RegularGridInterpolator"]
 _METHODS = ("linear", "nearest")
 
 
-def _grid(points: Any, values: Any) -> tuple[list[Any], Any]:
+def _grid(points: Any, values: Value) -> tuple[list[Any], Any]:
     """Return the axes of a grid, ascending, and the values in that order; check what is known."""
     axes = []
     for i, axis in enumerate(points):
@@ -140,7 +140,7 @@ class RegularGridInterpolator:
             value = where(any_of(x != x, -1).reshape(column), math.nan, value)
         return value.reshape((*lead, *self.values.shape[d:])).astype(self.values.dtype)
 
-    def _check(self, outside: Any) -> None:
+    def _check(self, outside: Value) -> None:
         """Raise an error for points outside of the grid, if that was asked for."""
         if not self.bounds_error:
             return

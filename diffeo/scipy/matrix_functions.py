@@ -24,7 +24,7 @@ from ..numpy.shaping import broadcast_to
 from ..operations.identity import stop_gradient
 from ..primitives.array import known
 from ..primitives.constants import full
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import Value, describe, with_user_line
 from ..primitives.types import complex_dtype, is_complex
 from ..primitives.words import elementwise as e
 from ..primitives.words.powers import exp2
@@ -35,6 +35,7 @@ from ..routines.matrices.linalg import TriangularSolve, solve
 from ..routines.matrices.matrices import adjoint, diagonal, places, upper_triangle
 from ..routines.matrices.schur import Schur, TriangularSylvester, pair_rotations
 from ..routines.matrices.sylvester import MatrixSqrt, Sylvester
+from ..typing import ArrayLike
 
 __all__ = [
     "expm",
@@ -84,23 +85,23 @@ _POINTS, _WEIGHTS = (0.5 * v + 0.5 * (k == 0) for k, v in enumerate(legendre.leg
 _NEAR, _ROOTS = 0.47, 12
 
 
-def _to_complex(x: Any) -> Any:
+def _to_complex(x: Value) -> Any:
     return convert_element_type(x, complex_dtype(x.dtype))
 
 
-def _one_norm(x: Any) -> Any:
+def _one_norm(x: Value) -> Any:
     """Return the largest sum of absolute values in a column, as a constant of differentiation."""
     sums = reduce_sum(e.absolute.bind(stop_gradient(x)), (x.ndim - 2,))
     return reduce_max(sums, (sums.ndim - 1,)) if x.size else full(x.shape[:-2], 0.0, sums.dtype)
 
 
-def _ones_like(x: Any) -> Any:
+def _ones_like(x: Value) -> Any:
     """Return identity matrices of the shape and dtype of `x`."""
     rows, columns = places(x)
     return convert_element_type(rows == columns, x.dtype)
 
 
-def _for_each(flags: Any) -> Any:
+def _for_each(flags: Value) -> Any:
     """Return one flag or number for each matrix as an array that broadcasts against matrices."""
     return expand_dims(flags, (flags.ndim, flags.ndim + 1))
 
@@ -157,7 +158,7 @@ def expm(A: Any, *, upper_triangular: bool = False, max_squarings: int = 16) -> 
     return where(_for_each(fits), out, math.nan)
 
 
-def _polynomials(coefficients: Any, x: Any) -> tuple[Any, Any]:
+def _polynomials(coefficients: Any, x: Value) -> tuple[Any, Any]:
     """Return the even and the odd part of a polynomial of matrices, of degree 7 or 13."""
     identity, square = _ones_like(x), x @ x
     powers = [identity, square, square @ square]
@@ -203,7 +204,7 @@ def expm_frechet(A: Any, E: Any, *, method: str | None = None, compute_expm: boo
     return (out, tangent) if compute_expm else tangent
 
 
-def sqrtm(A: Any, blocksize: int = 1) -> Any:
+def sqrtm(A: ArrayLike, blocksize: int = 1) -> Any:
     """Compute the principal square root of a matrix.
 
     It is the matrix x with x @ x = A and eigenvalues in the right half plane. It is computed in
@@ -228,7 +229,7 @@ def sqrtm(A: Any, blocksize: int = 1) -> Any:
     return MatrixSqrt().bind(_to_complex(matrices("sqrtm", A, True)))
 
 
-def logm(A: Any) -> Any:
+def logm(A: ArrayLike) -> Any:
     """Compute the principal logarithm of a matrix.
 
     It is the matrix x with expm(x) = A and eigenvalues whose imaginary part is between -pi and pi.
@@ -288,7 +289,7 @@ def fractional_matrix_power(A: Any, t: Any) -> Any:
     return expm(logm(A) * t)
 
 
-def funm(A: Any, func: Callable[[Any], Any], disp: bool = True) -> Any:
+def funm(A: ArrayLike, func: Callable[[Any], Any], disp: bool = True) -> Any:
     """Compute any function of a matrix, by Schur's form and Parlett's recurrence.
 
     The method is that of Golub and Van Loan 2013, "Matrix Computations", section 9.1.4. Only where
@@ -337,7 +338,7 @@ def funm(A: Any, func: Callable[[Any], Any], disp: bool = True) -> Any:
     return out, where(error < epsilon, epsilon, where(error > 1.0, 1.0, error))
 
 
-def schur(a: Any, output: str = "real") -> tuple[Any, Any]:
+def schur(a: ArrayLike, output: str = "real") -> tuple[Any, Any]:
     """Compute Schur's decomposition a = Z T Z^H, with unitary Z and upper triangular T.
 
     Args:
@@ -397,7 +398,9 @@ def rsf2csf(T: Any, Z: Any, check_finite: bool = True) -> tuple[Any, Any]:
     return upper_triangle(adjoint(w) @ _to_complex(t) @ w), _to_complex(z) @ w
 
 
-def solve_sylvester(A: Any, B: Any, C: Any, *, method: str = "schur", tol: float = 1e-8) -> Any:
+def solve_sylvester(
+    A: ArrayLike, B: ArrayLike, C: ArrayLike, *, method: str = "schur", tol: float = 1e-8
+) -> Any:
     """Solve A @ x + x @ B = C for x.
 
     Args:

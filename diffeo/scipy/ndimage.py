@@ -14,20 +14,21 @@ from ..numpy.limiting import clip
 from ..numpy.ufuncs import abs as size_of
 from ..numpy.ufuncs import floor
 from ..operations.identity import stop_gradient
-from ..primitives.core import with_user_line
+from ..primitives.core import Value, with_user_line
 from ..primitives.types import is_complex, is_integer
 from ..primitives.words.promotion import to_inexact
 from ..primitives.words.structural import convert_element_type
+from ..typing import ArrayLike
 
 __all__ = ["map_coordinates"]
 
 
-def _mirrored(index: Any, n: int) -> Any:
+def _mirrored(index: Value, n: int) -> Any:
     """Reflect about the middle of the elements at the ends."""
     return index * 0 if n == 1 else size_of((index + (n - 1)) % (2 * (n - 1)) - (n - 1))
 
 
-def _reflected(index: Any, n: int) -> Any:
+def _reflected(index: Value, n: int) -> Any:
     """Reflect about the outer edges of the elements at the ends."""
     index = index % (2 * n)
     return where(index < n, index, 2 * n - 1 - index)
@@ -43,12 +44,12 @@ _PLACES: dict[str, Callable[[Any, int], Any]] = {
 }
 
 
-def _away_from_zero(x: Any) -> Any:
+def _away_from_zero(x: Value) -> Any:
     """Round to the nearest whole number; halves go away from 0."""
     return where(x < 0, -floor(0.5 - x), floor(x + 0.5))
 
 
-def _nodes(x: Any, order: int) -> list[tuple[Any, Any]]:
+def _nodes(x: Value, order: int) -> list[tuple[Any, Any]]:
     """Return the indices that take part, and their weights."""
     if order == 0:
         return [(convert_element_type(_away_from_zero(stop_gradient(x)), np.int64), None)]
@@ -58,7 +59,7 @@ def _nodes(x: Any, order: int) -> list[tuple[Any, Any]]:
 
 
 def map_coordinates(
-    input: Any, coordinates: Any, order: int, mode: str = "constant", cval: Any = 0.0
+    input: ArrayLike, coordinates: Any, order: int, mode: str = "constant", cval: Any = 0.0
 ) -> Any:
     """Interpolate an array at coordinates, which count its elements.
 

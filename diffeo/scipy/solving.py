@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..numpy.common import arr, no_such, same_dtype
 from ..numpy.linalg.operands import matrices
 from ..numpy.reducing.sorting import argsort
 from ..numpy.shaping import broadcast_to
-from ..primitives.core import describe, with_user_line
+from ..primitives.core import Value, describe, with_user_line
 from ..primitives.words import elementwise as e
 from ..primitives.words.promotion import broadcast_shapes
 from ..primitives.words.slicing import concatenate, index_in_dim, pad, slice_in_dim
@@ -29,6 +30,7 @@ from ..routines.matrices.linalg import (
 )
 from ..routines.matrices.matrices import adjoint, flipped, lower_triangle, places, upper_triangle
 from ..routines.matrices.tridiagonal_solve import TridiagonalSolve
+from ..typing import ArrayLike
 
 __all__ = [
     "cho_factor",
@@ -74,7 +76,7 @@ def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False,
     return factor if lower else adjoint(factor)
 
 
-def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False,
+def cho_factor(a: ArrayLike, lower: bool = False, overwrite_a: bool = False,
                check_finite: bool = True) -> tuple[Any, bool]:  # fmt: skip
     """Return `cholesky(a, lower)` and `lower`, for `cho_solve`.
 
@@ -119,7 +121,7 @@ def cho_solve(c_and_lower: tuple[Any, bool], b: Any, overwrite_b: bool = False,
     return _on_columns("cho_solve", full, c, b)
 
 
-def _on_columns(name: str, apply: Any, a: Any, b: Any, square: bool = True) -> Any:
+def _on_columns(name: str, apply: Callable, a: Any, b: Any, square: bool = True) -> Any:
     """Call `apply(a, b)` with matrices of equal dtypes and leading axes.
 
     b is [n] or [..., n, k]. A vector becomes a matrix of one column, and the result a vector again.
@@ -139,7 +141,7 @@ def _on_columns(name: str, apply: Any, a: Any, b: Any, square: bool = True) -> A
     return squeeze(out, (out.ndim - 1,)) if vector else out
 
 
-def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False,
+def solve_triangular(a: ArrayLike, b: Any, trans: Any = 0, lower: bool = False,
                      unit_diagonal: bool = False, overwrite_b: bool = False, debug: Any = None,
                      check_finite: bool = True) -> Any:  # fmt: skip
     """Solve op(a) x = b for x, where a is triangular.
@@ -211,13 +213,13 @@ def solve(a: Any, b: Any, lower: bool = False, overwrite_a: bool = False,
     return nl.solve(_that_is_read(matrices("solve", a, True), kind, lower), b)
 
 
-def _by_factor(a: Any, b: Any) -> Any:
+def _by_factor(a: Value, b: Value) -> Any:
     """Solve a x = b for positive definite a, by Cholesky's factor."""
     factor = Cholesky().bind(a)
     return TriangularSolve(form="C").bind(factor, TriangularSolve().bind(factor, b))
 
 
-def _that_is_read(a: Any, kind: str, lower: bool) -> Any:
+def _that_is_read(a: Value, kind: str, lower: bool) -> Any:
     """Return matrices of a kind, made of those elements of `a` which are read.
 
     The kinds are those of `_STRUCTURES`: "her" mirrors one triangle, "diagonal" keeps the diagonal,
@@ -232,7 +234,7 @@ def _that_is_read(a: Any, kind: str, lower: bool) -> Any:
     return lower_triangle(upper_triangle(a, -width), width)
 
 
-def inv(a: Any, overwrite_a: bool = False, check_finite: bool = True, *,
+def inv(a: ArrayLike, overwrite_a: bool = False, check_finite: bool = True, *,
         assume_a: str | None = None, lower: bool = False) -> Any:  # fmt: skip
     """Compute the inverse of square matrices [..., n, n]; `assume_a` and `lower` as in `solve`.
 
@@ -248,7 +250,7 @@ def inv(a: Any, overwrite_a: bool = False, check_finite: bool = True, *,
     return solve(x, identity_like(x), lower, assume_a=assume_a)
 
 
-def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
+def det(a: ArrayLike, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     """Compute the determinant of square matrices [..., n, n].
 
     Examples:
@@ -259,7 +261,9 @@ def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     return nl.det(a)
 
 
-def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Any, Any]:
+def lu_factor(
+    a: ArrayLike, overwrite_a: bool = False, check_finite: bool = True
+) -> tuple[Any, Any]:
     """Compute the LU decomposition with exchanged rows, for `lu_solve`.
 
     Args:
@@ -279,7 +283,7 @@ def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> t
     return packed, pivots
 
 
-def lu_solve(lu_and_piv: tuple[Any, Any], b: Any, trans: int = 0, overwrite_b: bool = False,
+def lu_solve(lu_and_piv: tuple[Any, Any], b: ArrayLike, trans: int = 0, overwrite_b: bool = False,
              check_finite: bool = True) -> Any:  # fmt: skip
     """Solve a x = b, or with `trans` 1 a^T x = b and 2 a^H x = b, from `lu_factor(a)`.
 
@@ -303,7 +307,7 @@ def lu_solve(lu_and_piv: tuple[Any, Any], b: Any, trans: int = 0, overwrite_b: b
     form = "NTC"[trans]
     pivots = arr(pivots)
 
-    def apply(a: Any, b: Any) -> Any:
+    def apply(a: Value, b: Value) -> Any:
         stacked_pivots = broadcast_to(pivots, (*a.shape[:-2], pivots.shape[-1]))
         order = LuPivotsToPermutation(a.shape[-1]).bind(stacked_pivots)
         below = TriangularSolve(form=form, diag="U")
@@ -318,7 +322,7 @@ def lu_solve(lu_and_piv: tuple[Any, Any], b: Any, trans: int = 0, overwrite_b: b
     return _on_columns("lu_solve", apply, packed, b)
 
 
-def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False,
+def lu(a: ArrayLike, permute_l: bool = False, overwrite_a: bool = False,
        check_finite: bool = True) -> tuple[Any, ...]:  # fmt: skip
     """Compute the LU decomposition with exchanged rows, a = p l u.
 
@@ -383,7 +387,7 @@ def solve_banded(l_and_u: tuple[int, int], ab: Any, b: Any, overwrite_ab: bool =
     if max(below, above) > 1 or not ab.shape[-1]:
         return nl.solve(_dense(ab, below, above), b)
 
-    def tridiagonal(ab: Any, b: Any) -> Any:
+    def tridiagonal(ab: Value, b: Value) -> Any:
         no_padding = [0] * (ab.ndim - 2)
         ab = pad(ab, (*no_padding, 1 - above, 0), (*no_padding, 1 - below, 0))
         du, d, dl = (index_in_dim(ab, i, ab.ndim - 2) for i in range(3))

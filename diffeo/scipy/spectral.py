@@ -20,10 +20,11 @@ from ..numpy.reducing.reductions import mean
 from ..numpy.shaping import broadcast_to, flip, moveaxis
 from ..numpy.ufuncs import conj
 from ..primitives.array import Array, known
-from ..primitives.core import with_user_line
+from ..primitives.core import Value, with_user_line
 from ..primitives.types import complex_dtype, is_complex
 from ..primitives.words.promotion import broadcast_shapes, to_inexact
 from ..primitives.words.slicing import slice_in_dim
+from ..typing import ArrayLike
 from .convolving import detrend as without_trend
 
 __all__ = ["csd", "istft", "stft", "welch"]
@@ -117,14 +118,14 @@ def _trend_remover(name: str, detrend: Any, axis: int, ndim: int) -> Callable[[A
     return lambda x: moveaxis(detrend(moveaxis(x, -1, axis)), axis, -1)
 
 
-def _segments(x: Any, nperseg: int, step: int) -> Any:
+def _segments(x: Value, nperseg: int, step: int) -> Any:
     """Return overlapping segments, [..., segments, nperseg]."""
     count = max((x.shape[-1] - nperseg) // step + 1, 0)
     places = np.arange(count)[:, None] * step + np.arange(nperseg)
     return x[..., places]
 
 
-def _pair(x: Any, y: Any, axis: int) -> tuple[Any, Any]:
+def _pair(x: Value, y: Value, axis: int) -> tuple[Any, Any]:
     """Return signals of one dtype along their last axes, of one length."""
     x, y = (arr(to_inexact(v)) for v in same_dtype(x, y))
     try:
@@ -237,7 +238,7 @@ def stft(x: Any, fs: Any = 1.0, window: Any = "hann", nperseg: Any = 256, noverl
                     return_onesided, "stft", axis, boundary, padded)  # fmt: skip
 
 
-def csd(x: Any, y: Any, fs: Any = 1.0, window: Any = "hann", nperseg: Any = None,
+def csd(x: ArrayLike, y: ArrayLike | None, fs: Any = 1.0, window: Any = "hann", nperseg: Any = None,
         noverlap: Any = None, nfft: Any = None, detrend: Any = "constant",
         return_onesided: bool = True, scaling: str = "density", axis: int = -1,
         average: str = "mean") -> tuple[Any, Any]:  # fmt: skip
@@ -294,7 +295,7 @@ def welch(x: Any, fs: Any = 1.0, window: Any = "hann", nperseg: Any = None, nove
     return frequencies, out.real
 
 
-def istft(Zxx: Any, fs: Any = 1.0, window: Any = "hann", nperseg: Any = None,
+def istft(Zxx: ArrayLike, fs: Any = 1.0, window: Any = "hann", nperseg: Any = None,
           noverlap: Any = None, nfft: Any = None, input_onesided: bool = True,
           boundary: bool = True, time_axis: int = -1,
           freq_axis: int = -2) -> tuple[Any, Any]:  # fmt: skip
@@ -355,7 +356,7 @@ def istft(Zxx: Any, fs: Any = 1.0, window: Any = "hann", nperseg: Any = None,
     return moments, moveaxis(x, -1, times - (rows < times)) if x.ndim > 1 else x
 
 
-def _added(parts: Any, step: int) -> Any:
+def _added(parts: Value, step: int) -> Any:
     """Add segments [..., segments, n] up, each `step` later than the one before."""
     count, n = parts.shape[-2:]
     pieces = math.ceil(n / step)

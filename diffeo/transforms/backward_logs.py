@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..primitives.constants import full_like
-from ..primitives.stand_ins import ZERO, LinearInput
+from ..primitives.jaxpr import Jaxpr
+from ..primitives.stand_ins import ZERO, LinearInput, Zero
 from ..primitives.words.elementwise import add
 from ..primitives.words.slicing import concatenate, slice_in_dim
 from ..primitives.words.structural import expand_dims, squeeze
@@ -50,7 +51,7 @@ class BackwardLogs:
                 return self.steps(primitive, inside, cts, args)
         return primitive.transpose_with(transpose_jaxpr, cts, args)
 
-    def walk(self, jaxpr: Any, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+    def walk(self, jaxpr: Jaxpr, cts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         """Walk through the program of a call; None for operands that are not linear."""
         known = {v: a for v, a in zip(jaxpr.in_vars, args) if type(a) is not LinearInput}
         cotangents = iter(backward_pass(jaxpr, known, cts, self.operation))
@@ -98,7 +99,7 @@ def _row(x: Any, i: int) -> Any:
     return squeeze(slice_in_dim(x, i, i + 1), (0,))
 
 
-def _plus(a: Any, b: Any) -> Any:
+def _plus(a: Zero, b: Any) -> Any:
     """Return the sum of two cotangents; None is for an operand that is not linear."""
     if b is None or b is ZERO:
         return a

@@ -14,6 +14,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from ..primitives.core import Primitive, state, typeof, with_user_line
+from ..primitives.jaxpr import Jaxpr
 from ..primitives.types import ShapedArray
 from ..primitives.words.reduction import reduce_or
 from ..primitives.words.structural import batch_at_front, move_axis
@@ -86,7 +87,7 @@ class Batching(Interpreter):
         name = self.function_name or "a function"
         return f"vmap of {name}, which stands for all {self.size} rows at once"
 
-    def custom(self, call: Any, values: Sequence[tuple[Any, int | None]]) -> list[Any]:
+    def custom(self, call: CustomCall, values: Sequence[tuple[Any, int | None]]) -> list[Any]:
         """Apply a function that has rules of its own to all rows.
 
         The result is bound as a `CustomCall` again, with the rules vectorised, so that a derivative
@@ -99,7 +100,7 @@ class Batching(Interpreter):
             return [(o, 0 if flag else None) for o, flag in zip(outs, batched)]
         return [(o, 0) for o in CustomCall(None, rules=rules).bind(*args)]
 
-    def chosen(self, program: Any, flag: Callable, values: Sequence[Any]) -> list[Any]:
+    def chosen(self, program: Jaxpr, flag: Callable, values: Sequence[Any]) -> list[Any]:
         return for_chosen_rows(self, program, flag, [self.plain(v) for v in values])
 
     def plain(self, value: tuple[Any, Any]) -> tuple[Any, int | None]:

@@ -27,7 +27,7 @@ from ..operations.extrema import argmax
 from ..operations.identity import hold
 from ..primitives.array import Array
 from ..primitives.constants import full
-from ..primitives.core import Tracer, state, typeof
+from ..primitives.core import Trace, Tracer, state, typeof
 from ..primitives.jaxpr import Jaxpr, Var, sub_jaxprs
 from ..primitives.types import int32, is_inexact
 from ..primitives.words.elementwise import select, zero_scalar
@@ -102,7 +102,7 @@ def for_chosen_rows(
     return [(o, 0) for o in outs]
 
 
-def understood(trace: Any) -> bool:
+def understood(trace: Trace) -> bool:
     """Return whether this trace and all outer ones have rules for what is bound here."""
     while trace is not None:
         if not getattr(trace, "complete", True):

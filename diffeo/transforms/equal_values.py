@@ -32,7 +32,7 @@ import numpy as np
 
 from ..primitives.array import known
 from ..primitives.constants import full_like
-from ..primitives.core import Primitive, typeof
+from ..primitives.core import Primitive, Trace, Value, typeof
 from ..primitives.stand_ins import ZERO
 from ..primitives.types import SCALARS
 from ..primitives.words.dot import DotGeneral
@@ -84,7 +84,7 @@ class Values:
         """What two tags have in common whose elements belong to each other, one by one."""
         return self.source, self.axis, self.start, self.stop
 
-    def numbers(self, w: Any) -> Any:
+    def numbers(self, w: Value) -> Any:
         """Return f(w), in the dtype of matrices, without the axes along which it repeats."""
         x = self.of(w)
         # From the last axis on, so that the numbers of the others stay right.
@@ -138,7 +138,7 @@ class Source:
     needed.
     """
 
-    def __init__(self, trace: Any, primitive: Any, a: Any, known: Sequence[Any]):
+    def __init__(self, trace: Trace, primitive: Any, a: Value, known: Sequence[Any]):
         self.trace, self.primitive, self.a, self.known = trace, primitive, a, known
         self.lead, self.dtype = typeof(a).ndim - 2, typeof(a).dtype
         self.count = min(typeof(a).shape[-2:])
@@ -159,7 +159,7 @@ class Source:
             trace = getattr(trace, "parent", None)
         return order
 
-    def series(self, f: Callable, center: Any) -> list[Any]:
+    def series(self, f: Callable, center: Value) -> list[Any]:
         """Return the Taylor coefficients of f about the numbers `center`, a list of arrays."""
         order, start = self.order() + _MORE, Series([center, full_like(center, 1.0)])
         (expansion,) = Taylor(order).trace_flat(lambda w: [f(w)], [start])
@@ -174,7 +174,9 @@ class Source:
 # array with the right derivatives in its place, or None
 
 
-def _of_values(primitive: Primitive, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
+def _of_values(
+    primitive: Primitive, args: Sequence[Any], tags: Sequence[Any], shape: tuple[int, ...]
+) -> Any:
     """Tag the result of an elementwise function of values.
 
     Arrays that are no functions of w may take part where the values' axis is the only one. Whether
@@ -220,7 +222,9 @@ def _on_diagonal(primitive: Primitive, args: Sequence[Any], tags: Sequence[Any])
     return bool(np.all(mask == np.eye(mask.shape[-1])))
 
 
-def _elementwise(primitive: Primitive, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
+def _elementwise(
+    primitive: Primitive, args: Sequence[Any], tags: Sequence[Any], shape: tuple[int, ...]
+) -> Any:
     """Tag the result of an elementwise primitive: a function of values, or vectors times values."""
     if type(tags[0]) is OnDiagonal:
         return tags[0] if isinstance(primitive, ConvertElementType) else None
@@ -246,7 +250,9 @@ def _moved(tag: Any, axis: int, op: Any, **others: Any) -> Any:
     return replace(tag, axis=axis, **others)
 
 
-def _transpose(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
+def _transpose(
+    primitive: Transpose, args: Sequence[Any], tags: Sequence[Any], shape: tuple[int, ...]
+) -> Any:
     """Tag a transposed array, if the leading axes stay in their order."""
     (tag,), lead = tags, range(_source(tags).lead)
     if type(tag) is OnDiagonal or primitive.permutation[: len(lead)] != tuple(lead):
@@ -254,7 +260,9 @@ def _transpose(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: 
     return _moved(tag, primitive.permutation.index(tag.axis), primitive)
 
 
-def _reshape(primitive: Primitive, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
+def _reshape(
+    primitive: Primitive, args: Sequence[Any], tags: Sequence[Any], shape: tuple[int, ...]
+) -> Any:
     """Tag reshaped values, if their axis is still one axis, and all others but the leading ones are
     1.
     """
@@ -271,7 +279,9 @@ def _reshape(primitive: Primitive, args: Sequence[Any], tags: Sequence[Any], sha
     return _moved(tag, wide_axes[0], primitive)
 
 
-def _broadcast(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
+def _broadcast(
+    primitive: BroadcastInDim, args: Sequence[Any], tags: Sequence[Any], shape: tuple[int, ...]
+) -> Any:
     """Tag values that are repeated along other axes."""
     (tag,), lead = tags, _source(tags).lead
     if type(tag) is not Values or tuple(primitive.dims[:lead]) != tuple(range(lead)):
@@ -281,7 +291,9 @@ def _broadcast(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: 
     return None if grown else _moved(tag, primitive.dims[tag.axis], primitive)
 
 
-def _slice(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
+def _slice(
+    primitive: Slice, args: Sequence[Any], tags: Sequence[Any], shape: tuple[int, ...]
+) -> Any:
     """Tag a slice of values or vectors: those from a `start` to a `stop`, as in `v[:, :k]`."""
     (tag,) = tags
     if type(tag) is OnDiagonal or any([n != 1 for n in primitive.strides]):
@@ -293,7 +305,9 @@ def _slice(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any)
     return _moved(tag, tag.axis, primitive, start=start, stop=start + shape[tag.axis])
 
 
-def _dot(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
+def _dot(
+    primitive: DotGeneral, args: Sequence[Any], tags: Sequence[Any], shape: tuple[int, ...]
+) -> Any:
     """Tag a product of vectors and values, or compute a product of vectors with vectors.
 
     The latter is x f y^H, summed over the values: a smooth function of the matrix. It is computed
@@ -333,7 +347,7 @@ def _dot(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any) -
     return x.source.blocks.product(x, y)
 
 
-def _sum(primitive: Any, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
+def _sum(primitive: ReduceSum, args: Sequence[Any], tags: Sequence[Any], shape: Any) -> Any:
     """Compute a sum of values, whose first derivative needs no levels."""
     (tag,) = tags
     # Whether the sum runs over the values themselves, and nothing else.
@@ -357,7 +371,7 @@ _RULES = {Transpose: _transpose, Reshape: _reshape, BroadcastInDim: _broadcast, 
 _OTHERS = (Elementwise, Select, IntegerPow, ConvertElementType)
 
 
-def _conjugate(x: Any) -> Any:
+def _conjugate(x: Value) -> Any:
     """Return the conjugate of a complex array, and a real array as it is."""
     return conj.bind(x) if typeof(x).dtype.kind == "c" else x
 

@@ -40,6 +40,7 @@ from ..primitives.core import (
 from ..primitives.jaxpr import Jaxpr, eval_jaxpr
 from ..primitives.staging import StagingTrace, stage
 from ..primitives.types import ShapedArray
+from ..programs.custom_call import CustomCall
 from ..trees import tree
 
 
@@ -129,15 +130,15 @@ class Interpreter(Trace):
         """Split a value into arrays and a static part, which is hashable."""
         return tuple(value), len(value)
 
-    def build(self, static: Any, arrays: Sequence[Any]) -> Any:
+    def build(self, static: int, arrays: Sequence[Any]) -> Any:
         """Build a value from what `split` made of it."""
         return tuple(arrays)
 
-    def count(self, static: Any) -> int:
+    def count(self, static: int) -> int:
         """Return how many arrays a value with this static part has."""
         return static
 
-    def join(self, a: Any, b: Any) -> Any:
+    def join(self, a: str, b: str) -> Any:
         """Return the least static part that can represent values of either kind.
 
         The carry of a loop needs it, as it must have the same static part before and after a step;
@@ -149,7 +150,7 @@ class Interpreter(Trace):
             )
         return a
 
-    def widen(self, value: Any, static: Any) -> Any:
+    def widen(self, value: Any, static: str) -> Any:
         """Return the same value with another static part, one that `join` made of the value's."""
         if self.split(value)[1] != static:
             raise with_user_line(
@@ -347,7 +348,7 @@ class Interpreter(Trace):
             state.trace, state.source = before
         return [self.unwrap(o) for o in outs]
 
-    def custom(self, call: Any, values: Sequence[Any]) -> list[Any]:
+    def custom(self, call: CustomCall, values: Sequence[Any]) -> list[Any]:
         """Apply to a function that has rules of its own, a `CustomCall`.
 
         By default the rules are dropped: outer transformations differentiate, or vectorise, what
@@ -355,7 +356,7 @@ class Interpreter(Trace):
         """
         return self.inline(call.rules.fun, values)
 
-    def chosen(self, program: Any, flag: Callable, values: Sequence[Any]) -> list[Any]:
+    def chosen(self, program: Jaxpr, flag: Callable, values: Sequence[Any]) -> list[Any]:
         """Apply a program whose results are used only for some parts of what the values stand for.
 
         A predicate, whose value is `flag()`, chooses these parts. For the other parts the results
@@ -430,7 +431,9 @@ class Interpreter(Trace):
         return entry
 
 
-def closed_for_batching(call: Any, operands: Sequence[Any], trace: Any) -> tuple[Any, Any] | None:
+def closed_for_batching(
+    call: CustomCall, operands: Sequence[Any], trace: Any
+) -> tuple[Any, Any] | None:
     """Return a `CustomCall` that has a batching rule, with all that it closes over as operands; and
     these values, its leading operands. Return None if there is no such rule, or no `vmap` that
     could ever apply it: neither around, nor to a program that is being written.

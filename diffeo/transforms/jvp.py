@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..primitives.constants import full_like
-from ..primitives.core import state, typeof, user_source
+from ..primitives.core import Value, state, typeof, user_source
 from ..primitives.stand_ins import ZERO
 from ..primitives.types import ShapedArray
 from ..primitives.words.elementwise import add
+from ..programs.custom_call import CustomCall
 from .equal_values import follow
 from .interpreter import Boxed, Interpreter, closed_for_batching
 
@@ -81,7 +82,7 @@ class JVP(Interpreter):
             self.parent = self.outer = state.trace
         return super().trace_flat(fun, values)
 
-    def custom(self, call: Any, values: Sequence[tuple[Any, Any]]) -> list[Any]:
+    def custom(self, call: CustomCall, values: Sequence[tuple[Any, Any]]) -> list[Any]:
         if call.rules.differentiable:
             return self.by_rules(call.rules, values)
         by_rule = closed_for_batching(call, [v[0] for v in values], self.outer)
@@ -160,7 +161,7 @@ class JVP(Interpreter):
         out = Boxed(self, (out, tangent))
         return out if self.followed is None else follow(self, primitive, args, out)
 
-    def with_derivatives(self, out: Boxed, smooth: Any) -> Any:
+    def with_derivatives(self, out: Boxed, smooth: Value) -> Any:
         """Return a result with the derivative of another one, `smooth`, of the same value."""
         return Boxed(self, (out.value[0], smooth.value[1])) if type(smooth) is Boxed else out
 

@@ -12,7 +12,7 @@ from typing import Any
 from ...engine import refs
 from ...primitives.array import as_value, known
 from ...primitives.config import task_settings
-from ...primitives.core import describe, typeof, with_user_line
+from ...primitives.core import Value, describe, typeof, with_user_line
 from ...primitives.types import int32
 from ...primitives.words.elementwise import maximum, minimum, ne
 from ...primitives.words.structural import convert_element_type
@@ -137,7 +137,7 @@ def _scalar(name: str, what: str, value: Any, kinds: str) -> Any:
 
 def _choose(
     what: str,
-    index: Any,
+    index: Value,
     branches: Sequence[Callable],
     names: Sequence[str],
     operands: tuple,

@@ -17,7 +17,7 @@ from typing import Any
 
 from ...primitives.array import as_value
 from ...primitives.constants import full_like
-from ...primitives.core import state, typeof, with_user_line
+from ...primitives.core import Value, state, typeof, with_user_line
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.staging import stage
 from ...primitives.stand_ins import ZERO
@@ -334,7 +334,7 @@ def _tangent_solver(name: str, structure: Any, function: Staged, solve: Callable
     It is traced before it is needed, and so what the user's solver closes over becomes operands.
     """
 
-    def solution(x: Any, y: Any) -> Any:
+    def solution(x: Value, y: Value) -> Any:
         at, _ = tree.flatten(x)
 
         def derivative(move: Any) -> Any:

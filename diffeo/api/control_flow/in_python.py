@@ -6,12 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from ...primitives.array import as_value
+from ...primitives.core import Value
 from ...primitives.words.slicing import concatenate
 from ...primitives.words.structural import reshape
 from ...trees import tree
 
 
-def scan_in_python(f: Callable, init: Any, xs: Any, steps: int, reverse: bool) -> tuple[Any, Any]:
+def scan_in_python(
+    f: Callable, init: Any, xs: Value | None, steps: int, reverse: bool
+) -> tuple[Any, Any]:
     """Do what `scan` does, one call of `f` after the other; there is at least one step."""
     leaves, structure = tree.flatten(xs)
     arrays = [as_value(x) for x in leaves]

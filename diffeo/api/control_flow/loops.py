@@ -90,9 +90,9 @@ def _scan(
     init: Any,
     xs: Any,
     length: Any,
-    reverse: Any = False,
+    reverse: bool = False,
     unroll: Any = 1,
-    checkpoints: Any = None,
+    checkpoints: int | None = None,
     counted: bool = False,
 ) -> tuple[Any, Any]:
     """Do what `scan` does. `name` is for messages.

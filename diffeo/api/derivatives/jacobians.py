@@ -19,7 +19,7 @@ import numpy as np
 
 from ...primitives.array import Array
 from ...primitives.constants import full_like
-from ...primitives.core import describe, state, typeof, with_user_line
+from ...primitives.core import Value, describe, state, typeof, with_user_line
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.stand_ins import ZERO
 from ...primitives.types import ShapedArray, default_dtype, float0, is_inexact
@@ -116,7 +116,7 @@ def _rows(
     return [slice_in_dim(m, 0, size) for m in merged]
 
 
-def _split(rows: Any, avals: Sequence[ShapedArray]) -> list[Any]:
+def _split(rows: Value, avals: Sequence[ShapedArray]) -> list[Any]:
     """Cut the leading axis, that of all elements of some leaves, into the axes of each leaf.
 
     For leaves of shapes (2, 3) and (4,), an array of shape (10, 5) becomes arrays of shapes
@@ -157,7 +157,9 @@ class _Options:
                 )
             )
 
-    def check_inputs(self, what: str, values: Sequence[Any], chosen: tuple, numbers: Any) -> None:
+    def check_inputs(
+        self, what: str, values: Sequence[Any], chosen: tuple, numbers: tuple[int, ...]
+    ) -> None:
         """Raise TypeError for arguments by which there is no such derivative."""
         check_differentiable(what, values, chosen, numbers, self.holomorphic, self.allow_int)
         if self.kind == "jacrev" or self.holomorphic:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...primitives.array import as_value
 from ...primitives.constants import full_like
-from ...primitives.core import describe, with_user_line
+from ...primitives.core import Value, describe, with_user_line
 from ...primitives.types import is_inexact
 from ...primitives.words.structural import convert_element_type
 from ...transforms.equal_values import SmoothTaylor
@@ -34,7 +34,7 @@ def check_order(what: str, order: Any) -> None:
         )
 
 
-def check_point(what: str, x: Any) -> None:
+def check_point(what: str, x: Value) -> None:
     """Raise TypeError unless the array is floating-point or complex."""
     if not is_inexact(x.dtype):
         raise with_user_line(
@@ -45,7 +45,7 @@ def check_point(what: str, x: Any) -> None:
         )
 
 
-def as_coefficient(what: str, c: Any, x: Any) -> Any:
+def as_coefficient(what: str, c: Value, x: Value) -> Any:
     """Return a coefficient in the dtype of its point `x`; raise TypeError if it does not fit."""
     if c.shape != x.shape or not (c.weak_type or c.dtype == x.dtype):
         raise with_user_line(
@@ -180,7 +180,7 @@ def _number_of_terms(terms: Sequence[tuple]) -> int:
     return orders[0] if orders else 0
 
 
-def _moving(x: Any, terms: tuple, factorial_scaled: bool) -> Series:
+def _moving(x: Value, terms: tuple, factorial_scaled: bool) -> Series:
     """Return the series of a point and the user's terms; derivatives are divided by k!."""
     check_point("jet", x)
     arrays = as_values(terms, "jet: term", terms)
@@ -197,7 +197,7 @@ def derivatives_of(coefficients: Sequence[Any]) -> list[Any]:
     return [c * float(math.factorial(k)) if k > 1 else c for k, c in enumerate(coefficients)]
 
 
-def _of_number(what: str, flat: Flat, x: Any, order: int) -> list[Any]:
+def _of_number(what: str, flat: Flat, x: Value, order: int) -> list[Any]:
     """Compute the derivatives 0, ..., `order` of a function at a scalar, each a tree like the
     result.
     """

@@ -284,7 +284,7 @@ class Pullback(Derivative):
         return (list(self._opaque or ()), list(self._args)), form
 
     @classmethod
-    def tree_unflatten(cls, form: Any, residuals: Sequence[Any]) -> Any:
+    def tree_unflatten(cls, form: Pullback, residuals: Sequence[Any]) -> Any:
         """Return the pullback with these residuals."""
         whole = copy(form)
         whole._opaque, whole._args = map(list, residuals)

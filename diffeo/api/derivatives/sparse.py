@@ -24,7 +24,7 @@ import numpy as np
 
 from ...primitives.array import Array
 from ...primitives.constants import full, full_like
-from ...primitives.core import Tracer, describe, state, typeof, with_user_line
+from ...primitives.core import Tracer, Value, describe, state, typeof, with_user_line
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.stand_ins import ZERO
 from ...primitives.words.elementwise import absolute, eq
@@ -227,7 +227,7 @@ class PreparedSparse:
         self._judge(*[np.asarray(s, np.float64) for s in sides])
         return values
 
-    def _evaluate(self, leaves: Sequence[Any], probe: Any) -> tuple[Any, Any]:
+    def _evaluate(self, leaves: Sequence[Any], probe: Value | None) -> tuple[Any, Any]:
         """Compute the nonzeros, and the products with the directions in the rows of `probe`.
 
         The second result has a product in each row; it is None without a `probe`.
@@ -325,7 +325,7 @@ class PreparedSparse:
         return max([1e-6, *[np.sqrt(float(_eps(d))) for d in dtypes]])
 
 
-def _eps(dtype: Any) -> float:
+def _eps(dtype: np.dtype) -> float:
     """Return the distance from 1 to the next number of a dtype; 2**-7 for small dtypes."""
     one = np.ones((), dtype)
     return float(np.nextafter(one, one + one) - one) if dtype.itemsize >= 4 else 2.0**-7
@@ -358,7 +358,7 @@ class _Linearized:
         self.m = sum([a.size for a in self.outs])
         self.dtype = np.result_type(*[a.dtype for a in (self.outs or self.ins)])
 
-    def push(self, rows: Any) -> Any:
+    def push(self, rows: Value) -> Any:
         """Multiply the derivative by each row of `rows`; the products are rows, too."""
 
         def compute(*tangents: Any) -> list[Any]:
@@ -370,7 +370,7 @@ class _Linearized:
 
         return self._apply(compute, rows, self.ins, self.outs)
 
-    def pull(self, rows: Any) -> Any:
+    def pull(self, rows: Value) -> Any:
         """Multiply each row of `rows` by the derivative; the products are rows, too."""
 
         def compute(*cts: Any) -> list[Any]:
@@ -380,7 +380,9 @@ class _Linearized:
 
         return self._apply(compute, rows, self.outs, self.ins)
 
-    def _apply(self, compute: Callable, rows: Any, ins: Sequence[Any], outs: Sequence[Any]) -> Any:
+    def _apply(
+        self, compute: Callable, rows: Value, ins: Sequence[Any], outs: Sequence[Any]
+    ) -> Any:
         """Apply a function of leaves to each row, vectorised.
 
         Cut the rows into leaves of the types `ins`, apply `compute`, and join its results, leaves
@@ -459,7 +461,7 @@ def sparse_hessian(
     fun: Callable,
     argnums: int | Sequence[int] = 0,
     *,
-    sparsity: Any = None,
+    sparsity: np.ndarray | None = None,
     method: str = "auto",
     ordering: str = "auto",
     local: bool = False,

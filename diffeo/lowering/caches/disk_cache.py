@@ -431,7 +431,7 @@ def _understood(header: bytes) -> dict[str, Any]:
     return about
 
 
-def _is_text(x: Any) -> bool:
+def _is_text(x: str) -> bool:
     return type(x) is str
 
 

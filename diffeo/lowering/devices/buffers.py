@@ -19,6 +19,7 @@ from ...primitives.array import GONE
 from ...primitives.core import with_user_line
 from ...primitives.support.key_types import carried
 from ...primitives.support.settings import process
+from ...primitives.types import ShapedArray
 from .. import compat
 from ..executables import Executable, compile_module, explain_run_error
 from ..text.mlir_types import element_type
@@ -91,7 +92,7 @@ def to_numpy(buffer: Any, aval: Any) -> np.ndarray:
     return array
 
 
-def read_from_accelerator(buffer: Any, aval: Any) -> np.ndarray:
+def read_from_accelerator(buffer: Any, aval: ShapedArray) -> np.ndarray:
     """Return the numbers of a buffer that is not in host memory, as a copy."""
     buffer.block_until_ready()
     devices_ = device_of(buffer)._list
@@ -152,7 +153,7 @@ _WIDER = {
 }
 
 
-def _as_plain(buffer: Any, aval: Any, read: Callable[[Any, Any], np.ndarray]) -> np.ndarray:
+def _as_plain(buffer: Any, aval: ShapedArray, read: Callable[[Any, Any], np.ndarray]) -> np.ndarray:
     """Return the numbers of a buffer whose dtype NumPy cannot read.
 
     A small program on the device turns the buffer into one of a plain dtype. `read` reads that one,

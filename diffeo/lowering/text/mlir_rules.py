@@ -168,7 +168,7 @@ def call_function(
     return list(call.results)
 
 
-def dtype_to_ir_type(dtype: Any) -> Any:
+def dtype_to_ir_type(dtype: np.dtype) -> Any:
     """Return MLIR's type for elements of a dtype."""
     return ir.Type.parse(element_type(np.dtype(dtype)))
 

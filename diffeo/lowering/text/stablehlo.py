@@ -25,6 +25,7 @@ from ...primitives.jaxpr import Jaxpr, Literal, Var
 from ...primitives.staging import stage
 from ...primitives.support.sources import show_source
 from ...primitives.types import SCALARS, ShapedArray, bool_, is_inexact
+from ...primitives.words.index_dims import IndexDims
 from .foreign_calls import CHAIN, ForeignCalls
 from .key_carriers import KeyCarriers
 from .writer import Operand
@@ -60,7 +61,7 @@ class Builder(KeyCarriers, ForeignCalls):
         """Return the attribute for a list of integers, such as "array<i64: 0, 2>"."""
         return f"array<i64: {', '.join(map(str, numbers))}>" if len(numbers) else "array<i64>"
 
-    def compare(self, direction: str, x: Any, y: Any) -> Operand:
+    def compare(self, direction: str, x: Operand, y: Any) -> Operand:
         """Compare two operands elementwise. Return booleans.
 
         Args:
@@ -191,7 +192,7 @@ class Builder(KeyCarriers, ForeignCalls):
         return indices if dtype.itemsize >= 4 else self.op("convert", indices, out=wide)
 
     def gather(
-        self, x: Operand, indices: Operand, dims: Any, sizes: Sequence[int], in_order: bool
+        self, x: Operand, indices: Operand, dims: IndexDims, sizes: Sequence[int], in_order: bool
     ) -> Operand:
         """Read windows of the operand `x`; the parameters are those of the primitive `Gather`.
 
@@ -220,7 +221,7 @@ class Builder(KeyCarriers, ForeignCalls):
         x: Operand,
         indices: Operand,
         updates: Operand,
-        dims: Any,
+        dims: IndexDims,
         unique: bool,
         in_order: bool,
     ) -> Operand:

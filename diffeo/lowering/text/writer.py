@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import Array
-from ...primitives.core import Primitive
+from ...primitives.core import Primitive, Value
 from ...primitives.support.key_types import carried
 from ...primitives.types import ShapedArray
 from .mlir_types import scalar_text, tensor_type
@@ -157,7 +157,9 @@ class Writer:
         self.last = results[0] if len(results) == 1 else None, full_name, operands, tail
         return results
 
-    def remember(self, key: Any, primitive: Primitive, values: Sequence[Any], result: Any) -> None:
+    def remember(
+        self, key: Any, primitive: Primitive, values: Sequence[Any], result: Operand
+    ) -> None:
         """Keep the line that lowered an equation as a form, if other names may stand in the line.
 
         The form serves equations that apply the same primitive to operands of the same types.
@@ -200,7 +202,7 @@ class Writer:
         key: Any,
         primitive: Primitive,
         values: Sequence[Any],
-        result: Any,
+        result: Operand,
         before: int,
         first: int,
     ) -> None:
@@ -272,7 +274,7 @@ class Writer:
             )
         return operand
 
-    def array(self, value: Any, aval: ShapedArray) -> Operand:
+    def array(self, value: Value, aval: ShapedArray) -> Operand:
         """Return an array of the type `aval` whose numbers are all written out."""
         host = value.host if type(value) is Array else np.asarray(value)
         if aval.dtype.kind == "k":

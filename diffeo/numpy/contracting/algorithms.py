@@ -20,7 +20,7 @@ import numpy as np
 
 from ...operations.rounding import ReducePrecision
 from ...primitives.config import task_settings
-from ...primitives.core import typeof, with_user_line
+from ...primitives.core import Value, typeof, with_user_line
 from ...primitives.types import bfloat16, float16, float32, float64, is_float
 from ...primitives.words.dot import FULL, Precision, dot_general
 from ...primitives.words.structural import convert_element_type
@@ -96,7 +96,7 @@ class _Plan(NamedTuple):
 _TYPES = {"F16": float16, "BF16": bfloat16, "F32": float32, "F64": float64}
 
 
-def _of_preset(name: str, preset: DotAlgorithmPreset, x: Any, y: Any) -> _Plan:
+def _of_preset(name: str, preset: DotAlgorithmPreset, x: Value, y: Value) -> _Plan:
     """Return the plan of a preset; TypeError if it is for float8 factors, and these are not."""
     words = preset.name.split("_")
     if words[0] == "ANY":
@@ -152,7 +152,9 @@ def how(name: str, precision: Any) -> Any:
     return precision_of(name, precision)
 
 
-def product(name: str, x: Any, y: Any, contract: Any, batch: Any, how: Any, preferred: Any) -> Any:
+def product(
+    name: str, x: Value, y: Value, contract: Any, batch: Any, how: Any, preferred: np.dtype | None
+) -> Any:
     """Compute `dot_general` by a pair of precisions, or by an algorithm.
 
     Args:
@@ -199,7 +201,7 @@ def product(name: str, x: Any, y: Any, contract: Any, batch: Any, how: Any, pref
     return convert_element_type(total, out)
 
 
-def _parts(x: Any, to: Any, count: int) -> list[Any]:
+def _parts(x: Value, to: Any, count: int) -> list[Any]:
     """Split a factor into `count` parts: the factor rounded to `to`, then what that left, rounded.
 
     "tf32" is float32 with 10 bits behind the point.

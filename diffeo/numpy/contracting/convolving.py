@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import Array
-from ...primitives.core import with_user_line
+from ...primitives.core import Value, with_user_line
 from ...primitives.words.dot import FULL
 from ...primitives.words.slicing import rev
 from ...primitives.words.structural import convert_element_type, reshape
@@ -22,7 +22,7 @@ PLAIN = FULL, None
 FAST = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
 
 
-def correlate_padded(x: Any, y: Any, padding: Any, how: Any = PLAIN) -> Any:
+def correlate_padded(x: Any, y: Value, padding: Any, how: Any = PLAIN) -> Any:
     """Sum the products of `y` and each window of `x`.
 
     `x` is padded by a pair (before, after) for each axis. Both arrays have spatial axes only. `how`

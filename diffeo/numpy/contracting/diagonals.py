@@ -7,6 +7,7 @@ from typing import Any
 from ...primitives.core import with_user_line
 from ...primitives.words.slicing import slice_in_dim
 from ...primitives.words.structural import reshape
+from ...typing import ArrayLike
 from ..common import arr, axis_of, no_out, static_int
 from ..reducing.reductions import sum as _sum
 from ..shaping import moveaxis
@@ -31,7 +32,12 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 
 def trace(
-    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
+    a: ArrayLike,
+    offset: int = 0,
+    axis1: int = 0,
+    axis2: int = 1,
+    dtype: Any = None,
+    out: ArrayLike | None = None,
 ) -> Any:
     """Return the sum of a diagonal."""
     if out is not None:

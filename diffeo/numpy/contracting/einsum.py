@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.core import describe, with_user_line
+from ...primitives.core import Value, describe, with_user_line
 from ...primitives.words.dot import accumulator
 from ...primitives.words.structural import convert_element_type, reduce_sum
 from ...primitives.words.structural import transpose as permute
@@ -47,7 +47,7 @@ def einsum(
     out: Any = None,
     optimize: Any = "auto",
     precision: Any = None,
-    preferred_element_type: Any = None,
+    preferred_element_type: np.dtype | None = None,
     _dot_general: Any = None,
     out_sharding: Any = None,
 ) -> Any:
@@ -125,7 +125,7 @@ def einsum_path(subscripts: Any, /, *operands: Any, optimize: Any = "auto") -> t
 
 
 @lru_cache(maxsize=1024)
-def _plan(subscripts: str, shapes: tuple[Any, ...], optimize: Any) -> tuple[str, str, Any]:
+def _plan(subscripts: str, shapes: tuple[Any, ...], optimize: str) -> tuple[str, str, Any]:
     """Return the labels of the operands, those of the result, and the order of the products.
 
     [(0, 1), (0, 1)] multiplies the first two terms and appends the product to the others, twice.
@@ -166,7 +166,7 @@ def _along_path(terms: list[tuple[Any, str]], output: str, path: Any, how: Any) 
     return permute(x, [labels.index(label) for label in output])
 
 
-def _single(x: Any, labels: str, needed: set[str]) -> tuple[Any, str]:
+def _single(x: Value, labels: str, needed: set[str]) -> tuple[Any, str]:
     """Take the diagonals of repeated labels, then sum over labels that are not needed.
 
     (x, "iij") with "i" needed gives the diagonal over the first two axes, summed over j: "i".
@@ -189,7 +189,7 @@ def _single(x: Any, labels: str, needed: set[str]) -> tuple[Any, str]:
     return x, "".join([c for c in labels if c in needed])
 
 
-def _add_up(x: Any, axes: list[int]) -> Any:
+def _add_up(x: Value, axes: list[int]) -> Any:
     if not axes:
         return x
     if x.aval.dtype.kind == "b":

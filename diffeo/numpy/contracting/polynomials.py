@@ -11,11 +11,12 @@ import numpy as np
 
 from ...api.control_flow.loops import scan
 from ...primitives.array import Array
-from ...primitives.core import describe, state, with_user_line
+from ...primitives.core import Value, describe, state, with_user_line
 from ...primitives.types import complex_dtype
 from ...primitives.words.promotion import broadcast_to, to_inexact
 from ...primitives.words.slicing import concatenate, slice_in_dim
 from ...primitives.words.structural import reshape
+from ...typing import ArrayLike
 from .. import linalg
 from ..choosing import where
 from ..common import arr, concrete, same_dtype, static_int
@@ -55,7 +56,7 @@ def polyval(p: Any, x: Any, *, unroll: int = 16) -> Any:
     return out
 
 
-def polyadd(a1: Any, a2: Any) -> Any:
+def polyadd(a1: Any, a2: Value) -> Any:
     """Return the sum of two polynomials."""
     a1, a2 = asarray(a1), asarray(a2)
     n = max(a1.shape[0], a2.shape[0])
@@ -79,7 +80,7 @@ def polymul(a1: Any, a2: Any, *, trim_leading_zeros: bool = False) -> Any:
     return convolve(a1, a2)
 
 
-def _order(name: str, m: Any) -> int:
+def _order(name: str, m: int) -> int:
     """Return how many times to differentiate or integrate: 0 or more."""
     m = static_int(m, name, "m")
     if m < 0:
@@ -249,7 +250,7 @@ def _eigenvalues(p: Any) -> Any:
     return linalg.eigvals(below.at[0].set(-p[1:] / p[0]))
 
 
-def poly(seq_of_zeros: Any) -> Any:
+def poly(seq_of_zeros: ArrayLike) -> Any:
     """Return the polynomial with these roots and a leading 1.
 
     Of a square matrix, the roots are its eigenvalues.

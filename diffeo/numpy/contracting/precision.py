@@ -9,6 +9,7 @@ import numpy as np
 from ...primitives.config import task_settings
 from ...primitives.core import describe, with_user_line
 from ...primitives.words.dot import FULL, Precision
+from ...typing import DTypeLike
 from ..common import dtype_of
 
 #: The names of precisions; some are those of the number formats that TPU and GPU multiply in.
@@ -49,6 +50,6 @@ def precision_of(name: str, precision: Any) -> tuple[Precision, Precision]:
     return left, right
 
 
-def preferred_of(dtype: Any) -> np.dtype | None:
+def preferred_of(dtype: DTypeLike | None) -> np.dtype | None:
     """Return the dtype that a result is asked to have, or None."""
     return None if dtype is None else dtype_of(dtype)

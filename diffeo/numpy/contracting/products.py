@@ -17,10 +17,11 @@ import numpy as np
 from ...primitives.array import Array
 from ...primitives.core import Value, state, with_user_line
 from ...primitives.support.settings import process
-from ...primitives.words.dot import FULL, DotGeneral
+from ...primitives.words.dot import FULL, DotGeneral, Precision
 from ...primitives.words.dot import outer as outer_p
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to
 from ...primitives.words.structural import convert_element_type, reshape
+from ...typing import ArrayLike
 from ..common import arr, axis_of, no_out, no_sharding, same_dtype, static_int
 from ..joining import stack, unstack
 from ..shaping import moveaxis
@@ -36,7 +37,7 @@ _FAST = frozenset(map(np.dtype, ("f4", "f8", "c8", "c16")))
 _PLAIN = FULL, None
 
 
-def _how(name: str, precision: Any, preferred: Any) -> tuple[Any, Any]:
+def _how(name: str, precision: Precision | None, preferred: np.dtype | None) -> tuple[Any, Any]:
     """Return the `how` of a product: the precision and the dtype that are asked for."""
     if precision is None and preferred is None and not process.precisions:
         return _PLAIN
@@ -171,8 +172,8 @@ def vdot(a: Any, b: Any, *, precision: Any = None, preferred_element_type: Any =
 
 
 def vecdot(
-    x1: Any,
-    x2: Any,
+    x1: ArrayLike,
+    x2: ArrayLike,
     /,
     *,
     axis: int = -1,
@@ -196,7 +197,7 @@ def vecdot(
     )
 
 
-def matvec(x1: Any, x2: Any, /) -> Any:
+def matvec(x1: ArrayLike, x2: ArrayLike, /) -> Any:
     """Multiply matrices (..., m, n) and vectors (..., n); the axes in front broadcast.
 
     Raises:
@@ -215,7 +216,7 @@ def matvec(x1: Any, x2: Any, /) -> Any:
     return reshape(out, out.shape[:-1])
 
 
-def vecmat(x1: Any, x2: Any, /) -> Any:
+def vecmat(x1: Any, x2: ArrayLike, /) -> Any:
     """Multiply vectors (..., m), conjugated, and matrices (..., m, n); axes in front broadcast.
 
     Raises:
@@ -286,7 +287,7 @@ def tensordot(
     return _contract(a, b, (left, right), how=how)
 
 
-def kron(a: Any, b: Any) -> Any:
+def kron(a: Value, b: Value) -> Any:
     """Return the Kronecker product: blocks of `b`, each times an element of `a`."""
     a, b = same_dtype(a, b)
     # Each pair of axes becomes (m, 1) and (1, n); the broadcast product (m, n) is joined to m * n.

@@ -14,6 +14,7 @@ from ...routines.matrices.matrices import adjoint, upper_triangle
 from ...routines.matrices.qr import Geqrf, rows_of
 from ...routines.matrices.qr import qr as qr_of
 from ...routines.matrices.spectral import Eig, Eigh, Svd
+from ...typing import ArrayLike
 from ..common import no_such
 from ..shaping import matrix_transpose
 from .operands import at_once, matrices, symmetrized, symmetrized_host
@@ -48,7 +49,7 @@ class SVDResult(NamedTuple):
     Vh: Any
 
 
-def cholesky(a: Any, *, upper: bool = False, symmetrize_input: bool = False) -> Any:
+def cholesky(a: ArrayLike, *, upper: bool = False, symmetrize_input: bool = False) -> Any:
     """Return the lower triangular l with a = l l^H and a positive diagonal, or if `upper`, l^H.
 
     Where `a` is not positive definite the result is nan. Derivatives by elements of the triangle
@@ -112,7 +113,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     return QRResult(*qr_of(a, mode == "complete"))
 
 
-def _triangle(name: str, uplo: Any) -> str:
+def _triangle(name: str, uplo: str | None) -> str:
     """Return 'L' or 'U' for the argument UPLO; None is 'L'."""
     chosen = "L" if uplo is None else str(uplo).upper()
     if chosen not in ("L", "U"):
@@ -179,7 +180,7 @@ def eig(a: Any) -> EigResult:
     return EigResult(*Eig().bind(matrices("eig", a, square=True)))
 
 
-def eigvals(a: Any) -> Any:
+def eigvals(a: ArrayLike) -> Any:
     """Compute the eigenvalues of square matrices, which are complex; see `eig`."""
     return Eig(right=False).bind(matrices("eigvals", a, square=True))[0]
 
@@ -231,6 +232,6 @@ def svd(
     return SVDResult(*factors) if compute_uv else factors[0]
 
 
-def svdvals(x: Any, /) -> Any:
+def svdvals(x: ArrayLike, /) -> Any:
     """Compute the singular values of matrices, descending."""
     return Svd(False, False).bind(matrices("svdvals", x))[0]

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.core import with_user_line
+from ...primitives.core import Value, with_user_line
 from ...primitives.words.operators import absolute, power
 from ...primitives.words.promotion import to_inexact
 from ...primitives.words.structural import convert_element_type, reduce_sum
 from ...routines.matrices.linalg import hermitian as hermitian_of
+from ...typing import ArrayLike
 from ..choosing import where
 from ..common import arr, axes_of, narrow, safe_sqrt
 from ..contracting import diagonals, products
@@ -76,7 +77,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     )
 
 
-def _squares(x: Any) -> Any:
+def _squares(x: Value) -> Any:
     return real(x) ** 2 + imag(x) ** 2 if x.dtype.kind == "c" else x * x
 
 
@@ -101,7 +102,7 @@ def _vector(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     return where(zero, 0.0, power(where(zero, 1.0, total), 1.0 / ord))
 
 
-def _matrix(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+def _matrix(x: Value, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     """Compute the norm of matrices, of an order other than None."""
     if ord in ("fro", "f"):
         return safe_sqrt(_sum(_squares(x), axes, keepdims=keepdims))
@@ -136,12 +137,12 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     return _vector(x, ord, axes_of(axis, x.ndim, "vector_norm"), keepdims)
 
 
-def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+def matrix_norm(x: ArrayLike, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     """Compute a norm of matrices over the last two axes; see `norm`."""
     return norm(x, ord, (-2, -1), keepdims)
 
 
-def cond(x: Any, p: Any = None) -> Any:
+def cond(x: ArrayLike, p: Any = None) -> Any:
     """Compute the condition number of matrices.
 
     It says how much a relative error may grow when a system of equations is solved. `p` is an
@@ -186,12 +187,12 @@ def matrix_rank(M: Any, rtol: Any = None, *, hermitian: bool = False, tol: Any =
     return reduce_sum(convert_element_type(counted, np.int64), (counted.ndim - 1,))
 
 
-def diagonal(x: Any, /, *, offset: int = 0) -> Any:
+def diagonal(x: ArrayLike, /, *, offset: int = 0) -> Any:
     """Return the diagonals of matrices, the last two axes; `offset` > 0 is above the main one."""
     return diagonals.diagonal(x, offset, -2, -1)
 
 
-def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+def trace(x: ArrayLike, /, *, offset: int = 0, dtype: Any = None) -> Any:
     """Return the sums of the diagonals of matrices, the last two axes."""
     return diagonals.trace(x, offset, -2, -1, dtype)
 

@@ -16,6 +16,7 @@ from ...primitives.words.promotion import broadcast_shapes, broadcast_to, to_ine
 from ...primitives.words.structural import convert_element_type, reshape
 from ...routines.matrices import determinant, linalg
 from ...routines.matrices.spectral import Svd
+from ...typing import ArrayLike
 from ..common import arr, axis_of, same_dtype, static_int
 from ..contracting.products import matmul
 from ..making.grids import eye
@@ -83,7 +84,7 @@ def solve(a: Any, b: Any) -> Any:
     return linalg.solve(broadcast_to(a, (*lead, n, n)), broadcast_to(b, (*lead, *b.shape[-2:])))
 
 
-def inv(a: Any) -> Any:
+def inv(a: ArrayLike) -> Any:
     """Return the inverses of square matrices; inf or nan where matrices are singular.
 
     Raises:
@@ -99,7 +100,7 @@ def inv(a: Any) -> Any:
     return linalg.inverse(matrices("inv", a, square=True)) if quick is None else quick
 
 
-def det(a: Any) -> Any:
+def det(a: ArrayLike) -> Any:
     """Return the determinants of square matrices.
 
     The gradient, the matrix of cofactors, is right at singular matrices too. So are all further
@@ -121,7 +122,7 @@ def det(a: Any) -> Any:
     return determinant.det(matrices("det", a, square=True)) if quick is None else quick
 
 
-def slogdet(a: Any, *, method: str | None = None) -> SlogdetResult:
+def slogdet(a: ArrayLike, *, method: str | None = None) -> SlogdetResult:
     """Return the sign of the determinants, and the logarithm of their absolute values.
 
     The sign of a complex determinant is a complex number of absolute value 1, or 0.

@@ -21,6 +21,7 @@ from ...primitives.words.structural import (
     convert_element_type,
     reshape,
 )
+from ...typing import ArrayLike, DTypeLike
 from ..common import (
     any_type,
     arr,
@@ -51,7 +52,7 @@ def _no_order(name: str, order: Any) -> Exception:
 
 def array(
     object: Any,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     copy: bool | None = True,
     order: str | None = "K",
     ndmin: int = 0,
@@ -94,7 +95,7 @@ def array(
 
 def asarray(
     a: Any,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     order: str | None = None,
     *,
     copy: bool | None = None,
@@ -227,12 +228,12 @@ def _numpy_array(object: Any, dtype: Any) -> np.ndarray:
         raise with_user_line(kind(f"array: {error}")) from None
 
 
-def copy(a: Any, order: str | None = None) -> Any:
+def copy(a: Value, order: str | None = None) -> Any:
     """Return a copy of an array. Arrays never change, so this is hardly ever needed."""
     return array(a, order=order)
 
 
-def astype(x: Any, dtype: Any, /, *, copy: bool = False, device: Any = None) -> Any:
+def astype(x: Any, dtype: DTypeLike, /, *, copy: bool = False, device: Any = None) -> Any:
     """Convert `x` to `dtype`: to integers by truncation, complex to its real part. As Arrays never
     change, `copy` makes no difference.
 
@@ -286,7 +287,7 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
 
 
 def _constant(
-    make: Callable, shape: Any, value: Any, dtype: np.dtype, name: str, device: Any
+    make: Callable, shape: Any, value: int, dtype: np.dtype, name: str, device: Any
 ) -> Any:
     if device is not None:
         return device_put(_constant(make, shape, value, dtype, name, None), device)
@@ -316,7 +317,9 @@ def _number(value: Any, dtype: np.dtype, name: str) -> Any:
     return kind(value.real if type(value) is complex and kind is float else value)
 
 
-def zeros(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Any:
+def zeros(
+    shape: Any, dtype: DTypeLike | None = None, *, device: Any = None, out_sharding: Any = None
+) -> Any:
     """Return zeros of a shape (an integer or a tuple); float64 by default.
 
     Examples:
@@ -328,7 +331,9 @@ def zeros(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: An
     return _constant(np.zeros, shape, 0, dtype_of(dtype, float), "zeros", device)
 
 
-def ones(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: Any = None) -> Any:
+def ones(
+    shape: Any, dtype: DTypeLike | None = None, *, device: Any = None, out_sharding: Any = None
+) -> Any:
     """Return ones of a shape (an integer or a tuple); float64 by default."""
     if out_sharding is not None:
         raise no_sharding("ones", out_sharding)
@@ -345,7 +350,7 @@ def empty(shape: Any, dtype: Any = None, *, device: Any = None, out_sharding: An
 def full(
     shape: Any,
     fill_value: Any,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     *,
     device: Any = None,
     out_sharding: Any = None,
@@ -382,7 +387,7 @@ def _only_a_type(a: Any) -> bool:
 
 def zeros_like(
     a: Any,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     shape: Any = None,
     *,
     device: Any = None,
@@ -396,8 +401,8 @@ def zeros_like(
 
 
 def ones_like(
-    a: Any,
-    dtype: Any = None,
+    a: ArrayLike,
+    dtype: DTypeLike | None = None,
     shape: Any = None,
     *,
     device: Any = None,
@@ -410,7 +415,9 @@ def ones_like(
     return _constant(np.ones, shape, 1, dtype, "ones_like", device)
 
 
-def empty_like(prototype: Any, dtype: Any = None, shape: Any = None, *, device: Any = None) -> Any:
+def empty_like(
+    prototype: ArrayLike, dtype: DTypeLike | None = None, shape: Any = None, *, device: Any = None
+) -> Any:
     """Return zeros of the shape and dtype of `prototype`; see `empty`."""
     return zeros_like(prototype, dtype, shape, device=device)
 
@@ -418,7 +425,7 @@ def empty_like(prototype: Any, dtype: Any = None, shape: Any = None, *, device: 
 def full_like(
     a: Any,
     fill_value: Any,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     shape: Any = None,
     *,
     device: Any = None,

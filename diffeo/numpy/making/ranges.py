@@ -14,6 +14,7 @@ from ...primitives.types import SCALARS, promote_types, real_dtype
 from ...primitives.words.operators import power
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to, to_inexact
 from ...primitives.words.structural import expand_dims, iota, move_axis, reshape
+from ...typing import DTypeLike
 from ..choosing import where
 from ..common import arr, axis_of, dtype_of, no_sharding, quotient, rounded, same_dtype, static_int
 from ..ufuncs import absolute, exp, floor, log
@@ -24,7 +25,7 @@ def arange(
     start: Any,
     stop: Any = None,
     step: Any = None,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     *,
     device: Any = None,
     out_sharding: Any = None,
@@ -129,7 +130,7 @@ def logspace(
     num: int = 50,
     endpoint: bool = True,
     base: Any = 10.0,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     axis: int = 0,
 ) -> Any:
     """Return `base` to the powers `linspace(start, stop, num)`; `base` may be an array."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ...typing import ArrayLike
 from ..common import no_sharding
 from .indexing import read_with_mode
 from .updates import apply_at, update
@@ -96,7 +97,7 @@ class IndexUpdate:
 
     def subtract(
         self,
-        values: Any,
+        values: ArrayLike,
         *,
         indices_are_sorted: bool = False,
         unique_indices: bool = False,
@@ -110,7 +111,7 @@ class IndexUpdate:
 
     def multiply(
         self,
-        values: Any,
+        values: ArrayLike,
         *,
         indices_are_sorted: bool = False,
         unique_indices: bool = False,
@@ -126,7 +127,7 @@ class IndexUpdate:
 
     def divide(
         self,
-        values: Any,
+        values: ArrayLike,
         *,
         indices_are_sorted: bool = False,
         unique_indices: bool = False,
@@ -140,7 +141,7 @@ class IndexUpdate:
 
     def power(
         self,
-        values: Any,
+        values: ArrayLike,
         *,
         indices_are_sorted: bool = False,
         unique_indices: bool = False,
@@ -154,7 +155,7 @@ class IndexUpdate:
 
     def min(
         self,
-        values: Any,
+        values: ArrayLike,
         *,
         indices_are_sorted: bool = False,
         unique_indices: bool = False,
@@ -168,7 +169,7 @@ class IndexUpdate:
 
     def max(
         self,
-        values: Any,
+        values: ArrayLike,
         *,
         indices_are_sorted: bool = False,
         unique_indices: bool = False,

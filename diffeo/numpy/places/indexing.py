@@ -76,7 +76,7 @@ def getitem(x: Any, index: Any) -> Any:
 
 
 def read(
-    x: Any,
+    x: Value,
     layout: Layout,
     mode: str = "clip",
     fill_value: Any = None,
@@ -195,7 +195,7 @@ def read_with_mode(
     return read(x, layout, mode, fill_value, unique, in_order)
 
 
-def setitem(x: Any, index: Any, value: Any) -> None:
+def setitem(x: Value, index: Any, value: Any) -> None:
     """Raise a TypeError that says what to write instead: arrays never change."""
     raise with_user_line(
         TypeError(
@@ -205,7 +205,7 @@ def setitem(x: Any, index: Any, value: Any) -> None:
     )
 
 
-def bounded(indices: Any, n: int, mode: str, name: str) -> Any:
+def bounded(indices: Value, n: int, mode: str, name: str) -> Any:
     """Bring indices into an axis of size n by NumPy's modes 'wrap' and 'clip'.
 
     'wrap' takes them modulo n. 'clip' moves them to the nearest end: a negative index becomes 0,
@@ -231,7 +231,7 @@ def bounded(indices: Any, n: int, mode: str, name: str) -> Any:
     return high if wide.dtype.kind == "u" else e.select(e.lt.bind(high, 0), 0, high)
 
 
-def take(a: Any, indices: Any, axis: int, *how: Any) -> Any:
+def take(a: Any, indices: Value, axis: int, *how: Any) -> Any:
     """Return the parts of `a` at integer `indices` of one axis, which is counted from the front.
 
     `how` are the further arguments of `read_with_mode`.

@@ -345,7 +345,7 @@ def _arranged(
     return Layout(shape, inserted, spans, arrays, labels, batch)
 
 
-def take_spans(x: Any, spans: dict[int, Span]) -> Any:
+def take_spans(x: Value, spans: dict[int, Span]) -> Any:
     """Cut an array to `spans`; axes without one stay whole."""
     # The primitive `Slice` steps forward only: a span with a negative step is cut in ascending
     # order, and reversed afterwards.
@@ -364,6 +364,6 @@ def take_spans(x: Any, spans: dict[int, Span]) -> Any:
     return rev(x, tuple(reverse))
 
 
-def with_inserted(x: Any, layout: Layout) -> Any:
+def with_inserted(x: Value, layout: Layout) -> Any:
     """Return the array in the layout's shape, with an axis of size 1 at each inserted axis."""
     return reshape(x, layout.shape)

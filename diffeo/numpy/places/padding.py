@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.core import describe, with_user_line
+from ...primitives.core import Value, describe, with_user_line
 from ...primitives.types import is_inexact
 from ...primitives.words import slicing as s
 from ...primitives.words.promotion import broadcast_to
@@ -117,7 +117,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     return _repeated(x, widths, mode, option.get("reflect_type", "even"))
 
 
-def _constants(x: Any, widths: list[list[int]], values: Any) -> Any:
+def _constants(x: Value, widths: list[list[int]], values: Any) -> Any:
     """Pad with numbers."""
     if type(values) in (int, float, bool) and x.dtype.kind in "fiu":
         value = np.asarray(values).astype(x.dtype).item()
@@ -130,7 +130,7 @@ def _constants(x: Any, widths: list[list[int]], values: Any) -> Any:
     return x
 
 
-def _repeated(x: Any, widths: list[list[int]], mode: str, reflect_type: Any) -> Any:
+def _repeated(x: Value, widths: list[list[int]], mode: str, reflect_type: str) -> Any:
     """Pad with elements of the array."""
     if reflect_type not in ("even", "odd"):
         raise no_such("pad", "reflect_type", reflect_type, ("even", "odd"))
@@ -146,7 +146,7 @@ def _repeated(x: Any, widths: list[list[int]], mode: str, reflect_type: Any) -> 
     return x
 
 
-def _odd(x: Any, axis: int, low: int, high: int, mode: str) -> Any:
+def _odd(x: Value, axis: int, low: int, high: int, mode: str) -> Any:
     """Pad one axis so that it is odd around its ends: twice the end, minus what is mirrored."""
     # The continued function is odd around both ends, so after two mirrors it is itself, shifted by
     # twice the difference of the ends.
@@ -162,7 +162,7 @@ def _odd(x: Any, axis: int, low: int, high: int, mode: str) -> Any:
     return line(np.where(mirrored, -1, 1)) * at(places) + ends
 
 
-def _ramps(x: Any, widths: list[list[int]], end_values: Any) -> Any:
+def _ramps(x: Value, widths: list[list[int]], end_values: Any) -> Any:
     """Pad with numbers at equal distances from `end_values` to the ends."""
     ends = broadcast_to(convert_element_type(asarray(end_values), x.dtype), (x.ndim, 2))
     for axis, (low, high) in enumerate(widths):
@@ -178,7 +178,7 @@ def _ramps(x: Any, widths: list[list[int]], end_values: Any) -> Any:
     return x
 
 
-def _statistics(x: Any, widths: list[list[int]], mode: str, stat_length: Any) -> Any:
+def _statistics(x: Value, widths: list[list[int]], mode: str, stat_length: Any) -> Any:
     """Pad with a statistic of the `stat_length` elements at an end, all by default."""
     lengths = [[None, None]] * x.ndim
     if stat_length is not None:
@@ -212,7 +212,7 @@ def _by_function(x: Any, widths: list[list[int]], function: Callable, kwargs: An
     x = _constants(x, widths, 0)
     for axis, pair in enumerate(widths):
 
-        def replaced(line: Any, pair: Any = tuple(pair), axis: int = axis) -> Any:
+        def replaced(line: Value, pair: Any = tuple(pair), axis: int = axis) -> Any:
             out = function(line, pair, axis, kwargs)
             if getattr(out, "shape", None) != line.shape:
                 raise with_user_line(

@@ -54,7 +54,7 @@ _ROUNDS = 64
 
 
 def apply_at(
-    array: Any, index: Any, func: Callable, mode: Any, unique: bool, in_order: bool, wraps: bool
+    array: Value, index: Any, func: Callable, mode: Any, unique: bool, in_order: bool, wraps: bool
 ) -> Any:
     """Compute `x.at[index].apply(func)`."""
     x = as_value(to_value(array))
@@ -72,8 +72,8 @@ def apply_at(
 
 def applied(
     func: Callable,
-    x: Any,
-    indices: Any,
+    x: Value,
+    indices: Value,
     dims: IndexDims,
     sizes: tuple[int, ...],
     unique: bool,
@@ -109,7 +109,7 @@ def _over(mask: Any, x: Any) -> Any:
 
 
 def update(
-    array: Any,
+    array: Value,
     index: Any,
     op: str,
     values: Any,
@@ -153,7 +153,7 @@ def update(
     return reshape(plan.scatter(primitive, plan.x, updates), x.shape)
 
 
-def _like(x: Any, values: Any, op: str) -> Any:
+def _like(x: Value, values: Any, op: str) -> Any:
     """Return the values in the dtype of `x`; TypeError where more than precision would be lost."""
     values = to_value(values)
     aval = scalar_aval(type(values)) if type(values) in SCALARS else values.aval
@@ -177,7 +177,7 @@ def _like(x: Any, values: Any, op: str) -> Any:
     return convert_element_type(values, dtype)
 
 
-def _mask(x: Any, index: Any) -> Any:
+def _mask(x: Value, index: Any) -> Any:
     """Return the index if it is one traced boolean mask, by which `where` can choose; else None."""
     if type(index) is tuple and len(index) == 1:
         index = index[0]
@@ -245,7 +245,13 @@ class _UpdatePlan:
     """
 
     def __init__(
-        self, x: Any, index: Any, mode: Any, unique: bool, in_order: bool, wraps: bool = True
+        self,
+        x: Value,
+        index: Any,
+        mode: str | None,
+        unique: bool,
+        in_order: bool,
+        wraps: bool = True,
     ):
         mode = mode_of("x.at[...]", mode)
         layout = read_index(x.shape, index, mode is not None, wraps)
@@ -335,7 +341,7 @@ class _UpdatePlan:
             )
         return reshape(broadcast_to(values, shape), self.shape)
 
-    def scatter(self, primitive: Any, x: Any, updates: Any) -> Any:
+    def scatter(self, primitive: Any, x: Value, updates: Value) -> Any:
         """Combine updates into the windows of `x`, of the shape of `self.x`, by a primitive."""
         return primitive(self.dims, self.unique, self.in_order).bind(x, self.indices, updates)
 
@@ -346,7 +352,7 @@ class _UpdatePlan:
         hints = "clip", False, self.unique, self.in_order
         return Gather(self.dims, tuple(self.sizes), *hints).bind(self.x, self.indices)
 
-    def put(self, updates: Any) -> Any:
+    def put(self, updates: Value) -> Any:
         """Return the array with updates at the positions that the index addresses."""
         if not self.block:
             return reshape(self.scatter(Scatter, self.x, updates), self.original)

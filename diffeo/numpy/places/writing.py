@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.core import describe, with_user_line
+from ...primitives.core import Value, describe, with_user_line
 from ...primitives.words import elementwise as e
 from ...primitives.words.promotion import broadcast_to
 from ...primitives.words.structural import convert_element_type, reshape
+from ...typing import ArrayLike
 from ..common import axis_of, no_such, to_bool
 from ..making.creation import asarray
 from ..reducing.cumulative import cumsum
@@ -29,16 +30,16 @@ def _needs_copy(name: str, inplace: bool) -> None:
         )
 
 
-def _repeated(values: Any, size: int) -> Any:
+def _repeated(values: Value, size: int) -> Any:
     """Return `size` elements of `values`, repeated from the front or cut, in one axis."""
     flat = reshape(values, (values.size,))
     return flat if values.size == size else take(flat, np.arange(size) % values.size)
 
 
 def put_along_axis(
-    arr: Any,
-    indices: Any,
-    values: Any,
+    arr: ArrayLike,
+    indices: ArrayLike,
+    values: ArrayLike,
     axis: int | None,
     inplace: bool = True,
     *,
@@ -85,7 +86,7 @@ def put_along_axis(
     return x.at[tuple(index)].set(broadcast_to(new, shape), mode=mode)
 
 
-def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True) -> Any:
+def fill_diagonal(a: ArrayLike, val: Any, wrap: bool = False, *, inplace: bool = True) -> Any:
     """Return `a` with `val` on its main diagonal.
 
     Args:
@@ -123,7 +124,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False, *, inplace: bool = True)
     return reshape(flat.set(_repeated(new, positions.size), unique_indices=True), x.shape)
 
 
-def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Any:
+def place(arr: ArrayLike, mask: ArrayLike, vals: Any, *, inplace: bool = True) -> Any:
     """Return `arr` with one of `vals` after the other where `mask` is true.
 
     The first value goes to the first true element of the mask, the second to the next, and so on.
@@ -160,7 +161,7 @@ def place(arr: Any, mask: Any, vals: Any, *, inplace: bool = True) -> Any:
     return reshape(e.select(chosen, values, reshape(x, (x.size,))), x.shape)
 
 
-def put(a: Any, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = True) -> Any:
+def put(a: ArrayLike, ind: Any, v: Any, mode: str | None = None, *, inplace: bool = True) -> Any:
     """Return `a` with values at positions in the flat array.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from inspect import Parameter, signature
 from typing import Any
@@ -26,7 +27,7 @@ def array_like(x: Any) -> Any:
     return array(x) if isinstance(x, (list, tuple)) else x
 
 
-def with_arrays(function: Any, args: Any, kwargs: Any) -> Any:
+def with_arrays(function: Any, args: Any, kwargs: dict) -> Any:
     """Call our function for one of NumPy's, with arrays for those lists that are to be arrays."""
     ours = NUMPY[function]
     if function is np.einsum and not isinstance(args[0], str):
@@ -45,7 +46,7 @@ def _converted(name: str, x: Any) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _parameters(function: Any) -> tuple[str, ...]:
+def _parameters(function: Callable) -> tuple[str, ...]:
     """Return the names of parameters by position; that of `*args` comes last."""
     of_positions = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
     names = []

@@ -40,7 +40,9 @@ _load: Any = None
 # On arrays: NumPy's results
 
 
-def _array_ufunc_on_arrays(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+def _array_ufunc_on_arrays(
+    self: Value, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
+) -> Any:
     if kwargs:
         _check_outputs(f"np.{ufunc.__name__}", kwargs.get("out"))
         kwargs = {k: _to_numpy(v) for k, v in kwargs.items()}
@@ -66,7 +68,9 @@ def _array_ufunc_on_arrays(self: Any, ufunc: Any, method: str, *inputs: Any, **k
     return (ufunc if method == "__call__" else getattr(ufunc, method))(*numbers, **kwargs)
 
 
-def _array_function_on_arrays(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+def _array_function_on_arrays(
+    self: Value, function: Any, types: Any, args: Any, kwargs: dict
+) -> Any:
     for kind in types:
         if issubclass(kind, Tracer):
             return NotImplemented
@@ -105,7 +109,9 @@ def _unchangeable(name: str) -> Exception:
 # On traced values: diffeo's functions
 
 
-def _array_ufunc_on_tracers(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+def _array_ufunc_on_tracers(
+    self: Value, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
+) -> Any:
     if not kwargs and method == "__call__":
         ours = NUMPY[ufunc]
         if ours is not None:
@@ -117,7 +123,9 @@ def _array_ufunc_on_tracers(self: Any, ufunc: Any, method: str, *inputs: Any, **
     return _load("plain.ufunc_calls", "call_ufunc")(ufunc, method, inputs, kwargs)
 
 
-def _array_function_on_tracers(self: Any, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+def _array_function_on_tracers(
+    self: Value, function: Any, types: Any, args: Any, kwargs: dict
+) -> Any:
     if kwargs.get("out") is not None:
         raise refused_output(name_of_numpys(function), kwargs["out"])
     ours = NUMPY[function]

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...api.control_flow.loops import scan
 from ...primitives.array import known
-from ...primitives.core import describe, typeof, with_user_line
+from ...primitives.core import Value, describe, typeof, with_user_line
 from ...primitives.types import SCALARS
 from ...primitives.words.operators import NUMPY
 from ...primitives.words.promotion import broadcast_shapes, broadcast_to
@@ -90,7 +90,7 @@ def _call(
     order: str = "K",
     subok: bool = True,
     dtype: Any = None,
-    signature: Any = None,
+    signature: str | None = None,
     casting: str | None = None,
     **others: Any,
 ) -> Any:
@@ -169,7 +169,7 @@ def _of_python(ufunc: Any) -> Callable:
     return function
 
 
-def _box(x: Any) -> np.ndarray:
+def _box(x: np.ndarray) -> np.ndarray:
     """Return an array of objects; NumPy returns the object alone for an array without axes."""
     if isinstance(x, np.ndarray):
         return x
@@ -221,7 +221,7 @@ def _reduce(
     return keep_axes(out, x.shape, axes) if keepdims else out
 
 
-def _count(x: Any, axes: Sequence[int]) -> int:
+def _count(x: Value, axes: Sequence[int]) -> int:
     return int(np.prod([x.shape[a] for a in axes]))
 
 
@@ -231,7 +231,7 @@ def _in_front(x: Any, axes: Sequence[int]) -> Any:
     return reshape(moved, (_count(x, axes), *moved.shape[len(axes) :]))
 
 
-def _in_dtype(ufunc: Any, x: Any, dtype: Any) -> Any:
+def _in_dtype(ufunc: Any, x: Value, dtype: Any) -> Any:
     """Return the array in the dtype in which NumPy reduces it."""
     one = None if dtype is None else np.dtype(dtype)
     options = {} if one is None else {"signature": (one, None, one)}
@@ -243,13 +243,13 @@ def _step(ufunc: Any) -> Callable:
     """Return the function of two arrays, with results of one type."""
     function = NUMPY[ufunc] or _of_python(ufunc)
 
-    def step(carry: Any, x: Any) -> Any:
+    def step(carry: Value, x: Value) -> Any:
         return convert_element_type(arr(function(carry, x)), carry.dtype)
 
     return step
 
 
-def _fold(ufunc: Any, x: Any, initial: Any, flags: Any = None) -> Any:
+def _fold(ufunc: Any, x: Value, initial: Any, flags: Value | None = None) -> Any:
     """Return `f(... f(f(x[0], x[1]), x[2]) ...)`."""
     step = _step(ufunc)
     if initial is _LEFT_OUT:
@@ -270,17 +270,17 @@ def _fold(ufunc: Any, x: Any, initial: Any, flags: Any = None) -> Any:
     return carry
 
 
-def _carried(ufunc: Any, x: Any) -> Any:
+def _carried(ufunc: Any, x: Value) -> Any:
     """Return the dtype of results: that of the numbers, or bool of comparisons."""
     return np.bool_ if all([t.endswith("?") for t in ufunc.types if "O" not in t]) else x.dtype
 
 
-def _result_like(ufunc: Any, first: Any) -> Any:
+def _result_like(ufunc: Any, first: Value) -> Any:
     return convert_element_type(first, _carried(ufunc, first))
 
 
 def _accumulate(
-    name: str, ufunc: Any, inputs: Sequence[Any], axis: Any = 0, dtype: Any = None
+    name: str, ufunc: Any, inputs: Sequence[Any], axis: int = 0, dtype: Any = None
 ) -> Any:
     x = arr(inputs[0])
     ufunc.accumulate(np.ones((1,) * x.ndim, x.dtype), axis=axis, dtype=dtype)  # NumPy's errors
@@ -309,7 +309,7 @@ def _accumulate(
 
 
 def _reduceat(
-    name: str, ufunc: Any, inputs: Sequence[Any], axis: Any = 0, dtype: Any = None
+    name: str, ufunc: Any, inputs: Sequence[Any], axis: int = 0, dtype: Any = None
 ) -> Any:
     x, starts = arr(inputs[0]), known(arr(inputs[1]))
     if starts is None:

@@ -15,6 +15,7 @@ from ...primitives.words.structural import (
     convert_element_type,
     reshape,
 )
+from ...typing import ArrayLike
 from ..common import (
     arr,
     axis_of,
@@ -49,7 +50,9 @@ def _arg(name: str, function: Callable, a: Any, axis: Any, keepdims: bool | None
     return _finish(out, a, axes, bool(keepdims))
 
 
-def argmax(a: Any, axis: int | None = None, out: Any = None, keepdims: bool | None = None) -> Any:
+def argmax(
+    a: ArrayLike, axis: int | None = None, out: Any = None, keepdims: bool | None = None
+) -> Any:
     """Return the position of the largest element along an axis, of the flat array without one.
 
     Of equal elements, the first one counts.
@@ -64,14 +67,18 @@ def argmax(a: Any, axis: int | None = None, out: Any = None, keepdims: bool | No
     return _arg("argmax", extrema.argmax, a, axis, keepdims)
 
 
-def argmin(a: Any, axis: int | None = None, out: Any = None, keepdims: bool | None = None) -> Any:
+def argmin(
+    a: ArrayLike, axis: int | None = None, out: Any = None, keepdims: bool | None = None
+) -> Any:
     """Return the position of the smallest element (the first of equal ones); see `argmax`."""
     if out is not None:
         raise no_out("argmin")
     return _arg("argmin", extrema.argmin, a, axis, keepdims)
 
 
-def allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
+def allclose(
+    a: ArrayLike, b: ArrayLike, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False
+) -> Any:
     """Whether `isclose` holds everywhere."""
     return all(isclose(a, b, rtol, atol, equal_nan))
 

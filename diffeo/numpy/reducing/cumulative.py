@@ -9,17 +9,18 @@ import numpy as np
 
 from ...operations import cumulative as c
 from ...primitives.array import Array
-from ...primitives.core import Primitive, with_user_line
+from ...primitives.core import Primitive, Value, with_user_line
 from ...primitives.words.promotion import broadcast_to, to_inexact
 from ...primitives.words.slicing import concatenate as join
 from ...primitives.words.slicing import pad, slice_in_dim
 from ...primitives.words.structural import convert_element_type, reshape
+from ...typing import ArrayLike, DTypeLike
 from ..common import arr, axis_of, is_of_number, no_out, same_dtype, static_int
 from ..making.creation import asarray
 from .reductions import at_once, sum, widened
 
 
-def _flat_axis(a: Any, axis: int | None, name: str) -> tuple[Any, int]:
+def _flat_axis(a: Value, axis: int | None, name: str) -> tuple[Any, int]:
     """Return the array and an axis counted from the front; without one, the flat array and 0."""
     if axis is None or is_of_number(axis, a.ndim):
         return reshape(a, (a.size,)), 0
@@ -33,7 +34,7 @@ def _of_booleans(primitive: Primitive, a: Any) -> Any:
     )
 
 
-def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+def cumsum(a: Any, axis: int | None = None, dtype: DTypeLike | None = None, out: Any = None) -> Any:
     """Return the running sum along an axis, of the flat array without one."""
     if out is not None:
         raise no_out("cumsum")
@@ -61,13 +62,13 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None)
     return c.CumProd(axis).bind(a)
 
 
-def cummax(a: Any, axis: int = 0) -> Any:
+def cummax(a: Value, axis: int = 0) -> Any:
     """Return the running maximum along an axis: `np.maximum.accumulate`."""
     a, axis = _flat_axis(arr(a), axis, "maximum.accumulate")
     return c.CumMax(axis).bind(a)
 
 
-def cummin(a: Any, axis: int = 0) -> Any:
+def cummin(a: Value, axis: int = 0) -> Any:
     """Return the running minimum along an axis: `np.minimum.accumulate`."""
     a, axis = _flat_axis(arr(a), axis, "minimum.accumulate")
     return c.CumMin(axis).bind(a)
@@ -89,7 +90,7 @@ def _cumulative(
 
 
 def cumulative_sum(
-    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+    x: ArrayLike, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
 ) -> Any:
     """Return `cumsum` of the array API standard; it begins with 0 if `include_initial`."""
     return _cumulative(cumsum, 0, x, axis, dtype, include_initial)
@@ -127,7 +128,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     return a
 
 
-def _as_end(end: Any, a: Any, axis: int) -> Any:
+def _as_end(end: Value, a: Any, axis: int) -> Any:
     """Return an end that can be joined to `a`: a number becomes one layer of `a`."""
     shape = tuple([1 if i == axis else n for i, n in enumerate(a.shape)])
     return broadcast_to(end, shape) if end.ndim == 0 else end

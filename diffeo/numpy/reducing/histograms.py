@@ -172,7 +172,7 @@ def _checked(name: str, function: Callable, *args: Any) -> Any:
         raise with_user_line(type(error)(f"{name}: {error}")) from None
 
 
-def _bins_of(x: Any, edges: Any) -> tuple[Any, Any]:
+def _bins_of(x: Any, edges: Value) -> tuple[Any, Any]:
     """Return the number of each element's bin, and whether there is such a bin.
 
     A bin has its left edge in it, and the last bin both edges.

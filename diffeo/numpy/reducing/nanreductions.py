@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...primitives.array import Array, known
-from ...primitives.core import with_user_line
+from ...primitives.core import Value, with_user_line
 from ...primitives.types import is_inexact
 from ...primitives.words import elementwise as e
+from ...typing import ArrayLike
 from ..choosing import where
 from ..common import arr, axis_of, by_numpy, is_nan, is_of_number, no_out, safe_sqrt, to_bool
 from ..ufuncs import isnan
@@ -28,32 +30,32 @@ def _without_nan(a: Any, value: Any) -> tuple[Any, Any]:
     return (e.select(is_nan(a), value, a), is_nan(a)) if is_inexact(a.aval.dtype) else (a, None)
 
 
-def _axis(a: Any, axis: Any) -> Any:
+def _axis(a: Any, axis: int | None) -> Any:
     """Return an axis, or None for the axis 0 that a number without axes has here, as in NumPy."""
     return None if is_of_number(axis, a.ndim) else axis
 
 
 def nansum(
-    a: Any,
+    a: ArrayLike,
     axis: Any = None,
     dtype: Any = None,
-    out: Any = None,
+    out: ArrayLike | None = None,
     keepdims: bool = False,
     initial: Any = None,
-    where: Any = None,
+    where: ArrayLike | None = None,
 ) -> Any:
     """Return the sum of all elements but nan, and of `initial`; see `sum`."""
     return sum(_without_nan(a, 0.0)[0], axis, dtype, out, keepdims, initial, where)
 
 
 def nanprod(
-    a: Any,
+    a: ArrayLike,
     axis: Any = None,
     dtype: Any = None,
     out: Any = None,
     keepdims: bool = False,
     initial: Any = None,
-    where: Any = None,
+    where: ArrayLike | None = None,
 ) -> Any:
     """Return the product of all elements but nan, and of `initial`; see `prod`."""
     return prod(_without_nan(a, 1.0)[0], axis, dtype, out, keepdims, initial, where)
@@ -65,12 +67,12 @@ def _counting(a: Any, where: Any) -> Any:
 
 
 def nanmean(
-    a: Any,
+    a: ArrayLike,
     axis: Any = None,
     dtype: Any = None,
     out: Any = None,
     keepdims: bool = False,
-    where: Any = None,
+    where: ArrayLike | None = None,
 ) -> Any:
     """Return the mean of all elements but nan; nan if there is none."""
     a = arr(a)
@@ -78,14 +80,14 @@ def nanmean(
 
 
 def nanvar(
-    a: Any,
+    a: ArrayLike,
     axis: Any = None,
     dtype: Any = None,
     out: Any = None,
     ddof: Any = 0,
     keepdims: bool = False,
-    where: Any = None,
-    mean: Any = None,
+    where: ArrayLike | None = None,
+    mean: ArrayLike | None = None,
 ) -> Any:
     """Return the variance of all elements but nan, around their mean or a `mean` that is given."""
     a = arr(a)
@@ -94,13 +96,13 @@ def nanvar(
 
 
 def nanstd(
-    a: Any,
+    a: ArrayLike,
     axis: Any = None,
     dtype: Any = None,
     out: Any = None,
     ddof: Any = 0,
     keepdims: bool = False,
-    where: Any = None,
+    where: ArrayLike | None = None,
     mean: Any = None,
 ) -> Any:
     """Return the standard deviation of all elements but nan, the root of `nanvar`."""
@@ -116,7 +118,7 @@ def _neutral(a: Any, value: float) -> Any:
 
 
 def _nan_extremum(
-    function: Any,
+    function: Callable,
     a: Any,
     axis: Any,
     out: Any,
@@ -150,12 +152,12 @@ def _nan_extremum(
 
 
 def nanmax(
-    a: Any,
+    a: ArrayLike,
     axis: Any = None,
     out: Any = None,
     keepdims: bool = False,
     initial: Any = None,
-    where: Any = None,
+    where: ArrayLike | None = None,
 ) -> Any:
     """Return the largest of `initial` and all elements but nan; nan if there is none.
 
@@ -166,12 +168,12 @@ def nanmax(
 
 
 def nanmin(
-    a: Any,
+    a: ArrayLike,
     axis: Any = None,
     out: Any = None,
     keepdims: bool = False,
     initial: Any = None,
-    where: Any = None,
+    where: ArrayLike | None = None,
 ) -> Any:
     """Return the smallest of `initial` and all elements but nan; nan if there is none.
 
@@ -181,7 +183,9 @@ def nanmin(
     return _nan_extremum(min, a, axis, out, keepdims, initial, where, math.inf)
 
 
-def _nan_place(name: str, function: Any, a: Any, axis: Any, keepdims: bool, neutral: float) -> Any:
+def _nan_place(
+    name: str, function: Callable, a: Any, axis: int | None, keepdims: bool, neutral: float
+) -> Any:
     """Compute the position of an extremum with `neutral`, an infinity, in place of nan."""
     a = arr(a)
     filled, missing = _without_nan(a, neutral)
@@ -202,7 +206,10 @@ def _nan_place(name: str, function: Any, a: Any, axis: Any, keepdims: bool, neut
 
 
 def nanargmax(
-    a: Any, axis: int | None = None, out: Any = None, keepdims: bool | None = None
+    a: ArrayLike,
+    axis: int | None = None,
+    out: ArrayLike | None = None,
+    keepdims: bool | None = None,
 ) -> Any:
     """Return the position of the largest of all elements but nan.
 
@@ -215,7 +222,7 @@ def nanargmax(
 
 
 def nanargmin(
-    a: Any, axis: int | None = None, out: Any = None, keepdims: bool | None = None
+    a: ArrayLike, axis: int | None = None, out: Any = None, keepdims: bool | None = None
 ) -> Any:
     """Return the position of the smallest of all elements but nan; see `nanargmax`."""
     if out is not None:
@@ -223,11 +230,11 @@ def nanargmin(
     return _nan_place("nanargmin", argmin, a, axis, bool(keepdims), _neutral(a, math.inf))
 
 
-def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+def nancumsum(a: Value, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     """Return the running sum, where nan counts as 0."""
     return cumsum(_without_nan(a, 0.0)[0], axis, dtype, out)
 
 
-def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+def nancumprod(a: Value, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     """Return the running product, where nan counts as 1."""
     return cumprod(_without_nan(a, 1.0)[0], axis, dtype, out)

@@ -23,10 +23,11 @@ from ...operations.identity import stop_gradient
 from ...operations.sort import sort as sort_p
 from ...operations.sort import take_along_axis as take_places
 from ...primitives.array import Array
-from ...primitives.core import Tracer, describe, with_user_line
+from ...primitives.core import Tracer, Value, describe, with_user_line
 from ...primitives.types import is_complex
 from ...primitives.words.promotion import broadcast_to, to_inexact
 from ...primitives.words.structural import broadcast_in_dim, convert_element_type, reshape
+from ...typing import ArrayLike
 from ..choosing import where
 from ..common import arr, axes_of, by_numpy, is_nan, no_out, no_sharding, no_such, quotient, rounded
 from ..limiting import clip
@@ -75,7 +76,7 @@ def _place(q: Any, count: Any, method: str, product: Callable) -> Any:
     return product(q, count - 1.0)
 
 
-def _rounded_product(q: Any, count: Any) -> Any:
+def _rounded_product(q: Value, count: Any) -> Any:
     """Multiply a fraction and a count so that XLA rounds the product before it is used further."""
     return rounded(q * count, 2.0 * count + 2.0)
 
@@ -127,7 +128,7 @@ def _quantile(
     kept = [i for i in range(a.ndim) if i not in axes]
     n = math.prod([a.shape[i] for i in axes])
 
-    def as_lines(x: Any) -> Any:
+    def as_lines(x: Value) -> Any:
         x = moveaxis(x, axes, tuple(range(len(kept), a.ndim)))
         return reshape(x, (*x.shape[: len(kept)], n))
 
@@ -161,7 +162,7 @@ def _quantile(
     return _shaped(out, q, a, axes, keepdims)
 
 
-def _shaped(out: Any, q: Any, a: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+def _shaped(out: Value, q: Any, a: Value, axes: tuple[int, ...], keepdims: bool) -> Any:
     """Return a result in the shape that NumPy gives it: the axes of `q` first.
 
     `out` has one axis for all of `q`, at its end. `a` is the array that was reduced over `axes`.
@@ -174,7 +175,9 @@ def _shaped(out: Any, q: Any, a: Any, axes: tuple[int, ...], keepdims: bool) -> 
     return reshape(moveaxis(out, -1, 0), q.shape + remaining)
 
 
-def _of_none(name: str, lines: Any, q: Any, a: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+def _of_none(
+    name: str, lines: Value, q: np.ndarray, a: Value, axes: tuple[int, ...], keepdims: bool
+) -> Any:
     """Return the quantiles of lines without elements, or for no `q`.
 
     Lines without elements give nan for nanquantile and the medians.
@@ -219,7 +222,7 @@ def _parts(name: str, q: Any) -> Any:
     return q
 
 
-def _like(name: str, weights: Any, a: Any, axes: tuple[int, ...], method: str) -> Any:
+def _like(name: str, weights: Any, a: Value, axes: tuple[int, ...], method: str) -> Any:
     """Return the weights in the shape and dtype of `a`; ValueError for weights that do not fit."""
     weights = arr(weights)
     if method != "inverted_cdf" or is_complex(weights.dtype):
@@ -241,7 +244,7 @@ def _like(name: str, weights: Any, a: Any, axes: tuple[int, ...], method: str) -
 
 
 def _of_known(
-    lines: Any, q: np.ndarray, a: Any, axes: tuple[int, ...], method: str, keepdims: bool
+    lines: Value, q: np.ndarray, a: Value, axes: tuple[int, ...], method: str, keepdims: bool
 ) -> Any:
     """Return the quantiles at known fractions, whose positions NumPy computes.
 
@@ -264,7 +267,7 @@ def _of_known(
     return _shaped(where(bad, np.nan, _mixed(below, above, weights)), q, a, axes, keepdims)
 
 
-def _interpolated(lines: Any, parts: Any, count: Any, method: str) -> Any:
+def _interpolated(lines: Value, parts: Value, count: Any, method: str) -> Any:
     """Return the quantiles at fractions or counts that are traced; lines are sorted."""
     last = count - 1.0
     position = _place(parts, count, method, _rounded_product)
@@ -274,7 +277,7 @@ def _interpolated(lines: Any, parts: Any, count: Any, method: str) -> Any:
     return _mixed(below, above, convert_element_type(weight, lines.dtype))
 
 
-def _mixed(below: Any, above: Any, weight: Any) -> Any:
+def _mixed(below: Value, above: Value, weight: Value) -> Any:
     """Return `below * (1 - weight) + above * weight`."""
     # An infinite neighbour has no part in a result that is one of the elements.
     at_low, at_high = weight == 0, weight == 1
@@ -282,7 +285,7 @@ def _mixed(below: Any, above: Any, weight: Any) -> Any:
     return where(at_low, below, where(at_high, above, mixed))
 
 
-def _by_weight(lines: Any, weights: Any, missing: Any, parts: Any) -> tuple[Any, Any]:
+def _by_weight(lines: Value, weights: Value, missing: Value, parts: Value) -> tuple[Any, Any]:
     """Return the first element at which the sum of weights reaches its part of the whole sum.
 
     The second result says which lines have a weight that is negative or nan. `missing` says which
@@ -303,21 +306,21 @@ def _by_weight(lines: Any, weights: Any, missing: Any, parts: Any) -> tuple[Any,
     return _at_places(lines, where(position < 0, 0, position)), any_(wrong, -1, keepdims=True)
 
 
-def _at_places(lines: Any, places: Any) -> Any:
+def _at_places(lines: Value, places: Value) -> Any:
     index = convert_element_type(stop_gradient(places), np.int64)
     return take_places(lines, index, lines.ndim - 1)
 
 
 def quantile(
-    a: Any,
-    q: Any,
+    a: ArrayLike,
+    q: ArrayLike,
     axis: Any = None,
     out: None = None,
     overwrite_input: bool = False,
     method: str = "linear",
     keepdims: bool = False,
     *,
-    weights: Any = None,
+    weights: ArrayLike | None = None,
 ) -> Any:
     """Return the value below which the fraction `q` of the elements lies; nan if there is a nan.
 
@@ -358,7 +361,7 @@ def _of_hundred(q: Any) -> Any:
 
 
 def percentile(
-    a: Any,
+    a: ArrayLike,
     q: Any,
     axis: Any = None,
     out: None = None,
@@ -394,8 +397,8 @@ def median(
 
 
 def nanquantile(
-    a: Any,
-    q: Any,
+    a: ArrayLike,
+    q: ArrayLike,
     axis: Any = None,
     out: None = None,
     overwrite_input: bool = False,
@@ -411,7 +414,7 @@ def nanquantile(
 
 
 def nanpercentile(
-    a: Any,
+    a: ArrayLike,
     q: Any,
     axis: Any = None,
     out: None = None,
@@ -428,7 +431,7 @@ def nanpercentile(
 
 
 def nanmedian(
-    a: Any,
+    a: ArrayLike,
     axis: Any = None,
     out: None = None,
     overwrite_input: bool = False,

@@ -28,6 +28,7 @@ from ...primitives.words.structural import (
     reshape,
     transpose,
 )
+from ...typing import ArrayLike, DTypeLike
 from ..choosing import where
 from ..common import (
     NUMBERS,
@@ -86,7 +87,7 @@ def _axes(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
     return () if is_of_number(axis, ndim) else axes_of(axis, ndim, name)
 
 
-def _total(a: Any, axes: tuple[int, ...]) -> Any:
+def _total(a: Value, axes: tuple[int, ...]) -> Any:
     """Sum over axes; narrower floats are summed in float32, and the sum is converted back."""
     dtype = a.aval.dtype
     if is_storage(dtype):
@@ -96,7 +97,7 @@ def _total(a: Any, axes: tuple[int, ...]) -> Any:
     return convert_element_type(reduce_sum(convert_element_type(a, np.float32), axes), dtype)
 
 
-def widened(a: Any, dtype: Any, promote_integers: bool = True) -> Any:
+def widened(a: Value, dtype: DTypeLike | None, promote_integers: bool = True) -> Any:
     """Convert an operand to the dtype of its sum or product.
 
     That is `dtype` if it is given. Otherwise booleans and short integers become 64 bits wide, with
@@ -138,7 +139,7 @@ def _first(initial: Any, name: str) -> Any:
     return first
 
 
-def _finish(out: Any, a: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+def _finish(out: Value, a: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     return keep_axes(out, a.shape, axes) if keepdims else out
 
 
@@ -150,7 +151,7 @@ def _sum_over_all(ndim: int) -> ReduceSum:
 def sum(
     a: Any,
     axis: Any = None,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     out: Any = None,
     keepdims: bool = False,
     initial: Any = None,
@@ -235,7 +236,7 @@ def _extremum(name: str, a: Any, axis: Any, keepdims: bool, initial: Any, where:
     return out if initial is None else (maximum if largest else minimum)(out, initial)
 
 
-def _complex_extremum(a: Any, axes: tuple[int, ...], initial: Any, largest: bool) -> Any:
+def _complex_extremum(a: Value, axes: tuple[int, ...], initial: Any, largest: bool) -> Any:
     """Return the first of the extremal complex numbers, or the first nan.
 
     This element alone gets the derivative, as the result takes it from its position.
@@ -255,12 +256,12 @@ def _complex_extremum(a: Any, axes: tuple[int, ...], initial: Any, largest: bool
 
 
 def max(
-    a: Any,
+    a: ArrayLike,
     axis: Any = None,
     out: Any = None,
     keepdims: bool = False,
     initial: Any = None,
-    where: Any = None,
+    where: ArrayLike | None = None,
 ) -> Any:
     """Return the largest element over axes; nan if there is one. Equal ones share the derivative.
 
@@ -277,11 +278,11 @@ def max(
 
 
 def min(
-    a: Any,
+    a: ArrayLike,
     axis: Any = None,
     out: Any = None,
     keepdims: bool = False,
-    initial: Any = None,
+    initial: ArrayLike | None = None,
     where: Any = None,
 ) -> Any:
     """Return the smallest element over axes; nan if there is one; see `max`."""
@@ -297,7 +298,7 @@ def min(
 amax, amin = max, min
 
 
-def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+def ptp(a: ArrayLike, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
     """Return the largest minus the smallest element."""
     if out is not None:
         raise no_out("ptp")
@@ -328,20 +329,25 @@ def _logical(
 
 
 def all(
-    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = None
+    a: ArrayLike,
+    axis: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    *,
+    where: ArrayLike | None = None,
 ) -> Any:
     """Whether all elements over axes are true (not 0)."""
     return _logical("all", _all, r.reduce_and, True, a, axis, out, keepdims, where)
 
 
 def any(
-    a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = None
+    a: Value, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = None
 ) -> Any:
     """Whether any element over axes is true (not 0)."""
     return _logical("any", _any, r.reduce_or, False, a, axis, out, keepdims, where)
 
 
-def count_nonzero(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+def count_nonzero(a: ArrayLike, axis: Any = None, keepdims: bool = False) -> Any:
     """Count the elements that are not 0."""
     if axis is None and not keepdims:
         quick = by_numpy(np.count_nonzero, a, dtypes=NUMBERS)
@@ -350,18 +356,18 @@ def count_nonzero(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return sum(to_bool(a), axis, keepdims=keepdims)
 
 
-def _size(a: Any, axes: tuple[int, ...]) -> int:
+def _size(a: Value, axes: tuple[int, ...]) -> int:
     return math.prod([a.shape[i] for i in axes])
 
 
 def mean(
     a: Any,
     axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
+    dtype: DTypeLike | None = None,
+    out: ArrayLike | None = None,
     keepdims: bool = False,
     *,
-    where: Any = None,
+    where: Value | None = None,
 ) -> Any:
     """Return the mean over axes, in floating point.
 
@@ -385,7 +391,9 @@ def mean(
     return total / counted(a, axes, keepdims, where, total.dtype)
 
 
-def counted(a: Any, axes: tuple[int, ...], keepdims: bool, where: Any, dtype: np.dtype) -> Any:
+def counted(
+    a: Any, axes: tuple[int, ...], keepdims: bool, where: Value | None, dtype: np.dtype
+) -> Any:
     """Return how many elements are combined: a number, or with `where` an array of real numbers."""
     if where is None:
         return _size(a, axes)

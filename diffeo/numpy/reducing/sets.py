@@ -19,11 +19,12 @@ from ...operations.sort import comparable
 from ...operations.sort import sort as sort_p
 from ...primitives.array import Array
 from ...primitives.constants import full as full_p
-from ...primitives.core import with_user_line
+from ...primitives.core import Value, with_user_line
 from ...primitives.types import default_dtype, is_complex, is_inexact
 from ...primitives.words import elementwise as e
 from ...primitives.words.slicing import concatenate, slice_in_dim
 from ...primitives.words.structural import convert_element_type, iota, reshape
+from ...typing import ArrayLike
 from ..choosing import where
 from ..common import (
     NUMBERS,
@@ -71,7 +72,7 @@ def nonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> tuple
     return tuple(out)
 
 
-def _first_true(flat: Any, size: int) -> Any:
+def _first_true(flat: Value, size: int) -> Any:
     """Return the positions of the first `size` true elements, then the length of the vector.
 
     [F, T, T] and size 3 gives [1, 2, 3].
@@ -81,7 +82,7 @@ def _first_true(flat: Any, size: int) -> Any:
     return searchsorted(count, convert_element_type(Array(np.arange(1, size + 1)), count.dtype))
 
 
-def flatnonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
+def flatnonzero(a: Value, *, size: int | None = None, fill_value: Any = None) -> Any:
     """Return the positions of the elements that are not 0 in the flat array."""
     a = arr(a)
     return nonzero(reshape(a, (a.size,)), size=size, fill_value=fill_value)[0]
@@ -184,7 +185,7 @@ def _sized_unique(x: Any, axis: int | None, equal_nan: bool, size: int, fill: An
     return [convert_element_type(values, x.dtype), positions, inverse, first[1:] - first[:-1]]
 
 
-def _same(x: Any, y: Any) -> Any:
+def _same(x: Value, y: Value) -> Any:
     """Return where elements are equal, subnormal ones too; nan is equal to nan."""
     if not is_complex(x.dtype):
         return e.eq.bind(comparable(x), comparable(y))
@@ -266,8 +267,8 @@ _METHODS = ("auto", "compare_all", "binary_search", "sort")
 
 
 def isin(
-    element: Any,
-    test_elements: Any,
+    element: Value,
+    test_elements: ArrayLike,
     assume_unique: bool = False,
     invert: bool = False,
     *,
@@ -294,7 +295,7 @@ def isin(
     return ~matches if invert else matches
 
 
-def _pair(name: str, ar1: Any, ar2: Any, size: int | None) -> tuple[Any, Any]:
+def _pair(name: str, ar1: Value, ar2: Any, size: int | None) -> tuple[Any, Any]:
     """Return both as vectors of one dtype; without a `size`, as NumPy arrays of any shape."""
     if size is None:
         return concrete(asarray(ar1), name, _OUTSIDE), concrete(asarray(ar2), name, _OUTSIDE)
@@ -302,7 +303,7 @@ def _pair(name: str, ar1: Any, ar2: Any, size: int | None) -> tuple[Any, Any]:
     return reshape(first, (first.size,)), reshape(second, (second.size,))
 
 
-def _members(x: Any, assume_unique: bool) -> tuple[Any, Any, Any]:
+def _members(x: Value, assume_unique: bool) -> tuple[Any, Any, Any]:
     """Return (elements, a mask that has each distinct element once, their positions in `x`)."""
     positions = iota(default_dtype(int), x.shape)
     if assume_unique or not x.size:
@@ -311,7 +312,7 @@ def _members(x: Any, assume_unique: bool) -> tuple[Any, Any, Any]:
     return ordered, _starts([ordered], x.size, True), order
 
 
-def _chosen(x: Any, mask: Any, size: int, fill: Any) -> tuple[Any, Any]:
+def _chosen(x: Value, mask: Value, size: int, fill: Any) -> tuple[Any, Any]:
     """Return the first `size` elements under a mask, then `fill`; and their positions.
 
     With `fill` None, the first of these elements fills up, or 0. The position of an element that
@@ -327,7 +328,7 @@ def _chosen(x: Any, mask: Any, size: int, fill: Any) -> tuple[Any, Any]:
     return convert_element_type(where(valid, values, fill), x.dtype), position
 
 
-def union1d(ar1: Any, ar2: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
+def union1d(ar1: Value, ar2: ArrayLike, *, size: int | None = None, fill_value: Any = None) -> Any:
     """Return the distinct elements of both arrays; `size` and `fill_value` as of `unique`."""
     x, y = _pair("union1d", ar1, ar2, size)
     if size is None:
@@ -337,8 +338,8 @@ def union1d(ar1: Any, ar2: Any, *, size: int | None = None, fill_value: Any = No
 
 
 def setdiff1d(
-    ar1: Any,
-    ar2: Any,
+    ar1: Value,
+    ar2: Value,
     assume_unique: bool = False,
     *,
     size: int | None = None,
@@ -357,8 +358,8 @@ def setdiff1d(
 
 
 def setxor1d(
-    ar1: Any,
-    ar2: Any,
+    ar1: Value,
+    ar2: Value,
     assume_unique: bool = False,
     *,
     size: int | None = None,
@@ -379,8 +380,8 @@ def setxor1d(
 
 
 def intersect1d(
-    ar1: Any,
-    ar2: Any,
+    ar1: Value,
+    ar2: Value,
     assume_unique: bool = False,
     return_indices: bool = False,
     *,

@@ -7,6 +7,7 @@ sort is stable. `searchsorted` is the other centre of this file: sets.py, histog
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from ...primitives.words import elementwise as e
 from ...primitives.words.promotion import broadcast_to, to_inexact
 from ...primitives.words.slicing import concatenate, rev, slice_in_dim
 from ...primitives.words.structural import broadcast_in_dim, convert_element_type, iota, reshape
+from ...typing import ArrayLike
 from ..choosing import where
 from ..common import (
     NUMBERS,
@@ -188,7 +190,7 @@ def _checked_place(name: str, a: Any, kth: Any, axis: int) -> None:
             )
 
 
-def partition(a: Any, kth: Any, axis: int | None = -1) -> Any:
+def partition(a: ArrayLike, kth: Any, axis: int | None = -1) -> Any:
     """Order elements so that none before position `kth` is larger, and none after it smaller.
 
     Here, all elements are sorted.
@@ -198,7 +200,7 @@ def partition(a: Any, kth: Any, axis: int | None = -1) -> Any:
     return sort(a, axis)
 
 
-def argpartition(a: Any, kth: Any, axis: int | None = -1) -> Any:
+def argpartition(a: ArrayLike, kth: Any, axis: int | None = -1) -> Any:
     """Return the positions from which `partition` takes the elements."""
     a, axis = _flat(a, axis, "argpartition")
     _checked_place("argpartition", a, kth, axis)
@@ -273,7 +275,7 @@ def searchsorted(
     return convert_element_type(position, dtype)
 
 
-def _halved(a: Any, v: Any, before: Any) -> Any:
+def _halved(a: Any, v: Any, before: Callable) -> Any:
     """Count the elements of the sorted vector `a` before each of the keys `v`, by halving.
 
     `before` compares an element with a key: `<` for the left side, `<=` for the right one.
@@ -307,7 +309,7 @@ def _merged(a: Any, v: Any, side: str) -> Any:
     return reshape(count, v.shape)
 
 
-def digitize(x: Any, bins: Any, right: bool = False, *, method: str | None = None) -> Any:
+def digitize(x: ArrayLike, bins: Any, right: bool = False, *, method: str | None = None) -> Any:
     """Return the number of the bin of each element; `bins` increase or decrease.
 
     `method` is that of `searchsorted`.

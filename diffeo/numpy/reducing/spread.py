@@ -53,7 +53,7 @@ def var(
     return total / (max(count, 0) if isinstance(count, (int, float)) else maximum(count, 0))
 
 
-def _freedom(name: str, ddof: Any, correction: Any) -> Any:
+def _freedom(name: str, ddof: Any, correction: int | None) -> Any:
     """Return the degrees of freedom that the mean takes, by either name of the parameter."""
     if isinstance(ddof, str):
         raise with_user_line(TypeError(f"{name}: ddof must be a number, got {describe(ddof)}"))
@@ -69,7 +69,7 @@ def _freedom(name: str, ddof: Any, correction: Any) -> Any:
     return correction
 
 
-def _plain(dtype: Any, ddof: Any, keepdims: bool, *rest: Any) -> bool:
+def _plain(dtype: Any, ddof: int, keepdims: bool, *rest: Any) -> bool:
     """Whether these parameters of `var` have their defaults."""
     return dtype is None and ddof == 0 and not keepdims and rest == (None, None, None)
 

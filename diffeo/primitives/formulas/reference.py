@@ -40,7 +40,7 @@ def truncated_remainder(x: Any, y: Any) -> Any:
     return np.where(zero, x, np.fmod(x, np.where(zero, dtype.type(1), y)))
 
 
-def logical_right_shift(x: Any, n: Any) -> Any:
+def logical_right_shift(x: np.ndarray, n: Any) -> Any:
     """Return x >> n with zeros coming in from the left, for signed integers as well."""
     dtype = np.result_type(x, n)
     if dtype.kind not in "iu":
@@ -60,7 +60,7 @@ def accurate_expm1(x: Any) -> Any:
     return np.where(np.isfinite(x) & np.not_equal(x, 0), y, np.exp(x) - 1)
 
 
-def zero_dominant_product(t: Any, factor: Any) -> Any:
+def zero_dominant_product(t: np.ndarray, factor: Any) -> Any:
     """Return t * factor, but zero where t is zero."""
     product = np.multiply(t, factor)
     return np.where(np.equal(t, 0), np.zeros((), product.dtype), product)
@@ -87,7 +87,7 @@ def accurate_log1p(x: Any) -> Any:
     return make_complex(size, np.arctan2(v, 1 + u))
 
 
-def same_elements(x: Any, y: Any) -> Any:
+def same_elements(x: np.ndarray, y: Any) -> Any:
     """Return where elements are equal; NumPy's function is for numbers, and keys are none."""
     try:
         return np.equal(x, y)

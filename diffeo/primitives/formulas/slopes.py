@@ -30,7 +30,7 @@ def widened(formula: Callable) -> Callable:
 
 
 @widened
-def sech_squared(x: Any) -> Any:
+def sech_squared(x: np.ndarray) -> Any:
     """Return cosh(x)**-2, which is 1 - tanh(x)**2; squared at the end, so that nothing underflows
     on the way.
     """
@@ -64,7 +64,7 @@ def _once(formula: Callable) -> tuple[Callable, Callable]:
 
 
 @widened
-def inverse_root(x: Any) -> Any:
+def inverse_root(x: np.ndarray) -> Any:
     """Return 1 / sqrt(x**2 + 1), also where the square overflows."""
     return 1 / (np.sqrt(x * x + 1) if x.dtype.kind == "c" else np.hypot(x, x.dtype.type(1)))
 
@@ -83,7 +83,7 @@ def lower_inverse_root(ctx: LoweringContext, x: Any) -> Any:
 
 
 @widened
-def over_square_sum(x: Any, y: Any) -> Any:
+def over_square_sum(x: np.ndarray, y: np.ndarray) -> Any:
     """Return x / (x**2 + y**2), the real part of 1 / (x + iy).
 
     It is computed from the larger one and the ratio of both, so that no square overflows.
@@ -109,7 +109,7 @@ def lower_over_square_sum(ctx: LoweringContext, x: Any, y: Any) -> Any:
 
 
 @widened
-def over_hypotenuse(x: Any, y: Any) -> Any:
+def over_hypotenuse(x: np.ndarray, y: np.ndarray) -> Any:
     """Return x / sqrt(x**2 + y**2), and 0 where both are 0.
 
     If one of them is infinite, the other counts as 0.

@@ -56,7 +56,7 @@ class OfProcess:
         parse: Callable[[str], Any],
         check: Callable[[Any], Any],
         concerns: Callable[[str], bool],
-        default: Any = None,
+        default: bool | None = None,
     ):
         self.parse, self.check, self.concerns, self.default = parse, check, concerns, default
 

@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from types import CodeType
 from typing import Any
@@ -84,7 +84,7 @@ class Held:
         if self.errors:
             raise self.errors.pop(0)
 
-    def _handle(self, before: Any, number: int, frame: Any) -> None:
+    def _handle(self, before: Callable, number: int, frame: Any) -> None:
         """Call the handler `before`, and keep what it raises if the code that it interrupted is
         protected.
         """

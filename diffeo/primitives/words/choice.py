@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..builder import LoweringContext
-from ..core import typeof
+from ..core import Value, typeof
 from ..families import Linear
 from ..stand_ins import LinearInput
 from ..types import SCALARS, ShapedArray, bool_, check_scalar
@@ -42,7 +42,7 @@ class Select(Linear):
     linear = (1, 2)
     accepts = "biufcVk"
 
-    def abstract_eval(self, pred: Any, x: Any, y: Any) -> ShapedArray:
+    def abstract_eval(self, pred: ShapedArray, x: Any, y: Any) -> ShapedArray:
         out = x if type(x) is ShapedArray else y
         same = type(out) is ShapedArray and (type(y) is not ShapedArray or y is out)
         if (
@@ -66,7 +66,7 @@ class Select(Linear):
     def lower(self, ctx: LoweringContext, *values: Any) -> Any:
         return ctx.op("select", *values)
 
-    def transpose(self, ct: Any, pred: Any, x: Any, y: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, pred: Value, x: Any, y: Any) -> Sequence[Any]:
         zero = zero_scalar(ct)
         return (
             None,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..builder import LoweringContext
-from ..core import typeof
+from ..core import Value, typeof
 from ..families import Bilinear
 from ..stand_ins import LinearInput
 from ..support.frozen import frozen
@@ -89,7 +89,7 @@ def accumulator(dtype: np.dtype, out: np.dtype) -> np.dtype:
     return float64 if float64 in (dtype, out) else float32
 
 
-def matched(ct: Any, y: Any) -> tuple[Any, Any]:
+def matched(ct: Value, y: Value) -> tuple[Any, Any]:
     """Return a cotangent and the other operand in one dtype.
 
     They differ where another dtype than the operands' was preferred for the product.
@@ -208,7 +208,7 @@ class DotGeneral(Bilinear):
         return out == float32 if kind_of(dtype) in "fs" and dtype.itemsize < 4 else (
             out.name == "int32" and dtype.itemsize == 1)  # fmt: skip
 
-    def _by_conversion(self, x: Any, y: Any) -> Any:
+    def _by_conversion(self, x: Value, y: Value) -> Any:
         """Compute the product of converted operands, and convert the result, as `impl` does."""
         out: Any = self.preferred_element_type
         wide = accumulator(x.dtype, out)
@@ -216,14 +216,14 @@ class DotGeneral(Bilinear):
         product = DotGeneral(self.contract, self.batch_dims, self.precision)
         return convert_element_type(product.bind(x, y), out)
 
-    def transpose_lhs(self, ct: Any, x: LinearInput, y: Any) -> Any:
+    def transpose_lhs(self, ct: Value, x: LinearInput, y: Value) -> Any:
         product, order = _left_transpose(self, x.aval.ndim, typeof(y).ndim)
         ct_y = product.bind(*matched(ct, y))
         if order is not None:
             ct_y = transpose(ct_y, order)
         return convert_element_type(ct_y, x.aval.dtype)
 
-    def transpose_rhs(self, ct: Any, x: Any, y: LinearInput) -> Any:
+    def transpose_rhs(self, ct: Value, x: Value, y: LinearInput) -> Any:
         product, order = _right_transpose(self, typeof(x).ndim, y.aval.ndim)
         ct, x = matched(ct, x)
         x_ct = product.bind(x, ct)
@@ -321,8 +321,8 @@ def _type_of(dot: DotGeneral, x: ShapedArray, y: ShapedArray) -> ShapedArray:
 
 
 def dot_general(
-    x: Any,
-    y: Any,
+    x: Value,
+    y: Value,
     contract: Any,
     batch_dims: Any = ((), ()),
     precision: tuple[Precision, Precision] = FULL,
@@ -334,7 +334,7 @@ def dot_general(
     return dot.bind(x, y)
 
 
-def outer(x: Any, y: Any) -> Any:
+def outer(x: Value, y: Value) -> Any:
     """Return every product of an element of `x` and an element of `y`: axes of `x`, then axes of
     `y`.
     """

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..builder import LoweringContext
 from ..constants import full_like, zeros_like
-from ..core import Primitive, typeof
+from ..core import Primitive, Value, typeof
 from ..families import Linear
 from ..formulas import lowered as formulas
 from ..formulas import slopes
@@ -70,7 +70,7 @@ class Elementwise(Primitive):
         hlo: str | Callable,
         *derivatives: Callable | None,
         accepts: str = "fc",
-        result: Any = None,
+        result: Callable | None = None,
         singular: bool = False,
         series: Callable | None = None,
         arity: int | None = None,
@@ -171,7 +171,7 @@ class Neg(ElementwiseLinear):
 
     light = True
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (neg.bind(ct),)
 
 
@@ -195,7 +195,7 @@ class Add(ElementwiseLinear):
             self.bind(dx, dy) if dx is not ZERO else dy if self.sign is None else self.sign.bind(dy)
         )
 
-    def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any, y: LinearInput) -> Sequence[Any]:
         ct_y = ct if self.sign is None or type(y) is not LinearInput else self.sign.bind(ct)
         return (ct if type(x) is LinearInput else None), (ct_y if type(y) is LinearInput else None)
 
@@ -217,10 +217,10 @@ class Mul(Elementwise):
         right = self.by_right(x, dy)
         return out, right if dx is ZERO else add.bind(self.bind(dx, y), right)
 
-    def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any, y: Any) -> Sequence[Any]:
         return (self.bind(ct, y), None) if type(x) is LinearInput else (None, self.by_right(x, ct))
 
-    def by_right(self, x: Any, dy: Any) -> Any:
+    def by_right(self, x: Any, dy: Value) -> Any:
         """Return the product in which the tangent or cotangent belongs to the right operand."""
         return self.bind(x, dy)
 
@@ -240,7 +240,7 @@ class Scale(Mul):
         zero = ctx.constant(0, t.aval)
         return ctx.op("select", ctx.compare("EQ", t, zero), zero, ctx.op("multiply", t, factor))
 
-    def by_right(self, x: Any, dy: Any) -> Any:
+    def by_right(self, x: Value, dy: Value) -> Any:
         out = self.bind(dy, x)
         return out if type(x) in SCALARS else select(x == 0, zero_scalar(dy), out)
 
@@ -261,11 +261,11 @@ class Div(Elementwise):
             total = term if total is ZERO else add.bind(total, term)
         return out, total
 
-    def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any, y: Any) -> Sequence[Any]:
         scalar = type(y) in SCALARS
         return (self.by_scalar(ct, y) if scalar else scale.bind(ct, reciprocal(y))), None
 
-    def by_scalar(self, t: Any, y: Any) -> Any:
+    def by_scalar(self, t: Value, y: Any) -> Any:
         """Return a tangent divided by a number; a tangent of 0 stays 0 if the number is 0."""
         return div.bind(t, y) if y else scale.bind(t, div.bind(full_like(t, 1), y))
 
@@ -273,7 +273,7 @@ class Div(Elementwise):
         return series.quotient(*args)
 
 
-def reciprocal(x: Any) -> Any:
+def reciprocal(x: Value) -> Any:
     """Return 1 / x."""
     return div.bind(1.0, x)
 
@@ -321,7 +321,7 @@ class Abs(Elementwise):
         return out, add.bind(scale.bind(real.bind(t), along), scale.bind(imag.bind(t), across))
 
 
-def _nonzero(x: Any) -> Any:
+def _nonzero(x: Value) -> Any:
     """Return `x`, and 1 where it is 0."""
     return select(x == 0, 1.0 if typeof(x).dtype.kind != "c" else 1 + 0j, x)
 
@@ -331,7 +331,7 @@ class RealPart(ElementwiseLinear):
 
     light = True
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         zero = zeros_like(typeof(ct))
         return (complex_.bind(ct, zero) if self is real else complex_.bind(zero, neg.bind(ct)),)
 
@@ -341,14 +341,14 @@ class Conj(ElementwiseLinear):
 
     light = True
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (conj.bind(ct),)
 
 
 class MakeComplex(ElementwiseLinear):
     """A complex array from its real and imaginary part."""
 
-    def transpose(self, ct: Any, x: Any, y: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any, y: Any) -> Sequence[Any]:
         return (
             real.bind(ct) if type(x) is LinearInput else None,
             neg.bind(imag.bind(ct)) if type(y) is LinearInput else None,
@@ -480,16 +480,16 @@ def trunc(x: Any) -> Any:
     return select(x < 0, ceil.bind(x), floor.bind(x))
 
 
-def _difference_of_squares(x: Any, y: Any) -> Any:
+def _difference_of_squares(x: Value, y: Value) -> Any:
     return (x - y) * (x + y)
 
 
-def _turning(x: Any, y: Any, across: Any) -> Any:
+def _turning(x: Any, y: Any, across: Value) -> Any:
     """Return the share of y in the length of (x, y), times another share, over the length."""
     return scale.bind(over_hypot.bind(y, x), across / _nonzero(hypot.bind(x, y)))
 
 
-def _pow_by_exponent(x: Any, out: Any) -> Any:
+def _pow_by_exponent(x: Any, out: Value) -> Any:
     """Return d/dy x**y = log(x) x**y, and 0 at x = 0, where it is so for y > 0."""
     if type(x) in SCALARS:
         if type(x) is complex:

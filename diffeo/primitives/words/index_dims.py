@@ -93,7 +93,7 @@ class IndexDims:
         ordered = (self.collapsed, self.operand_batching, self.offset_dims)
         return distinct and all(list(axes) == sorted(axes) for axes in ordered)
 
-    def check(self, name: str, x: Any, indices: Any, sizes: Shape) -> Shape:
+    def check(self, name: str, x: ShapedArray, indices: ShapedArray, sizes: Shape) -> Shape:
         """Return the shape of gathered windows.
 
         Raises:

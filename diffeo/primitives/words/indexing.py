@@ -14,7 +14,7 @@ import numpy as np
 
 from ..builder import LoweringContext
 from ..constants import full, full_like
-from ..core import Primitive, typeof
+from ..core import Primitive, Value, typeof
 from ..families import Linear
 from ..stand_ins import LinearInput
 from ..support.frozen import frozen
@@ -106,7 +106,7 @@ class Gather(Linear):
             return ctx.inline(self.decompose, x, indices)
         return ctx.gather(x, indices, self.dims, self.sizes, self.in_order)
 
-    def decompose(self, x: Any, indices: Any) -> Any:
+    def decompose(self, x: Value, indices: Value) -> Any:
         """Gather as if all windows were inside, and choose the fill value where one was not."""
         out = replace(self, mode="promise_in_bounds", fill=False).bind(x, indices)
         axes = [d for d in range(out.ndim) if d not in self.dims.offset_dims]
@@ -116,7 +116,7 @@ class Gather(Linear):
     def linear_part(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         return (replace(self, fill=False) if self.fill else self).bind(tangents[0], primals[1])
 
-    def transpose(self, ct: Any, x: Any, indices: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any, indices: Any) -> Sequence[Any]:
         add = ScatterAdd(self.dims, self.unique, self.in_order)
         if self.mode == "clip":  # windows that were moved inside may overlap, out of order
             indices, add = clamp_indices(indices, self.highest(x.aval.shape)), ScatterAdd(self.dims)
@@ -190,7 +190,7 @@ class ScatterFamily(Primitive):
             )
         return x
 
-    def highest(self, x: Any, updates: Any) -> list[int]:
+    def highest(self, x: Value, updates: Any) -> list[int]:
         """Return the last start along each indexed axis that keeps the window inside."""
         sizes = self.sizes(x, updates)
         return [x.shape[a] - sizes[a] for a in self.dims.index_map]
@@ -228,7 +228,7 @@ class ScatterFamily(Primitive):
             return ctx.inline(self._into_scalar, x, indices, updates)
         return ctx.scatter(self.hlo, x, indices, updates, self.dims, self.unique, self.in_order)
 
-    def _into_scalar(self, x: Any, indices: Any, updates: Any) -> Any:
+    def _into_scalar(self, x: Value, indices: Value, updates: Value) -> Any:
         """Scatter into an array without axes, as if it had one axis of size 1."""
         zeros = full_like(ShapedArray((*indices.shape[:-1], 1), indices.dtype), 0)
         vector = replace(self, dims=IndexDims((), (0,), (0,)))
@@ -244,7 +244,7 @@ class ScatterFamily(Primitive):
         in_order = self.in_order and not indexed
         return replace(self, dims=new, in_order=in_order).bind(x, ix, updates), 0
 
-    def read(self, x: Any, indices: Any, updates: Any, fill: Any = False) -> Any:
+    def read(self, x: Value, indices: Value, updates: Any, fill: Any = False) -> Any:
         """Return what stands at the places of the updates; `fill` for dropped windows."""
         sizes = self.sizes(x, updates)
         return Gather(self.dims, sizes, "fill", fill, self.unique, self.in_order).bind(x, indices)
@@ -255,7 +255,7 @@ class ScatterAdd(ScatterFamily, Linear):
 
     ufunc, hlo = np.add, "add"
 
-    def transpose(self, ct: Any, x: Any, indices: Any, updates: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any, indices: Value, updates: Any) -> Sequence[Any]:
         linear = type(updates) is LinearInput
         ct_updates = self.read(ct, indices, updates.aval) if linear else None
         return ct if type(x) is LinearInput else None, None, ct_updates
@@ -266,7 +266,7 @@ class Scatter(ScatterFamily, Linear):
 
     accepts = "biufcsk"
 
-    def transpose(self, ct: Any, x: Any, indices: Any, updates: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any, indices: Value, updates: Any) -> Sequence[Any]:
         up = updates.aval if type(updates) is LinearInput else typeof(updates)
         zero = zero_scalar(ct)
         # Where windows do not overlap, every update stays. Where only x is linear, it does not
@@ -279,7 +279,7 @@ class Scatter(ScatterFamily, Linear):
         ct_x = select(untouched, ct, zero) if type(x) is LinearInput else None
         return ct_x, None, select(stayed, self.read(ct, indices, up), zero)
 
-    def _fates(self, x: Any, indices: Any, updates: ShapedArray) -> tuple[Any, Any]:
+    def _fates(self, x: Value, indices: Value, updates: ShapedArray) -> tuple[Any, Any]:
         """Return which elements are not written, and which updates are not overwritten by later
         ones.
 
@@ -352,7 +352,7 @@ class DynamicSlice(Linear):
         starts = [ctx.index(s) for s in starts]  # type: ignore[assignment]
         return ctx.op("dynamic_slice", x, *starts, slice_sizes=ctx.i64s(self.sizes))
 
-    def transpose(self, ct: Any, x: Any, *starts: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any, *starts: Any) -> Sequence[Any]:
         zeros = full_like(x.aval, 0)
         return DynamicUpdateSlice().bind(zeros, ct, *starts), *[None] * len(starts)
 
@@ -397,7 +397,7 @@ class DynamicUpdateSlice(Linear):
     def lower(self, ctx: LoweringContext, x: Any, update: Any, *starts: Any) -> Any:
         return ctx.op("dynamic_update_slice", x, update, *[ctx.index(s) for s in starts])
 
-    def transpose(self, ct: Any, x: Any, update: Any, *starts: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any, update: Any, *starts: Any) -> Sequence[Any]:
         shape = (update.aval if type(update) is LinearInput else typeof(update)).shape
         ct_x = ct_update = None
         if type(x) is LinearInput:
@@ -431,7 +431,7 @@ def _stack_starts(starts: Sequence[Any], dims: Sequence[Any], size: int) -> Any:
 
 
 def gather(
-    x: Any,
+    x: Value,
     indices: Any,
     dims: IndexDims,
     sizes: Sequence[int],
@@ -444,11 +444,11 @@ def gather(
     return Gather(dims, tuple(sizes), mode, fill, unique, in_order).bind(x, indices)
 
 
-def dynamic_slice(x: Any, starts: Sequence[Any], sizes: Sequence[int]) -> Any:
+def dynamic_slice(x: Value, starts: Sequence[Any], sizes: Sequence[int]) -> Any:
     """Return a window of `sizes` at scalar integer `starts`, which may be traced."""
     return DynamicSlice(tuple(sizes)).bind(x, *starts)
 
 
-def dynamic_update_slice(x: Any, update: Any, starts: Sequence[Any]) -> Any:
+def dynamic_update_slice(x: Value, update: Value, starts: Sequence[Any]) -> Any:
     """Return `x` with the window at `starts` overwritten by `update`."""
     return DynamicUpdateSlice().bind(x, update, *starts)

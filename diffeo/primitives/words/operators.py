@@ -170,7 +170,7 @@ def positive(x: Any, /) -> Any:
     return x
 
 
-def right_shift(x: Any, y: Any, /) -> Any:
+def right_shift(x: Value, y: int, /) -> Any:
     """Return `x >> y`: arithmetic for signed integers, logical for unsigned ones."""
     if isinstance(x, Value) and isinstance(y, Value) and x.dtype is y.dtype:
         signed = x.dtype.kind == "i"
@@ -219,7 +219,7 @@ def power(x: Any, y: Any, /) -> Any:
     return e.power.bind(*align_numbers(x, y))
 
 
-def matmul(x: Any, y: Any, /) -> Any:
+def matmul(x: Value, y: Any, /) -> Any:
     """Return `x @ y`, by the function that diffeo.numpy has installed."""
     return NUMPY[np.matmul](x, y)
 
@@ -252,7 +252,7 @@ _OPERANDS = (Value, float, int, np.ndarray, np.generic, complex)
 def _operator(function: Callable, reflected: bool = False) -> Callable:
     """Return the method of an operator; `reflected` for `__radd__` and its like."""
 
-    def method(self: Any, other: Any) -> Any:
+    def method(self: Value, other: Any) -> Any:
         if isinstance(other, _OPERANDS) or (other := _operand(self, other)) is not NotImplemented:
             return function(other, self) if reflected else function(self, other)
         return NotImplemented
@@ -261,7 +261,7 @@ def _operator(function: Callable, reflected: bool = False) -> Callable:
     return method
 
 
-def _operand(self: Any, other: Any) -> Any:
+def _operand(self: Value, other: Any) -> Any:
     """Return the array of another library as an operand; NotImplemented for what is none.
 
     A class that treats NumPy's functions itself (a column of pandas') also treats our arrays, and
@@ -280,7 +280,7 @@ def _equality(function: Callable) -> Callable:
     False, would pass for a comparison with the numbers.
     """
 
-    def method(self: Any, other: Any) -> Any:
+    def method(self: Value, other: Any) -> Any:
         if isinstance(other, _OPERANDS):
             return function(self, other)
         taken = _operand(self, other)

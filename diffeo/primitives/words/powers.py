@@ -13,7 +13,7 @@ import numpy as np
 
 from ..builder import LoweringContext
 from ..constants import full_like
-from ..core import Primitive, with_user_line
+from ..core import Primitive, Value, with_user_line
 from ..formulas import lowered as formulas
 from ..formulas.lowered import divide, in_float32, same
 from ..formulas.reference import power_of_two
@@ -40,7 +40,7 @@ def _sum_of_powers(name: str, impl: Callable, base: float) -> Elementwise:
     so that it is smooth where the powers are equal, too.
     """
 
-    def share(x: Any, y: Any) -> Any:
+    def share(x: Value, y: Any) -> Any:
         gap = x - y
         gap = select(gap == gap, gap, 0.0)  # of two equal infinities
         return logistic.bind(gap if base == math.e else gap * math.log(base))
@@ -151,7 +151,7 @@ def check_exponent(least: Any) -> None:
         )
 
 
-def integer_pow(x: Any, n: int) -> Any:
+def integer_pow(x: Value, n: int) -> Any:
     """Return `x ** n` for a static Python integer n (floats for a negative one)."""
     return x if n == 1 else _power(n).bind(x)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..builder import LoweringContext
 from ..constants import full_like
-from ..core import typeof
+from ..core import Value, typeof
 from ..families import Linear
 from ..stand_ins import ZERO, LinearInput
 from ..support.frozen import frozen
@@ -54,7 +54,7 @@ class Slice(Linear):
             strides=ctx.i64s(self.strides),
         )
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         # The cotangent is spread out by the strides, and zeros fill up both ends.
         spans = [(n - 1) * s + 1 if n else 0 for n, s in zip(ct.shape, self.strides)]
         high = tuple([n - a - span for n, a, span in zip(x.aval.shape, self.starts, spans)])
@@ -135,7 +135,7 @@ class Pad(Linear):
     def linear_part(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         return Pad(self.low, self.high, self.interior).bind(*tangents)
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         zeros = (0,) * ct.ndim
         # The ends are cut off (or put back, as zeros), then every (interior + 1)-th is taken.
         ct = pad(ct, tuple([-n for n in self.low]), tuple([-n for n in self.high]), zeros)
@@ -174,7 +174,7 @@ class Concatenate(Linear):
     def lower(self, ctx: LoweringContext, *xs: Any) -> Any:
         return ctx.op("concatenate", *xs, dimension=f"{self.axis} : i64")
 
-    def transpose(self, ct: Any, *xs: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, *xs: Any) -> Sequence[Any]:
         cts, start = [], 0
         for x in xs:
             aval = x.aval if type(x) is LinearInput else typeof(x)
@@ -250,7 +250,7 @@ class Rev(Linear):
     def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.op("reverse", x, dimensions=ctx.i64s(self.axes))
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (self.bind(ct),)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
@@ -294,7 +294,7 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     return Concatenate(axis).bind(*xs) if len(xs) != 1 else xs[0]
 
 
-def split(x: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
+def split(x: Value, sizes: Sequence[int], axis: int = 0) -> list[Any]:
     """Return parts of these sizes along `axis`, which they fill."""
     return Split(tuple(sizes), axis).bind(x) if len(sizes) > 1 else [x]
 

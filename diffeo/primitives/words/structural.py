@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..builder import LoweringContext
-from ..core import typeof, with_user_line
+from ..core import Value, typeof, with_user_line
 from ..families import Discrete, Linear
 from ..formulas.reference import saturated
 from ..stand_ins import ZERO
@@ -72,7 +72,7 @@ class Reshape(Linear):
     def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.op("reshape", x)
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (Reshape(x.aval.shape).bind(ct),)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
@@ -99,7 +99,7 @@ class Transpose(Linear):
     def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.op("transpose", x, permutation=ctx.i64s(self.permutation))
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (Transpose(inverse_permutation(self.permutation)).bind(ct),)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
@@ -149,7 +149,7 @@ class BroadcastInDim(Linear):
     def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.op("broadcast_in_dim", x, broadcast_dimensions=ctx.i64s(self.dims))
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         shape = x.aval.shape
         # Sum over what was repeated: new axes, and axes of size 1 that were stretched.
         kept = {d for n, d in zip(shape, self.dims) if n == self.shape[d]}
@@ -181,7 +181,7 @@ class ReduceSum(Linear):
     def lower(self, ctx: LoweringContext, x: Any) -> Any:
         return ctx.reduce("add", x, 0, self.axes)
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (broadcast_from(ct, x.aval.shape, self.axes),)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
@@ -228,7 +228,7 @@ class ConvertElementType(Linear):
             else (self.bind(*primals), ZERO)
         )
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         return (convert_element_type(ct, x.aval.dtype),)
 
     def batch(self, size: int, args: Sequence[Any], dims: Sequence[Any]) -> tuple[Any, Any]:
@@ -325,7 +325,7 @@ def broadcast_in_dim(x: Any, shape: Sequence[int], dims: Sequence[int]) -> Any:
     )
 
 
-def reduce_sum(x: Any, axes: Sequence[int]) -> Any:
+def reduce_sum(x: Value, axes: Sequence[int]) -> Any:
     """Return the sum of `x` over `axes`."""
     axes = tuple(axes)
     return _reduce_sum(axes).bind(x) if axes else x
@@ -336,7 +336,7 @@ def convert_element_type(x: Any, dtype: Any, weak_type: bool = False) -> Any:
     return convert_exactly(x, array_dtype(dtype), weak_type)
 
 
-def convert_exactly(x: Any, dtype: np.dtype, weak_type: bool = False) -> Any:
+def convert_exactly(x: Value, dtype: np.dtype, weak_type: bool = False) -> Any:
     """Do as `convert_element_type`; of 64 bits also where users do not get so many."""
     aval = typeof(x)
     if dtype.kind == "k" and aval.dtype != dtype:
@@ -368,7 +368,7 @@ def drop_axes(shape: Shape, axes: Sequence[int]) -> Shape:
     return tuple([n for i, n in enumerate(shape) if i not in axes])
 
 
-def broadcast_from(x: Any, shape: Shape, axes: Sequence[int]) -> Any:
+def broadcast_from(x: Value, shape: Shape, axes: Sequence[int]) -> Any:
     """Undo the shape of a reduction: return `x` repeated over `axes` of `shape`."""
     return broadcast_in_dim(x, shape, _other_axes(len(shape), tuple(axes)))
 
@@ -390,7 +390,7 @@ def batched_axes(axes: Sequence[int], dim: int) -> tuple[Shape, int]:
     return up, dim - sum([a < dim for a in up])
 
 
-def move_axis(x: Any, source: int, destination: int) -> Any:
+def move_axis(x: Value, source: int, destination: int) -> Any:
     """Move one axis."""
     if source == destination:
         return x
@@ -399,7 +399,7 @@ def move_axis(x: Any, source: int, destination: int) -> Any:
     return Transpose(tuple(order)).bind(x)
 
 
-def batch_at_front(x: Any, dim: int | None, size: int) -> Any:
+def batch_at_front(x: Value, dim: int | None, size: int) -> Any:
     """Return `x` with its batch axis first; an operand without one is repeated.
 
     Python scalars stay as they are.

@@ -16,6 +16,7 @@ import numpy as np
 from ...operations.identity import stop_gradient
 from ...primitives.builder import LoweringContext
 from ...primitives.constants import full, full_like
+from ...primitives.core import Value
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
@@ -32,7 +33,7 @@ from ...primitives.words.elementwise import (
 )
 from ...primitives.words.reduction import ReduceProd, reduce_and, reduce_max, reduce_prod
 from ...primitives.words.structural import ConvertElementType, Iota, reduce_sum
-from ..special.special import HOST, TRACED
+from ..special.special import HOST, TRACED, Operations
 from . import small_matrices
 from .linalg import Lu, LuSolve, check_factors, identity_like, lu_of
 from .matrices import (
@@ -86,7 +87,7 @@ class Given(OfMatrices):
         return out, tangent
 
 
-def product_trace(x: Any, y: Any) -> Any:
+def product_trace(x: Value, y: Value) -> Any:
     """Return the trace of x y."""
     return reduce_sum(flipped(x) * y, (y.ndim - 2, y.ndim - 1))
 
@@ -94,14 +95,14 @@ def product_trace(x: Any, y: Any) -> Any:
 class LogDeterminant(Given):
     """The logarithm of a determinant, from (a, lu, permutation, the logarithm)."""
 
-    def derivative(self, out: Any, da: Any, *known: Any) -> Any:
+    def derivative(self, out: Value, da: Value, *known: Any) -> Any:
         return product_trace(LuSolve().bind(*known, identity_like(known[0])), da)
 
 
 class Determinant(Given):
     """A determinant, from (a, lu, permutation, the determinant)."""
 
-    def derivative(self, out: Any, da: Any, *known: Any) -> Any:
+    def derivative(self, out: Value, da: Value, *known: Any) -> Any:
         return product_trace(Adjugate().bind(*known, out), da)
 
 
@@ -149,14 +150,14 @@ class Adjugate(OfMatrices):
         return out, change / select(absolute.bind(value) <= bound, full_like(value, nan), value)
 
 
-def from_inverse(m: Any, a: Any, lu: Any, order: Any, value: Any) -> Any:
+def from_inverse(m: Operations, a: Any, lu: Any, order: Any, value: Any) -> Any:
     """Return the adjugate of regular matrices."""
     rows, columns = places(a, m)
     unit = m.of(ConvertElementType(a.dtype))(rows == columns)
     return m.of(LuSolve())(a, lu, order, unit) * spread(value, a.shape, None, m)
 
 
-def from_singular_values(m: Any, a: Any, *_: Any) -> Any:
+def from_singular_values(m: Operations, a: Any, *_: Any) -> Any:
     """Return the adjugate of any matrices u diag(s) vh.
 
     It is the product of the adjugates of the factors, in reverse order. That of diag(s) has on its
@@ -174,14 +175,14 @@ def from_singular_values(m: Any, a: Any, *_: Any) -> Any:
     return matmul(adjoint(vh, m) * scaled, adjoint(u, m), m)
 
 
-def signed_pivots(m: Any, lu: Any, pivots: Any) -> Any:
+def signed_pivots(m: Operations, lu: Any, pivots: Any) -> Any:
     """Return the diagonal of u, negative where rows were exchanged."""
     exchanged = pivots != m.of(Iota(pivots.shape, int32, pivots.ndim - 1))()
     values = diagonal(lu, m)
     return m.where(exchanged, -values, values)
 
 
-def product_of_pivots(m: Any, lu: Any, pivots: Any) -> Any:
+def product_of_pivots(m: Operations, lu: Any, pivots: Any) -> Any:
     """Return the determinant."""
     return m.of(ReduceProd((pivots.ndim - 1,)))(signed_pivots(m, lu, pivots))
 
@@ -199,7 +200,7 @@ class PseudoInverse(Given):
             raise TypeError(f"pseudo_inverse: expects p of the shape of a^H for {a}, got {p}")
         return p
 
-    def derivative(self, out: Any, da: Any, *known: Any) -> Any:
+    def derivative(self, out: Value, da: Value, *known: Any) -> Any:
         (a,), back, turned = known, adjoint(out), adjoint(da)
         inside = matmul(matmul(out, back), turned)
         outside = matmul(matmul(turned, back), out)
@@ -210,7 +211,7 @@ class PseudoInverse(Given):
 # --------------------------------------------------------------------------------------------------
 
 
-def det(a: Any) -> Any:
+def det(a: Value) -> Any:
     """Return the determinants of square matrices."""
     n = a.shape[-1]
     if n <= small_matrices.LARGEST:
@@ -219,7 +220,7 @@ def det(a: Any) -> Any:
     return Determinant().bind(a, lu, order, product_of_pivots(TRACED, lu, pivots))
 
 
-def slogdet(a: Any) -> tuple[Any, Any]:
+def slogdet(a: Value) -> tuple[Any, Any]:
     """Return the sign of the determinants and the logarithm of their size.
 
     The sign is a number of size 1, or 0 for singular matrices.

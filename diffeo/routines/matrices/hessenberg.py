@@ -13,7 +13,7 @@ import numpy as np
 
 from ...primitives.builder import LoweringContext
 from ...primitives.constants import zeros_like
-from ...primitives.core import typeof
+from ...primitives.core import Value, typeof
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray, real_dtype
 from ...primitives.words.elementwise import real, reciprocal, scale, select
@@ -108,7 +108,7 @@ class Tridiagonal(mx.Lapack):
         return outs, [turn(dresults[0], last - 1, last), *[turn(x, last - 1) for x in dresults[1:]]]
 
 
-def _inner(x: Any) -> Any:
+def _inner(x: Value) -> Any:
     """Return square matrices without their first row and last column.
 
     Then the subdiagonal becomes the diagonal.
@@ -117,13 +117,13 @@ def _inner(x: Any) -> Any:
     return pad(x, (*lead, -1, 0), (*lead, 0, -1)) if x.shape[-1] else x
 
 
-def _column(x: Any, i: int, j: int, rows: int) -> Any:
+def _column(x: Value, i: int, j: int, rows: int) -> Any:
     """Return `rows` elements of column j, from row i on."""
     lead = x.ndim - 2
     return Slice((0,) * lead + (i, j), (*x.shape[:-2], i + rows, j + 1), (1,) * x.ndim).bind(x)
 
 
-def reduction_tangents(packed: Any, taus: Any, h: Any, da: Any) -> tuple[Any, Any, Any]:
+def reduction_tangents(packed: Value, taus: Value, h: Value, da: Value) -> tuple[Any, Any, Any]:
     """Return the tangents of h = q^H a q, of the vectors v below its subdiagonal, and of tau.
 
     dh = m + h x - x h with m = q^H da q and the skew-Hermitian x = q^H dq. Column 0 of x is 0. As

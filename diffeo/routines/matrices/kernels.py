@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...primitives.builder import LoweringContext
+from ...primitives.core import Value
 from ...primitives.types import ShapedArray, complex64, complex128, float32, float64
 from ...primitives.words.elementwise import conj, select
 from ...primitives.words.slicing import pad, slice_in_dim
@@ -233,12 +234,12 @@ def _cuda_svd(ctx: LoweringContext, operands: Operands, outs: Types, mode: str) 
     return [a, s, left, right, info]
 
 
-def _columns(x: Any, count: int) -> Any:
+def _columns(x: Value, count: int) -> Any:
     """Return the first `count` columns."""
     return slice_in_dim(x, 0, count, axis=x.ndim - 1)
 
 
-def _adjoint(x: Any) -> Any:
+def _adjoint(x: Value) -> Any:
     flipped = move_axis(x, x.ndim - 1, x.ndim - 2)
     return conj.bind(flipped) if x.dtype.kind == "c" else flipped
 
@@ -279,7 +280,7 @@ def _cuda_gtsv(ctx: LoweringContext, operands: Operands, outs: Types) -> list[An
     """
     n, axis = outs[1].shape[-1], outs[1].ndim - 1
 
-    def prepared(dl: Any, d: Any, du: Any, b: Any) -> list[Any]:
+    def prepared(dl: Value, d: Value, du: Value, b: Value) -> list[Any]:
         index = iota(np.int32, d.shape, axis)
         dl, du = select(index == 0, 0.0, dl), select(index == n - 1, 0.0, du)
         # Equations x = 0 make up the fewest that cuSPARSE takes.

@@ -32,14 +32,15 @@ import numpy as np
 from ...operations.cumulative import cumsum
 from ...operations.identity import stop_gradient
 from ...primitives.constants import full, full_like
-from ...primitives.stand_ins import ZERO
+from ...primitives.core import Value
+from ...primitives.stand_ins import ZERO, LinearInput
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray, bool_
 from ...primitives.words.elementwise import absolute, maximum, minimum, scale, select
 from ...primitives.words.reduction import ReduceMax
 from ...primitives.words.slicing import pad, slice_in_dim
 from ...primitives.words.structural import convert_element_type, expand_dims, reduce_sum, squeeze
-from ..special.special import TRACED
+from ..special.special import TRACED, Operations
 from .linalg import hermitian
 from .matrices import (
     Written,
@@ -83,7 +84,7 @@ class DiagonalSylvester(Written):
             )
         return t
 
-    def formula(self, m: Any, *arrays: Any) -> Any:
+    def formula(self, m: Operations, *arrays: Any) -> Any:
         h, t, free = arrays
         if not t.size:
             return t
@@ -110,11 +111,11 @@ class DiagonalSylvester(Written):
             dt = -term if dt is ZERO else dt - term
         return x, ZERO if dt is ZERO else self.bind(h, dt, free)
 
-    def transpose(self, ct: Any, h: Any, t: Any, free: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, h: Value, t: LinearInput, free: Value) -> Sequence[Any]:
         return None, self.bind(flipped(h), ct, free), None
 
 
-def placed(w: Any, like: Any, m: Any = TRACED) -> Any:
+def placed(w: Any, like: Any, m: Operations = TRACED) -> Any:
     """Return diagonal matrices of the shape of `like`, with `w` on the diagonal."""
     rows, columns = places(like, m)
     return m.where(rows == columns, spread(w, like.shape, of_columns(like), m), 0.0)
@@ -141,7 +142,7 @@ class EighLevels(Written):
             )
         return [a, a]
 
-    def formula(self, m: Any, *arrays: Any) -> Any:
+    def formula(self, m: Operations, *arrays: Any) -> Any:
         _, w, v, _ = arrays
         return [placed(w, v, m), v]
 
@@ -179,7 +180,7 @@ class SvdLevels(Written):
             )
         return [u, a.update((*lead, k, k)), v]
 
-    def formula(self, m: Any, *arrays: Any) -> Any:
+    def formula(self, m: Operations, *arrays: Any) -> Any:
         _, u, s, v, same = arrays
         like = spread(s, same.shape, of_columns(same), m)
         return [u, placed(s, like, m), v]
@@ -201,12 +202,12 @@ class SvdLevels(Written):
         return [u, h, v], [du, select(same, even, full_like(even, 0)), dv]
 
 
-def everywhere(x: Any) -> Any:
+def everywhere(x: Value) -> Any:
     """Return True for each element of `x`."""
     return full(x.shape, True, bool_)
 
 
-def leaving(u: Any, h: Any, t: Any, moved: Any) -> Any:
+def leaving(u: Value, h: Value, t: Value, moved: Value) -> Any:
     """Return the part of the tangent of u that leaves the space of the columns of u.
 
     That part is the y with y h = `moved` - u t; it is 0 if u is square.
@@ -220,7 +221,7 @@ def leaving(u: Any, h: Any, t: Any, moved: Any) -> Any:
 # --------------------------------------------------------------------------------------------------
 
 
-def levels(w: Any, like: Any) -> tuple[Any, Any]:
+def levels(w: Value, like: Value) -> tuple[Any, Any]:
     """Return which of sorted values are of one level, and the mean of each value's level.
 
     Neighbours are of one level if they are equal up to rounding, or if their distance is below the
@@ -268,7 +269,13 @@ class Blocks:
     """
 
     def __init__(
-        self, a: Any, parts: dict[str, Any], h: Any, same: Any, center: Any, series: Callable
+        self,
+        a: Value,
+        parts: dict[str, Any],
+        h: Value,
+        same: Value,
+        center: Value,
+        series: Callable,
     ):
         self.a, self.parts, self.h, self.same, self.center = a, parts, h, same, center
         self.lead, self.count, self.series = h.ndim - 2, h.shape[-1], series
@@ -317,7 +324,7 @@ class Blocks:
         if not factors:
             return [full_like(slice_in_dim(self.center, x.start, x.stop, axis=self.lead), 1.0)]
 
-        def f(w: Any) -> Any:
+        def f(w: Value) -> Any:
             product = factors[0](w)
             for g in factors[1:]:
                 product = product * g(w)
@@ -325,7 +332,7 @@ class Blocks:
 
         return self.series(f, self.center)
 
-    def filled(self, c: Any, x: Any) -> Any:
+    def filled(self, c: Value, x: Any) -> Any:
         """Return one number for each vector, in the dtype of matrices.
 
         The numbers are `c` for the vectors `x.start` to `x.stop`, and 0 for the others.
@@ -334,14 +341,14 @@ class Blocks:
         c = convert_element_type(c, self.h.dtype)
         return pad(c, (*lead, x.start), (*lead, self.count - x.stop))
 
-    def differ(self, c: Any) -> Any:
+    def differ(self, c: Value) -> Any:
         """Return as a matrix which two of the numbers `c` are not the same."""
         row, column = (spread(c, self.h.shape, of(self.h)) for of in (of_rows, of_columns))
         size = maximum.bind(absolute.bind(row), absolute.bind(column))
         return ~(absolute.bind(row - column) <= size * float(np.finfo(size.dtype).eps) ** 0.5)
 
 
-def eigh_blocks(uplo: str, a: Any, known: Sequence[Any], series: Callable) -> Blocks:
+def eigh_blocks(uplo: str, a: Value, known: Sequence[Any], series: Callable) -> Blocks:
     """Return the decomposition in blocks of a = v diag(w) v^H, where `known` are w and v."""
     w, v = known
     w = stop_gradient(w)
@@ -350,7 +357,7 @@ def eigh_blocks(uplo: str, a: Any, known: Sequence[Any], series: Callable) -> Bl
     return Blocks(a, {"v": v}, h, same, center, series)
 
 
-def svd_blocks(a: Any, known: Sequence[Any], series: Callable) -> Blocks:
+def svd_blocks(a: Value, known: Sequence[Any], series: Callable) -> Blocks:
     """Return the decomposition in blocks of a = u diag(s) vh, where `known` are u, s and vh."""
     u, s, vh = known
     s, axis = stop_gradient(s), s.ndim

@@ -17,9 +17,9 @@ from ...operations.identity import stop_gradient
 from ...operations.sort import Sort, take_along_axis
 from ...primitives.builder import LoweringContext
 from ...primitives.constants import full, full_like
-from ...primitives.core import typeof
+from ...primitives.core import Value, typeof
 from ...primitives.families import Discrete
-from ...primitives.stand_ins import ZERO
+from ...primitives.stand_ins import ZERO, LinearInput
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
 from ...primitives.words.elementwise import real, select
@@ -35,7 +35,7 @@ from ...primitives.words.structural import (
     reshape,
     size_of,
 )
-from ..special.special import TRACED
+from ..special.special import TRACED, Operations
 from . import kernels, small_matrices
 from .matrices import (
     LETTERS,
@@ -54,7 +54,7 @@ from .matrices import (
 )
 
 
-def side_by_side(solve: Callable, b: Any, dim: int, size: int, axis: int) -> tuple[Any, Any]:
+def side_by_side(solve: Callable, b: Value, dim: int, size: int, axis: int) -> tuple[Any, Any]:
     """Apply `solve` to a batch of right-hand sides with one matrix.
 
     `dim` is the batch axis of b. The right-hand sides are put side by side, along axis `axis` - 1,
@@ -125,7 +125,7 @@ class TriangularSolve(Lapack):
             db = -term if db is ZERO else db - term
         return x, self.bind(a, db)
 
-    def transpose(self, ct: Any, a: Any, b: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, a: Value, b: LinearInput) -> Sequence[Any]:
         if self.form == "C":
             a = conjugate(a)
         return None, replace(self, form="T" if self.form == "N" else "N").bind(a, ct)
@@ -197,7 +197,7 @@ def hermitian(x: Any, lower: bool = True) -> Any:
     return select(rows == columns, on_diagonal, half + adjoint(half))
 
 
-def half_of_lower(x: Any) -> Any:
+def half_of_lower(x: Value) -> Any:
     """Return the lower triangle, with the diagonal halved.
 
     It is the t with t + t^H = `x`, for Hermitian `x`.
@@ -244,7 +244,7 @@ class LuPivotsToPermutation(OfMatrices, Discrete):
             return kernels.call(ctx, "pivots", [pivots], ctx.outs)[0]
         return ctx.inline(self.decompose, pivots)
 
-    def decompose(self, pivots: Any) -> Any:
+    def decompose(self, pivots: Value) -> Any:
         shape, axis = (*pivots.shape[:-1], self.size), pivots.ndim - 1
         order = iota(int32, shape, axis)
         if not pivots.size:
@@ -254,7 +254,7 @@ class LuPivotsToPermutation(OfMatrices, Discrete):
         others = tuple(range(axis))
         dims = IndexDims((), (axis,), (axis,), others, others)
 
-        def step(i: Any, order: Any, pivots: Any) -> Sequence[Any]:
+        def step(i: Value, order: Value, pivots: Value) -> Sequence[Any]:
             at_i = [full((), 0, int32)] * axis + [i]
             window = (*shape[:-1], 1)
             j = dynamic_slice(pivots, at_i, window)
@@ -272,7 +272,7 @@ class LuPivotsToPermutation(OfMatrices, Discrete):
         return TRACED.loop(going, step, [full((), 0, int32), order, pivots])[1]
 
 
-def rows_at(x: Any, order: Any, m: Any = TRACED) -> Any:
+def rows_at(x: Any, order: Any, m: Operations = TRACED) -> Any:
     """Return the rows of matrices in another order."""
     if not x.size:
         return x
@@ -340,7 +340,7 @@ class Lu(OfMatrices):
         return [lu, pivots, order], [dlu, ZERO, ZERO]
 
 
-def _squared(x: Any, size: int) -> Any:
+def _squared(x: Value, size: int) -> Any:
     """Return matrices with zeros appended until they are square."""
     lead = [0] * (x.ndim - 2)
     return pad(x, [0] * x.ndim, [*lead, size - x.shape[-2], size - x.shape[-1]])
@@ -363,7 +363,7 @@ class LuSolve(Written):
         check_factors("lu_solve", a, lu, order)
         return b
 
-    def formula(self, m: Any, *arrays: Any) -> Any:
+    def formula(self, m: Operations, *arrays: Any) -> Any:
         _, lu, order, b = arrays
         by_l = m.of(TriangularSolve(form=self.form, diag="U"))
         by_u = m.of(TriangularSolve(uplo="U", form=self.form))
@@ -383,7 +383,9 @@ class LuSolve(Written):
             db = -term if db is ZERO else db - term
         return x, ZERO if db is ZERO else self.bind(a, lu, order, db)
 
-    def transpose(self, ct: Any, a: Any, lu: Any, order: Any, b: Any) -> Sequence[Any]:
+    def transpose(
+        self, ct: Value, a: Value, lu: Value, order: Value, b: LinearInput
+    ) -> Sequence[Any]:
         other = LuSolve("T" if self.form == "N" else "N")
         return None, None, None, other.bind(a, lu, order, ct)
 
@@ -404,23 +406,23 @@ def check_factors(name: str, a: ShapedArray, lu: ShapedArray, order: ShapedArray
         )
 
 
-def lu_of(a: Any) -> tuple[Any, Any, Any]:
+def lu_of(a: Value) -> tuple[Any, Any, Any]:
     """Return the decomposition as a constant of differentiation: lu, pivots, permutation."""
     return tuple(Lu().bind(stop_gradient(a)))
 
 
-def solve(a: Any, b: Any) -> Any:
+def solve(a: Value, b: Value) -> Any:
     """Return the x with a x = b, for matrices with equal leading axes."""
     lu, _, order = lu_of(a)
     return LuSolve().bind(a, lu, order, b)
 
 
-def inverse(a: Any) -> Any:
+def inverse(a: Value) -> Any:
     """Return the inverse."""
     return solve(a, identity_like(a))
 
 
-def identity_like(x: Any) -> Any:
+def identity_like(x: Value) -> Any:
     """Return matrices of the shape of `x` with ones on the diagonal, and 0 elsewhere."""
     rows, columns = places(x)
     return convert_element_type(rows == columns, x.dtype)

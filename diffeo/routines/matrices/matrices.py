@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...primitives.builder import LoweringContext
-from ...primitives.core import Primitive, typeof
+from ...primitives.core import Primitive, Value, typeof
 from ...primitives.types import ShapedArray, bool_
 from ...primitives.words.dot import DotGeneral
 from ...primitives.words.elementwise import zero_scalar
@@ -28,7 +28,7 @@ from ...primitives.words.structural import (
     Transpose,
     batch_at_front,
 )
-from ..special.special import HOST, TRACED
+from ..special.special import HOST, TRACED, Operations
 from . import kernels
 from .kernels import LETTERS
 
@@ -158,44 +158,44 @@ class OfStacks(Lapack):
             return [np.zeros(())] * count, 1
 
 
-def matmul(x: Any, y: Any, m: Any = TRACED) -> Any:
+def matmul(x: Any, y: Any, m: Operations = TRACED) -> Any:
     """Return the product of matrices with the same leading axes."""
     n = typeof(x).ndim - 2
     lead = tuple(range(n))
     return m.of(DotGeneral(((n + 1,), (n,)), (lead, lead)))(x, y)
 
 
-def flipped(x: Any, m: Any = TRACED) -> Any:
+def flipped(x: Any, m: Operations = TRACED) -> Any:
     """Return the transposed matrices."""
     n = typeof(x).ndim
     return m.of(Transpose((*range(n - 2), n - 1, n - 2)))(x)
 
 
-def adjoint(x: Any, m: Any = TRACED) -> Any:
+def adjoint(x: Any, m: Operations = TRACED) -> Any:
     """Return the conjugated, transposed matrices."""
     return flipped(m.conj(x) if typeof(x).dtype.kind == "c" else x, m)
 
 
-def places(x: Any, m: Any = TRACED) -> tuple[Any, Any]:
+def places(x: Any, m: Operations = TRACED) -> tuple[Any, Any]:
     """Return the row and the column of each element of matrices."""
     aval = typeof(x)
     return m.of(Iota(aval.shape, int32, aval.ndim - 2))(), m.of(
         Iota(aval.shape, int32, aval.ndim - 1))()  # fmt: skip
 
 
-def lower_triangle(x: Any, k: int = 0, m: Any = TRACED) -> Any:
+def lower_triangle(x: Value, k: int = 0, m: Operations = TRACED) -> Any:
     """Return the elements on and below diagonal `k`, with 0 for the others."""
     rows, columns = places(x, m)
     return m.where(columns <= rows + k, x, zero_scalar(x))
 
 
-def upper_triangle(x: Any, k: int = 0, m: Any = TRACED) -> Any:
+def upper_triangle(x: Any, k: int = 0, m: Operations = TRACED) -> Any:
     """Return the elements on and above diagonal `k`, with 0 for the others."""
     rows, columns = places(x, m)
     return m.where(columns >= rows + k, x, zero_scalar(x))
 
 
-def diagonal(x: Any, m: Any = TRACED) -> Any:
+def diagonal(x: Any, m: Operations = TRACED) -> Any:
     """Return the diagonals of square matrices."""
     *lead, n, _ = typeof(x).shape
     if not n:
@@ -207,7 +207,9 @@ def diagonal(x: Any, m: Any = TRACED) -> Any:
     return m.of(Gather(dims, (*lead, 1, 1), "promise_in_bounds", unique=True))(x, indices)
 
 
-def spread(x: Any, shape: Sequence[int], dims: Sequence[int] | None = None, m: Any = TRACED) -> Any:
+def spread(
+    x: Any, shape: Sequence[int], dims: Sequence[int] | None = None, m: Operations = TRACED
+) -> Any:
     """Repeat `x` over more axes, to get `shape`.
 
     `dims` are the axes of the result that are the axes of `x`; without it, these come first.
@@ -231,12 +233,12 @@ def of_columns(x: Any) -> Sequence[int]:
     return (*range(x.ndim - 2), x.ndim - 1)
 
 
-def window(m: Any, x: Any, i: Any, j: Any, rows: int, columns: int) -> Any:
+def window(m: Operations, x: np.ndarray, i: Any, j: Any, rows: int, columns: int) -> Any:
     """Return the part of matrices that begins at row `i` and column `j`."""
     lead = [m.number(0, j)] * (x.ndim - 2)
     return m.of(DynamicSlice((*x.shape[:-2], rows, columns)))(x, *lead, i, j)
 
 
-def replaced(m: Any, x: Any, part: Any, i: Any, j: Any) -> Any:
+def replaced(m: Operations, x: Any, part: Any, i: Any, j: Any) -> Any:
     """Return matrices with `part` written over the elements from row `i` and column `j` on."""
     return m.of(DynamicUpdateSlice())(x, part, *[m.number(0, j)] * (x.ndim - 2), i, j)

@@ -16,6 +16,7 @@ import numpy as np
 from ...operations.sort import take_along_axis
 from ...primitives.builder import LoweringContext
 from ...primitives.constants import full_like
+from ...primitives.core import Value
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
@@ -42,22 +43,22 @@ from .matrices import (
 )
 
 
-def columns_of(x: Any, count: int) -> Any:
+def columns_of(x: Value, count: int) -> Any:
     """Return the first columns of matrices."""
     return slice_in_dim(x, 0, count, axis=x.ndim - 1)
 
 
-def rows_of(x: Any, count: int) -> Any:
+def rows_of(x: Value, count: int) -> Any:
     """Return the first rows of matrices."""
     return slice_in_dim(x, 0, count, axis=x.ndim - 2)
 
 
-def with_columns(x: Any, count: int) -> Any:
+def with_columns(x: Value, count: int) -> Any:
     """Append columns of zeros until there are `count`."""
     return pad(x, [0] * x.ndim, [*[0] * (x.ndim - 1), count - x.shape[-1]])
 
 
-def columns_at(x: Any, order: Any) -> Any:
+def columns_at(x: Value, order: Value) -> Any:
     """Return the columns of matrices in another order."""
     if not x.size:
         return x
@@ -194,7 +195,7 @@ class HouseholderProduct(Lapack):
         return self.bind(a, taus), dq - matmul(v, weights.bind(scaled(overlaps), change))
 
 
-def compact(a: Any, taus: Any) -> tuple[Any, Any]:
+def compact(a: Value, taus: Value) -> tuple[Any, Any]:
     """Return v and y such that the product of reflections is 1 - v y.
 
     (1 + t n) y = t v^H, with t = diag(taus) and the strict upper triangle n of v^H v (Schreiber and
@@ -207,7 +208,7 @@ def compact(a: Any, taus: Any) -> tuple[Any, Any]:
     return v, TriangularSolve(uplo="U", diag="U").bind(scaled(overlaps), scaled(adjoint(v)))
 
 
-def q_of(packed: Any, taus: Any) -> Any:
+def q_of(packed: Value, taus: Value) -> Any:
     """Return the orthonormal factor, with as many columns as there are reflections."""
     return HouseholderProduct().bind(columns_of(packed, taus.shape[-1]), taus)
 
@@ -239,7 +240,7 @@ class Qr(OfMatrices):
         q = HouseholderProduct().impl(packed[..., :k], taus)
         return [q, np.triu(packed[..., :k, :]), order]
 
-    def decompose(self, a: Any) -> Any:
+    def decompose(self, a: Value) -> Any:
         packed, taus, *order = Geqrf(self.pivoting).bind(a)
         return [q_of(packed, taus), upper_triangle(rows_of(packed, taus.shape[-1])), *order]
 
@@ -249,7 +250,7 @@ class Qr(OfMatrices):
         return list(outs), [*qr_moved(q, r, da), *[ZERO for _ in order]]
 
 
-def qr_moved(q: Any, r: Any, da: Any) -> tuple[Any, Any]:
+def qr_moved(q: Value, r: Value, da: Value) -> tuple[Any, Any]:
     """Return the tangents of q and r.
 
     q^H dq is skew-Hermitian, and dr is upper triangular with a real diagonal. For more columns than

@@ -15,14 +15,14 @@ import numpy as np
 from ...operations.extrema import ArgMax
 from ...primitives.builder import LoweringContext
 from ...primitives.constants import Full, zeros_like
-from ...primitives.core import typeof
-from ...primitives.stand_ins import ZERO
+from ...primitives.core import Value, typeof
+from ...primitives.stand_ins import ZERO, LinearInput
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
 from ...primitives.words.elementwise import absolute, complex_, imag, real, select, sqrt
 from ...primitives.words.reduction import ReduceMax
 from ...primitives.words.structural import ReduceSum, reduce_sum
-from ..special.special import HOST, TRACED
+from ..special.special import HOST, TRACED, Operations
 from . import matrices as mx
 from .linalg import TriangularSolve
 
@@ -47,7 +47,7 @@ class TriangularSylvester(mx.Written):
             )
         return c
 
-    def formula(self, m: Any, a: Any, b: Any, c: Any) -> Any:
+    def formula(self, m: Operations, a: Any, b: Any, c: Any) -> Any:
         """Solve one column after the other: (a + b[j, j]) x[:, j] = c[:, j] - x[:, :j] b[:j, j]."""
         if not c.size:
             return c
@@ -75,7 +75,7 @@ class TriangularSylvester(mx.Written):
         read = [t if t is ZERO else mx.upper_triangle(t) for t in (da, db)]
         return sylvester_jvp(self, primals, (*read, dc))
 
-    def transpose(self, ct: Any, a: Any, b: Any, c: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, a: Value, b: Value, c: LinearInput) -> Sequence[Any]:
         other = {"lower": "upper", "upper": "lower"}.get(self.part, "all")
         return None, None, mx.flipped(TriangularSylvester(other).bind(b, a, mx.flipped(ct)))
 
@@ -102,7 +102,7 @@ def sylvester_jvp(self: Any, primals: Sequence[Any], tangents: Sequence[Any]) ->
     return x, self.bind(a, b, dc)
 
 
-def shifted_solve(m: Any, a: Any, shift: Any, r: Any, free: Any) -> Any:
+def shifted_solve(m: Operations, a: Any, shift: Any, r: Any, free: Any) -> Any:
     """Return the column x with (a + shift) x = r in the rows that are `free`, and 0 in the
     others.
     """
@@ -113,7 +113,7 @@ def shifted_solve(m: Any, a: Any, shift: Any, r: Any, free: Any) -> Any:
     return m.of(TriangularSolve(uplo="U"))(matrix, m.where(free, r, 0.0))
 
 
-def sums_of_diagonals(m: Any, a: Any, b: Any) -> Any:
+def sums_of_diagonals(m: Operations, a: Any, b: Any) -> Any:
     """Return a[i, i] + b[j, j] for row i and column j."""
     a_i = mx.spread(mx.diagonal(a, m), a.shape, mx.of_rows(a), m)
     return a_i + mx.spread(mx.diagonal(b, m), a.shape, mx.of_columns(b), m)
@@ -124,12 +124,12 @@ def rounding(x: Any) -> float:
     return float(np.finfo(x.dtype).eps)
 
 
-def column(m: Any, x: Any, j: Any) -> Any:
+def column(m: Operations, x: Any, j: Any) -> Any:
     """Return column j of matrices, as matrices of one column."""
     return mx.window(m, x, m.number(0, j), j, x.shape[-2], 1)
 
 
-def over_columns(m: Any, step: Callable, x: Any, *fixed: Any) -> Any:
+def over_columns(m: Operations, step: Callable, x: Any, *fixed: Any) -> Any:
     """Loop with `step(j, x, *fixed)` over the columns j of x, and return the last x."""
     first, n = m.of(Full((), mx.int32, 0))(), x.shape[-1]
     return m.loop(lambda j, *_: j < n, step, [first, x, *fixed])[1]
@@ -201,7 +201,7 @@ class Schur(mx.Lapack):
         return [t, z], [tangent(x), mx.matmul(z, x)]
 
 
-def _leading(m: Any, z: Any) -> Any:
+def _leading(m: Operations, z: Any) -> Any:
     """Return where in each column the first element is that is (nearly) the largest."""
     size, row = m.abs(z), z.ndim - 2
     least = mx.spread(m.of(ReduceMax((row,)))(size) * 0.9, z.shape, mx.of_columns(z), m)
@@ -209,7 +209,7 @@ def _leading(m: Any, z: Any) -> Any:
     return mx.places(z, m)[0] == mx.spread(first, z.shape, mx.of_columns(z), m)
 
 
-def _with_phases(m: Any, t: Any, z: Any) -> list[Any]:
+def _with_phases(m: Operations, t: Any, z: Any) -> list[Any]:
     """Return the decomposition, in the complex case with the phases that `Schur` promises."""
     if t.dtype.kind == "f" or not t.size:
         return [t, z]
@@ -219,7 +219,7 @@ def _with_phases(m: Any, t: Any, z: Any) -> list[Any]:
     return [mx.spread(phase, z.shape, mx.of_rows(z), m) * t * back, z * back]
 
 
-def pair_rotations(t: Any) -> tuple[Any, Any, Any]:
+def pair_rotations(t: Value) -> tuple[Any, Any, Any]:
     """Return what turns a real Schur form into a triangular matrix.
 
     The results: the unitary matrix that makes t triangular; where the pairs of eigenvalues have

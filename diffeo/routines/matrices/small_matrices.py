@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...primitives.constants import full, full_like, zeros_like
+from ...primitives.core import Value
 from ...primitives.words.elementwise import absolute, conj, imag, real, select, sqrt
 from ...primitives.words.slicing import concatenate, index_in_dim, stack
 from ...primitives.words.structural import (
@@ -30,7 +31,7 @@ from ...primitives.words.structural import (
 LARGEST = 4
 
 
-def elements(x: Any) -> list[list[Any]]:
+def elements(x: Value) -> list[list[Any]]:
     """Return the elements of matrices by row and column, each an array over the leading axes."""
     rows = [index_in_dim(x, i, x.ndim - 2) for i in range(x.shape[-2])]
     return [[index_in_dim(r, j, r.ndim - 1) for j in range(x.shape[-1])] for r in rows]
@@ -67,7 +68,7 @@ def triangular_solve(a: Any, b: Any, side: str, uplo: str, form: str, diag: str)
     return stack([x[i] for i in range(n)], axis)
 
 
-def cholesky(a: Any) -> Any:
+def cholesky(a: Value) -> Any:
     """Decompose as `Cholesky` does."""
     n, e = a.shape[-1], elements(a)
     zero = zeros_like(e[0][0])
@@ -88,17 +89,17 @@ def cholesky(a: Any) -> Any:
     return matrices(factor)
 
 
-def _conj(x: Any) -> Any:
+def _conj(x: Value) -> Any:
     return conj.bind(x) if x.dtype.kind == "c" else x
 
 
-def _size(x: Any) -> Any:
+def _size(x: Value) -> Any:
     """Return what LAPACK compares to choose a pivot."""
     return absolute.bind(x) if x.dtype.kind != "c" else (
         absolute.bind(real.bind(x)) + absolute.bind(imag.bind(x)))  # fmt: skip
 
 
-def lu(a: Any) -> list[Any]:
+def lu(a: Value) -> list[Any]:
     """Decompose as `Lu` does: the pivot of a column is its largest element, the first of them."""
     m, n = a.shape[-2:]
     e, number = elements(a), lambda i: full(a.shape[:-2], i, np.int32)
@@ -126,7 +127,7 @@ def lu(a: Any) -> list[Any]:
     return [matrices(e), stack(pivots, a.ndim - 2), stack(order, a.ndim - 2)]
 
 
-def permutation(pivots: Any, size: int) -> Any:
+def permutation(pivots: Value, size: int) -> Any:
     """Return the order as `LuPivotsToPermutation` does.
 
     A pivot is compared with each row number, so no element is read or written at a place that is
@@ -146,7 +147,7 @@ def permutation(pivots: Any, size: int) -> Any:
     return stack(order, axis)
 
 
-def determinant(a: Any) -> Any:
+def determinant(a: Value) -> Any:
     """Return the determinant, as a polynomial of the elements.
 
     So its derivatives of any order are right at singular matrices. Rows are taken from the last one

@@ -29,6 +29,7 @@ import numpy as np
 from ...operations.identity import stop_gradient
 from ...primitives.builder import LoweringContext
 from ...primitives.constants import full_like
+from ...primitives.core import Value
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray, bool_, complex_dtype, real_dtype
@@ -36,7 +37,7 @@ from ...primitives.words.elementwise import absolute, conj, imag, real, scale, s
 from ...primitives.words.reduction import ReduceMax
 from ...primitives.words.slicing import concatenate, slice_in_dim
 from ...primitives.words.structural import convert_element_type, reduce_sum
-from ..special.special import TRACED
+from ..special.special import TRACED, Operations
 from .levels import Blocks, all_apart, eigh_blocks, svd_blocks
 from .linalg import conjugate, hermitian, identity_like, solve
 from .matrices import (
@@ -56,14 +57,14 @@ from .matrices import (
 )
 
 
-def largest(x: Any, m: Any = TRACED) -> Any:
+def largest(x: Any, m: Operations = TRACED) -> Any:
     """Return the largest absolute value of each matrix, repeated in all of its elements."""
     lead = range(x.ndim - 2)
     maximum = m.of(ReduceMax((x.ndim - 2, x.ndim - 1)))(m.abs(x))
     return spread(maximum, x.shape, lead, m)
 
 
-def differences(w: Any, like: Any) -> tuple[Any, Any]:
+def differences(w: Value, like: Value) -> tuple[Any, Any]:
     """Return 1 / (w[j] - w[i]) for row i and column j, and where different values are equal.
 
     The first result is 0 where w[i] and w[j] are equal up to rounding. The second result is true at
@@ -99,14 +100,14 @@ class WithinLevels(Written):
             raise TypeError(f"within_levels: expects booleans of the shape of {x}, got {equal}")
         return [ShapedArray(x.shape[:-1], x.dtype), x]
 
-    def formula(self, m: Any, *arrays: Any) -> Any:
+    def formula(self, m: Operations, *arrays: Any) -> Any:
         x, equal = arrays
         return [diagonal(x, m), _nan_where(m, equal & ~_negligible(m, x, x), x)]
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         return self.bind(*primals), self.bind(tangents[0], primals[1])
 
-    def transpose(self, ct: Any, x: Any, equal: Any) -> Sequence[Any]:
+    def transpose(self, ct: Any, x: Any, equal: Value) -> Sequence[Any]:
         by_values, by_vectors = ct
         like = x.aval
         if by_vectors is not ZERO:
@@ -126,21 +127,21 @@ class WithinLevels(Written):
         return select(rows == columns, on_diagonal, off_diagonal), None
 
 
-def _negligible(m: Any, x: Any, beside: Any) -> Any:
+def _negligible(m: Operations, x: Any, beside: Any) -> Any:
     """Return which elements of `x` are 0 up to rounding, beside the largest of `beside`."""
     return m.abs(x) <= largest(beside, m) * rounding(beside)
 
 
-def _nan_where(m: Any, flags: Any, like: Any) -> Any:
+def _nan_where(m: Operations, flags: Any, like: Any) -> Any:
     return m.where(flags, m.full(nan, like), m.full(0, like))
 
 
-def real_part(x: Any) -> Any:
+def real_part(x: Value) -> Any:
     """Return the real part; real numbers are returned as they are."""
     return real.bind(x) if x.dtype.kind == "c" else x
 
 
-def per_column(x: Any, like: Any) -> Any:
+def per_column(x: Value, like: Value) -> Any:
     """Return one number for each column, repeated in every row, in the dtype of matrices."""
     return convert_element_type(spread(x, like.shape, of_columns(like)), like.dtype)
 
@@ -176,7 +177,7 @@ class Eigh(OfStacks):
         """Return whether the derivatives of all functions of the results are right as they are."""
         return all_apart(w, rounding(a), False)
 
-    def blocks(self, a: Any, known: Sequence[Any], series: Callable) -> Blocks:
+    def blocks(self, a: Value, known: Sequence[Any], series: Callable) -> Blocks:
         """Return the smooth decomposition of `a`, whose results are known; see levels.py."""
         known = known if self.vectors else Eigh(self.uplo).bind(stop_gradient(a))
         return eigh_blocks(self.uplo, a, known, series)
@@ -289,7 +290,7 @@ def _unpacked(v: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     return vectors
 
 
-def _moved(w: Any, v: Any, da: Any) -> tuple[Any, Any]:
+def _moved(w: Value, v: Value, da: Value) -> tuple[Any, Any]:
     """Return the tangents of eigenvalues, and of eigenvectors whose largest element stays real."""
     x = solve(v, matmul(da, v))
     inverse, equal = differences(w, x)
@@ -342,7 +343,7 @@ class Svd(OfStacks):
         """Return whether all derivatives are right, as for `Eigh`; no value may be 0 either."""
         return all_apart(s, rounding(a), True)
 
-    def blocks(self, a: Any, known: Sequence[Any], series: Callable) -> Blocks:
+    def blocks(self, a: Value, known: Sequence[Any], series: Callable) -> Blocks:
         """Return the smooth decomposition of `a`, as for `Eigh`."""
         return svd_blocks(a, known if self.vectors else Svd().bind(stop_gradient(a)), series)
 
@@ -379,7 +380,7 @@ class Svd(OfStacks):
         return [u, s, vh], [du, ds, adjoint(dv)]
 
 
-def _singular_moved(u: Any, s: Any, v: Any, da: Any) -> tuple[Any, Any, Any]:
+def _singular_moved(u: Value, s: Value, v: Value, da: Value) -> tuple[Any, Any, Any]:
     """Return the tangents of u, s and v of a = u diag(s) v^H with at least as many rows as columns.
 
     Let x = u^H da v. Its Hermitian part turns u and v alike, as for eigenvectors; its other part

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...primitives.core import Value
+from ...primitives.stand_ins import LinearInput
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray, complex_dtype
 from ...primitives.words.reduction import ReduceOr
@@ -51,7 +53,7 @@ class Sylvester(mx.Written):
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
         return sylvester_jvp(self, primals, tangents)
 
-    def transpose(self, ct: Any, a: Any, b: Any, c: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, a: Value, b: Value, c: LinearInput) -> Sequence[Any]:
         return None, None, self.bind(mx.flipped(a), mx.flipped(b), ct)
 
 

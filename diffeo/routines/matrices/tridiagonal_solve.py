@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...primitives.builder import LoweringContext
-from ...primitives.stand_ins import ZERO
+from ...primitives.core import Value
+from ...primitives.stand_ins import ZERO, LinearInput
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
 from ...primitives.words.slicing import pad
@@ -61,12 +62,12 @@ class TridiagonalSolve(Lapack):
                 db = -term if db is ZERO else db - term
         return x, self.bind(*primals[:3], db)
 
-    def transpose(self, ct: Any, dl: Any, d: Any, du: Any, b: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, dl: Value, d: Value, du: Value, b: LinearInput) -> Sequence[Any]:
         # The transposed matrix has the diagonals exchanged, each moved by one element.
         return None, None, None, self.bind(_shifted(du, -1, -1), d, _shifted(dl, 1, -1), ct)
 
 
-def _shifted(x: Any, by: int, axis: int = -2) -> Any:
+def _shifted(x: Value, by: int, axis: int = -2) -> Any:
     """Return the array whose element i is element i + by of `x` along an axis, and 0 outside."""
     low, high = [0] * x.ndim, [0] * x.ndim
     low[axis], high[axis] = -by, by

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from ...primitives.builder import LoweringContext
+from ...primitives.core import Value
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
 from ...primitives.words.elementwise import sign
-from .special import Formula, chebyshev, evaluate
+from .special import Formula, Operations, chebyshev, evaluate
 
 #: Below this |x| a polynomial in x is used, beyond it a polynomial in 1 / x.
 _BREAK = 8.0
@@ -94,7 +95,7 @@ class BesselI(Formula):
         first = (self.n, self.k, self.less) == (1, 0, 0)
         return ctx.op("chlo.bessel_i1e", x) if first else super().lower(ctx, x)
 
-    def formula(self, m: Any, x: Any) -> Any:
+    def formula(self, m: Operations, x: Any) -> Any:
         near, far = _i_polynomials(self.n, self.k)
         size, exponent = m.abs(x), self.n - self.less
         small, large = m.where(size < _BREAK, x, 0.0), m.where(size < _BREAK, _BREAK, size)
@@ -107,7 +108,7 @@ class BesselI(Formula):
     def slopes(self) -> Sequence[Callable]:
         n, k, less = self.n, self.k, self.less
 
-        def by_x(x: Any) -> Any:
+        def by_x(x: Value) -> Any:
             slope = -(sign.bind(x) * BesselI(n, k + 1, less).bind(x))
             if n == less:
                 return slope
@@ -130,14 +131,14 @@ class GrowingBesselI(Formula):
             return special_function(("i0", "i1")[self.n])(x)
         return special_function("iv")(np.full_like(x, self.n), x)
 
-    def formula(self, m: Any, x: Any) -> Any:
+    def formula(self, m: Operations, x: Any) -> Any:
         finite = m.where(m.abs(x) < math.inf, x, 0.0)
         half = m.exp(m.abs(finite) * 0.5)  # exp(|x|) may be too large a number
         value = half * (half * m.of(BesselI(self.n))(finite))
         return m.where(m.abs(x) < math.inf, value, x if self.n % 2 else m.abs(x))
 
     def slopes(self) -> Sequence[Callable]:
-        def by_x(x: Any) -> Any:
+        def by_x(x: Value) -> Any:
             above = GrowingBesselI(self.n + 1).bind(x)
             return (GrowingBesselI(self.n - 1).bind(x) + above) * 0.5 if self.n else above
 

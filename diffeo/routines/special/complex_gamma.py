@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.core import Value
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
-from .special import BERNOULLI, EULER, Formula, evaluate, polynomial, zeta_minus_one
+from .special import BERNOULLI, EULER, Formula, Operations, evaluate, polynomial, zeta_minus_one
 
 #: Stirling's series is used where the real part is larger than this, plus the order.
 _FAR = 9
@@ -40,7 +41,7 @@ class LogGamma(Formula):
     def impl(self, z: np.ndarray) -> np.ndarray:
         return _HOST[self.order](z) if self.order < 2 else evaluate(self.formula, z)
 
-    def formula(self, m: Any, z: Any) -> Any:
+    def formula(self, m: Operations, z: Any) -> Any:
         x, y = m.real(z), m.imag(z)
         lower = m.atan2(y, x * 0.0 - 1.0) < 0.0  # an imaginary part of -0.0 is below the cut
         pole = (y == 0.0) & (x <= 0.0) & (m.floor(x) == x)
@@ -52,7 +53,7 @@ class LogGamma(Formula):
         values = m.where(lower, m.conj(values), values)
         return m.where(pole, complex(math.nan, math.nan), values)
 
-    def right(self, m: Any, z: Any) -> Any:
+    def right(self, m: Operations, z: Any) -> Any:
         """Compute the derivative where the real part is at least 1/2.
 
         Steps of gamma(z + 1) = z gamma(z) move z to the right, each with a term of its own.
@@ -75,7 +76,7 @@ class LogGamma(Formula):
         """Return z**n, by multiplication."""
         return math.prod([z] * (n - 1), start=z)
 
-    def stirling(self, m: Any, z: Any) -> Any:
+    def stirling(self, m: Operations, z: Any) -> Any:
         """Compute the derivative by Stirling's series, for a large real part.
 
         BERNOULLI[j - 1] is B(2j) / (2j)!.
@@ -92,7 +93,7 @@ class LogGamma(Formula):
         lead = (-1.0) ** n * math.factorial(n - 2) / self.power(z, n - 1)
         return lead + (-1.0) ** n * math.factorial(n - 1) * 0.5 / self.power(z, n) + tail
 
-    def near_zeros(self, m: Any, z: Any, found: Any) -> Any:
+    def near_zeros(self, m: Operations, z: Value, found: Value) -> Any:
         """Return `found`; near 1 and 2, where log gamma is 0, the sum of its power series."""
         two = m.abs(z - 2.0) < 0.2
         near = two | (m.abs(z - 1.0) < 0.2)
@@ -103,7 +104,7 @@ class LogGamma(Formula):
         value = (total - EULER) * u
         return m.where(near, m.where(two, value + m.log1p(u), value), found)
 
-    def reflected(self, m: Any, z: Any, mirrored: Any) -> Any:
+    def reflected(self, m: Operations, z: Any, mirrored: Any) -> Any:
         """Compute the derivative from `mirrored`, the one at 1 - z, for z in the upper half plane.
 
         log gamma(z) = log(pi) - log(sin(pi z)) - log gamma(1 - z), where sin(pi

@@ -14,8 +14,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...primitives.core import Value
 from ...primitives.words.elementwise import scale, select
-from .special import BERNOULLI, TRACED, FormulaRow, Polygamma, polynomial
+from .special import BERNOULLI, TRACED, FormulaRow, Operations, Polygamma, polynomial
 
 #: From this argument on Stirling's series is used.
 _LARGE = 8.0
@@ -27,7 +28,7 @@ _ARTANH = [2.0 / (2 * k + 3) for k in range(11)]
 _EXPONENTIAL = [(-1) ** k / math.factorial(k + 2) for k in range(15)]
 
 
-def stirling_error(m: Any, a: Any) -> Any:
+def stirling_error(m: Operations, a: Any) -> Any:
     """Return log(gamma(a) / (sqrt(2 pi / a) (a / e)**a))."""
     large = a >= _LARGE
     low, high = m.where(large, 1.0, a), 1.0 / m.where(large, a, _LARGE)
@@ -35,14 +36,14 @@ def stirling_error(m: Any, a: Any) -> Any:
     return m.where(large, polynomial(high * high, _STIRLING) * high, direct)
 
 
-def deviance(m: Any, a: Any, mean: Any, more: Any) -> Any:
+def deviance(m: Operations, a: Any, mean: Any, more: Any) -> Any:
     """Return a log(a / mean) + mean - a, where `more` is mean - a."""
     near = m.abs(more) < 0.3 * a
     series = above_log(m, a, m.where(near, more, 0.0) / a)
     return m.where(near, series, more - a * (m.log(mean) - m.log(a)))
 
 
-def above_log(m: Any, a: Any, u: Any) -> Any:
+def above_log(m: Operations, a: Any, u: Any) -> Any:
     """Return a (u - log(1 + u)), which is about a u**2 / 2, without cancellation.
 
     Where a is large, u**2 may be too small a number; so a u comes first.
@@ -54,20 +55,20 @@ def above_log(m: Any, a: Any, u: Any) -> Any:
     return m.where(near, series, a * (u - m.log1p(u)))
 
 
-def above_falling(m: Any, a: Any, u: Any) -> Any:
+def above_falling(m: Operations, a: Any, u: Any) -> Any:
     """Return a (exp(-u) - 1 + u), which is about a u**2 / 2, without cancellation."""
     near = m.abs(u) < 0.5
     v = m.where(near, u, 0.0)
     return m.where(near, (a * v) * (v * polynomial(v, _EXPONENTIAL)), a * (m.expm1(-u) + u))
 
 
-def gamma_weight(m: Any, a: Any, x: Any) -> Any:
+def gamma_weight(m: Operations, a: Any, x: Any) -> Any:
     """Return x**a exp(-x) / gamma(a)."""
     size = m.exp(-deviance(m, a, x, x - a) - stirling_error(m, a))
     return size * m.sqrt(a / (2 * math.pi))
 
 
-def excess_of_beta(m: Any, a: Any, b: Any, x: Any) -> Any:
+def excess_of_beta(m: Operations, a: Any, b: Any, x: Any) -> Any:
     """Return b x - a (1 - x), with a small error relative to its own size, which may be small.
 
     The rounding errors of both products and of 1 - x are computed, and added (Dekker 1971).
@@ -94,7 +95,7 @@ def excess_of_beta(m: Any, a: Any, b: Any, x: Any) -> Any:
     return m.where(fits, fine, b * x - a * y)
 
 
-def beta_weight(m: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
+def beta_weight(m: Operations, a: Any, b: Any, x: Any, y: Any) -> Any:
     """Return x**a y**b / beta(a, b), where y = 1 - x."""
     n, more = a + b, excess_of_beta(m, a, b, x)
     away = deviance(m, a, n * x, more) + deviance(m, b, n * y, -more)
@@ -102,12 +103,12 @@ def beta_weight(m: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
     return m.exp(stirling - away) * m.sqrt(a / n) * m.sqrt(b / (2 * math.pi))
 
 
-def _at_edge(m: Any, a: Any, value: Any) -> Any:
+def _at_edge(m: Operations, a: Any, value: Any) -> Any:
     """Return x**(a - 1) at x = 0, times `value`."""
     return m.where(a < 1.0, math.inf, m.where(a == 1.0, value, 0.0))
 
 
-def _gamma_density(m: Any, a: Any, x: Any) -> Any:
+def _gamma_density(m: Operations, a: Any, x: Any) -> Any:
     """Return x**(a - 1) exp(-x) / gamma(a) for a > 0."""
     inside = (a > 0.0) & (a < math.inf) & (x > 0.0) & (x < math.inf)
     a1, x1 = m.where(inside, a, 1.0), m.where(inside, x, 1.0)
@@ -116,7 +117,7 @@ def _gamma_density(m: Any, a: Any, x: Any) -> Any:
     return m.where(inside, gamma_weight(m, a1, x1) / x1, edge)
 
 
-def _beta_density(m: Any, a: Any, b: Any, x: Any) -> Any:
+def _beta_density(m: Operations, a: Any, b: Any, x: Any) -> Any:
     """Return x**(a - 1) (1 - x)**(b - 1) / beta(a, b) for a, b > 0."""
     known = (a > 0.0) & (a < math.inf) & (b > 0.0) & (b < math.inf)
     inside = known & (x > 0.0) & (x < 1.0)
@@ -127,7 +128,7 @@ def _beta_density(m: Any, a: Any, b: Any, x: Any) -> Any:
     return m.where(inside, beta_weight(m, a1, b1, x1, y1) / x1 / y1, edge)
 
 
-def psi(m: Any, k: int, a: Any) -> Any:
+def psi(m: Operations, k: int, a: Any) -> Any:
     """Return the polygamma function of order k; for k = 0 digamma(a) - log(a)."""
     if k:
         return m.of(Polygamma(k))(a)
@@ -137,7 +138,7 @@ def psi(m: Any, k: int, a: Any) -> Any:
     return m.where(large, series, m.digamma(low) - m.log(low))
 
 
-def log_ratio(m: Any, x: Any, mean: Any, less: Any) -> Any:
+def log_ratio(m: Operations, x: Any, mean: Any, less: Any) -> Any:
     """Return log(x / mean), where `less` is x - mean; also accurate where the result is small."""
     near = m.abs(less) < 0.5 * mean
     ratio = x / mean
@@ -146,12 +147,14 @@ def log_ratio(m: Any, x: Any, mean: Any, less: Any) -> Any:
     return m.where(near, m.log1p(m.where(near, less, 0.0) / mean), far)
 
 
-def gamma_slopes(m: Any, n: int, a: Any, x: Any) -> list[Any]:
+def gamma_slopes(m: Operations, n: int, a: Any, x: Any) -> list[Any]:
     """Return the derivatives of order 1 ... n by a of the logarithm of the gamma density."""
     return [-psi(m, k, a) + (0.0 if k else log_ratio(m, x, a, x - a)) for k in range(n)]
 
 
-def beta_slopes(m: Any, i: int, j: int, a: Any, b: Any, x: Any) -> dict[tuple[int, int], Any]:
+def beta_slopes(
+    m: Operations, i: int, j: int, a: Any, b: Any, x: Any
+) -> dict[tuple[int, int], Any]:
     """Return derivatives by a and b of the logarithm of the beta density.
 
     The result maps (k, q) to the derivative of order k by a and q by b, for k up to i and q up to
@@ -175,7 +178,7 @@ def beta_slopes(m: Any, i: int, j: int, a: Any, b: Any, x: Any) -> dict[tuple[in
     return slopes
 
 
-def _edge_power(m: Any, a: Any, at_one: Any, sign: Any) -> Any:
+def _edge_power(m: Operations, a: Any, at_one: Any, sign: Any) -> Any:
     """Return x**(a - 1) at x = 0, times a reciprocal of gamma(a) with the sign `sign`.
 
     The reciprocal is 0 for a = 0, -1, ... At a = 1 the result is `at_one`.
@@ -185,13 +188,13 @@ def _edge_power(m: Any, a: Any, at_one: Any, sign: Any) -> Any:
     return m.where(a == 1.0, at_one, m.where(a > 1.0, 0.0, m.where(a < 1.0, below, math.nan)))
 
 
-def _gamma_sign(m: Any, a: Any) -> Any:
+def _gamma_sign(m: Operations, a: Any) -> Any:
     """Return the sign of gamma(a); at the poles of gamma the result means nothing."""
     odd = m.abs(m.rem(m.floor(a), 2.0)) == 1.0
     return m.where((a < 0.0) & odd, -1.0, m.full(1.0, a))
 
 
-def _continued_gamma_density(m: Any, a: Any, x: Any) -> Any:
+def _continued_gamma_density(m: Operations, a: Any, x: Any) -> Any:
     """Return x**(a - 1) exp(-x) / gamma(a), also for a < 0.
 
     Its derivative by x is the same function at a - 1, less itself.
@@ -204,7 +207,7 @@ def _continued_gamma_density(m: Any, a: Any, x: Any) -> Any:
     return m.where(x == 0.0, at_zero, m.where(inside, inner, m.where(x > 0.0, x * 0.0, math.nan)))
 
 
-def _beta_edge(m: Any, a: Any, b: Any, x: Any) -> Any:
+def _beta_edge(m: Operations, a: Any, b: Any, x: Any) -> Any:
     """Return the beta density at x = 0 and x = 1, continued to negative a and b; 0 elsewhere."""
     sign = _gamma_sign(m, a) * _gamma_sign(m, b) * _gamma_sign(m, a + b)
     at_zero = _edge_power(m, a, b, sign)
@@ -224,7 +227,7 @@ beta_edge = FormulaRow(
 )  # fmt: skip
 
 
-def _beta_edge_by_x(a: Any, b: Any, x: Any) -> Any:
+def _beta_edge_by_x(a: Value, b: Value, x: Value) -> Any:
     """Return (a + b - 1) (density(a - 1, b) - density(a, b - 1)) at the ends.
 
     At x = 0 the first of two infinite densities is the larger one, at x = 1 the second one: the
@@ -238,14 +241,14 @@ def _beta_edge_by_x(a: Any, b: Any, x: Any) -> Any:
     return scale.bind(p - select((x == 0) & infinite(p), 0.0, q), total)
 
 
-def _gamma_density_by_x(a: Any, x: Any, out: Any) -> Any:
+def _gamma_density_by_x(a: Value, x: Value, out: Value) -> Any:
     edge = x == 0
     inner = scale.bind(out, (a - 1.0) / select(edge, 1.0, x) - 1.0)
     at_edge = continued_gamma_density.bind(a - 1.0, select(edge, x, 0.0)) - out
     return select(edge, at_edge, inner)
 
 
-def _beta_density_by_x(a: Any, b: Any, x: Any, out: Any) -> Any:
+def _beta_density_by_x(a: Value, b: Value, x: Value, out: Value) -> Any:
     edge = (x == 0) | (x == 1)
     y = select(edge, 0.5, x)
     inner = scale.bind(out, (a - 1.0) / y - (b - 1.0) / (1.0 - y))

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ...primitives.constants import full_like
+from ...primitives.core import Value
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
@@ -39,7 +40,7 @@ from .densities import (
     gamma_weight,
     psi,
 )
-from .special import EULER, TRACED, Formula, evaluate, zeta_minus_one
+from .special import EULER, TRACED, Formula, Operations, evaluate, zeta_minus_one
 
 
 def bell(i: int, j: int, g: Callable[[int, int], Any]) -> Any:
@@ -69,7 +70,9 @@ def bell(i: int, j: int, g: Callable[[int, int], Any]) -> Any:
     return found(i, j)
 
 
-def integral(m: Any, integrand: Callable, *given: Any, fine: int = 1, needed: Any = None) -> Any:
+def integral(
+    m: Operations, integrand: Callable, *given: Any, fine: int = 1, needed: Any = None
+) -> Any:
     """Return the integral of integrand(z, *given) over z > 0.
 
     The integrand falls on a scale of 1 or more. Steps are `fine` times finer than usual. With
@@ -100,7 +103,7 @@ def integral(m: Any, integrand: Callable, *given: Any, fine: int = 1, needed: An
     return m.loop(going, advance, (m.number(-3.625, like), zero, zero, *given))[2] * (1 / fine)
 
 
-def _series(m: Any, a: Any, x: Any) -> Any:
+def _series(m: Operations, a: Any, x: Any) -> Any:
     """Return 1 + x / (a + 1) + x**2 / ((a + 1) (a + 2)) + ..., which is P(a, x) but for a
     factor.
     """
@@ -120,7 +123,7 @@ def _series(m: Any, a: Any, x: Any) -> Any:
     return m.loop(going, advance, (m.number(0.0, a), one, one, a, x))[2]
 
 
-def _small_upper(m: Any, a: Any, x: Any) -> Any:
+def _small_upper(m: Operations, a: Any, x: Any) -> Any:
     """Return 1 - P(a, x) for x < 1 and small a, where P is near 1.
 
     There P(a, x) = x**a / gamma(a + 1) (1 + a times the sum of (-x)**k / (k! (a + k)) over k >= 1).
@@ -138,7 +141,7 @@ def _small_upper(m: Any, a: Any, x: Any) -> Any:
     return -m.expm1(a * m.log(x) - gamma + m.log1p(a * total))
 
 
-def gamma_tail(m: Any, n: int, a: Any, x: Any, needed: Any = None) -> Any:
+def gamma_tail(m: Operations, n: int, a: Any, x: Any, needed: Any = None) -> Any:
     """Return the n-th derivative by a of the smaller tail of gamma, over x times the density.
 
     The smaller tail is below x if x <= a, else above x. `needed` is as of `integral`.
@@ -161,7 +164,7 @@ def gamma_tail(m: Any, n: int, a: Any, x: Any, needed: Any = None) -> Any:
     return integral(m, tail, a, x, below, width, *slopes, needed=needed) / width
 
 
-def beta_tail(m: Any, i: int, j: int, a: Any, b: Any, x: Any, needed: Any = None) -> Any:
+def beta_tail(m: Operations, i: int, j: int, a: Any, b: Any, x: Any, needed: Any = None) -> Any:
     """Return the smaller tail of beta(a, b), over x (1 - x) times the density.
 
     It is differentiated i times by a and j times by b. The smaller tail is below x if
@@ -177,7 +180,15 @@ def beta_tail(m: Any, i: int, j: int, a: Any, b: Any, x: Any, needed: Any = None
     width = 1.0 + odds + slope + m.sqrt(q) * m.sqrt(odds * (1.0 + odds))
     slopes = beta_slopes(m, i, j, a, b, x)
 
-    def tail(z: Any, slope: Any, q: Any, odds: Any, width: Any, above: Any, *given: Any) -> Any:
+    def tail(
+        z: Any,
+        slope: np.ndarray,
+        q: np.ndarray,
+        odds: np.ndarray,
+        width: np.ndarray,
+        above: np.ndarray,
+        *given: Any,
+    ) -> Any:
         # With the integration variable t of the density, u = log(s / t) and
         # v = log((1 - t) / (1 - s)).
         u = z / width
@@ -231,7 +242,7 @@ class Igamma(Formula):
             values[large] = evaluate(self.formula, np.asarray(a)[large], np.asarray(x)[large])
         return values
 
-    def formula(self, m: Any, a: Any, x: Any) -> Any:
+    def formula(self, m: Operations, a: Any, x: Any) -> Any:
         """Compute the derivative; for n > 0 and small a through P at a + 1.
 
         For small a the slopes of the density grow like a**-n, and cancel. So use P(a, x) = P(a + 1,
@@ -251,7 +262,7 @@ class Igamma(Formula):
             near, -more if self.upper else more, 0.0
         )
 
-    def direct(self, m: Any, a: Any, x: Any) -> Any:
+    def direct(self, m: Operations, a: Any, x: Any) -> Any:
         """Compute the derivative by a series, or by the integral of the smaller tail.
 
         The smaller tail is below x if x <= a, else above x.
@@ -286,13 +297,13 @@ class Igamma(Formula):
     def slopes(self) -> Sequence[Callable]:
         n, sign = self.n, -1.0 if self.upper else 1.0
 
-        def by_a(a: Any, x: Any, out: Any) -> Any:
+        def by_a(a: Value, x: Value, out: Value) -> Any:
             derivative = Igamma(n + 1, self.upper, self.scaled).bind(a, x)
             return (
                 derivative - out * gamma_slopes(TRACED, 1, a, x)[0] if self.scaled else derivative
             )
 
-        def by_x(a: Any, x: Any, out: Any) -> Any:
+        def by_x(a: Value, x: Value, out: Value) -> Any:
             slopes = gamma_slopes(TRACED, n, a, x)
             factor = bell(n, 0, lambda k, _: slopes[k - 1])
             if self.scaled:
@@ -331,7 +342,7 @@ class Betainc(Formula):
             out[large] = evaluate(self.formula, *operands)
         return out
 
-    def formula(self, m: Any, a: Any, b: Any, x: Any) -> Any:
+    def formula(self, m: Operations, a: Any, b: Any, x: Any) -> Any:
         i, j = self.i, self.j
         known = (a > 0.0) & (a < math.inf) & (b > 0.0) & (b < math.inf)
         inside = known & (x > 0.0) & (x < 1.0)
@@ -344,7 +355,7 @@ class Betainc(Formula):
         ends = m.where(x == 1.0, whole, m.where(x == 0.0, x * 0.0, math.nan))
         return m.where(inside, values, m.where(known, ends, self.at_edges(m, a, b, x)))
 
-    def at_edges(self, m: Any, a: Any, b: Any, x: Any) -> Any:
+    def at_edges(self, m: Operations, a: Any, b: Any, x: Any) -> Any:
         """Return the limits at a, b = 0 and inf; derivatives by a parameter are known at
         inf only.
         """
@@ -359,7 +370,7 @@ class Betainc(Formula):
     def slopes(self) -> Sequence[Callable]:
         i, j, scaled = self.i, self.j, self.scaled
 
-        def by_x(a: Any, b: Any, x: Any, out: Any) -> Any:
+        def by_x(a: Value, b: Value, x: Value, out: Value) -> Any:
             slopes = beta_slopes(TRACED, i, j, a, b, x)
             factor = bell(i, j, lambda k, n: slopes[k, n])
             if scaled:
@@ -367,7 +378,7 @@ class Betainc(Formula):
             return scale.bind(beta_density.bind(a, b, x), factor * full_like(x, 1.0))
 
         def by_parameter(k: int, n: int) -> Callable:
-            def slope(a: Any, b: Any, x: Any, out: Any) -> Any:
+            def slope(a: Value, b: Value, x: Value, out: Value) -> Any:
                 derivative = Betainc(i + k, j + n, scaled).bind(a, b, x)
                 if not scaled:
                     return derivative

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 
 from ...primitives.builder import LoweringContext
+from ...primitives.core import Value
 from ...primitives.words.elementwise import Elementwise, absolute, select
 from ...primitives.words.structural import convert_element_type
 from .special import Repeat
 
 
-def _euclid(x: Any, y: Any) -> Any:
+def _euclid(x: Value, y: Value) -> Any:
     """Return the greatest common divisor of unsigned integers; 0 for two zeros."""
 
-    def step(x: Any, y: Any) -> tuple[Any, Any]:
+    def step(x: Value, y: Value) -> tuple[Any, Any]:
         # An element that has ended keeps its values while others go on.
         going = y != 0
         return select(going, y, x), select(going, x % select(going, y, 1), 0)
@@ -28,7 +29,7 @@ def _euclid(x: Any, y: Any) -> Any:
     return Repeat(lambda x, y: y != 0, step).bind(x, y)[0]
 
 
-def _multiple(x: Any, y: Any) -> Any:
+def _multiple(x: Value, y: Value) -> Any:
     """Return the least common multiple of unsigned integers; 0 if one of them is 0."""
     divisor = _euclid(x, y)
     return select(divisor == 0, 0, x // select(divisor == 0, 1, divisor) * y)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
+from ...primitives.core import Value
 from ...primitives.support.frozen import frozen
 from ...primitives.words.elementwise import exp, scale, select
 from .densities import (
@@ -28,23 +29,23 @@ from .densities import (
     stirling_error,
 )
 from .incomplete import Betainc, Igamma, beta_tail, gamma_tail
-from .special import TRACED, NamedFormula
+from .special import TRACED, NamedFormula, Operations
 
 #: Below this parameter the terms of a density are added as they are.
 _FEW = 10.0
 
 
-def _quotient(x: Any, y: Any) -> Any:
+def _quotient(x: Value, y: Value) -> Any:
     """Return x / y, and 0 for 0 / 0."""
     return x / select((x == 0) & (y == 0), 1.0, y)
 
 
-def _log_gamma_weight(m: Any, a: Any, x: Any) -> Any:
+def _log_gamma_weight(m: Operations, a: Any, x: Any) -> Any:
     """Return log(x**a exp(-x) / gamma(a))."""
     return 0.5 * m.log(a / (2 * math.pi)) - deviance(m, a, x, x - a) - stirling_error(m, a)
 
 
-def _log_beta_weight(m: Any, a: Any, b: Any, x: Any) -> Any:
+def _log_beta_weight(m: Operations, a: Any, b: Any, x: Any) -> Any:
     """Return log(x**a (1 - x)**b / beta(a, b))."""
     n, more = a + b, excess_of_beta(m, a, b, x)
     away = deviance(m, a, n * x, more) + deviance(m, b, n * (1.0 - x), -more)
@@ -52,12 +53,12 @@ def _log_beta_weight(m: Any, a: Any, b: Any, x: Any) -> Any:
     return stirling - away + 0.5 * (m.log(a / n) + m.log(b / (2 * math.pi)))
 
 
-def _at_end(m: Any, a: Any, value: Any) -> Any:
+def _at_end(m: Operations, a: Any, value: Any) -> Any:
     """Return log(x**(a - 1)) at x = 0, plus `value`."""
     return m.where(a < 1.0, math.inf, m.where(a == 1.0, value, -math.inf))
 
 
-def _log_gamma_density(m: Any, a: Any, x: Any) -> Any:
+def _log_gamma_density(m: Operations, a: Any, x: Any) -> Any:
     """Return log(x**(a - 1) exp(-x) / gamma(a)) for a > 0; -inf for x < 0."""
     known = (a > 0.0) & (a < math.inf)
     inside = known & (x > 0.0) & (x < math.inf)
@@ -70,7 +71,7 @@ def _log_gamma_density(m: Any, a: Any, x: Any) -> Any:
     return m.where(inside, value, edge)
 
 
-def _log_beta_density(m: Any, a: Any, b: Any, x: Any) -> Any:
+def _log_beta_density(m: Operations, a: Any, b: Any, x: Any) -> Any:
     """Return log(x**(a - 1) (1 - x)**(b - 1) / beta(a, b)) for a, b > 0; -inf beyond 0 ... 1."""
     known = (a > 0.0) & (a < math.inf) & (b > 0.0) & (b < math.inf)
     inside = known & (x > 0.0) & (x < 1.0)
@@ -85,7 +86,7 @@ def _log_beta_density(m: Any, a: Any, b: Any, x: Any) -> Any:
     return m.where(inside, value, m.where(known & (x == x), edge, math.nan))
 
 
-def _log_poisson(m: Any, k: Any, mean: Any) -> Any:
+def _log_poisson(m: Operations, k: Any, mean: Any) -> Any:
     """Return k log(mean) - mean - log(k!), for k and mean >= 0."""
     known = (k >= 0.0) & (k < math.inf) & (mean >= 0.0)
     inside = known & (mean > 0.0) & (mean < math.inf)
@@ -98,7 +99,7 @@ def _log_poisson(m: Any, k: Any, mean: Any) -> Any:
     return m.where(inside, value, m.where(known, edge, math.nan))
 
 
-def _log_binomial(m: Any, k: Any, n: Any, p: Any) -> Any:
+def _log_binomial(m: Operations, k: Any, n: Any, p: Any) -> Any:
     """Return log(n! / (k! (n - k)!) p**k (1 - p)**(n - k)), for 0 <= k <= n and 0 <= p <= 1."""
     known = (k >= 0.0) & (k <= n) & (n < math.inf) & (p >= 0.0) & (p <= 1.0)
     inner = known & (p > 0.0) & (p < 1.0)
@@ -116,7 +117,7 @@ def _log_binomial(m: Any, k: Any, n: Any, p: Any) -> Any:
     return m.where(inner, value, m.where(known, edge, math.nan))
 
 
-def _count_slope(k: Any, mean: Any) -> Any:
+def _count_slope(k: Value, mean: Value) -> Any:
     """Return log(mean) - digamma(k + 1)."""
     above = k + 1.0
     return log_ratio(TRACED, mean, above, mean - above) - psi(TRACED, 0, above)
@@ -166,7 +167,7 @@ log_binomial = LogDensity("log_binomial")
 # Logarithms of tails
 
 
-def _log_of_part(m: Any, part: Any, rest: Any, tail: Any, weight: Any) -> Any:
+def _log_of_part(m: Operations, part: Any, rest: Any, tail: Callable, weight: Any) -> Any:
     """Return the logarithm of a part of 1, given what it leaves.
 
     Where the part is too small a number, `tail(needed)` computes it without its density, whose
@@ -179,7 +180,7 @@ def _log_of_part(m: Any, part: Any, rest: Any, tail: Any, weight: Any) -> Any:
     return m.where(tiny, weight + m.log(m.where(tiny, tail(tiny), 1.0)), log)
 
 
-def _log_igamma(m: Any, a: Any, x: Any, upper: bool) -> Any:
+def _log_igamma(m: Operations, a: Any, x: Any, upper: bool) -> Any:
     """Return log(P(a, x)), or log(1 - P(a, x)) with `upper`, for a > 0."""
     inside = (a > 0.0) & (a < math.inf) & (x > 0.0) & (x < math.inf)
     a1, x1 = m.where(inside, a, 1.0), m.where(inside, x, 1.0)
@@ -192,7 +193,7 @@ def _log_igamma(m: Any, a: Any, x: Any, upper: bool) -> Any:
     return m.where(inside, value, edge)
 
 
-def _log_betainc(m: Any, a: Any, b: Any, x: Any, upper: bool) -> Any:
+def _log_betainc(m: Operations, a: Any, b: Any, x: Any, upper: bool) -> Any:
     """Return log(I_x(a, b)), or log(1 - I_x(a, b)) with `upper`, for a, b > 0."""
     known = (a > 0.0) & (a < math.inf) & (b > 0.0) & (b < math.inf)
     inside = known & (x > 0.0) & (x < 1.0)
@@ -205,7 +206,7 @@ def _log_betainc(m: Any, a: Any, b: Any, x: Any, upper: bool) -> Any:
     return m.where(inside, value, m.where(known & (x == x), edge, math.nan))
 
 
-def upper_betainc(m: Any, a: Any, b: Any, x: Any) -> Any:
+def upper_betainc(m: Operations, a: Any, b: Any, x: Any) -> Any:
     """Return 1 - I_x(a, b), also where it is small."""
     # I_y(b, a), with y = 1 - x rounded, would have an error that grows with the parameters.
     near = excess_of_beta(m, a, b, x) <= 0.0
@@ -214,7 +215,7 @@ def upper_betainc(m: Any, a: Any, b: Any, x: Any) -> Any:
     return m.where(near, 1.0 - lower, exact)
 
 
-def _slope_of_part(log_density: Any, out: Any, upper: bool) -> Any:
+def _slope_of_part(log_density: Value, out: Value, upper: bool) -> Any:
     """Return the derivative of a logarithm `out` of a tail by x: the hazard, or its mirror."""
     ratio = exp.bind(log_density - select(out == -math.inf, 0.0, out))
     return -ratio if upper else ratio
@@ -223,7 +224,7 @@ def _slope_of_part(log_density: Any, out: Any, upper: bool) -> Any:
 def _igamma_member(upper: bool) -> tuple[Callable, ...]:
     sign = -1.0 if upper else 1.0
 
-    def by_a(a: Any, x: Any, out: Any) -> Any:
+    def by_a(a: Value, x: Value, out: Value) -> Any:
         # Igamma's derivative by a is divided by x times the density, so it is a fair number.
         inside = x > 0
         x = select(inside, x, 1.0)
@@ -239,7 +240,7 @@ def _betainc_member(upper: bool) -> tuple[Callable, ...]:
     sign = -1.0 if upper else 1.0
 
     def by_parameter(i: int, j: int) -> Any:
-        def slope(a: Any, b: Any, x: Any, out: Any) -> Any:
+        def slope(a: Value, b: Value, x: Value, out: Value) -> Any:
             inside = (x > 0) & (x < 1)
             x = select(inside, x, 0.5)
             ratio = _slope_of_part(log_beta_density.bind(a, b, x), out, False) * x * (1.0 - x)
@@ -247,14 +248,14 @@ def _betainc_member(upper: bool) -> tuple[Callable, ...]:
 
         return slope
 
-    def by_x(a: Any, b: Any, x: Any, out: Any) -> Any:
+    def by_x(a: Value, b: Value, x: Value, out: Value) -> Any:
         return _slope_of_part(log_beta_density.bind(a, b, x), out, upper)
 
     formula = lambda m, a, b, x: _log_betainc(m, a, b, x, upper)
     return formula, by_parameter(1, 0), by_parameter(0, 1), by_x
 
 
-def _upper_betainc(m: Any, a: Any, b: Any, x: Any) -> Any:
+def _upper_betainc(m: Operations, a: Any, b: Any, x: Any) -> Any:
     """Return 1 - I_x(a, b) with its limits at the ends."""
     inside = (x > 0.0) & (x < 1.0)
     value = upper_betainc(m, a, b, m.where(inside, x, 0.5))

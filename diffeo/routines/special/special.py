@@ -22,7 +22,7 @@ import numpy as np
 
 from ...primitives.builder import LoweringContext
 from ...primitives.constants import full, full_like
-from ...primitives.core import Primitive
+from ...primitives.core import Primitive, Value
 from ...primitives.formulas.lowered import in_float32
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
@@ -131,7 +131,12 @@ class FormulaRow(Elementwise):
     takes_scalars = False
 
     def __init__(
-        self, name: str, formula: Callable, *derivatives: Any, impl: Any = None, accepts: str = "f"
+        self,
+        name: str,
+        formula: Callable,
+        *derivatives: Any,
+        impl: Callable | None = None,
+        accepts: str = "f",
     ):
         super().__init__(
             name,
@@ -211,7 +216,7 @@ class NamedFormula(Formula):
     def impl(self, *xs: np.ndarray) -> np.ndarray:
         return evaluate(self.formula, *xs)
 
-    def formula(self, m: Any, *xs: Any) -> Any:
+    def formula(self, m: Operations, *xs: Any) -> Any:
         return self.members[self.kind][0](m, *xs)
 
     def slopes(self) -> Sequence[Callable]:
@@ -278,7 +283,7 @@ EULER = 0.5772156649015328606
 _NEAR = 0.01
 
 
-def _lgamma_series(m: Any, x: Any) -> Any:
+def _lgamma_series(m: Operations, x: Any) -> Any:
     """Return log gamma near its zeros 1 and 2, by a power series.
 
     There the functions of XLA and SciPy have a small absolute error only, not a small relative one.
@@ -304,7 +309,7 @@ _AT_ROOT = (
 
 @in_float32
 def _lower_lgamma(ctx: LoweringContext, x: Any) -> Any:
-    def refined(x: Any, coarse: Any) -> Any:
+    def refined(x: Value, coarse: Value) -> Any:
         near = TRACED.abs(TRACED.abs(x - 1.5) - 0.5) < _NEAR
         return select(near, _lgamma_series(TRACED, x), coarse)
 
@@ -313,7 +318,7 @@ def _lower_lgamma(ctx: LoweringContext, x: Any) -> Any:
 
 @in_float32
 def _lower_digamma(ctx: LoweringContext, x: Any) -> Any:
-    def refined(x: Any, coarse: Any) -> Any:
+    def refined(x: Value, coarse: Value) -> Any:
         z = x - _ROOT
         fine = select(TRACED.abs(z) < _NEAR, polynomial(z, _AT_ROOT), coarse)
         return select(x == 0.0, -1.0 / x, fine)
@@ -326,7 +331,7 @@ _gammaln, _zeta = special_function("gammaln"), special_function("zeta")
 _digamma = special_function("digamma")
 
 
-def _host_lgamma(x: Any) -> Any:
+def _host_lgamma(x: np.ndarray) -> Any:
     """Compute SciPy's gammaln, with the series where the series is better."""
     out = _gammaln(x)
     if 1 in (out < _SMALL).tobytes():  # the fastest way to ask for any
@@ -337,7 +342,7 @@ def _host_lgamma(x: Any) -> Any:
     return out
 
 
-def _host_digamma(x: Any) -> Any:
+def _host_digamma(x: np.ndarray) -> Any:
     """Compute SciPy's digamma; negative numbers are reflected.
 
     The reflection uses their distance from the nearest pole, which is exact.
@@ -372,7 +377,7 @@ class Polygamma(Formula):
     def impl(self, x: np.ndarray) -> np.ndarray:
         return evaluate(self.formula, x)
 
-    def formula(self, m: Any, x: Any) -> Any:
+    def formula(self, m: Operations, x: Any) -> Any:
         if self.n == 0:
             return m.digamma(x)
         factor = (-1.0) ** (self.n + 1) * math.gamma(self.n + 1.0)
@@ -416,7 +421,7 @@ class Zeta(Formula):
         both = lambda s, q, total, rest: self.at_edges(TRACED, s, q, total + rest)
         return ctx.inline(both, s, q, total, rest)
 
-    def at_edges(self, m: Any, s: Any, q: Any, found: Any) -> Any:
+    def at_edges(self, m: Operations, s: Any, q: Any, found: Any) -> Any:
         """Return `found`, with limits where arguments are infinite, or poles."""
         pole = (q <= 0.0) & (m.floor(q) == q)
         far = q > 1e9  # then XLA's sum may be 0
@@ -427,7 +432,7 @@ class Zeta(Formula):
         found = m.where(pole | (s == 1.0), math.inf, found)
         return m.where((s >= 1.0) & ((q > _LEAST) | pole), found, math.nan)
 
-    def from_zero(self, s: Any, q: Any) -> Sequence[Any]:
+    def from_zero(self, s: Value, q: Value) -> Sequence[Any]:
         """Return the first q + k >= 0, and the sum of the terms before.
 
         From q >= 0 on XLA's own formula holds.
@@ -439,7 +444,7 @@ class Zeta(Formula):
             (q, q * 0.0, s),
         )[:2]  # fmt: skip
 
-    def formula(self, m: Any, s: Any, q: Any) -> Any:
+    def formula(self, m: Operations, s: Any, q: Any) -> Any:
         """Compute ten terms, and by Euler and Maclaurin's sum the others.
 
         With w = q + 10, the sum over the other terms is w**-s times a function of s, whose Taylor
@@ -463,7 +468,7 @@ class Zeta(Formula):
         return m.where((s > 1.0) & (q > 0.0), total + m.pow(w, -s) * tail, math.nan)
 
     def slopes(self) -> Sequence[Callable]:
-        def by_q(s: Any, q: Any) -> Any:
+        def by_q(s: Value, q: Value) -> Any:
             slope = -s * self.bind(s + 1.0, q)
             return slope - Zeta(self.n - 1).bind(s + 1.0, q) * float(self.n) if self.n else slope
 

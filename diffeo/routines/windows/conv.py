@@ -23,7 +23,7 @@ from ...operations.sort import take_along_axis
 from ...primitives.array import Array
 from ...primitives.builder import LoweringContext
 from ...primitives.constants import full, zeros_like
-from ...primitives.core import typeof
+from ...primitives.core import Value, typeof
 from ...primitives.families import Bilinear
 from ...primitives.stand_ins import LinearInput
 from ...primitives.support.frozen import frozen
@@ -76,7 +76,7 @@ def _swapped(spec: Sequence[int]) -> Shape:
     return (spec[1], spec[0], *spec[2:])
 
 
-def _merged(x: Any, dim: int, axis: int, groups: int = 1) -> Any:
+def _merged(x: Value, dim: int, axis: int, groups: int = 1) -> Any:
     """Make the axis at `dim` a part of another axis, within groups of that axis.
 
     `axis` is the other axis, counted without the one at `dim`. Sizes 2 and 6, in 3 groups, become
@@ -90,7 +90,7 @@ def _merged(x: Any, dim: int, axis: int, groups: int = 1) -> Any:
     return reshape(x, (*before, size * length, *after))
 
 
-def _split(x: Any, axis: int, size: int, groups: int = 1) -> Any:
+def _split(x: Value, axis: int, size: int, groups: int = 1) -> Any:
     """Undo `_merged`: the part of size `size` is a new axis in front of `axis`."""
     length, before, after = x.shape[axis] // size, x.shape[:axis], x.shape[axis + 1 :]
     if groups > 1:
@@ -249,7 +249,7 @@ class ConvGeneralDilated(Bilinear):
             precision_config=precision_config(self.precision),
         )
 
-    def decompose(self, x: Any, y: Any) -> Any:
+    def decompose(self, x: Value, y: Value) -> Any:
         """Gather what windows see, and multiply.
 
         The numbers of elements, in place of elements, go through `windows` as in `impl`; 0 is
@@ -274,7 +274,7 @@ class ConvGeneralDilated(Bilinear):
             reshape(total, (rows, outs, *sizes)), inverse_permutation(self.dims.out_spec)
         )
 
-    def by_parts(self, x: Any, y: Any) -> Any:
+    def by_parts(self, x: Value, y: Value) -> Any:
         """Convolve complex numbers by three convolutions of real ones, which are fast in XLA.
 
         The product of two complex numbers in three products of real ones is Gauss's. The error is
@@ -288,7 +288,7 @@ class ConvGeneralDilated(Bilinear):
         second, third = conv(x_re, y_im - y_re), conv(x_im, y_re + y_im)
         return complex_.bind(first - third, first + second)
 
-    def by_floats(self, x: Any, y: Any) -> Any:
+    def by_floats(self, x: Value, y: Value) -> Any:
         """Convolve integers of 8 or 16 bits in float64, which holds their sums of products exactly.
 
         cuDNN takes bytes only, and does not let sums overflow. (Wider integers are left to the
@@ -308,7 +308,7 @@ class ConvGeneralDilated(Bilinear):
         single = ins == 1 and outs == self.feature_groups > 1
         return single and math.prod(window) <= (512 if y.dtype == float64 else 64)
 
-    def by_place(self, x: Any, y: Any) -> Any:
+    def by_place(self, x: Value, y: Value) -> Any:
         """Convolve separate features: for each place in the window, multiply whole arrays.
 
         XLA makes one loop over the result of these products. Its own convolution is ten to a
@@ -350,7 +350,7 @@ class ConvGeneralDilated(Bilinear):
         dilations = self.lhs_dilation, self.rhs_dilation, self.strides
         return zip(*map(dilated, (space, window, sizes), dilations), [p[0] for p in self.padding])
 
-    def transpose_lhs(self, ct: Any, x: LinearInput, y: Any) -> Any:
+    def transpose_lhs(self, ct: Value, x: LinearInput, y: Value) -> Any:
         """Return the cotangent of x: convolve the cotangent of the result with the reversed kernel.
 
         Strides and the dilation of x exchange their roles.
@@ -375,7 +375,7 @@ class ConvGeneralDilated(Bilinear):
             out = _merged(_split(out, column, groups), column, dims.lhs_spec[0])
         return convert_element_type(out, x.aval.dtype)
 
-    def transpose_rhs(self, ct: Any, x: Any, y: LinearInput) -> Any:
+    def transpose_rhs(self, ct: Value, x: Value, y: LinearInput) -> Any:
         """Return the cotangent of y: convolve x with the cotangent of the result as a kernel.
 
         Strides and the dilation of the kernel exchange their roles, and so do batch and features.

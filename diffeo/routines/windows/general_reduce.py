@@ -24,7 +24,7 @@ from ...primitives.constants import full
 from ...primitives.core import Primitive, typeof
 from ...primitives.jaxpr import Jaxpr, Var
 from ...primitives.staging import stage
-from ...primitives.stand_ins import ZERO
+from ...primitives.stand_ins import ZERO, Zero
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray, bool_
 from ...primitives.words.elementwise import select
@@ -58,7 +58,7 @@ def walk(jaxpr: Jaxpr, values: Sequence[Any], lift: Callable, rule: Callable) ->
     return [read(v) for v in jaxpr.outs]
 
 
-def _paired(method: str, nothing: Any, *size: int) -> Callable:
+def _paired(method: str, nothing: Zero | None, *size: int) -> Callable:
     """Return a rule for `walk` on pairs of an array and what goes with it.
 
     `method` is the primitives' method that handles pairs: for "jvp" the other half is a tangent,

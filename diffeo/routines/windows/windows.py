@@ -14,7 +14,7 @@ import numpy as np
 from ...operations.extrema import place_of_extremum
 from ...primitives.builder import LoweringContext
 from ...primitives.constants import full_like
-from ...primitives.core import Primitive, typeof
+from ...primitives.core import Primitive, Value, typeof
 from ...primitives.families import Discrete, Linear
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray, float32, int32, int64, is_inexact
@@ -90,7 +90,7 @@ class Window(NamedTuple):
         shape, strides = (*self.counts(x.shape), *self.sizes), (*steps[0], *steps[1])
         return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
 
-    def patches(self, x: Any, value: Any = 0) -> Any:
+    def patches(self, x: Value, value: Any = 0) -> Any:
         """Return what windows see, along one more axis, the last; `value` where there is no
         element.
         """
@@ -161,10 +161,10 @@ class ReduceWindowSum(Linear, WindowReduction):
 
     accepts, monoid = "iufc", ADD
 
-    def decompose(self, x: Any) -> Any:
+    def decompose(self, x: Value) -> Any:
         return reduce_sum(self.window.patches(x), (x.ndim,))
 
-    def transpose(self, ct: Any, x: Any) -> Sequence[Any]:
+    def transpose(self, ct: Value, x: Any) -> Sequence[Any]:
         """Sum the cotangents of the windows that see an element.
 
         This is a sum over windows again: of the cotangent, with `strides` between its elements, by
@@ -273,7 +273,7 @@ class WindowPlace(Discrete):
 _FLAT = IndexDims((), (0,), (0,))
 
 
-def select_and_gather_add(t: Any, x: Any, window: Window, largest: bool = True) -> Any:
+def select_and_gather_add(t: Value, x: Value, window: Window, largest: bool = True) -> Any:
     """Return the elements of `t` where each window has the extremum of `x`.
 
     The result is 0 where a window sees no element.

@@ -10,11 +10,12 @@ from ...numpy.reducing.comparing import argmin
 from ...numpy.reducing.reductions import sum as sum_of
 from ...primitives.core import with_user_line
 from ...primitives.words.promotion import to_inexact
+from ...typing import ArrayLike
 
 __all__ = ["vq"]
 
 
-def vq(obs: Any, code_book: Any, check_finite: bool = True) -> tuple[Any, Any]:
+def vq(obs: ArrayLike, code_book: ArrayLike, check_finite: bool = True) -> tuple[Any, Any]:
     """Find the nearest code of each observation, by Euclidean distance.
 
     Args:

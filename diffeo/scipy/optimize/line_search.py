@@ -20,7 +20,9 @@ from ...numpy.common import arr
 from ...numpy.contracting.products import dot
 from ...numpy.making.creation import asarray
 from ...numpy.ufuncs import sign, sqrt
+from ...primitives.core import Value
 from ...trees import tree
+from ...typing import ArrayLike
 
 
 class Trial(NamedTuple):
@@ -55,11 +57,11 @@ _MOST = 30
 
 def line_search(
     f: Callable,
-    x: Any,
-    direction: Any,
-    value: Any,
-    gradient: Any,
-    start: Any,
+    x: Value,
+    direction: Value,
+    value: Value,
+    gradient: Value,
+    start: ArrayLike,
     maxiter: int,
     c1: float = 1e-4,
     c2: float = 0.9,
@@ -121,7 +123,7 @@ def line_search(
     return end._replace(low=end.low._replace(step=where(abs(step) < 1e-8, sign(step) * 1e-8, step)))
 
 
-def _choose(flag: Any, first: Trial, second: Trial) -> Trial:
+def _choose(flag: Value, first: Trial, second: Trial) -> Trial:
     return tree.map(lambda a, b: where(flag, a, b), first, second)
 
 
@@ -140,7 +142,7 @@ def _between(s: Search) -> Any:
     return a.step + where((s.shrunk > 0) & inside(cubic, 0.2), cubic, move)
 
 
-def _cubic_minimum(a: Trial, b: Any, fb: Any, c: Any, fc: Any) -> Any:
+def _cubic_minimum(a: Trial, b: Value, fb: Value, c: Value, fc: Value) -> Any:
     """Return where the cubic through three values, with the slope at the first, is least.
 
     Steps count from the first one. The result is nan if there is no such cubic.

@@ -19,6 +19,7 @@ from ...numpy.linalg.norms import norm as norm_of
 from ...numpy.making.creation import asarray, zeros
 from ...numpy.making.grids import eye
 from ...numpy.places.selecting import roll
+from ...primitives.core import Value
 from .line_search import Search, line_search
 
 
@@ -50,7 +51,7 @@ class _State(NamedTuple):
     memory: Any
 
 
-def _start(fun: Callable, x0: Any, norm: Any, gtol: float, memory: Any) -> _State:
+def _start(fun: Callable, x0: Value, norm: Any, gtol: float, memory: Any) -> _State:
     value, gradient = value_and_grad(fun)(x0)
     none = asarray(0)
     converged = norm_of(gradient, norm) < gtol
@@ -58,7 +59,9 @@ def _start(fun: Callable, x0: Any, norm: Any, gtol: float, memory: Any) -> _Stat
     return _State(converged, none, none, none + 1, x0, value, gradient, before, memory)
 
 
-def _after(s: _State, search: Search, direction: Any, norm: Any, gtol: float) -> tuple[Any, _State]:
+def _after(
+    s: _State, search: Search, direction: Value, norm: Any, gtol: float
+) -> tuple[Any, _State]:
     """Return the step that a search has found, and the state after it."""
     step = search.low.step * direction
     low = search.low
@@ -70,13 +73,13 @@ def _after(s: _State, search: Search, direction: Any, norm: Any, gtol: float) ->
     return step, after
 
 
-def _minimum(s: _State, hess_inv: Any) -> Minimum:
+def _minimum(s: _State, hess_inv: Value | None) -> Minimum:
     return Minimum(s.x, s.converged & (s.status == 0), s.status, s.value, s.gradient, hess_inv,
                    s.evaluations, s.evaluations, s.steps)  # fmt: skip
 
 
 def bfgs(
-    fun: Callable, x0: Any, *, maxiter: int | None = None, norm: Any = math.inf,
+    fun: Callable, x0: Value, *, maxiter: int | None = None, norm: Any = math.inf,
     gtol: float = 1e-5, line_search_maxiter: int = 10,
 ) -> Minimum:  # fmt: skip
     """Minimize by the method of Broyden, Fletcher, Goldfarb and Shanno.
@@ -133,18 +136,18 @@ class _Steps(NamedTuple):
     scale: Any
 
 
-def _direction(memory: _Steps, gradient: Any, count: Any) -> Any:
+def _direction(memory: _Steps, gradient: Value, count: Value) -> Any:
     """Return the estimate of the inverse Hessian times the negative gradient, by two recursions."""
     size = memory.reciprocals.shape[0]
     count = where(count < size, count, size)
 
-    def back(j: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
+    def back(j: Value, carry: tuple[Any, Any]) -> tuple[Any, Any]:
         q, amounts = carry
         i = size - 1 - j
         amount = memory.reciprocals[i] * dot(memory.steps[i], q)
         return q - amount * memory.changes[i], amounts.at[i].set(amount)
 
-    def forth(j: Any, q: Any) -> Any:
+    def forth(j: Value, q: Value) -> Any:
         i = size - count + j
         return (
             q + (amounts[i] - memory.reciprocals[i] * dot(memory.changes[i], q)) * memory.steps[i]
@@ -155,7 +158,7 @@ def _direction(memory: _Steps, gradient: Any, count: Any) -> Any:
 
 
 def lbfgs(
-    fun: Callable, x0: Any, *, maxiter: Any = None, norm: Any = math.inf, maxcor: int = 10,
+    fun: Callable, x0: Value, *, maxiter: Any = None, norm: Any = math.inf, maxcor: int = 10,
     ftol: float = 2.220446049250313e-09, gtol: float = 1e-05, maxfun: Any = None,
     maxgrad: Any = None, maxls: int = 20,
 ) -> Minimum:  # fmt: skip

@@ -19,23 +19,25 @@ from ...numpy.making.creation import asarray, zeros
 from ...numpy.making.grids import eye
 from ...numpy.ufuncs import conj, real
 from ...primitives.array import Array
+from ...primitives.core import Value
+from ...typing import ArrayLike
 
 Map = Callable[[Any], Any]
 
 
-def norm(x: Any) -> Any:
+def norm(x: Value) -> Any:
     """Return the length of a vector; its derivative is 0 where it is 0."""
     return safe_sqrt(real(vdot(x, x)))
 
 
-def unit(x: Any, least: Any) -> tuple[Any, Any]:
+def unit(x: Value, least: ArrayLike) -> tuple[Any, Any]:
     """Return x over its length, and the length; zeros if the length is not above `least`."""
     size = norm(x)
     seen = size > least
     return where(seen, x / where(seen, size, 1.0), 0.0).astype(x.dtype), where(seen, size, 0.0)
 
 
-def arnoldi(product: Map, basis: Any, k: Any) -> tuple[Any, Any, Any]:
+def arnoldi(product: Map, basis: Value, k: Value) -> tuple[Any, Any, Any]:
     """Return the next vector of the basis, the next column of H, and the size of what was left.
 
     `basis` is [restart + 1, n], whose first k + 1 rows are vectors.
@@ -50,7 +52,7 @@ def arnoldi(product: Map, basis: Any, k: Any) -> tuple[Any, Any, Any]:
     return vector, column.at[k + 1].set(size.astype(w.dtype)), size
 
 
-def one_round(product: Map, start: Any, size: Any, restart: int, least: Any) -> Any:
+def one_round(product: Map, start: Value, size: Value, restart: int, least: Value) -> Any:
     """Return the update of a round; H is made triangular as it grows.
 
     Args:
@@ -82,7 +84,7 @@ def one_round(product: Map, start: Any, size: Any, restart: int, least: Any) -> 
     count, basis, triangle, _, right, _ = while_loop(going, turn, carry)
     right = where(Array(np.arange(restart)) < count, right[:-1], 0.0)
 
-    def back(j: Any, y: Any) -> Any:
+    def back(j: Value, y: Value) -> Any:
         i = restart - 1 - j
         pivot = triangle[i, i]
         value = (right[i] - triangle[i] @ y) / where(pivot == 0, 1.0, pivot)
@@ -92,7 +94,7 @@ def one_round(product: Map, start: Any, size: Any, restart: int, least: Any) -> 
     return y @ basis[:-1]
 
 
-def _rotation(a: Any, b: Any) -> Any:
+def _rotation(a: Value, b: Value) -> Any:
     """Return (c, s) with c real, c conj(c) + s conj(s) = 1, that turns (a, b) to (r, 0)."""
     size = safe_sqrt(abs(a) ** 2 + abs(b) ** 2)
     size = where(size == 0, 1.0, size)
@@ -102,7 +104,7 @@ def _rotation(a: Any, b: Any) -> Any:
     return zeros((2,), a.dtype).at[0].set(c.astype(a.dtype)).at[1].set(phase * conj(b) / size)
 
 
-def _rotated(x: Any, i: Any, rotation: Any) -> Any:
+def _rotated(x: Value, i: Value, rotation: Value) -> Any:
     """Turn the elements i and i + 1 of a vector."""
     c, s = rotation[0], rotation[1]
     a, b = x[i], x[i + 1]

@@ -51,7 +51,7 @@ def _map_of(a: Any, what: str) -> Map:
     )
 
 
-def _solve(iterate: Callable, A: Any, b: Any, x0: Any, maxiter: Any, M: Any,
+def _solve(iterate: Callable, A: Any, b: Any, x0: Any, maxiter: int | None, M: Any,
            symmetric: bool = False) -> tuple[Any, None]:  # fmt: skip
     """Solve A x = b by an iteration on vectors.
 
@@ -101,7 +101,7 @@ def _joined(leaves: list[Any]) -> Map:
     return join
 
 
-def _apart(vector: Any, leaves: list[Any], structure: Any) -> Any:
+def _apart(vector: Value, leaves: list[Any], structure: Any) -> Any:
     """Make a tree of one vector."""
     parts, start = [], 0
     for v in leaves:
@@ -112,11 +112,13 @@ def _apart(vector: Any, leaves: list[Any], structure: Any) -> Any:
     return tree.unflatten(structure, parts)
 
 
-def _product(x: Any, y: Any) -> Any:
+def _product(x: Value, y: Value) -> Any:
     return vdot(x, y, precision=Precision.HIGHEST)
 
 
-def _cg(product: Map, b: Any, x: Any, precondition: Map, maxiter: Any, tol: Any, atol: Any) -> Any:
+def _cg(
+    product: Map, b: Value, x: Value, precondition: Map, maxiter: int, tol: Any, atol: Any
+) -> Any:
     """Return the solution by conjugate gradients (Hestenes and Stiefel 1952)."""
     least = maximum(tol * norm(b), atol)
 
@@ -138,7 +140,7 @@ def _cg(product: Map, b: Any, x: Any, precondition: Map, maxiter: Any, tol: Any,
     return while_loop(going, turn, (x, r, z, real(_product(r, z)), asarray(0)))[0]
 
 
-def _bicgstab(product: Map, b: Any, x: Any, precondition: Map, maxiter: Any, tol: Any,
+def _bicgstab(product: Map, b: Value, x: Value, precondition: Map, maxiter: int, tol: Any,
               atol: Any) -> Any:  # fmt: skip
     """Return the solution by stabilized biconjugate gradients (van der Vorst 1992)."""
     least = maximum(tol * norm(b), atol)
@@ -172,7 +174,7 @@ def _bicgstab(product: Map, b: Any, x: Any, precondition: Map, maxiter: Any, tol
     return while_loop(going, turn, start)[0]
 
 
-def _gmres(product: Map, b: Any, x: Any, precondition: Map, maxiter: Any, tol: Any, atol: Any,
+def _gmres(product: Map, b: Value, x: Value, precondition: Map, maxiter: int, tol: Any, atol: Any,
            restart: int, early: bool) -> Any:  # fmt: skip
     """Return the solution by rounds of GMRES (Saad and Schultz 1986)."""
     size, ready = norm(b), norm(precondition(b))
@@ -181,7 +183,7 @@ def _gmres(product: Map, b: Any, x: Any, precondition: Map, maxiter: Any, tol: A
     inner = ready * early * minimum(1.0, least / where(size == 0, 1.0, size))
     eps = float(np.finfo(b.dtype).eps)
 
-    def residual(x: Any) -> tuple[Any, Any]:
+    def residual(x: Value) -> tuple[Any, Any]:
         return unit(precondition(b - product(x)), eps * 1e-30)
 
     def going(s: tuple) -> Any:

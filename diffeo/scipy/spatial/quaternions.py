@@ -17,6 +17,7 @@ from ...numpy.places.selecting import take_along_axis
 from ...numpy.reducing.comparing import argmax
 from ...numpy.reducing.reductions import sum as sum_of
 from ...numpy.ufuncs import arctan2, cos, hypot, sin, sqrt
+from ...primitives.core import Value
 from ...routines.special.special import polynomial
 
 #: Power series in the square of an angle: sin(angle / 2) / angle, and cos(angle / 2).
@@ -26,7 +27,7 @@ _COSINE = [(-1) ** k / (4.0**k * math.factorial(2 * k)) for k in range(9)]
 _ARCTAN = [(-1) ** k / (2 * k + 1) for k in range(12)]
 
 
-def square(v: Any) -> Any:
+def square(v: Value) -> Any:
     """Return the square of the length, [..., 1]."""
     return sum_of(v * v, -1, keepdims=True)
 
@@ -36,7 +37,7 @@ def normalized(q: Any) -> Any:
     return q / sqrt(square(q))
 
 
-def composed(p: Any, q: Any) -> Any:
+def composed(p: Value, q: Value) -> Any:
     """Return the rotation q followed by p."""
     pv, pw, qv, qw = p[..., :3], p[..., 3:], q[..., :3], q[..., 3:]
     vector = pw * qv + qw * pv + cross(pv, qv)
@@ -65,7 +66,7 @@ def from_rotation_vector(v: Any) -> Any:
     return concatenate([scale * v, w], -1)
 
 
-def to_rotation_vector(q: Any) -> Any:
+def to_rotation_vector(q: Value) -> Any:
     """Return the rotation vector [..., 3], of a length up to pi."""
     v, w = q[..., :3], q[..., 3:]
     sign = where(w < 0, -1.0, 1.0)
@@ -78,7 +79,7 @@ def to_rotation_vector(q: Any) -> Any:
     return where(near, small, 2.0 * arctan2(size, w) / size) * v
 
 
-def magnitude(q: Any) -> Any:
+def magnitude(q: Value) -> Any:
     """Return the angle, from 0 to pi."""
     size2 = square(q[..., :3])[..., 0]
     zero = size2 == 0
@@ -86,7 +87,7 @@ def magnitude(q: Any) -> Any:
     return 2.0 * arctan2(size, abs(q[..., 3]))
 
 
-def to_matrix(q: Any) -> Any:
+def to_matrix(q: Value) -> Any:
     """Return the matrix [..., 3, 3]."""
     x, y, z, w = (q[..., i] for i in range(4))
     rows = [
@@ -129,13 +130,13 @@ def to_mrp(q: Any) -> Any:
     return sign * q[..., :3] / (1.0 + sign * q[..., 3:])
 
 
-def about_axis(axis: int, angle: Any) -> Any:
+def about_axis(axis: int, angle: Value) -> Any:
     """Return the rotation about an axis of the coordinates by angles [...]."""
     half, zero = 0.5 * angle, angle * 0
     return stack([*[sin(half) if i == axis else zero for i in range(3)], cos(half)], -1)
 
 
-def to_euler(q: Any, axes: str, intrinsic: bool) -> Any:
+def to_euler(q: Value, axes: str, intrinsic: bool) -> Any:
     """Return the angles [..., 3] of rotations about three axes.
 
     The formulas are those of Bernardes and Viollet (2022). Where the first and the third axis are
@@ -170,7 +171,7 @@ def to_euler(q: Any, axes: str, intrinsic: bool) -> Any:
     return where(angles < -np.pi, angles + full, where(angles > np.pi, angles - full, angles))
 
 
-def _length(x: Any, y: Any, square: Any) -> Any:
+def _length(x: Value, y: Value, square: Value) -> Any:
     """Return the length of (x, y), without a derivative where it is 0."""
     zero = square == 0
     return where(zero, 0.0, hypot(where(zero, 1.0, x), y))

@@ -18,9 +18,10 @@ from ...numpy.reducing.sorting import searchsorted
 from ...numpy.shaping import broadcast_to, swapaxes
 from ...numpy.ufuncs import deg2rad, rad2deg
 from ...operations.identity import stop_gradient
-from ...primitives.core import describe, with_user_line
+from ...primitives.core import Value, describe, with_user_line
 from ...primitives.words.promotion import to_inexact
 from ...random.samplers import normal
+from ...typing import ArrayLike
 from . import quaternions as qs
 
 __all__ = ["Rotation", "Slerp"]
@@ -109,7 +110,7 @@ class Rotation(NamedTuple):
         return cls(qs.from_mrp(_floats(mrp, "mrp", 3)))
 
     @classmethod
-    def from_quat(cls, quat: Any, *, scalar_first: bool = False) -> Rotation:
+    def from_quat(cls, quat: ArrayLike, *, scalar_first: bool = False) -> Rotation:
         """Make rotations of quaternions [..., 4], which are normalized.
 
         They are (x, y, z, w), or (w, x, y, z) with `scalar_first`.
@@ -118,7 +119,7 @@ class Rotation(NamedTuple):
         return cls(qs.normalized(roll(quat, -1, -1) if scalar_first else quat))
 
     @classmethod
-    def from_rotvec(cls, rotvec: Any, degrees: bool = False) -> Rotation:
+    def from_rotvec(cls, rotvec: ArrayLike, degrees: bool = False) -> Rotation:
         """Make rotations about vectors [..., 3] by their lengths."""
         rotvec = _floats(rotvec, "rotvec", 3)
         return cls(qs.from_rotation_vector(deg2rad(rotvec) if degrees else rotvec))
@@ -153,7 +154,7 @@ class Rotation(NamedTuple):
         """Compose rotations: `other` comes first."""
         return Rotation(qs.normalized(qs.composed(*_together(self.quat, other.quat))))
 
-    def apply(self, vectors: Any, inverse: bool = False) -> Any:
+    def apply(self, vectors: ArrayLike, inverse: bool = False) -> Any:
         """Rotate vectors [..., 3], or rotate them back with `inverse`."""
         matrix, vectors = same_dtype(self.as_matrix(), _floats(vectors, "vectors", 3))
         return matvec(swapaxes(matrix, -1, -2) if inverse else matrix, vectors)
@@ -223,7 +224,7 @@ class Rotation(NamedTuple):
         return self.quat.ndim == 1
 
 
-def _together(p: Any, q: Any) -> tuple[Any, Any]:
+def _together(p: Value, q: Value) -> tuple[Any, Any]:
     """Return two arrays of quaternions of one dtype and shape."""
     p, q = same_dtype(p, q)
     lead = q.shape if q.ndim > p.ndim or p.shape[0] == 1 else p.shape

@@ -11,13 +11,14 @@ import numpy as np
 
 from ...numpy.common import arr, static_int
 from ...numpy.joining import stack
-from ...primitives.core import with_user_line
+from ...primitives.core import Value, with_user_line
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
 from ...primitives.words.operators import unary
 from ...primitives.words.promotion import to_inexact
 from ...routines.special.bessel import BesselI, GrowingBesselI, poisson, power
-from ...routines.special.special import Formula, chebyshev
+from ...routines.special.special import Formula, Operations, chebyshev
+from ...typing import ArrayLike
 
 _i0e, _i1e, _i1 = (unary(p, True) for p in (BesselI(0), BesselI(1), GrowingBesselI(1)))
 
@@ -35,7 +36,7 @@ def i0e(x: Any) -> Any:
     return _i0e(x)
 
 
-def i1e(x: Any) -> Any:
+def i1e(x: ArrayLike) -> Any:
     """Compute exp(-|x|) times the modified Bessel function I_1(x).
 
     Raises:
@@ -48,7 +49,7 @@ def i1e(x: Any) -> Any:
     return _i1e(x)
 
 
-def i1(x: Any) -> Any:
+def i1(x: ArrayLike) -> Any:
     """Compute the modified Bessel function I_1(x).
 
     Raises:
@@ -109,7 +110,7 @@ class BesselJ(Formula):
             return special_function(("j0", "j1")[self.n])(x)
         return special_function("jv")(np.full_like(x, self.n), x)
 
-    def formula(self, m: Any, x: Any) -> Any:
+    def formula(self, m: Operations, x: Value) -> Any:
         inner = m.abs(x) < _limit(self.n)
         small, large = m.where(inner, x, 0.0), m.where(inner, _limit(self.n), m.abs(x))
         beyond = self.far(m, large)
@@ -119,7 +120,7 @@ class BesselJ(Formula):
         near = _near_polynomial(self.n)(small * small) * power(small, self.n)
         return m.where(inner, near, beyond)
 
-    def far(self, m: Any, x: Any) -> Any:
+    def far(self, m: Operations, x: Value) -> Any:
         """Return J_n(x) for x > n.
 
         It comes from J_0 and J_1 by the recurrence upwards, which is stable there.
@@ -137,7 +138,7 @@ class BesselJ(Formula):
         return orders[self.n]
 
     def slopes(self) -> Sequence[Callable]:
-        def by_x(x: Any) -> Any:
+        def by_x(x: Value) -> Any:
             above = BesselJ(self.n + 1).bind(x)
             return (BesselJ(self.n - 1).bind(x) - above) * 0.5 if self.n else -above
 

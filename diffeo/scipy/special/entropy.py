@@ -12,19 +12,27 @@ from ...nn import normalized
 from ...nn.functions import sigmoid
 from ...numpy.common import arr, real_only
 from ...primitives.array import Array
-from ...primitives.core import Primitive
+from ...primitives.core import Primitive, Value
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
 from ...primitives.words import elementwise as e
 from ...primitives.words.operators import binary
 from ...primitives.words.promotion import align, align_inexact, to_inexact
 from ...routines.special.densities import deviance, log_ratio
-from ...routines.special.special import TRACED, Formula, FormulaRow, evaluate, polynomial
+from ...routines.special.special import (
+    TRACED,
+    Formula,
+    FormulaRow,
+    Operations,
+    evaluate,
+    polynomial,
+)
+from ...typing import ArrayLike
 
 expit = sigmoid
 
 
-def logit(x: Any) -> Any:
+def logit(x: ArrayLike) -> Any:
     """Compute log(x / (1 - x)), the inverse of `expit`.
 
     Examples:
@@ -38,7 +46,7 @@ def logit(x: Any) -> Any:
 def _product_with(log: e.Elementwise, root: float) -> Callable[[Any, Any], Any]:
     """Return the function x * log(y), which is 0 where x is 0, even at log's singularity `root`."""
 
-    def product(x: Any, y: Any) -> Any:
+    def product(x: Value, y: Value) -> Any:
         # Where x is 0, the logarithm is taken of a harmless number. A nan of y stays nan.
         zero = (x == 0) & (y == y)
         return e.select(zero, 0.0, x * log.bind(e.select(zero, root + 1.0, y)))
@@ -46,7 +54,7 @@ def _product_with(log: e.Elementwise, root: float) -> Callable[[Any, Any], Any]:
     return product
 
 
-def _slope(x: Any, y: Any, shift: float) -> Any:
+def _slope(x: Value, y: Value, shift: float) -> Any:
     """Return x / (y + shift), and 0 for 0 / 0."""
     y = y + shift
     return x / e.select((x == 0) & (y == 0), 1.0, y)
@@ -87,7 +95,7 @@ def _of_pair(quick: Callable, primitive: Primitive, x: Any, y: Any) -> Any:
     return primitive.bind(*align(arr(to_inexact(x)), arr(to_inexact(y))))
 
 
-def xlogy(x: Any, y: Any) -> Any:
+def xlogy(x: ArrayLike, y: ArrayLike) -> Any:
     """Compute x * log(y), and 0 for x = 0 (but nan for y = nan). The derivative by x is log(y).
 
     Examples:
@@ -97,7 +105,7 @@ def xlogy(x: Any, y: Any) -> Any:
     return _of_pair(_pair_xlogy, _xlogy, x, y)
 
 
-def xlog1py(x: Any, y: Any) -> Any:
+def xlog1py(x: ArrayLike, y: ArrayLike) -> Any:
     """Compute x * log(1 + y), and 0 for x = 0 (but nan for y = nan).
 
     The derivative by x is log(1 + y).
@@ -105,7 +113,7 @@ def xlog1py(x: Any, y: Any) -> Any:
     return _of_pair(_pair_xlog1py, _xlog1py, x, y)
 
 
-def _entr(m: Any, x: Any) -> Any:
+def _entr(m: Operations, x: Value) -> Any:
     inside = x > 0.0
     value = -x * m.log(m.where(inside, x, 1.0))
     return m.where(x < 0.0, -math.inf, value)
@@ -117,7 +125,7 @@ _entr_p = FormulaRow(
 )  # fmt: skip
 
 
-def entr(x: Any) -> Any:
+def entr(x: ArrayLike) -> Any:
     """Compute the term of an entropy: -x log(x), 0 at 0, and -inf for negative numbers.
 
     Examples:
@@ -127,7 +135,7 @@ def entr(x: Any) -> Any:
     return _entr_p.bind(real_only("entr", arr(to_inexact(x))))
 
 
-def _inside(m: Any, p: Any, q: Any, inner: Callable, edge: Any) -> Any:
+def _inside(m: Operations, p: Any, q: Any, inner: Callable, edge: Any) -> Any:
     """Return `inner` of p, q > 0; `edge` for p = 0 <= q, inf elsewhere, and nan for nan."""
     inside = (p > 0.0) & (q > 0.0)
     value = inner(m.where(inside, p, 1.0), m.where(inside, q, 1.0))
@@ -142,7 +150,7 @@ _log_of_ratio = FormulaRow(
 )  # fmt: skip
 
 
-def _by_first(p: Any, q: Any) -> Any:
+def _by_first(p: Value, q: Value) -> Any:
     """Return log(p / q), but -1 at p = 0.
 
     So sums of terms, some of them 0, have finite gradients.
@@ -165,7 +173,7 @@ _kl_div = FormulaRow(
 )  # fmt: skip
 
 
-def rel_entr(p: Any, q: Any) -> Any:
+def rel_entr(p: ArrayLike, q: ArrayLike) -> Any:
     """Compute the term of a relative entropy: p log(p / q).
 
     It is 0 for p = 0 <= q, and inf elsewhere outside of p, q > 0. Its gradient at p = 0 is 0.
@@ -178,7 +186,7 @@ def rel_entr(p: Any, q: Any) -> Any:
     return _rel_entr.bind(*[arr(v) for v in align_inexact(*pair)])
 
 
-def kl_div(p: Any, q: Any) -> Any:
+def kl_div(p: ArrayLike, q: ArrayLike) -> Any:
     """Compute the term of a Kullback-Leibler divergence: p log(p / q) - p + q.
 
     It is inf where `rel_entr` is, and does not suffer from cancellation where p is near q. Its
@@ -192,7 +200,7 @@ def kl_div(p: Any, q: Any) -> Any:
     return _kl_div.bind(*[arr(v) for v in align_inexact(*pair)])
 
 
-def _exponential_quotient(m: Any, k: int, z: Any) -> Any:
+def _exponential_quotient(m: Operations, k: int, z: Any) -> Any:
     """Return the integral of t**k exp(t z) over 0 ... 1.
 
     For k = 0 it is (exp(z) - 1) / z; for other k it is the k-th derivative of this. It is a power
@@ -237,12 +245,12 @@ class BoxCox(Formula):
             value, limit = value * log, limit / by
         return m.where(end, limit, value)
 
-    def logarithm(self, m: Any) -> Callable:
+    def logarithm(self, m: Operations) -> Callable:
         """Return the logarithm of y as a function of x: log, or log1p."""
         return m.log1p if self.shifted else m.log
 
     def slopes(self) -> Sequence[Callable]:
-        def by_x(x: Any, lmbda: Any) -> Any:
+        def by_x(x: Value, lmbda: Value) -> Any:
             base = x + 1.0 if self.shifted else x
             slope = e.power.bind(base, lmbda - 1.0)
             for _ in range(self.k):
@@ -252,7 +260,7 @@ class BoxCox(Formula):
         return by_x, lambda x, lmbda: BoxCox(self.k + 1, self.shifted).bind(x, lmbda)
 
 
-def boxcox(x: Any, lmbda: Any) -> Any:
+def boxcox(x: ArrayLike, lmbda: ArrayLike) -> Any:
     """Compute (x**lmbda - 1) / lmbda, and log(x) at lmbda = 0; nan for x < 0.
 
     Examples:
@@ -262,7 +270,7 @@ def boxcox(x: Any, lmbda: Any) -> Any:
     return BoxCox().bind(*[arr(v) for v in align_inexact(arr(x), arr(lmbda))])
 
 
-def boxcox1p(x: Any, lmbda: Any) -> Any:
+def boxcox1p(x: Any, lmbda: Value) -> Any:
     """Compute boxcox(1 + x, lmbda), exact for small x.
 
     Examples:

@@ -14,7 +14,7 @@ from ...numpy.common import arr, holds_complex, static_int
 from ...operations.identity import stop_gradient
 from ...primitives.array import Array, as_value
 from ...primitives.constants import full_like
-from ...primitives.core import Primitive, with_user_line
+from ...primitives.core import Primitive, Value, with_user_line
 from ...primitives.words import elementwise as e
 from ...primitives.words.operators import binary, unary
 from ...primitives.words.promotion import align_inexact, to_inexact
@@ -22,7 +22,8 @@ from ...routines.special import special as s
 from ...routines.special.complex_gamma import LogGamma
 from ...routines.special.densities import psi, stirling_error
 from ...routines.special.incomplete import Betainc, Igamma
-from ...routines.special.special import TRACED, FormulaRow, Zeta, zeta_minus_one
+from ...routines.special.special import TRACED, FormulaRow, Operations, Zeta, zeta_minus_one
+from ...typing import ArrayLike
 
 
 def operands(*xs: Any) -> list[Any]:
@@ -38,7 +39,7 @@ def pair(primitive: Primitive) -> Callable[[Any, Any], Any]:
     """
     quick = binary(primitive, True)
 
-    def function(x: Any, y: Any) -> Any:
+    def function(x: ArrayLike, y: ArrayLike) -> Any:
         if type(x) is Array and type(y) is Array:
             return quick(x, y)
         return primitive.bind(*operands(x, y))
@@ -86,7 +87,7 @@ def loggamma(x: Any) -> Any:
     return e.select(x < 0, math.nan, s.lgamma.bind(x))
 
 
-def gammasgn(x: Any) -> Any:
+def gammasgn(x: ArrayLike) -> Any:
     """Compute the sign of gamma(x): 1 or -1.
 
     At 0 it is the sign of the zero, at negative whole numbers nan.
@@ -151,7 +152,7 @@ def factorial(n: Any, exact: bool = False) -> Any:
     return e.select(n < 0, 0.0, e.select(inside, value, n))
 
 
-def digamma(x: Any) -> Any:
+def digamma(x: ArrayLike) -> Any:
     """Compute the derivative of gammaln, or of loggamma for complex numbers.
 
     Examples:
@@ -163,7 +164,7 @@ def digamma(x: Any) -> Any:
     return _digamma(x)
 
 
-def polygamma(n: Any, x: Any) -> Any:
+def polygamma(n: ArrayLike, x: ArrayLike) -> Any:
     """Compute the n-th derivative of digamma.
 
     Args:
@@ -227,7 +228,7 @@ def bernoulli(n: int) -> Any:
 # Beta and what it counts
 
 
-def _betaln(m: Any, a: Any, b: Any) -> Any:
+def _betaln(m: Operations, a: Any, b: Any) -> Any:
     """Return log(beta(a, b)), in the arithmetic `m`.
 
     For positive numbers, Stirling's formula is used with its errors: nothing large cancels. For
@@ -242,7 +243,7 @@ def _betaln(m: Any, a: Any, b: Any) -> Any:
     return m.where(positive, value, m.lgamma(a) + m.lgamma(b) - m.lgamma(a + b))
 
 
-def _reflected(m: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
+def _reflected(m: Operations, a: Any, b: Any) -> tuple[Any, Any, Any]:
     """Return where log|beta| is reflected, and the arguments there.
 
     That is where a or b is a whole number n > 0 and a + b < 1. There |beta(a, b)| is |beta(1 - a -
@@ -256,7 +257,7 @@ def _reflected(m: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
     return hit, m.where(hit, 1.0 - a - b, 1.0), m.where(hit, m.max(a, b), 1.0)
 
 
-def _log_beta(m: Any, a: Any, b: Any) -> Any:
+def _log_beta(m: Operations, a: Any, b: Any) -> Any:
     """Return log|beta(a, b)|, also where the poles of two gamma functions cancel."""
     hit, top, n = _reflected(m, a, b)
     value = _betaln(m, m.where(hit, top, a), m.where(hit, n, b))
@@ -264,7 +265,7 @@ def _log_beta(m: Any, a: Any, b: Any) -> Any:
     return m.where((pole(a) | pole(b)) & ~hit & (a + b == a + b), math.inf, value)
 
 
-def _betaln_slope(a: Any, b: Any) -> Any:
+def _betaln_slope(a: Value, b: Value) -> Any:
     """Return digamma(a) - digamma(a + b), the derivative of log|beta(a, b)| by a."""
     hit, top, n = _reflected(TRACED, a, b)
     hit = hit & (b > 0)  # digamma(1 - a) - digamma(1 - a - b), for a whole b
@@ -280,7 +281,7 @@ betaln_p = FormulaRow("betaln", _log_beta, lambda a, b: _betaln_slope(a, b),
                       lambda a, b: _betaln_slope(b, a))  # fmt: skip
 
 
-def betaln(a: Any, b: Any) -> Any:
+def betaln(a: ArrayLike, b: ArrayLike) -> Any:
     """Compute the logarithm of |beta(a, b)|.
 
     Args:
@@ -297,7 +298,7 @@ def betaln(a: Any, b: Any) -> Any:
     return betaln_p.bind(*operands(a, b))
 
 
-def beta(a: Any, b: Any) -> Any:
+def beta(a: ArrayLike, b: ArrayLike) -> Any:
     """Compute the beta function, gamma(a) gamma(b) / gamma(a + b).
 
     Raises:
@@ -324,7 +325,7 @@ def beta(a: Any, b: Any) -> Any:
     return e.select(zero, size * e.select(even, turned, -turned), value)
 
 
-def _poch(m: Any, z: Any, n: Any) -> Any:
+def _poch(m: Operations, z: Any, n: Any) -> Any:
     """Return gamma(z + n) / gamma(z), in the arithmetic `m`.
 
     For positive numbers it comes from beta. For z = 0, -1, ... and whole n it goes through 1 - z,
@@ -354,7 +355,7 @@ poch_p = FormulaRow(
 )  # fmt: skip
 
 
-def poch(z: Any, m: Any) -> Any:
+def poch(z: ArrayLike, m: ArrayLike) -> Any:
     """Compute Pochhammer's symbol, gamma(z + m) / gamma(z).
 
     Raises:
@@ -395,7 +396,7 @@ def comb(N: Any, k: Any, *, repetition: bool = False) -> Any:
     return e.select((k == 0) & (n >= 0), 1.0, value) if repetition else value
 
 
-def multigammaln(a: Any, d: Any) -> Any:
+def multigammaln(a: ArrayLike, d: Any) -> Any:
     """Compute the logarithm of the multivariate gamma function of dimension d.
 
     Args:
@@ -418,7 +419,7 @@ def multigammaln(a: Any, d: Any) -> Any:
     return reduce(lambda x, y: x + y, terms) + d * (d - 1) / 4 * math.log(math.pi)
 
 
-def gammainc(a: Any, x: Any) -> Any:
+def gammainc(a: ArrayLike, x: ArrayLike) -> Any:
     """Compute the regularized lower incomplete gamma function.
 
     It is the integral of t**(a-1) exp(-t) over 0 ... x, divided by gamma(a).
@@ -441,7 +442,7 @@ def gammainc(a: Any, x: Any) -> Any:
     return _gammainc(a, x)
 
 
-def gammaincc(a: Any, x: Any) -> Any:
+def gammaincc(a: ArrayLike, x: ArrayLike) -> Any:
     """Compute 1 - gammainc(a, x), with its own relative accuracy. Arguments as `gammainc` has.
 
     Examples:
@@ -451,7 +452,7 @@ def gammaincc(a: Any, x: Any) -> Any:
     return _gammaincc(a, x)
 
 
-def betainc(a: Any, b: Any, x: Any) -> Any:
+def betainc(a: ArrayLike, b: ArrayLike, x: ArrayLike) -> Any:
     """Compute the regularized incomplete beta function.
 
     It is the integral of t**(a-1) (1-t)**(b-1) over 0 ... x, divided by beta(a, b).

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...numpy.common import arr, concrete, same_dtype, static_int
 from ...primitives.constants import full_like
-from ...primitives.core import describe, with_user_line
+from ...primitives.core import Value, describe, with_user_line
 from ...primitives.words import elementwise as e
 from ...primitives.words.promotion import align, broadcast_shapes, broadcast_to, to_inexact
 from ...primitives.words.structural import convert_element_type
@@ -68,7 +68,7 @@ def sph_harm_y(n: Any, m: Any, theta: Any, phi: Any, diff_n: int | None = None,
     return e.complex_.bind(size * e.cos.bind(angle), size * e.sin.bind(angle))
 
 
-def _legendre(n: Any, m: Any, theta: Any, highest: int) -> Any:
+def _legendre(n: Value, m: Value, theta: Any, highest: int) -> Any:
     """Return Legendre's associated function of cos(theta), normalized, for 0 <= m, n <= highest.
 
     The recurrence starts at degree m, where the function is a power of the sine, and goes upwards,

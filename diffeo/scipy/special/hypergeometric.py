@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.core import Value
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
 from ...primitives.words import elementwise as e
 from ...routines.special.special import MOST, Formula, evaluate
 from ...routines.special.special import lgamma as lgamma_p
+from ...typing import ArrayLike
 from .gamma import gammasgn, operands
 
 #: The largest number of terms; a series that asks for more is nan.
@@ -52,7 +54,7 @@ class Hypergeometric(Formula):
             return evaluate(self.formula, *xs)
         return special_function(f"hyp{self.upper}f{len(self.orders) - self.upper}")(*xs)
 
-    def step(self, term: dict, given: Sequence[Any], k: Any) -> dict:
+    def step(self, term: dict, given: Sequence[Any], k: ArrayLike) -> dict:
         """Return the coefficients of the next term, without the factor x / (k + 1).
 
         They are those of `term`, times a + k for each a, over b + k for each b.
@@ -85,7 +87,7 @@ class Hypergeometric(Formula):
         def going(k: Any, last: Any, *rest: Any) -> Any:
             return (last > m.abs(rest[-1]) * small) & m.spread(k < _MOST, x)
 
-        def advance(k: Any, last: Any, *rest: Any) -> Any:
+        def advance(k: ArrayLike, last: ArrayLike, *rest: Any) -> Any:
             parameters, x, values, total = rest[:count], rest[count], rest[count + 1 : -1], rest[-1]
             term, last = dict(zip(indices, values)), last * 0.0
             # Four terms a step; `last` becomes the largest of their coefficients.
@@ -132,7 +134,7 @@ def _binding(primitive: Hypergeometric, count: int) -> Callable:
     return lambda a, b, c, x: primitive.bind(a, b, c, x)
 
 
-def hyp1f1(a: Any, b: Any, x: Any) -> Any:
+def hyp1f1(a: Any, b: Any, x: Value) -> Any:
     """Compute Kummer's confluent hypergeometric function: the sum of (a)_k / (b)_k x**k / k!.
 
     Args:
@@ -159,7 +161,7 @@ def hyp1f1(a: Any, b: Any, x: Any) -> Any:
     return e.select(left, e.exp.bind(e.select(left, x, 0.0)) * series, series)
 
 
-def hyp2f1(a: Any, b: Any, c: Any, x: Any) -> Any:
+def hyp2f1(a: Any, b: Any, c: Any, x: Value) -> Any:
     """Compute Gauss' hypergeometric function, the sum of (a)_k (b)_k / (c)_k x**k / k!.
 
     For x < -1, where the series diverges, this is its continuation.

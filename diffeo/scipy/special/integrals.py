@@ -18,6 +18,7 @@ import numpy as np
 
 from ...numpy.common import arr
 from ...numpy.ufuncs import sinc
+from ...primitives.core import Value
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
 from ...primitives.words import elementwise as e
@@ -29,10 +30,12 @@ from ...routines.special.special import (
     HOST,
     Formula,
     FormulaRow,
+    Operations,
     chebyshev,
     evaluate,
     polynomial,
 )
+from ...typing import ArrayLike
 from .gamma import operands
 
 # --------------------------------------------------------------------------------------------------
@@ -82,7 +85,7 @@ class Expn(Formula):
         )
 
 
-def expn(n: Any, x: Any) -> Any:
+def expn(n: ArrayLike, x: Value) -> Any:
     """Compute the exponential integral E_n(x): that of t**-n exp(-x t) over t > 1.
 
     Args:
@@ -106,7 +109,7 @@ def expn(n: Any, x: Any) -> Any:
 _EXPONENTIAL = [1 / (k * math.factorial(k)) for k in range(1, 22)]
 
 
-def _expi(m: Any, x: Any) -> Any:
+def _expi(m: Operations, x: Value) -> Any:
     """Return Ei(x), in the arithmetic `m`.
 
     It is log|x| + EULER + the integral of (exp(t) - 1) / t over 0 ... x: a power series near 0, and
@@ -115,7 +118,7 @@ def _expi(m: Any, x: Any) -> Any:
     right, near = x > 0.0, m.abs(x) < 1.0
     size = m.where((x == 0.0) | (m.abs(x) == math.inf), 1.0, m.abs(x))
 
-    def part(z: Any, x: Any, width: Any, right: Any) -> Any:
+    def part(z: Value, x: Value, width: Value, right: Value) -> Any:
         # On the left, E_1(x) exp(x) is the integral of exp(-x u) / (1 + u) over u > 0. On the
         # right, t = x exp(-u) makes u > 0 of 0 < t < x; all is multiplied by exp(-x), so nothing
         # overflows.
@@ -134,7 +137,7 @@ def _expi(m: Any, x: Any) -> Any:
     return m.where(x == 0.0, -math.inf, m.where(x == x, value, math.nan))
 
 
-def _exponential_over(x: Any) -> Any:
+def _exponential_over(x: Value) -> Any:
     """Return exp(x) / x, also where exp(x) overflows."""
     half = e.exp.bind(x * 0.5)
     return half * (half / x)
@@ -143,7 +146,7 @@ def _exponential_over(x: Any) -> Any:
 expi_p = FormulaRow("expi", _expi, lambda x: _exponential_over(x), impl=special_function("expi"))
 
 
-def expi(x: Any) -> Any:
+def expi(x: Value) -> Any:
     """Compute the exponential integral Ei(x).
 
     It is the integral of exp(t) / t over t < x (Cauchy's principal value).
@@ -158,7 +161,7 @@ def expi(x: Any) -> Any:
     return expi_p.bind(arr(to_inexact(x)))
 
 
-def exp1(x: Any) -> Any:
+def exp1(x: Value) -> Any:
     """Compute the exponential integral E_1(x): that of exp(-t) / t over t > x, for x >= 0.
 
     Raises:
@@ -198,7 +201,7 @@ def _sine_polynomials() -> tuple[Callable, ...]:
             *[chebyshev(f, 0.0, 1 / 64, 60) for f in far])  # fmt: skip
 
 
-def _sine_integrals(m: Any, x: Any) -> tuple[Any, Any]:
+def _sine_integrals(m: Operations, x: Any) -> tuple[Any, Any]:
     """Return Si(x) and Ci(|x|): polynomials near 0; f, g, sine and cosine for |x| > 8."""
     sine, cosine, f, g = _sine_polynomials()
     size = m.abs(x)
@@ -214,7 +217,7 @@ def _sine_integrals(m: Any, x: Any) -> tuple[Any, Any]:
     return m.where(is_number, m.where(x < 0.0, -si, si), x), m.where(is_number, ci, x)
 
 
-def _at_zero(m: Any, x: Any, ci: Any) -> Any:
+def _at_zero(m: Operations, x: Any, ci: Any) -> Any:
     return m.where(x < 0.0, math.nan, m.where(x == 0.0, -math.inf, ci))
 
 
@@ -227,7 +230,7 @@ cosine_integral = FormulaRow(
 )  # fmt: skip
 
 
-def sici(x: Any) -> tuple[Any, Any]:
+def sici(x: Value) -> tuple[Any, Any]:
     """Compute the integrals of sin(t) / t over 0 ... x and of -cos(t) / t over t > x.
 
     Args:
@@ -275,7 +278,7 @@ def _fresnel_polynomials() -> tuple[Callable, ...]:
             *[chebyshev(lambda t, k=k: far(t, k), 0.0, 1 / top) for k in (1, 0)])  # fmt: skip
 
 
-def _fresnel(m: Any, x: Any, cosine: bool) -> Any:
+def _fresnel(m: Operations, x: Any, cosine: bool) -> Any:
     """Return C(x) if `cosine`, else S(x), in the arithmetic `m`."""
     sine_near, cosine_near, g, f = _fresnel_polynomials()
     size = m.abs(x)
@@ -293,7 +296,7 @@ def _fresnel(m: Any, x: Any, cosine: bool) -> Any:
     return m.where(x == x, m.where(x < 0.0, -value, value), x)
 
 
-def _turn(m: Any, x: Any) -> Any:
+def _turn(m: Operations, x: Any) -> Any:
     """Return pi x**2 / 2 modulo 2 pi, without an error for large x.
 
     With x = 2 n + r, x**2 is 4 n r + r**2 modulo 4, and the product n r has no more digits than x.
@@ -320,7 +323,7 @@ cosine_of_square = FormulaRow(
 )  # fmt: skip
 
 
-def fresnel(x: Any) -> tuple[Any, Any]:
+def fresnel(x: ArrayLike) -> tuple[Any, Any]:
     """Compute the integrals of sin(pi t**2 / 2) and of cos(pi t**2 / 2) over 0 ... x.
 
     Args:
@@ -347,7 +350,7 @@ def fresnel(x: Any) -> tuple[Any, Any]:
 _DILOGARITHM = [b / (2 * k + 1) for k, b in enumerate(BERNOULLI, 1)]
 
 
-def _spence(m: Any, x: Any) -> Any:
+def _spence(m: Operations, x: Value) -> Any:
     """Return the dilogarithm, in the arithmetic `m`.
 
     The argument is reflected to 1/2 ... 2. There, with u = -log(x), the function is u - u**2 / 4 +
@@ -367,7 +370,7 @@ def _spence(m: Any, x: Any) -> Any:
     return m.where(x >= 0.0, value, math.nan)
 
 
-def _log_quotient(x: Any) -> Any:
+def _log_quotient(x: Value) -> Any:
     """Return log(x) / (1 - x), by its series near 1."""
     z = 1.0 - x
     near = e.absolute.bind(z) < 0.1
@@ -379,7 +382,7 @@ def _log_quotient(x: Any) -> Any:
 spence_p = FormulaRow("spence", _spence, _log_quotient, impl=special_function("spence"))
 
 
-def spence(x: Any) -> Any:
+def spence(x: Value) -> Any:
     """Compute the dilogarithm: the integral of log(t) / (1 - t) over 1 ... x, for x >= 0.
 
     Raises:
@@ -392,7 +395,7 @@ def spence(x: Any) -> Any:
     return spence_p.bind(arr(to_inexact(x)))
 
 
-def _owens_t(m: Any, h: Any, a: Any) -> Any:
+def _owens_t(m: Operations, h: Value, a: Value) -> Any:
     """Return Owen's T function, in the arithmetic `m`.
 
     It is the integral of exp(-h**2 (1 + t**2) / 2) / (1 + t**2) / (2 pi) over 0 ... a, by
@@ -418,13 +421,13 @@ def _owens_t(m: Any, h: Any, a: Any) -> Any:
     return m.where((h == h) & (a == a), m.where(a < 0.0, -value, value), math.nan)
 
 
-def _owens_by_h(h: Any, a: Any) -> Any:
+def _owens_by_h(h: Value, a: Value) -> Any:
     """Return the derivative of T(h, a) by h."""
     density = e.exp.bind(h * h * -0.5) * (-0.5 / math.sqrt(2 * math.pi))
     return density * e.erf.bind(a * h * math.sqrt(0.5))
 
 
-def _owens_by_a(h: Any, a: Any) -> Any:
+def _owens_by_a(h: Value, a: Value) -> Any:
     """Return the derivative of T(h, a) by a."""
     t2 = a * a + 1.0
     return e.exp.bind(h * h * t2 * -0.5) / t2 * (0.5 / math.pi)
@@ -434,7 +437,7 @@ owens_t_p = FormulaRow("owens_t", _owens_t, _owens_by_h, _owens_by_a,
                        impl=special_function("owens_t"))  # fmt: skip
 
 
-def owens_t(h: Any, a: Any) -> Any:
+def owens_t(h: ArrayLike, a: ArrayLike) -> Any:
     """Compute Owen's T function.
 
     It is the probability that X > h and 0 < Y < a X, for independent standard normal variables.

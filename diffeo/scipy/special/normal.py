@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...numpy.common import arr, holds_complex
+from ...primitives.core import Value
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
 from ...primitives.types import complex_dtype
@@ -24,13 +25,22 @@ from ...primitives.words.promotion import to_inexact
 from ...primitives.words.structural import convert_element_type
 from ...routines.special import special as s
 from ...routines.special.incomplete import integral
-from ...routines.special.special import HOST, Formula, FormulaRow, chebyshev, evaluate, polynomial
+from ...routines.special.special import (
+    HOST,
+    Formula,
+    FormulaRow,
+    Operations,
+    chebyshev,
+    evaluate,
+    polynomial,
+)
+from ...typing import ArrayLike
 
 _ROOT_PI = math.sqrt(math.pi)
 _erf, _erfc = unary(e.erf, True), unary(s.erfc, True)
 
 
-def erf(x: Any) -> Any:
+def erf(x: ArrayLike) -> Any:
     """Compute the error function, of real or complex numbers.
 
     Examples:
@@ -40,7 +50,7 @@ def erf(x: Any) -> Any:
     return complex_erf_p.bind(arr(x)) if holds_complex(x) else _erf(x)
 
 
-def erfc(x: Any) -> Any:
+def erfc(x: ArrayLike) -> Any:
     """Compute 1 - erf(x), of real or complex numbers.
 
     Far to the right its relative accuracy stays.
@@ -129,7 +139,7 @@ def _inverse_polynomials() -> tuple[Callable, Callable, Callable]:
     )
 
 
-def _inverse(m: Any, x: Any, product: Any, tail: bool) -> Any:
+def _inverse(m: Operations, x: Value, product: Value, tail: bool) -> Any:
     """Return the inverse of erf at x, of which `product`, 1 - x**2, is known exactly.
 
     With `tail`, the product may be as small as numbers get.
@@ -144,13 +154,13 @@ def _inverse(m: Any, x: Any, product: Any, tail: bool) -> Any:
     return m.where(close, x * near(w), m.where(x < 0.0, -size, size))
 
 
-def _erfinv(m: Any, x: Any) -> Any:
+def _erfinv(m: Operations, x: Value) -> Any:
     size = m.abs(x)
     y = _inverse(m, x, (1.0 - size) * (size + 1.0), False)
     return m.where(size == 1.0, x * math.inf, y)
 
 
-def _erfcinv(m: Any, q: Any) -> Any:
+def _erfcinv(m: Operations, q: Value) -> Any:
     y = _inverse(m, 1.0 - q, q * (2.0 - q), True)
     return m.where(q == 0.0, math.inf, m.where(q == 2.0, -math.inf, y))
 
@@ -162,7 +172,7 @@ erfinv_p = FormulaRow(
 _inverse_of_erf = unary(erfinv_p, True)
 
 
-def _erfcinv_slope(m: Any, q: Any) -> Any:
+def _erfcinv_slope(m: Operations, q: Any) -> Any:
     """Return the derivative of erfcinv, -sqrt(pi) / 2 exp(y**2).
 
     exp(y**2) is computed as erfcx(|y|) over erfc(|y|), which is the smaller one of q and 2 - q. So
@@ -182,7 +192,7 @@ erfcinv_slope_p = FormulaRow(
 )  # fmt: skip
 
 
-def erfcinv(y: Any) -> Any:
+def erfcinv(y: ArrayLike) -> Any:
     """Compute the inverse of erfc, for y in [0, 2]; nan elsewhere.
 
     Raises:
@@ -195,7 +205,7 @@ def erfcinv(y: Any) -> Any:
     return erfcinv_p.bind(arr(to_inexact(y)))
 
 
-def erfinv(x: Any) -> Any:
+def erfinv(x: ArrayLike) -> Any:
     """Compute the inverse of erf, for x in [-1, 1]; nan elsewhere.
 
     Raises:
@@ -208,7 +218,7 @@ def erfinv(x: Any) -> Any:
     return _inverse_of_erf(x)
 
 
-def erfcx(x: Any) -> Any:
+def erfcx(x: ArrayLike) -> Any:
     """Compute exp(x**2) erfc(x), of real or complex numbers.
 
     It neither overflows nor underflows for x > 0.
@@ -222,7 +232,7 @@ def erfcx(x: Any) -> Any:
     return Erfcx().bind(arr(to_inexact(x)))
 
 
-def ndtr(x: Any) -> Any:
+def ndtr(x: ArrayLike) -> Any:
     """Compute the probability that a standard normal variable is below x.
 
     The function is continued to complex numbers.
@@ -234,7 +244,7 @@ def ndtr(x: Any) -> Any:
     return 0.5 * erfc(arr(to_inexact(x)) * -math.sqrt(0.5))
 
 
-def ndtri(p: Any) -> Any:
+def ndtri(p: ArrayLike) -> Any:
     """Compute the inverse of ndtr, for p in [0, 1]; nan elsewhere.
 
     Raises:
@@ -247,7 +257,7 @@ def ndtri(p: Any) -> Any:
     return erfcinv_p.bind(arr(to_inexact(p)) * 2.0) * -math.sqrt(2.0)
 
 
-def log_ndtr(x: Any, series_order: int = 3) -> Any:
+def log_ndtr(x: Value, series_order: int = 3) -> Any:
     """Compute log(ndtr(x)), accurate in both tails.
 
     Args:
@@ -297,7 +307,7 @@ _COUNT = 11
 _STEP = math.sqrt(math.pi / (_COUNT + 1))
 
 
-def _wofz(m: Any, z: Any) -> Any:
+def _wofz(m: Operations, z: Value) -> Any:
     """Return w(z), in the arithmetic `m`.
 
     There are two trapezoidal rules, with nodes (k + 1/2) h and k h, each corrected for the pole
@@ -332,14 +342,14 @@ wofz_p = FormulaRow(
 )  # fmt: skip
 
 
-def _near_zero(m: Any, z: Any, terms: Sequence[float], far: Any) -> Any:
+def _near_zero(m: Operations, z: Value, terms: Sequence[float], far: Value) -> Any:
     """Return z times a power series in z**2 where |z| < 1, and `far` elsewhere."""
     near = m.abs(z) < 1.0
     inner = m.where(near, z, 0j)
     return m.where(near, inner * polynomial(inner * inner, terms), far)
 
 
-def _complex_erfc(m: Any, z: Any) -> Any:
+def _complex_erfc(m: Operations, z: Value) -> Any:
     """Return erfc(z): exp(-z**2) w(i z) on the right; 2 less erfc(-z) on the left."""
     left = m.real(z) < 0.0
     right = m.where(left, -z, z)
@@ -347,21 +357,21 @@ def _complex_erfc(m: Any, z: Any) -> Any:
     return m.where(left, 2.0 - value, value)
 
 
-def _complex_erf(m: Any, z: Any) -> Any:
+def _complex_erf(m: Operations, z: Value) -> Any:
     left = m.real(z) < 0.0
     far = 1.0 - _complex_erfc(m, m.where(left, -z, z))
     terms = [(-1) ** k / math.factorial(k) / (2 * k + 1) * 2 / _ROOT_PI for k in range(20)]
     return _near_zero(m, z, terms, m.where(left, -far, far))
 
 
-def _complex_dawsn(m: Any, z: Any) -> Any:
+def _complex_dawsn(m: Operations, z: Value) -> Any:
     """Return Dawson's integral of z, i sqrt(pi) / 2 (exp(-z**2) - w(z))."""
     far = (m.exp(-z * z) - m.wofz(z)) * complex(0.0, _ROOT_PI / 2)
     terms = [(-2.0) ** k / math.prod(range(1, 2 * k + 2, 2)) for k in range(26)]
     return _near_zero(m, z, terms, far)
 
 
-def _bell(z: Any, factor: float) -> Any:
+def _bell(z: Value, factor: float) -> Any:
     return e.exp.bind(-(z * z)) * factor
 
 
@@ -450,7 +460,7 @@ def wofz(z: Any) -> Any:
     return wofz_p.bind(convert_element_type(z, complex_dtype(z.dtype)))
 
 
-def dawsn(x: Any) -> Any:
+def dawsn(x: ArrayLike) -> Any:
     """Compute Dawson's integral, of real or complex numbers.
 
     It is exp(-x**2) times the integral of exp(t**2) over 0 ... x.

@@ -22,12 +22,13 @@ from ...numpy.reducing.spread import var
 from ...numpy.shaping import expand_dims, moveaxis
 from ...operations.identity import stop_gradient
 from ...primitives.array import Array, known
-from ...primitives.core import with_user_line
+from ...primitives.core import Value, with_user_line
 from ...primitives.support.errors import ConcretizationTypeError
 from ...primitives.types import default_dtype
 from ...primitives.words import elementwise as e
 from ...primitives.words.promotion import to_inexact
 from ...primitives.words.structural import convert_element_type
+from ...typing import ArrayLike
 
 _POLICIES = ("propagate", "omit", "raise")
 _METHODS = ("average", "min", "max", "dense", "ordinal")
@@ -59,11 +60,11 @@ def _checked(name: str, a: Any, nan_policy: str) -> Any:
     return a
 
 
-def _is_nan(x: Any) -> Any:
+def _is_nan(x: Value) -> Any:
     return e.ne.bind(x, x)
 
 
-def _runs(x: Any) -> tuple[Any, Any, Any]:
+def _runs(x: Value) -> tuple[Any, Any, Any]:
     """Return, for sorted numbers along the last axis, where runs of equal ones begin.
 
     These are booleans, and for each element the index of the first and of the last of its run. All
@@ -134,7 +135,7 @@ def mode(
 
 
 def rankdata(
-    a: Any, method: str = "average", *, axis: int | None = None, nan_policy: str = "propagate"
+    a: ArrayLike, method: str = "average", *, axis: int | None = None, nan_policy: str = "propagate"
 ) -> Any:
     """Compute the ranks of elements, which begin with 1.
 
@@ -184,7 +185,7 @@ def rankdata(
 
 
 def sem(
-    a: Any, axis: int | None = 0, ddof: int = 1, nan_policy: str = "propagate", *,
+    a: ArrayLike, axis: int | None = 0, ddof: int = 1, nan_policy: str = "propagate", *,
     keepdims: bool = False,
 ) -> Any:  # fmt: skip
     """Compute the standard error of the mean along an axis.

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...operations.identity import stop_gradient
+from ...primitives.core import Value
 from ...primitives.support.frozen import frozen
 from ...primitives.words import elementwise as e
 from ...routines.special.densities import beta_density, gamma_density
@@ -27,18 +28,19 @@ from ...routines.special.log_densities import (
     log_gammaincc,
     log_poisson,
 )
-from ...routines.special.special import Formula, evaluate, polynomial
+from ...routines.special.special import Formula, Operations, evaluate, polynomial
+from ...typing import ArrayLike
 from ..special.entropy import xlog1py, xlogy
 from ..special.gamma import gammainc, gammaincc
 from .distribution import discrete, inside_or
 from .on_interval import inner_point
 
 
-def _probable(p: Any) -> Any:
+def _probable(p: Value) -> Any:
     return (p >= 0) & (p <= 1)
 
 
-def _whole(n: Any) -> Any:
+def _whole(n: Value) -> Any:
     return (n >= 0) & (e.floor.bind(n) == n) & (n < math.inf)
 
 
@@ -57,7 +59,7 @@ _binom_pmf = inside_or(
 )  # fmt: skip
 
 
-def _above_zero(n: Any, k: Any) -> Any:
+def _above_zero(n: Value, k: Value) -> Any:
     """Return n - k; 1/2 instead of 0, which is beyond the support of a probability above k."""
     return e.maximum.bind(n - k, n * 0.0 + 0.5)
 
@@ -74,7 +76,7 @@ binom = discrete(
 )  # fmt: skip
 
 
-def _log_negative_binomial(k: Any, n: Any, p: Any) -> Any:
+def _log_negative_binomial(k: Value, n: Value, p: Value) -> Any:
     return log_binomial.bind(n, n + k, p) + e.log.bind(n / (n + k))
 
 
@@ -92,14 +94,14 @@ nbinom = discrete(
 )  # fmt: skip
 
 
-def _failures(k: Any, p: Any) -> Any:
+def _failures(k: Value, p: Value) -> Any:
     """Return (1 - p)**k; near p = 1 as a power, which has derivatives there."""
     near = p > 0.5
     power = e.power.bind(1.0 - e.select(near, p, 1.0), k)
     return e.select(near, power, e.exp.bind(k * e.log1p.bind(-e.select(near, 0.5, p))))
 
 
-def _up_to(k: Any, p: Any) -> Any:
+def _up_to(k: Value, p: Value) -> Any:
     """Return 1 - (1 - p)**k."""
     near = p > 0.5
     small = -e.expm1.bind(k * e.log1p.bind(-e.select(near, 0.5, p)))
@@ -115,7 +117,7 @@ geom = discrete(
 )  # fmt: skip
 
 
-def _log_beta_binomial(k: Any, n: Any, a: Any, b: Any) -> Any:
+def _log_beta_binomial(k: Value, n: Value, a: Value, b: Value) -> Any:
     """Return the logarithm by binomial and beta weights at a point x of which nothing depends."""
     left, total = n - k, n + a + b
     x = stop_gradient((k + a) / total)
@@ -164,7 +166,7 @@ class PoissonEntropy(Formula):
         value = m.where(large, far, m.where(mu == 0.0, at_zero, near))
         return m.where(mu >= 0.0, value, math.nan)
 
-    def sum(self, m: Any, mu: Any) -> Any:
+    def sum(self, m: Operations, mu: ArrayLike) -> Any:
         """Return the sum over k, up to where the probabilities are negligible."""
         n, log = self.n, m.log(mu)
 
@@ -175,10 +177,14 @@ class PoissonEntropy(Formula):
                 total = total + (-1.0) ** (n - 1 - j) * math.comb(n - 1, j) * m.log(k + (j + 1.0))
             return total
 
-        def going(k: Any, factorial: Any, total: Any, mu: Any, log: Any) -> Any:
+        def going(
+            k: ArrayLike, factorial: ArrayLike, total: ArrayLike, mu: ArrayLike, log: ArrayLike
+        ) -> Any:
             return m.spread(k, mu) < mu + 12.0 * m.sqrt(mu) + 40.0
 
-        def advance(k: Any, factorial: Any, total: Any, mu: Any, log: Any) -> Any:
+        def advance(
+            k: ArrayLike, factorial: ArrayLike, total: ArrayLike, mu: ArrayLike, log: ArrayLike
+        ) -> Any:
             for _ in range(4):
                 each = m.spread(k, mu)
                 size = each * log - mu - m.spread(factorial, mu)
@@ -195,7 +201,7 @@ class PoissonEntropy(Formula):
             return total - log
         return total + (-1.0) ** (n - 1) * math.factorial(n - 2) / mu ** (n - 1)
 
-    def expansion(self, m: Any, mu: Any) -> Any:
+    def expansion(self, m: Operations, mu: ArrayLike) -> Any:
         """Return the n-th derivative of the expansion for large mu, term by term."""
         n, inverse = self.n, 1.0 / mu
         rising = lambda j: math.prod(range(j, j + n))

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.core import with_user_line
+from ...primitives.core import Value, with_user_line
 from ...primitives.words import elementwise as e
 from ..special.gamma import operands
 
@@ -88,7 +88,7 @@ def mirrored(fact: Fact) -> Fact:
     """Return a fact about -x."""
 
     @wraps(fact)  # its parameters have names
-    def mirror(x: Any, *shapes: Any) -> Any:
+    def mirror(x: Value, *shapes: Any) -> Any:
         return fact(-x, *shapes)
 
     return mirror

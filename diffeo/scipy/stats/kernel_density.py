@@ -12,7 +12,7 @@ from ...numpy.linalg.systems import inv
 from ...numpy.making.creation import full
 from ...numpy.reducing.reductions import sum as sum_of
 from ...numpy.shaping import atleast_2d
-from ...primitives.core import describe, with_user_line
+from ...primitives.core import Value, describe, with_user_line
 from ...primitives.words import elementwise as e
 from ...primitives.words.promotion import to_inexact
 from ...random.choosing import choice
@@ -23,7 +23,7 @@ from ..solving import cholesky, solve_triangular
 from ..special.normal import ndtr
 
 
-def _log_sum_of_diagonal(factor: Any) -> Any:
+def _log_sum_of_diagonal(factor: Value) -> Any:
     return sum_of(e.log.bind(factor.diagonal()))
 
 
@@ -136,7 +136,7 @@ class gaussian_kde:
             points = points.T
         return same_dtype(points, self.dataset)[0]
 
-    def _energies(self, points: Any, covariance: Any) -> tuple[Any, Any]:
+    def _energies(self, points: Value, covariance: Value) -> tuple[Any, Any]:
         """Return half the squared distances [n, m] of points, and the logarithm of the constant.
 
         Distances are measured by the covariance.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...primitives.core import Value
 from ...primitives.support.frozen import frozen
 from ...primitives.words import elementwise as e
 from ...routines.special.densities import beta_density
@@ -18,7 +19,7 @@ from ...routines.special.log_densities import (
     log_betainc,
     log_betaincc,
 )
-from ...routines.special.special import NamedFormula
+from ...routines.special.special import NamedFormula, Operations
 from ..special.bessel import i0e
 from ..special.normal import Erfcx
 from .distribution import continuous, inside_or
@@ -31,7 +32,7 @@ uniform = continuous(
 )  # fmt: skip
 
 
-def inner_point(x: Any) -> Any:
+def inner_point(x: Value) -> Any:
     """Return whether x lies between 0 and 1, and is neither."""
     return (x > 0) & (x < 1)
 
@@ -56,7 +57,7 @@ _NODES, _WEIGHTS = ([float(v) for v in part] for part in np.polynomial.legendre.
 _ROOT = math.sqrt(0.5)
 
 
-def _log_mass(m: Any, a: Any, b: Any) -> Any:
+def _log_mass(m: Operations, a: Any, b: Any) -> Any:
     """Return the logarithm of the probability that a normal variable lies in a ... b."""
     # Mirror the interval so that its larger end is the farther one from 0.
     turn = a + b < 0.0
@@ -88,22 +89,22 @@ def _log_mass(m: Any, a: Any, b: Any) -> Any:
     return m.where(a < b, value, m.where(a == b, m.full(-math.inf, a), math.nan))
 
 
-def _log_truncated(x: Any, a: Any, b: Any) -> Any:
+def _log_truncated(x: Value, a: Value, b: Value) -> Any:
     return log_normal(x) - log_mass.bind(a, b)
 
 
-def _log_below(m: Any, x: Any, a: Any, b: Any) -> Any:
+def _log_below(m: Operations, x: Any, a: Any, b: Any) -> Any:
     """Return the logarithm of the part of the mass of a ... b that is below x."""
     whole, x = _log_mass(m, a, b), m.min(m.max(x, a), b)
     below, above = _log_mass(m, a, x) - whole, _log_mass(m, x, b) - whole
     return m.where(below > -0.7, m.log1p(-m.exp(above)), below)
 
 
-def _log_above(x: Any, a: Any, b: Any) -> Any:
+def _log_above(x: Value, a: Value, b: Value) -> Any:
     return log_below.bind(-x, -b, -a)
 
 
-def _log_at_end(x: Any, a: Any, b: Any) -> Any:
+def _log_at_end(x: Value, a: Value, b: Value) -> Any:
     """Return the logarithm of the density at an end, -inf at an infinite one."""
     finite = abs(x) < math.inf
     return e.select(finite, _log_truncated(e.select(finite, x, 0.0), a, b), -math.inf)
@@ -156,16 +157,16 @@ truncnorm = continuous(
 # The circle
 
 
-def _sine_of_half(x: Any) -> Any:
+def _sine_of_half(x: Value) -> Any:
     return e.sin.bind(0.5 * x)
 
 
-def _log_von_mises(x: Any, kappa: Any) -> Any:
+def _log_von_mises(x: Value, kappa: Value) -> Any:
     sine = _sine_of_half(x)
     return -2.0 * kappa * sine * sine - math.log(2 * math.pi) - e.log.bind(i0e(kappa))
 
 
-def _log_wrapped(x: Any, c: Any) -> Any:
+def _log_wrapped(x: Value, c: Value) -> Any:
     # 1 + c**2 - 2 c cos(x), without a difference of numbers near 1.
     sine, rest = _sine_of_half(x), 1.0 - c
     size = rest * rest + 4.0 * c * sine * sine

@@ -7,12 +7,13 @@ from types import MappingProxyType
 from typing import Any
 
 from ...nn.functions import log_sigmoid, sigmoid
+from ...primitives.core import Value
 from ...primitives.support.frozen import frozen
 from ...primitives.words import elementwise as e
 from ...routines.special.densities import gamma_density
 from ...routines.special.incomplete import Igamma
 from ...routines.special.log_densities import log_gammaincc
-from ...routines.special.special import NamedFormula
+from ...routines.special.special import NamedFormula, Operations
 from ..special.gamma import betaln, gammaln
 from ..special.normal import log_ndtr, ndtr, ndtri
 from .distribution import completed, continuous, log_of, mirrored, of_negative
@@ -20,7 +21,7 @@ from .distribution import completed, continuous, log_of, mirrored, of_negative
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
-def log_normal(x: Any) -> Any:
+def log_normal(x: Value) -> Any:
     """Return the logarithm of the standard normal density."""
     return -0.5 * x * x - _HALF_LOG_TWO_PI
 
@@ -35,7 +36,7 @@ norm = continuous(
 # Tails that fall like a power
 
 
-def _log_one_plus_square(x: Any) -> Any:
+def _log_one_plus_square(x: Value) -> Any:
     """Return log(1 + x**2), where x**2 may be too large a number."""
     far = e.absolute.bind(x) > 1e9
     near = e.select(far, 1.0, x)
@@ -43,7 +44,7 @@ def _log_one_plus_square(x: Any) -> Any:
                     e.log1p.bind(near * near))  # fmt: skip
 
 
-def _cauchy_ppf(q: Any) -> Any:
+def _cauchy_ppf(q: Value) -> Any:
     """Return tan(pi (q - 1/2)), from the nearest of 0, 1/2 and 1."""
     middle = e.tan.bind((e.select(abs(q - 0.5) < 0.25, q, 0.5) - 0.5) * math.pi)
     low = -1.0 / e.tan.bind(e.select(q <= 0.25, q, 0.25) * math.pi)
@@ -58,7 +59,7 @@ cauchy = continuous(
 )  # fmt: skip
 
 
-def _log_t(x: Any, df: Any) -> Any:
+def _log_t(x: Value, df: Value) -> Any:
     """Return the logarithm of Student's density; of the normal one for infinitely many degrees."""
     finite = df < math.inf
     n = e.select(finite, df, 1.0)
@@ -77,14 +78,14 @@ t = continuous(
 # Tails that fall like an exponential
 
 
-def _log_laplace_cdf(x: Any) -> Any:
+def _log_laplace_cdf(x: Value) -> Any:
     """Return x - log(2) on the left, and log(1 - exp(-x) / 2) on the right."""
     left = x <= 0
     right = e.log1p.bind(-0.5 * e.exp.bind(-e.select(left, 0.0, x)))
     return e.select(left, e.select(left, x, 0.0) - math.log(2), right)
 
 
-def _laplace_ppf(q: Any) -> Any:
+def _laplace_ppf(q: Value) -> Any:
     left = q <= 0.5
     return e.select(left, e.log.bind(2.0 * e.select(left, q, 0.5)),
                     -e.log.bind(2.0 - 2.0 * e.select(left, 0.5, q)))  # fmt: skip
@@ -96,7 +97,7 @@ laplace = continuous(
 )  # fmt: skip
 
 
-def _logistic_ppf(q: Any) -> Any:
+def _logistic_ppf(q: Value) -> Any:
     """Return log(q / (1 - q)), also accurate near 1/2."""
     middle = abs(q - 0.5) < 0.25
     near = 2.0 * e.atanh.bind(2.0 * e.select(middle, q, 0.5) - 1.0)
@@ -111,7 +112,7 @@ logistic = continuous(
 )  # fmt: skip
 
 
-def _gumbel_logsf(x: Any) -> Any:
+def _gumbel_logsf(x: Value) -> Any:
     """Return log(1 - exp(-exp(-x))), which is -x on the far right."""
     far, u = x > 40.0, _falling(x)
     small = (u < 0.7) & ~far
@@ -120,7 +121,7 @@ def _gumbel_logsf(x: Any) -> Any:
     return e.select(far, -x, e.select(small, near, left))
 
 
-def _falling(x: Any) -> Any:
+def _falling(x: Value) -> Any:
     """Return exp(-x); where that is infinite, it has no derivative."""
     infinite = e.exp.bind(-x) == math.inf
     return e.select(infinite, math.inf, e.exp.bind(-e.select(infinite, 0.0, x)))
@@ -151,22 +152,22 @@ gumbel_l = continuous(
 # Between them: exp(-|x|**beta)
 
 
-def _log_size(x: Any) -> Any:
+def _log_size(x: Value) -> Any:
     """Return log|x|, and 0 for 0."""
     return e.log.bind(e.select(x == 0, 1.0, abs(x)))
 
 
-def _log_gennorm(x: Any, beta: Any) -> Any:
+def _log_gennorm(x: Value, beta: Value) -> Any:
     return e.log.bind(0.5 * beta) - gammaln(1.0 / beta) - _power.bind(x, beta)
 
 
-def _gennorm_part(m: Any, x: Any, beta: Any) -> Any:
+def _gennorm_part(m: Operations, x: Any, beta: Any) -> Any:
     """Return the probability below x, by the incomplete gamma function of |x|**beta."""
     tail = 0.5 * m.of(Igamma(0, True))(1.0 / beta, m.pow(m.abs(x), beta))
     return m.where(x <= 0.0, tail, 1.0 - tail)
 
 
-def _gennorm_by_beta(x: Any, beta: Any) -> Any:
+def _gennorm_by_beta(x: Value, beta: Value) -> Any:
     size = _power.bind(x, beta)
     none = (size == 0) | (size == math.inf)
     shape, size = 1.0 / beta, e.select(none, 1.0, size)
@@ -205,7 +206,7 @@ _power, _signed = GeneralizedNormal("power_of_size"), GeneralizedNormal("signed_
 _gennorm_cdf = GeneralizedNormal("gennorm_cdf")
 
 
-def _log_gennorm_cdf(x: Any, beta: Any) -> Any:
+def _log_gennorm_cdf(x: Value, beta: Value) -> Any:
     """Return the logarithm of the probability below x, also where that is too small a number."""
     far = x < -0.5
     size = _power.bind(e.select(far, x, -1.0), beta)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import as_value
-from ...primitives.core import describe, typeof, with_user_line
+from ...primitives.core import Value, describe, typeof, with_user_line
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.errors import MismatchError
 from ...primitives.types import ShapedArray, float0, is_inexact
@@ -107,7 +107,7 @@ def _is_none(x: Any) -> bool:
     return x is None
 
 
-def _collect(columns: list[Any], ct: Any, part: Any) -> Any:
+def _collect(columns: list[Any], ct: Value | None, part: Any) -> Any:
     """Append the cotangent of each array in a part of the arguments; None is for all of them, and
     a bare array for the only one.
     """

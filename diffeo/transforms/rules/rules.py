@@ -30,7 +30,7 @@ from typing import Any
 
 from ...primitives.array import as_value
 from ...primitives.constants import full_like, zeros_like
-from ...primitives.core import Primitive, Trace, Tracer, state, typeof, with_user_line
+from ...primitives.core import Primitive, Trace, Tracer, Value, state, typeof, with_user_line
 from ...primitives.jaxpr import Jaxpr, eval_jaxpr
 from ...primitives.staging import StagingTrace, TangentTrace, stage
 from ...primitives.stand_ins import ZERO
@@ -320,7 +320,7 @@ class Replacing(Trace):
     Everything else is left to the parent.
     """
 
-    def __init__(self, parent: Any, table: Table):
+    def __init__(self, parent: Trace, table: Table):
         self.parent, self.table = parent, table
 
     def process(self, primitive: Any, args: Sequence[Any]) -> Any:
@@ -329,7 +329,7 @@ class Replacing(Trace):
             primitive = CustomCall(None, rules=rules)
         return self.parent.process(primitive, _replaced(args, self.table))
 
-    def successor(self, value: Any) -> Any:
+    def successor(self, value: Value) -> Any:
         replacement = _replaced(value, self.table)
         return super().successor(value) if replacement is value else replacement
 
@@ -351,7 +351,7 @@ def _replaced(x: Any, table: Table) -> Any:
     return x
 
 
-def _around(owner: Any) -> bool:
+def _around(owner: Trace) -> bool:
     """Return whether a transformation is among those at work here."""
     trace = None if owner.finished else state.trace
     while trace is not None and trace is not owner:
@@ -365,7 +365,7 @@ class Inheriting(Trace):
     The copy is the parent, `former` is the transformation that has returned.
     """
 
-    def __init__(self, parent: Any, former: Any):
+    def __init__(self, parent: Trace, former: Trace):
         self.parent, self.former = parent, former
 
     def process(self, primitive: Primitive, args: Sequence[Any]) -> Any:
@@ -381,7 +381,7 @@ class Inheriting(Trace):
         return Boxed(self.parent, x.value) if former else x
 
 
-def inheriting(former: Any, fun: Callable, *args: Any) -> list[Any]:
+def inheriting(former: Trace, fun: Callable, *args: Any) -> list[Any]:
     """Call a function in a copy of a transformation that has returned.
 
     The copy is the current trace. The function may have closed over values of the `former`

@@ -343,7 +343,7 @@ class TreeRules(Rules):
         self.out_tree = structure
         return outs, are_batched
 
-    def _check_batched(self, what: str, out: Any, there: Any, size: int) -> None:
+    def _check_batched(self, what: str, out: Value, there: Any, size: int) -> None:
         """Check what a batching rule said of one result; TypeError if it cannot be."""
         if not isinstance(there, (bool, np.bool_)):
             raise with_user_line(

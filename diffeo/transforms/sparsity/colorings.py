@@ -16,7 +16,7 @@ Start reading at `color_jacobian` and `color_columns`. The graphs and orders are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -288,7 +288,7 @@ def color_star(graph: IndexSets, ordering: str = "auto") -> np.ndarray:
     return _best_of(graph, ordering, _star)
 
 
-def _best_of(graph: IndexSets, ordering: str, algorithm: Any) -> np.ndarray:
+def _best_of(graph: IndexSets, ordering: str, algorithm: Callable) -> np.ndarray:
     neighbours, orders = lists(graph), _orders(ordering, len(graph.numbers), 0)
     colorings = [algorithm(neighbours, order_of(graph, name)) for name in orders]
     return min(colorings, key=count_colors)

@@ -123,7 +123,7 @@ class Dependence(Trace):
         foreign = isinstance(x, Tracer) and x.owner is not self
         return self.unknown(x.aval) if foreign else x
 
-    def sets(self, x: Any) -> IndexSets:
+    def sets(self, x: Value) -> IndexSets:
         """Return the sets of any value: those of a tangent, and empty sets for anything else."""
         return x.sets if type(x) is Tracked else IndexSets.empty(typeof(x).size, self.total)
 
@@ -205,7 +205,7 @@ class Dependence(Trace):
         columns = [[rows[i][k] for i in range(scan.length)] for k in range(len(avals))]
         return [*carry, *map(self.stack, columns, avals)]
 
-    def row(self, x: Any, i: int) -> Any:
+    def row(self, x: Value, i: int) -> Any:
         """Return `x[i]`, for a slice of a scan."""
         if type(x) is Array:
             return Array(x.host[i], x.weak_type)

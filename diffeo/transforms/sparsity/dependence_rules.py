@@ -31,7 +31,7 @@ from ...operations.identity import Named, OptimizationBarrier
 from ...operations.rounding import ReducePrecision
 from ...operations.scatter import ScatterMul
 from ...primitives.array import Array
-from ...primitives.core import Primitive, Tracer, typeof
+from ...primitives.core import Primitive, Trace, Tracer, typeof
 from ...primitives.staging import stage
 from ...primitives.types import SCALARS
 from ...primitives.words.dot import DotGeneral
@@ -100,7 +100,9 @@ def _elementwise(
     return [union([trace.sets(a) for a in args if type(a) not in SCALARS])]
 
 
-def _product(trace: Any, primitive: Primitive, args: Sequence[Any], avals: Any) -> list[IndexSets]:
+def _product(
+    trace: Trace, primitive: Primitive, args: Sequence[Any], avals: Any
+) -> list[IndexSets]:
     """Join the sets of the operands; what is multiplied by a known zero depends on nothing."""
     (sets,) = _elementwise(trace, primitive, args, avals)
     for a in args:
@@ -162,12 +164,12 @@ def _moved(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[
     return [source.take(np.asarray(out).reshape(-1) - 1) for out in outs]
 
 
-def _padded(trace: Any, primitive: Pad, args: Sequence[Any], avals: Any) -> list[IndexSets]:
+def _padded(trace: Trace, primitive: Pad, args: Sequence[Any], avals: Any) -> list[IndexSets]:
     """Move elements into a padding, as if it were of zeros: a constant has no inputs."""
     return _moved(trace, replace(primitive, value=0), args, avals)
 
 
-def _summed(trace: Any, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
+def _summed(trace: Trace, primitive: Any, args: Sequence[Any], avals: Any) -> list[IndexSets]:
     """Join the sets along the axes that are summed, or reduced in another way."""
     shape = args[0].aval.shape
     # Number the elements of the result, and repeat each number along the reduced axes: this is the

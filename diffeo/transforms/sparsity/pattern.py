@@ -69,7 +69,7 @@ class Sparsity:
         return Sparsity(dense.shape, rows, cols)
 
     @staticmethod
-    def from_places(rows: Any, cols: Any, shape: Sequence[int]) -> Sparsity:
+    def from_places(rows: np.ndarray, cols: np.ndarray, shape: Sequence[int]) -> Sparsity:
         """Return the pattern with these entries, which may be in any order and repeated.
 
         Raises:

@@ -30,6 +30,7 @@ import numpy as np
 from ...operations.cumulative import LinearRecurrence
 from ...operations.sort import take_along_axis
 from ...primitives.array import Array
+from ...primitives.core import Value
 from ...primitives.words.elementwise import neg
 from ...primitives.words.index_dims import IndexDims
 from ...primitives.words.indexing import ScatterAdd
@@ -37,7 +38,7 @@ from ...primitives.words.slicing import concatenate, slice_in_dim
 from .pattern import Sparsity
 
 
-def taken(x: Any, places: np.ndarray) -> Any:
+def taken(x: Value, places: np.ndarray) -> Any:
     """Return `x[places]` of a vector."""
     if not len(places):
         return slice_in_dim(x, 0, 0)
@@ -71,7 +72,7 @@ class Substitution:
     levels: Sequence[Level]
     values: np.ndarray
 
-    def apply(self, products: Any) -> Any:
+    def apply(self, products: Value) -> Any:
         """Return the nonzeros; `products` are all products in one vector."""
         known = taken(products, self.diagonal)
         for level in self.levels:

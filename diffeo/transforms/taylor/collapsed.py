@@ -26,7 +26,7 @@ from typing import Any
 
 from ...operations.collectives import Psum
 from ...primitives.constants import full_like
-from ...primitives.core import Primitive, state, typeof
+from ...primitives.core import Primitive, Value, state, typeof
 from ...primitives.stand_ins import ZERO
 from ...primitives.words.elementwise import Elementwise, mul, scale
 from ...primitives.words.powers import IntegerPow
@@ -122,10 +122,10 @@ class Collapsed(SmoothTaylor):
 
         return Series([ZERO], coefficient, self.order)
 
-    def collapse(self, coefficient: Any) -> Any:
+    def collapse(self, coefficient: Value) -> Any:
         return self.in_parent(lambda: self.weighted_sum(coefficient, self.weights))
 
-    def weighted_sum(self, x: Any, weights: Any) -> Any:
+    def weighted_sum(self, x: Value, weights: Any) -> Any:
         """Return the sum over directions of an array times the direction's weight."""
         if weights is not None:
             aval = typeof(x)
@@ -145,7 +145,7 @@ class Sums:
     def __init__(
         self,
         order: int,
-        weights: Any = None,
+        weights: Value | None = None,
         others: Sequence[tuple[int, Any]] = (),
         each: bool = False,
     ):

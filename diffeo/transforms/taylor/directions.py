@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...operations.collectives import Psum
-from ...primitives.core import Primitive, typeof
+from ...primitives.core import Primitive, Value, typeof
 from ...primitives.types import SCALARS, ShapedArray
 from ...primitives.words.dot import DotGeneral
 from ...primitives.words.elementwise import (
@@ -78,14 +78,14 @@ class Ties(tuple):
 class Directions(Batching):
     """A batch of all unit vectors of an array of some `shape`."""
 
-    def __init__(self, shape: Sequence[int], function_name: str, axis_name: Any):
+    def __init__(self, shape: Sequence[int], function_name: str, axis_name: str):
         super().__init__(math.prod(shape), function_name, axis_name)
         self.shape = tuple(shape)
 
     def key(self) -> Any:
         return self.shape, self.axis_name
 
-    def basis(self, ones: Any) -> tuple[Any, Ties]:
+    def basis(self, ones: Value) -> tuple[Any, Ties]:
         """Return the unit vectors, from ones of the point's shape: all batch axes are tied."""
         return ones, Ties(range(len(self.shape)))
 
@@ -99,7 +99,7 @@ class Directions(Batching):
     def split(self, value: tuple[Any, Any]) -> tuple[Sequence[Any], Any]:
         return super().split(self.plain(value))  # programs do not know of ties
 
-    def widen(self, value: tuple[Any, Any], static: Any) -> tuple[Any, Any]:
+    def widen(self, value: tuple[Any, Any], static: int | None) -> tuple[Any, Any]:
         return super().widen(self.plain(value), static)
 
     def unstack(self, value: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -118,7 +118,7 @@ class Directions(Batching):
                 array, ties = self.freed(array, ties, i)
         return reshape(array, (self.size, *array.shape[len(ties) :])), 0
 
-    def freed(self, array: Any, ties: Ties, i: int) -> tuple[Any, Ties]:
+    def freed(self, array: Value, ties: Ties, i: int) -> tuple[Any, Ties]:
         """Return the value with batch axis `i` held, and zeros beside the diagonal."""
         position = sum([axis is None for axis in ties[:i]])
         shape = (*array.shape[:position], self.shape[i], *array.shape[position:])
@@ -176,7 +176,7 @@ def _elementwise(own: Directions, primitive: Primitive, values: Sequence[Any], t
     return primitive.bind(*arrays), ties
 
 
-def _spread(x: Any, like: Any, ties: Ties) -> Any:
+def _spread(x: Any, like: Value, ties: Ties) -> Any:
     """Repeat an operand without batch along the axes that are held."""
     if type(x) in SCALARS or not ties.held:
         return x
@@ -193,14 +193,16 @@ def _convert(own: Directions, primitive: Primitive, values: Sequence[Any], ties:
     return primitive.bind(values[0][0]), ties
 
 
-def _transpose(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+def _transpose(own: Directions, primitive: Transpose, values: Sequence[Any], ties: Ties) -> Any:
     """Permute the axes of the array, and the ties with them; the held axes stay in front."""
     order, held = primitive.permutation, ties.held
     out = transpose(values[0][0], (*range(held), *[held + p for p in order]))
     return out, Ties([axis if axis is None else order.index(axis) for axis in ties])
 
 
-def _broadcast(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+def _broadcast(
+    own: Directions, primitive: BroadcastInDim, values: Sequence[Any], ties: Ties
+) -> Any:
     """Broadcast along axes to which no batch axis is tied."""
     x, held, dims = values[0][0], ties.held, primitive.dims
     for axis in ties:  # a stretched axis is not the one that the batch is tied to
@@ -211,7 +213,7 @@ def _broadcast(own: Directions, primitive: Any, values: Sequence[Any], ties: Tie
     return out, Ties([axis if axis is None else dims[axis] for axis in ties])
 
 
-def _reshape(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+def _reshape(own: Directions, primitive: Reshape, values: Sequence[Any], ties: Ties) -> Any:
     """Reshape, if the tied axes are still there afterwards."""
     x, held = values[0][0], ties.held
     before, after = x.shape[held:], primitive.shape
@@ -232,7 +234,7 @@ def _reshape(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties)
     return reshape(x, (*x.shape[:held], *after)), Ties(new_ties)
 
 
-def _reduce_sum(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+def _reduce_sum(own: Directions, primitive: ReduceSum, values: Sequence[Any], ties: Ties) -> Any:
     """Sum over axes, and free those that are tied.
 
     In a sum over a tied axis, each row of the batch has one summand that is not zero. So nothing is
@@ -259,7 +261,7 @@ def _reduce_sum(own: Directions, primitive: Any, values: Sequence[Any], ties: Ti
     return out, Ties(new_axes)
 
 
-def _dot(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+def _dot(own: Directions, primitive: DotGeneral, values: Sequence[Any], ties: Ties) -> Any:
     """Contract axes, and free those that are tied.
 
     As in a sum, a contracted axis that is tied has one summand in each row of the batch. So it is a
@@ -290,7 +292,7 @@ def _dot(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> 
 
 
 def _arranged(
-    out: Any,
+    out: Value,
     ties: Ties,
     freed: Sequence[tuple[int, int]],
     batch: Sequence[int],
@@ -329,7 +331,7 @@ def _arranged(
     return transpose(out, [*order, *tail]), Ties(new_axes)
 
 
-def _psum(own: Directions, primitive: Any, values: Sequence[Any], ties: Ties) -> Any:
+def _psum(own: Directions, primitive: Psum, values: Sequence[Any], ties: Ties) -> Any:
     """Sum over all unit vectors.
 
     Along a tied axis there is nothing to add up: each element has one row in which it is not zero.

@@ -16,7 +16,7 @@ from typing import Any
 
 from ...primitives.config import config
 from ...primitives.constants import full_like
-from ...primitives.core import state, typeof
+from ...primitives.core import Value, state, typeof
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.errors import ForwardModeError
 from ...primitives.types import is_inexact
@@ -95,7 +95,7 @@ def _dual(x: Any, coefficients: list[Any]) -> Any:
     return owner.wrap((primal, tangent))
 
 
-def times(t: Any, slope: Any) -> Any:
+def times(t: Value, slope: Value) -> Any:
     """Return a scalar tangent times a derivative of any shape."""
     from_scalar = broadcast_in_dim(t, slope.shape, ())
     return scale.bind(convert_element_type(from_scalar, slope.dtype), slope)

@@ -21,7 +21,7 @@ from typing import Any
 
 from ...primitives.array import as_value
 from ...primitives.constants import full_like
-from ...primitives.core import Primitive, state, typeof
+from ...primitives.core import Primitive, Value, state, typeof
 from ...primitives.stand_ins import ZERO
 from ...primitives.words.elementwise import (
     add,
@@ -139,7 +139,7 @@ class Arithmetic:
         """Return a coefficient divided by a number."""
         return a if a is ZERO or n == 1 else self.in_parent(lambda: div.bind(a, number(a, n)))
 
-    def over(self, base: Any) -> Callable[[Any], Any]:
+    def over(self, base: Value) -> Callable[[Any], Any]:
         """Return a function that divides coefficients by an array; zero over anything is zero."""
         inverse = self.in_parent(lambda: reciprocal(base))
         return lambda a: a if a is ZERO else self.in_parent(lambda: scale.bind(a, inverse))
@@ -248,7 +248,7 @@ class Arithmetic:
 
     # -- Recurrences: see Griewank and Walther 2008, "Evaluating Derivatives", table 13.2 --
 
-    def logarithm(self, x: Series, base: Any, out: Any) -> Series:
+    def logarithm(self, x: Series, base: Value, out: Value) -> Series:
         """Return the y with base y' = x' - (x - x[0]) y'.
 
         It is log(x) for the base x[0], and log1p(x) for x[0] + 1. `out` is y[0].
@@ -264,7 +264,7 @@ class Arithmetic:
         y = Series([out], coefficient, x.top)
         return y
 
-    def root(self, x: Series, out: Any) -> Series:
+    def root(self, x: Series, out: Value) -> Series:
         """Return y = sqrt(x): 2 y[0] y[k] = x[k] - sum of y[i] y[k-i], 0 < i < k."""
 
         def coefficient(k: int) -> Any:
@@ -275,7 +275,7 @@ class Arithmetic:
         y = Series([out], coefficient, x.top)
         return y
 
-    def power(self, x: Series, p: float, out: Any) -> Series:
+    def power(self, x: Series, p: float, out: Value) -> Series:
         """Return y = x**p for a number p: k x[0] y[k] = sum of (p i - (k - i)) x[i] y[k-i], i >= 1.
 
         Where x[0] is 0, the derivatives below p are 0. Those above are infinite, or, for an integer
@@ -312,7 +312,7 @@ class Arithmetic:
             lead = self.in_parent(lambda: select(still, last, lead))
         return self.in_parent(lambda: scale.bind(lead, full_like(lead, math.inf)))
 
-    def logistic(self, x: Series, out: Any) -> Series:
+    def logistic(self, x: Series, out: Value) -> Series:
         """Return y = 1 / (1 + exp(-x)), which solves y' = (y - y**2) x'.
 
         Coefficient k > 0 of the factor y - y**2 is (1 - 2 y[0]) y[k] - ..., where 1 - 2 y[0] is
@@ -331,7 +331,7 @@ class Arithmetic:
         slope = self.product(mul, self.slope(x), Series([first], growth, x.top))
         return y
 
-    def tanh(self, x: Series, out: Any) -> Series:
+    def tanh(self, x: Series, out: Value) -> Series:
         """Return y = tanh(x), which solves y' = (1 - y**2) x'.
 
         The factor 1 - y**2 begins with a formula of its own, as it is small where y**2 is near 1.
@@ -343,7 +343,7 @@ class Arithmetic:
         return y
 
 
-def number(like: Any, n: float) -> Any:
+def number(like: Value, n: float) -> Any:
     """Return a Python scalar of the kind of an array's dtype."""
     return complex(n) if typeof(like).dtype.kind == "c" else float(n)
 

@@ -32,6 +32,7 @@ from ...primitives.core import Primitive, state, typeof
 from ...primitives.stand_ins import ZERO
 from ...primitives.support.lists import woven
 from ...primitives.types import SCALARS, ShapedArray, is_inexact
+from ...programs.custom_call import CustomCall
 from ..interpreter import Boxed, Interpreter, closed_for_batching
 from .series import Arithmetic, Series, top_of
 
@@ -199,7 +200,7 @@ class Taylor(Arithmetic, Interpreter):
         outs = out if primitive.multiple_results else [out]
         return [Series([ZERO]) if t is ZERO else self.unwrap(t) for t in outs]
 
-    def custom(self, call: Any, values: Sequence[Series]) -> list[Series]:
+    def custom(self, call: CustomCall, values: Sequence[Series]) -> list[Series]:
         if call.rules.has_taylor:
             return self.by_recurrence(call, values)
         if call.rules.differentiable:
@@ -213,7 +214,7 @@ class Taylor(Arithmetic, Interpreter):
                 return self.rule(closed, both)
         return super().custom(call, values)
 
-    def by_recurrence(self, call: Any, values: Sequence[Series]) -> list[Series]:
+    def by_recurrence(self, call: CustomCall, values: Sequence[Series]) -> list[Series]:
         """Apply the user's own Taylor rule, which computes all coefficients up to an order at once.
 
         Inside of a rule, a higher coefficient may depend on results that are not known yet. So

@@ -11,7 +11,7 @@ import numpy as np
 from .... import lax
 from ....operations import bits, identity, rounding
 from ....primitives.array import as_value
-from ....primitives.core import typeof
+from ....primitives.core import Value, typeof
 from ....primitives.types import SCALARS, complex_dtype
 from ....primitives.words import elementwise as e
 from ....primitives.words.powers import IntegerPow, exp2
@@ -112,7 +112,7 @@ def _polynomial(eqn: Any, x: Any, *coefficients: Any) -> Any:
 
 
 @rule("integer_pow")
-def _integer_pow(eqn: Any, x: Any) -> Any:
+def _integer_pow(eqn: Any, x: Value) -> Any:
     return IntegerPow(int(eqn.params["y"])).bind(x)
 
 
@@ -146,7 +146,7 @@ def _copy(eqn: Any, x: Any) -> Any:
 
 
 @rule("convert_element_type")
-def _convert(eqn: Any, x: Any) -> Any:
+def _convert(eqn: Any, x: Value) -> Any:
     dtype = np.dtype(eqn.params["new_dtype"])
     return convert_element_type(x, dtype, bool(eqn.params.get("weak_type", False)))
 
@@ -160,7 +160,7 @@ def _bitcast(eqn: Any, x: Any) -> Any:
 
 
 @rule("select_n")
-def _select_n(eqn: Any, which: Any, *cases: Any) -> Any:
+def _select_n(eqn: Any, which: Value, *cases: Any) -> Any:
     shape = eqn.outvars[0].aval.shape
     which = to_shape(which, shape)
     if len(cases) == 1:
@@ -194,7 +194,7 @@ def _rank(x: Any, eqn: Any) -> Any:
 
 
 @rule("stop_gradient")
-def _stop_gradient(eqn: Any, x: Any) -> Any:
+def _stop_gradient(eqn: Any, x: Value) -> Any:
     return identity.stop_gradient(x)
 
 

@@ -9,14 +9,14 @@ solves, not through its steps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
 import jax
 import numpy as np
 
-from ....primitives.core import Primitive, with_user_line
+from ....primitives.core import Primitive, Value, with_user_line
 from ....primitives.stand_ins import ZERO, LinearInput
 from ....primitives.types import ShapedArray
 from . import reader
@@ -33,7 +33,7 @@ class Rules:
         self.source = reader.source_of(eqn)
         self.made: dict[Any, Any] = {}
 
-    def once(self, key: Any, make: Any) -> Any:
+    def once(self, key: Any, make: Callable) -> Any:
         """Return what was made for a key before, or make it."""
         if key not in self.made:
             self.made[key] = make()
@@ -179,7 +179,7 @@ class JaxPrimitive(Primitive):
             raise with_user_line(error) from error
 
 
-def _strong(x: Any) -> ShapedArray:
+def _strong(x: Value) -> ShapedArray:
     return x.aval.strong
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ....lax import linalg
 from ....primitives.constants import full
+from ....primitives.core import Value
 from .reader import default_only, rule, to_dtype
 
 
@@ -70,7 +71,7 @@ def _ormqr(eqn: Any, a: Any, taus: Any, c: Any) -> Any:
 
 
 @rule("lu")
-def _lu(eqn: Any, x: Any) -> list[Any]:
+def _lu(eqn: Any, x: Value) -> list[Any]:
     return _typed(eqn, linalg.lu(x))
 
 
@@ -113,7 +114,7 @@ def _symmetric_product(eqn: Any, a: Any, c: Any) -> Any:
 
 
 @rule("triangular_solve")
-def _triangular_solve(eqn: Any, a: Any, b: Any) -> Any:
+def _triangular_solve(eqn: Any, a: Value, b: Value) -> Any:
     return linalg.triangular_solve(a, b, **eqn.params)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .... import lax
 from ....api.vmap import vmap
+from ....primitives.core import Value
 from ....primitives.words.indexing import DynamicSlice, DynamicUpdateSlice
 from ....primitives.words.structural import reshape
 from .reader import evaluate, refuse, rule
@@ -23,12 +24,12 @@ def _mode(eqn: Any) -> str:
     return names[name]
 
 
-def _ints(axes: Any) -> tuple[int, ...]:
+def _ints(axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple([int(a) for a in axes])
 
 
 @rule("gather")
-def _gather(eqn: Any, x: Any, indices: Any) -> Any:
+def _gather(eqn: Any, x: Value, indices: Value) -> Any:
     p, n = eqn.params, eqn.params["dimension_numbers"]
     numbers = lax.GatherDimensionNumbers(
         _ints(n.offset_dims),

@@ -211,12 +211,12 @@ def default_only(eqn: Any, **defaults: Any) -> None:
             raise refuse(eqn, f"with {name}={value!r} is not translated; leave it {default!r}")
 
 
-def to_shape(x: Any, shape: tuple[int, ...]) -> Any:
+def to_shape(x: Value, shape: tuple[int, ...]) -> Any:
     """Return an array repeated to a shape along axes of size 1, which jax lets stand."""
     return x if x.shape == shape else broadcast_to(x, tuple(shape))
 
 
-def to_dtype(x: Any, dtype: Any) -> Any:
+def to_dtype(x: Value, dtype: np.dtype) -> Any:
     """Return a value in another dtype."""
     dtype = np.dtype(dtype)
     return x if x.dtype == dtype else convert_element_type(x, dtype)

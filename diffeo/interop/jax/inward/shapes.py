@@ -11,13 +11,14 @@ from .... import lax
 from ....api.derivatives.autodiff import jvp, vjp
 from ....operations import cumulative, extrema
 from ....primitives.constants import full
+from ....primitives.core import Value
 from ....primitives.words import reduction, slicing, structural
 from ....routines.windows import windows
 from .reader import call, default_only, evaluate, refuse, rule, scalar_rule, to_dtype
 
 
 @rule("broadcast_in_dim")
-def _broadcast_in_dim(eqn: Any, x: Any) -> Any:
+def _broadcast_in_dim(eqn: Any, x: Value) -> Any:
     dims = eqn.params["broadcast_dimensions"]
     return structural.broadcast_in_dim(x, eqn.params["shape"], dims)
 
@@ -30,7 +31,7 @@ def _reshape(eqn: Any, x: Any) -> Any:
 
 
 @rule("squeeze")
-def _squeeze(eqn: Any, x: Any) -> Any:
+def _squeeze(eqn: Any, x: Value) -> Any:
     return structural.reshape(x, eqn.outvars[0].aval.shape)
 
 
@@ -112,7 +113,7 @@ _REDUCTIONS = {
 
 
 def _over_axes(primitive: Any) -> Callable[..., Any]:
-    def translate(eqn: Any, x: Any) -> Any:
+    def translate(eqn: Any, x: Value) -> Any:
         axes = tuple([int(a) for a in eqn.params["axes"]])
         return primitive(axes).bind(x) if axes else x
 
@@ -260,7 +261,7 @@ def _precision(precision: Any) -> Any:
 
 
 @rule("dot_general")
-def _dot_general(eqn: Any, x: Any, y: Any) -> Any:
+def _dot_general(eqn: Any, x: Value, y: Value) -> Any:
     p = eqn.params
     out = np.dtype(eqn.outvars[0].aval.dtype)
     if x.dtype != y.dtype:

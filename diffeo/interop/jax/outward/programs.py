@@ -12,6 +12,7 @@ from jax import lax
 
 from ....api.derivatives.autodiff import vjp
 from ....operations.callbacks import DebugCallback, IoCallback, PureCallback
+from ....primitives.core import Value
 from ....primitives.jaxpr import Jaxpr
 from ....primitives.staging import stage
 from ....primitives.stand_ins import ZERO
@@ -35,7 +36,7 @@ def _call(p: Any, *args: Any) -> list[Any]:
 
 
 @rule(Cond)
-def _cond(p: Any, index: Any, *args: Any) -> list[Any]:
+def _cond(p: Cond, index: Any, *args: Any) -> list[Any]:
     branches = [lambda *xs, b=b: strong(run(b, xs), b.out_avals) for b in p.branches]
     # Out of range, the last one: for jax a negative index is the first.
     last = np.int32(len(branches) - 1)
@@ -49,7 +50,7 @@ def strong(values: Sequence[Any], avals: Sequence[ShapedArray]) -> list[Any]:
 
 
 @rule(Scan)
-def _scan(p: Any, *args: Any) -> list[Any]:
+def _scan(p: Scan, *args: Any) -> list[Any]:
     consts, carry = args[: p.consts], args[p.consts : p.consts + p.carry]
     outs = p.jaxpr.out_avals
 
@@ -132,7 +133,7 @@ def _with_tangents(p: Any, args: Sequence[Any]) -> list[Any]:
     return list(fun(*args))
 
 
-def _filled(t: Any, like: Any) -> Any:
+def _filled(t: Value, like: Value) -> Any:
     return like * 0 if t is ZERO else t
 
 

@@ -9,12 +9,28 @@ import numpy as np
 from jax import lax, random
 
 from ....operations import cumulative, extrema, identity, rounding, scatter, sort, transfer
+from ....operations.identity import StopGradient
 from ....primitives import constants
+from ....primitives.constants import Full
 from ....primitives.words import dot, indexing, powers, reduction, slicing, structural
 from ....primitives.words import elementwise as e
+from ....primitives.words.choice import Select
+from ....primitives.words.dot import DotGeneral
+from ....primitives.words.indexing import Gather
+from ....primitives.words.powers import IntegerPow
+from ....primitives.words.slicing import Slice
+from ....primitives.words.structural import (
+    BitcastConvertType,
+    BroadcastInDim,
+    ConvertElementType,
+    Iota,
+    Reshape,
+    Transpose,
+)
 from ....routines import fft
 from ....routines.keys import KeyWords, WrapWords
 from ....routines.matrices import linalg
+from ....routines.matrices.linalg import TriangularSolve
 from ....routines.windows import conv, windows
 from ..inward.elements import ROWS
 from . import writer
@@ -52,7 +68,7 @@ for _name, _row in ROWS.items():
 
 
 @rule(e.select_p)
-def _select(p: Any, which: Any, x: Any, y: Any) -> Any:
+def _select(p: Select, which: Any, x: Any, y: Any) -> Any:
     return lax.select(which, x, y)
 
 
@@ -77,7 +93,7 @@ def _round_away(p: Any, x: Any) -> Any:
 
 
 @rule(powers.IntegerPow)
-def _integer_pow(p: Any, x: Any) -> Any:
+def _integer_pow(p: IntegerPow, x: Any) -> Any:
     return lax.integer_pow(x, p.n)
 
 
@@ -87,7 +103,7 @@ def _same(p: Any, x: Any) -> Any:
 
 
 @rule(identity.stop_gradient_p, identity.hold)
-def _stop_gradient(p: Any, x: Any) -> Any:
+def _stop_gradient(p: StopGradient, x: Any) -> Any:
     return lax.stop_gradient(x)
 
 
@@ -101,44 +117,44 @@ def _barrier(p: Any, *xs: Any) -> Any:
 
 
 @rule(constants.Full)
-def _full(p: Any) -> Any:
+def _full(p: Full) -> Any:
     return lax.full(p.shape, np.asarray(p.value, p.dtype)[()], p.dtype)
 
 
 @rule(structural.Iota)
-def _iota(p: Any) -> Any:
+def _iota(p: Iota) -> Any:
     return lax.broadcasted_iota(p.dtype, p.shape, p.axis)
 
 
 @rule(structural.ConvertElementType)
-def _convert(p: Any, x: Any) -> Any:
+def _convert(p: ConvertElementType, x: Any) -> Any:
     if x.dtype.kind == "c" and p.dtype.kind not in "cb":
         x = lax.real(x)
     return lax.convert_element_type(x, p.dtype)
 
 
 @rule(structural.BitcastConvertType)
-def _bitcast(p: Any, x: Any) -> Any:
+def _bitcast(p: BitcastConvertType, x: Any) -> Any:
     return lax.bitcast_convert_type(x, p.dtype)
 
 
 @rule(structural.Reshape)
-def _reshape(p: Any, x: Any) -> Any:
+def _reshape(p: Reshape, x: Any) -> Any:
     return lax.reshape(x, p.shape)
 
 
 @rule(structural.Transpose)
-def _transpose(p: Any, x: Any) -> Any:
+def _transpose(p: Transpose, x: Any) -> Any:
     return lax.transpose(x, p.permutation)
 
 
 @rule(structural.BroadcastInDim)
-def _broadcast(p: Any, x: Any) -> Any:
+def _broadcast(p: BroadcastInDim, x: Any) -> Any:
     return lax.broadcast_in_dim(x, p.shape, p.dims)
 
 
 @rule(slicing.Slice)
-def _slice(p: Any, x: Any) -> Any:
+def _slice(p: Slice, x: Any) -> Any:
     return lax.slice(x, p.starts, p.limits, p.strides)
 
 
@@ -186,7 +202,7 @@ _MODES = {"clip": "CLIP", "fill": "FILL_OR_DROP", "promise_in_bounds": "PROMISE_
 
 
 @rule(indexing.Gather)
-def _gather(p: Any, x: Any, indices: Any) -> Any:
+def _gather(p: Gather, x: Any, indices: Any) -> Any:
     d = p.dims
     numbers = lax.GatherDimensionNumbers(
         d.offset_dims, d.collapsed, d.index_map, d.operand_batching, d.index_batching
@@ -290,12 +306,12 @@ def _reduce_precision(p: Any, x: Any) -> Any:
 # Products, transforms, matrices
 
 
-def _precision(p: Any) -> Any:
+def _precision(p: DotGeneral) -> Any:
     return tuple([lax.Precision[q.name] for q in p.precision])
 
 
 @rule(dot.DotGeneral)
-def _dot_general(p: Any, x: Any, y: Any) -> Any:
+def _dot_general(p: DotGeneral, x: Any, y: Any) -> Any:
     if not all([hasattr(q, "name") for q in p.precision]):
         return writer.others(p, x, y)
     numbers = (p.contract, p.batch_dims)
@@ -329,7 +345,7 @@ def _fft(p: Any, x: Any) -> Any:
 
 
 @rule(linalg.TriangularSolve)
-def _triangular_solve(p: Any, a: Any, b: Any) -> Any:
+def _triangular_solve(p: TriangularSolve, a: Any, b: Any) -> Any:
     return lax.linalg.triangular_solve(
         a,
         b,
@@ -346,7 +362,7 @@ def _triangular_solve(p: Any, a: Any, b: Any) -> Any:
 
 
 @rule(KeyWords)
-def _key_words(p: Any, keys: Any) -> Any:
+def _key_words(p: KeyWords, keys: Any) -> Any:
     return random.key_data(keys)
 
 
