@@ -94,7 +94,7 @@ def result_type(*args: Any, return_weak_type_flag: bool = False) -> Any:
     return (dtype, weak) if return_weak_type_flag else dtype
 
 
-def scalar_type_of(x: np.ndarray) -> type:
+def scalar_type_of(x: Any) -> type:
     """Return Python's type for the numbers of an array, a number or a dtype's kind.
 
     Raises:

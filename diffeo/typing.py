@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from .primitives.array import Array
+from .primitives.core import Value
 
 __all__ = ["ArrayLike", "DTypeLike"]
 
@@ -26,7 +26,7 @@ class SupportsDType(Protocol):
 
 
 #: Arrays and traced values, NumPy's arrays and scalars, and Python's numbers; no lists.
-ArrayLike: TypeAlias = Array | np.ndarray | np.bool_ | np.number | bool | int | float | complex
+ArrayLike: TypeAlias = Value | np.ndarray | np.bool_ | np.number | bool | int | float | complex
 
 #: A dtype, its name, a class of numbers, or an object with a dtype.
 DTypeLike: TypeAlias = str | type[Any] | np.dtype | SupportsDType

@@ -34,7 +34,7 @@ def divergence(
     argnums: int = 0,
     *,
     directions: Any = "exact",
-    key: Value | None = None,
+    key: Any = None,
     chunk: int | None = None,
 ) -> Callable:
     """Return a function that computes the divergence of a vector field.

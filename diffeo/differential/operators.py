@@ -93,7 +93,7 @@ def laplacian(
     argnums: int | Sequence[int] = 0,
     *,
     directions: Any = "exact",
-    key: Value | None = None,
+    key: Any = None,
     sampling: str = "rademacher",
     chunk: int | None = None,
 ) -> Callable:
@@ -211,7 +211,7 @@ def bilaplacian(
     argnums: int | Sequence[int] = 0,
     *,
     directions: Any = "exact",
-    key: Value | None = None,
+    key: Any = None,
     chunk: int | None = None,
 ) -> Callable:
     """Return a function that computes the biharmonic operator, the Laplacian of the Laplacian.
@@ -281,7 +281,7 @@ def differential_operator(
     argnums: int | Sequence[int] = 0,
     *,
     directions: Any = "exact",
-    key: Value | None = None,
+    key: Any = None,
     chunk: int | None = None,
 ) -> Callable:
     """Return a function that applies a linear differential operator.

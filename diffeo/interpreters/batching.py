@@ -23,14 +23,14 @@ __all__ = [
 not_mapped = None
 
 
-def moveaxis(x: Value, src: int | None, dst: int) -> Any:
+def moveaxis(x: Any, src: int | None, dst: int) -> Any:
     """Return an array with an axis at another place; an array that is not mapped as it is."""
     if src is None or src == dst:
         return x
     return move_axis(x, src, dst % typeof(x).ndim)
 
 
-def broadcast(x: Value, size: int, axis: int) -> Any:
+def broadcast(x: Any, size: int, axis: int) -> Any:
     """Return an array with a new axis, along which it repeats."""
     shape = typeof(x).shape
     axis %= len(shape) + 1

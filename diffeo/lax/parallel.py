@@ -38,6 +38,7 @@ from ..primitives.words.structural import (
     squeeze,
 )
 from ..trees import tree
+from ..typing import ArrayLike
 from .strict import apply
 
 
@@ -148,7 +149,7 @@ def psum(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     return tree.map(total, x)
 
 
-def pmean(x: Value, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
+def pmean(x: ArrayLike, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     """Return the mean over all rows, which each row gets; for the arguments see `psum`.
 
     Examples:
@@ -161,7 +162,7 @@ def pmean(x: Value, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     return tree.map(lambda leaf: leaf / size, total)
 
 
-def pmax(x: Value, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
+def pmax(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     """Return the largest element over all rows, which each row gets; for the arguments see `psum`.
 
     The derivative is the mean over the rows that have it.
@@ -174,7 +175,7 @@ def pmax(x: Value, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     return _reduce(collectives.Pmax, x, axis_name, axis_index_groups)
 
 
-def pmin(x: Value, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
+def pmin(x: Any, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
     """Return the smallest element over all rows, which each row gets; arguments as of `psum`.
 
     Examples:
@@ -186,7 +187,7 @@ def pmin(x: Value, axis_name: Any, *, axis_index_groups: Any = None) -> Any:
 
 
 def all_gather(
-    x: Value,
+    x: ArrayLike,
     axis_name: Any,
     *,
     axis_index_groups: Any = None,
@@ -260,7 +261,7 @@ def _split(name: str, x: Value, axis: int, axes: Sequence[Axis], tiled: bool) ->
 
 
 def psum_scatter(
-    x: Value,
+    x: ArrayLike,
     axis_name: Any,
     *,
     scatter_dimension: int = 0,
@@ -304,7 +305,7 @@ def psum_scatter(
 
 
 def all_to_all(
-    x: Value,
+    x: ArrayLike,
     axis_name: Any,
     split_axis: int,
     concat_axis: int,
@@ -368,7 +369,7 @@ def pswapaxes(x: Any, axis_name: Any, axis: int, *, axis_index_groups: Any = Non
     return all_to_all(x, axis_name, axis, axis, axis_index_groups=axis_index_groups)
 
 
-def ppermute(x: Value, axis_name: Any, perm: Any) -> Any:
+def ppermute(x: ArrayLike, axis_name: Any, perm: Any) -> Any:
     """Send the arrays of rows to other rows; rows that get none have zeros.
 
     Args:
@@ -412,7 +413,7 @@ def _permute_together(x: Any, axes: tuple[Axis, ...], pairs: tuple[tuple[int, in
     return select(broadcast_in_dim(my_source >= 0, x.shape, ()), taken, full_like(x, 0))
 
 
-def pshuffle(x: Value, axis_name: Any, perm: Any) -> Any:
+def pshuffle(x: ArrayLike, axis_name: Any, perm: Any) -> Any:
     """Reorder the rows: row i gets the array of row `perm[i]`.
 
     Raises:
@@ -435,7 +436,7 @@ def pshuffle(x: Value, axis_name: Any, perm: Any) -> Any:
     return ppermute(x, axis_name, list(zip(perm, range(len(perm)))))
 
 
-def pbroadcast(x: Value, axis_name: Any, source: int) -> Any:
+def pbroadcast(x: ArrayLike, axis_name: Any, source: int) -> Any:
     """Return the array of the row at position `source`, which every row gets.
 
     Raises:

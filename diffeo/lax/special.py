@@ -10,7 +10,7 @@ import numpy as np
 from ..operations.identity import stop_gradient
 from ..primitives.array import known
 from ..primitives.constants import full_like
-from ..primitives.core import Primitive, Value
+from ..primitives.core import Primitive
 from ..primitives.types import SCALARS
 from ..primitives.words import elementwise as e
 from ..routines.special import special as s
@@ -47,7 +47,7 @@ def erfc(x: Any) -> Any:
     return apply(s.erfc, x)
 
 
-def lgamma(x: Value) -> Any:
+def lgamma(x: ArrayLike) -> Any:
     """Compute the logarithm of |gamma(x)| of floats.
 
     Raises:

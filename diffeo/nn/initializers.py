@@ -29,7 +29,7 @@ from ..primitives.types import SCALARS, is_complex, real_dtype
 from ..primitives.words import elementwise as e
 from ..primitives.words.slicing import index_in_dim
 from ..primitives.words.structural import convert_element_type, reshape
-from ..typing import DTypeLike
+from ..typing import ArrayLike, DTypeLike
 
 #: A function `init(key, shape, dtype)` that returns an array.
 Initializer = Callable[..., Any]
@@ -47,13 +47,15 @@ def _one_device(out_sharding: str | None) -> None:
 
 
 def zeros(
-    key: Value | None, shape: Any, dtype: DTypeLike | None = None, out_sharding: Any = None
+    key: ArrayLike | None, shape: Any, dtype: DTypeLike | None = None, out_sharding: Any = None
 ) -> Any:
     """Return zeros; the key is not used."""
     return full(shape, 0, dtype_of(dtype), out_sharding=out_sharding)
 
 
-def ones(key: Value, shape: Any, dtype: DTypeLike | None = None, out_sharding: Any = None) -> Any:
+def ones(
+    key: ArrayLike, shape: Any, dtype: DTypeLike | None = None, out_sharding: Any = None
+) -> Any:
     """Return ones; the key is not used."""
     return full(shape, 1, dtype_of(dtype), out_sharding=out_sharding)
 

@@ -314,7 +314,9 @@ def _weights(kind: str, weights: Any, n: int) -> Any:
     return w
 
 
-def corrcoef(x: ArrayLike, y: Value | None = None, rowvar: bool = True, dtype: Any = None) -> Any:
+def corrcoef(
+    x: ArrayLike, y: ArrayLike | None = None, rowvar: bool = True, dtype: Any = None
+) -> Any:
     """Return the matrix of correlation coefficients of variables, one in each row."""
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..primitives.array import Array, as_value
-from ..primitives.core import Value
 from ..primitives.types import is_inexact, is_integer, limits_of
 from ..primitives.words import elementwise as e
 from ..primitives.words.promotion import (
@@ -60,7 +59,7 @@ def clip(
 
 
 def nan_to_num(
-    x: Value, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
+    x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Any:
     """Replace nan by 0, and infinities by the largest and smallest finite numbers."""
     x = arr(x)

@@ -52,7 +52,7 @@ def logaddexp(x: ArrayLike, y: ArrayLike, /, out: Any = None, where: Any = None)
     return _complex_logaddexp(*promote(x, y))
 
 
-def logaddexp2(x: Value, y: Value, /, out: Any = None, where: Any = None) -> Any:
+def logaddexp2(x: ArrayLike, y: ArrayLike, /, out: Any = None, where: Any = None) -> Any:
     """Compute `log2(2**x + 2**y)` without overflow; numbers may be complex."""
     if not (holds_complex(x) or holds_complex(y)):
         return _real_logaddexp2(x, y, out, where)

@@ -9,7 +9,7 @@ import ml_dtypes
 import numpy as np
 
 from ..operations import bits, identity, rounding
-from ..primitives.core import Value, describe, with_user_line
+from ..primitives.core import describe, with_user_line
 from ..primitives.types import is_complex, is_integer
 from ..primitives.words import division, powers
 from ..primitives.words import elementwise as e
@@ -117,7 +117,7 @@ def modf(x: ArrayLike, /, out: ArrayLike | None = None) -> tuple[Any, Any]:
     return division.fraction.bind(x), trunc(x)
 
 
-def fmax(x1: Value, x2: ArrayLike) -> Any:
+def fmax(x1: ArrayLike, x2: ArrayLike) -> Any:
     """Return the larger of two numbers; if one is nan, the other one."""
     quick = by_numpy(np.fmax, x1, x2)
     if quick is not None:
@@ -126,7 +126,7 @@ def fmax(x1: Value, x2: ArrayLike) -> Any:
     return where((x >= y) | isnan(y), x, y)
 
 
-def fmin(x1: Value, x2: Value) -> Any:
+def fmin(x1: ArrayLike, x2: ArrayLike) -> Any:
     """Return the smaller of two numbers; if one is nan, the other one."""
     quick = by_numpy(np.fmin, x1, x2)
     if quick is not None:

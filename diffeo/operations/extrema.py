@@ -152,7 +152,7 @@ def place_of_extremum(
     return ctx.emit(name, operands, outs, attributes, region)[1]
 
 
-def argmax(x: Value, axis: int, dtype: Any = np.int64) -> Any:
+def argmax(x: Any, axis: int, dtype: Any = np.int64) -> Any:
     """Return the index of the largest element along `axis`."""
     return ArgMax(axis, array_dtype(dtype)).bind(x)
 

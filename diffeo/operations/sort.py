@@ -377,9 +377,7 @@ def argsort(keys: Sequence[Any], axis: int, descending: bool = False) -> Any:
 # The primitives as functions
 
 
-def take_along_axis(
-    x: Value, indices: Any, axis: int, mode: str = "clip", fill: bool = False
-) -> Any:
+def take_along_axis(x: Any, indices: Any, axis: int, mode: str = "clip", fill: bool = False) -> Any:
     """Return `x[..., indices, ...]` along `axis`, with the other axes in step.
 
     The shapes are equal but for `axis`.

@@ -72,7 +72,7 @@ def write(x: Value, i: Any, value: Value) -> Any:
     return dynamic_update_slice(x, expand_dims(value, (0,)), [i] + [zero] * typeof(value).ndim)
 
 
-def empty(count: int, like: Value) -> Any:
+def empty(count: int, like: Any) -> Any:
     """Return `count` slots, filled with zeros, for arrays of the type of `like`."""
     aval = typeof(like)
     return full((count, *aval.shape), zero_scalar(like), aval.dtype)

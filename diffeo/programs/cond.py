@@ -284,7 +284,7 @@ def _from_slots(
     return made(Jaxpr(inputs, tangent.eqns, tangent.outs, name=tangent.name))
 
 
-def choose(index: Value, branches: Sequence[Callable], operands: Sequence[Any]) -> list[Any]:
+def choose(index: Any, branches: Sequence[Callable], operands: Sequence[Any]) -> list[Any]:
     """Bind a `Cond` of functions of arrays, which may close over other arrays."""
     avals = [typeof(x).strong for x in operands]
     staged = [stage(b, avals, "branch") for b in branches]

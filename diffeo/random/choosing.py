@@ -50,7 +50,7 @@ def _population(name: str, x: Any) -> Any:
     return static_int(x, name, "the number of elements")
 
 
-def take(x: Any, indices: Value, axis: int) -> Any:
+def take(x: Any, indices: Any, axis: int) -> Any:
     """Return the slices of `x` along `axis` at `indices`.
 
     The axes of `indices` stand where the axis was. For x of shape (4, 5), axis=1 and indices of

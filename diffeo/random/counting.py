@@ -19,7 +19,7 @@ from ..api.jit import jit
 from ..numpy.common import arr, dtype_of, static_shape
 from ..operations.cumulative import cumsum
 from ..primitives.constants import full, full_like
-from ..primitives.core import Value, with_user_line
+from ..primitives.core import with_user_line
 from ..primitives.support.key_types import KEY_TYPES
 from ..primitives.types import default_dtype, float32, float64, is_float
 from ..primitives.words import elementwise as e
@@ -27,7 +27,7 @@ from ..primitives.words.promotion import broadcast_shapes, broadcast_to, to_inex
 from ..primitives.words.reduction import reduce_or
 from ..primitives.words.structural import convert_element_type, move_axis
 from ..routines.special.special import lgamma
-from ..typing import DTypeLike
+from ..typing import ArrayLike, DTypeLike
 from .gammas import check_method
 from .keys import Key, Shape, check_key, parts
 from .samplers import _normal, check_parameters, float_dtype, inexact, unit_numbers
@@ -145,7 +145,7 @@ def _approximate(key: Key, lam: Any, shape: tuple[int, ...], dtype: np.dtype) ->
 
 
 def poisson(
-    key: Value,
+    key: ArrayLike,
     lam: Any,
     shape: Shape = None,
     dtype: DTypeLike | None = None,

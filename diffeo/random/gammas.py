@@ -229,7 +229,7 @@ def gamma(
 
 def loggamma(
     key: Any,
-    a: Value,
+    a: ArrayLike,
     shape: Shape = None,
     dtype: DTypeLike | None = None,
     *,
@@ -271,7 +271,7 @@ def beta(
     return share / (share + other)
 
 
-def dirichlet(key: Value, alpha: Any, shape: Shape = None, dtype: Any = None) -> Any:
+def dirichlet(key: ArrayLike, alpha: Any, shape: Shape = None, dtype: Any = None) -> Any:
     """Draw vectors of the Dirichlet distribution: positive numbers whose sum is 1.
 
     Args:

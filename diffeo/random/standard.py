@@ -11,12 +11,12 @@ import numpy as np
 from ..numpy.common import dtype_of, static_shape
 from ..operations.bits import clz
 from ..primitives.constants import full_like
-from ..primitives.core import Value, with_user_line
+from ..primitives.core import with_user_line
 from ..primitives.types import float32, uint32, uint64
 from ..primitives.words import elementwise as e
 from ..primitives.words.slicing import index_in_dim
 from ..primitives.words.structural import convert_element_type, convert_exactly
-from ..typing import DTypeLike
+from ..typing import ArrayLike, DTypeLike
 from .keys import Shape, check_key, raw_bits
 from .samplers import _between, bernoulli, float_dtype, unit_numbers
 
@@ -88,21 +88,21 @@ def _finest_gumbel(key: Any, shape: tuple[int, ...]) -> Any:
     return e.select(below, left, e.neg.bind(e.log.bind(e.neg.bind(e.log.bind(u)))))
 
 
-def laplace(key: Value, shape: Shape = (), dtype: DTypeLike | None = None) -> Any:
+def laplace(key: ArrayLike, shape: Shape = (), dtype: DTypeLike | None = None) -> Any:
     """Draw samples with the density exp(-|x|) / 2. Arguments as `uniform` has."""
     key, shape, dtype, info = _standard("laplace", key, shape, dtype)
     u = _between(key, shape, dtype, -1.0 + float(info.epsneg), 1.0)
     return e.mul.bind(e.sign.bind(u), e.log1p.bind(e.neg.bind(e.absolute.bind(u))))
 
 
-def logistic(key: Value, shape: Shape = (), dtype: DTypeLike | None = None) -> Any:
+def logistic(key: ArrayLike, shape: Shape = (), dtype: DTypeLike | None = None) -> Any:
     """Draw samples with the distribution function 1 / (1 + exp(-x)). Arguments as `uniform` has."""
     key, shape, dtype, info = _standard("logistic", key, shape, dtype)
     u = _between(key, shape, dtype, float(info.tiny), 1.0)
     return e.sub.bind(e.log.bind(u), e.log1p.bind(e.neg.bind(u)))
 
 
-def cauchy(key: Value, shape: Shape = (), dtype: DTypeLike | None = None) -> Any:
+def cauchy(key: ArrayLike, shape: Shape = (), dtype: DTypeLike | None = None) -> Any:
     """Draw samples with the density 1 / (pi (1 + x^2)): tan(pi (u - 1/2)).
 
     Arguments as `uniform` has.

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..numpy.common import arr, static_int, static_shape
 from ..numpy.linalg.decompositions import cholesky, eigh, qr, svd
-from ..primitives.core import Value, with_user_line
+from ..primitives.core import with_user_line
 from ..primitives.types import is_complex, is_float, is_storage
 from ..primitives.words import elementwise as e
 from ..primitives.words.operators import matmul
@@ -29,7 +29,9 @@ from .samplers import (
 from .standard import exponential, rademacher
 
 
-def pareto(key: Value, b: ArrayLike, shape: Shape = None, dtype: DTypeLike | None = None) -> Any:
+def pareto(
+    key: ArrayLike, b: ArrayLike, shape: Shape = None, dtype: DTypeLike | None = None
+) -> Any:
     """Draw samples with the density b / x**(b + 1) on x > 1: exp(e / b), e being exponential.
 
     Args:
@@ -52,7 +54,7 @@ def pareto(key: Value, b: ArrayLike, shape: Shape = None, dtype: DTypeLike | Non
     return e.exp.bind(exponential(checked, shape, dtype) / broadcast_to(b, shape))
 
 
-def rayleigh(key: Value, scale: ArrayLike, shape: Shape = None, dtype: Any = None) -> Any:
+def rayleigh(key: ArrayLike, scale: ArrayLike, shape: Shape = None, dtype: Any = None) -> Any:
     """Draw samples with the density x exp(-x**2 / (2 s**2)) / s**2: s sqrt(-2 log(u)).
 
     Arguments and errors are those of `pareto`; s is `scale`.
@@ -68,7 +70,7 @@ def rayleigh(key: Value, scale: ArrayLike, shape: Shape = None, dtype: Any = Non
     return broadcast_to(scale, shape) * e.sqrt.bind(e.log.bind(u) * -2.0)
 
 
-def wald(key: Value, mean: ArrayLike, shape: Shape = None, dtype: Any = None) -> Any:
+def wald(key: ArrayLike, mean: ArrayLike, shape: Shape = None, dtype: Any = None) -> Any:
     """Draw samples of the inverse Gaussian distribution of a mean and the scale 1.
 
     The method is that of Michael, Schucany and Haas (1976). Arguments and errors are those of
@@ -114,7 +116,7 @@ def triangular(
 
 
 def weibull_min(
-    key: Value, scale: ArrayLike, concentration: ArrayLike, shape: Shape = (), dtype: Any = None
+    key: ArrayLike, scale: ArrayLike, concentration: ArrayLike, shape: Shape = (), dtype: Any = None
 ) -> Any:
     """Draw samples with the distribution function 1 - exp(-(x / scale)**concentration).
 
@@ -160,7 +162,7 @@ def maxwell(key: Any, shape: Shape = (), dtype: DTypeLike | None = None) -> Any:
 
 
 def double_sided_maxwell(
-    key: Value, loc: Any, scale: ArrayLike, shape: Shape = (), dtype: Any = None
+    key: ArrayLike, loc: Any, scale: ArrayLike, shape: Shape = (), dtype: Any = None
 ) -> Any:
     """Draw Maxwell samples with random signs, times `scale` and plus `loc`.
 

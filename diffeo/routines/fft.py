@@ -111,7 +111,7 @@ def _single(shape: Shape, n: int) -> Any:
     return broadcast_in_dim(alone, shape, (len(shape) - 1,))
 
 
-def fft(x: Value, kind: str, lengths: Sequence[int]) -> Any:
+def fft(x: Any, kind: str, lengths: Sequence[int]) -> Any:
     """Transform over any number of last axes, three at a time.
 
     The real kinds halve the last axis: it is transformed first by RFFT, and last by IRFFT.

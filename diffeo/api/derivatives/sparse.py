@@ -461,7 +461,7 @@ def sparse_hessian(
     fun: Callable,
     argnums: int | Sequence[int] = 0,
     *,
-    sparsity: np.ndarray | None = None,
+    sparsity: Any = None,
     method: str = "auto",
     ordering: str = "auto",
     local: bool = False,

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...api.control_flow.loops import scan
 from ...primitives.array import Array
-from ...primitives.core import Value, describe, state, with_user_line
+from ...primitives.core import describe, state, with_user_line
 from ...primitives.types import complex_dtype
 from ...primitives.words.promotion import broadcast_to, to_inexact
 from ...primitives.words.slicing import concatenate, slice_in_dim
@@ -56,7 +56,7 @@ def polyval(p: Any, x: Any, *, unroll: int = 16) -> Any:
     return out
 
 
-def polyadd(a1: Any, a2: Value) -> Any:
+def polyadd(a1: Any, a2: Any) -> Any:
     """Return the sum of two polynomials."""
     a1, a2 = asarray(a1), asarray(a2)
     n = max(a1.shape[0], a2.shape[0])

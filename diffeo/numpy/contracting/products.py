@@ -287,7 +287,7 @@ def tensordot(
     return _contract(a, b, (left, right), how=how)
 
 
-def kron(a: Value, b: Value) -> Any:
+def kron(a: Any, b: Any) -> Any:
     """Return the Kronecker product: blocks of `b`, each times an element of `a`."""
     a, b = same_dtype(a, b)
     # Each pair of axes becomes (m, 1) and (1, n); the broadcast product (m, n) is joined to m * n.

@@ -228,7 +228,7 @@ def _numpy_array(object: Any, dtype: Any) -> np.ndarray:
         raise with_user_line(kind(f"array: {error}")) from None
 
 
-def copy(a: Value, order: str | None = None) -> Any:
+def copy(a: ArrayLike, order: str | None = None) -> Any:
     """Return a copy of an array. Arrays never change, so this is hardly ever needed."""
     return array(a, order=order)
 

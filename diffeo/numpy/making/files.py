@@ -14,6 +14,7 @@ import numpy as np
 
 from ...primitives.array import Array
 from ...primitives.core import Value, with_user_line
+from ...typing import ArrayLike
 from .creation import array, asarray
 
 
@@ -47,7 +48,7 @@ def load(file: IO[bytes] | str | os.PathLike, *args: Any, **kwargs: Any) -> Any:
     return array(out.view(ml_dtypes.bfloat16) if out.dtype == "V2" else out)
 
 
-def save(file: Any, arr: Value, allow_pickle: bool = True) -> None:
+def save(file: Any, arr: ArrayLike, allow_pickle: bool = True) -> None:
     """Write an array to an .npy file; see `numpy.save`."""
     np.save(file, _numbers(arr), allow_pickle=allow_pickle)
 

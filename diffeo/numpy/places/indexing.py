@@ -19,6 +19,7 @@ from ...primitives.words import elementwise as e
 from ...primitives.words.indexing import IndexDims, dynamic_slice, gather
 from ...primitives.words.promotion import broadcast_to
 from ...primitives.words.structural import reshape
+from ...typing import ArrayLike
 from ..common import integers, no_such
 from ..making.creation import full, zeros
 from .layout import NEW, Layout, Span, out_of_bounds, read_index, take_spans, with_inserted
@@ -231,7 +232,7 @@ def bounded(indices: Value, n: int, mode: str, name: str) -> Any:
     return high if wide.dtype.kind == "u" else e.select(e.lt.bind(high, 0), 0, high)
 
 
-def take(a: Any, indices: Value, axis: int, *how: Any) -> Any:
+def take(a: Any, indices: ArrayLike, axis: int, *how: Any) -> Any:
     """Return the parts of `a` at integer `indices` of one axis, which is counted from the front.
 
     `how` are the further arguments of `read_with_mode`.

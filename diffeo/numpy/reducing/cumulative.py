@@ -62,13 +62,13 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None)
     return c.CumProd(axis).bind(a)
 
 
-def cummax(a: Value, axis: int = 0) -> Any:
+def cummax(a: ArrayLike, axis: int = 0) -> Any:
     """Return the running maximum along an axis: `np.maximum.accumulate`."""
     a, axis = _flat_axis(arr(a), axis, "maximum.accumulate")
     return c.CumMax(axis).bind(a)
 
 
-def cummin(a: Value, axis: int = 0) -> Any:
+def cummin(a: ArrayLike, axis: int = 0) -> Any:
     """Return the running minimum along an axis: `np.minimum.accumulate`."""
     a, axis = _flat_axis(arr(a), axis, "minimum.accumulate")
     return c.CumMin(axis).bind(a)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import Array, known
-from ...primitives.core import Value, with_user_line
+from ...primitives.core import with_user_line
 from ...primitives.types import is_inexact
 from ...primitives.words import elementwise as e
 from ...typing import ArrayLike
@@ -230,11 +230,11 @@ def nanargmin(
     return _nan_place("nanargmin", argmin, a, axis, bool(keepdims), _neutral(a, math.inf))
 
 
-def nancumsum(a: Value, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+def nancumsum(a: ArrayLike, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     """Return the running sum, where nan counts as 0."""
     return cumsum(_without_nan(a, 0.0)[0], axis, dtype, out)
 
 
-def nancumprod(a: Value, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+def nancumprod(a: ArrayLike, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
     """Return the running product, where nan counts as 1."""
     return cumprod(_without_nan(a, 1.0)[0], axis, dtype, out)

@@ -341,7 +341,7 @@ def all(
 
 
 def any(
-    a: Value, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = None
+    a: ArrayLike, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: Any = None
 ) -> Any:
     """Whether any element over axes is true (not 0)."""
     return _logical("any", _any, r.reduce_or, False, a, axis, out, keepdims, where)
@@ -364,10 +364,10 @@ def mean(
     a: Any,
     axis: Any = None,
     dtype: DTypeLike | None = None,
-    out: ArrayLike | None = None,
+    out: Any = None,
     keepdims: bool = False,
     *,
-    where: Value | None = None,
+    where: Any = None,
 ) -> Any:
     """Return the mean over axes, in floating point.
 

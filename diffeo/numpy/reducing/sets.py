@@ -24,7 +24,6 @@ from ...primitives.types import default_dtype, is_complex, is_inexact
 from ...primitives.words import elementwise as e
 from ...primitives.words.slicing import concatenate, slice_in_dim
 from ...primitives.words.structural import convert_element_type, iota, reshape
-from ...typing import ArrayLike
 from ..choosing import where
 from ..common import (
     NUMBERS,
@@ -82,7 +81,7 @@ def _first_true(flat: Value, size: int) -> Any:
     return searchsorted(count, convert_element_type(Array(np.arange(1, size + 1)), count.dtype))
 
 
-def flatnonzero(a: Value, *, size: int | None = None, fill_value: Any = None) -> Any:
+def flatnonzero(a: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
     """Return the positions of the elements that are not 0 in the flat array."""
     a = arr(a)
     return nonzero(reshape(a, (a.size,)), size=size, fill_value=fill_value)[0]
@@ -267,8 +266,8 @@ _METHODS = ("auto", "compare_all", "binary_search", "sort")
 
 
 def isin(
-    element: Value,
-    test_elements: ArrayLike,
+    element: Any,
+    test_elements: Any,
     assume_unique: bool = False,
     invert: bool = False,
     *,
@@ -328,7 +327,7 @@ def _chosen(x: Value, mask: Value, size: int, fill: Any) -> tuple[Any, Any]:
     return convert_element_type(where(valid, values, fill), x.dtype), position
 
 
-def union1d(ar1: Value, ar2: ArrayLike, *, size: int | None = None, fill_value: Any = None) -> Any:
+def union1d(ar1: Any, ar2: Any, *, size: int | None = None, fill_value: Any = None) -> Any:
     """Return the distinct elements of both arrays; `size` and `fill_value` as of `unique`."""
     x, y = _pair("union1d", ar1, ar2, size)
     if size is None:
@@ -338,8 +337,8 @@ def union1d(ar1: Value, ar2: ArrayLike, *, size: int | None = None, fill_value: 
 
 
 def setdiff1d(
-    ar1: Value,
-    ar2: Value,
+    ar1: Any,
+    ar2: Any,
     assume_unique: bool = False,
     *,
     size: int | None = None,
@@ -358,8 +357,8 @@ def setdiff1d(
 
 
 def setxor1d(
-    ar1: Value,
-    ar2: Value,
+    ar1: Any,
+    ar2: Any,
     assume_unique: bool = False,
     *,
     size: int | None = None,
@@ -380,8 +379,8 @@ def setxor1d(
 
 
 def intersect1d(
-    ar1: Value,
-    ar2: Value,
+    ar1: Any,
+    ar2: Any,
     assume_unique: bool = False,
     return_indices: bool = False,
     *,

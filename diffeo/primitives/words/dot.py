@@ -321,8 +321,8 @@ def _type_of(dot: DotGeneral, x: ShapedArray, y: ShapedArray) -> ShapedArray:
 
 
 def dot_general(
-    x: Value,
-    y: Value,
+    x: Any,
+    y: Any,
     contract: Any,
     batch_dims: Any = ((), ()),
     precision: tuple[Precision, Precision] = FULL,
@@ -334,7 +334,7 @@ def dot_general(
     return dot.bind(x, y)
 
 
-def outer(x: Value, y: Value) -> Any:
+def outer(x: Any, y: Any) -> Any:
     """Return every product of an element of `x` and an element of `y`: axes of `x`, then axes of
     `y`.
     """

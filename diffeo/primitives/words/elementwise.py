@@ -273,7 +273,7 @@ class Div(Elementwise):
         return series.quotient(*args)
 
 
-def reciprocal(x: Value) -> Any:
+def reciprocal(x: Any) -> Any:
     """Return 1 / x."""
     return div.bind(1.0, x)
 

@@ -431,7 +431,7 @@ def _stack_starts(starts: Sequence[Any], dims: Sequence[Any], size: int) -> Any:
 
 
 def gather(
-    x: Value,
+    x: Any,
     indices: Any,
     dims: IndexDims,
     sizes: Sequence[int],
@@ -444,11 +444,11 @@ def gather(
     return Gather(dims, tuple(sizes), mode, fill, unique, in_order).bind(x, indices)
 
 
-def dynamic_slice(x: Value, starts: Sequence[Any], sizes: Sequence[int]) -> Any:
+def dynamic_slice(x: Any, starts: Sequence[Any], sizes: Sequence[int]) -> Any:
     """Return a window of `sizes` at scalar integer `starts`, which may be traced."""
     return DynamicSlice(tuple(sizes)).bind(x, *starts)
 
 
-def dynamic_update_slice(x: Value, update: Value, starts: Sequence[Any]) -> Any:
+def dynamic_update_slice(x: Any, update: Any, starts: Sequence[Any]) -> Any:
     """Return `x` with the window at `starts` overwritten by `update`."""
     return DynamicUpdateSlice().bind(x, update, *starts)

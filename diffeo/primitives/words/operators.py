@@ -170,7 +170,7 @@ def positive(x: Any, /) -> Any:
     return x
 
 
-def right_shift(x: Value, y: int, /) -> Any:
+def right_shift(x: Any, y: int, /) -> Any:
     """Return `x >> y`: arithmetic for signed integers, logical for unsigned ones."""
     if isinstance(x, Value) and isinstance(y, Value) and x.dtype is y.dtype:
         signed = x.dtype.kind == "i"
@@ -219,7 +219,7 @@ def power(x: Any, y: Any, /) -> Any:
     return e.power.bind(*align_numbers(x, y))
 
 
-def matmul(x: Value, y: Any, /) -> Any:
+def matmul(x: Any, y: Any, /) -> Any:
     """Return `x @ y`, by the function that diffeo.numpy has installed."""
     return NUMPY[np.matmul](x, y)
 

@@ -151,7 +151,7 @@ def check_exponent(least: Any) -> None:
         )
 
 
-def integer_pow(x: Value, n: int) -> Any:
+def integer_pow(x: Any, n: int) -> Any:
     """Return `x ** n` for a static Python integer n (floats for a negative one)."""
     return x if n == 1 else _power(n).bind(x)
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ..builder import LoweringContext
-from ..core import Primitive, Value
+from ..core import Primitive
 from ..families import Discrete
 from ..stand_ins import ZERO
 from ..support.frozen import frozen
@@ -176,12 +176,12 @@ class ReduceXor(Discrete, Reduction):
     accepts, monoid = "biu", XOR
 
 
-def reduce_max(x: Value, axes: Sequence[int]) -> Any:
+def reduce_max(x: Any, axes: Sequence[int]) -> Any:
     """Return the largest element over `axes`."""
     return ReduceMax(tuple(axes)).bind(x)
 
 
-def reduce_min(x: Value, axes: Sequence[int]) -> Any:
+def reduce_min(x: Any, axes: Sequence[int]) -> Any:
     """Return the smallest element over `axes`."""
     return ReduceMin(tuple(axes)).bind(x)
 
@@ -191,12 +191,12 @@ def reduce_prod(x: Any, axes: Sequence[int]) -> Any:
     return ReduceProd(tuple(axes)).bind(x)
 
 
-def reduce_and(x: Value, axes: Sequence[int]) -> Any:
+def reduce_and(x: Any, axes: Sequence[int]) -> Any:
     """Return whether all elements over `axes` are true."""
     return ReduceAnd(tuple(axes)).bind(x)
 
 
-def reduce_or(x: Value, axes: Sequence[int]) -> Any:
+def reduce_or(x: Any, axes: Sequence[int]) -> Any:
     """Return whether any element over `axes` is true."""
     return ReduceOr(tuple(axes)).bind(x)
 

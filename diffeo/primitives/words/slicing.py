@@ -294,7 +294,7 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     return Concatenate(axis).bind(*xs) if len(xs) != 1 else xs[0]
 
 
-def split(x: Value, sizes: Sequence[int], axis: int = 0) -> list[Any]:
+def split(x: Any, sizes: Sequence[int], axis: int = 0) -> list[Any]:
     """Return parts of these sizes along `axis`, which they fill."""
     return Split(tuple(sizes), axis).bind(x) if len(sizes) > 1 else [x]
 

@@ -325,7 +325,7 @@ def broadcast_in_dim(x: Any, shape: Sequence[int], dims: Sequence[int]) -> Any:
     )
 
 
-def reduce_sum(x: Value, axes: Sequence[int]) -> Any:
+def reduce_sum(x: Any, axes: Sequence[int]) -> Any:
     """Return the sum of `x` over `axes`."""
     axes = tuple(axes)
     return _reduce_sum(axes).bind(x) if axes else x

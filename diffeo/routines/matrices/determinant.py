@@ -211,7 +211,7 @@ class PseudoInverse(Given):
 # --------------------------------------------------------------------------------------------------
 
 
-def det(a: Value) -> Any:
+def det(a: Any) -> Any:
     """Return the determinants of square matrices."""
     n = a.shape[-1]
     if n <= small_matrices.LARGEST:
@@ -220,7 +220,7 @@ def det(a: Value) -> Any:
     return Determinant().bind(a, lu, order, product_of_pivots(TRACED, lu, pivots))
 
 
-def slogdet(a: Value) -> tuple[Any, Any]:
+def slogdet(a: Any) -> tuple[Any, Any]:
     """Return the sign of the determinants and the logarithm of their size.
 
     The sign is a number of size 1, or 0 for singular matrices.

@@ -411,7 +411,7 @@ def lu_of(a: Value) -> tuple[Any, Any, Any]:
     return tuple(Lu().bind(stop_gradient(a)))
 
 
-def solve(a: Value, b: Value) -> Any:
+def solve(a: Any, b: Any) -> Any:
     """Return the x with a x = b, for matrices with equal leading axes."""
     lu, _, order = lu_of(a)
     return LuSolve().bind(a, lu, order, b)

@@ -68,7 +68,7 @@ def triangular_solve(a: Any, b: Any, side: str, uplo: str, form: str, diag: str)
     return stack([x[i] for i in range(n)], axis)
 
 
-def cholesky(a: Value) -> Any:
+def cholesky(a: Any) -> Any:
     """Decompose as `Cholesky` does."""
     n, e = a.shape[-1], elements(a)
     zero = zeros_like(e[0][0])
@@ -99,7 +99,7 @@ def _size(x: Value) -> Any:
         absolute.bind(real.bind(x)) + absolute.bind(imag.bind(x)))  # fmt: skip
 
 
-def lu(a: Value) -> list[Any]:
+def lu(a: Any) -> list[Any]:
     """Decompose as `Lu` does: the pivot of a column is its largest element, the first of them."""
     m, n = a.shape[-2:]
     e, number = elements(a), lambda i: full(a.shape[:-2], i, np.int32)
@@ -127,7 +127,7 @@ def lu(a: Value) -> list[Any]:
     return [matrices(e), stack(pivots, a.ndim - 2), stack(order, a.ndim - 2)]
 
 
-def permutation(pivots: Value, size: int) -> Any:
+def permutation(pivots: Any, size: int) -> Any:
     """Return the order as `LuPivotsToPermutation` does.
 
     A pivot is compared with each row number, so no element is read or written at a place that is

@@ -25,7 +25,7 @@ from .special import Formula, Operations, chebyshev, evaluate
 _BREAK = 8.0
 
 
-def poisson(n: int, f: Callable, base: np.ndarray, count: int) -> np.ndarray:
+def poisson(n: int, f: Callable, base: Any, count: int) -> np.ndarray:
     """Return the mean of f(u) (base sin(u)**2 / 2)**n over u in 0 ... pi, times a constant.
 
     The constant is sqrt(pi) / gamma(n + 1/2). For base = x the result is J_n(x) if

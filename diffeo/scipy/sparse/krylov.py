@@ -25,12 +25,12 @@ from ...typing import ArrayLike
 Map = Callable[[Any], Any]
 
 
-def norm(x: Value) -> Any:
+def norm(x: ArrayLike) -> Any:
     """Return the length of a vector; its derivative is 0 where it is 0."""
     return safe_sqrt(real(vdot(x, x)))
 
 
-def unit(x: Value, least: ArrayLike) -> tuple[Any, Any]:
+def unit(x: Value, least: Any) -> tuple[Any, Any]:
     """Return x over its length, and the length; zeros if the length is not above `least`."""
     size = norm(x)
     seen = size > least

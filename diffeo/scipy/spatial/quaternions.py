@@ -19,6 +19,7 @@ from ...numpy.reducing.reductions import sum as sum_of
 from ...numpy.ufuncs import arctan2, cos, hypot, sin, sqrt
 from ...primitives.core import Value
 from ...routines.special.special import polynomial
+from ...typing import ArrayLike
 
 #: Power series in the square of an angle: sin(angle / 2) / angle, and cos(angle / 2).
 _SINE = [(-1) ** k / (2.0 ** (2 * k + 1) * math.factorial(2 * k + 1)) for k in range(9)]
@@ -27,7 +28,7 @@ _COSINE = [(-1) ** k / (4.0**k * math.factorial(2 * k)) for k in range(9)]
 _ARCTAN = [(-1) ** k / (2 * k + 1) for k in range(12)]
 
 
-def square(v: Value) -> Any:
+def square(v: ArrayLike) -> Any:
     """Return the square of the length, [..., 1]."""
     return sum_of(v * v, -1, keepdims=True)
 

@@ -270,7 +270,7 @@ def boxcox(x: ArrayLike, lmbda: ArrayLike) -> Any:
     return BoxCox().bind(*[arr(v) for v in align_inexact(arr(x), arr(lmbda))])
 
 
-def boxcox1p(x: Any, lmbda: Value) -> Any:
+def boxcox1p(x: Any, lmbda: ArrayLike) -> Any:
     """Compute boxcox(1 + x, lmbda), exact for small x.
 
     Examples:

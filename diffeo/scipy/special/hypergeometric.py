@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ...primitives.core import Value
 from ...primitives.formulas.reference import special_function
 from ...primitives.support.frozen import frozen
 from ...primitives.types import ShapedArray
@@ -134,7 +133,7 @@ def _binding(primitive: Hypergeometric, count: int) -> Callable:
     return lambda a, b, c, x: primitive.bind(a, b, c, x)
 
 
-def hyp1f1(a: Any, b: Any, x: Value) -> Any:
+def hyp1f1(a: Any, b: Any, x: Any) -> Any:
     """Compute Kummer's confluent hypergeometric function: the sum of (a)_k / (b)_k x**k / k!.
 
     Args:
@@ -161,7 +160,7 @@ def hyp1f1(a: Any, b: Any, x: Value) -> Any:
     return e.select(left, e.exp.bind(e.select(left, x, 0.0)) * series, series)
 
 
-def hyp2f1(a: Any, b: Any, c: Any, x: Value) -> Any:
+def hyp2f1(a: Any, b: Any, c: Any, x: Any) -> Any:
     """Compute Gauss' hypergeometric function, the sum of (a)_k (b)_k / (c)_k x**k / k!.
 
     For x < -1, where the series diverges, this is its continuation.

@@ -85,7 +85,7 @@ class Expn(Formula):
         )
 
 
-def expn(n: ArrayLike, x: Value) -> Any:
+def expn(n: ArrayLike, x: ArrayLike) -> Any:
     """Compute the exponential integral E_n(x): that of t**-n exp(-x t) over t > 1.
 
     Args:
@@ -146,7 +146,7 @@ def _exponential_over(x: Value) -> Any:
 expi_p = FormulaRow("expi", _expi, lambda x: _exponential_over(x), impl=special_function("expi"))
 
 
-def expi(x: Value) -> Any:
+def expi(x: ArrayLike) -> Any:
     """Compute the exponential integral Ei(x).
 
     It is the integral of exp(t) / t over t < x (Cauchy's principal value).
@@ -161,7 +161,7 @@ def expi(x: Value) -> Any:
     return expi_p.bind(arr(to_inexact(x)))
 
 
-def exp1(x: Value) -> Any:
+def exp1(x: Any) -> Any:
     """Compute the exponential integral E_1(x): that of exp(-t) / t over t > x, for x >= 0.
 
     Raises:
@@ -230,7 +230,7 @@ cosine_integral = FormulaRow(
 )  # fmt: skip
 
 
-def sici(x: Value) -> tuple[Any, Any]:
+def sici(x: ArrayLike) -> tuple[Any, Any]:
     """Compute the integrals of sin(t) / t over 0 ... x and of -cos(t) / t over t > x.
 
     Args:
@@ -382,7 +382,7 @@ def _log_quotient(x: Value) -> Any:
 spence_p = FormulaRow("spence", _spence, _log_quotient, impl=special_function("spence"))
 
 
-def spence(x: Value) -> Any:
+def spence(x: ArrayLike) -> Any:
     """Compute the dilogarithm: the integral of log(t) / (1 - t) over 1 ... x, for x >= 0.
 
     Raises:

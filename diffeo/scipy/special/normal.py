@@ -257,7 +257,7 @@ def ndtri(p: ArrayLike) -> Any:
     return erfcinv_p.bind(arr(to_inexact(p)) * 2.0) * -math.sqrt(2.0)
 
 
-def log_ndtr(x: Value, series_order: int = 3) -> Any:
+def log_ndtr(x: Any, series_order: int = 3) -> Any:
     """Compute log(ndtr(x)), accurate in both tails.
 
     Args:

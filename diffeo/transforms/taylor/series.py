@@ -343,7 +343,7 @@ class Arithmetic:
         return y
 
 
-def number(like: Value, n: float) -> Any:
+def number(like: Any, n: float) -> Any:
     """Return a Python scalar of the kind of an array's dtype."""
     return complex(n) if typeof(like).dtype.kind == "c" else float(n)
 
