@@ -31,6 +31,8 @@ sample(
     real(2), note="no results", by=(),
 )  # fmt: skip
 sample(IoCallback(_function, _avals), comp(2), bools(), real(0, 3), by=())
-_site = Site(CheckFailure, "{0}", (ShapedArray((2,), np.float64),))
-sample(Check((_site,), (_site.slot,)), np.zeros((), np.int32), real(2), by=())
+# Others cannot be compiled; tests/test_checkify.py tries what they say.
+_site = Site(CheckFailure, "a code that is not zero", (ShapedArray((2,), np.dtype(np.int32)),))
+_code, _shown = np.zeros((), np.int32), np.array([3, -4], np.int32)
+sample(Check((_site,), (_site.slot,), debug=True), _code, _shown, by=())
 sample(DebugCallback(HostFunction(lambda *_: [], "nothing"), ()), real(2, 3), ints(), by=())
