@@ -122,10 +122,9 @@ def test_einsum_takes_dot_general_as_flax_gives_it():
         dnp.einsum("ij,jk", x, x, _dot_general=lambda *args: None)
 
 
-def test_arrays_have_the_sharding_of_their_device():
+def test_types_have_no_sharding_and_devices_have_one():
     x = dnp.ones(2)
-    assert x.sharding == x.device.sharding and x.sharding.device_set == {x.device}
-    assert x.aval.sharding is None
+    assert x.aval.sharding is None and x.device.sharding.device_set == {x.device}
 
 
 def test_text_of_the_compiler():

@@ -357,7 +357,7 @@ def test_a_small_eager_draw_is_fast():
         start = time.perf_counter()
         random.normal(KEY, (3,))
         times.append(time.perf_counter() - start)
-    assert min(times) < 100e-6 * 3  # a slow machine may take three times as long
+    assert min(times) < 100e-6 * 10  # a machine that does other work, too, may take so much longer
 
 
 def test_keys_are_their_words():

@@ -167,11 +167,6 @@ class Array(Value, metaclass=ArrayType):
         """The device on which the numbers are; that of host data is the first processor."""
         return machine.device_of(self)
 
-    @property
-    def sharding(self) -> Any:
-        """The placement on its device, where the whole array is."""
-        return machine.device_of(self).sharding
-
     def devices(self) -> set[Any]:
         """Return the set of this one device."""
         return {machine.device_of(self)}

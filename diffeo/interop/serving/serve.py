@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+from ...primitives.array import Array
 from ..exceptions import reason
 from .bits import wide
 from .modules import FALLBACKS, INTERNALS, MODULES, OVERLAYS, VERSION
@@ -186,6 +187,8 @@ def as_jax(enable_x64: bool | None = None) -> ModuleType:
                 "it; call as_jax() before anything imports jax, or run python -m diffeo.as_jax"
             )
         sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+        # jax itself, where it is, would take an array with this attribute for one of its own.
+        setattr(Array, "sharding", property(lambda x: x.device.sharding))  # noqa: B010
         # Eager functions are NumPy's here, and jax's do not warn of a division by zero.
         warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"diffeo\.")
         if enable_x64 is None:
