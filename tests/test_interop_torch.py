@@ -195,3 +195,12 @@ def test_the_page():
     for block in re.findall(r"^```py\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
         exec(block, names)
     assert "torch.Size([2, 3, 2, 3, 2])" in printed[1] and printed[-1] == "(1,)"
+
+
+def test_the_structure_of_a_result_may_depend_on_shapes():
+    """A function is kept for the types of its arguments: no call gets another one's structure."""
+    outward = to_torch(lambda x: [x[i] for i in range(x.shape[0])])
+    inward = from_torch(lambda x: [x[i] for i in range(x.shape[0])])
+    for n in (3, 2, 3):
+        assert len(outward(torch.ones(n))) == n
+        assert len(dx.jit(inward)(np.ones(n))) == n

@@ -27,10 +27,8 @@ from ...primitives.types import ShapedArray, is_inexact
 from ...primitives.words.structural import batch_at_front, move_axis
 from ...trees import tree
 from ...trees.arguments import check_callable, name_of
-from .tensors import DTYPES, check, dtype_of, to_numpy, to_tensor
+from .tensors import DTYPES, TRACED, Signatures, check, dtype_of, filled, to_numpy, to_tensor
 
-#: How many signatures a function keeps.
-_MOST = 512
 Tensors = Sequence[torch.Tensor]
 
 
@@ -269,7 +267,7 @@ class FromTorch(OwnCopy):
         functools.update_wrapper(self, fun)
         self.fun = fun
         self.__name__ = name_of(fun)
-        self.known: dict[Any, tuple[Function, list[Any]]] = {}
+        self.signatures = Signatures(self._made, f"from_torch of {self.__name__}")
 
     def __repr__(self) -> str:
         return f"<from_torch of {self.__name__}>"
@@ -284,39 +282,20 @@ class FromTorch(OwnCopy):
         for leaf in leaves:
             try:
                 values.append(as_value(leaf))
-                statics.append(_ARRAY)
+                statics.append(TRACED)
             except TypeError:
                 statics.append(leaf)
         for v in values:
             _torch_dtype(typeof(v), self.__name__)
-        function, out_tree = self._known(in_tree, statics)
+        function, out_tree = self.signatures(in_tree, statics, values)
         outs = Called(function).bind(*values)
         return tree.unflatten(out_tree[0], outs)
 
-    def _known(self, in_tree: Any, statics: list[Any]) -> tuple[Function, list[Any]]:
-        key = in_tree, tuple(statics), tuple(map(type, statics))
-        try:
-            entry = self.known.get(key)
-        except TypeError as error:
-            raise with_user_line(
-                TypeError(
-                    f"from_torch of {self.__name__}: an argument that is no array is part of what "
-                    f"the function is kept for, and must be hashable: {error}"
-                )
-            ) from None
-        if entry is None:
-            if len(self.known) >= _MOST:
-                self.known.clear()
-            entry = self.known[key] = self._made(in_tree, statics)
-        return entry
-
-    def _made(self, in_tree: Any, statics: list[Any]) -> tuple[Function, list[Any]]:
+    def _made(self, in_tree: Any, statics: Sequence[Any]) -> tuple[Function, list[Any]]:
         out_tree: list[Any] = []
 
         def flat(*tensors: torch.Tensor) -> Tensors:
-            given = iter(tensors)
-            filled = [next(given) if s is _ARRAY else s for s in statics]
-            args, kwargs = tree.unflatten(in_tree, filled)
+            args, kwargs = filled(in_tree, statics, tensors)
             results, structure = tree.flatten(self.fun(*args, **kwargs))
             out_tree[:] = [structure]
             return [self._tensor(r) for r in results]
@@ -333,16 +312,6 @@ class FromTorch(OwnCopy):
             f"from_torch of {self.__name__}: expected a tree of tensors and numbers as the result, "
             f"got {type(x).__name__} in it"
         )
-
-
-class _Array:
-    """Stands for an array among the leaves of the arguments."""
-
-    def __repr__(self) -> str:
-        return "an array"
-
-
-_ARRAY = _Array()
 
 
 def from_torch(fun: Callable) -> FromTorch:

@@ -25,16 +25,14 @@ from ...api.derivatives.autodiff import jvp, vjp
 from ...api.jit import jit
 from ...api.vmap import vmap
 from ...numpy.ufuncs import conj
-from ...primitives.core import Value, with_user_line
+from ...primitives.core import Value
 from ...primitives.support.frozen import OwnCopy
 from ...primitives.support.lists import woven
 from ...primitives.types import is_complex
 from ...trees import tree
 from ...trees.arguments import check_callable, check_outputs, name_of
-from .tensors import check, to_array, to_tensor
+from .tensors import TRACED, Signatures, check, filled, to_array, to_tensor
 
-#: How many signatures a function keeps.
-_MOST = 512
 Flags = tuple[bool, ...]
 
 
@@ -160,7 +158,7 @@ class ToTorch(OwnCopy):
         functools.update_wrapper(self, fun)
         self.fun, self.jitted = fun, jitted
         self.__name__ = name_of(fun)
-        self.known: dict[Any, tuple[Program, list[Any]]] = {}
+        self.signatures = Signatures(self._made, f"to_torch of {self.__name__}")
 
     def __repr__(self) -> str:
         return f"<to_torch of {self.__name__}>"
@@ -178,38 +176,18 @@ class ToTorch(OwnCopy):
             if isinstance(leaf, torch.Tensor):
                 check(leaf, f"to_torch of {self.__name__}")
                 tensors.append(leaf)
-                statics.append(_TENSOR)
+                statics.append(TRACED)
             else:
                 statics.append(leaf)
-        program, out_tree = self._known(in_tree, statics)
+        program, out_tree = self.signatures(in_tree, statics, tensors)
         outs = _Applied.apply(program, *tensors)
         return tree.unflatten(out_tree[0], outs)  # pyright: ignore[reportArgumentType]
 
-    def _known(self, in_tree: Any, statics: list[Any]) -> tuple[Program, list[Any]]:
-        """Return the program for arguments of this structure, with its result's structure."""
-        key = in_tree, tuple(statics), tuple(map(type, statics))
-        try:
-            entry = self.known.get(key)
-        except TypeError as error:
-            raise with_user_line(
-                TypeError(
-                    f"to_torch of {self.__name__}: an argument that is no tensor is part of what "
-                    f"the program is kept for, and must be hashable: {error}"
-                )
-            ) from None
-        if entry is None:
-            if len(self.known) >= _MOST:
-                self.known.clear()
-            entry = self.known[key] = self._made(in_tree, statics)
-        return entry
-
-    def _made(self, in_tree: Any, statics: list[Any]) -> tuple[Program, list[Any]]:
+    def _made(self, in_tree: Any, statics: Sequence[Any]) -> tuple[Program, list[Any]]:
         out_tree: list[Any] = []
 
         def flat(*arrays: Any) -> list[Any]:
-            given = iter(arrays)
-            filled = [next(given) if s is _TENSOR else s for s in statics]
-            args, kwargs = tree.unflatten(in_tree, filled)
+            args, kwargs = filled(in_tree, statics, arrays)
             out = self.fun(*args, **kwargs)
             results, structure = tree.flatten(out)
             out_tree[:] = [structure]
@@ -217,16 +195,6 @@ class ToTorch(OwnCopy):
 
         flat.__name__ = self.__name__
         return Program(flat, self.jitted), out_tree
-
-
-class _Tensor:
-    """Stands for a tensor among the leaves of the arguments."""
-
-    def __repr__(self) -> str:
-        return "a tensor"
-
-
-_TENSOR = _Tensor()
 
 
 def to_torch(fun: Callable, *, jitted: bool = True) -> ToTorch:

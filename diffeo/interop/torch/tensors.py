@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ml_dtypes
@@ -14,6 +15,7 @@ import torch
 from ...primitives.array import Array
 from ...primitives.core import with_user_line
 from ...primitives.types import ShapedArray
+from ...trees import tree
 
 #: By the name of a dtype, torch's.
 DTYPES: dict[str, torch.dtype] = {
@@ -88,3 +90,61 @@ def to_tensor(x: Any) -> torch.Tensor:
     if host.dtype == _BFLOAT16:
         return torch.from_numpy(host.view(np.int16)).view(torch.bfloat16)
     return torch.from_numpy(host)
+
+
+class Traced:
+    """Stands for an array or a tensor among the leaves of the arguments."""
+
+    def __repr__(self) -> str:
+        return "array"
+
+
+TRACED = Traced()
+#: How many signatures a function keeps.
+_MOST = 512
+
+
+class Signatures:
+    """What a function has made for each signature: the structure of its arguments, the types of the
+    arrays among their leaves, and the other leaves themselves.
+
+    Args:
+        make: from the structure and the leaves, with `TRACED` for arrays, to what is kept.
+        what: what messages call the function.
+    """
+
+    def __init__(self, make: Callable[[Any, Sequence[Any]], Any], what: str):
+        self.make, self.what = make, what
+        self.entries: dict[Any, Any] = {}
+
+    def __call__(self, structure: Any, leaves: Sequence[Any], arrays: Sequence[Any]) -> Any:
+        """Return the entry for these arguments; `leaves` has `TRACED` in the places of `arrays`.
+
+        Raises:
+            TypeError: for a leaf that is neither an array nor hashable.
+        """
+        types = tuple([(tuple(a.shape), a.dtype) for a in arrays])
+        key = structure, tuple(leaves), tuple(map(type, leaves)), types
+        try:
+            entry = self.entries.get(key)
+        except TypeError as error:
+            raise with_user_line(
+                TypeError(
+                    f"{self.what}: an argument that is no array is part of what the function is "
+                    f"kept for, and must be hashable: {error}"
+                )
+            ) from None
+        if entry is None:
+            if len(self.entries) >= _MOST:
+                self.entries.clear()
+            entry = self.entries[key] = self.make(structure, leaves)
+        return entry
+
+
+def filled(structure: Any, leaves: Sequence[Any], arrays: Sequence[Any]) -> Any:
+    """Return the tree of the leaves, with the arrays in the places of `TRACED`.
+
+    Of (TRACED, 2.0, TRACED) and arrays a, b it is (a, 2.0, b).
+    """
+    given = iter(arrays)
+    return tree.unflatten(structure, [next(given) if v is TRACED else v for v in leaves])
