@@ -108,14 +108,11 @@ class Evaluation(Trace):
                 return self.process(primitive, promoted_scalars(args))
             host = _fit_scalars(host)
         # NumPy would broadcast and promote, where a primitive demands equal shapes and dtypes.
-        if primitive.checked and (
-            len(host) > 1
-            or (
-                host
-                and (
-                    (primitive.same_type and host[0].dtype.kind not in primitive.accepts)
-                    or is_storage(host[0].dtype)
-                )
+        if len(host) > 1 or (
+            host
+            and (
+                (primitive.same_type and host[0].dtype.kind not in primitive.accepts)
+                or is_storage(host[0].dtype)
             )
         ):
             check(primitive, args)

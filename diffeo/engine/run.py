@@ -22,11 +22,13 @@ from .runner import Runner
 
 
 def check(primitive: Primitive, args: Sequence[Any]) -> None:
-    """Check the types of the operands by the primitive's own rule.
+    """Check the types of the operands by the primitive's own rule, if it is `checked`.
 
     Raises:
         TypeError, ValueError: as the rule says.
     """
+    if not primitive.checked:
+        return
     scalars = primitive.takes_scalars
     try:
         apply_type_rule(

@@ -308,7 +308,7 @@ def _without_type(tangent: Value | None) -> Any:
     return None if tangent is None else as_value(tangent)
 
 
-def add_tangents(x: Any, y: Value) -> Any:
+def add_tangents(x: Any, y: Any) -> Any:
     """Return the sum of two tangents, either of which may be a `Zero`."""
     if type(x) is Zero:
         return y

@@ -153,7 +153,7 @@ def defbilinear(primitive: Definition, lhs_rule: Callable, rhs_rule: Callable) -
         lambda t, x, y, **params: primitive.bind(x, t, **params),
     )
 
-    def transpose(ct: Value, x: Any, y: Any, **params: Any) -> tuple[Any, Any]:
+    def transpose(ct: Any, x: Any, y: Any, **params: Any) -> tuple[Any, Any]:
         if is_undefined_primal(x):
             return Zero(x.aval) if type(ct) is Zero else lhs_rule(ct, x, y, **params), None
         return None, Zero(y.aval) if type(ct) is Zero else rhs_rule(ct, x, y, **params)

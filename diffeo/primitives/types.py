@@ -61,7 +61,9 @@ class ShapedArray(AbstractValue):
     #: None: a type does not say on which devices an array is.
     sharding = None
 
-    def __new__(cls, shape: Any, dtype: Any, weak_type: bool = False, *, sharding: None = None):
+    def __new__(
+        cls, shape: tuple[int, ...], dtype: Any, weak_type: bool = False, *, sharding: None = None
+    ) -> ShapedArray:
         if sharding is not None:
             raise NotImplementedError(f"a type has no sharding, got {sharding!r}: leave it out")
         key = (shape, dtype, weak_type)

@@ -416,5 +416,5 @@ class Replay(HigherOrder):
         return pull_back
 
 
-def _plus(total: Value, move: Value) -> Any:
+def _plus(total: Any, move: Any) -> Any:
     return total if move is ZERO else total + move

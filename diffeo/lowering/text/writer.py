@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ...primitives.array import Array
-from ...primitives.core import Primitive, Value
+from ...primitives.core import Primitive
 from ...primitives.support.key_types import carried
 from ...primitives.types import ShapedArray
 from .mlir_types import scalar_text, tensor_type
@@ -274,7 +274,7 @@ class Writer:
             )
         return operand
 
-    def array(self, value: Value, aval: ShapedArray) -> Operand:
+    def array(self, value: Any, aval: ShapedArray) -> Operand:
         """Return an array of the type `aval` whose numbers are all written out."""
         host = value.host if type(value) is Array else np.asarray(value)
         if aval.dtype.kind == "k":

@@ -169,7 +169,7 @@ def _of_python(ufunc: Any) -> Callable:
     return function
 
 
-def _box(x: np.ndarray) -> np.ndarray:
+def _box(x: Any) -> np.ndarray:
     """Return an array of objects; NumPy returns the object alone for an array without axes."""
     if isinstance(x, np.ndarray):
         return x

@@ -42,7 +42,7 @@ class Select(Linear):
     linear = (1, 2)
     accepts = "biufcVk"
 
-    def abstract_eval(self, pred: ShapedArray, x: Any, y: Any) -> ShapedArray:
+    def abstract_eval(self, pred: Any, x: Any, y: Any) -> ShapedArray:
         out = x if type(x) is ShapedArray else y
         same = type(out) is ShapedArray and (type(y) is not ShapedArray or y is out)
         if (

@@ -240,7 +240,7 @@ class Scale(Mul):
         zero = ctx.constant(0, t.aval)
         return ctx.op("select", ctx.compare("EQ", t, zero), zero, ctx.op("multiply", t, factor))
 
-    def by_right(self, x: Value, dy: Value) -> Any:
+    def by_right(self, x: Any, dy: Value) -> Any:
         out = self.bind(dy, x)
         return out if type(x) in SCALARS else select(x == 0, zero_scalar(dy), out)
 

@@ -399,7 +399,7 @@ def move_axis(x: Value, source: int, destination: int) -> Any:
     return Transpose(tuple(order)).bind(x)
 
 
-def batch_at_front(x: Value, dim: int | None, size: int) -> Any:
+def batch_at_front(x: Any, dim: int | None, size: int) -> Any:
     """Return `x` with its batch axis first; an operand without one is repeated.
 
     Python scalars stay as they are.

@@ -133,7 +133,7 @@ def _with_tangents(p: Any, args: Sequence[Any]) -> list[Any]:
     return list(fun(*args))
 
 
-def _filled(t: Value, like: Value) -> Any:
+def _filled(t: Any, like: Value) -> Any:
     return like * 0 if t is ZERO else t
 
 

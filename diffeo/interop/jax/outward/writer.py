@@ -74,7 +74,7 @@ def find(primitive: Any) -> Callable[..., Any] | None:
     return entry or RULES.get(type(primitive))
 
 
-def jax_constant(x: Value) -> Any:
+def jax_constant(x: Any) -> Any:
     """Return a constant of a program of ours as jax's."""
     if isinstance(x, Value) and type(x.aval.dtype) is KeyType:
         words: Any = np.asarray(key_words(x))
