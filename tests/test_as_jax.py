@@ -186,6 +186,7 @@ def test_names():
     assert eqn.primitive is sin_p is primitives.sin_p
     assert lax.while_p != lax.scan_p and {lax.scan_p: 1}[lax.scan_p]
     assert P("a", None) == ("a", None)
+    assert jnp.ones(1).sharding.device_set == jnp.ones(1).devices()
     assert not any(getattr(m, "__file__", None) and "site-packages/jax/" in m.__file__
                    for m in list(sys.modules.values()))
 

@@ -73,6 +73,7 @@ def test_pair(sample: Sample, outer: Any, inner: Any):
 @pytest.mark.parametrize("inner", (Vmap, Jit), ids=name_of)
 @pytest.mark.parametrize("outer", (Vmap, Jit), ids=name_of)
 @pytest.mark.parametrize("sample", DISCRETE, ids=repr)
+@pytest.mark.sampled(1)
 def test_pair_without_derivatives(sample: Sample, outer: Any, inner: Any):
     def fun(*xs: Any) -> list:
         operands = list(sample.args)

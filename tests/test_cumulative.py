@@ -46,12 +46,20 @@ def test_narrow_dtypes_are_rounded_once(name: str, dtype: str):
         np.testing.assert_allclose(found.astype(float), expected, size, size)
 
 
-def test_float32_sums_are_no_worse_than_in_jax(jax):
-    x = np.random.default_rng(3).normal(size=200_000).astype(np.float32)
-    exact = np.cumsum(x, dtype=np.float64)
-    error = lambda found: np.abs(np.asarray(found, np.float64) - exact).max()
-    theirs = error(jax.jit(jax.lax.cumsum)(x))
-    assert error(dx.jit(lax.cumsum)(x)) <= 1.5 * theirs  # the order of additions is another one
+def test_float32_sums_are_as_exact_as_trees_of_sums_are(jax):
+    """Both libraries add in trees, of other forms: one draw favours either. A running sum is worse
+    by far.
+    """
+    ours, theirs, running = [], [], []
+    for seed in range(12):
+        x = np.random.default_rng(seed).normal(size=200_000).astype(np.float32)
+        exact = np.cumsum(x, dtype=np.float64)
+        error = lambda sums, exact=exact: np.abs(np.asarray(sums, np.float64) - exact).max()
+        ours.append(error(dx.jit(lax.cumsum)(x)))
+        theirs.append(error(jax.jit(jax.lax.cumsum)(x)))
+        running.append(error(np.cumsum(x)))
+    assert np.mean(ours) <= 1.5 * np.mean(theirs)
+    assert np.mean(ours) <= 0.1 * np.mean(running)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -238,8 +238,9 @@ def test_estimators_in_chunks():
 # Bilaplacian
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
-@pytest.mark.sampled(5)
+@pytest.mark.parametrize(
+    "size", [1, 3, *[pytest.param(n, marks=pytest.mark.exhaustive) for n in (2, 4, 5)]]
+)
 def test_bilaplacian(jax, size):
     x = rng(size)
     expected = by_hessian(jax, by_hessian(jax, of(jax, "network")))(x)

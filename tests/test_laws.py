@@ -60,6 +60,7 @@ def may_vary(sample: Sample) -> bool:
 
 
 @each
+@pytest.mark.sampled(1)
 def test_evaluation_has_the_inferred_type(sample: Sample):
     found = infer(sample.primitive, types(sample.args))
     expected = list(found) if sample.primitive.multiple_results else [found]
@@ -91,6 +92,7 @@ def function_of_all(sample: Sample):
 
 
 @each_differentiable
+@pytest.mark.sampled(1)
 def test_jvp_agrees_with_differences(sample: Sample):
     for by in subsets(sample.by):
         fun = function_of(sample, by)
@@ -142,6 +144,7 @@ def test_zero_cotangent_stays_zero_at_singular_points(row):
 
 
 @each_differentiable
+@pytest.mark.sampled(1)
 def test_second_jvp_agrees_with_differences_of_the_first(sample: Sample):
     fun = function_of(sample, sample.by)
     xs = [sample.args[i] for i in sample.by]
@@ -155,6 +158,7 @@ def test_second_jvp_agrees_with_differences_of_the_first(sample: Sample):
 
 
 @each_differentiable
+@pytest.mark.sampled(1)
 def test_transpose_is_the_adjoint(sample: Sample):
     for by in subsets(sample.by):
         fun = function_of(sample, by)
@@ -223,6 +227,7 @@ def batched_cases(sample: Sample):
 
 
 @each
+@pytest.mark.sampled(1)
 def test_batching_is_a_loop(sample: Sample):
     rows = {i: rows_of(sample.args[i]) for i in sample.arrays}
     for dims in batched_cases(sample):
@@ -266,7 +271,7 @@ def test_taylor_agrees_with_nested_jvp(sample: Sample):
 
 
 @each_differentiable
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3, of_each_primitive=False)
 def test_collapsed_series_are_sums_of_series(sample: Sample):
     fun = function_of(sample, sample.by)
     fun.name = "fun"  # type: ignore[attr-defined]

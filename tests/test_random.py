@@ -1,7 +1,7 @@
 """diffeo.random: the bits of jax.random, the laws of the distributions, keys and errors."""
 
 import math
-import time
+import sys
 
 import ml_dtypes
 import numpy as np
@@ -350,14 +350,17 @@ def test_default_dtypes_follow_the_config():
         assert random.bits(KEY).dtype == np.uint32
 
 
-def test_a_small_eager_draw_is_fast():
+def test_a_small_eager_draw_makes_few_calls():
+    """Calls of functions are counted, as times depend on what else a machine does."""
     random.normal(KEY, (3,))
-    times = []
-    for _ in range(50):
-        start = time.perf_counter()
+    calls = []
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, _: calls.append(event) if "call" in event else None)
+    try:
         random.normal(KEY, (3,))
-        times.append(time.perf_counter() - start)
-    assert min(times) < 100e-6 * 10  # a machine that does other work, too, may take so much longer
+    finally:
+        sys.setprofile(before)
+    assert len(calls) < 450
 
 
 def test_keys_are_their_words():

@@ -122,3 +122,14 @@ def check_sparse(name: str, x: Any, kind: type) -> None:
     """Raise a TypeError unless an argument is a sparse array of a kind."""
     if not isinstance(x, kind):
         raise with_user_line(TypeError(f"{name}: expected a {kind.__name__}, got {describe(x)}"))
+
+
+def check_scipys_axes(name: str, n_batch: int, n_dense: int) -> None:
+    """Raise NotImplementedError for axes that SciPy's sparse matrices do not have."""
+    if n_batch or n_dense:
+        raise with_user_line(
+            NotImplementedError(
+                f"{name}.from_scipy_sparse: SciPy's matrices have no batch and no dense axes; "
+                "leave n_batch and n_dense out"
+            )
+        )

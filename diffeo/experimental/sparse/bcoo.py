@@ -12,7 +12,7 @@ from ... import numpy as dnp
 from ...primitives.core import with_user_line
 from ...trees import tree
 from . import layout, shaping
-from .base import Shape, refuse
+from .base import Shape, check_scipys_axes, refuse
 from .elements import Elements
 
 
@@ -161,13 +161,7 @@ class BCOO(Elements):
         Raises:
             NotImplementedError: for batch or dense axes, which SciPy does not have.
         """
-        if n_dense or n_batch:
-            raise with_user_line(
-                NotImplementedError(
-                    "BCOO.from_scipy_sparse: SciPy's matrices have no batch and no dense axes; "
-                    "leave n_batch and n_dense out, and use update_layout"
-                )
-            )
+        check_scipys_axes("BCOO", n_batch, n_dense)
         coo = mat.tocoo()
         indices = np.stack([coo.row, coo.col], -1).astype(index_dtype or np.int32)
         return cls((coo.data, indices), shape=mat.shape)

@@ -15,7 +15,7 @@ from ... import numpy as dnp
 from ...primitives.core import with_user_line
 from ...trees import tree
 from . import layout
-from .base import JAXSparse, check_sparse, refuse, rows
+from .base import JAXSparse, check_scipys_axes, check_sparse, refuse, rows
 from .bcoo import BCOO, with_batch
 from .elements import matmul
 from .functions import bcoo_broadcast_in_dim, bcoo_concatenate, bcoo_dot_general, bcoo_fromdense
@@ -171,12 +171,7 @@ class BCSR(JAXSparse):
         Raises:
             NotImplementedError: for batch or dense axes, which SciPy does not have.
         """
-        if n_dense or n_batch:
-            raise with_user_line(
-                NotImplementedError(
-                    "BCSR.from_scipy_sparse: SciPy's matrices have no batch and no dense axes"
-                )
-            )
+        check_scipys_axes("BCSR", n_batch, n_dense)
         csr, dtype = mat.tocsr(), index_dtype or np.int32
         args = csr.data, csr.indices.astype(dtype), csr.indptr.astype(dtype)
         return cls(args, shape=mat.shape)

@@ -125,8 +125,19 @@ class COO(Matrix):
         )  # fmt: skip
 
 
+class Compressed(Matrix):
+    """A sparse matrix that says where its rows, or its columns, begin."""
+
+    indices: Any
+    indptr: Any
+    arrays = ("data", "indices", "indptr")
+
+    def __init__(self, args: tuple[Any, Any, Any], *, shape: Sequence[int]):
+        self._fill(args, shape)
+
+
 @tree.register_pytree_node_class
-class CSR(Matrix):
+class CSR(Compressed):
     """A sparse matrix by rows.
 
     Args:
@@ -139,13 +150,6 @@ class CSR(Matrix):
         >>> CSR.fromdense(np.array([[0.0, 2.0], [3.0, 0.0]])) @ np.ones(2)
         Array([2., 3.])
     """
-
-    indices: Any
-    indptr: Any
-    arrays = ("data", "indices", "indptr")
-
-    def __init__(self, args: tuple[Any, Any, Any], *, shape: Sequence[int]):
-        self._fill(args, shape)
 
     @classmethod
     def fromdense(cls, mat: Any, *, nse: int | None = None, index_dtype: Any = np.int32) -> CSR:
@@ -164,7 +168,7 @@ class CSR(Matrix):
 
 
 @tree.register_pytree_node_class
-class CSC(Matrix):
+class CSC(Compressed):
     """A sparse matrix by columns.
 
     Args:
@@ -177,13 +181,6 @@ class CSC(Matrix):
         >>> CSC.fromdense(np.array([[0.0, 2.0], [3.0, 0.0]])).T @ np.ones(2)
         Array([3., 2.])
     """
-
-    indices: Any
-    indptr: Any
-    arrays = ("data", "indices", "indptr")
-
-    def __init__(self, args: tuple[Any, Any, Any], *, shape: Sequence[int]):
-        self._fill(args, shape)
 
     @classmethod
     def fromdense(cls, mat: Any, *, nse: int | None = None, index_dtype: Any = np.int32) -> CSC:
