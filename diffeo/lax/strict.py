@@ -72,8 +72,8 @@ def stretched(values: list[Any]) -> list[Any]:
     """Return arrays of one number of axes in one shape, if they differ by sizes of 1 alone; others,
     and Python's numbers, as they are.
     """
-    shapes = {() if type(v) in SCALARS else v.shape for v in values}
-    if len(shapes) == 1 or len({len(s) for s in shapes}) > 1:
+    shapes = [() if type(v) in SCALARS else v.shape for v in values]
+    if len({len(s) for s in shapes}) > 1:
         return values
     sizes = [{n for n in ns if n != 1} for ns in zip(*shapes)]
     if any([len(s) > 1 for s in sizes]):
@@ -88,10 +88,14 @@ def apply_joined(primitive: Primitive, *args: Any, stretch: bool = True) -> Any:
     Axes of size 1 are stretched to those of the other operands, unless `stretch` is False.
     """
     values = join(primitive.name, *args)
-    if stretch:
-        values = stretched(values)
     for v in values:
         if type(v) not in SCALARS and is_storage(v.dtype):
             raise with_user_line(TypeError(f"{primitive.name} of {describe(v)}: {STORAGE}"))
-    check(primitive, *values)
+    try:
+        check(primitive, *values)
+    except TypeError:  # where shapes differ
+        if not stretch:
+            raise
+        values = stretched(values)
+        check(primitive, *values)
     return primitive.bind(*values)
